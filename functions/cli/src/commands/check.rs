@@ -1,0 +1,169 @@
+//! `provisioner check`: proves each part of the configuration by using it.
+
+use std::io::Write;
+
+use anyhow::Result;
+use directory::Sighting;
+use model::{Desired, DesiredUser, Entry, Managed, Value};
+use plan::{Observation, observe};
+use serde::Serialize;
+use target::TargetError;
+
+use crate::args::Place;
+use crate::exit::{Exit, explain};
+use crate::report::{BAD, FAINT, GOOD, paint};
+use crate::session::Session;
+
+/// What was tried and what came of it.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    ok: bool,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    tried: String,
+    ok: bool,
+    result: String,
+}
+
+impl Report {
+    fn good(&mut self, tried: &str, result: impl Into<String>) {
+        self.steps.push(Step { tried: tried.into(), ok: true, result: result.into() });
+    }
+
+    fn bad(&mut self, tried: &str, result: impl Into<String>) {
+        self.steps.push(Step { tried: tried.into(), ok: false, result: result.into() });
+    }
+}
+
+/// Checks a connection.
+pub async fn run(place: &Place, offline: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+    let connection = runtime::config::read(&place.config)?;
+    let mut report = Report::default();
+    report.good("configuration", format!("{} is in order", place.config.display()));
+    if !offline {
+        let session = Session::with_state(connection, &place.state_file()).await?;
+        let example = check_directory(&session, &mut report).await;
+        check_target(&session, example.as_ref(), &mut report).await;
+    }
+    report.ok = report.steps.iter().all(|step| step.ok);
+    if place.json {
+        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+    } else {
+        for Step { tried, ok, result } in &report.steps {
+            let mark = if *ok { paint(GOOD, "ok  ") } else { paint(BAD, "FAIL") };
+            writeln!(out, "{mark} {tried:<22} {}", if *ok { paint(FAINT, result) } else { result.clone() })?;
+        }
+    }
+    Ok(if report.ok { Exit::Done } else { Exit::CouldNotRun })
+}
+
+/// Reads everybody in scope, and returns one of them.
+async fn check_directory(session: &Session, report: &mut Report) -> Option<DesiredUser> {
+    let settings = &session.connection.directory;
+    let mut directory = match session.directory().await {
+        Ok(directory) => directory,
+        Err(error) => {
+            report.bad("directory", explain(&error));
+            return None;
+        }
+    };
+    report.good("directory", format!("connected to {} and bound", settings.url));
+    let mut read = match directory.read().await {
+        Ok(read) => read,
+        Err(error) => {
+            report.bad("base and scope", error.to_string());
+            return None;
+        }
+    };
+    report.good("base DN", format!("{} is readable", settings.base_dn));
+    let mut counts = Counts::default();
+    let ended = loop {
+        match read.next_page().await {
+            Ok(Some(page)) => page.into_iter().for_each(|sighting| counts.take(session, sighting)),
+            Ok(None) => break read.finish().await,
+            Err(incomplete) => break Err(incomplete),
+        }
+    };
+    let Counts { entries, disabled, unmappable, problem, example } = counts;
+    match ended {
+        Ok(_) if entries == 0 => {
+            report.bad("scope", "matches nobody; is the group or filter right, and may the reader see the users?");
+        }
+        Ok(_) => report.good("scope", format!("matches {entries} entries, {disabled} of them disabled")),
+        Err(incomplete) => report.bad("scope", format!("{incomplete}; nobody would be removed after such a read")),
+    }
+    if unmappable > 0 {
+        report.bad("mapping", format!("fails for {unmappable} of them; the first: {}", problem.unwrap_or_default()));
+    }
+    let (entry, user) = example?;
+    let masked = mask(&user);
+    report.good("mapping", format!("{} becomes {masked}", entry.anchor));
+    Some(user)
+}
+
+#[derive(Default)]
+struct Counts {
+    entries: u64,
+    disabled: u64,
+    unmappable: u64,
+    problem: Option<String>,
+    example: Option<(Entry, DesiredUser)>,
+}
+
+impl Counts {
+    fn take(&mut self, session: &Session, sighting: Sighting) {
+        let Sighting::Entry(entry) = sighting else { return };
+        self.entries += 1;
+        let observation = observe(&session.connection.rules, &entry);
+        match observation {
+            Observation::Unmappable(problem) => {
+                self.unmappable += 1;
+                self.problem.get_or_insert(format!("{}: {problem}", entry.anchor));
+            }
+            Observation::Wanted(desired) => {
+                self.disabled += u64::from(!desired.is_active());
+                if let (None, Desired::Present(user)) = (&self.example, desired) {
+                    self.example = Some((entry, user));
+                }
+            }
+        }
+    }
+}
+
+/// A mapped user of whom no more is shown than the first letter of each value.
+fn mask(user: &DesiredUser) -> String {
+    let first = |text: &str| text.chars().next().map(|c| format!("{c}•••")).unwrap_or_default();
+    let mut shown = vec![format!("userName {}", first(user.user_name.as_str()))];
+    let managed = user.attributes.iter().map(|(attribute, managed)| match managed {
+        Managed::Set(Value::Text(text)) => format!("{attribute} {}", first(text)),
+        Managed::Set(_) => format!("{attribute} •••"),
+        Managed::Clear => format!("{attribute} (empty)"),
+    });
+    shown.extend(managed);
+    shown.extend(user.create_only.keys().map(|attribute| format!("{attribute} •••")));
+    shown.join(", ")
+}
+
+/// Proves the token by using it, and looks the example up.
+async fn check_target(session: &Session, example: Option<&DesiredUser>, report: &mut Report) {
+    let target = match session.target().await {
+        Ok(target) => target,
+        Err(error) => return report.bad("target", explain(&error)),
+    };
+    match target.check().await {
+        Ok(()) => report.good("target", format!("{} accepts the token", session.connection.target.url)),
+        Err(error @ TargetError::Unauthorized { .. }) => {
+            return report.bad("target", format!("the token is refused: {error}"));
+        }
+        Err(error) => return report.bad("target", error.to_string()),
+    }
+    let Some(user) = example else { return };
+    match target.find_by_user_name(&user.user_name).await {
+        Ok(Some(_)) => report.good("look-up", "works; the example has an account"),
+        Ok(None) => report.good("look-up", "works; the example has no account yet"),
+        Err(error) => report.bad("look-up", error.to_string()),
+    }
+}

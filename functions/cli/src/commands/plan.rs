@@ -1,0 +1,104 @@
+//! `provisioner plan`: everything that `sync` would do, from the same reading and the same decisions, not applied.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::preview::{PlanSink, preview};
+use crate::report::{BAD, FAINT, HEADING, Item, Progress, Shown, paint};
+use crate::session::Session;
+
+/// A plan in numbers.
+#[derive(Debug, Default, Serialize)]
+pub struct PlanSummary {
+    /// Entries in scope.
+    pub read: u64,
+    /// Users to whom nothing is done.
+    pub unchanged: u64,
+    /// Users by what is done to them.
+    pub actions: BTreeMap<&'static str, u64>,
+    /// Whether the directory was read completely; if not, nobody is removed.
+    pub complete: bool,
+    /// Why it was not.
+    pub incomplete: Option<String>,
+}
+
+/// Shows a plan.
+pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+    let shown = Shown { masked: session.connection.rules.mapping.masked() };
+    let mut printer = Printer { out, json, first: true, progress: Progress::start("reading", None) };
+    printer.begin()?;
+    let summary = preview(session, &shown, &mut printer).await?;
+    printer.end(&summary)?;
+    Ok(match &summary {
+        PlanSummary { complete: false, .. } => Exit::CouldNotRun,
+        PlanSummary { actions, .. } if actions.contains_key("held") => Exit::Held,
+        PlanSummary { actions, .. } if ["failed", "unmappable", "conflict"].iter().any(|a| actions.contains_key(a)) => {
+            Exit::SomeFailed
+        }
+        _ => Exit::Done,
+    })
+}
+
+/// Writes a plan as it comes, so that a long one is never held in memory.
+struct Printer<'a, W> {
+    out: &'a mut W,
+    json: bool,
+    first: bool,
+    progress: Progress,
+}
+
+impl<W: Write> Printer<'_, W> {
+    fn begin(&mut self) -> Result<()> {
+        if self.json {
+            write!(self.out, "{{\"users\":[")?;
+        }
+        Ok(())
+    }
+
+    fn end(self, summary: &PlanSummary) -> Result<()> {
+        let Self { out, json, progress, .. } = self;
+        drop(progress);
+        if json {
+            writeln!(out, "\n],\"summary\":{}}}", serde_json::to_string(summary)?)?;
+            return Ok(());
+        }
+        let PlanSummary { read, unchanged, actions, complete: _, incomplete } = summary;
+        let mut words: Vec<String> = actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
+        if words.is_empty() {
+            words.push("nothing to do".into());
+        }
+        let line = format!("Plan: {}", words.join(", "));
+        writeln!(out, "{} {}", paint(HEADING, &line), paint(FAINT, &format!("({read} in scope, {unchanged} unchanged)")))?;
+        if let Some(incomplete) = incomplete {
+            writeln!(out, "{} {incomplete}; nobody is removed", paint(BAD, "The directory was not read completely:"))?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> PlanSink for Printer<'_, W> {
+    fn item(&mut self, item: &Item) -> Result<()> {
+        let Self { out, json, first, progress } = self;
+        let mut result = Ok(());
+        progress.aside(|| {
+            result = match *json {
+                true => write_json(*out, item, std::mem::replace(first, false)),
+                false => writeln!(*out, "{}", item.text()).map_err(Into::into),
+            };
+        });
+        result
+    }
+
+    fn read(&mut self, entries: u64) {
+        self.progress.at(entries);
+    }
+}
+
+fn write_json(out: &mut impl Write, item: &Item, first: bool) -> Result<()> {
+    write!(out, "{}\n{}", if first { "" } else { "," }, serde_json::to_string(item)?)?;
+    Ok(())
+}

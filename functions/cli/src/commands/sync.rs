@@ -1,0 +1,222 @@
+//! `provisioner sync`: scans, then provisions until nothing is pending that could go now.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::Result;
+use model::Status;
+use provision::Stop;
+use scan::ScanSummary;
+use serde::Serialize;
+
+use crate::drive::{Tally, provision_due};
+use crate::exit::Exit;
+use crate::report::{BAD, FAINT, GOOD, HEADING, Item, Progress, Shown, item_of, paint};
+use crate::session::Session;
+
+/// A removal that only turns up while provisioning gets one more scan in the same run.
+const SCANS: usize = 2;
+
+/// How many waiting users are listed.
+const LISTED: usize = 50;
+
+/// What a `sync` did, in numbers of users.
+#[derive(Debug, Serialize)]
+pub struct SyncSummary {
+    /// Entries in scope.
+    pub read: u64,
+    /// As at the last scan.
+    pub unchanged: u64,
+    /// Accounts made, linked, updated and deprovisioned.
+    #[serde(flatten)]
+    pub done: Tally,
+    /// Users whose user name or account another entry has.
+    pub conflicts: u64,
+    /// Users for whom an option stopped something.
+    pub withheld: u64,
+    /// Users whose removal waits for a person.
+    pub held: u64,
+    /// Users who could not be mapped or provisioned.
+    pub failed: u64,
+    /// Users who are still to be provisioned.
+    pub pending: u64,
+    /// Whether the directory was read completely; if not, nobody was removed.
+    pub complete: bool,
+    /// Why it was not.
+    pub incomplete: Option<String>,
+    /// Calls to the target.
+    pub calls: Calls,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// Everybody who waits for something, up to a limit.
+    pub waiting: Vec<Item>,
+}
+
+/// Calls to the target.
+#[derive(Debug, Serialize)]
+pub struct Calls {
+    /// That change nothing.
+    pub reads: u64,
+    /// That do.
+    pub writes: u64,
+}
+
+/// Synchronises and reports.
+pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+    let shown = Shown { masked: session.connection.rules.mapping.masked() };
+    let started = Instant::now();
+    let mut tally = Tally::default();
+    let target = session.target().await?;
+    let mut scanned = ScanSummary::default();
+    for round in 1..=SCANS {
+        let known = session.store.fetch_snapshot().await?.pairs().len() as u64;
+        let progress = Progress::start("reading", Some(known));
+        let mut directory = session.directory().await?;
+        let found = scan::scan(&session.scan_context(), &mut directory, |read| progress.at(read)).await?;
+        drop((directory, progress));
+        scanned = if round == 1 { found } else { ScanSummary { unchanged: scanned.unchanged, ..found } };
+
+        let due = session.store.count_by_status().await?.get("pending").copied();
+        let progress = Progress::start("provisioning", due);
+        let mut failure = Ok(());
+        let provisioner = session.provisioner(&target);
+        let done = provision_due(&provisioner, session.connection.target.concurrency, |outcome| {
+            progress.step();
+            if let Some(item) = item_of(&shown, outcome).filter(|_| !json) {
+                progress.aside(|| failure = writeln!(out, "{}", item.text()));
+            }
+        })
+        .await?;
+        drop(progress);
+        failure?;
+        tally.add(done);
+        if tally.awaiting_check == 0 || tally.stopped.is_some() || !scanned.complete {
+            break;
+        }
+    }
+    let summary = summarise(session, &shown, scanned, tally, &target, started).await?;
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&summary)?)?;
+    } else {
+        print(&summary, out)?;
+    }
+    Ok(exit(&summary))
+}
+
+async fn summarise(
+    session: &Session,
+    shown: &Shown,
+    scanned: ScanSummary,
+    done: Tally,
+    target: &target::Target,
+    started: Instant,
+) -> Result<SyncSummary> {
+    let statuses: BTreeMap<String, u64> = session.store.count_by_status().await?;
+    let count = |words: &[&str]| words.iter().filter_map(|word| statuses.get(*word)).sum();
+    let calls = target.calls();
+    Ok(SyncSummary {
+        read: scanned.read,
+        unchanged: scanned.unchanged,
+        done,
+        conflicts: count(&["conflict"]),
+        withheld: count(&["withheld"]),
+        held: count(&["held"]),
+        failed: count(&["retrying", "parked", "unmappable"]),
+        pending: count(&["pending"]),
+        complete: scanned.complete,
+        incomplete: scanned.incomplete,
+        calls: Calls { reads: calls.reads, writes: calls.writes },
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        waiting: waiting(session, shown).await?,
+    })
+}
+
+/// Everybody who waits for something.
+async fn waiting(session: &Session, shown: &Shown) -> Result<Vec<Item>> {
+    let mut items = Vec::new();
+    for word in ["held", "withheld", "conflict", "retrying", "parked", "unmappable"] {
+        let page = session.store.fetch_by_status(word, None, LISTED).await?;
+        for record in page.items {
+            let (action, why) = match &record.status {
+                Status::Held { departure, reason: model::HoldReason::OverLimit } => {
+                    ("held", format!("{departure}; more removals than the safety limits allow"))
+                }
+                Status::Held { departure, reason: model::HoldReason::AwaitingCheck } => {
+                    ("held", format!("{departure}; awaits the next scan's safety check"))
+                }
+                Status::Withheld { by } => ("withheld", by.to_string()),
+                Status::Conflict { with } => ("conflict", format!("another entry has the user name or account ({with})")),
+                Status::Retrying { error } => {
+                    let seconds = (record.next_attempt.0 - runtime::now().0).max(0);
+                    ("failed", format!("{error}; is tried again in {seconds} s"))
+                }
+                Status::Parked { error } => ("failed", format!("{error}; parked until the user changes")),
+                Status::Unmappable { error } => ("unmappable", error.clone()),
+                Status::Settled | Status::Pending => continue,
+            };
+            items.push(shown.item(&record.anchor, record.user_name(), action, why));
+        }
+    }
+    Ok(items)
+}
+
+fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
+    if !summary.waiting.is_empty() {
+        writeln!(out, "{}", paint(HEADING, "Waiting:"))?;
+        summary.waiting.iter().try_for_each(|item| writeln!(out, "{}", item.text()))?;
+    }
+    let SyncSummary { done, .. } = summary;
+    let numbers = [
+        (done.created, "created"),
+        (done.linked, "linked"),
+        (done.updated, "updated"),
+        (done.deprovisioned, "deprovisioned"),
+        (summary.conflicts, "conflicts"),
+        (summary.withheld, "withheld"),
+        (summary.held, "held"),
+        (summary.failed, "failed"),
+        (summary.pending, "pending"),
+    ];
+    let mut words: Vec<String> =
+        numbers.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    if words.is_empty() {
+        words.push("nothing to do".into());
+    }
+    let rest = format!(
+        "({} in scope, {} unchanged; {} reads and {} writes at the target; {} ms)",
+        summary.read, summary.unchanged, summary.calls.reads, summary.calls.writes, summary.duration_ms
+    );
+    let style = if exit(summary) == Exit::Done { GOOD } else { BAD };
+    writeln!(out, "{} {}", paint(style, &format!("Done: {}", words.join(", "))), paint(FAINT, &rest))?;
+    if let Some(incomplete) = &summary.incomplete {
+        writeln!(out, "{} {incomplete}; nobody was removed", paint(BAD, "The directory was not read completely:"))?;
+    }
+    match summary.done.stopped {
+        Some(Stop::Unauthorized) => {
+            writeln!(out, "{} renew the access token; nothing is lost", paint(BAD, "The target refused the token:"))?;
+        }
+        Some(Stop::Unavailable) => {
+            writeln!(out, "{} run sync again later; nothing is lost", paint(BAD, "The target does not serve us now:"))?;
+        }
+        None => {}
+    }
+    if summary.held > 0 {
+        let advice = "If they are right, raise max_removals and max_removal_percent in [safety] and run sync again.";
+        writeln!(out, "{advice}")?;
+    }
+    Ok(())
+}
+
+fn exit(summary: &SyncSummary) -> Exit {
+    match summary {
+        SyncSummary { done: Tally { stopped: Some(_), .. }, .. } | SyncSummary { complete: false, .. } => {
+            Exit::CouldNotRun
+        }
+        SyncSummary { held: 1.., .. } => Exit::Held,
+        SyncSummary { failed: 1.., .. } | SyncSummary { conflicts: 1.., .. } | SyncSummary { pending: 1.., .. } => {
+            Exit::SomeFailed
+        }
+        _ => Exit::Done,
+    }
+}

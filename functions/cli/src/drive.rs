@@ -1,0 +1,115 @@
+//! Provisioning until nothing is left that could go now.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use futures::{StreamExt, stream};
+use model::AnchorHash;
+use provision::{Outcome, Provisioner, Step, Stop};
+use serde::Serialize;
+
+/// How often one user is tried in one run. More than one try serves those who waited for another's account.
+const TRIES: u32 = 4;
+
+/// So many users in a row whom the target did not serve mean that it is down.
+const FAILURES_IN_A_ROW: u32 = 5;
+
+/// What was done, in numbers of users.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Tally {
+    /// Accounts made.
+    pub created: u64,
+    /// Existing accounts linked.
+    pub linked: u64,
+    /// Accounts updated or reactivated.
+    pub updated: u64,
+    /// Accounts made inactive or deleted.
+    pub deprovisioned: u64,
+    /// Linked just now; their removal needs another look by the scan.
+    #[serde(skip)]
+    pub awaiting_check: u64,
+    /// Why the run broke off.
+    #[serde(skip)]
+    pub stopped: Option<Stop>,
+}
+
+/// Provisions everybody who is due. `show` is told of each outcome as it comes.
+pub async fn provision_due(
+    provisioner: &Provisioner<'_>,
+    concurrency: usize,
+    mut show: impl FnMut(&Outcome),
+) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let mut tries: HashMap<AnchorHash, u32> = HashMap::new();
+    let mut failures = 0;
+    loop {
+        let exhausted = tries.values().filter(|tries| **tries >= TRIES).count();
+        let due = provisioner.store.fetch_due((provisioner.clock)(), 500 + exhausted).await?;
+        let due: Vec<AnchorHash> =
+            due.into_iter().filter(|user| tries.get(user).copied().unwrap_or_default() < TRIES).collect();
+        if due.is_empty() {
+            return Ok(tally);
+        }
+        due.iter().for_each(|user| *tries.entry(*user).or_default() += 1);
+        let mut working =
+            stream::iter(due).map(|user| provisioner.provision(user)).buffer_unordered(concurrency);
+        while let Some(outcome) = working.next().await {
+            let outcome = outcome?;
+            show(&outcome);
+            tally.count(&outcome);
+            match &outcome {
+                Outcome::Failed { stop: Some(stop), .. } => {
+                    failures += 1;
+                    if *stop == Stop::Unauthorized || failures >= FAILURES_IN_A_ROW {
+                        tally.stopped = Some(*stop);
+                        // Those that are under way are dropped; their users stay pending.
+                        return Ok(tally);
+                    }
+                }
+                _ => failures = 0,
+            }
+        }
+    }
+}
+
+impl Tally {
+    fn count(&mut self, outcome: &Outcome) {
+        let steps = match outcome {
+            Outcome::Settled { steps, .. } | Outcome::Withheld { steps, .. } => steps,
+            Outcome::AwaitsCheck { .. } => {
+                self.linked += 1;
+                self.awaiting_check += 1;
+                return;
+            }
+            Outcome::NothingToDo | Outcome::Busy | Outcome::Conflict { .. } | Outcome::Failed { .. } => return,
+        };
+        for step in steps {
+            match step {
+                Step::Created { .. } => self.created += 1,
+                Step::Linked => self.linked += 1,
+                Step::Updated(found) if switches_off(found) => self.deprovisioned += 1,
+                Step::Updated(_) => self.updated += 1,
+                Step::Deactivated(_) | Step::Deleted(_) | Step::DeactivatedInstead(_) => self.deprovisioned += 1,
+                Step::Vanished => {}
+            }
+        }
+    }
+
+    /// Adds the numbers of another round.
+    pub fn add(&mut self, other: Self) {
+        let Self { created, linked, updated, deprovisioned, awaiting_check, stopped } = other;
+        self.created += created;
+        self.linked += linked;
+        self.updated += updated;
+        self.deprovisioned += deprovisioned;
+        self.awaiting_check = awaiting_check;
+        self.stopped = self.stopped.or(stopped);
+    }
+}
+
+/// Whether an update makes an active account inactive.
+pub fn switches_off(found: &[plan::Difference]) -> bool {
+    found.iter().any(|difference| {
+        difference.attribute.as_str() == "active" && difference.to == Some(model::Value::Boolean(false))
+    })
+}

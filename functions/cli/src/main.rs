@@ -1,0 +1,28 @@
+//! `provisioner`: the scan and provision handlers on one machine, and the operator's tool.
+
+mod args;
+mod commands;
+mod drive;
+mod exit;
+mod preview;
+mod report;
+mod session;
+
+use clap::Parser;
+
+use crate::args::Arguments;
+use crate::exit::Exit;
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    runtime::telemetry::start_terminal();
+    let arguments = Arguments::parse();
+    let exit = match commands::run(&arguments).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            anstream::eprintln!("{} {}", report::paint(report::BAD, "error:"), exit::explain(&error));
+            Exit::of(&error)
+        }
+    };
+    exit.into()
+}

@@ -1,0 +1,183 @@
+//! One user in a plan or a report: who, what, why, attribute by attribute.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use model::{Anchor, Desired, DesiredUser, Managed, TargetAttribute, UserName, Value};
+use plan::{Decision, Difference};
+use serde::Serialize;
+
+use super::{BAD, CHANGED, FAINT, GONE, NEW, paint};
+
+/// One user in a plan or a report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Item {
+    /// The entry's immutable id.
+    pub anchor: String,
+    /// The name to show.
+    pub user_name: Option<String>,
+    /// What is done: `create`, `create-inactive`, `link`, `update`, `reactivate`, `deactivate`, `delete`,
+    /// `take-over`, `conflict`, `held`, `withheld`, `unmappable`, `failed`, `waits`.
+    pub action: &'static str,
+    /// Why.
+    pub why: String,
+    /// Attribute by attribute.
+    pub changes: Vec<ChangeLine>,
+}
+
+/// One attribute of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChangeLine {
+    /// Which.
+    pub attribute: String,
+    /// What is there.
+    pub from: Option<String>,
+    /// What will be.
+    pub to: Option<String>,
+}
+
+/// Which values may be shown.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// These may not.
+    pub masked: BTreeSet<TargetAttribute>,
+}
+
+impl Shown {
+    fn value(&self, attribute: &TargetAttribute, value: &Value) -> String {
+        if self.masked.contains(attribute) { "•••".into() } else { value.to_string() }
+    }
+
+    fn name(&self, name: &UserName) -> String {
+        if self.masked.contains(&"userName".into()) { "•••".into() } else { name.to_string() }
+    }
+
+    fn difference(&self, difference: &Difference) -> ChangeLine {
+        let Difference { attribute, from, to } = difference;
+        ChangeLine {
+            attribute: attribute.to_string(),
+            from: from.as_ref().map(|value| self.value(attribute, value)),
+            to: to.as_ref().map(|value| self.value(attribute, value)),
+        }
+    }
+
+    /// The attributes in which an account differs.
+    pub fn differences(&self, found: &[Difference]) -> Vec<ChangeLine> {
+        found.iter().map(|difference| self.difference(difference)).collect()
+    }
+
+    /// The attributes that a new account gets.
+    pub fn new_account(&self, user: &DesiredUser) -> Vec<ChangeLine> {
+        let managed = user.attributes.iter().filter_map(|(attribute, managed)| match managed {
+            Managed::Set(value) => Some((attribute, value)),
+            Managed::Clear => None,
+        });
+        let mut lines: Vec<ChangeLine> = managed
+            .chain(&user.create_only)
+            .map(|(attribute, value)| ChangeLine {
+                attribute: attribute.to_string(),
+                from: None,
+                to: Some(self.value(attribute, value)),
+            })
+            .collect();
+        lines.sort_by(|a, b| a.attribute.cmp(&b.attribute));
+        lines
+    }
+
+    /// An item without attributes.
+    pub fn item(&self, anchor: &Anchor, name: Option<&UserName>, action: &'static str, why: impl Into<String>) -> Item {
+        let user_name = name.map(|name| self.name(name));
+        Item { anchor: anchor.to_string(), user_name, action, why: why.into(), changes: Vec::new() }
+    }
+
+    /// A decision of the plan.
+    pub fn decision(&self, anchor: &Anchor, desired: &Desired, decision: &Decision) -> Option<Item> {
+        let name = desired.user_name();
+        let item = |action, why: String| self.item(anchor, name, action, why);
+        Some(match decision {
+            Decision::Nothing => return None,
+            Decision::Create => match desired {
+                Desired::Present(user) if user.active => {
+                    Item { changes: self.new_account(user), ..item("create", "in scope, and has no account".into()) }
+                }
+                Desired::Present(user) => Item {
+                    changes: self.new_account(user),
+                    ..item("create-inactive", "in scope and disabled; disabled users are provisioned".into())
+                },
+                Desired::Absent { .. } => return None,
+            },
+            Decision::Link => item("link", "an account of this name exists".into()),
+            Decision::Update(found) => {
+                Item { changes: self.differences(found), ..item(update_word(found), update_reason(found)) }
+            }
+            Decision::Deactivate(reason) => item("deactivate", reason.to_string()),
+            Decision::Delete(reason) => item("delete", reason.to_string()),
+            Decision::AwaitCheck(reason) => item("held", format!("{reason}; awaits the safety check")),
+            Decision::Withheld(by) => item("withheld", by.to_string()),
+        })
+    }
+}
+
+/// What an update amounts to.
+pub fn update_word(found: &[Difference]) -> &'static str {
+    let active = found.iter().find(|difference| difference.attribute.as_str() == "active");
+    match active.and_then(|difference| difference.to.as_ref()) {
+        Some(Value::Boolean(true)) => "reactivate",
+        Some(Value::Boolean(false)) => "deactivate",
+        _ => "update",
+    }
+}
+
+/// Why it is made.
+pub fn update_reason(found: &[Difference]) -> String {
+    match update_word(found) {
+        "deactivate" => "disabled in the directory".into(),
+        "reactivate" => "in scope again".into(),
+        _ => match found {
+            [one] => format!("{} differs", one.attribute),
+            several => format!("{} attributes differ", several.len()),
+        },
+    }
+}
+
+impl Item {
+    fn mark(&self) -> (&'static str, Style) {
+        match self.action {
+            "create" | "create-inactive" | "created" | "created-inactive" => ("+", NEW),
+            "link" | "linked" | "take-over" => ("=", NEW),
+            "update" | "reactivate" | "updated" | "reactivated" => ("~", CHANGED),
+            "deactivate" | "delete" | "deactivated" | "deleted" => ("-", GONE),
+            "held" | "withheld" | "waits" => ("·", CHANGED),
+            _ => ("!", BAD),
+        }
+    }
+
+    /// The item as text, in one line and one more for each attribute.
+    pub fn text(&self) -> String {
+        let (mark, style) = self.mark();
+        let name = self.user_name.as_deref().unwrap_or("(no user name)");
+        let mut text = format!("{} {name:<32} {}", paint(style, mark), paint(style, &format!("{:<16}", self.action)));
+        let _ = write!(text, " {}", paint(FAINT, &self.why));
+        for ChangeLine { attribute, from, to } in &self.changes {
+            let shown = match (from, to) {
+                (None, Some(to)) => quoted(to),
+                (Some(from), Some(to)) => format!("{} → {}", quoted(from), quoted(to)),
+                (Some(from), None) => format!("{} → (empty)", quoted(from)),
+                (None, None) => String::new(),
+            };
+            let _ = write!(text, "\n      {attribute:<28} {shown}");
+        }
+        text
+    }
+}
+
+/// A value as it is shown: what a directory holds must not move the terminal's cursor.
+fn quoted(value: &str) -> String {
+    let clean: String = value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut short: String = clean.chars().take(80).collect();
+    if short.len() < clean.len() {
+        short.push('…');
+    }
+    format!("\"{short}\"")
+}

@@ -1,0 +1,62 @@
+//! What became of one user, as the operator sees it.
+
+use provision::{Outcome, Step};
+
+use super::item::update_word;
+use super::{Item, Shown};
+
+/// The item for an outcome; `None` if nothing happened that is worth a line.
+pub fn item_of(shown: &Shown, outcome: &Outcome) -> Option<Item> {
+    match outcome {
+        Outcome::NothingToDo | Outcome::Busy => None,
+        Outcome::Settled { anchor, user_name, steps, kept, waits } => {
+            let (action, why) = summary(steps)?;
+            let mut item = shown.item(anchor, user_name.as_ref(), action, why);
+            if let Some(Step::Updated(found)) = steps.last() {
+                item.changes = shown.differences(found);
+            }
+            if !kept.is_empty() {
+                let names: Vec<&str> = kept.iter().map(|difference| difference.attribute.as_str()).collect();
+                item.why = format!("{}; the target kept its own {}", item.why, names.join(", "));
+            }
+            if *waits {
+                item.why = format!("{}; a reference waits for another user's account", item.why);
+            }
+            Some(item)
+        }
+        Outcome::AwaitsCheck { anchor, user_name } => {
+            Some(shown.item(anchor, user_name.as_ref(), "linked", "disabled; its removal awaits the safety check"))
+        }
+        Outcome::Withheld { anchor, user_name, by, .. } => {
+            Some(shown.item(anchor, user_name.as_ref(), "withheld", by.to_string()))
+        }
+        Outcome::Conflict { anchor, user_name, with } => {
+            let why = format!("the account belongs to another entry ({with})");
+            Some(shown.item(anchor, user_name.as_ref(), "conflict", why))
+        }
+        Outcome::Failed { anchor, user_name, error, retry_at, .. } => {
+            let then = if retry_at.is_some() { "is tried again" } else { "parked until the user changes" };
+            Some(shown.item(anchor, user_name.as_ref(), "failed", format!("{error}; {then}")))
+        }
+    }
+}
+
+fn summary(steps: &[Step]) -> Option<(&'static str, String)> {
+    let (last, linked) = (steps.last()?, steps.contains(&Step::Linked));
+    let also = if linked && *last != Step::Linked { "; an account of this name existed and was linked" } else { "" };
+    let (action, why) = match last {
+        Step::Created { inactive: false } => ("created", "in scope".into()),
+        Step::Created { inactive: true } => ("created-inactive", "in scope and disabled".into()),
+        Step::Linked => ("linked", "an account of this name existed, and was right".into()),
+        Step::Updated(found) => match update_word(found) {
+            "deactivate" => ("deactivated", "disabled in the directory".to_owned()),
+            "reactivate" => ("reactivated", "in scope again".into()),
+            _ => ("updated", "differed".into()),
+        },
+        Step::Deactivated(reason) => ("deactivated", reason.to_string()),
+        Step::Deleted(reason) => ("deleted", reason.to_string()),
+        Step::DeactivatedInstead(reason) => ("deactivated", format!("{reason}; the target refused to delete")),
+        Step::Vanished => ("vanished", "the account is gone from the target".into()),
+    };
+    Some((action, format!("{why}{also}")))
+}

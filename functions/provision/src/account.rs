@@ -1,0 +1,90 @@
+//! Finding the account of a user.
+
+use model::{Desired, DesiredUser, Managed, OwnedAccount, Value};
+use store::{Claim, Store, StoreError, UserLease};
+use target::{Resource, Target, TargetError};
+
+/// A failure on either side.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Store(StoreError),
+    Target(TargetError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        Self::Target(error)
+    }
+}
+
+/// An account that was found for a user.
+pub(crate) enum Found {
+    /// None.
+    Nothing,
+    /// The linked one.
+    Linked(OwnedAccount, Resource),
+    /// One with the user's name, not linked to this user.
+    Unlinked(Resource),
+}
+
+/// Looks for the account: the linked one by its id, else one by the user name. Says too whether a linked account
+/// turned out to be gone.
+pub(crate) async fn fetch_account(
+    target: &Target,
+    linked: Option<OwnedAccount>,
+    desired: &Desired,
+) -> Result<(Found, bool), TargetError> {
+    let mut gone = false;
+    if let Some(account) = linked {
+        match target.fetch(account.id()).await {
+            Ok(resource) => return Ok((Found::Linked(account, resource), false)),
+            Err(TargetError::NotFound) => gone = true,
+            Err(error) => return Err(error),
+        }
+    }
+    let found = match desired {
+        Desired::Present(user) => target.find_by_user_name(&user.user_name).await?,
+        // An account without a link is looked for only if the entry is still in scope: disabled.
+        Desired::Absent { user_name: Some(name), reason: model::Departure::Disabled } => {
+            target.find_by_user_name(name).await?
+        }
+        Desired::Absent { .. } => None,
+    };
+    Ok((found.map_or(Found::Nothing, Found::Unlinked), gone))
+}
+
+/// Looks again after the target refused to create an account, because it may be there after all: under the same
+/// user name, made in the meantime, or under the same external id.
+pub(crate) async fn look_again(target: &Target, user: &DesiredUser) -> Result<Option<Resource>, TargetError> {
+    if let Some(found) = target.find_by_user_name(&user.user_name).await? {
+        return Ok(Some(found));
+    }
+    match user.attributes.get(&"externalId".into()) {
+        Some(Managed::Set(Value::Text(id))) => target.find_by_external_id(id).await,
+        _ => Ok(None),
+    }
+}
+
+/// Makes an account ours, if it is nobody else's. The account of an entry that is gone passes on.
+pub(crate) async fn claim(store: &Store, lease: &mut UserLease, resource: &Resource) -> Result<Claim, StoreError> {
+    let account = &resource.account.id;
+    let owner = match store.claim_account(lease, account).await? {
+        Claim::OwnedBy(owner) => owner,
+        owned => return Ok(owned),
+    };
+    let wants_it = matches!(lease.record.desired, Some(Desired::Present(_)));
+    if let Some(other) = store.fetch_record(owner.hash()).await?
+        && wants_it
+        && !matches!(other.desired, Some(Desired::Present(_)))
+        && let Some(account) = store.take_over_account(lease, account, &other).await?
+    {
+        return Ok(Claim::Owned(account));
+    }
+    Ok(Claim::OwnedBy(owner))
+}

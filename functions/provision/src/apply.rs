@@ -1,0 +1,307 @@
+//! Deciding and doing, for one user under its lease.
+
+use model::{Applied, Desired, DesiredUser, Fingerprint, HoldReason, OwnedAccount, Status, UnixSeconds};
+use plan::{Decision, Situation, decide, differences};
+use store::{Claim, HistoryEvent, StoreError, UserLease, UserOutcome};
+use target::{Deleted, Resource, TargetError};
+
+use crate::account::{Failure, Found, claim, fetch_account, look_again};
+use crate::policy::{Verdict, verdict};
+use crate::references::{self, resolve, wake_waiting};
+use crate::{Outcome, Provisioner, Step};
+
+/// A decision changes the situation for the next one: link, then update. Nothing takes more rounds than this.
+const MOST_ROUNDS: usize = 4;
+
+/// What came of the work, before it is written down.
+struct Work {
+    steps: Vec<Step>,
+    end: End,
+    applied: Option<Applied>,
+}
+
+enum End {
+    Settled,
+    AwaitsCheck(model::Departure),
+    Withheld(model::WithheldBy),
+    Conflict(model::Anchor),
+    Failed(TargetError),
+}
+
+pub(crate) async fn apply(provisioner: &Provisioner<'_>, mut lease: UserLease) -> Result<Outcome, StoreError> {
+    let Some(desired) = lease.record.desired.clone() else {
+        provisioner.store.return_lease(lease).await?;
+        return Ok(Outcome::NothingToDo);
+    };
+    let (resolved, waits_for) = resolve(provisioner.store, &desired).await?;
+    let mut work = Work { steps: Vec::new(), end: End::Settled, applied: None };
+    let had_account = lease.record.link.is_some();
+    let mut current = None;
+    match work_through(provisioner, &mut lease, &resolved, &mut work, &mut current).await {
+        Ok(()) => {}
+        Err(Failure::Target(error)) => work.end = End::Failed(error),
+        Err(Failure::Store(error)) => return Err(error),
+    }
+    let kept = match (&resolved, &current, &work.end) {
+        (Desired::Present(user), Some(resource), End::Settled) => differences(user, &resource.account),
+        _ => Vec::new(),
+    };
+    if let (Desired::Present(user), Some(resource), End::Settled) = (&desired, &current, &work.end) {
+        work.applied = Some(applied(user, resource));
+    }
+    let record = lease.record.clone();
+    let waits = !waits_for.is_empty() && matches!(work.end, End::Settled);
+    let outcome = write_down(provisioner, lease, work, waits_for.clone(), kept, waits).await?;
+    if record.link.is_some() && !had_account {
+        wake_waiting(provisioner.store, &record).await?;
+    }
+    if waits {
+        references::look_again(provisioner.store, &record, &waits_for).await?;
+    }
+    Ok(outcome)
+}
+
+/// Decides and does until nothing is left to do. `current` is the linked account as it was seen last.
+async fn work_through(
+    provisioner: &Provisioner<'_>,
+    lease: &mut UserLease,
+    desired: &Desired,
+    work: &mut Work,
+    current: &mut Option<Resource>,
+) -> Result<(), Failure> {
+    let Provisioner { store, target, options, .. } = *provisioner;
+    let (mut found, gone) = fetch_account(target, store::owned(&lease.record), desired).await?;
+    if gone {
+        store.drop_link(lease).await?;
+        work.steps.push(Step::Vanished);
+    }
+    for _ in 0..MOST_ROUNDS {
+        let account = match &found {
+            Found::Nothing => None,
+            Found::Linked(_, resource) | Found::Unlinked(resource) => Some(&resource.account),
+        };
+        let linked = matches!(found, Found::Linked(..));
+        let situation =
+            Situation { desired, linked, account, removal_released: lease.record.removal_released, options };
+        match (decide(&situation), desired, found) {
+            (Decision::Nothing, _, Found::Linked(_, resource)) => {
+                work.applied = Some(seen_inactive(&resource, work.applied.take()));
+                *current = Some(resource);
+                return Ok(());
+            }
+            (Decision::Create, Desired::Present(user), _) => match create(provisioner, lease, user, work).await? {
+                Created::Done(resource) => {
+                    *current = Some(resource);
+                    return Ok(());
+                }
+                Created::Found(resource) => found = Found::Unlinked(resource),
+                Created::Taken(owner) => {
+                    work.end = End::Conflict(owner);
+                    return Ok(());
+                }
+            },
+            (Decision::Link, _, Found::Unlinked(resource)) => match claim(store, lease, &resource).await? {
+                Claim::Owned(owned) => {
+                    work.steps.push(Step::Linked);
+                    found = Found::Linked(owned, resource);
+                }
+                // Somebody disabled who never had this account has no claim to it.
+                Claim::OwnedBy(_) if !matches!(desired, Desired::Present(_)) => return Ok(()),
+                Claim::OwnedBy(owner) => {
+                    work.end = End::Conflict(owner);
+                    return Ok(());
+                }
+            },
+            (Decision::Update(found), Desired::Present(user), Found::Linked(owned, resource)) => {
+                *current = Some(target.update(&owned, &resource, user).await?);
+                work.steps.push(Step::Updated(found));
+                return Ok(());
+            }
+            (Decision::Deactivate(reason), _, Found::Linked(owned, _)) => {
+                let resource = target.set_active(&owned, false).await?;
+                work.steps.push(Step::Deactivated(reason));
+                work.applied = Some(switched_off(&resource));
+                return Ok(());
+            }
+            (Decision::Delete(reason), _, Found::Linked(owned, _)) => {
+                return delete(provisioner, lease, &owned, reason, work).await;
+            }
+            (Decision::AwaitCheck(reason), _, Found::Linked(_, resource)) => {
+                work.end = End::AwaitsCheck(reason);
+                *current = Some(resource);
+                return Ok(());
+            }
+            (Decision::Withheld(by), _, _) => {
+                work.end = End::Withheld(by);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+enum Created {
+    Done(Resource),
+    Found(Resource),
+    Taken(model::Anchor),
+}
+
+async fn create(
+    provisioner: &Provisioner<'_>,
+    lease: &mut UserLease,
+    user: &DesiredUser,
+    work: &mut Work,
+) -> Result<Created, Failure> {
+    let Provisioner { store, target, .. } = *provisioner;
+    let resource = match target.create(user).await {
+        Ok(resource) => resource,
+        // What a duplicate is answered with is not known for sure, so every refusal is checked.
+        Err(refusal @ (TargetError::Conflict { .. } | TargetError::Rejected { .. })) => {
+            return look_again(target, user).await?.map(Created::Found).ok_or(Failure::Target(refusal));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    work.steps.push(Step::Created { inactive: !user.active });
+    match claim(store, lease, &resource).await? {
+        Claim::Owned(_) => Ok(Created::Done(resource)),
+        Claim::OwnedBy(owner) => Ok(Created::Taken(owner)),
+    }
+}
+
+async fn delete(
+    provisioner: &Provisioner<'_>,
+    lease: &mut UserLease,
+    owned: &OwnedAccount,
+    reason: model::Departure,
+    work: &mut Work,
+) -> Result<(), Failure> {
+    let Provisioner { store, target, .. } = *provisioner;
+    match target.delete(owned).await? {
+        Deleted::Done | Deleted::AlreadyGone => {
+            store.drop_link(lease).await?;
+            work.steps.push(Step::Deleted(reason));
+        }
+        Deleted::Refused { .. } => {
+            let resource = target.set_active(owned, false).await?;
+            work.steps.push(Step::DeactivatedInstead(reason));
+            work.applied = Some(switched_off(&resource));
+        }
+    }
+    Ok(())
+}
+
+/// What is remembered of an account that is as its user should be. References count as they were desired, because
+/// that is what the next scan compares.
+fn applied(user: &DesiredUser, resource: &Resource) -> Applied {
+    Applied {
+        fingerprint: user.update_fingerprint(),
+        user_name: Some(user.user_name.clone()),
+        active: resource.account.active,
+    }
+}
+
+/// What is remembered of an account that was switched off: equal to no desired user, so that a return is an update.
+fn switched_off(resource: &Resource) -> Applied {
+    Applied {
+        fingerprint: Fingerprint([0; 16]),
+        user_name: resource.account.user_name.as_deref().and_then(|name| model::UserName::new(name).ok()),
+        active: false,
+    }
+}
+
+fn seen_inactive(resource: &Resource, applied: Option<Applied>) -> Applied {
+    applied.unwrap_or_else(|| Applied { active: resource.account.active, ..switched_off(resource) })
+}
+
+async fn write_down(
+    provisioner: &Provisioner<'_>,
+    lease: UserLease,
+    work: Work,
+    waiting_for: Vec<model::DnKey>,
+    kept: Vec<plan::Difference>,
+    waits: bool,
+) -> Result<Outcome, StoreError> {
+    let now = (provisioner.clock)();
+    let anchor = lease.record.anchor.clone();
+    let user_name = lease.record.user_name().cloned();
+    let attempts = lease.record.attempts + 1;
+    let Work { steps, end, applied } = work;
+    let (status, next_attempt, result) = match &end {
+        End::Settled => (Status::Settled, UnixSeconds(0), "done".to_owned()),
+        End::AwaitsCheck(departure) => {
+            let reason = HoldReason::AwaitingCheck;
+            (Status::Held { departure: *departure, reason }, UnixSeconds(0), "awaits the safety check".to_owned())
+        }
+        End::Withheld(by) => (Status::Withheld { by: *by }, UnixSeconds(0), format!("withheld: {by}")),
+        End::Conflict(with) => {
+            (Status::Conflict { with: with.clone() }, UnixSeconds(0), format!("the account belongs to {with}"))
+        }
+        End::Failed(error) => match verdict(error, attempts).0 {
+            Verdict::RetryIn(seconds) => {
+                (Status::Retrying { error: error.to_string() }, now.plus(seconds), error.to_string())
+            }
+            Verdict::Park => (Status::Parked { error: error.to_string() }, UnixSeconds(0), error.to_string()),
+        },
+    };
+    let did_something = !steps.is_empty() || !matches!(end, End::Settled);
+    let event = did_something.then(|| HistoryEvent {
+        at: now,
+        version: lease.record.version,
+        action: describe(&steps),
+        reason: reason_of(&steps),
+        result,
+        account: lease.record.link.as_ref().map(|link| link.account.clone()),
+    });
+    let settled = matches!(end, End::Settled);
+    let outcome = UserOutcome {
+        applied,
+        status,
+        attempts: if settled { 0 } else { attempts },
+        next_attempt,
+        waiting_for: if settled { waiting_for } else { Vec::new() },
+        event,
+    };
+    let retry_at = matches!(outcome.status, Status::Retrying { .. }).then_some(next_attempt);
+    provisioner.store.finish_user(lease, outcome, now).await?;
+    Ok(match end {
+        End::Settled => Outcome::Settled { anchor, user_name, steps, kept, waits },
+        End::AwaitsCheck(_) => Outcome::AwaitsCheck { anchor, user_name },
+        End::Withheld(by) => Outcome::Withheld { anchor, user_name, by, steps },
+        End::Conflict(with) => Outcome::Conflict { anchor, user_name, with },
+        End::Failed(error) => {
+            let stop = verdict(&error, attempts).1;
+            Outcome::Failed { anchor, user_name, error: error.to_string(), retry_at, stop }
+        }
+    })
+}
+
+/// What was done, in words without anybody's data: it goes into the history.
+fn describe(steps: &[Step]) -> String {
+    let words: Vec<String> = steps
+        .iter()
+        .map(|step| match step {
+            Step::Created { inactive: false } => "created".to_owned(),
+            Step::Created { inactive: true } => "created inactive".to_owned(),
+            Step::Linked => "linked".to_owned(),
+            Step::Updated(found) => {
+                let names: Vec<&str> = found.iter().map(|difference| difference.attribute.as_str()).collect();
+                format!("updated {}", names.join(", "))
+            }
+            Step::Deactivated(_) => "deactivated".to_owned(),
+            Step::Deleted(_) => "deleted".to_owned(),
+            Step::DeactivatedInstead(_) => "deactivated, because the target refused to delete".to_owned(),
+            Step::Vanished => "found the account gone".to_owned(),
+        })
+        .collect();
+    if words.is_empty() { "tried".to_owned() } else { words.join("; ") }
+}
+
+fn reason_of(steps: &[Step]) -> Option<String> {
+    steps.iter().find_map(|step| match step {
+        Step::Deactivated(reason) | Step::Deleted(reason) | Step::DeactivatedInstead(reason) => {
+            Some(reason.to_string())
+        }
+        Step::Created { .. } | Step::Linked | Step::Updated(_) | Step::Vanished => None,
+    })
+}

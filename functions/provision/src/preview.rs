@@ -1,0 +1,72 @@
+//! What provisioning would do: the same reading and the same decision, not applied.
+
+use model::{Anchor, Desired, Options, UserRecord};
+use plan::{Decision, Situation, decide};
+use store::{Store, StoreError};
+use target::{Target, TargetError};
+
+use crate::account::{Failure, Found, fetch_account};
+use crate::references::resolve;
+
+/// What would be done to one account, in order.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The decisions; empty for nothing.
+    pub decisions: Vec<Decision>,
+    /// The entry that the account belongs to, if it is another.
+    pub conflict: Option<Anchor>,
+}
+
+/// Looks at one user and decides. `released` says whether the scan's safety check lets a removal through.
+pub async fn preview(
+    store: &Store,
+    target: &Target,
+    options: &Options,
+    record: Option<&UserRecord>,
+    desired: &Desired,
+    released: bool,
+) -> Result<Result<Preview, TargetError>, StoreError> {
+    match look(store, target, options, record, desired, released).await {
+        Ok(preview) => Ok(Ok(preview)),
+        Err(Failure::Target(error)) => Ok(Err(error)),
+        Err(Failure::Store(error)) => Err(error),
+    }
+}
+
+async fn look(
+    store: &Store,
+    target: &Target,
+    options: &Options,
+    record: Option<&UserRecord>,
+    desired: &Desired,
+    released: bool,
+) -> Result<Preview, Failure> {
+    let (resolved, _) = resolve(store, desired).await?;
+    let linked = record.and_then(store::owned);
+    let (found, _) = fetch_account(target, linked, desired).await?;
+    let (mut linked, resource) = match &found {
+        Found::Nothing => (false, None),
+        Found::Linked(_, resource) => (true, Some(resource)),
+        Found::Unlinked(resource) => (false, Some(resource)),
+    };
+    let account = resource.map(|resource| &resource.account);
+    let mut preview = Preview { decisions: Vec::new(), conflict: None };
+    loop {
+        let situation = Situation { desired: &resolved, linked, account, removal_released: released, options };
+        match decide(&situation) {
+            Decision::Nothing => return Ok(preview),
+            Decision::Link => {
+                if let Some(account) = account {
+                    let owner = store.fetch_account_owner(&account.id).await?;
+                    preview.conflict = owner.filter(|owner| record.is_none_or(|record| record.anchor != *owner));
+                }
+                preview.decisions.push(Decision::Link);
+                linked = true;
+            }
+            decision => {
+                preview.decisions.push(decision);
+                return Ok(preview);
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! A scan that writes: the plan, applied under the connection's lease.
+
+use std::collections::BTreeMap;
+
+use directory::Directory;
+use futures::{StreamExt, TryStreamExt, stream};
+use model::{AnchorHash, Departure, Desired, Fingerprint, HoldReason, Status, UserRecord, WithheldBy};
+use plan::{RecordPlan, RemovalCandidate, Removals};
+use store::{DesiredWrite, Saved, ScanLease, Store, StoreError, Written};
+
+use crate::ending::{Ending, HandOver, plan_ending, plan_without_proof};
+use crate::planning::{PlannedUser, Planning};
+use crate::{ScanContext, ScanError, ScanSummary};
+
+/// How long a lease lasts without being renewed. Whoever dies keeps others waiting no longer than this.
+const LEASE_SECONDS: i64 = 120;
+
+/// How many records are written at a time.
+const WRITES_AT_ONCE: usize = 16;
+
+/// The next snapshot, as changes to the last one. `None` takes a user out.
+type SnapshotChanges = BTreeMap<AnchorHash, Option<Fingerprint>>;
+
+/// Reads the whole directory and writes down what changed. `progress` is told how many entries were read.
+pub async fn scan(
+    context: &ScanContext<'_>,
+    directory: &mut Directory,
+    progress: impl Fn(u64) + Sync,
+) -> Result<ScanSummary, ScanError> {
+    let now = (context.clock)();
+    let mut lease = context.store.take_lease(context.owner, now, LEASE_SECONDS).await?.map_err(|taken| {
+        ScanError::Busy { holder: taken.owner, seconds: (taken.until.0 - now.0).max(0) }
+    })?;
+    let outcome = scan_under(context, &mut lease, directory, progress).await;
+    let last_scan = outcome.as_ref().ok().and_then(|summary| serde_json::to_value(summary).ok());
+    let released = context.store.release(lease, last_scan).await;
+    let summary = outcome?;
+    released?;
+    Ok(summary)
+}
+
+async fn scan_under(
+    context: &ScanContext<'_>,
+    lease: &mut ScanLease,
+    directory: &mut Directory,
+    progress: impl Fn(u64) + Sync,
+) -> Result<ScanSummary, ScanError> {
+    let store = context.store;
+    let snapshot = store.fetch_snapshot().await?;
+    let mut changes = SnapshotChanges::new();
+    let (mut seen, verdict) = {
+        let read = directory.read().await?;
+        let mut planning = Planning::new(context, &snapshot, read);
+        while let Some(users) = planning.next().await? {
+            let now = (context.clock)();
+            if lease.until().0 - now.0 < LEASE_SECONDS / 2 {
+                store.renew_lease(lease, now, LEASE_SECONDS).await?;
+            }
+            changes.extend(write_users(store, lease, users).await?);
+            progress(planning.summary().read);
+        }
+        planning.finish().await
+    };
+    let ending = match verdict {
+        Ok(proof) => plan_ending(context, directory, &mut seen, &proof).await?,
+        Err(incomplete) => {
+            tracing::warn!("the directory was not read completely: {incomplete}; nobody is removed");
+            plan_without_proof(context, &mut seen).await?
+        }
+    };
+    let mut summary = seen.summary.clone();
+    drop(seen);
+    end_scan(store, lease, ending, &mut changes, &mut summary).await?;
+    summary.changed = changes.values().filter(|fingerprint| fingerprint.is_some()).count() as u64;
+    if let Saved::Outdated = store.save_snapshot(lease, snapshot, &changes).await? {
+        tracing::warn!("a later scan has saved its snapshot already; this one's is dropped");
+    }
+    let statuses = store.count_by_status().await?;
+    summary.unmappable = statuses.get("unmappable").copied().unwrap_or_default();
+    Ok(summary)
+}
+
+/// Writes the end of a scan.
+async fn end_scan(
+    store: &Store,
+    lease: &ScanLease,
+    ending: Ending,
+    changes: &mut SnapshotChanges,
+    summary: &mut ScanSummary,
+) -> Result<(), ScanError> {
+    let Ending { hand_overs, users, removals, fingerprints, forgotten } = ending;
+    for change in hand_overs {
+        hand_over(store, lease, change).await?;
+    }
+    changes.extend(forgotten.into_iter().map(|hash| (hash, None)));
+    let users: Vec<PlannedUser> = users.into_iter().collect();
+    changes.extend(write_users(store, lease, users).await?);
+    match removals {
+        Removals::Released(released) => {
+            summary.removals = released.len() as u64;
+            for removal in &released {
+                if store.write_removal(lease, removal).await? == Written::Done {
+                    let hash = removal.candidate().anchor.hash();
+                    changes.insert(hash, fingerprints.get(&hash).copied().flatten());
+                }
+            }
+        }
+        // Those who wait keep their old place in the snapshot, so that the next scan judges them afresh.
+        Removals::Held(candidates) => {
+            summary.held = candidates.len() as u64;
+            let status = |candidate: &RemovalCandidate| Status::Held {
+                departure: candidate.departure,
+                reason: HoldReason::OverLimit,
+            };
+            wait(store, lease, candidates, status).await?;
+        }
+        Removals::Withheld(candidates) => {
+            summary.withheld = candidates.len() as u64;
+            wait(store, lease, candidates, |_| Status::Withheld { by: WithheldBy::Deprovision }).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Marks users whose removal waits; those who are marked already are left as they are.
+async fn wait(
+    store: &Store,
+    lease: &ScanLease,
+    candidates: Vec<RemovalCandidate>,
+    status: impl Fn(&RemovalCandidate) -> Status,
+) -> Result<(), StoreError> {
+    for batch in candidates.chunks(100) {
+        let hashes: Vec<AnchorHash> = batch.iter().map(|candidate| candidate.anchor.hash()).collect();
+        let records = store.fetch_records(&hashes).await?;
+        for candidate in batch {
+            let status = status(candidate);
+            let known = records.get(&candidate.anchor.hash()).is_some_and(|record| record.status == status);
+            if !known {
+                store.write_status(lease, &candidate.anchor, candidate.dn, status).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn write_users(store: &Store, lease: &ScanLease, users: Vec<PlannedUser>) -> Result<SnapshotChanges, StoreError> {
+    stream::iter(users)
+        .map(|user| write_user(store, lease, user))
+        .buffer_unordered(WRITES_AT_ONCE)
+        .try_filter_map(|change| async move { Ok(change) })
+        .try_collect()
+        .await
+}
+
+/// Writes one user, and says what the snapshot may hold from then on.
+async fn write_user(
+    store: &Store,
+    lease: &ScanLease,
+    user: PlannedUser,
+) -> Result<Option<(AnchorHash, Option<Fingerprint>)>, StoreError> {
+    let PlannedUser { anchor, dn, record, plan, conflict, fingerprint } = user;
+    let hash = anchor.hash();
+    let is_departure = matches!(plan, RecordPlan::Desire { desired: Desired::Absent { .. }, .. }) && fingerprint.is_none();
+    let written = match plan {
+        RecordPlan::Nothing => Written::Done,
+        RecordPlan::Mark(status) => {
+            store.write_status(lease, &anchor, dn, status).await?;
+            Written::Done
+        }
+        RecordPlan::Desire { desired, status } => {
+            let status = match conflict {
+                Some(with) => Status::Conflict { with },
+                None => status,
+            };
+            store.write_desired(lease, DesiredWrite { anchor, dn, desired, status, previous: record }).await?
+        }
+        // Removals are judged together, at the end.
+        RecordPlan::Remove(_) => return Ok(None),
+    };
+    Ok(match (written, fingerprint) {
+        (Written::Outdated, _) => None,
+        (_, Some(fingerprint)) => Some((hash, Some(fingerprint))),
+        (_, None) if is_departure => Some((hash, None)),
+        (_, None) => None,
+    })
+}
+
+/// One entry takes another one's place: with the account if the other is gone, else with the name alone.
+async fn hand_over(store: &Store, lease: &ScanLease, change: HandOver) -> Result<(), StoreError> {
+    let HandOver { from, to, with_account } = change;
+    let Some(to) = store.fetch_record(to.anchor.hash()).await? else { return Ok(()) };
+    let done = if with_account {
+        let reason = from.desired.as_ref().and_then(Desired::departure).unwrap_or(Departure::Deleted);
+        store.hand_over(lease, &from, &to, reason).await?
+    } else {
+        store.claim_name(lease, &to, Some(&from.anchor)).await?
+    };
+    if !done {
+        let UserRecord { anchor, .. } = to;
+        tracing::info!(user.anchor = %anchor, "somebody else was quicker; the next scan looks again");
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! The scan: reads the directory, compares it with what the last scan saw, and writes down what every changed user
+//! should be. It never talks to the target; [`provision`](../provision/index.html) does that, one user at a time.
+//!
+//! [`Planning`] reads and plans, page by page, and writes nothing; a dry run stops there. [`scan`] takes the
+//! connection's lease and applies the same plan to the store.
+
+mod planning;
+mod names;
+mod ending;
+mod apply;
+mod summary;
+
+pub use apply::scan;
+pub use ending::{Ending, HandOver, plan_ending, plan_without_proof};
+pub use planning::{PlannedUser, Planning, Seen};
+pub use summary::ScanSummary;
+
+use model::UnixSeconds;
+use runtime::Connection;
+use store::{Store, StoreError};
+
+/// What a scan works with.
+#[derive(Clone, Copy)]
+pub struct ScanContext<'a> {
+    /// What the administrator configured.
+    pub connection: &'a Connection,
+    /// The connection's state.
+    pub store: &'a Store,
+    /// Who is scanning; shown to others who want the lease.
+    pub owner: &'a str,
+    /// The time.
+    pub clock: fn() -> UnixSeconds,
+}
+
+/// Why a scan could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// The directory can't be read at all.
+    #[error(transparent)]
+    Directory(#[from] directory::DirectoryError),
+    /// The state can't be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another scan is at work.
+    #[error("another scan of this connection is running (started by {holder}); it ends by itself, or its claim runs out in {seconds} s")]
+    Busy {
+        /// Who.
+        holder: String,
+        /// When the claim runs out at the latest.
+        seconds: i64,
+    },
+}

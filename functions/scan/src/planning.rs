@@ -1,0 +1,150 @@
+//! Reading and planning, page by page. Nothing is written here.
+
+use std::collections::HashSet;
+
+use directory::{Read, Sighting};
+use model::{Anchor, AnchorHash, CompleteRead, DnKey, Fingerprint, Incomplete, UserRecord};
+use plan::{Change, RecordPlan, RemovalCandidate, ScanPlanner, Sight, plan_change};
+use store::{Snapshot, Store};
+
+use crate::names::Names;
+use crate::{ScanContext, ScanError, ScanSummary};
+
+/// One user whom this scan is about to change.
+#[derive(Clone, Debug)]
+pub struct PlannedUser {
+    /// The entry.
+    pub anchor: Anchor,
+    /// Where it is.
+    pub dn: Option<DnKey>,
+    /// What was remembered before.
+    pub record: Option<UserRecord>,
+    /// What the record will say.
+    pub plan: RecordPlan,
+    /// The other entry that has the user name.
+    pub conflict: Option<Anchor>,
+    /// What the next snapshot holds once the plan is applied; `None` when the user leaves it.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// A read in progress, planned as it goes.
+pub struct Planning<'a, 'd> {
+    read: Read<'d>,
+    store: &'a Store,
+    seen: Seen<'a>,
+    broken: Option<Incomplete>,
+}
+
+/// What a read has found so far, and is needed at its end.
+pub struct Seen<'a> {
+    pub(crate) planner: ScanPlanner<'a>,
+    pub(crate) names: Names,
+    /// Users dealt with while the read went on.
+    pub(crate) handled: HashSet<AnchorHash>,
+    /// Removals to be judged at the end, with what the snapshot would hold then.
+    pub(crate) candidates: Vec<(RemovalCandidate, Option<Fingerprint>)>,
+    /// Users whose name another entry has.
+    pub(crate) conflicts: Vec<PlannedUser>,
+    /// The numbers.
+    pub summary: ScanSummary,
+}
+
+impl<'a, 'd> Planning<'a, 'd> {
+    /// Starts planning from the last snapshot.
+    pub fn new(context: &ScanContext<'a>, snapshot: &'a Snapshot, read: Read<'d>) -> Self {
+        let seen = Seen {
+            planner: ScanPlanner::new(&context.connection.rules, snapshot.pairs()),
+            names: Names::default(),
+            handled: HashSet::new(),
+            candidates: Vec::new(),
+            conflicts: Vec::new(),
+            summary: ScanSummary::default(),
+        };
+        Self { read, store: context.store, seen, broken: None }
+    }
+
+    /// The numbers so far.
+    pub fn summary(&self) -> &ScanSummary {
+        &self.seen.summary
+    }
+
+    /// Plans the next page. `None` is the end of the read, whether it was complete or broke off.
+    pub async fn next(&mut self) -> Result<Option<Vec<PlannedUser>>, ScanError> {
+        let sightings = match self.read.next_page().await {
+            Ok(Some(sightings)) => sightings,
+            Ok(None) => return Ok(None),
+            Err(incomplete) => {
+                self.broken = Some(incomplete);
+                return Ok(None);
+            }
+        };
+        let changes = self.seen.look_at(sightings);
+        let hashes: Vec<AnchorHash> = changes.iter().map(|change| change.anchor.hash()).collect();
+        let mut records = self.store.fetch_records(&hashes).await?;
+        let mut users = Vec::with_capacity(changes.len());
+        for (change, hash) in changes.into_iter().zip(hashes) {
+            let record = records.remove(&hash);
+            let plan = plan_change(&change, record.as_ref());
+            self.seen.handled.insert(hash);
+            let fingerprint = Some(change.fingerprint);
+            match plan {
+                RecordPlan::Remove(candidate) => self.seen.candidates.push((candidate, fingerprint)),
+                plan => {
+                    let Change { anchor, dn, .. } = change;
+                    users.push(PlannedUser { anchor, dn: Some(dn), record, plan, conflict: None, fingerprint });
+                }
+            }
+        }
+        self.seen.names.find_conflicts(self.store, &mut users).await?;
+        self.seen.conflicts.extend(users.iter().filter(|user| user.conflict.is_some()).cloned());
+        Ok(Some(users))
+    }
+
+    /// Ends the read and says whether it saw everybody.
+    pub async fn finish(self) -> (Seen<'a>, Result<CompleteRead, Incomplete>) {
+        let Self { read, mut seen, broken, .. } = self;
+        let verdict = match broken {
+            Some(incomplete) => Err(incomplete),
+            None => read.finish().await,
+        };
+        seen.summary.complete = verdict.is_ok();
+        seen.summary.incomplete = verdict.as_ref().err().map(ToString::to_string);
+        (seen, verdict)
+    }
+}
+
+impl Seen<'_> {
+    /// Whether this user was dealt with in this scan.
+    pub fn was_handled(&self, hash: &AnchorHash) -> bool {
+        self.handled.contains(hash)
+    }
+
+    fn look_at(&mut self, sightings: Vec<Sighting>) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for sighting in sightings {
+            let entry = match sighting {
+                Sighting::Entry(entry) => entry,
+                Sighting::Unidentified { why, .. } => {
+                    self.summary.unidentified += 1;
+                    tracing::warn!("an entry can't be identified: {why}; nobody is removed after this read");
+                    continue;
+                }
+            };
+            match self.planner.look_at(&entry) {
+                Sight::Unchanged => {
+                    self.summary.read += 1;
+                    self.summary.unchanged += 1;
+                }
+                Sight::Changed(change) => {
+                    self.summary.read += 1;
+                    changes.push(*change);
+                }
+                Sight::Repeated(anchor) => {
+                    self.summary.repeated += 1;
+                    tracing::warn!(user.anchor = %anchor, "the same anchor came twice in one read; the first counts");
+                }
+            }
+        }
+        changes
+    }
+}

@@ -1,0 +1,88 @@
+//! Looking after those who seem to have left.
+
+use std::collections::{HashMap, HashSet};
+
+use model::{Anchor, Attributes, Departure};
+
+use crate::decode::RawEntry;
+use crate::directory::Directory;
+use crate::errors::{DirectoryError, Doing};
+use crate::scope::Selection;
+use crate::search::Query;
+
+/// How many are looked up at once. Servers limit how long a filter may be, and how many entries come unpaged.
+const BATCH: usize = 50;
+
+impl Directory {
+    /// Why each of these left: [`Departure::LeftScope`] when the entry still exists under the base, else
+    /// [`Departure::Deleted`].
+    ///
+    /// **Whoever is not in the answer has not left**: the entry exists and is in scope. A read over
+    /// pages is no snapshot, so it can miss an entry that is moved or renamed meanwhile; and a server that leaves out users without saying
+    /// so misses many. Asking for each by anchor finds them.
+    pub async fn departures(
+        &mut self,
+        anchors: &[Anchor],
+    ) -> Result<HashMap<Anchor, Departure>, DirectoryError> {
+        let mut existing = HashSet::new();
+        for batch in anchors.chunks(BATCH) {
+            let found = self.look_up(batch, "").await?;
+            existing.extend(found.into_iter().map(|(anchor, ..)| anchor));
+        }
+        let still_there: Vec<Anchor> = existing.iter().cloned().collect();
+        let in_scope = self.in_scope(&still_there).await?;
+        let gone = anchors.iter().filter(|anchor| !in_scope.contains(anchor));
+        Ok(gone
+            .map(|anchor| {
+                let reason =
+                    if existing.contains(anchor) { Departure::LeftScope } else { Departure::Deleted };
+                (anchor.clone(), reason)
+            })
+            .collect())
+    }
+
+    /// Which of these are in scope now.
+    pub async fn in_scope(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
+        if anchors.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let selection = Selection::prepare(&mut self.connection, &self.config).await?;
+        let mut in_scope = HashSet::new();
+        for batch in anchors.chunks(BATCH) {
+            let found = self.look_up(batch, &selection.filter).await?;
+            let members =
+                found.into_iter().filter(|(_, dn, attributes)| selection.members.contain(dn, attributes));
+            in_scope.extend(members.map(|(anchor, ..)| anchor));
+        }
+        Ok(in_scope)
+    }
+
+    /// The entries of these anchors, as far as they exist and pass a further condition.
+    async fn look_up(
+        &mut self,
+        anchors: &[Anchor],
+        condition: &str,
+    ) -> Result<Vec<(Anchor, String, Attributes)>, DirectoryError> {
+        let config = &self.config;
+        let any: String = anchors.iter().filter_map(|anchor| config.anchor.condition(anchor)).collect();
+        if any.is_empty() {
+            return Ok(Vec::new());
+        }
+        let doing = Doing::LookingUp { attribute: config.anchor.attribute.clone() };
+        let query = Query {
+            base: config.base_dn.clone(),
+            scope: ldap3::Scope::Subtree,
+            filter: format!("(&(|{any}){condition})"),
+            attributes: config.identifying(),
+            doing: doing.clone(),
+        };
+        let mut found = Vec::new();
+        for RawEntry { dn, attributes, .. } in self.connection.ask(query).await? {
+            let anchor = self.config.anchor.of(&attributes);
+            let anchor =
+                anchor.map_err(|detail| DirectoryError::Protocol { doing: doing.clone(), detail })?;
+            found.push((anchor, dn, attributes));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,67 @@
+//! A directory that one is signed in to.
+
+use model::Entry;
+
+use crate::config::DirectoryConfig;
+use crate::connection::Connection;
+use crate::errors::{DirectoryError, Doing};
+use crate::escape::escape;
+use crate::filter::enclosed;
+use crate::scope;
+use crate::search::{NO_ATTRIBUTES, Query};
+
+/// A directory that one is signed in to, over one connection to one server. The connection closes when this is dropped,
+/// and isn't opened again: what was begun with one server is never ended with another.
+pub struct Directory {
+    pub(crate) connection: Connection,
+    pub(crate) config: DirectoryConfig,
+}
+
+impl Directory {
+    /// Connects and signs in. A password is sent over a secure connection only, or to this very machine.
+    pub async fn connect(config: &DirectoryConfig) -> Result<Self, DirectoryError> {
+        scope::check_filters(config)?;
+        let connection = Connection::open(config).await?;
+        Ok(Self { connection, config: config.clone() })
+    }
+
+    /// The users that have a value, in scope or not. Whether one is in scope, [`in_scope`](Self::in_scope) says.
+    pub async fn find(&mut self, attribute: &str, value: &str) -> Result<Vec<Entry>, DirectoryError> {
+        scope::check_attribute(attribute)?;
+        let doing = Doing::LookingUp { attribute: attribute.to_owned() };
+        // An anchor isn't always text in the directory; whoever has one as text still finds the entry.
+        let is_anchor = self.config.anchor.attribute.eq_ignore_ascii_case(attribute);
+        let anchor = if is_anchor { model::Anchor::from_text(value).ok() } else { None };
+        let condition = match anchor {
+            Some(anchor) => self.config.anchor.condition(&anchor),
+            None => Some(format!("({attribute}={})", escape(value))),
+        };
+        let Some(condition) = condition else { return Ok(Vec::new()) };
+        let query = Query {
+            base: self.config.base_dn.clone(),
+            scope: ldap3::Scope::Subtree,
+            filter: format!("(&{}{condition})", enclosed(&self.config.user_filter)),
+            attributes: self.config.requested(),
+            doing: doing.clone(),
+        };
+        let mut found = Vec::new();
+        for raw in self.connection.ask(query).await? {
+            let anchor = self.config.anchor.of(&raw.attributes);
+            let anchor =
+                anchor.map_err(|detail| DirectoryError::Protocol { doing: doing.clone(), detail })?;
+            found.push(Entry { anchor, dn: raw.dn, attributes: raw.attributes });
+        }
+        Ok(found)
+    }
+
+    /// Whether the base entry is there and can be seen. An account that has lost its rights gets empty answers with
+    /// success; this tells them from a directory without users.
+    pub(crate) async fn check_base(&mut self) -> Result<(), DirectoryError> {
+        let base_dn = &self.config.base_dn;
+        let doing = Doing::ReadingBase { base_dn: base_dn.clone() };
+        match self.connection.ask_for_one(Query::one(base_dn, &[NO_ATTRIBUTES], doing)).await? {
+            Some(_) => Ok(()),
+            None => Err(DirectoryError::BaseNotFound { base_dn: base_dn.clone() }),
+        }
+    }
+}

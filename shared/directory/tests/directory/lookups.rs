@@ -1,0 +1,92 @@
+//! Looking for single users: who left and why, and whoever an operator asks about.
+
+use directory::{Directory, DirectoryError, Membership, Scope};
+use embedded_ldap::EmbeddedLdap;
+use model::{Anchor, Departure};
+
+use crate::support::{GROUP, config, people, person};
+
+fn anchor(server: &EmbeddedLdap, number: usize) -> Anchor {
+    Anchor::from_text(&server.entry_uuid(&person(number)).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_deleted_and_those_out_of_scope() {
+    for membership in [
+        Membership::Member { attribute: "member".to_owned() },
+        Membership::MemberOf { attribute: "memberOf".to_owned() },
+    ] {
+        let server = people(5).await;
+        let mut config = config(&server.url());
+        config.scope = Scope::Group { dn: GROUP.to_owned(), membership };
+        let anchors: Vec<Anchor> = (0..5).map(|number| anchor(&server, number)).collect();
+        server.delete(&person(1)).unwrap();
+        server.remove_member(GROUP, &person(2)).unwrap();
+        // Not a user any more is out of scope too.
+        server.set(&person(3), "objectClass", &["robot"]).unwrap();
+
+        let mut directory = Directory::connect(&config).await.unwrap();
+        let mut asked = anchors.clone();
+        asked.push(Anchor::from_text("no-uuid-of-this-server").unwrap());
+        let departures = directory.departures(&asked).await.unwrap();
+        let [_, deleted, left, robot, _] = anchors.try_into().unwrap();
+        let expected = [
+            (deleted, Departure::Deleted),
+            (left, Departure::LeftScope),
+            (robot, Departure::LeftScope),
+            (asked.pop().unwrap(), Departure::Deleted),
+        ];
+        assert_eq!(departures, expected.into());
+    }
+}
+
+#[tokio::test]
+async fn many_are_looked_up_in_batches() {
+    let server = people(120).await;
+    let mut config = config(&server.url());
+    config.scope = Scope::Filter("(uid=p1*)".to_owned());
+    let anchors: Vec<Anchor> = (0..120).map(|number| anchor(&server, number)).collect();
+    let before = server.searches();
+    let mut directory = Directory::connect(&config).await.unwrap();
+    let departures = directory.departures(&anchors).await.unwrap();
+    // Thirty-one begin with a 1: 1, 10 to 19, and 100 to 119.
+    assert_eq!(departures.len(), 120 - 31);
+    assert!(departures.values().all(|departure| *departure == Departure::LeftScope));
+    assert_eq!(server.searches() - before, 6);
+    assert_eq!(directory.departures(&[]).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_group_that_is_gone_makes_nobody_leave() {
+    let server = people(3).await;
+    let mut config = config(&server.url());
+    let membership = Membership::MemberOf { attribute: "memberOf".to_owned() };
+    config.scope = Scope::Group { dn: GROUP.to_owned(), membership };
+    let mut directory = Directory::connect(&config).await.unwrap();
+    server.delete(GROUP).unwrap();
+    let error = directory.departures(&[anchor(&server, 0)]).await.unwrap_err();
+    assert_eq!(error, DirectoryError::GroupNotFound { dn: GROUP.to_owned() });
+}
+
+#[tokio::test]
+async fn somebody_by_a_value() {
+    let server = people(12).await;
+    let mut config = config(&server.url());
+    config.scope = Scope::Filter("(uid=p3)".to_owned());
+    let mut directory = Directory::connect(&config).await.unwrap();
+
+    let found = directory.find("uid", "P1").await.unwrap();
+    let dns: Vec<&str> = found.iter().map(|entry| entry.dn.as_str()).collect();
+    assert_eq!(dns, [person(1)]);
+    assert_eq!(found[0].attributes.one("mail"), Some(b"somebody@acme.test".as_slice()));
+    assert_eq!(directory.in_scope(&[found[0].anchor.clone()]).await.unwrap().len(), 0);
+
+    assert_eq!(directory.find("mail", "somebody@acme.test").await.unwrap().len(), 12);
+    assert_eq!(directory.find("uid", "p*").await.unwrap(), []);
+    assert_eq!(directory.find("uid", "x)(uid=*").await.unwrap(), []);
+    let injected = directory.find("uid=*)(mail", "x").await;
+    assert!(matches!(injected, Err(DirectoryError::Filter { .. })));
+    let uuid = server.entry_uuid(&person(7)).unwrap().to_uppercase();
+    assert_eq!(directory.find("entryUUID", &uuid).await.unwrap().len(), 1);
+    assert_eq!(directory.find("entryUUID", "p7").await.unwrap(), []);
+}

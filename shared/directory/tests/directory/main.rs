@@ -1,0 +1,18 @@
+//! The crate against servers: an embedded one that fails on demand, a scripted one that talks nonsense, and a real one.
+
+#[cfg(test)]
+mod completeness;
+#[cfg(test)]
+mod lookups;
+#[cfg(test)]
+mod nonsense;
+#[cfg(test)]
+mod openldap;
+#[cfg(test)]
+mod scopes;
+#[cfg(test)]
+mod sign_in;
+#[cfg(test)]
+mod slapd;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,160 @@
+//! Against a real OpenLDAP server.
+
+use directory::{Bind, Directory, DirectoryConfig, DirectoryError, Kind, Membership, Scope, Sighting};
+use model::{Anchor, Departure, Incomplete};
+
+use crate::slapd::{ADMIN, PASSWORD, Slapd};
+use crate::support::{Outcome, config, read};
+
+const GROUP: &str = "cn=workplace,dc=acme,dc=test";
+
+/// Ten people, seven of them in the group; one with a name beyond ASCII and a comma in it.
+fn ldif() -> String {
+    let certificate = certificate();
+    let mut ldif = String::from("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n\n");
+    let dn = |number: usize| match number {
+        3 => r"cn=J\C3\BCrgen\, der \C3\84ltere,dc=acme,dc=test".to_owned(),
+        _ => format!("cn=Person {number},dc=acme,dc=test"),
+    };
+    for number in 0..10 {
+        ldif += &format!(
+            "dn: {}\nobjectClass: inetOrgPerson\nsn: {number}\nuid: p{number}\nuserCertificate;binary:: {certificate}\n\n",
+            dn(number)
+        );
+    }
+    ldif += "dn: cn=limited,dc=acme,dc=test\nobjectClass: applicationProcess\nobjectClass: simpleSecurityObject\n";
+    ldif += "userPassword: limited\n\n";
+    ldif += &format!("dn: {GROUP}\nobjectClass: groupOfNames\n");
+    for number in 0..7 {
+        ldif += &format!("member: {}\n", dn(number));
+    }
+    ldif += "\ndn: cn=posix,dc=acme,dc=test\nobjectClass: posixGroup\ngidNumber: 1\nmemberUid: P3\nmemberUid: p9\n";
+    ldif
+}
+
+/// Some certificate, in base 64.
+fn certificate() -> String {
+    let certified = rcgen::generate_simple_self_signed(Vec::new()).unwrap();
+    certified.cert.pem().lines().filter(|line| !line.starts_with('-')).collect()
+}
+
+async fn openldap() -> (Slapd, DirectoryConfig) {
+    let server = Slapd::start(&ldif()).await;
+    let preset = Kind::OpenLdap.preset();
+    let config = DirectoryConfig {
+        bind: Bind::Simple { dn: ADMIN.to_owned(), password: PASSWORD.into() },
+        user_filter: preset.user_filter.to_owned(),
+        anchor: preset.anchor,
+        attributes: vec!["uid".to_owned(), "userCertificate".to_owned()],
+        ..config(&format!("ldap://127.0.0.1:{}", server.port))
+    };
+    (server, config)
+}
+
+fn uids(outcome: &Outcome) -> Vec<String> {
+    let entries = outcome.sightings.iter().map(|sighting| match sighting {
+        Sighting::Entry(entry) => String::from_utf8(entry.attributes.one("uid").unwrap().to_vec()).unwrap(),
+        Sighting::Unidentified { why, .. } => panic!("{why}"),
+    });
+    let mut uids: Vec<String> = entries.collect();
+    uids.sort();
+    uids
+}
+
+#[tokio::test]
+async fn scopes_departures_and_limits() {
+    let (_server, mut config) = openldap().await;
+
+    let outcome = read(&config).await;
+    assert_eq!(uids(&outcome).len(), 10);
+    let everybody: Vec<Anchor> = outcome.sightings.iter().map(anchor).collect();
+    let Some(Sighting::Entry(first)) = outcome.sightings.first() else { panic!("somebody was expected") };
+    assert_eq!(first.attributes.one("userCertificate").and_then(<[u8]>::first), Some(&0x30));
+    assert_eq!(outcome.verdict.unwrap().pages(), 4);
+
+    for membership in [
+        Membership::Member { attribute: "member".to_owned() },
+        Membership::MemberOf { attribute: "memberOf".to_owned() },
+    ] {
+        config.scope = Scope::Group { dn: GROUP.to_owned(), membership };
+        let outcome = read(&config).await;
+        assert_eq!(uids(&outcome), ["p0", "p1", "p2", "p3", "p4", "p5", "p6"]);
+        assert!(outcome.verdict.is_ok());
+
+        let mut directory = Directory::connect(&config).await.unwrap();
+        let departures = directory.departures(&everybody).await.unwrap();
+        assert_eq!(departures.len(), 3);
+        assert!(departures.values().all(|departure| *departure == Departure::LeftScope));
+        let [found] = directory.find("uid", "p3").await.unwrap().try_into().unwrap();
+        assert_eq!(
+            directory.in_scope(std::slice::from_ref(&found.anchor)).await.unwrap(),
+            [found.anchor].into()
+        );
+    }
+
+    let membership =
+        Membership::MemberUid { attribute: "memberUid".to_owned(), user_attribute: "uid".to_owned() };
+    config.scope = Scope::Group { dn: "cn=posix,dc=acme,dc=test".to_owned(), membership };
+    assert_eq!(uids(&read(&config).await), ["p3", "p9"]);
+
+    config.scope = Scope::Filter("(sn>=0)(sn=*)".to_owned());
+    assert!(matches!(Directory::connect(&config).await.err(), Some(DirectoryError::Filter { .. })));
+    config.scope = Scope::Filter("(sn=*)".to_owned());
+    config.bind = Bind::Simple { dn: "cn=limited,dc=acme,dc=test".to_owned(), password: "limited".into() };
+    let doubt = read(&config).await.doubt();
+    assert!(matches!(doubt, Incomplete::Refused { code: 4 | 11, .. }), "{doubt}");
+
+    config.bind = Bind::Simple { dn: ADMIN.to_owned(), password: "wrong".into() };
+    let error = Directory::connect(&config).await.err().unwrap();
+    assert!(matches!(error, DirectoryError::InvalidCredentials { .. }), "{error}");
+    // This server lets anybody sign in, and then shows nothing.
+    config.bind = Bind::Anonymous;
+    let error = Directory::connect(&config).await.unwrap().read().await.err().unwrap();
+    assert!(matches!(error, DirectoryError::Refused { code: 50, .. }), "{error}");
+}
+
+fn anchor(sighting: &Sighting) -> Anchor {
+    match sighting {
+        Sighting::Entry(entry) => entry.anchor.clone(),
+        Sighting::Unidentified { why, .. } => panic!("{why}"),
+    }
+}
+
+#[tokio::test]
+async fn secure_connections_and_those_that_are_not() {
+    let (server, mut config) = openldap().await;
+    let ldaps = format!("ldaps://localhost:{}", server.tls_port);
+    config.ca_pem = Some(server.ca_pem.clone().into_bytes());
+
+    config.url = ldaps.clone();
+    assert!(read(&config).await.verdict.is_ok());
+    config.url = format!("ldap://localhost:{}", server.port);
+    config.start_tls = true;
+    assert!(read(&config).await.verdict.is_ok());
+
+    let tls_error = |url: String, ca_pem: Option<Vec<u8>>, start_tls: bool| {
+        let config = DirectoryConfig { url, ca_pem, start_tls, ..config.clone() };
+        async move {
+            let error = Directory::connect(&config).await.err().unwrap();
+            assert!(matches!(error, DirectoryError::Tls { .. }), "{error}");
+            error.to_string()
+        }
+    };
+    // An authority that didn't sign this, with the same name.
+    let other = Slapd::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n").await;
+    let other_ca = || Some(other.ca_pem.clone().into_bytes());
+    for (url, start_tls) in [(ldaps.clone(), false), (config.url.clone(), true)] {
+        let error = tls_error(url.clone(), other_ca(), start_tls).await;
+        assert!(error.contains("directory's CA") || error.contains("can't be used"), "{error}");
+        // Nor does the operating system vouch for it.
+        let error = tls_error(url, None, start_tls).await;
+        assert!(error.contains("give that authority's certificate as the directory's CA"), "{error}");
+    }
+    // The right authority, for another name.
+    let by_address = format!("ldaps://127.0.0.1:{}", server.tls_port);
+    let error = tls_error(by_address, config.ca_pem.clone(), false).await;
+    assert!(error.contains("use the name that the server's certificate is for"), "{error}");
+    // The port for the other kind of connection.
+    let error = tls_error(format!("ldaps://localhost:{}", server.port), config.ca_pem.clone(), false).await;
+    assert!(error.contains("check that this port speaks TLS"), "{error}");
+}

@@ -1,0 +1,120 @@
+//! A real OpenLDAP server of a test's own, in a directory that goes away with it.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tempfile::TempDir;
+
+pub const ADMIN: &str = "cn=admin,dc=acme,dc=test";
+pub const PASSWORD: &str = "correct horse";
+
+/// The running server. It is stopped when this is dropped.
+pub struct Slapd {
+    process: Child,
+    pub port: u16,
+    pub tls_port: u16,
+    /// The certificate of the authority that signed the server's.
+    pub ca_pem: String,
+    _home: TempDir,
+}
+
+impl Slapd {
+    /// Starts a server for the host name `localhost`, with what is in the LDIF, and waits until it answers.
+    pub async fn start(ldif: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let ca_pem = write_certificates(home.path());
+        fs::create_dir(home.path().join("db")).unwrap();
+        fs::write(home.path().join("slapd.conf"), configuration(home.path())).unwrap();
+        fs::write(home.path().join("data.ldif"), ldif).unwrap();
+
+        let (port, tls_port) = (free_port(), free_port());
+        let process = Command::new("/usr/sbin/slapd")
+            .args(["-d", "0", "-h", &format!("ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}"), "-f"])
+            .arg(home.path().join("slapd.conf"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("slapd should be installed");
+        let server = Self { process, port, tls_port, ca_pem, _home: home };
+        server.wait().await;
+        server.add_entries();
+        server
+    }
+
+    async fn wait(&self) {
+        for _ in 0..200 {
+            if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("slapd did not start");
+    }
+
+    /// By way of the protocol, so that the overlays see it.
+    fn add_entries(&self) {
+        let added = Command::new("ldapadd")
+            .args(["-x", "-H", &format!("ldap://127.0.0.1:{}", self.port), "-D", ADMIN, "-w", PASSWORD, "-f"])
+            .arg(self._home.path().join("data.ldif"))
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(added.success(), "the entries could not be added");
+    }
+}
+
+impl Drop for Slapd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn configuration(home: &Path) -> String {
+    let home = home.display();
+    format!(
+        "include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+include /etc/ldap/schema/nis.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload memberof
+pidfile {home}/slapd.pid
+TLSCACertificateFile {home}/ca.pem
+TLSCertificateFile {home}/server.pem
+TLSCertificateKeyFile {home}/server.key
+database mdb
+suffix dc=acme,dc=test
+rootdn {ADMIN}
+rootpw \"{PASSWORD}\"
+directory {home}/db
+limits dn.exact=cn=limited,dc=acme,dc=test size.soft=4 size.hard=4 size.prtotal=4
+access to attrs=userPassword by anonymous auth by * none
+access to * by users read by anonymous auth
+overlay memberof
+"
+    )
+}
+
+/// Makes an authority and a certificate for `localhost`, and gives the authority's.
+fn write_certificates(home: &Path) -> String {
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_key = KeyPair::generate().unwrap();
+    let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+    let server_key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let server = server.signed_by(&server_key, &Issuer::from_params(&ca, &ca_key)).unwrap();
+    fs::write(home.join("ca.pem"), &ca_pem).unwrap();
+    fs::write(home.join("server.pem"), server.pem()).unwrap();
+    fs::write(home.join("server.key"), server_key.serialize_pem()).unwrap();
+    ca_pem
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

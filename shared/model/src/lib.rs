@@ -1,0 +1,28 @@
+//! The values that every part of the provisioner speaks in: what an entry is, what a user should be, what an
+//! account is, and what is remembered about each user. Plain data: no I/O, no clock, no configuration.
+//!
+//! Two values here are proofs rather than data, and only one crate may make each of them:
+//! [`CompleteRead`] (made by `directory`) and [`OwnedAccount`] (made by `store`). The lints in `clippy.toml`
+//! refuse to build anything else that calls their constructors.
+
+mod account;
+mod anchor;
+mod attribute;
+mod complete_read;
+mod dn;
+mod entry;
+mod fingerprint;
+mod options;
+mod record;
+mod user;
+
+pub use account::{Account, AccountId, OwnedAccount};
+pub use anchor::{Anchor, AnchorHash, InvalidAnchor};
+pub use attribute::{TargetAttribute, Value, ValueKind};
+pub use complete_read::{CompleteRead, Incomplete, ReadEvidence};
+pub use dn::{DnKey, cn_of};
+pub use entry::{Attributes, Entry};
+pub use fingerprint::{Fingerprint, Fingerprinter};
+pub use options::{Options, RemoveAction};
+pub use record::{Applied, HoldReason, Link, Status, UnixSeconds, UserRecord, Version, WithheldBy};
+pub use user::{Departure, Desired, DesiredUser, InvalidUserName, Managed, UserName};

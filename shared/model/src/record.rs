@@ -1,0 +1,190 @@
+//! What is remembered about one user.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, Anchor, Departure, Desired, DnKey, Fingerprint, UserName};
+
+/// A connection's version counter: each scan takes the next one, and what it writes carries it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Version(pub u64);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A moment, in whole seconds since 1970 UTC.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct UnixSeconds(pub i64);
+
+impl UnixSeconds {
+    /// This many seconds later.
+    pub fn plus(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+}
+
+/// The account that belongs to a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The target's id.
+    pub account: AccountId,
+    /// What we last brought about in it; `None` when it was linked and nothing was sent yet.
+    pub applied: Option<Applied>,
+}
+
+/// What an account was last made to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Of the desired user that was applied, with its references resolved as far as they were.
+    pub fingerprint: Fingerprint,
+    /// The account's user name then.
+    pub user_name: Option<UserName>,
+    /// Whether the account was left active.
+    pub active: bool,
+}
+
+/// An option that is off and stopped something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithheldBy {
+    /// `options.create` is off.
+    Create,
+    /// `options.update` is off.
+    Update,
+    /// `options.deprovision` is off.
+    Deprovision,
+}
+
+impl fmt::Display for WithheldBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "options.create is off",
+            Self::Update => "options.update is off",
+            Self::Deprovision => "options.deprovision is off",
+        })
+    }
+}
+
+/// Why a removal waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldReason {
+    /// There are more removals than the safety limits let through unasked.
+    OverLimit,
+    /// The account was only just linked; the next scan's safety check decides.
+    AwaitingCheck,
+}
+
+/// Where a user stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The account is as the directory says, or there is nothing to do.
+    Settled,
+    /// Something is to be done, from `next_attempt` on.
+    Pending,
+    /// Something was tried, failed, and will be tried again at `next_attempt`.
+    Retrying {
+        /// What went wrong last.
+        error: String,
+    },
+    /// The target refused it; it is tried again when the user changes or somebody asks for it.
+    Parked {
+        /// What the target said.
+        error: String,
+    },
+    /// Another entry owns the user name or the account.
+    Conflict {
+        /// The other entry.
+        with: Anchor,
+    },
+    /// A removal that waits.
+    Held {
+        /// Why the user would lose the account.
+        departure: Departure,
+        /// Why that waits.
+        reason: HoldReason,
+    },
+    /// An option is off that this would need.
+    Withheld {
+        /// Which.
+        by: WithheldBy,
+    },
+    /// The mapping can't make a user of this entry.
+    Unmappable {
+        /// Which attribute and why.
+        error: String,
+    },
+}
+
+impl Status {
+    /// A single word for keys, listings and filters.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Pending => "pending",
+            Self::Retrying { .. } => "retrying",
+            Self::Parked { .. } => "parked",
+            Self::Conflict { .. } => "conflict",
+            Self::Held { .. } => "held",
+            Self::Withheld { .. } => "withheld",
+            Self::Unmappable { .. } => "unmappable",
+        }
+    }
+
+    /// Whether work is due on its own accord.
+    pub fn is_due(&self) -> bool {
+        matches!(self, Self::Pending | Self::Retrying { .. })
+    }
+}
+
+/// Everything that is remembered about one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRecord {
+    /// The entry.
+    pub anchor: Anchor,
+    /// Where the entry was last seen, so that others can refer to it.
+    pub dn: Option<DnKey>,
+    /// What the directory says; `None` for an entry that was never mappable.
+    pub desired: Option<Desired>,
+    /// Which scan said so.
+    pub version: Version,
+    /// Whether the safety check has released the removal that `desired` asks for.
+    pub removal_released: bool,
+    /// The account, once there is one.
+    pub link: Option<Link>,
+    /// Where the user stands.
+    pub status: Status,
+    /// How often the current work was tried.
+    pub attempts: u32,
+    /// When to try next.
+    pub next_attempt: UnixSeconds,
+}
+
+impl UserRecord {
+    /// The name to show for this user: as desired, else as last applied.
+    pub fn user_name(&self) -> Option<&UserName> {
+        let applied = || self.link.as_ref()?.applied.as_ref()?.user_name.as_ref();
+        self.desired
+            .as_ref()
+            .and_then(Desired::user_name)
+            .or_else(applied)
+    }
+
+    /// Whether there is an account that is not known to be inactive.
+    pub fn has_active_account(&self) -> bool {
+        self.link
+            .as_ref()
+            .is_some_and(|link| link.applied.as_ref().is_none_or(|applied| applied.active))
+    }
+}

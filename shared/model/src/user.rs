@@ -1,0 +1,181 @@
+//! What the directory says that a user should be.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Fingerprint, Fingerprinter, TargetAttribute, Value};
+
+/// The name by which accounts are matched. It keeps its spelling and compares without case.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UserName(String);
+
+/// Why a value can't be a user name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidUserName {
+    /// Nothing is left after trimming.
+    #[error("userName is empty")]
+    Empty,
+    /// Longer than any target takes.
+    #[error("userName has {0} bytes, more than the {max} that are allowed", max = UserName::MAX_BYTES)]
+    TooLong(usize),
+}
+
+impl UserName {
+    /// The longest user name taken, in bytes: an e-mail address has at most 254.
+    pub const MAX_BYTES: usize = 320;
+
+    /// Takes a mapped value, without the spaces around it.
+    pub fn new(text: &str) -> Result<Self, InvalidUserName> {
+        let text = text.trim();
+        match text.len() {
+            0 => Err(InvalidUserName::Empty),
+            length if length > Self::MAX_BYTES => Err(InvalidUserName::TooLong(length)),
+            _ => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// The name as the directory spells it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form that is compared and claimed.
+    pub fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl PartialEq for UserName {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded() == other.folded()
+    }
+}
+
+impl Eq for UserName {}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for UserName {
+    type Error = InvalidUserName;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(&text)
+    }
+}
+
+impl From<UserName> for String {
+    fn from(name: UserName) -> Self {
+        name.0
+    }
+}
+
+/// What a mapped attribute should be. An attribute that nobody mapped is in no map at all, and is left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Managed {
+    /// It should have this value.
+    Set(Value),
+    /// It is mapped and the directory has no value for it: it should be empty.
+    Clear,
+}
+
+/// What the mapping makes of an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredUser {
+    /// The name that accounts are matched by.
+    pub user_name: UserName,
+    /// Whether the account should be active.
+    pub active: bool,
+    /// The managed attributes, `userName` and `active` aside.
+    pub attributes: BTreeMap<TargetAttribute, Managed>,
+    /// Values for the moment of creation only; never updated afterwards.
+    pub create_only: BTreeMap<TargetAttribute, Value>,
+}
+
+impl DesiredUser {
+    /// What an update would bring about: equal fingerprints mean that nothing is left to send.
+    pub fn update_fingerprint(&self) -> Fingerprint {
+        let Self {
+            user_name,
+            active,
+            attributes,
+            create_only: _,
+        } = self;
+        let mut hash = Fingerprinter::new("provisioner 2026 applied user");
+        hash.text(user_name.as_str());
+        hash.flag(*active);
+        for (attribute, managed) in attributes {
+            hash.text(attribute.as_str());
+            hash.managed(managed);
+        }
+        hash.finish()
+    }
+}
+
+/// Why a user should have no active account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Departure {
+    /// The entry is no longer in the directory.
+    Deleted,
+    /// The entry is there but left the group or stopped matching the filter.
+    LeftScope,
+    /// The entry is in scope and its account status is disabled.
+    Disabled,
+}
+
+impl fmt::Display for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deleted => "deleted from the directory",
+            Self::LeftScope => "out of scope",
+            Self::Disabled => "disabled in the directory",
+        })
+    }
+}
+
+/// What the directory says about a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Desired {
+    /// In scope, and to be provisioned (an inactive one only where disabled users are provisioned).
+    Present(DesiredUser),
+    /// To have no active account.
+    Absent {
+        /// Under which name an account may exist; unknown for an entry that is gone.
+        user_name: Option<UserName>,
+        /// Why.
+        reason: Departure,
+    },
+}
+
+impl Desired {
+    /// The user name, where one is known.
+    pub fn user_name(&self) -> Option<&UserName> {
+        match self {
+            Self::Present(user) => Some(&user.user_name),
+            Self::Absent { user_name, .. } => user_name.as_ref(),
+        }
+    }
+
+    /// Whether the user should have an active account.
+    pub fn is_active(&self) -> bool {
+        matches!(self, Self::Present(user) if user.active)
+    }
+
+    /// Why an active account would have to go, if it would.
+    pub fn departure(&self) -> Option<Departure> {
+        match self {
+            Self::Present(user) if user.active => None,
+            Self::Present(_) => Some(Departure::Disabled),
+            Self::Absent { reason, .. } => Some(*reason),
+        }
+    }
+}

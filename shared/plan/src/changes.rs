@@ -1,0 +1,93 @@
+//! What changed since the last scan, entry by entry as they stream by.
+
+use std::collections::HashSet;
+
+use model::{Anchor, AnchorHash, CompleteRead, DnKey, Entry, Fingerprint};
+
+use crate::{Observation, Rules, observe};
+
+/// Compares a stream of entries with the snapshot of the last scan. It holds one bit per known user and the
+/// hashes of new ones, whatever the directory's size.
+pub struct ScanPlanner<'a> {
+    rules: &'a Rules,
+    rules_version: Fingerprint,
+    known: &'a [(AnchorHash, Fingerprint)],
+    seen: Vec<bool>,
+    newcomers: HashSet<AnchorHash>,
+}
+
+/// What the planner makes of one entry.
+#[derive(Debug)]
+pub enum Sight {
+    /// As at the last scan: nothing to read, nothing to write.
+    Unchanged,
+    /// New or different.
+    Changed(Box<Change>),
+    /// The same anchor came before in this read; the first time counts.
+    Repeated(Anchor),
+}
+
+/// An entry that is new or different.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The entry.
+    pub anchor: Anchor,
+    /// Where it is.
+    pub dn: DnKey,
+    /// What it says.
+    pub observation: Observation,
+    /// What the next snapshot holds once this is dealt with.
+    pub fingerprint: Fingerprint,
+}
+
+impl<'a> ScanPlanner<'a> {
+    /// Starts with the last scan's snapshot, sorted by anchor hash.
+    pub fn new(rules: &'a Rules, known: &'a [(AnchorHash, Fingerprint)]) -> Self {
+        Self {
+            rules,
+            rules_version: rules.version(),
+            known,
+            seen: vec![false; known.len()],
+            newcomers: HashSet::new(),
+        }
+    }
+
+    /// Looks at the next entry.
+    pub fn look_at(&mut self, entry: &Entry) -> Sight {
+        let hash = entry.anchor.hash();
+        let known = match self.position(&hash) {
+            Some(at) => {
+                let first_time = self.seen.get_mut(at).is_some_and(|seen| !std::mem::replace(seen, true));
+                if !first_time {
+                    return Sight::Repeated(entry.anchor.clone());
+                }
+                self.known.get(at).map(|(_, fingerprint)| *fingerprint)
+            }
+            None if !self.newcomers.insert(hash) => return Sight::Repeated(entry.anchor.clone()),
+            None => None,
+        };
+        let observation = observe(self.rules, entry);
+        let dn = DnKey::of(&entry.dn);
+        let fingerprint = observation.fingerprint(self.rules_version, &dn);
+        if known == Some(fingerprint) {
+            return Sight::Unchanged;
+        }
+        Sight::Changed(Box::new(Change { anchor: entry.anchor.clone(), dn, observation, fingerprint }))
+    }
+
+    /// Whether this user was in scope in this read.
+    pub fn has_seen(&self, hash: &AnchorHash) -> bool {
+        let seen_known = self.position(hash).and_then(|at| self.seen.get(at).copied()).unwrap_or(false);
+        seen_known || self.newcomers.contains(hash)
+    }
+
+    /// Who was there at the last scan and is not any more. Only a complete read can tell.
+    pub fn departed(&self, _proof: &CompleteRead) -> Vec<AnchorHash> {
+        let pairs = self.known.iter().zip(&self.seen);
+        pairs.filter(|(_, seen)| !**seen).map(|((hash, _), _)| *hash).collect()
+    }
+
+    fn position(&self, hash: &AnchorHash) -> Option<usize> {
+        self.known.binary_search_by_key(hash, |(known, _)| *known).ok()
+    }
+}

@@ -1,0 +1,28 @@
+//! Every decision of the provisioner, as pure functions: no I/O, no clock, no environment. What a dry run shows
+//! and what a real run does come from the same calls; a dry run is not applying their answer.
+//!
+//! In the order in which a change passes through:
+//!
+//! 1. [`Mapping`] makes a desired user of an entry, [`status`] says whether the entry is enabled, and
+//!    [`observe`] puts both together.
+//! 2. [`ScanPlanner`] compares each entry with the snapshot of the last scan as it streams by.
+//! 3. [`plan_change`], [`plan_departure`] and [`plan_held`] compare what changed with the user's record.
+//! 4. [`judge_removals`] lets removals through or holds them. It wants the proof of a complete read.
+//! 5. [`decide`] is the decision table: what to do to one account.
+
+mod changes;
+mod decide;
+mod differences;
+pub mod mapping;
+mod observe;
+mod records;
+mod removals;
+pub mod status;
+
+pub use changes::{Change, ScanPlanner, Sight};
+pub use decide::{Decision, Situation, decide};
+pub use differences::{Difference, differences};
+pub use mapping::Mapping;
+pub use observe::{Observation, Rules, observe};
+pub use records::{RecordPlan, plan_change, plan_departure, plan_held, status_for};
+pub use removals::{Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafetyLimits, judge_removals};

@@ -1,0 +1,97 @@
+//! The mapping: what an entry's attributes make of a user.
+
+mod formatted_name;
+mod rule;
+mod template;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Attributes, DesiredUser, Fingerprinter, Managed, TargetAttribute, UserName, Value};
+
+pub use rule::{Case, Extract, Rule, Source};
+pub use template::{Template, TemplateError};
+
+/// Why an entry can't be made into a user. It names the target attribute and what the problem is, and holds none
+/// of the entry's values.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{attribute} (from {source_text}): {problem}")]
+pub struct MappingError {
+    /// The target attribute.
+    pub attribute: TargetAttribute,
+    /// Where its value should come from.
+    pub source_text: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// All rules of a connection.
+#[derive(Debug)]
+pub struct Mapping {
+    user_name: Rule,
+    rules: BTreeMap<TargetAttribute, Rule>,
+}
+
+impl Mapping {
+    /// Puts the rule for `userName` and those for the other target attributes together.
+    pub fn new(user_name: Rule, rules: BTreeMap<TargetAttribute, Rule>) -> Self {
+        Self { user_name, rules }
+    }
+
+    /// The directory attributes that any rule reads, in lower case.
+    pub fn source_attributes(&self) -> BTreeSet<String> {
+        let rules = std::iter::once(&self.user_name).chain(self.rules.values());
+        rules.flat_map(Rule::source_attributes).map(|name| name.to_ascii_lowercase()).collect()
+    }
+
+    /// The target attributes whose values are not to be shown.
+    pub fn masked(&self) -> BTreeSet<TargetAttribute> {
+        let user_name = self.user_name.masked.then(|| TargetAttribute::from("userName"));
+        let masked = self.rules.iter().filter(|(_, rule)| rule.masked).map(|(name, _)| name.clone());
+        user_name.into_iter().chain(masked).collect()
+    }
+
+    /// Adds all that the rules say to a hash, so that a changed mapping makes everybody be looked at again.
+    pub fn describe(&self, hash: &mut Fingerprinter) {
+        let Self { user_name, rules } = self;
+        user_name.describe(hash);
+        for (attribute, rule) in rules {
+            hash.text(attribute.as_str());
+            rule.describe(hash);
+        }
+    }
+
+    /// The user name alone: enough to look for an account.
+    pub fn user_name(&self, attributes: &Attributes) -> Result<UserName, MappingError> {
+        let attribute = TargetAttribute::from("userName");
+        let fail = |problem: String| self.user_name.error(&attribute, problem);
+        match self.user_name.evaluate(attributes).map_err(fail)? {
+            Some(Value::Text(text)) => UserName::new(&text).map_err(|problem| fail(problem.to_string())),
+            Some(_) => Err(fail("a user name is text".to_owned())),
+            None => Err(fail("userName is empty".to_owned())),
+        }
+    }
+
+    /// What the entry's attributes make of a user.
+    pub fn desired_user(&self, attributes: &Attributes, active: bool) -> Result<DesiredUser, MappingError> {
+        let mut user = DesiredUser {
+            user_name: self.user_name(attributes)?,
+            active,
+            attributes: BTreeMap::new(),
+            create_only: BTreeMap::new(),
+        };
+        for (attribute, rule) in &self.rules {
+            let value = rule.evaluate(attributes).map_err(|problem| rule.error(attribute, problem))?;
+            match (value, rule.create_only) {
+                (Some(value), true) => drop(user.create_only.insert(attribute.clone(), value)),
+                (None, true) => {}
+                (Some(value), false) => drop(user.attributes.insert(attribute.clone(), Managed::Set(value))),
+                (None, false) => drop(user.attributes.insert(attribute.clone(), Managed::Clear)),
+            }
+        }
+        formatted_name::fill_in(&mut user, self.rules.keys());
+        Ok(user)
+    }
+}
+
+#[cfg(test)]
+mod tests;

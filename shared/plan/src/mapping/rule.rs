@@ -1,0 +1,195 @@
+//! One rule: where a target attribute's value comes from and what is done to it.
+
+use model::{Attributes, DnKey, Fingerprinter, TargetAttribute, Value, ValueKind, cn_of};
+
+use super::{MappingError, Template};
+
+/// One rule of a mapping.
+#[derive(Debug)]
+pub struct Rule {
+    /// Where the value comes from.
+    pub source: Source,
+    /// What the target takes here.
+    pub kind: ValueKind,
+    /// Used when the source fails or yields nothing.
+    pub default: Option<String>,
+    /// Sent when the account is created and never again.
+    pub create_only: bool,
+    /// Spaces at both ends are taken off.
+    pub trim: bool,
+    /// Upper or lower case.
+    pub case: Option<Case>,
+    /// A part is taken out of the value.
+    pub extract: Option<Extract>,
+    /// The value is not shown in plans, logs and reports.
+    pub masked: bool,
+}
+
+/// Where a value comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// The first of these directory attributes that has a value.
+    Attributes(Vec<String>),
+    /// An expression over directory attributes.
+    Template(Template),
+    /// The same for everybody.
+    Constant(String),
+}
+
+/// A change of case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// All lower.
+    Lower,
+    /// All upper.
+    Upper,
+}
+
+/// A part of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extract {
+    /// The CN of a distinguished name.
+    CnFromDn,
+    /// The part of an e-mail address before the `@`.
+    UserNameFromEmail,
+}
+
+impl Rule {
+    /// The longest value, in bytes, that is read or sent. Nothing that belongs in an account is longer, and one
+    /// entry must not fill a record.
+    pub const MAX_VALUE_BYTES: usize = 8 * 1024;
+
+    /// A rule that takes one directory attribute as it is.
+    pub fn plain(attribute: &str, kind: ValueKind) -> Self {
+        Self::of(Source::Attributes(vec![attribute.to_owned()]), kind)
+    }
+
+    /// A rule with this source and nothing else.
+    pub fn of(source: Source, kind: ValueKind) -> Self {
+        Self {
+            source,
+            kind,
+            default: None,
+            create_only: false,
+            trim: false,
+            case: None,
+            extract: None,
+            masked: false,
+        }
+    }
+
+    /// The directory attributes that this rule reads.
+    pub fn source_attributes(&self) -> Vec<&str> {
+        match &self.source {
+            Source::Attributes(names) => names.iter().map(String::as_str).collect(),
+            Source::Template(template) => template.attributes().collect(),
+            Source::Constant(_) => Vec::new(),
+        }
+    }
+
+    /// The value for these attributes; `None` when there is none, the default included.
+    pub(super) fn evaluate(&self, attributes: &Attributes) -> Result<Option<Value>, String> {
+        let text = match self.source_text(attributes)? {
+            Some(text) => Some(self.transformed(text)),
+            None => None,
+        };
+        let text = text.filter(|text| !text.is_empty()).or_else(|| self.default.clone());
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+        match self.kind {
+            ValueKind::Text => Ok(Some(Value::Text(text))),
+            ValueKind::Integer => text
+                .trim()
+                .parse()
+                .map(|number| Some(Value::Integer(number)))
+                .map_err(|_| "not a whole number".into()),
+            ValueKind::Boolean => match text.trim().to_ascii_lowercase().as_str() {
+                "true" => Ok(Some(Value::Boolean(true))),
+                "false" => Ok(Some(Value::Boolean(false))),
+                _ => Err("neither true nor false".into()),
+            },
+            ValueKind::Reference => Ok(Some(Value::Reference(DnKey::of(&text)))),
+        }
+    }
+
+    fn source_text(&self, attributes: &Attributes) -> Result<Option<String>, String> {
+        match &self.source {
+            Source::Constant(text) => Ok(Some(text.clone())),
+            Source::Attributes(names) => {
+                for name in names {
+                    if let Some(text) = attribute_text(attributes, name)? {
+                        return Ok(Some(text));
+                    }
+                }
+                Ok(None)
+            }
+            Source::Template(template) => match template.render(attributes)? {
+                Ok(text) => Ok(text),
+                // An expression that fails is what the default is for; without one, the user is not touched.
+                Err(_) if self.default.is_some() => Ok(None),
+                Err(problem) => Err(problem),
+            },
+        }
+    }
+
+    fn transformed(&self, text: String) -> String {
+        let text = match self.extract {
+            None => text,
+            Some(Extract::CnFromDn) => cn_of(&text).unwrap_or_default(),
+            Some(Extract::UserNameFromEmail) => {
+                text.rsplit_once('@').map(|(user, _)| user.to_owned()).unwrap_or(text)
+            }
+        };
+        let text = if self.trim { text.trim().to_owned() } else { text };
+        match self.case {
+            None => text,
+            Some(Case::Lower) => text.to_lowercase(),
+            Some(Case::Upper) => text.to_uppercase(),
+        }
+    }
+
+    pub(super) fn error(&self, attribute: &TargetAttribute, problem: String) -> MappingError {
+        let source_text = match &self.source {
+            Source::Constant(_) => "a constant".to_owned(),
+            Source::Attributes(names) => format!("'{}'", names.join("', '")),
+            Source::Template(template) => format!("\"{}\"", template.text()),
+        };
+        MappingError { attribute: attribute.clone(), source_text, problem }
+    }
+
+    pub(super) fn describe(&self, hash: &mut Fingerprinter) {
+        // Masking changes what is shown, not what is sent.
+        let Self { source, kind, default, create_only, trim, case, extract, masked: _ } = self;
+        match source {
+            Source::Attributes(names) => {
+                hash.text("attributes");
+                names.iter().for_each(|name| hash.text(&name.to_ascii_lowercase()));
+            }
+            Source::Template(template) => {
+                hash.text("template");
+                hash.text(template.text());
+            }
+            Source::Constant(text) => {
+                hash.text("constant");
+                hash.text(text);
+            }
+        }
+        hash.text(&format!("{kind:?} {case:?} {extract:?} {default:?}"));
+        hash.flag(*create_only);
+        hash.flag(*trim);
+    }
+}
+
+/// The text of the value that stands for an attribute.
+pub(super) fn attribute_text(attributes: &Attributes, name: &str) -> Result<Option<String>, String> {
+    let Some(value) = attributes.one(name) else { return Ok(None) };
+    if value.len() > Rule::MAX_VALUE_BYTES {
+        let (length, most) = (value.len(), Rule::MAX_VALUE_BYTES);
+        return Err(format!(
+            "the value of '{name}' has {length} bytes, more than the {most} that are allowed"
+        ));
+    }
+    match std::str::from_utf8(value) {
+        Ok(text) => Ok(Some(text.to_owned())),
+        Err(_) => Err(format!("the value of '{name}' is not valid UTF-8")),
+    }
+}

@@ -1,0 +1,127 @@
+//! Expressions in a mapping, such as `{{ givenName }} {{ sn }}`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use model::{Attributes, cn_of};
+
+use super::Rule;
+use super::rule::attribute_text;
+
+/// How much work one expression may do for one user. A believable mapping needs a few hundred.
+const FUEL: u64 = 20_000;
+
+/// The name under which the one template of an environment is kept.
+const NAME: &str = "expression";
+
+/// A compiled expression.
+pub struct Template {
+    text: String,
+    attributes: Vec<String>,
+    environment: Environment<'static>,
+}
+
+/// An expression that can't be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the expression \"{text}\" can't be understood: {problem}")]
+pub struct TemplateError {
+    /// The expression.
+    pub text: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Template {
+    /// Compiles an expression.
+    pub fn compile(text: &str) -> Result<Self, TemplateError> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_fuel(Some(FUEL));
+        environment.set_recursion_limit(20);
+        environment.add_filter("cn", |dn: String| cn_of(&dn).unwrap_or_default());
+        environment.add_filter("user_name", |email: String| {
+            email.rsplit_once('@').map(|(user, _)| user.to_owned()).unwrap_or(email)
+        });
+        let fail =
+            |error: minijinja::Error| TemplateError { text: text.to_owned(), problem: explain(&error) };
+        environment.add_template_owned(NAME, text.to_owned()).map_err(fail)?;
+        let template = environment.get_template(NAME).map_err(fail)?;
+        let mut attributes: Vec<String> = template.undeclared_variables(false).into_iter().collect();
+        attributes.retain(|name| !environment.globals().any(|(global, _)| global == name));
+        attributes.sort();
+        let sample = minijinja::Value::from_pairs(attributes.iter().map(|name| (name.as_str(), "sample")));
+        // Names of filters are looked up only when they are used, so one use is tried now.
+        match template.render(sample) {
+            Err(error) if is_unknown_name(&error) => return Err(fail(error)),
+            _ => {}
+        }
+        Ok(Self { text: text.to_owned(), attributes, environment })
+    }
+
+    /// Whether a mapping's text is an expression rather than the name of an attribute.
+    pub fn is_expression(text: &str) -> bool {
+        text.contains("{{") || text.contains("{%")
+    }
+
+    /// The expression as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The directory attributes that it names.
+    pub fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.attributes.iter().map(String::as_str)
+    }
+
+    /// Renders it. The outer error is an attribute that can't be read; the inner one is the expression failing;
+    /// `None` is an attribute that the entry doesn't have.
+    pub(super) fn render(&self, attributes: &Attributes) -> Result<Result<Option<String>, String>, String> {
+        let mut context: BTreeMap<&str, String> = BTreeMap::new();
+        for name in &self.attributes {
+            if let Some(text) = attribute_text(attributes, name)? {
+                context.insert(name, text);
+            }
+        }
+        let rendered = self
+            .environment
+            .get_template(NAME)
+            .and_then(|template| template.render(minijinja::Value::from_pairs(context)));
+        Ok(match rendered {
+            Ok(text) if text.len() > Rule::MAX_VALUE_BYTES => Err(format!(
+                "the expression yields {} bytes, more than the {} that are allowed",
+                text.len(),
+                Rule::MAX_VALUE_BYTES
+            )),
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::UndefinedError => Ok(None),
+            Err(error) => Err(format!("the expression failed: {}", explain(&error))),
+        })
+    }
+}
+
+fn is_unknown_name(error: &minijinja::Error) -> bool {
+    use ErrorKind::{UnknownFilter, UnknownFunction, UnknownMethod, UnknownTest};
+    matches!(error.kind(), UnknownFilter | UnknownFunction | UnknownMethod | UnknownTest)
+}
+
+/// What went wrong, without the values that the engine might quote.
+fn explain(error: &minijinja::Error) -> String {
+    let line = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::SyntaxError
+        | ErrorKind::UnknownFilter
+        | ErrorKind::UnknownFunction
+        | ErrorKind::UnknownTest => {
+            format!("{}{line}", error.detail().unwrap_or("syntax error"))
+        }
+        kind => format!("{kind}{line}"),
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Template").field(&self.text).finish()
+    }
+}

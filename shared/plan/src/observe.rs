@@ -1,0 +1,89 @@
+//! What one entry says about its user.
+
+use model::{Departure, Desired, DnKey, Entry, Fingerprint, Fingerprinter, Value};
+
+use crate::Mapping;
+use crate::status::{AccountStatus, StatusRule};
+
+/// Everything that turns an entry into an observation.
+#[derive(Debug)]
+pub struct Rules {
+    /// The mapping.
+    pub mapping: Mapping,
+    /// How the directory says that a user is disabled.
+    pub status: StatusRule,
+    /// Whether disabled users are provisioned, as inactive accounts.
+    pub provision_disabled: bool,
+    /// The target's dialect: another target makes everybody be looked at again.
+    pub dialect: String,
+}
+
+impl Rules {
+    /// A fingerprint of the rules themselves.
+    pub fn version(&self) -> Fingerprint {
+        let Self { mapping, status, provision_disabled, dialect } = self;
+        let mut hash = Fingerprinter::new("provisioner 2026 rules");
+        mapping.describe(&mut hash);
+        hash.text(&format!("{status:?}"));
+        hash.flag(*provision_disabled);
+        hash.text(dialect);
+        hash.finish()
+    }
+}
+
+/// What one entry in scope says about its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// This is what the user should be.
+    Wanted(Desired),
+    /// The mapping can't make a user of it. That is no reason to remove anybody.
+    Unmappable(String),
+}
+
+/// Looks at one entry.
+pub fn observe(rules: &Rules, entry: &Entry) -> Observation {
+    let status = match rules.status.verdict(&entry.attributes) {
+        Ok(status) => status,
+        Err(unreadable) => return Observation::Unmappable(unreadable.to_string()),
+    };
+    let active = status == AccountStatus::Enabled;
+    if active || rules.provision_disabled {
+        return match rules.mapping.desired_user(&entry.attributes, active) {
+            Ok(user) => Observation::Wanted(Desired::Present(user)),
+            Err(error) => Observation::Unmappable(error.to_string()),
+        };
+    }
+    // Somebody who is disabled is switched off even if the rest of the entry can't be mapped.
+    let user_name = rules.mapping.user_name(&entry.attributes).ok();
+    Observation::Wanted(Desired::Absent { user_name, reason: Departure::Disabled })
+}
+
+impl Observation {
+    /// A fingerprint of the observation: equal ones mean that nothing changed since the last scan.
+    pub(crate) fn fingerprint(&self, rules: Fingerprint, dn: &DnKey) -> Fingerprint {
+        let mut hash = Fingerprinter::new("provisioner 2026 observation");
+        hash.bytes(&rules.0);
+        hash.text(&dn.to_string());
+        match self {
+            Self::Unmappable(problem) => {
+                hash.text("unmappable");
+                hash.text(problem);
+            }
+            Self::Wanted(Desired::Absent { user_name, reason }) => {
+                hash.text("absent");
+                hash.text(&format!("{reason:?}"));
+                hash.text(user_name.as_ref().map_or("", |name| name.as_str()));
+            }
+            Self::Wanted(Desired::Present(user)) => {
+                hash.text("present");
+                hash.bytes(&user.update_fingerprint().0);
+                for (attribute, value) in &user.create_only {
+                    let value: &Value = value;
+                    hash.text(attribute.as_str());
+                    hash.value(value);
+                }
+            }
+        }
+        hash.finish()
+    }
+}

@@ -1,0 +1,373 @@
+//! A connection as it is used: every part of the file checked, every default filled in.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use directory::{AnchorAttribute, AnchorForm, Bind, Directory, DirectoryConfig, DirectoryError, Kind, Membership, Scope};
+use model::{Options, RemoveAction};
+use plan::status::{AccountStatus, StatusRule};
+use plan::{Rules, SafetyLimits};
+use target::{Credentials, Dialect, Retry, Target, TargetError, TargetOptions};
+
+use super::file::{
+    ConnectionFile, DirectoryTable, MembershipWord, OptionsTable, RemoveWord, SafetyTable, ScopeTable, StatusTable,
+    StatusWord, TargetTable,
+};
+use super::{Problem, rules};
+use crate::secrets::{SecretError, SecretRef, Secrets};
+
+/// One directory, one target, and everything that says how they belong together.
+#[derive(Debug)]
+pub struct Connection {
+    /// Keys the stored state.
+    pub name: String,
+    /// The source of truth.
+    pub directory: DirectorySettings,
+    /// What an entry makes of a user.
+    pub rules: Rules,
+    /// Which capabilities are on.
+    pub options: Options,
+    /// How many removals go unasked.
+    pub safety: SafetyLimits,
+    /// The account store.
+    pub target: TargetSettings,
+}
+
+/// How to reach and read the directory.
+#[derive(Debug)]
+pub struct DirectorySettings {
+    /// `ldap://` or `ldaps://`.
+    pub url: String,
+    /// Where users are searched.
+    pub base_dn: String,
+    /// Who is in scope.
+    pub scope: Scope,
+    start_tls: bool,
+    ca: Option<PathBuf>,
+    secret: Option<SecretRef>,
+    user_filter: String,
+    anchor: AnchorAttribute,
+    attributes: Vec<String>,
+    page_size: i32,
+    timeout: Duration,
+}
+
+/// How to reach the target.
+#[derive(Debug)]
+pub struct TargetSettings {
+    /// What the target speaks.
+    pub dialect: &'static Dialect,
+    /// Its base URL.
+    pub url: String,
+    /// How many users are provisioned at a time.
+    pub concurrency: usize,
+    secret: SecretRef,
+    timeout: Duration,
+}
+
+/// Something outside that can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A secret can't be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The certificate authority's file can't be read.
+    #[error("directory.ca: can't read {}: {problem}", path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// The directory can't be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The target can't be used.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+impl DirectorySettings {
+    /// Connects and binds.
+    pub async fn open(&self, secrets: &Secrets) -> Result<Directory, OpenError> {
+        let Self { url, base_dn, scope, start_tls, ca, secret, user_filter, anchor, attributes, page_size, timeout } =
+            self;
+        let bind = match secret {
+            None => Bind::Anonymous,
+            Some(secret) => {
+                let secret = secrets.fetch_directory(secret).await?;
+                Bind::Simple { dn: secret.bind_dn, password: secret.password }
+            }
+        };
+        let ca_pem = match ca {
+            None => None,
+            Some(path) => Some(std::fs::read(path).map_err(|error| OpenError::Ca {
+                path: path.clone(),
+                problem: error.to_string(),
+            })?),
+        };
+        let config = DirectoryConfig {
+            url: url.clone(),
+            start_tls: *start_tls,
+            ca_pem,
+            bind,
+            base_dn: base_dn.clone(),
+            user_filter: user_filter.clone(),
+            anchor: anchor.clone(),
+            scope: scope.clone(),
+            attributes: attributes.clone(),
+            page_size: *page_size,
+            timeout: *timeout,
+        };
+        Ok(Directory::connect(&config).await?)
+    }
+}
+
+impl TargetSettings {
+    /// Makes a client; nothing is sent yet.
+    pub async fn open(&self, secrets: &Secrets) -> Result<Target, OpenError> {
+        let secret = secrets.fetch_target(&self.secret).await?;
+        let credentials = Credentials { access_token: secret.access_token, app_secret: secret.app_secret };
+        let options =
+            TargetOptions { url: self.url.clone(), timeout: self.timeout, retry: Retry::default() };
+        Ok(Target::new(self.dialect, options, credentials)?)
+    }
+}
+
+/// Checks a whole file.
+pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, Problem> {
+    let ConnectionFile { name, directory, scope, target, options, safety, mapping } = file;
+    check_name(&name)?;
+    let kind: Kind =
+        directory.kind.parse().map_err(|error: directory::UnknownKind| Problem::at("directory.kind", error.to_string()))?;
+    let target = check_target(target, folder)?;
+    let options = check_options(options);
+    let rules = Rules {
+        mapping: rules::mapping(mapping, target.dialect)?,
+        status: check_status(directory.status.as_ref(), kind)?,
+        provision_disabled: options.provision_disabled,
+        dialect: target.dialect.name().to_owned(),
+    };
+    Ok(Connection {
+        name,
+        directory: check_directory(directory, kind, scope, &rules, folder)?,
+        rules,
+        options,
+        safety: check_safety(safety)?,
+        target,
+    })
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if (1..=64).contains(&name.len()) && name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(Problem::at("name", "a connection's name has 1 to 64 letters, digits, '-' and '_'"))
+}
+
+fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, Problem> {
+    let TargetTable { kind, url, secret, timeout_seconds, concurrency } = table;
+    let dialect = Dialect::named(&kind).ok_or_else(|| {
+        Problem::at("target.kind", format!("{kind:?} is not one of: {}", Dialect::names().join(", ")))
+    })?;
+    if !(1..=64).contains(&concurrency) {
+        return Err(Problem::at("target.concurrency", "must be from 1 to 64"));
+    }
+    Ok(TargetSettings {
+        dialect,
+        url,
+        concurrency,
+        secret: check_secret(&secret, folder, "target.secret")?,
+        timeout: check_timeout(timeout_seconds, "target.timeout_seconds")?,
+    })
+}
+
+fn check_secret(text: &str, folder: &Path, key: &str) -> Result<SecretRef, Problem> {
+    if text.trim_start().starts_with('{') {
+        return Err(Problem::at(key, "this is a secret itself; name the place where it is kept, such as file:PATH"));
+    }
+    if text.is_empty() {
+        return Err(Problem::at(key, "is empty; name a Secrets Manager id, env:NAME or file:PATH"));
+    }
+    Ok(SecretRef::parse(text, folder))
+}
+
+fn check_timeout(seconds: u64, key: &str) -> Result<Duration, Problem> {
+    if (1..=900).contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Err(Problem::at(key, "must be from 1 to 900 seconds"))
+}
+
+fn check_options(table: OptionsTable) -> Options {
+    let OptionsTable { create, update, deprovision, provision_disabled, remove_action } = table;
+    let remove_action = match remove_action {
+        RemoveWord::Disable => RemoveAction::Disable,
+        RemoveWord::Delete => RemoveAction::Delete,
+    };
+    Options { create, update, deprovision, provision_disabled, remove_action }
+}
+
+fn check_safety(table: SafetyTable) -> Result<SafetyLimits, Problem> {
+    let SafetyTable { max_removals, max_removal_percent } = table;
+    if max_removal_percent > 100 {
+        return Err(Problem::at("safety.max_removal_percent", "must be from 0 to 100"));
+    }
+    Ok(SafetyLimits { max_removals, max_removal_percent })
+}
+
+fn check_status(table: Option<&StatusTable>, kind: Kind) -> Result<StatusRule, Problem> {
+    let key = "directory.status.attribute";
+    let word = |word: &StatusWord| match word {
+        StatusWord::Enabled => AccountStatus::Enabled,
+        StatusWord::Disabled => AccountStatus::Disabled,
+    };
+    match table {
+        None => Ok(kind.preset().status),
+        Some(StatusTable::None) => Ok(StatusRule::AlwaysEnabled),
+        Some(StatusTable::Bitmap { attribute, disabled_bits }) => {
+            rules::attribute_name(attribute, key)?;
+            Ok(StatusRule::Bitmap { attribute: attribute.clone(), disabled_bits: *disabled_bits })
+        }
+        Some(StatusTable::Flag { attribute, value, means, default }) => {
+            rules::attribute_name(attribute, key)?;
+            Ok(StatusRule::Flag {
+                attribute: attribute.clone(),
+                value: value.clone(),
+                means: word(means),
+                default: word(default),
+            })
+        }
+    }
+}
+
+fn check_directory(
+    table: DirectoryTable,
+    kind: Kind,
+    scope: ScopeTable,
+    rules: &Rules,
+    folder: &Path,
+) -> Result<DirectorySettings, Problem> {
+    let preset = kind.preset();
+    let DirectoryTable {
+        kind: _,
+        url,
+        start_tls,
+        base_dn,
+        secret,
+        ca,
+        user_filter,
+        anchor,
+        page_size,
+        timeout_seconds,
+        status: _,
+    } = table;
+    if !url.starts_with("ldap://") && !url.starts_with("ldaps://") {
+        return Err(Problem::at("directory.url", "must start with ldaps:// or ldap://"));
+    }
+    if start_tls && url.starts_with("ldaps://") {
+        return Err(Problem::at("directory.start_tls", "ldaps:// is encrypted already; use ldap:// to start TLS"));
+    }
+    if base_dn.trim().is_empty() {
+        return Err(Problem::at("directory.base_dn", "is empty; name the entry under which users are searched"));
+    }
+    let page_size = page_size.unwrap_or(preset.page_size);
+    if !(1..=10_000).contains(&page_size) {
+        return Err(Problem::at("directory.page_size", "must be from 1 to 10000"));
+    }
+    let user_filter = user_filter.unwrap_or_else(|| preset.user_filter.to_owned());
+    check_filter(&user_filter, "directory.user_filter")?;
+    let anchor = match anchor {
+        None => preset.anchor,
+        Some(attribute) => {
+            rules::attribute_name(&attribute, "directory.anchor")?;
+            let form = anchor_form(&attribute);
+            AnchorAttribute { attribute, form }
+        }
+    };
+    let attributes: std::collections::BTreeSet<String> =
+        rules.mapping.source_attributes().into_iter().chain(rules.status.attribute().map(str::to_owned)).collect();
+    Ok(DirectorySettings {
+        url,
+        base_dn,
+        scope: check_scope(scope, kind)?,
+        start_tls,
+        ca: ca.map(|ca| check_ca(&ca, folder)).transpose()?,
+        secret: secret.map(|secret| check_secret(&secret, folder, "directory.secret")).transpose()?,
+        user_filter,
+        anchor,
+        attributes: attributes.into_iter().collect(),
+        page_size,
+        timeout: check_timeout(timeout_seconds, "directory.timeout_seconds")?,
+    })
+}
+
+/// The well-known ids have forms of their own; any other attribute is taken for text.
+fn anchor_form(attribute: &str) -> AnchorForm {
+    match attribute.to_ascii_lowercase().as_str() {
+        "objectguid" => AnchorForm::Guid,
+        "entryuuid" => AnchorForm::Uuid,
+        _ => AnchorForm::Text,
+    }
+}
+
+fn check_ca(text: &str, folder: &Path) -> Result<PathBuf, Problem> {
+    match text.strip_prefix("file:") {
+        Some(path) => Ok(folder.join(path)),
+        None => Err(Problem::at("directory.ca", "must be file:PATH of a PEM file")),
+    }
+}
+
+fn check_filter(filter: &str, key: &str) -> Result<(), Problem> {
+    directory::check_filter(filter).map_err(|error| Problem::at(key, error.to_string()))
+}
+
+fn check_scope(table: ScopeTable, kind: Kind) -> Result<Scope, Problem> {
+    let ScopeTable { group, nested, membership, member_attribute, filter } = table;
+    if nested {
+        return Err(Problem::at("scope.nested", "nested groups can't be read yet; list their members in one group"));
+    }
+    match (group, filter) {
+        (Some(dn), None) => {
+            if dn.trim().is_empty() {
+                return Err(Problem::at("scope.group", "is empty; name the group's DN"));
+            }
+            let membership = check_membership(membership, member_attribute, kind)?;
+            Ok(Scope::Group { dn, membership })
+        }
+        (None, Some(filter)) => {
+            if membership.is_some() || member_attribute.is_some() {
+                return Err(Problem::at("scope.membership", "goes with scope.group, not with scope.filter"));
+            }
+            check_filter(&filter, "scope.filter")?;
+            Ok(Scope::Filter(filter))
+        }
+        (Some(_), Some(_)) => Err(Problem::at("scope", "has both group and filter; exactly one says who is in scope")),
+        (None, None) => Err(Problem::at("scope", "has neither group nor filter; one must say who is in scope")),
+    }
+}
+
+fn check_membership(
+    word: Option<MembershipWord>,
+    attribute: Option<String>,
+    kind: Kind,
+) -> Result<Membership, Problem> {
+    if let Some(name) = &attribute {
+        rules::attribute_name(name, "scope.member_attribute")?;
+    }
+    let preset = kind.preset();
+    let or = |default: &str| attribute.clone().unwrap_or_else(|| default.to_owned());
+    Ok(match word {
+        None => match (preset.membership, attribute) {
+            (Membership::MemberOf { .. }, Some(attribute)) => Membership::MemberOf { attribute },
+            (Membership::Member { .. }, Some(attribute)) => Membership::Member { attribute },
+            (membership, _) => membership,
+        },
+        Some(MembershipWord::MemberOf) => Membership::MemberOf { attribute: or(preset.member_of.unwrap_or("memberOf")) },
+        Some(MembershipWord::Member) => Membership::Member { attribute: or(preset.member_attribute) },
+        Some(MembershipWord::MemberUid) => {
+            Membership::MemberUid { attribute: or("memberUid"), user_attribute: "uid".into() }
+        }
+    })
+}

@@ -1,0 +1,76 @@
+//! The configuration: read from a file, checked as a whole before anything is contacted.
+
+mod connection;
+mod file;
+mod rules;
+
+use std::path::{Path, PathBuf};
+
+pub use connection::{Connection, DirectorySettings, TargetSettings};
+
+/// A configuration that can't be used. It says where and what, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{place}: {problem}", file.display())]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// The key, or the line and column: `, key target.url` or `:3:7`.
+    pub place: String,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+/// A problem with one key, before the file's name is known.
+#[derive(Debug)]
+struct Problem {
+    key: String,
+    problem: String,
+}
+
+impl Problem {
+    fn at(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { key: key.into(), problem: problem.into() }
+    }
+}
+
+/// Reads and checks a configuration file.
+pub fn read(path: &Path) -> Result<Connection, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+        file: path.to_owned(),
+        place: String::new(),
+        problem: format!("can't read the configuration: {error}"),
+    })?;
+    parse(&text, path)
+}
+
+/// Checks the text of a configuration; `path` is named in errors, and relative paths in it are relative to it.
+pub fn parse(text: &str, path: &Path) -> Result<Connection, ConfigError> {
+    let file: file::ConnectionFile = toml::from_str(text).map_err(|error| {
+        let place = error.span().map(|span| place_of(text, span.start)).unwrap_or_default();
+        ConfigError { file: path.to_owned(), place, problem: error.message().trim().replace('\n', " ") }
+    })?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    connection::check(file, folder).map_err(|Problem { key, problem }| ConfigError {
+        file: path.to_owned(),
+        place: format!(", key {key}"),
+        problem,
+    })
+}
+
+/// The JSON Schema of the configuration file.
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(file::ConnectionFile);
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn place_of(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!(":{line}:{column}")
+}
+
+#[cfg(test)]
+mod tests;

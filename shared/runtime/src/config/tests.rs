@@ -1,0 +1,121 @@
+//! The configuration file: what is taken, and what is said about what isn't.
+
+use model::Options;
+
+use super::*;
+
+const GOOD: &str = r#"
+name = "corp"
+
+[directory]
+kind = "openldap"
+url = "ldaps://ldap.corp.example"
+base_dn = "dc=corp,dc=example"
+secret = "corp/directory"
+ca = "file:corp-ca.pem"
+
+[scope]
+group = "cn=workplace,ou=groups,dc=corp,dc=example"
+
+[target]
+kind = "workplace"
+url = "https://scim.workplace.com"
+secret = "env:TOKEN"
+
+[mapping]
+userName = "mail"
+"name.givenName" = "givenName"
+"name.familyName" = "sn"
+title = { from = ["title", "description"], default = "Employee", create_only = true }
+displayName = "{{ givenName }} {{ sn | upper }}"
+manager = { reference = "manager" }
+"#;
+
+fn check(text: &str) -> Result<Connection, String> {
+    parse(text, Path::new("conf/corp.toml")).map_err(|error| error.to_string())
+}
+
+/// The message for the good file with one line replaced, or a line added to its end.
+fn message(line: &str, by: &str) -> String {
+    let text = if line.is_empty() { format!("{GOOD}{by}\n") } else { GOOD.replace(line, by) };
+    assert_ne!(text, GOOD, "nothing was replaced");
+    check(&text).err().unwrap_or_else(|| panic!("taken, with {by:?} for {line:?}"))
+}
+
+#[test]
+fn the_file_of_the_readme_is_taken_with_its_defaults() {
+    let connection = check(GOOD).unwrap();
+    assert_eq!(connection.options, Options::default());
+    assert_eq!(connection.safety, plan::SafetyLimits::default());
+    assert_eq!(connection.rules.dialect, "workplace");
+    let sources = connection.rules.mapping.source_attributes();
+    assert!(["mail", "givenname", "sn", "title", "description", "manager"].iter().all(|name| sources.contains(*name)));
+}
+
+#[test]
+fn unknown_keys_are_refused_with_their_place() {
+    let text = message("base_dn = ", "basedn = ");
+    assert!(text.starts_with("conf/corp.toml:7:1: unknown field `basedn`, expected one of"), "{text}");
+    let text = message("[scope]", "[scoop]");
+    assert!(text.contains("corp.toml:11:2: unknown field `scoop`"), "{text}");
+}
+
+#[test]
+fn broken_toml_is_refused_with_its_place() {
+    let text = message("kind = \"openldap\"", "kind = openldap");
+    assert!(text.starts_with("conf/corp.toml:5:8: "), "{text}");
+}
+
+#[test]
+fn an_unknown_mapping_target_gets_the_nearest_names() {
+    let text = message("title = {", "titel = {");
+    let start = "conf/corp.toml, key mapping.\"titel\": the workplace target has no attribute of this name; \
+                 the nearest that it knows: title";
+    assert!(text.starts_with(start), "{text}");
+}
+
+#[test]
+fn each_other_mistake_names_its_key() {
+    for (line, by, expected) in [
+        ("name = \"corp\"", "name = \"my corp\"", "key name: a connection's name has"),
+        ("kind = \"openldap\"", "kind = \"novell\"", "key directory.kind: "),
+        ("kind = \"workplace\"", "kind = \"slack\"", "key target.kind: \"slack\" is not one of: workplace"),
+        ("ldaps://", "http://", "key directory.url: must start with ldaps:// or ldap://"),
+        ("\"env:TOKEN\"", "'{\"access_token\":\"x\"}'", "key target.secret: this is a secret itself"),
+        ("userName = \"mail\"", "", "key mapping: userName is not mapped"),
+        ("userName = \"mail\"", "userName = { from = \"mail\", create_only = true }", "userName can't be create-only"),
+        ("userName = \"mail\"", "userName = 7", "expected an attribute's name, an expression or a table, found integer"),
+        ("userName = \"mail\"", "userName = \"my mail\"", "\"my mail\" is not the name of a directory attribute"),
+        ("{ reference = \"manager\" }", "{ referense = \"manager\" }", "key mapping.\"manager\": unknown field `referense`"),
+        ("{{ sn | upper }}", "{{ sn | shout }}", "key mapping.\"displayName\": the expression"),
+        ("{{ sn | upper }}", "{{ sn | }}", "can't be understood"),
+        ("title = {", "active = \"x\"\ntitle = {", "active can't be mapped"),
+        ("title = {", "nickName = { from = \"a\", value = \"b\" }\ntitle = {", "exactly one of from, expression"),
+        ("title = {", "nickName = { reference = \"a\" }\ntitle = {", "not a reference to another user"),
+        ("group = ", "filter = \"(a=b)\"\ngroup = ", "key scope: has both group and filter"),
+        ("group = \"cn=workplace,ou=groups,dc=corp,dc=example\"", "", "key scope: has neither group nor filter"),
+        ("group = \"cn=workplace,ou=groups,dc=corp,dc=example\"", "filter = \"(a=b\"", "key scope.filter: "),
+        ("[target]", "nested = true\n[target]", "key scope.nested: nested groups can't be read yet"),
+        ("[mapping]", "[safety]\nmax_removal_percent = 101\n[mapping]", "key safety.max_removal_percent: must be from 0"),
+        ("[mapping]", "[options]\nremove_action = \"burn\"\n[mapping]", "unknown variant `burn`"),
+    ] {
+        let text = message(line, by);
+        assert!(text.contains(expected), "{text}\nshould contain\n{expected}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_said() {
+    let error = read(Path::new("no/such.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("no/such.toml: can't read the configuration: "), "{error}");
+}
+
+#[test]
+fn the_committed_schema_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("connection.schema.json");
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    if committed != json_schema() {
+        std::fs::write(&path, json_schema()).unwrap();
+        panic!("{} was out of date and has been written anew; commit it", path.display());
+    }
+}

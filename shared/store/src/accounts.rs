@@ -1,0 +1,161 @@
+//! Which entry an account is linked to. An account's item and the record's link change together or not at all.
+
+use aws_sdk_dynamodb::types::Select;
+use model::{AccountId, Anchor, Desired, Link, OwnedAccount, Status, UserRecord};
+
+use crate::Store;
+use crate::applied::UserLease;
+use crate::desired::owner_in;
+use crate::errors::StoreError;
+use crate::item::{number, text};
+use crate::query::{From, Part};
+use crate::record::{
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RELEASED, REV, flag, if_linked, if_rev,
+};
+use crate::write::{Committed, Verdict, Write};
+
+/// Whether an account may be signed in to, as far as we know.
+pub(crate) const ACTIVE: &str = "active";
+
+/// Who an account belongs to after it was claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The user who claimed it.
+    Owned(OwnedAccount),
+    /// Another entry, which had it before.
+    OwnedBy(Anchor),
+}
+
+/// The account that a record is linked to. The link is written down only together with the account's item, so a record
+/// that shows one is the proof.
+pub fn owned(record: &UserRecord) -> Option<OwnedAccount> {
+    record.link.as_ref().map(|link| owned_account(&link.account))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the claim was written, or a record was read that says so")]
+fn owned_account(id: &AccountId) -> OwnedAccount {
+    OwnedAccount::from_claim(id.clone())
+}
+
+impl Store {
+    /// Links an account to a user, unless another entry has it. Nothing may be sent to an account before this.
+    pub async fn claim_account(
+        &self,
+        lease: &mut UserLease,
+        account: &AccountId,
+    ) -> Result<Claim, StoreError> {
+        let linked = lease.record.link.as_ref().map(|link| link.account.clone());
+        if linked.as_ref() == Some(account) {
+            return Ok(Claim::Owned(owned_account(account)));
+        }
+        let me = text(lease.record.anchor.as_str());
+        let link = Link { account: account.clone(), applied: None };
+        let record = self.set_link(if_linked(self.by_lease(lease), linked.as_ref()), Some(&link))?;
+        let item = Write::put(self.keys.account(account))
+            .set(ANCHOR, me.clone())
+            // Until we have seen otherwise, it counts as one that can be signed in to.
+            .set(ACTIVE, flag(true))
+            .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me)]);
+        let mut writes = vec![record, item];
+        writes.extend(linked.map(|old| self.forget_account(lease, &old)));
+        match self.commit(&writes).await? {
+            Committed::Done => {
+                lease.record.link = Some(link);
+                Ok(Claim::Owned(owned_account(account)))
+            }
+            Committed::Refused(verdicts) => match verdicts.into_iter().nth(1) {
+                Some(Verdict::Refused(Some(item))) => Ok(Claim::OwnedBy(owner_in(&item)?)),
+                _ => Err(StoreError::LeaseLost),
+            },
+        }
+    }
+
+    /// Takes an account over from an entry that is to have none any more, together with what was applied to it. `None`
+    /// when that entry still wants it, has changed, or is being provisioned right now.
+    pub async fn take_over_account(
+        &self,
+        lease: &mut UserLease,
+        account: &AccountId,
+        from: &UserRecord,
+    ) -> Result<Option<OwnedAccount>, StoreError> {
+        let Some(old) = self.stored(&from.anchor.hash()).await? else { return Ok(None) };
+        let wants_it = !matches!(old.record.desired, Some(Desired::Absent { .. }));
+        let Some(link) = old.record.link.filter(|link| link.account == *account) else { return Ok(None) };
+        if wants_it || lease.record.link.is_some() || from.anchor == lease.record.anchor {
+            return Ok(None);
+        }
+        let taker = self.set_link(if_linked(self.by_lease(lease), None), Some(&link))?;
+        let giver = Write::update(self.keys.record(&from.anchor.hash()));
+        let giver = if_rev(if_linked(giver, Some(account)), old.rev)
+            .only_if(
+                "attribute_not_exists(#lease_owner) OR #lease_until <= :now",
+                [("now", number(lease.taken_at.0))],
+            )
+            .bump(REV)
+            .set(RELEASED, flag(false))
+            .remove(ACCOUNT)
+            .remove(APPLIED)
+            .remove(LEASE_OWNER)
+            .remove(LEASE_UNTIL);
+        let giver = self.set_status(giver, &from.anchor.hash(), &Status::Settled, AT_ONCE)?;
+        let item = Write::update(self.keys.account(account))
+            .set(ANCHOR, text(lease.record.anchor.as_str()))
+            .only_if("#anchor = :from", [("from", text(from.anchor.as_str()))]);
+        match self.commit(&[taker, giver, item]).await? {
+            Committed::Done => {
+                lease.record.link = Some(link);
+                Ok(Some(owned_account(account)))
+            }
+            Committed::Refused(verdicts) if verdicts.first().is_some_and(Verdict::is_refused) => {
+                Err(StoreError::LeaseLost)
+            }
+            Committed::Refused(_) => Ok(None),
+        }
+    }
+
+    /// Forgets the link, because the account is gone from the target.
+    pub async fn drop_link(&self, lease: &mut UserLease) -> Result<(), StoreError> {
+        let Some(link) = lease.record.link.clone() else { return Ok(()) };
+        let record = if_linked(self.by_lease(lease), Some(&link.account)).remove(ACCOUNT).remove(APPLIED);
+        match self.commit(&[record, self.forget_account(lease, &link.account)]).await? {
+            Committed::Done => {
+                lease.record.link = None;
+                Ok(())
+            }
+            Committed::Refused(_) => Err(StoreError::LeaseLost),
+        }
+    }
+
+    /// Which entry an account is linked to.
+    pub async fn fetch_account_owner(&self, account: &AccountId) -> Result<Option<Anchor>, StoreError> {
+        self.get(&self.keys.account(account)).await?.map(|item| owner_in(&item)).transpose()
+    }
+
+    /// How many linked accounts can be signed in to. Counting stops at `at_most`, since the safety check needs no more.
+    pub async fn count_enabled_accounts(&self, at_most: u64) -> Result<u64, StoreError> {
+        let query = self
+            .range(From::Items, &self.keys.accounts(), &Part::All)
+            .filter_expression("#active = :yes")
+            .expression_attribute_names("#active", ACTIVE)
+            .expression_attribute_values(":yes", flag(true))
+            .select(Select::Count);
+        let (mut count, mut after) = (0u64, None);
+        while count < at_most {
+            let left = i32::try_from((at_most - count).max(100)).unwrap_or(i32::MAX);
+            let page = self.page(query.clone().limit(left), after).await?;
+            count += u64::try_from(page.count).unwrap_or_default();
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(count.min(at_most))
+    }
+
+    fn forget_account(&self, lease: &UserLease, account: &AccountId) -> Write {
+        Write::delete(self.keys.account(account)).only_if(
+            "attribute_not_exists(#anchor) OR #anchor = :me",
+            [("me", text(lease.record.anchor.as_str()))],
+        )
+    }
+}

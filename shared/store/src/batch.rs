@@ -1,0 +1,90 @@
+//! Many items in one request. What the service leaves undone is asked for again, with growing pauses.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
+
+use crate::Store;
+use crate::errors::{StoreError, meaning};
+use crate::item::Item;
+use crate::keys::Key;
+use crate::write::pause;
+
+/// The most keys that one `BatchGetItem` takes.
+pub(crate) const GET_CHUNK: usize = 100;
+/// The most items that one `BatchWriteItem` takes.
+pub(crate) const WRITE_CHUNK: usize = 25;
+
+const GET: &str = "read many items (BatchGetItem)";
+const WRITE: &str = "write many items (BatchWriteItem)";
+const ATTEMPTS: u32 = 8;
+
+/// A write without a condition.
+pub(crate) enum Plain {
+    Put(Item),
+    Delete(Key),
+}
+
+impl Store {
+    /// Up to [`GET_CHUNK`] items, consistently, in no order.
+    pub(crate) async fn get_chunk(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
+        let Some(first) = keys.first() else { return Ok(Vec::new()) };
+        let mut items = Vec::with_capacity(keys.len());
+        let mut left: Vec<_> = keys.iter().map(Key::attributes).collect();
+        let mut attempt = 0;
+        loop {
+            let wanted = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
+            let wanted =
+                wanted.map_err(|_| StoreError::Refused { action: GET, code: "incomplete".to_owned() })?;
+            let sent = self.client.batch_get_item().request_items(&self.table, wanted).send().await;
+            let found = sent.map_err(|error| meaning(GET, &self.table, &error))?;
+            let mut by_table = found.responses.unwrap_or_default();
+            let got = by_table.remove(&self.table).unwrap_or_default();
+            // Large items come in several answers; only one that brings nothing is a sign of throttling.
+            attempt = if got.is_empty() { attempt + 1 } else { 0 };
+            items.extend(got);
+            let unread = found.unprocessed_keys.unwrap_or_default().remove(&self.table);
+            left = match unread {
+                Some(unread) if !unread.keys.is_empty() => unread.keys,
+                _ => return Ok(items),
+            };
+            if attempt >= ATTEMPTS {
+                return Err(StoreError::Throttled { action: GET });
+            }
+            pause(attempt, first).await;
+        }
+    }
+
+    /// Up to [`WRITE_CHUNK`] writes, each for itself.
+    pub(crate) async fn write_chunk(&self, writes: Vec<Plain>) -> Result<(), StoreError> {
+        let incomplete = |_| StoreError::Refused { action: WRITE, code: "incomplete".to_owned() };
+        let mut left = Vec::with_capacity(writes.len());
+        for write in writes {
+            let request = WriteRequest::builder();
+            left.push(match write {
+                Plain::Put(item) => {
+                    let put = PutRequest::builder().set_item(Some(item)).build().map_err(incomplete)?;
+                    request.put_request(put).build()
+                }
+                Plain::Delete(key) => {
+                    let delete = DeleteRequest::builder().set_key(Some(key.attributes())).build();
+                    request.delete_request(delete.map_err(incomplete)?).build()
+                }
+            });
+        }
+        let spread = self.keys.state();
+        for attempt in 0..ATTEMPTS {
+            if left.is_empty() {
+                return Ok(());
+            }
+            if attempt > 0 {
+                pause(attempt, &spread).await;
+            }
+            let requests = HashMap::from([(self.table.clone(), left)]);
+            let sent = self.client.batch_write_item().set_request_items(Some(requests)).send().await;
+            let done = sent.map_err(|error| meaning(WRITE, &self.table, &error))?;
+            left = done.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
+        }
+        if left.is_empty() { Ok(()) } else { Err(StoreError::Throttled { action: WRITE }) }
+    }
+}

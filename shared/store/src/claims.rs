@@ -1,0 +1,163 @@
+//! A user name, and perhaps an account, passes from one entry to another.
+
+use std::collections::HashMap;
+
+use model::{Anchor, Departure, Desired, Link, Status, UserName, UserRecord};
+
+use crate::batch::GET_CHUNK;
+use crate::desired::owner_in;
+use crate::errors::StoreError;
+use crate::item::{Reader, json, number, text};
+use crate::record::{
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, CLAIMED, DESIRED, LEASE_OWNER, LEASE_UNTIL, RELEASED, Stored, flag,
+    if_claimed, if_linked, if_rev,
+};
+use crate::write::{Committed, Write};
+use crate::{ScanLease, Store};
+
+impl Store {
+    /// Passes the user name that `to` wants, and the account of `from` if there is one, from an entry that is gone to
+    /// the one that took its place. Afterwards `from` is settled, absent for this reason, and without an account: its
+    /// removal can switch nothing off. `to` has the account and is pending.
+    ///
+    /// All of it happens at once, or nothing does, and then the answer is `false`: either record is no longer what was
+    /// passed in, or one of the two is being provisioned right now. The next scan finds the pair again.
+    pub async fn hand_over(
+        &self,
+        lease: &ScanLease,
+        from: &UserRecord,
+        to: &UserRecord,
+        reason: Departure,
+    ) -> Result<bool, StoreError> {
+        let Some(wanted) = wanted_name(to) else { return Ok(false) };
+        if from.anchor == to.anchor || (from.link.is_some() && to.link.is_some()) {
+            return Ok(false);
+        }
+        let Some(old) = self.unchanged(lease, from).await? else { return Ok(false) };
+        let Some(new) = self.unchanged(lease, to).await? else { return Ok(false) };
+        if old.claimed.as_deref() != Some(wanted.folded().as_str()) {
+            return Ok(false);
+        }
+
+        let gone = Desired::Absent { user_name: from.user_name().cloned(), reason };
+        let giver = self
+            .handing(lease, &old)
+            .set(DESIRED, json(&self.keys.record(&from.anchor.hash()), &gone)?)
+            .set(RELEASED, flag(false))
+            .remove(CLAIMED)
+            .remove(ACCOUNT)
+            .remove(APPLIED);
+        let giver = self.set_status(giver, &from.anchor.hash(), &Status::Settled, AT_ONCE)?;
+
+        let link: Option<&Link> = old.record.link.as_ref().or(new.record.link.as_ref());
+        let taker = self.set_link(self.handing(lease, &new), link)?.set(CLAIMED, text(wanted.folded()));
+        let taker = self.set_status(taker, &to.anchor.hash(), &Status::Pending, AT_ONCE)?;
+
+        let mut writes = vec![giver, taker, self.pass(self.keys.name(&wanted.folded()), from, to)];
+        if let Some(link) = &old.record.link {
+            writes.push(self.pass(self.keys.account(&link.account), from, to));
+        }
+        if let Some(name) = new.claimed.filter(|name| *name != wanted.folded()) {
+            writes.push(self.give_up_name(&to.anchor, &name));
+        }
+        Ok(self.commit(&writes).await? == Committed::Done)
+    }
+
+    /// Gives a record the name that it wants and another entry had: `from`, who no longer wants it, or nobody. The
+    /// record becomes pending. `false` when the name belongs to somebody else, or `from` does want it, or either record
+    /// has changed.
+    pub async fn claim_name(
+        &self,
+        lease: &ScanLease,
+        record: &UserRecord,
+        from: Option<&Anchor>,
+    ) -> Result<bool, StoreError> {
+        let Some(wanted) = wanted_name(record) else { return Ok(false) };
+        let name = wanted.folded();
+        let Some(new) = self.stored(&record.anchor.hash()).await? else { return Ok(false) };
+        if new.record.desired != record.desired {
+            return Ok(false);
+        }
+        let taker = if_rev(self.by_scan(lease, &record.anchor), new.rev);
+        let taker = self.set_status(taker, &record.anchor.hash(), &Status::Pending, AT_ONCE)?;
+        let mut writes = self.with_claim(taker, &record.anchor, &name, new.claimed.as_deref());
+
+        if let (Some(from), [_, claim, ..]) =
+            (from.filter(|from| **from != record.anchor), writes.as_mut_slice())
+        {
+            *claim = Write::put(self.keys.name(&name)).set(ANCHOR, text(record.anchor.as_str())).only_if(
+                "attribute_not_exists(#anchor) OR #anchor = :me OR #anchor = :from",
+                [("me", text(record.anchor.as_str())), ("from", text(from.as_str()))],
+            );
+            if let Some(old) = self.stored(&from.hash()).await? {
+                if wanted_name(&old.record) == Some(wanted) {
+                    return Ok(false);
+                }
+                if old.claimed.as_deref() == Some(name.as_str()) {
+                    let giver = if_rev(self.by_scan(lease, from), old.rev);
+                    writes.push(if_claimed(giver, Some(&name)).remove(CLAIMED));
+                }
+            }
+        }
+        Ok(self.commit(&writes).await? == Committed::Done)
+    }
+
+    /// Which entries these user names belong to, by folded name; a name that is free is not in the answer.
+    pub async fn fetch_name_owners(&self, names: &[UserName]) -> Result<HashMap<String, Anchor>, StoreError> {
+        let mut folded: Vec<String> = names.iter().map(UserName::folded).collect();
+        // A request that names a key twice is refused.
+        folded.sort_unstable();
+        folded.dedup();
+        let mut owners = HashMap::new();
+        for chunk in folded.chunks(GET_CHUNK) {
+            let keys: Vec<_> = chunk.iter().map(|name| self.keys.name(name)).collect();
+            for item in self.get_chunk(&keys).await? {
+                let key = Reader::new(&item).key();
+                if let Some(name) = self.keys.parse_name(&key.pk) {
+                    owners.insert(name.to_owned(), owner_in(&item)?);
+                }
+            }
+        }
+        Ok(owners)
+    }
+
+    /// A record that is still what the caller knows, and that nobody is provisioning.
+    async fn unchanged(&self, lease: &ScanLease, known: &UserRecord) -> Result<Option<Stored>, StoreError> {
+        let stored = self.stored(&known.anchor.hash()).await?;
+        Ok(stored.filter(|stored| {
+            let UserRecord { version, desired, link, .. } = &stored.record;
+            (version, desired, link) == (&known.version, &known.desired, &known.link)
+                && (!stored.is_leased(lease.now) || stored.lease_owner.as_deref() == Some(lease.owner()))
+        }))
+    }
+
+    /// What both sides of a hand-over have in common. A lease that ran out is taken away, so that whoever still holds it
+    /// can't write any more.
+    fn handing(&self, lease: &ScanLease, stored: &Stored) -> Write {
+        let write = if_rev(self.by_scan(lease, &stored.record.anchor), stored.rev);
+        let account = stored.record.link.as_ref().map(|link| &link.account);
+        let write = if_claimed(if_linked(write, account), stored.claimed.as_deref());
+        write
+            .only_if(
+                "attribute_not_exists(#lease_owner) OR #lease_until <= :now OR #lease_owner = :owner",
+                [("now", number(lease.now.0)), ("owner", text(lease.owner()))],
+            )
+            .remove(LEASE_OWNER)
+            .remove(LEASE_UNTIL)
+    }
+
+    /// Makes a name's or an account's item belong to another entry.
+    fn pass(&self, key: crate::keys::Key, from: &UserRecord, to: &UserRecord) -> Write {
+        Write::update(key)
+            .set(ANCHOR, text(to.anchor.as_str()))
+            .only_if("#anchor = :from", [("from", text(from.anchor.as_str()))])
+    }
+}
+
+/// The name that somebody who is to have an account wants.
+fn wanted_name(record: &UserRecord) -> Option<&UserName> {
+    match record.desired.as_ref()? {
+        Desired::Present(user) => Some(&user.user_name),
+        Desired::Absent { .. } => None,
+    }
+}

@@ -1,0 +1,139 @@
+//! What can go wrong, by what it means for the caller.
+
+use std::path::PathBuf;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+use crate::keys::Key;
+
+/// Why the state could not be read or written. The text never holds a person's data: keys that are made of a user
+/// name show none, and what a server says about a value is left out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The table takes no more requests for now, and went on refusing while this was retried.
+    #[error("the state table took no more requests while trying to {action}; try again later")]
+    Throttled {
+        /// What was tried.
+        action: &'static str,
+    },
+    /// The service could not be reached, or failed.
+    #[error("the state table could not be reached to {action}: {detail}")]
+    Unavailable {
+        /// What was tried.
+        action: &'static str,
+        /// How it failed.
+        detail: String,
+    },
+    /// The credentials don't allow it.
+    #[error("access was denied to {action}; the role needs that right on the state table and its indexes")]
+    AccessDenied {
+        /// What was tried.
+        action: &'static str,
+    },
+    /// There is no such table.
+    #[error("there is no table '{name}'; deploy it or correct its name")]
+    NoTable {
+        /// The table's name.
+        name: String,
+    },
+    /// The service refused the request itself, which is a mistake in this program or in the table's set-up.
+    #[error("the request to {action} was refused ({code})")]
+    Refused {
+        /// What was tried.
+        action: &'static str,
+        /// The service's code for the reason.
+        code: String,
+    },
+    /// An item is not what this program writes.
+    #[error("the item {key} can't be read: {detail}")]
+    Corrupt {
+        /// Which item.
+        key: String,
+        /// Which attribute and what is wrong with it.
+        detail: String,
+    },
+    /// An item would be larger than a table can hold.
+    #[error(
+        "the item {key} would be larger than the 400 KB that an item may have; map fewer or shorter values"
+    )]
+    TooLarge {
+        /// Which item.
+        key: String,
+    },
+    /// The user's lease has gone to somebody else, so the outcome is theirs to write.
+    #[error("the lease on this user has ended, and somebody else may be working on it")]
+    LeaseLost,
+    /// Something was said to be applied to an account, and no account is linked.
+    #[error("nothing can have been applied, because no account is linked to this user")]
+    NotLinked,
+    /// Another process works on the state file.
+    #[error(
+        "another run is in progress: {holder} has the state file {} open; wait for it to end", path.display()
+    )]
+    Locked {
+        /// The state file.
+        path: PathBuf,
+        /// Who holds it, as far as that is known.
+        holder: String,
+    },
+    /// The embedded engine or its file failed.
+    #[error("the local state can't be used: {detail}")]
+    Engine {
+        /// What failed.
+        detail: String,
+    },
+}
+
+/// Turns the SDK's error into its meaning.
+pub(crate) fn meaning<E, R>(action: &'static str, table: &str, error: &SdkError<E, R>) -> StoreError
+where
+    E: ProvideErrorMetadata,
+{
+    let unavailable = |detail: &str| StoreError::Unavailable { action, detail: detail.to_owned() };
+    match error {
+        SdkError::ServiceError(service) => {
+            by_code(action, table, service.err().code().unwrap_or("unknown"), service.err().message())
+        }
+        SdkError::TimeoutError(_) => unavailable("it did not answer in time"),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => unavailable("connecting took too long"),
+        SdkError::DispatchFailure(failure) if failure.is_io() => unavailable("the connection failed"),
+        SdkError::DispatchFailure(_) => unavailable("no request could be sent; are there credentials?"),
+        SdkError::ResponseError(_) => unavailable("it answered with something that is not DynamoDB's"),
+        _ => StoreError::Refused { action, code: "not sent".to_owned() },
+    }
+}
+
+fn by_code(action: &'static str, table: &str, code: &str, message: Option<&str>) -> StoreError {
+    match code {
+        "ThrottlingException"
+        | "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
+        | "TransactionConflictException"
+        | "TransactionInProgressException" => StoreError::Throttled { action },
+        "ResourceNotFoundException" => StoreError::NoTable { name: table.to_owned() },
+        "AccessDeniedException"
+        | "UnrecognizedClientException"
+        | "ExpiredTokenException"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationTokenException"
+        | "IncompleteSignatureException" => StoreError::AccessDenied { action },
+        "InternalServerError" | "InternalFailure" | "ServiceUnavailable" | "ServiceUnavailableException" => {
+            StoreError::Unavailable { action, detail: format!("it failed inside ({code})") }
+        }
+        _ if says_too_large(message) => StoreError::TooLarge { key: "that was written".to_owned() },
+        _ => StoreError::Refused { action, code: code.to_owned() },
+    }
+}
+
+/// Whether a refusal is about an item's size; DynamoDB has no code for it.
+pub(crate) fn says_too_large(message: Option<&str>) -> bool {
+    message.is_some_and(|text| {
+        let text = text.to_ascii_lowercase();
+        text.contains("size") && text.contains("exceeded the maximum allowed size")
+    })
+}
+
+/// An item that this program did not write, or not like this.
+pub(crate) fn corrupt(key: &Key, detail: impl Into<String>) -> StoreError {
+    StoreError::Corrupt { key: key.to_string(), detail: detail.into() }
+}

@@ -1,0 +1,118 @@
+//! Reading and writing an item's attributes. Nothing here panics on what it finds: it names the item and the attribute.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::errors::{StoreError, corrupt};
+use crate::keys::{Key, PK, SK};
+
+/// An item as the SDK gives it.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// Text for an attribute.
+pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// A whole number for an attribute.
+pub(crate) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// Bytes for an attribute.
+pub(crate) fn bytes(value: Vec<u8>) -> AttributeValue {
+    AttributeValue::B(Blob::new(value))
+}
+
+/// The longest JSON text that leaves room for the rest of an item.
+const MAX_JSON_BYTES: usize = 390_000;
+
+/// A value as JSON text for an attribute, refused where no item could hold it.
+pub(crate) fn json<T: Serialize>(key: &Key, value: &T) -> Result<AttributeValue, StoreError> {
+    let text = serde_json::to_string(value).map_err(|_| corrupt(key, "what was to be written is no JSON"))?;
+    if text.len() > MAX_JSON_BYTES {
+        return Err(StoreError::TooLarge { key: key.to_string() });
+    }
+    Ok(AttributeValue::S(text))
+}
+
+/// An item that is being read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    item: &'a Item,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(item: &'a Item) -> Self {
+        Self { item }
+    }
+
+    /// The item's key, as far as it has one.
+    pub fn key(&self) -> Key {
+        let part = |name| match self.item.get(name) {
+            Some(AttributeValue::S(text)) => text.clone(),
+            _ => String::new(),
+        };
+        Key { pk: part(PK), sk: part(SK) }
+    }
+
+    /// The complaint about one attribute.
+    pub fn wrong(&self, name: &str, what: &str) -> StoreError {
+        corrupt(&self.key(), format!("the attribute '{name}' {what}"))
+    }
+
+    pub fn text(&self, name: &str) -> Result<Option<&'a str>, StoreError> {
+        match self.item.get(name) {
+            None => Ok(None),
+            Some(AttributeValue::S(text)) => Ok(Some(text)),
+            Some(_) => Err(self.wrong(name, "is not text")),
+        }
+    }
+
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        match self.item.get(name) {
+            None => Ok(None),
+            Some(AttributeValue::N(digits)) => match digits.parse() {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => Err(self.wrong(name, "is not a number of the expected range")),
+            },
+            Some(_) => Err(self.wrong(name, "is not a number")),
+        }
+    }
+
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, StoreError> {
+        match self.item.get(name) {
+            None => Ok(None),
+            Some(AttributeValue::Bool(yes)) => Ok(Some(*yes)),
+            Some(_) => Err(self.wrong(name, "is neither true nor false")),
+        }
+    }
+
+    pub fn bytes(&self, name: &str) -> Result<Option<&'a [u8]>, StoreError> {
+        match self.item.get(name) {
+            None => Ok(None),
+            Some(AttributeValue::B(blob)) => Ok(Some(blob.as_ref())),
+            Some(_) => Err(self.wrong(name, "is not binary")),
+        }
+    }
+
+    /// A value kept as JSON text. What the parser says is left out, since it quotes what it read.
+    pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        match serde_json::from_str(text) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                Err(self.wrong(name, &format!("is not what is written there (column {})", error.column())))
+            }
+        }
+    }
+
+    /// An attribute that has to be there.
+    pub fn required<T>(&self, name: &str, found: Option<T>) -> Result<T, StoreError> {
+        found.ok_or_else(|| self.wrong(name, "is missing"))
+    }
+}

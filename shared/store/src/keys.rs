@@ -1,0 +1,182 @@
+//! Where each item is kept. Nothing else in this crate puts a key together.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use model::{AccountId, AnchorHash, DnKey, UnixSeconds, Version};
+
+/// The table's partition key.
+pub(crate) const PK: &str = "PK";
+/// The table's sort key.
+pub(crate) const SK: &str = "SK";
+/// The index of records that are not settled.
+pub(crate) const WORK_INDEX: &str = "work";
+/// Its partition key.
+pub(crate) const WORK_PK: &str = "work_pk";
+/// Its sort key.
+pub(crate) const WORK_SK: &str = "work_sk";
+/// The index of records by where their entries are.
+pub(crate) const DN_INDEX: &str = "dn";
+/// Its partition key.
+pub(crate) const DN_PK: &str = "dn_pk";
+/// When DynamoDB may delete an item.
+pub(crate) const EXPIRES_AT: &str = "expires_at";
+
+/// The sort key of a user's record.
+pub(crate) const RECORD: &str = "record";
+/// The sort key of the snapshot's header.
+pub(crate) const HEADER: &str = "header";
+/// What the sort keys of history events begin with.
+pub(crate) const EVENT_PREFIX: &str = "event#";
+
+/// One item's key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub pk: String,
+    pub sk: String,
+}
+
+impl Key {
+    /// The key as the SDK takes it.
+    pub fn attributes(&self) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            (PK.to_owned(), AttributeValue::S(self.pk.clone())),
+            (SK.to_owned(), AttributeValue::S(self.sk.clone())),
+        ])
+    }
+}
+
+/// For messages: without the user name, where the key is made of one.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pk.split_once("#name#") {
+            Some((connection, _)) => write!(f, "'{connection}#name#(a user name)' / '{}'", self.sk),
+            None => write!(f, "'{}' / '{}'", self.pk, self.sk),
+        }
+    }
+}
+
+/// The keys of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    connection: String,
+}
+
+impl Keys {
+    /// The keys of the connection with this name.
+    pub fn of(connection: &str) -> Self {
+        Self { connection: connection.replace('%', "%25").replace('#', "%23") }
+    }
+
+    /// The partition of the `work` index.
+    pub fn work(&self) -> String {
+        self.connection.clone()
+    }
+
+    pub fn state(&self) -> Key {
+        Key { pk: self.connection.clone(), sk: "state".to_owned() }
+    }
+
+    pub fn snapshot(&self, sk: &str) -> Key {
+        Key { pk: format!("{}#snapshot", self.connection), sk: sk.to_owned() }
+    }
+
+    pub fn record(&self, hash: &AnchorHash) -> Key {
+        Key { pk: format!("{}#user#{hash}", self.connection), sk: RECORD.to_owned() }
+    }
+
+    pub fn event(&self, hash: &AnchorHash, at: UnixSeconds, version: Version, attempt: u32) -> Key {
+        let sk = format!("{EVENT_PREFIX}{:012}#{:012}#{attempt:06}", at.0.max(0), version.0);
+        Key { pk: self.record(hash).pk, sk }
+    }
+
+    pub fn name(&self, folded: &str) -> Key {
+        Key { pk: format!("{}#name#{folded}", self.connection), sk: "owner".to_owned() }
+    }
+
+    /// The partition of all accounts.
+    pub fn accounts(&self) -> String {
+        format!("{}#accounts", self.connection)
+    }
+
+    pub fn account(&self, id: &AccountId) -> Key {
+        Key { pk: self.accounts(), sk: id.as_str().to_owned() }
+    }
+
+    /// The partition of those that wait for a name.
+    pub fn waits(&self, dn: &DnKey) -> String {
+        format!("{}#waits#{dn}", self.connection)
+    }
+
+    pub fn wait(&self, dn: &DnKey, hash: &AnchorHash) -> Key {
+        Key { pk: self.waits(dn), sk: hash.to_string() }
+    }
+
+    pub fn dn(&self, dn: &DnKey) -> String {
+        format!("{}#dn#{dn}", self.connection)
+    }
+
+    /// The name's key out of a record's `dn_pk`.
+    pub fn parse_dn(&self, text: &str) -> Option<DnKey> {
+        let key = text.strip_prefix(&self.connection)?.strip_prefix("#dn#")?;
+        DnKey::try_from(key.to_owned()).ok()
+    }
+
+    /// The user name out of a name claim's partition key.
+    pub fn parse_name<'a>(&self, pk: &'a str) -> Option<&'a str> {
+        pk.strip_prefix(self.connection.as_str())?.strip_prefix("#name#")
+    }
+
+    /// The anchor's hash out of a record's partition key.
+    pub fn parse_record(&self, pk: &str) -> Option<AnchorHash> {
+        parse_hash(pk.strip_prefix(&self.connection)?.strip_prefix("#user#")?)
+    }
+}
+
+/// The sort key in the `work` index: by status, and there by when to try next.
+pub(crate) fn work_sk(word: &str, next_attempt: UnixSeconds, hash: &AnchorHash) -> String {
+    format!("{word}#{:012}#{hash}", next_attempt.0.max(0))
+}
+
+/// The parts of a sort key in the `work` index.
+pub(crate) fn parse_work_sk(text: &str) -> Option<(&str, UnixSeconds, AnchorHash)> {
+    let mut parts = text.splitn(3, '#');
+    let (word, seconds, hash) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((word, UnixSeconds(seconds.parse().ok()?), parse_hash(hash)?))
+}
+
+/// A hash as keys spell it.
+pub(crate) fn parse_hash(text: &str) -> Option<AnchorHash> {
+    if text.len() != 32 {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok().map(|number| AnchorHash(number.to_be_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_can_not_reach_into_another() {
+        let (plain, nested) = (Keys::of("corp"), Keys::of("corp#user"));
+        assert_ne!(plain.record(&AnchorHash([1; 16])).pk, nested.state().pk);
+        assert_eq!(nested.state().pk, "corp%23user");
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let (keys, hash) = (Keys::of("corp"), AnchorHash([0xab; 16]));
+        assert_eq!(keys.parse_record(&keys.record(&hash).pk), Some(hash));
+        let dn = DnKey::of("cn=a");
+        assert_eq!(keys.parse_dn(&keys.dn(&dn)), Some(dn));
+        let sk = work_sk("pending", UnixSeconds(7), &hash);
+        assert_eq!(parse_work_sk(&sk), Some(("pending", UnixSeconds(7), hash)));
+    }
+
+    #[test]
+    fn a_message_shows_no_user_name() {
+        assert!(!Keys::of("corp").name("ada@example.test").to_string().contains("ada"));
+    }
+}

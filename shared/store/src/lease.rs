@@ -1,0 +1,162 @@
+//! The connection's item: one scan at a time, each with a version of its own.
+
+use model::{UnixSeconds, Version};
+
+use crate::Store;
+use crate::errors::StoreError;
+use crate::item::{Item, Reader, json, number, text};
+use crate::write::{Committed, Updated, Write};
+
+const OWNER: &str = "lease_owner";
+const UNTIL: &str = "lease_until";
+const VERSION: &str = "version";
+const LAST_SCAN: &str = "last_scan";
+
+/// The right to scan a connection, and the version under which this scan writes.
+#[derive(Debug)]
+pub struct ScanLease {
+    owner: String,
+    version: Version,
+    /// The latest moment that the caller has told; user leases that end before it are over.
+    pub(crate) now: UnixSeconds,
+    until: UnixSeconds,
+}
+
+impl ScanLease {
+    /// The version of this scan: what it writes carries it, and what an older scan wrote later is refused.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Who holds it.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// When it ends unless it is renewed.
+    pub fn until(&self) -> UnixSeconds {
+        self.until
+    }
+}
+
+/// Another scan is in progress.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("another scan of this connection is in progress: {owner} holds it until {} (Unix time)", until.0)]
+pub struct LeaseTaken {
+    /// Who holds it.
+    pub owner: String,
+    /// Until when, unless it is renewed.
+    pub until: UnixSeconds,
+}
+
+/// Who holds a lease, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseHolder {
+    /// Whoever took it.
+    pub owner: String,
+    /// When it ends unless it is renewed; it may have ended already.
+    pub until: UnixSeconds,
+}
+
+/// What is known about a connection as a whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConnectionState {
+    /// The version of the latest scan that began; nought before the first.
+    pub version: Version,
+    /// What the latest complete scan left behind for the next.
+    pub last_scan: Option<serde_json::Value>,
+    /// The scan in progress, or one that was killed.
+    pub lease: Option<LeaseHolder>,
+}
+
+impl Store {
+    /// Takes the connection's lease and the next version. A lease that has run out can be taken by anybody, and one's
+    /// own at any time, since whoever asks under the same name is the successor of a process that died.
+    pub async fn take_lease(
+        &self,
+        owner: &str,
+        now: UnixSeconds,
+        seconds: i64,
+    ) -> Result<Result<ScanLease, LeaseTaken>, StoreError> {
+        let until = now.plus(seconds);
+        let write = Write::update(self.keys.state())
+            .set(OWNER, text(owner))
+            .set(UNTIL, number(until.0))
+            .bump(VERSION)
+            .only_if(
+                "attribute_not_exists(#lease_owner) OR #lease_until <= :now OR #lease_owner = :owner",
+                [("now", number(now.0)), ("owner", text(owner))],
+            );
+        match self.update_and_read(&write).await? {
+            Updated::Now(item) => {
+                let read = Reader::new(&item);
+                let version = Version(read.required(VERSION, read.number(VERSION)?)?);
+                Ok(Ok(ScanLease { owner: owner.to_owned(), version, now, until }))
+            }
+            Updated::Refused(item) => {
+                let holder = holder(&item.unwrap_or_default())?;
+                let LeaseHolder { owner, until } =
+                    holder.unwrap_or(LeaseHolder { owner: "somebody".to_owned(), until: now });
+                Ok(Err(LeaseTaken { owner, until }))
+            }
+        }
+    }
+
+    /// Holds the lease for longer. `false` says that another scan has begun: this one should stop, and what it still
+    /// writes is refused wherever the other one has written.
+    pub async fn renew_lease(
+        &self,
+        lease: &mut ScanLease,
+        now: UnixSeconds,
+        seconds: i64,
+    ) -> Result<bool, StoreError> {
+        let until = now.plus(seconds);
+        let write = self.if_held(Write::update(self.keys.state()), lease).set(UNTIL, number(until.0));
+        let held = self.commit(&[write]).await? == Committed::Done;
+        if held {
+            (lease.now, lease.until) = (now, until);
+        }
+        Ok(held)
+    }
+
+    /// Gives the lease back, and leaves something behind for the next scan if this one got that far. `false` says that
+    /// another scan had begun, and that nothing was written.
+    pub async fn release(
+        &self,
+        lease: ScanLease,
+        last_scan: Option<serde_json::Value>,
+    ) -> Result<bool, StoreError> {
+        let key = self.keys.state();
+        let mut write = self.if_held(Write::update(key.clone()), &lease).remove(OWNER).remove(UNTIL);
+        if let Some(last_scan) = last_scan {
+            write = write.set(LAST_SCAN, json(&key, &last_scan)?);
+        }
+        Ok(self.commit(&[write]).await? == Committed::Done)
+    }
+
+    /// What is known about the connection as a whole.
+    pub async fn fetch_connection(&self) -> Result<ConnectionState, StoreError> {
+        let Some(item) = self.get(&self.keys.state()).await? else { return Ok(ConnectionState::default()) };
+        let read = Reader::new(&item);
+        Ok(ConnectionState {
+            version: Version(read.number(VERSION)?.unwrap_or_default()),
+            last_scan: read.json(LAST_SCAN)?,
+            lease: holder(&item)?,
+        })
+    }
+
+    /// The version tells one taking of the lease from the next, also by the same owner.
+    fn if_held(&self, write: Write, lease: &ScanLease) -> Write {
+        write.only_if(
+            "#version = :version AND #lease_owner = :owner",
+            [("version", number(lease.version)), ("owner", text(&lease.owner))],
+        )
+    }
+}
+
+fn holder(item: &Item) -> Result<Option<LeaseHolder>, StoreError> {
+    let read = Reader::new(item);
+    let Some(owner) = read.text(OWNER)? else { return Ok(None) };
+    let until = UnixSeconds(read.number(UNTIL)?.unwrap_or_default());
+    Ok(Some(LeaseHolder { owner: owner.to_owned(), until }))
+}

@@ -1,0 +1,83 @@
+//! The provisioner's state, in one DynamoDB table.
+//!
+//! A [`Table`] holds any number of connections; a [`Store`] is one connection's part of it. The same code runs
+//! against Amazon's service and, on one machine, against an [`Embedded`] engine that keeps the table in a file:
+//! there is no second implementation that could behave differently.
+//!
+//! # The items
+//!
+//! Keys begin with the connection's name (with `%` and `#` escaped, because `#` separates the parts).
+//!
+//! | item | `PK` | `SK` | holds |
+//! | --- | --- | --- | --- |
+//! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind |
+//! | snapshot header | `<conn>#snapshot` | `header` | how the snapshot is cut into buckets, and who wrote it |
+//! | snapshot bucket | `<conn>#snapshot` | `<generation>#<bucket>` | sorted pairs of anchor hash and fingerprint, 32 bytes a user |
+//! | user record | `<conn>#user#<anchor hash>` | `record` | what is desired, what was applied, where the user stands, who works on it |
+//! | history | `<conn>#user#<anchor hash>` | `event#<seconds>#<version>#<attempt>` | what was done and with which result; expires |
+//! | user name | `<conn>#name#<folded name>` | `owner` | which entry the name belongs to |
+//! | account | `<conn>#accounts` | `<account id>` | which entry the account is linked to, and whether it is active |
+//! | waiting | `<conn>#waits#<dn key>` | `<anchor hash>` | a user whose reference to that name could not be resolved yet |
+//!
+//! Records are keyed by the anchor's hash, because a user who left is known from the snapshot, and there by the hash
+//! alone. Names and accounts are items of their own rather than indexes over the records: an index lags behind and
+//! can't be the condition of a write, and these two decide who an account belongs to.
+//!
+//! | index | keys | holds |
+//! | --- | --- | --- |
+//! | `work` | `work_pk` = `<conn>`, `work_sk` = `<status>#<next attempt>#<anchor hash>` | every record that is not settled |
+//! | `dn` | `dn_pk` = `<conn>#dn#<dn key>` | every record whose entry is somewhere in the directory |
+//!
+//! Both are `KEYS_ONLY`. An index says where to look, and then the record itself is read, consistently: what lags
+//! is noticed, a status change costs one small index write however large the user is, and personal data has one place.
+//!
+//! # Who may write what
+//!
+//! Writes are update expressions on the attributes that the writer owns, never whole items, so that the two sides
+//! don't overwrite each other:
+//!
+//! - A **scan** holds the connection's lease and a [`model::Version`] of its own. It writes what is desired, and is refused
+//!   where a later scan has written already. Each of its writes raises the record's `rev`.
+//! - **Provisioning** holds one user's lease, numbered anew each time it is taken. It writes the link, what was
+//!   applied and the outcome, and is refused when the lease went to somebody else. When `rev` moved meanwhile, the
+//!   outcome is an old question's answer: what was applied is kept, and the user is not settled.
+//!
+//! A record's `claimed` names the user name that it owns; it changes only together with that name's item. So a
+//! write that leaves the name alone is a single, cheap update, and one that changes it is a transaction.
+//!
+//! What a user should be, what was applied and the status are JSON strings rather than nested maps: nothing
+//! inside them is ever queried, the model's own serialisation is the only codec, and they take less room.
+//!
+//! Time is a parameter throughout, and nothing is read from the environment.
+
+mod accounts;
+mod applied;
+mod batch;
+mod claims;
+mod desired;
+mod embedded;
+mod errors;
+mod history;
+mod item;
+mod keys;
+mod lease;
+mod pack;
+mod query;
+mod record;
+mod snapshot;
+mod table;
+mod users;
+mod waiting;
+mod work;
+mod write;
+
+pub use accounts::{Claim, owned};
+pub use applied::{Finished, UserLease, UserOutcome};
+pub use desired::{DesiredWrite, Written};
+pub use embedded::Embedded;
+pub use errors::StoreError;
+pub use history::HistoryEvent;
+pub use lease::{ConnectionState, LeaseHolder, LeaseTaken, ScanLease};
+pub use snapshot::{Saved, Snapshot};
+pub use table::{Store, Table};
+pub use work::{Page, PageKey};

@@ -1,0 +1,114 @@
+//! Reading single items and ranges.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::query::QueryOutput;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+
+use crate::Store;
+use crate::errors::{StoreError, meaning};
+use crate::item::{Item, text};
+use crate::keys::{DN_INDEX, DN_PK, Key, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
+
+/// Where a range is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// The table, consistently.
+    Items,
+    /// The index of records that are not settled; an index can't be read consistently.
+    Work,
+    /// The index of records by where their entries are.
+    Dn,
+}
+
+/// Which part of a partition is read.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    All,
+    /// Sort keys that begin so.
+    Prefix(String),
+    /// Sort keys from the first to the second, both included.
+    Between(String, String),
+}
+
+const QUERY: &str = "read a range (Query)";
+const GET: &str = "read an item (GetItem)";
+
+impl Store {
+    /// One item, consistently.
+    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        let sent = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .consistent_read(true)
+            .send()
+            .await;
+        sent.map(|found| found.item).map_err(|error| meaning(GET, &self.table, &error))
+    }
+
+    /// The beginnings of a query, to which paging and projection may be added.
+    pub(crate) fn range(&self, from: From, partition: &str, part: &Part) -> QueryFluentBuilder {
+        let (index, pk, sk) = match from {
+            From::Items => (None, PK, SK),
+            From::Work => (Some(WORK_INDEX), WORK_PK, WORK_SK),
+            From::Dn => (Some(DN_INDEX), DN_PK, SK),
+        };
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .set_index_name(index.map(str::to_owned))
+            .consistent_read(index.is_none())
+            .expression_attribute_names("#pk", pk)
+            .expression_attribute_values(":pk", text(partition));
+        match part {
+            Part::All => query.key_condition_expression("#pk = :pk"),
+            Part::Prefix(prefix) => query
+                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
+                .expression_attribute_names("#sk", sk)
+                .expression_attribute_values(":prefix", text(prefix)),
+            Part::Between(first, last) => query
+                .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
+                .expression_attribute_names("#sk", sk)
+                .expression_attribute_values(":first", text(first))
+                .expression_attribute_values(":last", text(last)),
+        }
+    }
+
+    /// One page of a query.
+    pub(crate) async fn page(
+        &self,
+        query: QueryFluentBuilder,
+        after: Option<HashMap<String, aws_sdk_dynamodb::types::AttributeValue>>,
+    ) -> Result<QueryOutput, StoreError> {
+        let sent = query.set_exclusive_start_key(after).send().await;
+        sent.map_err(|error| meaning(QUERY, &self.table, &error))
+    }
+
+    /// All items of a query, up to a limit.
+    pub(crate) async fn items(
+        &self,
+        query: QueryFluentBuilder,
+        limit: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut after = None;
+        loop {
+            let left = limit.saturating_sub(items.len());
+            // More than a thousand don't fit a page of 1 MB anyway where it matters.
+            let query = match i32::try_from(left) {
+                Ok(few) if few <= 1_000 => query.clone().limit(few.max(1)),
+                _ => query.clone(),
+            };
+            let page = self.page(query, after).await?;
+            items.extend(page.items.unwrap_or_default());
+            after = page.last_evaluated_key;
+            if after.is_none() || items.len() >= limit {
+                items.truncate(limit);
+                return Ok(items);
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A user's record as an item.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use model::{AccountId, Anchor, AnchorHash, Link, Status, UnixSeconds, UserRecord, Version};
+
+use crate::Store;
+use crate::errors::StoreError;
+use crate::item::{Item, Reader, json, number, text};
+use crate::keys::{DN_PK, Keys, WORK_PK, WORK_SK, work_sk};
+use crate::write::Write;
+
+pub(crate) const ANCHOR: &str = "anchor";
+pub(crate) const DESIRED: &str = "desired";
+pub(crate) const VERSION: &str = "version";
+/// Raised by every write of a scan, so that provisioning notices that the question has changed.
+pub(crate) const REV: &str = "rev";
+pub(crate) const RELEASED: &str = "released";
+pub(crate) const ACCOUNT: &str = "account";
+pub(crate) const APPLIED: &str = "applied";
+pub(crate) const STATUS: &str = "status";
+pub(crate) const ATTEMPTS: &str = "attempts";
+pub(crate) const NEXT_ATTEMPT: &str = "next_attempt";
+/// The user name, folded, whose item says that this entry owns it.
+pub(crate) const CLAIMED: &str = "claimed";
+pub(crate) const LEASE_OWNER: &str = "lease_owner";
+pub(crate) const LEASE_UNTIL: &str = "lease_until";
+/// Counts the leases, so that an old one never passes for a new one.
+pub(crate) const LEASE_NUMBER: &str = "lease_number";
+
+/// A record together with what only this crate needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub record: UserRecord,
+    pub rev: u64,
+    pub claimed: Option<String>,
+    pub lease_owner: Option<String>,
+    pub lease_until: UnixSeconds,
+    pub lease_number: u64,
+}
+
+impl Stored {
+    /// Reads an item. The anchor has to be the one that the key says.
+    pub fn decode(keys: &Keys, item: &Item) -> Result<Self, StoreError> {
+        let read = Reader::new(item);
+        let anchor = read.required(ANCHOR, read.text(ANCHOR)?)?;
+        let anchor = Anchor::from_text(anchor).map_err(|_| read.wrong(ANCHOR, "is not an anchor"))?;
+        if keys.parse_record(&read.key().pk) != Some(anchor.hash()) {
+            return Err(read.wrong(ANCHOR, "does not belong to the key"));
+        }
+        let dn = match read.text(DN_PK)? {
+            None => None,
+            Some(text) => Some(keys.parse_dn(text).ok_or_else(|| read.wrong(DN_PK, "holds no DN key"))?),
+        };
+        let link = match read.text(ACCOUNT)? {
+            None => None,
+            Some(id) => Some(Link {
+                account: AccountId::new(id).ok_or_else(|| read.wrong(ACCOUNT, "is empty"))?,
+                applied: read.json(APPLIED)?,
+            }),
+        };
+        let record = UserRecord {
+            anchor,
+            dn,
+            desired: read.json(DESIRED)?,
+            version: Version(read.required(VERSION, read.number(VERSION)?)?),
+            removal_released: read.flag(RELEASED)?.unwrap_or_default(),
+            link,
+            status: read.required(STATUS, read.json(STATUS)?)?,
+            attempts: read.number(ATTEMPTS)?.unwrap_or_default(),
+            next_attempt: UnixSeconds(read.number(NEXT_ATTEMPT)?.unwrap_or_default()),
+        };
+        Ok(Self {
+            record,
+            rev: read.number(REV)?.unwrap_or_default(),
+            claimed: read.text(CLAIMED)?.map(str::to_owned),
+            lease_owner: read.text(LEASE_OWNER)?.map(str::to_owned),
+            lease_until: UnixSeconds(read.number(LEASE_UNTIL)?.unwrap_or_default()),
+            lease_number: read.number(LEASE_NUMBER)?.unwrap_or_default(),
+        })
+    }
+
+    /// Whether somebody may be talking to the target about this user right now.
+    pub fn is_leased(&self, now: UnixSeconds) -> bool {
+        self.lease_owner.is_some() && self.lease_until > now
+    }
+}
+
+/// The number of attempts and the next one, both from the start.
+pub(crate) const AT_ONCE: (u32, UnixSeconds) = (0, UnixSeconds(0));
+
+impl Store {
+    /// Sets the status, when to try next, and what of it the `work` index shows.
+    pub(crate) fn set_status(
+        &self,
+        write: Write,
+        hash: &AnchorHash,
+        status: &Status,
+        (attempts, next_attempt): (u32, UnixSeconds),
+    ) -> Result<Write, StoreError> {
+        let key = write.key().clone();
+        let write = write
+            .set(STATUS, json(&key, status)?)
+            .set(ATTEMPTS, number(attempts))
+            .set(NEXT_ATTEMPT, number(next_attempt.0));
+        Ok(if *status == Status::Settled {
+            write.remove(WORK_PK).remove(WORK_SK)
+        } else {
+            write
+                .set(WORK_PK, text(self.keys.work()))
+                .set(WORK_SK, text(work_sk(status.word(), next_attempt, hash)))
+        })
+    }
+
+    /// Sets the link, or takes it away.
+    pub(crate) fn set_link(&self, write: Write, link: Option<&Link>) -> Result<Write, StoreError> {
+        let key = write.key().clone();
+        let applied = link.and_then(|link| link.applied.as_ref());
+        let applied = applied.map(|applied| json(&key, applied)).transpose()?;
+        Ok(write
+            .set_or_remove(ACCOUNT, link.map(|link| text(link.account.as_str())))
+            .set_or_remove(APPLIED, applied))
+    }
+}
+
+/// The condition that a user name is claimed, or that none is.
+pub(crate) fn if_claimed(write: Write, claimed: Option<&str>) -> Write {
+    match claimed {
+        Some(name) => write.only_if("#claimed = :claimed", [("claimed", text(name))]),
+        None => write.only_if("attribute_not_exists(#claimed)", []),
+    }
+}
+
+/// The condition that this account is linked, or that none is.
+pub(crate) fn if_linked(write: Write, account: Option<&AccountId>) -> Write {
+    match account {
+        Some(id) => write.only_if("#account = :account", [("account", text(id.as_str()))]),
+        None => write.only_if("attribute_not_exists(#account)", []),
+    }
+}
+
+/// The condition that no scan has written since.
+pub(crate) fn if_rev(write: Write, rev: u64) -> Write {
+    match rev {
+        0 => write.only_if("attribute_not_exists(#rev)", []),
+        rev => write.only_if("#rev = :rev", [("rev", number(rev))]),
+    }
+}
+
+/// An attribute's value for a flag.
+pub(crate) fn flag(yes: bool) -> AttributeValue {
+    AttributeValue::Bool(yes)
+}

@@ -1,0 +1,315 @@
+//! What the last scan saw: who, and a fingerprint of what each looked like.
+//!
+//! It is cut into buckets by the first bits of the hash, so that a small change writes little. When the number of
+//! users outgrows the cut, all of it is written anew under another *generation*, and then the header is switched over.
+//! Whatever happens in between, the header names a generation that was completely written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use model::{AnchorHash, Fingerprint, Version};
+
+use crate::batch::{Plain, WRITE_CHUNK};
+use crate::errors::{StoreError, corrupt};
+use crate::item::{Item, Reader, bytes, number, text};
+use crate::keys::{HEADER, Key, SK};
+use crate::pack::{Pair, bits_for, bucket_of, outgrown, pack, run_of, unpack};
+use crate::query::{From, Part};
+use crate::write::{Committed, Write};
+use crate::{ScanLease, Store};
+
+const VERSION: &str = "version";
+const GENERATION: &str = "generation";
+const BITS: &str = "bits";
+const PAIRS: &str = "pairs";
+/// Says that buckets of other generations may lie about.
+const UNTIDY: &str = "untidy";
+
+/// How many requests run at once.
+const AT_ONCE: usize = 4;
+/// How many buckets one query asks for: about a page.
+const BUCKETS_A_QUERY: u32 = 256;
+
+/// What the last scan saw. Thirty-two bytes a user, sorted by the anchor's hash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    pairs: Vec<Pair>,
+    cut: Option<Cut>,
+}
+
+/// How the stored snapshot is cut; `None` before the first was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cut {
+    generation: String,
+    bits: u32,
+    untidy: bool,
+}
+
+/// How saving a snapshot ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// It is written, and this is what is stored now.
+    Done(Snapshot),
+    /// A later scan has saved one, so this one's is not wanted any more.
+    Outdated,
+}
+
+impl Snapshot {
+    /// Everybody who was seen, sorted by hash.
+    pub fn pairs(&self) -> &[(AnchorHash, Fingerprint)] {
+        &self.pairs
+    }
+
+    /// How somebody looked, if they were seen.
+    pub fn get(&self, hash: &AnchorHash) -> Option<Fingerprint> {
+        let at = self.pairs.binary_search_by_key(hash, |(hash, _)| *hash).ok()?;
+        self.pairs.get(at).map(|(_, fingerprint)| *fingerprint)
+    }
+
+    /// How many were seen.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether nobody was.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// The buckets in which these changes make a difference.
+    fn touched(&self, changes: &BTreeMap<AnchorHash, Option<Fingerprint>>, bits: u32) -> BTreeSet<u32> {
+        let different = changes.iter().filter(|(hash, wanted)| self.get(hash) != **wanted);
+        different.map(|(hash, _)| bucket_of(hash, bits)).collect()
+    }
+}
+
+/// Both are sorted, so one walk through them is enough.
+fn merged(pairs: &[Pair], changes: &BTreeMap<AnchorHash, Option<Fingerprint>>) -> Vec<Pair> {
+    let mut merged = Vec::with_capacity(pairs.len() + changes.len());
+    let mut old = pairs.iter().copied().peekable();
+    for (hash, wanted) in changes {
+        while let Some(before) = old.next_if(|(other, _)| other < hash) {
+            merged.push(before);
+        }
+        old.next_if(|(other, _)| other == hash);
+        merged.extend(wanted.map(|fingerprint| (*hash, fingerprint)));
+    }
+    merged.extend(old);
+    merged
+}
+
+fn bucket_sk(generation: &str, bucket: u32) -> String {
+    format!("{generation}#{bucket:07}")
+}
+
+/// A generation is named after the scan that writes it, so that two scans never write to the same one.
+fn next_generation(version: Version, current: Option<&str>) -> String {
+    let mine = format!("{:012}.", version.0);
+    let count = current.and_then(|name| name.strip_prefix(&mine)?.parse::<u32>().ok());
+    format!("{mine}{:04}", count.map_or(0, |count| count + 1))
+}
+
+impl Store {
+    /// What the last scan saw.
+    pub async fn fetch_snapshot(&self) -> Result<Snapshot, StoreError> {
+        // Whoever reads without the lease may meet a scan that is just switching over, and then reads again.
+        for _ in 0..3 {
+            let Some(cut) = self.fetch_cut().await? else { return Ok(Snapshot::default()) };
+            match self.fetch_buckets(&cut).await {
+                Ok(pairs) => return Ok(Snapshot { pairs, cut: Some(cut) }),
+                Err(error) => {
+                    let now = self.fetch_cut().await?;
+                    if now.is_some_and(|now| now.generation == cut.generation) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Err(StoreError::Unavailable {
+            action: "read the snapshot",
+            detail: "it was rewritten each time it was read".to_owned(),
+        })
+    }
+
+    async fn fetch_cut(&self) -> Result<Option<Cut>, StoreError> {
+        let Some(item) = self.get(&self.keys.snapshot(HEADER)).await? else { return Ok(None) };
+        let read = Reader::new(&item);
+        // Before the first generation is complete, the header only marks that one is being written.
+        let Some(generation) = read.text(GENERATION)? else { return Ok(None) };
+        let bits = read.required(BITS, read.number::<u32>(BITS)?)?;
+        if bits > 20 {
+            return Err(read.wrong(BITS, "is out of range"));
+        }
+        let untidy = read.flag(UNTIDY)?.unwrap_or_default();
+        Ok(Some(Cut { generation: generation.to_owned(), bits, untidy }))
+    }
+
+    async fn fetch_buckets(&self, cut: &Cut) -> Result<Vec<Pair>, StoreError> {
+        let buckets = 1u32 << cut.bits;
+        let ranges = (0..buckets).step_by(BUCKETS_A_QUERY as usize).map(|first| {
+            let last = (first + BUCKETS_A_QUERY).min(buckets) - 1;
+            self.fetch_range(cut, first, last)
+        });
+        let parts: Vec<Vec<Pair>> = stream::iter(ranges).buffered(AT_ONCE).try_collect().await?;
+        Ok(parts.concat())
+    }
+
+    async fn fetch_range(&self, cut: &Cut, first: u32, last: u32) -> Result<Vec<Pair>, StoreError> {
+        let part = Part::Between(bucket_sk(&cut.generation, first), bucket_sk(&cut.generation, last));
+        let partition = self.keys.snapshot(HEADER).pk;
+        let items = self.items(self.range(From::Items, &partition, &part), usize::MAX).await?;
+        let mut pairs = Vec::new();
+        let mut found = items.iter();
+        // A generation has all its buckets. Users in a lost one would never be noticed to leave.
+        for bucket in first..=last {
+            let key = self.keys.snapshot(&bucket_sk(&cut.generation, bucket));
+            let item = found.next().ok_or_else(|| corrupt(&key, "the bucket is missing"))?;
+            let read = Reader::new(item);
+            if read.key() != key {
+                return Err(corrupt(&key, "the bucket is missing"));
+            }
+            let packed = read.required(PAIRS, read.bytes(PAIRS)?)?;
+            unpack(packed, bucket, cut.bits, &mut pairs)
+                .ok_or_else(|| read.wrong(PAIRS, "holds no sorted pairs of this bucket"))?;
+        }
+        Ok(pairs)
+    }
+
+    /// Writes what has changed since `before` was read: a fingerprint for who was seen, `None` for who is gone. Only the
+    /// buckets of those who changed are written, and none at all when nobody did.
+    pub async fn save_snapshot(
+        &self,
+        lease: &ScanLease,
+        before: Snapshot,
+        changes: &BTreeMap<AnchorHash, Option<Fingerprint>>,
+    ) -> Result<Saved, StoreError> {
+        let bits = before.cut.as_ref().map_or(0, |cut| cut.bits);
+        let touched = before.touched(changes, bits);
+        if touched.is_empty() && before.cut.is_some() {
+            return Ok(Saved::Done(before));
+        }
+        let pairs = merged(&before.pairs, changes);
+        match before.cut {
+            Some(cut) if !outgrown(pairs.len(), cut.bits) => {
+                self.save_buckets(lease, cut, pairs, &touched).await
+            }
+            cut => self.save_all(lease, cut, pairs).await,
+        }
+    }
+
+    /// Some buckets of the generation that is there.
+    async fn save_buckets(
+        &self,
+        lease: &ScanLease,
+        cut: Cut,
+        pairs: Vec<Pair>,
+        touched: &BTreeSet<u32>,
+    ) -> Result<Saved, StoreError> {
+        // The header comes first: from then on an older scan is refused, whichever buckets it wants to write.
+        if self.commit(&[self.header(lease, Some(&cut))]).await? != Committed::Done {
+            return Ok(Saved::Outdated);
+        }
+        let cut = self.tidy(lease, cut).await?;
+        let writes = touched.iter().map(|bucket| {
+            Write::put(self.keys.snapshot(&bucket_sk(&cut.generation, *bucket)))
+                .set(PAIRS, bytes(pack(run_of(&pairs, *bucket, cut.bits))))
+                .set(VERSION, number(lease.version()))
+                .only_if(
+                    "attribute_not_exists(#version) OR #version <= :scan",
+                    [("scan", number(lease.version()))],
+                )
+        });
+        let results = stream::iter(writes).map(|write| async move { self.commit(&[write]).await });
+        let results: Vec<Committed> = results.buffer_unordered(AT_ONCE).try_collect().await?;
+        if results.iter().any(|result| *result != Committed::Done) {
+            return Ok(Saved::Outdated);
+        }
+        Ok(Saved::Done(Snapshot { pairs, cut: Some(cut) }))
+    }
+
+    /// Everything, as a new generation. The old one stays in force until the last bucket is written.
+    async fn save_all(
+        &self,
+        lease: &ScanLease,
+        old: Option<Cut>,
+        pairs: Vec<Pair>,
+    ) -> Result<Saved, StoreError> {
+        let header = self.header(lease, old.as_ref()).set(UNTIDY, crate::record::flag(true));
+        if self.commit(&[header]).await? != Committed::Done {
+            return Ok(Saved::Outdated);
+        }
+        if old.as_ref().is_none_or(|cut| cut.untidy) {
+            // A half-written generation from before may have more buckets than the one that comes now.
+            self.sweep(old.as_ref()).await?;
+        }
+        let generation = next_generation(lease.version(), old.as_ref().map(|cut| cut.generation.as_str()));
+        let cut = Cut { generation, bits: bits_for(pairs.len()), untidy: true };
+        let items = (0..1u32 << cut.bits).map(|bucket| {
+            let mut item: Item = self.keys.snapshot(&bucket_sk(&cut.generation, bucket)).attributes();
+            item.insert(PAIRS.to_owned(), bytes(pack(run_of(&pairs, bucket, cut.bits))));
+            item.insert(VERSION.to_owned(), number(lease.version()));
+            Plain::Put(item)
+        });
+        self.write_all(items).await?;
+        let header = self
+            .header(lease, old.as_ref())
+            .set(GENERATION, text(&cut.generation))
+            .set(BITS, number(cut.bits));
+        if self.commit(&[header]).await? != Committed::Done {
+            return Ok(Saved::Outdated);
+        }
+        let cut = self.tidy(lease, cut).await?;
+        Ok(Saved::Done(Snapshot { pairs, cut: Some(cut) }))
+    }
+
+    /// Claims the header for this scan, as long as no later one has, and the generation is the one that was read.
+    fn header(&self, lease: &ScanLease, cut: Option<&Cut>) -> Write {
+        let write = Write::update(self.keys.snapshot(HEADER)).set(VERSION, number(lease.version())).only_if(
+            "attribute_not_exists(#version) OR #version <= :scan",
+            [("scan", number(lease.version()))],
+        );
+        match cut {
+            Some(cut) => write.only_if("#generation = :current", [("current", text(&cut.generation))]),
+            None => write.only_if("attribute_not_exists(#generation)", []),
+        }
+    }
+
+    /// Deletes the buckets of all generations but the one in force, if there may be any.
+    async fn tidy(&self, lease: &ScanLease, cut: Cut) -> Result<Cut, StoreError> {
+        if !cut.untidy {
+            return Ok(cut);
+        }
+        self.sweep(Some(&cut)).await?;
+        let header = self.header(lease, Some(&cut)).remove(UNTIDY);
+        let untidy = self.commit(&[header]).await? != Committed::Done;
+        Ok(Cut { untidy, ..cut })
+    }
+
+    async fn sweep(&self, keep: Option<&Cut>) -> Result<(), StoreError> {
+        let partition = self.keys.snapshot(HEADER).pk;
+        let query = self.range(From::Items, &partition, &Part::All);
+        let query = query.projection_expression("#pk, #key").expression_attribute_names("#key", SK);
+        let items = self.items(query, usize::MAX).await?;
+        let stale = items.iter().map(|item| Reader::new(item).key()).filter(|key| {
+            let kept = keep.is_some_and(|cut| is_of(&cut.generation, key));
+            !kept && key.sk != HEADER
+        });
+        self.write_all(stale.map(Plain::Delete)).await
+    }
+
+    async fn write_all(&self, writes: impl Iterator<Item = Plain>) -> Result<(), StoreError> {
+        let mut chunks = vec![Vec::new()];
+        for write in writes {
+            match chunks.last_mut() {
+                Some(chunk) if chunk.len() < WRITE_CHUNK => chunk.push(write),
+                _ => chunks.push(vec![write]),
+            }
+        }
+        let sent = stream::iter(chunks).map(|chunk| self.write_chunk(chunk));
+        sent.buffer_unordered(AT_ONCE).try_collect::<()>().await
+    }
+}
+
+fn is_of(generation: &str, key: &Key) -> bool {
+    key.sk.strip_prefix(generation).is_some_and(|rest| rest.starts_with('#'))
+}

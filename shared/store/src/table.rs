@@ -1,0 +1,170 @@
+//! The table itself, and one connection's part of it.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification,
+};
+
+use crate::StoreError;
+use crate::errors::meaning;
+use crate::keys::{DN_INDEX, DN_PK, EXPIRES_AT, Keys, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
+
+/// The table that holds the state of all connections.
+#[derive(Clone, Debug)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+/// One connection's state.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) client: Client,
+    pub(crate) table: String,
+    pub(crate) keys: Keys,
+    pub(crate) history_days: u32,
+}
+
+const CREATE: &str = "create the table (CreateTable)";
+const DESCRIBE: &str = "look at the table (DescribeTable)";
+const EXPIRE: &str = "let history expire (UpdateTimeToLive)";
+
+impl Table {
+    /// The table of this name, as this client reaches it.
+    pub fn new(client: Client, name: &str) -> Self {
+        Self { client, name: name.to_owned() }
+    }
+
+    /// The table's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// One connection's part of the table.
+    pub fn connection(&self, name: &str) -> Store {
+        Store {
+            client: self.client.clone(),
+            table: self.name.clone(),
+            keys: Keys::of(name),
+            history_days: Store::HISTORY_DAYS,
+        }
+    }
+
+    /// Creates the table, its indexes and the expiry of history, and waits until they can be used. A table that is
+    /// there is left as it is.
+    pub async fn create_if_missing(&self) -> Result<(), StoreError> {
+        if self.status().await?.is_none() {
+            self.create().await?;
+            self.wait_until_active().await?;
+            self.let_history_expire().await?;
+        }
+        self.wait_until_active().await
+    }
+
+    async fn status(&self) -> Result<Option<TableStatus>, StoreError> {
+        match self.client.describe_table().table_name(&self.name).send().await {
+            Ok(described) => Ok(described.table.and_then(|table| table.table_status)),
+            Err(SdkError::ServiceError(service)) if service.err().is_resource_not_found_exception() => {
+                Ok(None)
+            }
+            Err(error) => Err(meaning(DESCRIBE, &self.name, &error)),
+        }
+    }
+
+    async fn create(&self) -> Result<(), StoreError> {
+        let mut request =
+            self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
+        for name in [PK, SK, WORK_PK, WORK_SK, DN_PK] {
+            request = request.attribute_definitions(
+                AttributeDefinition::builder()
+                    .attribute_name(name)
+                    .attribute_type(ScalarAttributeType::S)
+                    .build()
+                    .map_err(|_| incomplete())?,
+            );
+        }
+        let sent = request
+            .key_schema(key(PK, KeyType::Hash)?)
+            .key_schema(key(SK, KeyType::Range)?)
+            .global_secondary_indexes(index(WORK_INDEX, WORK_PK, Some(WORK_SK))?)
+            .global_secondary_indexes(index(DN_INDEX, DN_PK, None)?)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            // Somebody else was quicker, which is as good.
+            Err(SdkError::ServiceError(service)) if service.err().is_resource_in_use_exception() => Ok(()),
+            Err(error) => Err(meaning(CREATE, &self.name, &error)),
+        }
+    }
+
+    async fn wait_until_active(&self) -> Result<(), StoreError> {
+        for _ in 0..120 {
+            if self.status().await? == Some(TableStatus::Active) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        Err(StoreError::Unavailable {
+            action: DESCRIBE,
+            detail: "it did not become active in a minute".to_owned(),
+        })
+    }
+
+    async fn let_history_expire(&self) -> Result<(), StoreError> {
+        let specification = TimeToLiveSpecification::builder()
+            .attribute_name(EXPIRES_AT)
+            .enabled(true)
+            .build()
+            .map_err(|_| incomplete())?;
+        let sent = self
+            .client
+            .update_time_to_live()
+            .table_name(&self.name)
+            .time_to_live_specification(specification)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            // Somebody else switched it on; DynamoDB has no code of its own for that.
+            Err(SdkError::ServiceError(service)) if service.err().code() == Some("ValidationException") => {
+                Ok(())
+            }
+            Err(error) => Err(meaning(EXPIRE, &self.name, &error)),
+        }
+    }
+}
+
+impl Store {
+    /// How long history is kept unless said otherwise.
+    pub const HISTORY_DAYS: u32 = 90;
+
+    /// Keeps what is written to the history from now on for so many days.
+    #[must_use]
+    pub fn with_history_days(self, history_days: u32) -> Self {
+        Self { history_days, ..self }
+    }
+}
+
+fn incomplete() -> StoreError {
+    StoreError::Refused { action: CREATE, code: "incomplete".to_owned() }
+}
+
+fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, StoreError> {
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(|_| incomplete())
+}
+
+fn index(name: &str, hash: &str, range: Option<&str>) -> Result<GlobalSecondaryIndex, StoreError> {
+    let mut index = GlobalSecondaryIndex::builder()
+        .index_name(name)
+        .key_schema(key(hash, KeyType::Hash)?)
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build());
+    if let Some(range) = range {
+        index = index.key_schema(key(range, KeyType::Range)?);
+    }
+    index.build().map_err(|_| incomplete())
+}

@@ -1,0 +1,66 @@
+//! Reading user records.
+
+use std::collections::HashMap;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use model::{AnchorHash, Desired, DnKey, UserRecord};
+
+use crate::Store;
+use crate::batch::GET_CHUNK;
+use crate::errors::StoreError;
+use crate::item::Reader;
+use crate::query::{From, Part};
+use crate::record::Stored;
+
+/// How many requests run at once.
+const AT_ONCE: usize = 4;
+/// More entries never share a name, unless the index lags behind by as many renames.
+const NAMESAKES: usize = 16;
+
+impl Store {
+    /// One user's record.
+    pub async fn fetch_record(&self, hash: AnchorHash) -> Result<Option<UserRecord>, StoreError> {
+        Ok(self.stored(&hash).await?.map(|stored| stored.record))
+    }
+
+    /// The records of these users; who has none is not in the answer.
+    pub async fn fetch_records(
+        &self,
+        hashes: &[AnchorHash],
+    ) -> Result<HashMap<AnchorHash, UserRecord>, StoreError> {
+        let mut hashes = hashes.to_vec();
+        // A request that names a key twice is refused.
+        hashes.sort_unstable();
+        hashes.dedup();
+        let chunks: Vec<Vec<_>> = hashes
+            .chunks(GET_CHUNK)
+            .map(|chunk| chunk.iter().map(|hash| self.keys.record(hash)).collect())
+            .collect();
+        let items = stream::iter(chunks).map(|keys| async move { self.get_chunk(&keys).await });
+        let items: Vec<_> = items.buffer_unordered(AT_ONCE).try_collect().await?;
+        let records = items.iter().flatten().map(|item| {
+            let record = Stored::decode(&self.keys, item)?.record;
+            Ok((record.anchor.hash(), record))
+        });
+        records.collect()
+    }
+
+    /// The user whose entry has this name. Two may, for a while, when one left and another took the name: then the one
+    /// who is still there is meant.
+    pub async fn find_by_dn(&self, dn: DnKey) -> Result<Option<UserRecord>, StoreError> {
+        let query = self.range(From::Dn, &self.keys.dn(&dn), &Part::All);
+        let items = self.items(query, NAMESAKES).await?;
+        let hashes: Vec<_> =
+            items.iter().filter_map(|item| self.keys.parse_record(&Reader::new(item).key().pk)).collect();
+        let records = self.fetch_records(&hashes).await?.into_values();
+        // The index lags behind; the record itself says whether it still has that name.
+        Ok(records
+            .filter(|record| record.dn == Some(dn))
+            .max_by_key(|record| (matches!(record.desired, Some(Desired::Present(_))), record.version)))
+    }
+
+    pub(crate) async fn stored(&self, hash: &AnchorHash) -> Result<Option<Stored>, StoreError> {
+        let item = self.get(&self.keys.record(hash)).await?;
+        item.map(|item| Stored::decode(&self.keys, &item)).transpose()
+    }
+}

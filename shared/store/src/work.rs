@@ -1,0 +1,165 @@
+//! Who is not settled: lists, counts and what is due, by way of the `work` index.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use futures::{StreamExt, TryStreamExt, stream};
+use model::{AnchorHash, UnixSeconds, UserRecord};
+
+use crate::Store;
+use crate::errors::StoreError;
+use crate::item::{Item, Reader, text};
+use crate::keys::{WORK_PK, WORK_SK, parse_work_sk};
+use crate::query::{From, Part};
+
+/// The words of all statuses that the index holds, which are all but `settled`.
+const WORDS: [&str; 7] = ["pending", "retrying", "parked", "conflict", "held", "withheld", "unmappable"];
+/// The words of those that are tried again by themselves.
+const DUE_WORDS: [&str; 2] = ["pending", "retrying"];
+/// Sorts after every hash.
+const AFTER_ALL: char = '~';
+
+/// Where the next page of a listing begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageKey(String);
+
+/// One page of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next one begins, if there is more.
+    pub next: Option<PageKey>,
+}
+
+impl Store {
+    /// The users with this status word, in the order of their next attempt. A page may hold fewer than `limit` and still
+    /// not be the last. Settled users are in no index, so for them the answer is empty.
+    pub async fn fetch_by_status(
+        &self,
+        word: &str,
+        after: Option<PageKey>,
+        limit: usize,
+    ) -> Result<Page<UserRecord>, StoreError> {
+        let after = after.and_then(|PageKey(sk)| self.index_position(&sk));
+        let limit = i32::try_from(limit.clamp(1, 1_000)).unwrap_or(1_000);
+        let query = self.range(From::Work, &self.keys.work(), &Part::Prefix(format!("{word}#")));
+        let page = self.page(query.limit(limit), after).await?;
+        let next = match &page.last_evaluated_key {
+            Some(position) => Reader::new(position).text(WORK_SK)?.map(|sk| PageKey(sk.to_owned())),
+            None => None,
+        };
+        let found = page.items.unwrap_or_default();
+        let hashes: Vec<_> = found.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+        let hashes: Vec<_> = hashes.into_iter().map(|(_, hash)| hash).collect();
+        let mut records = self.fetch_records(&hashes).await?;
+        // The index lags behind; who has another status by now is left out.
+        let items = hashes.iter().filter_map(|hash| records.remove(hash));
+        let items = items.filter(|record| record.status.word() == word).collect();
+        Ok(Page { items, next })
+    }
+
+    /// Whose work may be done now, the longest due first.
+    pub async fn fetch_due(&self, now: UnixSeconds, limit: usize) -> Result<Vec<AnchorHash>, StoreError> {
+        let mut due = Vec::new();
+        for word in DUE_WORDS {
+            let last = format!("{word}#{:012}#{AFTER_ALL}", now.0.max(0));
+            let part = Part::Between(format!("{word}#"), last);
+            let items = self.items(self.range(From::Work, &self.keys.work(), &part), limit).await?;
+            for item in &items {
+                due.push(place(item)?);
+            }
+        }
+        due.sort_unstable();
+        // A user who is between two statuses may still be seen under both.
+        let mut seen = std::collections::HashSet::new();
+        let hashes = due.into_iter().map(|(_, hash)| hash).filter(|hash| seen.insert(*hash));
+        Ok(hashes.take(limit).collect())
+    }
+
+    /// When the first of what is pending or retried can be tried; it may be long ago. `None` when nothing is.
+    pub async fn next_due_at(&self) -> Result<Option<UnixSeconds>, StoreError> {
+        let mut first = None;
+        for word in DUE_WORDS {
+            let part = Part::Prefix(format!("{word}#"));
+            for item in self.items(self.range(From::Work, &self.keys.work(), &part), 1).await? {
+                let (at, _) = place(&item)?;
+                first = Some(first.map_or(at, |other: UnixSeconds| other.min(at)));
+            }
+        }
+        Ok(first)
+    }
+
+    /// How many users have each status; statuses that nobody has are left out, and so is `settled`, which is in no
+    /// index.
+    pub async fn count_by_status(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let counts = stream::iter(WORDS).map(|word| async move {
+            let query = self.range(From::Work, &self.keys.work(), &Part::Prefix(format!("{word}#")));
+            let query = query.select(Select::Count);
+            let (mut count, mut after) = (0, None);
+            loop {
+                let page = self.page(query.clone(), after).await?;
+                count += u64::try_from(page.count).unwrap_or_default();
+                after = page.last_evaluated_key;
+                if after.is_none() {
+                    return Ok::<_, StoreError>((word.to_owned(), count));
+                }
+            }
+        });
+        let counts: Vec<(String, u64)> = counts.buffer_unordered(WORDS.len()).try_collect().await?;
+        Ok(counts.into_iter().filter(|(_, count)| *count > 0).collect())
+    }
+
+    /// A position in the index names the item too; both follow from the index's sort key.
+    fn index_position(&self, sk: &str) -> Option<HashMap<String, AttributeValue>> {
+        let (_, _, hash) = parse_work_sk(sk)?;
+        let mut position = self.keys.record(&hash).attributes();
+        position.insert(WORK_PK.to_owned(), text(self.keys.work()));
+        position.insert(WORK_SK.to_owned(), text(sk));
+        Some(position)
+    }
+}
+
+/// When a user is due, and who it is.
+fn place(item: &Item) -> Result<(UnixSeconds, AnchorHash), StoreError> {
+    let read = Reader::new(item);
+    let sk = read.required(WORK_SK, read.text(WORK_SK)?)?;
+    let (_, at, hash) = parse_work_sk(sk).ok_or_else(|| read.wrong(WORK_SK, "names no status and user"))?;
+    Ok((at, hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{Anchor, Departure, HoldReason, Status, WithheldBy};
+
+    /// Fails to compile when a status is added, and fails when its word isn't in the list.
+    #[test]
+    fn every_status_but_settled_is_in_the_index() {
+        let error = || "x".to_owned();
+        let all = [
+            Status::Settled,
+            Status::Pending,
+            Status::Retrying { error: error() },
+            Status::Parked { error: error() },
+            Status::Conflict { with: Anchor::from_text("a").unwrap() },
+            Status::Held { departure: Departure::Deleted, reason: HoldReason::OverLimit },
+            Status::Withheld { by: WithheldBy::Create },
+            Status::Unmappable { error: error() },
+        ];
+        for status in all {
+            let known = match status {
+                Status::Settled => false,
+                Status::Pending
+                | Status::Retrying { .. }
+                | Status::Parked { .. }
+                | Status::Conflict { .. }
+                | Status::Held { .. }
+                | Status::Withheld { .. }
+                | Status::Unmappable { .. } => true,
+            };
+            assert_eq!(WORDS.contains(&status.word()), known, "{}", status.word());
+            assert_eq!(DUE_WORDS.contains(&status.word()), status.is_due());
+        }
+    }
+}

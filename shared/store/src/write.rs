@@ -1,0 +1,457 @@
+//! Conditional writes: one as it is, several as a transaction.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+
+use crate::Store;
+use crate::errors::{StoreError, meaning, says_too_large};
+use crate::item::Item;
+use crate::keys::Key;
+
+/// One item's write. In conditions, `#name` is the attribute of that name and `:name` a value given along.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    key: Key,
+    kind: Kind,
+    set: Vec<(&'static str, AttributeValue)>,
+    remove: BTreeSet<&'static str>,
+    bump: Vec<&'static str>,
+    conditions: Vec<String>,
+    values: HashMap<String, AttributeValue>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Update,
+    Put,
+    Delete,
+}
+
+impl Write {
+    /// Changes some attributes; the item comes into being if it isn't there.
+    pub fn update(key: Key) -> Self {
+        Self::new(key, Kind::Update)
+    }
+
+    /// Writes the whole item.
+    pub fn put(key: Key) -> Self {
+        Self::new(key, Kind::Put)
+    }
+
+    /// Deletes the item.
+    pub fn delete(key: Key) -> Self {
+        Self::new(key, Kind::Delete)
+    }
+
+    fn new(key: Key, kind: Kind) -> Self {
+        Self {
+            key,
+            kind,
+            set: Vec::new(),
+            remove: BTreeSet::new(),
+            bump: Vec::new(),
+            conditions: Vec::new(),
+            values: HashMap::new(),
+        }
+    }
+
+    /// The key that is written to.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Sets an attribute; the last word counts.
+    pub fn set(mut self, name: &'static str, value: AttributeValue) -> Self {
+        self.remove.remove(name);
+        self.set.retain(|(other, _)| *other != name);
+        self.set.push((name, value));
+        self
+    }
+
+    /// Sets an attribute where there is a value, and takes it away where there is none.
+    pub fn set_or_remove(self, name: &'static str, value: Option<AttributeValue>) -> Self {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self.remove(name),
+        }
+    }
+
+    /// Takes an attribute away.
+    pub fn remove(mut self, name: &'static str) -> Self {
+        self.set.retain(|(other, _)| *other != name);
+        self.remove.insert(name);
+        self
+    }
+
+    /// Adds one to a number, which starts at nought.
+    pub fn bump(mut self, name: &'static str) -> Self {
+        self.bump.push(name);
+        self
+    }
+
+    /// Adds a condition; all of them have to hold.
+    pub fn only_if<const N: usize>(
+        mut self,
+        condition: &str,
+        values: [(&'static str, AttributeValue); N],
+    ) -> Self {
+        self.conditions.push(format!("({condition})"));
+        self.values.extend(values.into_iter().map(|(name, value)| (format!(":{name}"), value)));
+        self
+    }
+
+    fn condition(&self) -> Option<String> {
+        (!self.conditions.is_empty()).then(|| self.conditions.join(" AND "))
+    }
+
+    fn update_expression(&self) -> String {
+        let mut clauses = Vec::new();
+        if !self.set.is_empty() {
+            let parts: Vec<_> = self.set.iter().map(|(name, _)| format!("#{name} = :set_{name}")).collect();
+            clauses.push(format!("SET {}", parts.join(", ")));
+        }
+        if !self.remove.is_empty() {
+            let parts: Vec<_> = self.remove.iter().map(|name| format!("#{name}")).collect();
+            clauses.push(format!("REMOVE {}", parts.join(", ")));
+        }
+        if !self.bump.is_empty() {
+            let parts: Vec<_> = self.bump.iter().map(|name| format!("#{name} :bump")).collect();
+            clauses.push(format!("ADD {}", parts.join(", ")));
+        }
+        clauses.join(" ")
+    }
+
+    /// The attributes named anywhere; every name is aliased, so that none can be a reserved word.
+    fn names(&self) -> Option<HashMap<String, String>> {
+        let mut names = HashMap::new();
+        let mut add = |name: &str| names.insert(format!("#{name}"), name.to_owned());
+        if self.kind == Kind::Update {
+            for name in self.set.iter().map(|(name, _)| name).chain(&self.remove).chain(&self.bump) {
+                add(name);
+            }
+        }
+        for condition in &self.conditions {
+            for tail in condition.split('#').skip(1) {
+                let end = tail.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(tail.len());
+                add(tail.get(..end).unwrap_or_default());
+            }
+        }
+        (!names.is_empty()).then_some(names)
+    }
+
+    fn expression_values(&self) -> Option<HashMap<String, AttributeValue>> {
+        let mut values = self.values.clone();
+        if self.kind == Kind::Update {
+            values.extend(self.set.iter().map(|(name, value)| (format!(":set_{name}"), value.clone())));
+            if !self.bump.is_empty() {
+                values.insert(":bump".to_owned(), AttributeValue::N("1".to_owned()));
+            }
+        }
+        (!values.is_empty()).then_some(values)
+    }
+
+    fn item(&self) -> Item {
+        let mut item = self.key.attributes();
+        item.extend(self.set.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        item
+    }
+
+    fn in_transaction(&self, table: &str) -> Result<TransactWriteItem, StoreError> {
+        const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
+        let incomplete = |_| StoreError::Refused { action: TRANSACT, code: "incomplete".to_owned() };
+        let item = TransactWriteItem::builder();
+        Ok(match self.kind {
+            Kind::Update => item.update(
+                Update::builder()
+                    .table_name(table)
+                    .set_key(Some(self.key.attributes()))
+                    .update_expression(self.update_expression())
+                    .set_condition_expression(self.condition())
+                    .set_expression_attribute_names(self.names())
+                    .set_expression_attribute_values(self.expression_values())
+                    .return_values_on_condition_check_failure(OLD)
+                    .build()
+                    .map_err(incomplete)?,
+            ),
+            Kind::Put => item.put(
+                Put::builder()
+                    .table_name(table)
+                    .set_item(Some(self.item()))
+                    .set_condition_expression(self.condition())
+                    .set_expression_attribute_names(self.names())
+                    .set_expression_attribute_values(self.expression_values())
+                    .return_values_on_condition_check_failure(OLD)
+                    .build()
+                    .map_err(incomplete)?,
+            ),
+            Kind::Delete => item.delete(
+                Delete::builder()
+                    .table_name(table)
+                    .set_key(Some(self.key.attributes()))
+                    .set_condition_expression(self.condition())
+                    .set_expression_attribute_names(self.names())
+                    .set_expression_attribute_values(self.expression_values())
+                    .return_values_on_condition_check_failure(OLD)
+                    .build()
+                    .map_err(incomplete)?,
+            ),
+        }
+        .build())
+    }
+}
+
+const TRANSACT: &str = "write several items together (TransactWriteItems)";
+const UPDATE: &str = "update an item (UpdateItem)";
+const PUT: &str = "write an item (PutItem)";
+const DELETE: &str = "delete an item (DeleteItem)";
+
+/// How a write's condition came out.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Verdict {
+    /// The condition held.
+    Held,
+    /// It did not, and this was there.
+    Refused(Option<Item>),
+}
+
+impl Verdict {
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+}
+
+/// How a set of writes ended: all of them, or none.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Committed {
+    /// All were written.
+    Done,
+    /// None was, because these conditions did not hold; in the order of the writes.
+    Refused(Vec<Verdict>),
+}
+
+/// How a single update ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Updated {
+    /// The item as it now is.
+    Now(Item),
+    /// It was refused, and this was there.
+    Refused(Option<Item>),
+}
+
+/// How often a write is tried that meets another transaction on the same item.
+const ATTEMPTS: u32 = 8;
+
+impl Store {
+    /// Writes all or nothing. A single write is no transaction, since that costs half.
+    pub(crate) async fn commit(&self, writes: &[Write]) -> Result<Committed, StoreError> {
+        match writes {
+            [] => Ok(Committed::Done),
+            [single] => {
+                let verdict = match single.kind {
+                    Kind::Update => match self.update(single, ReturnValue::None).await? {
+                        Updated::Now(_) => Verdict::Held,
+                        Updated::Refused(item) => Verdict::Refused(item),
+                    },
+                    Kind::Put => self.put(single).await?,
+                    Kind::Delete => self.delete(single).await?,
+                };
+                Ok(match verdict {
+                    Verdict::Held => Committed::Done,
+                    refused => Committed::Refused(vec![refused]),
+                })
+            }
+            several => self.transact(several).await,
+        }
+    }
+
+    /// One update that answers with what the item has become.
+    pub(crate) async fn update_and_read(&self, write: &Write) -> Result<Updated, StoreError> {
+        self.update(write, ReturnValue::AllNew).await
+    }
+
+    async fn update(&self, write: &Write, answer: ReturnValue) -> Result<Updated, StoreError> {
+        for attempt in 0..ATTEMPTS {
+            let sent = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(write.key.attributes()))
+                .update_expression(write.update_expression())
+                .set_condition_expression(write.condition())
+                .set_expression_attribute_names(write.names())
+                .set_expression_attribute_values(write.expression_values())
+                .return_values(answer.clone())
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .send()
+                .await;
+            match sent {
+                Ok(done) => return Ok(Updated::Now(done.attributes.unwrap_or_default())),
+                Err(SdkError::ServiceError(service)) => match service.into_err() {
+                    UpdateItemError::ConditionalCheckFailedException(failed) => {
+                        return Ok(Updated::Refused(failed.item));
+                    }
+                    UpdateItemError::TransactionConflictException(_) => pause(attempt, &write.key).await,
+                    other => return Err(self.single_failure(UPDATE, &write.key, other)),
+                },
+                Err(error) => return Err(meaning(UPDATE, &self.table, &error)),
+            }
+        }
+        Err(StoreError::Throttled { action: UPDATE })
+    }
+
+    async fn put(&self, write: &Write) -> Result<Verdict, StoreError> {
+        for attempt in 0..ATTEMPTS {
+            let sent = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(write.item()))
+                .set_condition_expression(write.condition())
+                .set_expression_attribute_names(write.names())
+                .set_expression_attribute_values(write.expression_values())
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .send()
+                .await;
+            match sent {
+                Ok(_) => return Ok(Verdict::Held),
+                Err(SdkError::ServiceError(service)) => match service.into_err() {
+                    PutItemError::ConditionalCheckFailedException(failed) => {
+                        return Ok(Verdict::Refused(failed.item));
+                    }
+                    PutItemError::TransactionConflictException(_) => pause(attempt, &write.key).await,
+                    other => return Err(self.single_failure(PUT, &write.key, other)),
+                },
+                Err(error) => return Err(meaning(PUT, &self.table, &error)),
+            }
+        }
+        Err(StoreError::Throttled { action: PUT })
+    }
+
+    async fn delete(&self, write: &Write) -> Result<Verdict, StoreError> {
+        for attempt in 0..ATTEMPTS {
+            let sent = self
+                .client
+                .delete_item()
+                .table_name(&self.table)
+                .set_key(Some(write.key.attributes()))
+                .set_condition_expression(write.condition())
+                .set_expression_attribute_names(write.names())
+                .set_expression_attribute_values(write.expression_values())
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .send()
+                .await;
+            match sent {
+                Ok(_) => return Ok(Verdict::Held),
+                Err(SdkError::ServiceError(service)) => match service.into_err() {
+                    DeleteItemError::ConditionalCheckFailedException(failed) => {
+                        return Ok(Verdict::Refused(failed.item));
+                    }
+                    DeleteItemError::TransactionConflictException(_) => pause(attempt, &write.key).await,
+                    other => return Err(self.single_failure(DELETE, &write.key, other)),
+                },
+                Err(error) => return Err(meaning(DELETE, &self.table, &error)),
+            }
+        }
+        Err(StoreError::Throttled { action: DELETE })
+    }
+
+    async fn transact(&self, writes: &[Write]) -> Result<Committed, StoreError> {
+        let items: Vec<_> =
+            writes.iter().map(|write| write.in_transaction(&self.table)).collect::<Result<_, _>>()?;
+        for attempt in 0..ATTEMPTS {
+            let sent =
+                self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            match sent {
+                Ok(_) => return Ok(Committed::Done),
+                Err(SdkError::ServiceError(service)) => match service.into_err() {
+                    TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                        let reasons = cancelled.cancellation_reasons.unwrap_or_default();
+                        match self.cancelled(writes, reasons)? {
+                            Some(refused) => return Ok(refused),
+                            None => {
+                                if let Some(first) = writes.first() {
+                                    pause(attempt, &first.key).await;
+                                }
+                            }
+                        }
+                    }
+                    other => return Err(self.service_failure(TRANSACT, other)),
+                },
+                Err(error) => return Err(meaning(TRANSACT, &self.table, &error)),
+            }
+        }
+        Err(StoreError::Throttled { action: TRANSACT })
+    }
+
+    /// What a cancelled transaction means; `None` when it only met others and can be tried again.
+    fn cancelled(
+        &self,
+        writes: &[Write],
+        reasons: Vec<CancellationReason>,
+    ) -> Result<Option<Committed>, StoreError> {
+        let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
+        if has("ConditionalCheckFailed") {
+            let verdict = |reason: CancellationReason| match reason.code() {
+                Some("ConditionalCheckFailed") => Verdict::Refused(reason.item),
+                _ => Verdict::Held,
+            };
+            return Ok(Some(Committed::Refused(reasons.into_iter().map(verdict).collect())));
+        }
+        for (write, reason) in writes.iter().zip(&reasons) {
+            match reason.code() {
+                Some(
+                    "None"
+                    | "TransactionConflict"
+                    | "ThrottlingError"
+                    | "ProvisionedThroughputExceeded"
+                    | "RequestLimitExceeded",
+                )
+                | None => {}
+                Some(_) if says_too_large(reason.message()) => {
+                    return Err(StoreError::TooLarge { key: write.key.to_string() });
+                }
+                Some(code) => {
+                    return Err(StoreError::Refused { action: TRANSACT, code: code.to_owned() });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn single_failure<E: ProvideErrorMetadata>(
+        &self,
+        action: &'static str,
+        key: &Key,
+        error: E,
+    ) -> StoreError {
+        match self.service_failure(action, error) {
+            StoreError::TooLarge { .. } => StoreError::TooLarge { key: key.to_string() },
+            other => other,
+        }
+    }
+
+    fn service_failure<E: ProvideErrorMetadata>(&self, action: &'static str, error: E) -> StoreError {
+        meaning(action, &self.table, &SdkError::service_error(error, ()))
+    }
+}
+
+/// Waits before another try: twice as long each time, and not the same for all, so that those who met once don't
+/// meet again. The spread comes from the key, because randomness is not this crate's to draw.
+pub(crate) async fn pause(attempt: u32, key: &Key) {
+    let mut spread = DefaultHasher::new();
+    (key, attempt).hash(&mut spread);
+    let longest = 40u64.saturating_mul(1 << attempt.min(6));
+    tokio::time::sleep(Duration::from_millis(longest / 2 + spread.finish() % (longest / 2))).await;
+}

@@ -1,0 +1,121 @@
+//! A table in memory, and people to put into it.
+#![allow(dead_code, missing_docs, clippy::disallowed_methods)]
+
+use model::{
+    AccountId, Anchor, Applied, CompleteRead, Departure, Desired, DesiredUser, DnKey, Fingerprint, Managed,
+    ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
+};
+use plan::{Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafetyLimits, judge_removals};
+use store::{DesiredWrite, Embedded, ScanLease, Store, Table, UserLease, UserOutcome, Written};
+
+pub const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+
+/// A connection in a table of its own, and the engine that has to live as long.
+pub async fn corp() -> (Embedded, Table, Store) {
+    let (engine, table) = Embedded::in_memory().await.unwrap();
+    let store = table.connection("corp");
+    (engine, table, store)
+}
+
+pub async fn scan(store: &Store) -> ScanLease {
+    store.take_lease("scan", NOW, 900).await.unwrap().unwrap()
+}
+
+pub fn anchor(name: &str) -> Anchor {
+    Anchor::from_text(&format!("anchor-{name}")).unwrap()
+}
+
+pub fn user_name(name: &str) -> UserName {
+    UserName::new(&format!("{name}@example.test")).unwrap()
+}
+
+pub fn account(id: &str) -> AccountId {
+    AccountId::new(id).unwrap()
+}
+
+pub fn dn(name: &str) -> DnKey {
+    DnKey::of(&format!("uid={name},dc=example,dc=test"))
+}
+
+pub fn present(name: &str) -> Desired {
+    Desired::Present(DesiredUser {
+        user_name: user_name(name),
+        active: true,
+        attributes: [
+            ("displayName".into(), Managed::Set(Value::Text(format!("The {name}")))),
+            ("title".into(), Managed::Clear),
+            ("manager".into(), Managed::Set(Value::Reference(dn("boss")))),
+        ]
+        .into(),
+        create_only: [("startDate".into(), Value::Integer(7))].into(),
+    })
+}
+
+pub fn absent(name: &str) -> Desired {
+    Desired::Absent { user_name: Some(user_name(name)), reason: Departure::Deleted }
+}
+
+pub fn applied(name: &str, active: bool) -> Applied {
+    Applied { fingerprint: Fingerprint([3; 16]), user_name: Some(user_name(name)), active }
+}
+
+/// The entry `who`, to be the user `name`.
+pub fn write(who: &str, desired: Desired, previous: Option<UserRecord>) -> DesiredWrite {
+    DesiredWrite { anchor: anchor(who), dn: Some(dn(who)), desired, status: Status::Pending, previous }
+}
+
+/// Writes a user as a scan does that has read the record before.
+pub async fn want(store: &Store, lease: &ScanLease, who: &str, desired: Desired) -> Written {
+    let previous = record_of(store, who).await;
+    store.write_desired(lease, write(who, desired, previous)).await.unwrap()
+}
+
+pub async fn record_of(store: &Store, who: &str) -> Option<UserRecord> {
+    store.fetch_record(anchor(who).hash()).await.unwrap()
+}
+
+pub async fn lease(store: &Store, who: &str) -> UserLease {
+    store.lease_user(anchor(who).hash(), "worker", NOW, 60).await.unwrap().unwrap()
+}
+
+pub fn settled(applied: Option<Applied>) -> UserOutcome {
+    UserOutcome {
+        applied,
+        status: Status::Settled,
+        attempts: 1,
+        next_attempt: UnixSeconds(0),
+        waiting_for: vec![],
+        event: None,
+    }
+}
+
+/// Provisions a user to an account, as if it were new.
+pub async fn provision(store: &Store, who: &str, id: &str) {
+    let mut lease = lease(store, who).await;
+    store.claim_account(&mut lease, &account(id)).await.unwrap();
+    store.finish_user(lease, settled(Some(applied(who, true))), NOW).await.unwrap();
+}
+
+/// A removal that the safety check has released.
+pub fn released(who: &str) -> ReleasedRemoval {
+    let proof = CompleteRead::judge(ReadEvidence {
+        page_results: vec![0],
+        ended_by_server: true,
+        unfollowed_referrals: 0,
+        undecodable_entries: 0,
+        base_readable: (true, true),
+        server: ("a".into(), "a".into()),
+    });
+    let candidate = RemovalCandidate {
+        anchor: anchor(who),
+        dn: None,
+        user_name: Some(user_name(who)),
+        departure: Departure::Deleted,
+        desired: absent(who),
+    };
+    let limits = SafetyLimits::default();
+    match judge_removals(vec![candidate], &proof.unwrap(), &limits, 1_000, Deprovision::On) {
+        Removals::Released(mut removals) => removals.pop().unwrap(),
+        other => panic!("not released: {other:?}"),
+    }
+}

@@ -1,0 +1,292 @@
+//! What scans write about users, and how names are claimed.
+
+mod common;
+
+use common::*;
+use model::{
+    Anchor, Departure, Desired, DesiredUser, HoldReason, Managed, Status, UserName, Value, Version,
+    WithheldBy,
+};
+use store::{StoreError, Written};
+
+fn every_status() -> Vec<Status> {
+    let error = || "userName: too \"long\" – ü".to_owned();
+    let mut all = vec![
+        Status::Settled,
+        Status::Pending,
+        Status::Retrying { error: error() },
+        Status::Parked { error: error() },
+        Status::Conflict { with: anchor("other") },
+        Status::Unmappable { error: error() },
+    ];
+    for departure in [Departure::Deleted, Departure::LeftScope, Departure::Disabled] {
+        all.extend(
+            [HoldReason::OverLimit, HoldReason::AwaitingCheck]
+                .map(|reason| Status::Held { departure, reason }),
+        );
+    }
+    all.extend(
+        [WithheldBy::Create, WithheldBy::Update, WithheldBy::Deprovision].map(|by| Status::Withheld { by }),
+    );
+    all
+}
+
+#[tokio::test]
+async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    let rich = Desired::Present(DesiredUser {
+        user_name: UserName::new("Ada.Lovelace@Example.test").unwrap(),
+        active: false,
+        attributes: [
+            ("text".into(), Managed::Set(Value::Text("x \u{1F600} \"quoted\"\n".into()))),
+            ("integer".into(), Managed::Set(Value::Integer(i64::MIN))),
+            ("boolean".into(), Managed::Set(Value::Boolean(true))),
+            ("reference".into(), Managed::Set(Value::Reference(dn("boss")))),
+            ("account".into(), Managed::Set(Value::Account(account("7")))),
+            ("clear".into(), Managed::Clear),
+        ]
+        .into(),
+        create_only: Default::default(),
+    });
+    let nobody = Desired::Absent { user_name: None, reason: Departure::LeftScope };
+    for desired in [rich, nobody, absent("a"), present("a")] {
+        for status in every_status() {
+            let mut asked = write("a", desired.clone(), record_of(&store, "a").await);
+            asked.status = status.clone();
+            assert_eq!(store.write_desired(&scan, asked).await?, Written::Done);
+            let record = record_of(&store, "a").await.unwrap();
+            assert_eq!(record.desired.as_ref(), Some(&desired));
+            assert_eq!(record.status, status);
+            assert_eq!((record.anchor, record.dn), (anchor("a"), Some(dn("a"))));
+            assert_eq!((record.version, record.removal_released, record.link), (Version(1), false, None));
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_older_scan_can_not_write_over_a_newer_one() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let (old, new) = (scan(&store).await, scan(&store).await);
+    assert_eq!(want(&store, &new, "a", present("a")).await, Written::Done);
+    assert_eq!(want(&store, &old, "a", present("stale")).await, Written::Outdated);
+    assert_eq!(want(&store, &old, "a", absent("a")).await, Written::Outdated);
+    assert_eq!(store.write_removal(&old, &released("a")).await?, Written::Outdated);
+    assert_eq!(store.write_status(&old, &anchor("a"), None, Status::Settled).await?, Written::Outdated);
+    let record = record_of(&store, "a").await.unwrap();
+    assert_eq!((record.desired, record.version), (Some(present("a")), Version(2)));
+    assert_eq!(
+        store.fetch_name_owner(&user_name("stale")).await?,
+        None,
+        "the stale claim was not written either"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_first_entry_keeps_the_name() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    assert_eq!(want(&store, &scan, "a", present("jo")).await, Written::Done);
+    let shouted = Desired::Present(DesiredUser {
+        user_name: UserName::new("JO@EXAMPLE.TEST").unwrap(),
+        active: true,
+        attributes: Default::default(),
+        create_only: Default::default(),
+    });
+    for _ in 0..2 {
+        let written = want(&store, &scan, "b", shouted.clone()).await;
+        assert_eq!(written, Written::NameTaken { by: anchor("a") });
+        let record = record_of(&store, "b").await.unwrap();
+        assert_eq!(record.status, Status::Conflict { with: anchor("a") });
+        assert_eq!(record.desired, Some(shouted.clone()), "what it should be is written all the same");
+    }
+    assert_eq!(want(&store, &scan, "a", present("jo")).await, Written::Done, "and nothing flaps");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_renamed_user_frees_the_old_name_and_one_in_conflict_keeps_it() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    want(&store, &scan, "a", present("a")).await;
+    want(&store, &scan, "b", present("b")).await;
+
+    assert_eq!(want(&store, &scan, "b", present("a")).await, Written::NameTaken { by: anchor("a") });
+    assert_eq!(store.fetch_name_owner(&user_name("b")).await?, Some(anchor("b")), "the old claim is kept");
+
+    assert_eq!(want(&store, &scan, "a", present("a2")).await, Written::Done);
+    assert_eq!(store.fetch_name_owner(&user_name("a")).await?, None);
+    assert_eq!(want(&store, &scan, "b", present("a")).await, Written::Done);
+    assert_eq!(store.fetch_name_owner(&user_name("a")).await?, Some(anchor("b")));
+    assert_eq!(store.fetch_name_owner(&user_name("b")).await?, None, "now the old claim goes");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_scan_needs_no_fresh_record() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    want(&store, &scan, "a", present("a")).await;
+    let old = record_of(&store, "a").await;
+    want(&store, &scan, "a", present("b")).await;
+    for previous in [None, old] {
+        assert_eq!(store.write_desired(&scan, write("a", present("c"), previous)).await?, Written::Done);
+        want(&store, &scan, "a", present("b")).await;
+    }
+    for name in ["a", "c"] {
+        assert_eq!(store.fetch_name_owner(&user_name(name)).await?, None);
+    }
+    assert_eq!(store.fetch_name_owner(&user_name("b")).await?, Some(anchor("a")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_provisioning_wrote_stays() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    want(&store, &scan, "a", present("a")).await;
+    let unaware = record_of(&store, "a").await;
+    provision(&store, "a", "1").await;
+    assert_eq!(store.write_desired(&scan, write("a", present("a"), unaware)).await?, Written::Done);
+    let record = record_of(&store, "a").await.unwrap();
+    let link = record.link.unwrap();
+    assert_eq!((link.account, link.applied), (account("1"), Some(applied("a", true))));
+    assert_eq!((record.status, record.attempts), (Status::Pending, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_a_released_removal_is_marked_as_one() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    want(&store, &scan, "a", present("a")).await;
+    provision(&store, "a", "1").await;
+    assert_eq!(store.write_removal(&scan, &released("a")).await?, Written::Done);
+    let record = record_of(&store, "a").await.unwrap();
+    assert!(record.removal_released && record.status == Status::Pending && record.dn.is_none());
+    assert_eq!(record.desired, Some(absent("a")));
+    assert!(record.link.is_some());
+
+    let held = Status::Held { departure: Departure::Deleted, reason: HoldReason::OverLimit };
+    store.write_status(&scan, &anchor("a"), None, held).await?;
+    assert!(!record_of(&store, "a").await.unwrap().removal_released, "holding takes the release back");
+
+    store.write_removal(&scan, &released("a")).await?;
+    want(&store, &scan, "a", present("a")).await;
+    assert!(!record_of(&store, "a").await.unwrap().removal_released, "and so does coming back");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_status_leaves_what_is_desired_alone() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    want(&store, &scan, "a", present("a")).await;
+    let withheld = Status::Withheld { by: WithheldBy::Create };
+    assert_eq!(store.write_status(&scan, &anchor("a"), None, withheld.clone()).await?, Written::Done);
+    let record = record_of(&store, "a").await.unwrap();
+    assert_eq!((record.desired, record.dn, record.status), (Some(present("a")), Some(dn("a")), withheld));
+
+    let unmappable = Status::Unmappable { error: "userName is empty".into() };
+    store.write_status(&scan, &anchor("new"), Some(dn("new")), unmappable.clone()).await?;
+    let record = record_of(&store, "new").await.unwrap();
+    assert_eq!((record.desired, record.dn, record.status), (None, Some(dn("new")), unmappable));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_too_large_for_an_item_is_said() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    for size in [395_000, 500_000] {
+        let mut huge = present("a");
+        if let Desired::Present(user) = &mut huge {
+            user.attributes.insert("note".into(), Managed::Set(Value::Text("x".repeat(size))));
+        }
+        let error = store.write_desired(&scan, write("a", huge, None)).await.unwrap_err();
+        assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
+    }
+    let long = "x".repeat(389_000);
+    let record = Status::Parked { error: long.clone() };
+    store.write_status(&scan, &anchor("a"), None, record).await?;
+    let mut two = present("a");
+    if let Desired::Present(user) = &mut two {
+        user.attributes.insert("note".into(), Managed::Set(Value::Text(long)));
+    }
+    let mut asked = write("a", two, None);
+    asked.status = Status::Parked { error: "x".repeat(100_000) };
+    let error = store.write_desired(&scan, asked).await.unwrap_err();
+    assert!(matches!(&error, StoreError::TooLarge { .. }), "refused by the table itself: {error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_account_passes_to_the_entry_made_anew() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    want(&store, &scan, "old", present("jo")).await;
+    provision(&store, "old", "1").await;
+    want(&store, &scan, "new", present("before")).await;
+    assert_eq!(want(&store, &scan, "new", present("jo")).await, Written::NameTaken { by: anchor("old") });
+    let (from, to) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
+
+    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    let (old, new) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
+    assert_eq!((old.link, old.status), (None, Status::Settled));
+    let gone = Desired::Absent { user_name: Some(user_name("jo")), reason: Departure::Deleted };
+    assert_eq!(old.desired, Some(gone));
+    assert_eq!((new.link, new.status), (from.link.clone(), Status::Pending));
+    assert_eq!(store.fetch_name_owner(&user_name("jo")).await?, Some(anchor("new")));
+    assert_eq!(store.fetch_name_owner(&user_name("before")).await?, None);
+
+    assert!(!store.hand_over(&scan, &from, &to, Departure::Deleted).await?, "once is enough");
+    assert_eq!(store.count_enabled_accounts(9).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_passes_while_somebody_works_on_it_or_after_a_change() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    want(&store, &scan, "old", present("jo")).await;
+    provision(&store, "old", "1").await;
+    want(&store, &scan, "new", present("jo")).await;
+    let (from, to) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
+
+    let working = lease(&store, "old").await;
+    assert!(!store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    store.finish_user(working, settled(Some(applied("jo", false))), NOW).await?;
+    assert!(!store.hand_over(&scan, &from, &to, Departure::Deleted).await?, "what was applied has changed");
+    let unchanged = record_of(&store, "new").await.unwrap();
+    assert_eq!(unchanged, to, "all or nothing");
+    assert_eq!(store.fetch_name_owner(&user_name("jo")).await?, Some(anchor("old")));
+
+    let from = record_of(&store, "old").await.unwrap();
+    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_wants_any_more_can_be_claimed() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    want(&store, &scan, "old", present("jo")).await;
+    want(&store, &scan, "new", present("jo")).await;
+    let new = record_of(&store, "new").await.unwrap();
+    let old: Anchor = anchor("old");
+    assert!(!store.claim_name(&scan, &new, Some(&old)).await?, "the owner still wants it");
+    assert!(!store.claim_name(&scan, &new, None).await?);
+
+    want(&store, &scan, "old", absent("jo")).await;
+    assert!(!store.claim_name(&scan, &new, Some(&anchor("third"))).await?, "it is not theirs to give");
+    assert!(store.claim_name(&scan, &new, Some(&old)).await?);
+    assert_eq!(record_of(&store, "new").await.unwrap().status, Status::Pending);
+    assert_eq!(store.fetch_name_owner(&user_name("jo")).await?, Some(anchor("new")));
+
+    // The one who lost it is in conflict when they come back, and can take another name.
+    assert_eq!(want(&store, &scan, "old", present("jo")).await, Written::NameTaken { by: anchor("new") });
+    assert_eq!(want(&store, &scan, "old", present("jo2")).await, Written::Done);
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! The engine that keeps the table in a file.
+
+mod common;
+
+use common::*;
+use store::{Embedded, Snapshot, StoreError};
+
+#[tokio::test]
+async fn the_file_outlives_the_engine() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("state.db");
+    {
+        let (_engine, table) = Embedded::open(&path).await?;
+        let store = table.connection("corp");
+        let scan = scan(&store).await;
+        want(&store, &scan, "a", present("a")).await;
+        let seen = [(anchor("a").hash(), Some(model::Fingerprint([1; 16])))].into();
+        store.save_snapshot(&scan, Snapshot::default(), &seen).await?;
+    }
+    let (_engine, table) = Embedded::open(&path).await?;
+    let store = table.connection("corp");
+    assert_eq!(record_of(&store, "a").await.unwrap().desired, Some(present("a")));
+    assert_eq!(store.fetch_snapshot().await?.len(), 1);
+    assert_eq!(store.fetch_due(NOW, 9).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_run_is_told_who_is_in_the_way() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("state.db");
+    let first = Embedded::open(&path).await?;
+    let error = Embedded::open(&path).await.unwrap_err();
+    let StoreError::Locked { holder, .. } = &error else { panic!("{error}") };
+    assert_eq!(*holder, format!("process {}", std::process::id()));
+    assert!(error.to_string().contains("another run is in progress"), "{error}");
+    drop(first);
+    Embedded::open(&path).await?;
+    Ok(())
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_the_file() -> Result<(), Box<dyn std::error::Error>> {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("state.db");
+    let (_engine, table) = Embedded::open(&path).await?;
+    scan(&table.connection("corp")).await;
+    let mut files = 0;
+    for file in std::fs::read_dir(directory.path())? {
+        let file = file?;
+        let mode = file.metadata()?.permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.path().display());
+        files += 1;
+    }
+    assert!(files >= 3, "the database, its log and the lock");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_no_state_file_is_refused() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("state.db");
+    std::fs::write(
+        &path,
+        "this is a letter, and not a database; it is long enough to be taken for one ".repeat(9),
+    )?;
+    let error = Embedded::open(&path).await.unwrap_err();
+    assert!(matches!(error, StoreError::Engine { .. }), "{error}");
+    let missing = directory.path().join("no/such/state.db");
+    assert!(matches!(Embedded::open(&missing).await, Err(StoreError::Engine { .. })));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_is_named() {
+    let (engine, _table, _store) = corp().await;
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+        .region(aws_sdk_dynamodb::config::Region::new("local"))
+        .endpoint_url(engine.endpoint())
+        .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
+            "local", "local", None, None, "test",
+        ))
+        .build();
+    let table = store::Table::new(aws_sdk_dynamodb::Client::from_conf(config), "elsewhere");
+    let store = table.connection("corp");
+    let error = store.fetch_connection().await.unwrap_err();
+    assert_eq!(error, StoreError::NoTable { name: "elsewhere".into() });
+    drop(engine);
+    let error = store.fetch_connection().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+}

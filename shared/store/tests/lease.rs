@@ -1,0 +1,55 @@
+//! One scan at a time, and each with a version of its own.
+
+mod common;
+
+use common::{NOW, corp, scan};
+use model::Version;
+use serde_json::json;
+use store::{LeaseTaken, StoreError};
+
+#[tokio::test]
+async fn one_scan_at_a_time() -> Result<(), StoreError> {
+    let (_engine, table, store) = corp().await;
+    let mut first = store.take_lease("a", NOW, 60).await?.unwrap();
+    assert_eq!(first.version(), Version(1));
+
+    let taken = store.take_lease("b", NOW.plus(59), 60).await?.unwrap_err();
+    assert_eq!(taken, LeaseTaken { owner: "a".into(), until: NOW.plus(60) });
+    assert!(table.connection("other").take_lease("b", NOW, 60).await?.is_ok(), "another connection is free");
+
+    assert!(store.renew_lease(&mut first, NOW.plus(50), 60).await?);
+    assert!(store.take_lease("b", NOW.plus(100), 60).await?.is_err());
+
+    assert!(store.release(first, Some(json!({ "cursor": 7 }))).await?);
+    let second = store.take_lease("b", NOW.plus(101), 60).await?.unwrap();
+    assert_eq!(second.version(), Version(2));
+    let state = store.fetch_connection().await?;
+    assert_eq!(state.last_scan, Some(json!({ "cursor": 7 })));
+    assert_eq!(state.lease.unwrap().owner, "b");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_comes_after_a_dead_scan_takes_its_lease() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let mut dead = store.take_lease("a", NOW, 60).await?.unwrap();
+    let heir = store.take_lease("a", NOW.plus(1), 60).await?.unwrap();
+    assert_eq!(heir.version(), Version(2), "the same owner need not wait");
+
+    assert!(!store.renew_lease(&mut dead, NOW.plus(2), 600).await?);
+    assert!(!store.release(dead, Some(json!("stale"))).await?);
+    assert_eq!(store.fetch_connection().await?.last_scan, None);
+
+    let stranger = store.take_lease("b", NOW.plus(61), 60).await?.unwrap();
+    assert_eq!(stranger.version(), Version(3), "and anybody when it has run out");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_that_was_never_scanned_is_empty() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    assert_eq!(store.fetch_connection().await?, Default::default());
+    let lease = scan(&store).await;
+    assert_eq!(lease.until(), NOW.plus(900));
+    Ok(())
+}

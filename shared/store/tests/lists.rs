@@ -1,0 +1,143 @@
+//! Lists and counts over many users.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::*;
+use futures::{StreamExt, TryStreamExt, stream};
+use model::{Status, UnixSeconds};
+use store::{StoreError, UserOutcome};
+
+#[tokio::test]
+async fn what_is_due_comes_in_its_order() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    assert_eq!(store.next_due_at().await?, None);
+    let scan = scan(&store).await;
+    for (who, status, seconds) in [
+        ("late", Status::Retrying { error: "x".into() }, 50),
+        ("soon", Status::Pending, 10),
+        ("early", Status::Retrying { error: "x".into() }, -20),
+        ("parked", Status::Parked { error: "x".into() }, -50),
+        ("settled", Status::Settled, -50),
+        ("first", Status::Pending, -30),
+    ] {
+        want(&store, &scan, who, present(who)).await;
+        let outcome = UserOutcome { status, attempts: 2, next_attempt: NOW.plus(seconds), ..settled(None) };
+        store.finish_user(lease(&store, who).await, outcome, NOW).await?;
+    }
+    let hashes = |names: &[&str]| names.iter().map(|name| anchor(name).hash()).collect::<Vec<_>>();
+    assert_eq!(store.fetch_due(NOW, 9).await?, hashes(&["first", "early"]));
+    assert_eq!(store.fetch_due(NOW, 1).await?, hashes(&["first"]));
+    assert_eq!(store.fetch_due(NOW.plus(10), 9).await?, hashes(&["first", "early", "soon"]));
+    assert_eq!(store.next_due_at().await?, Some(NOW.plus(-30)));
+    let counts: BTreeMap<_, _> =
+        [("parked", 1), ("pending", 2), ("retrying", 2)].map(|(w, n)| (w.into(), n)).into();
+    assert_eq!(store.count_by_status().await?, counts);
+    Ok(())
+}
+
+#[tokio::test]
+async fn lists_come_in_pages() -> Result<(), StoreError> {
+    let (_engine, table, store) = corp().await;
+    let scan = scan(&store).await;
+    for number in 0..25 {
+        want(&store, &scan, &format!("u{number}"), present(&format!("u{number}"))).await;
+    }
+    want(&table.connection("other"), &scan, "stranger", present("u0")).await;
+
+    let (mut seen, mut after) = (vec![], None);
+    loop {
+        let page = store.fetch_by_status("pending", after, 10).await?;
+        assert!(page.items.len() <= 10);
+        seen.extend(page.items.into_iter().map(|record| record.anchor));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    seen.sort();
+    let mut all: Vec<_> = (0..25).map(|number| anchor(&format!("u{number}"))).collect();
+    all.sort();
+    assert_eq!(seen, all);
+    assert!(store.fetch_by_status("held", None, 10).await?.items.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_records_are_read_at_once() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    for number in 0..230 {
+        let desired = present(&format!("u{number}"));
+        store.write_desired(&scan, write(&format!("u{number}"), desired, None)).await?;
+    }
+    let mut hashes: Vec<_> = (0..240).map(|number| anchor(&format!("u{number}")).hash()).collect();
+    hashes.push(anchor("u1").hash());
+    let records = store.fetch_records(&hashes).await?;
+    assert_eq!(records.len(), 230);
+    assert_eq!(records[&anchor("u7").hash()].desired, Some(present("u7")));
+    assert!(store.fetch_records(&[]).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn counting_enabled_accounts_stops_early() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    for number in 0..130 {
+        let who = format!("u{number}");
+        want(&store, &scan, &who, present(&who)).await;
+        let mut lease = lease(&store, &who).await;
+        store.claim_account(&mut lease, &account(&format!("{number:03}"))).await?;
+        store.finish_user(lease, settled(Some(applied(&who, number % 10 != 0))), NOW).await?;
+    }
+    for (at_most, counted) in [(0, 0), (1, 1), (50, 50), (117, 117), (1_000, 117), (u64::MAX, 117)] {
+        assert_eq!(store.count_enabled_accounts(at_most).await?, counted);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_name_finds_who_is_there_now() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    assert_eq!(store.find_by_dn(dn("boss")).await?, None);
+    for (who, desired) in [("gone", absent("x")), ("here", present("y")), ("left", absent("z"))] {
+        let asked = store::DesiredWrite { dn: Some(dn("boss")), ..write(who, desired, None) };
+        store.write_desired(&scan, asked).await?;
+    }
+    assert_eq!(store.find_by_dn(dn("boss")).await?.unwrap().anchor, anchor("here"));
+    let moved = store::DesiredWrite { dn: Some(dn("elsewhere")), ..write("here", present("y"), None) };
+    store.write_desired(&scan, moved).await?;
+    assert_ne!(store.find_by_dn(dn("boss")).await?.unwrap().anchor, anchor("here"));
+    assert_eq!(store.find_by_dn(dn("elsewhere")).await?.unwrap().anchor, anchor("here"));
+    Ok(())
+}
+
+/// Run by hand: `cargo test -p store --test lists -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it measures"]
+async fn how_fast_users_are_written() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let on_file = store::Embedded::open(&directory.path().join("state.db")).await?;
+    for (place, (_engine, table)) in [("memory", store::Embedded::in_memory().await?), ("a file", on_file)] {
+        let store = table.connection("corp");
+        let scan = scan(&store).await;
+        let begun = std::time::Instant::now();
+        stream::iter(0..1_000)
+            .map(|number| {
+                let (store, scan) = (&store, &scan);
+                let who = format!("u{number}");
+                async move { store.write_desired(scan, write(&who, present(&who), None)).await }
+            })
+            .buffer_unordered(16)
+            .try_collect::<Vec<_>>()
+            .await?;
+        println!("in {place}: {:.0} new users a second", 1_000.0 / begun.elapsed().as_secs_f64());
+        let begun = std::time::Instant::now();
+        let due = store.fetch_due(UnixSeconds(NOW.0), 2_000).await?;
+        println!("in {place}: {} due users found in {:?}", due.len(), begun.elapsed());
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! The snapshot against a plain map, over its growth and over crashes.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use common::{NOW, corp, scan};
+use model::{AnchorHash, Fingerprint};
+use proptest::prelude::*;
+use store::{Embedded, Saved, ScanLease, Snapshot, Store, StoreError};
+
+type Changes = BTreeMap<AnchorHash, Option<Fingerprint>>;
+
+/// Evenly spread, as real hashes are.
+fn hash(number: u32) -> AnchorHash {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_be_bytes());
+    bytes[12..].copy_from_slice(&number.to_be_bytes());
+    AnchorHash(bytes)
+}
+
+fn seen(numbers: std::ops::Range<u32>, look: u8) -> Changes {
+    numbers.map(|number| (hash(number), Some(Fingerprint([look; 16])))).collect()
+}
+
+async fn save(store: &Store, lease: &ScanLease, before: Snapshot, changes: &Changes) -> Snapshot {
+    match store.save_snapshot(lease, before, changes).await.unwrap() {
+        Saved::Done(after) => {
+            assert_eq!(store.fetch_snapshot().await.unwrap(), after, "what is stored is what was answered");
+            after
+        }
+        Saved::Outdated => panic!("outdated"),
+    }
+}
+
+fn raw_client(engine: &Embedded) -> Client {
+    Client::from_conf(
+        aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("local"))
+            .endpoint_url(engine.endpoint())
+            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+            .build(),
+    )
+}
+
+async fn sort_keys(client: &Client) -> Vec<String> {
+    let found = client
+        .query()
+        .table_name("provisioner")
+        .key_condition_expression("PK = :pk")
+        .expression_attribute_values(":pk", AttributeValue::S("corp#snapshot".into()))
+        .send()
+        .await
+        .unwrap();
+    found.items().iter().map(|item| item["SK"].as_s().unwrap().clone()).collect()
+}
+
+#[tokio::test]
+async fn it_is_cut_anew_when_users_outgrow_it() -> Result<(), StoreError> {
+    let (engine, _table, store) = corp().await;
+    let client = raw_client(&engine);
+    let lease = scan(&store).await;
+    assert!(store.fetch_snapshot().await?.is_empty());
+
+    let few = save(&store, &lease, Snapshot::default(), &seen(0..100, 1)).await;
+    assert_eq!(sort_keys(&client).await, ["000000000001.0000#0000000", "header"]);
+
+    let many = save(&store, &lease, few, &seen(100..5_000, 1)).await;
+    assert_eq!(many.len(), 5_000);
+    let keys = sort_keys(&client).await;
+    assert_eq!(keys.len(), 65, "64 buckets and the header");
+    assert!(keys[0].starts_with("000000000001.0001#"), "and nothing of the old generation");
+
+    let gone: Changes = (10..5_000).map(|number| (hash(number), None)).collect();
+    let left = save(&store, &lease, many, &gone).await;
+    assert_eq!(left.len(), 10);
+    assert_eq!(left.get(&hash(3)), Some(Fingerprint([1; 16])));
+    assert_eq!(left.get(&hash(30)), None);
+    assert_eq!(sort_keys(&client).await.len(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_buckets_with_changes_are_written() -> Result<(), StoreError> {
+    let (engine, _table, store) = corp().await;
+    let first = scan(&store).await;
+    let before = save(&store, &first, Snapshot::default(), &seen(0..5_000, 1)).await;
+    let second = scan(&store).await;
+    let same = seen(0..5_000, 1);
+    let before = save(&store, &second, before, &same).await;
+    let change = BTreeMap::from([(hash(77), Some(Fingerprint([9; 16])))]);
+    save(&store, &second, before, &change).await;
+
+    let found = raw_client(&engine).scan().table_name("provisioner").send().await.unwrap();
+    let by_second = |item: &&std::collections::HashMap<String, AttributeValue>| {
+        item["PK"].as_s().unwrap() == "corp#snapshot" && item["version"].as_n().unwrap() == "2"
+    };
+    assert_eq!(found.items().iter().filter(by_second).count(), 2, "one bucket and the header");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_older_scan_can_not_save_over_a_newer_one() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let old = scan(&store).await;
+    let before = save(&store, &old, Snapshot::default(), &seen(0..300, 1)).await;
+    let new = scan(&store).await;
+    let after = save(&store, &new, before.clone(), &seen(0..1, 2)).await;
+
+    assert_eq!(store.save_snapshot(&old, before.clone(), &seen(5..6, 3)).await?, Saved::Outdated);
+    assert_eq!(store.save_snapshot(&old, before, &seen(0..9_000, 3)).await?, Saved::Outdated);
+    assert_eq!(store.save_snapshot(&old, Snapshot::default(), &seen(0..9, 3)).await?, Saved::Outdated);
+    assert_eq!(store.fetch_snapshot().await?, after);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_crash_between_generations_leaves_the_old_one() -> Result<(), StoreError> {
+    let (engine, _table, store) = corp().await;
+    let client = raw_client(&engine);
+    let lease = scan(&store).await;
+    let before = save(&store, &lease, Snapshot::default(), &seen(0..100, 1)).await;
+
+    // What is there when a scan dies after the first buckets of a new generation.
+    for bucket in 0..3 {
+        client
+            .put_item()
+            .table_name("provisioner")
+            .item("PK", AttributeValue::S("corp#snapshot".into()))
+            .item("SK", AttributeValue::S(format!("000000000002.0000#{bucket:07}")))
+            .item("pairs", AttributeValue::B(Blob::new(vec![bucket; 32])))
+            .send()
+            .await
+            .unwrap();
+    }
+    client
+        .update_item()
+        .table_name("provisioner")
+        .key("PK", AttributeValue::S("corp#snapshot".into()))
+        .key("SK", AttributeValue::S("header".into()))
+        .update_expression("SET untidy = :yes")
+        .expression_attribute_values(":yes", AttributeValue::Bool(true))
+        .send()
+        .await
+        .unwrap();
+
+    let read = store.fetch_snapshot().await?;
+    assert_eq!(read.pairs(), before.pairs());
+    save(&store, &scan(&store).await, read, &seen(0..1, 5)).await;
+    assert_eq!(sort_keys(&client).await, ["000000000001.0000#0000000", "header"], "the next save tidies up");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lost_bucket_is_said_and_not_taken_for_empty() -> Result<(), StoreError> {
+    let (engine, _table, store) = corp().await;
+    save(&store, &scan(&store).await, Snapshot::default(), &seen(0..1_000, 1)).await;
+    raw_client(&engine)
+        .delete_item()
+        .table_name("provisioner")
+        .key("PK", AttributeValue::S("corp#snapshot".into()))
+        .key("SK", AttributeValue::S("000000000001.0000#0000003".into()))
+        .send()
+        .await
+        .unwrap();
+    let error = store.fetch_snapshot().await.unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt { key, .. } if key.contains("#0000003")), "{error}");
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is saved in whatever portions, what is read is what a map would hold.
+    #[test]
+    fn it_holds_what_a_map_would(
+        portions in prop::collection::vec((0u32..900, 1u32..900, 0u8..4, 1u32..4), 1..6),
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let (_engine, _table, store) = corp().await;
+            let mut map = BTreeMap::new();
+            for (first, count, look, step) in portions {
+                let lease = store.take_lease("scan", NOW, 60).await.unwrap().unwrap();
+                let mut changes = Changes::new();
+                for number in (first..first + count).step_by(step as usize) {
+                    // A look of nought stands for somebody who is gone.
+                    let wanted = (look > 0).then_some(Fingerprint([look; 16]));
+                    changes.insert(hash(number), wanted);
+                    match wanted {
+                        Some(fingerprint) => map.insert(hash(number), fingerprint),
+                        None => map.remove(&hash(number)),
+                    };
+                }
+                let before = store.fetch_snapshot().await.unwrap();
+                let after = save(&store, &lease, before, &changes).await;
+                let expected: Vec<_> = map.iter().map(|(hash, fingerprint)| (*hash, *fingerprint)).collect();
+                assert_eq!(after.pairs(), expected);
+            }
+        });
+    }
+}

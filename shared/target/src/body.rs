@@ -1,0 +1,108 @@
+//! The body of an answer: what it turns out to be, and what it complains of.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::json::{self, Object};
+
+/// What a body turns out to be. The bytes decide: servers label JSON in many ways.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Body {
+    /// A JSON object.
+    Json(Object),
+    /// A page for people, from something between us and the target.
+    Html,
+    /// Nothing.
+    Empty,
+    /// Plain words.
+    Text(String),
+    /// Anything else: other JSON, half of something, bytes.
+    Other,
+    /// More than is taken.
+    TooLong,
+}
+
+impl Body {
+    pub(crate) fn read(content_type: Option<&str>, bytes: &[u8]) -> Self {
+        if bytes.trim_ascii().is_empty() {
+            return Self::Empty;
+        }
+        if let Ok(json) = serde_json::from_slice(bytes) {
+            return match json {
+                Value::Object(object) => Self::Json(object),
+                _ => Self::Other,
+            };
+        }
+        let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
+        if content_type.contains("html") || bytes.trim_ascii_start().starts_with(b"<") {
+            return Self::Html;
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) if content_type.starts_with("text/plain") => Self::Text(text.to_owned()),
+            _ => Self::Other,
+        }
+    }
+
+    /// The complaint in it, if it is one in any of the three shapes.
+    pub(crate) fn complaint(&self) -> Complaint {
+        match self {
+            Self::Json(object) => Complaint::read(object),
+            Self::Text(text) => Complaint { detail: Some(text.clone()), ..Complaint::default() },
+            Self::Html | Self::Empty | Self::Other | Self::TooLong => Complaint::default(),
+        }
+    }
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Json(_) => "other JSON",
+            Self::Html => "an HTML page",
+            Self::Empty => "an empty body",
+            Self::Text(_) => "plain text",
+            Self::Other => "something that is no JSON object",
+            Self::TooLong => "a body that is too long",
+        })
+    }
+}
+
+/// What a target says when it refuses.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Complaint {
+    /// Whether it has the Graph platform's shape, whose codes have fixed meanings.
+    pub(crate) is_graph: bool,
+    /// Graph's or Workplace's code.
+    pub(crate) code: Option<i64>,
+    /// SCIM's own word for what is wrong.
+    pub(crate) scim_type: Option<String>,
+    /// The explanation, as it came.
+    pub(crate) detail: Option<String>,
+}
+
+impl Complaint {
+    fn read(body: &Object) -> Self {
+        if let Some(error) = json::object(body, "error") {
+            return Self { is_graph: true, ..Self::of(error, "message") };
+        }
+        match json::member(body, "Errors") {
+            Some(Value::Array(errors)) => {
+                let first = errors.iter().find_map(Value::as_object);
+                return first.map(|error| Self::of(error, "description")).unwrap_or_default();
+            }
+            Some(Value::Object(error)) => return Self::of(error, "description"),
+            _ => {}
+        }
+        let scim_type = json::member(body, "scimType").and_then(Value::as_str).map(str::to_owned);
+        Self { scim_type, ..Self::of(body, "detail") }
+    }
+
+    fn of(error: &Object, words: &str) -> Self {
+        Self {
+            is_graph: false,
+            code: json::member(error, "code").and_then(json::integer),
+            scim_type: None,
+            detail: json::member(error, words).and_then(json::text),
+        }
+    }
+}

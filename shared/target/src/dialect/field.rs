@@ -1,0 +1,81 @@
+//! Where an attribute stands in the JSON.
+
+use model::ValueKind;
+
+/// An attribute that can be mapped: its name in a mapping, what it takes, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) kind: ValueKind,
+    /// The extension whose object holds it; a core attribute has none.
+    pub(crate) extension: Option<&'static str>,
+    pub(crate) path: Path,
+    pub(crate) clear: Clear,
+}
+
+/// The way from the resource, or from an extension's object, to the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// `{"title": …}`
+    Plain(&'static str),
+    /// `{"name": {"givenName": …}}`
+    Part { of: &'static str, part: &'static str },
+    /// `{"phoneNumbers": [{"type": "mobile", "value": …}]}`
+    Typed { list: &'static str, kind: &'static str, part: &'static str },
+}
+
+/// How PUT is told that a value should go. No way is documented, so whatever is still there afterwards is removed
+/// by PATCH, where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clear {
+    /// By an empty text.
+    Blank,
+    /// By a zero.
+    Zero,
+    /// By leaving it out, from its list too.
+    Omit,
+    /// Not at all: the target insists on a value, and to refuse the whole update for it would help nobody.
+    Never,
+}
+
+impl Field {
+    /// A text of its own among the core attributes.
+    pub(super) const fn text(name: &'static str) -> Self {
+        Self { name, kind: ValueKind::Text, extension: None, path: Path::Plain(name), clear: Clear::Blank }
+    }
+
+    /// A part of an object.
+    pub(super) const fn part(name: &'static str, of: &'static str, part: &'static str) -> Self {
+        Self { path: Path::Part { of, part }, ..Self::text(name) }
+    }
+
+    /// A part of that element of a list that has a certain type.
+    pub(super) const fn typed(
+        name: &'static str,
+        list: &'static str,
+        kind: &'static str,
+        part: &'static str,
+    ) -> Self {
+        Self { path: Path::Typed { list, kind, part }, clear: Clear::Omit, ..Self::text(name) }
+    }
+
+    /// The same in an extension.
+    pub(super) const fn of(self, extension: &'static str) -> Self {
+        Self { extension: Some(extension), ..self }
+    }
+
+    /// The same under another name on the wire.
+    pub(super) const fn at(self, wire: &'static str) -> Self {
+        Self { path: Path::Plain(wire), ..self }
+    }
+
+    /// The same with another kind of value.
+    pub(super) const fn takes(self, kind: ValueKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same, cleared otherwise.
+    pub(super) const fn cleared(self, clear: Clear) -> Self {
+        Self { clear, ..self }
+    }
+}

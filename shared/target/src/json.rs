@@ -1,0 +1,61 @@
+//! Small helpers for JSON that somebody else wrote.
+
+use serde_json::{Map, Value};
+
+/// A JSON object.
+pub(crate) type Object = Map<String, Value>;
+
+/// A member by name, as it is spelled or else without case: SCIM's attribute names have none (RFC 7643, 2.1).
+pub(crate) fn member<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
+    object.get(name).or_else(|| {
+        let mut members = object.iter();
+        members.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    })
+}
+
+/// A member that is an object.
+pub(crate) fn object<'a>(object: &'a Object, name: &str) -> Option<&'a Object> {
+    member(object, name).and_then(Value::as_object)
+}
+
+/// A member that is a list; the empty list otherwise.
+pub(crate) fn list<'a>(object: &'a Object, name: &str) -> &'a [Value] {
+    member(object, name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Text that says something; numbers are taken as they are written.
+pub(crate) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A whole number, also one that is written as text.
+pub(crate) fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(digits) => digits.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A truth value, also one that is written as text.
+pub(crate) fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(yes) => Some(*yes),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
+/// An id as text. A number is taken only where its digits are known exactly: a rounded id is another account's.
+pub(crate) fn id(value: &Value) -> Option<String> {
+    match value {
+        Value::String(id) if !id.trim().is_empty() => Some(id.trim().to_owned()),
+        Value::Number(number) => number.as_u64().map(|id| id.to_string()),
+        _ => None,
+    }
+}

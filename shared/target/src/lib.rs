@@ -1,0 +1,56 @@
+//! Speaks to the store of accounts: one SCIM client, and a table per dialect.
+//!
+//! [`Target`] is the client. It looks accounts up, creates, updates, deactivates and deletes them, one call at a
+//! time. [`Dialect`] is data: which attributes there are, where each of them stands in the JSON, what PUT does,
+//! how a value is cleared. Workplace is the first dialect; another one is another table, not another client.
+//!
+//! What comes back is an [`Account`](model::Account) in the same names and values that a mapping yields, so that
+//! the two can be compared, or a [`TargetError`] that says what the answer *means*: policy (wait, park the user,
+//! stop everything) depends on that meaning, never on a status code.
+//!
+//! Three rules shape the bodies that are sent, because nobody has recorded how far the server merges:
+//!
+//! - only what is mapped is sent, so that nothing else can be lost or overwritten;
+//! - what has several values or parts (phone numbers, the name) is sent whole, with the unmapped ones as they are;
+//! - an account can only be changed by who holds an [`OwnedAccount`](model::OwnedAccount).
+//!
+//! Comments give the weight of a fact as **\[doc\]** (Meta's or an identity vendor's documentation),
+//! **\[sample\]** (Meta's published samples), **\[seen\]** (a client that ran against the live API relied on it) or
+//! **\[inferred\]** (our conclusion).
+//!
+//! There is no clock here and no environment: waiting is the only thing that takes time, and proxies and other
+//! surroundings are not picked up silently.
+
+mod dialect;
+
+mod client;
+mod errors;
+mod options;
+mod resource;
+
+mod patch;
+mod render;
+
+mod lists;
+mod parse;
+
+mod transport;
+
+mod body;
+mod meaning;
+mod redact;
+mod retry;
+mod retry_after;
+
+mod json;
+
+#[cfg(test)]
+mod arbitrary;
+
+pub use client::{Deleted, Target};
+pub use dialect::{Dialect, Put};
+pub use errors::TargetError;
+pub use options::{Credentials, Retry, TargetOptions};
+pub use patch::PatchOperation;
+pub use resource::{Page, Resource};
+pub use transport::Calls;

@@ -1,0 +1,44 @@
+//! What a client needs to be told.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// What proves that we may.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The integration's access token, sent as bearer token with every call.
+    pub access_token: SecretString,
+    /// The integration's app secret. It is kept and not yet used: an integration that *requires* the app secret
+    /// proof refuses our calls, which shows as [`TargetError::Unauthorized`](crate::TargetError::Unauthorized).
+    pub app_secret: Option<SecretString>,
+}
+
+/// Where the target is and how patiently it is called.
+#[derive(Clone, Debug)]
+pub struct TargetOptions {
+    /// The base of its SCIM API, such as `https://scim.workplace.com`.
+    pub url: String,
+    /// How long one attempt may take, answer included.
+    pub timeout: Duration,
+    /// How often a call is tried.
+    pub retry: Retry,
+}
+
+/// How often a call is tried, and how long the pauses are. They double from one attempt to the next. A target that
+/// names a longer pause than the longest is not asked again: whoever called hears of it and comes back later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How often in all; 1 means that nothing is tried again.
+    pub attempts: u32,
+    /// The first pause.
+    pub first_delay: Duration,
+    /// The longest pause.
+    pub longest_delay: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 4, first_delay: Duration::from_millis(500), longest_delay: Duration::from_secs(30) }
+    }
+}

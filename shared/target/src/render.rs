@@ -1,0 +1,218 @@
+//! From a desired user to the JSON that is sent.
+
+use std::collections::BTreeMap;
+
+use model::{DesiredUser, Managed, TargetAttribute, Value};
+use serde_json::{Value as Json, json};
+
+use crate::dialect::{Clear, Field, IdForm, Path, Put};
+use crate::errors::TargetError;
+use crate::json::{self, Object};
+use crate::lists::{self, Change};
+use crate::{Dialect, Resource};
+
+/// Whether empty texts are sent to clear attributes. Some servers clear by them, some ignore them, some refuse the
+/// whole request; what Workplace does is not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blanks {
+    /// They are sent.
+    Sent,
+    /// They are not: the attributes are left out, and removed by PATCH afterwards.
+    LeftOut,
+}
+
+/// The body that creates an account. There is nothing to clear in one that isn't there yet.
+pub(crate) fn creation(dialect: &Dialect, user: &DesiredUser) -> Result<Object, TargetError> {
+    let DesiredUser { user_name: _, active: _, attributes, create_only } = user;
+    let mut writes = BTreeMap::new();
+    for (attribute, value) in create_only {
+        writes.insert(known(dialect, attribute)?.name, Write::Set(value));
+    }
+    for (attribute, managed) in attributes {
+        if let Managed::Set(value) = managed {
+            writes.insert(known(dialect, attribute)?.name, Write::Set(value));
+        }
+    }
+    Ok(Rendering { dialect, current: None, blanks: Blanks::Sent }.body(user, &writes))
+}
+
+/// The body that makes an account as it should be.
+pub(crate) fn update(
+    dialect: &Dialect,
+    current: &Resource,
+    user: &DesiredUser,
+    blanks: Blanks,
+) -> Result<Object, TargetError> {
+    let mut writes = BTreeMap::new();
+    for (attribute, managed) in &user.attributes {
+        let field = known(dialect, attribute)?;
+        match managed {
+            Managed::Set(value) => {
+                writes.insert(field.name, Write::Set(value));
+            }
+            // What is not there needs no clearing; sending blanks at a venture could only be refused.
+            Managed::Clear if current.account.attributes.contains_key(attribute) => {
+                writes.insert(field.name, Write::Clear);
+            }
+            Managed::Clear => {}
+        }
+    }
+    Ok(Rendering { dialect, current: Some(current.raw()), blanks }.body(user, &writes))
+}
+
+/// The body that switches an account on or off: nothing but `active`, as in Meta's samples \[sample\].
+pub(crate) fn activation(dialect: &Dialect, active: bool) -> Object {
+    let mut body = Object::new();
+    body.insert("schemas".to_owned(), json!([dialect.core]));
+    body.insert("active".to_owned(), json!(active));
+    body
+}
+
+/// The place of an attribute; one that has none was let through by a mapping that was made for another dialect.
+pub(crate) fn known(dialect: &Dialect, attribute: &TargetAttribute) -> Result<&'static Field, TargetError> {
+    dialect.field(attribute.as_str()).ok_or_else(|| TargetError::Rejected {
+        attribute: Some(attribute.to_string()),
+        detail: format!("the {} dialect has no such attribute, so nothing was sent", dialect.name()),
+    })
+}
+
+/// A value as JSON; `None` for a reference that nobody has resolved.
+pub(crate) fn value(dialect: &Dialect, value: &Value) -> Option<Json> {
+    match value {
+        Value::Text(text) => Some(json!(text)),
+        Value::Integer(number) => Some(json!(number)),
+        Value::Boolean(yes) => Some(json!(yes)),
+        Value::Reference(_) => None,
+        Value::Account(id) => match (dialect.ids, exact_number(id.as_str())) {
+            (IdForm::Number, Some(number)) => Some(json!(number)),
+            (IdForm::Number | IdForm::Text, _) => Some(json!(id.as_str())),
+        },
+    }
+}
+
+/// The number that is written with exactly these characters.
+fn exact_number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| number.to_string() == text)
+}
+
+/// What is done to one attribute.
+#[derive(Clone, Copy)]
+enum Write<'a> {
+    Set(&'a Value),
+    Clear,
+}
+
+type Writes<'a> = BTreeMap<&'static str, Write<'a>>;
+
+/// What all parts of a body are rendered with.
+struct Rendering<'a> {
+    dialect: &'a Dialect,
+    /// The account as it is, unless it is to be created.
+    current: Option<&'a Object>,
+    blanks: Blanks,
+}
+
+impl Rendering<'_> {
+    fn body(&self, user: &DesiredUser, writes: &Writes<'_>) -> Object {
+        let mut body = self.container(None, self.current, writes);
+        for name in self.dialect.read_only {
+            body.remove(*name);
+        }
+        for extension in self.extensions() {
+            let before = self.current.and_then(|current| json::object(current, extension));
+            let content = self.container(Some(extension), before, writes);
+            let content = (!content.is_empty()).then_some(Json::Object(content));
+            apply(&mut body, extension, content);
+        }
+        body.insert("userName".to_owned(), json!(user.user_name.as_str()));
+        body.insert("active".to_owned(), json!(user.active));
+        let carried = body.keys().filter(|name| name.starts_with("urn:")).map(String::as_str);
+        let schemas: Vec<&str> = std::iter::once(self.dialect.core).chain(carried).collect();
+        let schemas = json!(schemas);
+        body.insert("schemas".to_owned(), schemas);
+        body
+    }
+
+    /// The extensions of the table, once each.
+    fn extensions(&self) -> Vec<&'static str> {
+        let mut extensions: Vec<_> = self.dialect.fields.iter().filter_map(|field| field.extension).collect();
+        extensions.sort_unstable();
+        extensions.dedup();
+        extensions
+    }
+
+    /// The core attributes, or those of one extension.
+    fn container(&self, extension: Option<&str>, before: Option<&Object>, writes: &Writes<'_>) -> Object {
+        let mut content = match self.dialect.put {
+            Put::Merges => Object::new(),
+            Put::Replaces => before.cloned().unwrap_or_default(),
+        };
+        let mut lists: BTreeMap<&str, Vec<Change>> = BTreeMap::new();
+        for field in self.dialect.fields.iter().filter(|field| field.extension == extension) {
+            let Some(write) = writes.get(field.name) else { continue };
+            let Some(change) = self.change(field, *write) else { continue };
+            match field.path {
+                Path::Plain(name) => apply(&mut content, name, change),
+                Path::Part { of, part } => {
+                    let there = json::object(&content, of).cloned();
+                    let mut parts = there.unwrap_or_else(|| self.known_parts(field, of, before));
+                    apply(&mut parts, part, change);
+                    content.insert(of.to_owned(), Json::Object(parts));
+                }
+                Path::Typed { list, kind, part } => {
+                    lists.entry(list).or_default().push(Change { kind, part, value: change });
+                }
+            }
+        }
+        // An object that lost its only part says nothing any more.
+        content.retain(|_, value| value.as_object().is_none_or(|parts| !parts.is_empty()));
+        for (list, changes) in lists {
+            let elements = before.map_or(&[][..], |before| json::list(before, list));
+            if let Some(elements) = lists::with_changes(elements, &changes) {
+                content.insert(list.to_owned(), Json::Array(elements));
+            }
+        }
+        content
+    }
+
+    /// What takes an attribute's place: a value, nothing (`Some(None)`), or whatever is there now (`None`).
+    fn change(&self, field: &Field, write: Write<'_>) -> Option<Option<Json>> {
+        match write {
+            Write::Set(value) => self::value(self.dialect, value).map(Some),
+            Write::Clear => match (field.clear, self.dialect.put) {
+                (Clear::Never, _) => None,
+                (_, Put::Replaces) | (Clear::Omit, Put::Merges) => Some(None),
+                (Clear::Zero, Put::Merges) => Some(Some(json!(0))),
+                (Clear::Blank, Put::Merges) => match self.blanks {
+                    Blanks::Sent => Some(Some(json!(""))),
+                    Blanks::LeftOut => Some(None),
+                },
+            },
+        }
+    }
+
+    /// The parts that an object has now, as far as they are known. An attribute with parts is sent whole, like one
+    /// with several values: `name.formatted` is required in a name \[doc\], and how deep PUT merges is not recorded.
+    fn known_parts(&self, sibling: &Field, of: &str, before: Option<&Object>) -> Object {
+        let Some(before) = before.and_then(|before| json::object(before, of)) else {
+            return Object::new();
+        };
+        let parts = self.dialect.fields.iter().filter_map(|field| match field.path {
+            Path::Part { of: its, part } if its == of && field.extension == sibling.extension => Some(part),
+            _ => None,
+        });
+        let there = parts.filter_map(|part| Some((part.to_owned(), json::member(before, part)?.clone())));
+        there.filter(|(_, value)| !value.is_null() && value.as_str() != Some("")).collect()
+    }
+}
+
+fn apply(object: &mut Object, name: &str, value: Option<Json>) {
+    match value {
+        Some(value) => object.insert(name.to_owned(), value),
+        None => object.remove(name),
+    };
+}
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

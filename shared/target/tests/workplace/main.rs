@@ -1,0 +1,14 @@
+//! The client against a simulated Workplace, and against hand-made answers where no server would give them.
+
+mod support;
+
+mod create;
+mod delete;
+mod find;
+mod list;
+mod switch;
+mod update;
+
+mod failures;
+mod odd_answers;
+mod retry;

@@ -1,0 +1,81 @@
+//! What people are called, where they sit and what they do. A name comes with the letters that its user name is made
+//! of; some need more than ASCII, because directories do.
+
+pub const GIVEN: &[(&str, &str)] = &[
+    ("Ada", "ada"),
+    ("Aisha", "aisha"),
+    ("Ana", "ana"),
+    ("Ben", "ben"),
+    ("Chloé", "chloe"),
+    ("Daniel", "daniel"),
+    ("Emma", "emma"),
+    ("Farah", "farah"),
+    ("Grace", "grace"),
+    ("Hugo", "hugo"),
+    ("Ingrid", "ingrid"),
+    ("Ivan", "ivan"),
+    ("Jürgen", "juergen"),
+    ("Kofi", "kofi"),
+    ("Lena", "lena"),
+    ("Łukasz", "lukasz"),
+    ("Mei", "mei"),
+    ("Miguel", "miguel"),
+    ("Nadia", "nadia"),
+    ("Noah", "noah"),
+    ("Olivia", "olivia"),
+    ("Priya", "priya"),
+    ("Rosa", "rosa"),
+    ("Samuel", "samuel"),
+    ("Søren", "soeren"),
+    ("Tariq", "tariq"),
+    ("Úrsula", "ursula"),
+    ("Yuki", "yuki"),
+    ("Zoë", "zoe"),
+    ("小明", "xiaoming"),
+];
+
+pub const FAMILY: &[(&str, &str)] = &[
+    ("Adeyemi", "adeyemi"),
+    ("Andersson", "andersson"),
+    ("Brown", "brown"),
+    ("Costa", "costa"),
+    ("da Silva", "dasilva"),
+    ("Dvořák", "dvorak"),
+    ("Fischer", "fischer"),
+    ("García", "garcia"),
+    ("Haddad", "haddad"),
+    ("Ivanova", "ivanova"),
+    ("Jensen", "jensen"),
+    ("Kim", "kim"),
+    ("Kowalski", "kowalski"),
+    ("Lovelace", "lovelace"),
+    ("Martin", "martin"),
+    ("Mbeki", "mbeki"),
+    ("Müller", "mueller"),
+    ("Nguyễn", "nguyen"),
+    ("O'Brien", "obrien"),
+    ("Okafor", "okafor"),
+    ("Patel", "patel"),
+    ("Rossi", "rossi"),
+    ("Sánchez", "sanchez"),
+    ("Schmidt", "schmidt"),
+    ("Smith", "smith"),
+    ("Smith-Jones", "smithjones"),
+    ("Tanaka", "tanaka"),
+    ("van der Berg", "vanderberg"),
+    ("Weiß", "weiss"),
+    ("王", "wang"),
+];
+
+/// Organisational unit, department number, and the titles that exist there.
+pub const DEPARTMENTS: &[(&str, &str, &[&str])] = &[
+    ("engineering", "100", &["Software Engineer", "Senior Software Engineer", "Engineering Manager"]),
+    ("finance", "200", &["Accountant", "Controller", "Payroll Specialist"]),
+    ("operations", "300", &["Site Manager", "Planner", "Technician"]),
+    ("people", "400", &["Recruiter", "People Partner"]),
+    ("sales", "500", &["Account Executive", "Sales Manager", "Sales Engineer"]),
+    ("support", "600", &["Support Agent", "Team Lead, Support"]),
+];
+
+pub const CITIES: &[&str] =
+    &["Berlin", "Dublin", "København", "London", "Lisboa", "Kraków", "Singapore", "São Paulo"];

@@ -1,0 +1,216 @@
+//! A real OpenLDAP server of a test's own.
+
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    ADMIN_DN, Admin, READER_DN, SlapdOptions, leash::Leash, people, ports, slapd_conf, tls::Certificates,
+    wait,
+};
+
+const BINARY: &str = "/usr/sbin/slapd";
+/// Where AppArmor, which confines programs by their path, keeps the rules for this one.
+const CONFINEMENT: &str = "/etc/apparmor.d/usr.sbin.slapd";
+/// Says `Y` where AppArmor is in force.
+const CONFINEMENT_ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
+/// Long, for a machine that is busy with something else: only a failure takes all of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often another port is tried when the first was taken between looking and listening.
+const ATTEMPTS: u32 = 5;
+
+/// An OpenLDAP server on free loopback ports, with its configuration and data in a temporary directory. It ends, and
+/// the directory goes, on drop.
+pub struct Slapd {
+    /// First, so that the server is gone before its directory is.
+    process: Option<Leash>,
+    dir: TempDir,
+    binary: PathBuf,
+    ports: Ports,
+    tls: Option<Certificates>,
+    admin_password: String,
+    reader_password: String,
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    plain: u16,
+    tls: u16,
+}
+
+impl Ports {
+    fn free() -> anyhow::Result<Self> {
+        Ok(Self { plain: ports::free()?, tls: ports::free()? })
+    }
+}
+
+impl Slapd {
+    /// Loads what the options ask for, starts the server and waits until it answers.
+    pub fn start(options: SlapdOptions) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("slapd-")
+            .tempdir()
+            .context("no temporary directory for slapd")?;
+        let tls = if options.tls { Some(Certificates::write(dir.path())?) } else { None };
+        // Its own password for each server: one that took our port can't be mistaken for ours.
+        static SERVERS: AtomicU32 = AtomicU32::new(0);
+        let admin_password =
+            format!("admin-{}-{}", std::process::id(), SERVERS.fetch_add(1, Ordering::Relaxed));
+        let reader_password = "reader-password".to_owned();
+
+        let conf = slapd_conf::text(&options, dir.path(), &admin_password, tls.as_ref());
+        fs::write(dir.path().join("slapd.conf"), conf)?;
+        fs::create_dir(dir.path().join("data"))?;
+        let ldif = people::ldif(&options.people, &options.groups, &reader_password);
+        fs::write(dir.path().join("people.ldif"), ldif)?;
+        let binary = binary(dir.path())?;
+        load(&binary, dir.path())?;
+
+        let mut slapd =
+            Self { process: None, dir, binary, ports: Ports::free()?, tls, admin_password, reader_password };
+        for attempt in 1.. {
+            match slapd.launch() {
+                Ok(()) => break,
+                Err(error) if attempt == ATTEMPTS => return Err(error),
+                Err(_) => slapd.ports = Ports::free()?,
+            }
+        }
+        Ok(slapd)
+    }
+
+    /// Ends the server as an administrator would. Its data and its ports stay.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.end(PATIENCE);
+        }
+    }
+
+    /// Starts it again, on the same ports with the same data, after stopping it if it runs.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop();
+        self.launch()
+    }
+
+    /// `ldap://127.0.0.1:PORT`, which also offers StartTLS if the options ask for TLS.
+    pub fn url(&self) -> String {
+        format!("ldap://{}", self.address())
+    }
+
+    /// `ldaps://127.0.0.1:PORT`; there is only a listener if the options ask for TLS.
+    pub fn ldaps_url(&self) -> String {
+        format!("ldaps://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.tls)))
+    }
+
+    /// Where it listens in plain text.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.plain))
+    }
+
+    /// The PEM file of the authority that signed its certificate, if the options ask for TLS.
+    pub fn ca(&self) -> Option<&Path> {
+        self.tls.as_ref().map(|tls| tls.ca.as_path())
+    }
+
+    /// What the reader's password is at the start. See [`Admin::set_reader_password`] for changing it.
+    pub fn reader_password(&self) -> &str {
+        &self.reader_password
+    }
+
+    /// The provisioner's directory secret, in the form that the configuration names.
+    pub fn reader_secret(&self) -> Value {
+        json!({ "bind_dn": READER_DN, "password": self.reader_password })
+    }
+
+    /// Changes to the live directory, with all rights.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.url(), ADMIN_DN.to_owned(), self.admin_password.clone())
+    }
+
+    /// The id of the server's process while it runs, to look at it from outside.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Leash::id)
+    }
+
+    fn launch(&mut self) -> anyhow::Result<()> {
+        let mut urls = self.url();
+        if self.tls.is_some() {
+            urls = format!("{urls} {}", self.ldaps_url());
+        }
+        let log = self.dir.path().join("slapd.log");
+        let output = File::create(&log)?;
+        // Any debug level keeps it in the foreground, where its process id is ours.
+        let mut process = Leash::start(
+            Command::new(&self.binary)
+                .args(["-d", "0", "-h", &urls, "-f"])
+                .arg(self.dir.path().join("slapd.conf"))
+                .stdout(output.try_clone()?)
+                .stderr(output),
+        )
+        .with_context(|| format!("cannot start {}", self.binary.display()))?;
+
+        let admin = self.admin();
+        let mut last = None;
+        let ready = wait::until(PATIENCE, || match (process.ended(), admin.bind()) {
+            (Some(status), _) => Some(Err(anyhow::anyhow!("slapd ended with {status}"))),
+            (None, Ok(())) => Some(Ok(())),
+            (None, Err(error)) => {
+                last = Some(error);
+                None
+            }
+        });
+        let log = || fs::read_to_string(&log).unwrap_or_default();
+        match ready {
+            Some(Ok(())) => {
+                self.process = Some(process);
+                Ok(())
+            }
+            Some(Err(error)) => Err(error.context(log())),
+            None => {
+                bail!("slapd doesn't answer on {urls} after {PATIENCE:?}; last answer: {last:?}\n{}", log())
+            }
+        }
+    }
+}
+
+/// Where a system confines slapd to its packaged directories, a copy under another name is not confined.
+fn binary(dir: &Path) -> anyhow::Result<PathBuf> {
+    if !Path::new(BINARY).exists() {
+        bail!("{BINARY} is missing: run ./tests/run, or install Debian's packages slapd and ldap-utils");
+    }
+    let in_force = fs::read_to_string(CONFINEMENT_ENABLED).is_ok_and(|text| text.starts_with('Y'));
+    if !in_force || !Path::new(CONFINEMENT).exists() {
+        return Ok(BINARY.into());
+    }
+    let copy = dir.join("slapd");
+    fs::copy(BINARY, &copy).with_context(|| format!("cannot copy {BINARY}"))?;
+    Ok(copy)
+}
+
+/// Bulk-loads the LDIF without a server.
+fn load(binary: &Path, dir: &Path) -> anyhow::Result<()> {
+    // `-T add` makes slapd the tool that is installed as slapadd; `-q` leaves out checks that our own LDIF passes.
+    let output = Command::new(binary)
+        .args(["-T", "add", "-q", "-f"])
+        .arg(dir.join("slapd.conf"))
+        .arg("-l")
+        .arg(dir.join("people.ldif"))
+        .output()
+        .with_context(|| format!("cannot run {}", binary.display()))?;
+    if !output.status.success() {
+        bail!(
+            "loading the directory failed with {}:\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}

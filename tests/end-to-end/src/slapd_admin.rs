@@ -1,0 +1,165 @@
+//! What an administrator does to a live directory, one call each.
+
+use std::{collections::HashSet, time::Duration};
+
+use anyhow::Context as _;
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Mod, Scope, SearchEntry};
+
+use crate::{Group, PEOPLE_DN, Person, READER_DN, wait};
+
+/// An administrator of one directory. Every call opens a connection, does one thing and fails unless the server said
+/// that it was done.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    url: String,
+    dn: String,
+    password: String,
+}
+
+impl Admin {
+    pub(crate) fn new(url: String, dn: String, password: String) -> Self {
+        Self { url, dn, password }
+    }
+
+    /// Only signs in: tells whether the server answers.
+    pub(crate) fn bind(&self) -> anyhow::Result<()> {
+        self.run("sign in", async |_| Ok(()))
+    }
+
+    /// Adds a person, and the unit that it is in if need be.
+    pub fn add_person(&self, person: &Person) -> anyhow::Result<()> {
+        self.add_unit(&person.unit)?;
+        let attributes = person.attributes();
+        self.add(&person.dn(), attributes.iter().map(|(name, value)| (*name, value.as_str())))
+    }
+
+    /// Adds a group.
+    pub fn add_group(&self, group: &Group) -> anyhow::Result<()> {
+        let members = group.member_values().into_iter().map(|member| ("member", member));
+        let naming = [("objectClass", "groupOfNames"), ("cn", group.name.as_str())];
+        self.add(&group.dn(), naming.into_iter().chain(members))
+    }
+
+    /// Makes sure that there is a unit of this name below [`PEOPLE_DN`], and says where.
+    pub fn add_unit(&self, unit: &str) -> anyhow::Result<String> {
+        let dn = format!("ou={unit},{PEOPLE_DN}");
+        if self.values(&dn, "ou")?.is_empty() {
+            self.add(&dn, [("objectClass", "organizationalUnit"), ("ou", unit)])?;
+        }
+        Ok(dn)
+    }
+
+    /// Adds an entry; an attribute that is named twice has two values.
+    pub fn add<'a>(
+        &self,
+        dn: &str,
+        attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> anyhow::Result<()> {
+        let mut grouped = Vec::<(&str, HashSet<&str>)>::new();
+        for (name, value) in attributes {
+            match grouped.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                Some((_, values)) => drop(values.insert(value)),
+                None => grouped.push((name, HashSet::from([value]))),
+            }
+        }
+        self.run(&format!("add {dn}"), async |ldap| {
+            ldap.add(dn, grouped).await?.success()?;
+            Ok(())
+        })
+    }
+
+    /// Deletes an entry.
+    pub fn delete(&self, dn: &str) -> anyhow::Result<()> {
+        self.run(&format!("delete {dn}"), async |ldap| {
+            ldap.delete(dn).await?.success()?;
+            Ok(())
+        })
+    }
+
+    /// Replaces all values of an attribute. No values: the attribute goes.
+    pub fn set(&self, dn: &str, attribute: &str, values: &[&str]) -> anyhow::Result<()> {
+        self.modify(dn, Mod::Replace(attribute, values.iter().copied().collect()))
+    }
+
+    /// Gives the entry another name in the same place (`rdn` as in `uid=new.name`) and says its new DN.
+    pub fn rename(&self, dn: &str, rdn: &str) -> anyhow::Result<String> {
+        let (_, parent) = split(dn)?;
+        self.modify_dn(dn, rdn, None)?;
+        Ok(format!("{rdn},{parent}"))
+    }
+
+    /// Moves the entry below another parent and says its new DN.
+    pub fn move_to(&self, dn: &str, parent: &str) -> anyhow::Result<String> {
+        let (rdn, _) = split(dn)?;
+        self.modify_dn(dn, rdn, Some(parent))?;
+        Ok(format!("{rdn},{parent}"))
+    }
+
+    /// Puts somebody into a group.
+    pub fn add_member(&self, group_dn: &str, dn: &str) -> anyhow::Result<()> {
+        self.modify(group_dn, Mod::Add("member", HashSet::from([dn])))
+    }
+
+    /// Takes somebody out of a group. The schema refuses to let the last member go.
+    pub fn remove_member(&self, group_dn: &str, dn: &str) -> anyhow::Result<()> {
+        self.modify(group_dn, Mod::Delete("member", HashSet::from([dn])))
+    }
+
+    /// Changes the password that the provisioner's reader binds with.
+    pub fn set_reader_password(&self, password: &str) -> anyhow::Result<()> {
+        self.set(READER_DN, "userPassword", &[password])
+    }
+
+    /// The values of an attribute as text, in order, operational ones such as `entryUUID` too. None for an entry that
+    /// isn't there.
+    pub fn values(&self, dn: &str, attribute: &str) -> anyhow::Result<Vec<String>> {
+        const NO_SUCH_OBJECT: u32 = 32;
+        self.run(&format!("read {attribute} of {dn}"), async |ldap| {
+            let found = ldap.search(dn, Scope::Base, "(objectClass=*)", vec![attribute]).await?;
+            if found.1.rc == NO_SUCH_OBJECT {
+                return Ok(Vec::new());
+            }
+            let (entries, _) = found.success()?;
+            let attributes = entries.into_iter().flat_map(|entry| SearchEntry::construct(entry).attrs);
+            let mut values: Vec<_> = attributes.flat_map(|(_, values)| values).collect();
+            values.sort();
+            Ok(values)
+        })
+    }
+
+    fn modify(&self, dn: &str, change: Mod<&str>) -> anyhow::Result<()> {
+        self.run(&format!("modify {dn}"), async |ldap| {
+            ldap.modify(dn, vec![change]).await?.success()?;
+            Ok(())
+        })
+    }
+
+    fn modify_dn(&self, dn: &str, rdn: &str, parent: Option<&str>) -> anyhow::Result<()> {
+        self.run(&format!("rename {dn} to {rdn}"), async |ldap| {
+            ldap.modifydn(dn, rdn, true, parent).await?.success()?;
+            Ok(())
+        })
+    }
+
+    fn run<T: Send>(
+        &self,
+        what: &str,
+        act: impl AsyncFnOnce(&mut Ldap) -> anyhow::Result<T> + Send,
+    ) -> anyhow::Result<T> {
+        wait::block_on(async || {
+            let settings = LdapConnSettings::new().set_conn_timeout(Duration::from_secs(10));
+            let (connection, mut ldap) = LdapConnAsync::with_settings(settings, &self.url).await?;
+            ldap3::drive!(connection);
+            ldap.simple_bind(&self.dn, &self.password).await?.success()?;
+            let done = act(&mut ldap).await?;
+            ldap.unbind().await?;
+            Ok(done)
+        })
+        .with_context(|| format!("the administrator could not {what}"))
+    }
+}
+
+/// Takes a DN apart after its first part. Names in these tests contain no comma.
+fn split(dn: &str) -> anyhow::Result<(&str, &str)> {
+    dn.split_once(',').with_context(|| format!("{dn} has no parent"))
+}

@@ -1,0 +1,60 @@
+//! A certificate authority for one test, and a client that trusts only it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+
+/// PEM files of an authority and of the server certificate that it signed for `localhost` and 127.0.0.1.
+pub struct Certificates {
+    pub ca: PathBuf,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Certificates {
+    /// Makes new ones and writes them into `dir`.
+    pub fn write(dir: &Path) -> anyhow::Result<Self> {
+        let mut ca = CertificateParams::new(Vec::new())?;
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.distinguished_name.push(DnType::CommonName, "Acme test authority");
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let ca_key = KeyPair::generate()?;
+        let ca_certificate = ca.self_signed(&ca_key)?;
+
+        let mut server = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+        server.distinguished_name.push(DnType::CommonName, "localhost");
+        server.use_authority_key_identifier_extension = true;
+        let server_key = KeyPair::generate()?;
+        let server_certificate = server.signed_by(&server_key, &Issuer::new(ca, ca_key))?;
+
+        let files = Self {
+            ca: dir.join("ca.pem"),
+            certificate: dir.join("server.pem"),
+            key: dir.join("server-key.pem"),
+        };
+        fs::write(&files.ca, ca_certificate.pem())?;
+        fs::write(&files.certificate, server_certificate.pem())?;
+        fs::write(&files.key, server_key.serialize_pem())?;
+        Ok(files)
+    }
+}
+
+/// A client configuration that trusts what the authority in the PEM file `ca` signed, and nothing else.
+pub fn trusting(ca: &Path) -> anyhow::Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    let certificate =
+        CertificateDer::from_pem_file(ca).with_context(|| format!("no certificate in {}", ca.display()))?;
+    roots.add(certificate)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+}

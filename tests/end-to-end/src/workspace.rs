@@ -1,0 +1,78 @@
+//! A directory in which one test's provisioner lives.
+
+use std::{
+    ffi::OsStr,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    Configuration, Invocation, Slapd,
+    configuration::{DIRECTORY_SECRET, TARGET_SECRET},
+};
+
+/// A temporary directory with a configuration, its secrets and whatever state the provisioner keeps beside them.
+pub struct TestDir(TempDir);
+
+impl TestDir {
+    /// An empty one.
+    pub fn new() -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("provisioner-").tempdir();
+        dir.map(Self).context("no temporary directory for the provisioner")
+    }
+
+    /// One that is ready to run: the configuration `corp.toml` from `slapd` to `target_url`, and both secrets.
+    pub fn for_slapd(slapd: &Slapd, target_url: &str) -> anyhow::Result<Self> {
+        let dir = Self::new()?;
+        dir.configure(&Configuration::openldap(slapd, target_url))?;
+        dir.directory_secret(&slapd.reader_secret())?;
+        dir.target_secret("test-token")?;
+        Ok(dir)
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Where a file of this name is or would be.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// Writes a file and says where.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.file(name);
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// Reads a file.
+    pub fn read(&self, name: &str) -> io::Result<String> {
+        fs::read_to_string(self.file(name))
+    }
+
+    /// Writes a configuration to the file of its name (`corp.toml`) and says where.
+    pub fn configure(&self, configuration: &Configuration) -> io::Result<PathBuf> {
+        self.write(&format!("{}.toml", configuration.name), &configuration.to_string())
+    }
+
+    /// Writes the directory's secret, as [`Slapd::reader_secret`] gives it.
+    pub fn directory_secret(&self, secret: &Value) -> io::Result<PathBuf> {
+        self.write(DIRECTORY_SECRET, &secret.to_string())
+    }
+
+    /// Writes the target's secret.
+    pub fn target_secret(&self, access_token: &str) -> io::Result<PathBuf> {
+        self.write(TARGET_SECRET, &json!({ "access_token": access_token }).to_string())
+    }
+
+    /// The real `provisioner` with these arguments, in this directory; nothing runs yet.
+    pub fn provisioner(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Invocation {
+        Invocation::new(self.path(), arguments)
+    }
+}

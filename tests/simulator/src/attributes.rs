@@ -1,0 +1,179 @@
+//! From what a caller sent to what it means.
+//!
+//! The result holds only known attributes of the right type. A `null` in it always means *clear this*:
+//! what the caller wrote as `""` or `null` has been judged by then.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    accounts::Attributes,
+    options::{Blank, IdForm, Options, Product, Undeclared, Unknown},
+    reply::Refusal,
+    schema::{self, Attribute, CORE, Kind},
+};
+
+/// Judges a resource that was sent whole, by POST or PUT.
+pub(crate) fn accept_resource(body: &Attributes, options: &Options) -> Result<Attributes, Refusal> {
+    let declared = declared_schemas(body)?;
+    let mut body = body.clone();
+    let undeclared: Vec<String> = body
+        .keys()
+        .filter(|name| schema::is_extension(name) && !schema::is_read_only(name))
+        .filter(|name| !declared.contains(&name.as_str()))
+        .cloned()
+        .collect();
+    match options.undeclared_extensions {
+        Undeclared::Accept => {}
+        Undeclared::Ignore => body.retain(|name, _| !undeclared.contains(name)),
+        Undeclared::Refuse => {
+            if let Some(name) = undeclared.first() {
+                return Err(Refusal::invalid_value(format!(
+                    "schemas: does not name {name}, which the body carries"
+                )));
+            }
+        }
+    }
+    // Some senders put the core attributes under the core URN; nobody is known to take them from there.
+    body.remove(CORE);
+    accept(&body, options)
+}
+
+/// Judges a resource, or the part of one that a PATCH operation names.
+pub(crate) fn accept(body: &Attributes, options: &Options) -> Result<Attributes, Refusal> {
+    let mut body = body.clone();
+    body.retain(|name, _| !schema::is_read_only(name));
+    accept_parts(&body, schema::attributes(options.product), "", options)
+}
+
+fn declared_schemas(body: &Attributes) -> Result<Vec<&str>, Refusal> {
+    let refusal = || Refusal::invalid_value("schemas: must be a list of strings");
+    match body.get("schemas") {
+        None => Ok(Vec::new()),
+        Some(Value::Array(urns)) => urns.iter().map(|urn| urn.as_str().ok_or_else(refusal)).collect(),
+        Some(_) => Err(refusal()),
+    }
+}
+
+fn accept_parts(
+    parts: &Map<String, Value>,
+    known: &[Attribute],
+    within: &str,
+    options: &Options,
+) -> Result<Map<String, Value>, Refusal> {
+    let mut accepted = Map::new();
+    for (name, value) in parts {
+        let place = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
+        let value = match known.iter().find(|attribute| attribute.name == name) {
+            Some(attribute) => accept_value(value, &attribute.kind, &place, options)?,
+            None => accept_unknown(name, value, &place, options)?,
+        };
+        if let Some(value) = value {
+            accepted.insert(name.clone(), value);
+        }
+    }
+    Ok(accepted)
+}
+
+/// Workplace may have extensions that are not recorded, such as the frontline one: they are kept as they come.
+fn accept_unknown(
+    name: &str,
+    value: &Value,
+    place: &str,
+    options: &Options,
+) -> Result<Option<Value>, Refusal> {
+    if options.product == Product::Workplace && schema::is_extension(name) {
+        return match value {
+            Value::Object(_) => Ok(Some(value.clone())),
+            Value::Null => blank(options.null, place),
+            _ => Err(wrong(place, "an object")),
+        };
+    }
+    match options.unknown_attributes {
+        Unknown::Ignore => Ok(None),
+        Unknown::Refuse => Err(Refusal::invalid_value(format!("{place}: there is no such attribute"))),
+    }
+}
+
+fn accept_value(
+    value: &Value,
+    kind: &Kind,
+    place: &str,
+    options: &Options,
+) -> Result<Option<Value>, Refusal> {
+    if value.is_null() {
+        return blank(options.null, place);
+    }
+    if value.as_str() == Some("") {
+        return blank(options.empty_string, place);
+    }
+    let accepted = match (kind, value) {
+        (Kind::Text, Value::String(_)) | (Kind::Flag, Value::Bool(_)) => value.clone(),
+        (Kind::Text, _) => return Err(wrong(place, "a string")),
+        (Kind::Flag, _) => return Err(wrong(place, "true or false")),
+        (Kind::OneOf(choices), Value::String(text)) if choices.contains(&text.as_str()) => value.clone(),
+        (Kind::OneOf(choices), _) => {
+            return Err(wrong(place, &format!("one of {}", choices.join(", "))));
+        }
+        (Kind::Integer, Value::Number(number)) if number.is_i64() => value.clone(),
+        (Kind::Integer, _) => return Err(wrong(place, "an integer")),
+        (Kind::AccountId, _) => {
+            account_id(value, options.ids).ok_or_else(|| wrong(place, "the numeric id of an account"))?.into()
+        }
+        (Kind::Object(known), Value::Object(parts)) => {
+            Value::Object(accept_parts(parts, known, place, options)?)
+        }
+        (Kind::Object(_), _) => return Err(wrong(place, "an object")),
+        (Kind::List(known), Value::Array(elements)) => {
+            return accept_list(elements, known, place, options);
+        }
+        (Kind::List(_), _) => return Err(wrong(place, "a list")),
+    };
+    Ok(Some(accepted))
+}
+
+/// An element that says nothing but its type, because its content was blank, is no element.
+fn accept_list(
+    elements: &[Value],
+    known: &[Attribute],
+    place: &str,
+    options: &Options,
+) -> Result<Option<Value>, Refusal> {
+    let mut accepted = Vec::new();
+    let mut cleared = false;
+    for element in elements {
+        let Value::Object(parts) = element else {
+            return Err(wrong(place, "a list of objects"));
+        };
+        let mut parts_accepted = accept_parts(parts, known, place, options)?;
+        cleared |= parts_accepted.values().any(Value::is_null);
+        parts_accepted.retain(|_, value| !value.is_null());
+        let says_something = |name: &str| !matches!(name, "type" | "primary");
+        let lost_content =
+            parts_accepted.len() < parts.len() && !parts_accepted.keys().any(|name| says_something(name));
+        if !lost_content {
+            accepted.push(Value::Object(parts_accepted));
+        }
+    }
+    let was_ignored = accepted.is_empty() && !elements.is_empty() && !cleared;
+    Ok((!was_ignored).then_some(Value::Array(accepted)))
+}
+
+fn account_id(value: &Value, ids: IdForm) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(digits) if ids == IdForm::Text => digits.parse().ok(),
+        _ => None,
+    }
+}
+
+fn blank(rule: Blank, place: &str) -> Result<Option<Value>, Refusal> {
+    match rule {
+        Blank::Clear => Ok(Some(Value::Null)),
+        Blank::Ignore => Ok(None),
+        Blank::Refuse => Err(Refusal::invalid_value(format!("{place}: must not be empty"))),
+    }
+}
+
+fn wrong(place: &str, expected: &str) -> Refusal {
+    Refusal::invalid_value(format!("{place}: must be {expected}"))
+}

@@ -1,0 +1,83 @@
+//! What must hold before an account is kept.
+//!
+//! An update is only held to what it touches. An account that was seeded in a strange state can still be
+//! changed elsewhere, as at a server that has tightened its rules over the years.
+
+use crate::{
+    accounts::{Account, Accounts, Attributes, external_id, user_name},
+    options::Options,
+    reply::Refusal,
+    schema::ENTERPRISE,
+};
+
+pub(crate) fn check(
+    before: Option<&Account>,
+    after: &Attributes,
+    accounts: &Accounts,
+    options: &Options,
+) -> Result<(), Refusal> {
+    let empty = Attributes::new();
+    let old = before.map_or(&empty, |account| &account.attributes);
+    let own_id = before.map(|account| account.id);
+
+    let had_key = before.is_none() || user_name(old).or(external_id(old)).is_some();
+    if had_key && user_name(after).or(external_id(after)).is_none() {
+        return Err(Refusal::invalid_value("userName: is required where there is no externalId"));
+    }
+    if let Some(name) = user_name(after)
+        && user_name(old) != Some(name)
+    {
+        check_user_name(name, options)?;
+        if is_other(accounts.with_user_name(name), own_id) {
+            return Err(Refusal::duplicate("userName", options));
+        }
+    }
+    if let Some(id) = external_id(after)
+        && external_id(old) != Some(id)
+        && is_other(accounts.with_external_id(id), own_id)
+    {
+        return Err(Refusal::duplicate("externalId", options));
+    }
+    let had_name = before.is_none() || formatted_name(old).is_some();
+    if had_name && formatted_name(after).is_none() {
+        return Err(Refusal::invalid_value("name.formatted: is required"));
+    }
+    if options.manager_must_exist
+        && let Some(manager) = manager_id(after)
+        && manager_id(old) != Some(manager)
+        && accounts.get(manager).is_none()
+    {
+        return Err(Refusal::invalid_value(format!("manager.managerId: there is no account {manager}")));
+    }
+    Ok(())
+}
+
+fn check_user_name(name: &str, options: &Options) -> Result<(), Refusal> {
+    let domain =
+        email_domain(name).ok_or_else(|| Refusal::invalid_value("userName: must be an e-mail address"))?;
+    if !options.is_verified(domain) {
+        return Err(Refusal::unverified_domain(domain));
+    }
+    Ok(())
+}
+
+fn email_domain(text: &str) -> Option<&str> {
+    let (local, domain) = text.split_once('@')?;
+    let is_plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let is_domain =
+        !domain.contains('@') && domain.contains('.') && domain.split('.').all(|label| !label.is_empty());
+    (is_plain && is_domain && !local.is_empty()).then_some(domain)
+}
+
+fn is_other(holder: Option<&Account>, own_id: Option<u64>) -> bool {
+    holder.is_some_and(|holder| Some(holder.id) != own_id)
+}
+
+fn formatted_name(attributes: &Attributes) -> Option<&str> {
+    attributes.get("name")?.get("formatted")?.as_str()
+}
+
+fn manager_id(attributes: &Attributes) -> Option<u64> {
+    let manager = attributes.get(ENTERPRISE)?.get("manager")?;
+    manager.get("managerId")?.as_u64()
+}

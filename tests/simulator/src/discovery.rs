@@ -1,0 +1,23 @@
+//! What the server says it can do.
+
+use serde_json::{Value, json};
+
+use crate::options::Options;
+
+/// RFC 7643's form; the live body is not recorded.
+pub(crate) fn service_provider_config(options: &Options) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
+        "patch": {"supported": options.patch},
+        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
+        "filter": {"supported": true, "maxResults": options.page_max},
+        "changePassword": {"supported": false},
+        "sort": {"supported": false},
+        "etag": {"supported": false},
+        "authenticationSchemes": [{
+            "type": "oauthbearertoken",
+            "name": "OAuth Bearer Token",
+            "description": "The access token of a custom integration",
+        }],
+    })
+}

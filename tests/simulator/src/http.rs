@@ -1,0 +1,96 @@
+//! From bytes to the state and back.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use tokio::time::sleep;
+
+use crate::{
+    call::Call,
+    connection::Switch,
+    control,
+    reply::{Content, Reply},
+    simulator::Shared,
+};
+
+const X_APP_USAGE: HeaderName = HeaderName::from_static("x-app-usage");
+
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/_simulator/accounts", get(control::accounts))
+        .route("/_simulator/requests", get(control::requests))
+        .route("/_simulator/faults", post(control::inject).delete(control::clear_faults))
+        .route("/_simulator/reset", post(control::reset))
+        .fallback(api)
+        .with_state(shared)
+}
+
+async fn api(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(switch): ConnectInfo<Switch>,
+    request: Request,
+) -> Response {
+    let call = Call::read(request, shared.since_start()).await;
+    // In a task of its own, because a caller that gives up waiting doesn't undo what it asked for.
+    let reply = tokio::spawn(serve(shared.clone(), call)).await;
+    let Ok(Some(reply)) = reply else {
+        switch.cut();
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = into_response(reply);
+    if let Some(percent) = shared.lock().options.app_usage
+        && let Ok(usage) = HeaderValue::try_from(format!(
+            r#"{{"call_count":{percent},"total_time":{percent},"total_cputime":0}}"#
+        ))
+    {
+        response.headers_mut().insert(X_APP_USAGE, usage);
+    }
+    response
+}
+
+async fn serve(shared: Arc<Shared>, call: Call) -> Option<Reply> {
+    let (fault, latency) = {
+        let mut state = shared.lock();
+        (state.take_fault(&call, Instant::now()), state.latency)
+    };
+    let before = fault.as_ref().map(|fault| fault.delay_before());
+    let after = fault.as_ref().map(|fault| fault.delay_after());
+    sleep(latency + before.unwrap_or_default()).await;
+    let reply = shared.lock().serve(&call, fault);
+    sleep(after.unwrap_or_default()).await;
+    reply
+}
+
+fn into_response(reply: Reply) -> Response {
+    let Reply { status, content, retry_after } = reply;
+    let (kind, body) = match content {
+        Content::Json(value) => (Some("application/json"), value.to_string()),
+        Content::MalformedJson => (Some("application/json"), r#"{"id":1000"#.to_owned()),
+        Content::Html => (
+            Some("text/html"),
+            format!("<html><body><h1>{status}</h1><p>Sorry, something went wrong.</p></body></html>"),
+        ),
+        Content::Error | Content::Empty => (None, String::new()),
+    };
+    let mut response = Response::new(Body::from(body));
+    // A status that HTTP doesn't have, or that announces another answer, can't be the last word.
+    *response.status_mut() = StatusCode::from_u16(status)
+        .ok()
+        .filter(|status| !status.is_informational())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if let Some(kind) = kind {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    if let Some(seconds) = retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}

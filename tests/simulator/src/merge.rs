@@ -1,0 +1,132 @@
+//! How new values come to stand beside old ones.
+
+use serde_json::{Map, Value};
+
+use crate::accounts::Attributes;
+
+/// How far down objects are merged; below that they are replaced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Depth {
+    /// PUT: the parts of `name` and of an extension stand beside those that are there.
+    Attributes,
+    /// PATCH: so do the parts of what is inside an extension, such as its manager.
+    Parts,
+}
+
+/// Puts `new` over `old`: a `null` clears, an object joins the one that is there, the rest replaces.
+pub(crate) fn merge(old: &mut Attributes, new: Attributes, depth: Depth) {
+    let levels = match depth {
+        Depth::Attributes => 1,
+        Depth::Parts => 2,
+    };
+    merge_levels(old, new, levels);
+}
+
+/// A resource that stands alone, with nothing in it that only meant *clear this*.
+pub(crate) fn replacement(new: Attributes) -> Attributes {
+    let mut fresh = Map::new();
+    merge(&mut fresh, new, Depth::Attributes);
+    fresh
+}
+
+fn merge_levels(old: &mut Map<String, Value>, new: Map<String, Value>, levels: usize) {
+    for (name, value) in new {
+        let merged = match value {
+            Value::Object(parts) => {
+                let mut target = match old.remove(&name) {
+                    Some(Value::Object(there)) if levels > 0 => there,
+                    _ => Map::new(),
+                };
+                merge_levels(&mut target, parts, levels.saturating_sub(1));
+                Value::Object(target)
+            }
+            other => other,
+        };
+        if is_nothing(&merged) {
+            old.remove(&name);
+        } else {
+            old.insert(name, merged);
+        }
+    }
+}
+
+/// An attribute without a value is the same as an absent one (RFC 7643, section 2.5).
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(parts) => parts.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: Value) -> Attributes {
+        value.as_object().cloned().unwrap_or_default()
+    }
+
+    fn check(depth: Depth, old: Value, new: Value, expect: Value) {
+        let mut merged = object(old);
+        merge(&mut merged, object(new), depth);
+        assert_eq!(Value::Object(merged), expect);
+    }
+
+    #[test]
+    fn put_merges_one_level_deep() {
+        let check = |old, new, expect| check(Depth::Attributes, old, new, expect);
+        check(
+            json!({"title": "a", "active": true}),
+            json!({"active": false}),
+            json!({"title": "a", "active": false}),
+        );
+        check(
+            json!({"name": {"formatted": "A B", "givenName": "A"}}),
+            json!({"name": {"givenName": "C"}}),
+            json!({"name": {"formatted": "A B", "givenName": "C"}}),
+        );
+        check(
+            json!({"x": {"department": "d", "manager": {"managerId": 1, "displayName": "M"}}}),
+            json!({"x": {"manager": {"managerId": 2}}}),
+            json!({"x": {"department": "d", "manager": {"managerId": 2}}}),
+        );
+        check(
+            json!({"emails": [{"value": "a"}, {"value": "b"}]}),
+            json!({"emails": [{"value": "c"}]}),
+            json!({"emails": [{"value": "c"}]}),
+        );
+    }
+
+    #[test]
+    fn patch_merges_two_levels_deep() {
+        check(
+            Depth::Parts,
+            json!({"x": {"manager": {"managerId": 1, "displayName": "M"}}}),
+            json!({"x": {"manager": {"managerId": 2}}}),
+            json!({"x": {"manager": {"managerId": 2, "displayName": "M"}}}),
+        );
+    }
+
+    #[test]
+    fn null_clears_and_leaves_nothing_empty_behind() {
+        let check = |old, new, expect| check(Depth::Attributes, old, new, expect);
+        check(json!({"title": "a"}), json!({"title": null}), json!({}));
+        check(json!({"a": [1]}), json!({"a": []}), json!({}));
+        check(json!({"name": {"middleName": "x"}}), json!({"name": {"middleName": null}}), json!({}));
+        check(
+            json!({"x": {"department": "d", "manager": {"managerId": 1}}}),
+            json!({"x": {"manager": {"managerId": null}}}),
+            json!({"x": {"department": "d"}}),
+        );
+    }
+
+    #[test]
+    fn a_replacement_forgets_what_was_there() {
+        let fresh = replacement(object(json!({"a": 1, "b": null, "c": {"d": null}})));
+        assert_eq!(Value::Object(fresh), json!({"a": 1}));
+    }
+}

@@ -1,0 +1,197 @@
+//! Every fact that could be otherwise, as a switch.
+
+use clap::ValueEnum;
+
+/// How the simulated server behaves; the default is what is documented.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// The token that callers must bring.
+    pub token: String,
+    /// Which product answers: it decides which attributes exist.
+    pub product: Product,
+    /// Resources on a page when the caller gives no `count`: 10 \[sample\].
+    pub page_default: usize,
+    /// The most resources on a page, whatever the caller asks for. Not recorded; Meta's exporter uses 100 \[sample\].
+    pub page_max: usize,
+    /// What a list without resources looks like: both forms occur \[sample\].
+    pub no_match: NoMatch,
+    /// How ids are written: as numbers, sometimes read as strings \[sample\].
+    pub ids: IdForm,
+    /// How `inviteDate` is written: both forms occur \[seen\].
+    pub dates: DateForm,
+    /// Whether resources carry attributes that no schema names (badges, groups, work teams) \[doc\].
+    pub unknown_fields: bool,
+    /// Whether an account without e-mails shows its `userName` as its work e-mail \[seen\].
+    pub mirror_emails: bool,
+    /// What PUT does with attributes that it doesn't mention: Meta's samples rely on a merge \[sample\].
+    pub put: PutRule,
+    /// Whether PATCH exists: on v2 only \[doc\].
+    pub patch: bool,
+    /// What PATCH does when its path selects no value. Not recorded; RFC 7644 refuses.
+    pub patch_no_target: NoTarget,
+    /// What an attribute sent as `""` does. Not recorded; clears at Workvivo \[doc\].
+    pub empty_string: Blank,
+    /// What an attribute sent as `null` does. Not recorded; Workvivo says never to send it \[doc\].
+    pub null: Blank,
+    /// What an attribute that the schema doesn't know does. Not recorded.
+    pub unknown_attributes: Unknown,
+    /// What an extension does that the body carries but `schemas` doesn't name. Not recorded.
+    pub undeclared_extensions: Undeclared,
+    /// The domains that a `userName` may have; none means that every domain counts as verified \[doc\].
+    pub verified_domains: Vec<String>,
+    /// Whether `managerId` must name an existing account: "the manager must exist first" \[sample\].
+    pub manager_must_exist: bool,
+    /// The status that answers a `userName` or `externalId` which another account has. Not recorded.
+    pub duplicate_status: u16,
+    /// The body that goes with it, where it differs from `error_shape`. Not recorded.
+    pub duplicate_shape: Option<ErrorShape>,
+    /// The body of every other refusal: three shapes are documented, none is said to be the rule \[doc\].
+    pub error_shape: ErrorShape,
+    /// The status that answers a caller without `User-Agent`; that it is refused is \[doc\], with what is not recorded.
+    pub no_user_agent_status: u16,
+    /// Percent of the call budget that is used, told by the header `x-app-usage` \[doc\].
+    pub app_usage: Option<u8>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            token: "simulator-token".to_owned(),
+            product: Product::Workplace,
+            page_default: 10,
+            page_max: 100,
+            no_match: NoMatch::Empty,
+            ids: IdForm::Number,
+            dates: DateForm::Seconds,
+            unknown_fields: true,
+            mirror_emails: true,
+            put: PutRule::Merge,
+            patch: true,
+            patch_no_target: NoTarget::Refuse,
+            empty_string: Blank::Clear,
+            null: Blank::Ignore,
+            unknown_attributes: Unknown::Ignore,
+            undeclared_extensions: Undeclared::Accept,
+            verified_domains: Vec::new(),
+            manager_must_exist: true,
+            duplicate_status: 409,
+            duplicate_shape: None,
+            error_shape: ErrorShape::Errors,
+            no_user_agent_status: 403,
+            app_usage: None,
+        }
+    }
+}
+
+impl Options {
+    /// Meta Admin Center, which serves the same host with fewer attributes \[doc\].
+    pub fn admin_center() -> Self {
+        Self { product: Product::AdminCenter, ..Self::default() }
+    }
+
+    pub(crate) fn is_verified(&self, domain: &str) -> bool {
+        self.verified_domains.is_empty()
+            || self.verified_domains.iter().any(|verified| verified.eq_ignore_ascii_case(domain))
+    }
+}
+
+/// The product behind the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Product {
+    /// Workplace: everything.
+    Workplace,
+    /// Meta Admin Center: no manager, no Facebook extensions, and only `userName` can be filtered on.
+    AdminCenter,
+}
+
+/// A list that has nothing to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NoMatch {
+    /// `"Resources": []`.
+    Empty,
+    /// No `Resources` at all.
+    Absent,
+}
+
+/// How account ids are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IdForm {
+    /// A JSON number of 15 digits.
+    Number,
+    /// The same digits in a string, which is then accepted for a `managerId` too.
+    Text,
+}
+
+/// How dates are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DateForm {
+    /// Unix seconds, a JSON number.
+    Seconds,
+    /// ISO 8601, a string.
+    Iso8601,
+}
+
+/// What PUT does with attributes that the body doesn't mention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PutRule {
+    /// They stay; parts of `name` and of extensions too.
+    Merge,
+    /// They are lost, as RFC 7644 has it.
+    Replace,
+}
+
+/// What a PATCH path that selects nothing leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NoTarget {
+    /// 400 with `noTarget`.
+    Refuse,
+    /// The value is made, of the type that the path selects.
+    Create,
+}
+
+/// What an attribute sent without content does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Blank {
+    /// The attribute loses its value.
+    Clear,
+    /// The request is refused with 400.
+    Refuse,
+    /// The attribute stays as it was.
+    Ignore,
+}
+
+/// What an attribute outside the schema does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Unknown {
+    /// Nothing: it is dropped.
+    Ignore,
+    /// The request is refused with 400.
+    Refuse,
+}
+
+/// What an extension does that `schemas` doesn't name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Undeclared {
+    /// It counts all the same.
+    Accept,
+    /// It is dropped.
+    Ignore,
+    /// The request is refused with 400.
+    Refuse,
+}
+
+/// The body of a refusal; any of them may come on any status \[doc\].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ErrorShape {
+    /// `{"Errors":[{"description":…,"code":…}]}`.
+    Errors,
+    /// RFC 7644's Error message.
+    Scim,
+    /// The Graph platform's `{"error":{"message":…,"type":…,"code":…}}`.
+    Graph,
+    /// No body at all.
+    Empty,
+}

@@ -1,0 +1,226 @@
+//! PATCH: operations on parts of an account (RFC 7644, section 3.5.2).
+//!
+//! One use is recorded, a `replace` of `authMethod` \[sample\]; the rest follows the RFC. Each operation is
+//! turned into a fragment of a resource, and from there on goes the way that PUT goes.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    accounts::Attributes,
+    attributes,
+    filter::Comparison,
+    merge::{Depth, merge},
+    options::{Blank, NoTarget, Options},
+    path::{Path, Target},
+    reply::Refusal,
+};
+
+const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+/// Whether a list grows or is written anew.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mode {
+    Add,
+    Replace,
+}
+
+/// Carries out all operations, or none: the caller drops `account` when one is refused.
+pub(crate) fn apply(
+    account: &mut Attributes,
+    request: &Attributes,
+    options: &Options,
+) -> Result<(), Refusal> {
+    let syntax = |detail: &str| Refusal::invalid("invalidSyntax", detail);
+    let is_patch =
+        request.get("schemas").and_then(Value::as_array).is_some_and(|urns| urns.contains(&json!(PATCH_OP)));
+    if !is_patch {
+        return Err(syntax("schemas: must name the PatchOp message"));
+    }
+    let operations = match request.get("Operations") {
+        Some(Value::Array(operations)) if !operations.is_empty() => operations,
+        _ => return Err(syntax("Operations: must be a list of operations")),
+    };
+    for operation in operations {
+        let path = match operation.get("path") {
+            None => None,
+            Some(Value::String(path)) => Some(Path::parse(path)?),
+            Some(_) => return Err(Refusal::invalid("invalidPath", "path: must be a string")),
+        };
+        let name = operation.get("op").and_then(Value::as_str).unwrap_or("");
+        let mode = match name.to_ascii_lowercase().as_str() {
+            "add" => Mode::Add,
+            "replace" => Mode::Replace,
+            "remove" => {
+                let path =
+                    path.ok_or_else(|| Refusal::invalid("noTarget", "path: must say what to remove"))?;
+                remove(account, &path);
+                continue;
+            }
+            _ => return Err(syntax("op: must be add, replace or remove")),
+        };
+        match (path, operation.get("value")) {
+            (Some(path), Some(value)) => set(account, mode, &path, value, options)?,
+            (None, Some(Value::Object(values))) => {
+                for (name, value) in values {
+                    // Senders put paths where the RFC has attribute names.
+                    set(account, mode, &Path::parse(name)?, value, options)?;
+                }
+            }
+            (None, Some(_)) => {
+                return Err(Refusal::invalid_value("value: must be an object without path"));
+            }
+            (_, None) => return Err(Refusal::invalid_value("value: is missing")),
+        }
+    }
+    Ok(())
+}
+
+fn set(
+    account: &mut Attributes,
+    mode: Mode,
+    path: &Path,
+    value: &Value,
+    options: &Options,
+) -> Result<(), Refusal> {
+    if is_ignored(value, options) {
+        return Ok(());
+    }
+    let there = container(account, path);
+    let list = |attribute: &str| {
+        let list = there.and_then(|there| there.get(attribute));
+        list.and_then(Value::as_array).cloned()
+    };
+    let fragment = match &path.target {
+        Target::Extension => value.clone(),
+        Target::Attribute(attribute) => match list(attribute) {
+            Some(elements) if mode == Mode::Add => json!({attribute: added(elements, value)}),
+            _ => json!({attribute: value}),
+        },
+        Target::Part(attribute, part) => json!({attribute: {part: value}}),
+        Target::Elements(attribute, comparison, part) => {
+            let mut elements = list(attribute).unwrap_or_default();
+            if !elements.iter().any(|element| comparison.selects(element)) {
+                elements.push(missing_element(comparison, options)?);
+            }
+            for element in elements.iter_mut().filter(|e| comparison.selects(e)) {
+                write_element(element, part.as_deref(), value)?;
+            }
+            json!({attribute: elements})
+        }
+    };
+    let fragment = match &path.extension {
+        Some(urn) => json!({urn: fragment}),
+        None => fragment,
+    };
+    if let Value::Object(fragment) = fragment {
+        merge(account, attributes::accept(&fragment, options)?, Depth::Parts);
+    }
+    Ok(())
+}
+
+/// A blank that is ignored must not reach a list either, where it would take its element along.
+fn is_ignored(value: &Value, options: &Options) -> bool {
+    match value {
+        Value::Null => options.null == Blank::Ignore,
+        Value::String(text) if text.is_empty() => options.empty_string == Blank::Ignore,
+        _ => false,
+    }
+}
+
+fn container<'a>(account: &'a Attributes, path: &Path) -> Option<&'a Map<String, Value>> {
+    match &path.extension {
+        Some(urn) => account.get(urn)?.as_object(),
+        None => Some(account),
+    }
+}
+
+/// Values that are there already are not added twice, and only the newest primary stays primary.
+fn added(mut elements: Vec<Value>, value: &Value) -> Vec<Value> {
+    let new = match value {
+        Value::Array(new) => new.clone(),
+        one => vec![one.clone()],
+    };
+    for value in new {
+        if elements.contains(&value) {
+            continue;
+        }
+        if value.get("primary") == Some(&Value::Bool(true)) {
+            for parts in elements.iter_mut().filter_map(Value::as_object_mut) {
+                parts.remove("primary");
+            }
+        }
+        elements.push(value);
+    }
+    elements
+}
+
+fn missing_element(comparison: &Comparison, options: &Options) -> Result<Value, Refusal> {
+    let Comparison { attribute, value } = comparison;
+    match options.patch_no_target {
+        NoTarget::Create => Ok(json!({attribute: value})),
+        NoTarget::Refuse => {
+            Err(Refusal::invalid("noTarget", format!("path: no value has the {attribute} {value}")))
+        }
+    }
+}
+
+fn write_element(element: &mut Value, part: Option<&str>, value: &Value) -> Result<(), Refusal> {
+    let Some(parts) = element.as_object_mut() else {
+        return Ok(());
+    };
+    match (part, value) {
+        (Some(part), value) => {
+            parts.insert(part.to_owned(), value.clone());
+        }
+        (None, Value::Object(new)) => parts.extend(new.clone()),
+        (None, _) => return Err(Refusal::invalid_value("value: must be an object")),
+    }
+    Ok(())
+}
+
+/// Removing what isn't there is no error: the account ends as it was asked to.
+fn remove(account: &mut Attributes, path: &Path) {
+    let Some(urn) = &path.extension else {
+        return remove_target(account, &path.target);
+    };
+    if path.target == Target::Extension {
+        account.remove(urn);
+    } else if let Some(Value::Object(extension)) = account.get_mut(urn) {
+        remove_target(extension, &path.target);
+        if extension.is_empty() {
+            account.remove(urn);
+        }
+    }
+}
+
+fn remove_target(container: &mut Map<String, Value>, target: &Target) {
+    let (attribute, is_empty) = match target {
+        Target::Extension => return,
+        Target::Attribute(attribute) => (attribute, true),
+        Target::Part(attribute, part) => {
+            let Some(Value::Object(parts)) = container.get_mut(attribute) else {
+                return;
+            };
+            parts.remove(part);
+            (attribute, parts.is_empty())
+        }
+        Target::Elements(attribute, comparison, part) => {
+            let Some(Value::Array(elements)) = container.get_mut(attribute) else {
+                return;
+            };
+            match part {
+                None => elements.retain(|element| !comparison.selects(element)),
+                Some(part) => {
+                    let selected = elements.iter_mut().filter(|e| comparison.selects(e));
+                    for parts in selected.filter_map(Value::as_object_mut) {
+                        parts.remove(part);
+                    }
+                }
+            }
+            (attribute, elements.is_empty())
+        }
+    };
+    if is_empty {
+        container.remove(attribute);
+    }
+}

@@ -1,0 +1,137 @@
+//! The paths of PATCH operations (RFC 7644, section 3.5.2).
+
+use crate::{
+    filter::Comparison,
+    reply::Refusal,
+    schema::{self, CORE},
+};
+
+/// `urn:…:User:attribute[type eq "work"].part`, of which every piece but one may be missing.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Path {
+    pub(crate) extension: Option<String>,
+    pub(crate) target: Target,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Target {
+    /// The extension as a whole.
+    Extension,
+    Attribute(String),
+    Part(String, String),
+    /// Elements of a list, or one part of each.
+    Elements(String, Comparison, Option<String>),
+}
+
+impl Path {
+    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+        parse(text.trim())
+            .ok_or_else(|| Refusal::invalid("invalidPath", format!("path {text:?}: not understood")))
+    }
+}
+
+fn parse(text: &str) -> Option<Path> {
+    if !schema::is_extension(text) {
+        return Some(Path { extension: None, target: target(text)? });
+    }
+    // Every URN that is recorded ends in `:User`; what follows is the attribute.
+    let (urn, target) = match text.split_once(":User:") {
+        Some((stem, rest)) => (format!("{stem}:User"), target(rest)?),
+        None if text.ends_with(":User") => (text.to_owned(), Target::Extension),
+        None => return None,
+    };
+    match (urn == CORE, &target) {
+        (true, Target::Extension) => None,
+        (true, _) => Some(Path { extension: None, target }),
+        (false, _) => Some(Path { extension: Some(urn), target }),
+    }
+}
+
+fn target(text: &str) -> Option<Target> {
+    if let Some((attribute, rest)) = text.split_once('[') {
+        // The last bracket closes: a quoted value may hold others, a part can't.
+        let (comparison, rest) = rest.rsplit_once(']')?;
+        let part = match rest.strip_prefix('.') {
+            Some(part) => Some(name(part)?),
+            None if rest.is_empty() => None,
+            None => return None,
+        };
+        let comparison = Comparison::parse(comparison)?;
+        return Some(Target::Elements(name(attribute)?, comparison, part));
+    }
+    Some(match text.split_once('.') {
+        Some((attribute, part)) => Target::Part(name(attribute)?, name(part)?),
+        None => Target::Attribute(name(text)?),
+    })
+}
+
+fn name(text: &str) -> Option<String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$');
+    (!text.is_empty() && text.chars().all(allowed)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(text: &str, extension: Option<&str>, target: Target) {
+        let extension = extension.map(str::to_owned);
+        assert_eq!(Path::parse(text), Ok(Path { extension, target }), "{text}");
+    }
+
+    fn attribute(name: &str) -> Target {
+        Target::Attribute(name.to_owned())
+    }
+
+    fn part(attribute: &str, part: &str) -> Target {
+        Target::Part(attribute.to_owned(), part.to_owned())
+    }
+
+    fn elements(attribute: &str, kind: &str, part: Option<&str>) -> Target {
+        let comparison = Comparison { attribute: "type".to_owned(), value: json!(kind) };
+        Target::Elements(attribute.to_owned(), comparison, part.map(str::to_owned))
+    }
+
+    #[test]
+    fn the_forms_in_use_are_understood() {
+        check("title", None, attribute("title"));
+        check("name.givenName", None, part("name", "givenName"));
+        check(r#"emails[type eq "work"].value"#, None, elements("emails", "work", Some("value")));
+        check(r#"phoneNumbers[type eq "odd]"]"#, None, elements("phoneNumbers", "odd]", None));
+        check(
+            &format!("{}:department", schema::ENTERPRISE),
+            Some(schema::ENTERPRISE),
+            attribute("department"),
+        );
+        check(
+            &format!("{}:manager.managerId", schema::ENTERPRISE),
+            Some(schema::ENTERPRISE),
+            part("manager", "managerId"),
+        );
+        check(schema::ENTERPRISE, Some(schema::ENTERPRISE), Target::Extension);
+        check(&format!("{CORE}:title"), None, attribute("title"));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "",
+            ".",
+            "name.",
+            "a.b.c",
+            "emails[",
+            "emails[]",
+            "emails]",
+            "emails[type eq]",
+            r#"emails[type eq "work"]value"#,
+            r#"emails[type eq "work"].a.b"#,
+            "urn:something",
+            CORE,
+            "a b",
+        ] {
+            assert!(Path::parse(text).is_err(), "{text}");
+        }
+    }
+}

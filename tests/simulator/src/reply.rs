@@ -1,0 +1,142 @@
+//! What goes back to the caller, and why a request is refused.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::options::{ErrorShape, Options};
+
+/// Graph's code for a token that is no longer good \[doc\].
+pub(crate) const TOKEN_INVALID: i64 = 190;
+/// The code that is named for a `userName` in a domain that the tenant hasn't verified \[doc\].
+pub(crate) const DOMAIN_UNVERIFIED: i64 = 1_789_003;
+
+/// An answer.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// What the body holds.
+    #[serde(default)]
+    pub content: Content,
+    /// Seconds for the header `Retry-After`, which Workplace is not known to send.
+    #[serde(default)]
+    pub retry_after: Option<u64>,
+}
+
+impl Reply {
+    /// An answer with this status and an error body of the configured shape.
+    pub fn status(status: u16) -> Self {
+        Self { status, content: Content::Error, retry_after: None }
+    }
+
+    /// An answer that carries JSON.
+    pub fn json(status: u16, body: Value) -> Self {
+        Self { status, content: Content::Json(body), retry_after: None }
+    }
+
+    /// The same answer with another body.
+    pub fn content(self, content: Content) -> Self {
+        Self { content, ..self }
+    }
+
+    /// The same answer with a `Retry-After` of this many seconds.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+}
+
+/// The body of an answer.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// An error body of the configured shape.
+    #[default]
+    Error,
+    /// This JSON.
+    Json(Value),
+    /// A page from something in between, such as a proxy \[doc\].
+    Html,
+    /// Nothing \[doc\].
+    Empty,
+    /// A resource that was cut off half-way.
+    MalformedJson,
+}
+
+/// Why a request can't be served, before it has taken one of the error shapes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Refusal {
+    status: u16,
+    scim_type: Option<&'static str>,
+    code: i64,
+    detail: String,
+    shape: Option<ErrorShape>,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, detail: impl Into<String>) -> Self {
+        Self { status, scim_type: None, code: i64::from(status), detail: detail.into(), shape: None }
+    }
+
+    pub(crate) fn invalid(scim_type: &'static str, detail: impl Into<String>) -> Self {
+        Self { scim_type: Some(scim_type), ..Self::new(400, detail) }
+    }
+
+    pub(crate) fn invalid_value(detail: impl Into<String>) -> Self {
+        Self::invalid("invalidValue", detail)
+    }
+
+    pub(crate) fn duplicate(attribute: &str, options: &Options) -> Self {
+        Self {
+            scim_type: Some("uniqueness"),
+            shape: options.duplicate_shape,
+            ..Self::new(options.duplicate_status, format!("{attribute} belongs to another account"))
+        }
+    }
+
+    pub(crate) fn unverified_domain(domain: &str) -> Self {
+        Self {
+            code: DOMAIN_UNVERIFIED,
+            ..Self::invalid_value(format!("userName: the domain {domain} is not verified for this community"))
+        }
+    }
+
+    /// The token is refused the Graph way, whatever shape the rest takes \[doc\].
+    pub(crate) fn token() -> Self {
+        Self {
+            shape: Some(ErrorShape::Graph),
+            code: TOKEN_INVALID,
+            ..Self::new(401, "Invalid OAuth access token")
+        }
+    }
+
+    pub(crate) fn graph_throttle(status: u16, code: i64) -> Self {
+        Self {
+            shape: Some(ErrorShape::Graph),
+            code,
+            ..Self::new(status, "Application request limit reached")
+        }
+    }
+
+    pub(crate) fn reply(&self, default_shape: ErrorShape) -> Reply {
+        let Self { status, scim_type, code, detail, shape } = self;
+        let body = match shape.unwrap_or(default_shape) {
+            ErrorShape::Errors => json!({"Errors": [{"description": detail, "code": code}]}),
+            ErrorShape::Scim => {
+                let mut body = json!({
+                    "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+                    "status": status.to_string(),
+                    "detail": detail,
+                });
+                if let (Some(scim_type), Some(body)) = (scim_type, body.as_object_mut()) {
+                    body.insert("scimType".to_owned(), json!(scim_type));
+                }
+                body
+            }
+            ErrorShape::Graph => {
+                json!({"error": {"message": detail, "type": "OAuthException", "code": code}})
+            }
+            ErrorShape::Empty => return Reply::status(*status).content(Content::Empty),
+        };
+        Reply::json(*status, body)
+    }
+}

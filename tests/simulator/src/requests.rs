@@ -1,0 +1,53 @@
+//! What the simulator was asked.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+/// One request, as it was served.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Request {
+    /// The method, in capitals.
+    pub method: String,
+    /// The path, such as `/Users/100000000000001`.
+    pub path: String,
+    /// The query parameters, decoded.
+    pub query: BTreeMap<String, String>,
+    /// The status of the answer; 0 if the connection was closed without one.
+    pub status: u16,
+    /// Whether the method asks for a change, refused or not.
+    pub write: bool,
+    /// Whether an account is different, new or gone because of it.
+    pub changed: bool,
+    /// The body, if it was JSON.
+    pub body: Option<Value>,
+    /// When it arrived, counted from the simulator's start.
+    #[serde(rename = "at_ms", serialize_with = "milliseconds")]
+    pub at: Duration,
+}
+
+impl Request {
+    /// The filter of a look-up.
+    pub fn filter(&self) -> Option<&str> {
+        self.query.get("filter").map(String::as_str)
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)?;
+        for (position, (name, value)) in self.query.iter().enumerate() {
+            let separator = if position == 0 { '?' } else { '&' };
+            write!(f, "{separator}{name}={value}")?;
+        }
+        match self.status {
+            0 => write!(f, " → no answer"),
+            status => write!(f, " → {status}"),
+        }
+    }
+}
+
+fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u128(time.as_millis())
+}

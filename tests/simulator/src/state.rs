@@ -1,0 +1,136 @@
+//! Everything that the simulator remembers, and how it serves one request.
+//!
+//! A request takes effect and is logged in one step, so that the log's order is the order of the effects.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    accounts::Accounts,
+    call::Call,
+    discovery,
+    faults::{Effect, Faults},
+    filter::Comparison,
+    options::Options,
+    reply::{Content, Refusal, Reply},
+    requests::Request,
+    schema,
+    users::{self, Outcome},
+};
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) options: Options,
+    pub(crate) accounts: Accounts,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) faults: Faults,
+    pub(crate) latency: Duration,
+}
+
+impl State {
+    /// The fault that strikes this request.
+    pub(crate) fn take_fault(&mut self, call: &Call, now: Instant) -> Option<Effect> {
+        if self.faults.is_empty() {
+            return None;
+        }
+        let users = self.users_of(call);
+        self.faults.take(call, &users, now)
+    }
+
+    /// Serves the request as far as the fault lets it; no reply means that the connection is to be cut.
+    pub(crate) fn serve(&mut self, call: &Call, fault: Option<Effect>) -> Option<Reply> {
+        let (reply, changed) = match fault {
+            Some(Effect::Answer(reply)) => (Some(self.dress(reply)), false),
+            Some(Effect::Drop) => (None, false),
+            Some(Effect::TooManyRequests { retry_after }) => {
+                let reply = Refusal::new(429, "too many requests").reply(self.options.error_shape);
+                let reply = Reply { retry_after, ..reply };
+                (Some(reply), false)
+            }
+            Some(Effect::GraphThrottle { status, code }) => {
+                let refusal = Refusal::graph_throttle(status, code);
+                (Some(refusal.reply(self.options.error_shape)), false)
+            }
+            Some(Effect::TokenExpired) => {
+                let refusal = Refusal::token();
+                (Some(refusal.reply(self.options.error_shape)), false)
+            }
+            Some(Effect::EffectThenDrop) => (None, self.perform(call).changed),
+            Some(Effect::EffectThenAnswer(reply)) => (Some(self.dress(reply)), self.perform(call).changed),
+            None | Some(Effect::Delay { .. } | Effect::EffectThenDelay { .. }) => {
+                let outcome = self.perform(call);
+                (Some(outcome.reply), outcome.changed)
+            }
+        };
+        let status = reply.as_ref().map_or(0, |reply| reply.status);
+        self.record(call, status, changed);
+        reply
+    }
+
+    fn perform(&mut self, call: &Call) -> Outcome {
+        let shape = self.options.error_shape;
+        self.route(call).unwrap_or_else(|refusal| Outcome { reply: refusal.reply(shape), changed: false })
+    }
+
+    fn route(&mut self, call: &Call) -> Result<Outcome, Refusal> {
+        let Self { options, accounts, .. } = self;
+        if !call.has_user_agent {
+            return Err(Refusal::new(options.no_user_agent_status, "the header User-Agent is missing"));
+        }
+        if call.bearer.as_ref() != Some(&options.token) {
+            return Err(Refusal::token());
+        }
+        match (call.method.as_str(), call.segments().as_slice()) {
+            ("GET", ["Users"]) => users::list(call, accounts, options),
+            ("POST", ["Users"]) => users::create(call, accounts, options),
+            ("GET", ["Users", id]) => users::read(id, accounts, options),
+            ("PUT", ["Users", id]) => users::put(id, call, accounts, options),
+            ("PATCH", ["Users", id]) => users::patch(id, call, accounts, options),
+            ("DELETE", ["Users", id]) => users::delete(id, accounts),
+            ("GET", ["ServiceProviderConfigs"]) => {
+                Ok(Outcome::read(discovery::service_provider_config(options)))
+            }
+            ("GET", ["Schemas", "Users"]) => Ok(Outcome::read(schema::describe(options.product))),
+            (method, ["Users"] | ["Users", _]) => {
+                Err(Refusal::new(405, format!("{method} is not supported here")))
+            }
+            _ => Err(Refusal::new(404, format!("there is no {}", call.path))),
+        }
+    }
+
+    fn dress(&self, reply: Reply) -> Reply {
+        let Content::Error = reply.content else {
+            return reply;
+        };
+        let error = Refusal::new(reply.status, "an injected fault").reply(self.options.error_shape);
+        Reply { content: error.content, ..reply }
+    }
+
+    fn record(&mut self, call: &Call, status: u16, changed: bool) {
+        self.requests.push(Request {
+            method: call.method.clone(),
+            path: call.path.clone(),
+            query: call.query.clone(),
+            status,
+            write: call.is_write(),
+            changed,
+            body: call.json().cloned(),
+            at: call.at,
+        });
+    }
+
+    /// Whom a request is about, in lower case: by its filter, its body and its path.
+    fn users_of(&self, call: &Call) -> Vec<String> {
+        let filter = call.query.get("filter").and_then(|f| Comparison::parse(f));
+        let filtered = filter.as_ref().and_then(|filter| filter.value.as_str());
+        let sent = call.json().and_then(|body| body.get("userName")?.as_str());
+        let holder = match call.segments().as_slice() {
+            ["Users", id] => id.parse().ok().and_then(|id| self.accounts.get(id)),
+            _ => None,
+        };
+        [filtered, sent, holder.and_then(|account| account.user_name())]
+            .into_iter()
+            .flatten()
+            .map(str::to_lowercase)
+            .collect()
+    }
+}

@@ -1,0 +1,154 @@
+//! The operations on `/Users`.
+
+use serde_json::{Value, json};
+
+use crate::{
+    accounts::{Account, Accounts, Attributes},
+    attributes,
+    call::Call,
+    check::check,
+    filter::Filter,
+    merge::{Depth, merge, replacement},
+    options::{NoMatch, Options, PutRule},
+    patch,
+    reply::{Content, Refusal, Reply},
+    resource::render,
+};
+
+/// An answer, and whether any account is different because of the request.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) reply: Reply,
+    pub(crate) changed: bool,
+}
+
+impl Outcome {
+    pub(crate) fn read(body: Value) -> Self {
+        Self { reply: Reply::json(200, body), changed: false }
+    }
+}
+
+pub(crate) fn list(call: &Call, accounts: &Accounts, options: &Options) -> Result<Outcome, Refusal> {
+    let start = number(call, "startIndex")?.unwrap_or(1).max(1);
+    let count = number(call, "count")?.unwrap_or(options.page_default);
+    let count = count.min(options.page_max);
+    let (total, page): (usize, Vec<&Account>) = match call.query.get("filter") {
+        None => (accounts.len(), accounts.page(start - 1, count).collect()),
+        Some(filter) => {
+            let found = match Filter::parse(filter, options.product)? {
+                Filter::UserName(name) => accounts.with_user_name(&name),
+                Filter::ExternalId(id) => accounts.with_external_id(&id),
+            };
+            let total = usize::from(found.is_some());
+            (total, found.into_iter().skip(start - 1).take(count).collect())
+        }
+    };
+    let resources: Vec<Value> = page.into_iter().map(|account| render(account, options)).collect();
+    let mut body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+        "totalResults": total,
+        "itemsPerPage": resources.len(),
+        "startIndex": start,
+    });
+    if let Some(body) = body.as_object_mut()
+        && !(resources.is_empty() && options.no_match == NoMatch::Absent)
+    {
+        body.insert("Resources".to_owned(), Value::Array(resources));
+    }
+    Ok(Outcome::read(body))
+}
+
+/// A negative number counts as 0 (RFC 7644, section 3.4.2.4).
+fn number(call: &Call, name: &str) -> Result<Option<usize>, Refusal> {
+    let Some(text) = call.query.get(name) else {
+        return Ok(None);
+    };
+    let number: i64 =
+        text.parse().map_err(|_| Refusal::invalid_value(format!("{name}: must be a number")))?;
+    Ok(Some(usize::try_from(number).unwrap_or(0)))
+}
+
+pub(crate) fn read(id: &str, accounts: &Accounts, options: &Options) -> Result<Outcome, Refusal> {
+    let account = find(id, accounts)?;
+    Ok(Outcome::read(render(account, options)))
+}
+
+pub(crate) fn create(call: &Call, accounts: &mut Accounts, options: &Options) -> Result<Outcome, Refusal> {
+    let sent = attributes::accept_resource(call.object()?, options)?;
+    let attributes = with_active(replacement(sent));
+    check(None, &attributes, accounts, options)?;
+    let account = Account { id: accounts.new_id(), attributes, claimed: false, invited: true };
+    let reply = Reply::json(201, render(&account, options));
+    accounts.put(account);
+    Ok(Outcome { reply, changed: true })
+}
+
+pub(crate) fn put(
+    id: &str,
+    call: &Call,
+    accounts: &mut Accounts,
+    options: &Options,
+) -> Result<Outcome, Refusal> {
+    let before = find(id, accounts)?;
+    let sent = attributes::accept_resource(call.object()?, options)?;
+    let after = match options.put {
+        PutRule::Merge => {
+            let mut attributes = before.attributes.clone();
+            merge(&mut attributes, sent, Depth::Attributes);
+            attributes
+        }
+        PutRule::Replace => with_active(replacement(sent)),
+    };
+    update(before.clone(), after, accounts, options)
+}
+
+pub(crate) fn patch(
+    id: &str,
+    call: &Call,
+    accounts: &mut Accounts,
+    options: &Options,
+) -> Result<Outcome, Refusal> {
+    if !options.patch {
+        return Err(Refusal::new(405, "PATCH is not supported"));
+    }
+    let before = find(id, accounts)?;
+    let mut after = before.attributes.clone();
+    patch::apply(&mut after, call.object()?, options)?;
+    update(before.clone(), after, accounts, options)
+}
+
+/// Only an account that nobody has claimed can be deleted \[doc\].
+pub(crate) fn delete(id: &str, accounts: &mut Accounts) -> Result<Outcome, Refusal> {
+    let account = find(id, accounts)?;
+    if account.claimed {
+        return Err(Refusal::new(412, "an account that has been claimed can't be deleted"));
+    }
+    let id = account.id;
+    accounts.remove(id);
+    Ok(Outcome { reply: Reply::status(200).content(Content::Empty), changed: true })
+}
+
+fn update(
+    before: Account,
+    after: Attributes,
+    accounts: &mut Accounts,
+    options: &Options,
+) -> Result<Outcome, Refusal> {
+    check(Some(&before), &after, accounts, options)?;
+    let changed = before.attributes != after;
+    let account = Account { attributes: after, ..before };
+    let reply = Reply::json(200, render(&account, options));
+    accounts.put(account);
+    Ok(Outcome { reply, changed })
+}
+
+/// An account is active unless it is said not to be \[inferred\].
+fn with_active(mut attributes: Attributes) -> Attributes {
+    attributes.entry("active").or_insert(Value::Bool(true));
+    attributes
+}
+
+fn find<'a>(id: &str, accounts: &'a Accounts) -> Result<&'a Account, Refusal> {
+    let account = id.parse().ok().and_then(|id| accounts.get(id));
+    account.ok_or_else(|| Refusal::new(404, format!("there is no account {id}")))
+}

@@ -1,0 +1,122 @@
+//! A client that sends anything and shows everything.
+
+use reqwest::{Method, Response, header};
+use serde_json::{Value, json};
+use simulator::{Options, Simulator};
+
+pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+pub const STATUS: &str = "urn:ietf:params:scim:schemas:extension:facebook:accountstatusdetails:2.0:User";
+
+pub struct Client {
+    pub simulator: Simulator,
+    http: reqwest::Client,
+}
+
+/// An answer whose body may be anything.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub async fn read(response: Response) -> Self {
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    /// What an error of the `Errors` shape says.
+    pub fn description(&self) -> String {
+        let body = self.json();
+        body["Errors"][0]["description"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Client {
+    pub async fn start(options: Options) -> Self {
+        Self { simulator: Simulator::start(options).await.unwrap(), http: reqwest::Client::new() }
+    }
+
+    pub async fn default() -> Self {
+        Self::start(Options::default()).await
+    }
+
+    /// A request without anything that the server insists on.
+    pub fn bare(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}{path}", self.simulator.url());
+        self.http.request(method, url)
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.bare(method, path).bearer_auth(self.simulator.token()).header(header::USER_AGENT, "test")
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn find(&self, filter: &str) -> Answer {
+        send(self.request(Method::GET, "/Users").query(&[("filter", filter)])).await
+    }
+
+    pub async fn post(&self, body: Value) -> Answer {
+        send(self.request(Method::POST, "/Users").json(&body)).await
+    }
+
+    pub async fn put(&self, id: u64, body: Value) -> Answer {
+        let path = format!("/Users/{id}");
+        send(self.request(Method::PUT, &path).json(&body)).await
+    }
+
+    pub async fn patch(&self, id: u64, operations: Value) -> Answer {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": operations,
+        });
+        let path = format!("/Users/{id}");
+        send(self.request(Method::PATCH, &path).json(&body)).await
+    }
+
+    pub async fn delete(&self, id: u64) -> Answer {
+        send(self.request(Method::DELETE, &format!("/Users/{id}"))).await
+    }
+
+    /// Ada, who is in most of the tests.
+    pub async fn with_ada(options: Options) -> (Self, u64) {
+        let client = Self::start(options).await;
+        let id = client.simulator.seed(ada());
+        (client, id)
+    }
+
+    pub fn ada(&self) -> Value {
+        self.simulator.account("ada@acme.test").unwrap()
+    }
+}
+
+pub async fn send(request: reqwest::RequestBuilder) -> Answer {
+    Answer::read(request.send().await.unwrap()).await
+}
+
+pub fn ada() -> Value {
+    json!({
+        "userName": "ada@acme.test",
+        "externalId": "a-1",
+        "active": true,
+        "name": {"formatted": "Ada Lovelace", "givenName": "Ada", "familyName": "Lovelace"},
+        "title": "Analyst",
+        "emails": [{"value": "ada@acme.test", "type": "work", "primary": true}],
+        ENTERPRISE: {"department": "Research", "costCenter": "98765"},
+    })
+}
+
+pub fn person(user_name: &str) -> Value {
+    json!({"userName": user_name, "name": {"formatted": "A Person"}})
+}

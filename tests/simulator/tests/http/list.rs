@@ -1,0 +1,134 @@
+use serde_json::{Value, json};
+use simulator::{DateForm, IdForm, NoMatch, Options};
+
+use crate::client::{Client, ENTERPRISE, STATUS, person};
+
+async fn crowd(count: usize, options: Options) -> Client {
+    let client = Client::start(options).await;
+    for number in 1..=count {
+        client.simulator.seed(person(&format!("u{number}@acme.test")));
+    }
+    client
+}
+
+fn numbers(page: &Value) -> (u64, u64, u64, usize) {
+    let number = |name: &str| page[name].as_u64().unwrap();
+    (
+        number("totalResults"),
+        number("startIndex"),
+        number("itemsPerPage"),
+        page["Resources"].as_array().map_or(0, Vec::len),
+    )
+}
+
+#[tokio::test]
+async fn pages_are_counted_from_one() {
+    let client = crowd(25, Options::default()).await;
+    for (query, expect) in [
+        ("", (25, 1, 10, 10)),
+        ("?startIndex=21", (25, 21, 5, 5)),
+        ("?startIndex=26", (25, 26, 0, 0)),
+        ("?startIndex=0&count=3", (25, 1, 3, 3)),
+        ("?startIndex=-4&count=3", (25, 1, 3, 3)),
+        ("?count=100", (25, 1, 25, 25)),
+        ("?count=0", (25, 1, 0, 0)),
+        ("?count=-1", (25, 1, 0, 0)),
+        ("?startIndex=9223372036854775807&count=9223372036854775807", (25, i64::MAX as u64, 0, 0)),
+    ] {
+        let page = client.get(&format!("/Users{query}")).await.json();
+        assert_eq!(numbers(&page), expect, "{query}");
+    }
+    let page = client.get("/Users?startIndex=11&count=1").await.json();
+    assert_eq!(page["Resources"][0]["userName"], "u11@acme.test");
+    assert_eq!(client.get("/Users?startIndex=x").await.status, 400);
+    assert_eq!(client.get("/Users?count=1.5").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_page_never_exceeds_the_maximum() {
+    let options = Options { page_max: 7, ..Options::default() };
+    let client = crowd(20, options).await;
+    let page = client.get("/Users?count=100").await.json();
+    assert_eq!(numbers(&page), (20, 1, 7, 7));
+}
+
+#[tokio::test]
+async fn an_account_is_found_by_its_user_name_without_case() {
+    let client = crowd(3, Options::default()).await;
+    client.simulator.seed(json!({"userName": "o'neil+x@acme.test", "externalId": r#"q"\x"#}));
+    for (filter, found) in [
+        (r#"userName eq "u2@acme.test""#, 1),
+        (r#"userName eq "U2@ACME.TEST""#, 1),
+        (r#"userName eq "o'neil+x@acme.test""#, 1),
+        (r#"userName eq "u4@acme.test""#, 0),
+        (r#"externalId eq "q\"\\x""#, 1),
+        (r#"externalId eq "Q\"\\X""#, 0),
+    ] {
+        let page = client.find(filter).await.json();
+        let (total, _, items, listed) = numbers(&page);
+        assert_eq!((total, items, listed), (found, found, found as usize), "{filter}");
+    }
+    for filter in ["", "active eq true", r#"userName co "u""#, "userName eq u"] {
+        assert_eq!(client.find(filter).await.status, 400, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_nothing_has_two_forms() {
+    let nothing = r#"userName eq "x@y.z""#;
+    let client = Client::default().await;
+    assert_eq!(client.find(nothing).await.json()["Resources"], json!([]));
+    let client = Client::start(Options { no_match: NoMatch::Absent, ..Options::default() }).await;
+    let answer = client.find(nothing).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json()["totalResults"], 0);
+    assert_eq!(answer.json().get("Resources"), None);
+}
+
+#[tokio::test]
+async fn ids_and_dates_have_two_forms() {
+    let client =
+        Client::start(Options { ids: IdForm::Text, dates: DateForm::Iso8601, ..Options::default() }).await;
+    let manager = client.post(person("m@acme.test")).await.json();
+    assert_eq!(manager["id"], "100000000000001");
+    assert!(manager[STATUS]["inviteDate"].is_string());
+    let mut body = person("a@acme.test");
+    body[ENTERPRISE] = json!({"manager": {"managerId": manager["id"]}});
+    let account = client.post(body).await.json();
+    assert_eq!(account[ENTERPRISE]["manager"]["managerId"], manager["id"]);
+}
+
+#[tokio::test]
+async fn the_server_describes_itself() {
+    let client = Client::default().await;
+    let config = client.get("/ServiceProviderConfigs").await.json();
+    assert_eq!(config["patch"]["supported"], true);
+    let schema = client.get("/Schemas/Users").await.json();
+    let attributes = schema["attributes"].as_array().unwrap();
+    assert!(attributes.iter().any(|a| a["name"] == "userName"));
+    assert_eq!(client.get("/Groups").await.status, 404);
+}
+
+#[tokio::test]
+async fn unknown_fields_can_be_left_out() {
+    let options = Options { unknown_fields: false, ..Options::default() };
+    let client = crowd(1, options).await;
+    let account = client.get("/Users/100000000000001").await.json();
+    assert_eq!(account.get("badges"), None);
+    assert_eq!(account.get("groups"), None);
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_accounts_are_no_burden() {
+    let client = crowd(100_000, Options::default()).await;
+    let started = std::time::Instant::now();
+    for _ in 0..50 {
+        let page = client.get("/Users?startIndex=99901&count=100").await.json();
+        assert_eq!(numbers(&page), (100_000, 99_901, 100, 100));
+        let found = client.find(r#"userName eq "U99999@acme.test""#).await.json();
+        let id = found["Resources"][0]["id"].as_u64().unwrap();
+        assert_eq!(client.put(id, json!({"title": "x"})).await.status, 200);
+    }
+    // Generous: a walk through all accounts for each request would take far longer.
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}

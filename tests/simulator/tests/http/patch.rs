@@ -1,0 +1,173 @@
+use serde_json::{Value, json};
+use simulator::{NoTarget, Options};
+
+use crate::client::{Client, ENTERPRISE, person};
+
+/// One operation on Ada, and what it makes of one of her attributes.
+async fn check(operation: Value, attribute: &str, expect: Value) {
+    let (client, id) = Client::with_ada(Options::default()).await;
+    let answer = client.patch(id, json!([operation])).await;
+    assert_eq!(answer.status, 200, "{operation} {answer:?}");
+    let found = answer.json().get(attribute).cloned().unwrap_or(Value::Null);
+    assert_eq!(found, expect, "{operation}");
+    assert_eq!(client.ada(), answer.json());
+}
+
+async fn refused(operation: Value) {
+    let (client, id) = Client::with_ada(Options::default()).await;
+    let before = client.ada();
+    let first = json!({"op": "replace", "path": "title", "value": "Countess"});
+    let answer = client.patch(id, json!([first, operation])).await;
+    assert_eq!(answer.status, 400, "{operation}");
+    assert_eq!(client.ada(), before, "all operations, or none");
+}
+
+fn name(given: &str) -> Value {
+    json!({"formatted": "Ada Lovelace", "givenName": given, "familyName": "Lovelace"})
+}
+
+#[tokio::test]
+async fn simple_attributes() {
+    for op in ["add", "replace", "Replace"] {
+        let operation = json!({"op": op, "path": "title", "value": "Countess"});
+        check(operation, "title", json!("Countess")).await;
+    }
+    check(json!({"op": "replace", "path": "active", "value": false}), "active", json!(false)).await;
+    check(json!({"op": "remove", "path": "title"}), "title", json!(null)).await;
+    check(json!({"op": "remove", "path": "nickName"}), "nickName", json!(null)).await;
+    check(json!({"op": "replace", "path": "title", "value": ""}), "title", json!(null)).await;
+}
+
+#[tokio::test]
+async fn parts() {
+    check(json!({"op": "replace", "path": "name.givenName", "value": "Augusta"}), "name", name("Augusta"))
+        .await;
+    check(
+        json!({"op": "remove", "path": "name.givenName"}),
+        "name",
+        json!({"formatted": "Ada Lovelace", "familyName": "Lovelace"}),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn extensions() {
+    let department = format!("{ENTERPRISE}:department");
+    check(
+        json!({"op": "replace", "path": department, "value": "Engines"}),
+        ENTERPRISE,
+        json!({"department": "Engines", "costCenter": "98765"}),
+    )
+    .await;
+    check(json!({"op": "remove", "path": department}), ENTERPRISE, json!({"costCenter": "98765"})).await;
+    check(json!({"op": "remove", "path": ENTERPRISE}), ENTERPRISE, json!(null)).await;
+    let auth = "urn:ietf:params:scim:schemas:extension:facebook:authmethod:2.0:User";
+    check(
+        json!({"op": "replace", "path": format!("{auth}:authMethod"), "value": "sso"}),
+        auth,
+        json!({"authMethod": "sso"}),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_manager() {
+    let (client, id) = Client::with_ada(Options::default()).await;
+    let bob = client.simulator.seed(person("bob@acme.test"));
+    let path = format!("{ENTERPRISE}:manager.managerId");
+    let set = |value: u64| json!([{"op": "replace", "path": path, "value": value}]);
+    assert_eq!(client.patch(id, set(bob)).await.status, 200);
+    assert_eq!(client.ada()[ENTERPRISE]["manager"]["managerId"], bob);
+    assert_eq!(client.ada()[ENTERPRISE]["department"], "Research");
+    assert_eq!(client.patch(id, set(5)).await.status, 400);
+    let removal = json!([{"op": "remove", "path": format!("{ENTERPRISE}:manager")}]);
+    assert_eq!(client.patch(id, removal).await.status, 200);
+    assert_eq!(client.ada()[ENTERPRISE].get("manager"), None);
+}
+
+#[tokio::test]
+async fn lists() {
+    let work = json!({"value": "ada@acme.test", "type": "work", "primary": true});
+    let home = json!({"value": "home@acme.test", "type": "home"});
+    check(
+        json!({"op": "replace", "path": r#"emails[type eq "work"].value"#, "value": "a@acme.test"}),
+        "emails",
+        json!([{"value": "a@acme.test", "type": "work", "primary": true}]),
+    )
+    .await;
+    check(json!({"op": "add", "path": "emails", "value": [work, home]}), "emails", json!([work, home])).await;
+    check(
+        json!({"op": "add", "path": "emails", "value": {"value": "b@acme.test", "primary": true}}),
+        "emails",
+        json!([{"value": "ada@acme.test", "type": "work"}, {"value": "b@acme.test", "primary": true}]),
+    )
+    .await;
+    check(json!({"op": "replace", "path": "emails", "value": [home]}), "emails", json!([home])).await;
+    check(
+        json!({"op": "remove", "path": r#"emails[type eq "work"].primary"#}),
+        "emails",
+        json!([{"value": "ada@acme.test", "type": "work"}]),
+    )
+    .await;
+    check(json!({"op": "remove", "path": r#"emails[type eq "home"]"#}), "emails", json!([work])).await;
+}
+
+#[tokio::test]
+async fn no_path() {
+    check(
+        json!({"op": "replace", "value": {"name.givenName": "Augusta", "title": "Countess"}}),
+        "name",
+        name("Augusta"),
+    )
+    .await;
+    check(
+        json!({"op": "add", "value": {ENTERPRISE: {"department": "Engines"}}}),
+        ENTERPRISE,
+        json!({"department": "Engines", "costCenter": "98765"}),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_value_that_is_not_there_is_refused_or_made() {
+    let operation =
+        json!({"op": "replace", "path": r#"phoneNumbers[type eq "work"].value"#, "value": "+44-1"});
+    refused(operation.clone()).await;
+    let (client, id) =
+        Client::with_ada(Options { patch_no_target: NoTarget::Create, ..Options::default() }).await;
+    client.patch(id, json!([operation])).await;
+    assert_eq!(client.ada()["phoneNumbers"], json!([{"type": "work", "value": "+44-1"}]));
+}
+
+#[tokio::test]
+async fn nonsense_is_refused() {
+    for operation in [
+        json!(5),
+        json!({}),
+        json!({"op": "move", "path": "title", "value": "x"}),
+        json!({"op": "replace", "path": "title"}),
+        json!({"op": "replace", "path": "title", "value": 5}),
+        json!({"op": "replace", "path": 5, "value": "x"}),
+        json!({"op": "replace", "path": "a.b.c", "value": "x"}),
+        json!({"op": "replace", "path": r#"emails[type eq "work"]"#, "value": "x"}),
+        json!({"op": "replace", "value": "x"}),
+        json!({"op": "remove"}),
+        json!({"op": "remove", "path": "name.formatted"}),
+        json!({"op": "replace", "path": "emails.value", "value": "x"}),
+    ] {
+        refused(operation).await;
+    }
+    let (client, id) = Client::with_ada(Options::default()).await;
+    for operations in [json!([]), json!({}), json!(null)] {
+        assert_eq!(client.patch(id, operations).await.status, 400);
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_patch_where_it_is_switched_off() {
+    let (client, id) = Client::with_ada(Options { patch: false, ..Options::default() }).await;
+    let operation = json!([{"op": "remove", "path": "title"}]);
+    assert_eq!(client.patch(id, operation).await.status, 405);
+    let config = client.get("/ServiceProviderConfigs").await.json();
+    assert_eq!(config["patch"]["supported"], false);
+}

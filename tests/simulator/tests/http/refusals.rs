@@ -1,0 +1,111 @@
+use reqwest::{Method, header};
+use serde_json::json;
+use simulator::{ErrorShape, Options};
+
+use crate::client::{Client, ada, send};
+
+#[tokio::test]
+async fn refusals_come_in_every_shape() {
+    let answer = |shape| async move {
+        let client = Client::start(Options { error_shape: shape, ..Options::default() }).await;
+        client.find("nonsense").await
+    };
+    let errors = answer(ErrorShape::Errors).await;
+    assert_eq!(errors.status, 400);
+    assert_eq!(errors.json()["Errors"][0]["code"], 400);
+    assert!(errors.description().contains("nonsense"));
+
+    let scim = answer(ErrorShape::Scim).await.json();
+    assert_eq!(scim["status"], "400");
+    assert_eq!(scim["scimType"], "invalidFilter");
+    assert_eq!(scim["schemas"], json!(["urn:ietf:params:scim:api:messages:2.0:Error"]));
+
+    let graph = answer(ErrorShape::Graph).await.json();
+    assert_eq!(graph["error"]["type"], "OAuthException");
+    assert_eq!(graph["error"]["code"], 400);
+
+    let empty = answer(ErrorShape::Empty).await;
+    assert_eq!((empty.status, empty.text.as_str()), (400, ""));
+}
+
+#[tokio::test]
+async fn a_caller_must_say_who_it_is() {
+    let client = Client::default().await;
+    let request = || client.bare(Method::GET, "/Users").bearer_auth(client.simulator.token());
+    assert_eq!(send(request()).await.status, 403);
+    let empty = request().header(header::USER_AGENT, "");
+    assert_eq!(send(empty).await.status, 403);
+    let named = request().header(header::USER_AGENT, "provisioner");
+    assert_eq!(send(named).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_caller_must_bring_the_token() {
+    let client = Client::default().await;
+    let request = || client.bare(Method::GET, "/Users").header(header::USER_AGENT, "provisioner");
+    for request in [
+        request(),
+        request().bearer_auth("wrong"),
+        request().basic_auth("simulator-token", None::<&str>),
+        request().header(header::AUTHORIZATION, "simulator-token"),
+    ] {
+        let answer = send(request).await;
+        assert_eq!(answer.status, 401);
+        assert_eq!(answer.json()["error"]["code"], 190);
+    }
+    client.simulator.set_token("new");
+    let old = send(request().bearer_auth("simulator-token")).await;
+    assert_eq!(old.status, 401);
+    assert_eq!(send(request().bearer_auth("new")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_proof_in_the_query_is_no_hindrance() {
+    let client = Client::default().await;
+    let answer = client.get("/Users?appsecret_proof=00ff&appsecret_time=1700000000").await;
+    assert_eq!(answer.status, 200);
+    let request = &client.simulator.requests()[0];
+    assert_eq!(request.query["appsecret_time"], "1700000000");
+}
+
+#[tokio::test]
+async fn malformed_requests_are_refused() {
+    let (client, id) = Client::with_ada(Options::default()).await;
+    let account = format!("/Users/{id}");
+    for (method, path) in
+        [(Method::POST, "/Users"), (Method::PUT, account.as_str()), (Method::PATCH, account.as_str())]
+    {
+        for body in ["", "{", "[]", "null", "\u{0}", "\"text\"", "{\"a\":"] {
+            let answer = send(client.request(method.clone(), path).body(body)).await;
+            assert_eq!(answer.status, 400, "{method} {body:?}");
+        }
+        let deep = "[".repeat(100_000);
+        let answer = send(client.request(method.clone(), path).body(deep)).await;
+        assert_eq!(answer.status, 400, "{method} deep");
+    }
+    assert_eq!(send(client.request(Method::DELETE, "/Users")).await.status, 405);
+    assert_eq!(send(client.request(Method::POST, &account)).await.status, 405);
+    assert_eq!(client.get("/Users?filter=%ff%fe&%zz=1").await.status, 400);
+    assert_eq!(client.ada()["title"], ada()["title"]);
+}
+
+#[tokio::test]
+async fn a_body_has_a_limit() {
+    let client = Client::default().await;
+    let mut body = ada();
+    body["title"] = json!("x".repeat(2 << 20));
+    // The server may answer before it has read everything, which not every client survives.
+    let request = client.request(Method::POST, "/Users").json(&body);
+    if let Ok(response) = request.send().await {
+        assert_eq!(response.status().as_u16(), 413);
+    }
+    assert!(client.simulator.accounts().is_empty());
+}
+
+#[tokio::test]
+async fn the_call_budget_is_told() {
+    let client = Client::start(Options { app_usage: Some(95), ..Options::default() }).await;
+    let answer = client.get("/Users").await;
+    let usage: serde_json::Value = serde_json::from_slice(answer.headers["x-app-usage"].as_bytes()).unwrap();
+    assert_eq!(usage["call_count"], 95);
+}
