@@ -6,8 +6,12 @@ use clap::{Args, Parser, Subcommand};
 
 /// Keeps the accounts of Workplace, or another SCIM target, in step with an LDAP directory.
 #[derive(Debug, Parser)]
-#[command(name = "provisioner", version, after_help = "Exit codes: 0 done, 1 could not run or not to the end, \
-2 bad usage or configuration, 3 done but some users failed, 4 removals are held.")]
+#[command(
+    name = "provisioner",
+    version,
+    after_help = "Exit codes: 0 done, 1 could not run or not to the end, \
+2 bad usage or configuration, 3 done but some users failed, 4 removals are held."
+)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]

@@ -81,7 +81,9 @@ impl Tally {
                 self.awaiting_check += 1;
                 return;
             }
-            Outcome::NothingToDo | Outcome::Busy | Outcome::Conflict { .. } | Outcome::Failed { .. } => return,
+            Outcome::NothingToDo | Outcome::Busy | Outcome::Conflict { .. } | Outcome::Failed { .. } => {
+                return;
+            }
         };
         for step in steps {
             match step {
@@ -89,7 +91,9 @@ impl Tally {
                 Step::Linked => self.linked += 1,
                 Step::Updated(found) if switches_off(found) => self.deprovisioned += 1,
                 Step::Updated(_) => self.updated += 1,
-                Step::Deactivated(_) | Step::Deleted(_) | Step::DeactivatedInstead(_) => self.deprovisioned += 1,
+                Step::Deactivated(_) | Step::Deleted(_) | Step::DeactivatedInstead(_) => {
+                    self.deprovisioned += 1
+                }
                 Step::Vanished => {}
             }
         }

@@ -35,7 +35,8 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
     let mut directory = session.directory().await?;
     let context = session.scan_context();
     let snapshot = session.store.fetch_snapshot().await?;
-    let mut preview = Preview { session, shown, sink, target: &target, actions: BTreeMap::new(), unchanged: 0 };
+    let mut preview =
+        Preview { session, shown, sink, target: &target, actions: BTreeMap::new(), unchanged: 0 };
 
     let mut planning = Planning::new(&context, &snapshot, directory.read().await?);
     while let Some(users) = planning.next().await? {
@@ -89,7 +90,9 @@ impl<S: PlanSink> Preview<'_, S> {
                     self.say(self.shown.item(&anchor, name(), "unmappable", error))?;
                 }
                 (RecordPlan::Mark(status), _) if status.is_due() => {
-                    let Some(desired) = record.as_ref().and_then(|record| record.desired.clone()) else { continue };
+                    let Some(desired) = record.as_ref().and_then(|record| record.desired.clone()) else {
+                        continue;
+                    };
                     looks.push(Look { anchor, record, desired, released: false });
                 }
                 _ => self.unchanged += 1,
@@ -145,7 +148,8 @@ impl<S: PlanSink> Preview<'_, S> {
             }),
             Removals::Released(released) => {
                 for released in released.chunks(100) {
-                    let hashes: Vec<AnchorHash> = released.iter().map(|r| r.candidate().anchor.hash()).collect();
+                    let hashes: Vec<AnchorHash> =
+                        released.iter().map(|r| r.candidate().anchor.hash()).collect();
                     let mut records = self.session.store.fetch_records(&hashes).await?;
                     let looks = released.iter().map(plan::ReleasedRemoval::candidate).map(|candidate| Look {
                         anchor: candidate.anchor.clone(),
@@ -168,14 +172,17 @@ impl<S: PlanSink> Preview<'_, S> {
         let mut previews = stream::iter(looks)
             .map(|look| async move {
                 let Look { record, desired, released, .. } = &look;
-                let preview = provision::preview(store, target, options, record.as_ref(), desired, *released).await;
+                let preview =
+                    provision::preview(store, target, options, record.as_ref(), desired, *released).await;
                 (look, preview)
             })
             .buffered(connection.target.concurrency);
         while let Some((look, preview)) = previews.next().await {
             let Look { anchor, desired, .. } = &look;
             match preview? {
-                Err(error) if matches!(error, target::TargetError::Unauthorized { .. }) => return Err(error.into()),
+                Err(error) if matches!(error, target::TargetError::Unauthorized { .. }) => {
+                    return Err(error.into());
+                }
                 Err(error) => {
                     let item = self.shown.item(anchor, desired.user_name(), "failed", error.to_string());
                     self.say(item)?;
@@ -186,8 +193,11 @@ impl<S: PlanSink> Preview<'_, S> {
                         self.say(self.shown.item(anchor, desired.user_name(), "conflict", why))?;
                         continue;
                     }
-                    let items: Vec<Item> =
-                        preview.decisions.iter().filter_map(|d| self.shown.decision(anchor, desired, d)).collect();
+                    let items: Vec<Item> = preview
+                        .decisions
+                        .iter()
+                        .filter_map(|d| self.shown.decision(anchor, desired, d))
+                        .collect();
                     if items.is_empty() {
                         self.unchanged += 1;
                     }

@@ -72,7 +72,11 @@ pub(crate) async fn look_again(target: &Target, user: &DesiredUser) -> Result<Op
 }
 
 /// Makes an account ours, if it is nobody else's. The account of an entry that is gone passes on.
-pub(crate) async fn claim(store: &Store, lease: &mut UserLease, resource: &Resource) -> Result<Claim, StoreError> {
+pub(crate) async fn claim(
+    store: &Store,
+    lease: &mut UserLease,
+    resource: &Resource,
+) -> Result<Claim, StoreError> {
     let account = &resource.account.id;
     let owner = match store.claim_account(lease, account).await? {
         Claim::OwnedBy(owner) => owner,

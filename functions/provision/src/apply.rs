@@ -28,7 +28,10 @@ enum End {
     Failed(TargetError),
 }
 
-pub(crate) async fn apply(provisioner: &Provisioner<'_>, mut lease: UserLease) -> Result<Outcome, StoreError> {
+pub(crate) async fn apply(
+    provisioner: &Provisioner<'_>,
+    mut lease: UserLease,
+) -> Result<Outcome, StoreError> {
     let Some(desired) = lease.record.desired.clone() else {
         provisioner.store.return_lease(lease).await?;
         return Ok(Outcome::NothingToDo);
@@ -89,17 +92,19 @@ async fn work_through(
                 *current = Some(resource);
                 return Ok(());
             }
-            (Decision::Create, Desired::Present(user), _) => match create(provisioner, lease, user, work).await? {
-                Created::Done(resource) => {
-                    *current = Some(resource);
-                    return Ok(());
+            (Decision::Create, Desired::Present(user), _) => {
+                match create(provisioner, lease, user, work).await? {
+                    Created::Done(resource) => {
+                        *current = Some(resource);
+                        return Ok(());
+                    }
+                    Created::Found(resource) => found = Found::Unlinked(resource),
+                    Created::Taken(owner) => {
+                        work.end = End::Conflict(owner);
+                        return Ok(());
+                    }
                 }
-                Created::Found(resource) => found = Found::Unlinked(resource),
-                Created::Taken(owner) => {
-                    work.end = End::Conflict(owner);
-                    return Ok(());
-                }
-            },
+            }
             (Decision::Link, _, Found::Unlinked(resource)) => match claim(store, lease, &resource).await? {
                 Claim::Owned(owned) => {
                     work.steps.push(Step::Linked);
@@ -231,12 +236,18 @@ async fn write_down(
         End::Settled => (Status::Settled, UnixSeconds(0), "done".to_owned()),
         End::AwaitsCheck(departure) => {
             let reason = HoldReason::AwaitingCheck;
-            (Status::Held { departure: *departure, reason }, UnixSeconds(0), "awaits the safety check".to_owned())
+            (
+                Status::Held { departure: *departure, reason },
+                UnixSeconds(0),
+                "awaits the safety check".to_owned(),
+            )
         }
         End::Withheld(by) => (Status::Withheld { by: *by }, UnixSeconds(0), format!("withheld: {by}")),
-        End::Conflict(with) => {
-            (Status::Conflict { with: with.clone() }, UnixSeconds(0), format!("the account belongs to {with}"))
-        }
+        End::Conflict(with) => (
+            Status::Conflict { with: with.clone() },
+            UnixSeconds(0),
+            format!("the account belongs to {with}"),
+        ),
         End::Failed(error) => match verdict(error, attempts).0 {
             Verdict::RetryIn(seconds) => {
                 (Status::Retrying { error: error.to_string() }, now.plus(seconds), error.to_string())

@@ -52,13 +52,15 @@ async fn look(
     let account = resource.map(|resource| &resource.account);
     let mut preview = Preview { decisions: Vec::new(), conflict: None };
     loop {
-        let situation = Situation { desired: &resolved, linked, account, removal_released: released, options };
+        let situation =
+            Situation { desired: &resolved, linked, account, removal_released: released, options };
         match decide(&situation) {
             Decision::Nothing => return Ok(preview),
             Decision::Link => {
                 if let Some(account) = account {
                     let owner = store.fetch_account_owner(&account.id).await?;
-                    preview.conflict = owner.filter(|owner| record.is_none_or(|record| record.anchor != *owner));
+                    preview.conflict =
+                        owner.filter(|owner| record.is_none_or(|record| record.anchor != *owner));
                 }
                 preview.decisions.push(Decision::Link);
                 linked = true;

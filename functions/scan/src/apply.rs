@@ -28,9 +28,10 @@ pub async fn scan(
     progress: impl Fn(u64) + Sync,
 ) -> Result<ScanSummary, ScanError> {
     let now = (context.clock)();
-    let mut lease = context.store.take_lease(context.owner, now, LEASE_SECONDS).await?.map_err(|taken| {
-        ScanError::Busy { holder: taken.owner, seconds: (taken.until.0 - now.0).max(0) }
-    })?;
+    let mut lease =
+        context.store.take_lease(context.owner, now, LEASE_SECONDS).await?.map_err(|taken| {
+            ScanError::Busy { holder: taken.owner, seconds: (taken.until.0 - now.0).max(0) }
+        })?;
     let outcome = scan_under(context, &mut lease, directory, progress).await;
     let last_scan = outcome.as_ref().ok().and_then(|summary| serde_json::to_value(summary).ok());
     let released = context.store.release(lease, last_scan).await;
@@ -143,7 +144,11 @@ async fn wait(
     Ok(())
 }
 
-async fn write_users(store: &Store, lease: &ScanLease, users: Vec<PlannedUser>) -> Result<SnapshotChanges, StoreError> {
+async fn write_users(
+    store: &Store,
+    lease: &ScanLease,
+    users: Vec<PlannedUser>,
+) -> Result<SnapshotChanges, StoreError> {
     stream::iter(users)
         .map(|user| write_user(store, lease, user))
         .buffer_unordered(WRITES_AT_ONCE)
@@ -160,7 +165,8 @@ async fn write_user(
 ) -> Result<Option<(AnchorHash, Option<Fingerprint>)>, StoreError> {
     let PlannedUser { anchor, dn, record, plan, conflict, fingerprint } = user;
     let hash = anchor.hash();
-    let is_departure = matches!(plan, RecordPlan::Desire { desired: Desired::Absent { .. }, .. }) && fingerprint.is_none();
+    let is_departure =
+        matches!(plan, RecordPlan::Desire { desired: Desired::Absent { .. }, .. }) && fingerprint.is_none();
     let written = match plan {
         RecordPlan::Nothing => Written::Done,
         RecordPlan::Mark(status) => {

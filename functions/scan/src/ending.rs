@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use directory::Directory;
 use model::{AnchorHash, CompleteRead, Desired, Fingerprint, Status, UserRecord, WithheldBy};
-use plan::{Deprovision, RecordPlan, RemovalCandidate, Removals, judge_removals, plan_departure, plan_held, status_for};
+use plan::{
+    Deprovision, RecordPlan, RemovalCandidate, Removals, judge_removals, plan_departure, plan_held,
+    status_for,
+};
 
 use crate::planning::{PlannedUser, Seen};
 use crate::{ScanContext, ScanError};
@@ -71,8 +74,11 @@ pub async fn plan_ending(
         .map(|(candidate, _)| (candidate.anchor.hash(), candidate.departure != model::Departure::Disabled))
         .collect();
     let hand_overs = plan_hand_overs(context, seen, &leaving).await?;
-    let replaced: Vec<AnchorHash> =
-        hand_overs.iter().filter(|change| change.with_account).map(|change| change.from.anchor.hash()).collect();
+    let replaced: Vec<AnchorHash> = hand_overs
+        .iter()
+        .filter(|change| change.with_account)
+        .map(|change| change.from.anchor.hash())
+        .collect();
     candidates.retain(|(candidate, _)| !replaced.contains(&candidate.anchor.hash()));
     forgotten.extend(replaced.iter().filter(|hash| !seen.planner.has_seen(hash)));
 
@@ -83,7 +89,8 @@ pub async fn plan_ending(
         0 => 0,
         _ => context.store.count_enabled_accounts(to_count).await?,
     };
-    let fingerprints = candidates.iter().map(|(candidate, print)| (candidate.anchor.hash(), *print)).collect();
+    let fingerprints =
+        candidates.iter().map(|(candidate, print)| (candidate.anchor.hash(), *print)).collect();
     let candidates: Vec<RemovalCandidate> = candidates.into_iter().map(|(candidate, _)| candidate).collect();
     let removals = judge_removals(candidates, proof, limits, enabled, deprovision);
     Ok(Ending { hand_overs, users, removals, fingerprints, forgotten })
@@ -119,7 +126,9 @@ async fn plan_waiting(
                     continue;
                 }
                 let plan = match &record.status {
-                    Status::Withheld { by } if *by != WithheldBy::Deprovision => resume(&record, *by, context),
+                    Status::Withheld { by } if *by != WithheldBy::Deprovision => {
+                        resume(&record, *by, context)
+                    }
                     _ if seen.planner.has_seen(&hash) => plan_held(&record),
                     _ => plan_departure(&record, model::Departure::Deleted),
                 };
@@ -214,7 +223,9 @@ async fn plan_hand_overs(
             None => !matches!(from.desired, Some(Desired::Present(_))),
         };
         let wants_another = match (wanted(&to), from.desired.as_ref().and_then(Desired::user_name)) {
-            (Some(contested), Some(now)) => contested != now && from.status != (Status::Conflict { with: to.anchor.clone() }),
+            (Some(contested), Some(now)) => {
+                contested != now && from.status != (Status::Conflict { with: to.anchor.clone() })
+            }
             _ => false,
         };
         if taken_already || !(left || wants_another) {

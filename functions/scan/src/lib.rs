@@ -4,10 +4,10 @@
 //! [`Planning`] reads and plans, page by page, and writes nothing; a dry run stops there. [`scan`] takes the
 //! connection's lease and applies the same plan to the store.
 
-mod planning;
-mod names;
-mod ending;
 mod apply;
+mod ending;
+mod names;
+mod planning;
 mod summary;
 
 pub use apply::scan;
@@ -42,7 +42,9 @@ pub enum ScanError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Another scan is at work.
-    #[error("another scan of this connection is running (started by {holder}); it ends by itself, or its claim runs out in {seconds} s")]
+    #[error(
+        "another scan of this connection is running (started by {holder}); it ends by itself, or its claim runs out in {seconds} s"
+    )]
     Busy {
         /// Who.
         holder: String,

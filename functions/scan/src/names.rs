@@ -17,12 +17,17 @@ pub(crate) struct Names {
 
 impl Names {
     /// Marks those users whose name another entry has.
-    pub(crate) async fn find_conflicts(&mut self, store: &Store, users: &mut [PlannedUser]) -> Result<(), StoreError> {
+    pub(crate) async fn find_conflicts(
+        &mut self,
+        store: &Store,
+        users: &mut [PlannedUser],
+    ) -> Result<(), StoreError> {
         let wanted: Vec<UserName> = users.iter().filter_map(wanted_name).cloned().collect();
         let owners: HashMap<String, Anchor> = store.fetch_name_owners(&wanted).await?;
         for user in users.iter_mut() {
             let Some(name) = wanted_name(user).map(UserName::folded) else { continue };
-            let owner = owners.get(&name).or_else(|| self.taken.get(&name)).filter(|owner| **owner != user.anchor);
+            let owner =
+                owners.get(&name).or_else(|| self.taken.get(&name)).filter(|owner| **owner != user.anchor);
             match owner {
                 Some(owner) => user.conflict = Some(owner.clone()),
                 None => drop(self.taken.insert(name, user.anchor.clone())),

@@ -91,7 +91,14 @@ impl<'a, 'd> Planning<'a, 'd> {
                 RecordPlan::Remove(candidate) => self.seen.candidates.push((candidate, fingerprint)),
                 plan => {
                     let Change { anchor, dn, .. } = change;
-                    users.push(PlannedUser { anchor, dn: Some(dn), record, plan, conflict: None, fingerprint });
+                    users.push(PlannedUser {
+                        anchor,
+                        dn: Some(dn),
+                        record,
+                        plan,
+                        conflict: None,
+                        fingerprint,
+                    });
                 }
             }
         }

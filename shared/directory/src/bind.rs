@@ -8,8 +8,9 @@ use crate::errors::{DirectoryError, Doing};
 
 /// Refuses, before anything is sent, a sign-in that would prove nothing.
 ///
-/// A simple bind with an empty password is an "unauthenticated bind" (RFC 4513, section 5.1.2): many servers answer it
-/// with success and treat the client as anonymous. To the administrator it would look as if the credentials were right.
+/// A simple bind with an empty password is an "unauthenticated bind" (RFC 4513, section 5.1.2): many servers answer
+/// it with success and treat the client as anonymous. To the administrator it would look as if the credentials were
+/// right.
 pub(crate) fn check(bind: &Bind, url: &str) -> Result<(), DirectoryError> {
     match bind {
         Bind::Simple { dn, password } if dn.trim().is_empty() || password.expose_secret().is_empty() => {
@@ -19,7 +20,8 @@ pub(crate) fn check(bind: &Bind, url: &str) -> Result<(), DirectoryError> {
     }
 }
 
-/// Sends the bind. An anonymous one is sent as well: a server that takes none then says so here, and not by showing nothing.
+/// Sends the bind. An anonymous one is sent as well: a server that takes none then says so here, and not by showing
+/// nothing.
 pub(crate) async fn send(ldap: &mut Ldap, bind: &Bind) -> ldap3::result::Result<LdapResult> {
     match bind {
         Bind::Simple { dn, password } => ldap.simple_bind(dn, password.expose_secret()).await,

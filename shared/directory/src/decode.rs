@@ -1,7 +1,7 @@
 //! Taking a search's entries and references apart (RFC 4511, section 4.5.2).
 //!
-//! The library's own decoder panics on what it doesn't expect, and calls a value text or binary by whether its bytes happen
-//! to be UTF-8. This one returns what is wrong, keeps values as bytes, and moves them rather than copying.
+//! The library's own decoder panics on what it doesn't expect, and calls a value text or binary by whether its bytes
+//! happen to be UTF-8. This one returns what is wrong, keeps values as bytes, and moves them rather than copying.
 
 use lber::common::TagClass;
 use lber::structure::{PL, StructureTag};
@@ -76,8 +76,8 @@ impl RawEntry {
 /// The name without `;binary` and `;range=…`, and whether there was a range.
 /// Other options (`;lang-de`) make another attribute, and stay.
 ///
-/// A range on a user's attribute leaves what values came: somebody with thousands of them is not to be taken for somebody
-/// without any. Who needs all of them looks at [`RawEntry::partial`].
+/// A range on a user's attribute leaves what values came: somebody with thousands of them is not to be taken for
+/// somebody without any. Who needs all of them looks at [`RawEntry::partial`].
 fn plain_name(description: &str) -> (std::borrow::Cow<'_, str>, bool) {
     if !description.contains(';') {
         return (description.into(), false);
@@ -88,8 +88,8 @@ fn plain_name(description: &str) -> (std::borrow::Cow<'_, str>, bool) {
     (kept.join(";").into(), transfer.into_iter().any(is_range))
 }
 
-/// The addresses of a search result reference: `[APPLICATION 19] SEQUENCE OF URI`. What can't be read is left out, and the
-/// reference still counts.
+/// The addresses of a search result reference: `[APPLICATION 19] SEQUENCE OF URI`. What can't be read is left out,
+/// and the reference still counts.
 pub(crate) fn reference(tag: StructureTag) -> Vec<String> {
     let addresses = constructed(tag).unwrap_or_default().into_iter().filter_map(primitive);
     addresses.map(|address| String::from_utf8_lossy(&address).into_owned()).collect()

@@ -17,9 +17,9 @@ impl Directory {
     /// Why each of these left: [`Departure::LeftScope`] when the entry still exists under the base, else
     /// [`Departure::Deleted`].
     ///
-    /// **Whoever is not in the answer has not left**: the entry exists and is in scope. A read over
-    /// pages is no snapshot, so it can miss an entry that is moved or renamed meanwhile; and a server that leaves out users without saying
-    /// so misses many. Asking for each by anchor finds them.
+    /// **Whoever is not in the answer has not left**: the entry exists and is in scope. A read over pages is no
+    /// snapshot, so it can miss an entry that is moved or renamed meanwhile; and a server that leaves out users
+    /// without saying so misses many. Asking for each by anchor finds them.
     pub async fn departures(
         &mut self,
         anchors: &[Anchor],

@@ -10,8 +10,8 @@ use crate::filter::enclosed;
 use crate::scope;
 use crate::search::{NO_ATTRIBUTES, Query};
 
-/// A directory that one is signed in to, over one connection to one server. The connection closes when this is dropped,
-/// and isn't opened again: what was begun with one server is never ended with another.
+/// A directory that one is signed in to, over one connection to one server. The connection closes when this is
+/// dropped, and isn't opened again: what was begun with one server is never ended with another.
 pub struct Directory {
     pub(crate) connection: Connection,
     pub(crate) config: DirectoryConfig,

@@ -1,7 +1,7 @@
 //! Where a server is.
 //!
-//! The library takes URLs too, but panics on one without a host, and an address like `ldap://cn=admin:secret@host` would
-//! carry a password into messages and logs.
+//! The library takes URLs too, but panics on one without a host, and an address like `ldap://cn=admin:secret@host`
+//! would carry a password into messages and logs.
 
 use std::net::IpAddr;
 

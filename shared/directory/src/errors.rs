@@ -10,7 +10,8 @@ use crate::filter::FilterError;
 pub enum DirectoryError {
     /// The address is not one. It isn't shown, because people put passwords into addresses.
     #[error(
-        "the directory's address can't be used: {0}; write ldaps://HOST or ldap://HOST, with :PORT if it is not the usual one"
+        "the directory's address can't be used: {0}; write ldaps://HOST or ldap://HOST, with :PORT if it is not the \
+         usual one"
     )]
     Address(&'static str),
     /// One of the filters is not one.
@@ -59,7 +60,8 @@ pub enum DirectoryError {
     },
     /// The server knows the name, the password, or both not; or the account may not sign in.
     #[error(
-        "the directory at {url} refused the sign-in: {reason}; check the bind DN and the password in the directory's secret"
+        "the directory at {url} refused the sign-in: {reason}; check the bind DN and the password in the directory's \
+         secret"
     )]
     InvalidCredentials {
         /// The address.

@@ -1,7 +1,7 @@
 //! Checking filters (RFC 4515) before a server sees them.
 //!
-//! The library that sends them parses them too, but says only that it could not. An administrator who copied a filter of three
-//! lines wants to know where.
+//! The library that sends them parses them too, but says only that it could not. An administrator who copied a filter
+//! of three lines wants to know where.
 
 use std::fmt;
 

@@ -26,28 +26,29 @@
 //!
 //! What makes a read complete:
 //!
-//! - every page ended with success, and the last one with the empty cookie by which the server says that it was the last;
+//! - every page ended with success, and the last one with the empty cookie by which the server says that it was the
+//!   last;
 //! - no reference to another server was left unfollowed (none is followed: see [`Read`] for those that don't count);
 //! - everybody in scope had a usable anchor;
 //! - the base entry, and the group where there is one, could be read before the first page and after the last;
 //! - the server that answered the last question is the one that answered the first. There is one connection for
 //!   a whole read, and never a second server.
 //!
-//! What no client can notice is a server that leaves out users and says with success that these were all: a replica that
-//! is behind, an access rule that hides a branch, an early empty cookie. Two things stand behind that.
-//! [`Directory::departures`] asks for everyone who seems to have left once more, each by anchor, and leaves out those who
-//! are in scope after all; and the planner's safety limits hold removals that are too many.
+//! What no client can notice is a server that leaves out users and says with success that these were all: a replica
+//! that is behind, an access rule that hides a branch, an early empty cookie. Two things stand behind that.
+//! [`Directory::departures`] asks for everyone who seems to have left once more, each by anchor, and leaves out those
+//! who are in scope after all; and the planner's safety limits hold removals that are too many.
 //!
-//! Errors carry meaning and advice, and name what the configuration names: the address, the base DN, the group. Never a
-//! password, and nobody's data.
+//! Errors carry meaning and advice, and name what the configuration names: the address, the base DN, the group. Never
+//! a password, and nobody's data.
 //!
-//! The LDAP library panics on answers that it doesn't expect. So entries, the paging control and references are decoded
-//! here, and what must be left to it (the bind's answer, the connection's driver) runs in tasks of its own, where a
-//! panic becomes an error.
+//! The LDAP library panics on answers that it doesn't expect. So entries, the paging control and references are
+//! decoded here, and what must be left to it (the bind's answer, the connection's driver) runs in tasks of its own,
+//! where a panic becomes an error.
 //!
-//! Deliberately absent for now: incremental reads, nested groups, fail-over to another server, and
-//! member lists that come in ranges (refused with [`DirectoryError::MembersInRanges`]). A group's members by DN or by id
-//! are kept as a set, everything else streams: memory is one page plus sixteen bytes a member.
+//! Deliberately absent for now: incremental reads, nested groups, fail-over to another server, and member lists that
+//! come in ranges (refused with [`DirectoryError::MembersInRanges`]). A group's members by DN or by id are kept as a
+//! set, everything else streams: memory is one page plus sixteen bytes a member.
 
 mod config;
 mod departures;

@@ -9,7 +9,8 @@ use crate::ber::{self, INTEGER, OCTET_STRING, SEQUENCE};
 /// The name of the control.
 pub(crate) const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 
-/// How often the same page may come again before the server is taken to be stuck. A page that comes twice does no harm.
+/// How often the same page may come again before the server is taken to be stuck. A page that comes twice does no
+/// harm.
 const MAX_REPEATS: usize = 20;
 
 /// How many pages in a row may be empty. Active Directory sends empty ones when a search takes it long.
@@ -67,8 +68,8 @@ impl Chain {
 
     /// Goes on to the page behind `cookie`, unless the server keeps sending the same.
     ///
-    /// A cookie that stays the same is not a sign of that by itself: some servers (389 Directory Server) give a search one cookie
-    /// for all of its pages.
+    /// A cookie that stays the same is not a sign of that by itself: some servers (389 Directory Server) give a
+    /// search one cookie for all of its pages.
     pub(crate) fn follow(&mut self, cookie: Vec<u8>, page: PageMark) -> Result<(), Stuck> {
         let same_cookie = !self.cookie.is_empty() && self.cookie == cookie;
         let mark = page.hasher.finish();
@@ -164,7 +165,7 @@ mod tests {
 
         #[test]
         fn every_cookie_comes_through(cookie in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
-            let control = ldap3::controls::RawControl::from(ldap3::controls::PagedResults { size: 7, cookie: cookie.clone() });
+            let control = ldap3::controls::PagedResults { size: 7, cookie: cookie.clone() }.into();
             proptest::prop_assert_eq!(cookie_of(vec![Control(None, control)]), Some(cookie));
         }
     }

@@ -35,8 +35,8 @@ pub struct Preset {
     pub user_filter: &'static str,
     /// The group's attribute that names its members.
     pub member_attribute: &'static str,
-    /// The user's attribute that names the groups, where the server has one or can have one. OpenLDAP and
-    /// 389 Directory Server keep it only where an overlay or plug-in is switched on, which can't be seen from outside.
+    /// The user's attribute that names the groups, where the server has one or can have one. OpenLDAP and 389
+    /// Directory Server keep it only where an overlay or plug-in is switched on, which can't be seen from outside.
     pub member_of: Option<&'static str>,
     /// Where it is written who is in a group, unless the configuration says otherwise: with the user
     /// if the server always does that, else with the group.

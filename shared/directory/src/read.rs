@@ -16,7 +16,8 @@ use crate::search::{Item, PageRequest, Query, Search};
 pub enum Sighting {
     /// A user in scope.
     Entry(Entry),
-    /// Somebody who may be in scope, but nobody knows who it is. After such a read nobody is removed: it might be them.
+    /// Somebody who may be in scope, but nobody knows who it is. After such a read nobody is removed: it might be
+    /// them.
     Unidentified {
         /// The distinguished name, as far as it could be read. It names a person, so it belongs into no log.
         dn: String,
@@ -49,8 +50,8 @@ enum State {
 }
 
 impl Directory {
-    /// Starts to read everybody in scope. Server, base and group are looked at first, so that what can be known to be wrong
-    /// is an error here and not an empty directory later.
+    /// Starts to read everybody in scope. Server, base and group are looked at first, so that what can be known to be
+    /// wrong is an error here and not an empty directory later.
     pub async fn read(&mut self) -> Result<Read<'_>, DirectoryError> {
         let root = RootDse::read(&mut self.connection).await?;
         self.check_base().await?;
@@ -88,8 +89,8 @@ impl Read<'_> {
         &self.root.identity
     }
 
-    /// The next page, or `None` after the last. A page may be empty and yet not the last, because of who was on it nobody may
-    /// be in scope.
+    /// The next page, or `None` after the last. A page may be empty and yet not the last, because of who was on it
+    /// nobody may be in scope.
     ///
     /// When a read breaks off, those who came before are still given; the error comes with the call after
     /// that, and with every further one.

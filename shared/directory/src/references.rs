@@ -1,9 +1,10 @@
 //! References to other servers, and which of them matter.
 //!
-//! None is followed: it would lead to another server, about which nothing was proved. A search of a whole Active Directory domain always
-//! brings three that lead to no users: to the forest's configuration and to two partitions for DNS. They are told by exactly the
-//! names that the server itself gives for these. Any other reference, such as one to a child domain, counts, and
-//! the read is not complete; a base DN below the domain's root avoids it where that is what is wanted.
+//! None is followed: it would lead to another server, about which nothing was proved. A search of a whole Active
+//! Directory domain always brings three that lead to no users: to the forest's configuration and to two partitions
+//! for DNS. They are told by exactly the names that the server itself gives for these. Any other reference, such as
+//! one to a child domain, counts, and the read is not complete; a base DN below the domain's root avoids it where
+//! that is what is wanted.
 
 use model::DnKey;
 
@@ -18,7 +19,7 @@ pub(crate) fn may_hide_users(addresses: &[String], root: &RootDse) -> bool {
 
 /// The server that a reference leads to, to be logged. What follows it may be the name of a single person.
 pub(crate) fn server_of(addresses: &[String]) -> &str {
-    let server = addresses.first().and_then(|address| address.splitn(4, '/').nth(2));
+    let server = addresses.first().and_then(|address| address.split('/').nth(2));
     server.unwrap_or("unknown")
 }
 

@@ -7,15 +7,14 @@ use crate::errors::{DirectoryError, Doing};
 use crate::paging::PAGED_RESULTS;
 use crate::search::Query;
 
-/// The attributes by which one server can be told from another. None of them changes while a server runs; what
-/// each product has of them is enough: the name of the very server (Active Directory), of its
-/// instance (PingDirectory), or at least of the product and the data.
-const IDENTITY: [&str; 11] = [
+/// The attributes by which one server can be told from another. None of them changes while a server runs. How much
+/// they tell depends on the product: Active Directory names the very server, others at least the product and the
+/// data. That is no loss within a read, which has one connection and so one server, unless something in between
+/// deceives.
+const IDENTITY: [&str; 9] = [
     "dsServiceName",
     "dnsHostName",
     "serverName",
-    "instanceName",
-    "startupUUID",
     "vendorName",
     "vendorVersion",
     "namingContexts",

@@ -31,8 +31,8 @@ pub(crate) enum Members {
 }
 
 impl Selection {
-    /// Makes the scope ready. That a group exists is checked here, whichever way its membership is written: a group that was
-    /// deleted, or a mistake in its name, must not look like an empty one.
+    /// Makes the scope ready. That a group exists is checked here, whichever way its membership is written: a group
+    /// that was deleted, or a mistake in its name, must not look like an empty one.
     pub(crate) async fn prepare(
         connection: &mut Connection,
         config: &DirectoryConfig,
@@ -120,8 +120,8 @@ async fn group(connection: &mut Connection, dn: &str, attribute: &str) -> Result
     }
 }
 
-/// Refuses a group of which only some values came. Active Directory names 1,500 members at once and says so in the attribute's
-/// name; whoever comes after these is no less a member.
+/// Refuses a group of which only some values came. Active Directory names 1,500 members at once and says so in the
+/// attribute's name; whoever comes after these is no less a member.
 fn whole(dn: &str, attribute: &str, entry: RawEntry) -> Result<Attributes, DirectoryError> {
     if entry.partial.iter().any(|partial| partial.eq_ignore_ascii_case(attribute)) {
         return Err(DirectoryError::MembersInRanges { dn: dn.to_owned() });

@@ -70,8 +70,8 @@ impl Query {
 }
 
 impl Search {
-    /// Sends a search, for one page if one is asked for. The paging control is critical: a server that can't obey it must not
-    /// answer as if it had not been there.
+    /// Sends a search, for one page if one is asked for. The paging control is critical: a server that can't obey it
+    /// must not answer as if it had not been there.
     pub(crate) async fn start(
         connection: &mut Connection,
         query: Query,

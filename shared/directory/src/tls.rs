@@ -12,8 +12,9 @@ use crate::errors::DirectoryError;
 
 /// A TLS configuration that trusts the given authorities and no others.
 ///
-/// Without any the library's own configuration is used, which trusts what the operating system trusts. If a single one of the
-/// system's certificates can't be loaded it trusts nobody: that fails on the safe side, and the advice is the same.
+/// Without any the library's own configuration is used, which trusts what the operating system trusts. If a single
+/// one of the system's certificates can't be loaded it trusts nobody: that fails on the safe side, and the advice is
+/// the same.
 pub(crate) fn trusting(url: &str, ca_pem: &[u8]) -> Result<Arc<ClientConfig>, DirectoryError> {
     const ADVICE: &str =
         "give the certificate of the authority that signed the server's, in PEM, as the directory's CA";

@@ -114,33 +114,20 @@ mod tests {
 
     #[test]
     fn a_guid_reads_as_its_tools_show_it() {
-        let bytes = [
-            0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd,
-            0xee, 0xff,
-        ];
-        assert_eq!(
-            Anchor::from_guid(bytes).as_str(),
-            "00112233-4455-6677-8899-aabbccddeeff"
-        );
+        let bytes =
+            [0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
+        assert_eq!(Anchor::from_guid(bytes).as_str(), "00112233-4455-6677-8899-aabbccddeeff");
     }
 
     #[test]
     fn case_does_not_make_another_anchor() {
         let upper = Anchor::from_text(" 0F8FAD5B-D9CB-469F-A165-70867728950E").unwrap();
-        assert_eq!(
-            upper.hash(),
-            Anchor::from_text("0f8fad5b-d9cb-469f-a165-70867728950e")
-                .unwrap()
-                .hash()
-        );
+        assert_eq!(upper.hash(), Anchor::from_text("0f8fad5b-d9cb-469f-a165-70867728950e").unwrap().hash());
     }
 
     #[test]
     fn empty_and_endless_anchors_are_refused() {
         assert_eq!(Anchor::from_text("  "), Err(InvalidAnchor::Empty));
-        assert_eq!(
-            Anchor::from_text(&"x".repeat(300)),
-            Err(InvalidAnchor::TooLong(300))
-        );
+        assert_eq!(Anchor::from_text(&"x".repeat(300)), Err(InvalidAnchor::TooLong(300)));
     }
 }

@@ -75,11 +75,7 @@ impl CompleteRead {
         } = evidence;
         if let Some(at) = page_results.iter().position(|code| *code != 0) {
             let code = page_results.get(at).copied().unwrap_or_default();
-            return Err(Incomplete::Refused {
-                page: at + 1,
-                code,
-                meaning: result_meaning(code),
-            });
+            return Err(Incomplete::Refused { page: at + 1, code, meaning: result_meaning(code) });
         }
         if page_results.is_empty() || !ended_by_server {
             return Err(Incomplete::NoEnd);
@@ -98,9 +94,7 @@ impl CompleteRead {
         if server.0 != server.1 {
             return Err(Incomplete::ServerChanged);
         }
-        Ok(Self {
-            pages: page_results.len(),
-        })
+        Ok(Self { pages: page_results.len() })
     }
 
     /// How many pages the read had.

@@ -21,10 +21,7 @@ impl DnKey {
             parts.sort();
             rdns.push(parts.join("+"));
         }
-        Self(first_half(blake3::derive_key(
-            "provisioner 2026 dn",
-            rdns.join(",").as_bytes(),
-        )))
+        Self(first_half(blake3::derive_key("provisioner 2026 dn", rdns.join(",").as_bytes())))
     }
 }
 
@@ -46,11 +43,7 @@ impl TryFrom<String> for DnKey {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         const WRONG: &str = "a DN key is 32 hexadecimal digits";
         let number = u128::from_str_radix(&text, 16).map_err(|_| WRONG)?;
-        if text.len() == 32 {
-            Ok(Self(number.to_be_bytes()))
-        } else {
-            Err(WRONG)
-        }
+        if text.len() == 32 { Ok(Self(number.to_be_bytes())) } else { Err(WRONG) }
     }
 }
 
@@ -62,15 +55,10 @@ impl From<DnKey> for String {
 
 /// The value of the first `CN` in a distinguished name, if there is one.
 pub fn cn_of(dn: &str) -> Option<String> {
-    split(dn, ',')
-        .into_iter()
-        .flat_map(|rdn| split(rdn, '+'))
-        .find_map(|part| {
-            let (kind, value) = part.split_once('=')?;
-            kind.trim()
-                .eq_ignore_ascii_case("cn")
-                .then(|| unescaped(value))
-        })
+    split(dn, ',').into_iter().flat_map(|rdn| split(rdn, '+')).find_map(|part| {
+        let (kind, value) = part.split_once('=')?;
+        kind.trim().eq_ignore_ascii_case("cn").then(|| unescaped(value))
+    })
 }
 
 /// Splits at a separator that is neither escaped nor quoted.
@@ -100,11 +88,7 @@ fn normal_part(part: &str) -> String {
             let value = unescaped(value).to_lowercase();
             let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
             // The separators are escaped again, so that `a\,b` and two components never look alike.
-            let value = words
-                .join(" ")
-                .replace('\\', "\\\\")
-                .replace(',', "\\,")
-                .replace('+', "\\+");
+            let value = words.join(" ").replace('\\', "\\\\").replace(',', "\\,").replace('+', "\\+");
             format!("{}={value}", kind.trim().to_lowercase())
         }
         None => part.trim().to_lowercase(),
@@ -114,10 +98,7 @@ fn normal_part(part: &str) -> String {
 /// A value without its escapes (`\,`, `\C3\A4`) and without the spaces that belong to the syntax.
 fn unescaped(value: &str) -> String {
     let value = value.trim_start();
-    let value = match value
-        .strip_prefix('"')
-        .and_then(|inner| inner.trim_end().strip_suffix('"'))
-    {
+    let value = match value.strip_prefix('"').and_then(|inner| inner.trim_end().strip_suffix('"')) {
         Some(inner) => inner,
         None => value,
     };
@@ -127,9 +108,7 @@ fn unescaped(value: &str) -> String {
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
         match (byte, after) {
-            (b'\\', [high, low, tail @ ..])
-                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
+            (b'\\', [high, low, tail @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 bytes.push(hex_digit(*high) * 16 + hex_digit(*low));
                 rest = tail;
                 kept = bytes.len();
@@ -166,18 +145,9 @@ mod tests {
     #[test]
     fn spelling_does_not_make_another_dn() {
         let key = DnKey::of("CN=Grace Hopper,OU=Navy,DC=acme,DC=test");
-        assert_eq!(
-            key,
-            DnKey::of("cn=grace  hopper, ou=navy , dc=ACME,dc=test")
-        );
-        assert_eq!(
-            DnKey::of(r"cn=J\C3\BCrgen,dc=x"),
-            DnKey::of("cn=jürgen,dc=x")
-        );
-        assert_eq!(
-            DnKey::of(r"cn=Smith\, Jo,dc=x"),
-            DnKey::of(r"CN=Smith\2c Jo,dc=x")
-        );
+        assert_eq!(key, DnKey::of("cn=grace  hopper, ou=navy , dc=ACME,dc=test"));
+        assert_eq!(DnKey::of(r"cn=J\C3\BCrgen,dc=x"), DnKey::of("cn=jürgen,dc=x"));
+        assert_eq!(DnKey::of(r"cn=Smith\, Jo,dc=x"), DnKey::of(r"CN=Smith\2c Jo,dc=x"));
         assert_eq!(DnKey::of("cn=a+uid=b,dc=x"), DnKey::of("uid=b+cn=a,dc=x"));
     }
 
@@ -189,10 +159,7 @@ mod tests {
 
     #[test]
     fn the_cn_comes_out_of_a_dn() {
-        assert_eq!(
-            cn_of(r"CN=Lovelace\, Ada,OU=x"),
-            Some("Lovelace, Ada".into())
-        );
+        assert_eq!(cn_of(r"CN=Lovelace\, Ada,OU=x"), Some("Lovelace, Ada".into()));
         assert_eq!(cn_of("uid=ada+cn=Ada \\20,OU=x"), Some("Ada  ".into()));
         assert_eq!(cn_of("uid=ada,ou=x"), None);
         assert_eq!(cn_of("\\"), None);

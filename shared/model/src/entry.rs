@@ -22,10 +22,7 @@ pub struct Attributes(BTreeMap<String, Vec<Vec<u8>>>);
 impl Attributes {
     /// Adds the values of one attribute.
     pub fn insert(&mut self, name: &str, values: Vec<Vec<u8>>) {
-        self.0
-            .entry(name.to_ascii_lowercase())
-            .or_default()
-            .extend(values);
+        self.0.entry(name.to_ascii_lowercase()).or_default().extend(values);
     }
 
     /// All values of an attribute, in the server's order; empty when it is absent.
@@ -40,11 +37,7 @@ impl Attributes {
     /// The one value that stands for an attribute. LDAP gives values in no order, so the smallest is taken:
     /// another server, or the same one tomorrow, then gives the same user.
     pub fn one(&self, name: &str) -> Option<&[u8]> {
-        self.all(name)
-            .iter()
-            .map(Vec::as_slice)
-            .filter(|value| !value.is_empty())
-            .min()
+        self.all(name).iter().map(Vec::as_slice).filter(|value| !value.is_empty()).min()
     }
 
     /// The names that are there, in lower case.

@@ -30,11 +30,7 @@ impl TryFrom<String> for Fingerprint {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         const WRONG: &str = "a fingerprint is 32 hexadecimal digits";
         let number = u128::from_str_radix(&text, 16).map_err(|_| WRONG)?;
-        if text.len() == 32 {
-            Ok(Self(number.to_be_bytes()))
-        } else {
-            Err(WRONG)
-        }
+        if text.len() == 32 { Ok(Self(number.to_be_bytes())) } else { Err(WRONG) }
     }
 }
 

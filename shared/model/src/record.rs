@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{AccountId, Anchor, Departure, Desired, DnKey, Fingerprint, UserName};
 
 /// A connection's version counter: each scan takes the next one, and what it writes carries it.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub u64);
 
@@ -20,9 +18,7 @@ impl fmt::Display for Version {
 }
 
 /// A moment, in whole seconds since 1970 UTC.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixSeconds(pub i64);
 
@@ -175,16 +171,11 @@ impl UserRecord {
     /// The name to show for this user: as desired, else as last applied.
     pub fn user_name(&self) -> Option<&UserName> {
         let applied = || self.link.as_ref()?.applied.as_ref()?.user_name.as_ref();
-        self.desired
-            .as_ref()
-            .and_then(Desired::user_name)
-            .or_else(applied)
+        self.desired.as_ref().and_then(Desired::user_name).or_else(applied)
     }
 
     /// Whether there is an account that is not known to be inactive.
     pub fn has_active_account(&self) -> bool {
-        self.link
-            .as_ref()
-            .is_some_and(|link| link.applied.as_ref().is_none_or(|applied| applied.active))
+        self.link.as_ref().is_some_and(|link| link.applied.as_ref().is_none_or(|applied| applied.active))
     }
 }

@@ -102,12 +102,7 @@ pub struct DesiredUser {
 impl DesiredUser {
     /// What an update would bring about: equal fingerprints mean that nothing is left to send.
     pub fn update_fingerprint(&self) -> Fingerprint {
-        let Self {
-            user_name,
-            active,
-            attributes,
-            create_only: _,
-        } = self;
+        let Self { user_name, active, attributes, create_only: _ } = self;
         let mut hash = Fingerprinter::new("provisioner 2026 applied user");
         hash.text(user_name.as_str());
         hash.flag(*active);

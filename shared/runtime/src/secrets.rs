@@ -88,7 +88,9 @@ impl Secrets {
     async fn fetch(&self, secret: &SecretRef) -> Result<String, SecretError> {
         let fail = |problem: String| SecretError { place: secret.to_string(), problem };
         match secret {
-            SecretRef::Env(name) => crate::environment::variable(name).ok_or_else(|| fail("is not set".into())),
+            SecretRef::Env(name) => {
+                crate::environment::variable(name).ok_or_else(|| fail("is not set".into()))
+            }
             SecretRef::File(path) => {
                 std::fs::read_to_string(path).map_err(|error| fail(format!("can't be read: {error}")))
             }
@@ -102,7 +104,11 @@ impl Secrets {
     }
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(text: &str, secret: &SecretRef, shape: &str) -> Result<T, SecretError> {
+fn parse<T: for<'de> Deserialize<'de>>(
+    text: &str,
+    secret: &SecretRef,
+    shape: &str,
+) -> Result<T, SecretError> {
     // The parser's own message could quote the secret, so it isn't passed on.
     serde_json::from_str(text).map_err(|error| SecretError {
         place: secret.to_string(),
@@ -121,7 +127,10 @@ fn explain(error: &aws_sdk_secretsmanager::Error) -> String {
         Error::DecryptionFailure(_) => "can't be decrypted: the caller may not use its key".into(),
         other => {
             let code = aws_sdk_secretsmanager::error::ProvideErrorMetadata::code(other);
-            format!("can't be fetched: {}", code.unwrap_or("no answer; are there AWS credentials and a region?"))
+            format!(
+                "can't be fetched: {}",
+                code.unwrap_or("no answer; are there AWS credentials and a region?")
+            )
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use model::{Anchor, Desired, DnKey, Status, UserName, UserRecord};
 
-use crate::errors::StoreError;
+use crate::errors::{StoreError, corrupt};
 use crate::item::{Reader, json, number, text};
 use crate::keys::DN_PK;
 use crate::record::{ANCHOR, AT_ONCE, CLAIMED, DESIRED, RELEASED, REV, Stored, VERSION, flag, if_claimed};
@@ -76,6 +76,7 @@ impl Store {
             let mut refused = verdicts.into_iter();
             let own = refused.next().unwrap_or(Verdict::Held);
             let name = refused.next().unwrap_or(Verdict::Held);
+            let given_up = refused.next().unwrap_or(Verdict::Held);
             let own = match (own, name) {
                 (Verdict::Held, Verdict::Refused(holder)) => {
                     let by = self.holder_of(&wanted, holder).await?;
@@ -85,6 +86,10 @@ impl Store {
                         Committed::Done => return Ok(Written::NameTaken { by }),
                         Committed::Refused(verdicts) => verdicts.into_iter().next(),
                     }
+                }
+                (Verdict::Held, Verdict::Held) if given_up.is_refused() => {
+                    let key = self.keys.name(claimed.as_deref().unwrap_or_default());
+                    return Err(corrupt(&key, "it belongs to another entry than the one that claims it"));
                 }
                 (own, _) => Some(own),
             };

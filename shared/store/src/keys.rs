@@ -11,13 +11,13 @@ pub(crate) const PK: &str = "PK";
 /// The table's sort key.
 pub(crate) const SK: &str = "SK";
 /// The index of records that are not settled.
-pub(crate) const WORK_INDEX: &str = "work";
+pub(crate) const WORK_INDEX: &str = "by_work";
 /// Its partition key.
 pub(crate) const WORK_PK: &str = "work_pk";
 /// Its sort key.
 pub(crate) const WORK_SK: &str = "work_sk";
 /// The index of records by where their entries are.
-pub(crate) const DN_INDEX: &str = "dn";
+pub(crate) const DN_INDEX: &str = "by_dn";
 /// Its partition key.
 pub(crate) const DN_PK: &str = "dn_pk";
 /// When DynamoDB may delete an item.

@@ -25,8 +25,8 @@
 //!
 //! | index | keys | holds |
 //! | --- | --- | --- |
-//! | `work` | `work_pk` = `<conn>`, `work_sk` = `<status>#<next attempt>#<anchor hash>` | every record that is not settled |
-//! | `dn` | `dn_pk` = `<conn>#dn#<dn key>` | every record whose entry is somewhere in the directory |
+//! | `by_work` | `work_pk` = `<conn>`, `work_sk` = `<status>#<next attempt>#<anchor hash>` | every record that is not settled |
+//! | `by_dn` | `dn_pk` = `<conn>#dn#<dn key>` | every record whose entry is somewhere in the directory |
 //!
 //! Both are `KEYS_ONLY`. An index says where to look, and then the record itself is read, consistently: what lags
 //! is noticed, a status change costs one small index write however large the user is, and personal data has one place.

@@ -76,11 +76,7 @@ async fn an_older_scan_can_not_write_over_a_newer_one() -> Result<(), StoreError
     assert_eq!(store.write_status(&old, &anchor("a"), None, Status::Settled).await?, Written::Outdated);
     let record = record_of(&store, "a").await.unwrap();
     assert_eq!((record.desired, record.version), (Some(present("a")), Version(2)));
-    assert_eq!(
-        store.fetch_name_owner(&user_name("stale")).await?,
-        None,
-        "the stale claim was not written either"
-    );
+    assert_eq!(name_owner(&store, &user_name("stale")).await, None, "the stale claim was not written either");
     Ok(())
 }
 
@@ -114,13 +110,13 @@ async fn a_renamed_user_frees_the_old_name_and_one_in_conflict_keeps_it() -> Res
     want(&store, &scan, "b", present("b")).await;
 
     assert_eq!(want(&store, &scan, "b", present("a")).await, Written::NameTaken { by: anchor("a") });
-    assert_eq!(store.fetch_name_owner(&user_name("b")).await?, Some(anchor("b")), "the old claim is kept");
+    assert_eq!(name_owner(&store, &user_name("b")).await, Some(anchor("b")), "the old claim is kept");
 
     assert_eq!(want(&store, &scan, "a", present("a2")).await, Written::Done);
-    assert_eq!(store.fetch_name_owner(&user_name("a")).await?, None);
+    assert_eq!(name_owner(&store, &user_name("a")).await, None);
     assert_eq!(want(&store, &scan, "b", present("a")).await, Written::Done);
-    assert_eq!(store.fetch_name_owner(&user_name("a")).await?, Some(anchor("b")));
-    assert_eq!(store.fetch_name_owner(&user_name("b")).await?, None, "now the old claim goes");
+    assert_eq!(name_owner(&store, &user_name("a")).await, Some(anchor("b")));
+    assert_eq!(name_owner(&store, &user_name("b")).await, None, "now the old claim goes");
     Ok(())
 }
 
@@ -136,9 +132,9 @@ async fn a_scan_needs_no_fresh_record() -> Result<(), StoreError> {
         want(&store, &scan, "a", present("b")).await;
     }
     for name in ["a", "c"] {
-        assert_eq!(store.fetch_name_owner(&user_name(name)).await?, None);
+        assert_eq!(name_owner(&store, &user_name(name)).await, None);
     }
-    assert_eq!(store.fetch_name_owner(&user_name("b")).await?, Some(anchor("a")));
+    assert_eq!(name_owner(&store, &user_name("b")).await, Some(anchor("a")));
     Ok(())
 }
 
@@ -238,8 +234,8 @@ async fn an_account_passes_to_the_entry_made_anew() -> Result<(), StoreError> {
     let gone = Desired::Absent { user_name: Some(user_name("jo")), reason: Departure::Deleted };
     assert_eq!(old.desired, Some(gone));
     assert_eq!((new.link, new.status), (from.link.clone(), Status::Pending));
-    assert_eq!(store.fetch_name_owner(&user_name("jo")).await?, Some(anchor("new")));
-    assert_eq!(store.fetch_name_owner(&user_name("before")).await?, None);
+    assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("new")));
+    assert_eq!(name_owner(&store, &user_name("before")).await, None);
 
     assert!(!store.hand_over(&scan, &from, &to, Departure::Deleted).await?, "once is enough");
     assert_eq!(store.count_enabled_accounts(9).await?, 1);
@@ -261,7 +257,7 @@ async fn nothing_passes_while_somebody_works_on_it_or_after_a_change() -> Result
     assert!(!store.hand_over(&scan, &from, &to, Departure::Deleted).await?, "what was applied has changed");
     let unchanged = record_of(&store, "new").await.unwrap();
     assert_eq!(unchanged, to, "all or nothing");
-    assert_eq!(store.fetch_name_owner(&user_name("jo")).await?, Some(anchor("old")));
+    assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("old")));
 
     let from = record_of(&store, "old").await.unwrap();
     assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
@@ -283,10 +279,30 @@ async fn a_name_that_nobody_wants_any_more_can_be_claimed() -> Result<(), StoreE
     assert!(!store.claim_name(&scan, &new, Some(&anchor("third"))).await?, "it is not theirs to give");
     assert!(store.claim_name(&scan, &new, Some(&old)).await?);
     assert_eq!(record_of(&store, "new").await.unwrap().status, Status::Pending);
-    assert_eq!(store.fetch_name_owner(&user_name("jo")).await?, Some(anchor("new")));
+    assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("new")));
 
     // The one who lost it is in conflict when they come back, and can take another name.
     assert_eq!(want(&store, &scan, "old", present("jo")).await, Written::NameTaken { by: anchor("new") });
     assert_eq!(want(&store, &scan, "old", present("jo2")).await, Written::Done);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_one_gets_the_name() -> Result<(), StoreError> {
+    let (_engine, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    let names: Vec<String> = (0..24).map(|number| format!("u{number}")).collect();
+    let writes = names.iter().map(|who| store.write_desired(&scan, write(who, present("jo"), None)));
+    let results = futures::future::join_all(writes).await;
+    let owner = name_owner(&store, &user_name("jo")).await.unwrap();
+    for (who, written) in names.iter().zip(results) {
+        match written? {
+            Written::Done => assert_eq!(owner, anchor(who)),
+            Written::NameTaken { by } => assert_eq!(owner, by),
+            Written::Outdated => panic!("{who} is not outdated"),
+        }
+        let settled = record_of(&store, who).await.unwrap().status == Status::Pending;
+        assert_eq!(settled, owner == anchor(who));
+    }
     Ok(())
 }

@@ -92,3 +92,52 @@ async fn a_table_that_is_not_there_is_named() {
     let error = store.fetch_connection().await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
 }
+
+/// Not a test of its own: the process that the next test kills. It is told the file's path on its standard input.
+#[tokio::test]
+#[ignore = "the next test starts it"]
+async fn victim() -> Result<(), Box<dyn std::error::Error>> {
+    let mut path = String::new();
+    std::io::stdin().read_line(&mut path)?;
+    if path.is_empty() {
+        return Ok(());
+    }
+    let (_engine, table) = Embedded::open(std::path::Path::new(path.trim())).await?;
+    let store = table.connection("corp");
+    let scan = scan(&store).await;
+    for number in 0.. {
+        want(&store, &scan, &format!("u{number}"), present(&format!("u{number}"))).await;
+        println!("\nwritten {number}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_written_survives_a_kill() -> Result<(), Box<dyn std::error::Error>> {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("state.db");
+    let mut victim = Command::new(std::env::current_exe()?)
+        .args(["--exact", "victim", "--ignored", "--nocapture"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    writeln!(victim.stdin.take().unwrap(), "{}", path.display())?;
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let written = lines.find(|line| line.as_ref().is_ok_and(|line| line == "written 40"));
+    assert!(written.is_some());
+    victim.kill()?;
+    victim.wait()?;
+
+    let (_engine, table) = Embedded::open(&path).await?;
+    let store = table.connection("corp");
+    for number in 0..=40 {
+        let who = format!("u{number}");
+        assert_eq!(record_of(&store, &who).await.unwrap().desired, Some(present(&who)));
+        assert_eq!(name_owner(&store, &user_name(&who)).await, Some(anchor(&who)));
+    }
+    // The lease of the process that died is free for its successor.
+    scan(&store).await;
+    Ok(())
+}

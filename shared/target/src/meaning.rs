@@ -113,7 +113,9 @@ fn is_named(detail: &str, name: &str) -> bool {
         let (after, then) = (rest.next(), rest.next());
         if is_a_word_too {
             let is_quoted = matches!(before, Some('"' | '\'' | '`')) && before == after;
-            let is_heading = start == 0 && after == Some(':');
+            // `title: …`, or a part of it: `manager.managerId: …`.
+            let has_part = after == Some('.') && then.is_some_and(char::is_alphanumeric);
+            let is_heading = start == 0 && (after == Some(':') || has_part);
             return is_quoted || is_heading;
         }
         // A full stop ends the sentence, unless a letter follows.
@@ -297,6 +299,7 @@ mod tests {
             ("name.formatted: is required", "name.formatted"),
             ("The attribute 'title' is too long", "title"),
             ("title: is too long", "title"),
+            ("manager.managerId: there is no account 1", "manager"),
             ("No title will do", ""),
             ("The limit of your organization is reached", ""),
             ("wrong costCenter.", "costCenter"),

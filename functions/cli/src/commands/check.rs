@@ -90,13 +90,21 @@ async fn check_directory(session: &Session, report: &mut Report) -> Option<Desir
     let Counts { entries, disabled, unmappable, problem, example } = counts;
     match ended {
         Ok(_) if entries == 0 => {
-            report.bad("scope", "matches nobody; is the group or filter right, and may the reader see the users?");
+            report.bad(
+                "scope",
+                "matches nobody; is the group or filter right, and may the reader see the users?",
+            );
         }
         Ok(_) => report.good("scope", format!("matches {entries} entries, {disabled} of them disabled")),
-        Err(incomplete) => report.bad("scope", format!("{incomplete}; nobody would be removed after such a read")),
+        Err(incomplete) => {
+            report.bad("scope", format!("{incomplete}; nobody would be removed after such a read"))
+        }
     }
     if unmappable > 0 {
-        report.bad("mapping", format!("fails for {unmappable} of them; the first: {}", problem.unwrap_or_default()));
+        report.bad(
+            "mapping",
+            format!("fails for {unmappable} of them; the first: {}", problem.unwrap_or_default()),
+        );
     }
     let (entry, user) = example?;
     let masked = mask(&user);

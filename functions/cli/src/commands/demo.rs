@@ -23,14 +23,20 @@ pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
     settle_accounts(&target);
     let session = open(folder.path(), &directory, &target).await?;
 
-    say(out, "A company of twelve has an LDAP directory. The members of its group 'workplace' should have accounts.")?;
+    say(
+        out,
+        "A company of twelve has an LDAP directory. The members of its group 'workplace' should have accounts.",
+    )?;
     say(out, "Two of them have one already, and there is one account that the directory knows nothing of.")?;
     heading(out, "1. The plan (a dry run: nothing is written anywhere)")?;
     plan::run(&session, false, out).await?;
     heading(out, "2. The plan, applied")?;
     sync::run(&session, false, out).await?;
 
-    heading(out, "3. Things happen: somebody joins, is promoted, marries, is disabled, leaves the group, is deleted")?;
+    heading(
+        out,
+        "3. Things happen: somebody joins, is promoted, marries, is disabled, leaves the group, is deleted",
+    )?;
     live(&directory)?;
     plan::run(&session, false, out).await?;
     heading(out, "4. Applied")?;
@@ -50,7 +56,11 @@ pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
 
     let stranger = target.account(STRANGER).context("the stranger's account is gone")?;
     ensure!(stranger.get("active") == Some(&json!(true)), "the stranger's account was touched");
-    writeln!(out, "\n{} the account that was never ours was never touched.", paint(GOOD, "That was the demo:"))?;
+    writeln!(
+        out,
+        "\n{} the account that was never ours was never touched.",
+        paint(GOOD, "That was the demo:")
+    )?;
     say(out, "Next: write a configuration (see README.md), then `provisioner check --config FILE`.")?;
     Ok(Exit::Done)
 }
@@ -59,9 +69,7 @@ pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
 const STRANGER: &str = "visitor@partner.test";
 
 fn settle_accounts(target: &Simulator) {
-    let account = |user_name: &str, formatted: &str, title: &str| {
-        json!({"userName": user_name, "active": true, "title": title, "name": {"formatted": formatted}})
-    };
+    let account = |user_name: &str, formatted: &str, title: &str| json!({"userName": user_name, "active": true, "title": title, "name": {"formatted": formatted}});
     target.seed(account("grace@acme.test", "Grace Okafor", "Engineer"));
     target.seed(account("Jose@acme.test", "José Muñoz", "Engineer"));
     target.seed(account(STRANGER, "A Visitor", "Guest"));

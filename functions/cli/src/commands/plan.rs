@@ -36,7 +36,9 @@ pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -
     Ok(match &summary {
         PlanSummary { complete: false, .. } => Exit::CouldNotRun,
         PlanSummary { actions, .. } if actions.contains_key("held") => Exit::Held,
-        PlanSummary { actions, .. } if ["failed", "unmappable", "conflict"].iter().any(|a| actions.contains_key(a)) => {
+        PlanSummary { actions, .. }
+            if ["failed", "unmappable", "conflict"].iter().any(|a| actions.contains_key(a)) =>
+        {
             Exit::SomeFailed
         }
         _ => Exit::Done,
@@ -67,14 +69,24 @@ impl<W: Write> Printer<'_, W> {
             return Ok(());
         }
         let PlanSummary { read, unchanged, actions, complete: _, incomplete } = summary;
-        let mut words: Vec<String> = actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
+        let mut words: Vec<String> =
+            actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
         if words.is_empty() {
             words.push("nothing to do".into());
         }
         let line = format!("Plan: {}", words.join(", "));
-        writeln!(out, "{} {}", paint(HEADING, &line), paint(FAINT, &format!("({read} in scope, {unchanged} unchanged)")))?;
+        writeln!(
+            out,
+            "{} {}",
+            paint(HEADING, &line),
+            paint(FAINT, &format!("({read} in scope, {unchanged} unchanged)"))
+        )?;
         if let Some(incomplete) = incomplete {
-            writeln!(out, "{} {incomplete}; nobody is removed", paint(BAD, "The directory was not read completely:"))?;
+            writeln!(
+                out,
+                "{} {incomplete}; nobody is removed",
+                paint(BAD, "The directory was not read completely:")
+            )?;
         }
         Ok(())
     }

@@ -146,7 +146,9 @@ async fn waiting(session: &Session, shown: &Shown) -> Result<Vec<Item>> {
                     ("held", format!("{departure}; awaits the next scan's safety check"))
                 }
                 Status::Withheld { by } => ("withheld", by.to_string()),
-                Status::Conflict { with } => ("conflict", format!("another entry has the user name or account ({with})")),
+                Status::Conflict { with } => {
+                    ("conflict", format!("another entry has the user name or account ({with})"))
+                }
                 Status::Retrying { error } => {
                     let seconds = (record.next_attempt.0 - runtime::now().0).max(0);
                     ("failed", format!("{error}; is tried again in {seconds} s"))
@@ -178,8 +180,11 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
         (summary.failed, "failed"),
         (summary.pending, "pending"),
     ];
-    let mut words: Vec<String> =
-        numbers.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let mut words: Vec<String> = numbers
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
     if words.is_empty() {
         words.push("nothing to do".into());
     }
@@ -190,19 +195,32 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
     let style = if exit(summary) == Exit::Done { GOOD } else { BAD };
     writeln!(out, "{} {}", paint(style, &format!("Done: {}", words.join(", "))), paint(FAINT, &rest))?;
     if let Some(incomplete) = &summary.incomplete {
-        writeln!(out, "{} {incomplete}; nobody was removed", paint(BAD, "The directory was not read completely:"))?;
+        writeln!(
+            out,
+            "{} {incomplete}; nobody was removed",
+            paint(BAD, "The directory was not read completely:")
+        )?;
     }
     match summary.done.stopped {
         Some(Stop::Unauthorized) => {
-            writeln!(out, "{} renew the access token; nothing is lost", paint(BAD, "The target refused the token:"))?;
+            writeln!(
+                out,
+                "{} renew the access token; nothing is lost",
+                paint(BAD, "The target refused the token:")
+            )?;
         }
         Some(Stop::Unavailable) => {
-            writeln!(out, "{} run sync again later; nothing is lost", paint(BAD, "The target does not serve us now:"))?;
+            writeln!(
+                out,
+                "{} run sync again later; nothing is lost",
+                paint(BAD, "The target does not serve us now:")
+            )?;
         }
         None => {}
     }
     if summary.held > 0 {
-        let advice = "If they are right, raise max_removals and max_removal_percent in [safety] and run sync again.";
+        let advice =
+            "If they are right, raise max_removals and max_removal_percent in [safety] and run sync again.";
         writeln!(out, "{advice}")?;
     }
     Ok(())
@@ -214,9 +232,9 @@ fn exit(summary: &SyncSummary) -> Exit {
             Exit::CouldNotRun
         }
         SyncSummary { held: 1.., .. } => Exit::Held,
-        SyncSummary { failed: 1.., .. } | SyncSummary { conflicts: 1.., .. } | SyncSummary { pending: 1.., .. } => {
-            Exit::SomeFailed
-        }
+        SyncSummary { failed: 1.., .. }
+        | SyncSummary { conflicts: 1.., .. }
+        | SyncSummary { pending: 1.., .. } => Exit::SomeFailed,
         _ => Exit::Done,
     }
 }

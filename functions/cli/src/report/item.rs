@@ -86,7 +86,13 @@ impl Shown {
     }
 
     /// An item without attributes.
-    pub fn item(&self, anchor: &Anchor, name: Option<&UserName>, action: &'static str, why: impl Into<String>) -> Item {
+    pub fn item(
+        &self,
+        anchor: &Anchor,
+        name: Option<&UserName>,
+        action: &'static str,
+        why: impl Into<String>,
+    ) -> Item {
         let user_name = name.map(|name| self.name(name));
         Item { anchor: anchor.to_string(), user_name, action, why: why.into(), changes: Vec::new() }
     }
@@ -98,9 +104,10 @@ impl Shown {
         Some(match decision {
             Decision::Nothing => return None,
             Decision::Create => match desired {
-                Desired::Present(user) if user.active => {
-                    Item { changes: self.new_account(user), ..item("create", "in scope, and has no account".into()) }
-                }
+                Desired::Present(user) if user.active => Item {
+                    changes: self.new_account(user),
+                    ..item("create", "in scope, and has no account".into())
+                },
                 Desired::Present(user) => Item {
                     changes: self.new_account(user),
                     ..item("create-inactive", "in scope and disabled; disabled users are provisioned".into())
@@ -157,7 +164,8 @@ impl Item {
     pub fn text(&self) -> String {
         let (mark, style) = self.mark();
         let name = self.user_name.as_deref().unwrap_or("(no user name)");
-        let mut text = format!("{} {name:<32} {}", paint(style, mark), paint(style, &format!("{:<16}", self.action)));
+        let mut text =
+            format!("{} {name:<32} {}", paint(style, mark), paint(style, &format!("{:<16}", self.action)));
         let _ = write!(text, " {}", paint(FAINT, &self.why));
         for ChangeLine { attribute, from, to } in &self.changes {
             let shown = match (from, to) {

@@ -24,9 +24,12 @@ pub fn item_of(shown: &Shown, outcome: &Outcome) -> Option<Item> {
             }
             Some(item)
         }
-        Outcome::AwaitsCheck { anchor, user_name } => {
-            Some(shown.item(anchor, user_name.as_ref(), "linked", "disabled; its removal awaits the safety check"))
-        }
+        Outcome::AwaitsCheck { anchor, user_name } => Some(shown.item(
+            anchor,
+            user_name.as_ref(),
+            "linked",
+            "disabled; its removal awaits the safety check",
+        )),
         Outcome::Withheld { anchor, user_name, by, .. } => {
             Some(shown.item(anchor, user_name.as_ref(), "withheld", by.to_string()))
         }
@@ -43,7 +46,8 @@ pub fn item_of(shown: &Shown, outcome: &Outcome) -> Option<Item> {
 
 fn summary(steps: &[Step]) -> Option<(&'static str, String)> {
     let (last, linked) = (steps.last()?, steps.contains(&Step::Linked));
-    let also = if linked && *last != Step::Linked { "; an account of this name existed and was linked" } else { "" };
+    let also =
+        if linked && *last != Step::Linked { "; an account of this name existed and was linked" } else { "" };
     let (action, why) = match last {
         Step::Created { inactive: false } => ("created", "in scope".into()),
         Step::Created { inactive: true } => ("created-inactive", "in scope and disabled".into()),
@@ -55,7 +59,9 @@ fn summary(steps: &[Step]) -> Option<(&'static str, String)> {
         },
         Step::Deactivated(reason) => ("deactivated", reason.to_string()),
         Step::Deleted(reason) => ("deleted", reason.to_string()),
-        Step::DeactivatedInstead(reason) => ("deactivated", format!("{reason}; the target refused to delete")),
+        Step::DeactivatedInstead(reason) => {
+            ("deactivated", format!("{reason}; the target refused to delete"))
+        }
         Step::Vanished => ("vanished", "the account is gone from the target".into()),
     };
     Some((action, format!("{why}{also}")))

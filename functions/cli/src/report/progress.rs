@@ -9,7 +9,9 @@ impl Progress {
     /// Starts showing. Without an expected total, it counts.
     pub fn start(doing: &'static str, expected: Option<u64>) -> Self {
         let bar = match expected.filter(|expected| *expected > 0) {
-            Some(expected) => ProgressBar::with_draw_target(Some(expected), ProgressDrawTarget::stderr_with_hz(8)),
+            Some(expected) => {
+                ProgressBar::with_draw_target(Some(expected), ProgressDrawTarget::stderr_with_hz(8))
+            }
             None => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8)),
         };
         let form = match expected {

@@ -209,8 +209,9 @@ async fn what_is_not_read_to_the_end_proves_nothing() {
     assert!(read_from(&mut directory).await.verdict.is_ok());
 }
 
-/// An empty cookie that comes too early, and a replica that is behind, look like any other end: nothing in the protocol tells. Two things
-/// stand behind it: a look-up of each who seems to have left, and the planner's safety limits.
+/// An empty cookie that comes too early, and a replica that is behind, look like any other end: nothing in the
+/// protocol tells. Two things stand behind it: a look-up of each who seems to have left, and the planner's safety
+/// limits.
 #[tokio::test]
 async fn an_early_end_goes_unnoticed_but_nobody_departs() {
     for fault in [Fault::EndEarly { page: 2 }, Fault::StaleReplica { entries: 6 }] {

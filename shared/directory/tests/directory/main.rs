@@ -1,4 +1,5 @@
-//! The crate against servers: an embedded one that fails on demand, a scripted one that talks nonsense, and a real one.
+//! The crate against servers: an embedded one that fails on demand, a scripted one that talks nonsense, and a real
+//! one.
 
 #[cfg(test)]
 mod completeness;

@@ -19,7 +19,7 @@ pub struct Slapd {
     pub tls_port: u16,
     /// The certificate of the authority that signed the server's.
     pub ca_pem: String,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Slapd {
@@ -38,7 +38,7 @@ impl Slapd {
             .stderr(Stdio::null())
             .spawn()
             .expect("slapd should be installed");
-        let server = Self { process, port, tls_port, ca_pem, _home: home };
+        let server = Self { process, port, tls_port, ca_pem, home };
         server.wait().await;
         server.add_entries();
         server
@@ -58,7 +58,7 @@ impl Slapd {
     fn add_entries(&self) {
         let added = Command::new("ldapadd")
             .args(["-x", "-H", &format!("ldap://127.0.0.1:{}", self.port), "-D", ADMIN, "-w", PASSWORD, "-f"])
-            .arg(self._home.path().join("data.ldif"))
+            .arg(self.home.path().join("data.ldif"))
             .stdout(Stdio::null())
             .status()
             .unwrap();

@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use directory::{AnchorAttribute, AnchorForm, Bind, Directory, DirectoryConfig, DirectoryError, Kind, Membership, Scope};
+use directory::{
+    AnchorAttribute, AnchorForm, Bind, Directory, DirectoryConfig, DirectoryError, Kind, Membership, Scope,
+};
 use model::{Options, RemoveAction};
 use plan::status::{AccountStatus, StatusRule};
 use plan::{Rules, SafetyLimits};
 use target::{Credentials, Dialect, Retry, Target, TargetError, TargetOptions};
 
 use super::file::{
-    ConnectionFile, DirectoryTable, MembershipWord, OptionsTable, RemoveWord, SafetyTable, ScopeTable, StatusTable,
-    StatusWord, TargetTable,
+    ConnectionFile, DirectoryTable, MembershipWord, OptionsTable, RemoveWord, SafetyTable, ScopeTable,
+    StatusTable, StatusWord, TargetTable,
 };
 use super::{Problem, rules};
 use crate::secrets::{SecretError, SecretRef, Secrets};
@@ -90,8 +92,19 @@ pub enum OpenError {
 impl DirectorySettings {
     /// Connects and binds.
     pub async fn open(&self, secrets: &Secrets) -> Result<Directory, OpenError> {
-        let Self { url, base_dn, scope, start_tls, ca, secret, user_filter, anchor, attributes, page_size, timeout } =
-            self;
+        let Self {
+            url,
+            base_dn,
+            scope,
+            start_tls,
+            ca,
+            secret,
+            user_filter,
+            anchor,
+            attributes,
+            page_size,
+            timeout,
+        } = self;
         let bind = match secret {
             None => Bind::Anonymous,
             Some(secret) => {
@@ -101,10 +114,10 @@ impl DirectorySettings {
         };
         let ca_pem = match ca {
             None => None,
-            Some(path) => Some(std::fs::read(path).map_err(|error| OpenError::Ca {
-                path: path.clone(),
-                problem: error.to_string(),
-            })?),
+            Some(path) => Some(
+                std::fs::read(path)
+                    .map_err(|error| OpenError::Ca { path: path.clone(), problem: error.to_string() })?,
+            ),
         };
         let config = DirectoryConfig {
             url: url.clone(),
@@ -128,8 +141,7 @@ impl TargetSettings {
     pub async fn open(&self, secrets: &Secrets) -> Result<Target, OpenError> {
         let secret = secrets.fetch_target(&self.secret).await?;
         let credentials = Credentials { access_token: secret.access_token, app_secret: secret.app_secret };
-        let options =
-            TargetOptions { url: self.url.clone(), timeout: self.timeout, retry: Retry::default() };
+        let options = TargetOptions { url: self.url.clone(), timeout: self.timeout, retry: Retry::default() };
         Ok(Target::new(self.dialect, options, credentials)?)
     }
 }
@@ -138,8 +150,10 @@ impl TargetSettings {
 pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, Problem> {
     let ConnectionFile { name, directory, scope, target, options, safety, mapping } = file;
     check_name(&name)?;
-    let kind: Kind =
-        directory.kind.parse().map_err(|error: directory::UnknownKind| Problem::at("directory.kind", error.to_string()))?;
+    let kind: Kind = directory
+        .kind
+        .parse()
+        .map_err(|error: directory::UnknownKind| Problem::at("directory.kind", error.to_string()))?;
     let target = check_target(target, folder)?;
     let options = check_options(options);
     let rules = Rules {
@@ -185,7 +199,10 @@ fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, Pro
 
 fn check_secret(text: &str, folder: &Path, key: &str) -> Result<SecretRef, Problem> {
     if text.trim_start().starts_with('{') {
-        return Err(Problem::at(key, "this is a secret itself; name the place where it is kept, such as file:PATH"));
+        return Err(Problem::at(
+            key,
+            "this is a secret itself; name the place where it is kept, such as file:PATH",
+        ));
     }
     if text.is_empty() {
         return Err(Problem::at(key, "is empty; name a Secrets Manager id, env:NAME or file:PATH"));
@@ -267,10 +284,16 @@ fn check_directory(
         return Err(Problem::at("directory.url", "must start with ldaps:// or ldap://"));
     }
     if start_tls && url.starts_with("ldaps://") {
-        return Err(Problem::at("directory.start_tls", "ldaps:// is encrypted already; use ldap:// to start TLS"));
+        return Err(Problem::at(
+            "directory.start_tls",
+            "ldaps:// is encrypted already; use ldap:// to start TLS",
+        ));
     }
     if base_dn.trim().is_empty() {
-        return Err(Problem::at("directory.base_dn", "is empty; name the entry under which users are searched"));
+        return Err(Problem::at(
+            "directory.base_dn",
+            "is empty; name the entry under which users are searched",
+        ));
     }
     let page_size = page_size.unwrap_or(preset.page_size);
     if !(1..=10_000).contains(&page_size) {
@@ -286,8 +309,12 @@ fn check_directory(
             AnchorAttribute { attribute, form }
         }
     };
-    let attributes: std::collections::BTreeSet<String> =
-        rules.mapping.source_attributes().into_iter().chain(rules.status.attribute().map(str::to_owned)).collect();
+    let attributes: std::collections::BTreeSet<String> = rules
+        .mapping
+        .source_attributes()
+        .into_iter()
+        .chain(rules.status.attribute().map(str::to_owned))
+        .collect();
     Ok(DirectorySettings {
         url,
         base_dn,
@@ -326,7 +353,10 @@ fn check_filter(filter: &str, key: &str) -> Result<(), Problem> {
 fn check_scope(table: ScopeTable, kind: Kind) -> Result<Scope, Problem> {
     let ScopeTable { group, nested, membership, member_attribute, filter } = table;
     if nested {
-        return Err(Problem::at("scope.nested", "nested groups can't be read yet; list their members in one group"));
+        return Err(Problem::at(
+            "scope.nested",
+            "nested groups can't be read yet; list their members in one group",
+        ));
     }
     match (group, filter) {
         (Some(dn), None) => {
@@ -343,8 +373,12 @@ fn check_scope(table: ScopeTable, kind: Kind) -> Result<Scope, Problem> {
             check_filter(&filter, "scope.filter")?;
             Ok(Scope::Filter(filter))
         }
-        (Some(_), Some(_)) => Err(Problem::at("scope", "has both group and filter; exactly one says who is in scope")),
-        (None, None) => Err(Problem::at("scope", "has neither group nor filter; one must say who is in scope")),
+        (Some(_), Some(_)) => {
+            Err(Problem::at("scope", "has both group and filter; exactly one says who is in scope"))
+        }
+        (None, None) => {
+            Err(Problem::at("scope", "has neither group nor filter; one must say who is in scope"))
+        }
     }
 }
 
@@ -364,7 +398,9 @@ fn check_membership(
             (Membership::Member { .. }, Some(attribute)) => Membership::Member { attribute },
             (membership, _) => membership,
         },
-        Some(MembershipWord::MemberOf) => Membership::MemberOf { attribute: or(preset.member_of.unwrap_or("memberOf")) },
+        Some(MembershipWord::MemberOf) => {
+            Membership::MemberOf { attribute: or(preset.member_of.unwrap_or("memberOf")) }
+        }
         Some(MembershipWord::Member) => Membership::Member { attribute: or(preset.member_attribute) },
         Some(MembershipWord::MemberUid) => {
             Membership::MemberUid { attribute: or("memberUid"), user_attribute: "uid".into() }

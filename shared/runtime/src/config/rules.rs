@@ -28,7 +28,10 @@ pub(super) fn mapping(table: BTreeMap<String, toml::Value>, dialect: &Dialect) -
         }
     }
     let user_name = user_name.ok_or_else(|| {
-        Problem::at("mapping", "userName is not mapped: accounts are matched by it, for example userName = \"mail\"")
+        Problem::at(
+            "mapping",
+            "userName is not mapped: accounts are matched by it, for example userName = \"mail\"",
+        )
     })?;
     let mapped: Vec<&str> = rules.keys().map(TargetAttribute::as_str).collect();
     dialect.check_mapping(&mapped).map_err(|problem| Problem::at("mapping", problem))?;
@@ -38,12 +41,18 @@ pub(super) fn mapping(table: BTreeMap<String, toml::Value>, dialect: &Dialect) -
 fn kind_of(attribute: &str, dialect: &Dialect) -> Result<ValueKind, String> {
     match attribute {
         "userName" => return Ok(ValueKind::Text),
-        "active" => return Err("active can't be mapped: it follows from the scope and the account status".into()),
+        "active" => {
+            return Err("active can't be mapped: it follows from the scope and the account status".into());
+        }
         _ => {}
     }
     dialect.kind_of(attribute).ok_or_else(|| {
         let nearest = dialect.nearest(attribute).join(", ");
-        let hint = if nearest.is_empty() { String::new() } else { format!("; the nearest that it knows: {nearest}") };
+        let hint = if nearest.is_empty() {
+            String::new()
+        } else {
+            format!("; the nearest that it knows: {nearest}")
+        };
         format!("the {} target has no attribute of this name{hint}", dialect.name())
     })
 }
@@ -58,7 +67,10 @@ fn rule(value: toml::Value, kind: ValueKind, key: &str) -> Result<Rule, Problem>
         }
         other => {
             let found = other.type_str();
-            return Err(Problem::at(key, format!("expected an attribute's name, an expression or a table, found {found}")));
+            return Err(Problem::at(
+                key,
+                format!("expected an attribute's name, an expression or a table, found {found}"),
+            ));
         }
     };
     if let (Some(default), ValueKind::Reference) = (&rule.default, kind) {
@@ -76,8 +88,18 @@ fn text_source(text: String, key: &str) -> Result<Source, Problem> {
 }
 
 fn written_out(table: RuleTable, kind: ValueKind, key: &str) -> Result<Rule, Problem> {
-    let RuleTable { from, expression: text, value, reference, default, create_only, trim, case, extract, masked } =
-        table;
+    let RuleTable {
+        from,
+        expression: text,
+        value,
+        reference,
+        default,
+        create_only,
+        trim,
+        case,
+        extract,
+        masked,
+    } = table;
     let source = match (from, text, value, reference) {
         (Some(OneOrMore::One(name)), None, None, None) => text_source(name, key)?,
         (Some(OneOrMore::More(names)), None, None, None) => {
@@ -91,12 +113,20 @@ fn written_out(table: RuleTable, kind: ValueKind, key: &str) -> Result<Rule, Pro
         (None, None, Some(value), None) => Source::Constant(value),
         (None, None, None, Some(name)) => {
             if kind != ValueKind::Reference {
-                return Err(Problem::at(key, "this attribute takes a value and not a reference to another user"));
+                return Err(Problem::at(
+                    key,
+                    "this attribute takes a value and not a reference to another user",
+                ));
             }
             attribute_name(&name, key)?;
             Source::Attributes(vec![name])
         }
-        _ => return Err(Problem::at(key, "exactly one of from, expression, value and reference must be there")),
+        _ => {
+            return Err(Problem::at(
+                key,
+                "exactly one of from, expression, value and reference must be there",
+            ));
+        }
     };
     Ok(Rule {
         source,

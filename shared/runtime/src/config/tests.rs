@@ -49,7 +49,11 @@ fn the_file_of_the_readme_is_taken_with_its_defaults() {
     assert_eq!(connection.safety, plan::SafetyLimits::default());
     assert_eq!(connection.rules.dialect, "workplace");
     let sources = connection.rules.mapping.source_attributes();
-    assert!(["mail", "givenname", "sn", "title", "description", "manager"].iter().all(|name| sources.contains(*name)));
+    assert!(
+        ["mail", "givenname", "sn", "title", "description", "manager"]
+            .iter()
+            .all(|name| sources.contains(*name))
+    );
 }
 
 #[test]
@@ -83,20 +87,48 @@ fn each_other_mistake_names_its_key() {
         ("ldaps://", "http://", "key directory.url: must start with ldaps:// or ldap://"),
         ("\"env:TOKEN\"", "'{\"access_token\":\"x\"}'", "key target.secret: this is a secret itself"),
         ("userName = \"mail\"", "", "key mapping: userName is not mapped"),
-        ("userName = \"mail\"", "userName = { from = \"mail\", create_only = true }", "userName can't be create-only"),
-        ("userName = \"mail\"", "userName = 7", "expected an attribute's name, an expression or a table, found integer"),
-        ("userName = \"mail\"", "userName = \"my mail\"", "\"my mail\" is not the name of a directory attribute"),
-        ("{ reference = \"manager\" }", "{ referense = \"manager\" }", "key mapping.\"manager\": unknown field `referense`"),
+        (
+            "userName = \"mail\"",
+            "userName = { from = \"mail\", create_only = true }",
+            "userName can't be create-only",
+        ),
+        (
+            "userName = \"mail\"",
+            "userName = 7",
+            "expected an attribute's name, an expression or a table, found integer",
+        ),
+        (
+            "userName = \"mail\"",
+            "userName = \"my mail\"",
+            "\"my mail\" is not the name of a directory attribute",
+        ),
+        (
+            "{ reference = \"manager\" }",
+            "{ referense = \"manager\" }",
+            "key mapping.\"manager\": unknown field `referense`",
+        ),
         ("{{ sn | upper }}", "{{ sn | shout }}", "key mapping.\"displayName\": the expression"),
         ("{{ sn | upper }}", "{{ sn | }}", "can't be understood"),
         ("title = {", "active = \"x\"\ntitle = {", "active can't be mapped"),
-        ("title = {", "nickName = { from = \"a\", value = \"b\" }\ntitle = {", "exactly one of from, expression"),
+        (
+            "title = {",
+            "nickName = { from = \"a\", value = \"b\" }\ntitle = {",
+            "exactly one of from, expression",
+        ),
         ("title = {", "nickName = { reference = \"a\" }\ntitle = {", "not a reference to another user"),
         ("group = ", "filter = \"(a=b)\"\ngroup = ", "key scope: has both group and filter"),
-        ("group = \"cn=workplace,ou=groups,dc=corp,dc=example\"", "", "key scope: has neither group nor filter"),
+        (
+            "group = \"cn=workplace,ou=groups,dc=corp,dc=example\"",
+            "",
+            "key scope: has neither group nor filter",
+        ),
         ("group = \"cn=workplace,ou=groups,dc=corp,dc=example\"", "filter = \"(a=b\"", "key scope.filter: "),
         ("[target]", "nested = true\n[target]", "key scope.nested: nested groups can't be read yet"),
-        ("[mapping]", "[safety]\nmax_removal_percent = 101\n[mapping]", "key safety.max_removal_percent: must be from 0"),
+        (
+            "[mapping]",
+            "[safety]\nmax_removal_percent = 101\n[mapping]",
+            "key safety.max_removal_percent: must be from 0",
+        ),
         ("[mapping]", "[options]\nremove_action = \"burn\"\n[mapping]", "unknown variant `burn`"),
     ] {
         let text = message(line, by);

@@ -21,6 +21,11 @@ pub async fn scan(store: &Store) -> ScanLease {
     store.take_lease("scan", NOW, 900).await.unwrap().unwrap()
 }
 
+/// Which entry a user name belongs to.
+pub async fn name_owner(store: &Store, name: &UserName) -> Option<Anchor> {
+    store.fetch_name_owners(std::slice::from_ref(name)).await.unwrap().remove(&name.folded())
+}
+
 pub fn anchor(name: &str) -> Anchor {
     Anchor::from_text(&format!("anchor-{name}")).unwrap()
 }

@@ -167,7 +167,10 @@ async fn a_manager_that_is_not_there_is_named_as_the_reason() {
     let (_workplace, target, now) = with_ada(Options::default(), json!({})).await;
     let wanted = ada([("manager", Managed::Set(account(1)))]);
     let error = target.update(&owned(&now), &now, &wanted).await.unwrap_err();
-    assert!(matches!(&error, TargetError::Rejected { .. }), "{error}");
+    assert!(
+        matches!(&error, TargetError::Rejected { attribute: Some(it), .. } if it == "manager"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
