@@ -95,6 +95,8 @@ impl<S: PlanSink> Preview<'_, S> {
                     };
                     looks.push(Look { anchor, record, desired, released: false });
                 }
+                // Left over from an earlier run: looked at with all the others of that kind.
+                _ if record.is_some_and(|record| record.status.is_due()) => {}
                 _ => self.unchanged += 1,
             }
         }

@@ -9,7 +9,7 @@ use plan::{RecordPlan, RemovalCandidate, Removals};
 use store::{DesiredWrite, Saved, ScanLease, Store, StoreError, Written};
 
 use crate::ending::{Ending, HandOver, plan_ending, plan_without_proof};
-use crate::planning::{PlannedUser, Planning};
+use crate::planning::{InSnapshot, PlannedUser, Planning};
 use crate::{ScanContext, ScanError, ScanSummary};
 
 /// How long a lease lasts without being renewed. Whoever dies keeps others waiting no longer than this.
@@ -20,6 +20,16 @@ const WRITES_AT_ONCE: usize = 16;
 
 /// The next snapshot, as changes to the last one. `None` takes a user out.
 type SnapshotChanges = BTreeMap<AnchorHash, Option<Fingerprint>>;
+
+impl InSnapshot {
+    fn change_of(self, hash: AnchorHash) -> Option<(AnchorHash, Option<Fingerprint>)> {
+        match self {
+            Self::AsItWas => None,
+            Self::Is(fingerprint) => Some((hash, Some(fingerprint))),
+            Self::Gone => Some((hash, None)),
+        }
+    }
+}
 
 /// Reads the whole directory and writes down what changed. `progress` is told how many entries were read.
 pub async fn scan(
@@ -55,7 +65,9 @@ async fn scan_under(
         while let Some(users) = planning.next().await? {
             let now = (context.clock)();
             if lease.until().0 - now.0 < LEASE_SECONDS / 2 {
-                store.renew_lease(lease, now, LEASE_SECONDS).await?;
+                if !store.renew_lease(lease, now, LEASE_SECONDS).await? {
+                    return Err(ScanError::LeaseLost);
+                }
             }
             changes.extend(write_users(store, lease, users).await?);
             progress(planning.summary().read);
@@ -89,12 +101,12 @@ async fn end_scan(
     changes: &mut SnapshotChanges,
     summary: &mut ScanSummary,
 ) -> Result<(), ScanError> {
-    let Ending { hand_overs, users, removals, fingerprints, forgotten } = ending;
-    for change in hand_overs {
+    let Ending { hand_overs, users, removals, after_removal, forgotten } = ending;
+    let (accounts, names): (Vec<_>, Vec<_>) = hand_overs.into_iter().partition(|change| change.with_account);
+    for change in accounts {
         hand_over(store, lease, change).await?;
     }
     changes.extend(forgotten.into_iter().map(|hash| (hash, None)));
-    let users: Vec<PlannedUser> = users.into_iter().collect();
     changes.extend(write_users(store, lease, users).await?);
     match removals {
         Removals::Released(released) => {
@@ -102,7 +114,7 @@ async fn end_scan(
             for removal in &released {
                 if store.write_removal(lease, removal).await? == Written::Done {
                     let hash = removal.candidate().anchor.hash();
-                    changes.insert(hash, fingerprints.get(&hash).copied().flatten());
+                    changes.extend(after_removal.get(&hash).and_then(|then| then.change_of(hash)));
                 }
             }
         }
@@ -119,6 +131,10 @@ async fn end_scan(
             summary.withheld = candidates.len() as u64;
             wait(store, lease, candidates, |_| Status::Withheld { by: WithheldBy::Deprovision }).await?;
         }
+    }
+    // A name is free only once its owner's removal is written.
+    for change in names {
+        hand_over(store, lease, change).await?;
     }
     Ok(())
 }
@@ -163,16 +179,11 @@ async fn write_user(
     lease: &ScanLease,
     user: PlannedUser,
 ) -> Result<Option<(AnchorHash, Option<Fingerprint>)>, StoreError> {
-    let PlannedUser { anchor, dn, record, plan, conflict, fingerprint } = user;
+    let PlannedUser { anchor, dn, record, plan, conflict, snapshot } = user;
     let hash = anchor.hash();
-    let is_departure =
-        matches!(plan, RecordPlan::Desire { desired: Desired::Absent { .. }, .. }) && fingerprint.is_none();
     let written = match plan {
         RecordPlan::Nothing => Written::Done,
-        RecordPlan::Mark(status) => {
-            store.write_status(lease, &anchor, dn, status).await?;
-            Written::Done
-        }
+        RecordPlan::Mark(status) => store.write_status(lease, &anchor, dn, status).await?,
         RecordPlan::Desire { desired, status } => {
             let status = match conflict {
                 Some(with) => Status::Conflict { with },
@@ -183,11 +194,9 @@ async fn write_user(
         // Removals are judged together, at the end.
         RecordPlan::Remove(_) => return Ok(None),
     };
-    Ok(match (written, fingerprint) {
-        (Written::Outdated, _) => None,
-        (_, Some(fingerprint)) => Some((hash, Some(fingerprint))),
-        (_, None) if is_departure => Some((hash, None)),
-        (_, None) => None,
+    Ok(match written {
+        Written::Done | Written::NameTaken { .. } => snapshot.change_of(hash),
+        Written::Outdated => None,
     })
 }
 

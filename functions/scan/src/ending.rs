@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use directory::Directory;
-use model::{AnchorHash, CompleteRead, Desired, Fingerprint, Status, UserRecord, WithheldBy};
+use model::{AnchorHash, CompleteRead, Departure, Desired, Status, UserName, UserRecord, WithheldBy};
 use plan::{
     Deprovision, RecordPlan, RemovalCandidate, Removals, judge_removals, plan_departure, plan_held,
     status_for,
 };
 
-use crate::planning::{PlannedUser, Seen};
+use crate::planning::{InSnapshot, PlannedUser, Seen};
 use crate::{ScanContext, ScanError};
 
 /// An entry that takes the place of another one with the same user name.
@@ -32,8 +32,8 @@ pub struct Ending {
     pub users: Vec<PlannedUser>,
     /// The verdict on the removals.
     pub removals: Removals,
-    /// What the snapshot holds for those who are removed: nothing, unless they are still in scope.
-    pub(crate) fingerprints: HashMap<AnchorHash, Option<Fingerprint>>,
+    /// What the snapshot holds for those whose removal is judged, once it is released.
+    pub(crate) after_removal: HashMap<AnchorHash, InSnapshot>,
     /// Users who are in the snapshot and of whom nothing is known.
     pub(crate) forgotten: Vec<AnchorHash>,
 }
@@ -45,34 +45,27 @@ pub async fn plan_ending(
     seen: &mut Seen<'_>,
     proof: &CompleteRead,
 ) -> Result<Ending, ScanError> {
-    let mut candidates = std::mem::take(&mut seen.candidates);
-    let mut users = Vec::new();
+    let mut sorted = Sorted { candidates: std::mem::take(&mut seen.candidates), users: Vec::new() };
     let mut forgotten = Vec::new();
-
     let departed = seen.planner.departed(proof);
     for hashes in departed.chunks(100) {
-        let mut records = context.store.fetch_records(hashes).await?;
+        let records = context.store.fetch_records(hashes).await?;
         forgotten.extend(hashes.iter().filter(|hash| !records.contains_key(hash)));
-        let anchors: Vec<_> = records.values().map(|record| record.anchor.clone()).collect();
-        let reasons = directory.departures(&anchors).await?;
-        for hash in hashes {
-            let Some(record) = records.remove(hash) else { continue };
-            // Asked by anchor, the entry turns out to be in scope after all: the read only missed it.
-            let Some(reason) = reasons.get(&record.anchor).copied() else {
-                seen.summary.missed += 1;
-                continue;
-            };
-            seen.handled.insert(*hash);
-            let plan = plan_departure(&record, reason);
-            sort_out(record, plan, None, &mut candidates, &mut users);
-        }
+        sorted.take_unseen(directory, seen, records.into_values().collect()).await?;
     }
-    plan_waiting(context, seen, &mut candidates, &mut users).await?;
+    let mut unseen = plan_waiting(context, seen, &mut sorted).await?;
+    // Those whom the snapshot knows were asked for just now.
+    unseen.retain(|record| departed.binary_search(&record.anchor.hash()).is_err());
+    sorted.take_unseen(directory, seen, unseen).await?;
+    let Sorted { mut candidates, users } = sorted;
 
-    let leaving: HashMap<AnchorHash, bool> = candidates
+    // Whether each of those who lose their account now is gone, rather than disabled.
+    let mut leaving: HashMap<AnchorHash, bool> = candidates
         .iter()
-        .map(|(candidate, _)| (candidate.anchor.hash(), candidate.departure != model::Departure::Disabled))
+        .map(|(candidate, _)| (candidate.anchor.hash(), candidate.departure != Departure::Disabled))
         .collect();
+    let inactive_and_gone = users.iter().filter(|user| user.snapshot == InSnapshot::Gone);
+    leaving.extend(inactive_and_gone.map(|user| (user.anchor.hash(), true)));
     let hand_overs = plan_hand_overs(context, seen, &leaving).await?;
     let replaced: Vec<AnchorHash> = hand_overs
         .iter()
@@ -89,11 +82,10 @@ pub async fn plan_ending(
         0 => 0,
         _ => context.store.count_enabled_accounts(to_count).await?,
     };
-    let fingerprints =
-        candidates.iter().map(|(candidate, print)| (candidate.anchor.hash(), *print)).collect();
+    let after_removal = candidates.iter().map(|(candidate, then)| (candidate.anchor.hash(), *then)).collect();
     let candidates: Vec<RemovalCandidate> = candidates.into_iter().map(|(candidate, _)| candidate).collect();
     let removals = judge_removals(candidates, proof, limits, enabled, deprovision);
-    Ok(Ending { hand_overs, users, removals, fingerprints, forgotten })
+    Ok(Ending { hand_overs, users, removals, after_removal, forgotten })
 }
 
 /// What can be done after a read that was not complete: nobody is removed, and nobody is taken to be gone.
@@ -104,7 +96,7 @@ pub async fn plan_without_proof(context: &ScanContext<'_>, seen: &mut Seen<'_>) 
         hand_overs,
         users: Vec::new(),
         removals: Removals::Released(Vec::new()),
-        fingerprints: HashMap::new(),
+        after_removal: HashMap::new(),
         forgotten: Vec::new(),
     })
 }
@@ -113,26 +105,30 @@ pub async fn plan_without_proof(context: &ScanContext<'_>, seen: &mut Seen<'_>) 
 async fn plan_waiting(
     context: &ScanContext<'_>,
     seen: &mut Seen<'_>,
-    candidates: &mut Vec<(RemovalCandidate, Option<Fingerprint>)>,
-    users: &mut Vec<PlannedUser>,
-) -> Result<(), ScanError> {
+    sorted: &mut Sorted,
+) -> Result<Vec<UserRecord>, ScanError> {
+    let mut unseen = Vec::new();
     for word in ["held", "withheld"] {
         let mut after = None;
         loop {
             let page = context.store.fetch_by_status(word, after, 100).await?;
             for record in page.items {
                 let hash = record.anchor.hash();
-                if !seen.handled.insert(hash) {
+                if seen.handled.contains(&hash) {
                     continue;
                 }
+                if !seen.planner.has_seen(&hash) {
+                    unseen.push(record);
+                    continue;
+                }
+                seen.handled.insert(hash);
                 let plan = match &record.status {
                     Status::Withheld { by } if *by != WithheldBy::Deprovision => {
                         resume(&record, *by, context)
                     }
-                    _ if seen.planner.has_seen(&hash) => plan_held(&record),
-                    _ => plan_departure(&record, model::Departure::Deleted),
+                    _ => plan_held(&record),
                 };
-                sort_out(record, plan, None, candidates, users);
+                sorted.take(record, plan, InSnapshot::AsItWas);
             }
             after = page.next;
             if after.is_none() {
@@ -140,7 +136,7 @@ async fn plan_waiting(
             }
         }
     }
-    Ok(())
+    Ok(unseen)
 }
 
 /// A user whom `create` or `update` stopped goes on once the option is on again.
@@ -157,23 +153,48 @@ fn resume(record: &UserRecord, by: WithheldBy, context: &ScanContext<'_>) -> Rec
     }
 }
 
-fn sort_out(
-    record: UserRecord,
-    plan: RecordPlan,
-    fingerprint: Option<Fingerprint>,
-    candidates: &mut Vec<(RemovalCandidate, Option<Fingerprint>)>,
-    users: &mut Vec<PlannedUser>,
-) {
-    match plan {
-        RecordPlan::Remove(candidate) => candidates.push((candidate, fingerprint)),
-        plan => users.push(PlannedUser {
-            anchor: record.anchor.clone(),
-            dn: record.dn,
-            record: Some(record),
-            plan,
-            conflict: None,
-            fingerprint,
-        }),
+/// Plans, sorted by what becomes of them.
+#[derive(Default)]
+struct Sorted {
+    candidates: Vec<(RemovalCandidate, InSnapshot)>,
+    users: Vec<PlannedUser>,
+}
+
+impl Sorted {
+    fn take(&mut self, record: UserRecord, plan: RecordPlan, snapshot: InSnapshot) {
+        match plan {
+            RecordPlan::Remove(candidate) => self.candidates.push((candidate, snapshot)),
+            plan => self.users.push(PlannedUser {
+                anchor: record.anchor.clone(),
+                dn: record.dn,
+                record: Some(record),
+                plan,
+                conflict: None,
+                snapshot,
+            }),
+        }
+    }
+
+    /// Users whom the read did not show. Each is asked for once more, by anchor: the read may only have missed them.
+    async fn take_unseen(
+        &mut self,
+        directory: &mut Directory,
+        seen: &mut Seen<'_>,
+        records: Vec<UserRecord>,
+    ) -> Result<(), ScanError> {
+        let anchors: Vec<_> = records.iter().map(|record| record.anchor.clone()).collect();
+        let reasons = directory.departures(&anchors).await?;
+        for record in records {
+            match reasons.get(&record.anchor) {
+                Some(reason) => {
+                    seen.handled.insert(record.anchor.hash());
+                    let plan = plan_departure(&record, *reason);
+                    self.take(record, plan, InSnapshot::Gone);
+                }
+                None => seen.summary.missed += 1,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -187,58 +208,65 @@ async fn plan_hand_overs(
     let mut after = None;
     loop {
         let page = context.store.fetch_by_status("conflict", after, 100).await?;
-        for record in page.items {
-            let Status::Conflict { with } = record.status.clone() else { continue };
-            let fresh = seen.handled.contains(&record.anchor.hash());
-            if fresh || !matches!(record.desired, Some(Desired::Present(_))) {
-                continue;
-            }
-            waiting.push(PlannedUser {
-                anchor: record.anchor.clone(),
-                dn: record.dn,
-                record: Some(record),
-                plan: RecordPlan::Nothing,
-                conflict: Some(with),
-                fingerprint: None,
-            });
-        }
+        waiting.extend(page.items.into_iter().filter_map(|record| known_conflict(record, seen)));
         after = page.next;
         if after.is_none() {
             break;
         }
     }
-
     let mut hand_overs: Vec<HandOver> = Vec::new();
     for to in waiting {
         let Some(owner) = &to.conflict else { continue };
+        // An owner without a record is new in this read, which a dry run does not write down: it has the name.
         let from = context.store.fetch_record(owner.hash()).await?;
-        let Some(from) = from else {
-            // The other entry is new in this read too, or was forgotten; the next scan sees which.
+        let Some(from) =
+            from.filter(|from| !hand_overs.iter().any(|earlier| earlier.from.anchor == from.anchor))
+        else {
             seen.summary.conflicts += 1;
             continue;
         };
-        let taken_already = hand_overs.iter().any(|earlier| earlier.from.anchor == from.anchor);
         let left = match leaving.get(&from.anchor.hash()) {
             Some(gone) => *gone,
             None => !matches!(from.desired, Some(Desired::Present(_))),
         };
-        let wants_another = match (wanted(&to), from.desired.as_ref().and_then(Desired::user_name)) {
-            (Some(contested), Some(now)) => {
-                contested != now && from.status != (Status::Conflict { with: to.anchor.clone() })
-            }
-            _ => false,
-        };
-        if taken_already || !(left || wants_another) {
+        if left || wants_another_name(&from, &to, seen) {
+            let has_account = to.record.as_ref().is_some_and(|record| record.link.is_some());
+            hand_overs.push(HandOver { from, to, with_account: left && !has_account });
+        } else {
             seen.summary.conflicts += 1;
-            continue;
         }
-        hand_overs.push(HandOver { from, to, with_account: left });
     }
     seen.summary.handed_over += hand_overs.len() as u64;
     Ok(hand_overs)
 }
 
-fn wanted(user: &PlannedUser) -> Option<&model::UserName> {
+/// A conflict of an earlier scan, unless this one has planned something else for that user.
+fn known_conflict(record: UserRecord, seen: &Seen<'_>) -> Option<PlannedUser> {
+    let Status::Conflict { with } = record.status.clone() else { return None };
+    let wants_account = matches!(record.desired, Some(Desired::Present(_)));
+    (wants_account && !seen.was_handled(&record.anchor.hash())).then(|| PlannedUser {
+        anchor: record.anchor.clone(),
+        dn: record.dn,
+        record: Some(record),
+        plan: RecordPlan::Nothing,
+        conflict: Some(with),
+        snapshot: InSnapshot::AsItWas,
+    })
+}
+
+/// Whether the entry that has the contested name wants another one by now.
+fn wants_another_name(from: &UserRecord, to: &PlannedUser, seen: &Seen<'_>) -> bool {
+    let Some(contested) = wanted(to) else { return false };
+    if let Some(new) = seen.names.new_name(&from.anchor) {
+        return new != contested.folded();
+    }
+    let now = from.desired.as_ref().and_then(Desired::user_name);
+    // Two who want each other's names would both have to go first; a person decides.
+    let swap = from.status == Status::Conflict { with: to.anchor.clone() };
+    !swap && now.is_some_and(|now| now != contested)
+}
+
+fn wanted(user: &PlannedUser) -> Option<&UserName> {
     let planned = match &user.plan {
         RecordPlan::Desire { desired, .. } => Some(desired),
         _ => user.record.as_ref().and_then(|record| record.desired.as_ref()),

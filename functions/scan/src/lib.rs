@@ -51,4 +51,9 @@ pub enum ScanError {
         /// When the claim runs out at the latest.
         seconds: i64,
     },
+    /// This scan was held up for so long that another took over.
+    #[error(
+        "this scan was held up for so long that another took over; what it wrote stands, and the other does the rest"
+    )]
+    LeaseLost,
 }

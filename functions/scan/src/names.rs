@@ -9,10 +9,11 @@ use plan::RecordPlan;
 
 use crate::PlannedUser;
 
-/// The user names that were taken in this read, on top of those that the store knows.
+/// What this read says about user names, on top of what the store knows.
 #[derive(Default)]
 pub(crate) struct Names {
     taken: HashMap<String, Anchor>,
+    renamed: HashMap<Anchor, String>,
 }
 
 impl Names {
@@ -25,6 +26,7 @@ impl Names {
         let wanted: Vec<UserName> = users.iter().filter_map(wanted_name).cloned().collect();
         let owners: HashMap<String, Anchor> = store.fetch_name_owners(&wanted).await?;
         for user in users.iter_mut() {
+            self.note_renaming(user);
             let Some(name) = wanted_name(user).map(UserName::folded) else { continue };
             let owner =
                 owners.get(&name).or_else(|| self.taken.get(&name)).filter(|owner| **owner != user.anchor);
@@ -34,6 +36,21 @@ impl Names {
             }
         }
         Ok(())
+    }
+
+    /// The folded name that this entry wants from now on, if this read has renamed it.
+    pub(crate) fn new_name(&self, anchor: &Anchor) -> Option<&str> {
+        self.renamed.get(anchor).map(String::as_str)
+    }
+
+    fn note_renaming(&mut self, user: &PlannedUser) {
+        let old =
+            user.record.as_ref().and_then(|record| record.desired.as_ref()).and_then(Desired::user_name);
+        if let (Some(old), Some(new)) = (old, wanted_name(user))
+            && old != new
+        {
+            self.renamed.insert(user.anchor.clone(), new.folded());
+        }
     }
 }
 

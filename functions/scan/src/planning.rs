@@ -23,8 +23,19 @@ pub struct PlannedUser {
     pub plan: RecordPlan,
     /// The other entry that has the user name.
     pub conflict: Option<Anchor>,
-    /// What the next snapshot holds once the plan is applied; `None` when the user leaves it.
-    pub fingerprint: Option<Fingerprint>,
+    /// What the next snapshot holds for this user once the plan is applied.
+    pub(crate) snapshot: InSnapshot,
+}
+
+/// What the next snapshot holds for one user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InSnapshot {
+    /// The same as the last one.
+    AsItWas,
+    /// This.
+    Is(Fingerprint),
+    /// Nothing: the user is out of scope.
+    Gone,
 }
 
 /// A read in progress, planned as it goes.
@@ -39,10 +50,10 @@ pub struct Planning<'a, 'd> {
 pub struct Seen<'a> {
     pub(crate) planner: ScanPlanner<'a>,
     pub(crate) names: Names,
-    /// Users dealt with while the read went on.
+    /// Users of whom something is planned already.
     pub(crate) handled: HashSet<AnchorHash>,
     /// Removals to be judged at the end, with what the snapshot would hold then.
-    pub(crate) candidates: Vec<(RemovalCandidate, Option<Fingerprint>)>,
+    pub(crate) candidates: Vec<(RemovalCandidate, InSnapshot)>,
     /// Users whose name another entry has.
     pub(crate) conflicts: Vec<PlannedUser>,
     /// The numbers.
@@ -85,20 +96,15 @@ impl<'a, 'd> Planning<'a, 'd> {
         for (change, hash) in changes.into_iter().zip(hashes) {
             let record = records.remove(&hash);
             let plan = plan_change(&change, record.as_ref());
-            self.seen.handled.insert(hash);
-            let fingerprint = Some(change.fingerprint);
+            if plan != RecordPlan::Nothing {
+                self.seen.handled.insert(hash);
+            }
+            let snapshot = InSnapshot::Is(change.fingerprint);
             match plan {
-                RecordPlan::Remove(candidate) => self.seen.candidates.push((candidate, fingerprint)),
+                RecordPlan::Remove(candidate) => self.seen.candidates.push((candidate, snapshot)),
                 plan => {
                     let Change { anchor, dn, .. } = change;
-                    users.push(PlannedUser {
-                        anchor,
-                        dn: Some(dn),
-                        record,
-                        plan,
-                        conflict: None,
-                        fingerprint,
-                    });
+                    users.push(PlannedUser { anchor, dn: Some(dn), record, plan, conflict: None, snapshot });
                 }
             }
         }
@@ -121,7 +127,7 @@ impl<'a, 'd> Planning<'a, 'd> {
 }
 
 impl Seen<'_> {
-    /// Whether this user was dealt with in this scan.
+    /// Whether something was planned for this user in this scan.
     pub fn was_handled(&self, hash: &AnchorHash) -> bool {
         self.handled.contains(hash)
     }

@@ -29,6 +29,10 @@ pub enum Sighting {
 /// A read that is under way, page by page. What was seen on a page may be acted upon at once; that somebody was *not*
 /// seen means something only after [`finish`](Self::finish).
 ///
+/// References to other servers are not followed, and make the read incomplete. The exception are those three that every
+/// Active Directory domain brings and that lead to no users: its forest's configuration, and two partitions for DNS. A
+/// reference to a child domain counts; a base DN below the domain's root avoids it where that is what is wanted.
+///
 /// A server without paging answers all at once. Its entries are handed on in portions of the same size.
 pub struct Read<'a> {
     directory: &'a mut Directory,
@@ -89,8 +93,8 @@ impl Read<'_> {
         &self.root.identity
     }
 
-    /// The next page, or `None` after the last. A page may be empty and yet not the last, because of who was on it
-    /// nobody may be in scope.
+    /// The next page, or `None` after the last. A page may be empty without being the last: nobody on it
+    /// was in scope.
     ///
     /// When a read breaks off, those who came before are still given; the error comes with the call after
     /// that, and with every further one.

@@ -1,5 +1,7 @@
 //! The snapshot against a plain map, over its growth and over crashes.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly, helpers included")]
+
 mod common;
 
 use std::collections::BTreeMap;

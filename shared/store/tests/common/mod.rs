@@ -1,5 +1,11 @@
 //! A table in memory, and people to put into it.
-#![allow(dead_code, missing_docs, clippy::disallowed_methods)]
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests fail loudly"
+)]
 
 use model::{
     AccountId, Anchor, Applied, CompleteRead, Departure, Desired, DesiredUser, DnKey, Fingerprint, Managed,
