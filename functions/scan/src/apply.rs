@@ -64,10 +64,9 @@ async fn scan_under(
         let mut planning = Planning::new(context, &snapshot, read);
         while let Some(users) = planning.next().await? {
             let now = (context.clock)();
-            if lease.until().0 - now.0 < LEASE_SECONDS / 2 {
-                if !store.renew_lease(lease, now, LEASE_SECONDS).await? {
-                    return Err(ScanError::LeaseLost);
-                }
+            let runs_out = lease.until().0 - now.0 < LEASE_SECONDS / 2;
+            if runs_out && !store.renew_lease(lease, now, LEASE_SECONDS).await? {
+                return Err(ScanError::LeaseLost);
             }
             changes.extend(write_users(store, lease, users).await?);
             progress(planning.summary().read);

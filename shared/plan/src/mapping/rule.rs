@@ -31,7 +31,7 @@ pub enum Source {
     /// The first of these directory attributes that has a value.
     Attributes(Vec<String>),
     /// An expression over directory attributes.
-    Template(Template),
+    Template(Box<Template>),
     /// The same for everybody.
     Constant(String),
 }
@@ -89,10 +89,7 @@ impl Rule {
 
     /// The value for these attributes; `None` when there is none, the default included.
     pub(super) fn evaluate(&self, attributes: &Attributes) -> Result<Option<Value>, String> {
-        let text = match self.source_text(attributes)? {
-            Some(text) => Some(self.transformed(text)),
-            None => None,
-        };
+        let text = self.source_text(attributes)?.map(|text| self.transformed(text));
         let text = text.filter(|text| !text.is_empty()).or_else(|| self.default.clone());
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
         match self.kind {

@@ -36,7 +36,7 @@ fn text(text: &str) -> Option<Value> {
 }
 
 fn template(text: &str) -> Rule {
-    Rule::of(Source::Template(Template::compile(text).unwrap()), Text)
+    Rule::of(Source::Template(Box::new(Template::compile(text).unwrap())), Text)
 }
 
 #[test]

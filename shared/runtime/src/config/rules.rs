@@ -147,7 +147,10 @@ fn written_out(table: RuleTable, kind: ValueKind, key: &str) -> Result<Rule, Pro
 }
 
 fn expression(text: &str, key: &str) -> Result<Source, Problem> {
-    Template::compile(text).map(Source::Template).map_err(|error| Problem::at(key, error.to_string()))
+    Template::compile(text)
+        .map(Box::new)
+        .map(Source::Template)
+        .map_err(|error| Problem::at(key, error.to_string()))
 }
 
 /// An attribute's name goes into searches, so it must be one (RFC 4512: letters, digits, hyphens, or an OID).
