@@ -31,8 +31,8 @@ struct Look {
 
 /// Plans everything that a `sync` would do now.
 pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink) -> Result<PlanSummary> {
-    let target = session.target().await?;
-    let mut directory = session.directory().await?;
+    let target = session.ends.target().await?;
+    let mut directory = session.ends.directory().await?;
     let context = session.scan_context();
     let snapshot = session.store.fetch_snapshot().await?;
     let mut preview =
@@ -169,7 +169,7 @@ impl<S: PlanSink> Preview<'_, S> {
 
     /// Looks at accounts, several at a time, and shows what would be done in the order of the users.
     async fn look_at(&mut self, looks: Vec<Look>) -> Result<()> {
-        let Session { connection, store, .. } = self.session;
+        let (connection, store) = (self.session.connection(), &self.session.store);
         let (target, options) = (self.target, &connection.options);
         let mut previews = stream::iter(looks)
             .map(|look| async move {

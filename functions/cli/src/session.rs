@@ -7,7 +7,7 @@ use directory::Directory;
 use provision::Provisioner;
 use runtime::{Connection, Secrets};
 use scan::ScanContext;
-use store::{Embedded, Store};
+use store::{Embedded, Store, Table};
 use target::Target;
 
 use crate::args::Place;
@@ -16,28 +16,22 @@ use crate::args::Place;
 /// lease of this name was left by one that died, and may be taken over.
 const OWNER: &str = "terminal";
 
-/// One connection with its state.
-pub struct Session {
+/// A connection and the means to open both of its ends.
+pub struct Ends {
     /// The configuration.
     pub connection: Connection,
-    /// The state.
-    pub store: Store,
     secrets: Secrets,
-    _engine: Embedded,
 }
 
-impl Session {
-    /// Reads the configuration and opens the state beside it.
-    pub async fn open(place: &Place) -> Result<Self> {
-        let connection = runtime::config::read(&place.config)?;
-        Self::with_state(connection, &place.state_file()).await
+impl Ends {
+    /// Reads the configuration.
+    pub fn read(place: &Place) -> Result<Self> {
+        Ok(Self::of(runtime::config::read(&place.config)?))
     }
 
-    /// Opens the state of a connection.
-    pub async fn with_state(connection: Connection, state: &Path) -> Result<Self> {
-        let (engine, table) = Embedded::open(state).await?;
-        let store = table.connection(&connection.name);
-        Ok(Self { connection, store, secrets: Secrets::default(), _engine: engine })
+    /// The ends of a connection.
+    pub fn of(connection: Connection) -> Self {
+        Self { connection, secrets: Secrets::default() }
     }
 
     /// Connects to the directory.
@@ -49,10 +43,46 @@ impl Session {
     pub async fn target(&self) -> Result<Target> {
         self.connection.target.open(&self.secrets).await.context("can't use the target")
     }
+}
+
+/// A connection with its state.
+pub struct Session {
+    /// Directory and target.
+    pub ends: Ends,
+    /// The state.
+    pub store: Store,
+    _engine: Embedded,
+}
+
+impl Session {
+    /// Opens the state, and makes a new one where there is none.
+    pub async fn open(ends: Ends, state: &Path) -> Result<Self> {
+        let (engine, table) = Embedded::open(state).await?;
+        Ok(Self::with_table(ends, engine, &table))
+    }
+
+    /// Opens the state to look at it. Where there is none, nothing is made.
+    pub async fn open_to_read(ends: Ends, state: &Path) -> Result<Self> {
+        if state.exists() {
+            return Self::open(ends, state).await;
+        }
+        let (engine, table) = Embedded::in_memory().await?;
+        Ok(Self::with_table(ends, engine, &table))
+    }
+
+    fn with_table(ends: Ends, engine: Embedded, table: &Table) -> Self {
+        let store = table.connection(&ends.connection.name);
+        Self { ends, store, _engine: engine }
+    }
+
+    /// The configuration.
+    pub fn connection(&self) -> &Connection {
+        &self.ends.connection
+    }
 
     /// What a scan works with.
     pub fn scan_context(&self) -> ScanContext<'_> {
-        ScanContext { connection: &self.connection, store: &self.store, owner: OWNER, clock: runtime::now }
+        ScanContext { connection: self.connection(), store: &self.store, owner: OWNER, clock: runtime::now }
     }
 
     /// What provisioning works with.
@@ -60,7 +90,7 @@ impl Session {
         Provisioner {
             store: &self.store,
             target,
-            options: &self.connection.options,
+            options: &self.connection().options,
             owner: OWNER,
             clock: runtime::now,
         }

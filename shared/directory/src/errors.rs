@@ -189,33 +189,7 @@ impl fmt::Display for Doing {
 impl DirectoryError {
     /// A result code other than success.
     pub(crate) fn refused(doing: Doing, code: u32) -> Self {
-        Self::Refused { doing, code, meaning: meaning(code) }
-    }
-}
-
-/// What a result code means (RFC 4511, appendix A), for those that a bind or a search can end with.
-fn meaning(code: u32) -> &'static str {
-    match code {
-        1 => "operations error",
-        2 => "protocol error",
-        3 => "time limit exceeded",
-        4 => "size limit exceeded",
-        7 => "authentication method not supported",
-        8 => "stronger authentication required",
-        10 => "referral",
-        11 => "administrative limit exceeded",
-        12 => "critical extension unavailable",
-        13 => "confidentiality required",
-        18 => "inappropriate matching",
-        32 => "no such object",
-        34 => "invalid DN",
-        48 => "inappropriate authentication",
-        49 => "invalid credentials",
-        50 => "insufficient access rights",
-        51 => "busy",
-        52 => "unavailable",
-        53 => "unwilling to perform",
-        _ => "other",
+        Self::Refused { doing, code, meaning: model::result_meaning(code) }
     }
 }
 

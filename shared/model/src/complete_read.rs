@@ -103,7 +103,7 @@ impl CompleteRead {
     }
 }
 
-/// What an LDAP result code means (RFC 4511, appendix A), for those that a search can end with.
+/// What an LDAP result code means (RFC 4511, appendix A), for those that reading a directory can end with.
 pub fn result_meaning(code: u32) -> &'static str {
     match code {
         0 => "success",
@@ -111,10 +111,13 @@ pub fn result_meaning(code: u32) -> &'static str {
         2 => "protocol error",
         3 => "time limit exceeded",
         4 => "size limit exceeded",
+        7 => "authentication method not supported",
         8 => "stronger authentication required",
         10 => "referral",
         11 => "administrative limit exceeded",
         12 => "critical extension unavailable",
+        13 => "confidentiality required",
+        18 => "inappropriate matching",
         32 => "no such object",
         34 => "invalid DN",
         48 => "inappropriate authentication",

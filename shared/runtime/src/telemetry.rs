@@ -2,9 +2,9 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// What is logged unless somebody asks for more. The local state's engine calls an ordinary "is there a table yet?"
-/// a warning.
-const QUIET: &str = "warn,dynoxide=error,aws_smithy_runtime=error";
+/// What is logged unless somebody asks for more. The local state's engine and the AWS libraries call ordinary things
+/// warnings, and what they fail at comes back to us as an error anyway.
+const QUIET: &str = "warn,dynoxide=error,aws_config=error,aws_smithy_runtime=error";
 
 /// Logs to standard error, warnings and worse unless `PROVISIONER_LOG` says otherwise (`debug`,
 /// `directory=trace`). Standard output belongs to the answer.

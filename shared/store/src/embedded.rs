@@ -132,7 +132,10 @@ fn open_database(path: Option<&str>) -> Result<dynoxide::Database, StoreError> {
         Some(path) => dynoxide::Database::new(path),
         None => dynoxide::Database::memory(),
     };
-    opened.map_err(|error| engine(&error.to_string()))
+    let database = opened.map_err(|error| engine(&error.to_string()))?;
+    // The engine expires nothing by itself. Once an opening is often enough for history that is kept for months.
+    database.sweep_ttl().map_err(|error| engine(&error.to_string()))?;
+    Ok(database)
 }
 
 /// A client for the engine that looks at nothing but what is written here.

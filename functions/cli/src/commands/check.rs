@@ -12,7 +12,7 @@ use target::TargetError;
 use crate::args::Place;
 use crate::exit::{Exit, explain};
 use crate::report::{BAD, FAINT, GOOD, paint};
-use crate::session::Session;
+use crate::session::Ends;
 
 /// What was tried and what came of it.
 #[derive(Debug, Default, Serialize)]
@@ -40,13 +40,12 @@ impl Report {
 
 /// Checks a connection.
 pub async fn run(place: &Place, offline: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let connection = runtime::config::read(&place.config)?;
+    let ends = Ends::read(place)?;
     let mut report = Report::default();
     report.good("configuration", format!("{} is in order", place.config.display()));
     if !offline {
-        let session = Session::with_state(connection, &place.state_file()).await?;
-        let example = check_directory(&session, &mut report).await;
-        check_target(&session, example.as_ref(), &mut report).await;
+        let example = check_directory(&ends, &mut report).await;
+        check_target(&ends, example.as_ref(), &mut report).await;
     }
     report.ok = report.steps.iter().all(|step| step.ok);
     if place.json {
@@ -61,9 +60,9 @@ pub async fn run(place: &Place, offline: bool, out: &mut (impl Write + Send)) ->
 }
 
 /// Reads everybody in scope, and returns one of them.
-async fn check_directory(session: &Session, report: &mut Report) -> Option<DesiredUser> {
-    let settings = &session.connection.directory;
-    let mut directory = match session.directory().await {
+async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser> {
+    let settings = &ends.connection.directory;
+    let mut directory = match ends.directory().await {
         Ok(directory) => directory,
         Err(error) => {
             report.bad("directory", explain(&error));
@@ -82,7 +81,7 @@ async fn check_directory(session: &Session, report: &mut Report) -> Option<Desir
     let mut counts = Counts::default();
     let ended = loop {
         match read.next_page().await {
-            Ok(Some(page)) => page.into_iter().for_each(|sighting| counts.take(session, sighting)),
+            Ok(Some(page)) => page.into_iter().for_each(|sighting| counts.take(ends, sighting)),
             Ok(None) => break read.finish().await,
             Err(incomplete) => break Err(incomplete),
         }
@@ -122,10 +121,10 @@ struct Counts {
 }
 
 impl Counts {
-    fn take(&mut self, session: &Session, sighting: Sighting) {
+    fn take(&mut self, ends: &Ends, sighting: Sighting) {
         let Sighting::Entry(entry) = sighting else { return };
         self.entries += 1;
-        let observation = observe(&session.connection.rules, &entry);
+        let observation = observe(&ends.connection.rules, &entry);
         match observation {
             Observation::Unmappable(problem) => {
                 self.unmappable += 1;
@@ -156,13 +155,13 @@ fn mask(user: &DesiredUser) -> String {
 }
 
 /// Proves the token by using it, and looks the example up.
-async fn check_target(session: &Session, example: Option<&DesiredUser>, report: &mut Report) {
-    let target = match session.target().await {
+async fn check_target(ends: &Ends, example: Option<&DesiredUser>, report: &mut Report) {
+    let target = match ends.target().await {
         Ok(target) => target,
         Err(error) => return report.bad("target", explain(&error)),
     };
     match target.check().await {
-        Ok(()) => report.good("target", format!("{} accepts the token", session.connection.target.url)),
+        Ok(()) => report.good("target", format!("{} accepts the token", ends.connection.target.url)),
         Err(error @ TargetError::Unauthorized { .. }) => {
             return report.bad("target", format!("the token is refused: {error}"));
         }

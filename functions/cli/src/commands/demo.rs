@@ -12,7 +12,7 @@ use simulator::Simulator;
 use super::{plan, sync};
 use crate::exit::Exit;
 use crate::report::{FAINT, GOOD, HEADING, paint};
-use crate::session::Session;
+use crate::session::{Ends, Session};
 
 /// Runs the story.
 pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
@@ -85,7 +85,7 @@ async fn open(folder: &Path, directory: &EmbeddedLdap, target: &Simulator) -> Re
         .replace("SCIM_URL", &target.url())
         .replace("GROUP_DN", company::WORKPLACE);
     let connection = runtime::config::parse(&text, &folder.join("demo.toml"))?;
-    Session::with_state(connection, &folder.join("demo.state")).await
+    Session::open(Ends::of(connection), &folder.join("demo.state")).await
 }
 
 fn live(directory: &EmbeddedLdap) -> Result<()> {

@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use crate::args::{Arguments, Command};
 use crate::exit::Exit;
-use crate::session::Session;
+use crate::session::{Ends, Session};
 
 /// Runs the command.
 pub async fn run(arguments: &Arguments) -> Result<Exit> {
@@ -19,8 +19,14 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
     match &arguments.command {
         Command::Demo => demo::run(&mut out).await,
         Command::Check { place, offline } => check::run(place, *offline, &mut out).await,
-        Command::Plan { place } => plan::run(&Session::open(place).await?, place.json, &mut out).await,
-        Command::Sync { place } => sync::run(&Session::open(place).await?, place.json, &mut out).await,
+        Command::Plan { place } => {
+            let session = Session::open_to_read(Ends::read(place)?, &place.state_file()).await?;
+            plan::run(&session, place.json, &mut out).await
+        }
+        Command::Sync { place } => {
+            let session = Session::open(Ends::read(place)?, &place.state_file()).await?;
+            sync::run(&session, place.json, &mut out).await
+        }
         Command::Schema => {
             write!(out, "{}", runtime::config::json_schema())?;
             Ok(Exit::Done)

@@ -28,7 +28,7 @@ pub struct PlanSummary {
 
 /// Shows a plan.
 pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let shown = Shown { masked: session.connection.rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().rules.mapping.masked() };
     let mut printer = Printer { out, json, first: true, progress: Progress::start("reading", None) };
     printer.begin()?;
     let summary = preview(session, &shown, &mut printer).await?;

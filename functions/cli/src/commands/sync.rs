@@ -64,15 +64,15 @@ pub struct Calls {
 
 /// Synchronises and reports.
 pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let shown = Shown { masked: session.connection.rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().rules.mapping.masked() };
     let started = Instant::now();
     let mut tally = Tally::default();
-    let target = session.target().await?;
+    let target = session.ends.target().await?;
     let mut scanned = ScanSummary::default();
     for round in 1..=SCANS {
         let known = session.store.fetch_snapshot().await?.pairs().len() as u64;
         let progress = Progress::start("reading", Some(known));
-        let mut directory = session.directory().await?;
+        let mut directory = session.ends.directory().await?;
         let found = scan::scan(&session.scan_context(), &mut directory, |read| progress.at(read)).await?;
         drop((directory, progress));
         scanned = if round == 1 { found } else { ScanSummary { unchanged: scanned.unchanged, ..found } };
@@ -81,7 +81,7 @@ pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -
         let progress = Progress::start("provisioning", due);
         let mut failure = Ok(());
         let provisioner = session.provisioner(&target);
-        let done = provision_due(&provisioner, session.connection.target.concurrency, |outcome| {
+        let done = provision_due(&provisioner, session.connection().target.concurrency, |outcome| {
             progress.step();
             if let Some(item) = item_of(&shown, outcome).filter(|_| !json) {
                 progress.aside(|| failure = writeln!(out, "{}", item.text()));
