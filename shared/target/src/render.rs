@@ -57,7 +57,24 @@ pub(crate) fn update(
             Managed::Clear => {}
         }
     }
+    carry_extensions(dialect, current, &mut writes);
     Ok(Rendering { dialect, current: Some(current.raw()), blanks }.body(user, &writes))
+}
+
+/// Sends an extension whole once any part of it is sent, as it is done with names: how deep PUT merges is not recorded,
+/// and what nobody mapped must not be lost.
+fn carry_extensions<'a>(dialect: &Dialect, current: &'a Resource, writes: &mut Writes<'a>) {
+    let touched: Vec<_> = dialect
+        .fields
+        .iter()
+        .filter(|field| field.extension.is_some() && writes.contains_key(field.name))
+        .map(|field| field.extension)
+        .collect();
+    for field in dialect.fields.iter().filter(|field| touched.contains(&field.extension)) {
+        if let Some(value) = current.account.attributes.get(&field.name.into()) {
+            writes.entry(field.name).or_insert(Write::Set(value));
+        }
+    }
 }
 
 /// The body that switches an account on or off: nothing but `active`, as in Meta's samples \[sample\].

@@ -157,7 +157,11 @@ fn an_update_carries_what_is_mapped_and_the_rest_of_what_goes_whole() {
       ],
       "title": "Countess",
       "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {
-        "department": "Poetry"
+        "costCenter": "98765",
+        "department": "Poetry",
+        "manager": {
+          "managerId": 2
+        }
       },
       "userName": "ada@acme.test"
     }
@@ -376,4 +380,12 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_extension_of_which_nothing_is_mapped_is_left_alone() {
+    let now = json!({"id": 1, "userName": "ada@acme.test", "active": true, (DATES): {"startDate": 1}});
+    let body =
+        update(workplace(), &current(workplace(), now), &ada([("title", text("x"))]), Blanks::Sent).unwrap();
+    assert_eq!(body.get(DATES), None);
 }
