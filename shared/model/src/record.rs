@@ -174,8 +174,11 @@ impl UserRecord {
         self.desired.as_ref().and_then(Desired::user_name).or_else(applied)
     }
 
-    /// Whether there is an account that is not known to be inactive.
+    /// Whether there is an account that is not known to be inactive. Where an active one is desired, it may have come
+    /// about without our hearing of it.
     pub fn has_active_account(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.applied.as_ref().is_none_or(|applied| applied.active))
+        let desired = self.desired.as_ref().is_some_and(Desired::is_active);
+        let active = |link: &Link| desired || link.applied.as_ref().is_none_or(|applied| applied.active);
+        self.link.as_ref().is_some_and(active)
     }
 }

@@ -1,17 +1,20 @@
 //! Which entry an account is linked to. An account's item and the record's link change together or not at all.
 
 use aws_sdk_dynamodb::types::Select;
-use model::{AccountId, Anchor, Desired, Link, OwnedAccount, Status, UserRecord};
+use model::{AccountId, Anchor, Link, OwnedAccount, Status, UserRecord};
 
 use crate::Store;
 use crate::applied::UserLease;
 use crate::desired::owner_in;
 use crate::errors::StoreError;
 use crate::item::{number, text};
+use crate::keys::EXPIRES_AT;
 use crate::query::{From, Part};
 use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RELEASED, REV, flag, if_linked, if_rev,
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RELEASED, REV, flag, if_claimed, if_linked,
+    if_rev,
 };
+use crate::retention::{departure, if_free};
 use crate::write::{Committed, Verdict, Write};
 
 /// Whether an account may be signed in to, as far as we know.
@@ -38,7 +41,8 @@ fn owned_account(id: &AccountId) -> OwnedAccount {
 }
 
 impl Store {
-    /// Links an account to a user, unless another entry has it. Nothing may be sent to an account before this.
+    /// Links an account to a user, unless another entry has it. Nothing may be sent to an account before this. The account
+    /// of somebody who left longer ago than they are remembered is nobody's.
     pub async fn claim_account(
         &self,
         lease: &mut UserLease,
@@ -48,14 +52,13 @@ impl Store {
         if linked.as_ref() == Some(account) {
             return Ok(Claim::Owned(owned_account(account)));
         }
-        let me = text(lease.record.anchor.as_str());
         let link = Link { account: account.clone(), applied: None };
         let record = self.set_link(if_linked(self.by_lease(lease), linked.as_ref()), Some(&link))?;
         let item = Write::put(self.keys.account(account))
-            .set(ANCHOR, me.clone())
+            .set(ANCHOR, text(lease.record.anchor.as_str()))
             // Until we have seen otherwise, it counts as one that can be signed in to.
-            .set(ACTIVE, flag(true))
-            .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me)]);
+            .set(ACTIVE, flag(true));
+        let item = if_free(item, &lease.record.anchor, lease.taken_at);
         let mut writes = vec![record, item];
         writes.extend(linked.map(|old| self.forget_account(lease, &old)));
         match self.commit(&writes).await? {
@@ -79,9 +82,11 @@ impl Store {
         from: &UserRecord,
     ) -> Result<Option<OwnedAccount>, StoreError> {
         let Some(old) = self.stored(&from.anchor.hash()).await? else { return Ok(None) };
-        let wants_it = !matches!(old.record.desired, Some(Desired::Absent { .. }));
-        let Some(link) = old.record.link.filter(|link| link.account == *account) else { return Ok(None) };
-        if wants_it || lease.record.link.is_some() || from.anchor == lease.record.anchor {
+        let Some(reason) = departure(old.record.desired.as_ref(), false) else { return Ok(None) };
+        let Some(link) = old.record.link.clone().filter(|link| link.account == *account) else {
+            return Ok(None);
+        };
+        if lease.record.link.is_some() || from.anchor == lease.record.anchor {
             return Ok(None);
         }
         let taker = self.set_link(if_linked(self.by_lease(lease), None), Some(&link))?;
@@ -98,10 +103,15 @@ impl Store {
             .remove(LEASE_OWNER)
             .remove(LEASE_UNTIL);
         let giver = self.set_status(giver, &from.anchor.hash(), &Status::Settled, AT_ONCE)?;
+        let giver = if_claimed(giver, old.belongings.claimed.as_deref());
         let item = Write::update(self.keys.account(account))
             .set(ANCHOR, text(lease.record.anchor.as_str()))
+            .remove(EXPIRES_AT)
             .only_if("#anchor = :from", [("from", text(from.anchor.as_str()))]);
-        match self.commit(&[taker, giver, item]).await? {
+        let nothing = UserRecord { link: None, ..old.record };
+        let mut writes = vec![taker, item];
+        writes.append(&mut self.let_expire(giver, &nothing, reason, &old.belongings, lease.taken_at));
+        match self.commit(&writes).await? {
             Committed::Done => {
                 lease.record.link = Some(link);
                 Ok(Some(owned_account(account)))
@@ -126,7 +136,8 @@ impl Store {
         }
     }
 
-    /// Which entry an account is linked to.
+    /// Which entry an account is linked to. Of somebody who left, that may have expired and not be deleted yet;
+    /// [`claim_account`](Self::claim_account) tells.
     pub async fn fetch_account_owner(&self, account: &AccountId) -> Result<Option<Anchor>, StoreError> {
         self.get(&self.keys.account(account)).await?.map(|item| owner_in(&item)).transpose()
     }

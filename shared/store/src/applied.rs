@@ -1,5 +1,7 @@
 //! What provisioning writes: it takes one user, and leaves the outcome.
 
+use std::collections::BTreeSet;
+
 use model::{AnchorHash, Applied, DnKey, Status, UnixSeconds, UserRecord};
 
 use crate::Store;
@@ -8,8 +10,10 @@ use crate::errors::StoreError;
 use crate::history::HistoryEvent;
 use crate::item::{json, number, text};
 use crate::record::{
-    ANCHOR, APPLIED, AT_ONCE, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, Stored, flag, if_linked, if_rev,
+    ANCHOR, APPLIED, AT_ONCE, Belongings, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, Stored, WAITS, flag,
+    if_linked, if_rev,
 };
+use crate::retention::{departure, left_active};
 use crate::write::{Committed, Updated, Verdict, Write};
 
 /// The right to provision one user.
@@ -19,6 +23,7 @@ pub struct UserLease {
     pub record: UserRecord,
     rev: u64,
     number: u64,
+    belongings: Belongings,
     pub(crate) taken_at: UnixSeconds,
 }
 
@@ -49,10 +54,18 @@ pub enum Finished {
     Outdated,
 }
 
-/// The most names that fit into the transaction, beside everything else.
-const MAX_WAITING: usize = 90;
+/// The most names that are written down in one transaction, and the most that are taken away again: it has room for a
+/// hundred writes.
+const MAX_WAITING: usize = 45;
 /// How often the record may change under an outcome that is being written.
 const ATTEMPTS: usize = 5;
+
+/// A record as an outcome expects it.
+struct Known<'a> {
+    rev: u64,
+    belongings: Belongings,
+    record: &'a UserRecord,
+}
 
 impl Store {
     /// Takes a user's lease. `None` when somebody else has it, or when there is no record. Under the same owner it can be
@@ -76,13 +89,15 @@ impl Store {
         match self.update_and_read(&write).await? {
             Updated::Refused(_) => Ok(None),
             Updated::Now(item) => {
-                let Stored { record, rev, lease_number: number, .. } = Stored::decode(&self.keys, &item)?;
-                Ok(Some(UserLease { record, rev, number, taken_at: now }))
+                let Stored { record, rev, belongings, lease_number: number, .. } =
+                    Stored::decode(&self.keys, &item)?;
+                Ok(Some(UserLease { record, rev, number, belongings, taken_at: now }))
             }
         }
     }
 
-    /// Writes the outcome and gives the lease back. `now` is when history counts from.
+    /// Writes the outcome and gives the lease back. `now` is when history and retention count from: who is settled, is to
+    /// have no account and has no active one, has left, and the record expires.
     pub async fn finish_user(
         &self,
         lease: UserLease,
@@ -92,12 +107,14 @@ impl Store {
         if outcome.applied.is_some() && lease.record.link.is_none() {
             return Err(StoreError::NotLinked);
         }
-        let told = (outcome.attempts, outcome.next_attempt);
-        let found =
-            self.write_outcome(&lease, &outcome, now, lease.rev, Some((&outcome.status, told))).await?;
-        let Some(mut found) = found else { return Ok(Finished::Done) };
+        let stand = Some((&outcome.status, (outcome.attempts, outcome.next_attempt)));
+        let known = Known { rev: lease.rev, belongings: lease.belongings.clone(), record: &lease.record };
+        let mut found = match self.write_outcome(&lease, &outcome, now, known, stand).await? {
+            None => return Ok(Finished::Done),
+            Some(found) => found,
+        };
         for _ in 0..ATTEMPTS {
-            let status = match &found.record.status {
+            let stand = match &found.record.status {
                 Status::Settled | Status::Pending | Status::Retrying { .. } | Status::Parked { .. } => {
                     Some((&Status::Pending, AT_ONCE))
                 }
@@ -107,7 +124,8 @@ impl Store {
                 | Status::Withheld { .. }
                 | Status::Unmappable { .. } => None,
             };
-            match self.write_outcome(&lease, &outcome, now, found.rev, status).await? {
+            let known = Known { rev: found.rev, belongings: found.belongings, record: &found.record };
+            match self.write_outcome(&lease, &outcome, now, known, stand).await? {
                 None => return Ok(Finished::Outdated),
                 Some(newer) => found = newer,
             }
@@ -122,63 +140,109 @@ impl Store {
         self.commit(&[write]).await.map(drop)
     }
 
-    /// One try at writing an outcome, for a record of this revision. Gives the record back when it has another.
+    /// One try at writing an outcome, for a record as it is known. Gives the record back when it has changed.
     async fn write_outcome(
         &self,
         lease: &UserLease,
         outcome: &UserOutcome,
         now: UnixSeconds,
-        rev: u64,
-        status: Option<(&Status, (u32, UnixSeconds))>,
+        known: Known<'_>,
+        stand: Option<(&Status, (u32, UnixSeconds))>,
     ) -> Result<Option<Stored>, StoreError> {
         let UserOutcome { applied, status: _, attempts, next_attempt: _, waiting_for, event } = outcome;
-        let hash = lease.record.anchor.hash();
-        let key = self.keys.record(&hash);
+        let Known { rev, mut belongings, record: user } = known;
+        let hash = user.anchor.hash();
         let link = lease.record.link.as_ref();
+        let was_active = link.is_some_and(left_active);
+        let is_active = applied.as_ref().map_or(was_active, |applied| applied.active);
+        let settled = stand.is_some_and(|(status, _)| *status == Status::Settled);
+        let left = if settled { departure(user.desired.as_ref(), is_active) } else { None };
+        if left.is_none() && belongings.expires_at.is_some() {
+            self.bring_back(self.by_lease(lease), user, &belongings, now).await?;
+            belongings.expires_at = None;
+        }
 
         let mut record = if_rev(self.by_lease(lease), rev).remove(LEASE_OWNER).remove(LEASE_UNTIL);
-        if let Some((status, attempt)) = status {
+        if let Some((status, attempt)) = stand {
             record = self.set_status(record, &hash, status, attempt)?;
         }
-        let mut writes = Vec::new();
         if let (Some(applied), Some(link)) = (applied, link) {
+            let key = record.key().clone();
             record = if_linked(record, Some(&link.account)).set(APPLIED, json(&key, applied)?);
-            let was_active = link.applied.as_ref().is_none_or(|before| before.active);
-            if was_active != applied.active {
-                let me = text(lease.record.anchor.as_str());
-                let account = Write::update(self.keys.account(&link.account))
-                    .set(ANCHOR, me.clone())
-                    .set(ACTIVE, flag(applied.active))
-                    .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me)]);
-                writes.push(account);
+        }
+        let mut writes = match left {
+            Some(reason) => {
+                let user = UserRecord { link: link.cloned(), ..user.clone() };
+                self.let_expire(record, &user, reason, &belongings, now)
             }
-        }
-        writes.insert(0, record);
+            None => {
+                let mut writes = self.with_waits(record, user, waiting_for, settled, &belongings, now)?;
+                if let Some(link) = link.filter(|_| was_active != is_active) {
+                    let me = text(user.anchor.as_str());
+                    let account = Write::update(self.keys.account(&link.account))
+                        .set(ANCHOR, me.clone())
+                        .set(ACTIVE, flag(is_active))
+                        .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me)]);
+                    writes.push(account);
+                }
+                writes
+            }
+        };
         if let Some(event) = event {
-            writes.push(self.event(&hash, event, *attempts)?);
+            writes.push(self.event(&lease.record, event, *attempts)?);
         }
-        let mut names = waiting_for.clone();
-        names.sort_unstable();
-        names.dedup();
-        writes.extend(names.iter().take(MAX_WAITING).map(|dn| {
-            Write::put(self.keys.wait(dn, &hash))
-                .set(ANCHOR, text(lease.record.anchor.as_str()))
-                .set("since", number(now.0))
-        }));
 
         let verdicts = match self.commit(&writes).await? {
             Committed::Done => return Ok(None),
             Committed::Refused(verdicts) => verdicts,
         };
-        // Only the record and the account have conditions. Whatever ended the lease or moved the account did both.
+        // Only the items that are the user's have conditions. Whatever ended the lease or moved one of them did both.
         let Some(Verdict::Refused(Some(item))) = verdicts.into_iter().next() else {
             return Err(StoreError::LeaseLost);
         };
         let found = Stored::decode(&self.keys, &item)?;
-        let held = found.lease_owner.is_some() && found.lease_number == lease.number;
+        let same_lease = found.lease_number == lease.number;
+        // Nobody else gives this lease back without raising `rev`: the answer to the first try was lost.
+        if same_lease && found.lease_owner.is_none() && found.rev == rev {
+            return Ok(None);
+        }
+        let held = same_lease && found.lease_owner.is_some();
         let same_link =
             found.record.link.as_ref().map(|link| &link.account) == link.map(|link| &link.account);
         if held && same_link && found.rev != rev { Ok(Some(found)) } else { Err(StoreError::LeaseLost) }
+    }
+
+    /// Adds to a record's write the names that the user waits for. Those of before are no longer waited for once the
+    /// user is settled. The record keeps a list, since nothing else tells which items are this user's.
+    fn with_waits(
+        &self,
+        record: Write,
+        user: &UserRecord,
+        waiting_for: &[DnKey],
+        settled: bool,
+        belongings: &Belongings,
+        now: UnixSeconds,
+    ) -> Result<Vec<Write>, StoreError> {
+        let hash = user.anchor.hash();
+        let names: BTreeSet<DnKey> = waiting_for.iter().copied().collect();
+        let names: BTreeSet<DnKey> = names.into_iter().take(MAX_WAITING).collect();
+        let before = belongings.waits.iter().copied();
+        let stale: BTreeSet<DnKey> =
+            before.clone().filter(|dn| settled && !names.contains(dn)).take(MAX_WAITING).collect();
+        let mut listed: BTreeSet<DnKey> = before.filter(|dn| !stale.contains(dn)).collect();
+        listed.extend(&names);
+
+        let key = record.key().clone();
+        let list = (!listed.is_empty()).then(|| json(&key, &listed)).transpose()?;
+        let unchanged = listed.iter().eq(&belongings.waits);
+        let mut writes = vec![if unchanged { record } else { record.set_or_remove(WAITS, list) }];
+        writes.extend(names.iter().map(|dn| {
+            Write::put(self.keys.wait(dn, &hash))
+                .set(ANCHOR, text(user.anchor.as_str()))
+                .set("since", number(now.0))
+        }));
+        writes.extend(stale.iter().map(|dn| Write::delete(self.keys.wait(dn, &hash))));
+        Ok(writes)
     }
 
     /// A write to the record that only the holder of the lease may do.

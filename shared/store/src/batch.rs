@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
 use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
 
 use crate::Store;
 use crate::errors::{StoreError, meaning};
 use crate::item::Item;
 use crate::keys::Key;
-use crate::write::pause;
+use crate::patience::{patiently, pause};
 
 /// The most keys that one `BatchGetItem` takes.
 pub(crate) const GET_CHUNK: usize = 100;
@@ -36,8 +38,7 @@ impl Store {
             let wanted = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
             let wanted =
                 wanted.map_err(|_| StoreError::Refused { action: GET, code: "incomplete".to_owned() })?;
-            let sent = self.client.batch_get_item().request_items(&self.table, wanted).send().await;
-            let found = sent.map_err(|error| meaning(GET, &self.table, &error))?;
+            let found = patiently(first, || self.get_once(wanted.clone())).await?;
             let mut by_table = found.responses.unwrap_or_default();
             let got = by_table.remove(&self.table).unwrap_or_default();
             // Large items come in several answers; only one that brings nothing is a sign of throttling.
@@ -81,10 +82,22 @@ impl Store {
                 pause(attempt, &spread).await;
             }
             let requests = HashMap::from([(self.table.clone(), left)]);
-            let sent = self.client.batch_write_item().set_request_items(Some(requests)).send().await;
-            let done = sent.map_err(|error| meaning(WRITE, &self.table, &error))?;
+            let done = patiently(&spread, || self.write_once(requests.clone())).await?;
             left = done.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
         }
         if left.is_empty() { Ok(()) } else { Err(StoreError::Throttled { action: WRITE }) }
+    }
+
+    async fn get_once(&self, wanted: KeysAndAttributes) -> Result<BatchGetItemOutput, StoreError> {
+        let sent = self.client.batch_get_item().request_items(&self.table, wanted).send().await;
+        sent.map_err(|error| meaning(GET, &self.table, &error))
+    }
+
+    async fn write_once(
+        &self,
+        requests: HashMap<String, Vec<WriteRequest>>,
+    ) -> Result<BatchWriteItemOutput, StoreError> {
+        let sent = self.client.batch_write_item().set_request_items(Some(requests)).send().await;
+        sent.map_err(|error| meaning(WRITE, &self.table, &error))
     }
 }

@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 
-use model::{Anchor, Departure, Desired, Link, Status, UserName, UserRecord};
+use model::{Anchor, Departure, Desired, Link, Status, UnixSeconds, UserName, UserRecord};
 
 use crate::batch::GET_CHUNK;
 use crate::desired::owner_in;
 use crate::errors::StoreError;
 use crate::item::{Reader, json, number, text};
+use crate::keys::EXPIRES_AT;
 use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, CLAIMED, DESIRED, LEASE_OWNER, LEASE_UNTIL, RELEASED, Stored, flag,
-    if_claimed, if_linked, if_rev,
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, Belongings, CLAIMED, DESIRED, LEASE_OWNER, LEASE_UNTIL, RELEASED,
+    Stored, flag, if_claimed, if_linked, if_rev, if_same_lease,
 };
 use crate::write::{Committed, Write};
 use crate::{ScanLease, Store};
@@ -35,7 +36,7 @@ impl Store {
         }
         let Some(old) = self.unchanged(lease, from).await? else { return Ok(false) };
         let Some(new) = self.unchanged(lease, to).await? else { return Ok(false) };
-        if old.claimed.as_deref() != Some(wanted.folded().as_str()) {
+        if old.belongings.claimed.as_deref() != Some(wanted.folded().as_str()) {
             return Ok(false);
         }
 
@@ -48,16 +49,20 @@ impl Store {
             .remove(ACCOUNT)
             .remove(APPLIED);
         let giver = self.set_status(giver, &from.anchor.hash(), &Status::Settled, AT_ONCE)?;
+        let nothing = UserRecord { link: None, ..from.clone() };
+        let left = Belongings { claimed: None, ..old.belongings.clone() };
+        let mut leaving = self.let_expire(giver, &nothing, reason, &left, lease.now);
 
         let link: Option<&Link> = old.record.link.as_ref().or(new.record.link.as_ref());
         let taker = self.set_link(self.handing(lease, &new), link)?.set(CLAIMED, text(wanted.folded()));
         let taker = self.set_status(taker, &to.anchor.hash(), &Status::Pending, AT_ONCE)?;
 
-        let mut writes = vec![giver, taker, self.pass(self.keys.name(&wanted.folded()), from, to)];
+        let mut writes = vec![taker, self.pass(self.keys.name(&wanted.folded()), from, to)];
+        writes.append(&mut leaving);
         if let Some(link) = &old.record.link {
             writes.push(self.pass(self.keys.account(&link.account), from, to));
         }
-        if let Some(name) = new.claimed.filter(|name| *name != wanted.folded()) {
+        if let Some(name) = new.belongings.claimed.filter(|name| *name != wanted.folded()) {
             writes.push(self.give_up_name(&to.anchor, &name));
         }
         Ok(self.commit(&writes).await? == Committed::Done)
@@ -80,20 +85,25 @@ impl Store {
         }
         let taker = if_rev(self.by_scan(lease, &record.anchor), new.rev);
         let taker = self.set_status(taker, &record.anchor.hash(), &Status::Pending, AT_ONCE)?;
-        let mut writes = self.with_claim(taker, &record.anchor, &name, new.claimed.as_deref());
+        let claimed = new.belongings.claimed.as_deref();
+        let mut writes = self.with_claim(taker, &record.anchor, &name, claimed, lease.now);
 
         if let (Some(from), [_, claim, ..]) =
             (from.filter(|from| **from != record.anchor), writes.as_mut_slice())
         {
             *claim = Write::put(self.keys.name(&name)).set(ANCHOR, text(record.anchor.as_str())).only_if(
-                "attribute_not_exists(#anchor) OR #anchor = :me OR #anchor = :from",
-                [("me", text(record.anchor.as_str())), ("from", text(from.as_str()))],
+                "attribute_not_exists(#anchor) OR #anchor = :me OR #anchor = :from OR #expires_at <= :now",
+                [
+                    ("me", text(record.anchor.as_str())),
+                    ("from", text(from.as_str())),
+                    ("now", number(lease.now.0)),
+                ],
             );
             if let Some(old) = self.stored(&from.hash()).await? {
                 if wanted_name(&old.record) == Some(wanted) {
                     return Ok(false);
                 }
-                if old.claimed.as_deref() == Some(name.as_str()) {
+                if old.belongings.claimed.as_deref() == Some(name.as_str()) {
                     let giver = if_rev(self.by_scan(lease, from), old.rev);
                     writes.push(if_claimed(giver, Some(&name)).remove(CLAIMED));
                 }
@@ -102,8 +112,13 @@ impl Store {
         Ok(self.commit(&writes).await? == Committed::Done)
     }
 
-    /// Which entries these user names belong to, by folded name; a name that is free is not in the answer.
-    pub async fn fetch_name_owners(&self, names: &[UserName]) -> Result<HashMap<String, Anchor>, StoreError> {
+    /// Which entries these user names belong to at this time, by folded name; a name that is free is not in the answer.
+    /// Names of those who left longer ago than they are remembered are free.
+    pub async fn fetch_name_owners(
+        &self,
+        names: &[UserName],
+        now: UnixSeconds,
+    ) -> Result<HashMap<String, Anchor>, StoreError> {
         let mut folded: Vec<String> = names.iter().map(UserName::folded).collect();
         // A request that names a key twice is refused.
         folded.sort_unstable();
@@ -112,8 +127,10 @@ impl Store {
         for chunk in folded.chunks(GET_CHUNK) {
             let keys: Vec<_> = chunk.iter().map(|name| self.keys.name(name)).collect();
             for item in self.get_chunk(&keys).await? {
-                let key = Reader::new(&item).key();
-                if let Some(name) = self.keys.parse_name(&key.pk) {
+                let read = Reader::new(&item);
+                let expired = read.number::<i64>(EXPIRES_AT)?.is_some_and(|at| at <= now.0);
+                let key = read.key();
+                if let Some(name) = self.keys.parse_name(&key.pk).filter(|_| !expired) {
                     owners.insert(name.to_owned(), owner_in(&item)?);
                 }
             }
@@ -135,8 +152,9 @@ impl Store {
     /// can't write any more.
     fn handing(&self, lease: &ScanLease, stored: &Stored) -> Write {
         let write = if_rev(self.by_scan(lease, &stored.record.anchor), stored.rev);
+        let write = if_same_lease(write, stored);
         let account = stored.record.link.as_ref().map(|link| &link.account);
-        let write = if_claimed(if_linked(write, account), stored.claimed.as_deref());
+        let write = if_claimed(if_linked(write, account), stored.belongings.claimed.as_deref());
         write
             .only_if(
                 "attribute_not_exists(#lease_owner) OR #lease_until <= :now OR #lease_owner = :owner",
@@ -150,6 +168,7 @@ impl Store {
     fn pass(&self, key: crate::keys::Key, from: &UserRecord, to: &UserRecord) -> Write {
         Write::update(key)
             .set(ANCHOR, text(to.anchor.as_str()))
+            .remove(EXPIRES_AT)
             .only_if("#anchor = :from", [("from", text(from.anchor.as_str()))])
     }
 }

@@ -1,11 +1,15 @@
 //! What a scan writes about one user.
 
-use model::{Anchor, Desired, DnKey, Status, UserName, UserRecord};
+use model::{Anchor, Departure, Desired, DnKey, Status, UnixSeconds, UserName, UserRecord};
 
 use crate::errors::{StoreError, corrupt};
-use crate::item::{Reader, json, number, text};
+use crate::item::{Item, Reader, json, number, text};
 use crate::keys::DN_PK;
-use crate::record::{ANCHOR, AT_ONCE, CLAIMED, DESIRED, RELEASED, REV, Stored, VERSION, flag, if_claimed};
+use crate::record::{
+    ANCHOR, AT_ONCE, CLAIMED, DESIRED, RELEASED, REV, Stored, VERSION, flag, if_claimed, if_linked, if_rev,
+    if_same_lease,
+};
+use crate::retention::{departure, if_free, if_kept};
 use crate::write::{Committed, Verdict, Write};
 use crate::{ScanLease, Store};
 
@@ -44,7 +48,8 @@ const ATTEMPTS: usize = 5;
 
 impl Store {
     /// Writes what a user should be, and claims the user name. The link and what was applied stay as they are; the attempts
-    /// begin anew, and a removal that was released before is not any more.
+    /// begin anew, and a removal that was released before is not any more. Who is settled and to have no account has left,
+    /// and the record expires; it is kept again as soon as something else is written.
     pub async fn write_desired(&self, lease: &ScanLease, write: DesiredWrite) -> Result<Written, StoreError> {
         let DesiredWrite { anchor, dn, desired, status, previous } = write;
         let record = |status: &Status| -> Result<Write, StoreError> {
@@ -59,16 +64,19 @@ impl Store {
         let Desired::Present(user) = &desired else {
             // Nothing is claimed for somebody who is to have no account, and what was claimed stays, so that a
             // namesake meets the entry whose account it may be.
-            return Ok(match self.commit(&[record(&status)?]).await? {
-                Committed::Done => Written::Done,
-                Committed::Refused(_) => Written::Outdated,
-            });
+            return match (&desired, &status) {
+                (Desired::Absent { reason, .. }, Status::Settled) => {
+                    self.write_departed(lease, &anchor, *reason, || record(&status)).await
+                }
+                _ => self.write_kept(lease, &anchor, || record(&status)).await,
+            };
         };
 
         let wanted = user.user_name.folded();
         let mut claimed = previous.as_ref().and_then(expected_claim);
         for _ in 0..ATTEMPTS {
-            let writes = self.with_claim(record(&status)?, &anchor, &wanted, claimed.as_deref());
+            let own = if_kept(record(&status)?);
+            let writes = self.with_claim(own, &anchor, &wanted, claimed.as_deref(), lease.now);
             let verdicts = match self.commit(&writes).await? {
                 Committed::Done => return Ok(Written::Done),
                 Committed::Refused(verdicts) => verdicts,
@@ -81,7 +89,7 @@ impl Store {
                 (Verdict::Held, Verdict::Refused(holder)) => {
                     let by = self.holder_of(&wanted, holder).await?;
                     let Some(by) = by else { continue };
-                    let conflict = record(&Status::Conflict { with: by.clone() })?;
+                    let conflict = if_kept(record(&Status::Conflict { with: by.clone() })?);
                     match self.commit(&[if_claimed(conflict, claimed.as_deref())]).await? {
                         Committed::Done => return Ok(Written::NameTaken { by }),
                         Committed::Refused(verdicts) => verdicts.into_iter().next(),
@@ -93,17 +101,13 @@ impl Store {
                 }
                 (own, _) => Some(own),
             };
-            // The record is not what was expected: it is newer than this scan, or it claims another name.
+            // The record is not what was expected: it is newer than this scan, its user had left, or it claims another
+            // name.
             let Some(Verdict::Refused(found)) = own else { continue };
-            claimed = match found {
+            claimed = match self.refused_by(&anchor, found).await? {
                 None => None,
-                Some(item) => {
-                    let stored = Stored::decode(&self.keys, &item)?;
-                    if stored.record.version > lease.version() {
-                        return Ok(Written::Outdated);
-                    }
-                    stored.claimed
-                }
+                Some(stored) if stored.record.version > lease.version() => return Ok(Written::Outdated),
+                Some(stored) => self.present_again(lease, stored).await?,
             };
         }
         Err(StoreError::Throttled { action: "write what a user should be" })
@@ -117,16 +121,15 @@ impl Store {
         removal: &plan::ReleasedRemoval,
     ) -> Result<Written, StoreError> {
         let plan::RemovalCandidate { anchor, dn, user_name: _, departure: _, desired } = removal.candidate();
-        let write = self
-            .by_scan(lease, anchor)
-            .set(DESIRED, json(&self.keys.record(&anchor.hash()), desired)?)
-            .set(RELEASED, flag(true))
-            .set_or_remove(DN_PK, dn.as_ref().map(|dn| text(self.keys.dn(dn))));
-        let write = self.set_status(write, &anchor.hash(), &Status::Pending, AT_ONCE)?;
-        Ok(match self.commit(&[write]).await? {
-            Committed::Done => Written::Done,
-            Committed::Refused(_) => Written::Outdated,
-        })
+        let record = || {
+            let write = self
+                .by_scan(lease, anchor)
+                .set(DESIRED, json(&self.keys.record(&anchor.hash()), desired)?)
+                .set(RELEASED, flag(true))
+                .set_or_remove(DN_PK, dn.as_ref().map(|dn| text(self.keys.dn(dn))));
+            self.set_status(write, &anchor.hash(), &Status::Pending, AT_ONCE)
+        };
+        self.write_kept(lease, anchor, record).await
     }
 
     /// Writes where a user stands and leaves what is desired alone; an entry that was never mappable gets a record
@@ -138,21 +141,100 @@ impl Store {
         dn: Option<DnKey>,
         status: Status,
     ) -> Result<Written, StoreError> {
-        let mut write = self.set_status(self.by_scan(lease, anchor), &anchor.hash(), &status, AT_ONCE)?;
-        if let Some(dn) = dn {
-            write = write.set(DN_PK, text(self.keys.dn(&dn)));
+        let record = || {
+            let mut write = self.set_status(self.by_scan(lease, anchor), &anchor.hash(), &status, AT_ONCE)?;
+            if let Some(dn) = dn {
+                write = write.set(DN_PK, text(self.keys.dn(&dn)));
+            }
+            Ok(match status {
+                Status::Settled | Status::Pending | Status::Retrying { .. } | Status::Parked { .. } => write,
+                Status::Conflict { .. }
+                | Status::Held { .. }
+                | Status::Withheld { .. }
+                | Status::Unmappable { .. } => write.set(RELEASED, flag(false)),
+            })
+        };
+        if status == Status::Settled
+            && let Some(stored) = self.stored(&anchor.hash()).await?
+            && let Some(reason) =
+                departure(stored.record.desired.as_ref(), stored.record.has_active_account())
+        {
+            return self.write_departed(lease, anchor, reason, record).await;
         }
-        match status {
-            Status::Settled | Status::Pending | Status::Retrying { .. } | Status::Parked { .. } => {}
-            Status::Conflict { .. }
-            | Status::Held { .. }
-            | Status::Withheld { .. }
-            | Status::Unmappable { .. } => write = write.set(RELEASED, flag(false)),
+        self.write_kept(lease, anchor, record).await
+    }
+
+    /// Writes a record whose user has not left, or not for good. One that was to expire is kept first.
+    async fn write_kept(
+        &self,
+        lease: &ScanLease,
+        anchor: &Anchor,
+        record: impl Fn() -> Result<Write, StoreError>,
+    ) -> Result<Written, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let refused = match self.commit(&[if_kept(record()?)]).await? {
+                Committed::Done => return Ok(Written::Done),
+                Committed::Refused(verdicts) => verdicts.into_iter().next(),
+            };
+            let Some(Verdict::Refused(found)) = refused else { continue };
+            let Some(stored) = self.refused_by(anchor, found).await? else { continue };
+            if stored.record.version > lease.version() {
+                return Ok(Written::Outdated);
+            }
+            self.present_again(lease, stored).await?;
         }
-        Ok(match self.commit(&[write]).await? {
-            Committed::Done => Written::Done,
-            Committed::Refused(_) => Written::Outdated,
-        })
+        Err(StoreError::Throttled { action: "write a user's record" })
+    }
+
+    /// Writes a record whose user has left and has no active account, so that it expires. Where provisioning says
+    /// otherwise by now, it is written to be kept.
+    async fn write_departed(
+        &self,
+        lease: &ScanLease,
+        anchor: &Anchor,
+        reason: Departure,
+        record: impl Fn() -> Result<Write, StoreError>,
+    ) -> Result<Written, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let stored = self.stored(&anchor.hash()).await?;
+            let stored = match stored {
+                None => Stored::new(anchor.clone()),
+                Some(stored) if stored.record.version > lease.version() => return Ok(Written::Outdated),
+                Some(stored) if stored.record.has_active_account() => {
+                    return self.write_kept(lease, anchor, record).await;
+                }
+                Some(stored) => stored,
+            };
+            let Stored { record: user, belongings, rev, .. } = &stored;
+            let own = if_same_lease(if_rev(record()?, *rev), &stored);
+            let own = if_linked(own, user.link.as_ref().map(|link| &link.account));
+            let own = if_claimed(own, belongings.claimed.as_deref());
+            match self.commit(&self.let_expire(own, user, reason, belongings, lease.now)).await? {
+                Committed::Done => return Ok(Written::Done),
+                Committed::Refused(verdicts) if verdicts.first().is_some_and(Verdict::is_refused) => {}
+                // It had expired already, and others took what was this user's.
+                Committed::Refused(_) => drop(self.present_again(lease, stored).await?),
+            }
+        }
+        Err(StoreError::Throttled { action: "write that a user has left" })
+    }
+
+    /// Keeps a record that was to expire, and says which name it claims then.
+    async fn present_again(&self, lease: &ScanLease, stored: Stored) -> Result<Option<String>, StoreError> {
+        let Stored { record: user, belongings, .. } = stored;
+        if belongings.expires_at.is_none() {
+            return Ok(belongings.claimed);
+        }
+        self.bring_back(self.by_scan(lease, &user.anchor), &user, &belongings, lease.now).await?;
+        Ok(self.stored(&user.anchor.hash()).await?.and_then(|stored| stored.belongings.claimed))
+    }
+
+    /// The record that a write met: as the refusal told, else by looking.
+    async fn refused_by(&self, anchor: &Anchor, told: Option<Item>) -> Result<Option<Stored>, StoreError> {
+        match told {
+            Some(item) => Stored::decode(&self.keys, &item).map(Some),
+            None => self.stored(&anchor.hash()).await,
+        }
     }
 
     /// What every write of a scan does to a record: it is refused by a later scan's, and provisioning notices it.
@@ -174,15 +256,14 @@ impl Store {
         anchor: &Anchor,
         wanted: &str,
         claimed: Option<&str>,
+        now: UnixSeconds,
     ) -> Vec<Write> {
         let record = if_claimed(record, claimed);
         if claimed == Some(wanted) {
             return vec![record];
         }
-        let mine = [("me", text(anchor.as_str()))];
-        let claim = Write::put(self.keys.name(wanted))
-            .set(ANCHOR, text(anchor.as_str()))
-            .only_if("attribute_not_exists(#anchor) OR #anchor = :me", mine);
+        let claim = Write::put(self.keys.name(wanted)).set(ANCHOR, text(anchor.as_str()));
+        let claim = if_free(claim, anchor, now);
         let mut writes = vec![record.set(CLAIMED, text(wanted)), claim];
         writes.extend(claimed.map(|old| self.give_up_name(anchor, old)));
         writes
@@ -195,11 +276,7 @@ impl Store {
     }
 
     /// Who a name belongs to: as the refused write told, else by looking.
-    async fn holder_of(
-        &self,
-        name: &str,
-        told: Option<crate::item::Item>,
-    ) -> Result<Option<Anchor>, StoreError> {
+    async fn holder_of(&self, name: &str, told: Option<Item>) -> Result<Option<Anchor>, StoreError> {
         let item = match told {
             Some(item) => Some(item),
             None => self.get(&self.keys.name(name)).await?,
@@ -209,7 +286,7 @@ impl Store {
 }
 
 /// The entry that a name's or an account's item belongs to.
-pub(crate) fn owner_in(item: &crate::item::Item) -> Result<Anchor, StoreError> {
+pub(crate) fn owner_in(item: &Item) -> Result<Anchor, StoreError> {
     let read = Reader::new(item);
     let text = read.required(ANCHOR, read.text(ANCHOR)?)?;
     Anchor::from_text(text).map_err(|_| read.wrong(ANCHOR, "is not an anchor"))

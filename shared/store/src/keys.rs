@@ -78,6 +78,10 @@ impl Keys {
         Key { pk: self.connection.clone(), sk: "state".to_owned() }
     }
 
+    pub fn breaker(&self) -> Key {
+        Key { pk: self.connection.clone(), sk: "breaker".to_owned() }
+    }
+
     pub fn snapshot(&self, sk: &str) -> Key {
         Key { pk: format!("{}#snapshot", self.connection), sk: sk.to_owned() }
     }

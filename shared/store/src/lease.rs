@@ -5,7 +5,7 @@ use model::{UnixSeconds, Version};
 use crate::Store;
 use crate::errors::StoreError;
 use crate::item::{Item, Reader, json, number, text};
-use crate::write::{Committed, Updated, Write};
+use crate::write::{Committed, Updated, Verdict, Write};
 
 const OWNER: &str = "lease_owner";
 const UNTIL: &str = "lease_until";
@@ -131,7 +131,18 @@ impl Store {
         if let Some(last_scan) = last_scan {
             write = write.set(LAST_SCAN, json(&key, &last_scan)?);
         }
-        Ok(self.commit(&[write]).await? == Committed::Done)
+        match self.commit(&[write]).await? {
+            Committed::Done => Ok(true),
+            // Nobody holds a lease of this version, which is what giving it back brings about: the answer to the first
+            // try was lost.
+            Committed::Refused(verdicts) => match verdicts.into_iter().next() {
+                Some(Verdict::Refused(Some(item))) => {
+                    let version = Reader::new(&item).number(VERSION)?.map(Version);
+                    Ok(version == Some(lease.version()) && holder(&item)?.is_none())
+                }
+                _ => Ok(false),
+            },
+        }
     }
 
     /// What is known about the connection as a whole.

@@ -11,12 +11,13 @@
 //! | item | `PK` | `SK` | holds |
 //! | --- | --- | --- | --- |
 //! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind |
+//! | breaker | `<conn>` | `breaker` | why nobody is tried at the target, since when, and when the next may |
 //! | snapshot header | `<conn>#snapshot` | `header` | how the snapshot is cut into buckets, and who wrote it |
 //! | snapshot bucket | `<conn>#snapshot` | `<generation>#<bucket>` | sorted pairs of anchor hash and fingerprint, 32 bytes a user |
-//! | user record | `<conn>#user#<anchor hash>` | `record` | what is desired, what was applied, where the user stands, who works on it |
+//! | user record | `<conn>#user#<anchor hash>` | `record` | what is desired, what was applied, where the user stands, who works on it, for whom it waits; expires once the user has left |
 //! | history | `<conn>#user#<anchor hash>` | `event#<seconds>#<version>#<attempt>` | what was done and with which result; expires |
-//! | user name | `<conn>#name#<folded name>` | `owner` | which entry the name belongs to |
-//! | account | `<conn>#accounts` | `<account id>` | which entry the account is linked to, and whether it is active |
+//! | user name | `<conn>#name#<folded name>` | `owner` | which entry the name belongs to; expires with the record |
+//! | account | `<conn>#accounts` | `<account id>` | which entry the account is linked to, and whether it is active; expires with the record |
 //! | waiting | `<conn>#waits#<dn key>` | `<anchor hash>` | a user whose reference to that name could not be resolved yet |
 //!
 //! Records are keyed by the anchor's hash, because a user who left is known from the snapshot, and there by the hash
@@ -48,11 +49,27 @@
 //! What a user should be, what was applied and the status are JSON strings rather than nested maps: nothing
 //! inside them is ever queried, the model's own serialisation is the only codec, and they take less room.
 //!
+//! # What remains of somebody who left
+//!
+//! Once a user is to have no account and has no active one, the record holds only what a return needs: the anchor, the
+//! account's id, the user name and why they left (and, for somebody who is disabled and thus still in the directory,
+//! the hash of where). It expires after [`Store::RETENTION_DAYS`] together with the name claim and the account's item,
+//! and their `waiting` items go at once. Whoever returns before that is kept again, with the same account. History
+//! holds no one's values and expires on its own.
+//!
+//! # When the table is busy or an answer is lost
+//!
+//! A request that the table was too busy for is tried again for some seconds. One whose answer was lost is sent
+//! again by the client, and then meets what it did itself: a lease is taken anew under the same owner, transactions are
+//! recognised by the service, and a returned lease is told by its number. So nothing is done twice, and what was done is
+//! not taken for refused.
+//!
 //! Time is a parameter throughout, and nothing is read from the environment.
 
 mod accounts;
 mod applied;
 mod batch;
+mod breaker;
 mod claims;
 mod desired;
 mod embedded;
@@ -62,8 +79,10 @@ mod item;
 mod keys;
 mod lease;
 mod pack;
+mod patience;
 mod query;
 mod record;
+mod retention;
 mod snapshot;
 mod table;
 mod users;
@@ -73,6 +92,7 @@ mod write;
 
 pub use accounts::{Claim, owned};
 pub use applied::{Finished, UserLease, UserOutcome};
+pub use breaker::{Breaker, BreakerReason};
 pub use desired::{DesiredWrite, Written};
 pub use embedded::Embedded;
 pub use errors::StoreError;

@@ -9,6 +9,7 @@ use crate::Store;
 use crate::errors::{StoreError, meaning};
 use crate::item::{Item, text};
 use crate::keys::{DN_INDEX, DN_PK, Key, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
+use crate::patience::patiently;
 
 /// Where a range is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,13 @@ pub(crate) enum From {
     Work,
     /// The index of records by where their entries are.
     Dn,
+}
+
+/// How fresh an item has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Consistency {
+    Strong,
+    Eventual,
 }
 
 /// Which part of a partition is read.
@@ -37,12 +45,21 @@ const GET: &str = "read an item (GetItem)";
 impl Store {
     /// One item, consistently.
     pub(crate) async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        patiently(key, || self.get_item(key, Consistency::Strong)).await
+    }
+
+    /// One item as it is or was a moment ago, for half the price.
+    pub(crate) async fn get_lately(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        patiently(key, || self.get_item(key, Consistency::Eventual)).await
+    }
+
+    async fn get_item(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
         let sent = self
             .client
             .get_item()
             .table_name(&self.table)
             .set_key(Some(key.attributes()))
-            .consistent_read(true)
+            .consistent_read(consistency == Consistency::Strong)
             .send()
             .await;
         sent.map(|found| found.item).map_err(|error| meaning(GET, &self.table, &error))
@@ -83,8 +100,12 @@ impl Store {
         query: QueryFluentBuilder,
         after: Option<HashMap<String, aws_sdk_dynamodb::types::AttributeValue>>,
     ) -> Result<QueryOutput, StoreError> {
-        let sent = query.set_exclusive_start_key(after).send().await;
-        sent.map_err(|error| meaning(QUERY, &self.table, &error))
+        let query = query.set_exclusive_start_key(after);
+        patiently(&self.keys.state(), || self.query_once(query.clone())).await
+    }
+
+    async fn query_once(&self, query: QueryFluentBuilder) -> Result<QueryOutput, StoreError> {
+        query.send().await.map_err(|error| meaning(QUERY, &self.table, &error))
     }
 
     /// All items of a query, up to a limit.

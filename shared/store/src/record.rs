@@ -1,12 +1,12 @@
 //! A user's record as an item.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use model::{AccountId, Anchor, AnchorHash, Link, Status, UnixSeconds, UserRecord, Version};
+use model::{AccountId, Anchor, AnchorHash, DnKey, Link, Status, UnixSeconds, UserRecord, Version};
 
 use crate::Store;
 use crate::errors::StoreError;
 use crate::item::{Item, Reader, json, number, text};
-use crate::keys::{DN_PK, Keys, WORK_PK, WORK_SK, work_sk};
+use crate::keys::{DN_PK, EXPIRES_AT, Keys, WORK_PK, WORK_SK, work_sk};
 use crate::write::Write;
 
 pub(crate) const ANCHOR: &str = "anchor";
@@ -22,6 +22,8 @@ pub(crate) const ATTEMPTS: &str = "attempts";
 pub(crate) const NEXT_ATTEMPT: &str = "next_attempt";
 /// The user name, folded, whose item says that this entry owns it.
 pub(crate) const CLAIMED: &str = "claimed";
+/// The names whose `waiting` items are this user's.
+pub(crate) const WAITS: &str = "waits";
 pub(crate) const LEASE_OWNER: &str = "lease_owner";
 pub(crate) const LEASE_UNTIL: &str = "lease_until";
 /// Counts the leases, so that an old one never passes for a new one.
@@ -32,13 +34,48 @@ pub(crate) const LEASE_NUMBER: &str = "lease_number";
 pub(crate) struct Stored {
     pub record: UserRecord,
     pub rev: u64,
-    pub claimed: Option<String>,
+    pub belongings: Belongings,
     pub lease_owner: Option<String>,
     pub lease_until: UnixSeconds,
     pub lease_number: u64,
 }
 
+/// The items beside the record that are this user's too, the account's aside, and until when all of them are kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Belongings {
+    /// The user name, folded, that the record owns.
+    pub claimed: Option<String>,
+    /// The names that the user waits for.
+    pub waits: Vec<DnKey>,
+    /// When the record and what belongs to it expire; the user left.
+    pub expires_at: Option<UnixSeconds>,
+}
+
 impl Stored {
+    /// A record that is not there yet.
+    pub fn new(anchor: Anchor) -> Self {
+        let record = UserRecord {
+            anchor,
+            dn: None,
+            desired: None,
+            version: Version::default(),
+            removal_released: false,
+            link: None,
+            status: Status::Settled,
+            attempts: 0,
+            next_attempt: UnixSeconds::default(),
+        };
+        let lease_until = UnixSeconds::default();
+        Self {
+            record,
+            rev: 0,
+            belongings: Belongings::default(),
+            lease_owner: None,
+            lease_until,
+            lease_number: 0,
+        }
+    }
+
     /// Reads an item. The anchor has to be the one that the key says.
     pub fn decode(keys: &Keys, item: &Item) -> Result<Self, StoreError> {
         let read = Reader::new(item);
@@ -72,7 +109,11 @@ impl Stored {
         Ok(Self {
             record,
             rev: read.number(REV)?.unwrap_or_default(),
-            claimed: read.text(CLAIMED)?.map(str::to_owned),
+            belongings: Belongings {
+                claimed: read.text(CLAIMED)?.map(str::to_owned),
+                waits: read.json(WAITS)?.unwrap_or_default(),
+                expires_at: read.number(EXPIRES_AT)?.map(UnixSeconds),
+            },
             lease_owner: read.text(LEASE_OWNER)?.map(str::to_owned),
             lease_until: UnixSeconds(read.number(LEASE_UNTIL)?.unwrap_or_default()),
             lease_number: read.number(LEASE_NUMBER)?.unwrap_or_default(),
@@ -143,6 +184,18 @@ pub(crate) fn if_rev(write: Write, rev: u64) -> Write {
     match rev {
         0 => write.only_if("attribute_not_exists(#rev)", []),
         rev => write.only_if("#rev = :rev", [("rev", number(rev))]),
+    }
+}
+
+/// The condition that nobody has taken or ended a lease since: what provisioning writes raises no `rev`.
+pub(crate) fn if_same_lease(write: Write, stored: &Stored) -> Write {
+    let write = match stored.lease_number {
+        0 => write.only_if("attribute_not_exists(#lease_number)", []),
+        number_then => write.only_if("#lease_number = :lease", [("lease", number(number_then))]),
+    };
+    match stored.lease_owner {
+        Some(_) => write.only_if("attribute_exists(#lease_owner)", []),
+        None => write.only_if("attribute_not_exists(#lease_owner)", []),
     }
 }
 

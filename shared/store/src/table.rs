@@ -27,11 +27,12 @@ pub struct Store {
     pub(crate) table: String,
     pub(crate) keys: Keys,
     pub(crate) history_days: u32,
+    pub(crate) retention_days: u32,
 }
 
 const CREATE: &str = "create the table (CreateTable)";
 const DESCRIBE: &str = "look at the table (DescribeTable)";
-const EXPIRE: &str = "let history expire (UpdateTimeToLive)";
+const EXPIRE: &str = "let items expire (UpdateTimeToLive)";
 
 impl Table {
     /// The table of this name, as this client reaches it.
@@ -51,16 +52,17 @@ impl Table {
             table: self.name.clone(),
             keys: Keys::of(name),
             history_days: Store::HISTORY_DAYS,
+            retention_days: Store::RETENTION_DAYS,
         }
     }
 
-    /// Creates the table, its indexes and the expiry of history, and waits until they can be used. A table that is
+    /// Creates the table, its indexes and the expiry of items, and waits until they can be used. A table that is
     /// there is left as it is.
     pub async fn create_if_missing(&self) -> Result<(), StoreError> {
         if self.status().await?.is_none() {
             self.create().await?;
             self.wait_until_active().await?;
-            self.let_history_expire().await?;
+            self.let_items_expire().await?;
         }
         self.wait_until_active().await
     }
@@ -115,7 +117,7 @@ impl Table {
         })
     }
 
-    async fn let_history_expire(&self) -> Result<(), StoreError> {
+    async fn let_items_expire(&self) -> Result<(), StoreError> {
         let specification = TimeToLiveSpecification::builder()
             .attribute_name(EXPIRES_AT)
             .enabled(true)
@@ -147,6 +149,16 @@ impl Store {
     #[must_use]
     pub fn with_history_days(self, history_days: u32) -> Self {
         Self { history_days, ..self }
+    }
+
+    /// How long somebody who left is remembered unless said otherwise.
+    pub const RETENTION_DAYS: u32 = 90;
+
+    /// Remembers those who leave from now on for so many days. Whoever returns within that time gets their account back
+    /// by its id; later, by its user name, as somebody new would.
+    #[must_use]
+    pub fn with_retention_days(self, retention_days: u32) -> Self {
+        Self { retention_days, ..self }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::item::Reader;
 use crate::keys::{SK, parse_hash};
 use crate::query::{From, Part};
 use crate::record::{AT_ONCE, REV};
+use crate::retention::if_kept;
 use crate::write::{Committed, Write};
 
 impl Store {
@@ -29,7 +30,8 @@ impl Store {
         let record =
             || Write::update(self.keys.record(&hash)).only_if("attribute_exists(#anchor)", []).bump(REV);
         let waiting = Write::delete(self.keys.wait(&dn, &hash));
-        let settled = record().only_if("attribute_not_exists(#work_pk)", []);
+        // Nothing is to be done for somebody who left.
+        let settled = if_kept(record().only_if("attribute_not_exists(#work_pk)", []));
         let pending = self.set_status(settled, &hash, &Status::Pending, AT_ONCE)?;
         if self.commit(&[pending, waiting.clone()]).await? == Committed::Done {
             return Ok(());

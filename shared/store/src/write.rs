@@ -1,9 +1,6 @@
 //! Conditional writes: one as it is, several as a transaction.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{Hash, Hasher};
-use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
@@ -19,6 +16,7 @@ use crate::Store;
 use crate::errors::{StoreError, meaning, says_too_large};
 use crate::item::Item;
 use crate::keys::Key;
+use crate::patience::patiently;
 
 /// One item's write. In conditions, `#name` is the attribute of that name and `:name` a value given along.
 #[derive(Clone, Debug)]
@@ -250,9 +248,6 @@ pub(crate) enum Updated {
     Refused(Option<Item>),
 }
 
-/// How often a write is tried that meets another transaction on the same item.
-const ATTEMPTS: u32 = 8;
-
 impl Store {
     /// Writes all or nothing. A single write is no transaction, since that costs half.
     pub(crate) async fn commit(&self, writes: &[Write]) -> Result<Committed, StoreError> {
@@ -264,8 +259,8 @@ impl Store {
                         Updated::Now(_) => Verdict::Held,
                         Updated::Refused(item) => Verdict::Refused(item),
                     },
-                    Kind::Put => self.put(single).await?,
-                    Kind::Delete => self.delete(single).await?,
+                    Kind::Put => patiently(&single.key, || self.put(single)).await?,
+                    Kind::Delete => patiently(&single.key, || self.delete(single)).await?,
                 };
                 Ok(match verdict {
                     Verdict::Held => Committed::Done,
@@ -282,132 +277,113 @@ impl Store {
     }
 
     async fn update(&self, write: &Write, answer: ReturnValue) -> Result<Updated, StoreError> {
-        for attempt in 0..ATTEMPTS {
-            let sent = self
-                .client
-                .update_item()
-                .table_name(&self.table)
-                .set_key(Some(write.key.attributes()))
-                .update_expression(write.update_expression())
-                .set_condition_expression(write.condition())
-                .set_expression_attribute_names(write.names())
-                .set_expression_attribute_values(write.expression_values())
-                .return_values(answer.clone())
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .send()
-                .await;
-            match sent {
-                Ok(done) => return Ok(Updated::Now(done.attributes.unwrap_or_default())),
-                Err(SdkError::ServiceError(service)) => match service.into_err() {
-                    UpdateItemError::ConditionalCheckFailedException(failed) => {
-                        return Ok(Updated::Refused(failed.item));
-                    }
-                    UpdateItemError::TransactionConflictException(_) => pause(attempt, &write.key).await,
-                    other => return Err(self.single_failure(UPDATE, &write.key, other)),
-                },
-                Err(error) => return Err(meaning(UPDATE, &self.table, &error)),
-            }
+        patiently(&write.key, || self.update_once(write, answer.clone())).await
+    }
+
+    async fn update_once(&self, write: &Write, answer: ReturnValue) -> Result<Updated, StoreError> {
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(write.key.attributes()))
+            .update_expression(write.update_expression())
+            .set_condition_expression(write.condition())
+            .set_expression_attribute_names(write.names())
+            .set_expression_attribute_values(write.expression_values())
+            .return_values(answer)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(done) => Ok(Updated::Now(done.attributes.unwrap_or_default())),
+            Err(SdkError::ServiceError(service)) => match service.into_err() {
+                UpdateItemError::ConditionalCheckFailedException(failed) => Ok(Updated::Refused(failed.item)),
+                other => Err(self.single_failure(UPDATE, &write.key, other)),
+            },
+            Err(error) => Err(meaning(UPDATE, &self.table, &error)),
         }
-        Err(StoreError::Throttled { action: UPDATE })
     }
 
     async fn put(&self, write: &Write) -> Result<Verdict, StoreError> {
-        for attempt in 0..ATTEMPTS {
-            let sent = self
-                .client
-                .put_item()
-                .table_name(&self.table)
-                .set_item(Some(write.item()))
-                .set_condition_expression(write.condition())
-                .set_expression_attribute_names(write.names())
-                .set_expression_attribute_values(write.expression_values())
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .send()
-                .await;
-            match sent {
-                Ok(_) => return Ok(Verdict::Held),
-                Err(SdkError::ServiceError(service)) => match service.into_err() {
-                    PutItemError::ConditionalCheckFailedException(failed) => {
-                        return Ok(Verdict::Refused(failed.item));
-                    }
-                    PutItemError::TransactionConflictException(_) => pause(attempt, &write.key).await,
-                    other => return Err(self.single_failure(PUT, &write.key, other)),
-                },
-                Err(error) => return Err(meaning(PUT, &self.table, &error)),
-            }
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(write.item()))
+            .set_condition_expression(write.condition())
+            .set_expression_attribute_names(write.names())
+            .set_expression_attribute_values(write.expression_values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Verdict::Held),
+            Err(SdkError::ServiceError(service)) => match service.into_err() {
+                PutItemError::ConditionalCheckFailedException(failed) => Ok(Verdict::Refused(failed.item)),
+                other => Err(self.single_failure(PUT, &write.key, other)),
+            },
+            Err(error) => Err(meaning(PUT, &self.table, &error)),
         }
-        Err(StoreError::Throttled { action: PUT })
     }
 
     async fn delete(&self, write: &Write) -> Result<Verdict, StoreError> {
-        for attempt in 0..ATTEMPTS {
-            let sent = self
-                .client
-                .delete_item()
-                .table_name(&self.table)
-                .set_key(Some(write.key.attributes()))
-                .set_condition_expression(write.condition())
-                .set_expression_attribute_names(write.names())
-                .set_expression_attribute_values(write.expression_values())
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .send()
-                .await;
-            match sent {
-                Ok(_) => return Ok(Verdict::Held),
-                Err(SdkError::ServiceError(service)) => match service.into_err() {
-                    DeleteItemError::ConditionalCheckFailedException(failed) => {
-                        return Ok(Verdict::Refused(failed.item));
-                    }
-                    DeleteItemError::TransactionConflictException(_) => pause(attempt, &write.key).await,
-                    other => return Err(self.single_failure(DELETE, &write.key, other)),
-                },
-                Err(error) => return Err(meaning(DELETE, &self.table, &error)),
-            }
+        let sent = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(write.key.attributes()))
+            .set_condition_expression(write.condition())
+            .set_expression_attribute_names(write.names())
+            .set_expression_attribute_values(write.expression_values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Verdict::Held),
+            Err(SdkError::ServiceError(service)) => match service.into_err() {
+                DeleteItemError::ConditionalCheckFailedException(failed) => Ok(Verdict::Refused(failed.item)),
+                other => Err(self.single_failure(DELETE, &write.key, other)),
+            },
+            Err(error) => Err(meaning(DELETE, &self.table, &error)),
         }
-        Err(StoreError::Throttled { action: DELETE })
     }
 
-    async fn transact(&self, writes: &[Write]) -> Result<Committed, StoreError> {
+    /// All or nothing, also for a single write: the service recognises a transaction that it has seen, so one whose
+    /// answer was lost is answered anew instead of being refused for what it did itself.
+    pub(crate) async fn transact(&self, writes: &[Write]) -> Result<Committed, StoreError> {
+        let Some(first) = writes.first() else { return Ok(Committed::Done) };
         let items: Vec<_> =
             writes.iter().map(|write| write.in_transaction(&self.table)).collect::<Result<_, _>>()?;
-        for attempt in 0..ATTEMPTS {
-            let sent =
-                self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
-            match sent {
-                Ok(_) => return Ok(Committed::Done),
-                Err(SdkError::ServiceError(service)) => match service.into_err() {
-                    TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-                        let reasons = cancelled.cancellation_reasons.unwrap_or_default();
-                        match self.cancelled(writes, reasons)? {
-                            Some(refused) => return Ok(refused),
-                            None => {
-                                if let Some(first) = writes.first() {
-                                    pause(attempt, &first.key).await;
-                                }
-                            }
-                        }
-                    }
-                    other => return Err(self.service_failure(TRANSACT, other)),
-                },
-                Err(error) => return Err(meaning(TRANSACT, &self.table, &error)),
-            }
-        }
-        Err(StoreError::Throttled { action: TRANSACT })
+        patiently(&first.key, || self.transact_once(writes, items.clone())).await
     }
 
-    /// What a cancelled transaction means; `None` when it only met others and can be tried again.
-    fn cancelled(
+    async fn transact_once(
         &self,
         writes: &[Write],
-        reasons: Vec<CancellationReason>,
-    ) -> Result<Option<Committed>, StoreError> {
+        items: Vec<TransactWriteItem>,
+    ) -> Result<Committed, StoreError> {
+        match self.client.transact_write_items().set_transact_items(Some(items)).send().await {
+            Ok(_) => Ok(Committed::Done),
+            Err(SdkError::ServiceError(service)) => match service.into_err() {
+                TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                    self.cancelled(writes, cancelled.cancellation_reasons.unwrap_or_default())
+                }
+                other => Err(self.service_failure(TRANSACT, other)),
+            },
+            Err(error) => Err(meaning(TRANSACT, &self.table, &error)),
+        }
+    }
+
+    /// What a cancelled transaction means: conditions that did not hold, a mistake, or only that it met others and can
+    /// be tried again.
+    fn cancelled(&self, writes: &[Write], reasons: Vec<CancellationReason>) -> Result<Committed, StoreError> {
         let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
         if has("ConditionalCheckFailed") {
             let verdict = |reason: CancellationReason| match reason.code() {
                 Some("ConditionalCheckFailed") => Verdict::Refused(reason.item),
                 _ => Verdict::Held,
             };
-            return Ok(Some(Committed::Refused(reasons.into_iter().map(verdict).collect())));
+            return Ok(Committed::Refused(reasons.into_iter().map(verdict).collect()));
         }
         for (write, reason) in writes.iter().zip(&reasons) {
             match reason.code() {
@@ -427,7 +403,7 @@ impl Store {
                 }
             }
         }
-        Ok(None)
+        Err(StoreError::Throttled { action: TRANSACT })
     }
 
     fn single_failure<E: ProvideErrorMetadata>(
@@ -445,13 +421,4 @@ impl Store {
     fn service_failure<E: ProvideErrorMetadata>(&self, action: &'static str, error: E) -> StoreError {
         meaning(action, &self.table, &SdkError::service_error(error, ()))
     }
-}
-
-/// Waits before another try: twice as long each time, and not the same for all, so that those who met once don't
-/// meet again. The spread comes from the key, because randomness is not this crate's to draw.
-pub(crate) async fn pause(attempt: u32, key: &Key) {
-    let mut spread = DefaultHasher::new();
-    (key, attempt).hash(&mut spread);
-    let longest = 40u64.saturating_mul(1 << attempt.min(6));
-    tokio::time::sleep(Duration::from_millis(longest / 2 + spread.finish() % (longest / 2))).await;
 }

@@ -8,7 +8,7 @@ use store::{Claim, Finished, HistoryEvent, StoreError, owned};
 
 #[tokio::test]
 async fn one_at_a_time_for_each_user() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let hash = anchor("a").hash();
     assert!(store.lease_user(hash, "w1", NOW, 60).await?.is_none(), "there is no such user");
     want(&store, &scan(&store).await, "a", present("a")).await;
@@ -31,7 +31,7 @@ async fn one_at_a_time_for_each_user() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn an_account_belongs_to_one_entry() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
     want(&store, &scan, "b", present("b")).await;
@@ -58,7 +58,7 @@ async fn an_account_belongs_to_one_entry() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn a_lost_lease_claims_nothing() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let mut lost = lease(&store, "a").await;
     let mut held = lease(&store, "a").await;
@@ -74,7 +74,7 @@ async fn a_lost_lease_claims_nothing() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn an_account_is_taken_over_only_from_somebody_who_is_gone() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "old", present("old")).await;
     provision(&store, "old", "1").await;
@@ -103,7 +103,7 @@ async fn an_account_is_taken_over_only_from_somebody_who_is_gone() -> Result<(),
 
 #[tokio::test]
 async fn an_outdated_outcome_settles_nobody() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let mut old = lease(&store, "a").await;
     store.claim_account(&mut old, &account("1")).await?;
@@ -128,7 +128,7 @@ async fn an_outdated_outcome_settles_nobody() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn the_same_scan_writing_again_is_noticed_too() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
     let busy = lease(&store, "a").await;
@@ -139,7 +139,7 @@ async fn the_same_scan_writing_again_is_noticed_too() -> Result<(), StoreError> 
 
 #[tokio::test]
 async fn nothing_is_applied_without_a_link() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let lease = lease(&store, "a").await;
     let refused = store.finish_user(lease, settled(Some(applied("a", true))), NOW).await;
@@ -149,7 +149,7 @@ async fn nothing_is_applied_without_a_link() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn history_is_read_backwards() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let event = |number: i64| HistoryEvent {
         at: NOW.plus(number),
@@ -173,7 +173,7 @@ async fn history_is_read_backwards() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn who_waits_for_somebody_is_woken() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
     let waits =
@@ -192,5 +192,39 @@ async fn who_waits_for_somebody_is_woken() -> Result<(), StoreError> {
     assert_eq!(store.finish_user(busy, waits(), NOW).await?, Finished::Outdated, "woken while at work");
     store.wake(dn("boss"), anchor("nobody").hash()).await?;
     assert!(record_of(&store, "nobody").await.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_returned_lease_leaves_the_work_as_it_was() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    want(&store, &scan(&store).await, "a", present("a")).await;
+    let before = record_of(&store, "a").await;
+    let hash = anchor("a").hash();
+    let held = store.lease_user(hash, "w1", NOW, 60).await?.unwrap();
+    store.return_lease(held).await?;
+    assert_eq!(record_of(&store, "a").await, before, "neither an attempt nor an outcome");
+    let next = store.lease_user(hash, "w2", NOW, 60).await?.unwrap();
+
+    // One that went to somebody else is not theirs to give back.
+    let heir = store.lease_user(hash, "w3", NOW.plus(61), 60).await?.unwrap();
+    store.return_lease(next).await?;
+    assert!(store.lease_user(hash, "w4", NOW.plus(62), 60).await?.is_none(), "it is still held");
+    assert_eq!(store.finish_user(heir, settled(None), NOW).await?, Finished::Done);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_accounts_owner_is_who_claimed_it() -> Result<(), StoreError> {
+    let (_place, table, store) = corp().await;
+    let scan = scan(&store).await;
+    assert_eq!(store.fetch_account_owner(&account("1")).await?, None);
+    want(&store, &scan, "a", present("a")).await;
+    provision(&store, "a", "1").await;
+    assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("a")));
+    assert_eq!(table.connection("other").fetch_account_owner(&account("1")).await?, None);
+    let mut lease = lease(&store, "a").await;
+    store.drop_link(&mut lease).await?;
+    assert_eq!(store.fetch_account_owner(&account("1")).await?, None);
     Ok(())
 }

@@ -33,7 +33,7 @@ fn every_status() -> Vec<Status> {
 
 #[tokio::test]
 async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     let rich = Desired::Present(DesiredUser {
         user_name: UserName::new("Ada.Lovelace@Example.test").unwrap(),
@@ -58,7 +58,9 @@ async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
             let record = record_of(&store, "a").await.unwrap();
             assert_eq!(record.desired.as_ref(), Some(&desired));
             assert_eq!(record.status, status);
-            assert_eq!((record.anchor, record.dn), (anchor("a"), Some(dn("a"))));
+            // Where somebody was who left is nobody's business.
+            let left = status == Status::Settled && matches!(desired, Desired::Absent { .. });
+            assert_eq!((record.anchor, record.dn), (anchor("a"), (!left).then(|| dn("a"))));
             assert_eq!((record.version, record.removal_released, record.link), (Version(1), false, None));
         }
     }
@@ -67,7 +69,7 @@ async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn an_older_scan_can_not_write_over_a_newer_one() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let (old, new) = (scan(&store).await, scan(&store).await);
     assert_eq!(want(&store, &new, "a", present("a")).await, Written::Done);
     assert_eq!(want(&store, &old, "a", present("stale")).await, Written::Outdated);
@@ -82,7 +84,7 @@ async fn an_older_scan_can_not_write_over_a_newer_one() -> Result<(), StoreError
 
 #[tokio::test]
 async fn the_first_entry_keeps_the_name() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     assert_eq!(want(&store, &scan, "a", present("jo")).await, Written::Done);
     let shouted = Desired::Present(DesiredUser {
@@ -104,7 +106,7 @@ async fn the_first_entry_keeps_the_name() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn a_renamed_user_frees_the_old_name_and_one_in_conflict_keeps_it() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
     want(&store, &scan, "b", present("b")).await;
@@ -122,7 +124,7 @@ async fn a_renamed_user_frees_the_old_name_and_one_in_conflict_keeps_it() -> Res
 
 #[tokio::test]
 async fn a_scan_needs_no_fresh_record() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
     let old = record_of(&store, "a").await;
@@ -140,7 +142,7 @@ async fn a_scan_needs_no_fresh_record() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn what_provisioning_wrote_stays() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
     let unaware = record_of(&store, "a").await;
@@ -155,7 +157,7 @@ async fn what_provisioning_wrote_stays() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn only_a_released_removal_is_marked_as_one() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
     provision(&store, "a", "1").await;
@@ -177,7 +179,7 @@ async fn only_a_released_removal_is_marked_as_one() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn a_status_leaves_what_is_desired_alone() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
     let withheld = Status::Withheld { by: WithheldBy::Create };
@@ -194,7 +196,7 @@ async fn a_status_leaves_what_is_desired_alone() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn a_user_too_large_for_an_item_is_said() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     for size in [395_000, 500_000] {
         let mut huge = present("a");
@@ -220,7 +222,7 @@ async fn a_user_too_large_for_an_item_is_said() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn an_account_passes_to_the_entry_made_anew() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "old", present("jo")).await;
     provision(&store, "old", "1").await;
@@ -244,7 +246,7 @@ async fn an_account_passes_to_the_entry_made_anew() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn nothing_passes_while_somebody_works_on_it_or_after_a_change() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "old", present("jo")).await;
     provision(&store, "old", "1").await;
@@ -264,9 +266,56 @@ async fn nothing_passes_while_somebody_works_on_it_or_after_a_change() -> Result
     Ok(())
 }
 
+/// In the terminal, one process scans and provisions: a lease of its own is one that a killed predecessor left behind.
+#[tokio::test]
+async fn ones_own_lease_on_a_user_is_in_nobodys_way() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    want(&store, &scan, "old", present("jo")).await;
+    provision(&store, "old", "1").await;
+    want(&store, &scan, "new", present("jo")).await;
+    let (from, to) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
+
+    let hashes = [anchor("old").hash(), anchor("new").hash()];
+    let strangers = store.lease_user(hashes[1], "stranger", NOW, 60).await?.unwrap();
+    let left_behind = store.lease_user(hashes[0], scan.owner(), NOW, 60).await?.unwrap();
+    assert!(!store.hand_over(&scan, &from, &to, Departure::Deleted).await?, "a stranger's is");
+    store.return_lease(strangers).await?;
+    let also_left_behind = store.lease_user(hashes[1], scan.owner(), NOW, 60).await?.unwrap();
+
+    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    assert_eq!(record_of(&store, "new").await.unwrap().link, from.link);
+    for dead in [left_behind, also_left_behind] {
+        assert_eq!(store.finish_user(dead, settled(None), NOW).await, Err(StoreError::LeaseLost));
+    }
+    for hash in hashes {
+        assert!(store.lease_user(hash, "anybody", NOW, 60).await?.is_some(), "and it is free afterwards");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn names_are_asked_for_many_at_once() -> Result<(), StoreError> {
+    let (_place, table, store) = corp().await;
+    let scan = scan(&store).await;
+    for number in 0..130 {
+        let who = format!("u{number}");
+        store.write_desired(&scan, write(&who, present(&who), None)).await?;
+    }
+    let mut names: Vec<_> = (0..140).map(|number| user_name(&format!("u{number}"))).collect();
+    names.push(UserName::new("U7@Example.Test").unwrap());
+    let owners = store.fetch_name_owners(&names, NOW).await?;
+    assert_eq!(owners.len(), 130);
+    assert_eq!(owners.get("u7@example.test"), Some(&anchor("u7")));
+    assert_eq!(owners.get("u135@example.test"), None);
+    assert!(store.fetch_name_owners(&[], NOW).await?.is_empty());
+    assert!(table.connection("other").fetch_name_owners(&names, NOW).await?.is_empty());
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_name_that_nobody_wants_any_more_can_be_claimed() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "old", present("jo")).await;
     want(&store, &scan, "new", present("jo")).await;
@@ -289,7 +338,12 @@ async fn a_name_that_nobody_wants_any_more_can_be_claimed() -> Result<(), StoreE
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_at_once_one_gets_the_name() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (place, _table, store) = corp().await;
+    if place.is_moto_without(
+        "isolates no transactions: one that is cancelled takes back what others wrote meanwhile",
+    ) {
+        return Ok(());
+    }
     let scan = scan(&store).await;
     let names: Vec<String> = (0..24).map(|number| format!("u{number}")).collect();
     let writes = names.iter().map(|who| store.write_desired(&scan, write(who, present("jo"), None)));

@@ -75,22 +75,45 @@ async fn what_is_no_state_file_is_refused() -> Result<(), Box<dyn std::error::Er
 
 #[tokio::test]
 async fn a_table_that_is_not_there_is_named() {
-    let (engine, _table, _store) = corp().await;
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
-        .region(aws_sdk_dynamodb::config::Region::new("local"))
-        .endpoint_url(engine.endpoint())
-        .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
-            "local", "local", None, None, "test",
-        ))
-        .build();
-    let table = store::Table::new(aws_sdk_dynamodb::Client::from_conf(config), "elsewhere");
+    let (engine, _table) = Embedded::in_memory().await.unwrap();
+    let table = store::Table::new(place::client(&engine.endpoint()), "elsewhere");
     let store = table.connection("corp");
     let error = store.fetch_connection().await.unwrap_err();
     assert_eq!(error, StoreError::NoTable { name: "elsewhere".into() });
     drop(engine);
     let error = store.fetch_connection().await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_client_that_outlives_the_engine_is_told() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("state.db");
+    let (engine, table) = Embedded::open(&path).await?;
+    let store = table.connection("corp");
+    drop(engine);
+    let error = store.fetch_connection().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    Embedded::open(&path).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn over_the_port_it_is_the_same_table() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("state.db");
+    let (engine, table) = Embedded::open(&path).await?;
+    let scan = scan(&table.connection("corp")).await;
+    let client = place::client(&engine.endpoint());
+    let over_http = store::Table::new(client, table.name()).connection("corp");
+    want(&over_http, &scan, "a", present("a")).await;
+    assert_eq!(record_of(&table.connection("corp"), "a").await.unwrap().desired, Some(present("a")));
+    drop(engine);
+    let error = over_http.fetch_connection().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    let (_engine, table) = Embedded::open(&path).await?;
+    assert!(record_of(&table.connection("corp"), "a").await.is_some());
+    Ok(())
 }
 
 /// Not a test of its own: the process that the next test kills. It is told the file's path on its standard input.

@@ -9,7 +9,7 @@ use store::{LeaseTaken, StoreError};
 
 #[tokio::test]
 async fn one_scan_at_a_time() -> Result<(), StoreError> {
-    let (_engine, table, store) = corp().await;
+    let (_place, table, store) = corp().await;
     let mut first = store.take_lease("a", NOW, 60).await?.unwrap();
     assert_eq!(first.version(), Version(1));
 
@@ -31,7 +31,7 @@ async fn one_scan_at_a_time() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn whoever_comes_after_a_dead_scan_takes_its_lease() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let mut dead = store.take_lease("a", NOW, 60).await?.unwrap();
     let heir = store.take_lease("a", NOW.plus(1), 60).await?.unwrap();
     assert_eq!(heir.version(), Version(2), "the same owner need not wait");
@@ -47,7 +47,7 @@ async fn whoever_comes_after_a_dead_scan_takes_its_lease() -> Result<(), StoreEr
 
 #[tokio::test]
 async fn a_connection_that_was_never_scanned_is_empty() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     assert_eq!(store.fetch_connection().await?, Default::default());
     let lease = scan(&store).await;
     assert_eq!(lease.until(), NOW.plus(900));

@@ -11,7 +11,7 @@ use store::{StoreError, UserOutcome};
 
 #[tokio::test]
 async fn what_is_due_comes_in_its_order() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     assert_eq!(store.next_due_at().await?, None);
     let scan = scan(&store).await;
     for (who, status, seconds) in [
@@ -39,7 +39,7 @@ async fn what_is_due_comes_in_its_order() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn lists_come_in_pages() -> Result<(), StoreError> {
-    let (_engine, table, store) = corp().await;
+    let (_place, table, store) = corp().await;
     let scan = scan(&store).await;
     for number in 0..25 {
         want(&store, &scan, &format!("u{number}"), present(&format!("u{number}"))).await;
@@ -66,7 +66,7 @@ async fn lists_come_in_pages() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn many_records_are_read_at_once() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     for number in 0..230 {
         let desired = present(&format!("u{number}"));
@@ -83,7 +83,7 @@ async fn many_records_are_read_at_once() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn counting_enabled_accounts_stops_early() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     for number in 0..130 {
         let who = format!("u{number}");
@@ -100,7 +100,7 @@ async fn counting_enabled_accounts_stops_early() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn a_name_finds_who_is_there_now() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     assert_eq!(store.find_by_dn(dn("boss")).await?, None);
     for (who, desired) in [("gone", absent("x")), ("here", present("y")), ("left", absent("z"))] {

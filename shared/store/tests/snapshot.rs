@@ -6,14 +6,12 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use common::{NOW, corp, scan};
+use common::{NOW, Place, corp, scan};
 use model::{AnchorHash, Fingerprint};
 use proptest::prelude::*;
-use store::{Embedded, Saved, ScanLease, Snapshot, Store, StoreError};
+use store::{Saved, ScanLease, Snapshot, Store, StoreError};
 
 type Changes = BTreeMap<AnchorHash, Option<Fingerprint>>;
 
@@ -39,21 +37,11 @@ async fn save(store: &Store, lease: &ScanLease, before: Snapshot, changes: &Chan
     }
 }
 
-fn raw_client(engine: &Embedded) -> Client {
-    Client::from_conf(
-        aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("local"))
-            .endpoint_url(engine.endpoint())
-            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-            .build(),
-    )
-}
-
-async fn sort_keys(client: &Client) -> Vec<String> {
-    let found = client
+async fn sort_keys(place: &Place) -> Vec<String> {
+    let found = place
+        .client()
         .query()
-        .table_name("provisioner")
+        .table_name(place.table().name())
         .key_condition_expression("PK = :pk")
         .expression_attribute_values(":pk", AttributeValue::S("corp#snapshot".into()))
         .send()
@@ -64,17 +52,16 @@ async fn sort_keys(client: &Client) -> Vec<String> {
 
 #[tokio::test]
 async fn it_is_cut_anew_when_users_outgrow_it() -> Result<(), StoreError> {
-    let (engine, _table, store) = corp().await;
-    let client = raw_client(&engine);
+    let (place, _table, store) = corp().await;
     let lease = scan(&store).await;
     assert!(store.fetch_snapshot().await?.is_empty());
 
     let few = save(&store, &lease, Snapshot::default(), &seen(0..100, 1)).await;
-    assert_eq!(sort_keys(&client).await, ["000000000001.0000#0000000", "header"]);
+    assert_eq!(sort_keys(&place).await, ["000000000001.0000#0000000", "header"]);
 
     let many = save(&store, &lease, few, &seen(100..5_000, 1)).await;
     assert_eq!(many.len(), 5_000);
-    let keys = sort_keys(&client).await;
+    let keys = sort_keys(&place).await;
     assert_eq!(keys.len(), 65, "64 buckets and the header");
     assert!(keys[0].starts_with("000000000001.0001#"), "and nothing of the old generation");
 
@@ -83,13 +70,13 @@ async fn it_is_cut_anew_when_users_outgrow_it() -> Result<(), StoreError> {
     assert_eq!(left.len(), 10);
     assert_eq!(left.get(&hash(3)), Some(Fingerprint([1; 16])));
     assert_eq!(left.get(&hash(30)), None);
-    assert_eq!(sort_keys(&client).await.len(), 2);
+    assert_eq!(sort_keys(&place).await.len(), 2);
     Ok(())
 }
 
 #[tokio::test]
 async fn only_buckets_with_changes_are_written() -> Result<(), StoreError> {
-    let (engine, _table, store) = corp().await;
+    let (place, table, store) = corp().await;
     let first = scan(&store).await;
     let before = save(&store, &first, Snapshot::default(), &seen(0..5_000, 1)).await;
     let second = scan(&store).await;
@@ -98,7 +85,7 @@ async fn only_buckets_with_changes_are_written() -> Result<(), StoreError> {
     let change = BTreeMap::from([(hash(77), Some(Fingerprint([9; 16])))]);
     save(&store, &second, before, &change).await;
 
-    let found = raw_client(&engine).scan().table_name("provisioner").send().await.unwrap();
+    let found = place.client().scan().table_name(table.name()).send().await.unwrap();
     let by_second = |item: &&std::collections::HashMap<String, AttributeValue>| {
         item["PK"].as_s().unwrap() == "corp#snapshot" && item["version"].as_n().unwrap() == "2"
     };
@@ -108,7 +95,7 @@ async fn only_buckets_with_changes_are_written() -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn an_older_scan_can_not_save_over_a_newer_one() -> Result<(), StoreError> {
-    let (_engine, _table, store) = corp().await;
+    let (_place, _table, store) = corp().await;
     let old = scan(&store).await;
     let before = save(&store, &old, Snapshot::default(), &seen(0..300, 1)).await;
     let new = scan(&store).await;
@@ -123,8 +110,8 @@ async fn an_older_scan_can_not_save_over_a_newer_one() -> Result<(), StoreError>
 
 #[tokio::test]
 async fn a_crash_between_generations_leaves_the_old_one() -> Result<(), StoreError> {
-    let (engine, _table, store) = corp().await;
-    let client = raw_client(&engine);
+    let (place, table, store) = corp().await;
+    let client = place.client();
     let lease = scan(&store).await;
     let before = save(&store, &lease, Snapshot::default(), &seen(0..100, 1)).await;
 
@@ -132,7 +119,7 @@ async fn a_crash_between_generations_leaves_the_old_one() -> Result<(), StoreErr
     for bucket in 0..3 {
         client
             .put_item()
-            .table_name("provisioner")
+            .table_name(table.name())
             .item("PK", AttributeValue::S("corp#snapshot".into()))
             .item("SK", AttributeValue::S(format!("000000000002.0000#{bucket:07}")))
             .item("pairs", AttributeValue::B(Blob::new(vec![bucket; 32])))
@@ -142,7 +129,7 @@ async fn a_crash_between_generations_leaves_the_old_one() -> Result<(), StoreErr
     }
     client
         .update_item()
-        .table_name("provisioner")
+        .table_name(table.name())
         .key("PK", AttributeValue::S("corp#snapshot".into()))
         .key("SK", AttributeValue::S("header".into()))
         .update_expression("SET untidy = :yes")
@@ -154,17 +141,18 @@ async fn a_crash_between_generations_leaves_the_old_one() -> Result<(), StoreErr
     let read = store.fetch_snapshot().await?;
     assert_eq!(read.pairs(), before.pairs());
     save(&store, &scan(&store).await, read, &seen(0..1, 5)).await;
-    assert_eq!(sort_keys(&client).await, ["000000000001.0000#0000000", "header"], "the next save tidies up");
+    assert_eq!(sort_keys(&place).await, ["000000000001.0000#0000000", "header"], "the next save tidies up");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_lost_bucket_is_said_and_not_taken_for_empty() -> Result<(), StoreError> {
-    let (engine, _table, store) = corp().await;
+    let (place, table, store) = corp().await;
     save(&store, &scan(&store).await, Snapshot::default(), &seen(0..1_000, 1)).await;
-    raw_client(&engine)
+    place
+        .client()
         .delete_item()
-        .table_name("provisioner")
+        .table_name(table.name())
         .key("PK", AttributeValue::S("corp#snapshot".into()))
         .key("SK", AttributeValue::S("000000000001.0000#0000003".into()))
         .send()
@@ -185,7 +173,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let (_engine, _table, store) = corp().await;
+            let (_place, _table, store) = corp().await;
             let mut map = BTreeMap::new();
             for (first, count, look, step) in portions {
                 let lease = store.take_lease("scan", NOW, 60).await.unwrap().unwrap();

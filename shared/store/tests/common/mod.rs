@@ -1,26 +1,35 @@
-//! A table in memory, and people to put into it.
+//! A table, and people to put into it.
 #![allow(
     dead_code,
     missing_docs,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "tests fail loudly"
 )]
+
+pub mod dump;
+pub mod faults;
+pub mod place;
 
 use model::{
     AccountId, Anchor, Applied, CompleteRead, Departure, Desired, DesiredUser, DnKey, Fingerprint, Managed,
     ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
 };
 use plan::{Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafetyLimits, judge_removals};
-use store::{DesiredWrite, Embedded, ScanLease, Store, Table, UserLease, UserOutcome, Written};
+use store::{DesiredWrite, ScanLease, Store, Table, UserLease, UserOutcome, Written};
+
+pub use place::Place;
 
 pub const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
-/// A connection in a table of its own, and the engine that has to live as long.
-pub async fn corp() -> (Embedded, Table, Store) {
-    let (engine, table) = Embedded::in_memory().await.unwrap();
+/// A connection in a table of its own, and where that is, which has to live as long.
+pub async fn corp() -> (Place, Table, Store) {
+    let place = Place::new().await;
+    let table = place.table();
     let store = table.connection("corp");
-    (engine, table, store)
+    (place, table, store)
 }
 
 pub async fn scan(store: &Store) -> ScanLease {
@@ -29,7 +38,7 @@ pub async fn scan(store: &Store) -> ScanLease {
 
 /// Which entry a user name belongs to.
 pub async fn name_owner(store: &Store, name: &UserName) -> Option<Anchor> {
-    store.fetch_name_owners(std::slice::from_ref(name)).await.unwrap().remove(&name.folded())
+    store.fetch_name_owners(std::slice::from_ref(name), UnixSeconds(0)).await.unwrap().remove(&name.folded())
 }
 
 pub fn anchor(name: &str) -> Anchor {
@@ -105,6 +114,13 @@ pub async fn provision(store: &Store, who: &str, id: &str) {
     let mut lease = lease(store, who).await;
     store.claim_account(&mut lease, &account(id)).await.unwrap();
     store.finish_user(lease, settled(Some(applied(who, true))), NOW).await.unwrap();
+}
+
+/// Provisions the removal of a user whose account is made inactive.
+pub async fn deprovision(store: &Store, scan: &ScanLease, who: &str) {
+    store.write_removal(scan, &released(who)).await.unwrap();
+    let lease = lease(store, who).await;
+    store.finish_user(lease, settled(Some(applied(who, false))), NOW).await.unwrap();
 }
 
 /// A removal that the safety check has released.

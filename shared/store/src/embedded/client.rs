@@ -1,0 +1,82 @@
+//! The client's way to the engine: a channel to its thread instead of a socket.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use dynoxide::Database;
+use tokio::sync::oneshot;
+
+use super::Message;
+use super::operations::perform;
+
+/// One request, and where its answer goes.
+pub(super) struct Call {
+    operation: String,
+    body: Vec<u8>,
+    answer: oneshot::Sender<(u16, String)>,
+}
+
+impl Call {
+    /// Does what is asked. Whoever has stopped waiting is not told, and it is done all the same, as over a network.
+    pub fn answer(self, database: &Database) {
+        let _ = self.answer.send(perform(database, &self.operation, &self.body));
+    }
+}
+
+#[derive(Clone, Debug)]
+struct InProcess {
+    calls: mpsc::Sender<Message>,
+}
+
+impl HttpClient for InProcess {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for InProcess {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let body = request.body().bytes().unwrap_or_default().to_vec();
+        let (answer, answered) = oneshot::channel();
+        // Where the engine has ended, nobody answers, and that is seen below.
+        let _ = self.calls.send(Message::Call(Call { operation, body, answer }));
+        HttpConnectorFuture::new(async move {
+            let (status, body) = answered.await.map_err(|ended| ConnectorError::io(ended.into()))?;
+            let status =
+                StatusCode::try_from(status).map_err(|odd| ConnectorError::other(odd.into(), None))?;
+            Ok(HttpResponse::new(status, body.into()))
+        })
+    }
+}
+
+/// A client for the engine that looks at nothing but what is written here.
+pub(super) fn client(calls: mpsc::Sender<Message>) -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .operation_timeout(Duration::from_secs(60))
+        .build();
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("local"))
+        // A name that is no host's: nothing is ever sent there.
+        .endpoint_url("http://embedded.invalid")
+        .http_client(InProcess { calls })
+        .credentials_provider(Credentials::new("local", "local", None, None, "embedded"))
+        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .timeout_config(timeouts)
+        .build();
+    Client::from_conf(config)
+}

@@ -1,0 +1,55 @@
+//! A port to the engine, for those who want one.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::thread::JoinHandle;
+
+use dynoxide::Database;
+use tokio::sync::oneshot;
+
+/// An open port. It is closed when this is dropped, with all its connections.
+#[derive(Debug)]
+pub(super) struct Listener {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    pub fn open(database: Database) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let serve = async move {
+            let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+            tokio::select! {
+                () = dynoxide::server::serve_on(listener, database) => {}
+                _ = stopped => {}
+            }
+        };
+        // Dropping the runtime at the thread's end ends the connections. A request is worked on without a pause, so
+        // none is cut in half.
+        let thread = std::thread::Builder::new()
+            .name("dynamodb-http".to_owned())
+            .spawn(move || runtime.block_on(serve))?;
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::warn!("the local state's port did not close well");
+        }
+    }
+}

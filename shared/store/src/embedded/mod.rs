@@ -1,0 +1,136 @@
+//! DynamoDB on one machine: an engine within this process that keeps the table in a file.
+//!
+//! The same client as for Amazon's service reaches it, through a channel instead of a socket: nobody else on the
+//! machine, and no web page, can ask for anything. The engine runs on a thread of its own, because it works on its
+//! file synchronously, and so that dropping [`Embedded`] ends it for good: when `drop` returns, the file is
+//! closed and the lock is free.
+//!
+//! The file is an SQLite database with a write-ahead log: what a call has written survives the death of the process, and a
+//! process that is killed leaves a file that opens again. It is readable by its owner only.
+//!
+//! For tools and tests that speak HTTP there is [`Embedded::endpoint`]. Whoever finds that port can do everything, a web
+//! page too: the engine checks nobody and answers every origin. So it is opened only for those who ask for it.
+
+mod client;
+mod listener;
+mod lock;
+mod operations;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::{OnceLock, mpsc};
+use std::thread::JoinHandle;
+
+use dynoxide::Database;
+
+use self::client::{Call, client};
+use self::listener::Listener;
+use self::lock::{keep_private, lock};
+use crate::{StoreError, Table};
+
+/// The table's name within the file.
+const TABLE: &str = "provisioner";
+
+/// The running engine. It stops when this is dropped.
+#[derive(Debug)]
+pub struct Embedded {
+    calls: Option<mpsc::Sender<Message>>,
+    thread: Option<JoinHandle<()>>,
+    listener: OnceLock<Listener>,
+    database: Engine,
+    /// Dropped last: the lock is free when the file is closed.
+    _lock: Option<File>,
+}
+
+/// The engine, for whoever opens a port to it.
+struct Engine(Database);
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+/// What the engine's thread is told.
+enum Message {
+    Call(Call),
+    Stop,
+}
+
+impl Embedded {
+    /// Opens the state file, or creates it, with the table in it. Only one process at a time can have it open.
+    pub async fn open(path: &Path) -> Result<(Self, Table), StoreError> {
+        let lock = lock(path)?;
+        keep_private(path)?;
+        let text = path.to_str().ok_or_else(|| engine("the path of the state file is not Unicode text"))?;
+        Self::start(open_database(Some(text))?, Some(lock)).await
+    }
+
+    /// A table that is gone when this is dropped.
+    pub async fn in_memory() -> Result<(Self, Table), StoreError> {
+        Self::start(open_database(None)?, None).await
+    }
+
+    /// Where the engine listens from now on, for those who don't have its table from here.
+    ///
+    /// # Panics
+    ///
+    /// Where no program may listen on loopback.
+    pub fn endpoint(&self) -> String {
+        let listen = || Listener::open(self.database.0.clone()).expect("nothing can listen on loopback");
+        self.listener.get_or_init(listen).endpoint()
+    }
+
+    async fn start(database: Database, lock: Option<File>) -> Result<(Self, Table), StoreError> {
+        let (calls, called) = mpsc::channel();
+        let for_calls = database.clone();
+        let thread = std::thread::Builder::new()
+            .name("dynamodb".to_owned())
+            .spawn(move || {
+                while let Ok(Message::Call(call)) = called.recv() {
+                    call.answer(&for_calls);
+                }
+            })
+            .map_err(|error| engine(&format!("no thread could be started ({error})")))?;
+        let table = Table::new(client(calls.clone()), TABLE);
+        let embedded = Self {
+            calls: Some(calls),
+            thread: Some(thread),
+            listener: OnceLock::new(),
+            database: Engine(database),
+            _lock: lock,
+        };
+        table.create_if_missing().await?;
+        Ok((embedded, table))
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        // Clients may be left that have the channel too, so its end alone would not do.
+        if let Some(calls) = self.calls.take() {
+            let _ = calls.send(Message::Stop);
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::warn!("the local state's engine did not end well");
+        }
+        drop(self.listener.take());
+    }
+}
+
+fn open_database(path: Option<&str>) -> Result<Database, StoreError> {
+    let opened = match path {
+        Some(path) => Database::new(path),
+        None => Database::memory(),
+    };
+    let database = opened.map_err(|error| engine(&error.to_string()))?;
+    // The engine expires nothing by itself. Once an opening is often enough for what is kept for months.
+    database.sweep_ttl().map_err(|error| engine(&error.to_string()))?;
+    Ok(database)
+}
+
+fn engine(detail: &str) -> StoreError {
+    StoreError::Engine { detail: detail.to_owned() }
+}

@@ -1,0 +1,125 @@
+//! How long somebody who left is remembered.
+//!
+//! Somebody who is to have no account, and has no active one, is remembered only for a return: the record, the name
+//! claim and the account's item then expire together. That they do is an invariant, and each transaction here keeps
+//! it: a claim that went before its record would let two records own one name.
+//!
+//! DynamoDB deletes late, item by item, in no order. So an item that has expired counts as free to others even while
+//! it is there, and whoever returns after that has to look whether somebody took it.
+
+use model::{Anchor, Departure, Desired, Link, UnixSeconds, UserRecord};
+
+use crate::accounts::ACTIVE;
+use crate::errors::StoreError;
+use crate::item::{number, text};
+use crate::keys::{DN_PK, EXPIRES_AT};
+use crate::record::{ACCOUNT, ANCHOR, APPLIED, Belongings, CLAIMED, WAITS, flag, if_claimed, if_linked};
+use crate::write::{Committed, Verdict, Write};
+use crate::{Store, history};
+
+/// The condition that a name's or an account's item is this entry's or nobody's by now.
+pub(crate) fn if_free(write: Write, anchor: &Anchor, now: UnixSeconds) -> Write {
+    write.only_if(
+        "attribute_not_exists(#anchor) OR #anchor = :me OR #expires_at <= :now",
+        [("me", text(anchor.as_str())), ("now", number(now.0))],
+    )
+}
+
+/// The condition that a record's user has not left.
+pub(crate) fn if_kept(write: Write) -> Write {
+    write.only_if("attribute_not_exists(#expires_at)", [])
+}
+
+/// Why a user has left, for a record that would be settled like this.
+pub(crate) fn departure(desired: Option<&Desired>, has_active_account: bool) -> Option<Departure> {
+    match desired {
+        Some(Desired::Absent { reason, .. }) if !has_active_account => Some(*reason),
+        _ => None,
+    }
+}
+
+/// Whether an account was left active, as far as was seen.
+pub(crate) fn left_active(link: &Link) -> bool {
+    link.applied.as_ref().is_none_or(|applied| applied.active)
+}
+
+impl Store {
+    /// Adds to a record's write what makes it, and all that is the user's, expire. What a return doesn't need goes at
+    /// once. The record's own write stays the first.
+    pub(crate) fn let_expire(
+        &self,
+        record: Write,
+        user: &UserRecord,
+        reason: Departure,
+        belongings: &Belongings,
+        now: UnixSeconds,
+    ) -> Vec<Write> {
+        let at = belongings.expires_at.unwrap_or(now.plus(i64::from(self.retention_days) * history::DAY));
+        let (me, at) = (text(user.anchor.as_str()), number(at.0));
+        let mine = |key| {
+            Write::update(key)
+                .set(ANCHOR, me.clone())
+                .set(EXPIRES_AT, at.clone())
+                .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me.clone())])
+        };
+        let record = record.set(EXPIRES_AT, at.clone()).remove(WAITS);
+        let record = match reason {
+            // The entry is still there, and others may name it as their manager.
+            Departure::Disabled => record,
+            Departure::Deleted | Departure::LeftScope => record.remove(DN_PK),
+        };
+        let hash = user.anchor.hash();
+        let mut writes = vec![record];
+        writes.extend(belongings.claimed.as_deref().map(|name| mine(self.keys.name(name))));
+        writes.extend(
+            user.link.as_ref().map(|link| mine(self.keys.account(&link.account)).set(ACTIVE, flag(false))),
+        );
+        writes.extend(belongings.waits.iter().map(|dn| Write::delete(self.keys.wait(dn, &hash))));
+        writes
+    }
+
+    /// Keeps a record that was to expire, with all that is still the user's. What others took after it had expired is
+    /// theirs, and the record no longer names it. `guard` is a write to the record under the caller's conditions;
+    /// whether it was refused, the caller sees at its own next write.
+    pub(crate) async fn bring_back(
+        &self,
+        guard: Write,
+        user: &UserRecord,
+        belongings: &Belongings,
+        now: UnixSeconds,
+    ) -> Result<(), StoreError> {
+        let Some(at) = belongings.expires_at else { return Ok(()) };
+        let link = user.link.as_ref();
+        let mut record = if_linked(guard, link.map(|link| &link.account))
+            .only_if("#expires_at = :at", [("at", number(at.0))])
+            .remove(EXPIRES_AT);
+        record = if_claimed(record, belongings.claimed.as_deref());
+
+        let mine = |key| if_free(Write::put(key).set(ANCHOR, text(user.anchor.as_str())), &user.anchor, now);
+        let name = belongings.claimed.as_deref().map(|name| mine(self.keys.name(name)));
+        let account =
+            link.map(|link| mine(self.keys.account(&link.account)).set(ACTIVE, flag(left_active(link))));
+
+        let writes: Vec<Write> =
+            [Some(record.clone()), name.clone(), account.clone()].into_iter().flatten().collect();
+        let verdicts = match self.commit(&writes).await? {
+            Committed::Refused(verdicts) if !verdicts.first().is_some_and(Verdict::is_refused) => verdicts,
+            _ => return Ok(()),
+        };
+        let refused = |write: &Option<Write>| {
+            let place = write.as_ref().and_then(|write| writes.iter().position(|it| it.key() == write.key()));
+            place.and_then(|place| verdicts.get(place)).is_some_and(Verdict::is_refused)
+        };
+        let (name_taken, account_taken) = (refused(&name), refused(&account));
+        if name_taken {
+            record = record.remove(CLAIMED);
+        }
+        if account_taken {
+            record = record.remove(ACCOUNT).remove(APPLIED);
+        }
+        let name = name.filter(|_| !name_taken);
+        let account = account.filter(|_| !account_taken);
+        let writes: Vec<Write> = [Some(record), name, account].into_iter().flatten().collect();
+        self.commit(&writes).await.map(drop)
+    }
+}

@@ -1,0 +1,334 @@
+//! What DynamoDB does on a bad day: nothing is lost, nothing is done twice, and each answer is what it means.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly, helpers included")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::dump::{self, expiring, items};
+use common::faults::{Fault, Faults, Rule};
+use common::*;
+use model::{AnchorHash, Departure, Fingerprint, Status, Version};
+use serde_json::json;
+use store::{
+    BreakerReason, Claim, Finished, HistoryEvent, Saved, Snapshot, Store, StoreError, UserOutcome, Written,
+};
+
+fn outcome_with_event(active: bool) -> UserOutcome {
+    let event = HistoryEvent {
+        at: NOW,
+        version: Version(1),
+        action: "update".into(),
+        reason: None,
+        result: "done".into(),
+        account: None,
+    };
+    UserOutcome { event: Some(event), waiting_for: vec![dn("boss")], ..settled(Some(applied("a", active))) }
+}
+
+fn hashes(count: u32) -> impl Iterator<Item = AnchorHash> {
+    (0..count).map(|number| anchor(&format!("n{number}")).hash())
+}
+
+/// A bit of everything, in a fixed order.
+async fn story(store: &Store) {
+    let mut scan = scan(store).await;
+    for who in ["a", "b", "c"] {
+        assert_eq!(want(store, &scan, who, present(who)).await, Written::Done);
+    }
+    assert_eq!(want(store, &scan, "d", present("a")).await, Written::NameTaken { by: anchor("a") });
+    assert!(store.renew_lease(&mut scan, NOW.plus(1), 900).await.unwrap());
+    for (who, id) in [("a", "1"), ("b", "2")] {
+        let mut lease = lease(store, who).await;
+        assert!(matches!(store.claim_account(&mut lease, &account(id)).await.unwrap(), Claim::Owned(_)));
+        assert_eq!(store.finish_user(lease, outcome_with_event(true), NOW).await.unwrap(), Finished::Done);
+    }
+    deprovision(store, &scan, "b").await;
+    let (from, to) = (record_of(store, "a").await.unwrap(), record_of(store, "d").await.unwrap());
+    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await.unwrap());
+    store.wake(dn("boss"), anchor("a").hash()).await.unwrap();
+
+    let seen = |look| hashes(600).map(|hash| (hash, Some(Fingerprint([look; 16])))).collect();
+    let saved = store.save_snapshot(&scan, Snapshot::default(), &seen(1)).await.unwrap();
+    let Saved::Done(before) = saved else { panic!("outdated") };
+    let changes = BTreeMap::from([(hashes(1).next().unwrap(), Some(Fingerprint([2; 16])))]);
+    let Saved::Done(after) = store.save_snapshot(&scan, before, &changes).await.unwrap() else { panic!() };
+    assert_eq!(store.fetch_snapshot().await.unwrap(), after);
+
+    store.open_breaker(BreakerReason::Unavailable, NOW, 10).await.unwrap();
+    assert!(store.try_probe(NOW.plus(10), 10).await.unwrap());
+    let asked: Vec<_> = ["a", "b", "c", "d", "x"].map(|who| anchor(who).hash()).into();
+    assert_eq!(store.fetch_records(&asked).await.unwrap().len(), 4);
+    assert_eq!(store.find_by_dn(dn("c")).await.unwrap().unwrap().anchor, anchor("c"));
+    assert_eq!(store.fetch_due(NOW, 9).await.unwrap().len(), 2);
+    assert_eq!(store.count_enabled_accounts(9).await.unwrap(), 1);
+    assert!(store.release(scan, Some(json!({ "read": 4 }))).await.unwrap());
+}
+
+const OPERATIONS: [&str; 8] = [
+    "GetItem",
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "Query",
+    "BatchGetItem",
+    "BatchWriteItem",
+    "TransactWriteItems",
+];
+
+/// More refusals in a row than the client itself tries, at the beginning and in the midst of the story.
+#[tokio::test]
+async fn a_busy_table_is_waited_for() {
+    let clean = Faults::start().await;
+    story(&clean.table.connection("corp")).await;
+    let expected = items(&clean.place).await;
+
+    let codes = ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"];
+    for code in codes {
+        let busy = Faults::start().await;
+        let fault = Fault::Refused(code);
+        // Nothing in the story deletes a single item.
+        let operations = OPERATIONS.into_iter().filter(|operation| *operation != "DeleteItem");
+        busy.set(operations.flat_map(|operation| {
+            let many = matches!(operation, "UpdateItem" | "TransactWriteItems");
+            let again = many.then_some(Rule { operation, after: 4, times: 4, fault });
+            [Some(Rule { operation, after: 0, times: 4, fault }), again].into_iter().flatten()
+        }));
+        story(&busy.table.connection("corp")).await;
+        busy.seen();
+        assert_eq!(items(&busy.place).await, expected, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_stays_busy_is_said_to_be_and_nothing_is_written() -> Result<(), StoreError> {
+    let busy = Faults::start().await;
+    let store = busy.table.connection("corp");
+    let scan = scan(&store).await;
+    let before = items(&busy.place).await;
+    let fault = Fault::Refused("ProvisionedThroughputExceededException");
+    busy.set([Rule { operation: "TransactWriteItems", after: 0, times: 1_000, fault }]);
+    let error = store.write_desired(&scan, write("a", present("a"), None)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Throttled { .. }), "{error}");
+    busy.set([]);
+    let tried = busy.seen().iter().filter(|operation| *operation == "TransactWriteItems").count();
+    assert!((8..=40).contains(&tried), "{tried} tries");
+    assert_eq!(items(&busy.place).await, before);
+    assert_eq!(want(&store, &scan, "a", present("a")).await, Written::Done, "and later it can be");
+    Ok(())
+}
+
+#[tokio::test]
+async fn transactions_that_meet_others_are_tried_again() {
+    let clean = Faults::start().await;
+    story(&clean.table.connection("corp")).await;
+    let busy = Faults::start().await;
+    busy.set([0, 1, 2, 5].map(|after| Rule {
+        operation: "TransactWriteItems",
+        after,
+        times: 3,
+        fault: Fault::Conflict,
+    }));
+    story(&busy.table.connection("corp")).await;
+    busy.seen();
+    assert_eq!(items(&busy.place).await, items(&clean.place).await);
+
+    // Single writes meet transactions too.
+    let busy = Faults::start().await;
+    let fault = Fault::Refused("TransactionConflictException");
+    busy.set(["UpdateItem", "PutItem"].map(|operation| Rule { operation, after: 1, times: 4, fault }));
+    story(&busy.table.connection("corp")).await;
+    busy.seen();
+    assert_eq!(items(&busy.place).await, items(&clean.place).await);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_done_in_parts_is_done_whole() -> Result<(), StoreError> {
+    let faults = Faults::start().await;
+    let store = faults.table.connection("corp");
+    let scan = scan(&store).await;
+    for number in 0..30 {
+        let who = format!("n{number}");
+        store.write_desired(&scan, write(&who, present(&who), None)).await?;
+    }
+    let half = |operation, times| Rule { operation, after: 0, times, fault: Fault::Half };
+    let none = |operation, times| Rule { operation, after: 0, times, fault: Fault::None };
+    faults.set([half("BatchGetItem", 3), none("BatchGetItem", 2)]);
+    let all: Vec<_> = hashes(30).collect();
+    assert_eq!(store.fetch_records(&all).await?.len(), 30);
+    faults.seen();
+
+    faults.set([none("BatchWriteItem", 2), half("BatchWriteItem", 4)]);
+    let changes = hashes(600).map(|hash| (hash, Some(Fingerprint([1; 16])))).collect();
+    let Saved::Done(saved) = store.save_snapshot(&scan, Snapshot::default(), &changes).await? else {
+        panic!()
+    };
+    faults.seen();
+    assert_eq!(store.fetch_snapshot().await?, saved);
+    assert_eq!(saved.len(), 600);
+
+    faults.set([none("BatchGetItem", 1_000)]);
+    let error = store.fetch_records(&all).await.unwrap_err();
+    assert!(matches!(error, StoreError::Throttled { .. }), "nothing is taken for not being there: {error}");
+    Ok(())
+}
+
+/// Each of these is done, and its answer is lost. The client sends it again, and it meets what it did itself.
+#[tokio::test]
+async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
+    let faults = Faults::start().await;
+    let store = faults.table.connection("corp");
+    let lost = |operation| {
+        faults.seen();
+        faults.set([Rule::next(operation, Fault::Lost)]);
+    };
+
+    lost("UpdateItem");
+    let mut scan = scan(&store).await;
+    lost("UpdateItem");
+    assert!(store.renew_lease(&mut scan, NOW, 900).await?);
+    lost("TransactWriteItems");
+    assert_eq!(want(&store, &scan, "a", present("a")).await, Written::Done);
+    lost("UpdateItem");
+    assert_eq!(want(&store, &scan, "a", present("a")).await, Written::Done);
+    lost("TransactWriteItems");
+    assert_eq!(want(&store, &scan, "a", present("a2")).await, Written::Done);
+    lost("UpdateItem");
+    let written = want(&store, &scan, "b", present("a2")).await;
+    assert_eq!(written, Written::NameTaken { by: anchor("a") });
+
+    lost("UpdateItem");
+    let mut worker = lease(&store, "a").await;
+    lost("TransactWriteItems");
+    assert!(matches!(store.claim_account(&mut worker, &account("1")).await?, Claim::Owned(_)));
+    lost("TransactWriteItems");
+    let waiting = UserOutcome { waiting_for: vec![dn("boss")], ..settled(Some(applied("a", true))) };
+    assert_eq!(store.finish_user(worker, waiting, NOW).await?, Finished::Done);
+    lost("TransactWriteItems");
+    store.wake(dn("boss"), anchor("a").hash()).await?;
+    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
+    store.finish_user(lease(&store, "a").await, settled(None), NOW).await?;
+    let worker = lease(&store, "a").await;
+    lost("UpdateItem");
+    let done = store.finish_user(worker, settled(None), NOW).await?;
+    assert_eq!(done, Finished::Done, "a single write, whose condition it ended itself");
+    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Settled);
+    let worker = lease(&store, "a").await;
+    lost("UpdateItem");
+    store.return_lease(worker).await?;
+    let mut worker = lease(&store, "a").await;
+    lost("TransactWriteItems");
+    store.drop_link(&mut worker).await?;
+    store.claim_account(&mut worker, &account("1")).await?;
+    store.finish_user(worker, settled(Some(applied("a", true))), NOW).await?;
+
+    let (from, to) = (record_of(&store, "a").await.unwrap(), record_of(&store, "b").await.unwrap());
+    lost("TransactWriteItems");
+    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("b")));
+    lost("UpdateItem");
+    store.write_removal(&scan, &released("b")).await?;
+    let worker = lease(&store, "b").await;
+    lost("TransactWriteItems");
+    store.finish_user(worker, settled(Some(applied("b", false))), NOW).await?;
+    assert_eq!(expiring(&faults.place).await, 2);
+    want(&store, &scan, "c", present("c")).await;
+    let mut worker = lease(&store, "c").await;
+    let from = record_of(&store, "b").await.unwrap();
+    lost("TransactWriteItems");
+    assert!(store.take_over_account(&mut worker, &account("1"), &from).await?.is_some());
+
+    let changes = BTreeMap::from([(anchor("a").hash(), Some(Fingerprint([1; 16])))]);
+    lost("UpdateItem");
+    assert!(matches!(store.save_snapshot(&scan, Snapshot::default(), &changes).await?, Saved::Done(_)));
+
+    lost("PutItem");
+    let open = store.open_breaker(BreakerReason::Unauthorized, NOW, 10).await?;
+    assert_eq!((open.opened_at, open.until), (NOW, NOW.plus(10)));
+    lost("TransactWriteItems");
+    assert!(store.try_probe(NOW.plus(10), 10).await?, "whoever was told to probe does");
+    assert!(!store.try_probe(NOW.plus(10), 10).await?);
+    assert_eq!(store.fetch_breaker().await?.unwrap().probes, 1);
+    lost("DeleteItem");
+    store.close_breaker().await?;
+
+    lost("UpdateItem");
+    assert!(store.release(scan, Some(json!("done"))).await?);
+    assert_eq!(store.fetch_connection().await?.last_scan, Some(json!("done")));
+    faults.seen();
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_another_did_meanwhile_is_not_taken_for_ones_own() -> Result<(), StoreError> {
+    let faults = Faults::start().await;
+    let store = faults.table.connection("corp");
+    let first = scan(&store).await;
+    want(&store, &first, "a", present("a")).await;
+    let old = lease(&store, "a").await;
+    // The same worker's successor has finished.
+    store.return_lease(lease(&store, "a").await).await?;
+    assert_eq!(store.finish_user(old, settled(None), NOW).await, Err(StoreError::LeaseLost));
+    // A later scan has begun, and ended.
+    let second = scan(&store).await;
+    assert!(store.release(second, None).await?);
+    assert!(!store.release(first, Some(json!("stale"))).await?);
+    assert_eq!(store.fetch_connection().await?.last_scan, None);
+    Ok(())
+}
+
+/// What provisioning writes raises no revision: these two look at the lease instead.
+#[tokio::test]
+async fn what_a_worker_finishes_between_reading_and_writing_is_noticed() -> Result<(), StoreError> {
+    let faults = Faults::start().await;
+    let store = faults.table.connection("corp");
+    let behind = faults.place.table().connection("corp");
+    let scan = scan(&store).await;
+    want(&store, &scan, "a", present("a")).await;
+    provision(&store, "a", "1").await;
+    deprovision(&store, &scan, "a").await;
+    want(&store, &scan, "a", absent("a")).await;
+    let worker = lease(&store, "a").await;
+
+    let previous = record_of(&store, "a").await;
+    let gone = store::DesiredWrite { status: Status::Settled, ..write("a", absent("a"), previous) };
+    let seen_active = async {
+        behind.finish_user(worker, settled(Some(applied("a", true))), NOW).await.unwrap();
+    };
+    faults.meanwhile(store.write_desired(&scan, gone), seen_active).await?;
+    assert_eq!(expiring(&faults.place).await, 0, "an active account is not forgotten");
+
+    want(&store, &scan, "b", present("a")).await;
+    let (from, to) = (record_of(&store, "a").await.unwrap(), record_of(&store, "b").await.unwrap());
+    let switched_off = async {
+        let worker = lease(&behind, "a").await;
+        behind.finish_user(worker, settled(Some(applied("a", false))), NOW).await.unwrap();
+    };
+    let passed = store.hand_over(&scan, &from, &to, Departure::Deleted);
+    assert!(!faults.meanwhile(passed, switched_off).await?, "what would pass is not what was read");
+    let from = record_of(&store, "a").await.unwrap();
+    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    assert_eq!(record_of(&store, "b").await.unwrap().link.unwrap().applied, Some(applied("a", false)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_not_waited_for_for_ever() -> Result<(), StoreError> {
+    let faults = Faults::start().await;
+    let store = faults.table.connection("corp");
+    let scan = scan(&store).await;
+    want(&store, &scan, "a", present("a")).await;
+    let worker = lease(&store, "a").await;
+    faults.set([Rule::next("UpdateItem", Fault::Silent)]);
+    assert_eq!(store.finish_user(worker, settled(None), NOW).await?, Finished::Done);
+    faults.set([Rule { operation: "UpdateItem", after: 0, times: 3, fault: Fault::Lost }]);
+    let error = store.lease_user(anchor("a").hash(), "worker", NOW, 60).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    // Nobody knows whether it was taken; the same owner can take it again.
+    assert!(store.lease_user(anchor("a").hash(), "worker", NOW, 60).await?.is_some());
+    let items = items(&faults.place).await;
+    let record = items.values().find(|item| item["SK"].as_s().is_ok_and(|sk| sk == "record")).unwrap();
+    assert_eq!(dump::text(record, "lease_owner").as_deref(), Some("worker"));
+    Ok(())
+}
