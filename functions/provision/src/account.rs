@@ -71,24 +71,29 @@ pub(crate) async fn look_again(target: &Target, user: &DesiredUser) -> Result<Op
     }
 }
 
-/// Makes an account ours, if it is nobody else's. The account of an entry that is gone passes on.
+/// Makes an account ours, if it is nobody else's. The account of an entry that is gone passes on, and one that is about
+/// to give the name up is waited for.
 pub(crate) async fn claim(
     store: &Store,
     lease: &mut UserLease,
     resource: &Resource,
-) -> Result<Claim, StoreError> {
+) -> Result<Claim, Failure> {
     let account = &resource.account.id;
     let owner = match store.claim_account(lease, account).await? {
         Claim::OwnedBy(owner) => owner,
         owned => return Ok(owned),
     };
-    let wants_it = matches!(lease.record.desired, Some(Desired::Present(_)));
-    if let Some(other) = store.fetch_record(owner.hash()).await?
-        && wants_it
-        && !matches!(other.desired, Some(Desired::Present(_)))
-        && let Some(account) = store.take_over_account(lease, account, &other).await?
-    {
-        return Ok(Claim::Owned(account));
+    let Some(Desired::Present(user)) = &lease.record.desired else { return Ok(Claim::OwnedBy(owner)) };
+    let name = user.user_name.clone();
+    match store.fetch_record(owner.hash()).await? {
+        Some(other) if !matches!(other.desired, Some(Desired::Present(_))) => {
+            let account = store.take_over_account(lease, account, &other).await?;
+            Ok(account.map_or(Claim::OwnedBy(owner), Claim::Owned))
+        }
+        Some(other) if other.user_name().is_some_and(|its| *its != name) => {
+            let detail = "the account that has this name is about to get another".to_owned();
+            Err(TargetError::Conflict { detail }.into())
+        }
+        _ => Ok(Claim::OwnedBy(owner)),
     }
-    Ok(Claim::OwnedBy(owner))
 }

@@ -1,13 +1,15 @@
 //! Deciding and doing, for one user under its lease.
 
-use model::{Applied, Desired, DesiredUser, Fingerprint, HoldReason, OwnedAccount, Status, UnixSeconds};
+use model::{
+    Applied, Departure, Desired, DesiredUser, Fingerprint, HoldReason, OwnedAccount, Status, UnixSeconds,
+};
 use plan::{Decision, Situation, decide, differences};
 use store::{Claim, HistoryEvent, StoreError, UserLease, UserOutcome};
 use target::{Deleted, Resource, TargetError};
 
 use crate::account::{Failure, Found, claim, fetch_account, look_again};
 use crate::policy::{Verdict, verdict};
-use crate::references::{self, resolve, wake_waiting};
+use crate::references::{resolve, settle_waiting, wake_waiting};
 use crate::{Outcome, Provisioner, Step};
 
 /// A decision changes the situation for the next one: link, then update. Nothing takes more rounds than this.
@@ -22,7 +24,7 @@ struct Work {
 
 enum End {
     Settled,
-    AwaitsCheck(model::Departure),
+    AwaitsCheck(Departure),
     Withheld(model::WithheldBy),
     Conflict(model::Anchor),
     Failed(TargetError),
@@ -38,7 +40,6 @@ pub(crate) async fn apply(
     };
     let (resolved, waits_for) = resolve(provisioner.store, &desired).await?;
     let mut work = Work { steps: Vec::new(), end: End::Settled, applied: None };
-    let had_account = lease.record.link.is_some();
     let mut current = None;
     match work_through(provisioner, &mut lease, &resolved, &mut work, &mut current).await {
         Ok(()) => {}
@@ -52,14 +53,13 @@ pub(crate) async fn apply(
     if let (Desired::Present(user), Some(resource), End::Settled) = (&desired, &current, &work.end) {
         work.applied = Some(applied(user, resource));
     }
+    // Before the outcome: whoever dies in between leaves a user who is pending, and does it again.
+    wake_waiting(provisioner.store, &lease.record).await?;
     let record = lease.record.clone();
     let waits = !waits_for.is_empty() && matches!(work.end, End::Settled);
     let outcome = write_down(provisioner, lease, work, waits_for.clone(), kept, waits).await?;
-    if record.link.is_some() && !had_account {
-        wake_waiting(provisioner.store, &record).await?;
-    }
     if waits {
-        references::look_again(provisioner.store, &record, &waits_for).await?;
+        settle_waiting(provisioner, &record, &waits_for).await?;
     }
     Ok(outcome)
 }
@@ -118,7 +118,19 @@ async fn work_through(
                 }
             },
             (Decision::Update(found), Desired::Present(user), Found::Linked(owned, resource)) => {
-                *current = Some(target.update(&owned, &resource, user).await?);
+                let switches_off = resource.account.active && !user.active;
+                match target.update(&owned, &resource, user).await {
+                    // Whatever else the target refuses, somebody disabled loses the account.
+                    Err(refusal @ (TargetError::Conflict { .. } | TargetError::Rejected { .. }))
+                        if switches_off =>
+                    {
+                        let resource = target.set_active(&owned, false).await?;
+                        work.steps.push(Step::Deactivated(Departure::Disabled));
+                        work.applied = Some(switched_off(&resource));
+                        return Err(refusal.into());
+                    }
+                    updated => *current = Some(updated?),
+                }
                 work.steps.push(Step::Updated(found));
                 return Ok(());
             }
@@ -178,7 +190,7 @@ async fn delete(
     provisioner: &Provisioner<'_>,
     lease: &mut UserLease,
     owned: &OwnedAccount,
-    reason: model::Departure,
+    reason: Departure,
     work: &mut Work,
 ) -> Result<(), Failure> {
     let Provisioner { store, target, .. } = *provisioner;
@@ -233,6 +245,8 @@ async fn write_down(
     let attempts = lease.record.attempts + 1;
     let Work { steps, end, applied } = work;
     let (status, next_attempt, result) = match &end {
+        // Who waits is settled in a second step.
+        End::Settled if waits => (Status::Pending, UnixSeconds(0), "done".to_owned()),
         End::Settled => (Status::Settled, UnixSeconds(0), "done".to_owned()),
         End::AwaitsCheck(departure) => {
             let reason = HoldReason::AwaitingCheck;

@@ -33,6 +33,8 @@ pub fn verdict(error: &TargetError, attempts: u32) -> (Verdict, Option<Stop>) {
         }
         // The user is not to blame, so the wait does not grow.
         TargetError::Unauthorized { .. } => (Verdict::RetryIn(SHORTEST), Some(Stop::Unauthorized)),
+        // Often a colleague is just giving the name up, in this very run.
+        TargetError::Conflict { .. } if attempts == 1 => (Verdict::RetryIn(0), None),
         // The account vanished under our hands, or somebody else took the name: look again.
         TargetError::NotFound | TargetError::Conflict { .. } if attempts < CONTRADICTIONS => {
             (Verdict::RetryIn(backoff), None)
@@ -60,6 +62,10 @@ mod tests {
         assert_eq!(verdict(&unauthorized, 9), (Verdict::RetryIn(30), Some(Stop::Unauthorized)));
         let rejected = TargetError::Rejected { attribute: None, detail: detail() };
         assert_eq!(verdict(&rejected, 1), (Verdict::Park, None));
+        let conflict = TargetError::Conflict { detail: detail() };
+        assert_eq!(verdict(&conflict, 1), (Verdict::RetryIn(0), None));
+        assert_eq!(verdict(&conflict, 2), (Verdict::RetryIn(60), None));
+        assert_eq!(verdict(&conflict, 5), (Verdict::Park, None));
         assert_eq!(verdict(&TargetError::NotFound, 1), (Verdict::RetryIn(30), None));
         assert_eq!(verdict(&TargetError::NotFound, 5), (Verdict::Park, None));
     }

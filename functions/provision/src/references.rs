@@ -1,7 +1,9 @@
 //! References to other users: a manager's DN becomes the manager's account.
 
-use model::{Desired, DnKey, Managed, UserRecord, Value};
-use store::{Store, StoreError};
+use model::{Desired, DnKey, Managed, Status, UnixSeconds, UserRecord, Value};
+use store::{Store, StoreError, UserOutcome};
+
+use crate::{LEASE_SECONDS, Provisioner};
 
 /// Replaces references by accounts, as far as the others have any. Also says whose account is still missing.
 pub(crate) async fn resolve(store: &Store, desired: &Desired) -> Result<(Desired, Vec<DnKey>), StoreError> {
@@ -28,26 +30,43 @@ async fn resolve_value(store: &Store, value: &mut Value, missing: &mut Vec<DnKey
     Ok(())
 }
 
-/// Wakes the users who wait for this one's account.
+/// Wakes the users who wait for this one's account. Each time the user is provisioned, because a run that linked the
+/// account may have died before it came to this.
 pub(crate) async fn wake_waiting(store: &Store, record: &UserRecord) -> Result<(), StoreError> {
-    let Some(dn) = record.dn else { return Ok(()) };
+    let (Some(dn), Some(_)) = (record.dn, &record.link) else { return Ok(()) };
     for waiting in store.fetch_waiting(dn).await? {
         store.wake(dn, waiting).await?;
     }
     Ok(())
 }
 
-/// Looks once more after writing down that a user waits: the other one may have got its account in between, when
-/// nobody was seen waiting.
-pub(crate) async fn look_again(
-    store: &Store,
+/// Settles a user for whom nothing is left to do but to wait. That it waits is written down by now, so whoever gets an
+/// account from here on wakes it. Who got one before that did not, and is found by looking once more.
+pub(crate) async fn settle_waiting(
+    provisioner: &Provisioner<'_>,
     user: &UserRecord,
     waits_for: &[DnKey],
 ) -> Result<(), StoreError> {
-    for dn in waits_for {
-        if store.find_by_dn(*dn).await?.is_some_and(|record| record.link.is_some()) {
-            store.wake(*dn, user.anchor.hash()).await?;
-        }
+    let Provisioner { store, owner, clock, .. } = *provisioner;
+    let now = clock();
+    let Some(lease) = store.lease_user(user.anchor.hash(), owner, now, LEASE_SECONDS).await? else {
+        return Ok(());
+    };
+    let same_question = lease.record.desired == user.desired && lease.record.status == Status::Pending;
+    let still_missing = match &user.desired {
+        Some(desired) if same_question => resolve(store, desired).await?.1,
+        _ => Vec::new(),
+    };
+    if still_missing != waits_for {
+        return store.return_lease(lease).await;
     }
-    Ok(())
+    let settled = UserOutcome {
+        applied: None,
+        status: Status::Settled,
+        attempts: 0,
+        next_attempt: UnixSeconds(0),
+        waiting_for: still_missing,
+        event: None,
+    };
+    store.finish_user(lease, settled, now).await.map(drop)
 }

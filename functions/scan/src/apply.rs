@@ -6,9 +6,9 @@ use directory::Directory;
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{AnchorHash, Departure, Desired, Fingerprint, HoldReason, Status, UserRecord, WithheldBy};
 use plan::{RecordPlan, RemovalCandidate, Removals};
-use store::{DesiredWrite, Saved, ScanLease, Store, StoreError, Written};
+use store::{DesiredWrite, Saved, ScanLease, Snapshot, Store, StoreError, Written};
 
-use crate::ending::{Ending, HandOver, plan_ending, plan_without_proof};
+use crate::ending::{Ending, HandOver, plan_ending};
 use crate::planning::{InSnapshot, PlannedUser, Planning};
 use crate::{ScanContext, ScanError, ScanSummary};
 
@@ -17,6 +17,9 @@ const LEASE_SECONDS: i64 = 120;
 
 /// How many records are written at a time.
 const WRITES_AT_ONCE: usize = 16;
+
+/// The fingerprint of somebody of whom nothing is known yet.
+const UNLIKE_ANY: Fingerprint = Fingerprint([0; 16]);
 
 /// The next snapshot, as changes to the last one. `None` takes a user out.
 type SnapshotChanges = BTreeMap<AnchorHash, Option<Fingerprint>>;
@@ -58,6 +61,7 @@ async fn scan_under(
 ) -> Result<ScanSummary, ScanError> {
     let store = context.store;
     let snapshot = store.fetch_snapshot().await?;
+    let mut stored = snapshot.clone();
     let mut changes = SnapshotChanges::new();
     let (mut seen, verdict) = {
         let read = directory.read().await?;
@@ -68,28 +72,45 @@ async fn scan_under(
             if runs_out && !store.renew_lease(lease, now, LEASE_SECONDS).await? {
                 return Err(ScanError::LeaseLost);
             }
+            stored = announce(store, lease, stored, &users).await?;
             changes.extend(write_users(store, lease, users).await?);
             progress(planning.summary().read);
         }
         planning.finish().await
     };
-    let ending = match verdict {
-        Ok(proof) => plan_ending(context, directory, &mut seen, &proof).await?,
-        Err(incomplete) => {
-            tracing::warn!("the directory was not read completely: {incomplete}; nobody is removed");
-            plan_without_proof(context, &mut seen).await?
-        }
-    };
+    let ending = plan_ending(context, directory, &mut seen, verdict).await?;
+    if let Some(doubt) = &seen.summary.incomplete {
+        tracing::warn!("the directory was not read completely: {doubt}; nobody is removed");
+    }
     let mut summary = seen.summary.clone();
     drop(seen);
     end_scan(store, lease, ending, &mut changes, &mut summary).await?;
     summary.changed = changes.values().filter(|fingerprint| fingerprint.is_some()).count() as u64;
-    if let Saved::Outdated = store.save_snapshot(lease, snapshot, &changes).await? {
+    if let Saved::Outdated = store.save_snapshot(lease, stored, &changes).await? {
         tracing::warn!("a later scan has saved its snapshot already; this one's is dropped");
     }
     let statuses = store.count_by_status().await?;
     summary.unmappable = statuses.get("unmappable").copied().unwrap_or_default();
     Ok(summary)
+}
+
+/// Puts newcomers into the snapshot before anything else is written about them, as users who have changed since. Should
+/// this scan die and they leave before the next one, that one notices who is missing.
+async fn announce(
+    store: &Store,
+    lease: &ScanLease,
+    stored: Snapshot,
+    users: &[PlannedUser],
+) -> Result<Snapshot, ScanError> {
+    let hashes = users.iter().map(|user| user.anchor.hash()).filter(|hash| stored.get(hash).is_none());
+    let newcomers: SnapshotChanges = hashes.map(|hash| (hash, Some(UNLIKE_ANY))).collect();
+    if newcomers.is_empty() {
+        return Ok(stored);
+    }
+    match store.save_snapshot(lease, stored, &newcomers).await? {
+        Saved::Done(stored) => Ok(stored),
+        Saved::Outdated => Err(ScanError::LeaseLost),
+    }
 }
 
 /// Writes the end of a scan.
@@ -103,7 +124,7 @@ async fn end_scan(
     let Ending { hand_overs, users, removals, after_removal, forgotten } = ending;
     let (accounts, names): (Vec<_>, Vec<_>) = hand_overs.into_iter().partition(|change| change.with_account);
     for change in accounts {
-        hand_over(store, lease, change).await?;
+        changes.extend(hand_over(store, lease, change).await?);
     }
     changes.extend(forgotten.into_iter().map(|hash| (hash, None)));
     changes.extend(write_users(store, lease, users).await?);
@@ -133,7 +154,7 @@ async fn end_scan(
     }
     // A name is free only once its owner's removal is written.
     for change in names {
-        hand_over(store, lease, change).await?;
+        changes.extend(hand_over(store, lease, change).await?);
     }
     Ok(())
 }
@@ -199,19 +220,25 @@ async fn write_user(
     })
 }
 
-/// One entry takes another one's place: with the account if the other is gone, else with the name alone.
-async fn hand_over(store: &Store, lease: &ScanLease, change: HandOver) -> Result<(), StoreError> {
-    let HandOver { from, to, with_account } = change;
-    let Some(to) = store.fetch_record(to.anchor.hash()).await? else { return Ok(()) };
+/// One entry takes another one's place: with the account if the other is gone, else with the name alone. Says what the
+/// snapshot may hold for the other from then on.
+async fn hand_over(
+    store: &Store,
+    lease: &ScanLease,
+    change: HandOver,
+) -> Result<Option<(AnchorHash, Option<Fingerprint>)>, StoreError> {
+    let HandOver { from, to, with_account, snapshot } = change;
+    let Some(to) = store.fetch_record(to.anchor.hash()).await? else { return Ok(None) };
     let done = if with_account {
         let reason = from.desired.as_ref().and_then(Desired::departure).unwrap_or(Departure::Deleted);
         store.hand_over(lease, &from, &to, reason).await?
     } else {
         store.claim_name(lease, &to, Some(&from.anchor)).await?
     };
-    if !done {
-        let UserRecord { anchor, .. } = to;
-        tracing::info!(user.anchor = %anchor, "somebody else was quicker; the next scan looks again");
+    if done {
+        return Ok(snapshot.change_of(from.anchor.hash()));
     }
-    Ok(())
+    let UserRecord { anchor, .. } = to;
+    tracing::info!(user.anchor = %anchor, "somebody else was quicker; the next scan looks again");
+    Ok(None)
 }

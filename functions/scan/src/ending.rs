@@ -1,9 +1,12 @@
 //! The end of a scan: who left, who takes whose place, and which removals may go.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use directory::Directory;
-use model::{AnchorHash, CompleteRead, Departure, Desired, Status, UserName, UserRecord, WithheldBy};
+use model::{
+    Anchor, AnchorHash, CompleteRead, Departure, Desired, Incomplete, Status, UserName, UserRecord,
+    WithheldBy,
+};
 use plan::{
     Deprovision, RecordPlan, RemovalCandidate, Removals, judge_removals, plan_departure, plan_held,
     status_for,
@@ -21,6 +24,8 @@ pub struct HandOver {
     pub to: PlannedUser,
     /// Whether the account comes along, as it does when the other entry is gone.
     pub with_account: bool,
+    /// What the next snapshot holds for the other entry once this is done.
+    pub(crate) snapshot: InSnapshot,
 }
 
 /// What is left to do once everybody was seen.
@@ -38,8 +43,26 @@ pub struct Ending {
     pub(crate) forgotten: Vec<AnchorHash>,
 }
 
-/// Plans the end of a scan. Without a proof of completeness there is none: see [`plan_without_proof`].
+/// Plans the end of a scan. Nobody is removed, and nobody is taken to be gone, without the proof that the read was
+/// complete, nor when the directory does not answer for those whom it did not show. What was seen counts either way.
 pub async fn plan_ending(
+    context: &ScanContext<'_>,
+    directory: &mut Directory,
+    seen: &mut Seen<'_>,
+    verdict: Result<CompleteRead, Incomplete>,
+) -> Result<Ending, ScanError> {
+    let doubt = match verdict {
+        Ok(proof) => match plan_with_proof(context, directory, seen, &proof).await {
+            Err(ScanError::Directory(error)) => error.to_string(),
+            planned => return planned,
+        },
+        Err(incomplete) => incomplete.to_string(),
+    };
+    (seen.summary.complete, seen.summary.incomplete) = (false, Some(doubt));
+    plan_without_proof(context, seen).await
+}
+
+async fn plan_with_proof(
     context: &ScanContext<'_>,
     directory: &mut Directory,
     seen: &mut Seen<'_>,
@@ -57,7 +80,7 @@ pub async fn plan_ending(
     // Those whom the snapshot knows were asked for just now.
     unseen.retain(|record| departed.binary_search(&record.anchor.hash()).is_err());
     sorted.take_unseen(directory, seen, unseen).await?;
-    let Sorted { mut candidates, users } = sorted;
+    let Sorted { mut candidates, mut users } = sorted;
 
     // Whether each of those who lose their account now is gone, rather than disabled.
     let mut leaving: HashMap<AnchorHash, bool> = candidates
@@ -66,14 +89,13 @@ pub async fn plan_ending(
         .collect();
     let inactive_and_gone = users.iter().filter(|user| user.snapshot == InSnapshot::Gone);
     leaving.extend(inactive_and_gone.map(|user| (user.anchor.hash(), true)));
-    let hand_overs = plan_hand_overs(context, seen, &leaving).await?;
+    let hand_overs = plan_hand_overs(context, seen, &leaving, &mut users).await?;
     let replaced: Vec<AnchorHash> = hand_overs
         .iter()
         .filter(|change| change.with_account)
         .map(|change| change.from.anchor.hash())
         .collect();
     candidates.retain(|(candidate, _)| !replaced.contains(&candidate.anchor.hash()));
-    forgotten.extend(replaced.iter().filter(|hash| !seen.planner.has_seen(hash)));
 
     let limits = &context.connection.safety;
     let deprovision = if context.connection.options.deprovision { Deprovision::On } else { Deprovision::Off };
@@ -88,13 +110,13 @@ pub async fn plan_ending(
     Ok(Ending { hand_overs, users, removals, after_removal, forgotten })
 }
 
-/// What can be done after a read that was not complete: nobody is removed, and nobody is taken to be gone.
-/// Entries whose predecessor was known to be gone before still take its place.
-pub async fn plan_without_proof(context: &ScanContext<'_>, seen: &mut Seen<'_>) -> Result<Ending, ScanError> {
-    let hand_overs = plan_hand_overs(context, seen, &HashMap::new()).await?;
+/// What can be done all the same: entries whose predecessor was known to be gone before take its place.
+async fn plan_without_proof(context: &ScanContext<'_>, seen: &mut Seen<'_>) -> Result<Ending, ScanError> {
+    let mut users = Vec::new();
+    let hand_overs = plan_hand_overs(context, seen, &HashMap::new(), &mut users).await?;
     Ok(Ending {
         hand_overs,
-        users: Vec::new(),
+        users,
         removals: Removals::Released(Vec::new()),
         after_removal: HashMap::new(),
         forgotten: Vec::new(),
@@ -198,11 +220,13 @@ impl Sorted {
     }
 }
 
-/// Entries that had to wait for a user name and need not any more.
+/// Entries that had to wait for a user name and need not any more. Those who go on waiting, but for another entry than
+/// before, are added to `users`.
 async fn plan_hand_overs(
     context: &ScanContext<'_>,
     seen: &mut Seen<'_>,
     leaving: &HashMap<AnchorHash, bool>,
+    users: &mut Vec<PlannedUser>,
 ) -> Result<Vec<HandOver>, ScanError> {
     let mut waiting = std::mem::take(&mut seen.conflicts);
     let mut after = None;
@@ -214,26 +238,47 @@ async fn plan_hand_overs(
             break;
         }
     }
+    // Who has no account comes first: it can take one over together with the name.
+    waiting.sort_by_key(has_account);
+    let names: Vec<UserName> = waiting.iter().filter_map(wanted).cloned().collect();
+    let owners = context.store.fetch_name_owners(&names, (context.clock)()).await?;
+    let stuck: HashSet<Anchor> = waiting.iter().map(|user| user.anchor.clone()).collect();
     let mut hand_overs: Vec<HandOver> = Vec::new();
-    for to in waiting {
+    for mut to in waiting {
+        let owner = wanted(&to).and_then(|name| owners.get(&name.folded()));
+        if owner.is_none() && to.plan == RecordPlan::Nothing {
+            // Whoever had the name left so long ago that it is forgotten.
+            users.extend(with_free_name(to));
+            continue;
+        }
+        let owner = owner.filter(|owner| **owner != to.anchor).cloned();
+        // The name may have passed to another entry since.
+        if let Some(owner) = owner.filter(|owner| to.conflict.as_ref() != Some(owner)) {
+            to.conflict = Some(owner.clone());
+            if to.plan == RecordPlan::Nothing {
+                to.plan = RecordPlan::Mark(Status::Conflict { with: owner });
+            }
+        }
         let Some(owner) = &to.conflict else { continue };
         // An owner without a record is new in this read, which a dry run does not write down: it has the name.
         let from = context.store.fetch_record(owner.hash()).await?;
-        let Some(from) =
-            from.filter(|from| !hand_overs.iter().any(|earlier| earlier.from.anchor == from.anchor))
-        else {
-            seen.summary.conflicts += 1;
-            continue;
-        };
-        let left = match leaving.get(&from.anchor.hash()) {
+        let from = from.filter(|from| !hand_overs.iter().any(|earlier| earlier.from.anchor == from.anchor));
+        let left = from.as_ref().is_some_and(|from| match leaving.get(&from.anchor.hash()) {
             Some(gone) => *gone,
             None => !matches!(from.desired, Some(Desired::Present(_))),
-        };
-        if left || wants_another_name(&from, &to, seen) {
-            let has_account = to.record.as_ref().is_some_and(|record| record.link.is_some());
-            hand_overs.push(HandOver { from, to, with_account: left && !has_account });
-        } else {
-            seen.summary.conflicts += 1;
+        });
+        match from {
+            Some(from) if left || !stuck.contains(&from.anchor) && gives_name_up(&from, &to, seen) => {
+                let with_account = left && !has_account(&to);
+                // Who is in scope still, disabled, stays in the snapshot.
+                let gone = with_account && !seen.planner.has_seen(&from.anchor.hash());
+                let snapshot = if gone { InSnapshot::Gone } else { InSnapshot::AsItWas };
+                hand_overs.push(HandOver { from, to, with_account, snapshot });
+            }
+            _ => {
+                seen.summary.conflicts += 1;
+                users.extend(matches!(to.plan, RecordPlan::Mark(_)).then_some(to));
+            }
         }
     }
     seen.summary.handed_over += hand_overs.len() as u64;
@@ -254,16 +299,30 @@ fn known_conflict(record: UserRecord, seen: &Seen<'_>) -> Option<PlannedUser> {
     })
 }
 
-/// Whether the entry that has the contested name wants another one by now.
-fn wants_another_name(from: &UserRecord, to: &PlannedUser, seen: &Seen<'_>) -> bool {
+/// A user who waited for a name that is nobody's any more.
+fn with_free_name(user: PlannedUser) -> Option<PlannedUser> {
+    let record = user.record.as_ref()?;
+    let desired = record.desired.clone()?;
+    let status = status_for(&desired, Some(record));
+    Some(PlannedUser { plan: RecordPlan::Desire { desired, status }, conflict: None, ..user })
+}
+
+/// Whether the entry that has the contested name has got another one by now, or is about to. Who waits for a name does
+/// not give up the one it has, nor does one whom the target refuses the other; should they wait in a circle, a person
+/// decides.
+fn gives_name_up(from: &UserRecord, to: &PlannedUser, seen: &Seen<'_>) -> bool {
     let Some(contested) = wanted(to) else { return false };
+    if !matches!(from.status, Status::Settled | Status::Pending) {
+        return false;
+    }
     if let Some(new) = seen.names.new_name(&from.anchor) {
         return new != contested.folded();
     }
-    let now = from.desired.as_ref().and_then(Desired::user_name);
-    // Two who want each other's names would both have to go first; a person decides.
-    let swap = from.status == Status::Conflict { with: to.anchor.clone() };
-    !swap && now.is_some_and(|now| now != contested)
+    from.desired.as_ref().and_then(Desired::user_name).is_some_and(|now| now != contested)
+}
+
+fn has_account(user: &PlannedUser) -> bool {
+    user.record.as_ref().is_some_and(|record| record.link.is_some())
 }
 
 fn wanted(user: &PlannedUser) -> Option<&UserName> {

@@ -11,9 +11,9 @@ mod planning;
 mod summary;
 
 pub use apply::scan;
-pub use ending::{Ending, HandOver, plan_ending, plan_without_proof};
+pub use ending::{Ending, HandOver, plan_ending};
 pub use planning::{PlannedUser, Planning, Seen};
-pub use summary::ScanSummary;
+pub use summary::{Nameless, ScanSummary};
 
 use model::UnixSeconds;
 use runtime::Connection;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use model::{Anchor, Desired, UserName};
+use model::{Anchor, Desired, UnixSeconds, UserName};
 use store::{Store, StoreError};
 
 use plan::RecordPlan;
@@ -22,9 +22,10 @@ impl Names {
         &mut self,
         store: &Store,
         users: &mut [PlannedUser],
+        now: UnixSeconds,
     ) -> Result<(), StoreError> {
         let wanted: Vec<UserName> = users.iter().filter_map(wanted_name).cloned().collect();
-        let owners: HashMap<String, Anchor> = store.fetch_name_owners(&wanted).await?;
+        let owners: HashMap<String, Anchor> = store.fetch_name_owners(&wanted, now).await?;
         for user in users.iter_mut() {
             self.note_renaming(user);
             let Some(name) = wanted_name(user).map(UserName::folded) else { continue };

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use directory::{Read, Sighting};
-use model::{Anchor, AnchorHash, CompleteRead, DnKey, Fingerprint, Incomplete, UserRecord};
+use model::{Anchor, AnchorHash, CompleteRead, DnKey, Fingerprint, Incomplete, UnixSeconds, UserRecord};
 use plan::{Change, RecordPlan, RemovalCandidate, ScanPlanner, Sight, plan_change};
 use store::{Snapshot, Store};
 
 use crate::names::Names;
-use crate::{ScanContext, ScanError, ScanSummary};
+use crate::{Nameless, ScanContext, ScanError, ScanSummary};
 
 /// One user whom this scan is about to change.
 #[derive(Clone, Debug)]
@@ -38,10 +38,14 @@ pub(crate) enum InSnapshot {
     Gone,
 }
 
+/// How many entries that can't be identified are named.
+const NAMELESS_SHOWN: usize = 20;
+
 /// A read in progress, planned as it goes.
 pub struct Planning<'a, 'd> {
     read: Read<'d>,
     store: &'a Store,
+    clock: fn() -> UnixSeconds,
     seen: Seen<'a>,
     broken: Option<Incomplete>,
 }
@@ -71,7 +75,7 @@ impl<'a, 'd> Planning<'a, 'd> {
             conflicts: Vec::new(),
             summary: ScanSummary::default(),
         };
-        Self { read, store: context.store, seen, broken: None }
+        Self { read, store: context.store, clock: context.clock, seen, broken: None }
     }
 
     /// The numbers so far.
@@ -108,7 +112,7 @@ impl<'a, 'd> Planning<'a, 'd> {
                 }
             }
         }
-        self.seen.names.find_conflicts(self.store, &mut users).await?;
+        self.seen.names.find_conflicts(self.store, &mut users, (self.clock)()).await?;
         self.seen.conflicts.extend(users.iter().filter(|user| user.conflict.is_some()).cloned());
         Ok(Some(users))
     }
@@ -137,9 +141,15 @@ impl Seen<'_> {
         for sighting in sightings {
             let entry = match sighting {
                 Sighting::Entry(entry) => entry,
-                Sighting::Unidentified { why, .. } => {
+                Sighting::Unidentified { dn, why } => {
                     self.summary.unidentified += 1;
-                    tracing::warn!("an entry can't be identified: {why}; nobody is removed after this read");
+                    // Where one lacks the id, all may, and the first few tell as much.
+                    if self.summary.nameless.len() < NAMELESS_SHOWN {
+                        tracing::warn!(
+                            "an entry can't be identified: {why}; nobody is removed after this read"
+                        );
+                        self.summary.nameless.push(Nameless { dn, why });
+                    }
                     continue;
                 }
             };

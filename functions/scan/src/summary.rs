@@ -2,6 +2,15 @@
 
 use serde::Serialize;
 
+/// An entry that can't be identified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Nameless {
+    /// Where it is, as far as that could be read.
+    pub dn: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// What a scan found, in numbers of users.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ScanSummary {
@@ -29,6 +38,9 @@ pub struct ScanSummary {
     pub repeated: u64,
     /// Entries without a usable anchor.
     pub unidentified: u64,
+    /// The first of them, for whoever reads the answer. They name persons, so they go into no log and no state.
+    #[serde(skip)]
+    pub nameless: Vec<Nameless>,
     /// Whether the read saw everybody. If not, nobody was removed.
     pub complete: bool,
     /// Why it did not.

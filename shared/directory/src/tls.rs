@@ -80,13 +80,18 @@ fn explain(error: &rustls::Error) -> (String, &'static str) {
 
 fn explain_certificate(invalid: &CertificateError) -> (String, &'static str) {
     use CertificateError::{
-        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
-        UnknownIssuer,
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+        NotValidYetContext, UnknownIssuer,
     };
     match invalid {
         UnknownIssuer => (
             "the server's certificate was signed by an authority that is not trusted".to_owned(),
             "give that authority's certificate as the directory's CA; if you did, this may be another server",
+        ),
+        // The authority's name is known and its key is another: it was made anew.
+        BadSignature => (
+            "the server's certificate was not signed by the given authority's key".to_owned(),
+            "give the authority's current certificate as the directory's CA; it may have been renewed",
         ),
         NotValidForName | NotValidForNameContext { .. } => (
             invalid.to_string(),

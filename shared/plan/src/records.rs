@@ -106,7 +106,10 @@ pub fn status_for(desired: &Desired, record: Option<&UserRecord>) -> Status {
     match desired {
         Desired::Present(user) => {
             let same = applied.is_some_and(|applied| applied.fingerprint == user.update_fingerprint());
-            if same { Status::Settled } else { Status::Pending }
+            // Work that was not settled may have been done without our hearing of it. Then the account is no longer
+            // what was applied last, and going back to that is work too.
+            let settled = record.is_some_and(|record| record.status == Status::Settled);
+            if same && settled { Status::Settled } else { Status::Pending }
         }
         // Nobody is linked, but an account of that name may be there.
         Desired::Absent { user_name: Some(_), reason: Departure::Disabled } if link.is_none() => {

@@ -1,0 +1,9 @@
+//! What holds for every directory, every situation and every number of removals.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly, helpers included")]
+
+mod arbitrary;
+
+mod decisions;
+mod removals;
+mod scans;

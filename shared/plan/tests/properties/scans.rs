@@ -1,0 +1,225 @@
+//! Scans in a row, without a directory or a store: a snapshot and records that are brought up to date as the plan says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{
+    Anchor, AnchorHash, Attributes, Desired, Entry, Fingerprint, Status, UnixSeconds, UserRecord, ValueKind,
+    Version,
+};
+use plan::{
+    Change, Mapping, Observation, RecordPlan, Rules, ScanPlanner, Sight,
+    mapping::Rule,
+    plan_change, plan_departure,
+    status::{AccountStatus, StatusRule},
+};
+use proptest::{collection::btree_map, option, prelude::*, sample::select};
+
+use crate::arbitrary::complete;
+
+/// A person in the directory; without a mail address nobody can be made of it.
+#[derive(Clone, Debug)]
+struct Person {
+    place: u8,
+    mail: Option<&'static str>,
+    title: Option<&'static str>,
+    enabled: bool,
+}
+
+fn person() -> impl Strategy<Value = Person> {
+    let mail = option::weighted(0.9, select(vec!["ada@acme.test", "grace@acme.test", "wei@acme.test"]));
+    let title = option::of(select(vec!["Engineer", "Chief"]));
+    (0..3_u8, mail, title, prop::bool::weighted(0.7)).prop_map(|(place, mail, title, enabled)| Person {
+        place,
+        mail,
+        title,
+        enabled,
+    })
+}
+
+/// A directory by the people's numbers.
+type Directory = BTreeMap<u8, Person>;
+
+fn directory() -> impl Strategy<Value = Directory> {
+    btree_map(0..30_u8, person(), 0..20)
+}
+
+fn entries(directory: &Directory) -> Vec<Entry> {
+    let entry = |(number, person): (&u8, &Person)| {
+        let Person { place, mail, title, enabled } = person;
+        let status = Some(if *enabled { "active" } else { "disabled" });
+        let pairs = [("mail", *mail), ("title", *title), ("employeeType", status)];
+        Entry {
+            anchor: anchor(*number),
+            dn: format!("uid={number},ou={place},dc=test"),
+            attributes: pairs
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect::<Attributes>(),
+        }
+    };
+    directory.iter().map(entry).collect()
+}
+
+fn anchor(number: u8) -> Anchor {
+    Anchor::from_text(&format!("anchor-{number}")).unwrap()
+}
+
+fn rules(provision_disabled: bool) -> Rules {
+    let text = |attribute: &str| Rule::plain(attribute, ValueKind::Text);
+    Rules {
+        mapping: Mapping::new(text("mail"), BTreeMap::from([("title".into(), text("title"))])),
+        status: StatusRule::Flag {
+            attribute: "employeeType".into(),
+            value: "disabled".into(),
+            means: AccountStatus::Disabled,
+            default: AccountStatus::Enabled,
+        },
+        provision_disabled,
+        dialect: "test".into(),
+    }
+}
+
+/// What the last scan left behind.
+#[derive(Default)]
+struct Remembered {
+    snapshot: BTreeMap<AnchorHash, Fingerprint>,
+    records: BTreeMap<AnchorHash, UserRecord>,
+}
+
+/// What one scan found.
+struct Scanned {
+    changes: Vec<Change>,
+    departed: Vec<AnchorHash>,
+    repeated: usize,
+    unchanged: usize,
+}
+
+impl Remembered {
+    fn scan(&self, rules: &Rules, entries: &[Entry]) -> Scanned {
+        let known: Vec<_> = self.snapshot.iter().map(|(hash, print)| (*hash, *print)).collect();
+        let mut planner = ScanPlanner::new(rules, &known);
+        let mut scanned = Scanned { changes: Vec::new(), departed: Vec::new(), repeated: 0, unchanged: 0 };
+        for entry in entries {
+            match planner.look_at(entry) {
+                Sight::Unchanged => scanned.unchanged += 1,
+                Sight::Changed(change) => scanned.changes.push(*change),
+                Sight::Repeated(_) => scanned.repeated += 1,
+            }
+        }
+        assert!(entries.iter().all(|entry| planner.has_seen(&entry.anchor.hash())));
+        scanned.departed = planner.departed(&complete());
+        scanned
+    }
+
+    /// Writes down what a scan found, as far as nobody has an account.
+    fn apply(&mut self, scanned: &Scanned) {
+        for change in &scanned.changes {
+            let hash = change.anchor.hash();
+            let plan = plan_change(change, self.records.get(&hash));
+            self.write(&change.anchor, Some(change.dn), plan);
+            self.snapshot.insert(hash, change.fingerprint);
+        }
+        for hash in &scanned.departed {
+            if let Some(record) = self.records.get(hash).cloned() {
+                let plan = plan_departure(&record, model::Departure::Deleted);
+                self.write(&record.anchor, None, plan);
+            }
+            self.snapshot.remove(hash);
+        }
+    }
+
+    fn write(&mut self, anchor: &Anchor, dn: Option<model::DnKey>, plan: RecordPlan) {
+        let record = self.records.entry(anchor.hash()).or_insert_with(|| UserRecord {
+            anchor: anchor.clone(),
+            dn: None,
+            desired: None,
+            version: Version(0),
+            removal_released: false,
+            link: None,
+            status: Status::Settled,
+            attempts: 0,
+            next_attempt: UnixSeconds(0),
+        });
+        match plan {
+            RecordPlan::Nothing => {}
+            RecordPlan::Desire { desired, status } => {
+                (record.desired, record.status, record.dn) = (Some(desired), status, dn);
+            }
+            RecordPlan::Mark(status) => (record.status, record.dn) = (status, dn),
+            RecordPlan::Remove(candidate) => panic!("nobody has an account to lose: {candidate:?}"),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn planning_after_applying_is_empty(
+        directories in proptest::collection::vec(directory(), 1..5), provision_disabled: bool,
+    ) {
+        let rules = rules(provision_disabled);
+        let mut remembered = Remembered::default();
+        for directory in &directories {
+            let entries = entries(directory);
+            let before: BTreeSet<AnchorHash> = remembered.snapshot.keys().copied().collect();
+            let scanned = remembered.scan(&rules, &entries);
+            let now: BTreeSet<AnchorHash> = entries.iter().map(|entry| entry.anchor.hash()).collect();
+            let departed: BTreeSet<AnchorHash> = scanned.departed.iter().copied().collect();
+            prop_assert_eq!(departed, before.difference(&now).copied().collect::<BTreeSet<_>>());
+            let changed: BTreeSet<AnchorHash> =
+                scanned.changes.iter().map(|change| change.anchor.hash()).collect();
+            prop_assert!(now.difference(&before).all(|newcomer| changed.contains(newcomer)), "{changed:?}");
+            remembered.apply(&scanned);
+
+            let again = remembered.scan(&rules, &entries);
+            prop_assert!(again.changes.is_empty() && again.departed.is_empty(), "{:?}", again.changes);
+            prop_assert_eq!(again.unchanged, entries.len());
+            // Even without a snapshot, as after a crash, the records know.
+            let forgetful = Remembered { snapshot: BTreeMap::new(), records: remembered.records.clone() };
+            for change in forgetful.scan(&rules, &entries).changes {
+                let record = forgetful.records.get(&change.anchor.hash());
+                prop_assert_eq!(plan_change(&change, record), RecordPlan::Nothing);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_entries_does_not_matter(
+        first in directory(), second in directory(), shuffled in any::<prop::sample::Index>(),
+    ) {
+        let rules = rules(false);
+        let mut remembered = Remembered::default();
+        remembered.apply(&remembered.scan(&rules, &entries(&first)));
+        let mut reordered = entries(&second);
+        let expected = remembered.scan(&rules, &reordered);
+        reordered.reverse();
+        let at = if reordered.is_empty() { 0 } else { shuffled.index(reordered.len()) };
+        reordered.rotate_left(at);
+        // Each of them twice: the first time counts.
+        let twice = reordered.iter().flat_map(|entry| [entry.clone(), entry.clone()]).collect::<Vec<_>>();
+        let found = remembered.scan(&rules, &twice);
+        prop_assert_eq!(found.repeated, reordered.len());
+        prop_assert_eq!(found.departed, expected.departed);
+        let sorted = |changes: Vec<Change>| {
+            let by_anchor: BTreeMap<Anchor, Fingerprint> =
+                changes.into_iter().map(|change| (change.anchor, change.fingerprint)).collect();
+            by_anchor
+        };
+        prop_assert_eq!(sorted(found.changes), sorted(expected.changes));
+    }
+
+    #[test]
+    fn a_change_is_seen_exactly_when_it_changes_the_user(before in person(), after in person()) {
+        let rules = rules(true);
+        let mut remembered = Remembered::default();
+        let observe = |person: &Person| {
+            let entries = entries(&BTreeMap::from([(1, person.clone())]));
+            (plan::observe(&rules, &entries[0]), entries)
+        };
+        let ((old, old_entries), (new, new_entries)) = (observe(&before), observe(&after));
+        remembered.apply(&remembered.scan(&rules, &old_entries));
+        let changed = !remembered.scan(&rules, &new_entries).changes.is_empty();
+        prop_assert_eq!(changed, old != new || before.place != after.place);
+        let mappable = |observation: &Observation| matches!(observation, Observation::Wanted(Desired::Present(_)));
+        prop_assert_eq!(mappable(&new), after.mail.is_some());
+    }
+}
