@@ -1,12 +1,12 @@
 //! A dry run: the scan's planning and provisioning's decisions, with nothing applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 use futures::{StreamExt, stream};
 use model::{Anchor, AnchorHash, Desired, Status, UserRecord};
 use plan::{RecordPlan, Removals};
-use scan::{HandOver, PlannedUser, Planning, Seen, plan_ending, plan_without_proof};
+use scan::{HandOver, PlannedUser, Planning, Seen, plan_ending};
 use target::Target;
 
 use crate::commands::plan::PlanSummary;
@@ -35,8 +35,8 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
     let mut directory = session.ends.directory().await?;
     let context = session.scan_context();
     let snapshot = session.store.fetch_snapshot().await?;
-    let mut preview =
-        Preview { session, shown, sink, target: &target, actions: BTreeMap::new(), unchanged: 0 };
+    let (actions, conflicts) = Default::default();
+    let mut preview = Preview { session, shown, sink, target: &target, actions, conflicts, unchanged: 0 };
 
     let mut planning = Planning::new(&context, &snapshot, directory.read().await?);
     while let Some(users) = planning.next().await? {
@@ -44,11 +44,8 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
         preview.users(users).await?;
     }
     let (mut seen, verdict) = planning.finish().await;
-    let ending = match verdict {
-        Ok(proof) => plan_ending(&context, &mut directory, &mut seen, &proof).await?,
-        Err(_) => plan_without_proof(&context, &mut seen).await?,
-    };
-    ending.hand_overs.iter().try_for_each(|change| preview.hand_over(change))?;
+    let ending = plan_ending(&context, &mut directory, &mut seen, verdict).await?;
+    preview.hand_overs(ending.hand_overs).await?;
     preview.users(ending.users).await?;
     preview.removals(ending.removals).await?;
     preview.pending(&seen).await?;
@@ -61,6 +58,7 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
         actions,
         complete: summary.complete,
         incomplete: summary.incomplete,
+        unidentified: summary.nameless,
     })
 }
 
@@ -70,6 +68,8 @@ struct Preview<'a, S> {
     sink: &'a mut S,
     target: &'a Target,
     actions: BTreeMap<&'static str, u64>,
+    /// Those whose name another entry has, unless that one turns out at the end to be gone.
+    conflicts: Vec<(AnchorHash, Item)>,
     unchanged: u64,
 }
 
@@ -81,7 +81,8 @@ impl<S: PlanSink> Preview<'_, S> {
             match (plan, conflict) {
                 (RecordPlan::Desire { desired, .. }, Some(with)) => {
                     let why = format!("another entry has this user name ({with})");
-                    self.say(self.shown.item(&anchor, desired.user_name(), "conflict", why))?;
+                    let item = self.shown.item(&anchor, desired.user_name(), "conflict", why);
+                    self.conflicts.push((anchor.hash(), item));
                 }
                 (RecordPlan::Desire { desired, status }, None) if status.is_due() => {
                     looks.push(Look { anchor, record, desired, released: false });
@@ -126,16 +127,36 @@ impl<S: PlanSink> Preview<'_, S> {
         Ok(())
     }
 
-    fn hand_over(&mut self, change: &HandOver) -> Result<()> {
-        let HandOver { from, to, with_account } = change;
-        let desired = match (&to.plan, &to.record) {
-            (RecordPlan::Desire { desired, .. }, _) => Some(desired),
-            (_, Some(record)) => record.desired.as_ref(),
-            _ => None,
-        };
-        let what = if *with_account { "the account" } else { "the user name" };
-        let why = format!("takes over {what} of {}, which the directory replaced", from.anchor);
-        self.say(self.shown.item(&to.anchor, desired.and_then(Desired::user_name), "take-over", why))
+    /// Who takes whose place, what that changes in the account, and whose conflict stays.
+    async fn hand_overs(&mut self, changes: Vec<HandOver>) -> Result<()> {
+        let takers: HashSet<AnchorHash> = changes.iter().map(|change| change.to.anchor.hash()).collect();
+        let conflicts = std::mem::take(&mut self.conflicts);
+        let stay = conflicts.into_iter().filter(|(hash, _)| !takers.contains(hash));
+        stay.into_iter().try_for_each(|(_, item)| self.say(item))?;
+
+        let mut looks = Vec::new();
+        for HandOver { from, to, with_account, .. } in changes {
+            let PlannedUser { anchor, record, plan, .. } = to;
+            let known = record.as_ref().and_then(|record| record.desired.clone());
+            let planned = match plan {
+                RecordPlan::Desire { desired, .. } => Some(desired),
+                _ => known,
+            };
+            let Some(desired) = planned else { continue };
+            let what = match with_account {
+                true => format!("takes over the account of {}, whose place it takes", from.anchor),
+                false => format!("takes the user name that {} gives up", from.anchor),
+            };
+            self.say(self.shown.item(&anchor, desired.user_name(), "take-over", what))?;
+            let own = record.and_then(|record| record.link);
+            let link = if with_account { from.link.clone().or(own) } else { own };
+            if link.is_some() {
+                let record =
+                    UserRecord { anchor: anchor.clone(), desired: Some(desired.clone()), link, ..from };
+                looks.push(Look { anchor, record: Some(record), desired, released: false });
+            }
+        }
+        self.look_at(looks).await
     }
 
     async fn removals(&mut self, removals: Removals) -> Result<()> {

@@ -1,11 +1,13 @@
 //! `provisioner check`: proves each part of the configuration by using it.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::Result;
 use directory::Sighting;
-use model::{Desired, DesiredUser, Entry, Managed, Value};
+use model::{Desired, DesiredUser, Entry, Managed, TargetAttribute, Value};
 use plan::{Observation, observe};
+use scan::Nameless;
 use serde::Serialize;
 use target::TargetError;
 
@@ -86,7 +88,7 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
             Err(incomplete) => break Err(incomplete),
         }
     };
-    let Counts { entries, disabled, unmappable, problem, example } = counts;
+    let Counts { entries, disabled, unmappable, problem, nameless, example } = counts;
     match ended {
         Ok(_) if entries == 0 => {
             report.bad(
@@ -99,6 +101,9 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
             report.bad("scope", format!("{incomplete}; nobody would be removed after such a read"))
         }
     }
+    if let Some(Nameless { dn, why }) = nameless {
+        report.bad("anchor", format!("{dn}: {why}"));
+    }
     if unmappable > 0 {
         report.bad(
             "mapping",
@@ -106,8 +111,8 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
         );
     }
     let (entry, user) = example?;
-    let masked = mask(&user);
-    report.good("mapping", format!("{} becomes {masked}", entry.anchor));
+    let shown = mask(&user, &ends.connection.rules.mapping.masked());
+    report.good("mapping", format!("{} becomes {shown}", entry.anchor));
     Some(user)
 }
 
@@ -117,12 +122,19 @@ struct Counts {
     disabled: u64,
     unmappable: u64,
     problem: Option<String>,
+    nameless: Option<Nameless>,
     example: Option<(Entry, DesiredUser)>,
 }
 
 impl Counts {
     fn take(&mut self, ends: &Ends, sighting: Sighting) {
-        let Sighting::Entry(entry) = sighting else { return };
+        let entry = match sighting {
+            Sighting::Entry(entry) => entry,
+            Sighting::Unidentified { dn, why } => {
+                self.nameless.get_or_insert(Nameless { dn, why });
+                return;
+            }
+        };
         self.entries += 1;
         let observation = observe(&ends.connection.rules, &entry);
         match observation {
@@ -140,12 +152,15 @@ impl Counts {
     }
 }
 
-/// A mapped user of whom no more is shown than the first letter of each value.
-fn mask(user: &DesiredUser) -> String {
-    let first = |text: &str| text.chars().next().map(|c| format!("{c}•••")).unwrap_or_default();
-    let mut shown = vec![format!("userName {}", first(user.user_name.as_str()))];
+/// A mapped user of whom no more is shown than the first letter of each value, and of masked ones not even that.
+fn mask(user: &DesiredUser, masked: &BTreeSet<TargetAttribute>) -> String {
+    let first = |attribute: &TargetAttribute, text: &str| {
+        let letter = text.chars().next().filter(|_| !masked.contains(attribute));
+        format!("{attribute} {}•••", letter.map(String::from).unwrap_or_default())
+    };
+    let mut shown = vec![first(&"userName".into(), user.user_name.as_str())];
     let managed = user.attributes.iter().map(|(attribute, managed)| match managed {
-        Managed::Set(Value::Text(text)) => format!("{attribute} {}", first(text)),
+        Managed::Set(Value::Text(text)) => first(attribute, text),
         Managed::Set(_) => format!("{attribute} •••"),
         Managed::Clear => format!("{attribute} (empty)"),
     });

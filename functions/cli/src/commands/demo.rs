@@ -49,7 +49,7 @@ pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
     say(out, &format!("The target saw {calls} calls, {writes} of them writes."))?;
     ensure!(calls == 0, "an unchanged run made {calls} calls");
 
-    heading(out, "6. A bad day: somebody empties the directory's people. Nobody is switched off")?;
+    heading(out, "6. A bad day: a wrong script empties the group. Nobody is switched off")?;
     disaster(&directory)?;
     let exit = sync::run(&session, false, out).await?;
     ensure!(exit == Exit::Held, "the removals were not held");

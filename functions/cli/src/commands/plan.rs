@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
+use scan::Nameless;
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::preview::{PlanSink, preview};
-use crate::report::{BAD, FAINT, HEADING, Item, Progress, Shown, paint};
+use crate::report::{FAINT, HEADING, Item, Progress, Shown, incomplete_read, paint};
 use crate::session::Session;
 
 /// A plan in numbers.
@@ -24,13 +25,14 @@ pub struct PlanSummary {
     pub complete: bool,
     /// Why it was not.
     pub incomplete: Option<String>,
+    /// Entries that could not be identified, up to a limit.
+    pub unidentified: Vec<Nameless>,
 }
 
 /// Shows a plan.
 pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
     let shown = Shown { masked: session.connection().rules.mapping.masked() };
     let mut printer = Printer { out, json, first: true, progress: Progress::start("reading", None) };
-    printer.begin()?;
     let summary = preview(session, &shown, &mut printer).await?;
     printer.end(&summary)?;
     Ok(match &summary {
@@ -54,21 +56,16 @@ struct Printer<'a, W> {
 }
 
 impl<W: Write> Printer<'_, W> {
-    fn begin(&mut self) -> Result<()> {
-        if self.json {
-            write!(self.out, "{{\"users\":[")?;
-        }
-        Ok(())
-    }
-
     fn end(self, summary: &PlanSummary) -> Result<()> {
-        let Self { out, json, progress, .. } = self;
+        let Self { out, json, first, progress } = self;
         drop(progress);
         if json {
-            writeln!(out, "\n],\"summary\":{}}}", serde_json::to_string(summary)?)?;
+            // What can't even be read has no beginning of an answer either.
+            let begin = if first { BEGIN } else { "" };
+            writeln!(out, "{begin}\n],\"summary\":{}}}", serde_json::to_string(summary)?)?;
             return Ok(());
         }
-        let PlanSummary { read, unchanged, actions, complete: _, incomplete } = summary;
+        let PlanSummary { read, unchanged, actions, complete: _, incomplete, unidentified } = summary;
         let mut words: Vec<String> =
             actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
         if words.is_empty() {
@@ -82,11 +79,7 @@ impl<W: Write> Printer<'_, W> {
             paint(FAINT, &format!("({read} in scope, {unchanged} unchanged)"))
         )?;
         if let Some(incomplete) = incomplete {
-            writeln!(
-                out,
-                "{} {incomplete}; nobody is removed",
-                paint(BAD, "The directory was not read completely:")
-            )?;
+            writeln!(out, "{}", incomplete_read(incomplete, unidentified))?;
         }
         Ok(())
     }
@@ -110,7 +103,10 @@ impl<W: Write> PlanSink for Printer<'_, W> {
     }
 }
 
+/// How the plan begins in JSON.
+const BEGIN: &str = "{\"users\":[";
+
 fn write_json(out: &mut impl Write, item: &Item, first: bool) -> Result<()> {
-    write!(out, "{}\n{}", if first { "" } else { "," }, serde_json::to_string(item)?)?;
+    write!(out, "{}\n{}", if first { BEGIN } else { "," }, serde_json::to_string(item)?)?;
     Ok(())
 }

@@ -7,12 +7,12 @@ use std::time::Instant;
 use anyhow::Result;
 use model::Status;
 use provision::Stop;
-use scan::ScanSummary;
+use scan::{Nameless, ScanSummary};
 use serde::Serialize;
 
 use crate::drive::{Tally, provision_due};
 use crate::exit::Exit;
-use crate::report::{BAD, FAINT, GOOD, HEADING, Item, Progress, Shown, item_of, paint};
+use crate::report::{BAD, FAINT, GOOD, HEADING, Item, Progress, Shown, incomplete_read, item_of, paint};
 use crate::session::Session;
 
 /// A removal that only turns up while provisioning gets one more scan in the same run.
@@ -45,6 +45,8 @@ pub struct SyncSummary {
     pub complete: bool,
     /// Why it was not.
     pub incomplete: Option<String>,
+    /// Entries that could not be identified, up to a limit.
+    pub unidentified: Vec<Nameless>,
     /// Calls to the target.
     pub calls: Calls,
     /// How long it took.
@@ -126,6 +128,7 @@ async fn summarise(
         pending: count(&["pending"]),
         complete: scanned.complete,
         incomplete: scanned.incomplete,
+        unidentified: scanned.nameless,
         calls: Calls { reads: calls.reads, writes: calls.writes },
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         waiting: waiting(session, shown).await?,
@@ -195,11 +198,7 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
     let style = if exit(summary) == Exit::Done { GOOD } else { BAD };
     writeln!(out, "{} {}", paint(style, &format!("Done: {}", words.join(", "))), paint(FAINT, &rest))?;
     if let Some(incomplete) = &summary.incomplete {
-        writeln!(
-            out,
-            "{} {incomplete}; nobody was removed",
-            paint(BAD, "The directory was not read completely:")
-        )?;
+        writeln!(out, "{}", incomplete_read(incomplete, &summary.unidentified))?;
     }
     match summary.done.stopped {
         Some(Stop::Unauthorized) => {

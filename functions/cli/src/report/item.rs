@@ -8,14 +8,14 @@ use model::{Anchor, Desired, DesiredUser, Managed, TargetAttribute, UserName, Va
 use plan::{Decision, Difference};
 use serde::Serialize;
 
-use super::{BAD, CHANGED, FAINT, GONE, NEW, paint};
+use super::{BAD, CHANGED, FAINT, GONE, NEW, paint, plain};
 
 /// One user in a plan or a report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Item {
     /// The entry's immutable id.
     pub anchor: String,
-    /// The name to show.
+    /// The name to show; where there is none, or it is masked, the entry's id stands for it.
     pub user_name: Option<String>,
     /// What is done: `create`, `create-inactive`, `link`, `update`, `reactivate`, `deactivate`, `delete`,
     /// `take-over`, `conflict`, `held`, `withheld`, `unmappable`, `failed`, `waits`.
@@ -49,8 +49,8 @@ impl Shown {
         if self.masked.contains(attribute) { "•••".into() } else { value.to_string() }
     }
 
-    fn name(&self, name: &UserName) -> String {
-        if self.masked.contains(&"userName".into()) { "•••".into() } else { name.to_string() }
+    fn name(&self, name: &UserName) -> Option<String> {
+        (!self.masked.contains(&"userName".into())).then(|| name.to_string())
     }
 
     fn difference(&self, difference: &Difference) -> ChangeLine {
@@ -93,7 +93,7 @@ impl Shown {
         action: &'static str,
         why: impl Into<String>,
     ) -> Item {
-        let user_name = name.map(|name| self.name(name));
+        let user_name = name.and_then(|name| self.name(name));
         Item { anchor: anchor.to_string(), user_name, action, why: why.into(), changes: Vec::new() }
     }
 
@@ -163,10 +163,10 @@ impl Item {
     /// The item as text, in one line and one more for each attribute.
     pub fn text(&self) -> String {
         let (mark, style) = self.mark();
-        let name = self.user_name.as_deref().unwrap_or("(no user name)");
+        let name = plain(self.user_name.as_deref().unwrap_or(&self.anchor));
         let mut text =
             format!("{} {name:<32} {}", paint(style, mark), paint(style, &format!("{:<16}", self.action)));
-        let _ = write!(text, " {}", paint(FAINT, &self.why));
+        let _ = write!(text, " {}", paint(FAINT, &plain(&self.why)));
         for ChangeLine { attribute, from, to } in &self.changes {
             let shown = match (from, to) {
                 (None, Some(to)) => quoted(to),
@@ -180,9 +180,9 @@ impl Item {
     }
 }
 
-/// A value as it is shown: what a directory holds must not move the terminal's cursor.
+/// A value as it is shown: not all of a long one.
 fn quoted(value: &str) -> String {
-    let clean: String = value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let clean = plain(value);
     let mut short: String = clean.chars().take(80).collect();
     if short.len() < clean.len() {
         short.push('…');

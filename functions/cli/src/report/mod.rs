@@ -4,7 +4,10 @@ mod item;
 mod outcome;
 mod progress;
 
+use std::fmt::Write as _;
+
 use anstyle::{AnsiColor, Style};
+use scan::Nameless;
 
 pub use item::{Item, Shown};
 pub use outcome::item_of;
@@ -24,6 +27,21 @@ pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub const HEADING: Style = Style::new().bold();
 /// Something beside the point.
 pub const FAINT: Style = Style::new().dimmed();
+
+/// That the directory was not read completely, why, and which entries could not be identified.
+pub fn incomplete_read(why: &str, nameless: &[Nameless]) -> String {
+    let mut text =
+        format!("{} {why}; nobody is removed", paint(BAD, "The directory was not read completely:"));
+    for Nameless { dn, why } in nameless {
+        let _ = write!(text, "\n      {}: {why}", plain(dn));
+    }
+    text
+}
+
+/// Text as it is shown: what a directory or a target holds must not move the terminal's cursor.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
 
 /// Text in a style. Where the output is no terminal, the style is taken off again on the way.
 pub fn paint(style: Style, text: &str) -> String {
