@@ -1,0 +1,110 @@
+//! What can go wrong, by what it means for the caller.
+
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+
+/// Why the queue could not be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueueError {
+    /// There is no such queue.
+    #[error("there is no queue {url}; deploy it or correct its URL")]
+    NoQueue {
+        /// The queue's URL.
+        url: String,
+    },
+    /// The credentials don't allow it.
+    #[error("access to the queue was denied; the role needs the right {action}")]
+    AccessDenied {
+        /// The right that is missing, as a policy names it.
+        action: &'static str,
+    },
+    /// The queue takes no more requests for now, and went on refusing while this was retried.
+    #[error("the queue took no more requests; try again later")]
+    Throttled,
+    /// The service could not be reached, or failed.
+    #[error("the queue could not be reached for {action}: {detail}")]
+    Unavailable {
+        /// What was tried.
+        action: &'static str,
+        /// How it failed.
+        detail: String,
+    },
+    /// The service refused the request itself, which is a mistake in this program or in the queue's set-up.
+    #[error("the queue refused {action} ({code})")]
+    Refused {
+        /// What was tried.
+        action: &'static str,
+        /// The service's code for the reason.
+        code: String,
+    },
+}
+
+/// Turns the SDK's error into its meaning.
+pub(crate) fn meaning<E>(action: &'static str, url: &str, error: &SdkError<E, HttpResponse>) -> QueueError
+where
+    E: ProvideErrorMetadata,
+{
+    let unavailable = |detail: &str| QueueError::Unavailable { action, detail: detail.to_owned() };
+    match error {
+        SdkError::ServiceError(service) => match service.err().code() {
+            Some(code) => by_code(action, url, code),
+            // What stands before the service, a gateway say, fails without a code.
+            None => {
+                let status = service.raw().status().as_u16();
+                if status >= 500 {
+                    unavailable(&format!("it answered with status {status}"))
+                } else {
+                    QueueError::Refused { action, code: format!("status {status}") }
+                }
+            }
+        },
+        SdkError::TimeoutError(_) => unavailable("it did not answer in time"),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => unavailable("connecting took too long"),
+        SdkError::DispatchFailure(failure) if failure.is_io() => unavailable("the connection failed"),
+        SdkError::DispatchFailure(_) => unavailable("no request could be sent; are there credentials?"),
+        SdkError::ResponseError(_) => unavailable("it answered with something that is not SQS's"),
+        _ => QueueError::Refused { action, code: "not sent".to_owned() },
+    }
+}
+
+/// The meaning of a code, for a whole request or one message of it. SQS gives some codes in the spelling of its older
+/// protocol, so both are here.
+pub(crate) fn by_code(action: &'static str, url: &str, code: &str) -> QueueError {
+    match code {
+        "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" => {
+            QueueError::NoQueue { url: url.to_owned() }
+        }
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthFailure"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException" => QueueError::AccessDenied { action },
+        // An encrypted queue asks the caller for a right on its key too.
+        "KMS.AccessDeniedException" | "KmsAccessDenied" => {
+            QueueError::AccessDenied { action: "kms:GenerateDataKey on the queue's key" }
+        }
+        "KMS.ThrottlingException"
+        | "KmsThrottled"
+        | "OverLimit"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "Throttling"
+        | "ThrottlingException" => QueueError::Throttled,
+        "InternalError"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException" => {
+            QueueError::Unavailable { action, detail: format!("it failed inside ({code})") }
+        }
+        _ => QueueError::Refused { action, code: code.to_owned() },
+    }
+}

@@ -1,0 +1,124 @@
+//! An endpoint that speaks SQS's JSON protocol and answers what a test tells it to.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::retry::RetryConfig;
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use model::{Anchor, Version};
+use queue::{Queue, WakeUp};
+use serde_json::{Value, json};
+
+/// What becomes of the message with this place in the request with this number.
+type Verdict = Arc<dyn Fn(usize, usize) -> Entry + Send + Sync>;
+
+/// What an endpoint says of one message.
+#[derive(Clone, Copy)]
+pub enum Entry {
+    Taken,
+    Failed { code: &'static str, sender_fault: bool },
+    Forgotten,
+}
+
+#[derive(Clone)]
+enum Script {
+    Entries(Verdict),
+    Fail(StatusCode, Value),
+}
+
+#[derive(Clone)]
+pub struct Endpoint {
+    url: String,
+    script: Script,
+    /// The bodies of all requests.
+    requests: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Endpoint {
+    /// Takes or refuses each message.
+    pub async fn of(verdict: impl Fn(usize, usize) -> Entry + Send + Sync + 'static) -> Self {
+        Self::start(Script::Entries(Arc::new(verdict))).await
+    }
+
+    /// Fails every request.
+    pub async fn failing(status: u16, body: Value) -> Self {
+        Self::start(Script::Fail(StatusCode::from_u16(status).unwrap(), body)).await
+    }
+
+    async fn start(script: Script) -> Self {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let endpoint = Self { url, script, requests: Arc::default() };
+        let router = Router::new().fallback(answer).with_state(endpoint.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        endpoint
+    }
+
+    pub fn queue(&self) -> Queue {
+        queue_at(&self.url)
+    }
+
+    pub fn requests(&self) -> Vec<Value> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+async fn answer(State(endpoint): State<Endpoint>, body: Bytes) -> Response {
+    // SQS's content type is one of its own, so this can't be left to the framework.
+    let request: Value = serde_json::from_slice(&body).unwrap();
+    let number = {
+        let mut requests = endpoint.requests.lock().unwrap();
+        requests.push(request.clone());
+        requests.len() - 1
+    };
+    let verdict = match &endpoint.script {
+        Script::Entries(verdict) => verdict,
+        Script::Fail(status, body) => return (*status, Json(body.clone())).into_response(),
+    };
+    let (mut successful, mut failed) = (Vec::new(), Vec::new());
+    for (place, entry) in request["Entries"].as_array().into_iter().flatten().enumerate() {
+        let id = &entry["Id"];
+        match verdict(number, place) {
+            Entry::Taken => successful.push(json!({ "Id": id, "MessageId": "m", "MD5OfMessageBody": "" })),
+            Entry::Failed { code, sender_fault } => {
+                failed.push(json!({ "Id": id, "Code": code, "SenderFault": sender_fault }));
+            }
+            Entry::Forgotten => {}
+        }
+    }
+    Json(json!({ "Successful": successful, "Failed": failed })).into_response()
+}
+
+/// A queue wherever this is, through a client that tries twice and does not wait for it.
+pub fn queue_at(url: &str) -> Queue {
+    let retry = RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(1));
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(without_proxy())
+        .region(Region::new("eu-west-1"))
+        .endpoint_url(url)
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .retry_config(retry)
+        .build();
+    Queue::new(Client::from_conf(config), &format!("{url}/000000000000/wake-ups"))
+}
+
+#[expect(deprecated, reason = "the versions that replace it take a proxy from the environment")]
+fn without_proxy() -> BehaviorVersion {
+    BehaviorVersion::v2025_01_17()
+}
+
+pub fn wake_ups(count: u64) -> Vec<WakeUp> {
+    let of = |number| WakeUp {
+        connection: "corp".to_owned(),
+        anchor: Anchor::from_text(&format!("anchor-{number}")).unwrap(),
+        version: Version(7),
+    };
+    (0..count).map(of).collect()
+}
