@@ -1,5 +1,6 @@
-//! What the end-to-end tests stand on: a real OpenLDAP, people to put into it, a wire that can be cut, and a directory
-//! in which the real `provisioner` binary runs.
+//! What the end-to-end tests stand on: a real OpenLDAP, people to put into it, a wire that can be cut, a directory in which
+//! the real `provisioner` binary runs, and what it runs on in the cloud: queues and secrets ([`Aws`]), the event source
+//! mapping between a queue and a function ([`Bridge`]), and functions on Lambda's runtime ([`Functions`]).
 //!
 //! Everything here is synchronous and works inside and outside an async test, because what is tested lives in other
 //! processes. Whatever starts also ends with its owner: each value stops its process, thread or directory on drop.
@@ -31,6 +32,7 @@ mod random;
 pub mod people;
 
 pub use people::{Group, Person};
+pub use random::Random;
 
 mod leash;
 mod ports;
@@ -51,6 +53,29 @@ pub use slapd_conf::{ADMIN_DN, BASE_DN, GROUPS_DN, PEOPLE_DN, READER_DN, SlapdOp
 mod proxy;
 
 pub use proxy::CuttingProxy;
+
+mod background;
+mod tools;
+
+mod aws;
+mod queue_depth;
+
+pub use aws::{Aws, QueueUrls};
+pub use queue_depth::QueueDepth;
+
+mod function;
+
+pub use function::Function;
+
+mod bridge;
+mod sqs_event;
+
+pub use bridge::{Bridge, BridgeOptions, Counters, Faults};
+
+mod lambda;
+mod sandbox;
+
+pub use lambda::{FunctionOptions, Functions};
 
 mod configuration;
 mod run;

@@ -35,7 +35,10 @@ impl Invocation {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         // What the developer has set for himself must not change what a test sees.
-        command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE").env("NO_COLOR", "1");
+        for variable in ["PROVISIONER_LOG", "RUST_LOG", "RUST_BACKTRACE"] {
+            command.env_remove(variable);
+        }
+        command.env("NO_COLOR", "1");
         Self { command, timeout: Duration::from_secs(120), kill_after: None }
     }
 

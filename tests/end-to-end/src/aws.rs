@@ -1,0 +1,210 @@
+//! Queues and secrets of a test's own, from moto: an implementation of AWS's services that has nothing to do with ours.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_sqs::{
+    config::{Credentials, SharedCredentialsProvider},
+    types::QueueAttributeName,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    background::Background,
+    leash::Leash,
+    ports,
+    queue_depth::{QueueDepth, queue_depth},
+    tools::python_tool,
+    wait,
+};
+
+/// Long, for a machine that is busy with something else: only a failure takes all of it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often another port is tried when the first was taken between looking and listening.
+const ATTEMPTS: u32 = 5;
+const REGION: &str = "eu-west-1";
+/// moto believes anybody.
+const KEY: &str = "test";
+
+/// A moto server on a free loopback port, with everything in memory. It ends on drop.
+pub struct Aws {
+    background: Background,
+    /// Before the directory, so that the server is gone before its log is.
+    _process: Leash,
+    _dir: TempDir,
+    endpoint: String,
+}
+
+/// A queue and where its messages go that were received too often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueUrls {
+    /// The queue.
+    pub url: String,
+    /// Its dead letters.
+    pub dead_letters: String,
+}
+
+impl Aws {
+    /// Starts the server and waits until it answers.
+    pub fn start() -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("moto-").tempdir().context("no directory for moto")?;
+        let background = Background::start("moto-client")?;
+        for attempt in 1.. {
+            let port = ports::free()?;
+            match launch(&dir, port) {
+                Ok(process) => {
+                    let endpoint = format!("http://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+                    return Ok(Self { background, _process: process, _dir: dir, endpoint });
+                }
+                Err(error) if attempt == ATTEMPTS => return Err(error),
+                Err(_) => {}
+            }
+        }
+        bail!("no attempt was made to start moto")
+    }
+
+    /// `http://127.0.0.1:PORT`, for all services.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// What an SDK's client needs to come here and nowhere else: nothing is read from the environment or from files.
+    pub fn sdk_config(&self) -> SdkConfig {
+        SdkConfig::builder()
+            .behavior_version(without_proxy())
+            .region(Region::new(REGION))
+            .endpoint_url(&self.endpoint)
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                KEY, KEY, None, None, "moto",
+            )))
+            .retry_config(RetryConfig::standard())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build())
+            .build()
+    }
+
+    /// The same for a program of its own: the variables that bring its clients here.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        [
+            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", KEY),
+            ("AWS_SECRET_ACCESS_KEY", KEY),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// A queue whose messages come back after this time, and go to a dead-letter queue (`NAME-dead`) instead of being
+    /// received more often than this.
+    pub fn create_queue(
+        &self,
+        name: &str,
+        visibility_timeout_seconds: u32,
+        max_receives: u32,
+    ) -> anyhow::Result<QueueUrls> {
+        let client = self.sqs();
+        let name = name.to_owned();
+        self.background.wait_for(async move {
+            let create = async |name: &str, attributes| {
+                let created =
+                    client.create_queue().queue_name(name).set_attributes(Some(attributes)).send().await;
+                let url = created.with_context(|| format!("the queue {name} can't be created"))?.queue_url;
+                url.context("a queue without a URL")
+            };
+            let dead_letters = create(&format!("{name}-dead"), HashMap::new()).await?;
+            let described = client
+                .get_queue_attributes()
+                .queue_url(&dead_letters)
+                .attribute_names(QueueAttributeName::QueueArn)
+                .send()
+                .await
+                .context("the dead-letter queue can't be described")?;
+            let arn = described.attributes.unwrap_or_default().remove(&QueueAttributeName::QueueArn);
+            let redrive = json!({ "deadLetterTargetArn": arn, "maxReceiveCount": max_receives });
+            let attributes = HashMap::from([
+                (QueueAttributeName::VisibilityTimeout, visibility_timeout_seconds.to_string()),
+                (QueueAttributeName::RedrivePolicy, redrive.to_string()),
+            ]);
+            Ok(QueueUrls { url: create(&name, attributes).await?, dead_letters })
+        })
+    }
+
+    /// How many messages a queue holds.
+    pub fn queue_depth(&self, url: &str) -> anyhow::Result<QueueDepth> {
+        let (client, url) = (self.sqs(), url.to_owned());
+        self.background.wait_for(async move { queue_depth(&client, &url).await })
+    }
+
+    /// Takes up to ten messages out of a queue for good, and gives their bodies.
+    pub fn take_messages(&self, url: &str) -> anyhow::Result<Vec<String>> {
+        let (client, url) = (self.sqs(), url.to_owned());
+        self.background.wait_for(async move {
+            let received = client.receive_message().queue_url(&url).max_number_of_messages(10).send().await?;
+            let mut bodies = Vec::new();
+            for message in received.messages.unwrap_or_default() {
+                client
+                    .delete_message()
+                    .queue_url(&url)
+                    .set_receipt_handle(message.receipt_handle)
+                    .send()
+                    .await?;
+                bodies.extend(message.body);
+            }
+            Ok(bodies)
+        })
+    }
+
+    /// A secret that holds this JSON.
+    pub fn create_secret(&self, name: &str, content: &Value) -> anyhow::Result<()> {
+        let request = self.secrets().create_secret().name(name).secret_string(content.to_string());
+        self.background.wait_for(async move { Ok(request.send().await.map(|_| ())?) })
+    }
+
+    /// Replaces what a secret holds: from now on, this is its current version.
+    pub fn rotate_secret(&self, name: &str, content: &Value) -> anyhow::Result<()> {
+        let request = self.secrets().put_secret_value().secret_id(name).secret_string(content.to_string());
+        self.background.wait_for(async move { Ok(request.send().await.map(|_| ())?) })
+    }
+
+    fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.sdk_config())
+    }
+
+    fn secrets(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&self.sdk_config())
+    }
+}
+
+fn launch(dir: &TempDir, port: u16) -> anyhow::Result<Leash> {
+    let log = dir.path().join("moto.log");
+    let output = File::create(&log)?;
+    let mut process = Leash::start(
+        Command::new(python_tool("python")?)
+            .args(["-c", include_str!("moto.py"), "-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(output.try_clone()?)
+            .stderr(output),
+    )
+    .context("cannot start moto")?;
+    // It listens when everything is loaded, so whoever gets a connection gets an answer.
+    let ready = wait::until(PATIENCE, || match process.ended() {
+        Some(status) => Some(Err(anyhow::anyhow!("moto ended with {status}"))),
+        None => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok().then_some(Ok(())),
+    });
+    let ready = ready.unwrap_or_else(|| Err(anyhow::anyhow!("moto doesn't answer after {PATIENCE:?}")));
+    ready.with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
+    Ok(process)
+}
+
+/// Loopback must not go through a proxy that the environment names.
+#[expect(deprecated, reason = "the versions that replace it take a proxy from the environment")]
+fn without_proxy() -> BehaviorVersion {
+    BehaviorVersion::v2025_01_17()
+}

@@ -1,0 +1,217 @@
+//! Functions on Lambda's runtime, as `cargo lambda watch` emulates it.
+//!
+//! What the emulator (cargo-lambda 1.9.2) does, as tried, and what follows from it:
+//!
+//! - By itself it builds: the first invocation of a function runs `cargo run --bin NAME`, and with `--concurrency` once
+//!   more for each further copy. In a workspace that would resolve features for one package alone and so build the
+//!   dependencies a second time, and it takes the lock of the build directory. With `--only-lambda-apis` it starts
+//!   nothing and serves the Runtime API to whoever asks at `/.rt/NAME`. So the tests start the binaries that are built
+//!   already, as many copies as they want, and can kill one.
+//! - It knows functions by the binaries in a manifest: another name is answered with 404, after running `cargo metadata`.
+//!   It gets a manifest of its own, in a temporary directory, with nothing but these names.
+//! - Each copy waits at `next`; an invocation goes to the first that asks. So copies are the concurrency. Up to a hundred
+//!   invocations of a function may wait; beyond that the emulator can lock up.
+//! - A function's error is status 500 with the error as the body, where Lambda says 200 with a header. [`Function`]
+//!   understands both.
+//! - An invocation is always answered, also one that was meant to run by itself (`X-Amz-Invocation-Type: Event`).
+//! - Its `--timeout` also ends a copy's waiting for work, with an answer that the runtime library panics at: don't use it.
+//! - The deadline it gives is in 1970, and an invocation whose process died is never answered. [`crate::sandbox`]
+//!   corrects both.
+//! - The requested path `/` is taken for an invocation of a default function and waits for ever: readiness is a connection.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    Function,
+    background::Background,
+    leash::Leash,
+    ports,
+    sandbox::{Sandbox, Setup},
+    tools::python_tool,
+    wait,
+};
+
+/// Long, for a machine that is busy with something else: only a failure takes all of it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often another port is tried when the first was taken between looking and listening.
+const ATTEMPTS: u32 = 5;
+
+/// A function to run.
+#[derive(Debug, Clone)]
+pub struct FunctionOptions {
+    /// Its name in the invoke API, also `AWS_LAMBDA_FUNCTION_NAME`.
+    pub name: String,
+    /// Its program.
+    pub binary: PathBuf,
+    /// How many copies run, which is how many invocations are worked on at the same time.
+    pub copies: usize,
+    /// Its environment: this and what Lambda sets, nothing of the test's own.
+    pub environment: Vec<(String, String)>,
+    /// How long one invocation may take. Then the process is killed.
+    pub timeout: Duration,
+}
+
+impl FunctionOptions {
+    /// One copy of the workspace's binary of this name, with a minute for each invocation.
+    pub fn new(name: &str, environment: Vec<(String, String)>) -> Self {
+        Self {
+            name: name.to_owned(),
+            binary: workspace_binary(name),
+            copies: 1,
+            environment,
+            timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Running functions. They end on drop.
+pub struct Functions {
+    /// First, so that the copies end before the emulator does.
+    background: Background,
+    _emulator: Leash,
+    dir: TempDir,
+    endpoint: String,
+    functions: BTreeMap<String, Function>,
+    /// With the names of their functions.
+    copies: Vec<(String, Arc<Sandbox>)>,
+}
+
+impl Functions {
+    /// Starts the emulator and all copies.
+    pub fn start(functions: Vec<FunctionOptions>) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("lambda-").tempdir().context("no directory for Lambda")?;
+        write_manifest(dir.path(), &functions)?;
+        for function in &functions {
+            let path = &function.binary;
+            anyhow::ensure!(path.exists(), "{} is missing: build it, or use ./tests/run", path.display());
+        }
+        let (emulator, endpoint) = start_emulator(dir.path())?;
+        let background = Background::start("lambda")?;
+        let (mut by_name, mut copies) = (BTreeMap::new(), Vec::new());
+        for function in functions {
+            // The sandbox answers at the deadline, so this patience is for an emulator that hangs, or for many who wait.
+            let patience = function.timeout * 2 + Duration::from_secs(60);
+            by_name.insert(function.name.clone(), Function::at(&endpoint, &function.name, patience)?);
+            for _ in 0..function.copies {
+                let sandbox = Arc::new(Sandbox::new(Setup {
+                    name: function.name.clone(),
+                    binary: function.binary.clone(),
+                    environment: function.environment.clone(),
+                    timeout: function.timeout,
+                    log: log(dir.path(), &function.name),
+                    runtime_api: format!("{endpoint}/.rt/{}", function.name),
+                })?);
+                let running = Arc::clone(&sandbox).run();
+                let log = log(dir.path(), &function.name);
+                background.spawn(async move {
+                    if let Err(error) = running.await {
+                        let _ = fs::write(log, format!("{error:#}\n"));
+                    }
+                });
+                copies.push((function.name.clone(), sandbox));
+            }
+        }
+        Ok(Self { background, _emulator: emulator, dir, endpoint, functions: by_name, copies })
+    }
+
+    /// `http://127.0.0.1:PORT`, where the invoke API is.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The function as its callers see it.
+    pub fn function(&self, name: &str) -> anyhow::Result<Function> {
+        self.functions.get(name).cloned().with_context(|| format!("there is no function {name}"))
+    }
+
+    /// Invokes a function and waits for its answer.
+    pub fn invoke(&self, name: &str, event: &Value) -> anyhow::Result<Value> {
+        let (function, event) = (self.function(name)?, event.clone());
+        self.background.wait_for(async move { function.invoke(event).await })
+    }
+
+    /// What all copies of a function have said so far.
+    pub fn log(&self, name: &str) -> String {
+        fs::read_to_string(log(self.dir.path(), name)).unwrap_or_default()
+    }
+
+    /// Kills one copy that works on an invocation, as nothing can prepare for, and says whether there was one. Another
+    /// takes its place.
+    pub fn kill_one_at_work(&self, name: &str) -> bool {
+        let mut of_name = self.copies.iter().filter(|(of, _)| of == name);
+        let at_work =
+            of_name.find_map(|(_, sandbox)| if sandbox.is_at_work() { sandbox.process_id() } else { None });
+        at_work.is_some_and(|id| {
+            let killed =
+                Command::new("sh").args(["-c", "kill -9 \"$1\"", "kill"]).arg(id.to_string()).status();
+            killed.is_ok_and(|status| status.success())
+        })
+    }
+}
+
+/// Cargo puts the binaries beside the folder of the test executables.
+fn workspace_binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap_or_default();
+    test.parent().and_then(Path::parent).unwrap_or(Path::new("")).join(name)
+}
+
+fn log(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}.log"))
+}
+
+/// What the emulator learns the functions' names from.
+fn write_manifest(dir: &Path, functions: &[FunctionOptions]) -> anyhow::Result<()> {
+    let mut manifest = "[package]\nname = \"functions\"\nedition = \"2024\"\n\n[workspace]\n".to_owned();
+    for FunctionOptions { name, .. } in functions {
+        manifest.push_str(&format!("\n[[bin]]\nname = \"{name}\"\npath = \"main.rs\"\n"));
+    }
+    fs::write(dir.join("main.rs"), "fn main() {}\n")?;
+    fs::write(dir.join("Cargo.toml"), manifest)?;
+    Ok(())
+}
+
+fn start_emulator(dir: &Path) -> anyhow::Result<(Leash, String)> {
+    for attempt in 1.. {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
+        match launch(dir, address) {
+            Ok(process) => return Ok((process, format!("http://{address}"))),
+            Err(error) if attempt == ATTEMPTS => return Err(error),
+            Err(_) => {}
+        }
+    }
+    bail!("no attempt was made to start the emulator")
+}
+
+fn launch(dir: &Path, address: SocketAddr) -> anyhow::Result<Leash> {
+    let log = dir.join("emulator.log");
+    let output = File::create(&log)?;
+    let mut process = Leash::start(
+        Command::new(python_tool("cargo-lambda")?)
+            .args(["lambda", "watch", "--only-lambda-apis", "--ignore-changes", "--disable-cors"])
+            .args(["--invoke-address", &address.ip().to_string()])
+            .args(["--invoke-port", &address.port().to_string()])
+            .current_dir(dir)
+            .stdout(output.try_clone()?)
+            .stderr(output),
+    )
+    .context("cannot start the Lambda emulator")?;
+    let ready = wait::until(PATIENCE, || match process.ended() {
+        Some(status) => Some(Err(anyhow::anyhow!("the Lambda emulator ended with {status}"))),
+        None => TcpStream::connect(address).is_ok().then_some(Ok(())),
+    });
+    let late = || Err(anyhow::anyhow!("the Lambda emulator doesn't answer after {PATIENCE:?}"));
+    ready.unwrap_or_else(late).with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
+    Ok(process)
+}

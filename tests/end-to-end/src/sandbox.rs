@@ -1,0 +1,249 @@
+//! One running copy of a function: what Lambda does around the process, beside handing it invocations.
+//!
+//! The copy talks to the emulator's Runtime API through here, so that two things are as on Lambda which the emulator
+//! leaves out. The deadline is a moment in the future (the emulator always says "600000", in 1970), and it is
+//! enforced: a process that is still at work then is killed. And an invocation whose process died is answered at
+//! once with an error, and a new process started, where the emulator would let the caller wait for ever.
+
+use std::{
+    fs::File,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::{Command, ExitStatus},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::{HeaderValue, Method, StatusCode, request::Parts},
+    response::Response,
+};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::leash::Leash;
+
+const REQUEST_ID: &str = "lambda-runtime-aws-request-id";
+const DEADLINE: &str = "lambda-runtime-deadline-ms";
+const NEXT: &str = "/2018-06-01/runtime/invocation/next";
+/// The largest answer that Lambda takes is 6 MB.
+const LARGEST_ANSWER: usize = 6 << 20;
+/// Between two looks at the process.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What a copy needs to start.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The function's name.
+    pub name: String,
+    /// Its program.
+    pub binary: PathBuf,
+    /// All of its environment but for what Lambda itself sets.
+    pub environment: Vec<(String, String)>,
+    /// How long one invocation may take.
+    pub timeout: Duration,
+    /// Where what it says goes.
+    pub log: PathBuf,
+    /// The emulator's Runtime API for this function.
+    pub runtime_api: String,
+}
+
+/// One copy, which is started again whenever it ends.
+pub struct Sandbox {
+    setup: Setup,
+    client: reqwest::Client,
+    state: Mutex<Progress>,
+}
+
+/// What is known of the current process.
+#[derive(Default)]
+struct Progress {
+    process_id: Option<u32>,
+    /// Whether it asked for an invocation, which ends its start.
+    ready: bool,
+    at_work: Option<AtWork>,
+}
+
+#[derive(Clone)]
+struct AtWork {
+    request_id: String,
+    deadline: Instant,
+}
+
+/// How a process came to its end.
+enum End {
+    Exited(ExitStatus),
+    TimedOut,
+}
+
+impl Sandbox {
+    pub fn new(setup: Setup) -> anyhow::Result<Self> {
+        // No time-out: a copy without work waits for an invocation as long as it takes.
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Self { setup, client, state: Mutex::default() })
+    }
+
+    /// The process that runs now.
+    pub fn process_id(&self) -> Option<u32> {
+        self.state().process_id
+    }
+
+    /// Whether it works on an invocation now.
+    pub fn is_at_work(&self) -> bool {
+        self.state().at_work.is_some()
+    }
+
+    /// Runs the copy, for ever or until it can't be started.
+    pub async fn run(self: Arc<Self>) -> anyhow::Result<()> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let router = Router::new().fallback(pass_on).with_state(Arc::clone(&self));
+        let serve = async { axum::serve(listener, router).await.context("the Runtime API failed") };
+        let keep_running = async {
+            loop {
+                let mut process = self.launch(address)?;
+                let end = self.watch(&mut process).await;
+                drop(process);
+                self.report(end).await;
+            }
+        };
+        futures::future::try_join(serve, keep_running).await.map(|((), ())| ())
+    }
+
+    fn launch(&self, runtime_api: SocketAddr) -> anyhow::Result<Leash> {
+        let Setup { name, binary, environment, log, .. } = &self.setup;
+        let output = File::options().create(true).append(true).open(log)?;
+        let process = Leash::start(
+            Command::new(binary)
+                .env_clear()
+                .envs(environment.iter().map(|(name, value)| (name, value)))
+                .env("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string())
+                .env("AWS_LAMBDA_FUNCTION_NAME", name)
+                .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+                .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+                .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}"))
+                .env("AWS_LAMBDA_LOG_STREAM_NAME", "test")
+                .stdout(output.try_clone()?)
+                .stderr(output),
+        )
+        .with_context(|| format!("cannot start {}", binary.display()))?;
+        *self.state() = Progress { process_id: Some(process.id()), ..Progress::default() };
+        Ok(process)
+    }
+
+    async fn watch(&self, process: &mut Leash) -> End {
+        loop {
+            if let Some(status) = process.ended() {
+                return End::Exited(status);
+            }
+            if self.state().at_work.as_ref().is_some_and(|work| Instant::now() > work.deadline) {
+                return End::TimedOut;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Answers the invocation that the process left behind. One that never got ready fails the next invocation
+    /// instead, as a failed start does on Lambda; before that, nothing is started again.
+    async fn report(&self, end: End) {
+        let Progress { ready, at_work, .. } = std::mem::take(&mut *self.state());
+        let request_id = match at_work {
+            Some(work) => Some(work.request_id),
+            None if ready => None,
+            None => self.next_request_id().await,
+        };
+        let Some(request_id) = request_id else { return };
+        let (kind, message) = match end {
+            End::Exited(status) => ("Runtime.ExitError", format!("Runtime exited with error: {status}")),
+            End::TimedOut => (
+                "Sandbox.Timedout",
+                format!("Task timed out after {:.2} seconds", self.setup.timeout.as_secs_f64()),
+            ),
+        };
+        let body =
+            json!({ "errorType": kind, "errorMessage": format!("RequestId: {request_id} Error: {message}") });
+        let url = format!("{}/2018-06-01/runtime/invocation/{request_id}/error", self.setup.runtime_api);
+        // Whoever invoked it may have given up already.
+        let _ = self.client.post(url).json(&body).send().await;
+    }
+
+    async fn next_request_id(&self) -> Option<String> {
+        let next = self.client.get(format!("{}{NEXT}", self.setup.runtime_api)).send().await.ok()?;
+        Some(next.headers().get(REQUEST_ID)?.to_str().ok()?.to_owned())
+    }
+
+    /// The process asks for work.
+    async fn next(&self) -> reqwest::Result<Response> {
+        *self.state() = Progress { ready: true, at_work: None, process_id: self.process_id() };
+        let answer = self.client.get(format!("{}{NEXT}", self.setup.runtime_api)).send().await?;
+        let status = answer.status();
+        let mut headers = answer.headers().clone();
+        let body = answer.bytes().await?;
+        if let Some(request_id) = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok())
+            && status == StatusCode::OK
+        {
+            let deadline = Instant::now() + self.setup.timeout;
+            self.state().at_work = Some(AtWork { request_id: request_id.to_owned(), deadline });
+            headers.insert(DEADLINE, HeaderValue::from(milliseconds_since_1970(self.setup.timeout)));
+        }
+        Ok(response(status, headers, body))
+    }
+
+    /// The process answers, or says something else.
+    async fn forward(&self, parts: Parts, body: Bytes) -> reqwest::Result<Response> {
+        if parts.method == Method::POST {
+            self.state().at_work = None;
+        }
+        let url = format!("{}{}", self.setup.runtime_api, parts.uri.path());
+        let answer = self.client.request(parts.method, url).headers(parts.headers).body(body).send().await?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        Ok(response(status, headers, answer.bytes().await?))
+    }
+
+    fn state(&self) -> MutexGuard<'_, Progress> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn pass_on(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let answer = if parts.uri.path() == NEXT {
+        sandbox.next().await
+    } else {
+        match to_bytes(body, LARGEST_ANSWER).await {
+            Ok(body) => sandbox.forward(parts, body).await,
+            Err(_) => return failed(StatusCode::PAYLOAD_TOO_LARGE),
+        }
+    };
+    answer.unwrap_or_else(|_| failed(StatusCode::BAD_GATEWAY))
+}
+
+fn response(status: StatusCode, headers: reqwest::header::HeaderMap, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    // These described the other connection.
+    for name in ["connection", "transfer-encoding", "content-length"] {
+        response.headers_mut().remove(name);
+    }
+    response
+}
+
+fn failed(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a deadline is a moment of the real clock, which the function reads too"
+)]
+fn milliseconds_since_1970(from_now: Duration) -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from((now + from_now).as_millis()).unwrap_or(u64::MAX)
+}

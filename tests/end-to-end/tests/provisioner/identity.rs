@@ -1,0 +1,318 @@
+//! One person, one account: through renames and moves, through leaving and coming back, and whoever has the same name.
+
+use end_to_end::{Person, Slapd};
+use serde_json::json;
+
+use crate::said::{Said, lines, switches_off};
+use crate::world::{World, staff};
+
+#[track_caller]
+fn expect_nobody_was_ever_switched_off(world: &World<Slapd>) {
+    let writes = world.workplace.writes();
+    assert!(!writes.iter().any(switches_off), "somebody was switched off:\n{}", lines(&writes));
+}
+
+/// The same person, written into the directory anew.
+fn made_anew(world: &World<Slapd>, person: &Person) {
+    let before = world.admin().values(&person.dn(), "entryUUID").unwrap();
+    world.delete(person);
+    world.hire(person);
+    assert_ne!(world.admin().values(&person.dn(), "entryUUID").unwrap(), before);
+}
+
+#[test]
+fn a_rename_keeps_the_account() {
+    let people = staff(5);
+    let world = World::of(&people);
+    world.settle(0);
+    let ids: Vec<u64> = people.iter().map(|person| world.id(&person.mail)).collect();
+    let admin = world.admin();
+
+    // The name of the entry, and the place that it is in, are nothing that the target knows of.
+    admin.rename(&people[1].dn(), "uid=renamed.one").unwrap();
+    let elsewhere = admin.add_unit("elsewhere").unwrap();
+    admin.move_to(&people[2].dn(), &elsewhere).unwrap();
+    world.sync().expect_exit(0).says("nothing to do");
+    world.expect_no_call();
+
+    // Another user name renames the account.
+    world.set(&people[3], "mail", &["three@acme.test"]);
+    world.sync().expect_exit(0).says_in_a_line(&["three@acme.test", "updated"]);
+    assert_eq!(world.only_write().method, "PUT");
+    world.expect_no_account(&people[3].mail);
+
+    // All of it at once.
+    let renamed = admin.rename(&people[4].dn(), "uid=renamed.four").unwrap();
+    let moved = admin.move_to(&renamed, &elsewhere).unwrap();
+    for (attribute, value) in [("mail", "four@acme.test"), ("sn", "Renamed"), ("cn", "Four Renamed")] {
+        admin.set(&moved, attribute, &[value]).unwrap();
+    }
+    world.sync().expect_exit(0).says_in_a_line(&["four@acme.test", "updated"]);
+    assert_eq!(world.account("four@acme.test")["name"]["familyName"], "Renamed");
+
+    let names = [&people[0].mail, &people[1].mail, &people[2].mail, "three@acme.test", "four@acme.test"];
+    assert_eq!(names.map(|name| world.id(name)).to_vec(), ids);
+    assert_eq!(world.workplace.accounts().len(), 5);
+    expect_nobody_was_ever_switched_off(&world);
+
+    // They are still the same to the directory's own look-ups: leaving is noticed under the new name.
+    admin.delete(&moved).unwrap();
+    world.sync().expect_exit(0).says_in_a_line(&["four@acme.test", "deactivated", "deleted"]);
+    assert_eq!(world.id("four@acme.test"), ids[4]);
+}
+
+#[test]
+fn a_name_that_somebody_gave_up_is_free_for_another() {
+    let people = staff(4);
+    let world = World::of(&people);
+    world.settle(0);
+    let [first, second] = [&people[1], &people[2]];
+    let ids = [world.id(&first.mail), world.id(&second.mail)];
+
+    world.set(first, "mail", &["married@acme.test"]);
+    world.set(second, "mail", &[&first.mail]);
+    // Whoever comes first meets the other's old name, and comes again.
+    world.sync().expect_exit(0);
+    assert_eq!([world.id("married@acme.test"), world.id(&first.mail)], ids);
+    assert_eq!(world.workplace.accounts().len(), 4);
+    expect_nobody_was_ever_switched_off(&world);
+}
+
+#[test]
+fn a_newcomer_gets_a_name_that_somebody_gave_up() {
+    let mut people = staff(4);
+    people[3].mail = people[1].mail.clone();
+    let world = World::with(&people, &people[..3]);
+    world.settle(0);
+    let id = world.id(&people[1].mail);
+
+    world.set(&people[1], "mail", &["married@acme.test"]);
+    world.join(&people[3]);
+    // Whoever is served first may still meet the old name; the next scan knows better.
+    world.sync();
+    world.sync().expect_exit(0);
+    assert_eq!(world.id("married@acme.test"), id);
+    assert_eq!(world.workplace.accounts().len(), 4);
+    assert_eq!(world.account(&people[3].mail)["name"]["formatted"], people[3].name());
+    expect_nobody_was_ever_switched_off(&world);
+}
+
+#[test]
+fn two_who_swap_their_names_are_shown_and_keep_their_accounts() {
+    let people = staff(4);
+    let world = World::of(&people);
+    world.settle(0);
+    let [one, other] = [&people[1], &people[2]];
+    let before = [world.account(&one.mail), world.account(&other.mail)];
+
+    // Where names are unique, neither can go first. A person can see that, and nobody loses anything.
+    world.set(one, "mail", &[&other.mail]);
+    world.set(other, "mail", &[&one.mail]);
+    for _ in 1..=3 {
+        world.sync().expect_exit(3).says_in_a_line(&["!", &one.mail]).says_in_a_line(&["!", &other.mail]);
+    }
+    assert_eq!([world.account(&one.mail), world.account(&other.mail)], before);
+}
+
+#[test]
+fn an_entry_made_anew_takes_the_account_over_in_one_scan() {
+    let people = staff(4);
+    let world = World::of(&people);
+    world.settle(0);
+    let id = world.id(&people[2].mail);
+
+    made_anew(&world, &people[2]);
+    world.sync().expect_exit(0).never_says("deactivated");
+    assert_eq!(world.id(&people[2].mail), id);
+    world.expect_active(&people[2].mail, true);
+    expect_nobody_was_ever_switched_off(&world);
+    assert_eq!(world.workplace.accounts().len(), 4);
+
+    // The account belongs to the new entry now: changes reach it, and the old one's end is over.
+    world.workplace.clear_requests();
+    world.sync().expect_exit(0).says("nothing to do");
+    world.expect_no_call();
+    world.set(&people[2], "title", &["Second Self"]);
+    world.sync().expect_exit(0);
+    assert_eq!(world.account(&people[2].mail)["title"], "Second Self");
+    expect_nobody_was_ever_switched_off(&world);
+
+    world.delete(&people[2]);
+    world.sync().expect_exit(0).says_in_a_line(&[&people[2].mail, "deactivated", "deleted"]);
+    world.expect_active(&people[2].mail, false);
+}
+
+#[test]
+fn an_entry_made_anew_elsewhere_and_with_changes_takes_the_account_over() {
+    let people = staff(4);
+    let world = World::of(&people);
+    world.settle(0);
+    let id = world.id(&people[2].mail);
+
+    let anew = Person {
+        uid: "another.uid".to_owned(),
+        unit: "elsewhere".to_owned(),
+        title: "Second Self".to_owned(),
+        mail: people[2].mail.to_uppercase(),
+        ..people[2].clone()
+    };
+    world.delete(&people[2]);
+    world.hire(&anew);
+    world.sync().expect_exit(0).never_says("deactivated");
+    assert_eq!(world.id(&people[2].mail), id);
+    assert_eq!(world.account(&people[2].mail)["title"], "Second Self");
+    expect_nobody_was_ever_switched_off(&world);
+}
+
+#[test]
+fn many_entries_made_anew_are_no_removals_that_anybody_has_to_approve() {
+    let people = staff(20);
+    let world = World::of(&people);
+    world.settle(0);
+    let ids: Vec<u64> = people.iter().map(|person| world.id(&person.mail)).collect();
+
+    people[1..].iter().for_each(|person| made_anew(&world, person));
+    world.sync().expect_exit(0).never_says("held");
+    assert_eq!(people.iter().map(|person| world.id(&person.mail)).collect::<Vec<_>>(), ids);
+    people.iter().for_each(|person| world.expect_active(&person.mail, true));
+    expect_nobody_was_ever_switched_off(&world);
+    world.settle(0).says("nothing to do");
+}
+
+#[test]
+fn an_entry_that_comes_back_after_its_end_was_seen_gets_the_same_account() {
+    let people = staff(4);
+    let world = World::of(&people);
+    world.settle(0);
+    let id = world.id(&people[2].mail);
+
+    world.delete(&people[2]);
+    world.settle(0).says("1 deprovisioned");
+    world.expect_active(&people[2].mail, false);
+
+    world.hire(&people[2]);
+    world.sync().expect_exit(0);
+    world.expect_active(&people[2].mail, true);
+    assert_eq!(world.id(&people[2].mail), id);
+    assert_eq!(world.workplace.accounts().len(), 4);
+    world.workplace.clear_requests();
+    world.sync().expect_exit(0);
+    world.expect_no_call();
+}
+
+#[test]
+fn of_two_entries_with_one_name_the_first_keeps_the_account_and_nothing_flaps() {
+    let mut people = staff(5);
+    people[4].mail = people[2].mail.to_uppercase();
+    let world = World::with(&people, &people[..4]);
+    world.settle(0).says("4 created");
+    let name = &people[2].mail;
+    let before = world.account(name);
+
+    world.join(&people[4]);
+    let first = world.settle(3);
+    assert_eq!(first.lines_with(&["conflict", "another entry has"]), 1, "{first}");
+    first.says("1 conflicts").says_in_a_line(&[&people[4].mail, "conflict"]);
+    let state = world.state().of_users();
+    for _ in 2..=3 {
+        let again = world.sync();
+        again.expect_exit(3);
+        assert_eq!(again.lines_with(&["conflict", "another entry has"]), 1, "{again}");
+        world.expect_no_write();
+        assert_eq!(world.state().of_users(), state);
+    }
+    assert_eq!(world.account(name), before, "the first entry keeps the account as it is");
+    assert_eq!(world.workplace.accounts().len(), 4);
+
+    // When the first leaves, the second gets the account, which is switched off at no time.
+    world.leave(&people[2]);
+    world.sync().expect_exit(0).never_says("conflict");
+    let after = world.account(name);
+    assert_eq!((&after["id"], &after["active"]), (&before["id"], &json!(true)));
+    assert_eq!(after["name"]["formatted"], people[4].name());
+    expect_nobody_was_ever_switched_off(&world);
+    world.settle(0).says("nothing to do");
+}
+
+#[test]
+fn of_two_newcomers_with_one_name_exactly_one_gets_the_account() {
+    let mut people = staff(4);
+    people[3].mail = people[2].mail.clone();
+    let world = World::of(&people);
+    let first = world.settle(3);
+    assert_eq!(first.lines_with(&["conflict", "another entry has"]), 1, "{first}");
+    first.says("3 created");
+    assert_eq!(world.workplace.accounts().len(), 3);
+    let account = world.account(&people[2].mail);
+
+    for _ in 2..=3 {
+        world.sync().expect_exit(3).says("1 conflicts");
+        world.expect_no_write();
+    }
+    assert_eq!(world.account(&people[2].mail), account);
+
+    // A change of the one who waits changes nothing, and the end of the conflict is its own.
+    let employee = account[crate::world::ENTERPRISE]["employeeNumber"].as_str().unwrap().to_owned();
+    let waits = people[2..].iter().find(|person| person.employee_number != employee).unwrap();
+    world.set(waits, "title", &["Second"]);
+    world.sync().expect_exit(3);
+    world.expect_no_write();
+    world.set(waits, "mail", &["own.name@acme.test"]);
+    world.sync().expect_exit(0).says_in_a_line(&["own.name@acme.test", "created"]);
+    assert_eq!(world.account(&people[2].mail), account);
+}
+
+#[test]
+fn whoever_takes_a_colleagues_name_keeps_the_own_account_meanwhile() {
+    let people = staff(4);
+    let world = World::of(&people);
+    world.settle(0);
+    let [owner, taker] = [&people[2], &people[3]];
+    let before = [world.account(&owner.mail), world.account(&taker.mail)];
+
+    world.set(taker, "mail", &[&owner.mail]);
+    for _ in 1..=3 {
+        world.sync().expect_exit(3).says("1 conflicts");
+        world.expect_no_write();
+    }
+    world.set(taker, "mail", &[&taker.mail]);
+    world.sync().expect_exit(0);
+    assert_eq!([world.account(&owner.mail), world.account(&taker.mail)], before);
+    expect_nobody_was_ever_switched_off(&world);
+}
+
+#[test]
+fn accounts_that_nobody_linked_are_never_touched() {
+    let people = staff(5);
+    let world = World::with(&people, &people[..4]).configured(|it| {
+        it.options = "remove_action = \"delete\"".to_owned();
+        it.safety = "max_removal_percent = 100".to_owned();
+    });
+    let account = |name: &str| json!({"userName": name, "active": true, "name": {"formatted": "A Stranger"}});
+    // Somebody whom the directory doesn't know, and somebody who is in it and was never in the group.
+    let strangers = ["visitor@partner.test", people[4].mail.as_str()];
+    for name in strangers {
+        world.workplace.seed(account(name));
+    }
+    let before = strangers.map(|name| world.account(name));
+
+    world.settle(0).says("4 created");
+    world.set(&people[4], "title", &["Still A Stranger"]);
+    world.set(&people[3], "title", &["Somebody"]);
+    world.leave(&people[1]);
+    world.sync().expect_exit(0);
+    world.delete(&people[4]);
+    world.leave(&people[2]);
+    world.leave(&people[3]);
+    world.sync().expect_exit(0).says("2 deprovisioned");
+
+    assert_eq!(strangers.map(|name| world.account(name)), before);
+    assert_eq!(world.workplace.accounts().len(), 3);
+    let ids = before.map(|account| account["id"].to_string());
+    let asked = world.workplace.requests();
+    assert!(
+        !asked.iter().any(|request| ids.iter().any(|id| request.path.ends_with(id))),
+        "{}",
+        lines(&asked)
+    );
+}

@@ -1,0 +1,48 @@
+//! What the provisioner remembers, looked at from outside.
+
+use std::{collections::BTreeMap, path::Path};
+
+use dynoxide::{Database, actions::scan::ScanRequest};
+use serde_json::Value;
+
+/// The name that the provisioner gives its table.
+const TABLE: &str = "provisioner";
+
+/// Every item of a state file by its key, as it is stored. Comparing two tells whether anything was written.
+#[derive(Debug, PartialEq)]
+pub struct State(BTreeMap<(String, String), Value>);
+
+impl State {
+    /// Reads all of a state file that nobody has open.
+    pub fn read(path: &Path) -> Self {
+        let database = Database::new(path.to_str().unwrap()).unwrap();
+        let mut items = BTreeMap::new();
+        let mut request = ScanRequest { table_name: TABLE.to_owned(), ..ScanRequest::default() };
+        loop {
+            let page = database.scan(request).unwrap();
+            for item in page.items.unwrap() {
+                let item = serde_json::to_value(item).unwrap();
+                let key = |name: &str| item[name]["S"].as_str().unwrap().to_owned();
+                items.insert((key("PK"), key("SK")), item);
+            }
+            let Some(after) = page.last_evaluated_key else { break };
+            request = ScanRequest {
+                table_name: TABLE.to_owned(),
+                exclusive_start_key: Some(after),
+                ..ScanRequest::default()
+            };
+        }
+        Self(items)
+    }
+
+    /// Without the connection's own item, which every scan writes: it holds the lease and what the last scan found.
+    pub fn of_users(mut self) -> Self {
+        self.0.retain(|(_, sort_key), _| sort_key != "state");
+        self
+    }
+
+    /// How many users there are records of.
+    pub fn records(&self) -> usize {
+        self.0.keys().filter(|(_, sort_key)| sort_key == "record").count()
+    }
+}

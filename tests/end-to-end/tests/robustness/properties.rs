@@ -1,0 +1,149 @@
+//! Whatever happens to the directory, in whatever order the work comes, however often it is lost: the accounts end as
+//! the directory says, once everything has come to rest.
+//!
+//! The handlers are the real ones; directory, state and target run in this process. A failing history is printed,
+//! shortened as far as it goes on failing, and the seed with it.
+
+mod history;
+mod once;
+mod truth;
+mod village;
+
+use anyhow::Result;
+use proptest::{
+    strategy::Strategy,
+    test_runner::{Config, RngSeed, TestCaseError, TestRunner},
+};
+
+use history::{History, Round, Scan, calm, disorderly, stormy};
+use village::{Village, wait_long};
+
+use crate::site::seed;
+
+/// More steps than a scan or a worker has, where a step is a moment at which it waits for somebody else's answer.
+const STEPS: usize = 60;
+
+/// Checks a property for so many histories, or for as many as `PROPTEST_CASES` asks for.
+#[expect(clippy::disallowed_methods, reason = "proptest's own variable, which a given number would override")]
+#[track_caller]
+fn check(
+    what: &str,
+    cases: u32,
+    histories: impl Strategy<Value = History>,
+    property: impl AsyncFn(History) -> Result<()>,
+) {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let config = Config {
+        cases: asked.unwrap_or(cases),
+        rng_seed: RngSeed::Fixed(seed(what)),
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..Config::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let result = TestRunner::new(config).run(&histories, |history| {
+        runtime.block_on(property(history)).map_err(|error| TestCaseError::fail(format!("{error:#}")))
+    });
+    if let Err(failure) = result {
+        panic!("{what}: {failure}");
+    }
+}
+
+/// Lives through a history, then lets everything come to rest.
+async fn live(history: History) -> Result<Village> {
+    let History { setup, people, rounds } = history;
+    let mut village = Village::start(setup, &people).await?;
+    for round in rounds {
+        let Round { changes, scan, delivery, faults } = round;
+        for change in changes {
+            village.change(change)?;
+        }
+        match scan {
+            Scan::Whole => drop(village.scan().await?),
+            Scan::CutShort(steps) => village.scan_cut_short(steps).await?,
+        }
+        faults.into_iter().for_each(|fault| village.workplace.inject(fault));
+        village.deliver(&delivery).await?;
+        finish_creations(&village).await?;
+    }
+    village.workplace.clear_faults();
+    village.settle().await?;
+    Ok(village)
+}
+
+/// Goes on until every account that was made is known to be ours. Somebody who leaves or takes another name in between
+/// leaves an account behind of which nobody knows that.
+async fn finish_creations(village: &Village) -> Result<()> {
+    if village.has_unknown_accounts().await? {
+        village.workplace.clear_faults();
+        wait_long();
+        village.drive().await?;
+    }
+    Ok(())
+}
+
+#[test]
+fn planning_after_applying_is_empty() {
+    check("planning after applying", 16, calm(), async |history| {
+        let village = live(history).await?;
+        village.check_truth().await?;
+        village.check_rest().await
+    });
+}
+
+#[test]
+fn any_order_repetition_or_loss_ends_as_the_directory_says() {
+    check("any order", 16, disorderly(), async |history| {
+        let village = live(history).await?;
+        village.check_truth().await?;
+        village.check_rest().await
+    });
+}
+
+#[test]
+fn a_target_that_fails_ends_as_the_directory_says() {
+    check("a failing target", 16, stormy(), async |history| {
+        let village = live(history).await?;
+        village.check_truth().await?;
+        village.check_rest().await
+    });
+}
+
+/// Lives through a history and checks what must be true then.
+#[track_caller]
+fn expect_well(histories: impl IntoIterator<Item = (String, History)>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (what, history) in histories {
+        let shown = format!("{history:?}");
+        let ended = runtime.block_on(async {
+            let village = live(history).await?;
+            village.check_truth().await?;
+            village.check_rest().await
+        });
+        if let Err(error) = ended {
+            panic!("{what}: {error:#}\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn what_once_ended_badly_ends_well() {
+    expect_well(once::histories().into_iter().map(|(what, history)| (what.to_owned(), history)));
+}
+
+#[test]
+fn a_scan_may_die_at_any_step() {
+    expect_well((0..STEPS).step_by(2).map(|steps| (format!("{steps} steps"), once::scan_dies_after(steps))));
+}
+
+#[test]
+fn a_worker_may_die_at_any_step() {
+    expect_well(
+        (0..STEPS).step_by(3).map(|steps| (format!("{steps} steps"), once::workers_die_after(steps))),
+    );
+}
+
+#[test]
+fn whoever_waits_for_somebody_whose_worker_died_does_not_wait_for_ever() {
+    expect_well((0..STEPS).map(|steps| (format!("{steps} steps"), once::managers_die_after(steps))));
+}
