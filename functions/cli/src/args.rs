@@ -1,6 +1,8 @@
 //! The command line.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -44,6 +46,28 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Show how things stand: the last scan, and who waits for what.
+    Status {
+        /// Where things are.
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show what was done for one user.
+    History {
+        /// Where things are.
+        #[command(flatten)]
+        place: Place,
+        /// The user name, anchor or DN.
+        user: String,
+    },
+    /// Show everything that is known about one user, and what would be done.
+    Explain {
+        /// Where things are.
+        #[command(flatten)]
+        place: Place,
+        /// The user name, e-mail address, anchor or DN.
+        user: String,
+    },
     /// Print the JSON Schema of the configuration file.
     Schema,
 }
@@ -54,17 +78,38 @@ pub struct Place {
     /// The connection's configuration.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// The file that holds the connection's state; by default beside the configuration, ending in .state.
-    #[arg(long, value_name = "PATH")]
-    pub state: Option<PathBuf>,
+    /// Where the connection's state is: a file (by default beside the configuration, ending in .state), or
+    /// dynamodb:TABLE for the deployed state, which is only read.
+    #[arg(long, value_name = "PATH|dynamodb:TABLE")]
+    pub state: Option<StatePlace>,
     /// Answer in JSON.
     #[arg(long)]
     pub json: bool,
 }
 
+/// Where a connection's state is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatePlace {
+    /// In a file of this machine.
+    File(PathBuf),
+    /// In a DynamoDB table, by the caller's own credentials.
+    DynamoDb(String),
+}
+
+impl FromStr for StatePlace {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text.strip_prefix("dynamodb:") {
+            Some(table) => Self::DynamoDb(table.to_owned()),
+            None => Self::File(text.into()),
+        })
+    }
+}
+
 impl Place {
-    /// The file that holds the state.
-    pub fn state_file(&self) -> PathBuf {
-        self.state.clone().unwrap_or_else(|| self.config.with_extension("state"))
+    /// Where the state is.
+    pub fn state_place(&self) -> StatePlace {
+        self.state.clone().unwrap_or_else(|| StatePlace::File(self.config.with_extension("state")))
     }
 }

@@ -5,14 +5,11 @@ use std::collections::HashMap;
 use anyhow::Result;
 use futures::{StreamExt, stream};
 use model::AnchorHash;
-use provision::{Outcome, Provisioner, Step, Stop};
+use provision::{Outcome, Provisioned, Provisioner, Step, Stop, switches_off};
 use serde::Serialize;
 
 /// How often one user is tried in one run. More than one try serves those who waited for another's account.
 const TRIES: u32 = 4;
-
-/// So many users in a row whom the target did not serve mean that it is down.
-const FAILURES_IN_A_ROW: u32 = 5;
 
 /// What was done, in numbers of users.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -41,7 +38,6 @@ pub async fn provision_due(
 ) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut tries: HashMap<AnchorHash, u32> = HashMap::new();
-    let mut failures = 0;
     loop {
         let exhausted = tries.values().filter(|tries| **tries >= TRIES).count();
         let due = provisioner.store.fetch_due((provisioner.clock)(), 500 + exhausted).await?;
@@ -54,19 +50,13 @@ pub async fn provision_due(
         let mut working =
             stream::iter(due).map(|user| provisioner.provision(user)).buffer_unordered(concurrency);
         while let Some(outcome) = working.next().await {
-            let outcome = outcome?;
+            let Provisioned { outcome, .. } = outcome?;
             show(&outcome);
             tally.count(&outcome);
-            match &outcome {
-                Outcome::Failed { stop: Some(stop), .. } => {
-                    failures += 1;
-                    if *stop == Stop::Unauthorized || failures >= FAILURES_IN_A_ROW {
-                        tally.stopped = Some(*stop);
-                        // Those that are under way are dropped; their users stay pending.
-                        return Ok(tally);
-                    }
-                }
-                _ => failures = 0,
+            if let Outcome::Failed { stop: Some(stop), .. } = outcome {
+                tally.stopped = Some(stop);
+                // Those that are under way are dropped; their users stay pending.
+                return Ok(tally);
             }
         }
     }
@@ -74,18 +64,10 @@ pub async fn provision_due(
 
 impl Tally {
     fn count(&mut self, outcome: &Outcome) {
-        let steps = match outcome {
-            Outcome::Settled { steps, .. } | Outcome::Withheld { steps, .. } => steps,
-            Outcome::AwaitsCheck { .. } => {
-                self.linked += 1;
-                self.awaiting_check += 1;
-                return;
-            }
-            Outcome::NothingToDo | Outcome::Busy | Outcome::Conflict { .. } | Outcome::Failed { .. } => {
-                return;
-            }
-        };
-        for step in steps {
+        if matches!(outcome, Outcome::AwaitsCheck { .. }) {
+            self.awaiting_check += 1;
+        }
+        for step in outcome.steps() {
             match step {
                 Step::Created { .. } => self.created += 1,
                 Step::Linked => self.linked += 1,
@@ -109,11 +91,4 @@ impl Tally {
         self.awaiting_check = awaiting_check;
         self.stopped = self.stopped.or(stopped);
     }
-}
-
-/// Whether an update makes an active account inactive.
-pub fn switches_off(found: &[plan::Difference]) -> bool {
-    found.iter().any(|difference| {
-        difference.attribute.as_str() == "active" && difference.to == Some(model::Value::Boolean(false))
-    })
 }

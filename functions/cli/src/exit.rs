@@ -20,9 +20,25 @@ pub enum Exit {
 impl Exit {
     /// The exit code for an error that ended a command.
     pub fn of(error: &anyhow::Error) -> Self {
-        if error.is::<runtime::ConfigError>() { Self::BadConfiguration } else { Self::CouldNotRun }
+        if error.is::<runtime::ConfigError>() || error.is::<Usage>() {
+            Self::BadConfiguration
+        } else {
+            Self::CouldNotRun
+        }
     }
 }
+
+/// What was asked for can't be done like this.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

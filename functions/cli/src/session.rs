@@ -1,20 +1,22 @@
 //! Everything that a command works with, opened.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use directory::Directory;
-use provision::Provisioner;
+use provision::{Explaining, Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::ScanContext;
 use store::{Embedded, Store, Table};
-use target::Target;
+use target::{Retry, Target};
 
-use crate::args::Place;
+use crate::args::{Place, StatePlace};
+use crate::exit::Usage;
 
 /// The owner of every lease that the terminal takes. The state file's lock lets one terminal in at a time, so a
 /// lease of this name was left by one that died, and may be taken over.
 const OWNER: &str = "terminal";
+
+/// How long one user may be worked on before another run may try.
+const LEASE_SECONDS: i64 = 300;
 
 /// A connection and the means to open both of its ends.
 pub struct Ends {
@@ -41,7 +43,7 @@ impl Ends {
 
     /// Makes a client for the target.
     pub async fn target(&self) -> Result<Target> {
-        self.connection.target.open(&self.secrets).await.context("can't use the target")
+        self.connection.target.open(&self.secrets, Retry::default()).await.context("can't use the target")
     }
 }
 
@@ -51,28 +53,44 @@ pub struct Session {
     pub ends: Ends,
     /// The state.
     pub store: Store,
-    _engine: Embedded,
+    health: Health,
+    /// What keeps a state file open; the deployed state needs nothing of that kind.
+    _engine: Option<Embedded>,
 }
 
 impl Session {
-    /// Opens the state, and makes a new one where there is none.
-    pub async fn open(ends: Ends, state: &Path) -> Result<Self> {
-        let (engine, table) = Embedded::open(state).await?;
-        Ok(Self::with_table(ends, engine, &table))
+    /// Opens the state to work with it, and makes a new file where there is none.
+    pub async fn open(ends: Ends, state: &StatePlace) -> Result<Self> {
+        match state {
+            StatePlace::File(file) => {
+                let (engine, table) = Embedded::open(file).await?;
+                Ok(Self::with_table(ends, Some(engine), &table))
+            }
+            StatePlace::DynamoDb(table) => Err(Usage(format!(
+                "the state in the table {table} belongs to the deployed functions, and the terminal only reads it; \
+to synchronise now, invoke the scan function"
+            ))
+            .into()),
+        }
     }
 
     /// Opens the state to look at it. Where there is none, nothing is made.
-    pub async fn open_to_read(ends: Ends, state: &Path) -> Result<Self> {
-        if state.exists() {
-            return Self::open(ends, state).await;
+    pub async fn open_to_read(ends: Ends, state: &StatePlace) -> Result<Self> {
+        match state {
+            StatePlace::File(file) if file.exists() => Self::open(ends, state).await,
+            StatePlace::File(_) => {
+                let (engine, table) = Embedded::in_memory().await?;
+                Ok(Self::with_table(ends, Some(engine), &table))
+            }
+            StatePlace::DynamoDb(table) => {
+                Ok(Self::with_table(ends, None, &runtime::deployed_table(table).await))
+            }
         }
-        let (engine, table) = Embedded::in_memory().await?;
-        Ok(Self::with_table(ends, engine, &table))
     }
 
-    fn with_table(ends: Ends, engine: Embedded, table: &Table) -> Self {
-        let store = table.connection(&ends.connection.name);
-        Self { ends, store, _engine: engine }
+    fn with_table(ends: Ends, engine: Option<Embedded>, table: &Table) -> Self {
+        let store = ends.connection.store(table);
+        Self { ends, store, health: Health::default(), _engine: engine }
     }
 
     /// The configuration.
@@ -82,7 +100,14 @@ impl Session {
 
     /// What a scan works with.
     pub fn scan_context(&self) -> ScanContext<'_> {
-        ScanContext { connection: self.connection(), store: &self.store, owner: OWNER, clock: runtime::now }
+        ScanContext {
+            connection: self.connection(),
+            store: &self.store,
+            queue: None,
+            owner: OWNER,
+            stop_at: None,
+            clock: runtime::now,
+        }
     }
 
     /// What provisioning works with.
@@ -90,9 +115,18 @@ impl Session {
         Provisioner {
             store: &self.store,
             target,
+            health: &self.health,
             options: &self.connection().options,
+            max_attempts: self.connection().target.max_attempts,
+            wake_ups: None,
             owner: OWNER,
+            lease_seconds: LEASE_SECONDS,
             clock: runtime::now,
         }
+    }
+
+    /// What explanations are made from.
+    pub fn explaining<'a>(&'a self, target: &'a Target) -> Explaining<'a> {
+        Explaining { connection: self.connection(), store: &self.store, target, clock: runtime::now }
     }
 }

@@ -4,13 +4,13 @@ use model::{
     Applied, Departure, Desired, DesiredUser, Fingerprint, HoldReason, OwnedAccount, Status, UnixSeconds,
 };
 use plan::{Decision, Situation, decide, differences};
-use store::{Claim, HistoryEvent, StoreError, UserLease, UserOutcome};
+use store::{Claim, Finished, HistoryEvent, StoreError, UserLease, UserOutcome};
 use target::{Deleted, Resource, TargetError};
 
 use crate::account::{Failure, Found, claim, fetch_account, look_again};
-use crate::policy::{Verdict, verdict};
-use crate::references::{resolve, settle_waiting, wake_waiting};
-use crate::{Outcome, Provisioner, Step};
+use crate::policy::{Judgement, Verdict, judge};
+use crate::references::{Settling, resolve, settle_waiting, wake_waiting};
+use crate::{Outcome, Provisioned, Provisioner, Step};
 
 /// A decision changes the situation for the next one: link, then update. Nothing takes more rounds than this.
 const MOST_ROUNDS: usize = 4;
@@ -20,6 +20,8 @@ struct Work {
     steps: Vec<Step>,
     end: End,
     applied: Option<Applied>,
+    /// Whether the target was asked for anything.
+    asked: bool,
 }
 
 enum End {
@@ -33,13 +35,13 @@ enum End {
 pub(crate) async fn apply(
     provisioner: &Provisioner<'_>,
     mut lease: UserLease,
-) -> Result<Outcome, StoreError> {
+) -> Result<Provisioned, StoreError> {
     let Some(desired) = lease.record.desired.clone() else {
         provisioner.store.return_lease(lease).await?;
-        return Ok(Outcome::NothingToDo);
+        return Ok(Outcome::NothingToDo.into());
     };
     let (resolved, waits_for) = resolve(provisioner.store, &desired).await?;
-    let mut work = Work { steps: Vec::new(), end: End::Settled, applied: None };
+    let mut work = Work { steps: Vec::new(), end: End::Settled, applied: None, asked: false };
     let mut current = None;
     match work_through(provisioner, &mut lease, &resolved, &mut work, &mut current).await {
         Ok(()) => {}
@@ -54,14 +56,14 @@ pub(crate) async fn apply(
         work.applied = Some(applied(user, resource));
     }
     // Before the outcome: whoever dies in between leaves a user who is pending, and does it again.
-    wake_waiting(provisioner.store, &lease.record).await?;
+    wake_waiting(provisioner, &lease.record).await?;
     let record = lease.record.clone();
     let waits = !waits_for.is_empty() && matches!(work.end, End::Settled);
-    let outcome = write_down(provisioner, lease, work, waits_for.clone(), kept, waits).await?;
-    if waits {
-        settle_waiting(provisioner, &record, &waits_for).await?;
+    let mut done = write_down(provisioner, lease, work, waits_for.clone(), kept, waits).await?;
+    if waits && !done.due_again {
+        done.due_again = settle_waiting(provisioner, &record, &waits_for).await? == Settling::Due;
     }
-    Ok(outcome)
+    Ok(done)
 }
 
 /// Decides and does until nothing is left to do. `current` is the linked account as it was seen last.
@@ -74,6 +76,7 @@ async fn work_through(
 ) -> Result<(), Failure> {
     let Provisioner { store, target, options, .. } = *provisioner;
     let (mut found, gone) = fetch_account(target, store::owned(&lease.record), desired).await?;
+    work.asked = gone || matches!(desired, Desired::Present(_)) || !matches!(found, Found::Nothing);
     if gone {
         store.drop_link(lease).await?;
         work.steps.push(Step::Vanished);
@@ -238,17 +241,31 @@ async fn write_down(
     waiting_for: Vec<model::DnKey>,
     kept: Vec<plan::Difference>,
     waits: bool,
-) -> Result<Outcome, StoreError> {
+) -> Result<Provisioned, StoreError> {
     let now = (provisioner.clock)();
     let anchor = lease.record.anchor.clone();
     let user_name = lease.record.user_name().cloned();
-    let attempts = lease.record.attempts + 1;
-    let Work { steps, end, applied } = work;
-    let (status, next_attempt, result) = match &end {
+    let Work { steps, end, applied, asked } = work;
+    let judgement = match &end {
+        End::Failed(error) => Some(judge(
+            error,
+            anchor.hash(),
+            lease.record.attempts,
+            provisioner.max_attempts,
+            provisioner.health,
+        )),
+        _ => {
+            if asked {
+                provisioner.health.served();
+            }
+            None
+        }
+    };
+    let (status, next_attempt, result) = match (&end, judgement) {
         // Who waits is settled in a second step.
-        End::Settled if waits => (Status::Pending, UnixSeconds(0), "done".to_owned()),
-        End::Settled => (Status::Settled, UnixSeconds(0), "done".to_owned()),
-        End::AwaitsCheck(departure) => {
+        (End::Settled, _) if waits => (Status::Pending, UnixSeconds(0), "done".to_owned()),
+        (End::Settled, _) => (Status::Settled, UnixSeconds(0), "done".to_owned()),
+        (End::AwaitsCheck(departure), _) => {
             let reason = HoldReason::AwaitingCheck;
             (
                 Status::Held { departure: *departure, reason },
@@ -256,19 +273,20 @@ async fn write_down(
                 "awaits the safety check".to_owned(),
             )
         }
-        End::Withheld(by) => (Status::Withheld { by: *by }, UnixSeconds(0), format!("withheld: {by}")),
-        End::Conflict(with) => (
+        (End::Withheld(by), _) => (Status::Withheld { by: *by }, UnixSeconds(0), format!("withheld: {by}")),
+        (End::Conflict(with), _) => (
             Status::Conflict { with: with.clone() },
             UnixSeconds(0),
             format!("the account belongs to {with}"),
         ),
-        End::Failed(error) => match verdict(error, attempts).0 {
-            Verdict::RetryIn(seconds) => {
-                (Status::Retrying { error: error.to_string() }, now.plus(seconds), error.to_string())
-            }
-            Verdict::Park => (Status::Parked { error: error.to_string() }, UnixSeconds(0), error.to_string()),
-        },
+        (End::Failed(error), Some(Judgement { verdict: Verdict::RetryIn(seconds), .. })) => {
+            (Status::Retrying { error: error.to_string() }, now.plus(seconds), error.to_string())
+        }
+        (End::Failed(error), _) => {
+            (Status::Parked { error: error.to_string() }, UnixSeconds(0), error.to_string())
+        }
     };
+    let attempts = judgement.map_or(lease.record.attempts + 1, |judgement| judgement.attempts);
     let did_something = !steps.is_empty() || !matches!(end, End::Settled);
     let event = did_something.then(|| HistoryEvent {
         at: now,
@@ -288,21 +306,22 @@ async fn write_down(
         event,
     };
     let retry_at = matches!(outcome.status, Status::Retrying { .. }).then_some(next_attempt);
-    provisioner.store.finish_user(lease, outcome, now).await?;
-    Ok(match end {
+    let due_again = provisioner.store.finish_user(lease, outcome, now).await? == Finished::Outdated;
+    let outcome = match end {
         End::Settled => Outcome::Settled { anchor, user_name, steps, kept, waits },
         End::AwaitsCheck(_) => Outcome::AwaitsCheck { anchor, user_name },
         End::Withheld(by) => Outcome::Withheld { anchor, user_name, by, steps },
         End::Conflict(with) => Outcome::Conflict { anchor, user_name, with },
         End::Failed(error) => {
-            let stop = verdict(&error, attempts).1;
+            let stop = judgement.and_then(|judgement| judgement.stop);
             Outcome::Failed { anchor, user_name, error: error.to_string(), retry_at, stop }
         }
-    })
+    };
+    Ok(Provisioned { outcome, due_again })
 }
 
 /// What was done, in words without anybody's data: it goes into the history.
-fn describe(steps: &[Step]) -> String {
+pub(crate) fn describe(steps: &[Step]) -> String {
     let words: Vec<String> = steps
         .iter()
         .map(|step| match step {

@@ -6,17 +6,27 @@
 
 mod account;
 mod apply;
+mod breaker;
+mod dead_letters;
+mod explain;
+mod health;
 mod outcome;
 mod policy;
 mod preview;
 mod references;
+mod worker;
 
-pub use outcome::{Outcome, Step, Stop};
-pub use policy::{Verdict, verdict};
+pub mod function;
+
+pub use explain::{ExplainError, Explaining, Explanation, explain};
+pub use health::Health;
+pub use outcome::{Outcome, Provisioned, Step, Stop, switches_off};
+pub use policy::{Verdict, judge};
 pub use preview::{Preview, preview};
 
-use model::{AnchorHash, Options, UnixSeconds};
-use store::{Store, StoreError};
+use model::{AnchorHash, Options, Status, UnixSeconds};
+use queue::Queue;
+use store::{Store, StoreError, UserLease};
 use target::Target;
 
 /// What provisioning works with.
@@ -26,36 +36,72 @@ pub struct Provisioner<'a> {
     pub store: &'a Store,
     /// The account store.
     pub target: &'a Target,
+    /// How the target did lately.
+    pub health: &'a Health,
     /// What the administrator has switched on.
     pub options: &'a Options,
+    /// After so many tries in vain a user is left to a person.
+    pub max_attempts: u32,
+    /// Where users are announced who need not wait for another one any longer. Without it, they are found by looking for
+    /// those who are due.
+    pub wake_ups: Option<WakeUps<'a>>,
     /// Who is working; a dead worker's lease on a user runs out by itself, or is taken over by the same owner.
     pub owner: &'a str,
+    /// How long one user may be worked on before another worker may try.
+    pub lease_seconds: i64,
     /// The time.
     pub clock: fn() -> UnixSeconds,
 }
 
-/// How long one user may be worked on before another worker may try.
-const LEASE_SECONDS: i64 = 300;
+/// Where the users of a connection are announced.
+#[derive(Clone, Copy)]
+pub struct WakeUps<'a> {
+    /// The queue.
+    pub queue: &'a Queue,
+    /// The connection's name.
+    pub connection: &'a str,
+}
 
 impl Provisioner<'_> {
-    /// Brings one user's account to what the directory said last.
-    pub async fn provision(&self, user: AnchorHash) -> Result<Outcome, StoreError> {
-        match self.provision_leased(user).await {
-            // Somebody took the user over: whoever it was saw what there is to do.
-            Err(StoreError::LeaseLost) => Ok(Outcome::Busy),
-            outcome => outcome,
-        }
+    /// Brings one user's account to what the directory said last, if that is due.
+    pub async fn provision(&self, user: AnchorHash) -> Result<Provisioned, StoreError> {
+        let due = |lease: &UserLease| match lease.record.status {
+            Status::Retrying { .. } if lease.record.next_attempt > (self.clock)() => {
+                Err(Outcome::NotYet { until: lease.record.next_attempt })
+            }
+            ref status if status.is_due() => Ok(()),
+            _ => Err(Outcome::NothingToDo),
+        };
+        self.provision_if(user, due).await
     }
 
-    async fn provision_leased(&self, user: AnchorHash) -> Result<Outcome, StoreError> {
-        let now = (self.clock)();
-        let Some(lease) = self.store.lease_user(user, self.owner, now, LEASE_SECONDS).await? else {
-            return Ok(Outcome::Busy);
+    /// The same at once, because somebody asks for it: it doesn't wait for the time of the next try, and tries again whom
+    /// the target refused.
+    pub async fn provision_now(&self, user: AnchorHash) -> Result<Provisioned, StoreError> {
+        let due = |lease: &UserLease| match &lease.record.status {
+            Status::Pending | Status::Retrying { .. } | Status::Parked { .. } => Ok(()),
+            _ => Err(Outcome::NothingToDo),
         };
-        if !lease.record.status.is_due() {
+        self.provision_if(user, due).await
+    }
+
+    async fn provision_if(
+        &self,
+        user: AnchorHash,
+        due: impl Fn(&UserLease) -> Result<(), Outcome>,
+    ) -> Result<Provisioned, StoreError> {
+        let now = (self.clock)();
+        let Some(lease) = self.store.lease_user(user, self.owner, now, self.lease_seconds).await? else {
+            return Ok(Outcome::Busy.into());
+        };
+        if let Err(outcome) = due(&lease) {
             self.store.return_lease(lease).await?;
-            return Ok(Outcome::NothingToDo);
+            return Ok(outcome.into());
         }
-        apply::apply(self, lease).await
+        match apply::apply(self, lease).await {
+            // Somebody took the user over: whoever it was saw what there is to do.
+            Err(StoreError::LeaseLost) => Ok(Outcome::Busy.into()),
+            done => done,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What became of one user.
 
-use model::{Anchor, Departure, UnixSeconds, UserName, WithheldBy};
+use model::{Anchor, Departure, UnixSeconds, UserName, Value, WithheldBy};
 use plan::Difference;
 
 /// One thing that was done to an account.
@@ -25,12 +25,33 @@ pub enum Step {
     Vanished,
 }
 
+/// What became of one user, and whether that is the end of it.
+#[derive(Clone, Debug)]
+pub struct Provisioned {
+    /// What became of the user.
+    pub outcome: Outcome,
+    /// Whether there is something to do already: the question changed while it was answered. Whoever changed it may
+    /// have found the user at work and announced nobody.
+    pub due_again: bool,
+}
+
+impl From<Outcome> for Provisioned {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, due_again: false }
+    }
+}
+
 /// What became of one user.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// Nothing was pending.
     NothingToDo,
-    /// Somebody else is working on this user.
+    /// It failed before, and its next try is later.
+    NotYet {
+        /// When.
+        until: UnixSeconds,
+    },
+    /// Somebody else is working on this user, or there is no such record.
     Busy,
     /// The account is as the directory says.
     Settled {
@@ -87,11 +108,50 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// A single word for logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NothingToDo => "nothing-to-do",
+            Self::NotYet { .. } => "not-yet",
+            Self::Busy => "busy",
+            Self::Settled { .. } => "settled",
+            Self::AwaitsCheck { .. } => "awaits-check",
+            Self::Withheld { .. } => "withheld",
+            Self::Conflict { .. } => "conflict",
+            Self::Failed { retry_at: Some(_), .. } => "retrying",
+            Self::Failed { retry_at: None, .. } => "parked",
+        }
+    }
+
+    /// What was done to the account.
+    pub fn steps(&self) -> &[Step] {
+        match self {
+            Self::Settled { steps, .. } | Self::Withheld { steps, .. } => steps,
+            Self::AwaitsCheck { .. } => &[Step::Linked],
+            Self::NothingToDo
+            | Self::NotYet { .. }
+            | Self::Busy
+            | Self::Conflict { .. }
+            | Self::Failed { .. } => &[],
+        }
+    }
+}
+
+/// Whether an update makes an active account inactive.
+pub fn switches_off(found: &[Difference]) -> bool {
+    found.iter().any(|difference| {
+        difference.attribute.as_str() == "active" && difference.to == Some(Value::Boolean(false))
+    })
+}
+
 /// Why going on with other users is pointless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// The token is no longer good.
     Unauthorized,
-    /// The target is down or throttles.
+    /// The target is down.
     Unavailable,
+    /// The target asks for fewer calls.
+    Throttled,
 }

@@ -1,10 +1,11 @@
 //! From an error's meaning to what is done about it, in one place.
 
+use model::AnchorHash;
 use target::TargetError;
 
-use crate::Stop;
+use crate::{Health, Stop};
 
-/// What is done about an error.
+/// What is done about a user after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Try this user again by itself, after so many seconds.
@@ -13,33 +14,71 @@ pub enum Verdict {
     Park,
 }
 
+/// The verdict on one failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// What is done about the user.
+    pub verdict: Verdict,
+    /// How often the user has been tried in vain by now. What the target does to everybody is not counted.
+    pub attempts: u32,
+    /// Whether it is pointless to go on with other users.
+    pub stop: Option<Stop>,
+}
+
 /// The shortest and longest wait between two tries, in seconds.
 const SHORTEST: i64 = 30;
 const LONGEST: i64 = 3600;
 
-/// After so many tries a user whom the target contradicts is left to a person.
-const CONTRADICTIONS: u32 = 5;
-
-/// Decides what to do after the `attempts`-th try failed.
-pub fn verdict(error: &TargetError, attempts: u32) -> (Verdict, Option<Stop>) {
-    let backoff = SHORTEST.saturating_mul(1 << attempts.saturating_sub(1).min(10)).min(LONGEST);
+/// Decides what to do after a user was tried in vain, who had been `attempts` times before.
+pub fn judge(
+    error: &TargetError,
+    user: AnchorHash,
+    attempts: u32,
+    max_attempts: u32,
+    health: &Health,
+) -> Judgement {
+    let everybody = |seconds: i64, stop: Stop| Judgement {
+        verdict: Verdict::RetryIn(seconds),
+        attempts,
+        stop: Some(stop),
+    };
+    let tried = attempts.saturating_add(1);
+    let backoff = SHORTEST.saturating_mul(1 << attempts.min(10)).min(LONGEST);
+    let again = |seconds: i64, stop: Option<Stop>| Judgement {
+        verdict: if tried < max_attempts { Verdict::RetryIn(seconds) } else { Verdict::Park },
+        attempts: tried,
+        stop,
+    };
     match error {
         TargetError::RateLimited { retry_after } => {
-            let asked = retry_after.map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(LONGEST));
-            (Verdict::RetryIn(asked.max(backoff)), Some(Stop::Unavailable))
+            let asked = retry_after.map_or(SHORTEST, |wait| i64::try_from(wait.as_secs()).unwrap_or(LONGEST));
+            everybody(asked.clamp(1, LONGEST), Stop::Throttled)
         }
+        TargetError::Unauthorized { .. } => everybody(SHORTEST, Stop::Unauthorized),
         TargetError::Unavailable { .. } | TargetError::Malformed { .. } => {
-            (Verdict::RetryIn(backoff), Some(Stop::Unavailable))
+            health.failed(user);
+            match health.is_down() {
+                true => everybody(SHORTEST, Stop::Unavailable),
+                false => again(backoff, None),
+            }
         }
-        // The user is not to blame, so the wait does not grow.
-        TargetError::Unauthorized { .. } => (Verdict::RetryIn(SHORTEST), Some(Stop::Unauthorized)),
         // Often a colleague is just giving the name up, in this very run.
-        TargetError::Conflict { .. } if attempts == 1 => (Verdict::RetryIn(0), None),
-        // The account vanished under our hands, or somebody else took the name: look again.
-        TargetError::NotFound | TargetError::Conflict { .. } if attempts < CONTRADICTIONS => {
-            (Verdict::RetryIn(backoff), None)
+        TargetError::Conflict { .. } if tried == 1 => {
+            health.served();
+            again(0, None)
         }
-        _ => (Verdict::Park, None),
+        // The account vanished under our hands, or somebody else took the name: look again.
+        TargetError::NotFound | TargetError::Conflict { .. } => {
+            health.served();
+            again(backoff, None)
+        }
+        TargetError::Rejected { .. } => {
+            health.served();
+            Judgement { verdict: Verdict::Park, attempts: tried, stop: None }
+        }
+        TargetError::Insecure { .. } | TargetError::InvalidUrl { .. } => {
+            Judgement { verdict: Verdict::Park, attempts: tried, stop: None }
+        }
     }
 }
 
@@ -49,24 +88,60 @@ mod tests {
 
     use super::*;
 
+    const MAX: u32 = 5;
+    const USER: AnchorHash = AnchorHash([1; 16]);
+
+    fn judged(error: &TargetError, attempts: u32) -> (Verdict, u32, Option<Stop>) {
+        let Judgement { verdict, attempts, stop } = judge(error, USER, attempts, MAX, &Health::default());
+        (verdict, attempts, stop)
+    }
+
+    fn detail() -> String {
+        "x".to_owned()
+    }
+
     #[test]
-    fn each_meaning_has_its_answer() {
-        let detail = || "x".to_owned();
-        let unavailable = TargetError::Unavailable { detail: detail() };
-        assert_eq!(verdict(&unavailable, 1), (Verdict::RetryIn(30), Some(Stop::Unavailable)));
-        assert_eq!(verdict(&unavailable, 3), (Verdict::RetryIn(120), Some(Stop::Unavailable)));
-        assert_eq!(verdict(&unavailable, 99), (Verdict::RetryIn(3600), Some(Stop::Unavailable)));
-        let limited = TargetError::RateLimited { retry_after: Some(Duration::from_secs(90)) };
-        assert_eq!(verdict(&limited, 1), (Verdict::RetryIn(90), Some(Stop::Unavailable)));
+    fn what_concerns_everybody_is_no_users_fault() {
+        let limited = |seconds| TargetError::RateLimited { retry_after: seconds };
         let unauthorized = TargetError::Unauthorized { detail: detail() };
-        assert_eq!(verdict(&unauthorized, 9), (Verdict::RetryIn(30), Some(Stop::Unauthorized)));
-        let rejected = TargetError::Rejected { attribute: None, detail: detail() };
-        assert_eq!(verdict(&rejected, 1), (Verdict::Park, None));
+        let ninety = Some(Duration::from_secs(90));
+        assert_eq!(judged(&limited(ninety), 7), (Verdict::RetryIn(90), 7, Some(Stop::Throttled)));
+        assert_eq!(judged(&limited(None), 0), (Verdict::RetryIn(30), 0, Some(Stop::Throttled)));
+        assert_eq!(judged(&unauthorized, 9), (Verdict::RetryIn(30), 9, Some(Stop::Unauthorized)));
+    }
+
+    #[test]
+    fn a_target_that_fails_at_one_user_is_not_down() {
+        let unavailable = TargetError::Unavailable { detail: detail() };
+        assert_eq!(judged(&unavailable, 0), (Verdict::RetryIn(30), 1, None));
+        assert_eq!(judged(&unavailable, 2), (Verdict::RetryIn(120), 3, None));
+        assert_eq!(judged(&unavailable, 4), (Verdict::Park, 5, None));
+    }
+
+    #[test]
+    fn a_target_that_is_down_parks_nobody() {
+        let (health, unavailable) = (Health::default(), TargetError::Unavailable { detail: detail() });
+        for number in 0..9 {
+            let user = AnchorHash([number; 16]);
+            let Judgement { verdict, attempts, stop } = judge(&unavailable, user, 4, MAX, &health);
+            match number {
+                0 | 1 => assert_eq!((verdict, attempts, stop), (Verdict::Park, 5, None)),
+                _ => {
+                    assert_eq!((verdict, attempts, stop), (Verdict::RetryIn(30), 4, Some(Stop::Unavailable)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_concerns_the_user_alone_ends_some_time() {
         let conflict = TargetError::Conflict { detail: detail() };
-        assert_eq!(verdict(&conflict, 1), (Verdict::RetryIn(0), None));
-        assert_eq!(verdict(&conflict, 2), (Verdict::RetryIn(60), None));
-        assert_eq!(verdict(&conflict, 5), (Verdict::Park, None));
-        assert_eq!(verdict(&TargetError::NotFound, 1), (Verdict::RetryIn(30), None));
-        assert_eq!(verdict(&TargetError::NotFound, 5), (Verdict::Park, None));
+        assert_eq!(judged(&conflict, 0), (Verdict::RetryIn(0), 1, None));
+        assert_eq!(judged(&conflict, 1), (Verdict::RetryIn(60), 2, None));
+        assert_eq!(judged(&conflict, 4), (Verdict::Park, 5, None));
+        assert_eq!(judged(&TargetError::NotFound, 0), (Verdict::RetryIn(30), 1, None));
+        assert_eq!(judged(&TargetError::NotFound, 4), (Verdict::Park, 5, None));
+        let rejected = TargetError::Rejected { attribute: None, detail: detail() };
+        assert_eq!(judged(&rejected, 0), (Verdict::Park, 1, None));
     }
 }

@@ -1,6 +1,6 @@
 //! What provisioning would do: the same reading and the same decision, not applied.
 
-use model::{Anchor, Desired, Options, UserRecord};
+use model::{Account, Anchor, Desired, Options, UserRecord};
 use plan::{Decision, Situation, decide};
 use store::{Store, StoreError};
 use target::{Target, TargetError};
@@ -15,6 +15,8 @@ pub struct Preview {
     pub decisions: Vec<Decision>,
     /// The entry that the account belongs to, if it is another.
     pub conflict: Option<Anchor>,
+    /// The account as it is: the linked one, else the one with the user name.
+    pub account: Option<Account>,
 }
 
 /// Looks at one user and decides. `released` says whether the scan's safety check lets a removal through.
@@ -50,7 +52,7 @@ async fn look(
         Found::Unlinked(resource) => (false, Some(resource)),
     };
     let account = resource.map(|resource| &resource.account);
-    let mut preview = Preview { decisions: Vec::new(), conflict: None };
+    let mut preview = Preview { decisions: Vec::new(), conflict: None, account: account.cloned() };
     loop {
         let situation =
             Situation { desired: &resolved, linked, account, removal_released: released, options };

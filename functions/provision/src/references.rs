@@ -1,9 +1,10 @@
 //! References to other users: a manager's DN becomes the manager's account.
 
-use model::{Desired, DnKey, Managed, Status, UnixSeconds, UserRecord, Value};
-use store::{Store, StoreError, UserOutcome};
+use model::{AnchorHash, Desired, DnKey, Managed, Status, UnixSeconds, UserRecord, Value};
+use queue::WakeUp;
+use store::{Finished, Store, StoreError, UserOutcome};
 
-use crate::{LEASE_SECONDS, Provisioner};
+use crate::{Provisioner, WakeUps};
 
 /// Replaces references by accounts, as far as the others have any. Also says whose account is still missing.
 pub(crate) async fn resolve(store: &Store, desired: &Desired) -> Result<(Desired, Vec<DnKey>), StoreError> {
@@ -32,12 +33,51 @@ async fn resolve_value(store: &Store, value: &mut Value, missing: &mut Vec<DnKey
 
 /// Wakes the users who wait for this one's account. Each time the user is provisioned, because a run that linked the
 /// account may have died before it came to this.
-pub(crate) async fn wake_waiting(store: &Store, record: &UserRecord) -> Result<(), StoreError> {
+pub(crate) async fn wake_waiting(
+    provisioner: &Provisioner<'_>,
+    record: &UserRecord,
+) -> Result<(), StoreError> {
+    let Provisioner { store, wake_ups, .. } = *provisioner;
     let (Some(dn), Some(_)) = (record.dn, &record.link) else { return Ok(()) };
+    let mut woken = Vec::new();
     for waiting in store.fetch_waiting(dn).await? {
-        store.wake(dn, waiting).await?;
+        if store.wake(dn, waiting).await? {
+            woken.push(waiting);
+        }
+    }
+    match wake_ups {
+        Some(wake_ups) if !woken.is_empty() => announce(store, wake_ups, &woken).await,
+        _ => Ok(()),
+    }
+}
+
+/// Announces users who are pending by now. Should that fail, the next scan does it.
+async fn announce(store: &Store, to: WakeUps<'_>, users: &[AnchorHash]) -> Result<(), StoreError> {
+    let records = store.fetch_records(users).await?.into_values();
+    let wake_ups: Vec<WakeUp> = records
+        .map(|UserRecord { anchor, version, .. }| WakeUp {
+            connection: to.connection.to_owned(),
+            anchor,
+            version,
+        })
+        .collect();
+    let problem = match to.queue.send(&wake_ups).await {
+        Ok(sent) => sent.problem,
+        Err(problem) => Some(problem),
+    };
+    if let Some(problem) = problem {
+        tracing::warn!("users who waited were not announced: {problem}; the next scan does that");
     }
     Ok(())
+}
+
+/// How it ended with a user for whom nothing was left to do but to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settling {
+    /// The user waits, or is somebody else's business by now.
+    Over,
+    /// The one who was waited for is there by now.
+    Due,
 }
 
 /// Settles a user for whom nothing is left to do but to wait. That it waits is written down by now, so whoever gets an
@@ -46,11 +86,11 @@ pub(crate) async fn settle_waiting(
     provisioner: &Provisioner<'_>,
     user: &UserRecord,
     waits_for: &[DnKey],
-) -> Result<(), StoreError> {
-    let Provisioner { store, owner, clock, .. } = *provisioner;
+) -> Result<Settling, StoreError> {
+    let Provisioner { store, owner, lease_seconds, clock, .. } = *provisioner;
     let now = clock();
-    let Some(lease) = store.lease_user(user.anchor.hash(), owner, now, LEASE_SECONDS).await? else {
-        return Ok(());
+    let Some(lease) = store.lease_user(user.anchor.hash(), owner, now, lease_seconds).await? else {
+        return Ok(Settling::Over);
     };
     let same_question = lease.record.desired == user.desired && lease.record.status == Status::Pending;
     let still_missing = match &user.desired {
@@ -58,7 +98,8 @@ pub(crate) async fn settle_waiting(
         _ => Vec::new(),
     };
     if still_missing != waits_for {
-        return store.return_lease(lease).await;
+        store.return_lease(lease).await?;
+        return Ok(Settling::Due);
     }
     let settled = UserOutcome {
         applied: None,
@@ -68,5 +109,8 @@ pub(crate) async fn settle_waiting(
         waiting_for: still_missing,
         event: None,
     };
-    store.finish_user(lease, settled, now).await.map(drop)
+    match store.finish_user(lease, settled, now).await? {
+        Finished::Done => Ok(Settling::Over),
+        Finished::Outdated => Ok(Settling::Due),
+    }
 }

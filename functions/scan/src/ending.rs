@@ -107,6 +107,12 @@ async fn plan_with_proof(
     let after_removal = candidates.iter().map(|(candidate, then)| (candidate.anchor.hash(), *then)).collect();
     let candidates: Vec<RemovalCandidate> = candidates.into_iter().map(|(candidate, _)| candidate).collect();
     let removals = judge_removals(candidates, proof, limits, enabled, deprovision);
+    users.iter().for_each(|user| seen.summary.count(user));
+    match &removals {
+        Removals::Released(released) => seen.summary.deprovisioned = released.len() as u64,
+        Removals::Held(candidates) => seen.summary.held = candidates.len() as u64,
+        Removals::Withheld(candidates) => seen.summary.withheld = candidates.len() as u64,
+    }
     Ok(Ending { hand_overs, users, removals, after_removal, forgotten })
 }
 
@@ -268,7 +274,7 @@ async fn plan_hand_overs(
             None => !matches!(from.desired, Some(Desired::Present(_))),
         });
         match from {
-            Some(from) if left || !stuck.contains(&from.anchor) && gives_name_up(&from, &to, seen) => {
+            Some(from) if left || gives_name_up(&from, &to, seen, &stuck) => {
                 let with_account = left && !has_account(&to);
                 // Who is in scope still, disabled, stays in the snapshot.
                 let gone = with_account && !seen.planner.has_seen(&from.anchor.hash());
@@ -307,12 +313,13 @@ fn with_free_name(user: PlannedUser) -> Option<PlannedUser> {
     Some(PlannedUser { plan: RecordPlan::Desire { desired, status }, conflict: None, ..user })
 }
 
-/// Whether the entry that has the contested name has got another one by now, or is about to. Who waits for a name does
-/// not give up the one it has, nor does one whom the target refuses the other; should they wait in a circle, a person
+/// Whether the entry that has the contested name has got another one by now, or is about to. An account keeps its name
+/// while its owner waits for another one, or is refused it by the target; should they wait in a circle, a person
 /// decides.
-fn gives_name_up(from: &UserRecord, to: &PlannedUser, seen: &Seen<'_>) -> bool {
+fn gives_name_up(from: &UserRecord, to: &PlannedUser, seen: &Seen<'_>, stuck: &HashSet<Anchor>) -> bool {
     let Some(contested) = wanted(to) else { return false };
-    if !matches!(from.status, Status::Settled | Status::Pending) {
+    let waits = stuck.contains(&from.anchor) || !matches!(from.status, Status::Settled | Status::Pending);
+    if waits && from.link.is_some() {
         return false;
     }
     if let Some(new) = seen.names.new_name(&from.anchor) {

@@ -8,14 +8,21 @@ mod apply;
 mod ending;
 mod names;
 mod planning;
+mod redrive;
 mod summary;
+mod user;
+mod writer;
 
-pub use apply::scan;
+pub mod function;
+
+pub use apply::{preview, scan};
 pub use ending::{Ending, HandOver, plan_ending};
 pub use planning::{PlannedUser, Planning, Seen};
 pub use summary::{Nameless, ScanSummary};
+pub use user::{Found, Sighted, find_record, look_up, scan_user};
 
 use model::UnixSeconds;
+use queue::{Queue, QueueError};
 use runtime::Connection;
 use store::{Store, StoreError};
 
@@ -26,10 +33,21 @@ pub struct ScanContext<'a> {
     pub connection: &'a Connection,
     /// The connection's state.
     pub store: &'a Store,
+    /// Where users are announced who have something to be done. Without it, whoever provisions looks for the records that
+    /// are due.
+    pub queue: Option<&'a Queue>,
     /// Who is scanning; shown to others who want the lease.
     pub owner: &'a str,
+    /// When to save what there is and stop, because nobody waits any longer.
+    pub stop_at: Option<UnixSeconds>,
     /// The time.
     pub clock: fn() -> UnixSeconds,
+}
+
+impl ScanContext<'_> {
+    fn is_out_of_time(&self) -> bool {
+        self.stop_at.is_some_and(|at| (self.clock)() >= at)
+    }
 }
 
 /// Why a scan could not run.
@@ -41,6 +59,9 @@ pub enum ScanError {
     /// The state can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nobody can be told of the users who changed.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// Another scan is at work.
     #[error(
         "another scan of this connection is running (started by {holder}); it ends by itself, or its claim runs out in {seconds} s"

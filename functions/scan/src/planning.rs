@@ -114,6 +114,7 @@ impl<'a, 'd> Planning<'a, 'd> {
         }
         self.seen.names.find_conflicts(self.store, &mut users, (self.clock)()).await?;
         self.seen.conflicts.extend(users.iter().filter(|user| user.conflict.is_some()).cloned());
+        users.iter().for_each(|user| self.seen.summary.count(user));
         Ok(Some(users))
     }
 

@@ -1,6 +1,12 @@
 //! What a scan found, in numbers.
 
+use std::collections::BTreeMap;
+
+use model::Desired;
+use plan::RecordPlan;
 use serde::Serialize;
+
+use crate::PlannedUser;
 
 /// An entry that can't be identified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -14,26 +20,38 @@ pub struct Nameless {
 /// What a scan found, in numbers of users.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ScanSummary {
+    /// Which scan this was; nought for one that wrote nothing.
+    pub version: u64,
     /// In scope.
     pub read: u64,
     /// As at the last scan.
     pub unchanged: u64,
     /// New or different, and written down.
     pub changed: u64,
-    /// Of those, not to be had by the mapping.
-    pub unmappable: u64,
+    /// Who is to get an account: a new one, or one of that name that is there already.
+    pub created: u64,
+    /// Whose account is to be brought up to date.
+    pub updated: u64,
+    /// Whose removal was released.
+    pub deprovisioned: u64,
     /// Whose user name another entry has.
     pub conflicts: u64,
     /// Who took over the account of an entry that was made anew.
     pub handed_over: u64,
-    /// Whose removal was released.
-    pub removals: u64,
     /// Whose removal waits for a person.
     pub held: u64,
-    /// Whose removal an option stops.
+    /// Whose removal, creation or update an option stops.
     pub withheld: u64,
+    /// Whom the target refused, or could not serve yet, or of whom the mapping can make nothing.
+    pub failed: u64,
+    /// Of those, not to be had by the mapping.
+    pub unmappable: u64,
     /// Whom the read missed although they are in scope, as a look-up by anchor showed. They are left as they are.
     pub missed: u64,
+    /// Wake-ups that the queue did not take; a later scan sends them again.
+    pub unsent: u64,
+    /// Who was due from before and was announced once more.
+    pub redriven: u64,
     /// Entries that came twice.
     pub repeated: u64,
     /// Entries without a usable anchor.
@@ -45,4 +63,40 @@ pub struct ScanSummary {
     pub complete: bool,
     /// Why it did not.
     pub incomplete: Option<String>,
+    /// Whether time ran out. What was written stands, and another scan does the rest.
+    pub out_of_time: bool,
+}
+
+impl ScanSummary {
+    /// Counts what is to be done for a user.
+    pub(crate) fn count(&mut self, user: &PlannedUser) {
+        let PlannedUser { record, plan, conflict, .. } = user;
+        let known = record.as_ref().and_then(|record| record.desired.as_ref());
+        let (desired, status) = match plan {
+            RecordPlan::Desire { desired, status } => (Some(desired), status),
+            RecordPlan::Mark(status) => (known, status),
+            RecordPlan::Nothing | RecordPlan::Remove(_) => return,
+        };
+        if conflict.is_some() || !status.is_due() || !matches!(desired, Some(Desired::Present(_))) {
+            return;
+        }
+        match record.as_ref().is_some_and(|record| record.link.is_some()) {
+            true => self.updated += 1,
+            false => self.created += 1,
+        }
+    }
+
+    /// Takes over how many users stand where, by the words of their statuses.
+    pub(crate) fn take_statuses(&mut self, statuses: &BTreeMap<String, u64>) {
+        let count = |words: &[&str]| words.iter().filter_map(|word| statuses.get(*word)).sum::<u64>();
+        self.unmappable = count(&["unmappable"]);
+        self.failed = count(&["retrying", "parked", "unmappable"]);
+        self.withheld = self.withheld.max(count(&["withheld"]));
+    }
+
+    /// The numbers of a scan that had to stop before its end.
+    pub(crate) fn out_of_time(self) -> Self {
+        let why = "time ran out before everybody was read; another scan does the rest";
+        Self { complete: false, incomplete: Some(why.to_owned()), out_of_time: true, ..self }
+    }
 }

@@ -54,6 +54,27 @@ impl Directory {
         Ok(found)
     }
 
+    /// The user with this DN, in scope or not.
+    pub async fn find_by_dn(&mut self, dn: &str) -> Result<Option<Entry>, DirectoryError> {
+        let doing = Doing::LookingUp { attribute: "the DN".to_owned() };
+        let query = Query {
+            base: dn.to_owned(),
+            scope: ldap3::Scope::Base,
+            filter: enclosed(&self.config.user_filter),
+            attributes: self.config.requested(),
+            doing: doing.clone(),
+        };
+        let Some(raw) = self.connection.ask_for_one(query).await? else { return Ok(None) };
+        let anchor = self.config.anchor.of(&raw.attributes);
+        let anchor = anchor.map_err(|detail| DirectoryError::Protocol { doing, detail })?;
+        Ok(Some(Entry { anchor, dn: raw.dn, attributes: raw.attributes }))
+    }
+
+    /// The attribute with the immutable id.
+    pub fn anchor_attribute(&self) -> &str {
+        &self.config.anchor.attribute
+    }
+
     /// Whether the base entry is there and can be seen. An account that has lost its rights gets empty answers with
     /// success; this tells them from a directory without users.
     pub(crate) async fn check_base(&mut self) -> Result<(), DirectoryError> {

@@ -138,6 +138,24 @@ impl Status {
         }
     }
 
+    /// Why the user stands here, where the word alone does not say it.
+    pub fn why(&self) -> Option<String> {
+        match self {
+            Self::Settled | Self::Pending => None,
+            Self::Retrying { error } | Self::Parked { error } | Self::Unmappable { error } => {
+                Some(error.clone())
+            }
+            Self::Conflict { with } => Some(format!("another entry has the user name or account ({with})")),
+            Self::Held { departure, reason: HoldReason::OverLimit } => {
+                Some(format!("{departure}; more removals than the safety limits allow"))
+            }
+            Self::Held { departure, reason: HoldReason::AwaitingCheck } => {
+                Some(format!("{departure}; awaits the next scan's safety check"))
+            }
+            Self::Withheld { by } => Some(by.to_string()),
+        }
+    }
+
     /// Whether work is due on its own accord.
     pub fn is_due(&self) -> bool {
         matches!(self, Self::Pending | Self::Retrying { .. })

@@ -1,6 +1,7 @@
 //! The queue itself.
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName;
 
 use crate::QueueError;
 use crate::errors::meaning;
@@ -43,5 +44,26 @@ impl Queue {
             .send()
             .await;
         changed.map(|_| ()).map_err(|error| meaning(ACTION, &self.url, &error))
+    }
+
+    /// About how many messages are on their way: waiting, delivered and not yet done, or delayed.
+    pub async fn depth(&self) -> Result<u64, QueueError> {
+        const ACTION: &str = "sqs:GetQueueAttributes";
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let described = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .set_attribute_names(Some(names.to_vec()))
+            .send()
+            .await
+            .map_err(|error| meaning(ACTION, &self.url, &error))?;
+        let attributes = described.attributes.unwrap_or_default();
+        let counts = names.iter().filter_map(|name| attributes.get(name)?.parse::<u64>().ok());
+        Ok(counts.sum())
     }
 }

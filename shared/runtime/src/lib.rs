@@ -1,11 +1,18 @@
-//! What ties the provisioner to its surroundings: configuration, secrets, the clock, the environment, telemetry.
+//! What ties the provisioner to its surroundings: configuration, secrets, the clock, the environment, telemetry,
+//! and what makes a function of it on AWS Lambda.
 
 mod aws;
 pub mod config;
+mod deployed;
 pub mod environment;
+pub mod function;
+pub mod metrics;
 mod secrets;
 pub mod telemetry;
 
-pub use config::{ConfigError, Connection};
+pub use aws::config as aws_config;
+pub use config::{ConfigError, Connection, OpenError};
+pub use deployed::{Deployed, deployed_table};
 pub use environment::now;
+pub use function::{FunctionError, Invocation};
 pub use secrets::{DirectorySecret, SecretError, SecretRef, Secrets, TargetSecret};

@@ -1,42 +1,25 @@
 //! Secrets: the directory's password and the target's token, fetched when they are needed and never shown.
+//!
+//! What comes from Secrets Manager is kept for five minutes, because a function is invoked many times a second and a
+//! secret changes a few times a year. Whoever is refused with a secret fetches it again (`refetch_…`): that is how
+//! a rotation is noticed at once. Environment variables and files are read each time.
 
-use std::path::{Path, PathBuf};
+mod cache;
+mod manager;
+mod place;
 
-use secrecy::SecretString;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use aws_sdk_secretsmanager::Client;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
-/// Where a secret is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretRef {
-    /// An environment variable.
-    Env(String),
-    /// A file.
-    File(PathBuf),
-    /// AWS Secrets Manager, by name or ARN.
-    SecretsManager(String),
-}
-
-impl SecretRef {
-    /// Reads `env:NAME`, `file:PATH` or a Secrets Manager id; a relative path is relative to `folder`.
-    pub fn parse(text: &str, folder: &Path) -> Self {
-        match text.split_once(':') {
-            Some(("env", name)) => Self::Env(name.to_owned()),
-            Some(("file", path)) => Self::File(folder.join(path)),
-            _ => Self::SecretsManager(text.to_owned()),
-        }
-    }
-}
-
-impl std::fmt::Display for SecretRef {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Env(name) => write!(f, "the environment variable {name}"),
-            Self::File(path) => write!(f, "the file {}", path.display()),
-            Self::SecretsManager(id) => write!(f, "the secret {id} in AWS Secrets Manager"),
-        }
-    }
-}
+use cache::{Cache, Wanted};
+pub use place::SecretRef;
 
 /// A secret that can't be used. It says which and why, never what is in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +40,16 @@ pub struct DirectorySecret {
     pub password: SecretString,
 }
 
+impl DirectorySecret {
+    const SHAPE: &str = r#"{"bind_dn": "…", "password": "…"}"#;
+
+    /// Whether both say the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self { bind_dn, password } = self;
+        *bind_dn == other.bind_dn && password.expose_secret() == other.password.expose_secret()
+    }
+}
+
 /// The target's secret.
 #[derive(Deserialize)]
 pub struct TargetSecret {
@@ -66,71 +59,94 @@ pub struct TargetSecret {
     pub app_secret: Option<SecretString>,
 }
 
-/// Fetches secrets. AWS is contacted only when a secret is there.
-#[derive(Default)]
+impl TargetSecret {
+    const SHAPE: &str = r#"{"access_token": "…", "app_secret": "…"} (app_secret may be left out)"#;
+}
+
+/// Fetches secrets. AWS is contacted only when a secret is there. Clones share what was fetched.
+#[derive(Clone, Default)]
 pub struct Secrets {
-    manager: OnceCell<aws_sdk_secretsmanager::Client>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    manager: OnceCell<Client>,
+    cache: Cache,
 }
 
 impl Secrets {
+    /// The same by way of this client.
+    pub fn with_client(client: Client) -> Self {
+        let shared = Shared { manager: OnceCell::new_with(Some(client)), cache: Cache::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
     /// The directory's secret.
     pub async fn fetch_directory(&self, secret: &SecretRef) -> Result<DirectorySecret, SecretError> {
-        let shape = r#"{"bind_dn": "…", "password": "…"}"#;
-        parse(&self.fetch(secret).await?, secret, shape)
+        self.fetch(secret, DirectorySecret::SHAPE, Wanted::Kept).await
+    }
+
+    /// The directory's secret as it is now, for whoever was refused with the one that [`fetch_directory`] gave.
+    ///
+    /// [`fetch_directory`]: Self::fetch_directory
+    pub async fn refetch_directory(&self, secret: &SecretRef) -> Result<DirectorySecret, SecretError> {
+        self.fetch(secret, DirectorySecret::SHAPE, Wanted::Current).await
     }
 
     /// The target's secret.
     pub async fn fetch_target(&self, secret: &SecretRef) -> Result<TargetSecret, SecretError> {
-        let shape = r#"{"access_token": "…", "app_secret": "…"} (app_secret may be left out)"#;
-        parse(&self.fetch(secret).await?, secret, shape)
+        self.fetch(secret, TargetSecret::SHAPE, Wanted::Kept).await
     }
 
-    async fn fetch(&self, secret: &SecretRef) -> Result<String, SecretError> {
+    /// The target's secret as it is now, for whoever was refused with the one that [`fetch_target`] gave.
+    ///
+    /// [`fetch_target`]: Self::fetch_target
+    pub async fn refetch_target(&self, secret: &SecretRef) -> Result<TargetSecret, SecretError> {
+        self.fetch(secret, TargetSecret::SHAPE, Wanted::Current).await
+    }
+
+    async fn fetch<T>(&self, secret: &SecretRef, shape: &str, wanted: Wanted) -> Result<T, SecretError>
+    where
+        T: DeserializeOwned,
+    {
         let fail = |problem: String| SecretError { place: secret.to_string(), problem };
+        let parse = |text: &SecretString| parse(text).map_err(|line| fail(misshapen(shape, line)));
         match secret {
             SecretRef::Env(name) => {
-                crate::environment::variable(name).ok_or_else(|| fail("is not set".into()))
+                let text = crate::environment::variable(name);
+                parse(&text.ok_or_else(|| fail("is not set".into()))?.into())
             }
             SecretRef::File(path) => {
-                std::fs::read_to_string(path).map_err(|error| fail(format!("can't be read: {error}")))
+                let text = std::fs::read_to_string(path);
+                parse(&text.map_err(|error| fail(format!("can't be read: {error}")))?.into())
             }
             SecretRef::SecretsManager(id) => {
-                let client = self.manager.get_or_init(secrets_manager).await;
-                let answer = client.get_secret_value().secret_id(id).send().await;
-                let answer = answer.map_err(|error| fail(explain(&error.into())))?;
-                answer.secret_string.ok_or_else(|| fail("is binary, and should be JSON text".into()))
+                let Shared { manager, cache } = &*self.shared;
+                let fetch = async || {
+                    let client = manager.get_or_init(manager::client).await;
+                    manager::fetch(client, id).await.map_err(fail)
+                };
+                cache.get(id, wanted, Instant::now(), fetch, parse).await
             }
         }
     }
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(
-    text: &str,
-    secret: &SecretRef,
-    shape: &str,
-) -> Result<T, SecretError> {
-    // The parser's own message could quote the secret, so it isn't passed on.
-    serde_json::from_str(text).map_err(|error| SecretError {
-        place: secret.to_string(),
-        problem: format!("should hold {shape}; what it holds can't be understood (line {})", error.line()),
-    })
-}
-
-async fn secrets_manager() -> aws_sdk_secretsmanager::Client {
-    aws_sdk_secretsmanager::Client::new(&crate::aws::config().await)
-}
-
-fn explain(error: &aws_sdk_secretsmanager::Error) -> String {
-    use aws_sdk_secretsmanager::Error;
-    match error {
-        Error::ResourceNotFoundException(_) => "does not exist (in this account and region)".into(),
-        Error::DecryptionFailure(_) => "can't be decrypted: the caller may not use its key".into(),
-        other => {
-            let code = aws_sdk_secretsmanager::error::ProvideErrorMetadata::code(other);
-            format!(
-                "can't be fetched: {}",
-                code.unwrap_or("no answer; are there AWS credentials and a region?")
-            )
-        }
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
     }
 }
+
+/// Reads a secret's JSON, or tells the line that can't be understood: the parser's own words could quote the secret.
+fn parse<T: DeserializeOwned>(text: &SecretString) -> Result<T, usize> {
+    serde_json::from_str(text.expose_secret()).map_err(|error| error.line())
+}
+
+fn misshapen(shape: &str, line: usize) -> String {
+    format!("should hold {shape}; what it holds can't be understood (line {line})")
+}
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,12 @@ impl ScanLease {
     pub fn until(&self) -> UnixSeconds {
         self.until
     }
+
+    /// Whether it lasts for so many seconds yet. What takes no longer than that and is begun now ends before anybody
+    /// else can have the lease.
+    pub fn lasts(&self, now: UnixSeconds, seconds: i64) -> bool {
+        now.plus(seconds) < self.until
+    }
 }
 
 /// Another scan is in progress.

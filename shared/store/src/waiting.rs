@@ -25,8 +25,9 @@ impl Store {
     }
 
     /// Stops a user's waiting for that name: who was settled is pending again. Somebody who is being provisioned right now
-    /// is not settled by that, because the reference may have been looked up before it could be resolved.
-    pub async fn wake(&self, dn: DnKey, hash: AnchorHash) -> Result<(), StoreError> {
+    /// is not settled by that, because the reference may have been looked up before it could be resolved. Says whether the
+    /// user is pending by that.
+    pub async fn wake(&self, dn: DnKey, hash: AnchorHash) -> Result<bool, StoreError> {
         let record =
             || Write::update(self.keys.record(&hash)).only_if("attribute_exists(#anchor)", []).bump(REV);
         let waiting = Write::delete(self.keys.wait(&dn, &hash));
@@ -34,12 +35,12 @@ impl Store {
         let settled = if_kept(record().only_if("attribute_not_exists(#work_pk)", []));
         let pending = self.set_status(settled, &hash, &Status::Pending, AT_ONCE)?;
         if self.commit(&[pending, waiting.clone()]).await? == Committed::Done {
-            return Ok(());
+            return Ok(true);
         }
         if self.commit(&[record(), waiting.clone()]).await? == Committed::Done {
-            return Ok(());
+            return Ok(false);
         }
         // There is no such user.
-        self.commit(&[waiting]).await.map(|_| ())
+        self.commit(&[waiting]).await.map(|_| false)
     }
 }

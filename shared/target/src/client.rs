@@ -1,6 +1,7 @@
 //! The client.
 
 use std::fmt;
+use std::time::Duration;
 
 use model::{AccountId, DesiredUser, Managed, OwnedAccount, UserName, Value};
 use reqwest::{Method, Url};
@@ -13,7 +14,8 @@ use crate::options::{Credentials, TargetOptions};
 use crate::patch::PatchOperation;
 use crate::render::{self, Blanks};
 use crate::resource::{Page, Resource};
-use crate::transport::{Call, Calls, Failure, Transport};
+use crate::tally::Calls;
+use crate::transport::{Call, Failure, Transport};
 use crate::{Dialect, parse, patch};
 
 /// No account can have this name: nobody can own a domain under `.invalid` (RFC 2606).
@@ -49,6 +51,22 @@ impl Target {
         Ok(Self { dialect, transport: Transport::new(dialect, options, credentials)? })
     }
 
+    /// Says where new credentials come from when those in use are refused, as they are after a rotation.
+    ///
+    /// A call that is [`Unauthorized`](TargetError::Unauthorized) then waits for this once, and is made once more if
+    /// the access token is another one; else its error stands at once. Many calls that are refused together ask
+    /// together. One after the other they ask again each, so how often the credentials are really fetched is for
+    /// `renew` to limit. `None` says that there is nothing new to be had.
+    #[must_use]
+    pub fn with_renewal<F, R>(mut self, renew: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Option<Credentials>> + Send + 'static,
+    {
+        self.transport.access.set_renewal(renew);
+        self
+    }
+
     /// The dialect it speaks.
     pub fn dialect(&self) -> &'static Dialect {
         self.dialect
@@ -56,7 +74,13 @@ impl Target {
 
     /// How many calls were made so far.
     pub fn calls(&self) -> Calls {
-        self.transport.calls()
+        self.transport.tally.calls()
+    }
+
+    /// How long each attempt took that ended since this was last asked, up to the newest 1,000: until the answer was
+    /// read whole, or there was none.
+    pub fn take_latencies(&self) -> Vec<Duration> {
+        self.transport.tally.take_latencies()
     }
 
     /// Proves that the address and the token are good, by using them: it looks up a name that nobody has. This also

@@ -18,8 +18,9 @@
 //! **\[sample\]** (Meta's published samples), **\[seen\]** (a client that ran against the live API relied on it) or
 //! **\[inferred\]** (our conclusion).
 //!
-//! There is no clock here and no environment: waiting is the only thing that takes time, and proxies and other
-//! surroundings are not picked up silently.
+//! There is no clock here and no environment: time is only waited for and measured, and proxies and other
+//! surroundings are not picked up silently. Where credentials are kept is not known here either: whoever opens a
+//! target says how to get new ones ([`Target::with_renewal`]).
 
 mod dialect;
 
@@ -34,6 +35,8 @@ mod render;
 mod lists;
 mod parse;
 
+mod access;
+mod tally;
 mod transport;
 
 mod body;
@@ -53,4 +56,4 @@ pub use errors::TargetError;
 pub use options::{Credentials, Retry, TargetOptions};
 pub use patch::PatchOperation;
 pub use resource::{Page, Resource};
-pub use transport::Calls;
+pub use tally::Calls;

@@ -146,7 +146,7 @@ mod tests {
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let body = Body::read(None, body.as_bytes());
         let answered = Answered { asked, status, headers: &headers, body: &body };
-        answered.error(Dialect::named("workplace").unwrap(), &Redactor::new("the-token", ["ada@acme.test"]))
+        answered.error(Dialect::named("workplace").unwrap(), &Redactor::new(["the-token"], ["ada@acme.test"]))
     }
 
     fn kind(error: &Option<TargetError>) -> &'static str {
@@ -320,7 +320,7 @@ mod tests {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, retry_after.parse().unwrap())]);
             let body = Body::read(None, &body);
             let answered = Answered { asked: Asked::ToWrite, status, headers: &headers, body: &body };
-            let _ = answered.error(Dialect::named("workplace").unwrap(), &Redactor::new("t", []));
+            let _ = answered.error(Dialect::named("workplace").unwrap(), &Redactor::new(["t"], []));
         }
     }
 }

@@ -6,21 +6,24 @@ const LONGEST: usize = 300;
 /// Shorter values are common words or codes; a complaint without them would be no complaint any more.
 const SHORTEST_VALUE: usize = 3;
 
+/// Stands where a token stood.
+const TOKEN: &str = "(token)";
+
 /// What must not appear in a text that is logged, stored or shown.
 pub(crate) struct Redactor<'a> {
     hidden: Vec<(&'a str, &'static str)>,
 }
 
 impl<'a> Redactor<'a> {
-    /// Hides the token and those values that were sent.
-    pub(crate) fn new(token: &'a str, sent: impl IntoIterator<Item = &'a str>) -> Self {
+    /// Hides the tokens and those values that were sent.
+    pub(crate) fn new(
+        tokens: impl IntoIterator<Item = &'a str>,
+        sent: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let tokens = tokens.into_iter().filter(|token| !token.is_empty());
         let sent = sent.into_iter().filter(|value| value.chars().count() >= SHORTEST_VALUE);
-        let mut hidden: Vec<_> = sent.map(|value| (value, "(value)")).collect();
-        // The longest first: a name must not survive because a part of it was hidden before.
-        hidden.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
-        if !token.is_empty() {
-            hidden.insert(0, (token, "(token)"));
-        }
+        let mut hidden = longest_first(tokens.map(|token| (token, TOKEN)));
+        hidden.extend(longest_first(sent.map(|value| (value, "(value)"))));
         Self { hidden }
     }
 
@@ -60,7 +63,7 @@ impl<'a> Redactor<'a> {
     /// How many bytes at the start of a text are to be hidden, and by what.
     fn hidden_at(&self, text: &str, is_boundary: bool) -> Option<(usize, &'static str)> {
         for (value, instead) in &self.hidden {
-            let is_token = *instead == "(token)";
+            let is_token = *instead == TOKEN;
             if let Some(length) = starts_with(text, value)
                 && (is_token || (is_boundary && is_end(text, length)))
             {
@@ -72,6 +75,13 @@ impl<'a> Redactor<'a> {
         }
         None
     }
+}
+
+/// A name or a token must not survive because a part of it was hidden before.
+fn longest_first<'a>(hidden: impl Iterator<Item = (&'a str, &'static str)>) -> Vec<(&'a str, &'static str)> {
+    let mut hidden: Vec<_> = hidden.collect();
+    hidden.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+    hidden
 }
 
 /// How many bytes of the text say the value, without case.
@@ -107,7 +117,10 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &str) {
-        let redactor = Redactor::new("s3cret", ["Ada.L@acme.test", "Ada Lovelace", "Ada", "IT", "Straße"]);
+        let redactor = Redactor::new(
+            ["s3cret", "s3cret-old"],
+            ["Ada.L@acme.test", "Ada Lovelace", "Ada", "IT", "Straße"],
+        );
         assert_eq!(redactor.clean(text), expect);
     }
 
@@ -119,6 +132,7 @@ mod tests {
         check("ADA LOVELACE and ada", "(value) and (value)");
         check("adamant LIMIT for IT", "adamant LIMIT for IT");
         check("Bearer s3cret? xs3cretx", "Bearer (token)? x(token)x");
+        check("S3CRET-old was replaced", "(token) was replaced");
         check("in STRAßE", "in (value)");
         check("a\u{0}b\r\n\tc \u{1b}[31m", "a b c [31m");
         check("", "");
@@ -126,14 +140,14 @@ mod tests {
 
     #[test]
     fn long_complaints_are_cut() {
-        let clean = Redactor::new("", []).clean(&"ä".repeat(1000));
+        let clean = Redactor::new([""], []).clean(&"ä".repeat(1000));
         assert_eq!(clean.chars().count(), LONGEST + 1);
     }
 
     proptest! {
         #[test]
         fn neither_token_nor_address_survives(before in ".{0,400}", after in ".{0,40}") {
-            let redactor = Redactor::new("s3cret-token", []);
+            let redactor = Redactor::new(["s3cret-token"], []);
             let clean = redactor.clean(&format!("{before} s3cret-token {after} ada@acme.test {after}"));
             prop_assert!(!clean.contains("s3cret-token"));
             prop_assert!(!clean.contains("ada@acme.test"));

@@ -1,17 +1,16 @@
 //! One call over HTTP, repeated where that is allowed.
 
 use std::error::Error;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::Retryable;
 use model::AccountId;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, Url, redirect};
-use secrecy::{ExposeSecret, SecretString};
 use tracing::debug;
 
 use crate::Dialect;
+use crate::access::{Access, Token};
 use crate::body::Body;
 use crate::errors::TargetError;
 use crate::json::Object;
@@ -19,21 +18,13 @@ use crate::meaning::{Answered, Asked};
 use crate::options::{Credentials, Retry, TargetOptions};
 use crate::redact::Redactor;
 use crate::retry::Repeatable;
+use crate::tally::Tally;
 
 /// Requests without one are refused \[doc\].
 const USER_AGENT: &str = concat!("workplace-provisioner/", env!("CARGO_PKG_VERSION"));
 
 /// Far more than a page of accounts has.
 const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
-
-/// How many calls were made, repeated ones included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Calls {
-    /// Those that only look.
-    pub reads: u64,
-    /// Those that ask for a change.
-    pub writes: u64,
-}
 
 /// What is asked of the target.
 pub(crate) struct Call<'a> {
@@ -69,9 +60,8 @@ pub(crate) struct Transport {
     users: Url,
     retry: Retry,
     timeout: Duration,
-    token: SecretString,
-    reads: AtomicU64,
-    writes: AtomicU64,
+    pub(crate) access: Access,
+    pub(crate) tally: Tally,
 }
 
 impl Transport {
@@ -81,11 +71,9 @@ impl Transport {
         credentials: Credentials,
     ) -> Result<Self, TargetError> {
         let TargetOptions { url, timeout, retry } = options;
-        // The proof that would need the app secret is not made yet.
-        let Credentials { access_token: token, app_secret: _ } = credentials;
         let users = users(&url)?;
+        let access = Access::new(&credentials)?;
         let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, bearer(&token)?);
         headers.insert(ACCEPT, HeaderValue::from_static("application/scim+json, application/json"));
         let client = Client::builder()
             .user_agent(USER_AGENT)
@@ -97,8 +85,7 @@ impl Transport {
             .no_proxy()
             .build()
             .map_err(|error| TargetError::Unavailable { detail: why(error) })?;
-        let (reads, writes) = Default::default();
-        Ok(Self { dialect, client, users, retry, timeout, token, reads, writes })
+        Ok(Self { dialect, client, users, retry, timeout, access, tally: Tally::default() })
     }
 
     pub(crate) fn users(&self) -> Url {
@@ -118,29 +105,47 @@ impl Transport {
         Ok(url)
     }
 
-    pub(crate) fn calls(&self) -> Calls {
-        Calls { reads: self.reads.load(Ordering::Relaxed), writes: self.writes.load(Ordering::Relaxed) }
+    /// Makes a call, again where its failure allows it, and gives the body of a good answer.
+    ///
+    /// A token that is refused may have been replaced meanwhile. Then the call is made once more with the new one, a
+    /// creation too: who is not let in has done nothing.
+    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Body, Failure> {
+        let token = self.access.current();
+        let refused = match self.call_with(&token, call).await {
+            Err(failure) if matches!(failure.error, TargetError::Unauthorized { .. }) => failure,
+            answer => return answer,
+        };
+        match self.access.instead_of(&token).await {
+            Some(token) => self.call_with(&token, call).await,
+            None => Err(refused),
+        }
     }
 
-    /// Makes a call, again where its failure allows it, and gives the body of a good answer.
-    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Body, Failure> {
+    async fn call_with(&self, token: &Token, call: &Call<'_>) -> Result<Body, Failure> {
         let repeatable = match call.method {
             Method::POST => Repeatable::OnlyIfUndone,
             _ => Repeatable::Yes,
         };
-        (|| self.attempt(call))
+        (|| self.attempt(token, call))
             .retry(self.retry.backoff())
             .when(|failure: &Failure| repeatable.allows(&failure.error))
             .adjust(|failure: &Failure, backoff| self.retry.pause(&failure.error, backoff))
             .await
     }
 
-    async fn attempt(&self, call: &Call<'_>) -> Result<Body, Failure> {
-        let Call { method, url, body, sent } = call;
-        let counter = if *method == Method::GET { &self.reads } else { &self.writes };
-        counter.fetch_add(1, Ordering::Relaxed);
+    async fn attempt(&self, token: &Token, call: &Call<'_>) -> Result<Body, Failure> {
+        let asked = if call.method == Method::GET { Asked::ToRead } else { Asked::ToWrite };
+        self.tally.begun(asked);
+        let started = Instant::now();
+        let answer = self.exchange(token, call, asked).await;
+        self.tally.ended(started.elapsed(), answer.as_ref().err().map(|failure| &failure.error));
+        answer
+    }
 
-        let mut request = self.client.request(method.clone(), url.clone());
+    async fn exchange(&self, token: &Token, call: &Call<'_>, asked: Asked) -> Result<Body, Failure> {
+        let Call { method, url, body, sent } = call;
+        let mut request =
+            self.client.request(method.clone(), url.clone()).header(AUTHORIZATION, token.header());
         if let Some(body) = body {
             let json = serde_json::Value::Object(body.clone()).to_string();
             request = request.header(CONTENT_TYPE, "application/scim+json").body(json);
@@ -159,8 +164,8 @@ impl Transport {
             // The status says enough.
             Err(_) => Body::Other,
         };
-        let redactor = Redactor::new(self.token.expose_secret(), sent.iter().copied());
-        let asked = if *method == Method::GET { Asked::ToRead } else { Asked::ToWrite };
+        let tokens = self.access.known();
+        let redactor = Redactor::new(tokens.iter().map(|token| token.expose()), sent.iter().copied());
         let answered = Answered { asked, status, headers: &headers, body: &body };
         match answered.error(self.dialect, &redactor) {
             None => Ok(body),
@@ -173,7 +178,8 @@ impl Transport {
         let detail = if error.is_timeout() {
             format!("no answer within {} s", self.timeout.as_secs_f32())
         } else {
-            Redactor::new(self.token.expose_secret(), []).clean(&why(error))
+            let tokens = self.access.known();
+            Redactor::new(tokens.iter().map(|token| token.expose()), []).clean(&why(error))
         };
         TargetError::Unavailable { detail }.into()
     }
@@ -233,18 +239,6 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn bearer(token: &SecretString) -> Result<HeaderValue, TargetError> {
-    let token = token.expose_secret().trim();
-    let unusable = |detail: &str| TargetError::Unauthorized { detail: detail.to_owned() };
-    if token.is_empty() {
-        return Err(unusable("it is empty"));
-    }
-    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| unusable("it has characters that no token has"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,15 +268,6 @@ mod tests {
             "https://x.test/#a",
         ] {
             assert!(matches!(users(invalid), Err(TargetError::InvalidUrl { .. })), "{invalid}");
-        }
-    }
-
-    #[test]
-    fn tokens_are_checked_before_the_first_call() {
-        assert!(bearer(&SecretString::from("abc\n")).unwrap().is_sensitive());
-        for unusable in ["", " ", "a\nb"] {
-            let error = bearer(&SecretString::from(unusable)).unwrap_err();
-            assert!(matches!(error, TargetError::Unauthorized { .. }));
         }
     }
 }

@@ -13,7 +13,8 @@
 //!   invocations of a function may wait; beyond that the emulator can lock up.
 //! - A function's error is status 500 with the error as the body, where Lambda says 200 with a header. [`Function`]
 //!   understands both.
-//! - An invocation is always answered, also one that was meant to run by itself (`X-Amz-Invocation-Type: Event`).
+//! - An invocation is always answered, also one that was meant to run by itself (`X-Amz-Invocation-Type: Event`);
+//!   [`crate::async_invokes`] accepts those for the functions.
 //! - Its `--timeout` also ends a copy's waiting for work, with an answer that the runtime library panics at: don't use it.
 //! - The deadline it gives is in 1970, and an invocation whose process died is never answered. [`crate::sandbox`]
 //!   corrects both.
@@ -34,7 +35,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    Function,
+    Function, async_invokes,
     background::Background,
     leash::Leash,
     ports,
@@ -99,16 +100,19 @@ impl Functions {
         }
         let (emulator, endpoint) = start_emulator(dir.path())?;
         let background = Background::start("lambda")?;
+        let invokes = async_invokes::serve(&background, &endpoint)?;
         let (mut by_name, mut copies) = (BTreeMap::new(), Vec::new());
         for function in functions {
             // The sandbox answers at the deadline, so this patience is for an emulator that hangs, or for many who wait.
             let patience = function.timeout * 2 + Duration::from_secs(60);
             by_name.insert(function.name.clone(), Function::at(&endpoint, &function.name, patience)?);
             for _ in 0..function.copies {
+                // A function that invokes one finds the invoke API here.
+                let invoke_api = ("AWS_ENDPOINT_URL_LAMBDA".to_owned(), invokes.clone());
                 let sandbox = Arc::new(Sandbox::new(Setup {
                     name: function.name.clone(),
                     binary: function.binary.clone(),
-                    environment: function.environment.clone(),
+                    environment: function.environment.iter().cloned().chain([invoke_api]).collect(),
                     timeout: function.timeout,
                     log: log(dir.path(), &function.name),
                     runtime_api: format!("{endpoint}/.rt/{}", function.name),
@@ -145,6 +149,17 @@ impl Functions {
     /// What all copies of a function have said so far.
     pub fn log(&self, name: &str) -> String {
         fs::read_to_string(log(self.dir.path(), name)).unwrap_or_default()
+    }
+
+    /// The most memory that a running copy of this function has used so far.
+    pub fn peak_memory_kb(&self, name: &str) -> anyhow::Result<u64> {
+        let of_name = self.copies.iter().filter(|(of, _)| of == name);
+        let peaks = of_name.filter_map(|(_, sandbox)| {
+            let status = fs::read_to_string(format!("/proc/{}/status", sandbox.process_id()?)).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+            line.trim().trim_end_matches(" kB").parse().ok()
+        });
+        peaks.max().with_context(|| format!("no copy of {name} is running"))
     }
 
     /// Kills one copy that works on an invocation, as nothing can prepare for, and says whether there was one. Another

@@ -72,10 +72,13 @@ mod sqs_event;
 
 pub use bridge::{Bridge, BridgeOptions, Counters, Faults};
 
+mod async_invokes;
 mod lambda;
 mod sandbox;
+mod service_proxy;
 
 pub use lambda::{FunctionOptions, Functions};
+pub use service_proxy::{ServiceProxy, Verdict};
 
 mod configuration;
 mod run;

@@ -10,6 +10,7 @@ use serde_json::json;
 use simulator::Simulator;
 
 use super::{plan, sync};
+use crate::args::StatePlace;
 use crate::exit::Exit;
 use crate::report::{FAINT, GOOD, HEADING, paint};
 use crate::session::{Ends, Session};
@@ -85,7 +86,8 @@ async fn open(folder: &Path, directory: &EmbeddedLdap, target: &Simulator) -> Re
         .replace("SCIM_URL", &target.url())
         .replace("GROUP_DN", company::WORKPLACE);
     let connection = runtime::config::parse(&text, &folder.join("demo.toml"))?;
-    Session::open(Ends::of(connection), &folder.join("demo.state")).await
+    let state = StatePlace::File(folder.join("demo.state"));
+    Session::open(Ends::of(connection), &state).await
 }
 
 fn live(directory: &EmbeddedLdap) -> Result<()> {

@@ -2,7 +2,10 @@
 
 mod check;
 mod demo;
+mod explain;
+mod history;
 pub mod plan;
+mod status;
 mod sync;
 
 use std::io::Write;
@@ -20,12 +23,24 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
         Command::Demo => demo::run(&mut out).await,
         Command::Check { place, offline } => check::run(place, *offline, &mut out).await,
         Command::Plan { place } => {
-            let session = Session::open_to_read(Ends::read(place)?, &place.state_file()).await?;
+            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
             plan::run(&session, place.json, &mut out).await
         }
         Command::Sync { place } => {
-            let session = Session::open(Ends::read(place)?, &place.state_file()).await?;
+            let session = Session::open(Ends::read(place)?, &place.state_place()).await?;
             sync::run(&session, place.json, &mut out).await
+        }
+        Command::Status { place } => {
+            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
+            status::run(&session, place.json, &mut out).await
+        }
+        Command::History { place, user } => {
+            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
+            history::run(&session, user, place.json, &mut out).await
+        }
+        Command::Explain { place, user } => {
+            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
+            explain::run(&session, user, place.json, &mut out).await
         }
         Command::Schema => {
             write!(out, "{}", runtime::config::json_schema())?;

@@ -5,21 +5,19 @@ use std::io::Write;
 use std::time::Instant;
 
 use anyhow::Result;
-use model::Status;
 use provision::Stop;
 use scan::{Nameless, ScanSummary};
 use serde::Serialize;
 
 use crate::drive::{Tally, provision_due};
 use crate::exit::Exit;
-use crate::report::{BAD, FAINT, GOOD, HEADING, Item, Progress, Shown, incomplete_read, item_of, paint};
+use crate::report::{
+    BAD, FAINT, GOOD, HEADING, Item, Progress, Shown, incomplete_read, item_of, paint, waiting,
+};
 use crate::session::Session;
 
 /// A removal that only turns up while provisioning gets one more scan in the same run.
 const SCANS: usize = 2;
-
-/// How many waiting users are listed.
-const LISTED: usize = 50;
 
 /// What a `sync` did, in numbers of users.
 #[derive(Debug, Serialize)]
@@ -131,39 +129,8 @@ async fn summarise(
         unidentified: scanned.nameless,
         calls: Calls { reads: calls.reads, writes: calls.writes },
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        waiting: waiting(session, shown).await?,
+        waiting: waiting(&session.store, shown).await?,
     })
-}
-
-/// Everybody who waits for something.
-async fn waiting(session: &Session, shown: &Shown) -> Result<Vec<Item>> {
-    let mut items = Vec::new();
-    for word in ["held", "withheld", "conflict", "retrying", "parked", "unmappable"] {
-        let page = session.store.fetch_by_status(word, None, LISTED).await?;
-        for record in page.items {
-            let (action, why) = match &record.status {
-                Status::Held { departure, reason: model::HoldReason::OverLimit } => {
-                    ("held", format!("{departure}; more removals than the safety limits allow"))
-                }
-                Status::Held { departure, reason: model::HoldReason::AwaitingCheck } => {
-                    ("held", format!("{departure}; awaits the next scan's safety check"))
-                }
-                Status::Withheld { by } => ("withheld", by.to_string()),
-                Status::Conflict { with } => {
-                    ("conflict", format!("another entry has the user name or account ({with})"))
-                }
-                Status::Retrying { error } => {
-                    let seconds = (record.next_attempt.0 - runtime::now().0).max(0);
-                    ("failed", format!("{error}; is tried again in {seconds} s"))
-                }
-                Status::Parked { error } => ("failed", format!("{error}; parked until the user changes")),
-                Status::Unmappable { error } => ("unmappable", error.clone()),
-                Status::Settled | Status::Pending => continue,
-            };
-            items.push(shown.item(&record.anchor, record.user_name(), action, why));
-        }
-    }
-    Ok(items)
 }
 
 fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
@@ -208,7 +175,7 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
                 paint(BAD, "The target refused the token:")
             )?;
         }
-        Some(Stop::Unavailable) => {
+        Some(Stop::Unavailable | Stop::Throttled) => {
             writeln!(
                 out,
                 "{} run sync again later; nothing is lost",

@@ -3,6 +3,7 @@
 mod item;
 mod outcome;
 mod progress;
+mod waiting;
 
 use std::fmt::Write as _;
 
@@ -12,6 +13,7 @@ use scan::Nameless;
 pub use item::{Item, Shown};
 pub use outcome::item_of;
 pub use progress::Progress;
+pub use waiting::waiting;
 
 /// Something new.
 pub const NEW: Style = AnsiColor::Green.on_default();
@@ -39,7 +41,7 @@ pub fn incomplete_read(why: &str, nameless: &[Nameless]) -> String {
 }
 
 /// Text as it is shown: what a directory or a target holds must not move the terminal's cursor.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

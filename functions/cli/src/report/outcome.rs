@@ -8,7 +8,7 @@ use super::{Item, Shown};
 /// The item for an outcome; `None` if nothing happened that is worth a line.
 pub fn item_of(shown: &Shown, outcome: &Outcome) -> Option<Item> {
     match outcome {
-        Outcome::NothingToDo | Outcome::Busy => None,
+        Outcome::NothingToDo | Outcome::NotYet { .. } | Outcome::Busy => None,
         Outcome::Settled { anchor, user_name, steps, kept, waits } => {
             let (action, why) = summary(steps)?;
             let mut item = shown.item(anchor, user_name.as_ref(), action, why);

@@ -43,6 +43,11 @@ impl Mapping {
         rules.flat_map(Rule::source_attributes).map(|name| name.to_ascii_lowercase()).collect()
     }
 
+    /// The directory attributes that the user name is made of.
+    pub fn user_name_attributes(&self) -> Vec<String> {
+        self.user_name.source_attributes().into_iter().map(str::to_owned).collect()
+    }
+
     /// The target attributes whose values are not to be shown.
     pub fn masked(&self) -> BTreeSet<TargetAttribute> {
         let user_name = self.user_name.masked.then(|| TargetAttribute::from("userName"));

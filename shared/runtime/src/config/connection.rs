@@ -9,14 +9,16 @@ use directory::{
 use model::{Options, RemoveAction};
 use plan::status::{AccountStatus, StatusRule};
 use plan::{Rules, SafetyLimits};
+use store::{Store, Table};
 use target::{Credentials, Dialect, Retry, Target, TargetError, TargetOptions};
+use tracing::warn;
 
 use super::file::{
-    ConnectionFile, DirectoryTable, MembershipWord, OptionsTable, RemoveWord, SafetyTable, ScopeTable,
-    StatusTable, StatusWord, TargetTable,
+    ConnectionFile, DirectoryTable, MembershipWord, OptionsTable, RemoveWord, RetentionTable, SafetyTable,
+    ScopeTable, StatusTable, StatusWord, TargetTable,
 };
 use super::{Problem, rules};
-use crate::secrets::{SecretError, SecretRef, Secrets};
+use crate::secrets::{DirectorySecret, SecretError, SecretRef, Secrets, TargetSecret};
 
 /// One directory, one target, and everything that says how they belong together.
 #[derive(Debug)]
@@ -33,6 +35,15 @@ pub struct Connection {
     pub safety: SafetyLimits,
     /// The account store.
     pub target: TargetSettings,
+    left_days: u32,
+    history_days: u32,
+}
+
+impl Connection {
+    /// This connection's part of the table.
+    pub fn store(&self, table: &Table) -> Store {
+        table.connection(&self.name).with_retention_days(self.left_days).with_history_days(self.history_days)
+    }
 }
 
 /// How to reach and read the directory.
@@ -63,6 +74,8 @@ pub struct TargetSettings {
     pub url: String,
     /// How many users are provisioned at a time.
     pub concurrency: usize,
+    /// After so many tries in vain a user is left to a person, unless the target serves nobody.
+    pub max_attempts: u32,
     secret: SecretRef,
     timeout: Duration,
 }
@@ -90,7 +103,9 @@ pub enum OpenError {
 }
 
 impl DirectorySettings {
-    /// Connects and binds.
+    /// Connects and binds. When the sign-in is refused, the secret may have been rotated since it was fetched; then it
+    /// is fetched again, and if it is another one, tried once more. A wrong password is never sent twice, because that
+    /// is how accounts get locked.
     pub async fn open(&self, secrets: &Secrets) -> Result<Directory, OpenError> {
         let Self {
             url,
@@ -105,13 +120,6 @@ impl DirectorySettings {
             page_size,
             timeout,
         } = self;
-        let bind = match secret {
-            None => Bind::Anonymous,
-            Some(secret) => {
-                let secret = secrets.fetch_directory(secret).await?;
-                Bind::Simple { dn: secret.bind_dn, password: secret.password }
-            }
-        };
         let ca_pem = match ca {
             None => None,
             Some(path) => Some(
@@ -119,10 +127,10 @@ impl DirectorySettings {
                     .map_err(|error| OpenError::Ca { path: path.clone(), problem: error.to_string() })?,
             ),
         };
-        let config = DirectoryConfig {
+        let config = |bind| DirectoryConfig {
             url: url.clone(),
             start_tls: *start_tls,
-            ca_pem,
+            ca_pem: ca_pem.clone(),
             bind,
             base_dn: base_dn.clone(),
             user_filter: user_filter.clone(),
@@ -132,24 +140,71 @@ impl DirectorySettings {
             page_size: *page_size,
             timeout: *timeout,
         };
-        Ok(Directory::connect(&config).await?)
+        let Some(secret) = secret else { return Ok(Directory::connect(&config(Bind::Anonymous)).await?) };
+        let kept = secrets.fetch_directory(secret).await?;
+        let refused = match Directory::connect(&config(bind(&kept))).await {
+            Err(error) if is_about_credentials(&error) => error,
+            connected => return Ok(connected?),
+        };
+        match secrets.refetch_directory(secret).await {
+            Ok(current) if !current.is_same(&kept) => Ok(Directory::connect(&config(bind(&current))).await?),
+            Ok(_) => Err(refused.into()),
+            Err(error) => {
+                warn!("the directory refused the sign-in, and the secret can't be fetched again: {error}");
+                Err(refused.into())
+            }
+        }
     }
 }
 
+fn bind(secret: &DirectorySecret) -> Bind {
+    let DirectorySecret { bind_dn, password } = secret;
+    Bind::Simple { dn: bind_dn.clone(), password: password.clone() }
+}
+
+fn is_about_credentials(error: &DirectoryError) -> bool {
+    matches!(error, DirectoryError::InvalidCredentials { .. } | DirectoryError::NoCredentials { .. })
+}
+
 impl TargetSettings {
-    /// Makes a client; nothing is sent yet.
-    pub async fn open(&self, secrets: &Secrets) -> Result<Target, OpenError> {
-        let secret = secrets.fetch_target(&self.secret).await?;
-        let credentials = Credentials { access_token: secret.access_token, app_secret: secret.app_secret };
-        let options = TargetOptions { url: self.url.clone(), timeout: self.timeout, retry: Retry::default() };
-        Ok(Target::new(self.dialect, options, credentials)?)
+    /// Makes a client; nothing is sent yet. When the target refuses the access token, the client fetches the secret
+    /// again, so that a rotation costs no user.
+    pub async fn open(&self, secrets: &Secrets, retry: Retry) -> Result<Target, OpenError> {
+        let options = TargetOptions { url: self.url.clone(), timeout: self.timeout, retry };
+        let client = |secret| Target::new(self.dialect, options.clone(), credentials(secret));
+        let target = match client(secrets.fetch_target(&self.secret).await?) {
+            // It can't even be sent, an empty one say; somebody may have put that right.
+            Err(TargetError::Unauthorized { .. }) => client(secrets.refetch_target(&self.secret).await?)?,
+            made => made?,
+        };
+        let (secrets, secret) = (secrets.clone(), self.secret.clone());
+        Ok(target.with_renewal(move || current_credentials(secrets.clone(), secret.clone())))
     }
+}
+
+/// What the secret holds now. If it can't be had, whoever was refused stays refused.
+async fn current_credentials(secrets: Secrets, secret: SecretRef) -> Option<Credentials> {
+    match secrets.refetch_target(&secret).await {
+        Ok(secret) => Some(credentials(secret)),
+        Err(error) => {
+            warn!("the target refused the access token, and the secret can't be fetched again: {error}");
+            None
+        }
+    }
+}
+
+fn credentials(secret: TargetSecret) -> Credentials {
+    let TargetSecret { access_token, app_secret } = secret;
+    Credentials { access_token, app_secret }
 }
 
 /// Checks a whole file.
 pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, Problem> {
-    let ConnectionFile { name, directory, scope, target, options, safety, mapping } = file;
+    let ConnectionFile { name, directory, scope, target, options, safety, retention, mapping } = file;
     check_name(&name)?;
+    let RetentionTable { left_days, history_days } = retention;
+    check_days(left_days, "retention.left_days")?;
+    check_days(history_days, "retention.history_days")?;
     let kind: Kind = directory
         .kind
         .parse()
@@ -169,7 +224,13 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, P
         options,
         safety: check_safety(safety)?,
         target,
+        left_days,
+        history_days,
     })
+}
+
+fn check_days(days: u32, key: &str) -> Result<(), Problem> {
+    if (1..=3650).contains(&days) { Ok(()) } else { Err(Problem::at(key, "must be from 1 to 3650 days")) }
 }
 
 fn check_name(name: &str) -> Result<(), Problem> {
@@ -181,17 +242,21 @@ fn check_name(name: &str) -> Result<(), Problem> {
 }
 
 fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, Problem> {
-    let TargetTable { kind, url, secret, timeout_seconds, concurrency } = table;
+    let TargetTable { kind, url, secret, timeout_seconds, concurrency, max_attempts } = table;
     let dialect = Dialect::named(&kind).ok_or_else(|| {
         Problem::at("target.kind", format!("{kind:?} is not one of: {}", Dialect::names().join(", ")))
     })?;
     if !(1..=64).contains(&concurrency) {
         return Err(Problem::at("target.concurrency", "must be from 1 to 64"));
     }
+    if !(1..=100).contains(&max_attempts) {
+        return Err(Problem::at("target.max_attempts", "must be from 1 to 100"));
+    }
     Ok(TargetSettings {
         dialect,
         url,
         concurrency,
+        max_attempts,
         secret: check_secret(&secret, folder, "target.secret")?,
         timeout: check_timeout(timeout_seconds, "target.timeout_seconds")?,
     })

@@ -25,6 +25,9 @@ pub struct ConnectionFile {
     /// How many removals go unasked.
     #[serde(default)]
     pub safety: SafetyTable,
+    /// How long is remembered what nobody needs daily.
+    #[serde(default)]
+    pub retention: RetentionTable,
     /// Target attribute to directory attribute, expression or rule. `userName` must be there.
     #[schemars(with = "BTreeMap<String, MappingShape>")]
     pub mapping: BTreeMap<String, toml::Value>,
@@ -144,7 +147,12 @@ pub struct TargetTable {
     pub timeout_seconds: u64,
     /// How many users are provisioned at a time.
     #[serde(default = "default_concurrency")]
+    #[schemars(range(min = 1, max = 64))]
     pub concurrency: usize,
+    /// After so many tries in vain a user is left to a person, unless the target serves nobody.
+    #[serde(default = "default_max_attempts")]
+    #[schemars(range(min = 1, max = 100))]
+    pub max_attempts: u32,
 }
 
 /// Which capabilities are on.
@@ -197,6 +205,24 @@ impl Default for SafetyTable {
     fn default() -> Self {
         let plan::SafetyLimits { max_removals, max_removal_percent } = plan::SafetyLimits::default();
         Self { max_removals, max_removal_percent }
+    }
+}
+
+/// How long is remembered what nobody needs daily, in days.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionTable {
+    /// Whoever left is remembered so long, by anchor, account id and user name: who returns gets the same account.
+    #[schemars(range(min = 1, max = 3650))]
+    pub left_days: u32,
+    /// What was done to whom is remembered so long.
+    #[schemars(range(min = 1, max = 3650))]
+    pub history_days: u32,
+}
+
+impl Default for RetentionTable {
+    fn default() -> Self {
+        Self { left_days: store::Store::RETENTION_DAYS, history_days: store::Store::HISTORY_DAYS }
     }
 }
 
@@ -274,4 +300,8 @@ fn default_timeout() -> u64 {
 
 fn default_concurrency() -> usize {
     4
+}
+
+fn default_max_attempts() -> u32 {
+    5
 }

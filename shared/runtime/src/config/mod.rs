@@ -4,9 +4,10 @@ mod connection;
 mod file;
 mod rules;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use connection::{Connection, DirectorySettings, TargetSettings};
+pub use connection::{Connection, DirectorySettings, OpenError, TargetSettings};
 
 /// A configuration that can't be used. It says where and what, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +42,40 @@ pub fn read(path: &Path) -> Result<Connection, ConfigError> {
         problem: format!("can't read the configuration: {error}"),
     })?;
     parse(&text, path)
+}
+
+/// Reads and checks a file, or all `.toml` files of a folder, and gives the connections by name.
+pub fn read_all(path: &Path) -> Result<BTreeMap<String, Connection>, ConfigError> {
+    let fail = |problem: String| ConfigError { file: path.to_owned(), place: String::new(), problem };
+    let files = if path.is_dir() { toml_files(path).map_err(fail)? } else { vec![path.to_owned()] };
+    let mut connections = BTreeMap::new();
+    for file in files {
+        let connection = read(&file)?;
+        if connections.contains_key(&connection.name) {
+            return Err(ConfigError {
+                file,
+                place: ", key name".to_owned(),
+                problem: format!(
+                    "another file has a connection of the name {:?} too; each needs its own",
+                    connection.name
+                ),
+            });
+        }
+        connections.insert(connection.name.clone(), connection);
+    }
+    Ok(connections)
+}
+
+fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(|error| format!("can't read the folder of configurations: {error}"))?;
+    let is_toml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
+    let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(is_toml).collect();
+    files.sort_unstable();
+    match files.is_empty() {
+        true => Err("there is no connection in this folder; put a .toml file for each into it".to_owned()),
+        false => Ok(files),
+    }
 }
 
 /// Checks the text of a configuration; `path` is named in errors, and relative paths in it are relative to it.

@@ -11,4 +11,5 @@ mod update;
 
 mod failures;
 mod odd_answers;
+mod renewal;
 mod retry;

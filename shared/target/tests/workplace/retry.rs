@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use simulator::{Effect, Fault, Options};
-use target::{Retry, TargetError};
+use target::{Calls, Retry, TargetError};
 
 use crate::support::*;
 
@@ -26,6 +26,26 @@ async fn faults_that_pass_are_not_noticed() {
         assert!(target.set_active(&owned(&now), false).await.is_ok(), "{effect:?}");
         assert_eq!(target.calls().writes, 3);
     }
+}
+
+#[tokio::test]
+async fn attempts_are_counted_and_timed() {
+    let (workplace, target) = workplace(Options::default()).await;
+    let latency = Duration::from_millis(30);
+    workplace.set_latency(latency);
+    workplace.inject(Fault::once(Effect::TooManyRequests { retry_after: None }));
+    workplace.inject(Fault::once(Effect::GraphThrottle { status: 403, code: 613 }));
+    target.check().await.unwrap();
+    target.create(&ada([])).await.unwrap();
+    assert_eq!(target.calls(), Calls { reads: 3, writes: 1, throttled: 2 });
+    let latencies = target.take_latencies();
+    assert_eq!(latencies.len(), 4);
+    assert!(latencies.iter().all(|it| *it >= latency), "{latencies:?}");
+    assert_eq!(target.take_latencies(), []);
+
+    drop(workplace);
+    assert!(target.check().await.is_err());
+    assert_eq!(target.take_latencies().len(), 3, "an attempt without an answer took its time too");
 }
 
 #[tokio::test]

@@ -20,10 +20,13 @@ pub const ADA: &str = "ada@acme.test";
 pub const QUICK: Retry =
     Retry { attempts: 3, first_delay: Duration::from_millis(1), longest_delay: Duration::from_millis(20) };
 
+pub fn credentials(token: &str) -> Credentials {
+    Credentials { access_token: token.into(), app_secret: None }
+}
+
 pub fn target_at(url: &str, token: &str, retry: Retry) -> Result<Target, TargetError> {
     let options = TargetOptions { url: url.to_owned(), timeout: Duration::from_secs(2), retry };
-    let credentials = Credentials { access_token: token.into(), app_secret: None };
-    Target::new(Dialect::named("workplace").expect("it exists"), options, credentials)
+    Target::new(Dialect::named("workplace").expect("it exists"), options, credentials(token))
 }
 
 /// A simulated Workplace and a client for it.
@@ -130,6 +133,15 @@ impl Mock {
 
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("no panic").iter().map(|(line, _)| line.clone()).collect()
+    }
+
+    /// The token of each request.
+    pub fn tokens(&self) -> Vec<String> {
+        let asked = self.asked.lock().expect("no panic");
+        let of = |headers: &HeaderMap| {
+            headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned)
+        };
+        asked.iter().map(|(_, headers)| of(headers).expect("a bearer token")).collect()
     }
 
     pub fn headers(&self) -> HeaderMap {

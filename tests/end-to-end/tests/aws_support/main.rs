@@ -10,3 +10,4 @@ mod bridge;
 mod lambda;
 mod moto;
 mod queue;
+mod secrets;

@@ -137,6 +137,14 @@ fn a_scan_may_die_at_any_step() {
 }
 
 #[test]
+fn a_scan_may_die_at_any_step_and_what_it_saw_be_taken_back() {
+    let histories = (0..STEPS).step_by(2);
+    expect_well(
+        histories.map(|steps| (format!("{steps} steps"), once::scan_dies_before_all_is_taken_back(steps))),
+    );
+}
+
+#[test]
 fn a_worker_may_die_at_any_step() {
     expect_well(
         (0..STEPS).step_by(3).map(|steps| (format!("{steps} steps"), once::workers_die_after(steps))),

@@ -51,6 +51,16 @@ pub fn scan_dies_after(steps: usize) -> History {
     village(PLAIN, &[0, 1, 2, 3, 4], &[4], vec![first.scan(Scan::CutShort(steps)), second])
 }
 
+/// A scan of changes dies after so many steps, and all of them are taken back before the next one.
+pub fn scan_dies_before_all_is_taken_back(steps: usize) -> History {
+    let there = [0, 1, 2, 3, 4];
+    let first = round(&[Retitle(0, Some(0)), Manager(4, Some(0))]);
+    let changed =
+        round(&[Retitle(0, Some(1)), Enable(1, false), Leave(2), Rename(3, 6), Manager(4, Some(1))]);
+    let back = round(&[Retitle(0, Some(0)), Enable(1, true), Join(2), Rename(3, 3), Manager(4, Some(0))]);
+    village(PLAIN, &there, &[], vec![first, changed.scan(Scan::CutShort(steps)), back])
+}
+
 /// Everybody's worker dies after so many steps, round after round, while people come, change and leave.
 pub fn workers_die_after(steps: usize) -> History {
     let dying = |changes: &[Change]| round(changes).delivery(Delivery::CutShort(vec![steps]));
@@ -126,6 +136,15 @@ pub fn histories() -> Vec<(&'static str, History)> {
         (
             "somebody with an account is given the name of one who is made anew, and neither gets the account",
             settled(PLAIN, &[3, 5], &[], vec![round(&[Recreate(3), Rename(5, 3)])]),
+        ),
+        (
+            "two who have no accounts yet swap names, and neither gets one",
+            village(
+                PLAIN,
+                &[3, 4],
+                &[3],
+                vec![round(&[]).delivery(Delivery::CutShort(vec![0])), round(&[Swap(4, 3)])],
+            ),
         ),
         (
             "two want the name of one who is made anew",

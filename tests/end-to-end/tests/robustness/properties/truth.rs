@@ -143,7 +143,7 @@ impl Village {
 
         let summary = self.scan().await?;
         ensure!(summary.complete, "incomplete: {summary:?}");
-        ensure!(summary.changed == 0 && summary.removals == 0, "a scan changed something: {summary:?}");
+        ensure!(summary.changed == 0 && summary.deprovisioned == 0, "a scan changed something: {summary:?}");
         ensure!(summary.handed_over == 0 && summary.missed == 0, "a scan did something: {summary:?}");
         super::village::wait_long();
         self.drive().await?;

@@ -8,7 +8,7 @@ use embedded_ldap::EmbeddedLdap;
 use end_to_end::GROUPS_DN;
 use futures::{StreamExt as _, stream};
 use model::{Anchor, AnchorHash, UnixSeconds};
-use provision::Provisioner;
+use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::{ScanContext, ScanSummary};
 use serde_json::{Value, json};
@@ -75,6 +75,7 @@ pub struct Village {
     pub workplace: Simulator,
     pub store: Store,
     pub target: Target,
+    pub health: Health,
     pub connection: Connection,
     pub entries: Vec<Option<Entry>>,
     /// Every entry there ever was.
@@ -106,6 +107,7 @@ impl Village {
         let mut village = Self {
             setup,
             target: target(&connection, &workplace)?,
+            health: Health::default(),
             store: table.connection(&connection.name),
             seeds: workplace.accounts(),
             directory,
@@ -251,7 +253,14 @@ impl Village {
     }
 
     pub fn context(&self) -> ScanContext<'_> {
-        ScanContext { connection: &self.connection, store: &self.store, owner: "scanner", clock }
+        ScanContext {
+            connection: &self.connection,
+            store: &self.store,
+            queue: None,
+            owner: "scanner",
+            stop_at: None,
+            clock,
+        }
     }
 
     pub async fn open_directory(&self) -> Result<directory::Directory> {
@@ -271,8 +280,17 @@ impl Village {
     }
 
     pub async fn provision(&self, user: AnchorHash, owner: &str) -> Result<()> {
-        let options = &self.connection.options;
-        let provisioner = Provisioner { store: &self.store, target: &self.target, options, owner, clock };
+        let provisioner = Provisioner {
+            store: &self.store,
+            target: &self.target,
+            health: &self.health,
+            options: &self.connection.options,
+            max_attempts: self.connection.target.max_attempts,
+            wake_ups: None,
+            owner,
+            lease_seconds: 300,
+            clock,
+        };
         provisioner.provision(user).await?;
         Ok(())
     }
@@ -341,7 +359,7 @@ impl Village {
             let requests = self.workplace.request_count();
             let summary = self.scan().await?;
             self.drive().await?;
-            if requests == self.workplace.request_count() && summary.changed + summary.removals == 0 {
+            if requests == self.workplace.request_count() && summary.changed + summary.deprovisioned == 0 {
                 return Ok(());
             }
         }

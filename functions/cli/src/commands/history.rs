@@ -1,0 +1,53 @@
+//! `provisioner history`: what was done for one user.
+
+use std::io::Write;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use model::UnixSeconds;
+use store::HistoryEvent;
+
+use crate::exit::Exit;
+use crate::report::{FAINT, paint, plain};
+use crate::session::Session;
+
+/// How many events are shown.
+const EVENTS: usize = 100;
+
+/// Shows what was done for one user, the newest first.
+pub async fn run(session: &Session, user: &str, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+    let record = scan::find_record(&session.store, user, runtime::now()).await?;
+    let Some(record) = record else {
+        writeln!(out, "{}", if json { "[]" } else { "nothing is remembered of such a user" })?;
+        return Ok(Exit::CouldNotRun);
+    };
+    let events = session.store.fetch_history(record.anchor.hash(), EVENTS).await?;
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&events)?)?;
+        return Ok(Exit::Done);
+    }
+    if events.is_empty() {
+        writeln!(out, "nothing was done for {} yet", record.anchor)?;
+    }
+    events.iter().try_for_each(|event| writeln!(out, "{}", line(event)))?;
+    Ok(Exit::Done)
+}
+
+/// One event, in a line.
+pub fn line(event: &HistoryEvent) -> String {
+    let HistoryEvent { at, version, action, reason, result, account } = event;
+    let mut text = format!("{}  {}", moment(*at), plain(action));
+    if let Some(reason) = reason {
+        text = format!("{text} ({})", plain(reason));
+    }
+    if result != "done" {
+        text = format!("{text}: {}", plain(result));
+    }
+    let account = account.as_ref().map(|account| format!(", account {account}")).unwrap_or_default();
+    format!("{text} {}", paint(FAINT, &format!("[scan {version}{account}]")))
+}
+
+/// A moment as people read it.
+pub fn moment(at: UnixSeconds) -> String {
+    Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
+}

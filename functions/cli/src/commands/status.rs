@@ -1,0 +1,111 @@
+//! `provisioner status`: how things stand.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::history::moment;
+use crate::exit::Exit;
+use crate::report::{BAD, FAINT, GOOD, HEADING, Item, Shown, paint, waiting};
+use crate::session::Session;
+
+/// How things stand with a connection.
+#[derive(Debug, Serialize)]
+struct ConnectionStatus {
+    connection: String,
+    /// How many scans have begun.
+    version: u64,
+    /// What the last scan found, in numbers.
+    last_scan: Option<Value>,
+    /// Who is scanning, if anybody is.
+    scanning: Option<String>,
+    /// Users in scope at the last scan.
+    in_scope: u64,
+    /// How many users stand where; those who are settled are not counted.
+    users: BTreeMap<String, u64>,
+    /// Why nobody is tried at the target, if that is so.
+    breaker: Option<BreakerPart>,
+    /// Everybody who waits for something, up to a limit.
+    waiting: Vec<Item>,
+}
+
+#[derive(Debug, Serialize)]
+struct BreakerPart {
+    reason: &'static str,
+    since: i64,
+    until: i64,
+    probes: u32,
+}
+
+/// Shows how things stand.
+pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let store = &session.store;
+    let state = store.fetch_connection().await?;
+    let now = runtime::now();
+    let breaker = store.fetch_breaker().await?;
+    let status = ConnectionStatus {
+        connection: session.connection().name.clone(),
+        version: state.version.0,
+        last_scan: state.last_scan,
+        scanning: state.lease.filter(|lease| lease.until > now).map(|lease| lease.owner),
+        in_scope: store.fetch_snapshot().await?.len() as u64,
+        users: store.count_by_status().await?,
+        breaker: breaker.map(|breaker| BreakerPart {
+            reason: breaker.reason.word(),
+            since: breaker.opened_at.0,
+            until: breaker.until.0,
+            probes: breaker.probes,
+        }),
+        waiting: waiting(store, &shown).await?,
+    };
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&status)?)?;
+    } else {
+        print(&status, out)?;
+    }
+    Ok(exit(&status))
+}
+
+fn print(status: &ConnectionStatus, out: &mut impl Write) -> Result<()> {
+    let ConnectionStatus { connection, version, last_scan, scanning, in_scope, users, breaker, waiting } =
+        status;
+    writeln!(out, "{} {in_scope} users in scope, {version} scans", paint(HEADING, connection))?;
+    match last_scan {
+        None => writeln!(out, "no scan has come to its end yet")?,
+        Some(summary) => {
+            let complete = summary.get("complete") == Some(&Value::Bool(true));
+            let incomplete = summary.get("incomplete").and_then(Value::as_str).unwrap_or_default();
+            let text = if complete { "complete" } else { incomplete };
+            let style = if complete { GOOD } else { BAD };
+            writeln!(out, "last scan: {}", paint(style, text))?;
+        }
+    }
+    if let Some(owner) = scanning {
+        writeln!(out, "a scan is running {}", paint(FAINT, owner))?;
+    }
+    if let Some(BreakerPart { reason, since, until, probes }) = breaker {
+        let (since, until) = (moment(model::UnixSeconds(*since)), moment(model::UnixSeconds(*until)));
+        let text = format!(
+            "nobody is tried at the target ({reason}) since {since}, again at {until}, {probes} probes"
+        );
+        writeln!(out, "{}", paint(BAD, &text))?;
+    }
+    let words: Vec<String> = users.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let words = if words.is_empty() { "everybody is settled".to_owned() } else { words.join(", ") };
+    writeln!(out, "{words}")?;
+    waiting.iter().try_for_each(|item| writeln!(out, "{}", item.text()))?;
+    Ok(())
+}
+
+fn exit(status: &ConnectionStatus) -> Exit {
+    let any = |words: &[&str]| words.iter().any(|word| status.users.contains_key(*word));
+    match status {
+        _ if any(&["held"]) => Exit::Held,
+        _ if any(&["parked", "retrying", "unmappable", "conflict"]) => Exit::SomeFailed,
+        _ => Exit::Done,
+    }
+}

@@ -1,0 +1,381 @@
+//! Provisioning as a Lambda function: batches of wake-ups from the queue, dead letters, and one user because somebody
+//! asks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use model::{AnchorHash, UnixSeconds};
+use queue::{QueueError, WakeUp};
+use runtime::function::parse_event;
+use runtime::metrics::{Count, Sample, count, durations, sample};
+use runtime::{Connection, Deployed, FunctionError, Invocation, environment, now};
+use scan::{Found, ScanContext, ScanError, scan_user};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::Store;
+use target::{Retry, Target};
+use tokio::sync::Mutex;
+use tracing::Instrument;
+
+use crate::dead_letters::bury;
+use crate::worker::{Fate, work};
+use crate::{
+    ExplainError, Explaining, Explanation, Health, Outcome, Provisioned, Provisioner, Step, WakeUps, explain,
+    switches_off,
+};
+
+/// What a direct event looks like.
+const SHAPE: &str = r#"{"connection": "corp", "user": "jsmith"}, or be a batch of SQS messages"#;
+
+/// How often a call is tried within an invocation. Whatever takes longer is the queue's to repeat: a function that waits
+/// costs as much as one that works.
+const RETRY: Retry =
+    Retry { attempts: 2, first_delay: Duration::from_millis(300), longest_delay: Duration::from_secs(3) };
+
+/// A lease outlives its holder by this at most.
+const LEASE_RESERVE_SECONDS: i64 = 5;
+
+/// When a message comes again that can't be worked on at all.
+const UNUSABLE_SECONDS: i64 = 300;
+
+/// One user, because somebody asks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DirectEvent {
+    /// Which connection; it may be left out where there is only one.
+    connection: Option<String>,
+    /// The user's anchor, DN, user name or e-mail address.
+    user: String,
+}
+
+/// What was done for one user.
+#[derive(Debug, Serialize)]
+pub struct DirectAnswer {
+    connection: String,
+    /// What was done, in words.
+    done: String,
+    explanation: Explanation,
+}
+
+/// An answer: to a batch, or to a person.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// The messages that come again.
+    Batch(SqsBatchResponse),
+    /// One user.
+    Direct(Box<DirectAnswer>),
+}
+
+/// The function. What it opened is kept from one invocation to the next.
+pub struct ProvisionFunction {
+    deployed: Deployed,
+    dead_letter_queue_arn: String,
+    ends: Mutex<HashMap<String, Arc<End>>>,
+}
+
+/// A connection's target, as it was opened.
+struct End {
+    target: Target,
+    health: Health,
+}
+
+impl ProvisionFunction {
+    /// Reads the environment and the configuration.
+    pub async fn start() -> Result<Self, FunctionError> {
+        let dead_letter_queue_arn =
+            environment::required(environment::DEAD_LETTER_QUEUE_ARN, "the ARN of the dead-letter queue")?;
+        let deployed = Deployed::open().await?;
+        Ok(Self { deployed, dead_letter_queue_arn, ends: Mutex::default() })
+    }
+
+    /// Answers one event.
+    pub async fn handle(
+        self: Arc<Self>,
+        event: Value,
+        invocation: Invocation,
+    ) -> Result<Answer, FunctionError> {
+        let span = tracing::info_span!("provision", request.id = %invocation.request_id);
+        async {
+            if event.get("Records").is_some() {
+                let event: SqsEvent = parse_event(event, SHAPE)?;
+                return Ok(Answer::Batch(self.batch(&event.records, &invocation).await));
+            }
+            let event: DirectEvent = parse_event(event, SHAPE)?;
+            self.direct(&event, &invocation).await.map(|answer| Answer::Direct(Box::new(answer)))
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Works a batch off and says which messages come again.
+    async fn batch(&self, messages: &[SqsMessage], invocation: &Invocation) -> SqsBatchResponse {
+        let is_dead = |message: &SqsMessage| {
+            message.event_source_arn.as_deref() == Some(self.dead_letter_queue_arn.as_str())
+        };
+        let mut by_connection: BTreeMap<String, Vec<(&SqsMessage, WakeUp)>> = BTreeMap::new();
+        let mut again: Vec<(&SqsMessage, UnixSeconds)> = Vec::new();
+        for message in messages {
+            match WakeUp::parse(message.body.as_deref().unwrap_or_default()) {
+                Ok(wake_up) => {
+                    by_connection.entry(wake_up.connection.clone()).or_default().push((message, wake_up));
+                }
+                Err(malformed) => {
+                    let id = message.message_id.as_deref().unwrap_or("?");
+                    tracing::error!(message.id = id, "{malformed}");
+                    // As a dead letter it has been seen by a person's alarm, and nobody can do more with it.
+                    if !is_dead(message) {
+                        again.push((message, now().plus(UNUSABLE_SECONDS)));
+                    }
+                }
+            }
+        }
+        for (name, of_connection) in by_connection {
+            let span = tracing::info_span!("connection", connection = %name);
+            let (dead, alive): (Vec<_>, Vec<_>) =
+                of_connection.into_iter().partition(|(message, _)| is_dead(message));
+            let fates = self.connection_batch(&name, alive, dead, invocation).instrument(span).await;
+            again.extend(fates.into_iter().filter_map(|(message, fate)| match fate {
+                Fate::Done => None,
+                Fate::Again(at) => Some((message, at)),
+            }));
+        }
+        self.give_back(&again).await;
+        let mut response = SqsBatchResponse::default();
+        for (message, _) in &again {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = message.message_id.clone().unwrap_or_default();
+            response.batch_item_failures.push(failure);
+        }
+        response
+    }
+
+    async fn connection_batch<'m>(
+        &self,
+        name: &str,
+        alive: Vec<(&'m SqsMessage, WakeUp)>,
+        dead: Vec<(&'m SqsMessage, WakeUp)>,
+        invocation: &Invocation,
+    ) -> Vec<(&'m SqsMessage, Fate)> {
+        let all_again = |at: UnixSeconds| {
+            let messages = alive.iter().chain(&dead).map(|(message, _)| *message);
+            messages.map(|message| (message, Fate::Again(at))).collect()
+        };
+        let opened = match self.deployed.connection(Some(name)) {
+            Ok(connection) => self.end(connection).await.map(|end| (connection, end)),
+            Err(error) => Err(error),
+        };
+        let (connection, end) = match opened {
+            Ok(opened) => opened,
+            Err(FunctionError { kind, message }) => {
+                tracing::error!(kind, "{message}");
+                return all_again(now().plus(UNUSABLE_SECONDS));
+            }
+        };
+        let store = connection.store(&self.deployed.table);
+        let provisioner = self.provisioner(connection, &store, &end, invocation);
+        for (message, _) in &alive {
+            if let Some(seconds) = age_seconds(message) {
+                sample(name, Sample::QueueAge, seconds);
+            }
+        }
+        let mut fates = Vec::new();
+        for (message, letter) in &dead {
+            count(name, Count::DeadLetters, 1);
+            let fate = bury(&provisioner, letter).await.unwrap_or_else(|error| {
+                tracing::error!(user.anchor = %letter.anchor, "a dead letter was not dealt with: {error}");
+                Fate::Again(now().plus(UNUSABLE_SECONDS))
+            });
+            fates.push((*message, fate));
+        }
+        if !alive.is_empty() {
+            let throttled = end.target.calls().throttled;
+            let wake_ups: Vec<WakeUp> = alive.iter().map(|(_, wake_up)| wake_up.clone()).collect();
+            let worked = work(&provisioner, &wake_ups, stop_at(invocation.deadline), |outcome| {
+                count_outcome(name, outcome);
+            })
+            .await;
+            fates.extend(alive.iter().map(|(message, _)| *message).zip(worked));
+            count(name, Count::TargetThrottled, end.target.calls().throttled - throttled);
+            durations(name, Sample::TargetLatency, &end.target.take_latencies());
+            if let Ok(breaker) = store.fetch_breaker().await {
+                sample(name, Sample::BreakerOpen, u64::from(breaker.is_some()));
+            }
+        }
+        fates
+    }
+
+    /// Lets messages return in their time. One that can't be told returns when the queue says.
+    async fn give_back(&self, messages: &[(&SqsMessage, UnixSeconds)]) {
+        let now = now();
+        for (message, at) in messages {
+            let Some(receipt) = &message.receipt_handle else { continue };
+            // A dead letter is in another queue, which brings it back by itself.
+            if message.event_source_arn.as_deref() == Some(self.dead_letter_queue_arn.as_str()) {
+                continue;
+            }
+            match self.deployed.queue.delay(receipt, at.0.saturating_sub(now.0)).await {
+                Ok(()) => {}
+                // The message is somebody else's by now, which is as good.
+                Err(QueueError::Refused { .. }) => {}
+                Err(error) => tracing::warn!("a message returns at the queue's own time: {error}"),
+            }
+        }
+    }
+
+    /// One user: what the entry says now is written down, provisioned and explained.
+    async fn direct(
+        &self,
+        event: &DirectEvent,
+        invocation: &Invocation,
+    ) -> Result<DirectAnswer, FunctionError> {
+        let connection = self.deployed.connection(event.connection.as_deref())?;
+        let store = connection.store(&self.deployed.table);
+        let end = self.end(connection).await?;
+        let secrets = &self.deployed.secrets;
+        let mut directory = connection
+            .directory
+            .open(secrets)
+            .await
+            .map_err(|error| FunctionError::new("DirectoryUnavailable", &error))?;
+        let context = ScanContext {
+            connection,
+            store: &store,
+            queue: None,
+            owner: &invocation.request_id,
+            stop_at: None,
+            clock: now,
+        };
+        let (found, busy) = match scan_user(&context, &mut directory, &event.user).await {
+            Ok(found) => (found, None),
+            // What the entry says will be written by that scan.
+            Err(busy @ ScanError::Busy { .. }) => {
+                let found = scan::look_up(&context, &mut directory, &event.user).await;
+                (found.map_err(scan_failed)?, Some(busy.to_string()))
+            }
+            Err(error) => return Err(scan_failed(error)),
+        };
+        let provisioner = self.provisioner(connection, &store, &end, invocation);
+        let done = match user_of(&found) {
+            None => "nothing".to_owned(),
+            Some(user) => {
+                let provisioned = provisioner.provision_now(user).await;
+                let Provisioned { outcome, .. } =
+                    provisioned.map_err(|error| FunctionError::new("StateUnavailable", &error))?;
+                count_outcome(&connection.name, &outcome);
+                done(&outcome)
+            }
+        };
+        let explaining = Explaining { connection, store: &store, target: &end.target, clock: now };
+        let explanation =
+            explain(&explaining, &mut directory, &event.user).await.map_err(|error| match error {
+                ExplainError::Scan(error) => scan_failed(error),
+                ExplainError::Store(error) => FunctionError::new("StateUnavailable", &error),
+            })?;
+        let done = match busy {
+            Some(busy) => format!("{done}; the entry was not written down, because {busy}"),
+            None => done,
+        };
+        Ok(DirectAnswer { connection: connection.name.clone(), done, explanation })
+    }
+
+    fn provisioner<'a>(
+        &'a self,
+        connection: &'a Connection,
+        store: &'a Store,
+        end: &'a End,
+        invocation: &'a Invocation,
+    ) -> Provisioner<'a> {
+        let End { target, health } = end;
+        let left = invocation.deadline.0.saturating_sub(now().0).max(1);
+        Provisioner {
+            store,
+            target,
+            health,
+            options: &connection.options,
+            max_attempts: connection.target.max_attempts,
+            wake_ups: Some(WakeUps { queue: &self.deployed.queue, connection: &connection.name }),
+            owner: &invocation.request_id,
+            lease_seconds: left + LEASE_RESERVE_SECONDS,
+            clock: now,
+        }
+    }
+
+    /// The connection's target; opened the first time.
+    async fn end(&self, connection: &Connection) -> Result<Arc<End>, FunctionError> {
+        let mut ends = self.ends.lock().await;
+        if let Some(end) = ends.get(&connection.name) {
+            return Ok(Arc::clone(end));
+        }
+        let target = connection
+            .target
+            .open(&self.deployed.secrets, RETRY)
+            .await
+            .map_err(|error| FunctionError::new("TargetUnavailable", &error))?;
+        let end = Arc::new(End { target, health: Health::default() });
+        ends.insert(connection.name.clone(), Arc::clone(&end));
+        Ok(end)
+    }
+}
+
+/// When no more users are begun: half of the time that there was is kept for the one who is.
+fn stop_at(deadline: UnixSeconds) -> UnixSeconds {
+    let now = now();
+    now.plus((deadline.0 - now.0) / 2)
+}
+
+fn scan_failed(error: ScanError) -> FunctionError {
+    let kind = match error {
+        ScanError::Directory(_) => "DirectoryUnavailable",
+        ScanError::Store(_) | ScanError::LeaseLost | ScanError::Busy { .. } => "StateUnavailable",
+        ScanError::Queue(_) => "QueueUnavailable",
+    };
+    FunctionError::new(kind, &error)
+}
+
+fn user_of(found: &Found) -> Option<AnchorHash> {
+    match found {
+        Found::Nobody(record) => record.as_ref().map(|record| record.anchor.hash()),
+        Found::Several(_) => None,
+        Found::One(sighted) => Some(sighted.entry.anchor.hash()),
+    }
+}
+
+/// What was done, in words.
+fn done(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::NothingToDo => "nothing; nothing was due".to_owned(),
+        Outcome::NotYet { .. } => "nothing; the next try is later".to_owned(),
+        Outcome::Busy => "nothing; there is no record, or another worker has this user".to_owned(),
+        Outcome::Settled { steps, .. } if steps.is_empty() => "looked; the account was right".to_owned(),
+        Outcome::Settled { .. } | Outcome::AwaitsCheck { .. } | Outcome::Withheld { .. } => {
+            crate::apply::describe(outcome.steps())
+        }
+        Outcome::Conflict { with, .. } => format!("nothing; the account belongs to another entry ({with})"),
+        Outcome::Failed { error, .. } => format!("tried; {error}"),
+    }
+}
+
+fn count_outcome(connection: &str, outcome: &Outcome) {
+    for step in outcome.steps() {
+        let what = match step {
+            Step::Created { .. } => Count::Created,
+            Step::Updated(found) if switches_off(found) => Count::Deprovisioned,
+            Step::Updated(_) | Step::Linked => Count::Updated,
+            Step::Deactivated(_) | Step::Deleted(_) | Step::DeactivatedInstead(_) => Count::Deprovisioned,
+            Step::Vanished => continue,
+        };
+        count(connection, what, 1);
+    }
+    if matches!(outcome, Outcome::Failed { .. }) {
+        count(connection, Count::Failed, 1);
+    }
+}
+
+/// How long a message has been in the queue.
+fn age_seconds(message: &SqsMessage) -> Option<u64> {
+    let sent_ms: i64 = message.attributes.get("SentTimestamp")?.parse().ok()?;
+    u64::try_from(now().0.saturating_sub(sent_ms / 1000)).ok()
+}

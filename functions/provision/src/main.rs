@@ -1,0 +1,9 @@
+//! The provision function.
+
+use provision::function::ProvisionFunction;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::function::RuntimeError> {
+    runtime::telemetry::start_function();
+    runtime::function::serve(ProvisionFunction::start().await, ProvisionFunction::handle).await
+}

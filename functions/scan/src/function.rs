@@ -1,0 +1,300 @@
+//! The scan as a Lambda function: started by a schedule or by hand, for one connection.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aws_sdk_lambda::error::ProvideErrorMetadata;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
+use model::UnixSeconds;
+use runtime::function::parse_event;
+use runtime::metrics::{Count, Sample, count, sample};
+use runtime::{Connection, Deployed, FunctionError, Invocation, now};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tracing::Instrument;
+
+use crate::{Found, ScanContext, ScanError, ScanSummary, look_up, preview, scan, scan_user};
+
+/// What an event looks like.
+const SHAPE: &str =
+    r#"{"connection": "corp", "mode": "auto|full|incremental", "dry_run": false, "user": null}"#;
+
+/// After so many invocations, one scan has run for half a day or more, and something is wrong.
+const MOST_CONTINUATIONS: u32 = 50;
+
+/// The time that is kept for saving what there is, as a part of the time that there was, and in seconds at most.
+const RESERVE_PART: i64 = 5;
+const RESERVE_SECONDS: i64 = 60;
+
+/// What a scan is asked to do. An unknown key is refused: a misspelt `dry_run` must not be a scan that writes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScanEvent {
+    /// Which connection; it may be left out where there is only one.
+    connection: Option<String>,
+    #[serde(default)]
+    mode: Mode,
+    #[serde(default)]
+    dry_run: bool,
+    /// One user alone.
+    user: Option<String>,
+    /// How often this scan has run out of time already.
+    #[serde(default)]
+    continuation: u32,
+}
+
+/// How the directory is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Whichever costs least.
+    #[default]
+    Auto,
+    /// Everybody.
+    Full,
+    /// What has changed since the last time.
+    Incremental,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+pub struct ScanAnswer {
+    connection: String,
+    /// How the directory was read.
+    mode: Mode,
+    dry_run: bool,
+    #[serde(flatten)]
+    summary: ScanSummary,
+    duration_ms: u64,
+    /// What else there is to say: that another scan is running, that this one goes on elsewhere, who was meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+/// The function.
+pub struct ScanFunction {
+    deployed: Deployed,
+    lambda: aws_sdk_lambda::Client,
+}
+
+impl ScanFunction {
+    /// Reads the environment and the configuration.
+    pub async fn start() -> Result<Self, FunctionError> {
+        let deployed = Deployed::open().await?;
+        let lambda = aws_sdk_lambda::Client::new(&deployed.sdk);
+        Ok(Self { deployed, lambda })
+    }
+
+    /// Answers one event.
+    pub async fn handle(
+        self: Arc<Self>,
+        event: Value,
+        invocation: Invocation,
+    ) -> Result<ScanAnswer, FunctionError> {
+        let event: ScanEvent = parse_event(event, SHAPE)?;
+        let connection = self.deployed.connection(event.connection.as_deref())?;
+        let span =
+            tracing::info_span!("scan", connection = %connection.name, request.id = %invocation.request_id);
+        self.answer(connection, &event, &invocation).instrument(span).await
+    }
+
+    async fn answer(
+        &self,
+        connection: &Connection,
+        event: &ScanEvent,
+        invocation: &Invocation,
+    ) -> Result<ScanAnswer, FunctionError> {
+        let started = Instant::now();
+        let outcome = self.work(connection, event, invocation).await;
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (summary, note) = match outcome {
+            Ok((summary, note)) => (summary, note),
+            // Another scan is at work: there is nothing to do here, and nothing is wrong.
+            Err(ScanFailure::Scan(busy @ ScanError::Busy { .. })) => {
+                tracing::info!("{busy}");
+                (ScanSummary::default(), Some(busy.to_string()))
+            }
+            Err(failure) => {
+                if event.user.is_none() {
+                    sample(&connection.name, Sample::IncompleteReads, 1);
+                }
+                return Err(failure.into());
+            }
+        };
+        if event.user.is_none() && !event.dry_run && summary != ScanSummary::default() {
+            self.measure(connection, &summary, duration_ms).await;
+        }
+        Ok(ScanAnswer {
+            connection: connection.name.clone(),
+            mode: Mode::Full,
+            dry_run: event.dry_run,
+            summary,
+            duration_ms,
+            note,
+        })
+    }
+
+    async fn work(
+        &self,
+        connection: &Connection,
+        event: &ScanEvent,
+        invocation: &Invocation,
+    ) -> Result<(ScanSummary, Option<String>), ScanFailure> {
+        let store = connection.store(&self.deployed.table);
+        let context = ScanContext {
+            connection,
+            store: &store,
+            queue: Some(&self.deployed.queue),
+            owner: &invocation.request_id,
+            stop_at: Some(stop_at(invocation.deadline)),
+            clock: now,
+        };
+        let mut directory = connection.directory.open(&self.deployed.secrets).await?;
+        if let Some(user) = &event.user {
+            let found = match event.dry_run {
+                true => look_up(&context, &mut directory, user).await?,
+                false => scan_user(&context, &mut directory, user).await?,
+            };
+            return Ok(one_user(&found));
+        }
+        if event.dry_run {
+            return Ok((preview(&context, &mut directory).await?, note_on(event.mode)));
+        }
+        let summary = scan(&context, &mut directory, |_| ()).await?;
+        if !summary.out_of_time {
+            return Ok((summary, note_on(event.mode)));
+        }
+        self.go_on(connection, event, invocation, &summary).await?;
+        Ok((summary, Some("it goes on in another invocation".to_owned())))
+    }
+
+    /// Hands over to a fresh invocation of this function.
+    async fn go_on(
+        &self,
+        connection: &Connection,
+        event: &ScanEvent,
+        invocation: &Invocation,
+        summary: &ScanSummary,
+    ) -> Result<(), ScanFailure> {
+        if summary.changed == 0 || event.continuation >= MOST_CONTINUATIONS {
+            return Err(ScanFailure::TooSlow { read: summary.read });
+        }
+        let event = json!({
+            "connection": connection.name,
+            "mode": event.mode,
+            "continuation": event.continuation + 1,
+        });
+        let invoke = self.lambda.invoke().function_name(&invocation.function);
+        let invoke = invoke.invocation_type(InvocationType::Event).payload(Blob::new(event.to_string()));
+        match invoke.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ScanFailure::NotContinued {
+                function: invocation.function.clone(),
+                code: error.code().unwrap_or("no answer").to_owned(),
+            }),
+        }
+    }
+
+    async fn measure(&self, connection: &Connection, summary: &ScanSummary, duration_ms: u64) {
+        let ScanSummary { read, changed, held, withheld, conflicts, failed, complete, .. } = summary;
+        let name = &connection.name;
+        count(name, Count::Scanned, *read);
+        count(name, Count::Changed, *changed);
+        sample(name, Sample::ScanDuration, duration_ms);
+        if !summary.out_of_time {
+            sample(name, Sample::IncompleteReads, u64::from(!complete));
+            sample(name, Sample::Held, *held);
+            sample(name, Sample::Withheld, *withheld);
+            sample(name, Sample::Conflicts, *conflicts);
+            sample(name, Sample::UsersFailed, *failed);
+        }
+        let breaker = connection.store(&self.deployed.table).fetch_breaker().await;
+        if let Ok(breaker) = breaker {
+            sample(name, Sample::BreakerOpen, u64::from(breaker.is_some()));
+        }
+        tracing::info!(
+            version = summary.version,
+            read,
+            changed,
+            created = summary.created,
+            updated = summary.updated,
+            deprovisioned = summary.deprovisioned,
+            held,
+            complete,
+            duration_ms,
+            "scanned"
+        );
+    }
+}
+
+/// When to save what there is.
+fn stop_at(deadline: UnixSeconds) -> UnixSeconds {
+    let reserve = ((deadline.0 - now().0) / RESERVE_PART).clamp(1, RESERVE_SECONDS);
+    deadline.plus(-reserve)
+}
+
+fn note_on(mode: Mode) -> Option<String> {
+    (mode == Mode::Incremental)
+        .then(|| "everybody was read: incremental reads are not available yet".to_owned())
+}
+
+/// The numbers and the words for one user.
+fn one_user(found: &Found) -> (ScanSummary, Option<String>) {
+    match found {
+        Found::Nobody(_) => (ScanSummary::default(), Some("there is no such entry".to_owned())),
+        Found::Several(anchors) => {
+            let anchors: Vec<&str> = anchors.iter().map(model::Anchor::as_str).collect();
+            let note = format!("several entries match: {}; name one by its anchor", anchors.join(", "));
+            (ScanSummary::default(), Some(note))
+        }
+        Found::One(sighted) => {
+            let mut summary = ScanSummary { read: 1, ..ScanSummary::default() };
+            summary.count(&sighted.planned());
+            let note = match (sighted.in_scope, &sighted.plan) {
+                (false, _) => "the entry is out of scope; removals are left to a scan of everybody",
+                (_, plan::RecordPlan::Remove(_)) => {
+                    "the user is disabled; removals are left to a scan of everybody"
+                }
+                (_, plan::RecordPlan::Mark(model::Status::Unmappable { .. })) => {
+                    "the mapping can make nothing of the entry"
+                }
+                (_, plan::RecordPlan::Nothing) => "nothing has changed",
+                (_, plan::RecordPlan::Desire { .. } | plan::RecordPlan::Mark(_)) => "it is written down",
+            };
+            (summary, Some(note.to_owned()))
+        }
+    }
+}
+
+/// Why the function failed.
+#[derive(Debug, thiserror::Error)]
+enum ScanFailure {
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    #[error("can't use the directory: {0}")]
+    Open(#[from] runtime::OpenError),
+    #[error(
+        "time ran out after {read} entries, and nothing had changed by then, so another invocation would get no further; \
+give the function more time or memory, or split the connection"
+    )]
+    TooSlow { read: u64 },
+    #[error(
+        "time ran out, and the scan could not go on in another invocation ({code}): the function needs lambda:InvokeFunction on {function}; \
+the next scan does the rest"
+    )]
+    NotContinued { function: String, code: String },
+}
+
+impl From<ScanFailure> for FunctionError {
+    fn from(failure: ScanFailure) -> Self {
+        let kind = match &failure {
+            ScanFailure::Open(_) | ScanFailure::Scan(ScanError::Directory(_)) => "DirectoryUnavailable",
+            ScanFailure::Scan(ScanError::Store(_)) => "StateUnavailable",
+            ScanFailure::Scan(ScanError::Queue(_)) => "QueueUnavailable",
+            ScanFailure::Scan(ScanError::Busy { .. } | ScanError::LeaseLost) => "Overtaken",
+            ScanFailure::TooSlow { .. } | ScanFailure::NotContinued { .. } => "OutOfTime",
+        };
+        Self::new(kind, &failure)
+    }
+}

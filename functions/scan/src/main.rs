@@ -1,0 +1,9 @@
+//! The scan function.
+
+use scan::function::ScanFunction;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::function::RuntimeError> {
+    runtime::telemetry::start_function();
+    runtime::function::serve(ScanFunction::start().await, ScanFunction::handle).await
+}

@@ -1,0 +1,60 @@
+//! Who is due and was announced by an earlier scan, or by none: a wake-up can be lost, and a process can die between
+//! writing and sending.
+
+use std::collections::BTreeMap;
+
+use model::{Status, UserRecord, Version};
+use queue::WakeUp;
+
+use crate::{ScanContext, ScanError};
+
+/// The statuses of those who are due by themselves.
+const DUE: [&str; 2] = ["pending", "retrying"];
+const PAGE: usize = 100;
+
+/// Announces once more who is due since before this scan, unless the queue holds about as many wake-ups as there are
+/// users due: then they are on their way. Nobody is announced while the breaker is open. Says how many there were.
+pub(crate) async fn redrive(
+    context: &ScanContext<'_>,
+    version: Version,
+    statuses: &BTreeMap<String, u64>,
+) -> Result<u64, ScanError> {
+    let waiting: u64 = DUE.iter().filter_map(|word| statuses.get(*word)).sum();
+    let Some(queue) = context.queue.filter(|_| waiting > 0) else { return Ok(0) };
+    if context.store.fetch_breaker().await?.is_some() || queue.depth().await? >= waiting {
+        return Ok(0);
+    }
+    let now = (context.clock)();
+    let is_forgotten = |record: &UserRecord| {
+        let is_due = match record.status {
+            Status::Retrying { .. } => record.next_attempt <= now,
+            _ => record.status.is_due(),
+        };
+        is_due && record.version < version
+    };
+    let mut sent = 0;
+    for word in DUE {
+        let mut after = None;
+        loop {
+            let page = context.store.fetch_by_status(word, after, PAGE).await?;
+            let wake_ups: Vec<WakeUp> = page
+                .items
+                .into_iter()
+                .filter(is_forgotten)
+                .map(|record| WakeUp {
+                    connection: context.connection.name.clone(),
+                    anchor: record.anchor,
+                    version: record.version,
+                })
+                .collect();
+            if !wake_ups.is_empty() {
+                sent += queue.send(&wake_ups).await?.sent;
+            }
+            after = page.next;
+            if after.is_none() || context.is_out_of_time() {
+                break;
+            }
+        }
+    }
+    Ok(sent)
+}

@@ -1,0 +1,70 @@
+//! What a deployed function finds around it: the connections, the table, the queue and the secrets.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aws_config::SdkConfig;
+use queue::Queue;
+use store::Table;
+
+use crate::environment::{self, required};
+use crate::{Connection, FunctionError, Secrets, config};
+
+/// The surroundings of a deployed function.
+pub struct Deployed {
+    connections: BTreeMap<String, Connection>,
+    /// The state.
+    pub table: Table,
+    /// The wake-ups.
+    pub queue: Queue,
+    /// The secrets.
+    pub secrets: Secrets,
+    /// Region and credentials.
+    pub sdk: SdkConfig,
+}
+
+impl Deployed {
+    /// Reads the environment and checks every configuration. Nobody is contacted yet.
+    pub async fn open() -> Result<Self, FunctionError> {
+        let path = required(environment::CONFIG, "the path of a configuration file, or of a folder of them")?;
+        let table = required(environment::TABLE, "the name of the state table")?;
+        let queue = required(environment::QUEUE_URL, "the URL of the queue of wake-ups")?;
+        let connections = config::read_all(Path::new(&path))?;
+        let sdk = crate::aws_config().await;
+        Ok(Self {
+            connections,
+            table: table_at(&sdk, &table),
+            queue: Queue::new(aws_sdk_sqs::Client::new(&sdk), &queue),
+            secrets: Secrets::with_client(aws_sdk_secretsmanager::Client::new(&sdk)),
+            sdk,
+        })
+    }
+
+    /// The connection of this name. Where there is only one, it need not be named.
+    pub fn connection(&self, name: Option<&str>) -> Result<&Connection, FunctionError> {
+        let found = match name {
+            Some(name) => self.connections.get(name),
+            None if self.connections.len() == 1 => self.connections.values().next(),
+            None => None,
+        };
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.connections.keys().map(String::as_str).collect();
+            let asked = name.map_or("names no connection".to_owned(), |name| {
+                format!("names the connection {name:?}, which is not deployed")
+            });
+            FunctionError {
+                kind: "BadEvent",
+                message: format!("the event {asked}; there are: {}", names.join(", ")),
+            }
+        })
+    }
+}
+
+/// The deployed table of this name, by the caller's own region and credentials.
+pub async fn deployed_table(name: &str) -> Table {
+    table_at(&crate::aws_config().await, name)
+}
+
+fn table_at(sdk: &SdkConfig, name: &str) -> Table {
+    Table::new(aws_sdk_dynamodb::Client::new(sdk), name)
+}

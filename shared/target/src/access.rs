@@ -1,0 +1,179 @@
+//! The access token in use, and the way to another one when it is refused.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use tracing::{info, warn};
+
+use crate::errors::TargetError;
+use crate::options::Credentials;
+
+/// How many tokens that were replaced are still taken out of complaints. Nobody rotates one so often within a call.
+const REMEMBERED: usize = 4;
+
+/// Asks whoever keeps the credentials which ones are good now.
+type Renew = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Credentials>> + Send>> + Send + Sync>;
+
+/// A token that can be sent.
+pub(crate) struct Token {
+    secret: SecretString,
+    header: HeaderValue,
+}
+
+impl Token {
+    /// Refuses what can't be a token before it is sent.
+    fn new(credentials: &Credentials) -> Result<Self, TargetError> {
+        // The proof that would need the app secret is not made yet.
+        let Credentials { access_token, app_secret: _ } = credentials;
+        // A file ends with a line break, and the token goes without: sent, compared and taken out of complaints.
+        let secret = access_token.expose_secret().trim();
+        let unusable = |detail: &str| TargetError::Unauthorized { detail: detail.to_owned() };
+        if secret.is_empty() {
+            return Err(unusable("it is empty"));
+        }
+        let mut header = HeaderValue::try_from(format!("Bearer {secret}"))
+            .map_err(|_| unusable("it has characters that no token has"))?;
+        header.set_sensitive(true);
+        Ok(Self { secret: SecretString::from(secret), header })
+    }
+
+    /// What is sent.
+    pub(crate) fn header(&self) -> HeaderValue {
+        self.header.clone()
+    }
+
+    /// The token itself, for whoever takes it out of a text.
+    pub(crate) fn expose(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+/// The token in use, and those before it.
+struct Tokens {
+    current: Arc<Token>,
+    replaced: VecDeque<Arc<Token>>,
+}
+
+/// What proves to the target that we may.
+pub(crate) struct Access {
+    tokens: Mutex<Tokens>,
+    renew: Option<Renew>,
+    /// Held by the one call that asks for new credentials; the others wait for what it hears.
+    asking: tokio::sync::Mutex<()>,
+    /// How often somebody asked and was answered.
+    answers: AtomicU64,
+}
+
+impl Access {
+    pub(crate) fn new(credentials: &Credentials) -> Result<Self, TargetError> {
+        let current = Arc::new(Token::new(credentials)?);
+        Ok(Self {
+            tokens: Mutex::new(Tokens { current, replaced: VecDeque::new() }),
+            renew: None,
+            asking: tokio::sync::Mutex::default(),
+            answers: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn set_renewal<F, R>(&mut self, renew: F)
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Option<Credentials>> + Send + 'static,
+    {
+        self.renew = Some(Box::new(move || Box::pin(renew())));
+    }
+
+    /// The token to send.
+    pub(crate) fn current(&self) -> Arc<Token> {
+        self.lock().current.clone()
+    }
+
+    /// All tokens that an answer could be about.
+    pub(crate) fn known(&self) -> Vec<Arc<Token>> {
+        let tokens = self.lock();
+        std::iter::once(&tokens.current).chain(&tokens.replaced).cloned().collect()
+    }
+
+    /// Another token than the one that was refused; `None` when there is none to be had.
+    ///
+    /// Many calls may be refused at once. One of them asks, and all of them go by what it hears, even if that is
+    /// nothing new: asking again in the same moment would bring the same.
+    pub(crate) async fn instead_of(&self, refused: &Token) -> Option<Arc<Token>> {
+        let renew = self.renew.as_ref()?;
+        let before = self.answers.load(Ordering::Acquire);
+        let _asking = self.asking.lock().await;
+        if self.current().is_same(refused) && self.answers.load(Ordering::Acquire) == before {
+            let credentials = renew().await;
+            self.answers.fetch_add(1, Ordering::Release);
+            if let Some(credentials) = credentials {
+                self.adopt(&credentials);
+            }
+        }
+        let current = self.current();
+        (!current.is_same(refused)).then_some(current)
+    }
+
+    fn adopt(&self, credentials: &Credentials) {
+        let token = match Token::new(credentials) {
+            Ok(token) => Arc::new(token),
+            Err(error) => {
+                warn!("the access token was fetched again and can't be used: {error}");
+                return;
+            }
+        };
+        let mut tokens = self.lock();
+        if tokens.current.is_same(&token) {
+            return;
+        }
+        info!("the access token was refused, and another one is in use now");
+        let replaced = std::mem::replace(&mut tokens.current, token);
+        tokens.replaced.push_front(replaced);
+        tokens.replaced.truncate(REMEMBERED);
+    }
+
+    /// Nothing can panic while it holds this lock, so there is always a whole value behind it.
+    fn lock(&self) -> MutexGuard<'_, Tokens> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credentials(token: &str) -> Credentials {
+        Credentials { access_token: token.into(), app_secret: None }
+    }
+
+    #[test]
+    fn tokens_are_checked_before_the_first_call() {
+        let token = Token::new(&credentials(" abc\n")).unwrap();
+        assert!(token.header().is_sensitive());
+        assert_eq!((token.header().to_str().unwrap(), token.expose()), ("Bearer abc", "abc"));
+        for unusable in ["", " ", "a\nb"] {
+            let error = Token::new(&credentials(unusable)).err().unwrap();
+            assert!(matches!(error, TargetError::Unauthorized { .. }));
+        }
+    }
+
+    #[test]
+    fn the_newest_tokens_are_remembered() {
+        let access = Access::new(&credentials("0")).unwrap();
+        for number in 1..10 {
+            access.adopt(&credentials(&number.to_string()));
+            access.adopt(&credentials(&format!("{number}\n")));
+            access.adopt(&credentials(""));
+        }
+        let known: Vec<String> = access.known().iter().map(|token| token.expose().to_owned()).collect();
+        assert_eq!(known, ["9", "8", "7", "6", "5"]);
+        assert_eq!(access.current().expose(), "9");
+    }
+}

@@ -1,0 +1,61 @@
+//! Invocations that nobody waits for. The emulator answers each when it is done; on Lambda, one that is meant to run by
+//! itself (`X-Amz-Invocation-Type: Event`) is accepted at once, and runs whatever becomes of its caller.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use tokio::net::TcpListener;
+
+use crate::background::Background;
+
+/// Lambda takes 256 KB for such an invocation.
+const LARGEST_EVENT: usize = 256 << 10;
+
+struct Front {
+    emulator: String,
+    client: reqwest::Client,
+}
+
+/// Serves the invoke API before the emulator's, and says where.
+pub fn serve(background: &Background, emulator: &str) -> anyhow::Result<String> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let front = Arc::new(Front { emulator: emulator.to_owned(), client });
+    let router = Router::new().fallback(accept).with_state(front);
+    let listener = background.wait_for(async { Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?) })?;
+    let endpoint = format!("http://{}", listener.local_addr()?);
+    background.spawn(async move {
+        let _ = axum::serve(listener, router).await;
+    });
+    Ok(endpoint)
+}
+
+async fn accept(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let is_event = parts.headers.get("x-amz-invocation-type").is_some_and(|kind| kind == "Event");
+    let body = match to_bytes(body, LARGEST_EVENT).await {
+        Ok(body) if is_event => body,
+        _ => return status(StatusCode::BAD_REQUEST),
+    };
+    let url = format!("{}{}", front.emulator, parts.uri.path());
+    tokio::spawn(async move { front.invoke(url, body).await });
+    status(StatusCode::ACCEPTED)
+}
+
+impl Front {
+    async fn invoke(&self, url: String, event: Bytes) {
+        // What becomes of it, its own log says.
+        let _ = self.client.post(url).header("content-type", "application/json").body(event).send().await;
+    }
+}
+
+fn status(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,132 @@
+//! What a person asks the functions for.
+
+use end_to_end::Group;
+use serde_json::json;
+
+use crate::cloud::{Cloud, Setup, names};
+
+#[test]
+fn one_user_is_read_provisioned_and_explained() {
+    let cloud = Cloud::start(Setup { members: 3, ..Setup::default() });
+    let ada = &cloud.people[0];
+    let invoke = |user: &str| {
+        let answer = cloud.functions.invoke("provision", &json!({ "connection": "corp", "user": user }));
+        answer.unwrap_or_else(|error| panic!("{error:#}\n{}", cloud.functions.log("provision")))
+    };
+    let answer = invoke(&ada.mail);
+    assert_eq!(answer["done"], "created", "{answer}");
+    let told = &answer["explanation"];
+    assert_eq!((&told["entry"]["in_scope"], &told["entry"]["says"]), (&json!(true), &json!("active")));
+    assert_eq!(told["account"]["active"], true);
+    assert_eq!(told["account"]["differs"], json!([]));
+    assert_eq!(told["history"][0]["action"], "created");
+    assert_eq!(told["verdict"], "in scope; nothing is left to do");
+    assert_eq!(cloud.active(), names([ada]));
+
+    // By DN, by e-mail in another spelling, and by anchor, nothing is done twice.
+    let anchor = told["entry"]["anchor"].as_str().unwrap();
+    for user in [&ada.dn(), &ada.mail.to_uppercase(), anchor] {
+        let answer = invoke(user);
+        assert_eq!(answer["explanation"]["entry"]["anchor"], anchor, "{user}: {answer}");
+        assert_eq!(answer["done"], "nothing; nothing was due", "{user}");
+    }
+    assert_eq!(cloud.creates(), 1);
+
+    // A scan afterwards is not confused by it.
+    let answer = cloud.scan(json!({}));
+    assert_eq!((&answer["read"], &answer["created"]), (&json!(3), &json!(2)), "{answer}");
+    cloud.drain();
+    assert_eq!(cloud.active(), names(&cloud.people[..3]));
+
+    // Whoever left keeps the account until a scan of everybody has decided.
+    cloud.slapd.admin().remove_member(&Group::of("workplace", []).dn(), &ada.dn()).unwrap();
+    let answer = invoke(&ada.mail);
+    assert_eq!(answer["explanation"]["entry"]["in_scope"], false, "{answer}");
+    assert!(answer["explanation"]["would"][0].as_str().unwrap().contains("a scan of everybody"), "{answer}");
+    assert_eq!(cloud.active().len(), 3);
+    cloud.scan(json!({}));
+    cloud.drain();
+    assert_eq!(cloud.active(), names(&cloud.people[1..3]));
+
+    let answer = invoke("nobody@acme.test");
+    assert!(answer["explanation"]["verdict"].as_str().unwrap().contains("no such entry"), "{answer}");
+}
+
+#[test]
+fn a_user_who_left_right_after_being_provisioned_by_hand_is_noticed() {
+    let cloud = Cloud::start(Setup { members: 3, ..Setup::default() });
+    let event = json!({ "user": cloud.people[0].mail });
+    cloud.functions.invoke("provision", &event).unwrap();
+    assert_eq!(cloud.active(), names(&cloud.people[..1]));
+    cloud.slapd.admin().delete(&cloud.people[0].dn()).unwrap();
+    let answer = cloud.scan(json!({}));
+    assert_eq!(answer["deprovisioned"], 1, "{answer}");
+    cloud.drain();
+    assert_eq!(cloud.active(), names(&cloud.people[1..3]));
+}
+
+#[test]
+fn a_dry_run_counts_and_does_nothing() {
+    let cloud = Cloud::start(Setup::default());
+    let answer = cloud.scan(json!({ "connection": "corp", "dry_run": true }));
+    assert_eq!(
+        (&answer["read"], &answer["created"], &answer["dry_run"], &answer["version"]),
+        (&json!(20), &json!(20), &json!(true), &json!(0)),
+        "{answer}"
+    );
+    assert_eq!(cloud.statuses(), [].into());
+    assert_eq!(crate::cloud::aws().queue_depth(&cloud.queue.url).unwrap().total(), 0);
+
+    let answer = cloud.scan(json!({ "dry_run": true, "user": cloud.people[0].mail }));
+    assert_eq!((&answer["read"], &answer["created"]), (&json!(1), &json!(1)), "{answer}");
+    assert_eq!(cloud.statuses(), [].into());
+
+    // The scan that writes finds the same numbers.
+    let dry = cloud.scan(json!({ "connection": "corp", "dry_run": true }));
+    let real = cloud.scan(json!({ "connection": "corp" }));
+    for key in ["read", "created", "updated", "deprovisioned", "unchanged", "conflicts", "held", "complete"] {
+        assert_eq!(dry[key], real[key], "{key}");
+    }
+    assert_eq!(cloud.statuses(), [("pending".to_owned(), 20)].into());
+}
+
+#[test]
+fn one_user_alone_is_scanned_and_announced() {
+    let cloud = Cloud::start(Setup::default());
+    let answer = cloud.scan(json!({ "connection": "corp", "user": cloud.people[2].uid }));
+    assert!(
+        answer["note"].as_str().unwrap().contains("no such entry"),
+        "the user name is the e-mail: {answer}"
+    );
+    let answer = cloud.scan(json!({ "connection": "corp", "user": cloud.people[2].mail }));
+    assert_eq!(answer["created"], 1, "{answer}");
+    cloud.drain();
+    assert_eq!(cloud.active(), names([&cloud.people[2]]));
+}
+
+#[test]
+fn an_event_that_makes_no_sense_is_refused_and_nothing_is_done() {
+    let cloud = Cloud::start(Setup::default());
+    for (event, expect) in [
+        (json!({ "connection": "corp", "dryrun": true }), "unknown field `dryrun`"),
+        (json!({ "connection": "crop" }), "which is not deployed; there are: corp"),
+        (json!({ "mode": "sometimes" }), "unknown variant `sometimes`"),
+        (json!("corp"), "the event should look like"),
+        (json!({ "dry_run": "yes" }), "invalid type"),
+    ] {
+        let error = cloud.failed_scan(event.clone());
+        assert!(error.contains(expect) && error.contains("BadEvent"), "{event}: {error}");
+    }
+    for (event, expect) in [
+        (json!({}), "missing field `user`"),
+        (json!({ "user": 7 }), "invalid type"),
+        (json!({ "Records": 7 }), "invalid type"),
+    ] {
+        let error = cloud.functions.invoke("provision", &event).unwrap_err().to_string();
+        assert!(error.contains(expect) && error.contains("BadEvent"), "{event}: {error}");
+    }
+    assert_eq!(cloud.statuses(), [].into());
+    let answer = cloud.scan(json!({ "connection": "corp", "mode": "incremental" }));
+    assert_eq!((&answer["mode"], &answer["read"]), (&json!("full"), &json!(20)));
+    assert!(answer["note"].as_str().unwrap().contains("incremental reads are not available yet"));
+}

@@ -1,0 +1,57 @@
+//! A target that serves nobody for a minute.
+
+use std::time::Duration;
+
+use serde_json::json;
+use simulator::{Effect, Fault};
+
+use crate::cloud::{Cloud, PATIENCE, Setup, names};
+
+const PEOPLE: usize = 60;
+const OUTAGE: Duration = Duration::from_secs(60);
+
+fn outage(what: &str, effect: Effect) {
+    let cloud = Cloud::start(Setup { people: PEOPLE, members: PEOPLE, workers: 4, ..Setup::default() });
+    cloud.scan(json!({ "connection": "corp" }));
+    cloud.workplace.inject_for(OUTAGE, Fault::always(effect));
+    let bridge = cloud.bridge(|options| options.concurrency = 4);
+    bridge.drain(PATIENCE).unwrap();
+    let counters = bridge.stop().unwrap();
+
+    assert_eq!(cloud.active(), names(&cloud.people), "nobody is lost");
+    assert_eq!(cloud.statuses(), [].into(), "and nobody is parked");
+
+    let requests = cloud.workplace.requests();
+    let first = requests.first().unwrap().at;
+    let calls: Vec<_> =
+        requests.iter().filter(|request| request.at < first + OUTAGE && request.status >= 400).collect();
+    let busiest = (0..OUTAGE.as_secs()).map(|second| {
+        let from = first + Duration::from_secs(second);
+        calls.iter().filter(|call| (from..from + Duration::from_secs(1)).contains(&call.at)).count()
+    });
+    let busiest = busiest.max().unwrap_or_default();
+    println!(
+        "{what}: {} calls in {} s of outage ({:.2} a second, at most {busiest} in one), {counters:?}",
+        calls.len(),
+        OUTAGE.as_secs(),
+        calls.len() as f64 / OUTAGE.as_secs_f64()
+    );
+    // Each of four workers may find out for itself, with three users and two tries each; after that, probes.
+    assert!(calls.len() <= 40, "{} calls during the outage", calls.len());
+    assert!(busiest <= 30, "{busiest} calls in one second");
+    // Everybody is created once, whatever was answered in between.
+    assert_eq!(cloud.workplace.accounts().len(), PEOPLE);
+    let log = cloud.functions.log("provision");
+    assert!(log.contains("\"BreakerOpen\":[1"), "the breaker's metric is there");
+    assert!(log.contains("the target serves again"), "and so is the end");
+}
+
+#[test]
+fn unavailable_for_a_minute() {
+    outage("503", Effect::status(503));
+}
+
+#[test]
+fn throttled_for_a_minute() {
+    outage("429", Effect::TooManyRequests { retry_after: None });
+}

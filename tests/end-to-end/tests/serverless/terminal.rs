@@ -1,0 +1,65 @@
+//! The terminal tool looks at the deployed state.
+
+use serde_json::json;
+use simulator::{Effect, Fault};
+
+use crate::cloud::{Cloud, Setup};
+
+/// The terminal's own copy of the configuration: it has the same secrets, under the same names.
+fn arguments<'a>(command: &'a str, user: Option<&'a str>, state: &'a str) -> Vec<&'a str> {
+    let mut arguments = vec![command, "--config", "corp.toml", "--json", "--state", state];
+    arguments.extend(user);
+    arguments
+}
+
+#[test]
+fn status_history_explain_and_plan_read_the_deployed_state() {
+    let cloud = Cloud::start(Setup::default());
+    let state = format!("dynamodb:{}", cloud.table.name());
+    let (refused, happy) = (&cloud.people[3].mail, &cloud.people[4].mail);
+    cloud.workplace.inject(Fault::always(Effect::status(400)).method("POST").user(refused));
+    cloud.scan(json!({}));
+    cloud.drain();
+
+    let status = cloud.terminal(&arguments("status", None, &state)).run().unwrap();
+    status.expect_exit(3);
+    let status = status.json().unwrap();
+    assert_eq!((&status["in_scope"], &status["users"]), (&json!(20), &json!({ "parked": 1 })), "{status}");
+    assert_eq!(status["last_scan"]["complete"], true);
+    assert!(status["waiting"][0]["why"].as_str().unwrap().contains("the target refuses"), "{status}");
+
+    let history = cloud.terminal(&arguments("history", Some(happy), &state)).run().unwrap();
+    history.expect_exit(0);
+    assert_eq!(history.json().unwrap()[0]["action"], "created");
+
+    let explained = cloud.terminal(&arguments("explain", Some(refused), &state)).run().unwrap();
+    explained.expect_exit(0);
+    let explained = explained.json().unwrap();
+    assert_eq!(explained["record"]["status"], "parked", "{explained}");
+    assert_eq!(explained["would"], json!(["create an account"]), "{explained}");
+
+    cloud.slapd.admin().set(&cloud.people[4].dn(), "title", &["Planned"]).unwrap();
+    cloud.workplace.clear_requests();
+    let plan = cloud.terminal(&arguments("plan", None, &state)).run().unwrap();
+    let plan = plan.json().unwrap();
+    assert_eq!(plan["summary"]["actions"], json!({ "update": 1 }), "{plan}");
+    assert!(cloud.workplace.writes().is_empty());
+    let after = cloud.runtime.block_on(cloud.store().fetch_connection()).unwrap();
+    assert_eq!(after.version.0, 1, "looking is no scan");
+    assert_eq!(after.lease, None);
+}
+
+#[test]
+fn the_terminal_does_not_write_what_belongs_to_the_functions() {
+    let cloud = Cloud::start(Setup { members: 2, ..Setup::default() });
+    let state = format!("dynamodb:{}", cloud.table.name());
+    let sync = cloud.terminal(&["sync", "--config", "corp.toml", "--state", &state]).run().unwrap();
+    sync.expect_exit(2);
+    assert!(sync.stderr.contains("the terminal only reads it"), "{}", sync.stderr);
+    assert!(sync.stderr.contains("invoke the scan function"), "{}", sync.stderr);
+    let missing =
+        cloud.terminal(&["status", "--config", "corp.toml", "--state", "dynamodb:nowhere"]).run().unwrap();
+    missing.expect_exit(1);
+    assert!(missing.stderr.contains("there is no table 'nowhere'"), "{}", missing.stderr);
+    assert_eq!(cloud.statuses(), [].into());
+}
