@@ -3,10 +3,10 @@
 use anyhow::{Context, Result};
 use directory::Directory;
 use provision::{Explaining, Health, Provisioner};
-use runtime::{Connection, Secrets};
+use runtime::{Connection, Patience, Secrets};
 use scan::ScanContext;
 use store::{Embedded, Store, Table};
-use target::{Retry, Target};
+use target::Target;
 
 use crate::args::{Place, StatePlace};
 use crate::exit::Usage;
@@ -43,7 +43,7 @@ impl Ends {
 
     /// Makes a client for the target.
     pub async fn target(&self) -> Result<Target> {
-        self.connection.target.open(&self.secrets, Retry::default()).await.context("can't use the target")
+        self.connection.target.open(&self.secrets, Patience::default()).await.context("can't use the target")
     }
 }
 

@@ -10,7 +10,7 @@ use model::{AnchorHash, UnixSeconds};
 use queue::{QueueError, WakeUp};
 use runtime::function::parse_event;
 use runtime::metrics::{Count, Sample, count, durations, sample};
-use runtime::{Connection, Deployed, FunctionError, Invocation, environment, now};
+use runtime::{Connection, Deployed, FunctionError, Invocation, Patience, environment, now};
 use scan::{Found, ScanContext, ScanError, scan_user};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,6 +33,9 @@ const SHAPE: &str = r#"{"connection": "corp", "user": "jsmith"}, or be a batch o
 /// costs as much as one that works.
 const RETRY: Retry =
     Retry { attempts: 2, first_delay: Duration::from_millis(300), longest_delay: Duration::from_secs(3) };
+
+/// So many answers that are waited for in vain fit into one invocation: a look-up, tried twice, a write, and a reserve.
+const ANSWERS_IN_TIME: u64 = 4;
 
 /// A lease outlives its holder by this at most.
 const LEASE_RESERVE_SECONDS: i64 = 5;
@@ -164,7 +167,7 @@ impl ProvisionFunction {
             messages.map(|message| (message, Fate::Again(at))).collect()
         };
         let opened = match self.deployed.connection(Some(name)) {
-            Ok(connection) => self.end(connection).await.map(|end| (connection, end)),
+            Ok(connection) => self.end(connection, invocation).await.map(|end| (connection, end)),
             Err(error) => Err(error),
         };
         let (connection, end) = match opened {
@@ -233,7 +236,7 @@ impl ProvisionFunction {
     ) -> Result<DirectAnswer, FunctionError> {
         let connection = self.deployed.connection(event.connection.as_deref())?;
         let store = connection.store(&self.deployed.table);
-        let end = self.end(connection).await?;
+        let end = self.end(connection, invocation).await?;
         let secrets = &self.deployed.secrets;
         let mut directory = connection
             .directory
@@ -304,14 +307,18 @@ impl ProvisionFunction {
     }
 
     /// The connection's target; opened the first time.
-    async fn end(&self, connection: &Connection) -> Result<Arc<End>, FunctionError> {
+    async fn end(&self, connection: &Connection, invocation: &Invocation) -> Result<Arc<End>, FunctionError> {
         let mut ends = self.ends.lock().await;
         if let Some(end) = ends.get(&connection.name) {
             return Ok(Arc::clone(end));
         }
+        // Every invocation has the same time, so the first one's holds for all.
+        let time = u64::try_from(invocation.deadline.0.saturating_sub(now().0)).unwrap_or_default();
+        let longest_answer = Duration::from_secs(time.div_ceil(ANSWERS_IN_TIME));
+        let patience = Patience { retry: RETRY, longest_answer };
         let target = connection
             .target
-            .open(&self.deployed.secrets, RETRY)
+            .open(&self.deployed.secrets, patience)
             .await
             .map_err(|error| FunctionError::new("TargetUnavailable", &error))?;
         let end = Arc::new(End { target, health: Health::default() });

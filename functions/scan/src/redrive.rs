@@ -13,7 +13,8 @@ const DUE: [&str; 2] = ["pending", "retrying"];
 const PAGE: usize = 100;
 
 /// Announces once more who is due since before this scan, unless the queue holds about as many wake-ups as there are
-/// users due: then they are on their way. Nobody is announced while the breaker is open. Says how many there were.
+/// users due: then they are on their way. Nobody is announced while nobody would be tried; once the breaker lets
+/// somebody try again, a wake-up has to be there for it. Says how many there were.
 pub(crate) async fn redrive(
     context: &ScanContext<'_>,
     version: Version,
@@ -21,10 +22,11 @@ pub(crate) async fn redrive(
 ) -> Result<u64, ScanError> {
     let waiting: u64 = DUE.iter().filter_map(|word| statuses.get(*word)).sum();
     let Some(queue) = context.queue.filter(|_| waiting > 0) else { return Ok(0) };
-    if context.store.fetch_breaker().await?.is_some() || queue.depth().await? >= waiting {
+    let now = (context.clock)();
+    let shut = context.store.fetch_breaker().await?.is_some_and(|breaker| now < breaker.until);
+    if shut || queue.depth().await? >= waiting {
         return Ok(0);
     }
-    let now = (context.clock)();
     let is_forgotten = |record: &UserRecord| {
         let is_due = match record.status {
             Status::Retrying { .. } => record.next_attempt <= now,

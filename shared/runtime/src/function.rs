@@ -30,9 +30,10 @@ impl Invocation {
         Self {
             request_id: context.request_id.clone(),
             deadline: UnixSeconds(i64::try_from(context.deadline / 1000).unwrap_or(i64::MAX)),
-            function: match context.invoked_function_arn.is_empty() {
-                true => context.env_config.function_name.clone(),
-                false => context.invoked_function_arn.clone(),
+            // With its alias, where it has one. An emulator may know no ARNs.
+            function: match context.invoked_function_arn.starts_with("arn:") {
+                true => context.invoked_function_arn.clone(),
+                false => context.env_config.function_name.clone(),
             },
         }
     }

@@ -11,7 +11,7 @@ mod secrets;
 pub mod telemetry;
 
 pub use aws::config as aws_config;
-pub use config::{ConfigError, Connection, OpenError};
+pub use config::{ConfigError, Connection, OpenError, Patience};
 pub use deployed::{Deployed, deployed_table};
 pub use environment::now;
 pub use function::{FunctionError, Invocation};

@@ -42,7 +42,8 @@ async fn accept(State(front): State<Arc<Front>>, request: Request) -> Response {
         Ok(body) if is_event => body,
         _ => return status(StatusCode::BAD_REQUEST),
     };
-    let url = format!("{}{}", front.emulator, parts.uri.path());
+    let Some(name) = function_name(parts.uri.path()) else { return status(StatusCode::NOT_FOUND) };
+    let url = format!("{}/2015-03-31/functions/{name}/invocations", front.emulator);
     tokio::spawn(async move { front.invoke(url, body).await });
     status(StatusCode::ACCEPTED)
 }
@@ -58,4 +59,27 @@ fn status(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
+}
+
+/// The function's name. Callers may give its ARN, and the emulator knows names alone.
+fn function_name(path: &str) -> Option<String> {
+    let name = path.strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?;
+    let name = name.replace("%3A", ":");
+    name.rsplit(':').next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::function_name;
+
+    #[test]
+    fn a_function_goes_by_its_name_or_its_arn() {
+        for name in
+            ["scan", "arn:aws:lambda:eu-west-1:1:function:scan", "arn%3Aaws%3Alambda%3Afunction%3Ascan"]
+        {
+            let path = format!("/2015-03-31/functions/{name}/invocations");
+            assert_eq!(function_name(&path).as_deref(), Some("scan"));
+        }
+        assert_eq!(function_name("/elsewhere"), None);
+    }
 }

@@ -162,6 +162,11 @@ impl Functions {
         peaks.max().with_context(|| format!("no copy of {name} is running"))
     }
 
+    /// How long each running copy of this function took from its launch to its first question for work.
+    pub fn inits(&self, name: &str) -> Vec<Duration> {
+        self.copies.iter().filter(|(of, _)| of == name).filter_map(|(_, sandbox)| sandbox.init()).collect()
+    }
+
     /// Kills one copy that works on an invocation, as nothing can prepare for, and says whether there was one. Another
     /// takes its place.
     pub fn kill_one_at_work(&self, name: &str) -> bool {

@@ -63,8 +63,9 @@ pub struct Sandbox {
 #[derive(Default)]
 struct Progress {
     process_id: Option<u32>,
-    /// Whether it asked for an invocation, which ends its start.
-    ready: bool,
+    launched: Option<Instant>,
+    /// How long it took to ask for an invocation, which ends its start.
+    init: Option<Duration>,
     at_work: Option<AtWork>,
 }
 
@@ -92,6 +93,11 @@ impl Sandbox {
         self.state().process_id
     }
 
+    /// How long the process that runs now took to start, if it has.
+    pub fn init(&self) -> Option<Duration> {
+        self.state().init
+    }
+
     /// Whether it works on an invocation now.
     pub fn is_at_work(&self) -> bool {
         self.state().at_work.is_some()
@@ -117,6 +123,7 @@ impl Sandbox {
     fn launch(&self, runtime_api: SocketAddr) -> anyhow::Result<Leash> {
         let Setup { name, binary, environment, log, .. } = &self.setup;
         let output = File::options().create(true).append(true).open(log)?;
+        let launched = Instant::now();
         let process = Leash::start(
             Command::new(binary)
                 .env_clear()
@@ -131,7 +138,8 @@ impl Sandbox {
                 .stderr(output),
         )
         .with_context(|| format!("cannot start {}", binary.display()))?;
-        *self.state() = Progress { process_id: Some(process.id()), ..Progress::default() };
+        *self.state() =
+            Progress { process_id: Some(process.id()), launched: Some(launched), ..Progress::default() };
         Ok(process)
     }
 
@@ -150,10 +158,10 @@ impl Sandbox {
     /// Answers the invocation that the process left behind. One that never got ready fails the next invocation
     /// instead, as a failed start does on Lambda; before that, nothing is started again.
     async fn report(&self, end: End) {
-        let Progress { ready, at_work, .. } = std::mem::take(&mut *self.state());
+        let Progress { init, at_work, .. } = std::mem::take(&mut *self.state());
         let request_id = match at_work {
             Some(work) => Some(work.request_id),
-            None if ready => None,
+            None if init.is_some() => None,
             None => self.next_request_id().await,
         };
         let Some(request_id) = request_id else { return };
@@ -178,7 +186,11 @@ impl Sandbox {
 
     /// The process asks for work.
     async fn next(&self) -> reqwest::Result<Response> {
-        *self.state() = Progress { ready: true, at_work: None, process_id: self.process_id() };
+        {
+            let mut state = self.state();
+            state.at_work = None;
+            state.init = state.init.or(state.launched.map(|launched| launched.elapsed()));
+        }
         let answer = self.client.get(format!("{}{NEXT}", self.setup.runtime_api)).send().await?;
         let status = answer.status();
         let mut headers = answer.headers().clone();

@@ -80,6 +80,22 @@ pub struct TargetSettings {
     timeout: Duration,
 }
 
+/// How patiently the target is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// How often a call is tried.
+    pub retry: Retry,
+    /// An answer is waited for no longer than this, whatever is configured: a function that is stopped in mid-call can
+    /// write down no outcome.
+    pub longest_answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { retry: Retry::default(), longest_answer: Duration::MAX }
+    }
+}
+
 /// Something outside that can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -169,8 +185,10 @@ fn is_about_credentials(error: &DirectoryError) -> bool {
 impl TargetSettings {
     /// Makes a client; nothing is sent yet. When the target refuses the access token, the client fetches the secret
     /// again, so that a rotation costs no user.
-    pub async fn open(&self, secrets: &Secrets, retry: Retry) -> Result<Target, OpenError> {
-        let options = TargetOptions { url: self.url.clone(), timeout: self.timeout, retry };
+    pub async fn open(&self, secrets: &Secrets, patience: Patience) -> Result<Target, OpenError> {
+        let Patience { retry, longest_answer } = patience;
+        let timeout = self.timeout.min(longest_answer);
+        let options = TargetOptions { url: self.url.clone(), timeout, retry };
         let client = |secret| Target::new(self.dialect, options.clone(), credentials(secret));
         let target = match client(secrets.fetch_target(&self.secret).await?) {
             // It can't even be sent, an empty one say; somebody may have put that right.

@@ -7,7 +7,7 @@ mod rules;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use connection::{Connection, DirectorySettings, OpenError, TargetSettings};
+pub use connection::{Connection, DirectorySettings, OpenError, Patience, TargetSettings};
 
 /// A configuration that can't be used. It says where and what, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use aws_sdk_secretsmanager::{Client, primitives::Blob};
 use end_to_end::{Aws, Configuration, Slapd, SlapdOptions};
 use model::{DesiredUser, Managed, UserName, Value};
-use runtime::{Connection, Secrets, config};
+use runtime::{Connection, Patience, Secrets, config};
 use serde_json::json;
 use simulator::{Options, Simulator};
 use target::{Retry, Target, TargetError};
@@ -122,7 +122,8 @@ async fn a_rotation_of_the_token_in_mid_run_costs_no_user() {
     let connection = connection("ldap://127.0.0.1:1", &workplace.url());
     // Whatever is not let in is not tried again but for a new token.
     let retry = Retry { attempts: 1, ..Retry::default() };
-    let target = connection.target.open(&secrets(&aws), retry).await.unwrap();
+    let patience = Patience { retry, ..Patience::default() };
+    let target = connection.target.open(&secrets(&aws), patience).await.unwrap();
 
     let rotate = async {
         while workplace.accounts().len() < WORKERS * USERS / 4 {

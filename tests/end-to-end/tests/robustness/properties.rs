@@ -4,6 +4,7 @@
 //! The handlers are the real ones; directory, state and target run in this process. A failing history is printed,
 //! shortened as far as it goes on failing, and the seed with it.
 
+mod fencing;
 mod history;
 mod once;
 mod truth;
@@ -142,6 +143,17 @@ fn a_scan_may_die_at_any_step_and_what_it_saw_be_taken_back() {
     expect_well(
         histories.map(|steps| (format!("{steps} steps"), once::scan_dies_before_all_is_taken_back(steps))),
     );
+}
+
+#[test]
+fn a_scan_that_is_overtaken_writes_nothing_more() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut endings = Vec::new();
+    for steps in 0..STEPS {
+        let ended = runtime.block_on(fencing::overtaken_after(steps));
+        endings.push(ended.unwrap_or_else(|error| panic!("after {steps} steps: {error:#}")));
+    }
+    assert!(endings.contains(&fencing::Ended::Overtaken), "{endings:?}");
 }
 
 #[test]

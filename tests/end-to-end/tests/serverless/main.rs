@@ -7,7 +7,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "tests fail loudly, and what they share is tests too"
+    clippy::print_stdout,
+    reason = "tests fail loudly and say what they measured, and what they share is tests too"
 )]
 
 mod cloud;
@@ -31,4 +32,5 @@ mod telemetry;
 mod remains;
 mod terminal;
 
+mod cold_start;
 mod load;

@@ -44,7 +44,7 @@ fn a_record_holds_only_what_is_mapped_and_shrinks_once_the_user_is_gone() {
 
     // What remains: the name, the account's id and the anchor, each to expire.
     let after = items(&cloud);
-    for value in [&leaver.family_name, &leaver.given_name, &leaver.employee_number] {
+    for value in [&leaver.family_name, &leaver.given_name, &leaver.title] {
         let own =
             after.iter().filter(|(_, text)| text.contains(value.as_str()) && text.contains(&leaver.mail));
         assert_eq!(own.count(), 0, "{value} remains");

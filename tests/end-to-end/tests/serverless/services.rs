@@ -80,7 +80,7 @@ fn a_throttled_table_loses_nothing() {
     // Two of three, for a while; then one of four.
     cloud.state_proxy.as_ref().unwrap().rule(move |_, _| {
         let number = asked.fetch_add(1, Ordering::Relaxed);
-        let throttled = if number < 60 { number % 3 != 0 } else { number.is_multiple_of(4) };
+        let throttled = if number < 60 { !number.is_multiple_of(3) } else { number.is_multiple_of(4) };
         match throttled {
             true => {
                 Verdict::Fail(400, "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException")

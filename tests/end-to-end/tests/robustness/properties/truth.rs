@@ -19,7 +19,7 @@ struct Found {
 }
 
 impl Village {
-    async fn records(&self) -> Result<BTreeMap<Anchor, UserRecord>> {
+    pub async fn records(&self) -> Result<BTreeMap<Anchor, UserRecord>> {
         let hashes: Vec<AnchorHash> = self.anchors.iter().map(Anchor::hash).collect();
         let records = self.store.fetch_records(&hashes).await?;
         Ok(records.into_values().map(|record| (record.anchor.clone(), record)).collect())
