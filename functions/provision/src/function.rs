@@ -100,7 +100,11 @@ impl ProvisionFunction {
         event: Value,
         invocation: Invocation,
     ) -> Result<Answer, FunctionError> {
-        let span = tracing::info_span!("provision", request.id = %invocation.request_id);
+        let span = tracing::info_span!(
+            "provision",
+            request.id = %invocation.request_id,
+            xray.trace = invocation.trace.as_deref(),
+        );
         async {
             if event.get("Records").is_some() {
                 let event: SqsEvent = parse_event(event, SHAPE)?;

@@ -94,8 +94,12 @@ impl ScanFunction {
     ) -> Result<ScanAnswer, FunctionError> {
         let event: ScanEvent = parse_event(event, SHAPE)?;
         let connection = self.deployed.connection(event.connection.as_deref())?;
-        let span =
-            tracing::info_span!("scan", connection = %connection.name, request.id = %invocation.request_id);
+        let span = tracing::info_span!(
+            "scan",
+            connection = %connection.name,
+            request.id = %invocation.request_id,
+            xray.trace = invocation.trace.as_deref(),
+        );
         self.answer(connection, &event, &invocation).instrument(span).await
     }
 

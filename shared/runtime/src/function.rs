@@ -23,12 +23,15 @@ pub struct Invocation {
     pub deadline: UnixSeconds,
     /// The function itself, as somebody names it who invokes it.
     pub function: String,
+    /// The X-Ray trace that it belongs to, to be logged.
+    pub trace: Option<String>,
 }
 
 impl Invocation {
     fn of(context: &Context) -> Self {
         Self {
             request_id: context.request_id.clone(),
+            trace: context.xray_trace_id.clone(),
             deadline: UnixSeconds(i64::try_from(context.deadline / 1000).unwrap_or(i64::MAX)),
             // With its alias, where it has one. An emulator may know no ARNs.
             function: match context.invoked_function_arn.starts_with("arn:") {

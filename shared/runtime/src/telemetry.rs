@@ -1,6 +1,9 @@
 //! Logs.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::environment::{LOG, variable};
 
@@ -13,20 +16,23 @@ const TELLING: &str =
     "info,aws_config=error,aws_smithy_runtime=error,aws_runtime=error,hyper=warn,lambda_runtime=warn";
 
 /// Logs to standard error, warnings and worse unless `PROVISIONER_LOG` says otherwise (`debug`,
-/// `directory=trace`). Standard output belongs to the answer.
+/// `info,directory=debug`). Standard output belongs to the answer.
 pub fn start_terminal() {
+    let text = layer().with_writer(std::io::stderr);
     // A second start, as in tests, leaves the first one be.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter(QUIET)).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::registry().with(levels(QUIET)).with(text).try_init();
 }
 
 /// Logs JSON to standard output, where CloudWatch takes it: a line an event, with the request's id, the connection and
 /// the user in `spans`.
 pub fn start_function() {
-    let json = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false);
-    let _ = json.with_span_list(true).with_env_filter(filter(TELLING)).try_init();
+    let json = layer().json().flatten_event(true).with_current_span(false).with_span_list(true);
+    let _ = tracing_subscriber::registry().with(levels(TELLING)).with(json).try_init();
 }
 
-fn filter(default: &str) -> EnvFilter {
-    let asked = variable(LOG).and_then(|asked| EnvFilter::try_new(asked).ok());
-    asked.unwrap_or_else(|| EnvFilter::new(default))
+/// What was asked for, else the default. Levels by part of the program need no regular expressions, which would be a
+/// tenth of a function's size.
+fn levels(default: &str) -> Targets {
+    let asked = variable(LOG).and_then(|asked| asked.parse().ok());
+    asked.or_else(|| default.parse().ok()).unwrap_or_default()
 }

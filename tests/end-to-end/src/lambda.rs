@@ -40,7 +40,7 @@ use crate::{
     leash::Leash,
     ports,
     sandbox::{Sandbox, Setup},
-    tools::python_tool,
+    tools::{program, python_tool},
     wait,
 };
 
@@ -69,7 +69,7 @@ impl FunctionOptions {
     pub fn new(name: &str, environment: Vec<(String, String)>) -> Self {
         Self {
             name: name.to_owned(),
-            binary: workspace_binary(name),
+            binary: program(name),
             copies: 1,
             environment,
             timeout: Duration::from_secs(60),
@@ -179,12 +179,6 @@ impl Functions {
             killed.is_ok_and(|status| status.success())
         })
     }
-}
-
-/// Cargo puts the binaries beside the folder of the test executables.
-fn workspace_binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap_or_default();
-    test.parent().and_then(Path::parent).unwrap_or(Path::new("")).join(name)
 }
 
 fn log(dir: &Path, name: &str) -> PathBuf {

@@ -57,6 +57,8 @@ pub use proxy::CuttingProxy;
 mod background;
 mod tools;
 
+pub use tools::program;
+
 mod aws;
 mod queue_depth;
 

@@ -13,6 +13,8 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
+use crate::tools::program;
+
 /// A call of the binary that hasn't started.
 #[must_use = "nothing runs before `run` or `start`"]
 pub struct Invocation {
@@ -23,7 +25,7 @@ pub struct Invocation {
 
 impl Invocation {
     pub(crate) fn new(dir: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        Self::of(&provisioner_path(), dir, arguments)
+        Self::of(&program("provisioner"), dir, arguments)
     }
 
     fn of(program: &Path, dir: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
@@ -200,13 +202,6 @@ impl std::fmt::Display for Finished {
         writeln!(f, "exit code {exit_code:?} after {duration:?}, at most {peak_rss_kib} KiB")?;
         write!(f, "--- stdout\n{stdout}\n--- stderr\n{stderr}")
     }
-}
-
-/// Cargo puts the binaries beside the folder of the test executables. It names them to tests of their own package only.
-fn provisioner_path() -> PathBuf {
-    let test = std::env::current_exe().unwrap_or_default();
-    let profile = test.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-    profile.join("provisioner").with_extension(std::env::consts::EXE_EXTENSION)
 }
 
 /// Reads a pipe to its end on a thread of its own, so that the child never waits for us.

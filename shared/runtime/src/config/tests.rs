@@ -130,6 +130,9 @@ fn each_other_mistake_names_its_key() {
             "key safety.max_removal_percent: must be from 0",
         ),
         ("[mapping]", "[options]\nremove_action = \"burn\"\n[mapping]", "unknown variant `burn`"),
+        ("[mapping]", "[retention]\nleft_days = 0\n[mapping]", "key retention.left_days: must be from 1 to"),
+        ("[mapping]", "[retention]\nhistory_days = 9999\n[mapping]", "key retention.history_days: must be"),
+        ("[target]", "[target]\nmax_attempts = 0", "key target.max_attempts: must be from 1 to 100"),
     ] {
         let text = message(line, by);
         assert!(text.contains(expected), "{text}\nshould contain\n{expected}");

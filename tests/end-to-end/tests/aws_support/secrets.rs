@@ -164,7 +164,7 @@ async fn a_token_that_can_not_be_sent_is_forgotten_when_it_is_corrected() {
     aws.create_secret(TARGET, &json!({ "access_token": "" })).unwrap();
     assert!(secrets.fetch_target(&secret(TARGET)).await.is_ok());
     aws.rotate_secret(TARGET, &json!({ "access_token": "good" })).unwrap();
-    assert!(connection.target.open(&secrets, Retry::default()).await.is_ok());
+    assert!(connection.target.open(&secrets, Patience::default()).await.is_ok());
 }
 
 #[tokio::test]

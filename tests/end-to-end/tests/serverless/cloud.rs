@@ -96,6 +96,7 @@ pub struct Cloud {
     /// What tells this deployment's secrets from others'.
     pub number: u32,
     _engine: Option<Embedded>,
+    _elsewhere: Option<Elsewhere>,
     /// Last, because the Workplace runs on it.
     pub runtime: Runtime,
 }
@@ -115,6 +116,22 @@ fn next_number() -> u32 {
 pub fn arn(url: &str) -> String {
     let name = url.rsplit('/').next().unwrap();
     format!("arn:aws:sqs:eu-west-1:123456789012:{name}")
+}
+
+/// A table of somebody else's service is not left behind.
+struct Elsewhere {
+    client: Client,
+    table: String,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        let deleting = self.client.delete_table().table_name(&self.table).send();
+        let runtime = self.runtime.clone();
+        // A test that fails unwinds through here, and the runtime is still there.
+        let _ = std::thread::spawn(move || drop(runtime.block_on(deleting))).join();
+    }
 }
 
 impl Cloud {
@@ -138,7 +155,7 @@ impl Cloud {
         let token = json!({ "access_token": workplace.token() });
         aws().create_secret(&format!("workplace-{number}"), &token).unwrap();
 
-        let (engine, table, state_endpoint) = runtime.block_on(open_state(setup.state, number));
+        let (engine, elsewhere, table, state_endpoint) = runtime.block_on(open_state(setup.state, number));
         let dir = TestDir::new().unwrap();
         let mut configuration = Configuration::openldap(&slapd, &workplace.url());
         let from_secrets_manager = |section: &str, secret: &str| {
@@ -175,6 +192,7 @@ impl Cloud {
             state_proxy,
             number,
             _engine: engine,
+            _elsewhere: elsewhere,
             runtime,
         }
     }
@@ -260,7 +278,7 @@ pub fn names<'a>(people: impl IntoIterator<Item = &'a Person>) -> Vec<String> {
     names
 }
 
-async fn open_state(state: StateIn, number: u32) -> (Option<Embedded>, Table, String) {
+async fn open_state(state: StateIn, number: u32) -> (Option<Embedded>, Option<Elsewhere>, Table, String) {
     let elsewhere = match state {
         StateIn::Engine => named_endpoint(),
         StateIn::Moto => Some(aws().endpoint().to_owned()),
@@ -269,15 +287,17 @@ async fn open_state(state: StateIn, number: u32) -> (Option<Embedded>, Table, St
         None => {
             let (engine, table) = Embedded::in_memory().await.unwrap();
             let endpoint = engine.endpoint();
-            (Some(engine), table, endpoint)
+            (Some(engine), None, table, endpoint)
         }
         Some(endpoint) => {
             let config =
                 aws_sdk_dynamodb::config::Builder::from(&aws().sdk_config()).endpoint_url(&endpoint).build();
             let name = format!("provisioner-test-{}-{number}", std::process::id());
-            let table = Table::new(Client::from_conf(config), &name);
+            let client = Client::from_conf(config);
+            let table = Table::new(client.clone(), &name);
             table.create_if_missing().await.unwrap();
-            (None, table, endpoint)
+            let runtime = tokio::runtime::Handle::current();
+            (None, Some(Elsewhere { client, table: name, runtime }), table, endpoint)
         }
     }
 }

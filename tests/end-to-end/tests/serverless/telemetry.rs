@@ -54,6 +54,7 @@ fn each_line_is_json_with_the_request_the_connection_and_the_user() {
     let scanned = scan.iter().find(|line| line["message"] == "scanned").unwrap();
     assert_eq!((field(scanned, "connection"), &scanned["version"]), (Some(json!("corp")), &json!(1)));
     assert!(field(scanned, "request.id").is_some(), "{scanned}");
+    assert!(field(scanned, "xray.trace").is_some(), "{scanned}");
     let users: BTreeSet<String> = provision
         .iter()
         .filter(|line| line["message"] == "the user was looked at")

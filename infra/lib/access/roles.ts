@@ -1,0 +1,164 @@
+import { ArnFormat, Stack } from "aws-cdk-lib";
+import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
+import * as iam from "aws-cdk-lib/aws-iam";
+import type * as kms from "aws-cdk-lib/aws-kms";
+import type * as logs from "aws-cdk-lib/aws-logs";
+import type { Construct } from "constructs";
+
+import { type Binary, TABLE } from "../contract.ts";
+import { explain } from "../explain.ts";
+import type { Queues } from "../state/queues.ts";
+import type { SecretArns } from "../state/secrets.ts";
+import { keyRight, networkRights, type Right, statement, UNLIMITED } from "./statements.ts";
+
+/** What the functions touch. */
+export interface Touched {
+  readonly key: kms.IKey;
+  readonly table: dynamodb.ITable;
+  readonly queues: Queues;
+  readonly secrets: SecretArns;
+  /** Keys of existing secrets. */
+  readonly secretKeys: readonly string[];
+  readonly inNetwork: boolean;
+}
+
+/** A function's name is given, so that its ARN is known to its own role without a circle. */
+export function functionArn(scope: Construct, functionName: string): string {
+  return Stack.of(scope).formatArn({
+    service: "lambda",
+    resource: "function",
+    resourceName: functionName,
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+  });
+}
+
+/** The role of the function that reads the directory. */
+export function scanRole(scope: Construct, name: string, logGroup: logs.ILogGroup, touched: Touched): iam.Role {
+  const { queues, secrets } = touched;
+  const self = functionArn(scope, name);
+  return functionRole(scope, "scan", logGroup, self, touched, secrets.directory, [
+    {
+      sid: "AnnounceUsers",
+      actions: ["sqs:GetQueueAttributes", "sqs:SendMessage"],
+      resources: [queues.wakeUps.queueArn],
+    },
+    { sid: "GoOnInAnotherInvocation", actions: ["lambda:InvokeFunction"], resources: [self] },
+  ]);
+}
+
+/** The role of the function that calls the target. */
+export function provisionRole(
+  scope: Construct,
+  name: string,
+  logGroup: logs.ILogGroup,
+  touched: Touched,
+): iam.Role {
+  const { queues, secrets } = touched;
+  // A direct invocation reads one entry of the directory, so both secrets are needed.
+  const both = [...new Set([...secrets.directory, ...secrets.target])];
+  return functionRole(scope, "provision", logGroup, functionArn(scope, name), touched, both, [
+    {
+      sid: "ReceiveWakeUps",
+      actions: ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+      resources: [queues.wakeUps.queueArn, queues.deadLetters.queueArn],
+    },
+    {
+      sid: "AnnounceAndDelayUsers",
+      actions: ["sqs:ChangeMessageVisibility", "sqs:SendMessage"],
+      resources: [queues.wakeUps.queueArn],
+    },
+  ]);
+}
+
+/** The role under which the scheduler starts scans. */
+export function schedulerRole(scope: Construct, scan: string, group: string, touched: Touched): iam.Role {
+  const { account } = Stack.of(scope);
+  const groupArn = Stack.of(scope).formatArn({
+    service: "scheduler",
+    resource: "schedule-group",
+    resourceName: group,
+  });
+  // Only schedules of this group may use it, not whoever else can make the scheduler act.
+  const assumedBy = new iam.ServicePrincipal("scheduler.amazonaws.com", {
+    conditions: { StringEquals: { "aws:SourceAccount": account, "aws:SourceArn": groupArn } },
+  });
+  return createRole(scope, "SchedulerRole", "EventBridge Scheduler starts scans with it", assumedBy, [
+    { sid: "StartScans", actions: ["lambda:InvokeFunction"], resources: [functionArn(scope, scan)] },
+    { sid: "KeepMissedScans", actions: ["sqs:SendMessage"], resources: [touched.queues.missedScans.queueArn] },
+    keyRight(scope, "EncryptMissedScans", ["kms:Decrypt", "kms:GenerateDataKey"], [touched.key.keyArn], ["sqs"]),
+  ]);
+}
+
+function functionRole(
+  scope: Construct,
+  binary: Binary,
+  logGroup: logs.ILogGroup,
+  self: string,
+  touched: Touched,
+  secrets: readonly string[],
+  own: readonly Right[],
+): iam.Role {
+  const { key, table, secretKeys, inNetwork } = touched;
+  const index = (name: string): string => `${table.tableArn}/index/${name}`;
+  const rights: Right[] = [
+    {
+      // A transaction needs the rights of what it is made of, and none of its own.
+      sid: "State",
+      actions: [
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+      ],
+      resources: [table.tableArn],
+    },
+    {
+      sid: "Indexes",
+      actions: ["dynamodb:Query"],
+      resources: [index(TABLE.WORK_INDEX), index(TABLE.DN_INDEX)],
+    },
+    ...own,
+    ...(secrets.length === 0
+      ? []
+      : [{ sid: "Secrets", actions: ["secretsmanager:GetSecretValue"], resources: secrets }]),
+    keyRight(scope, "Decrypt", ["kms:Decrypt"], [key.keyArn], ["dynamodb", "secretsmanager", "sqs"]),
+    keyRight(scope, "Encrypt", ["kms:GenerateDataKey"], [key.keyArn], ["dynamodb", "sqs"]),
+    ...(secretKeys.length === 0
+      ? []
+      : [keyRight(scope, "DecryptExistingSecrets", ["kms:Decrypt"], secretKeys, ["secretsmanager"])]),
+    { sid: "Log", actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [logGroup.logGroupArn] },
+    { sid: "Trace", actions: ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources: ["*"] },
+    ...(inNetwork ? networkRights(self) : []),
+  ];
+  const id = binary === "scan" ? "ScanRole" : "ProvisionRole";
+  const lambda = new iam.ServicePrincipal("lambda.amazonaws.com");
+  return createRole(scope, id, `The ${binary} function works under it`, lambda, rights);
+}
+
+/**
+ * A role with one policy, written out here in full. Lambda gets it in a form that nothing can be added to, so that this
+ * list is all there is.
+ */
+function createRole(
+  scope: Construct,
+  id: string,
+  description: string,
+  assumedBy: iam.IPrincipal,
+  rights: readonly Right[],
+): iam.Role {
+  const document = new iam.PolicyDocument({ statements: rights.map(statement) });
+  const role = new iam.Role(scope, id, { description, assumedBy, inlinePolicies: { rights: document } });
+  explainWildcards(role, rights);
+  return role;
+}
+
+function explainWildcards(role: iam.Role, rights: readonly Right[]): void {
+  const unlimited = rights.filter(({ resources }) => resources.includes("*"));
+  if (unlimited.length === 0) return;
+  const reasons = unlimited.flatMap(({ actions }) => actions.map((action) => `${action}: ${UNLIMITED[action]}`));
+  const reason = [...new Set(reasons)].join("; ");
+  explain(role, { "AwsSolutions-IAM5[Resource::*]": reason, "Serverless-LambdaStarPermissions": reason });
+}

@@ -1,0 +1,146 @@
+import { Duration } from "aws-cdk-lib";
+import { RetentionDays } from "aws-cdk-lib/aws-logs";
+
+import { hint, Mistake } from "../mistake.ts";
+import type { SchedulesProps, WorkplaceProvisionerProps } from "../props.ts";
+
+/** What `-c KEY=VALUE` may say, and what it means. */
+export const SETTINGS = {
+  config: "a connection's TOML file, or a folder of them",
+  name: "what everything is named after (provisioner)",
+  artefacts: "the folder with the built functions (../target/lambda)",
+  architecture: "arm64 or x86_64, if it must be one of them",
+  incremental: "when to scan what changed: rate(…), cron(…) or off (rate(1 minute))",
+  full: "when to scan everybody (cron(15 2 * * ? *))",
+  timezone: "the time zone of cron(…) (UTC)",
+  "existing-secrets": "secrets that are there already, by name with commas between, or all",
+  "check-secrets": "true: ask AWS at synth whether they are there",
+  "secret-keys": "ARNs of the customer keys that existing secrets are encrypted with",
+  vpc: "the VPC from which the directory can be reached",
+  subnets: "its private subnets, with commas between",
+  "security-groups": "security groups of the functions; without it one is made",
+  "directory-cidr": "where the directories are, for the security group that is made (0.0.0.0/0)",
+  "scan-memory": "MB for the scan function (256)",
+  "provision-memory": "MB for the provisioning function (256)",
+  log: "what both functions log, such as debug",
+  "log-days": "how many days logs are kept (90)",
+  "alarm-email": "who hears of alarms",
+  "late-after": "hours without a finished scan after which it is late",
+  "users-failing": "how many users may be failing (0)",
+  provisioner: "the terminal tool, to check the connections with",
+  "remove-all": "true: whatever deletes the stack deletes the state too",
+} as const;
+type Setting = keyof typeof SETTINGS;
+
+/** These may be said for one connection too: `-c incremental.corp='rate(5 minutes)'`. */
+const BY_CONNECTION = ["incremental", "full", "timezone"] as const;
+
+type Context = Readonly<Record<string, unknown>>;
+
+/** Makes props of what was said on the command line, in `cdk.json` or in `cdk.context.json`. */
+export function readSettings(context: Context): WorkplaceProvisionerProps {
+  checkKeys(context);
+  const said = (setting: Setting): string | undefined => text(setting, context[setting]);
+  const list = (setting: Setting): string[] | undefined =>
+    said(setting)?.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  const number = (setting: Setting): number | undefined => positive(setting, said(setting));
+  const existing = said("existing-secrets") === "all" ? ("all" as const) : list("existing-secrets");
+  const lateAfter = number("late-after");
+  return dropUndefined({
+    // A missing one gets its sentence where all of the configuration is read.
+    config: said("config") ?? "",
+    name: said("name"),
+    artefacts: said("artefacts"),
+    architecture: architecture(said("architecture")),
+    schedules: dropUndefined({ incremental: said("incremental"), full: said("full"), timezone: said("timezone") }),
+    schedulesByConnection: schedulesByConnection(context),
+    secrets: dropUndefined({ existing, check: flag("check-secrets", said("check-secrets")), keys: list("secret-keys") }),
+    network: network(said("vpc"), list("subnets"), list("security-groups"), said("directory-cidr")),
+    scan: dropUndefined({ memoryMb: number("scan-memory"), log: said("log") }),
+    provision: dropUndefined({ memoryMb: number("provision-memory"), log: said("log") }),
+    logRetention: days(number("log-days")),
+    alarms: dropUndefined({
+      email: said("alarm-email"),
+      lateAfter: lateAfter === undefined ? undefined : Duration.hours(lateAfter),
+      usersFailing: nonNegative("users-failing", said("users-failing")),
+    }),
+    provisioner: said("provisioner"),
+  });
+}
+
+/** Whether deleting the stack deletes the state. */
+export function removesAll(context: Context): boolean {
+  return flag("remove-all", text("remove-all", context["remove-all"])) ?? false;
+}
+
+/** CDK's own keys have a colon or an at sign; everything else is ours, or a slip. */
+function checkKeys(context: Context): void {
+  for (const key of Object.keys(context)) {
+    if (key.includes(":") || key.startsWith("@")) continue;
+    const [stem = ""] = key.split(".");
+    const known = key in SETTINGS || (key.includes(".") && (BY_CONNECTION as readonly string[]).includes(stem));
+    if (!known) throw new Mistake(`unknown setting ${key} (-c ${key}=…)${hint(stem, Object.keys(SETTINGS))}`);
+  }
+}
+
+function schedulesByConnection(context: Context): Record<string, SchedulesProps> {
+  const found: Record<string, Record<string, string>> = {};
+  for (const [key, value] of Object.entries(context)) {
+    const kind = BY_CONNECTION.find((kind) => key.startsWith(`${kind}.`));
+    if (kind === undefined) continue;
+    const connection = key.slice(kind.length + 1);
+    (found[connection] ??= {})[kind] = text(key, value) ?? "";
+  }
+  return found;
+}
+
+function network(
+  vpcId: string | undefined,
+  subnetIds: string[] | undefined,
+  securityGroupIds: string[] | undefined,
+  directoryCidr: string | undefined,
+): WorkplaceProvisionerProps["network"] {
+  if (vpcId === undefined) {
+    if (subnetIds === undefined && securityGroupIds === undefined && directoryCidr === undefined) return undefined;
+    throw new Mistake("vpc is missing: subnets, security-groups and directory-cidr are said for a VPC (-c vpc=vpc-…)");
+  }
+  return dropUndefined({ vpcId, subnetIds: subnetIds ?? [], securityGroupIds, directoryCidr });
+}
+
+function text(key: string, value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return String(value);
+  throw new Mistake(`setting ${key}: must be text, such as -c ${key}=…`);
+}
+
+function flag(key: string, value: string | undefined): boolean | undefined {
+  if (value === undefined || value === "true" || value === "false") return value === undefined ? undefined : value === "true";
+  throw new Mistake(`setting ${key}: "${value}" is neither true nor false`);
+}
+
+function positive(key: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^[1-9]\d*$/.test(value)) return Number(value);
+  throw new Mistake(`setting ${key}: "${value}" is no whole number from 1 on`);
+}
+
+function nonNegative(key: string, value: string | undefined): number | undefined {
+  return value === "0" ? 0 : positive(key, value);
+}
+
+function architecture(value: string | undefined): WorkplaceProvisionerProps["architecture"] {
+  if (value === undefined || value === "arm64" || value === "x86_64") return value;
+  throw new Mistake(`setting architecture: "${value}" is neither arm64 nor x86_64`);
+}
+
+function days(value: number | undefined): RetentionDays | undefined {
+  if (value === undefined) return undefined;
+  const possible = Object.values(RetentionDays).filter((item): item is number => typeof item === "number" && item < 9999);
+  if (possible.includes(value)) return value;
+  throw new Mistake(`setting log-days: CloudWatch keeps logs for ${possible.join(", ")} days, and not for ${value}`);
+}
+
+/** Leaves out what wasn't said, so that defaults hold. */
+function dropUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as T;
+}

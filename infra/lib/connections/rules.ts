@@ -1,0 +1,29 @@
+import { Mistake } from "../mistake.ts";
+import type { ConnectionFile } from "./connection.ts";
+
+/**
+ * What a JSON Schema doesn't say and a deployment would be useless without. The functions check these and much more at
+ * their start; `provisioner check --offline` says it all beforehand.
+ */
+export function checkRules(file: string, { name, directory, scope, mapping }: ConnectionFile): void {
+  const fail = (key: string, problem: string): never => {
+    throw new Mistake(`${file}, key ${key}: ${problem}`);
+  };
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) {
+    fail("name", "a connection's name has 1 to 64 letters, digits, '-' and '_'");
+  }
+  if (!/^ldaps?:\/\//.test(directory.url)) fail("directory.url", "must start with ldaps:// or ldap://");
+  const group = scope.group !== undefined;
+  const filter = scope.filter !== undefined;
+  if (group && filter) fail("scope", "has both group and filter; exactly one says who is in scope");
+  if (!group && !filter) fail("scope", "has neither group nor filter; one must say who is in scope");
+  if (!("userName" in mapping)) fail("mapping", "userName is missing; it says which account belongs to whom");
+}
+
+/** The port of an LDAP URL, for the security group. */
+export function directoryPort(url: string): number {
+  // URL gives no port for schemes that it doesn't know unless one is written.
+  const written = new URL(url).port;
+  if (written !== "") return Number(written);
+  return url.startsWith("ldaps:") ? 636 : 389;
+}

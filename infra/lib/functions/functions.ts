@@ -1,0 +1,114 @@
+import { Duration, type RemovalPolicy } from "aws-cdk-lib";
+import type * as iam from "aws-cdk-lib/aws-iam";
+import * as lambda from "aws-cdk-lib/aws-lambda";
+import * as logs from "aws-cdk-lib/aws-logs";
+import type { Construct } from "constructs";
+
+import { provisionRole, scanRole, type Touched } from "../access/roles.ts";
+import { CONFIG_PATH } from "../connections/layer.ts";
+import { type Binary, ENVIRONMENT, HANDLER, TIMEOUT_SECONDS } from "../contract.ts";
+import { explain } from "../explain.ts";
+import type { FunctionProps } from "../props.ts";
+import type { Artefacts } from "./artefacts.ts";
+
+/**
+ * Enough for a scan's snapshot of half a million users, and for two TLS connections to be opened without anybody
+ * noticing: at 128 MB a function has half of the processor time, and what is paid for is mostly waiting anyway.
+ */
+const MEMORY_MB = 256;
+
+/** What both functions are made of. */
+export interface Parts extends Touched {
+  readonly name: string;
+  readonly artefacts: Artefacts;
+  readonly layer: lambda.ILayerVersion;
+  readonly vpcConfig: lambda.CfnFunction.VpcConfigProperty | undefined;
+  readonly logRetention: logs.RetentionDays;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** Reads the directory. */
+export function scanFunction(scope: Construct, parts: Parts, props: FunctionProps, connections: number): lambda.Function {
+  const created = createFunction(scope, "scan", parts, props, scanRole, {
+    description: "Reads the directory, and writes down what every changed user should be",
+    // What must not overlap is two scans of one connection. Its lease makes sure of that; this spares a second one the
+    // start, and lets a scan of everybody wait for its turn instead of finding the lease taken.
+    reservedConcurrentExecutions: props.reservedConcurrency ?? connections,
+    environment: environment(parts, props),
+  });
+  // The next schedule is the next try, so a directory that is down isn't asked three times as often. An event waits for
+  // its turn as long as one invocation may take, and is then as good as the next one.
+  const events = new lambda.EventInvokeConfig(scope, "ScanEvents", {
+    function: created,
+    retryAttempts: 0,
+    maxEventAge: Duration.seconds(TIMEOUT_SECONDS.scan),
+  });
+  const reason = "A scan that failed leaves nothing to keep: the next one finds everything again, and an alarm tells";
+  explain(created, { "Serverless-LambdaDLQ": reason });
+  explain(events, { "Serverless-LambdaAsyncFailureDestination": reason });
+  return created;
+}
+
+/** Calls the target. */
+export function provisionFunction(scope: Construct, parts: Parts, props: FunctionProps): lambda.Function {
+  const created = createFunction(scope, "provision", parts, props, provisionRole, {
+    description: "Brings one user's account up to what was written down",
+    ...(props.reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrency }),
+    environment: {
+      ...environment(parts, props),
+      [ENVIRONMENT.DEAD_LETTER_QUEUE_ARN]: parts.queues.deadLetters.queueArn,
+    },
+  });
+  explain(created, {
+    "Serverless-LambdaDLQ": "It is woken by a queue that has dead letters of its own; a person who invokes it gets the answer",
+  });
+  return created;
+}
+
+function environment({ table, queues }: Parts, { log }: FunctionProps): Record<string, string> {
+  return {
+    [ENVIRONMENT.CONFIG]: CONFIG_PATH,
+    [ENVIRONMENT.TABLE]: table.tableName,
+    [ENVIRONMENT.QUEUE_URL]: queues.wakeUps.queueUrl,
+    ...(log === undefined ? {} : { [ENVIRONMENT.LOG]: log }),
+  };
+}
+
+function createFunction(
+  scope: Construct,
+  binary: Binary,
+  parts: Parts,
+  { memoryMb = MEMORY_MB }: FunctionProps,
+  role: (scope: Construct, name: string, logGroup: logs.ILogGroup, touched: Touched) => iam.Role,
+  own: Pick<lambda.FunctionProps, "description" | "environment" | "reservedConcurrentExecutions">,
+): lambda.Function {
+  const { artefacts, layer, logRetention, removalPolicy, vpcConfig } = parts;
+  const functionName = `${parts.name}-${binary}`;
+  const title = binary === "scan" ? "Scan" : "Provision";
+  const logGroup = new logs.LogGroup(scope, `${title}Log`, {
+    logGroupName: `/aws/lambda/${functionName}`,
+    retention: logRetention,
+    removalPolicy,
+  });
+  const created = new lambda.Function(scope, title, {
+    ...own,
+    functionName,
+    runtime: lambda.Runtime.PROVIDED_AL2023,
+    architecture: artefacts.machine === "arm64" ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
+    handler: HANDLER,
+    code: artefacts.code[binary],
+    layers: [layer],
+    memorySize: memoryMb,
+    timeout: Duration.seconds(TIMEOUT_SECONDS[binary]),
+    role: role(scope, functionName, logGroup, parts).withoutPolicyUpdates(),
+    tracing: lambda.Tracing.ACTIVE,
+    logGroup,
+    loggingFormat: lambda.LoggingFormat.JSON,
+  });
+  const resource = created.node.defaultChild as lambda.CfnFunction;
+  // Named by ids, so that synth needs to look up nothing in an account.
+  resource.vpcConfig = vpcConfig;
+  // The role brings its policy along, so that naming its ARN is all the order there has to be.
+  resource.addDeletionOverride("DependsOn");
+  return created;
+}

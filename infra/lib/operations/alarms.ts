@@ -1,0 +1,144 @@
+import { Duration } from "aws-cdk-lib";
+import * as cloudwatch from "aws-cdk-lib/aws-cloudwatch";
+import type * as lambda from "aws-cdk-lib/aws-lambda";
+import type * as sqs from "aws-cdk-lib/aws-sqs";
+
+import type { AlarmProps } from "../props.ts";
+import type { ConnectionSchedules } from "../schedules/schedules.ts";
+import type { Queues } from "../state/queues.ts";
+import type { Watch } from "./alarm.ts";
+import { emitted } from "./metrics.ts";
+import { scanWindows, type Windows } from "./windows.ts";
+
+const { BREACHING, IGNORE, NOT_BREACHING } = cloudwatch.TreatMissingData;
+const FIVE_MINUTES = Duration.minutes(5);
+
+/** The token of an integration that made no call for so long is switched off by Workplace. */
+const IDLE_DAYS_ALLOWED = 60;
+/** CloudWatch looks back no further. */
+const IDLE_DAYS_SEEN = 7;
+
+/** What is watched once, for all connections together. */
+export function commonWatches(
+  scan: lambda.IFunction,
+  queues: Queues,
+  { oldestMessage = Duration.hours(1) }: AlarmProps,
+  windows: Windows | undefined,
+): Watch[] {
+  const { period, count } = windows ?? { period: FIVE_MINUTES, count: 3 };
+  return [
+    {
+      kind: "scan-failing",
+      meaning: "The scan function fails again and again, for at least one connection",
+      metric: scan.metricErrors({ period, statistic: "Sum" }),
+      threshold: 1,
+      evaluationPeriods: count,
+      treatMissingData: NOT_BREACHING,
+    },
+    {
+      kind: "messages-old",
+      meaning: `A wake-up has waited in the queue for more than ${oldestMessage.toMinutes()} minutes`,
+      metric: queues.wakeUps.metricApproximateAgeOfOldestMessage({ period: FIVE_MINUTES, statistic: "Maximum" }),
+      threshold: oldestMessage.toSeconds(),
+      evaluationPeriods: 3,
+      treatMissingData: NOT_BREACHING,
+    },
+    {
+      kind: "dead-letters",
+      meaning: "A wake-up was given up after a hundred deliveries",
+      // The provisioning function takes dead letters out to write them down, so seeing them lie there is not enough.
+      metric: new cloudwatch.MathExpression({
+        expression: "FILL(lying, 0) + FILL(taken, 0)",
+        usingMetrics: {
+          lying: visible(queues.deadLetters),
+          taken: queues.deadLetters.metricNumberOfMessagesReceived({ period: FIVE_MINUTES, statistic: "Sum" }),
+        },
+        period: FIVE_MINUTES,
+        label: "Dead letters",
+      }),
+      threshold: 1,
+      evaluationPeriods: 1,
+      treatMissingData: NOT_BREACHING,
+    },
+    {
+      kind: "missed-scans",
+      meaning: "The scheduler could not start a scan and gave up",
+      metric: visible(queues.missedScans),
+      threshold: 1,
+      evaluationPeriods: 1,
+      treatMissingData: NOT_BREACHING,
+    },
+  ];
+}
+
+/** What is watched for each connection. */
+export function connectionWatches(
+  connection: string,
+  schedules: ConnectionSchedules,
+  { lateAfter, usersFailing = 0 }: AlarmProps,
+): Watch[] {
+  const windows = scanWindows(connection, schedules, lateAfter);
+  const { period, count } = windows ?? { period: FIVE_MINUTES, count: 3 };
+  // Between two scans a state is what the last one said, so no news changes nothing.
+  const state = { connection, treatMissingData: IGNORE, threshold: 1 };
+  const watches: Watch[] = [
+    {
+      ...state,
+      kind: "reads-incomplete",
+      meaning: `No scan of ${connection} has seen everybody in the directory for a while, so nobody is removed`,
+      // The least of a window is 1 only if every scan in it was incomplete.
+      metric: emitted(connection, "IncompleteReads", "Minimum", period),
+      evaluationPeriods: count,
+    },
+    {
+      ...state,
+      kind: "removals-held",
+      meaning: `Removals of ${connection} wait for a person, because they are more than its limits allow`,
+      metric: emitted(connection, "Held", "Maximum", period),
+      evaluationPeriods: 1,
+    },
+    {
+      ...state,
+      kind: "users-failing",
+      meaning: `More than ${usersFailing} users of ${connection} can't be provisioned`,
+      metric: emitted(connection, "UsersFailed", "Minimum", period),
+      threshold: usersFailing + 1,
+      evaluationPeriods: count,
+    },
+    {
+      ...state,
+      kind: "breaker-open",
+      meaning: `Nobody of ${connection} is provisioned, because the target is down or refuses the token`,
+      metric: emitted(connection, "BreakerOpen", "Maximum", period),
+      evaluationPeriods: 2,
+    },
+    {
+      kind: "target-idle",
+      connection,
+      meaning: `The target of ${connection} has had no call for ${IDLE_DAYS_SEEN} days, and Workplace switches an integration off after ${IDLE_DAYS_ALLOWED}`,
+      metric: emitted(connection, "TargetLatency", "SampleCount", Duration.days(1)),
+      comparisonOperator: cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+      threshold: 1,
+      evaluationPeriods: IDLE_DAYS_SEEN,
+      treatMissingData: BREACHING,
+    },
+  ];
+  if (windows === undefined) return watches;
+  return [
+    {
+      kind: "scan-late",
+      connection,
+      meaning: `No scan of ${connection} has ended for ${period.toMinutes() * count} minutes`,
+      metric: emitted(connection, "ScanDuration", "SampleCount", period),
+      comparisonOperator: cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+      threshold: 1,
+      evaluationPeriods: count,
+      treatMissingData: BREACHING,
+    },
+    ...watches,
+  ];
+}
+
+function visible(queue: sqs.IQueue): cloudwatch.Metric {
+  return queue.metricApproximateNumberOfMessagesVisible({ period: FIVE_MINUTES, statistic: "Maximum" });
+}

@@ -1,0 +1,85 @@
+import { Duration } from "aws-cdk-lib";
+import * as cloudwatch from "aws-cdk-lib/aws-cloudwatch";
+import type * as lambda from "aws-cdk-lib/aws-lambda";
+import type { Construct } from "constructs";
+
+import type { MetricName } from "../contract.ts";
+import type { Queues } from "../state/queues.ts";
+import { emitted } from "./metrics.ts";
+
+const WIDTH = 8;
+
+/** What there is to see. */
+export interface Seen {
+  readonly name: string;
+  readonly connections: readonly string[];
+  readonly scan: lambda.IFunction;
+  readonly provision: lambda.IFunction;
+  readonly queues: Queues;
+  readonly alarms: readonly cloudwatch.IAlarm[];
+}
+
+/** One page: the alarms, a row a connection, and a row for what the connections share. */
+export function createDashboard(scope: Construct, seen: Seen): cloudwatch.Dashboard {
+  const { name, connections, alarms } = seen;
+  const dashboard = new cloudwatch.Dashboard(scope, "Dashboard", { dashboardName: name, defaultInterval: Duration.hours(12) });
+  dashboard.addWidgets(new cloudwatch.AlarmStatusWidget({ title: "Alarms", alarms: [...alarms], width: 24, height: 4 }));
+  for (const connection of connections) dashboard.addWidgets(...connectionRow(connection));
+  dashboard.addWidgets(...commonRow(seen));
+  return dashboard;
+}
+
+function connectionRow(connection: string): cloudwatch.IWidget[] {
+  const graph = (
+    title: string,
+    left: cloudwatch.IMetric[],
+    right: cloudwatch.IMetric[] = [],
+  ): cloudwatch.GraphWidget =>
+    new cloudwatch.GraphWidget({
+      title: `${connection}: ${title}`,
+      left,
+      right,
+      width: WIDTH,
+      leftYAxis: { min: 0 },
+      rightYAxis: { min: 0 },
+    });
+  const sums = (...names: MetricName[]): cloudwatch.Metric[] => names.map((name) => emitted(connection, name, "Sum"));
+  const most = (...names: MetricName[]): cloudwatch.Metric[] =>
+    names.map((name) => emitted(connection, name, "Maximum"));
+  return [
+    graph("accounts", sums("Changed", "Created", "Updated", "Deprovisioned", "Failed", "DeadLetters")),
+    graph("users who wait or fail", most("Held", "Withheld", "Conflicts", "UsersFailed", "BreakerOpen")),
+    graph("scans", [emitted(connection, "ScanDuration", "Maximum")], [...most("Scanned", "IncompleteReads")]),
+    graph(
+      "target",
+      [emitted(connection, "TargetLatency", "p50"), emitted(connection, "TargetLatency", "p99")],
+      sums("TargetThrottled"),
+    ),
+    graph("waiting in the queue, seconds", [emitted(connection, "QueueAge", "p50"), emitted(connection, "QueueAge", "p99")]),
+  ];
+}
+
+function commonRow({ scan, provision, queues }: Seen): cloudwatch.IWidget[] {
+  const both = (metric: (of: lambda.IFunction) => cloudwatch.Metric): cloudwatch.Metric[] => [
+    metric(scan).with({ label: "scan" }),
+    metric(provision).with({ label: "provision" }),
+  ];
+  const graph = (title: string, left: cloudwatch.IMetric[]): cloudwatch.GraphWidget =>
+    new cloudwatch.GraphWidget({ title, left, width: WIDTH, leftYAxis: { min: 0 } });
+  const visible = (queue: Queues[keyof Queues], label: string): cloudwatch.Metric =>
+    queue.metricApproximateNumberOfMessagesVisible({ statistic: "Maximum", label });
+  return [
+    graph("Functions: errors", [
+      ...both((of) => of.metricErrors({ statistic: "Sum" })),
+      ...both((of) => of.metricThrottles({ statistic: "Sum" })).map((metric, at) =>
+        metric.with({ label: at === 0 ? "scan throttled" : "provision throttled" }),
+      ),
+    ]),
+    graph("Functions: duration, p99", both((of) => of.metricDuration({ statistic: "p99" }))),
+    graph("Queues: messages", [
+      visible(queues.wakeUps, "wake-ups"),
+      visible(queues.deadLetters, "dead letters"),
+      visible(queues.missedScans, "missed scans"),
+    ]),
+  ];
+}

@@ -1,0 +1,158 @@
+import { Annotations, CfnOutput, RemovalPolicy } from "aws-cdk-lib";
+import type * as cloudwatch from "aws-cdk-lib/aws-cloudwatch";
+import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
+import type * as lambda from "aws-cdk-lib/aws-lambda";
+import * as logs from "aws-cdk-lib/aws-logs";
+import * as scheduler from "aws-cdk-lib/aws-scheduler";
+import type * as sns from "aws-cdk-lib/aws-sns";
+import { Construct } from "constructs";
+
+import { schedulerRole } from "./access/roles.ts";
+import { checkWithProvisioner } from "./connections/binary.ts";
+import type { Connection } from "./connections/connection.ts";
+import { connectionLayer } from "./connections/layer.ts";
+import { readConnections } from "./connections/read.ts";
+import { readArtefacts } from "./functions/artefacts.ts";
+import { isBelowLeast, maximumConcurrency } from "./functions/budget.ts";
+import { type Parts, provisionFunction, scanFunction } from "./functions/functions.ts";
+import { eventSources } from "./functions/sources.ts";
+import { Mistake } from "./mistake.ts";
+import { placement } from "./network.ts";
+import { createAlarm } from "./operations/alarm.ts";
+import { commonWatches, connectionWatches } from "./operations/alarms.ts";
+import { createDashboard } from "./operations/dashboard.ts";
+import { alarmTopic } from "./operations/topic.ts";
+import { scanWindows, type Windows } from "./operations/windows.ts";
+import { checkProps, type WorkplaceProvisionerProps } from "./props.ts";
+import { type ConnectionSchedules, createSchedules, readSchedules } from "./schedules/schedules.ts";
+import { customerKey } from "./state/key.ts";
+import { createQueues, type Queues } from "./state/queues.ts";
+import { createSecrets } from "./state/secrets.ts";
+import { stateTable } from "./state/table.ts";
+
+/**
+ * Keeps the accounts of Workplace in step with a directory: two functions, their state, what wakes them, and what
+ * watches them. Everything that an administrator can get wrong fails at synth, with a {@link Mistake}.
+ */
+export class WorkplaceProvisioner extends Construct {
+  /** Reads the directory. */
+  readonly scan: lambda.Function;
+  /** Calls the target. */
+  readonly provision: lambda.Function;
+  /** The state of all connections. */
+  readonly table: dynamodb.Table;
+  /** The wake-ups, and what was given up. */
+  readonly queues: Queues;
+  /** Where alarms are sent to. */
+  readonly topic: sns.ITopic;
+  /** All alarms. */
+  readonly alarms: readonly cloudwatch.Alarm[];
+
+  constructor(scope: Construct, id: string, props: WorkplaceProvisionerProps) {
+    checkProps(props);
+    const connections = readConnections(props.config);
+    const { name = "provisioner", artefacts = "../target/lambda", removalPolicy = RemovalPolicy.RETAIN } = props;
+    checkName(name);
+    if (props.provisioner !== undefined) checkWithProvisioner(props.provisioner, connections);
+    const schedules = readSchedules(connections, props.schedules ?? {}, props.schedulesByConnection ?? {});
+    const built = readArtefacts(artefacts, props.architecture);
+    super(scope, id);
+
+    const key = customerKey(this, name, removalPolicy);
+    this.table = stateTable(this, key, removalPolicy);
+    this.queues = createQueues(this, key);
+    const secretsProps = props.secrets ?? {};
+    const parts: Parts = {
+      name,
+      artefacts: built,
+      key,
+      table: this.table,
+      queues: this.queues,
+      secrets: createSecrets(this, connections, secretsProps, key, removalPolicy),
+      secretKeys: secretsProps.keys ?? [],
+      inNetwork: props.network !== undefined,
+      layer: connectionLayer(this, connections),
+      vpcConfig: props.network === undefined ? undefined : placement(this, props.network, connections),
+      logRetention: props.logRetention ?? logs.RetentionDays.THREE_MONTHS,
+      removalPolicy,
+    };
+    this.scan = scanFunction(this, parts, props.scan ?? {}, connections.length);
+    this.provision = provisionFunction(this, parts, props.provision ?? {});
+    this.wake(connections, schedules, parts, props);
+    this.topic = alarmTopic(this, name, key, props.alarms ?? {});
+    this.alarms = this.watch(connections, schedules, props);
+    createDashboard(this, { ...this, name, connections: connections.map((connection) => connection.name) });
+    this.say();
+  }
+
+  /** What starts the functions. */
+  private wake(
+    connections: readonly Connection[],
+    schedules: ReadonlyMap<string, ConnectionSchedules>,
+    parts: Parts,
+    props: WorkplaceProvisionerProps,
+  ): void {
+    const budget = maximumConcurrency(connections);
+    const reserved = props.provision?.reservedConcurrency;
+    if (reserved !== undefined && reserved < budget) {
+      throw new Mistake(
+        `provision.reservedConcurrency is ${reserved}, and the connections' target.concurrency together ask for ${budget}; raise the one or lower the other`,
+      );
+    }
+    if (isBelowLeast(connections)) {
+      Annotations.of(this).addWarningV2(
+        "provisioner:concurrency",
+        "target.concurrency is 1, and Lambda's least is 2: two users may be at the target at a time",
+      );
+    }
+    eventSources(this, this.provision, this.queues, budget);
+    const group = new scheduler.CfnScheduleGroup(this, "Schedules", { name: parts.name });
+    const role = schedulerRole(this, `${parts.name}-scan`, parts.name, parts);
+    createSchedules(this, group, schedules, this.scan, role, this.queues.missedScans);
+  }
+
+  /** What watches them. */
+  private watch(
+    connections: readonly Connection[],
+    schedules: ReadonlyMap<string, ConnectionSchedules>,
+    { name = "provisioner", alarms = {} }: WorkplaceProvisionerProps,
+  ): cloudwatch.Alarm[] {
+    const own = connections.flatMap((connection) => {
+      const when = schedules.get(connection.name);
+      return when === undefined ? [] : [{ connection: connection.name, when }];
+    });
+    const windows = own
+      .map(({ connection, when }) => scanWindows(connection, when, alarms.lateAfter))
+      .reduce<Windows | undefined>((a, b) => (a === undefined || (b !== undefined && isShorter(b, a)) ? b : a), undefined);
+    const watches = [
+      ...commonWatches(this.scan, this.queues, alarms, windows),
+      ...own.flatMap(({ connection, when }) => connectionWatches(connection, when, alarms)),
+    ];
+    return watches.map((watch) => createAlarm(this, name, this.topic, watch));
+  }
+
+  /** What an administrator types next. */
+  private say(): void {
+    new CfnOutput(this, "ScanFunction", { value: this.scan.functionName, description: "aws lambda invoke it to scan" });
+    new CfnOutput(this, "ProvisionFunction", {
+      value: this.provision.functionName,
+      description: "aws lambda invoke it for one user",
+    });
+    new CfnOutput(this, "TableName", { value: this.table.tableName, description: "The state of all connections" });
+    new CfnOutput(this, "WakeUpsUrl", { value: this.queues.wakeUps.queueUrl, description: "The queue of wake-ups" });
+    new CfnOutput(this, "DeadLettersUrl", { value: this.queues.deadLetters.queueUrl, description: "Wake-ups given up" });
+    new CfnOutput(this, "MissedScansUrl", { value: this.queues.missedScans.queueUrl, description: "Scans never started" });
+    new CfnOutput(this, "AlarmTopic", { value: this.topic.topicArn, description: "Subscribe to it to hear of alarms" });
+  }
+}
+
+function isShorter(a: Windows, b: Windows): boolean {
+  return a.period.toSeconds() * a.count < b.period.toSeconds() * b.count;
+}
+
+/** Function names, schedule groups and alarms are made of it, and the first of these allows the least. */
+function checkName(name: string): void {
+  if (!/^[A-Za-z][A-Za-z0-9-]{0,39}$/.test(name)) {
+    throw new Mistake(`name: "${name}" must begin with a letter and have up to 40 letters, digits and '-'`);
+  }
+}

@@ -1,0 +1,105 @@
+import { Duration, Stack } from "aws-cdk-lib";
+import type * as iam from "aws-cdk-lib/aws-iam";
+import type * as lambda from "aws-cdk-lib/aws-lambda";
+import * as scheduler from "aws-cdk-lib/aws-scheduler";
+import type * as sqs from "aws-cdk-lib/aws-sqs";
+import type { Construct } from "constructs";
+
+import type { Connection } from "../connections/connection.ts";
+import type { ScanEvent } from "../contract.ts";
+import { hint, Mistake } from "../mistake.ts";
+import type { SchedulesProps } from "../props.ts";
+import { parseSchedule, type ScheduleExpression } from "./expression.ts";
+
+/** When a connection is scanned. */
+export interface ConnectionSchedules {
+  readonly incremental: ScheduleExpression | undefined;
+  readonly full: ScheduleExpression | undefined;
+  readonly timezone: string;
+}
+
+const DEFAULTS = { incremental: "rate(1 minute)", full: "cron(15 2 * * ? *)", timezone: "UTC" } as const;
+const OFF = "off";
+/** EventBridge Scheduler's limits for the age of an event, in seconds. */
+const YOUNGEST = 60;
+const OLDEST = 86_400;
+/** A scheduler's name has no more characters. */
+const LONGEST_NAME = 64;
+
+/** Reads the schedules of every connection. */
+export function readSchedules(
+  connections: readonly Connection[],
+  common: SchedulesProps,
+  byConnection: Readonly<Record<string, SchedulesProps>>,
+): Map<string, ConnectionSchedules> {
+  const names = connections.map(({ name }) => name);
+  for (const name of Object.keys(byConnection)) {
+    if (!names.includes(name)) throw new Mistake(`schedules: there is no connection "${name}"${hint(name, names)}`);
+  }
+  return new Map(
+    names.map((name) => {
+      const { incremental, full, timezone } = { ...DEFAULTS, ...common, ...byConnection[name] };
+      const read = (kind: string, text: string): ScheduleExpression | undefined =>
+        text === OFF ? undefined : parseSchedule(`schedule ${kind} of ${name}`, text);
+      const schedules = { incremental: read("incremental", incremental), full: read("full", full), timezone };
+      checkTimezone(name, timezone);
+      return [name, schedules];
+    }),
+  );
+}
+
+function checkTimezone(connection: string, timezone: string): void {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: timezone });
+  } catch {
+    throw new Mistake(
+      `timezone of ${connection}: there is no time zone "${timezone}"; write one such as Europe/Berlin or UTC`,
+    );
+  }
+}
+
+/** Two schedules a connection, in a group of their own. */
+export function createSchedules(
+  scope: Construct,
+  group: scheduler.CfnScheduleGroup,
+  schedules: ReadonlyMap<string, ConnectionSchedules>,
+  scan: lambda.IFunction,
+  role: iam.IRole,
+  missedScans: sqs.IQueue,
+): void {
+  const create = (connection: string, mode: ScanEvent["mode"], when: ScheduleExpression, timezone: string): void => {
+    const event: ScanEvent = { connection, mode, dry_run: false, user: null };
+    const name = `${connection}-${mode}`;
+    const everybody = mode === "full";
+    new scheduler.CfnSchedule(scope, `Schedule-${name}`, {
+      ...(name.length <= LONGEST_NAME ? { name } : {}),
+      groupName: group.ref,
+      description: everybody ? `Scans all of ${connection}` : `Scans what changed in ${connection}`,
+      scheduleExpression: when.text,
+      scheduleExpressionTimezone: timezone,
+      // A scan of everybody may begin a little later, so that not all connections' begin together.
+      flexibleTimeWindow: everybody ? { mode: "FLEXIBLE", maximumWindowInMinutes: 15 } : { mode: "OFF" },
+      state: "ENABLED",
+      target: {
+        arn: scan.functionArn,
+        roleArn: role.roleArn,
+        input: Stack.of(scope).toJsonString(event),
+        // A start that is later than the next one is worth nothing any more; one a day is worth waiting for.
+        retryPolicy: {
+          maximumEventAgeInSeconds: everybody ? Duration.hours(6).toSeconds() : worthWaitingFor(when),
+          maximumRetryAttempts: everybody ? 30 : 3,
+        },
+        deadLetterConfig: { arn: missedScans.queueArn },
+      },
+    });
+  };
+  for (const [connection, { incremental, full, timezone }] of schedules) {
+    if (incremental !== undefined) create(connection, "auto", incremental, timezone);
+    if (full !== undefined) create(connection, "full", full, timezone);
+  }
+}
+
+function worthWaitingFor({ interval }: ScheduleExpression): number {
+  const seconds = interval?.toSeconds() ?? OLDEST;
+  return Math.min(Math.max(seconds, YOUNGEST), OLDEST);
+}

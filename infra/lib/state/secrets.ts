@@ -1,0 +1,114 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { ArnFormat, type RemovalPolicy, Stack, Token } from "aws-cdk-lib";
+import type * as kms from "aws-cdk-lib/aws-kms";
+import * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
+import type { Construct } from "constructs";
+
+import type { Connection } from "../connections/connection.ts";
+import { explain } from "../explain.ts";
+import { hint, Mistake } from "../mistake.ts";
+import type { SecretsProps } from "../props.ts";
+
+/** The ARNs that the functions' roles name, by purpose. */
+export interface SecretArns {
+  readonly directory: readonly string[];
+  readonly target: readonly string[];
+}
+
+/**
+ * Secrets are there already, or they are created empty for somebody to fill in. Their values never pass through here:
+ * what a template holds can be read by too many.
+ */
+export function createSecrets(
+  scope: Construct,
+  connections: readonly Connection[],
+  props: SecretsProps,
+  key: kms.IKey,
+  removalPolicy: RemovalPolicy,
+): SecretArns {
+  const named = new Map<string, string>();
+  for (const { directorySecret, targetSecret, name } of connections) {
+    if (directorySecret !== undefined) named.set(directorySecret, `the directory of ${name}`);
+    if (!named.has(targetSecret)) named.set(targetSecret, `the target of ${name}`);
+  }
+  const existing = existingOf(props, [...named.keys()]);
+  if (props.check === true) checkExistence(scope, existing);
+  const arns = new Map<string, string>();
+  for (const [id, purpose] of named) {
+    arns.set(id, existing.includes(id) ? arnOf(scope, id) : create(scope, id, purpose, key, removalPolicy));
+  }
+  const select = (ids: (string | undefined)[]): string[] => [
+    ...new Set(ids.flatMap((id) => (id === undefined ? [] : (arns.get(id) ?? [])))),
+  ];
+  return {
+    directory: select(connections.map(({ directorySecret }) => directorySecret)),
+    target: select(connections.map(({ targetSecret }) => targetSecret)),
+  };
+}
+
+/** An ARN names something that is there. */
+const isArn = (id: string): boolean => id.startsWith("arn:");
+
+function existingOf({ existing = [] }: SecretsProps, named: readonly string[]): string[] {
+  if (existing === "all") return [...named];
+  for (const id of existing) {
+    if (!named.includes(id)) {
+      throw new Mistake(`existing secrets: no connection names a secret "${id}"${hint(id, named)}`);
+    }
+  }
+  return named.filter((id) => isArn(id) || existing.includes(id));
+}
+
+function checkExistence(scope: Construct, ids: readonly string[]): void {
+  if (ids.length === 0) return;
+  const { region } = Stack.of(scope);
+  const own = Token.isUnresolved(region) ? process.env["CDK_DEFAULT_REGION"] : region;
+  const program = fileURLToPath(new URL("exists.mjs", import.meta.url));
+  const env = own === undefined ? process.env : { ...process.env, AWS_REGION: own };
+  const run = spawnSync(process.execPath, ["--no-warnings", program, ...ids], { encoding: "utf8", env });
+  if (run.status !== 0) {
+    const said = run.error?.message ?? run.stderr.trim();
+    throw new Mistake(
+      `can't ask AWS Secrets Manager for the existing secrets (${said}); set AWS_PROFILE and AWS_REGION, or leave check-secrets out`,
+    );
+  }
+  const [missing, ...others] = JSON.parse(run.stdout) as string[];
+  if (missing === undefined) return;
+  const more = others.length === 0 ? "" : ` (nor ${others.map((id) => `"${id}"`).join(", ")})`;
+  throw new Mistake(
+    `existing secrets: there is no secret "${missing}"${more} in ${env["AWS_REGION"] ?? "this region"}; create it, or don't list it as existing, and it is created empty`,
+  );
+}
+
+/** Secrets Manager adds six characters to a name that nobody knows beforehand. */
+function arnOf(scope: Construct, id: string): string {
+  if (isArn(id)) return /-[A-Za-z0-9]{6}$/.test(id) ? id : `${id}-??????`;
+  return Stack.of(scope).formatArn({
+    service: "secretsmanager",
+    resource: "secret",
+    resourceName: `${id}-??????`,
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+  });
+}
+
+function create(
+  scope: Construct,
+  id: string,
+  purpose: string,
+  key: kms.IKey,
+  removalPolicy: RemovalPolicy,
+): string {
+  // Not the construct of a higher level: that would generate a password, and an empty secret is easier to notice.
+  const secret = new secretsmanager.CfnSecret(scope, `Secret${id.replaceAll(/[^A-Za-z0-9]/g, "-")}`, {
+    name: id,
+    description: `Credentials for ${purpose}, read by the provisioner`,
+    kmsKeyId: key.keyArn,
+  });
+  secret.applyRemovalPolicy(removalPolicy);
+  explain(secret, {
+    "AwsSolutions-SMG4":
+      "The directory's password and the target's token are issued by systems that AWS can't rotate them in; the functions read a renewed value by themselves",
+  });
+  return secret.ref;
+}

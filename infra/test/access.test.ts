@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { test } from "node:test";
+
+import { listRights } from "../lib/access/listing.ts";
+import { UNLIMITED } from "../lib/access/statements.ts";
+import { rightsOfEverything, rolesPage } from "../pages/roles.ts";
+import { projectFile } from "./support/rust.ts";
+import { template } from "./support/site.ts";
+
+const rights = rightsOfEverything();
+const plain = listRights(template().toJSON() as { Resources: Record<string, unknown> });
+
+/** The rights of a role, by their purpose. */
+function of(role: string, from = plain): Record<string, [string[], string[]]> {
+  const own = from.filter((right) => right.role === role);
+  return Object.fromEntries(own.map(({ sid, actions, resources }) => [sid, [[...actions], [...resources]]]));
+}
+
+const STATE = ["BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"];
+const common = (log: string): Record<string, [string[], string[]]> => ({
+  State: [STATE.map((action) => `dynamodb:${action}`), ["Table"]],
+  Indexes: [["dynamodb:Query"], ["Table/index/by_work", "Table/index/by_dn"]],
+  Decrypt: [["kms:Decrypt"], ["Key"]],
+  Encrypt: [["kms:GenerateDataKey"], ["Key"]],
+  Log: [["logs:CreateLogStream", "logs:PutLogEvents"], [log]],
+  Trace: [["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]],
+});
+const scanArn = "arn:{Partition}:lambda:{Region}:{AccountId}:function:provisioner-scan";
+
+test("the scan reads its own secret, writes state, announces, and calls itself", () => {
+  assert.deepEqual(of("ScanRole"), {
+    ...common("ScanLog"),
+    AnnounceUsers: [["sqs:GetQueueAttributes", "sqs:SendMessage"], ["WakeUps"]],
+    GoOnInAnotherInvocation: [["lambda:InvokeFunction"], [scanArn]],
+    Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpdirectory"]],
+  });
+});
+
+test("provisioning takes messages, reads both secrets, and writes state", () => {
+  const take = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
+  assert.deepEqual(of("ProvisionRole"), {
+    ...common("ProvisionLog"),
+    ReceiveWakeUps: [take, ["WakeUps", "DeadLetters"]],
+    AnnounceAndDelayUsers: [["sqs:ChangeMessageVisibility", "sqs:SendMessage"], ["WakeUps"]],
+    Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpdirectory", "Secretcorpworkplace"]],
+  });
+});
+
+test("the scheduler starts scans and keeps what it could not start", () => {
+  assert.deepEqual(of("SchedulerRole"), {
+    StartScans: [["lambda:InvokeFunction"], [scanArn]],
+    KeepMissedScans: [["sqs:SendMessage"], ["MissedScans"]],
+    EncryptMissedScans: [["kms:Decrypt", "kms:GenerateDataKey"], ["Key"]],
+  });
+});
+
+test("there are no other roles", () => {
+  assert.deepEqual([...new Set(rights.map(({ role }) => role))].sort(), ["ProvisionRole", "ScanRole", "SchedulerRole"]);
+});
+
+test("a star is there only where AWS offers nothing narrower, each with its reason", () => {
+  for (const { role, sid, actions, resources } of rights) {
+    for (const action of actions) {
+      assert.ok(!action.includes("*"), `${role} ${sid}: ${action}`);
+      if (resources.includes("*")) assert.ok(UNLIMITED[action], `${role} ${sid}: ${action} on * without a reason`);
+    }
+    const wild = resources.filter((resource) => resource !== "*" && resource.includes("*"));
+    assert.deepEqual(wild, [], `${role} ${sid}`);
+  }
+  const used = new Set(rights.filter(({ resources }) => resources.includes("*")).flatMap(({ actions }) => actions));
+  assert.deepEqual(Object.keys(UNLIMITED).sort(), [...used].sort(), "a reason without a right");
+});
+
+test("a name of a secret is completed by nothing but the six characters of Secrets Manager", () => {
+  const [, resources] = of("ScanRole", rights)["Secrets"] ?? [[], []];
+  assert.deepEqual(resources, ["arn:{Partition}:secretsmanager:{Region}:{AccountId}:secret:corp/directory-??????"]);
+});
+
+test("the key is used through services alone", () => {
+  const key = rights.filter(({ actions }) => actions.some((action) => action.startsWith("kms:")));
+  assert.ok(key.length > 0);
+  for (const { role, sid, condition } of key) assert.match(condition, /^kms:ViaService = /, `${role} ${sid}`);
+});
+
+test("what Lambda does in the network, the function's code must not", () => {
+  for (const role of ["ScanRole", "ProvisionRole"]) {
+    const denied = rights.find((right) => right.role === role && right.effect === "Deny");
+    const allowed = rights.find((right) => right.role === role && right.sid === "LambdaManagesInterfaces");
+    assert.deepEqual(denied?.actions, allowed?.actions);
+    assert.match(denied?.condition ?? "", /^lambda:SourceFunctionArn = arn:.*:function:provisioner-/);
+  }
+});
+
+test("the store calls what its roles allow, and all of that", () => {
+  const files = ["query", "batch", "write", "snapshot", "table", "users", "work", "accounts", "waiting", "breaker", "lease"];
+  const source = files.map((file) => projectFile(`shared/store/src/${file}.rs`)).join("\n");
+  const calls = [...source.matchAll(/^\s*\.(get_item|batch_get_item|query|put_item|update_item|delete_item|batch_write_item|scan)\(\)|client\.(batch_get_item|batch_write_item|transact_write_items|scan)\(\)/gm)];
+  const called = new Set(calls.map((match) => (match[1] ?? match[2] ?? "").split("_").map((word) => word[0]?.toUpperCase() + word.slice(1)).join("")));
+  // A transaction needs the rights of the writes that it is made of.
+  called.delete("TransactWriteItems");
+  assert.deepEqual([...called].sort(), STATE);
+  // It would need a right of its own.
+  assert.doesNotMatch(source, /ConditionCheck::builder/);
+});
+
+test("roles.md shows what is deployed", () => {
+  const page = fs.readFileSync(new URL("../roles.md", import.meta.url), "utf8");
+  assert.equal(page, rolesPage(rights), "run: npm run roles");
+});

@@ -1,0 +1,84 @@
+// What the functions read and what is deployed are written down twice, once in Rust and once here. These tests read both.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Match } from "aws-cdk-lib/assertions";
+
+import { BINARIES, ENVIRONMENT, METRICS, TABLE } from "../lib/contract.ts";
+import { constants, projectFile } from "./support/rust.ts";
+import { template } from "./support/site.ts";
+
+const synthesised = template();
+
+test("the variables are those that the functions read", () => {
+  const read = constants("shared/runtime/src/environment.rs");
+  for (const [constant, name] of Object.entries(ENVIRONMENT)) {
+    assert.equal(read.get(constant), name, `environment.rs: ${constant}`);
+  }
+});
+
+test("each function gets the variables that it needs, and no others", () => {
+  const variables = (binary: string): unknown => {
+    const functions = synthesised.findResources("AWS::Lambda::Function", {
+      Properties: { FunctionName: `provisioner-${binary}` },
+    });
+    const [found] = Object.values(functions);
+    return Object.keys(found?.["Properties"].Environment.Variables).sort();
+  };
+  const common = [ENVIRONMENT.CONFIG, ENVIRONMENT.QUEUE_URL, ENVIRONMENT.TABLE];
+  assert.deepEqual(variables("scan"), common);
+  assert.deepEqual(variables("provision"), [...common, ENVIRONMENT.DEAD_LETTER_QUEUE_ARN].sort());
+});
+
+test("the table's keys, indexes and expiry are those of the store", () => {
+  const keys = constants("shared/store/src/keys.rs");
+  for (const [constant, name] of Object.entries(TABLE)) {
+    assert.equal(keys.get(constant), name, `keys.rs: ${constant}`);
+  }
+  const text = (AttributeName: string): object => ({ AttributeName, AttributeType: "S" });
+  const hash = (AttributeName: string): object => ({ AttributeName, KeyType: "HASH" });
+  const range = (AttributeName: string): object => ({ AttributeName, KeyType: "RANGE" });
+  const Projection = { ProjectionType: "KEYS_ONLY" };
+  synthesised.hasResourceProperties("AWS::DynamoDB::Table", {
+    KeySchema: [hash("PK"), range("SK")],
+    AttributeDefinitions: Match.arrayWith([text("PK"), text("SK"), text("work_pk"), text("work_sk"), text("dn_pk")]),
+    GlobalSecondaryIndexes: [
+      { IndexName: "by_work", KeySchema: [hash("work_pk"), range("work_sk")], Projection },
+      { IndexName: "by_dn", KeySchema: [hash("dn_pk")], Projection },
+    ],
+    TimeToLiveSpecification: { AttributeName: "expires_at", Enabled: true },
+  });
+});
+
+test("the store makes the same indexes where it makes the table itself", () => {
+  const table = projectFile("shared/store/src/table.rs");
+  assert.match(table, /index\(WORK_INDEX, WORK_PK, Some\(WORK_SK\)\)/);
+  assert.match(table, /index\(DN_INDEX, DN_PK, None\)/);
+  assert.match(table, /ProjectionType::KeysOnly/);
+  assert.equal(table.match(/\.global_secondary_indexes\(/g)?.length, 2);
+});
+
+test("the binaries are called as their packages are", () => {
+  for (const binary of BINARIES) {
+    assert.match(projectFile(`functions/${binary}/Cargo.toml`), new RegExp(`^\\[package\\]\\nname = "${binary}"$`, "m"));
+  }
+});
+
+test("the metrics are those that the functions emit", () => {
+  const source = projectFile("shared/runtime/src/metrics.rs");
+  const read = constants("shared/runtime/src/metrics.rs");
+  assert.equal(read.get("NAMESPACE"), METRICS.namespace);
+  assert.equal(read.get("CONNECTION"), METRICS.dimension);
+  const emitted = [...source.matchAll(/Self::(\w+) => "(\w+)"/g)].map((match) => match[2]);
+  assert.deepEqual(emitted.sort(), [...METRICS.counts, ...METRICS.samples].sort());
+});
+
+test("a schedule's event has the keys that the scan knows", () => {
+  const source = projectFile("functions/scan/src/function.rs");
+  const [, fields = ""] = /struct ScanEvent \{([^}]*)\}/.exec(source) ?? [];
+  const known = [...fields.matchAll(/^\s+(\w+):/gm)].map((match) => match[1]);
+  for (const schedule of Object.values(synthesised.findResources("AWS::Scheduler::Schedule"))) {
+    const event = JSON.parse(schedule["Properties"].Target.Input) as Record<string, unknown>;
+    for (const key of Object.keys(event)) assert.ok(known.includes(key), `the scan knows no ${key}: ${known.join(", ")}`);
+    assert.match(source, new RegExp(`\\b${String(event["mode"])[0]?.toUpperCase()}${String(event["mode"]).slice(1)},`));
+  }
+});

@@ -1,0 +1,194 @@
+// What an administrator can get wrong: each is one sentence at synth that says where, what, and what to do.
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { test } from "node:test";
+import { Duration } from "aws-cdk-lib";
+
+import { Mistake, type WorkplaceProvisionerProps } from "../lib/index.ts";
+import { ARM64, elf, writeArtefacts, X86_64 } from "./support/artefacts.ts";
+import { CERTIFICATE, connectionToml, writeFolder } from "./support/connections.ts";
+import { type Site, site, synthesise } from "./support/site.ts";
+
+/** What synth says. */
+function said(props: Partial<WorkplaceProvisionerProps>, at: Site = site()): string {
+  try {
+    synthesise(props, at);
+  } catch (error) {
+    assert.ok(error instanceof Mistake, String(error));
+    assert.ok(!error.message.includes("\n"), "one sentence is one line");
+    assert.ok(!error.message.endsWith("."), error.message);
+    return error.message.replaceAll(at.folder, "FOLDER");
+  }
+  assert.fail("synth found nothing wrong");
+}
+
+const wrong = (changes: Record<string, string>, files: Record<string, string> = {}): string =>
+  said({}, site({ "corp.toml": connectionToml("corp", changes), ...files }));
+
+test("an unknown prop", () => {
+  const unknown = { provisoner: "x" } as Partial<WorkplaceProvisionerProps>;
+  assert.equal(said(unknown), "unknown prop provisoner; did you mean provisioner?");
+  const inner = { scan: { memory: 512 } } as Partial<WorkplaceProvisionerProps>;
+  assert.equal(said(inner), "unknown prop scan.memory; did you mean memoryMb?");
+  const of = { schedulesByConnection: { corp: { ful: "off" } } } as Partial<WorkplaceProvisionerProps>;
+  assert.equal(said(of), "unknown prop schedulesByConnection.corp.ful; did you mean full?");
+});
+
+test("a missing config", () => {
+  assert.equal(
+    said({ config: "" }),
+    "config is missing; name a connection's TOML file or a folder of them (-c config=PATH)",
+  );
+  const at = site();
+  assert.equal(
+    said({ config: path.join(at.folder, "none") }, at),
+    "config: there is no file or folder FOLDER/none; name a connection's TOML file or a folder of them",
+  );
+  const other = site({ "corp.json": "{}" });
+  assert.equal(
+    said({}, other),
+    "config: there is no connection in the folder FOLDER/connections; put a .toml file for each into it",
+  );
+  assert.match(said({ config: path.join(other.config, "corp.json") }, other), /corp\.json is no \.toml file/);
+});
+
+test("an invalid connection file", () => {
+  const table: [Record<string, string>, string][] = [
+    [{ name: "name = " }, "FOLDER/connections/corp.toml:1:8: "],
+    [{ kind: 'kynd = "openldap"' }, "FOLDER/connections/corp.toml, key directory: unknown key kynd; did you mean kind?"],
+    [{ kind: "" }, "FOLDER/connections/corp.toml, key directory: the key kind is missing"],
+    [{ targetUrl: "url = 5" }, "FOLDER/connections/corp.toml, key target.url: must be string"],
+    [{ concurrency: "concurrency = -1" }, "FOLDER/connections/corp.toml, key target.concurrency: must be >= "],
+    [
+      { more: 'title = { form = "title" }' },
+      "FOLDER/connections/corp.toml, key mapping.title: unknown key form; did you mean from?",
+    ],
+    [{ mapping: "[maping]" }, "FOLDER/connections/corp.toml: unknown key maping; did you mean mapping?"],
+    [{ name: 'name = "a b"' }, "FOLDER/connections/corp.toml, key name: a connection's name has 1 to 64 letters"],
+    [{ url: 'url = "http://x"' }, "FOLDER/connections/corp.toml, key directory.url: must start with ldaps://"],
+    [{ group: "" }, "FOLDER/connections/corp.toml, key scope: has neither group nor filter"],
+    [{ more: '[scope2]\nfilter = "(a=b)"' }, "FOLDER/connections/corp.toml: unknown key scope2"],
+    [{ scope: '[scope]\nfilter = "(a=b)"' }, "FOLDER/connections/corp.toml, key scope: has both group and filter"],
+    [{ userName: "" }, "FOLDER/connections/corp.toml, key mapping: userName is missing"],
+  ];
+  for (const [changes, expect] of table) {
+    const message = wrong(changes);
+    assert.ok(message.startsWith(expect), `${JSON.stringify(changes)}: ${message}`);
+  }
+});
+
+test("two connections of one name", () => {
+  const at = site({ "a.toml": connectionToml("corp"), "b.toml": connectionToml("corp") });
+  assert.equal(
+    said({}, at),
+    'FOLDER/connections/b.toml, key name: FOLDER/connections/a.toml has a connection of the name "corp" too; each needs its own',
+  );
+});
+
+test("a schedule that can't be parsed", () => {
+  const shape = "write rate(5 minutes), rate(1 day), or six fields such as cron(15 2 * * ? *)";
+  assert.equal(
+    said({ schedules: { incremental: "every minute" } }),
+    `schedule incremental of corp: "every minute" is no schedule: it is neither rate(…) nor cron(…); ${shape}`,
+  );
+  assert.equal(
+    said({ schedulesByConnection: { crop: { full: "off" } } }),
+    'schedules: there is no connection "crop"; did you mean corp?',
+  );
+  assert.equal(
+    said({ schedules: { timezone: "Europe/Atlantis" } }),
+    'timezone of corp: there is no time zone "Europe/Atlantis"; write one such as Europe/Berlin or UTC',
+  );
+});
+
+test("a schedule whose lateness nobody can tell", () => {
+  const cron = { incremental: "off" };
+  assert.match(said({ schedules: cron }), /^alarms: when a scan of corp is late can't be told from a cron/);
+  const rare = { incremental: "off", full: "rate(3 days)" };
+  assert.match(said({ schedules: rare }), /^alarms: a scan of corp would be late after 9 days, and CloudWatch looks back 7/);
+  synthesise({ schedules: cron, alarms: { lateAfter: Duration.hours(30) } });
+});
+
+test("an existing secret that no connection names", () => {
+  assert.equal(
+    said({ secrets: { existing: ["corp/directry"] } }),
+    'existing secrets: no connection names a secret "corp/directry"; did you mean corp/directory?',
+  );
+});
+
+test("a secret that would be deployed with the configuration", () => {
+  assert.match(
+    wrong({ targetSecret: 'secret = "file:workplace.json"' }, { "workplace.json": "{}" }),
+    /key target\.secret: file:workplace\.json would lie in a Lambda layer, .* keep it in AWS Secrets Manager/,
+  );
+  assert.match(
+    wrong({ directorySecret: 'secret = "env:PASSWORD"' }),
+    /key directory\.secret: env:PASSWORD would stand in the function's configuration, .* keep it in AWS Secrets Manager/,
+  );
+  assert.match(wrong({ targetSecret: "secret = '{\"access_token\": \"x\"}'" }), /key target\.secret: this is no id of a secret/);
+});
+
+test("a certificate authority that can't go along", () => {
+  const ca = (text: string): Record<string, string> => ({ ca: `ca = "${text}"` });
+  assert.match(wrong(ca("corp.pem")), /key directory\.ca: must be file:PATH of a PEM file$/);
+  assert.match(wrong(ca("file:/etc/ssl/corp.pem")), /key directory\.ca: \/etc\/ssl\/corp\.pem is outside of the configuration's folder/);
+  assert.match(wrong(ca("file:../corp.pem")), /key directory\.ca: \.\.\/corp\.pem is outside/);
+  assert.match(wrong(ca("file:corp.pem")), /key directory\.ca: there is no file FOLDER\/connections\/corp\.pem; put the directory's/);
+  assert.match(wrong(ca("file:corp.pem"), { "corp.pem": "hello" }), /corp\.pem holds no certificate in PEM form$/);
+  const both = `${CERTIFICATE}-----BEGIN PRIVATE KEY-----\n`;
+  assert.match(wrong(ca("file:corp.pem"), { "corp.pem": both }), /corp\.pem holds a private key; only the certificate/);
+});
+
+test("functions that weren't built, or not for one machine", () => {
+  const at = site();
+  const scan = path.join(at.artefacts, "scan", "bootstrap");
+  const build = "build the functions with infra/build";
+  fs.writeFileSync(scan, "#!/bin/sh\n");
+  assert.equal(said({}, at), `FOLDER/lambda/scan/bootstrap is no Linux program (ELF); ${build}`);
+  fs.writeFileSync(scan, elf(40));
+  assert.match(said({}, at), /bootstrap is for a machine that Lambda doesn't have \(ELF number 40\); build/);
+  fs.writeFileSync(scan, elf(ARM64));
+  fs.chmodSync(scan, 0o644);
+  assert.match(said({}, at), /bootstrap is not executable, so Lambda can't start it; build/);
+  fs.rmSync(scan);
+  assert.equal(
+    said({}, at),
+    `there is no FOLDER/lambda/scan/bootstrap; ${build}, or name the folder that has them (-c artefacts=FOLDER)`,
+  );
+  writeArtefacts(at.artefacts, { scan: ARM64, provision: X86_64 });
+  assert.equal(
+    said({}, at),
+    `FOLDER/lambda: scan is for arm64 and provision for x86_64; both must be for one machine, so ${build}`,
+  );
+  writeArtefacts(at.artefacts, { scan: X86_64, provision: X86_64 });
+  assert.match(said({ architecture: "arm64" }, at), /the functions are for x86_64, and architecture asks for arm64; build/);
+});
+
+test("a reserved concurrency under what the targets allow", () => {
+  assert.match(
+    said({ provision: { reservedConcurrency: 3 } }),
+    /^provision\.reservedConcurrency is 3, and the connections' target\.concurrency together ask for 4;/,
+  );
+});
+
+test("a network without subnets, and a name that AWS would refuse", () => {
+  assert.match(said({ network: { vpcId: "vpc-1", subnetIds: [] } }), /^network: no subnets of vpc-1 are named/);
+  assert.match(said({ name: "my_provisioner" }), /^name: "my_provisioner" must begin with a letter/);
+});
+
+test("what the provisioner itself refuses, where it is at hand", () => {
+  const at = site();
+  const tool = (script: string): string => {
+    writeFolder(at.folder, { tool: `#!/bin/sh\n${script}\n` });
+    fs.chmodSync(path.join(at.folder, "tool"), 0o755);
+    return path.join(at.folder, "tool");
+  };
+  const refusing = tool('echo "$@: the mapping is odd" >&2; exit 2');
+  assert.equal(
+    said({ provisioner: refusing }, at),
+    "FOLDER/connections/corp.toml: FOLDER/tool check --offline refuses it: check --offline --config FOLDER/connections/corp.toml: the mapping is odd",
+  );
+  synthesise({ provisioner: tool("exit 0") }, at);
+  assert.match(said({ provisioner: path.join(at.folder, "none") }, at), /^provisioner: can't run FOLDER\/none \(.*ENOENT\)/);
+});

@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { test } from "node:test";
+import { Duration } from "aws-cdk-lib";
+import { Match } from "aws-cdk-lib/assertions";
+import * as sns from "aws-cdk-lib/aws-sns";
+
+import { METRICS } from "../lib/contract.ts";
+import { ALARMS } from "../lib/operations/alarm.ts";
+import { connectionToml } from "./support/connections.ts";
+import { site, synthesise, template } from "./support/site.ts";
+
+const synthesised = template();
+interface Alarm {
+  readonly AlarmName: string;
+  readonly AlarmDescription: string;
+  readonly Namespace?: string;
+  readonly MetricName?: string;
+  readonly Statistic?: string;
+  readonly Period: number;
+  readonly EvaluationPeriods: number;
+  readonly TreatMissingData: string;
+  readonly AlarmActions: unknown[];
+  readonly OKActions: unknown[];
+}
+const alarmsOf = (from: typeof synthesised): Alarm[] =>
+  Object.values(from.findResources("AWS::CloudWatch::Alarm")).map(({ Properties }) => Properties as Alarm);
+
+/** An alarm in a few words: what it looks at, from when on, how often, and what silence means. */
+function inShort(from: typeof synthesised): Record<string, string> {
+  const entries = Object.values(from.findResources("AWS::CloudWatch::Alarm")).map(({ Properties: p }) => {
+    const metric = p.MetricName === undefined ? "an expression" : `${p.Statistic} of ${p.MetricName}`;
+    const operator = p.ComparisonOperator === "LessThanThreshold" ? "<" : ">=";
+    const windows = `${p.EvaluationPeriods} x ${p.Period === undefined ? "-" : p.Period / 60} min`;
+    return [p.AlarmName, `${metric} ${operator} ${p.Threshold}, ${windows}, silence ${p.TreatMissingData}`];
+  });
+  return Object.fromEntries(entries.sort());
+}
+
+test("every alarm looks at what it is called after", () => {
+  assert.deepEqual(inShort(synthesised), {
+    "provisioner-corp-breaker-open": "Maximum of BreakerOpen >= 1, 2 x 5 min, silence ignore",
+    "provisioner-corp-reads-incomplete": "Minimum of IncompleteReads >= 1, 3 x 5 min, silence ignore",
+    "provisioner-corp-removals-held": "Maximum of Held >= 1, 1 x 5 min, silence ignore",
+    "provisioner-corp-scan-late": "SampleCount of ScanDuration < 1, 3 x 5 min, silence breaching",
+    "provisioner-corp-target-idle": "SampleCount of TargetLatency < 1, 7 x 1440 min, silence breaching",
+    "provisioner-corp-users-failing": "Minimum of UsersFailed >= 1, 3 x 5 min, silence ignore",
+    "provisioner-dead-letters": "an expression >= 1, 1 x - min, silence notBreaching",
+    "provisioner-messages-old": "Maximum of ApproximateAgeOfOldestMessage >= 3600, 3 x 5 min, silence notBreaching",
+    "provisioner-missed-scans": "Maximum of ApproximateNumberOfMessagesVisible >= 1, 1 x 5 min, silence notBreaching",
+    "provisioner-scan-failing": "Sum of Errors >= 1, 3 x 5 min, silence notBreaching",
+  });
+});
+
+test("a dead letter is seen whether it lies there or was taken out", () => {
+  synthesised.hasResourceProperties("AWS::CloudWatch::Alarm", {
+    AlarmName: "provisioner-dead-letters",
+    Metrics: Match.arrayWith([
+      Match.objectLike({ Expression: "FILL(lying, 0) + FILL(taken, 0)" }),
+      Match.objectLike({ Id: "lying" }),
+      Match.objectLike({ Id: "taken" }),
+    ]),
+  });
+});
+
+test("windows follow the schedule, and stay within what CloudWatch can look back", () => {
+  const windows = (schedules: object, lateAfter?: Duration): [number, number] => {
+    const from = template({ schedules, alarms: { lateAfter } });
+    const late = alarmsOf(from).find(({ AlarmName }) => AlarmName.endsWith("scan-late"));
+    return [(late?.Period ?? 0) / 60, late?.EvaluationPeriods ?? 0];
+  };
+  assert.deepEqual(windows({ incremental: "rate(1 minute)" }), [5, 3]);
+  assert.deepEqual(windows({ incremental: "rate(10 minutes)" }), [10, 3]);
+  assert.deepEqual(windows({ incremental: "rate(1 hour)" }), [60, 3]);
+  assert.deepEqual(windows({ incremental: "off", full: "rate(1 day)" }), [1440, 3]);
+  assert.deepEqual(windows({ incremental: "off" }, Duration.hours(30)), [600, 3]);
+  assert.deepEqual(windows({ incremental: "off" }, Duration.hours(22)), [440, 3]);
+  for (const alarm of alarmsOf(template({ schedules: { incremental: "off", full: "rate(2 days)" } }))) {
+    const seconds = alarm.Period * alarm.EvaluationPeriods;
+    if (alarm.Period !== undefined) assert.ok(seconds <= (alarm.Period < 3600 ? 86_400 : 604_800), alarm.AlarmName);
+  }
+});
+
+test("a connection that is scanned by hand is not late", () => {
+  const names = alarmsOf(template({ schedules: { incremental: "off", full: "off" } })).map(({ AlarmName }) => AlarmName);
+  assert.ok(!names.some((name) => name.endsWith("scan-late")));
+  assert.ok(names.some((name) => name.endsWith("removals-held")));
+});
+
+test("thresholds can be chosen", () => {
+  const alarms = { usersFailing: 9, oldestMessage: Duration.minutes(30) };
+  const chosen = inShort(template({ alarms }));
+  assert.match(chosen["provisioner-corp-users-failing"] ?? "", />= 10,/);
+  assert.match(chosen["provisioner-messages-old"] ?? "", />= 1800,/);
+});
+
+test("every alarm tells the topic when it begins and when it ends, and names its section of the runbook", () => {
+  for (const { AlarmName, AlarmActions, OKActions, AlarmDescription } of alarmsOf(synthesised)) {
+    assert.equal(AlarmActions.length, 1, AlarmName);
+    assert.deepEqual(AlarmActions, OKActions, AlarmName);
+    assert.match(AlarmDescription, /^[A-Z].*[^.]\. What to do: infra\/README\.md#[a-z-]+$/, AlarmName);
+  }
+});
+
+test("the runbook has a section for every alarm, with something to type", () => {
+  const readme = fs.readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  for (const kind of ALARMS) {
+    const [, section] = new RegExp(`^### ${kind}\\n([\\s\\S]*?)(?=^##)`, "m").exec(`${readme}\n## end`) ?? [];
+    assert.ok(section, `README.md has no section ### ${kind}`);
+    assert.match(section, /```sh\n[\s\S]*aws /, `${kind}: nothing to type`);
+  }
+  const used = new Set(alarmsOf(synthesised).map(({ AlarmDescription }) => AlarmDescription.split("#")[1]));
+  assert.deepEqual([...used].sort(), [...ALARMS].sort());
+});
+
+test("every connection has its own alarms", () => {
+  const two = template({}, site({ "a.toml": connectionToml("a"), "b.toml": connectionToml("b") }));
+  two.resourceCountIs("AWS::CloudWatch::Alarm", 4 + 2 * 6);
+});
+
+test("alarms reach who was named, and a topic that is there already is used", () => {
+  template({ alarms: { email: "it@corp.example" } }).hasResourceProperties("AWS::SNS::Subscription", {
+    Protocol: "email",
+    Endpoint: "it@corp.example",
+  });
+  const { stack } = synthesise();
+  const topic = sns.Topic.fromTopicArn(stack, "Given", "arn:aws:sns:eu-west-1:111122223333:it");
+  template({ alarms: { topic } }).resourceCountIs("AWS::SNS::Topic", 0);
+});
+
+test("the service that raises alarms may use the topic and its key", () => {
+  const allowed = { Effect: "Allow", Principal: { Service: "cloudwatch.amazonaws.com" } };
+  synthesised.hasResourceProperties("AWS::SNS::TopicPolicy", {
+    PolicyDocument: { Statement: Match.arrayWith([Match.objectLike({ ...allowed, Action: "sns:Publish" })]) },
+  });
+  synthesised.hasResourceProperties("AWS::KMS::Key", {
+    KeyPolicy: {
+      Statement: Match.arrayWith([Match.objectLike({ ...allowed, Action: ["kms:Decrypt", "kms:GenerateDataKey"] })]),
+    },
+  });
+});
+
+test("the dashboard shows every metric that there is, and the alarms", () => {
+  const [dashboard] = Object.values(synthesised.findResources("AWS::CloudWatch::Dashboard"));
+  const body = JSON.stringify(dashboard?.["Properties"].DashboardBody);
+  for (const name of [...METRICS.counts, ...METRICS.samples]) {
+    assert.ok(body.includes(`\\"${METRICS.namespace}\\",\\"${name}\\",\\"${METRICS.dimension}\\",\\"corp\\"`), name);
+  }
+  assert.equal(body.match(/ProvisionerAlarm[a-z]+[0-9A-F]{8}/g)?.length, alarmsOf(synthesised).length);
+});

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RemovalPolicy } from "aws-cdk-lib";
+import { Match } from "aws-cdk-lib/assertions";
+
+import { connectionToml } from "./support/connections.ts";
+import { site, template } from "./support/site.ts";
+
+const synthesised = template();
+const key = { "Fn::GetAtt": [Match.stringLikeRegexp("ProvisionerKey"), "Arn"] };
+
+test("the table is paid by use, can be restored, has the customer's key, and is hard to lose", () => {
+  synthesised.hasResource("AWS::DynamoDB::Table", {
+    DeletionPolicy: "Retain",
+    UpdateReplacePolicy: "Retain",
+    Properties: {
+      BillingMode: "PAY_PER_REQUEST",
+      DeletionProtectionEnabled: true,
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      SSESpecification: { SSEEnabled: true, SSEType: "KMS", KMSMasterKeyId: key },
+    },
+  });
+  synthesised.hasResource("AWS::KMS::Key", { DeletionPolicy: "Retain", Properties: { EnableKeyRotation: true } });
+});
+
+test("whoever says so can delete everything with the stack", () => {
+  const passing = template({ removalPolicy: RemovalPolicy.DESTROY });
+  passing.hasResource("AWS::DynamoDB::Table", {
+    DeletionPolicy: "Delete",
+    Properties: { DeletionProtectionEnabled: false },
+  });
+  passing.hasResource("AWS::KMS::Key", { DeletionPolicy: "Delete" });
+  passing.hasResource("AWS::SecretsManager::Secret", { DeletionPolicy: "Delete" });
+});
+
+test("a wake-up is tried a hundred times and then kept for two weeks", () => {
+  synthesised.hasResourceProperties("AWS::SQS::Queue", {
+    VisibilityTimeout: 720,
+    MessageRetentionPeriod: 1_209_600,
+    KmsMasterKeyId: key,
+    RedrivePolicy: {
+      deadLetterTargetArn: { "Fn::GetAtt": [Match.stringLikeRegexp("DeadLetters"), "Arn"] },
+      maxReceiveCount: 100,
+    },
+  });
+  // Wake-ups, dead letters, and scans that never started.
+  synthesised.resourceCountIs("AWS::SQS::Queue", 3);
+  synthesised.allResourcesProperties("AWS::SQS::Queue", { MessageRetentionPeriod: 1_209_600, KmsMasterKeyId: key });
+});
+
+test("the visibility timeout is six times the function's, as Lambda advises", () => {
+  const timeout = Object.values(
+    synthesised.findResources("AWS::Lambda::Function", { Properties: { FunctionName: "provisioner-provision" } }),
+  )[0]?.["Properties"].Timeout;
+  const queues = Object.values(synthesised.findResources("AWS::SQS::Queue"));
+  const consumed = queues.filter(({ Properties }) => Properties.VisibilityTimeout !== undefined);
+  assert.equal(consumed.length, 2);
+  for (const { Properties } of consumed) assert.ok(Properties.VisibilityTimeout >= 6 * timeout);
+});
+
+test("queues and the topic are reached by TLS alone", () => {
+  const insecure = { Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } };
+  const policy = { PolicyDocument: { Statement: Match.arrayWith([Match.objectLike(insecure)]) } };
+  synthesised.resourceCountIs("AWS::SQS::QueuePolicy", 3);
+  synthesised.allResourcesProperties("AWS::SQS::QueuePolicy", policy);
+  synthesised.hasResourceProperties("AWS::SNS::TopicPolicy", policy);
+});
+
+test("secrets are created empty, with the customer's key", () => {
+  synthesised.resourceCountIs("AWS::SecretsManager::Secret", 2);
+  for (const Name of ["corp/directory", "corp/workplace"]) {
+    synthesised.hasResource("AWS::SecretsManager::Secret", {
+      DeletionPolicy: "Retain",
+      Properties: { Name, KmsKeyId: key, SecretString: Match.absent(), GenerateSecretString: Match.absent() },
+    });
+  }
+});
+
+test("secrets that are there are named and left alone", () => {
+  const some = template({ secrets: { existing: ["corp/directory"] } });
+  some.resourceCountIs("AWS::SecretsManager::Secret", 1);
+  some.hasResourceProperties("AWS::SecretsManager::Secret", { Name: "corp/workplace" });
+  template({ secrets: { existing: "all" } }).resourceCountIs("AWS::SecretsManager::Secret", 0);
+});
+
+test("a secret that two connections share is created once", () => {
+  const shared = { targetSecret: 'secret = "shared/workplace"' };
+  const at = site({ "a.toml": connectionToml("a", shared), "b.toml": connectionToml("b", shared) });
+  template({}, at).resourceCountIs("AWS::SecretsManager::Secret", 3);
+});
+
+test("an anonymous directory needs no secret", () => {
+  const at = site({ "corp.toml": connectionToml("corp", { directorySecret: "" }) });
+  template({}, at).resourceCountIs("AWS::SecretsManager::Secret", 1);
+});
