@@ -54,7 +54,7 @@ impl Target {
     /// Says where new credentials come from when those in use are refused, as they are after a rotation.
     ///
     /// A call that is [`Unauthorized`](TargetError::Unauthorized) then waits for this once, and is made once more if
-    /// the access token is another one; else its error stands at once. Many calls that are refused together ask
+    /// the access token or the app secret is another one; else its error stands at once. Many calls that are refused together ask
     /// together. One after the other they ask again each, so how often the credentials are really fetched is for
     /// `renew` to limit. `None` says that there is nothing new to be had.
     #[must_use]

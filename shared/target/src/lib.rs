@@ -18,7 +18,8 @@
 //! **\[sample\]** (Meta's published samples), **\[seen\]** (a client that ran against the live API relied on it) or
 //! **\[inferred\]** (our conclusion).
 //!
-//! There is no clock here and no environment: time is only waited for and measured, and proxies and other
+//! There is no clock here and no environment: time is waited for, measured and asked of whoever opens a target
+//! ([`TargetOptions::now`]), and proxies and other
 //! surroundings are not picked up silently. Where credentials are kept is not known here either: whoever opens a
 //! target says how to get new ones ([`Target::with_renewal`]).
 
@@ -36,6 +37,7 @@ mod lists;
 mod parse;
 
 mod access;
+mod proof;
 mod tally;
 mod transport;
 

@@ -1,10 +1,11 @@
 //! One call over HTTP, repeated where that is allowed.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::Retryable;
-use model::AccountId;
+use model::{AccountId, UnixSeconds};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, Url, redirect};
 use tracing::debug;
@@ -16,6 +17,7 @@ use crate::errors::TargetError;
 use crate::json::Object;
 use crate::meaning::{Answered, Asked};
 use crate::options::{Credentials, Retry, TargetOptions};
+use crate::proof::Proof;
 use crate::redact::Redactor;
 use crate::retry::Repeatable;
 use crate::tally::Tally;
@@ -60,6 +62,7 @@ pub(crate) struct Transport {
     users: Url,
     retry: Retry,
     timeout: Duration,
+    now: fn() -> UnixSeconds,
     pub(crate) access: Access,
     pub(crate) tally: Tally,
 }
@@ -70,7 +73,7 @@ impl Transport {
         options: TargetOptions,
         credentials: Credentials,
     ) -> Result<Self, TargetError> {
-        let TargetOptions { url, timeout, retry } = options;
+        let TargetOptions { url, timeout, retry, now } = options;
         let users = users(&url)?;
         let access = Access::new(&credentials)?;
         let mut headers = HeaderMap::new();
@@ -85,7 +88,7 @@ impl Transport {
             .no_proxy()
             .build()
             .map_err(|error| TargetError::Unavailable { detail: why(error) })?;
-        Ok(Self { dialect, client, users, retry, timeout, access, tally: Tally::default() })
+        Ok(Self { dialect, client, users, retry, timeout, now, access, tally: Tally::default() })
     }
 
     pub(crate) fn users(&self) -> Url {
@@ -144,15 +147,16 @@ impl Transport {
 
     async fn exchange(&self, token: &Token, call: &Call<'_>, asked: Asked) -> Result<Body, Failure> {
         let Call { method, url, body, sent } = call;
-        let mut request =
-            self.client.request(method.clone(), url.clone()).header(AUTHORIZATION, token.header());
+        let proof = token.proof((self.now)());
+        let url = proof.as_ref().map_or_else(|| url.clone(), |proof| proof.added_to(url));
+        let mut request = self.client.request(method.clone(), url).header(AUTHORIZATION, token.header());
         if let Some(body) = body {
             let json = serde_json::Value::Object(body.clone()).to_string();
             request = request.header(CONTENT_TYPE, "application/scim+json").body(json);
         }
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Err(self.unanswered(method, error)),
+            Err(error) => return Err(self.unanswered(method, proof.as_ref(), error)),
         };
         let status = response.status().as_u16();
         debug!(http.method = %method, http.status = status, "target answered");
@@ -160,12 +164,14 @@ impl Transport {
         let headers = response.headers().clone();
         let body = match read(response).await {
             Ok(body) => body,
-            Err(error) if (200..300).contains(&status) => return Err(self.unanswered(method, error)),
+            Err(error) if (200..300).contains(&status) => {
+                return Err(self.unanswered(method, proof.as_ref(), error));
+            }
             // The status says enough.
             Err(_) => Body::Other,
         };
         let tokens = self.access.known();
-        let redactor = Redactor::new(tokens.iter().map(|token| token.expose()), sent.iter().copied());
+        let redactor = Redactor::new(secrets(&tokens, proof.as_ref()), sent.iter().copied());
         let answered = Answered { asked, status, headers: &headers, body: &body };
         match answered.error(self.dialect, &redactor) {
             None => Ok(body),
@@ -173,16 +179,21 @@ impl Transport {
         }
     }
 
-    fn unanswered(&self, method: &Method, error: reqwest::Error) -> Failure {
+    fn unanswered(&self, method: &Method, proof: Option<&Proof>, error: reqwest::Error) -> Failure {
         debug!(http.method = %method, "target did not answer");
         let detail = if error.is_timeout() {
             format!("no answer within {} s", self.timeout.as_secs_f32())
         } else {
             let tokens = self.access.known();
-            Redactor::new(tokens.iter().map(|token| token.expose()), []).clean(&why(error))
+            Redactor::new(secrets(&tokens, proof), []).clean(&why(error))
         };
         TargetError::Unavailable { detail }.into()
     }
+}
+
+/// What no text may repeat: all that is known of the credentials, and the proof that was made of them for this attempt.
+fn secrets<'a>(tokens: &'a [Arc<Token>], proof: Option<&'a Proof>) -> impl Iterator<Item = &'a str> {
+    tokens.iter().flat_map(|token| token.secrets()).chain(proof.map(Proof::expose))
 }
 
 /// Reads a body, but not endlessly.

@@ -55,6 +55,7 @@ mod http;
 
 mod call;
 mod faults;
+mod proof;
 mod requests;
 mod state;
 

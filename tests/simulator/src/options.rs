@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::proof;
+
 /// How the simulated server behaves; the default is what is documented.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -9,6 +11,12 @@ pub struct Options {
     pub port: u16,
     /// The token that callers must bring.
     pub token: String,
+    /// The app secret that callers must prove to know; none means that a proof is not looked at \[seen\].
+    pub app_secret: Option<String>,
+    /// The status that answers a missing, wrong or old proof. Not recorded.
+    pub bad_proof_status: u16,
+    /// The server's clock, in Unix seconds: a proof is good for five minutes of it. How long is not recorded.
+    pub clock: fn() -> i64,
     /// Which product answers: it decides which attributes exist.
     pub product: Product,
     /// Resources on a page when the caller gives no `count`: 10 \[sample\].
@@ -60,6 +68,9 @@ impl Default for Options {
         Self {
             port: 0,
             token: "simulator-token".to_owned(),
+            app_secret: None,
+            bad_proof_status: 400,
+            clock: proof::clock,
             product: Product::Workplace,
             page_default: 10,
             page_max: 100,

@@ -70,6 +70,11 @@ impl Simulator {
         self.change_options(|options| options.token = token.to_owned());
     }
 
+    /// Demands proofs of this app secret from now on, and of no other.
+    pub fn set_app_secret(&self, app_secret: &str) {
+        self.change_options(|options| options.app_secret = Some(app_secret.to_owned()));
+    }
+
     /// Changes how it behaves from now on; the port stays.
     pub fn change_options(&self, change: impl FnOnce(&mut Options)) {
         change(&mut self.shared.lock().options);

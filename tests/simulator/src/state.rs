@@ -11,6 +11,7 @@ use crate::{
     faults::{Effect, Faults},
     filter::Comparison,
     options::Options,
+    proof,
     reply::{Content, Refusal, Reply},
     requests::Request,
     schema,
@@ -79,6 +80,7 @@ impl State {
         if call.bearer.as_ref() != Some(&options.token) {
             return Err(Refusal::token());
         }
+        proof::check(call, options)?;
         match (call.method.as_str(), call.segments().as_slice()) {
             ("GET", ["Users"]) => users::list(call, accounts, options),
             ("POST", ["Users"]) => users::create(call, accounts, options),

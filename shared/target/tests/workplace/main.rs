@@ -11,5 +11,6 @@ mod update;
 
 mod failures;
 mod odd_answers;
+mod proof;
 mod renewal;
 mod retry;
