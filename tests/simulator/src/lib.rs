@@ -1,6 +1,6 @@
 //! A Workplace account server to develop and test against.
 //!
-//! The simulator speaks the SCIM v2 dialect of Workplace (and of Meta Admin Center) over real HTTP,
+//! The simulator speaks the SCIM v2 dialect of Workplace (and of Meta Admin Center, and v1) over real HTTP,
 //! keeps its accounts in memory, and can be told to misbehave. It exists because the API's documentation
 //! leaves gaps: a client that has only met one guess at an answer is not tested. So every fact that
 //! is not certain is a switch in [`Options`], and the defaults are what is documented.
@@ -68,6 +68,7 @@ mod merge;
 mod patch;
 mod path;
 mod schema;
+mod spelling;
 
 mod accounts;
 mod discovery;

@@ -103,6 +103,11 @@ impl Options {
         Self { product: Product::AdminCenter, ..Self::default() }
     }
 
+    /// Workplace's SCIM v1: other names, another base path, no PATCH \[doc\].
+    pub fn v1() -> Self {
+        Self { product: Product::WorkplaceV1, patch: false, ..Self::default() }
+    }
+
     pub(crate) fn is_verified(&self, domain: &str) -> bool {
         self.verified_domains.is_empty()
             || self.verified_domains.iter().any(|verified| verified.eq_ignore_ascii_case(domain))
@@ -116,6 +121,34 @@ pub enum Product {
     Workplace,
     /// Meta Admin Center: no manager, no Facebook extensions, and only `userName` can be filtered on.
     AdminCenter,
+    /// Workplace's SCIM v1: v1's URNs and names, and resources under `/scim/v1`.
+    WorkplaceV1,
+}
+
+impl Product {
+    /// What comes before `/Users` \[doc\].
+    pub(crate) fn base_path(self) -> &'static str {
+        match self {
+            Self::Workplace | Self::AdminCenter => "",
+            Self::WorkplaceV1 => "/scim/v1",
+        }
+    }
+
+    /// Whether the product has Facebook's extensions \[doc\].
+    pub(crate) fn has_extensions_of_facebook(self) -> bool {
+        match self {
+            Self::Workplace | Self::WorkplaceV1 => true,
+            Self::AdminCenter => false,
+        }
+    }
+
+    /// Whether accounts are found by `externalId` \[doc\].
+    pub(crate) fn filters_on_external_id(self) -> bool {
+        match self {
+            Self::Workplace | Self::WorkplaceV1 => true,
+            Self::AdminCenter => false,
+        }
+    }
 }
 
 /// A list that has nothing to list.

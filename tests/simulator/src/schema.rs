@@ -121,7 +121,8 @@ static ADMIN_CENTER: &[Attribute] = &[
 
 pub(crate) fn attributes(product: Product) -> &'static [Attribute] {
     match product {
-        Product::Workplace => WORKPLACE,
+        // v1 has the same under other names.
+        Product::Workplace | Product::WorkplaceV1 => WORKPLACE,
         Product::AdminCenter => ADMIN_CENTER,
     }
 }

@@ -81,7 +81,7 @@ impl State {
             return Err(Refusal::token());
         }
         proof::check(call, options)?;
-        match (call.method.as_str(), call.segments().as_slice()) {
+        match (call.method.as_str(), call.segments(options.product).as_slice()) {
             ("GET", ["Users"]) => users::list(call, accounts, options),
             ("POST", ["Users"]) => users::create(call, accounts, options),
             ("GET", ["Users", id]) => users::read(id, accounts, options),
@@ -125,7 +125,7 @@ impl State {
         let filter = call.query.get("filter").and_then(|f| Comparison::parse(f));
         let filtered = filter.as_ref().and_then(|filter| filter.value.as_str());
         let sent = call.json().and_then(|body| body.get("userName")?.as_str());
-        let holder = match call.segments().as_slice() {
+        let holder = match call.segments(self.options.product).as_slice() {
             ["Users", id] => id.parse().ok().and_then(|id| self.accounts.get(id)),
             _ => None,
         };

@@ -135,9 +135,9 @@ pub enum MembershipWord {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetTable {
-    /// The dialect: `workplace`.
+    /// The dialect: `workplace`, or `workplace-v1` for the API before it, which has no PATCH.
     pub kind: String,
-    /// The base URL, `https://scim.workplace.com` for Workplace.
+    /// The base URL, `https://scim.workplace.com` for Workplace, `https://www.workplace.com/scim/v1` for its v1.
     pub url: String,
     /// The access token: a Secrets Manager id, `env:NAME` or `file:PATH`, each holding
     /// `{"access_token": "…", "app_secret": "…"}` (`app_secret` optional).

@@ -1,6 +1,8 @@
 //! What one target's SCIM looks like, as data.
 
+mod common;
 mod field;
+
 mod workplace;
 
 use model::ValueKind;
@@ -52,8 +54,8 @@ pub(crate) enum IdForm {
 }
 
 /// A new dialect is a new line here and a table beside [`workplace`].
-static ALL: &[&Dialect] = &[&workplace::WORKPLACE];
-static NAMES: &[&str] = &[workplace::WORKPLACE.name];
+static ALL: &[&Dialect] = &[&workplace::WORKPLACE, &workplace::WORKPLACE_V1];
+static NAMES: &[&str] = &[workplace::WORKPLACE.name, workplace::WORKPLACE_V1.name];
 
 impl Dialect {
     /// The dialect of this name.

@@ -4,6 +4,7 @@ mod support;
 
 mod create;
 mod delete;
+mod dialects;
 mod find;
 mod list;
 mod switch;
