@@ -2,16 +2,18 @@
 //!
 //! [`Target`] is the client. It looks accounts up, creates, updates, deactivates and deletes them, one call at a
 //! time. [`Dialect`] is data: which attributes there are, where each of them stands in the JSON, what PUT does,
-//! how a value is cleared. Workplace is the first dialect; another one is another table, not another client.
+//! how a value is cleared. Workplace is the first; another one is another table, not another client.
 //!
 //! What comes back is an [`Account`](model::Account) in the same names and values that a mapping yields, so that
 //! the two can be compared, or a [`TargetError`] that says what the answer *means*: policy (wait, park the user,
 //! stop everything) depends on that meaning, never on a status code.
 //!
-//! Three rules shape the bodies that are sent, because nobody has recorded how far the server merges:
+//! Three rules shape the bodies that are sent:
 //!
-//! - only what is mapped is sent, so that nothing else can be lost or overwritten;
-//! - what has several values or parts (phone numbers, the name) is sent whole, with the unmapped ones as they are;
+//! - what nobody mapped must survive. Where PUT merges, only what is mapped is sent. Where it replaces, a PATCH says
+//!   what differs, or, without PATCH, all that was read goes back with the changes in it;
+//! - what has several values or parts (phone numbers, the name) is sent whole to a server that merges, with the unmapped
+//!   ones as they are, because nobody has recorded how far it merges;
 //! - an account can only be changed by who holds an [`OwnedAccount`](model::OwnedAccount).
 //!
 //! Comments give the weight of a fact as **\[doc\]** (Meta's or an identity vendor's documentation),
@@ -30,6 +32,7 @@ mod errors;
 mod options;
 mod resource;
 
+mod difference;
 mod patch;
 mod render;
 

@@ -59,7 +59,7 @@ impl From<TargetError> for Failure {
 pub(crate) struct Transport {
     dialect: &'static Dialect,
     client: Client,
-    users: Url,
+    base: Url,
     retry: Retry,
     timeout: Duration,
     now: fn() -> UnixSeconds,
@@ -74,7 +74,7 @@ impl Transport {
         credentials: Credentials,
     ) -> Result<Self, TargetError> {
         let TargetOptions { url, timeout, retry, now } = options;
-        let users = users(&url)?;
+        let base = base(&url)?;
         let access = Access::new(&credentials)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/scim+json, application/json"));
@@ -88,11 +88,17 @@ impl Transport {
             .no_proxy()
             .build()
             .map_err(|error| TargetError::Unavailable { detail: why(error) })?;
-        Ok(Self { dialect, client, users, retry, timeout, now, access, tally: Tally::default() })
+        Ok(Self { dialect, client, base, retry, timeout, now, access, tally: Tally::default() })
     }
 
+    /// The address of the accounts.
     pub(crate) fn users(&self) -> Url {
-        self.users.clone()
+        under(&self.base, "Users")
+    }
+
+    /// Where the server says what it can do (RFC 7644, section 4).
+    pub(crate) fn service_provider_config(&self) -> Url {
+        under(&self.base, "ServiceProviderConfig")
     }
 
     /// The address of one account.
@@ -224,10 +230,19 @@ fn why(error: reqwest::Error) -> String {
     said
 }
 
-/// The address of the accounts under a base that is fit to send a token to.
-fn users(base: &str) -> Result<Url, TargetError> {
+/// The address of something under a base, which has been found to have a path.
+fn under(base: &Url, name: &str) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().push(name);
+    }
+    url
+}
+
+/// A base that is fit to send a token to.
+fn base(base: &str) -> Result<Url, TargetError> {
     let invalid = |reason: &str| TargetError::InvalidUrl { reason: reason.to_owned() };
-    let mut url = Url::parse(base.trim()).map_err(|error| invalid(&error.to_string()))?;
+    let url = Url::parse(base.trim()).map_err(|error| invalid(&error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(invalid("it holds a user name or a password; credentials belong in the secret"));
     }
@@ -240,7 +255,9 @@ fn users(base: &str) -> Result<Url, TargetError> {
         "http" => return Err(TargetError::Insecure { url: base.trim().to_owned() }),
         _ => return Err(invalid("it must begin with https://")),
     }
-    url.path_segments_mut().map_err(|()| invalid("it has no host"))?.pop_if_empty().push("Users");
+    if url.cannot_be_a_base() {
+        return Err(invalid("it has no host"));
+    }
     Ok(url)
 }
 
@@ -256,7 +273,7 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let users = |base: &str| users(base).map(|url| url.to_string());
+        let users = |text: &str| base(text).map(|url| under(&url, "Users").to_string());
         assert_eq!(users("https://scim.workplace.com").unwrap(), "https://scim.workplace.com/Users");
         assert_eq!(users(" https://x.test/scim/v2/ ").unwrap(), "https://x.test/scim/v2/Users");
         for loopback in ["http://127.0.0.1:80", "http://127.9.9.9", "http://localhost:1", "http://[::1]:8"] {

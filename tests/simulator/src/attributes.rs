@@ -75,14 +75,14 @@ fn accept_parts(
     Ok(accepted)
 }
 
-/// Workplace may have extensions that are not recorded, such as the frontline one: they are kept as they come.
+/// Extensions that are not in the table are kept as they come, where the product has any.
 fn accept_unknown(
     name: &str,
     value: &Value,
     place: &str,
     options: &Options,
 ) -> Result<Option<Value>, Refusal> {
-    if options.product.has_extensions_of_facebook() && schema::is_extension(name) {
+    if options.product.keeps_unknown_extensions() && schema::is_extension(name) {
         return match value {
             Value::Object(_) => Ok(Some(value.clone())),
             Value::Null => blank(options.null, place),

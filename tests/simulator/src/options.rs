@@ -108,6 +108,19 @@ impl Options {
         Self { product: Product::WorkplaceV1, patch: false, ..Self::default() }
     }
 
+    /// Any server that keeps to RFC 7643 and RFC 7644.
+    pub fn scim2() -> Self {
+        Self {
+            product: Product::Scim2,
+            ids: IdForm::Text,
+            put: PutRule::Replace,
+            error_shape: ErrorShape::Scim,
+            mirror_emails: false,
+            unknown_fields: false,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn is_verified(&self, domain: &str) -> bool {
         self.verified_domains.is_empty()
             || self.verified_domains.iter().any(|verified| verified.eq_ignore_ascii_case(domain))
@@ -123,6 +136,9 @@ pub enum Product {
     AdminCenter,
     /// Workplace's SCIM v1: v1's URNs and names, and resources under `/scim/v1`.
     WorkplaceV1,
+    /// None of Meta's: RFC 7643's attributes without Facebook's extensions, resources under `/scim/v2`, and DELETE that
+    /// deletes.
+    Scim2,
 }
 
 impl Product {
@@ -131,6 +147,7 @@ impl Product {
         match self {
             Self::Workplace | Self::AdminCenter => "",
             Self::WorkplaceV1 => "/scim/v1",
+            Self::Scim2 => "/scim/v2",
         }
     }
 
@@ -138,14 +155,39 @@ impl Product {
     pub(crate) fn has_extensions_of_facebook(self) -> bool {
         match self {
             Self::Workplace | Self::WorkplaceV1 => true,
+            Self::AdminCenter | Self::Scim2 => false,
+        }
+    }
+
+    /// Whether extensions are kept that the schema doesn't know. Workplace may have some that are not recorded, such as
+    /// the frontline one, and so may any server.
+    pub(crate) fn keeps_unknown_extensions(self) -> bool {
+        match self {
+            Self::Workplace | Self::WorkplaceV1 | Self::Scim2 => true,
             Self::AdminCenter => false,
+        }
+    }
+
+    /// Whether an account is deleted whether or not its person has taken it over (RFC 7644, 3.6).
+    pub(crate) fn deletes_always(self) -> bool {
+        match self {
+            Self::Workplace | Self::WorkplaceV1 | Self::AdminCenter => false,
+            Self::Scim2 => true,
+        }
+    }
+
+    /// Whether names are Workplace's: a `userName` of e-mail form or an `externalId`, and `name.formatted` \[doc\].
+    pub(crate) fn insists_on_names(self) -> bool {
+        match self {
+            Self::Workplace | Self::WorkplaceV1 | Self::AdminCenter => true,
+            Self::Scim2 => false,
         }
     }
 
     /// Whether accounts are found by `externalId` \[doc\].
     pub(crate) fn filters_on_external_id(self) -> bool {
         match self {
-            Self::Workplace | Self::WorkplaceV1 => true,
+            Self::Workplace | Self::WorkplaceV1 | Self::Scim2 => true,
             Self::AdminCenter => false,
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     discovery,
     faults::{Effect, Faults},
     filter::Comparison,
-    options::Options,
+    options::{Options, Product},
     proof,
     reply::{Content, Refusal, Reply},
     requests::Request,
@@ -87,8 +87,12 @@ impl State {
             ("GET", ["Users", id]) => users::read(id, accounts, options),
             ("PUT", ["Users", id]) => users::put(id, call, accounts, options),
             ("PATCH", ["Users", id]) => users::patch(id, call, accounts, options),
-            ("DELETE", ["Users", id]) => users::delete(id, accounts),
-            ("GET", ["ServiceProviderConfigs"]) => {
+            ("DELETE", ["Users", id]) => users::delete(id, accounts, options),
+            ("GET", ["ServiceProviderConfigs"]) if options.product != Product::Scim2 => {
+                Ok(Outcome::read(discovery::service_provider_config(options)))
+            }
+            // RFC 7644, section 4.
+            ("GET", ["ServiceProviderConfig"]) if options.product == Product::Scim2 => {
                 Ok(Outcome::read(discovery::service_provider_config(options)))
             }
             ("GET", ["Schemas", "Users"]) => Ok(Outcome::read(schema::describe(options.product))),

@@ -20,7 +20,7 @@
 use model::ValueKind;
 
 use super::common::{COMMON, enterprise, joined};
-use super::{Clear, Dialect, Field, IdForm, Put};
+use super::{Clear, Dialect, Field, IdForm, Patch, Put};
 
 const STATUS: &str = "urn:ietf:params:scim:schemas:extension:facebook:accountstatusdetails:2.0:User";
 const STATUS_V1: &str = "urn:scim:schemas:extension:facebook:accountstatusdetails:1.0";
@@ -39,7 +39,7 @@ pub(super) static WORKPLACE: Dialect = Dialect {
     // Meta's samples PUT `active` alone and lose nothing \[sample\].
     put: Put::Merges,
     // One use is recorded, a `replace` \[sample\].
-    has_patch: true,
+    patch: Patch::Always,
     // The manager is a number in v2 too \[sample\].
     ids: IdForm::Number,
     // As Meta's own exporter asks; the maximum is not recorded, and shorter pages are fine \[sample\].
@@ -53,7 +53,7 @@ pub(super) static WORKPLACE_V1: Dialect = Dialect {
     read_only: &["schemas", "id", "meta", "groups", STATUS_V1],
     can_delete: Some((STATUS_V1, "canDelete")),
     // On v2 only \[doc\].
-    has_patch: false,
+    patch: Patch::Never,
     ..WORKPLACE
 };
 

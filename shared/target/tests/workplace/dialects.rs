@@ -18,7 +18,12 @@ struct Speaking {
 
 fn all() -> Vec<Speaking> {
     let speaking = |dialect, server| Speaking { dialect, server };
-    vec![speaking("workplace", Options::default()), speaking("workplace-v1", Options::v1())]
+    vec![
+        speaking("workplace", Options::default()),
+        speaking("workplace-v1", Options::v1()),
+        speaking("scim2", Options::scim2()),
+        speaking("scim2", Options { patch: false, ..Options::scim2() }),
+    ]
 }
 
 impl Speaking {

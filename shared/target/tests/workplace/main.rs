@@ -15,3 +15,4 @@ mod odd_answers;
 mod proof;
 mod renewal;
 mod retry;
+mod scim2;
