@@ -55,7 +55,7 @@ impl DirectorySecret {
 pub struct TargetSecret {
     /// The access token.
     pub access_token: SecretString,
-    /// Signs each call where the integration requires it.
+    /// Proves each call; an integration may require it.
     pub app_secret: Option<SecretString>,
 }
 

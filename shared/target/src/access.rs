@@ -1,16 +1,18 @@
-//! The access token in use, and the way to another one when it is refused.
+//! The credentials in use, and the way to another one when it is refused.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use model::UnixSeconds;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
 use crate::errors::TargetError;
 use crate::options::Credentials;
+use crate::proof::Proof;
 
 /// How many tokens that were replaced are still taken out of complaints. Nobody rotates one so often within a call.
 const REMEMBERED: usize = 4;
@@ -18,17 +20,17 @@ const REMEMBERED: usize = 4;
 /// Asks whoever keeps the credentials which ones are good now.
 type Renew = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Credentials>> + Send>> + Send + Sync>;
 
-/// A token that can be sent.
+/// A token that can be sent, and the app secret that it is proven with.
 pub(crate) struct Token {
     secret: SecretString,
     header: HeaderValue,
+    app_secret: Option<SecretString>,
 }
 
 impl Token {
     /// Refuses what can't be a token before it is sent.
     fn new(credentials: &Credentials) -> Result<Self, TargetError> {
-        // The proof that would need the app secret is not made yet.
-        let Credentials { access_token, app_secret: _ } = credentials;
+        let Credentials { access_token, app_secret } = credentials;
         // A file ends with a line break, and the token goes without: sent, compared and taken out of complaints.
         let secret = access_token.expose_secret().trim();
         let unusable = |detail: &str| TargetError::Unauthorized { detail: detail.to_owned() };
@@ -38,7 +40,10 @@ impl Token {
         let mut header = HeaderValue::try_from(format!("Bearer {secret}"))
             .map_err(|_| unusable("it has characters that no token has"))?;
         header.set_sensitive(true);
-        Ok(Self { secret: SecretString::from(secret), header })
+        // A template for secrets may leave an empty place for what an integration doesn't ask for.
+        let app_secret = app_secret.as_ref().map(|secret| secret.expose_secret().trim());
+        let app_secret = app_secret.filter(|secret| !secret.is_empty()).map(SecretString::from);
+        Ok(Self { secret: SecretString::from(secret), header, app_secret })
     }
 
     /// What is sent.
@@ -46,13 +51,28 @@ impl Token {
         self.header.clone()
     }
 
-    /// The token itself, for whoever takes it out of a text.
-    pub(crate) fn expose(&self) -> &str {
+    fn expose(&self) -> &str {
         self.secret.expose_secret()
     }
 
+    /// What proves, in a call that is made now, that whoever holds the token knows the app secret too.
+    pub(crate) fn proof(&self, now: UnixSeconds) -> Option<Proof> {
+        self.app_secret.as_ref().map(|app_secret| Proof::new(app_secret, &self.secret, now))
+    }
+
+    /// All of it that is secret.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.expose()).chain(self.expose_app_secret())
+    }
+
+    fn expose_app_secret(&self) -> Option<&str> {
+        self.app_secret.as_ref().map(|secret| secret.expose_secret())
+    }
+
+    /// A new app secret under the old token is something new too: the old one's proofs are refused.
     fn is_same(&self, other: &Self) -> bool {
-        self.expose() == other.expose()
+        let Self { secret, header: _, app_secret: _ } = self;
+        secret.expose_secret() == other.expose() && self.expose_app_secret() == other.expose_app_secret()
     }
 }
 
@@ -133,7 +153,7 @@ impl Access {
         if tokens.current.is_same(&token) {
             return;
         }
-        info!("the access token was refused, and another one is in use now");
+        info!("the access token or its proof was refused, and another one is in use now");
         let replaced = std::mem::replace(&mut tokens.current, token);
         tokens.replaced.push_front(replaced);
         tokens.replaced.truncate(REMEMBERED);

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use model::{AccountId, DesiredUser, Managed, OwnedAccount, UserName, Value};
 use reqwest::{Method, Url};
+use tokio::sync::OnceCell;
 
 use crate::body::Body;
-use crate::dialect::Clear;
+use crate::dialect::{Clear, Patch, Put};
 use crate::errors::TargetError;
 use crate::json::{self, Object};
 use crate::options::{Credentials, TargetOptions};
@@ -16,7 +17,7 @@ use crate::render::{self, Blanks};
 use crate::resource::{Page, Resource};
 use crate::tally::Calls;
 use crate::transport::{Call, Failure, Transport};
-use crate::{Dialect, parse, patch};
+use crate::{Dialect, difference, parse, patch};
 
 /// No account can have this name: nobody can own a domain under `.invalid` (RFC 2606).
 const NOBODY: &str = "nobody@provisioner.invalid";
@@ -25,6 +26,8 @@ const NOBODY: &str = "nobody@provisioner.invalid";
 pub struct Target {
     dialect: &'static Dialect,
     transport: Transport,
+    /// What the server's configuration says of PATCH, once somebody had to know.
+    announces_patch: OnceCell<bool>,
 }
 
 /// What became of a deletion.
@@ -48,13 +51,14 @@ impl Target {
         options: TargetOptions,
         credentials: Credentials,
     ) -> Result<Self, TargetError> {
-        Ok(Self { dialect, transport: Transport::new(dialect, options, credentials)? })
+        let transport = Transport::new(dialect, options, credentials)?;
+        Ok(Self { dialect, transport, announces_patch: OnceCell::new() })
     }
 
     /// Says where new credentials come from when those in use are refused, as they are after a rotation.
     ///
     /// A call that is [`Unauthorized`](TargetError::Unauthorized) then waits for this once, and is made once more if
-    /// the access token is another one; else its error stands at once. Many calls that are refused together ask
+    /// the access token or the app secret is another one; else its error stands at once. Many calls that are refused together ask
     /// together. One after the other they ask again each, so how often the credentials are really fetched is for
     /// `renew` to limit. `None` says that there is nothing new to be had.
     #[must_use]
@@ -170,10 +174,25 @@ impl Target {
     /// Makes an account as it should be: all mapped attributes, the user name and whether it is active. `current`
     /// is the account as it was read just now; from it come the values that nobody mapped but that are sent along.
     ///
-    /// How a value is cleared is not documented, so several ways are tried until it is gone: an empty value, then,
-    /// for what is still there, a PATCH. A value that is shown even after that stays in the resource that is given
-    /// back.
+    /// Where PUT merges, how a value is cleared is not documented, so several ways are tried until it is gone: an empty
+    /// value, then, for what is still there, a PATCH. A value that is shown even after that stays in the resource that
+    /// is given back.
+    ///
+    /// Where PUT replaces, only what differs is sent, and nothing if nothing does; without PATCH the whole account is.
+    /// Whatever somebody else changed there between the reading and the writing is then undone.
     pub async fn update(
+        &self,
+        account: &OwnedAccount,
+        current: &Resource,
+        user: &DesiredUser,
+    ) -> Result<Resource, TargetError> {
+        match self.dialect.put {
+            Put::Merges => self.merge(account, current, user).await,
+            Put::Replaces => self.replace(account, current, user).await,
+        }
+    }
+
+    async fn merge(
         &self,
         account: &OwnedAccount,
         current: &Resource,
@@ -191,21 +210,75 @@ impl Target {
             answer => answer?,
         };
         let left = self.left_to_clear(&updated, user);
-        if left.is_empty() || !self.dialect.has_patch {
+        if left.is_empty() || !self.has_patch().await? {
             Ok(updated)
         } else {
             self.patch(account, &left).await
         }
     }
 
-    /// Switches an account on or off, and changes nothing else. The documented way sends nothing but `active`; a
-    /// target that finds that too little is asked by PATCH.
+    async fn replace(
+        &self,
+        account: &OwnedAccount,
+        current: &Resource,
+        user: &DesiredUser,
+    ) -> Result<Resource, TargetError> {
+        let body = render::update(self.dialect, current, user, Blanks::LeftOut)?;
+        let operations = difference::operations(self.dialect, current.raw(), &body);
+        if operations.is_empty() {
+            return self.same(account.id(), current.clone());
+        }
+        let sent = personal(user).into_iter().chain(json::texts(current.raw())).collect();
+        if self.has_patch().await? {
+            self.send_patch(account, operations, sent).await
+        } else {
+            self.put(account, body, sent).await
+        }
+    }
+
+    /// Switches an account on or off, and changes nothing else. Workplace's documented way is a PUT of nothing but
+    /// `active`; a target that finds that too little is asked by PATCH. Where PUT replaces, PATCH comes first, and
+    /// without it the account is read and sent back whole.
     pub async fn set_active(&self, account: &OwnedAccount, active: bool) -> Result<Resource, TargetError> {
-        match self.put(account, render::activation(self.dialect, active), Vec::new()).await {
-            Err(TargetError::Rejected { .. }) if self.dialect.has_patch => {
-                self.send_patch(account, vec![patch::activation(active)], Vec::new()).await
+        let by_patch = || self.send_patch(account, vec![patch::activation(active)], Vec::new());
+        match self.dialect.put {
+            Put::Merges => {
+                match self.put(account, render::activation(self.dialect, active), Vec::new()).await {
+                    Err(TargetError::Rejected { .. }) if self.has_patch().await? => by_patch().await,
+                    answer => answer,
+                }
             }
-            answer => answer,
+            Put::Replaces if self.has_patch().await? => by_patch().await,
+            Put::Replaces => {
+                let current = self.fetch(account.id()).await?;
+                let body = render::whole_activation(self.dialect, &current, active);
+                self.put(account, body, json::texts(current.raw()).collect()).await
+            }
+        }
+    }
+
+    /// Whether the target has PATCH. Where only its configuration can tell, it is asked once for the life of this client;
+    /// a target without one, or with one that doesn't say, is taken to have PUT alone, as every server has.
+    async fn has_patch(&self) -> Result<bool, TargetError> {
+        match self.dialect.patch {
+            Patch::Always => Ok(true),
+            Patch::Never => Ok(false),
+            Patch::Announced => {
+                self.announces_patch.get_or_try_init(|| self.fetch_announcement()).await.copied()
+            }
+        }
+    }
+
+    async fn fetch_announcement(&self) -> Result<bool, TargetError> {
+        let url = self.transport.service_provider_config();
+        let call = Call { method: Method::GET, url, body: None, sent: Vec::new() };
+        match self.transport.call(&call).await.map_err(TargetError::from) {
+            Ok(Body::Json(config)) => Ok(parse::supports_patch(&config)),
+            Ok(_)
+            | Err(TargetError::NotFound | TargetError::Rejected { .. } | TargetError::Malformed { .. }) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -215,7 +288,7 @@ impl Target {
         account: &OwnedAccount,
         operations: &[PatchOperation],
     ) -> Result<Resource, TargetError> {
-        if !self.dialect.has_patch {
+        if !self.has_patch().await? {
             let detail = format!("the {} dialect has no PATCH", self.dialect.name());
             return Err(TargetError::Rejected { attribute: None, detail });
         }

@@ -23,6 +23,22 @@ pub(crate) fn list<'a>(object: &'a Object, name: &str) -> &'a [Value] {
     member(object, name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// All texts in a resource that may be about a person: everything but what says of which form or type something is.
+pub(crate) fn texts(object: &Object) -> impl Iterator<Item = &str> {
+    let is_form = |name: &str| matches!(name, "schemas" | "meta" | "type" | "id");
+    object.iter().filter(move |(name, _)| !is_form(name)).flat_map(|(_, value)| texts_of(value))
+}
+
+/// A parsed text is nested less deeply than what the parser takes, so this ends.
+fn texts_of(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text.as_str()],
+        Value::Array(elements) => elements.iter().flat_map(texts_of).collect(),
+        Value::Object(parts) => texts(parts).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
 /// Text that says something; numbers are taken as they are written.
 pub(crate) fn text(value: &Value) -> Option<String> {
     match value {

@@ -2,23 +2,26 @@
 //!
 //! [`Target`] is the client. It looks accounts up, creates, updates, deactivates and deletes them, one call at a
 //! time. [`Dialect`] is data: which attributes there are, where each of them stands in the JSON, what PUT does,
-//! how a value is cleared. Workplace is the first dialect; another one is another table, not another client.
+//! how a value is cleared. Workplace is the first; another one is another table, not another client.
 //!
 //! What comes back is an [`Account`](model::Account) in the same names and values that a mapping yields, so that
 //! the two can be compared, or a [`TargetError`] that says what the answer *means*: policy (wait, park the user,
 //! stop everything) depends on that meaning, never on a status code.
 //!
-//! Three rules shape the bodies that are sent, because nobody has recorded how far the server merges:
+//! Three rules shape the bodies that are sent:
 //!
-//! - only what is mapped is sent, so that nothing else can be lost or overwritten;
-//! - what has several values or parts (phone numbers, the name) is sent whole, with the unmapped ones as they are;
+//! - what nobody mapped must survive. Where PUT merges, only what is mapped is sent. Where it replaces, a PATCH says
+//!   what differs, or, without PATCH, all that was read goes back with the changes in it;
+//! - what has several values or parts (phone numbers, the name) is sent whole to a server that merges, with the unmapped
+//!   ones as they are, because nobody has recorded how far it merges;
 //! - an account can only be changed by who holds an [`OwnedAccount`](model::OwnedAccount).
 //!
 //! Comments give the weight of a fact as **\[doc\]** (Meta's or an identity vendor's documentation),
 //! **\[sample\]** (Meta's published samples), **\[seen\]** (a client that ran against the live API relied on it) or
 //! **\[inferred\]** (our conclusion).
 //!
-//! There is no clock here and no environment: time is only waited for and measured, and proxies and other
+//! There is no clock here and no environment: time is waited for, measured and asked of whoever opens a target
+//! ([`TargetOptions::now`]), and proxies and other
 //! surroundings are not picked up silently. Where credentials are kept is not known here either: whoever opens a
 //! target says how to get new ones ([`Target::with_renewal`]).
 
@@ -29,6 +32,7 @@ mod errors;
 mod options;
 mod resource;
 
+mod difference;
 mod patch;
 mod render;
 
@@ -36,6 +40,7 @@ mod lists;
 mod parse;
 
 mod access;
+mod proof;
 mod tally;
 mod transport;
 

@@ -42,7 +42,11 @@ impl Answered<'_> {
         if self.status == 429 || code_is(&THROTTLED) {
             return Some(TargetError::RateLimited { retry_after: retry_after(self.headers) });
         }
-        if self.status == 401 || code_is(&[TOKEN]) || lacks_permission(&complaint) {
+        if self.status == 401
+            || code_is(&[TOKEN])
+            || lacks_permission(&complaint)
+            || self.is_about_the_proof(&complaint)
+        {
             return Some(TargetError::Unauthorized { detail: detail() });
         }
         let is_html = *self.body == Body::Html;
@@ -60,6 +64,13 @@ impl Answered<'_> {
             }
             _ => TargetError::Rejected { attribute: objected(dialect, &complaint), detail: detail() },
         })
+    }
+
+    /// Whether a refusal is about the app secret proof. With which status and code it comes is not recorded, but no
+    /// user can have done it, and new credentials may help.
+    fn is_about_the_proof(&self, complaint: &Complaint) -> bool {
+        let detail = complaint.detail.as_deref().unwrap_or_default().to_lowercase();
+        (400..500).contains(&self.status) && detail.contains("appsecret")
     }
 
     fn detail(&self, complaint: &Complaint, redactor: &Redactor<'_>) -> String {
@@ -242,6 +253,18 @@ mod tests {
         for body in ["", r#"{"detail":"no"}"#] {
             assert_eq!(kind(&answer(Asked::ToRead, 403, &[], body)), "unauthorized");
         }
+    }
+
+    #[test]
+    fn a_refused_proof_is_nobodys_fault() {
+        for status in [400, 401, 403, 412] {
+            check(
+                status,
+                r#"{"error":{"message":"Invalid appsecret_proof provided in the API argument","code":100}}"#,
+                "unauthorized",
+            );
+        }
+        check(500, r#"{"detail":"appsecret_proof: internal error"}"#, "unavailable");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::UnixSeconds;
 use secrecy::SecretString;
 
 /// What proves that we may.
@@ -9,8 +10,8 @@ use secrecy::SecretString;
 pub struct Credentials {
     /// The integration's access token, sent as bearer token with every call.
     pub access_token: SecretString,
-    /// The integration's app secret. It is kept and not yet used: an integration that *requires* the app secret
-    /// proof refuses our calls, which shows as [`TargetError::Unauthorized`](crate::TargetError::Unauthorized).
+    /// The integration's app secret. With it every call carries an app secret proof, which an integration may require
+    /// \[seen\]. A blank one is none. It is itself never sent.
     pub app_secret: Option<SecretString>,
 }
 
@@ -23,6 +24,8 @@ pub struct TargetOptions {
     pub timeout: Duration,
     /// How often a call is tried.
     pub retry: Retry,
+    /// The time, which goes into the app secret proof. Time is a parameter here as everywhere.
+    pub now: fn() -> UnixSeconds,
 }
 
 /// How often a call is tried, and how long the pauses are. They double from one attempt to the next. A target that

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{DesiredUser, Managed, TargetAttribute, Value};
+use model::{DesiredUser, Managed, TargetAttribute, Value, ValueKind};
 use serde_json::{Value as Json, json};
 
 use crate::dialect::{Clear, Field, IdForm, Path, Put};
@@ -57,7 +57,11 @@ pub(crate) fn update(
             Managed::Clear => {}
         }
     }
-    carry_extensions(dialect, current, &mut writes);
+    match dialect.put {
+        Put::Merges => carry_extensions(dialect, current, &mut writes),
+        // They go back as they were read.
+        Put::Replaces => {}
+    }
     Ok(Rendering { dialect, current: Some(current.raw()), blanks }.body(user, &writes))
 }
 
@@ -81,6 +85,14 @@ fn carry_extensions<'a>(dialect: &Dialect, current: &'a Resource, writes: &mut W
 pub(crate) fn activation(dialect: &Dialect, active: bool) -> Object {
     let mut body = Object::new();
     body.insert("schemas".to_owned(), json!([dialect.core]));
+    body.insert("active".to_owned(), json!(active));
+    body
+}
+
+/// The body that switches an account on or off where PUT replaces: all that was read, and `active`.
+pub(crate) fn whole_activation(dialect: &Dialect, current: &Resource, active: bool) -> Object {
+    let mut body = current.raw().clone();
+    body.retain(|name, _| name == "schemas" || !dialect.read_only.contains(&name.as_str()));
     body.insert("active".to_owned(), json!(active));
     body
 }
@@ -173,6 +185,10 @@ impl Rendering<'_> {
                 Path::Part { of, part } => {
                     let there = json::object(&content, of).cloned();
                     let mut parts = there.unwrap_or_else(|| self.known_parts(field, of, before));
+                    if field.kind == ValueKind::Reference && parts.get(part) != change.as_ref() {
+                        // What stands beside an account's id, a name or an address, belongs to that account.
+                        parts.clear();
+                    }
                     apply(&mut parts, part, change);
                     content.insert(of.to_owned(), Json::Object(parts));
                 }

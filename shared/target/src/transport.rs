@@ -1,10 +1,11 @@
 //! One call over HTTP, repeated where that is allowed.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::Retryable;
-use model::AccountId;
+use model::{AccountId, UnixSeconds};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, Url, redirect};
 use tracing::debug;
@@ -16,6 +17,7 @@ use crate::errors::TargetError;
 use crate::json::Object;
 use crate::meaning::{Answered, Asked};
 use crate::options::{Credentials, Retry, TargetOptions};
+use crate::proof::Proof;
 use crate::redact::Redactor;
 use crate::retry::Repeatable;
 use crate::tally::Tally;
@@ -57,9 +59,10 @@ impl From<TargetError> for Failure {
 pub(crate) struct Transport {
     dialect: &'static Dialect,
     client: Client,
-    users: Url,
+    base: Url,
     retry: Retry,
     timeout: Duration,
+    now: fn() -> UnixSeconds,
     pub(crate) access: Access,
     pub(crate) tally: Tally,
 }
@@ -70,8 +73,8 @@ impl Transport {
         options: TargetOptions,
         credentials: Credentials,
     ) -> Result<Self, TargetError> {
-        let TargetOptions { url, timeout, retry } = options;
-        let users = users(&url)?;
+        let TargetOptions { url, timeout, retry, now } = options;
+        let base = base(&url)?;
         let access = Access::new(&credentials)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/scim+json, application/json"));
@@ -85,11 +88,17 @@ impl Transport {
             .no_proxy()
             .build()
             .map_err(|error| TargetError::Unavailable { detail: why(error) })?;
-        Ok(Self { dialect, client, users, retry, timeout, access, tally: Tally::default() })
+        Ok(Self { dialect, client, base, retry, timeout, now, access, tally: Tally::default() })
     }
 
+    /// The address of the accounts.
     pub(crate) fn users(&self) -> Url {
-        self.users.clone()
+        under(&self.base, "Users")
+    }
+
+    /// Where the server says what it can do (RFC 7644, section 4).
+    pub(crate) fn service_provider_config(&self) -> Url {
+        under(&self.base, "ServiceProviderConfig")
     }
 
     /// The address of one account.
@@ -144,15 +153,16 @@ impl Transport {
 
     async fn exchange(&self, token: &Token, call: &Call<'_>, asked: Asked) -> Result<Body, Failure> {
         let Call { method, url, body, sent } = call;
-        let mut request =
-            self.client.request(method.clone(), url.clone()).header(AUTHORIZATION, token.header());
+        let proof = token.proof((self.now)());
+        let url = proof.as_ref().map_or_else(|| url.clone(), |proof| proof.added_to(url));
+        let mut request = self.client.request(method.clone(), url).header(AUTHORIZATION, token.header());
         if let Some(body) = body {
             let json = serde_json::Value::Object(body.clone()).to_string();
             request = request.header(CONTENT_TYPE, "application/scim+json").body(json);
         }
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Err(self.unanswered(method, error)),
+            Err(error) => return Err(self.unanswered(method, proof.as_ref(), error)),
         };
         let status = response.status().as_u16();
         debug!(http.method = %method, http.status = status, "target answered");
@@ -160,12 +170,14 @@ impl Transport {
         let headers = response.headers().clone();
         let body = match read(response).await {
             Ok(body) => body,
-            Err(error) if (200..300).contains(&status) => return Err(self.unanswered(method, error)),
+            Err(error) if (200..300).contains(&status) => {
+                return Err(self.unanswered(method, proof.as_ref(), error));
+            }
             // The status says enough.
             Err(_) => Body::Other,
         };
         let tokens = self.access.known();
-        let redactor = Redactor::new(tokens.iter().map(|token| token.expose()), sent.iter().copied());
+        let redactor = Redactor::new(secrets(&tokens, proof.as_ref()), sent.iter().copied());
         let answered = Answered { asked, status, headers: &headers, body: &body };
         match answered.error(self.dialect, &redactor) {
             None => Ok(body),
@@ -173,16 +185,21 @@ impl Transport {
         }
     }
 
-    fn unanswered(&self, method: &Method, error: reqwest::Error) -> Failure {
+    fn unanswered(&self, method: &Method, proof: Option<&Proof>, error: reqwest::Error) -> Failure {
         debug!(http.method = %method, "target did not answer");
         let detail = if error.is_timeout() {
             format!("no answer within {} s", self.timeout.as_secs_f32())
         } else {
             let tokens = self.access.known();
-            Redactor::new(tokens.iter().map(|token| token.expose()), []).clean(&why(error))
+            Redactor::new(secrets(&tokens, proof), []).clean(&why(error))
         };
         TargetError::Unavailable { detail }.into()
     }
+}
+
+/// What no text may repeat: all that is known of the credentials, and the proof that was made of them for this attempt.
+fn secrets<'a>(tokens: &'a [Arc<Token>], proof: Option<&'a Proof>) -> impl Iterator<Item = &'a str> {
+    tokens.iter().flat_map(|token| token.secrets()).chain(proof.map(Proof::expose))
 }
 
 /// Reads a body, but not endlessly.
@@ -213,10 +230,19 @@ fn why(error: reqwest::Error) -> String {
     said
 }
 
-/// The address of the accounts under a base that is fit to send a token to.
-fn users(base: &str) -> Result<Url, TargetError> {
+/// The address of something under a base, which has been found to have a path.
+fn under(base: &Url, name: &str) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().push(name);
+    }
+    url
+}
+
+/// A base that is fit to send a token to.
+fn base(base: &str) -> Result<Url, TargetError> {
     let invalid = |reason: &str| TargetError::InvalidUrl { reason: reason.to_owned() };
-    let mut url = Url::parse(base.trim()).map_err(|error| invalid(&error.to_string()))?;
+    let url = Url::parse(base.trim()).map_err(|error| invalid(&error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(invalid("it holds a user name or a password; credentials belong in the secret"));
     }
@@ -229,7 +255,9 @@ fn users(base: &str) -> Result<Url, TargetError> {
         "http" => return Err(TargetError::Insecure { url: base.trim().to_owned() }),
         _ => return Err(invalid("it must begin with https://")),
     }
-    url.path_segments_mut().map_err(|()| invalid("it has no host"))?.pop_if_empty().push("Users");
+    if url.cannot_be_a_base() {
+        return Err(invalid("it has no host"));
+    }
     Ok(url)
 }
 
@@ -245,7 +273,7 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let users = |base: &str| users(base).map(|url| url.to_string());
+        let users = |text: &str| base(text).map(|url| under(&url, "Users").to_string());
         assert_eq!(users("https://scim.workplace.com").unwrap(), "https://scim.workplace.com/Users");
         assert_eq!(users(" https://x.test/scim/v2/ ").unwrap(), "https://x.test/scim/v2/Users");
         for loopback in ["http://127.0.0.1:80", "http://127.9.9.9", "http://localhost:1", "http://[::1]:8"] {

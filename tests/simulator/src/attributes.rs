@@ -7,19 +7,20 @@ use serde_json::{Map, Value};
 
 use crate::{
     accounts::Attributes,
-    options::{Blank, IdForm, Options, Product, Undeclared, Unknown},
+    options::{Blank, IdForm, Options, Undeclared, Unknown},
     reply::Refusal,
     schema::{self, Attribute, CORE, Kind},
+    spelling,
 };
 
 /// Judges a resource that was sent whole, by POST or PUT.
 pub(crate) fn accept_resource(body: &Attributes, options: &Options) -> Result<Attributes, Refusal> {
-    let declared = declared_schemas(body)?;
-    let mut body = body.clone();
+    let mut body = spelling::received(body, options.product)?;
+    let declared: Vec<String> = declared_schemas(&body)?.into_iter().map(str::to_owned).collect();
     let undeclared: Vec<String> = body
         .keys()
         .filter(|name| schema::is_extension(name) && !schema::is_read_only(name))
-        .filter(|name| !declared.contains(&name.as_str()))
+        .filter(|name| !declared.contains(name))
         .cloned()
         .collect();
     match options.undeclared_extensions {
@@ -74,14 +75,14 @@ fn accept_parts(
     Ok(accepted)
 }
 
-/// Workplace may have extensions that are not recorded, such as the frontline one: they are kept as they come.
+/// Extensions that are not in the table are kept as they come, where the product has any.
 fn accept_unknown(
     name: &str,
     value: &Value,
     place: &str,
     options: &Options,
 ) -> Result<Option<Value>, Refusal> {
-    if options.product == Product::Workplace && schema::is_extension(name) {
+    if options.product.keeps_unknown_extensions() && schema::is_extension(name) {
         return match value {
             Value::Object(_) => Ok(Some(value.clone())),
             Value::Null => blank(options.null, place),

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Map, Value};
 
-use crate::reply::Refusal;
+use crate::{options::Product, reply::Refusal};
 
 /// Far above any account, far below what could hurt.
 const BODY_LIMIT: usize = 1 << 20;
@@ -59,8 +59,10 @@ impl Call {
         matches!(self.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE")
     }
 
-    pub(crate) fn segments(&self) -> Vec<&str> {
-        self.path.trim_matches('/').split('/').collect()
+    /// The pieces of the path under the base path; none for a path that is elsewhere.
+    pub(crate) fn segments(&self, product: Product) -> Vec<&str> {
+        let under = self.path.strip_prefix(product.base_path()).filter(|path| path.starts_with('/'));
+        under.map(|path| path.trim_matches('/').split('/').collect()).unwrap_or_default()
     }
 
     pub(crate) fn json(&self) -> Option<&Value> {

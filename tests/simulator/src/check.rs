@@ -20,6 +20,9 @@ pub(crate) fn check(
     let old = before.map_or(&empty, |account| &account.attributes);
     let own_id = before.map(|account| account.id);
 
+    if !options.product.insists_on_names() && user_name(after).is_none() {
+        return Err(Refusal::invalid_value("userName: is required"));
+    }
     let had_key = before.is_none() || user_name(old).or(external_id(old)).is_some();
     if had_key && user_name(after).or(external_id(after)).is_none() {
         return Err(Refusal::invalid_value("userName: is required where there is no externalId"));
@@ -27,7 +30,9 @@ pub(crate) fn check(
     if let Some(name) = user_name(after)
         && user_name(old) != Some(name)
     {
-        check_user_name(name, options)?;
+        if options.product.insists_on_names() {
+            check_user_name(name, options)?;
+        }
         if is_other(accounts.with_user_name(name), own_id) {
             return Err(Refusal::duplicate("userName", options));
         }
@@ -39,7 +44,7 @@ pub(crate) fn check(
         return Err(Refusal::duplicate("externalId", options));
     }
     let had_name = before.is_none() || formatted_name(old).is_some();
-    if had_name && formatted_name(after).is_none() {
+    if options.product.insists_on_names() && had_name && formatted_name(after).is_none() {
         return Err(Refusal::invalid_value("name.formatted: is required"));
     }
     if options.manager_must_exist

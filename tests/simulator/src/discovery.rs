@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::options::Options;
 
-/// RFC 7643's form; the live body is not recorded.
+/// RFC 7643's form; Workplace's live body is not recorded.
 pub(crate) fn service_provider_config(options: &Options) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],

@@ -49,7 +49,7 @@ impl Filter {
         };
         match comparison.attribute.to_ascii_lowercase().as_str() {
             "username" => Ok(Self::UserName(value)),
-            "externalid" if product == Product::Workplace => Ok(Self::ExternalId(value)),
+            "externalid" if product.filters_on_external_id() => Ok(Self::ExternalId(value)),
             _ => Err(refuse("this attribute can't be filtered on")),
         }
     }

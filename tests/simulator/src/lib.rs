@@ -1,8 +1,8 @@
 //! A Workplace account server to develop and test against.
 //!
-//! The simulator speaks the SCIM v2 dialect of Workplace (and of Meta Admin Center) over real HTTP,
-//! keeps its accounts in memory, and can be told to misbehave. It exists because the API's documentation
-//! leaves gaps: a client that has only met one guess at an answer is not tested. So every fact that
+//! The simulator speaks the SCIM v2 dialect of Workplace (and of Meta Admin Center, v1, and plain RFC 7644) over
+//! real HTTP, keeps its accounts in memory, and can be told to misbehave. It exists because the API's
+//! documentation leaves gaps: a client that has only met one guess at an answer is not tested. So every fact that
 //! is not certain is a switch in [`Options`], and the defaults are what is documented.
 //!
 //! Facts carry the weight of their source, here and in the comments below:
@@ -55,6 +55,7 @@ mod http;
 
 mod call;
 mod faults;
+mod proof;
 mod requests;
 mod state;
 
@@ -67,6 +68,7 @@ mod merge;
 mod patch;
 mod path;
 mod schema;
+mod spelling;
 
 mod accounts;
 mod discovery;

@@ -16,6 +16,9 @@ struct Arguments {
     /// The token that callers must bring.
     #[arg(long, default_value = "simulator-token")]
     token: String,
+    /// The app secret that callers must prove to know. Without, a proof is not looked at.
+    #[arg(long, value_name = "SECRET")]
+    app_secret: Option<String>,
     /// JSON file with the accounts to start with: a list of resources.
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
@@ -57,6 +60,7 @@ async fn main() -> anyhow::Result<()> {
     let simulator = Simulator::start(Options {
         port: arguments.port,
         token: arguments.token,
+        app_secret: arguments.app_secret,
         product: arguments.product,
         put: arguments.put,
         empty_string: arguments.empty_string,

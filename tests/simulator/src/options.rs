@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::proof;
+
 /// How the simulated server behaves; the default is what is documented.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -9,6 +11,12 @@ pub struct Options {
     pub port: u16,
     /// The token that callers must bring.
     pub token: String,
+    /// The app secret that callers must prove to know; none means that a proof is not looked at \[seen\].
+    pub app_secret: Option<String>,
+    /// The status that answers a missing, wrong or old proof. Not recorded.
+    pub bad_proof_status: u16,
+    /// The server's clock, in Unix seconds: a proof is good for five minutes of it. How long is not recorded.
+    pub clock: fn() -> i64,
     /// Which product answers: it decides which attributes exist.
     pub product: Product,
     /// Resources on a page when the caller gives no `count`: 10 \[sample\].
@@ -60,6 +68,9 @@ impl Default for Options {
         Self {
             port: 0,
             token: "simulator-token".to_owned(),
+            app_secret: None,
+            bad_proof_status: 400,
+            clock: proof::clock,
             product: Product::Workplace,
             page_default: 10,
             page_max: 100,
@@ -92,6 +103,24 @@ impl Options {
         Self { product: Product::AdminCenter, ..Self::default() }
     }
 
+    /// Workplace's SCIM v1: other names, another base path, no PATCH \[doc\].
+    pub fn v1() -> Self {
+        Self { product: Product::WorkplaceV1, patch: false, ..Self::default() }
+    }
+
+    /// Any server that keeps to RFC 7643 and RFC 7644.
+    pub fn scim2() -> Self {
+        Self {
+            product: Product::Scim2,
+            ids: IdForm::Text,
+            put: PutRule::Replace,
+            error_shape: ErrorShape::Scim,
+            mirror_emails: false,
+            unknown_fields: false,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn is_verified(&self, domain: &str) -> bool {
         self.verified_domains.is_empty()
             || self.verified_domains.iter().any(|verified| verified.eq_ignore_ascii_case(domain))
@@ -105,6 +134,63 @@ pub enum Product {
     Workplace,
     /// Meta Admin Center: no manager, no Facebook extensions, and only `userName` can be filtered on.
     AdminCenter,
+    /// Workplace's SCIM v1: v1's URNs and names, and resources under `/scim/v1`.
+    WorkplaceV1,
+    /// None of Meta's: RFC 7643's attributes without Facebook's extensions, resources under `/scim/v2`, and DELETE that
+    /// deletes.
+    Scim2,
+}
+
+impl Product {
+    /// What comes before `/Users` \[doc\].
+    pub(crate) fn base_path(self) -> &'static str {
+        match self {
+            Self::Workplace | Self::AdminCenter => "",
+            Self::WorkplaceV1 => "/scim/v1",
+            Self::Scim2 => "/scim/v2",
+        }
+    }
+
+    /// Whether the product has Facebook's extensions \[doc\].
+    pub(crate) fn has_extensions_of_facebook(self) -> bool {
+        match self {
+            Self::Workplace | Self::WorkplaceV1 => true,
+            Self::AdminCenter | Self::Scim2 => false,
+        }
+    }
+
+    /// Whether extensions are kept that the schema doesn't know. Workplace may have some that are not recorded, such as
+    /// the frontline one, and so may any server.
+    pub(crate) fn keeps_unknown_extensions(self) -> bool {
+        match self {
+            Self::Workplace | Self::WorkplaceV1 | Self::Scim2 => true,
+            Self::AdminCenter => false,
+        }
+    }
+
+    /// Whether an account is deleted whether or not its person has taken it over (RFC 7644, 3.6).
+    pub(crate) fn deletes_always(self) -> bool {
+        match self {
+            Self::Workplace | Self::WorkplaceV1 | Self::AdminCenter => false,
+            Self::Scim2 => true,
+        }
+    }
+
+    /// Whether names are Workplace's: a `userName` of e-mail form or an `externalId`, and `name.formatted` \[doc\].
+    pub(crate) fn insists_on_names(self) -> bool {
+        match self {
+            Self::Workplace | Self::WorkplaceV1 | Self::AdminCenter => true,
+            Self::Scim2 => false,
+        }
+    }
+
+    /// Whether accounts are found by `externalId` \[doc\].
+    pub(crate) fn filters_on_external_id(self) -> bool {
+        match self {
+            Self::Workplace | Self::WorkplaceV1 | Self::Scim2 => true,
+            Self::AdminCenter => false,
+        }
+    }
 }
 
 /// A list that has nothing to list.

@@ -7,6 +7,8 @@ use crate::options::{ErrorShape, Options};
 
 /// Graph's code for a token that is no longer good \[doc\].
 pub(crate) const TOKEN_INVALID: i64 = 190;
+/// Graph's code for an argument that is no good, the app secret proof among them \[inferred\].
+pub(crate) const PROOF_INVALID: i64 = 100;
 /// The code that is named for a `userName` in a domain that the tenant hasn't verified \[doc\].
 pub(crate) const DOMAIN_UNVERIFIED: i64 = 1_789_003;
 
@@ -106,6 +108,15 @@ impl Refusal {
             shape: Some(ErrorShape::Graph),
             code: TOKEN_INVALID,
             ..Self::new(401, "Invalid OAuth access token")
+        }
+    }
+
+    /// So is the proof \[inferred\].
+    pub(crate) fn proof(detail: &str, options: &Options) -> Self {
+        Self {
+            shape: Some(ErrorShape::Graph),
+            code: PROOF_INVALID,
+            ..Self::new(options.bad_proof_status, detail)
         }
     }
 

@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     accounts::{Account, Attributes},
-    options::{DateForm, IdForm, Options, Product},
+    options::{DateForm, IdForm, Options},
     schema::{ACCOUNT_STATUS, CORE, ENTERPRISE, is_extension},
+    spelling,
 };
 
 /// Every account was invited at the same moment: answers are the same in every run.
@@ -29,7 +30,7 @@ pub(crate) fn render(account: &Account, options: &Options) -> Value {
     {
         *manager = render_id(id, options.ids);
     }
-    if options.product == Product::Workplace {
+    if options.product.has_extensions_of_facebook() {
         resource.insert(ACCOUNT_STATUS.to_owned(), status(account, options.dates));
     }
     let extensions = resource.keys().filter(|name| is_extension(name));
@@ -40,7 +41,7 @@ pub(crate) fn render(account: &Account, options: &Options) -> Value {
     if options.unknown_fields {
         add_unknown_fields(&mut resource);
     }
-    Value::Object(resource)
+    Value::Object(spelling::sent(resource, options.product))
 }
 
 fn render_id(id: u64, form: IdForm) -> Value {

@@ -105,6 +105,48 @@ static WORKPLACE: &[Attribute] = &[
     attribute(AUTH_METHOD, Kind::Object(&[attribute("authMethod", Kind::OneOf(&["password", "sso"]))])),
 ];
 
+/// RFC 7643's, sections 4.1 and 4.3, as far as a directory can say anything of them.
+static SCIM2: &[Attribute] = &[
+    text("userName"),
+    text("externalId"),
+    attribute(
+        "name",
+        Kind::Object(&[
+            text("formatted"),
+            text("givenName"),
+            text("familyName"),
+            text("middleName"),
+            text("honorificPrefix"),
+            text("honorificSuffix"),
+        ]),
+    ),
+    attribute("active", Kind::Flag),
+    text("displayName"),
+    text("nickName"),
+    text("profileUrl"),
+    text("title"),
+    text("userType"),
+    text("preferredLanguage"),
+    text("locale"),
+    text("timezone"),
+    attribute("emails", Kind::List(VALUES)),
+    attribute("phoneNumbers", Kind::List(VALUES)),
+    attribute("ims", Kind::List(VALUES)),
+    attribute("addresses", Kind::List(ADDRESS)),
+    attribute("photos", Kind::List(VALUES)),
+    attribute(
+        ENTERPRISE,
+        Kind::Object(&[
+            text("employeeNumber"),
+            text("costCenter"),
+            text("organization"),
+            text("division"),
+            text("department"),
+            attribute("manager", Kind::Object(&[text("value"), text("$ref"), text("displayName")])),
+        ]),
+    ),
+];
+
 /// What Meta Admin Center accepts \[doc\].
 static ADMIN_CENTER: &[Attribute] = &[
     text("userName"),
@@ -121,8 +163,10 @@ static ADMIN_CENTER: &[Attribute] = &[
 
 pub(crate) fn attributes(product: Product) -> &'static [Attribute] {
     match product {
-        Product::Workplace => WORKPLACE,
+        // v1 has the same under other names.
+        Product::Workplace | Product::WorkplaceV1 => WORKPLACE,
         Product::AdminCenter => ADMIN_CENTER,
+        Product::Scim2 => SCIM2,
     }
 }
 

@@ -55,9 +55,10 @@ impl Simulator {
         Ok(Simulator { address, shared, _running: running })
     }
 
-    /// Where it listens, such as `http://127.0.0.1:8080`.
+    /// The base of its API, such as `http://127.0.0.1:8080`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let base_path = self.shared.lock().options.product.base_path();
+        format!("http://{}{base_path}", self.address)
     }
 
     /// The token that callers must bring now.
@@ -68,6 +69,11 @@ impl Simulator {
     /// Rotates the token: the old one is refused from now on.
     pub fn set_token(&self, token: &str) {
         self.change_options(|options| options.token = token.to_owned());
+    }
+
+    /// Demands proofs of this app secret from now on, and of no other.
+    pub fn set_app_secret(&self, app_secret: &str) {
+        self.change_options(|options| options.app_secret = Some(app_secret.to_owned()));
     }
 
     /// Changes how it behaves from now on; the port stays.
@@ -89,6 +95,7 @@ impl Simulator {
 
     /// Puts an account there as if it always was, unchecked, and tells its id.
     ///
+    /// It is written in v2's names, whatever the product speaks.
     /// The resource's own id is kept, its account status too. An account that has the same id, `userName` or
     /// `externalId` makes way.
     pub fn seed(&self, resource: Value) -> u64 {

@@ -10,7 +10,8 @@ use crate::{
     discovery,
     faults::{Effect, Faults},
     filter::Comparison,
-    options::Options,
+    options::{Options, Product},
+    proof,
     reply::{Content, Refusal, Reply},
     requests::Request,
     schema,
@@ -79,14 +80,19 @@ impl State {
         if call.bearer.as_ref() != Some(&options.token) {
             return Err(Refusal::token());
         }
-        match (call.method.as_str(), call.segments().as_slice()) {
+        proof::check(call, options)?;
+        match (call.method.as_str(), call.segments(options.product).as_slice()) {
             ("GET", ["Users"]) => users::list(call, accounts, options),
             ("POST", ["Users"]) => users::create(call, accounts, options),
             ("GET", ["Users", id]) => users::read(id, accounts, options),
             ("PUT", ["Users", id]) => users::put(id, call, accounts, options),
             ("PATCH", ["Users", id]) => users::patch(id, call, accounts, options),
-            ("DELETE", ["Users", id]) => users::delete(id, accounts),
-            ("GET", ["ServiceProviderConfigs"]) => {
+            ("DELETE", ["Users", id]) => users::delete(id, accounts, options),
+            ("GET", ["ServiceProviderConfigs"]) if options.product != Product::Scim2 => {
+                Ok(Outcome::read(discovery::service_provider_config(options)))
+            }
+            // RFC 7644, section 4.
+            ("GET", ["ServiceProviderConfig"]) if options.product == Product::Scim2 => {
                 Ok(Outcome::read(discovery::service_provider_config(options)))
             }
             ("GET", ["Schemas", "Users"]) => Ok(Outcome::read(schema::describe(options.product))),
@@ -123,7 +129,7 @@ impl State {
         let filter = call.query.get("filter").and_then(|f| Comparison::parse(f));
         let filtered = filter.as_ref().and_then(|filter| filter.value.as_str());
         let sent = call.json().and_then(|body| body.get("userName")?.as_str());
-        let holder = match call.segments().as_slice() {
+        let holder = match call.segments(self.options.product).as_slice() {
             ["Users", id] => id.parse().ok().and_then(|id| self.accounts.get(id)),
             _ => None,
         };

@@ -117,15 +117,17 @@ pub(crate) fn patch(
     update(before.clone(), after, accounts, options)
 }
 
-/// Only an account that nobody has claimed can be deleted \[doc\].
-pub(crate) fn delete(id: &str, accounts: &mut Accounts) -> Result<Outcome, Refusal> {
+/// Workplace deletes only an account that nobody has claimed \[doc\].
+pub(crate) fn delete(id: &str, accounts: &mut Accounts, options: &Options) -> Result<Outcome, Refusal> {
     let account = find(id, accounts)?;
-    if account.claimed {
+    let deletes_always = options.product.deletes_always();
+    if account.claimed && !deletes_always {
         return Err(Refusal::new(412, "an account that has been claimed can't be deleted"));
     }
     let id = account.id;
     accounts.remove(id);
-    Ok(Outcome { reply: Reply::status(200).content(Content::Empty), changed: true })
+    let status = if deletes_always { 204 } else { 200 };
+    Ok(Outcome { reply: Reply::status(status).content(Content::Empty), changed: true })
 }
 
 fn update(

@@ -188,7 +188,7 @@ impl TargetSettings {
     pub async fn open(&self, secrets: &Secrets, patience: Patience) -> Result<Target, OpenError> {
         let Patience { retry, longest_answer } = patience;
         let timeout = self.timeout.min(longest_answer);
-        let options = TargetOptions { url: self.url.clone(), timeout, retry };
+        let options = TargetOptions { url: self.url.clone(), timeout, retry, now: crate::now };
         let client = |secret| Target::new(self.dialect, options.clone(), credentials(secret));
         let target = match client(secrets.fetch_target(&self.secret).await?) {
             // It can't even be sent, an empty one say; somebody may have put that right.

@@ -135,9 +135,10 @@ pub enum MembershipWord {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetTable {
-    /// The dialect: `workplace`.
+    /// The dialect: `workplace`, `workplace-v1` for the API before it, which has no PATCH, or `scim2` for any server
+    /// that keeps to RFC 7644.
     pub kind: String,
-    /// The base URL, `https://scim.workplace.com` for Workplace.
+    /// The base URL, `https://scim.workplace.com` for Workplace, `https://www.workplace.com/scim/v1` for its v1.
     pub url: String,
     /// The access token: a Secrets Manager id, `env:NAME` or `file:PATH`, each holding
     /// `{"access_token": "…", "app_secret": "…"}` (`app_secret` optional).

@@ -154,3 +154,20 @@ fn the_committed_schema_is_current() {
         panic!("{} was out of date and has been written anew; commit it", path.display());
     }
 }
+
+#[test]
+fn each_dialect_is_taken_with_the_names_that_it_knows() {
+    for dialect in ["workplace", "workplace-v1", "scim2"] {
+        let text = GOOD.replace("kind = \"workplace\"", &format!("kind = {dialect:?}"));
+        let connection = check(&text).unwrap();
+        assert_eq!((connection.rules.dialect.as_str(), connection.target.dialect.name()), (dialect, dialect));
+    }
+    let v1_date = "\"urn:scim:schemas:extension:facebook:starttermdates:1.0:startDate\" = \"hired\"";
+    let with_date =
+        |dialect: &str| check(&format!("{}{v1_date}\n", GOOD.replace("\"workplace\"", dialect))).map(|_| ());
+    assert_eq!(with_date("\"workplace-v1\""), Ok(()));
+    for dialect in ["\"workplace\"", "\"scim2\""] {
+        let text = with_date(dialect).unwrap_err();
+        assert!(text.contains("target has no attribute of this name"), "{text}");
+    }
+}

@@ -1,6 +1,9 @@
 //! What one target's SCIM looks like, as data.
 
+mod common;
 mod field;
+
+mod scim2;
 mod workplace;
 
 use model::ValueKind;
@@ -24,8 +27,9 @@ pub struct Dialect {
     pub(crate) can_delete: Option<(&'static str, &'static str)>,
     /// What PUT does with what it isn't told.
     pub(crate) put: Put,
-    /// Whether there is PATCH.
-    pub(crate) has_patch: bool,
+    /// Whether there is PATCH. Where PUT replaces, it is the better way to change something, because what it doesn't
+    /// mention can't be lost.
+    pub(crate) patch: Patch,
     /// How a reference to an account is written.
     pub(crate) ids: IdForm,
     /// How many accounts are asked for at a time.
@@ -41,19 +45,29 @@ pub enum Put {
     Replaces,
 }
 
+/// Whether a server changes single attributes by PATCH.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patch {
+    /// It does.
+    Always,
+    /// It doesn't.
+    Never,
+    /// As its `ServiceProviderConfig` says (RFC 7643, section 5).
+    Announced,
+}
+
 /// How an account's id is written where another account refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdForm {
     /// As a JSON number when it is one, else as text.
     Number,
     /// Always as text.
-    #[cfg_attr(not(test), expect(dead_code, reason = "RFC 7643's form, for the dialects to come"))]
     Text,
 }
 
 /// A new dialect is a new line here and a table beside [`workplace`].
-static ALL: &[&Dialect] = &[&workplace::WORKPLACE];
-static NAMES: &[&str] = &[workplace::WORKPLACE.name];
+static ALL: &[&Dialect] = &[&workplace::WORKPLACE, &workplace::WORKPLACE_V1, &scim2::SCIM2];
+static NAMES: &[&str] = &[workplace::WORKPLACE.name, workplace::WORKPLACE_V1.name, scim2::SCIM2.name];
 
 impl Dialect {
     /// The dialect of this name.

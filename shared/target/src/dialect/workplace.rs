@@ -1,107 +1,113 @@
-//! Workplace from Meta, SCIM v2; Meta Admin Center serves a part of the same.
+//! Workplace from Meta, SCIM v2, and before it v1; Meta Admin Center serves a part of v2.
 //!
 //! Meta Admin Center takes fewer attributes than this table has \[doc\]. It is no dialect of its own: what it doesn't
 //! know is the administrator's to leave unmapped, and nothing else differs.
+//!
+//! | | `workplace` | `workplace-v1` | weight |
+//! | --- | --- | --- | --- |
+//! | base | `https://scim.workplace.com` | `https://www.workplace.com/scim/v1`, before that at `www.facebook.com` | \[doc\] |
+//! | URNs | RFC 7643's form | `urn:scim:schemas:…:1.0` | \[doc\] |
+//! | sign-in method | `authMethod` | `auth_method` | \[sample\] |
+//! | PUT | merges | merges | \[sample\] |
+//! | PATCH | yes | no | \[doc\] |
+//! | manager | `manager.managerId`, a number | the same | \[sample\] |
+//! | errors | any of three shapes | `Errors[]`, Graph's | \[doc\] |
+//!
+//! Without PATCH, v1 has one way less of clearing: what an empty text or leaving it out doesn't clear stays, and shows
+//! in the resource that an update gives back. The extension for frontline workers is in neither table: v2's URN is not
+//! recorded.
 
 use model::ValueKind;
 
-use super::{Clear, Dialect, Field, IdForm, Put};
+use super::common::{COMMON, enterprise, joined};
+use super::{Clear, Dialect, Field, IdForm, Patch, Put};
 
-const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-const DATES: &str = "urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User";
-const AUTH: &str = "urn:ietf:params:scim:schemas:extension:facebook:authmethod:2.0:User";
 const STATUS: &str = "urn:ietf:params:scim:schemas:extension:facebook:accountstatusdetails:2.0:User";
+const STATUS_V1: &str = "urn:scim:schemas:extension:facebook:accountstatusdetails:1.0";
+
+/// A mapping makes `name.formatted`, the required part \[doc\], of the others where it is not mapped.
+const NAMES: &[&str] = &["name.formatted", "name.givenName", "name.familyName"];
 
 pub(super) static WORKPLACE: Dialect = Dialect {
     name: "workplace",
-    core: CORE,
+    core: "urn:ietf:params:scim:schemas:core:2.0:User",
     fields: FIELDS,
-    // `name.formatted` is the required part \[doc\]; a mapping makes it of the others where it is not mapped.
-    one_of: &["name.formatted", "name.givenName", "name.familyName"],
+    one_of: NAMES,
     // An echoed account status or group membership is at best ignored \[seen\].
     read_only: &["schemas", "id", "meta", "groups", STATUS],
     can_delete: Some((STATUS, "canDelete")),
     // Meta's samples PUT `active` alone and lose nothing \[sample\].
     put: Put::Merges,
     // One use is recorded, a `replace` \[sample\].
-    has_patch: true,
+    patch: Patch::Always,
     // The manager is a number in v2 too \[sample\].
     ids: IdForm::Number,
     // As Meta's own exporter asks; the maximum is not recorded, and shorter pages are fine \[sample\].
     page_size: 100,
 };
 
-static FIELDS: &[Field] = &[
+pub(super) static WORKPLACE_V1: Dialect = Dialect {
+    name: "workplace-v1",
+    core: "urn:scim:schemas:core:1.0",
+    fields: FIELDS_V1,
+    read_only: &["schemas", "id", "meta", "groups", STATUS_V1],
+    can_delete: Some((STATUS_V1, "canDelete")),
+    // On v2 only \[doc\].
+    patch: Patch::Never,
+    ..WORKPLACE
+};
+
+static FIELDS: &[Field] = &joined::<{ CORE.len() + COMMON.len() + 9 }>(&[
+    CORE,
+    COMMON,
+    &enterprise("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", MANAGER),
+    &[
+        start_date("urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User:startDate")
+            .of("urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User"),
+        term_date("urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User:termDate")
+            .of("urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User"),
+        auth_method("urn:ietf:params:scim:schemas:extension:facebook:authmethod:2.0:User:authMethod")
+            .at("authMethod")
+            .of("urn:ietf:params:scim:schemas:extension:facebook:authmethod:2.0:User"),
+    ],
+]);
+
+static FIELDS_V1: &[Field] = &joined::<{ CORE.len() + COMMON.len() + 9 }>(&[
+    CORE,
+    COMMON,
+    &enterprise("urn:scim:schemas:extension:enterprise:1.0", MANAGER),
+    &[
+        start_date("urn:scim:schemas:extension:facebook:starttermdates:1.0:startDate")
+            .of("urn:scim:schemas:extension:facebook:starttermdates:1.0"),
+        term_date("urn:scim:schemas:extension:facebook:starttermdates:1.0:termDate")
+            .of("urn:scim:schemas:extension:facebook:starttermdates:1.0"),
+        auth_method("urn:scim:schemas:extension:facebook:auth_method:1.0:auth_method")
+            .at("auth_method")
+            .of("urn:scim:schemas:extension:facebook:auth_method:1.0"),
+    ],
+]);
+
+const CORE: &[Field] = &[
     // Unique, and required of accounts without userName \[doc\].
     Field::text("externalId"),
     Field::part("name.formatted", "name", "formatted").cleared(Clear::Never),
-    Field::part("name.givenName", "name", "givenName"),
-    Field::part("name.familyName", "name", "familyName"),
-    Field::part("name.middleName", "name", "middleName"),
-    Field::part("name.honorificPrefix", "name", "honorificPrefix"),
-    Field::part("name.honorificSuffix", "name", "honorificSuffix"),
-    Field::text("displayName"),
-    Field::text("nickName"),
-    Field::text("profileUrl"),
-    Field::text("title"),
-    Field::text("userType"),
-    Field::text("preferredLanguage"),
-    Field::text("locale"),
-    Field::text("timezone"),
-    // The types are RFC 7643's where Workplace's own are not recorded \[inferred\]; for phone numbers they are
-    // \[sample\], and so is the address of type work, which people see as their location \[doc\].
-    Field::typed("emails.work", "emails", "work", "value"),
-    Field::typed("emails.home", "emails", "home", "value"),
-    Field::typed("emails.other", "emails", "other", "value"),
-    Field::typed("phoneNumbers.work", "phoneNumbers", "work", "value"),
-    Field::typed("phoneNumbers.mobile", "phoneNumbers", "mobile", "value"),
-    Field::typed("phoneNumbers.home", "phoneNumbers", "home", "value"),
-    Field::typed("phoneNumbers.fax", "phoneNumbers", "fax", "value"),
-    Field::typed("addresses.work.formatted", "addresses", "work", "formatted"),
-    Field::typed("addresses.work.streetAddress", "addresses", "work", "streetAddress"),
-    Field::typed("addresses.work.locality", "addresses", "work", "locality"),
-    Field::typed("addresses.work.region", "addresses", "work", "region"),
-    Field::typed("addresses.work.postalCode", "addresses", "work", "postalCode"),
-    Field::typed("addresses.work.country", "addresses", "work", "country"),
-    Field::typed("addresses.home.formatted", "addresses", "home", "formatted"),
-    Field::typed("addresses.home.streetAddress", "addresses", "home", "streetAddress"),
-    Field::typed("addresses.home.locality", "addresses", "home", "locality"),
-    Field::typed("addresses.home.region", "addresses", "home", "region"),
-    Field::typed("addresses.home.postalCode", "addresses", "home", "postalCode"),
-    Field::typed("addresses.home.country", "addresses", "home", "country"),
-    Field::typed("addresses.other.formatted", "addresses", "other", "formatted"),
-    Field::typed("addresses.other.streetAddress", "addresses", "other", "streetAddress"),
-    Field::typed("addresses.other.locality", "addresses", "other", "locality"),
-    Field::typed("addresses.other.region", "addresses", "other", "region"),
-    Field::typed("addresses.other.postalCode", "addresses", "other", "postalCode"),
-    Field::typed("addresses.other.country", "addresses", "other", "country"),
     Field::typed("photos.profile", "photos", "profile", "value"),
-    Field::text("employeeNumber").of(ENTERPRISE),
-    Field::text("costCenter").of(ENTERPRISE),
-    Field::text("organization").of(ENTERPRISE),
-    Field::text("division").of(ENTERPRISE),
-    Field::text("department").of(ENTERPRISE),
-    // `managerId`, not RFC 7643's `value` \[sample\].
-    Field::part("manager", "manager", "managerId")
-        .of(ENTERPRISE)
-        .takes(ValueKind::Reference)
-        .cleared(Clear::Omit),
-    // Unix seconds \[sample\].
-    Field::text("urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User:startDate")
-        .at("startDate")
-        .of(DATES)
-        .takes(ValueKind::Integer)
-        .cleared(Clear::Omit),
-    // Zero stands for no date \[sample\].
-    Field::text("urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User:termDate")
-        .at("termDate")
-        .of(DATES)
-        .takes(ValueKind::Integer)
-        .cleared(Clear::Zero),
-    // `password` or `sso` \[sample\]; an account always has one of them \[inferred\].
-    Field::text("urn:ietf:params:scim:schemas:extension:facebook:authmethod:2.0:User:authMethod")
-        .at("authMethod")
-        .of(AUTH)
-        .cleared(Clear::Never),
 ];
+
+/// `managerId`, not RFC 7643's `value` \[sample\].
+const MANAGER: &str = "managerId";
+
+/// Unix seconds \[sample\].
+const fn start_date(name: &'static str) -> Field {
+    Field::text(name).at("startDate").takes(ValueKind::Integer).cleared(Clear::Omit)
+}
+
+/// Unix seconds; zero stands for no date \[sample\].
+const fn term_date(name: &'static str) -> Field {
+    Field::text(name).at("termDate").takes(ValueKind::Integer).cleared(Clear::Zero)
+}
+
+/// `password` or `sso` \[sample\]; an account always has one of them \[inferred\].
+const fn auth_method(name: &'static str) -> Field {
+    Field::text(name).cleared(Clear::Never)
+}

@@ -4,6 +4,7 @@ mod support;
 
 mod create;
 mod delete;
+mod dialects;
 mod find;
 mod list;
 mod switch;
@@ -11,5 +12,7 @@ mod update;
 
 mod failures;
 mod odd_answers;
+mod proof;
 mod renewal;
 mod retry;
+mod scim2;

@@ -10,6 +10,7 @@ use simulator::{Content, Effect, Fault, Options, Reply, Simulator};
 use target::{Credentials, Target, TargetError};
 use tokio::time::sleep;
 
+use crate::proof;
 use crate::support::*;
 
 /// Where new credentials come from, and how often it was asked.
@@ -260,9 +261,15 @@ async fn no_token_is_logged() {
         workplace.set_token(token);
         let _ = target.create(&ada([])).await;
     }
+    workplace.set_token("logged-fourth");
+    workplace.set_app_secret("logged-app-secret");
+    let asked = workplace.request_count();
+    let proven = proof::client(&workplace, "logged-app-secret", || model::UnixSeconds(NOON));
+    let _ = proven.check().await;
+    let proof = workplace.requests()[asked].query["appsecret_proof"].clone();
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for message in ["target answered", "another one is in use now", "can't be used"] {
         assert!(logged.contains(message), "{message}");
     }
-    assert!(!logged.contains("logged-"), "{logged}");
+    assert!(!logged.contains("logged-") && !logged.contains(&proof), "{logged}");
 }

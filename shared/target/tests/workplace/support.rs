@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Response};
-use model::{AccountId, DesiredUser, Managed, OwnedAccount, UserName, Value};
+use model::{AccountId, DesiredUser, Managed, OwnedAccount, UnixSeconds, UserName, Value};
 use serde_json::json;
 use simulator::{Options, Simulator};
 use target::{Credentials, Dialect, Resource, Retry, Target, TargetError, TargetOptions};
@@ -15,6 +15,9 @@ use target::{Credentials, Dialect, Resource, Retry, Target, TargetError, TargetO
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 pub const DATES: &str = "urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User";
 pub const ADA: &str = "ada@acme.test";
+
+/// The time in a test that is about something else.
+pub const NOON: i64 = 1_700_000_000;
 
 /// Three attempts without noticeable pauses.
 pub const QUICK: Retry =
@@ -24,9 +27,12 @@ pub fn credentials(token: &str) -> Credentials {
     Credentials { access_token: token.into(), app_secret: None }
 }
 
+pub fn options_at(url: &str, retry: Retry) -> TargetOptions {
+    TargetOptions { url: url.to_owned(), timeout: Duration::from_secs(2), retry, now: || UnixSeconds(NOON) }
+}
+
 pub fn target_at(url: &str, token: &str, retry: Retry) -> Result<Target, TargetError> {
-    let options = TargetOptions { url: url.to_owned(), timeout: Duration::from_secs(2), retry };
-    Target::new(Dialect::named("workplace").expect("it exists"), options, credentials(token))
+    Target::new(Dialect::named("workplace").expect("it exists"), options_at(url, retry), credentials(token))
 }
 
 /// A simulated Workplace and a client for it.

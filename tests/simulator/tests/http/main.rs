@@ -16,3 +16,4 @@ mod patch;
 mod refusals;
 mod remove;
 mod update;
+mod v1;

@@ -1,0 +1,169 @@
+//! One life of an account at a server that somebody else wrote: scim2-server, from PyPI.
+
+mod server;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::{AccountId, DesiredUser, Managed, OwnedAccount, UnixSeconds, UserName, Value};
+use serde_json::json;
+use target::{Calls, Credentials, Deleted, Dialect, Resource, Retry, Target, TargetError, TargetOptions};
+
+use server::{Scim2Server, TOKEN};
+
+const ADA: &str = "ada@acme.test";
+
+fn client(server: &Scim2Server) -> Target {
+    let options = TargetOptions {
+        url: server.url.clone(),
+        timeout: Duration::from_secs(20),
+        retry: Retry { attempts: 1, ..Retry::default() },
+        now: || UnixSeconds(0),
+    };
+    let credentials = Credentials { access_token: TOKEN.into(), app_secret: None };
+    Target::new(Dialect::named("scim2").expect("it exists"), options, credentials).expect("loopback")
+}
+
+fn text(text: &str) -> Managed {
+    Managed::Set(Value::Text(text.to_owned()))
+}
+
+fn manager(resource: &Resource) -> Managed {
+    Managed::Set(Value::Account(resource.account.id.clone()))
+}
+
+fn name(name: &str) -> UserName {
+    UserName::new(name).expect("a user name")
+}
+
+fn user<const N: usize>(user_name: &str, attributes: [(&str, Managed); N]) -> DesiredUser {
+    DesiredUser {
+        user_name: name(user_name),
+        active: true,
+        attributes: attributes.into_iter().map(|(name, managed)| (name.into(), managed)).collect(),
+        create_only: BTreeMap::new(),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test stands in for the store")]
+fn owned(id: &AccountId) -> OwnedAccount {
+    OwnedAccount::from_claim(id.clone())
+}
+
+/// The account has what is wanted of it, and nothing of what is to be cleared.
+fn check(resource: &Resource, wanted: &DesiredUser) {
+    let shown = &resource.account.attributes;
+    for (attribute, managed) in &wanted.attributes {
+        let expect = match managed {
+            Managed::Set(value) => Some(value),
+            Managed::Clear => None,
+        };
+        assert_eq!(shown.get(attribute), expect, "{attribute}");
+    }
+}
+
+/// Everything that is ever done to an account, and what it cost.
+async fn live(target: &Target) -> Calls {
+    target.check().await.expect("it can be used");
+    let boss = target.create(&user("boss@acme.test", [])).await.expect("a boss");
+    let chief = target.create(&user("chief@acme.test", [])).await.expect("a chief");
+    let wanted = user(
+        ADA,
+        [
+            ("externalId", text("a-1")),
+            ("name.formatted", text("Ada Lovelace")),
+            ("name.givenName", text("Ada")),
+            ("name.middleName", text("King")),
+            ("title", text("Analyst")),
+            ("nickName", text("Countess")),
+            ("emails.work", text(ADA)),
+            ("phoneNumbers.work", text("+44-20-1")),
+            ("phoneNumbers.mobile", text("+44-7712-2")),
+            ("addresses.work.formatted", text("London")),
+            ("department", text("Research")),
+            ("costCenter", text("98765")),
+            ("manager", manager(&boss)),
+        ],
+    );
+    let made = target.create(&wanted).await.expect("Ada");
+    check(&made, &wanted);
+    let error = target.create(&wanted).await.expect_err("there is one");
+    assert!(matches!(error, TargetError::Conflict { .. }), "{error}");
+    assert_eq!(target.list(1).await.expect("a list").total, 3);
+
+    let now = target.find_by_user_name(&name("ADA@acme.test")).await.expect("it answers").expect("there");
+    let ada = owned(&now.account.id);
+    let wanted = user(
+        ADA,
+        [
+            ("title", text("Poet")),
+            ("name.middleName", Managed::Clear),
+            ("phoneNumbers.work", Managed::Clear),
+            ("phoneNumbers.mobile", text("+44-7712-3")),
+            ("addresses.work.formatted", Managed::Clear),
+            ("department", text("Poetry")),
+            ("manager", manager(&chief)),
+        ],
+    );
+    let changed = target.update(&ada, &now, &wanted).await.expect("it can be changed");
+    check(&changed, &wanted);
+    // Nobody mapped these.
+    let kept = [("nickName", text("Countess")), ("costCenter", text("98765")), ("emails.work", text(ADA))];
+    check(&changed, &user(ADA, kept));
+    let before = target.calls();
+    assert_eq!(target.update(&ada, &changed, &wanted).await.as_ref(), Ok(&changed));
+    assert_eq!(target.calls(), before, "what is as it should be costs nothing");
+
+    let alone = user("king@acme.test", [("manager", Managed::Clear)]);
+    let renamed = target.update(&ada, &changed, &alone).await.expect("it can be renamed");
+    check(&renamed, &alone);
+    assert!(!target.set_active(&ada, false).await.expect("off").account.active);
+    assert!(target.set_active(&ada, true).await.expect("on").account.active);
+    let found = target.find_by_external_id("a-1").await.expect("it answers").expect("there").account;
+    assert_eq!((found.id, found.user_name.as_deref()), (now.account.id, Some("king@acme.test")));
+
+    assert_eq!(target.delete(&ada).await, Ok(Deleted::Done));
+    assert_eq!(target.delete(&ada).await, Ok(Deleted::AlreadyGone));
+    assert_eq!(target.fetch(ada.id()).await, Err(TargetError::NotFound));
+    target.calls()
+}
+
+#[tokio::test]
+async fn by_patch() {
+    let server = Scim2Server::start().await;
+    let calls = live(&client(&server)).await;
+    // It answers a PATCH with nothing, so each is followed by a look.
+    assert_eq!(calls, Calls { reads: 10, writes: 10, throttled: 0 });
+}
+
+#[tokio::test]
+async fn by_put() {
+    let config = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
+        "patch": {"supported": false},
+        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
+        "filter": {"supported": true, "maxResults": 100},
+        "changePassword": {"supported": false},
+        "sort": {"supported": false},
+        "etag": {"supported": false},
+        "authenticationSchemes": [],
+    });
+    let server = Scim2Server::announcing(&config).await;
+    let calls = live(&client(&server)).await;
+    assert_eq!(calls, Calls { reads: 8, writes: 10, throttled: 0 });
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_told_from_a_wrong_user() {
+    let server = Scim2Server::start().await;
+    let options = TargetOptions {
+        url: server.url.clone(),
+        timeout: Duration::from_secs(20),
+        retry: Retry { attempts: 1, ..Retry::default() },
+        now: || UnixSeconds(0),
+    };
+    let credentials = Credentials { access_token: "another".into(), app_secret: None };
+    let target = Target::new(Dialect::named("scim2").unwrap(), options, credentials).unwrap();
+    let error = target.check().await.unwrap_err();
+    assert!(matches!(error, TargetError::Unauthorized { .. }), "{error}");
+}
