@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -83,6 +84,8 @@ pub struct ProvisionFunction {
 struct End {
     target: Target,
     health: Health,
+    /// How many throttled answers are counted already.
+    throttled: AtomicU64,
 }
 
 impl ProvisionFunction {
@@ -198,15 +201,13 @@ impl ProvisionFunction {
             fates.push((*message, fate));
         }
         if !alive.is_empty() {
-            let throttled = end.target.calls().throttled;
             let wake_ups: Vec<WakeUp> = alive.iter().map(|(_, wake_up)| wake_up.clone()).collect();
             let worked = work(&provisioner, &wake_ups, stop_at(invocation.deadline), |outcome| {
                 count_outcome(name, outcome);
             })
             .await;
             fates.extend(alive.iter().map(|(message, _)| *message).zip(worked));
-            count(name, Count::TargetThrottled, end.target.calls().throttled - throttled);
-            durations(name, Sample::TargetLatency, &end.target.take_latencies());
+            measure_target(name, &end);
             if let Ok(breaker) = store.fetch_breaker().await {
                 sample(name, Sample::BreakerOpen, u64::from(breaker.is_some()));
             }
@@ -281,6 +282,7 @@ impl ProvisionFunction {
                 ExplainError::Scan(error) => scan_failed(error),
                 ExplainError::Store(error) => FunctionError::new("StateUnavailable", &error),
             })?;
+        measure_target(&connection.name, &end);
         let done = match busy {
             Some(busy) => format!("{done}; the entry was not written down, because {busy}"),
             None => done,
@@ -295,7 +297,7 @@ impl ProvisionFunction {
         end: &'a End,
         invocation: &'a Invocation,
     ) -> Provisioner<'a> {
-        let End { target, health } = end;
+        let End { target, health, throttled: _ } = end;
         let left = invocation.deadline.0.saturating_sub(now().0).max(1);
         Provisioner {
             store,
@@ -325,7 +327,7 @@ impl ProvisionFunction {
             .open(&self.deployed.secrets, patience)
             .await
             .map_err(|error| FunctionError::new("TargetUnavailable", &error))?;
-        let end = Arc::new(End { target, health: Health::default() });
+        let end = Arc::new(End { target, health: Health::default(), throttled: AtomicU64::new(0) });
         ends.insert(connection.name.clone(), Arc::clone(&end));
         Ok(end)
     }
@@ -383,6 +385,14 @@ fn count_outcome(connection: &str, outcome: &Outcome) {
     if matches!(outcome, Outcome::Failed { .. }) {
         count(connection, Count::Failed, 1);
     }
+}
+
+/// How the target answered since the last time.
+fn measure_target(connection: &str, end: &End) {
+    let throttled = end.target.calls().throttled;
+    let before = end.throttled.swap(throttled, Ordering::Relaxed);
+    count(connection, Count::TargetThrottled, throttled.saturating_sub(before));
+    durations(connection, Sample::TargetLatency, &end.target.take_latencies());
 }
 
 /// How long a message has been in the queue.

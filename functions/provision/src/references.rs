@@ -74,9 +74,9 @@ async fn announce(store: &Store, to: WakeUps<'_>, users: &[AnchorHash]) -> Resul
 /// How it ended with a user for whom nothing was left to do but to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settling {
-    /// The user waits, or is somebody else's business by now.
+    /// The user waits.
     Over,
-    /// The one who was waited for is there by now.
+    /// The one who was waited for is there by now, or somebody else works on the user: look again.
     Due,
 }
 
@@ -89,8 +89,9 @@ pub(crate) async fn settle_waiting(
 ) -> Result<Settling, StoreError> {
     let Provisioner { store, owner, lease_seconds, clock, .. } = *provisioner;
     let now = clock();
+    // Another worker has the user by now, and may not come to an end: the same wake-up can have come to both.
     let Some(lease) = store.lease_user(user.anchor.hash(), owner, now, lease_seconds).await? else {
-        return Ok(Settling::Over);
+        return Ok(Settling::Due);
     };
     let same_question = lease.record.desired == user.desired && lease.record.status == Status::Pending;
     let still_missing = match &user.desired {

@@ -141,7 +141,9 @@ impl<'a> Writer<'a> {
         match removals {
             Removals::Released(released) => {
                 let hash_of = |removal: &plan::ReleasedRemoval| removal.candidate().anchor.hash();
-                self.announce_known(released.iter().map(hash_of)).await?;
+                // Where the snapshot stays as it was, it agrees with the record already.
+                let moves = |hash: &AnchorHash| after_removal.get(hash) != Some(&InSnapshot::AsItWas);
+                self.announce_known(released.iter().map(hash_of).filter(moves)).await?;
                 for removal in &released {
                     self.keep_lease().await?;
                     if self.context.store.write_removal(self.lease, removal).await? == Written::Done {

@@ -48,6 +48,10 @@ fn one_user_is_read_provisioned_and_explained() {
     cloud.drain();
     assert_eq!(cloud.active(), names(&cloud.people[1..3]));
 
+    // Each look at an account counts as a call, so that a target that is asked for nothing else is seen not to be idle.
+    let log = cloud.functions.log("provision");
+    assert!(log.contains("\"TargetLatency\":["), "{log}");
+
     let answer = invoke("nobody@acme.test");
     assert!(answer["explanation"]["verdict"].as_str().unwrap().contains("no such entry"), "{answer}");
 }

@@ -60,6 +60,10 @@ fn whatever_order_and_whoever_dies_the_accounts_are_what_the_directory_says() {
     assert_eq!(answer["held"], 10, "{answer}");
     killed += kill_workers(&cloud, 4);
     bridge.drain(PATIENCE).unwrap();
+    // A worker that is killed between waking a user and announcing that leaves it to the next scan.
+    let redriven = cloud.scan(json!({ "connection": "corp" }))["redriven"].as_u64().unwrap();
+    assert!(redriven as usize <= killed, "{redriven} were announced by nobody, and {killed} workers killed");
+    bridge.drain(PATIENCE).unwrap();
     let counters = bridge.stop().unwrap();
 
     assert_eq!(cloud.active(), names(&cloud.people), "the held ones stay as well");
