@@ -1,0 +1,3 @@
+//! Directories as they really are: Samba as a domain controller, and OpenLDAP.
+
+mod samba;
