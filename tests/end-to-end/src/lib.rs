@@ -1,4 +1,4 @@
-//! What the end-to-end tests stand on: a real OpenLDAP, people to put into it, a wire that can be cut, a directory in which
+//! What the end-to-end tests stand on: a real OpenLDAP, a real domain controller, people to put into it, a wire that can be cut, a directory in which
 //! the real `provisioner` binary runs, and what it runs on in the cloud: queues and secrets ([`Aws`]), the event source
 //! mapping between a queue and a function ([`Bridge`]), and functions on Lambda's runtime ([`Functions`]).
 //!
@@ -49,6 +49,12 @@ mod slapd_conf;
 pub use slapd::Slapd;
 pub use slapd_admin::Admin;
 pub use slapd_conf::{ADMIN_DN, BASE_DN, GROUPS_DN, PEOPLE_DN, READER_DN, SlapdOptions};
+
+mod samba;
+mod samba_entries;
+
+pub use samba::{SAMBA_BASE_DN, Samba};
+pub use samba_entries::{DISABLED, ENABLED, samba_group, samba_user};
 
 mod proxy;
 

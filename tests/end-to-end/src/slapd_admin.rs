@@ -55,15 +55,20 @@ impl Admin {
         dn: &str,
         attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> anyhow::Result<()> {
-        let mut grouped = Vec::<(&str, HashSet<&str>)>::new();
-        for (name, value) in attributes {
-            match grouped.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-                Some((_, values)) => drop(values.insert(value)),
-                None => grouped.push((name, HashSet::from([value]))),
-            }
-        }
+        let grouped = grouped(attributes);
         self.run(&format!("add {dn}"), async |ldap| {
             ldap.add(dn, grouped).await?.success()?;
+            Ok(())
+        })
+    }
+
+    /// Adds many entries over one connection.
+    pub fn add_all(&self, entries: &[(String, Vec<(&str, String)>)]) -> anyhow::Result<()> {
+        self.run("add many entries", async |ldap| {
+            for (dn, attributes) in entries {
+                let attributes = grouped(attributes.iter().map(|(name, value)| (*name, value.as_str())));
+                ldap.add(dn, attributes).await?.success().with_context(|| dn.clone())?;
+            }
             Ok(())
         })
     }
@@ -100,6 +105,11 @@ impl Admin {
         self.modify(group_dn, Mod::Add("member", HashSet::from([dn])))
     }
 
+    /// Puts many into a group at once.
+    pub fn add_members(&self, group_dn: &str, dns: &[String]) -> anyhow::Result<()> {
+        self.modify(group_dn, Mod::Add("member", dns.iter().map(String::as_str).collect()))
+    }
+
     /// Takes somebody out of a group. The schema refuses to let the last member go.
     pub fn remove_member(&self, group_dn: &str, dn: &str) -> anyhow::Result<()> {
         self.modify(group_dn, Mod::Delete("member", HashSet::from([dn])))
@@ -124,6 +134,23 @@ impl Admin {
             let mut values: Vec<_> = attributes.flat_map(|(_, values)| values).collect();
             values.sort();
             Ok(values)
+        })
+    }
+
+    /// The only value of an attribute, as bytes; `None` if it has no value or there is no such entry.
+    pub fn bytes(&self, dn: &str, attribute: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        const NO_SUCH_OBJECT: u32 = 32;
+        self.run(&format!("read {attribute} of {dn}"), async |ldap| {
+            let found = ldap.search(dn, Scope::Base, "(objectClass=*)", vec![attribute]).await?;
+            if found.1.rc == NO_SUCH_OBJECT {
+                return Ok(None);
+            }
+            let (entries, _) = found.success()?;
+            let mut values = entries.into_iter().map(SearchEntry::construct).flat_map(|entry| {
+                let text = entry.attrs.into_values().flatten().map(String::into_bytes);
+                text.chain(entry.bin_attrs.into_values().flatten()).collect::<Vec<_>>()
+            });
+            Ok(values.next())
         })
     }
 
@@ -159,7 +186,21 @@ impl Admin {
     }
 }
 
-/// Takes a DN apart after its first part. Names in these tests contain no comma.
+/// Takes a DN apart after its first part. A comma in a name has a backslash before it.
 fn split(dn: &str) -> anyhow::Result<(&str, &str)> {
-    dn.split_once(',').with_context(|| format!("{dn} has no parent"))
+    let mut commas = dn.match_indices(',').map(|(at, _)| at);
+    let end = commas.find(|at| !dn[..*at].ends_with('\\')).with_context(|| format!("{dn} has no parent"))?;
+    Ok((&dn[..end], &dn[end + 1..]))
+}
+
+/// What is written about an entry, each attribute with all of its values.
+fn grouped<'a>(attributes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, HashSet<&'a str>)> {
+    let mut grouped = Vec::<(&str, HashSet<&str>)>::new();
+    for (name, value) in attributes {
+        match grouped.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            Some((_, values)) => drop(values.insert(value)),
+            None => grouped.push((name, HashSet::from([value]))),
+        }
+    }
+    grouped
 }

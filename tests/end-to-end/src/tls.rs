@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 
-/// PEM files of an authority and of the server certificate that it signed for `localhost` and 127.0.0.1.
+/// PEM files of an authority and of the server certificate that it signed.
 pub struct Certificates {
     pub ca: PathBuf,
     pub certificate: PathBuf,
@@ -23,6 +23,11 @@ pub struct Certificates {
 impl Certificates {
     /// Makes new ones and writes them into `dir`.
     pub fn write(dir: &Path) -> anyhow::Result<Self> {
+        Self::write_for(dir, &["localhost", "127.0.0.1"])
+    }
+
+    /// The same for a server that is called by other names.
+    pub fn write_for(dir: &Path, names: &[&str]) -> anyhow::Result<Self> {
         let mut ca = CertificateParams::new(Vec::new())?;
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.distinguished_name.push(DnType::CommonName, "Acme test authority");
@@ -30,8 +35,9 @@ impl Certificates {
         let ca_key = KeyPair::generate()?;
         let ca_certificate = ca.self_signed(&ca_key)?;
 
-        let mut server = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
-        server.distinguished_name.push(DnType::CommonName, "localhost");
+        let mut server =
+            CertificateParams::new(names.iter().copied().map(str::to_owned).collect::<Vec<_>>())?;
+        server.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or_default());
         server.use_authority_key_identifier_extension = true;
         let server_key = KeyPair::generate()?;
         let server_certificate = server.signed_by(&server_key, &Issuer::new(ca, ca_key))?;

@@ -1,0 +1,243 @@
+//! A real Active Directory of a test's own: Samba as a domain controller.
+
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{Admin, leash::Leash, tls::Certificates, wait};
+
+/// The domain of every test forest. Two forests of this name have nothing else in common, like a directory and the one
+/// that somebody put in its place.
+pub const SAMBA_BASE_DN: &str = "DC=acme,DC=test";
+const REALM: &str = "ACME.TEST";
+
+const SERVER: &str = "/usr/sbin/samba";
+const TOOL: &str = "/usr/bin/samba-tool";
+/// Long, for a machine that is busy with something else: only a failure takes all of it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Samba can't be told other ports than these, so each server has an address of its own.
+const LDAP: u16 = 389;
+/// Somebody who listens here, on an address, keeps that address: it is free again when the process ends, however it ends.
+const RESERVATION: u16 = 18_389;
+
+/// A domain controller on a free loopback address, with its data in a temporary directory. It ends, and the directory
+/// goes, on drop.
+pub struct Samba {
+    /// First, so that the server is gone before its directory is.
+    process: Option<Leash>,
+    dir: TempDir,
+    address: Ipv4Addr,
+    tls: Certificates,
+    password: String,
+    _reservation: TcpListener,
+}
+
+impl Samba {
+    /// Makes a new forest, which takes some seconds, starts its server and waits until it answers.
+    pub fn start() -> anyhow::Result<Self> {
+        for program in [SERVER, TOOL] {
+            if !Path::new(program).exists() {
+                bail!("{program} is missing: run ./tests/run, which installs Samba's domain controller");
+            }
+        }
+        let (address, reservation) = free_address()?;
+        let dir = tempfile::Builder::new()
+            .prefix("samba-")
+            .tempdir()
+            .context("no temporary directory for Samba")?;
+        let tls = Certificates::write_for(dir.path(), &[&address.to_string()])?;
+        // Samba refuses a key that others may read.
+        fs::set_permissions(&tls.key, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        static FORESTS: AtomicU32 = AtomicU32::new(1);
+        let number = FORESTS.fetch_add(1, Ordering::Relaxed);
+        // Its own password for each forest: one can't be mistaken for another.
+        let password = format!("Admin.{}.{number}", std::process::id());
+        let mut samba = Self { process: None, dir, address, tls, password, _reservation: reservation };
+        samba.provision(number)?;
+        samba.launch()?;
+        Ok(samba)
+    }
+
+    /// Ends the server as an administrator would. Its data and its address stay.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.end(PATIENCE);
+        }
+    }
+
+    /// Starts it again, at the same address with the same data, after stopping it if it runs.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop();
+        self.launch()
+    }
+
+    /// `ldaps://127.77.x.y`.
+    pub fn url(&self) -> String {
+        format!("ldaps://{}", self.address)
+    }
+
+    /// `ldap://127.77.x.y`, in plain text, which also offers StartTLS.
+    pub fn plain_url(&self) -> String {
+        format!("ldap://{}", self.address)
+    }
+
+    /// Where it listens in plain text.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((self.address, LDAP))
+    }
+
+    /// The PEM file of the authority that signed its certificate.
+    pub fn ca(&self) -> &Path {
+        &self.tls.ca
+    }
+
+    /// The domain's administrator, who sees everything: also what was deleted.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.plain_url(), administrator(), self.password.clone())
+    }
+
+    /// The provisioner's directory secret for the administrator.
+    pub fn admin_secret(&self) -> Value {
+        json!({ "bind_dn": administrator(), "password": self.password })
+    }
+
+    /// Makes an ordinary user to read with, who can see the domain but not what was deleted, and gives its secret.
+    pub fn add_reader(&self, name: &str) -> anyhow::Result<Value> {
+        let password = format!("{}.{name}", self.password);
+        self.tool(&["user", "create", name, &password])?;
+        Ok(json!({ "bind_dn": format!("{name}@{REALM}"), "password": password }))
+    }
+
+    fn provision(&self, number: u32) -> anyhow::Result<()> {
+        let at = self.dir.path().join("dc");
+        self.run(&[
+            "domain",
+            "provision",
+            "--server-role=dc",
+            "--dns-backend=NONE",
+            &format!("--realm={REALM}"),
+            "--domain=ACME",
+            &format!("--host-name=dc{number}"),
+            &format!("--adminpass={}", self.password),
+            &format!("--targetdir={}", at.display()),
+        ])
+    }
+
+    /// Runs `samba-tool` on this forest's data.
+    fn tool(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let mut arguments = arguments.to_vec();
+        let configuration = self.configuration();
+        let configuration = configuration.to_string_lossy();
+        arguments.extend(["-s", &configuration]);
+        self.run(&arguments)
+    }
+
+    fn run(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let output = Command::new(TOOL)
+            .args(arguments)
+            .args(self.options().iter().map(|option| format!("--option={option}")))
+            .output()
+            .with_context(|| format!("cannot run {TOOL}"))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("{TOOL} {} failed with {}:\n{said}", arguments.join(" "), output.status);
+        }
+        Ok(())
+    }
+
+    /// What differs from the usual: one service only, an address and folders of its own, our certificate, a password in
+    /// plain text on loopback, and data that needn't outlive the machine.
+    fn options(&self) -> Vec<String> {
+        let dir = self.dir.path().display();
+        vec![
+            format!("interfaces={}/8", self.address),
+            "bind interfaces only=yes".to_owned(),
+            "server services=ldap".to_owned(),
+            "dcerpc endpoint servers=".to_owned(),
+            "ldap server require strong auth=no".to_owned(),
+            format!("pid directory={dir}"),
+            format!("ncalrpc dir={dir}/ncalrpc"),
+            format!("tls cafile={}", self.tls.ca.display()),
+            format!("tls certfile={}", self.tls.certificate.display()),
+            format!("tls keyfile={}", self.tls.key.display()),
+            "ldb:nosync=true".to_owned(),
+        ]
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.dir.path().join("dc/etc/smb.conf")
+    }
+
+    fn launch(&mut self) -> anyhow::Result<()> {
+        let log = self.dir.path().join("samba.log");
+        let output = File::create(&log)?;
+        let mut process = Leash::start_group(
+            Command::new(SERVER)
+                .args(["-F", "--no-process-group", "--debug-stdout", "-s"])
+                .arg(self.configuration())
+                .args(self.options().iter().map(|option| format!("--option={option}")))
+                .stdout(output.try_clone()?)
+                .stderr(output),
+        )
+        .with_context(|| format!("cannot start {SERVER}"))?;
+
+        let admin = self.admin();
+        let mut last = None;
+        let ready = wait::until(PATIENCE, || match (process.ended(), admin.bind()) {
+            (Some(status), _) => Some(Err(anyhow::anyhow!("Samba ended with {status}"))),
+            (None, Ok(())) => Some(Ok(())),
+            (None, Err(error)) => {
+                last = Some(error);
+                None
+            }
+        });
+        let log = || fs::read_to_string(&log).unwrap_or_default();
+        match ready {
+            Some(Ok(())) => {
+                self.process = Some(process);
+                Ok(())
+            }
+            Some(Err(error)) => Err(error.context(log())),
+            None => bail!(
+                "Samba doesn't answer at {} after {PATIENCE:?}; last answer: {last:?}\n{}",
+                self.address(),
+                log()
+            ),
+        }
+    }
+}
+
+/// As which Active Directory lets one sign in without knowing a DN.
+fn administrator() -> String {
+    format!("Administrator@{REALM}")
+}
+
+/// A loopback address on which nobody has a directory, and the reservation that keeps it.
+fn free_address() -> anyhow::Result<(Ipv4Addr, TcpListener)> {
+    // Test processes that run side by side start far from each other.
+    let start = std::process::id().wrapping_mul(101);
+    for step in 0..1_000 {
+        let [_, _, third, fourth] = start.wrapping_add(step).to_be_bytes();
+        let address = Ipv4Addr::new(127, 77, third, fourth.clamp(1, 254));
+        let Ok(reservation) = TcpListener::bind((address, RESERVATION)) else { continue };
+        match TcpListener::bind((address, LDAP)) {
+            Ok(_) => return Ok((address, reservation)),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(error)
+                    .context("Samba's ports can't be chosen, and only root may listen on port 389");
+            }
+            Err(_) => {}
+        }
+    }
+    bail!("no free address for Samba on the loopback network")
+}
