@@ -36,7 +36,7 @@ pub struct Reading<'d> {
     bookmark: Bookmark,
     /// Why everybody is read.
     pub(crate) full_because: Option<String>,
-    /// Why nothing can be read after all.
+    /// Why the read can't be complete any more. What is read of it counts all the same.
     broken: Option<Incomplete>,
 }
 
@@ -109,10 +109,9 @@ impl<'d> Reading<'d> {
 
     /// The next few users who are in scope.
     pub(crate) async fn next_page(&mut self) -> Result<Option<Vec<Sighting>>, Incomplete> {
-        match (&self.broken, &mut self.kind) {
-            (Some(broken), _) => Err(broken.clone()),
-            (None, Kind::Everybody(read)) => read.next_page().await,
-            (None, Kind::Changes(changes)) => changes.next_page().await,
+        match &mut self.kind {
+            Kind::Everybody(read) => read.next_page().await,
+            Kind::Changes(changes) => changes.next_page().await,
         }
     }
 

@@ -161,9 +161,13 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
     if words.is_empty() {
         words.push("nothing to do".into());
     }
+    let looked_at = match summary.mode {
+        Mode::Incremental => format!("{} looked at, of what has changed", summary.read),
+        Mode::Full | Mode::Auto => format!("{} in scope, {} unchanged", summary.read, summary.unchanged),
+    };
     let rest = format!(
-        "({} in scope, {} unchanged; {} reads and {} writes at the target; {} ms)",
-        summary.read, summary.unchanged, summary.calls.reads, summary.calls.writes, summary.duration_ms
+        "({looked_at}; {} reads and {} writes at the target; {} ms)",
+        summary.calls.reads, summary.calls.writes, summary.duration_ms
     );
     let style = if exit(summary) == Exit::Done { GOOD } else { BAD };
     writeln!(out, "{} {}", paint(style, &format!("Done: {}", words.join(", "))), paint(FAINT, &rest))?;

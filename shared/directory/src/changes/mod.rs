@@ -127,6 +127,8 @@ pub struct Changed {
     groups_changed: bool,
     /// Whether the server says who was deleted.
     sees_deleted: bool,
+    /// Who was met and can't be identified.
+    unidentified: Vec<Sighting>,
     undecodable: usize,
 }
 
@@ -220,6 +222,7 @@ impl Directory {
             present: found.present,
             groups_changed,
             sees_deleted: !found.compare,
+            unidentified: Vec::new(),
             undecodable: 0,
         })))
     }
@@ -364,7 +367,10 @@ impl Changed {
         let mut seen = vec![false; known.len()];
         while let Some(page) = census.next_page().await? {
             for sighting in page {
-                let Sighting::Entry(Entry { anchor, dn, .. }) = sighting else { continue };
+                let Sighting::Entry(Entry { anchor, dn, .. }) = sighting else {
+                    self.unidentified.push(sighting);
+                    continue;
+                };
                 match known.binary_search_by_key(&anchor.hash(), |(known, _)| *known) {
                     Ok(at) => seen.get_mut(at).into_iter().for_each(|seen| *seen = true),
                     Err(_) => {
@@ -392,6 +398,11 @@ const DELETED_MANAGER: &str = "somebody was deleted, and the server does not tel
 impl Changes<'_> {
     /// The next few who are in scope. Those who were to be looked at and are not in scope are named at the end.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Sighting>>, Incomplete> {
+        if !self.changed.unidentified.is_empty() {
+            let unidentified = std::mem::take(&mut self.changed.unidentified);
+            self.changed.undecodable += unidentified.len();
+            return Ok(Some(unidentified));
+        }
         if self.changed.to_look_at.is_empty() {
             return Ok(None);
         }
@@ -454,7 +465,7 @@ impl Changes<'_> {
     /// Looks at base, group and server again and judges what was seen. The proof accounts for those who were named and
     /// for nobody else.
     pub async fn finish(self) -> Result<CompleteRead, Incomplete> {
-        if !self.changed.to_look_at.is_empty() {
+        if !self.changed.to_look_at.is_empty() || !self.changed.unidentified.is_empty() {
             return Err(Incomplete::NoEnd);
         }
         let evidence = evidence_of_changes(

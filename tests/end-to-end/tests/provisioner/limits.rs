@@ -58,7 +58,7 @@ fn a_hold_ends_by_itself_when_the_directory_is_right_again() {
     world.sync().expect_exit(4).says("11 held");
 
     people[1..].iter().for_each(|person| world.join(person));
-    world.sync().expect_exit(0).never_says("held").says("12 in scope");
+    world.sync().expect_exit(0).never_says("held").says("11 looked at");
     world.expect_no_write();
     people.iter().for_each(|person| world.expect_active(&person.mail, true));
 
