@@ -45,6 +45,9 @@ pub enum Command {
         /// Where things are.
         #[command(flatten)]
         place: Place,
+        /// Read everybody, rather than what has changed.
+        #[arg(long)]
+        full: bool,
     },
     /// Show how things stand: the last scan, and who waits for what.
     Status {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use futures::{StreamExt, stream};
 use model::{Anchor, AnchorHash, Desired, Status, UserRecord};
 use plan::{RecordPlan, Removals};
-use scan::{HandOver, PlannedUser, Planning, Seen, plan_ending};
+use scan::{HandOver, Mode, PlannedUser, Planning, Reading, Seen, plan_ending};
 use target::Target;
 
 use crate::commands::plan::PlanSummary;
@@ -34,11 +34,12 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
     let target = session.ends.target().await?;
     let mut directory = session.ends.directory().await?;
     let context = session.scan_context();
-    let snapshot = session.store.fetch_snapshot().await?;
+    // Whoever asks for a plan wants to see everybody's.
+    let (snapshot, reading) = Reading::begin(&context, &mut directory, Mode::Full).await?;
     let (actions, conflicts) = Default::default();
     let mut preview = Preview { session, shown, sink, target: &target, actions, conflicts, unchanged: 0 };
 
-    let mut planning = Planning::new(&context, &snapshot, directory.read().await?);
+    let mut planning = Planning::new(&context, &snapshot, reading);
     while let Some(users) = planning.next().await? {
         preview.sink.read(planning.summary().read);
         preview.users(users).await?;

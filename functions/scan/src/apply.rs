@@ -5,29 +5,40 @@ use store::ScanLease;
 
 use crate::ending::plan_ending;
 use crate::planning::Planning;
+use crate::reading::{Bookmark, Mode, Reading};
 use crate::redrive::redrive;
 use crate::writer::{Writer, take_lease};
 use crate::{ScanContext, ScanError, ScanSummary};
 
-/// Reads the whole directory and writes down what changed. `progress` is told how many entries were read.
+/// Reads the directory and writes down what changed. `progress` is told how many entries were read.
 pub async fn scan(
     context: &ScanContext<'_>,
     directory: &mut Directory,
+    mode: Mode,
     progress: impl Fn(u64) + Sync,
 ) -> Result<ScanSummary, ScanError> {
     let mut lease = take_lease(context).await?;
-    let outcome = scan_under(context, &mut lease, directory, progress).await;
-    let last_scan = outcome.as_ref().ok().and_then(|summary| serde_json::to_value(summary).ok());
-    let released = context.store.release(lease, last_scan).await;
-    let summary = outcome?;
+    let outcome = scan_under(context, &mut lease, directory, mode, progress).await;
+    let (last_scan, bookmark) = match &outcome {
+        Ok((summary, bookmark)) => {
+            (serde_json::to_value(summary).ok(), bookmark.as_ref().and_then(|b| serde_json::to_value(b).ok()))
+        }
+        Err(_) => (None, None),
+    };
+    let released = context.store.release(lease, last_scan, bookmark).await;
+    let (summary, _) = outcome?;
     released?;
     Ok(summary)
 }
 
 /// The numbers of the scan that could run now: the same reading and the same plan, not applied.
-pub async fn preview(context: &ScanContext<'_>, directory: &mut Directory) -> Result<ScanSummary, ScanError> {
-    let snapshot = context.store.fetch_snapshot().await?;
-    let mut planning = Planning::new(context, &snapshot, directory.read().await?);
+pub async fn preview(
+    context: &ScanContext<'_>,
+    directory: &mut Directory,
+    mode: Mode,
+) -> Result<ScanSummary, ScanError> {
+    let (snapshot, reading) = Reading::begin(context, directory, mode).await?;
+    let mut planning = Planning::new(context, &snapshot, reading);
     while planning.next().await?.is_some() {
         if context.is_out_of_time() {
             return Ok(planning.summary().clone().out_of_time());
@@ -44,13 +55,14 @@ async fn scan_under(
     context: &ScanContext<'_>,
     lease: &mut ScanLease,
     directory: &mut Directory,
+    mode: Mode,
     progress: impl Fn(u64) + Sync,
-) -> Result<ScanSummary, ScanError> {
+) -> Result<(ScanSummary, Option<Bookmark>), ScanError> {
     let store = context.store;
     let version = lease.version();
-    let snapshot = store.fetch_snapshot().await?;
+    let (snapshot, reading) = Reading::begin(context, directory, mode).await?;
     let mut writer = Writer::new(context, lease, snapshot.clone());
-    let mut planning = Planning::new(context, &snapshot, directory.read().await?);
+    let mut planning = Planning::new(context, &snapshot, reading);
     while let Some(users) = planning.next().await? {
         writer.write_users(users).await?;
         progress(planning.summary().read);
@@ -59,7 +71,7 @@ async fn scan_under(
             (summary.version, summary.changed, summary.unsent) =
                 (version.0, writer.changed(), writer.unsent());
             writer.save().await?;
-            return Ok(summary);
+            return Ok((summary, None));
         }
     }
     let (mut seen, verdict) = planning.finish().await;
@@ -67,12 +79,12 @@ async fn scan_under(
     if let Some(doubt) = &seen.summary.incomplete {
         tracing::warn!("the directory was not read completely: {doubt}; nobody is removed");
     }
-    let mut summary = seen.summary;
+    let (mut summary, bookmark) = (seen.summary, seen.bookmark);
     writer.write_ending(ending).await?;
     (summary.version, summary.changed, summary.unsent) = (version.0, writer.changed(), writer.unsent());
     writer.save().await?;
     let statuses = store.count_by_status().await?;
     summary.take_statuses(&statuses);
     summary.redriven = redrive(context, version, &statuses).await?;
-    Ok(summary)
+    Ok((summary, bookmark))
 }

@@ -53,7 +53,10 @@ pub async fn plan_ending(
 ) -> Result<Ending, ScanError> {
     let doubt = match verdict {
         Ok(proof) => match plan_with_proof(context, directory, seen, &proof).await {
-            Err(ScanError::Directory(error)) => error.to_string(),
+            Err(ScanError::Directory(error)) => {
+                seen.bookmark = None;
+                error.to_string()
+            }
             planned => return planned,
         },
         Err(incomplete) => incomplete.to_string(),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use crate::{Found, ScanContext, ScanError, ScanSummary, look_up, preview, scan, scan_user};
+use crate::{Found, Mode, ScanContext, ScanError, ScanSummary, look_up, preview, scan, scan_user};
 
 /// What an event looks like.
 const SHAPE: &str =
@@ -44,25 +44,10 @@ struct ScanEvent {
     continuation: u32,
 }
 
-/// How the directory is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Whichever costs least.
-    #[default]
-    Auto,
-    /// Everybody.
-    Full,
-    /// What has changed since the last time.
-    Incremental,
-}
-
 /// What came of it.
 #[derive(Debug, Serialize)]
 pub struct ScanAnswer {
     connection: String,
-    /// How the directory was read.
-    mode: Mode,
     dry_run: bool,
     #[serde(flatten)]
     summary: ScanSummary,
@@ -131,7 +116,6 @@ impl ScanFunction {
         }
         Ok(ScanAnswer {
             connection: connection.name.clone(),
-            mode: Mode::Full,
             dry_run: event.dry_run,
             summary,
             duration_ms,
@@ -163,11 +147,11 @@ impl ScanFunction {
             return Ok(one_user(&found));
         }
         if event.dry_run {
-            return Ok((preview(&context, &mut directory).await?, note_on(event.mode)));
+            return Ok((preview(&context, &mut directory, event.mode).await?, None));
         }
-        let summary = scan(&context, &mut directory, |_| ()).await?;
+        let summary = scan(&context, &mut directory, event.mode, |_| ()).await?;
         if !summary.out_of_time {
-            return Ok((summary, note_on(event.mode)));
+            return Ok((summary, None));
         }
         self.go_on(connection, event, invocation, &summary).await?;
         Ok((summary, Some("it goes on in another invocation".to_owned())))
@@ -219,6 +203,8 @@ impl ScanFunction {
         }
         tracing::info!(
             version = summary.version,
+            mode = ?summary.mode,
+            full_because = summary.full_because,
             read,
             changed,
             created = summary.created,
@@ -236,11 +222,6 @@ impl ScanFunction {
 fn stop_at(deadline: UnixSeconds) -> UnixSeconds {
     let reserve = ((deadline.0 - now().0) / RESERVE_PART).clamp(1, RESERVE_SECONDS);
     deadline.plus(-reserve)
-}
-
-fn note_on(mode: Mode) -> Option<String> {
-    (mode == Mode::Incremental)
-        .then(|| "everybody was read: incremental reads are not available yet".to_owned())
 }
 
 /// The numbers and the words for one user.

@@ -8,6 +8,7 @@ mod apply;
 mod ending;
 mod names;
 mod planning;
+mod reading;
 mod redrive;
 mod summary;
 mod user;
@@ -18,6 +19,7 @@ pub mod function;
 pub use apply::{preview, scan};
 pub use ending::{Ending, HandOver, plan_ending};
 pub use planning::{PlannedUser, Planning, Seen};
+pub use reading::{Mode, Reading};
 pub use summary::{Nameless, ScanSummary};
 pub use user::{Found, Sighted, find_record, look_up, scan_user};
 

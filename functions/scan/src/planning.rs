@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use directory::{Read, Sighting};
+use directory::Sighting;
 use model::{Anchor, AnchorHash, CompleteRead, DnKey, Fingerprint, Incomplete, UnixSeconds, UserRecord};
 use plan::{Change, RecordPlan, RemovalCandidate, ScanPlanner, Sight, plan_change};
 use store::{Snapshot, Store};
 
 use crate::names::Names;
+use crate::reading::{Bookmark, Reading};
 use crate::{Nameless, ScanContext, ScanError, ScanSummary};
 
 /// One user whom this scan is about to change.
@@ -43,7 +44,7 @@ const NAMELESS_SHOWN: usize = 20;
 
 /// A read in progress, planned as it goes.
 pub struct Planning<'a, 'd> {
-    read: Read<'d>,
+    reading: Reading<'d>,
     store: &'a Store,
     clock: fn() -> UnixSeconds,
     seen: Seen<'a>,
@@ -62,20 +63,29 @@ pub struct Seen<'a> {
     pub(crate) conflicts: Vec<PlannedUser>,
     /// The numbers.
     pub summary: ScanSummary,
+    /// Where the next scan may go on.
+    pub(crate) bookmark: Option<Bookmark>,
 }
 
 impl<'a, 'd> Planning<'a, 'd> {
     /// Starts planning from the last snapshot.
-    pub fn new(context: &ScanContext<'a>, snapshot: &'a Snapshot, read: Read<'d>) -> Self {
+    pub fn new(context: &ScanContext<'a>, snapshot: &'a Snapshot, reading: Reading<'d>) -> Self {
+        let now = (context.clock)();
+        let summary = ScanSummary {
+            mode: reading.mode(),
+            full_because: reading.full_because.clone(),
+            ..ScanSummary::default()
+        };
         let seen = Seen {
-            planner: ScanPlanner::new(&context.connection.rules, snapshot.pairs()),
+            planner: ScanPlanner::new(&context.connection.rules, snapshot.pairs(), now),
             names: Names::default(),
             handled: HashSet::new(),
             candidates: Vec::new(),
             conflicts: Vec::new(),
-            summary: ScanSummary::default(),
+            summary,
+            bookmark: None,
         };
-        Self { read, store: context.store, clock: context.clock, seen, broken: None }
+        Self { reading, store: context.store, clock: context.clock, seen, broken: None }
     }
 
     /// The numbers so far.
@@ -85,7 +95,7 @@ impl<'a, 'd> Planning<'a, 'd> {
 
     /// Plans the next page. `None` is the end of the read, whether it was complete or broke off.
     pub async fn next(&mut self) -> Result<Option<Vec<PlannedUser>>, ScanError> {
-        let sightings = match self.read.next_page().await {
+        let sightings = match self.reading.next_page().await {
             Ok(Some(sightings)) => sightings,
             Ok(None) => return Ok(None),
             Err(incomplete) => {
@@ -120,11 +130,15 @@ impl<'a, 'd> Planning<'a, 'd> {
 
     /// Ends the read and says whether it saw everybody.
     pub async fn finish(self) -> (Seen<'a>, Result<CompleteRead, Incomplete>) {
-        let Self { read, mut seen, broken, .. } = self;
+        let Self { reading, mut seen, broken, .. } = self;
+        let (verdict, bookmark) = reading.finish().await;
         let verdict = match broken {
             Some(incomplete) => Err(incomplete),
-            None => read.finish().await,
+            None => verdict,
         };
+        // Who is missing on another server is not judged, but what changes on it from here on can be asked for.
+        let goes_on = matches!(verdict, Ok(_) | Err(Incomplete::AnotherServer));
+        seen.bookmark = goes_on.then_some(bookmark);
         seen.summary.complete = verdict.is_ok();
         seen.summary.incomplete = verdict.as_ref().err().map(ToString::to_string);
         (seen, verdict)

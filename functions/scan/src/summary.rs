@@ -6,7 +6,7 @@ use model::Desired;
 use plan::RecordPlan;
 use serde::Serialize;
 
-use crate::PlannedUser;
+use crate::{Mode, PlannedUser};
 
 /// An entry that can't be identified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,7 +22,12 @@ pub struct Nameless {
 pub struct ScanSummary {
     /// Which scan this was; nought for one that wrote nothing.
     pub version: u64,
-    /// In scope.
+    /// How the directory was read.
+    pub mode: Mode,
+    /// Why everybody was read, where that was not the only way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_because: Option<String>,
+    /// In scope, and looked at.
     pub read: u64,
     /// As at the last scan.
     pub unchanged: u64,

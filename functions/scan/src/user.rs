@@ -53,7 +53,9 @@ pub async fn look_up(
     }
     let in_scope = directory.in_scope(std::slice::from_ref(&entry.anchor)).await?.contains(&entry.anchor);
     let record = context.store.fetch_record(entry.anchor.hash()).await?;
-    let Sight::Changed(change) = ScanPlanner::new(&context.connection.rules, &[]).look_at(&entry) else {
+    let Sight::Changed(change) =
+        ScanPlanner::new(&context.connection.rules, &[], (context.clock)()).look_at(&entry)
+    else {
         return Ok(Found::Nobody(record.map(Box::new)));
     };
     let plan = if in_scope { plan_change(&change, record.as_ref()) } else { RecordPlan::Nothing };
@@ -70,7 +72,7 @@ pub async fn scan_user(
 ) -> Result<Found, ScanError> {
     let mut lease = take_lease(context).await?;
     let outcome = scan_user_under(context, &mut lease, directory, user).await;
-    let released = context.store.release(lease, None).await;
+    let released = context.store.release(lease, None, None).await;
     let found = outcome?;
     released?;
     Ok(found)
@@ -87,7 +89,7 @@ async fn scan_user_under(
         && matches!(sighted.plan, RecordPlan::Desire { .. } | RecordPlan::Mark(_))
     {
         // In the snapshot the user stays marked, so the next scan looks at the record again.
-        let snapshot = context.store.fetch_snapshot().await?;
+        let snapshot = context.store.fetch_part(&[sighted.entry.anchor.hash()]).await?;
         Writer::new(context, lease, snapshot).write_users(vec![sighted.planned()]).await?;
     }
     Ok(found)

@@ -96,6 +96,8 @@ impl<'a> Writer<'a> {
 
     /// Writes what these users should be, and announces those for whom there is something to do.
     pub async fn write_users(&mut self, users: Vec<PlannedUser>) -> Result<(), ScanError> {
+        let hashes: Vec<AnchorHash> = users.iter().map(|user| user.anchor.hash()).collect();
+        self.know(&hashes).await?;
         let touched: Vec<AnchorHash> = users
             .iter()
             .filter(|user| {
@@ -181,6 +183,7 @@ impl<'a> Writer<'a> {
 
     /// Makes these users unlike any in the stored snapshot.
     pub async fn announce(&mut self, hashes: &[AnchorHash]) -> Result<(), ScanError> {
+        self.know(hashes).await?;
         let to_mark = hashes.iter().filter(|hash| self.stored.get(hash) != Some(UNLIKE_ANY));
         let marks: SnapshotChanges = to_mark.map(|hash| (*hash, Some(UNLIKE_ANY))).collect();
         if marks.is_empty() {
@@ -195,8 +198,18 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Sees to it that the stored snapshot is known as far as these are concerned.
+    async fn know(&mut self, hashes: &[AnchorHash]) -> Result<(), ScanError> {
+        let stored = std::mem::take(&mut self.stored);
+        self.stored = self.context.store.extend_part(stored, hashes).await?;
+        Ok(())
+    }
+
     async fn announce_known(&mut self, hashes: impl Iterator<Item = AnchorHash>) -> Result<(), ScanError> {
-        let known: Vec<AnchorHash> = hashes.filter(|hash| self.stored.get(hash).is_some()).collect();
+        let hashes: Vec<AnchorHash> = hashes.collect();
+        self.know(&hashes).await?;
+        let known: Vec<AnchorHash> =
+            hashes.into_iter().filter(|hash| self.stored.get(hash).is_some()).collect();
         self.announce(&known).await
     }
 

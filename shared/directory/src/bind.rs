@@ -11,12 +11,14 @@ use crate::errors::{DirectoryError, Doing};
 /// A simple bind with an empty password is an "unauthenticated bind" (RFC 4513, section 5.1.2): many servers answer
 /// it with success and treat the client as anonymous. To the administrator it would look as if the credentials were
 /// right.
-pub(crate) fn check(bind: &Bind, url: &str) -> Result<(), DirectoryError> {
+pub(crate) fn check(bind: &Bind, url: &str, is_secure: bool) -> Result<(), DirectoryError> {
     match bind {
         Bind::Simple { dn, password } if dn.trim().is_empty() || password.expose_secret().is_empty() => {
             Err(DirectoryError::NoCredentials { url: url.to_owned() })
         }
-        Bind::Simple { .. } | Bind::Anonymous => Ok(()),
+        // There is no certificate to be shown on a connection that isn't secured.
+        Bind::External { .. } if !is_secure => Err(DirectoryError::Insecure { url: url.to_owned() }),
+        Bind::Simple { .. } | Bind::Anonymous | Bind::External { .. } => Ok(()),
     }
 }
 
@@ -26,6 +28,7 @@ pub(crate) async fn send(ldap: &mut Ldap, bind: &Bind) -> ldap3::result::Result<
     match bind {
         Bind::Simple { dn, password } => ldap.simple_bind(dn, password.expose_secret()).await,
         Bind::Anonymous => ldap.simple_bind("", "").await,
+        Bind::External { .. } => ldap.sasl_external_bind().await,
     }
 }
 
@@ -79,9 +82,9 @@ mod tests {
     #[test]
     fn an_empty_password_is_no_password() {
         let simple = |dn: &str, password: &str| Bind::Simple { dn: dn.into(), password: password.into() };
-        assert!(check(&simple("cn=reader", ""), "ldaps://dc1:636").is_err());
-        assert!(check(&simple(" ", "secret"), "ldaps://dc1:636").is_err());
-        assert_eq!(check(&simple("cn=reader", "secret"), "ldaps://dc1:636"), Ok(()));
-        assert_eq!(check(&Bind::Anonymous, "ldaps://dc1:636"), Ok(()));
+        assert!(check(&simple("cn=reader", ""), "ldaps://dc1:636", true).is_err());
+        assert!(check(&simple(" ", "secret"), "ldaps://dc1:636", true).is_err());
+        assert_eq!(check(&simple("cn=reader", "secret"), "ldaps://dc1:636", true), Ok(()));
+        assert_eq!(check(&Bind::Anonymous, "ldaps://dc1:636", true), Ok(()));
     }
 }

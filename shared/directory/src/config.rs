@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use model::{Fingerprint, Fingerprinter};
 use secrecy::SecretString;
 
 /// Where the directory is, who reads it, and whom it is about.
 #[derive(Clone, Debug)]
 pub struct DirectoryConfig {
-    /// `ldaps://host`, or `ldap://host`; a port if it is not the usual one.
-    pub url: String,
+    /// `ldaps://host`, or `ldap://host`; a port if it is not the usual one. The servers of one directory, in the order in
+    /// which they are tried; what was begun with one is never ended with another.
+    pub urls: Vec<String>,
     /// Whether a connection to an `ldap://` address is made secure before anything else is said.
     pub start_tls: bool,
     /// The certificates, in PEM, of the authorities that may vouch for the server, and no others.
@@ -26,6 +28,13 @@ pub struct DirectoryConfig {
     pub scope: Scope,
     /// The attributes that mapping and account status need. What scope and anchor need is added.
     pub attributes: Vec<String>,
+    /// Those of them that hold the DN of another user.
+    pub references: Vec<String>,
+    /// The attribute with the moment at which an account expires, in Active Directory's form; `None` where that makes
+    /// no difference.
+    pub expires: Option<String>,
+    /// How to ask for what has changed.
+    pub changes: ChangeDetection,
     /// How many entries are asked for at a time.
     pub page_size: i32,
     /// How long each answer may take. In a search every entry is an answer.
@@ -44,6 +53,31 @@ pub enum Bind {
     },
     /// Nobody in particular.
     Anonymous,
+    /// Whoever the certificate says that is shown when the connection is secured (SASL EXTERNAL).
+    External {
+        /// The client's certificate, and those between it and the authority, in PEM.
+        certificate: String,
+        /// Its private key, in PEM.
+        private_key: SecretString,
+    },
+}
+
+/// How to ask for what has changed since the last time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChangeDetection {
+    /// In the best of the ways that the server offers.
+    #[default]
+    Auto,
+    /// By Active Directory's DirSync control.
+    DirSync,
+    /// By Active Directory's update sequence numbers.
+    Usn,
+    /// By content synchronisation (RFC 4533).
+    Sync,
+    /// By the time of the last modification, and by comparing who is in scope.
+    Timestamp,
+    /// Not at all: everybody is read each time.
+    None,
 }
 
 /// Which attribute holds the immutable id, and how.
@@ -78,6 +112,8 @@ pub enum Scope {
         dn: String,
         /// Where its membership is written.
         membership: Membership,
+        /// Whether the members of its member groups count too.
+        nested: bool,
     },
     /// Those that match a filter.
     Filter(String),
@@ -119,7 +155,16 @@ impl DirectoryConfig {
 
     /// Everything to be asked for about a user.
     pub(crate) fn requested(&self) -> Vec<String> {
-        each_once(self.identifying().iter().chain(&self.attributes))
+        each_once(self.identifying().iter().chain(&self.attributes).chain(&self.expires))
+    }
+
+    /// What makes a cursor useless when it changes: who is in scope, and what is read about them.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let Self { base_dn, user_filter, anchor, scope, attributes, references, expires, changes, .. } = self;
+        let mut hash = Fingerprinter::new("provisioner 2026 directory scope");
+        hash.text(&format!("{base_dn:?} {user_filter:?} {anchor:?} {scope:?}"));
+        hash.text(&format!("{attributes:?} {references:?} {expires:?} {changes:?}"));
+        hash.finish()
     }
 }
 

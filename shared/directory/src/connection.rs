@@ -24,19 +24,19 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Connects, secures the connection, and signs in.
-    pub(crate) async fn open(config: &DirectoryConfig) -> Result<Self, DirectoryError> {
-        let DirectoryConfig { url, start_tls, ca_pem, bind, timeout, .. } = config;
+    pub(crate) async fn open(config: &DirectoryConfig, url: &str) -> Result<Self, DirectoryError> {
+        let DirectoryConfig { start_tls, ca_pem, bind, timeout, .. } = config;
         let endpoint = Endpoint::parse(url)?;
         let url = endpoint.url();
-        bind::check(bind, &url)?;
         let is_secure = endpoint.is_ldaps || *start_tls;
+        bind::check(bind, &url, is_secure)?;
         if matches!(bind, Bind::Simple { .. }) && !is_secure && !endpoint.is_loopback() {
             return Err(DirectoryError::Insecure { url });
         }
 
         let mut settings = LdapConnSettings::new().set_conn_timeout(*timeout).set_starttls(*start_tls);
-        if let Some(ca_pem) = ca_pem {
-            settings = settings.set_config(tls::trusting(&url, ca_pem)?);
+        if let Some(config) = tls::config(&url, ca_pem.as_deref(), bind)? {
+            settings = settings.set_config(config);
         }
         let address = url.clone();
         // The library panics on answers that it can't read: in a task of its own that is just an error.

@@ -17,8 +17,9 @@ pub(crate) struct RawEntry {
     pub(crate) dn: String,
     /// The attributes, without those options that only say how the values were transferred.
     pub(crate) attributes: Attributes,
-    /// The attributes, in lower case, of which only some of the values came (`member;range=0-1499`).
-    pub(crate) partial: Vec<String>,
+    /// The attributes, in lower case, whose values came in ranges (`member;range=0-1499`), with the number of the first
+    /// value that is still missing.
+    pub(crate) partial: Vec<(String, Option<usize>)>,
 }
 
 /// An entry that can't be taken apart.
@@ -64,28 +65,51 @@ impl RawEntry {
             parts.next().and_then(constructed).ok_or("one of its attributes has no set of values")?;
         let values: Option<Vec<Vec<u8>>> = values.into_iter().map(primitive).collect();
         let values = values.ok_or("one of its values is no octet string")?;
-        let (name, is_partial) = plain_name(name);
-        if is_partial {
-            self.partial.push(name.to_ascii_lowercase());
+        let (name, range) = plain_name(name);
+        if let Some(range) = range {
+            self.partial.push((name.to_ascii_lowercase(), range.missing));
         }
         self.attributes.insert(&name, values);
         Ok(())
     }
 }
 
-/// The name without `;binary` and `;range=…`, and whether there was a range.
+/// A range of values: `range=0-1499`, or `range=1500-*` for the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Range {
+    /// The number of the first value behind it.
+    missing: Option<usize>,
+}
+
+impl Range {
+    /// One that can't be read counts as if all that came were the first value: more is certainly missing.
+    fn of(option: &str) -> Option<Self> {
+        let (name, bounds) = option.split_once('=')?;
+        if !name.eq_ignore_ascii_case("range") {
+            return None;
+        }
+        let missing = match bounds.split_once('-').map(|(_, last)| last) {
+            Some("*") => None,
+            Some(last) => Some(last.parse().map_or(1, |last: usize| last.saturating_add(1))),
+            None => Some(1),
+        };
+        Some(Self { missing })
+    }
+}
+
+/// The name without `;binary` and `;range=…`, and the range if there was one.
 /// Other options (`;lang-de`) make another attribute, and stay.
 ///
 /// A range on a user's attribute leaves what values came: somebody with thousands of them is not to be taken for
 /// somebody without any. Who needs all of them looks at [`RawEntry::partial`].
-fn plain_name(description: &str) -> (std::borrow::Cow<'_, str>, bool) {
+fn plain_name(description: &str) -> (std::borrow::Cow<'_, str>, Option<Range>) {
     if !description.contains(';') {
-        return (description.into(), false);
+        return (description.into(), None);
     }
-    let is_range = |option: &str| option.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("range="));
-    let (transfer, kept): (Vec<&str>, Vec<&str>) =
-        description.split(';').partition(|option| is_range(option) || option.eq_ignore_ascii_case("binary"));
-    (kept.join(";").into(), transfer.into_iter().any(is_range))
+    let (transfer, kept): (Vec<&str>, Vec<&str>) = description
+        .split(';')
+        .partition(|option| Range::of(option).is_some() || option.eq_ignore_ascii_case("binary"));
+    (kept.join(";").into(), transfer.into_iter().find_map(Range::of))
 }
 
 /// The addresses of a search result reference: `[APPLICATION 19] SEQUENCE OF URI`. What can't be read is left out,
@@ -149,14 +173,14 @@ mod tests {
         assert_eq!(entry.attributes.one("userCertificate"), Some(b"\x30".as_slice()));
         assert_eq!(entry.attributes.one("cn;lang-de"), Some(b"J".as_slice()));
         assert_eq!(entry.attributes.one("cn"), None);
-        assert_eq!(entry.partial, Vec::<String>::new());
+        assert!(entry.partial.is_empty());
     }
 
     #[test]
     fn a_range_is_noticed() {
         let list = sequence(vec![attribute("member", &[]), attribute("Member;Range=0-1499", &[b"cn=a"])]);
         let entry = entry(result_entry(vec![octets(b"cn=g"), list])).unwrap();
-        assert_eq!(entry.partial, ["member"]);
+        assert_eq!(entry.partial, [("member".to_owned(), Some(1500))]);
         assert_eq!(entry.attributes.all("member"), [b"cn=a".to_vec()]);
     }
 

@@ -7,15 +7,17 @@ use model::{Anchor, Attributes, Departure};
 use crate::decode::RawEntry;
 use crate::directory::Directory;
 use crate::errors::{DirectoryError, Doing};
+use crate::root_dse::RootDse;
 use crate::scope::Selection;
 use crate::search::Query;
+use crate::server::context_of;
 
 /// How many are looked up at once. Servers limit how long a filter may be, and how many entries come unpaged.
 const BATCH: usize = 50;
 
 impl Directory {
-    /// Why each of these left: [`Departure::LeftScope`] when the entry still exists under the base, else
-    /// [`Departure::Deleted`].
+    /// Why each of these left: [`Departure::LeftScope`] when the entry still exists under the base,
+    /// [`Departure::Moved`] when it exists elsewhere, else [`Departure::Deleted`].
     ///
     /// **Whoever is not in the answer has not left**: the entry exists and is in scope. A read over pages is no
     /// snapshot, so it can miss an entry that is moved or renamed meanwhile; and a server that leaves out users
@@ -25,20 +27,48 @@ impl Directory {
         anchors: &[Anchor],
     ) -> Result<HashMap<Anchor, Departure>, DirectoryError> {
         let mut existing = HashSet::new();
+        let base = self.config.base_dn.clone();
         for batch in anchors.chunks(BATCH) {
-            let found = self.look_up(batch, "").await?;
+            let found = self.look_up(&base, batch, "").await?;
             existing.extend(found.into_iter().map(|(anchor, ..)| anchor));
         }
         let still_there: Vec<Anchor> = existing.iter().cloned().collect();
         let in_scope = self.in_scope(&still_there).await?;
+        let missing: Vec<Anchor> =
+            anchors.iter().filter(|anchor| !existing.contains(anchor)).cloned().collect();
+        let moved = self.elsewhere(&missing).await?;
         let gone = anchors.iter().filter(|anchor| !in_scope.contains(anchor));
         Ok(gone
             .map(|anchor| {
-                let reason =
-                    if existing.contains(anchor) { Departure::LeftScope } else { Departure::Deleted };
+                let reason = match () {
+                    () if existing.contains(anchor) => Departure::LeftScope,
+                    () if moved.contains(anchor) => Departure::Moved,
+                    () => Departure::Deleted,
+                };
                 (anchor.clone(), reason)
             })
             .collect())
+    }
+
+    /// Which of these are in the tree, although not under the base. It only tells why somebody left: where the tree
+    /// can't be searched, nobody is found.
+    async fn elsewhere(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
+        if anchors.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let root = RootDse::read(&mut self.connection).await?;
+        let Some(context) = context_of(&self.config.base_dn, &root.contexts).map(str::to_owned) else {
+            return Ok(HashSet::new());
+        };
+        let mut found = HashSet::new();
+        for batch in anchors.chunks(BATCH) {
+            match self.look_up(&context, batch, "").await {
+                Ok(entries) => found.extend(entries.into_iter().map(|(anchor, ..)| anchor)),
+                Err(DirectoryError::Refused { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     /// Which of these are in scope now.
@@ -46,10 +76,12 @@ impl Directory {
         if anchors.is_empty() {
             return Ok(HashSet::new());
         }
-        let selection = Selection::prepare(&mut self.connection, &self.config).await?;
+        let root = RootDse::read(&mut self.connection).await?;
+        let selection = Selection::prepare(&mut self.connection, &self.config, &root).await?;
+        let base = self.config.base_dn.clone();
         let mut in_scope = HashSet::new();
         for batch in anchors.chunks(BATCH) {
-            let found = self.look_up(batch, &selection.filter).await?;
+            let found = self.look_up(&base, batch, &selection.filter).await?;
             let members =
                 found.into_iter().filter(|(_, dn, attributes)| selection.members.contain(dn, attributes));
             in_scope.extend(members.map(|(anchor, ..)| anchor));
@@ -60,6 +92,7 @@ impl Directory {
     /// The entries of these anchors, as far as they exist and pass a further condition.
     async fn look_up(
         &mut self,
+        base: &str,
         anchors: &[Anchor],
         condition: &str,
     ) -> Result<Vec<(Anchor, String, Attributes)>, DirectoryError> {
@@ -70,7 +103,7 @@ impl Directory {
         }
         let doing = Doing::LookingUp { attribute: config.anchor.attribute.clone() };
         let query = Query {
-            base: config.base_dn.clone(),
+            base: base.to_owned(),
             scope: ldap3::Scope::Subtree,
             filter: format!("(&(|{any}){condition})"),
             attributes: config.identifying(),

@@ -8,21 +8,40 @@ use crate::errors::{DirectoryError, Doing};
 use crate::escape::escape;
 use crate::filter::enclosed;
 use crate::scope;
-use crate::search::{NO_ATTRIBUTES, Query};
+use crate::search::Query;
 
 /// A directory that one is signed in to, over one connection to one server. The connection closes when this is
 /// dropped, and isn't opened again: what was begun with one server is never ended with another.
 pub struct Directory {
     pub(crate) connection: Connection,
     pub(crate) config: DirectoryConfig,
+    url: String,
 }
 
 impl Directory {
-    /// Connects and signs in. A password is sent over a secure connection only, or to this very machine.
+    /// Connects and signs in, to the first of the servers that can be used. A password is sent over a secure connection
+    /// only, or to this very machine; one that is refused is not tried on the next server, because that is how accounts
+    /// get locked.
     pub async fn connect(config: &DirectoryConfig) -> Result<Self, DirectoryError> {
         scope::check_filters(config)?;
-        let connection = Connection::open(config).await?;
-        Ok(Self { connection, config: config.clone() })
+        let mut reasons = Vec::new();
+        let mut last = None;
+        for url in &config.urls {
+            match Connection::open(config, url).await {
+                Ok(connection) => return Ok(Self { connection, config: config.clone(), url: url.clone() }),
+                Err(error) if error.is_about_this_server() => {
+                    tracing::warn!("{error}");
+                    reasons.push(error.to_string());
+                    last = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(match (last, reasons.len()) {
+            (Some(only), 1) => only,
+            (None, _) => DirectoryError::Address("there is none"),
+            _ => DirectoryError::NoServer { reasons },
+        })
     }
 
     /// The users that have a value, in scope or not. Whether one is in scope, [`in_scope`](Self::in_scope) says.
@@ -70,19 +89,13 @@ impl Directory {
         Ok(Some(Entry { anchor, dn: raw.dn, attributes: raw.attributes }))
     }
 
+    /// The server that this is connected to.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The attribute with the immutable id.
     pub fn anchor_attribute(&self) -> &str {
         &self.config.anchor.attribute
-    }
-
-    /// Whether the base entry is there and can be seen. An account that has lost its rights gets empty answers with
-    /// success; this tells them from a directory without users.
-    pub(crate) async fn check_base(&mut self) -> Result<(), DirectoryError> {
-        let base_dn = &self.config.base_dn;
-        let doing = Doing::ReadingBase { base_dn: base_dn.clone() };
-        match self.connection.ask_for_one(Query::one(base_dn, &[NO_ATTRIBUTES], doing)).await? {
-            Some(_) => Ok(()),
-            None => Err(DirectoryError::BaseNotFound { base_dn: base_dn.clone() }),
-        }
     }
 }

@@ -23,7 +23,10 @@ pub enum DirectoryError {
         error: FilterError,
     },
     /// The password, and perhaps everybody's data, would go over the network for all to read.
-    #[error("a password is not sent to {url} in the clear; use an ldaps:// address or switch on StartTLS")]
+    #[error(
+        "nobody signs in to {url} in the clear: a password could be read, and a certificate can't be shown; use an \
+         ldaps:// address or switch on StartTLS"
+    )]
     Insecure {
         /// The address.
         url: String,
@@ -87,14 +90,22 @@ pub enum DirectoryError {
         /// The group's DN.
         dn: String,
     },
-    /// The server gives only a part of the group's members at a time.
+    /// More groups are nested in the configured one than a scope can have.
     #[error(
-        "the group {dn} has more members than the server names at once; have membership \
-         read from the users (memberOf), or use a filter"
+        "more than {most} groups are nested in the group {dn}; is it the right one? If so, split the connection, or \
+         use a filter"
     )]
-    MembersInRanges {
-        /// The group's DN.
+    TooManyGroups {
+        /// The configured group's DN.
         dn: String,
+        /// How many there may be.
+        most: usize,
+    },
+    /// None of several servers can be used.
+    #[error("none of the directory's servers can be used: {}", .reasons.join("; "))]
+    NoServer {
+        /// Why not, server by server.
+        reasons: Vec<String>,
     },
     /// The server says no.
     #[error("{doing} ended with LDAP result {code} ({meaning}){}", Advice(*code))]
@@ -165,6 +176,8 @@ pub enum Doing {
         /// The base DN.
         base_dn: String,
     },
+    /// Asking for what has changed.
+    ReadingChanges,
     /// Looking for single users.
     LookingUp {
         /// The attribute by which.
@@ -181,12 +194,26 @@ impl fmt::Display for Doing {
             Self::ReadingBase { base_dn } => write!(f, "reading the base entry {base_dn}"),
             Self::ReadingGroup { dn } => write!(f, "reading the group {dn}"),
             Self::ReadingUsers { base_dn } => write!(f, "reading the users under {base_dn}"),
+            Self::ReadingChanges => f.write_str("asking for what has changed"),
             Self::LookingUp { attribute } => write!(f, "looking up users by {attribute}"),
         }
     }
 }
 
 impl DirectoryError {
+    /// Whether another server of the same directory might do better.
+    pub(crate) fn is_about_this_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Tls { .. }
+                | Self::Timeout { .. }
+                | Self::ConnectionLost { .. }
+                | Self::Protocol { .. }
+                | Self::Refused { code: 51 | 52, .. }
+        )
+    }
+
     /// A result code other than success.
     pub(crate) fn refused(doing: Doing, code: u32) -> Self {
         Self::Refused { doing, code, meaning: model::result_meaning(code) }

@@ -9,7 +9,7 @@
 //! use directory::{Directory, Sighting};
 //!
 //! let mut directory = Directory::connect(config).await?;
-//! let mut read = directory.read().await?;
+//! let mut read = directory.read(None, model::UnixSeconds(0)).await?;
 //! while let Some(page) = read.next_page().await? {
 //!     for sighting in page {
 //!         match sighting {
@@ -32,7 +32,9 @@
 //! - everybody in scope had a usable anchor;
 //! - the base entry, and the group where there is one, could be read before the first page and after the last;
 //! - the server that answered the last question is the one that answered the first. There is one connection for
-//!   a whole read, and never a second server.
+//!   a whole read, and never a second server;
+//! - the server knows at least what was known at the read before, as far as it says how much it knows
+//!   (`highestCommittedUSN`, `contextCSN`). Another server than the last time has to show that it has caught up.
 //!
 //! What no client can notice is a server that leaves out users and says with success that these were all: a replica
 //! that is behind, an access rule that hides a branch, an early empty cookie. Two things stand behind that.
@@ -46,11 +48,16 @@
 //! decoded here, and what must be left to it (the bind's answer, the connection's driver) runs in tasks of its own,
 //! where a panic becomes an error.
 //!
-//! Deliberately absent for now: incremental reads, nested groups, fail-over to another server, and member lists that
-//! come in ranges (refused with [`DirectoryError::MembersInRanges`]). A group's members by DN or by id are kept as a
-//! set, everything else streams: memory is one page plus sixteen bytes a member.
+//! A read of everybody leaves a [`Cursor`] behind, with which [`Directory::changes`] asks for what has changed since;
+//! `changes/` has the ways of asking. Such a read proves something about those whom the server named, and nothing about
+//! others.
+//!
+//! A group's members by DN or by id are kept as a set, everything else streams: memory is one page plus sixteen bytes a
+//! member.
 
+mod changes;
 mod config;
+mod cursor;
 mod departures;
 mod directory;
 mod errors;
@@ -62,6 +69,7 @@ mod ber;
 mod decode;
 mod escape;
 mod filter;
+mod groups;
 mod paging;
 mod references;
 mod root_dse;
@@ -71,9 +79,12 @@ mod bind;
 mod connection;
 mod endpoint;
 mod search;
+mod server;
 mod tls;
 
-pub use config::{AnchorAttribute, AnchorForm, Bind, DirectoryConfig, Membership, Scope};
+pub use changes::{Changed, Changes, Since};
+pub use config::{AnchorAttribute, AnchorForm, Bind, ChangeDetection, DirectoryConfig, Membership, Scope};
+pub use cursor::Cursor;
 pub use directory::Directory;
 pub use errors::{DirectoryError, Doing};
 pub use escape::{escape, escape_bytes};

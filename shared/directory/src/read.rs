@@ -1,15 +1,19 @@
 //! Reading everybody in scope, and gathering the evidence that it was everybody.
 
-use model::{CompleteRead, Entry, Incomplete, ReadEvidence};
+use std::collections::HashSet;
 
+use model::{AnchorHash, CompleteRead, Entry, Freshness, Incomplete, ReadEvidence, UnixSeconds};
+
+use crate::changes;
+use crate::cursor::{Cursor, Position};
 use crate::decode::{self, Garbled, RawEntry};
 use crate::directory::Directory;
 use crate::errors::{DirectoryError, Doing};
 use crate::paging::{Chain, PageMark, Stuck, cookie_of};
 use crate::references::{may_hide_users, server_of};
-use crate::root_dse::RootDse;
 use crate::scope::{self, Selection};
-use crate::search::{Item, PageRequest, Query, Search};
+use crate::search::{Backoff, Item, Query, Search, page};
+use crate::server::{MODIFIED, Server};
 
 /// A user that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +42,9 @@ pub struct Read<'a> {
     directory: &'a mut Directory,
     query: Query,
     selection: Selection,
-    root: RootDse,
+    server: Server,
+    position: Option<Position>,
+    read_at: UnixSeconds,
     chain: Chain,
     /// The search of a server without paging, between two portions of its only answer.
     unpaged: Option<Search>,
@@ -56,41 +62,83 @@ enum State {
 impl Directory {
     /// Starts to read everybody in scope. Server, base and group are looked at first, so that what can be known to be
     /// wrong is an error here and not an empty directory later.
-    pub async fn read(&mut self) -> Result<Read<'_>, DirectoryError> {
-        let root = RootDse::read(&mut self.connection).await?;
-        self.check_base().await?;
-        let selection = Selection::prepare(&mut self.connection, &self.config).await?;
-        let base_dn = &self.config.base_dn;
+    ///
+    /// `last` is what the read before left behind, whether of everybody or of the changes. A server that knows less
+    /// than was known then gives no complete read.
+    pub async fn read(
+        &mut self,
+        last: Option<&Cursor>,
+        now: UnixSeconds,
+    ) -> Result<Read<'_>, DirectoryError> {
+        let Self { connection, config, .. } = self;
+        let server = Server::look(connection, config).await?;
+        let freshness = match last {
+            Some(last) => server.freshness(connection, last).await?,
+            None => Freshness::NotOlder,
+        };
+        // Where to go on is asked before anybody is read: what changes meanwhile is seen twice rather than not at all.
+        let position = changes::begin(connection, config, &server).await?;
+        let selection = Selection::prepare(connection, config, &server.root).await?;
+        let mut attributes = config.requested();
+        if matches!(position, Some(Position::Timestamp { .. })) {
+            attributes.push(MODIFIED.to_owned());
+        }
+        let mut read = Read::begin(self, server, selection, attributes);
+        (read.evidence.freshness, read.position, read.read_at) = (freshness, position, now);
+        Ok(read)
+    }
+}
+
+impl<'a> Read<'a> {
+    /// A read of these attributes of everybody who was selected.
+    pub(crate) fn begin(
+        directory: &'a mut Directory,
+        server: Server,
+        selection: Selection,
+        attributes: Vec<String>,
+    ) -> Self {
+        let base_dn = &directory.config.base_dn;
         let query = Query {
             base: base_dn.clone(),
             scope: ldap3::Scope::Subtree,
             filter: selection.filter.clone(),
-            attributes: self.config.requested(),
+            attributes,
             doing: Doing::ReadingUsers { base_dn: base_dn.clone() },
         };
         let evidence = ReadEvidence {
             base_readable: (true, false),
-            server: (root.identity.clone(), String::new()),
+            server: (server.identity.to_string(), String::new()),
             ..ReadEvidence::default()
         };
-        Ok(Read {
-            directory: self,
+        Self {
+            directory,
             query,
             selection,
-            root,
+            server,
+            position: None,
+            read_at: UnixSeconds(0),
             chain: Chain::default(),
             unpaged: None,
             mark: PageMark::default(),
             evidence,
             state: State::Reading,
-        })
+        }
     }
 }
 
 impl Read<'_> {
-    /// What tells the server from others, to bind to it what is remembered about the read.
-    pub fn server(&self) -> &str {
-        &self.root.identity
+    /// What to remember about the read, for the next one to go on from. It means something once the read has ended.
+    pub fn cursor(&self) -> Cursor {
+        let Server { identity, invocation, mark, .. } = &self.server;
+        Cursor {
+            server: *identity,
+            invocation: invocation.clone(),
+            mark: mark.clone(),
+            asked: self.directory.config.fingerprint(),
+            position: self.position.clone(),
+            groups: self.selection.groups.clone(),
+            read_at: self.read_at,
+        }
     }
 
     /// The next page, or `None` after the last. A page may be empty without being the last: nobody on it
@@ -124,16 +172,7 @@ impl Read<'_> {
             State::Reading => return Err(Incomplete::NoEnd),
             State::Ended => {}
         }
-        let broke_off = |error: DirectoryError| Incomplete::BrokeOff(error.to_string());
-        self.evidence.base_readable.1 = match self.directory.check_base().await {
-            Ok(()) => true,
-            Err(DirectoryError::BaseNotFound { .. } | DirectoryError::Refused { .. }) => false,
-            Err(error) => return Err(broke_off(error)),
-        };
-        let Directory { connection, config } = self.directory;
-        scope::check_group(connection, &config.scope).await.map_err(broke_off)?;
-        self.evidence.server.1 = RootDse::read(connection).await.map_err(broke_off)?.identity;
-        judge(self.evidence)
+        conclude(self.directory, &self.server, self.evidence).await
     }
 
     /// Reads one page. What it holds is in `page` even when it fails.
@@ -145,23 +184,33 @@ impl Read<'_> {
             Some(search) => search,
             None => {
                 self.mark = PageMark::default();
-                let request = PageRequest { size, cookie: self.chain.cookie() };
-                let request = self.root.has_paging.then_some(request);
-                let connection = &mut self.directory.connection;
-                Search::start(connection, self.query.clone(), request).await.map_err(broke_off)?
+                self.send(size).await.map_err(broke_off)?
             }
         };
+        let mut patience = Backoff::default();
         loop {
             match search.next(&mut self.directory.connection).await.map_err(broke_off)? {
-                Item::Entry(tag) => page.extend(self.sighting(decode::entry(tag))),
+                Item::Entry(tag, _) => page.extend(self.sighting(decode::entry(tag))),
                 Item::Reference(addresses) => self.note_reference(&addresses),
+                Item::Intermediate(_) => {}
+                // The same page again, as long as nothing of it has come.
+                Item::Done(result) if page.is_empty() && patience.again(result.rc).await => {
+                    search = self.send(size).await.map_err(broke_off)?;
+                }
                 Item::Done(result) => return self.end_page(result),
             }
-            if !self.root.has_paging && page.len() >= portion {
+            if !self.server.root.has_paging && page.len() >= portion {
                 self.unpaged = Some(search);
                 return Ok(());
             }
         }
+    }
+
+    /// Asks for the next page.
+    async fn send(&mut self, size: i32) -> Result<Search, DirectoryError> {
+        let control = self.server.root.has_paging.then(|| page(size, self.chain.cookie()));
+        let controls = control.into_iter().collect();
+        Search::start(&mut self.directory.connection, self.query.clone(), controls).await
     }
 
     /// What an entry tells, if it is about somebody in scope.
@@ -171,6 +220,9 @@ impl Read<'_> {
                 self.mark.note(&dn);
                 if !self.selection.members.contain(&dn, &attributes) {
                     return None;
+                }
+                if let Some(Position::Timestamp { since, .. }) = &mut self.position {
+                    changes::note_time(since, &attributes);
                 }
                 match self.directory.config.anchor.of(&attributes) {
                     Ok(anchor) => return Some(Sighting::Entry(Entry { anchor, dn, attributes })),
@@ -187,7 +239,7 @@ impl Read<'_> {
     }
 
     fn note_reference(&mut self, addresses: &[String]) {
-        if !may_hide_users(addresses, &self.root) {
+        if !may_hide_users(addresses, &self.server.root) {
             return;
         }
         if self.evidence.unfollowed_referrals == 0 {
@@ -211,7 +263,7 @@ impl Read<'_> {
         if result.rc != 0 {
             return Err(self.refuted());
         }
-        if !self.root.has_paging {
+        if !self.server.root.has_paging {
             self.evidence.ended_by_server = true;
             self.state = State::Ended;
             return Ok(());
@@ -229,6 +281,52 @@ impl Read<'_> {
     /// Why what was seen so far can't become a proof any more.
     fn refuted(&self) -> Incomplete {
         judge(self.evidence.clone()).err().unwrap_or(Incomplete::NoEnd)
+    }
+}
+
+/// Looks at base, group and server once more, and judges the evidence.
+pub(crate) async fn conclude(
+    directory: &mut Directory,
+    server: &Server,
+    mut evidence: ReadEvidence,
+) -> Result<CompleteRead, Incomplete> {
+    let Directory { connection, config, .. } = directory;
+    let broke_off = |error: DirectoryError| Incomplete::BrokeOff(error.to_string());
+    match Server::look(connection, config).await {
+        Ok(now) => {
+            evidence.base_readable.1 = true;
+            evidence.server.1 = now.identity.to_string();
+            let is_behind =
+                now.mark.zip(server.mark.as_ref()).is_some_and(|(now, before)| now.is_behind(before));
+            if is_behind && evidence.freshness == Freshness::NotOlder {
+                evidence.freshness = Freshness::Older;
+            }
+        }
+        Err(DirectoryError::BaseNotFound { .. } | DirectoryError::Refused { .. }) => {
+            evidence.base_readable.1 = false;
+        }
+        Err(error) => return Err(broke_off(error)),
+    }
+    scope::check_group(connection, config).await.map_err(broke_off)?;
+    judge(evidence)
+}
+
+/// The evidence of a read of the changes.
+pub(crate) fn evidence_of_changes(
+    server: &Server,
+    freshness: Freshness,
+    named: HashSet<AnchorHash>,
+    undecodable_entries: usize,
+) -> ReadEvidence {
+    ReadEvidence {
+        page_results: vec![0],
+        ended_by_server: true,
+        unfollowed_referrals: 0,
+        undecodable_entries,
+        base_readable: (true, false),
+        server: (server.identity.to_string(), String::new()),
+        freshness,
+        named: Some(named),
     }
 }
 

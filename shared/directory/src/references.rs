@@ -59,11 +59,10 @@ mod tests {
     #[test]
     fn only_the_known_parts_of_the_forest_do_not_count() {
         let root = RootDse {
-            identity: String::new(),
-            has_paging: true,
             userless: ["CN=Configuration,DC=corp,DC=example", "DC=DomainDnsZones,DC=corp,DC=example"]
                 .map(DnKey::of)
                 .to_vec(),
+            ..RootDse::of(&model::Attributes::default())
         };
         for (addresses, counts) in [
             (vec!["ldap://corp.example/CN=Configuration,DC=corp,DC=example"], false),

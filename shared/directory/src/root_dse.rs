@@ -24,6 +24,12 @@ const IDENTITY: [&str; 9] = [
 ];
 
 const SUPPORTED_CONTROL: &str = "supportedControl";
+const CAPABILITIES: &str = "supportedCapabilities";
+/// By which a server says that it is Active Directory (MS-ADTS, section 3.1.1.3.4.3.1). Samba says it as well.
+const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
+const CONTEXTS: &str = "namingContexts";
+const SERVICE: &str = "dsServiceName";
+const HIGHEST_USN: &str = "highestCommittedUSN";
 const DEFAULT_CONTEXT: &str = "defaultNamingContext";
 const FOREST_CONTEXT: &str = "rootDomainNamingContext";
 const CONFIGURATION_CONTEXT: &str = "configurationNamingContext";
@@ -35,6 +41,18 @@ pub(crate) struct RootDse {
     pub(crate) identity: String,
     /// Whether it can answer in pages.
     pub(crate) has_paging: bool,
+    /// The controls that it knows.
+    pub(crate) controls: Vec<String>,
+    /// Whether it is an Active Directory domain controller.
+    pub(crate) is_active_directory: bool,
+    /// The domain's root entry, where there is a domain.
+    pub(crate) domain: Option<String>,
+    /// The roots of the trees that it holds.
+    pub(crate) contexts: Vec<String>,
+    /// The entry that stands for this very domain controller.
+    pub(crate) service: Option<String>,
+    /// The number of a domain controller's latest change.
+    pub(crate) highest_usn: Option<u64>,
     /// The parts of an Active Directory forest that never hold users, and that a search of a
     /// whole domain always refers to.
     pub(crate) userless: Vec<DnKey>,
@@ -43,7 +61,8 @@ pub(crate) struct RootDse {
 impl RootDse {
     /// Asks for it. A server that doesn't show it can't be told from another, so nothing can be proved about a read.
     pub(crate) async fn read(connection: &mut Connection) -> Result<Self, DirectoryError> {
-        let also = [SUPPORTED_CONTROL, FOREST_CONTEXT, CONFIGURATION_CONTEXT];
+        let also =
+            [SUPPORTED_CONTROL, CAPABILITIES, FOREST_CONTEXT, CONFIGURATION_CONTEXT, CONTEXTS, HIGHEST_USN];
         let attributes: Vec<&str> = IDENTITY.into_iter().chain(also).collect();
         let doing = Doing::ReadingRootDse;
         match connection.ask_for_one(Query::one("", &attributes, doing.clone())).await? {
@@ -52,9 +71,18 @@ impl RootDse {
         }
     }
 
-    fn of(attributes: &Attributes) -> Self {
+    /// Whether it knows a control.
+    pub(crate) fn offers(&self, control: &str) -> bool {
+        self.controls.iter().any(|known| known == control)
+    }
+
+    pub(crate) fn of(attributes: &Attributes) -> Self {
         let context =
             |name: &str| attributes.one(name).map(String::from_utf8_lossy).map(std::borrow::Cow::into_owned);
+        let texts = |name: &str| -> Vec<String> {
+            attributes.all(name).iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+        };
+        let controls = texts(SUPPORTED_CONTROL);
         let below = |part: &str, name: &str| context(name).map(|context| format!("{part},{context}"));
         let userless = [
             context(CONFIGURATION_CONTEXT),
@@ -63,10 +91,13 @@ impl RootDse {
         ];
         Self {
             identity: identity(attributes),
-            has_paging: attributes
-                .all(SUPPORTED_CONTROL)
-                .iter()
-                .any(|control| control == PAGED_RESULTS.as_bytes()),
+            has_paging: controls.iter().any(|control| control == PAGED_RESULTS),
+            controls,
+            is_active_directory: texts(CAPABILITIES).iter().any(|one| one == ACTIVE_DIRECTORY),
+            domain: context(DEFAULT_CONTEXT),
+            contexts: texts(CONTEXTS),
+            service: context(SERVICE),
+            highest_usn: context(HIGHEST_USN).and_then(|usn| usn.trim().parse().ok()),
             userless: userless.iter().flatten().map(|dn| DnKey::of(dn)).collect(),
         }
     }

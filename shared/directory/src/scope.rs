@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 
-use model::{Attributes, DnKey};
+use model::{Anchor, Attributes, DnKey};
 
 use crate::config::{DirectoryConfig, Membership, Scope};
 use crate::connection::Connection;
-use crate::decode::RawEntry;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::DirectoryError;
 use crate::escape::escape;
 use crate::filter::{check_filter, enclosed};
-use crate::search::{NO_ATTRIBUTES, Query};
+use crate::groups::{Group, dn_of_member, nested_by_member, nested_by_member_of};
+use crate::root_dse::RootDse;
 
 /// Who is meant, made ready for a search.
 pub(crate) struct Selection {
@@ -18,6 +18,8 @@ pub(crate) struct Selection {
     pub(crate) filter: String,
     /// What is chosen by afterwards.
     pub(crate) members: Members,
+    /// The groups whose changes may change who is meant.
+    pub(crate) groups: Vec<Anchor>,
 }
 
 /// The members of a group, as the group names them.
@@ -31,43 +33,71 @@ pub(crate) enum Members {
 }
 
 impl Selection {
-    /// Makes the scope ready. That a group exists is checked here, whichever way its membership is written: a group
-    /// that was deleted, or a mistake in its name, must not look like an empty one.
+    /// Makes the scope ready. That a group exists is checked here, whichever way its membership is written.
     pub(crate) async fn prepare(
         connection: &mut Connection,
         config: &DirectoryConfig,
+        root: &RootDse,
     ) -> Result<Self, DirectoryError> {
         let users = enclosed(&config.user_filter);
-        let (dn, membership) = match &config.scope {
+        let (dn, membership, nested) = match &config.scope {
             Scope::Filter(filter) => {
                 return Ok(Self {
                     filter: format!("(&{users}{})", enclosed(filter)),
                     members: Members::Everyone,
+                    groups: Vec::new(),
                 });
             }
-            Scope::Group { dn, membership } => (dn, membership),
+            Scope::Group { dn, membership, nested } => (dn, membership, *nested),
         };
+        let top = Group::find(connection, config, dn).await?;
         match membership {
             Membership::MemberOf { attribute } => {
-                group(connection, dn, NO_ATTRIBUTES).await?;
-                let filter = format!("(&{users}({attribute}={}))", escape(dn));
-                Ok(Self { filter, members: Members::Everyone })
+                let groups = match nested {
+                    true => nested_by_member_of(connection, config, root, top, attribute).await?,
+                    false => vec![top],
+                };
+                let conditions: String = groups.iter().map(|group| group.members(attribute, root)).collect();
+                let filter = format!("(&{users}(|{conditions}))");
+                Ok(Self { filter, members: Members::Everyone, groups: anchors(groups) })
             }
             Membership::Member { attribute } => {
-                let group = group(connection, dn, attribute).await?;
-                let keys = group.all(attribute).iter().map(|member| DnKey::of(&dn_of_member(member)));
-                Ok(Self { filter: users, members: Members::ByDn(keys.collect()) })
+                let (groups, members) = match nested {
+                    true => nested_by_member(connection, config, root, top, attribute).await?,
+                    false => {
+                        let members = Group::values(connection, dn, attribute).await?;
+                        (vec![top], members)
+                    }
+                };
+                let keys = members.iter().map(|member| DnKey::of(&dn_of_member(member)));
+                Ok(Self { filter: users, members: Members::ByDn(keys.collect()), groups: anchors(groups) })
             }
             Membership::MemberUid { attribute, user_attribute } => {
-                let group = group(connection, dn, attribute).await?;
-                let ids = group.all(attribute).iter().map(|id| folded(id)).collect();
-                Ok(Self {
-                    filter: users,
-                    members: Members::ById { user_attribute: user_attribute.clone(), ids },
-                })
+                let ids = Group::values(connection, dn, attribute).await?;
+                let ids = ids.iter().map(|id| folded(id)).collect();
+                let members = Members::ById { user_attribute: user_attribute.clone(), ids };
+                Ok(Self { filter: users, members, groups: anchors(vec![top]) })
             }
         }
     }
+}
+
+impl Group {
+    /// The condition that its members meet. In Active Directory those whose primary group it is are members, and neither
+    /// they nor the group say so in the usual attributes.
+    fn members(&self, attribute: &str, root: &RootDse) -> String {
+        let by_name = format!("({attribute}={})", escape(&self.dn));
+        match self.rid {
+            Some(rid) if root.is_active_directory => format!("{by_name}(primaryGroupID={rid})"),
+            _ => by_name,
+        }
+    }
+}
+
+fn anchors(groups: Vec<Group>) -> Vec<Anchor> {
+    let mut anchors: Vec<Anchor> = groups.into_iter().filter_map(|group| group.anchor).collect();
+    anchors.sort();
+    anchors
 }
 
 impl Members {
@@ -84,10 +114,13 @@ impl Members {
 }
 
 /// Whether the group is there, for scopes that have one.
-pub(crate) async fn check_group(connection: &mut Connection, scope: &Scope) -> Result<(), DirectoryError> {
-    match scope {
+pub(crate) async fn check_group(
+    connection: &mut Connection,
+    config: &DirectoryConfig,
+) -> Result<(), DirectoryError> {
+    match &config.scope {
         Scope::Filter(_) => Ok(()),
-        Scope::Group { dn, .. } => group(connection, dn, NO_ATTRIBUTES).await.map(drop),
+        Scope::Group { dn, .. } => Group::find(connection, config, dn).await.map(drop),
     }
 }
 
@@ -111,35 +144,6 @@ pub(crate) fn check_attribute(attribute: &str) -> Result<(), DirectoryError> {
     check_filter(&filter).map_err(|error| DirectoryError::Filter { filter, error })
 }
 
-/// Reads a group with one of its attributes, all values of it.
-async fn group(connection: &mut Connection, dn: &str, attribute: &str) -> Result<Attributes, DirectoryError> {
-    let query = Query::one(dn, &[attribute], Doing::ReadingGroup { dn: dn.to_owned() });
-    match connection.ask_for_one(query).await? {
-        Some(entry) => whole(dn, attribute, entry),
-        None => Err(DirectoryError::GroupNotFound { dn: dn.to_owned() }),
-    }
-}
-
-/// Refuses a group of which only some values came. Active Directory names 1,500 members at once and says so in the
-/// attribute's name; whoever comes after these is no less a member.
-fn whole(dn: &str, attribute: &str, entry: RawEntry) -> Result<Attributes, DirectoryError> {
-    if entry.partial.iter().any(|partial| partial.eq_ignore_ascii_case(attribute)) {
-        return Err(DirectoryError::MembersInRanges { dn: dn.to_owned() });
-    }
-    Ok(entry.attributes)
-}
-
-/// A member's DN. `uniqueMember` may have a bit string behind it (RFC 4517, section 3.3.21): `cn=a,dc=b#'0101'B`.
-fn dn_of_member(value: &[u8]) -> String {
-    let mut dn = String::from_utf8_lossy(value).into_owned();
-    if dn.ends_with("'B")
-        && let Some(at) = dn.rfind("#'")
-    {
-        dn.truncate(at);
-    }
-    dn
-}
-
 fn folded(id: &[u8]) -> String {
     String::from_utf8_lossy(id).trim().to_lowercase()
 }
@@ -158,18 +162,6 @@ mod tests {
         assert!(contain("CN=Ada,DC=x"));
         assert!(contain(r"cn=j\C3\BCrgen,dc=x"));
         assert!(!contain("cn=grace,dc=x"));
-    }
-
-    #[test]
-    fn a_part_of_the_members_is_not_taken_for_all() {
-        let group = |partial: &[&str]| RawEntry {
-            dn: "cn=g".into(),
-            attributes: Attributes::default(),
-            partial: partial.iter().map(|name| (*name).to_owned()).collect(),
-        };
-        let error = whole("cn=g", "Member", group(&["member"])).unwrap_err();
-        assert_eq!(error, DirectoryError::MembersInRanges { dn: "cn=g".into() });
-        assert!(whole("cn=g", "member", group(&["proxyaddresses"])).is_ok());
     }
 
     #[test]

@@ -4,39 +4,68 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use ldap3::LdapError;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
+use secrecy::ExposeSecret;
 
+use crate::config::Bind;
 use crate::errors::DirectoryError;
 
-/// A TLS configuration that trusts the given authorities and no others.
+/// A TLS configuration that trusts the given authorities and no others, and shows the client's certificate if there is
+/// one.
 ///
-/// Without any the library's own configuration is used, which trusts what the operating system trusts. If a single
-/// one of the system's certificates can't be loaded it trusts nobody: that fails on the safe side, and the advice is
-/// the same.
-pub(crate) fn trusting(url: &str, ca_pem: &[u8]) -> Result<Arc<ClientConfig>, DirectoryError> {
-    const ADVICE: &str =
-        "give the certificate of the authority that signed the server's, in PEM, as the directory's CA";
-    let unusable = |detail: String| DirectoryError::Tls { url: url.to_owned(), detail, advice: ADVICE };
+/// Without any authority the library's own configuration is used, which trusts what the operating system trusts. If a
+/// single one of the system's certificates can't be loaded it trusts nobody: that fails on the safe side, and the advice
+/// is the same. That configuration shows no certificate, so whoever has one says whom to trust.
+pub(crate) fn config(
+    url: &str,
+    ca_pem: Option<&[u8]>,
+    bind: &Bind,
+) -> Result<Option<Arc<ClientConfig>>, DirectoryError> {
+    let unusable = |detail: String, advice| DirectoryError::Tls { url: url.to_owned(), detail, advice };
+    let Some(ca_pem) = ca_pem else {
+        return match bind {
+            Bind::External { .. } => {
+                Err(unusable("there is a client certificate and no CA".to_owned(), CA_ADVICE))
+            }
+            Bind::Simple { .. } | Bind::Anonymous => Ok(None),
+        };
+    };
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem) {
-        let certificate =
-            certificate.map_err(|error| unusable(format!("the directory's CA is no PEM file: {error}")))?;
+        let certificate = certificate
+            .map_err(|error| unusable(format!("the directory's CA is no PEM file: {error}"), CA_ADVICE))?;
         roots.add(certificate).map_err(|error| {
-            unusable(format!("the directory's CA holds a certificate that can't be used: {error}"))
+            unusable(format!("the directory's CA holds a certificate that can't be used: {error}"), CA_ADVICE)
         })?;
     }
     if roots.is_empty() {
-        return Err(unusable("the directory's CA holds no certificate".to_owned()));
+        return Err(unusable("the directory's CA holds no certificate".to_owned(), CA_ADVICE));
     }
     // The provider is named, so that a second one anywhere in the build can't make this ambiguous and panic.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(error.to_string()))?;
-    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+        .map_err(|error| unusable(error.to_string(), CA_ADVICE))?
+        .with_root_certificates(roots);
+    let Bind::External { certificate, private_key } = bind else {
+        return Ok(Some(Arc::new(config.with_no_client_auth())));
+    };
+    // What the library says about a key that it can't read has nothing of the key in it.
+    let own = |error: &dyn std::fmt::Display| {
+        unusable(format!("the client certificate or its key can't be used: {error}"), CLIENT_ADVICE)
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
+    let chain = chain.map_err(|error| own(&error))?;
+    let key = PrivateKeyDer::from_pem_slice(private_key.expose_secret().as_bytes());
+    let key = key.map_err(|error| own(&error))?;
+    Ok(Some(Arc::new(config.with_client_auth_cert(chain, key).map_err(|error| own(&error))?)))
 }
+
+const CA_ADVICE: &str =
+    "give the certificate of the authority that signed the server's, in PEM, as the directory's CA";
+const CLIENT_ADVICE: &str = "put both into the directory's secret, in PEM, as \"certificate\" and \"private_key\"; the key must be the certificate's";
 
 /// What a failure to connect says about TLS; `None` when it says nothing, and the network or the server is to blame.
 pub(crate) fn failure(url: &str, error: &LdapError) -> Option<DirectoryError> {
@@ -119,7 +148,7 @@ mod tests {
             b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
             b"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
         ] {
-            let error = trusting("ldaps://dc1:636", pem).unwrap_err();
+            let error = config("ldaps://dc1:636", Some(pem), &Bind::Anonymous).unwrap_err();
             assert!(matches!(error, DirectoryError::Tls { .. }), "{error}");
         }
     }

@@ -52,6 +52,13 @@ impl Anchor {
         Self(text)
     }
 
+    /// Takes a UUID of sixteen bytes, in the order in which it is written.
+    pub fn from_uuid(bytes: [u8; 16]) -> Self {
+        let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default());
+        Self(parts.join("-"))
+    }
+
     /// Takes any other binary id, kept as hexadecimal digits.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidAnchor> {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

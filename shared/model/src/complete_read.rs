@@ -1,5 +1,9 @@
 //! The proof that a read of the directory was complete.
 
+use std::collections::HashSet;
+
+use crate::AnchorHash;
+
 /// What was seen while the directory was read, gathered by the reader and judged in one place.
 #[derive(Clone, Debug, Default)]
 pub struct ReadEvidence {
@@ -15,6 +19,22 @@ pub struct ReadEvidence {
     pub base_readable: (bool, bool),
     /// The server's identity before the first page and after the last.
     pub server: (String, String),
+    /// Whether the server knows at least what was known at the read before.
+    pub freshness: Freshness,
+    /// For a read of what has changed: of whom the server spoke. `None` for a read of everybody.
+    pub named: Option<HashSet<AnchorHash>>,
+}
+
+/// What a server knows, next to what was known at the read before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// As much or more; or nothing was read before, or the server says nothing about it.
+    #[default]
+    NotOlder,
+    /// Less.
+    Older,
+    /// It is another server than before, and does not say how much it has taken over from that one.
+    Unknown,
 }
 
 /// Why a read doesn't count as complete. Nobody is removed after such a read.
@@ -48,9 +68,20 @@ pub enum Incomplete {
     /// Another server answered at the end than at the start.
     #[error("the server changed during the read")]
     ServerChanged,
+    /// A replica that is behind, or a server that was restored from a backup.
+    #[error(
+        "the server knows less than was known at the last read: it has not caught up, or was restored from a backup"
+    )]
+    Behind,
+    /// Another domain controller, say. Those who are new might not have come to it yet.
+    #[error(
+        "another server answered than at the last read, and it does not show that it has caught up; who is missing on it is judged at the next full read from it"
+    )]
+    AnotherServer,
 }
 
-/// Proof that one read saw everybody in scope. Removals can't be planned without it.
+/// Proof that one read saw everybody in scope, or that a read of the changes saw all of them. Removals can't be planned
+/// without it.
 ///
 /// The fields are private, so it can't be made up:
 ///
@@ -60,6 +91,7 @@ pub enum Incomplete {
 #[derive(Debug)]
 pub struct CompleteRead {
     pages: usize,
+    named: Option<HashSet<AnchorHash>>,
 }
 
 impl CompleteRead {
@@ -72,6 +104,8 @@ impl CompleteRead {
             undecodable_entries,
             base_readable,
             server,
+            freshness,
+            named,
         } = evidence;
         if let Some(at) = page_results.iter().position(|code| *code != 0) {
             let code = page_results.get(at).copied().unwrap_or_default();
@@ -94,12 +128,23 @@ impl CompleteRead {
         if server.0 != server.1 {
             return Err(Incomplete::ServerChanged);
         }
-        Ok(Self { pages: page_results.len() })
+        match freshness {
+            Freshness::NotOlder => {}
+            Freshness::Older => return Err(Incomplete::Behind),
+            Freshness::Unknown => return Err(Incomplete::AnotherServer),
+        }
+        Ok(Self { pages: page_results.len(), named })
     }
 
     /// How many pages the read had.
     pub fn pages(&self) -> usize {
         self.pages
+    }
+
+    /// Whether not having been seen means that this user left: after a read of everybody always, after a read of the
+    /// changes only if the server named the user.
+    pub fn accounts_for(&self, user: &AnchorHash) -> bool {
+        self.named.as_ref().is_none_or(|named| named.contains(user))
     }
 }
 
@@ -143,6 +188,8 @@ mod tests {
             undecodable_entries: 0,
             base_readable: (true, true),
             server: ("a".into(), "a".into()),
+            freshness: Freshness::NotOlder,
+            named: None,
         }
     }
 
@@ -152,8 +199,18 @@ mod tests {
     }
 
     #[test]
+    fn changes_speak_of_those_whom_they_name() {
+        let hash = |text: &str| crate::Anchor::from_text(text).unwrap().hash();
+        let changes =
+            CompleteRead::judge(ReadEvidence { named: Some([hash("ada")].into()), ..good() }).unwrap();
+        assert!(changes.accounts_for(&hash("ada")));
+        assert!(!changes.accounts_for(&hash("grace")));
+        assert!(CompleteRead::judge(good()).unwrap().accounts_for(&hash("grace")));
+    }
+
+    #[test]
     fn each_single_doubt_refutes_it() {
-        let doubts: [fn(&mut ReadEvidence); 9] = [
+        let doubts: [fn(&mut ReadEvidence); 11] = [
             |e| e.page_results = vec![],
             |e| e.page_results = vec![0, 4],
             |e| e.page_results = vec![52, 0],
@@ -163,6 +220,8 @@ mod tests {
             |e| e.base_readable.0 = false,
             |e| e.base_readable.1 = false,
             |e| e.server.1 = "b".into(),
+            |e| e.freshness = Freshness::Older,
+            |e| e.freshness = Freshness::Unknown,
         ];
         for (number, doubt) in doubts.into_iter().enumerate() {
             let mut evidence = good();

@@ -19,7 +19,7 @@ mod user;
 pub use account::{Account, AccountId, OwnedAccount};
 pub use anchor::{Anchor, AnchorHash, InvalidAnchor};
 pub use attribute::{TargetAttribute, Value, ValueKind};
-pub use complete_read::{CompleteRead, Incomplete, ReadEvidence, result_meaning};
+pub use complete_read::{CompleteRead, Freshness, Incomplete, ReadEvidence, result_meaning};
 pub use dn::{DnKey, cn_of};
 pub use entry::{Attributes, Entry};
 pub use fingerprint::{Fingerprint, Fingerprinter};

@@ -122,6 +122,8 @@ pub enum Departure {
     Deleted,
     /// The entry is there but left the group or stopped matching the filter.
     LeftScope,
+    /// The entry is there but no longer under the base entry.
+    Moved,
     /// The entry is in scope and its account status is disabled.
     Disabled,
 }
@@ -131,6 +133,7 @@ impl fmt::Display for Departure {
         f.write_str(match self {
             Self::Deleted => "deleted from the directory",
             Self::LeftScope => "out of scope",
+            Self::Moved => "moved out of the base",
             Self::Disabled => "disabled in the directory",
         })
     }

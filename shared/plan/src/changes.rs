@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use model::{Anchor, AnchorHash, CompleteRead, DnKey, Entry, Fingerprint};
+use model::{Anchor, AnchorHash, CompleteRead, DnKey, Entry, Fingerprint, UnixSeconds};
 
 use crate::{Observation, Rules, observe};
 
@@ -11,6 +11,7 @@ use crate::{Observation, Rules, observe};
 pub struct ScanPlanner<'a> {
     rules: &'a Rules,
     rules_version: Fingerprint,
+    now: UnixSeconds,
     known: &'a [(AnchorHash, Fingerprint)],
     seen: Vec<bool>,
     newcomers: HashSet<AnchorHash>,
@@ -41,11 +42,12 @@ pub struct Change {
 }
 
 impl<'a> ScanPlanner<'a> {
-    /// Starts with the last scan's snapshot, sorted by anchor hash.
-    pub fn new(rules: &'a Rules, known: &'a [(AnchorHash, Fingerprint)]) -> Self {
+    /// Starts with the last scan's snapshot, sorted by anchor hash, at a moment.
+    pub fn new(rules: &'a Rules, known: &'a [(AnchorHash, Fingerprint)], now: UnixSeconds) -> Self {
         Self {
             rules,
             rules_version: rules.version(),
+            now,
             known,
             seen: vec![false; known.len()],
             newcomers: HashSet::new(),
@@ -66,7 +68,7 @@ impl<'a> ScanPlanner<'a> {
             None if !self.newcomers.insert(hash) => return Sight::Repeated(entry.anchor.clone()),
             None => None,
         };
-        let observation = observe(self.rules, entry);
+        let observation = observe(self.rules, entry, self.now);
         let dn = DnKey::of(&entry.dn);
         let fingerprint = observation.fingerprint(self.rules_version, &dn);
         if known == Some(fingerprint) {
@@ -81,10 +83,12 @@ impl<'a> ScanPlanner<'a> {
         seen_known || self.newcomers.contains(hash)
     }
 
-    /// Who was there at the last scan and is not any more. Only a complete read can tell.
-    pub fn departed(&self, _proof: &CompleteRead) -> Vec<AnchorHash> {
+    /// Who was there at the last scan and is not any more. Only a complete read can tell, and only about those for whom
+    /// it accounts.
+    pub fn departed(&self, proof: &CompleteRead) -> Vec<AnchorHash> {
         let pairs = self.known.iter().zip(&self.seen);
-        pairs.filter(|(_, seen)| !**seen).map(|((hash, _), _)| *hash).collect()
+        let unseen = pairs.filter(|(_, seen)| !**seen).map(|((hash, _), _)| *hash);
+        unseen.filter(|hash| proof.accounts_for(hash)).collect()
     }
 
     fn position(&self, hash: &AnchorHash) -> Option<usize> {

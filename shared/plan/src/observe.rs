@@ -1,9 +1,9 @@
 //! What one entry says about its user.
 
-use model::{Departure, Desired, DnKey, Entry, Fingerprint, Fingerprinter, Value};
+use model::{Departure, Desired, DnKey, Entry, Fingerprint, Fingerprinter, UnixSeconds, Value};
 
 use crate::Mapping;
-use crate::status::{AccountStatus, StatusRule};
+use crate::status::{AccountStatus, StatusRule, has_expired};
 
 /// Everything that turns an entry into an observation.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub struct Rules {
     pub mapping: Mapping,
     /// How the directory says that a user is disabled.
     pub status: StatusRule,
+    /// The attribute that says when an account expires, where that counts.
+    pub expires: Option<String>,
     /// Whether disabled users are provisioned, as inactive accounts.
     pub provision_disabled: bool,
     /// The target's dialect: another target makes everybody be looked at again.
@@ -21,10 +23,13 @@ pub struct Rules {
 impl Rules {
     /// A fingerprint of the rules themselves.
     pub fn version(&self) -> Fingerprint {
-        let Self { mapping, status, provision_disabled, dialect } = self;
+        let Self { mapping, status, expires, provision_disabled, dialect } = self;
         let mut hash = Fingerprinter::new("provisioner 2026 rules");
         mapping.describe(&mut hash);
         hash.text(&format!("{status:?}"));
+        if let Some(expires) = expires {
+            hash.text(expires);
+        }
         hash.flag(*provision_disabled);
         hash.text(dialect);
         hash.finish()
@@ -40,13 +45,19 @@ pub enum Observation {
     Unmappable(String),
 }
 
-/// Looks at one entry.
-pub fn observe(rules: &Rules, entry: &Entry) -> Observation {
-    let status = match rules.status.verdict(&entry.attributes) {
-        Ok(status) => status,
-        Err(unreadable) => return Observation::Unmappable(unreadable.to_string()),
+/// Looks at one entry, at a moment: an account can expire without anybody's doing.
+pub fn observe(rules: &Rules, entry: &Entry, now: UnixSeconds) -> Observation {
+    let status = rules.status.verdict(&entry.attributes);
+    let expired = match &rules.expires {
+        Some(attribute) => has_expired(&entry.attributes, attribute, now),
+        None => Ok(false),
     };
-    let active = status == AccountStatus::Enabled;
+    let active = match (status, expired) {
+        (Ok(status), Ok(expired)) => status == AccountStatus::Enabled && !expired,
+        (Err(unreadable), _) | (_, Err(unreadable)) => {
+            return Observation::Unmappable(unreadable.to_string());
+        }
+    };
     if active || rules.provision_disabled {
         return match rules.mapping.desired_user(&entry.attributes, active) {
             Ok(user) => Observation::Wanted(Desired::Present(user)),

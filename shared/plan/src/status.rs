@@ -1,6 +1,6 @@
 //! Whether an entry is enabled, as its account-status attribute says.
 
-use model::Attributes;
+use model::{Attributes, UnixSeconds};
 
 /// How a directory says that a user is disabled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,26 @@ impl StatusRule {
     }
 }
 
+/// A moment as Active Directory writes it: in units of 100 ns since the year 1601 (MS-ADTS, section 3.1.1.2.2.2).
+pub fn file_time(time: UnixSeconds) -> i64 {
+    const UNIX_EPOCH: i64 = 11_644_473_600;
+    const A_SECOND: i64 = 10_000_000;
+    time.0.saturating_add(UNIX_EPOCH).saturating_mul(A_SECOND)
+}
+
+/// Whether an account has expired by now, as an attribute such as Active Directory's `accountExpires` says. Nought and
+/// the largest number mean that it never does.
+pub fn has_expired(
+    attributes: &Attributes,
+    attribute: &str,
+    now: UnixSeconds,
+) -> Result<bool, UnreadableStatus> {
+    let Some(value) = attributes.one(attribute) else { return Ok(false) };
+    let number = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<i64>().ok());
+    let number = number.ok_or_else(|| UnreadableStatus { attribute: attribute.to_owned() })?;
+    Ok(number != 0 && number != i64::MAX && number <= file_time(now))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +124,26 @@ mod tests {
         assert_eq!(verdict(&rule, &[("useraccountcontrol", "514")]), Ok(Disabled));
         assert_eq!(verdict(&rule, &[]), Ok(Enabled));
         assert!(verdict(&rule, &[("userAccountControl", "many")]).is_err());
+    }
+
+    #[test]
+    fn accounts_expire() {
+        let expired = |value: &str, now: i64| {
+            has_expired(
+                &[("accountExpires", value)].into_iter().collect(),
+                "accountExpires",
+                UnixSeconds(now),
+            )
+        };
+        // Midnight on 1 January 2026.
+        let midnight = "134116992000000000";
+        assert_eq!(expired(midnight, 1_767_225_599), Ok(false));
+        assert_eq!(expired(midnight, 1_767_225_600), Ok(true));
+        for never in ["0", "9223372036854775807"] {
+            assert_eq!(expired(never, i64::MAX / 100_000_000), Ok(false));
+        }
+        assert!(expired("soon", 0).is_err());
+        assert_eq!(has_expired(&Attributes::default(), "accountExpires", UnixSeconds(0)), Ok(false));
     }
 
     #[test]

@@ -33,20 +33,41 @@ pub struct SecretError {
 
 /// The directory's secret.
 #[derive(Deserialize)]
-pub struct DirectorySecret {
-    /// Who reads the directory.
-    pub bind_dn: String,
-    /// The password.
-    pub password: SecretString,
+#[serde(untagged)]
+pub enum DirectorySecret {
+    /// To sign in with a password.
+    Password {
+        /// Who reads the directory.
+        bind_dn: String,
+        /// The password.
+        password: SecretString,
+    },
+    /// To sign in with a client certificate.
+    Certificate {
+        /// The certificate in PEM, and those between it and the authority.
+        certificate: String,
+        /// Its private key, in PEM.
+        private_key: SecretString,
+    },
 }
 
 impl DirectorySecret {
-    const SHAPE: &str = r#"{"bind_dn": "…", "password": "…"}"#;
+    const SHAPE: &str = r#"{"bind_dn": "…", "password": "…"} or {"certificate": "…", "private_key": "…"}"#;
 
     /// Whether both say the same.
     pub fn is_same(&self, other: &Self) -> bool {
-        let Self { bind_dn, password } = self;
-        *bind_dn == other.bind_dn && password.expose_secret() == other.password.expose_secret()
+        let same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+        match (self, other) {
+            (
+                Self::Password { bind_dn, password },
+                Self::Password { bind_dn: other_dn, password: other_password },
+            ) => bind_dn == other_dn && same(password, other_password),
+            (
+                Self::Certificate { certificate, private_key },
+                Self::Certificate { certificate: other_certificate, private_key: other_key },
+            ) => certificate == other_certificate && same(private_key, other_key),
+            _ => false,
+        }
     }
 }
 

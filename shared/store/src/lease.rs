@@ -11,6 +11,7 @@ const OWNER: &str = "lease_owner";
 const UNTIL: &str = "lease_until";
 const VERSION: &str = "version";
 const LAST_SCAN: &str = "last_scan";
+const CURSOR: &str = "cursor";
 
 /// The right to scan a connection, and the version under which this scan writes.
 #[derive(Debug)]
@@ -71,6 +72,8 @@ pub struct ConnectionState {
     pub version: Version,
     /// What the latest complete scan left behind for the next.
     pub last_scan: Option<serde_json::Value>,
+    /// Where the next scan can go on, as the latest that came to its end left it.
+    pub cursor: Option<serde_json::Value>,
     /// The scan in progress, or one that was killed.
     pub lease: Option<LeaseHolder>,
 }
@@ -125,17 +128,21 @@ impl Store {
         Ok(held)
     }
 
-    /// Gives the lease back, and leaves something behind for the next scan if this one got that far. `false` says that
-    /// another scan had begun, and that nothing was written.
+    /// Gives the lease back, and leaves something behind for the next scan if this one got that far: its numbers, and
+    /// where to go on. `false` says that another scan had begun, and that nothing was written.
     pub async fn release(
         &self,
         lease: ScanLease,
         last_scan: Option<serde_json::Value>,
+        cursor: Option<serde_json::Value>,
     ) -> Result<bool, StoreError> {
         let key = self.keys.state();
         let mut write = self.if_held(Write::update(key.clone()), &lease).remove(OWNER).remove(UNTIL);
         if let Some(last_scan) = last_scan {
             write = write.set(LAST_SCAN, json(&key, &last_scan)?);
+        }
+        if let Some(cursor) = cursor {
+            write = write.set(CURSOR, json(&key, &cursor)?);
         }
         match self.commit(&[write]).await? {
             Committed::Done => Ok(true),
@@ -158,6 +165,8 @@ impl Store {
         Ok(ConnectionState {
             version: Version(read.number(VERSION)?.unwrap_or_default()),
             last_scan: read.json(LAST_SCAN)?,
+            // One that can't be read is as good as none: everybody is read.
+            cursor: read.json(CURSOR).ok().flatten(),
             lease: holder(&item)?,
         })
     }

@@ -66,7 +66,7 @@ impl Store {
         let record = match reason {
             // The entry is still there, and others may name it as their manager.
             Departure::Disabled => record,
-            Departure::Deleted | Departure::LeftScope => record.remove(DN_PK),
+            Departure::Deleted | Departure::LeftScope | Departure::Moved => record.remove(DN_PK),
         };
         let hash = user.anchor.hash();
         let mut writes = vec![record];

@@ -27,6 +27,10 @@ const UNTIDY: &str = "untidy";
 
 /// How many requests run at once.
 const AT_ONCE: usize = 4;
+/// How many single buckets are asked for at once.
+const PARTS_AT_ONCE: usize = 16;
+/// When more than one bucket of so many is wanted, all are read.
+const FEW: usize = 4;
 /// How many buckets one query asks for: about a page.
 const BUCKETS_A_QUERY: u32 = 256;
 
@@ -35,6 +39,8 @@ const BUCKETS_A_QUERY: u32 = 256;
 pub struct Snapshot {
     pairs: Vec<Pair>,
     cut: Option<Cut>,
+    /// The buckets that were read, where only some were.
+    only: Option<BTreeSet<u32>>,
 }
 
 /// How the stored snapshot is cut; `None` before the first was written.
@@ -55,7 +61,12 @@ pub enum Saved {
 }
 
 impl Snapshot {
-    /// Everybody who was seen, sorted by hash.
+    /// Whether all of it was read, and not only a part.
+    pub fn is_whole(&self) -> bool {
+        self.only.is_none()
+    }
+
+    /// Everybody who was seen, sorted by hash; of a part, those in it.
     pub fn pairs(&self) -> &[(AnchorHash, Fingerprint)] {
         &self.pairs
     }
@@ -116,7 +127,7 @@ impl Store {
         for _ in 0..3 {
             let Some(cut) = self.fetch_cut().await? else { return Ok(Snapshot::default()) };
             match self.fetch_buckets(&cut).await {
-                Ok(pairs) => return Ok(Snapshot { pairs, cut: Some(cut) }),
+                Ok(pairs) => return Ok(Snapshot { pairs, cut: Some(cut), only: None }),
                 Err(error) => {
                     let now = self.fetch_cut().await?;
                     if now.is_some_and(|now| now.generation == cut.generation) {
@@ -129,6 +140,35 @@ impl Store {
             action: "read the snapshot",
             detail: "it was rewritten each time it was read".to_owned(),
         })
+    }
+
+    /// What the last scan saw of these, and of some others whom it would cost more to leave out. For whoever holds the
+    /// lease: nobody else writes meanwhile.
+    pub async fn fetch_part(&self, of: &[AnchorHash]) -> Result<Snapshot, StoreError> {
+        let Some(cut) = self.fetch_cut().await? else { return Ok(Snapshot::default()) };
+        let nothing = Snapshot { pairs: Vec::new(), cut: Some(cut), only: Some(BTreeSet::new()) };
+        self.extend_part(nothing, of).await
+    }
+
+    /// The same snapshot with these in it, too.
+    pub async fn extend_part(&self, snapshot: Snapshot, with: &[AnchorHash]) -> Result<Snapshot, StoreError> {
+        let Snapshot { mut pairs, cut, only } = snapshot;
+        let (Some(the_cut), Some(mut buckets)) = (&cut, only.clone()) else {
+            return Ok(Snapshot { pairs, cut, only });
+        };
+        let wanted: BTreeSet<u32> = with.iter().map(|hash| bucket_of(hash, the_cut.bits)).collect();
+        let missing: Vec<u32> = wanted.difference(&buckets).copied().collect();
+        if missing.len() * FEW >= 1 << the_cut.bits {
+            // From so many on, reading all of it in order is the quicker way.
+            let pairs = self.fetch_buckets(the_cut).await?;
+            return Ok(Snapshot { pairs, cut, only: None });
+        }
+        let reads = missing.iter().map(|bucket| self.fetch_range(the_cut, *bucket, *bucket));
+        let parts: Vec<Vec<Pair>> = stream::iter(reads).buffered(PARTS_AT_ONCE).try_collect().await?;
+        pairs.extend(parts.into_iter().flatten());
+        pairs.sort_unstable_by_key(|(hash, _)| *hash);
+        buckets.extend(missing);
+        Ok(Snapshot { pairs, cut, only: Some(buckets) })
     }
 
     async fn fetch_cut(&self) -> Result<Option<Cut>, StoreError> {
@@ -183,6 +223,9 @@ impl Store {
         before: Snapshot,
         changes: &BTreeMap<AnchorHash, Option<Fingerprint>>,
     ) -> Result<Saved, StoreError> {
+        // A bucket is written whole, so it must have been read.
+        let hashes: Vec<AnchorHash> = changes.keys().copied().collect();
+        let before = self.extend_part(before, &hashes).await?;
         let bits = before.cut.as_ref().map_or(0, |cut| cut.bits);
         let touched = before.touched(changes, bits);
         if touched.is_empty() && before.cut.is_some() {
@@ -190,8 +233,9 @@ impl Store {
         }
         let pairs = merged(&before.pairs, changes);
         match before.cut {
-            Some(cut) if !outgrown(pairs.len(), cut.bits) => {
-                self.save_buckets(lease, cut, pairs, &touched).await
+            // Whether the cut is outgrown shows when all of it is read.
+            Some(cut) if before.only.is_some() || !outgrown(pairs.len(), cut.bits) => {
+                self.save_buckets(lease, cut, pairs, before.only, &touched).await
             }
             cut => self.save_all(lease, cut, pairs).await,
         }
@@ -203,6 +247,7 @@ impl Store {
         lease: &ScanLease,
         cut: Cut,
         pairs: Vec<Pair>,
+        only: Option<BTreeSet<u32>>,
         touched: &BTreeSet<u32>,
     ) -> Result<Saved, StoreError> {
         // The header comes first: from then on an older scan is refused, whichever buckets it wants to write.
@@ -224,7 +269,7 @@ impl Store {
         if results.iter().any(|result| *result != Committed::Done) {
             return Ok(Saved::Outdated);
         }
-        Ok(Saved::Done(Snapshot { pairs, cut: Some(cut) }))
+        Ok(Saved::Done(Snapshot { pairs, cut: Some(cut), only }))
     }
 
     /// Everything, as a new generation. The old one stays in force until the last bucket is written.
@@ -259,7 +304,7 @@ impl Store {
             return Ok(Saved::Outdated);
         }
         let cut = self.tidy(lease, cut).await?;
-        Ok(Saved::Done(Snapshot { pairs, cut: Some(cut) }))
+        Ok(Saved::Done(Snapshot { pairs, cut: Some(cut), only: None }))
     }
 
     /// Claims the header for this scan, as long as no later one has, and the generation is the one that was read.

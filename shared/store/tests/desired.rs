@@ -19,7 +19,7 @@ fn every_status() -> Vec<Status> {
         Status::Conflict { with: anchor("other") },
         Status::Unmappable { error: error() },
     ];
-    for departure in [Departure::Deleted, Departure::LeftScope, Departure::Disabled] {
+    for departure in [Departure::Deleted, Departure::LeftScope, Departure::Moved, Departure::Disabled] {
         all.extend(
             [HoldReason::OverLimit, HoldReason::AwaitingCheck]
                 .map(|reason| Status::Held { departure, reason }),

@@ -63,7 +63,7 @@ async fn story(store: &Store) {
     assert_eq!(store.find_by_dn(dn("c")).await.unwrap().unwrap().anchor, anchor("c"));
     assert_eq!(store.fetch_due(NOW, 9).await.unwrap().len(), 2);
     assert_eq!(store.count_enabled_accounts(9).await.unwrap(), 1);
-    assert!(store.release(scan, Some(json!({ "read": 4 }))).await.unwrap());
+    assert!(store.release(scan, Some(json!({ "read": 4 })), None).await.unwrap());
 }
 
 const OPERATIONS: [&str; 8] = [
@@ -254,7 +254,7 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
     store.close_breaker().await?;
 
     lost("UpdateItem");
-    assert!(store.release(scan, Some(json!("done"))).await?);
+    assert!(store.release(scan, Some(json!("done")), None).await?);
     assert_eq!(store.fetch_connection().await?.last_scan, Some(json!("done")));
     faults.seen();
     Ok(())
@@ -272,8 +272,8 @@ async fn what_another_did_meanwhile_is_not_taken_for_ones_own() -> Result<(), St
     assert_eq!(store.finish_user(old, settled(None), NOW).await, Err(StoreError::LeaseLost));
     // A later scan has begun, and ended.
     let second = scan(&store).await;
-    assert!(store.release(second, None).await?);
-    assert!(!store.release(first, Some(json!("stale"))).await?);
+    assert!(store.release(second, None, None).await?);
+    assert!(!store.release(first, Some(json!("stale")), None).await?);
     assert_eq!(store.fetch_connection().await?.last_scan, None);
     Ok(())
 }

@@ -20,7 +20,7 @@ async fn one_scan_at_a_time() -> Result<(), StoreError> {
     assert!(store.renew_lease(&mut first, NOW.plus(50), 60).await?);
     assert!(store.take_lease("b", NOW.plus(100), 60).await?.is_err());
 
-    assert!(store.release(first, Some(json!({ "cursor": 7 }))).await?);
+    assert!(store.release(first, Some(json!({ "cursor": 7 })), None).await?);
     let second = store.take_lease("b", NOW.plus(101), 60).await?.unwrap();
     assert_eq!(second.version(), Version(2));
     let state = store.fetch_connection().await?;
@@ -37,7 +37,7 @@ async fn whoever_comes_after_a_dead_scan_takes_its_lease() -> Result<(), StoreEr
     assert_eq!(heir.version(), Version(2), "the same owner need not wait");
 
     assert!(!store.renew_lease(&mut dead, NOW.plus(2), 600).await?);
-    assert!(!store.release(dead, Some(json!("stale"))).await?);
+    assert!(!store.release(dead, Some(json!("stale")), None).await?);
     assert_eq!(store.fetch_connection().await?.last_scan, None);
 
     let stranger = store.take_lease("b", NOW.plus(61), 60).await?.unwrap();

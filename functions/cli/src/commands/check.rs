@@ -71,8 +71,8 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
             return None;
         }
     };
-    report.good("directory", format!("connected to {} and bound", settings.url));
-    let mut read = match directory.read().await {
+    report.good("directory", format!("connected to {} and bound", directory.url()));
+    let mut read = match directory.read(None, runtime::now()).await {
         Ok(read) => read,
         Err(error) => {
             report.bad("base and scope", error.to_string());
@@ -81,14 +81,28 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
     };
     report.good("base DN", format!("{} is readable", settings.base_dn));
     let mut counts = Counts::default();
+    let mut cursor = read.cursor();
     let ended = loop {
         match read.next_page().await {
             Ok(Some(page)) => page.into_iter().for_each(|sighting| counts.take(ends, sighting)),
-            Ok(None) => break read.finish().await,
+            Ok(None) => {
+                cursor = read.cursor();
+                break read.finish().await;
+            }
             Err(incomplete) => break Err(incomplete),
         }
     };
     let Counts { entries, disabled, unmappable, problem, nameless, example } = counts;
+    if ended.is_ok() {
+        let how = match cursor.way() {
+            Some(way) => format!(
+                "can be asked for ({way}); everybody is read every {} hours",
+                settings.full_read_hours
+            ),
+            None => "can't be asked for; everybody is read each time".to_owned(),
+        };
+        report.good("changes", how);
+    }
     match ended {
         Ok(_) if entries == 0 => {
             report.bad(
@@ -136,7 +150,7 @@ impl Counts {
             }
         };
         self.entries += 1;
-        let observation = observe(&ends.connection.rules, &entry);
+        let observation = observe(&ends.connection.rules, &entry, runtime::now());
         match observation {
             Observation::Unmappable(problem) => {
                 self.unmappable += 1;

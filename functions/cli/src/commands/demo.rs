@@ -9,6 +9,8 @@ use embedded_ldap::{EmbeddedLdap, company};
 use serde_json::json;
 use simulator::Simulator;
 
+use scan::Mode;
+
 use super::{plan, sync};
 use crate::args::StatePlace;
 use crate::exit::Exit;
@@ -32,7 +34,7 @@ pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
     heading(out, "1. The plan (a dry run: nothing is written anywhere)")?;
     plan::run(&session, false, out).await?;
     heading(out, "2. The plan, applied")?;
-    sync::run(&session, false, out).await?;
+    sync::run(&session, Mode::Auto, false, out).await?;
 
     heading(
         out,
@@ -41,18 +43,18 @@ pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
     live(&directory)?;
     plan::run(&session, false, out).await?;
     heading(out, "4. Applied")?;
-    sync::run(&session, false, out).await?;
+    sync::run(&session, Mode::Auto, false, out).await?;
 
     heading(out, "5. Once more: nothing to do, and no call")?;
     target.clear_requests();
-    sync::run(&session, false, out).await?;
+    sync::run(&session, Mode::Auto, false, out).await?;
     let (calls, writes) = (target.request_count(), target.writes().len());
     say(out, &format!("The target saw {calls} calls, {writes} of them writes."))?;
     ensure!(calls == 0, "an unchanged run made {calls} calls");
 
     heading(out, "6. A bad day: a wrong script empties the group. Nobody is switched off")?;
     disaster(&directory)?;
-    let exit = sync::run(&session, false, out).await?;
+    let exit = sync::run(&session, Mode::Auto, false, out).await?;
     ensure!(exit == Exit::Held, "the removals were not held");
 
     let stranger = target.account(STRANGER).context("the stranger's account is gone")?;

@@ -11,6 +11,7 @@ mod sync;
 use std::io::Write;
 
 use anyhow::Result;
+use scan::Mode;
 
 use crate::args::{Arguments, Command};
 use crate::exit::Exit;
@@ -26,9 +27,10 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
             let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
             plan::run(&session, place.json, &mut out).await
         }
-        Command::Sync { place } => {
+        Command::Sync { place, full } => {
             let session = Session::open(Ends::read(place)?, &place.state_place()).await?;
-            sync::run(&session, place.json, &mut out).await
+            let mode = if *full { Mode::Full } else { Mode::Auto };
+            sync::run(&session, mode, place.json, &mut out).await
         }
         Command::Status { place } => {
             let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use provision::Stop;
-use scan::{Nameless, ScanSummary};
+use scan::{Mode, Nameless, ScanSummary};
 use serde::Serialize;
 
 use crate::drive::{Tally, provision_due};
@@ -22,7 +22,9 @@ const SCANS: usize = 2;
 /// What a `sync` did, in numbers of users.
 #[derive(Debug, Serialize)]
 pub struct SyncSummary {
-    /// Entries in scope.
+    /// How the directory was read.
+    pub mode: Mode,
+    /// Entries in scope that were looked at.
     pub read: u64,
     /// As at the last scan.
     pub unchanged: u64,
@@ -63,17 +65,17 @@ pub struct Calls {
 }
 
 /// Synchronises and reports.
-pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+pub async fn run(session: &Session, mode: Mode, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
     let shown = Shown { masked: session.connection().rules.mapping.masked() };
     let started = Instant::now();
     let mut tally = Tally::default();
     let target = session.ends.target().await?;
     let mut scanned = ScanSummary::default();
     for round in 1..=SCANS {
-        let known = session.store.fetch_snapshot().await?.pairs().len() as u64;
-        let progress = Progress::start("reading", Some(known));
+        let progress = Progress::start("reading", None);
         let mut directory = session.ends.directory().await?;
-        let found = scan::scan(&session.scan_context(), &mut directory, |read| progress.at(read)).await?;
+        let found =
+            scan::scan(&session.scan_context(), &mut directory, mode, |read| progress.at(read)).await?;
         drop((directory, progress));
         scanned = if round == 1 { found } else { ScanSummary { unchanged: scanned.unchanged, ..found } };
 
@@ -116,6 +118,7 @@ async fn summarise(
     let count = |words: &[&str]| words.iter().filter_map(|word| statuses.get(*word)).sum();
     let calls = target.calls();
     Ok(SyncSummary {
+        mode: scanned.mode,
         read: scanned.read,
         unchanged: scanned.unchanged,
         done,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use directory::{Directory, Membership, Scope, Sighting};
 use embedded_ldap::{Fault, Options, ResultCode};
-use model::{Departure, Incomplete};
+use model::{Departure, Incomplete, UnixSeconds};
 
 use crate::support::{BASE, GROUP, Outcome, config, people, people_with, person, read, read_from};
 
@@ -164,9 +164,9 @@ async fn a_group_that_is_gone_at_the_end() {
     ] {
         let server = people(10).await;
         let mut config = config(&server.url());
-        config.scope = Scope::Group { dn: GROUP.to_owned(), membership };
+        config.scope = Scope::Group { dn: GROUP.to_owned(), membership, nested: false };
         let mut directory = Directory::connect(&config).await.unwrap();
-        let mut read = directory.read().await.unwrap();
+        let mut read = directory.read(None, UnixSeconds(0)).await.unwrap();
         read.next_page().await.unwrap().unwrap();
         server.delete(GROUP).unwrap();
         while read.next_page().await.unwrap().is_some() {}
@@ -202,7 +202,7 @@ async fn a_page_that_comes_for_ever_ends() {
 async fn what_is_not_read_to_the_end_proves_nothing() {
     let server = people(10).await;
     let mut directory = Directory::connect(&config(&server.url())).await.unwrap();
-    let mut read = directory.read().await.unwrap();
+    let mut read = directory.read(None, UnixSeconds(0)).await.unwrap();
     read.next_page().await.unwrap().unwrap();
     assert_eq!(read.finish().await.unwrap_err(), Incomplete::NoEnd);
     // The connection is as good as before.
@@ -261,11 +261,12 @@ async fn whoever_moves_during_a_read_has_not_left() {
     config.scope = Scope::Group {
         dn: GROUP.to_owned(),
         membership: Membership::Member { attribute: "member".to_owned() },
+        nested: false,
     };
     let mut directory = Directory::connect(&config).await.unwrap();
     let mover = anchor_of(&server, 8);
     let leaver = anchor_of(&server, 9);
-    let mut read = directory.read().await.unwrap();
+    let mut read = directory.read(None, UnixSeconds(0)).await.unwrap();
     read.next_page().await.unwrap().unwrap();
     // The group's members are known by now, under the old name.
     server.rename(&person(8), &format!("uid=moved,{BASE}")).unwrap();

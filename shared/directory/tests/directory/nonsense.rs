@@ -1,6 +1,7 @@
 //! Servers that don't speak LDAP, or stop in the middle of it. The library underneath panics on some of this; whoever
 //! calls this crate must see an error and nothing else.
 
+use model::UnixSeconds;
 use std::time::Duration;
 
 use directory::{Directory, DirectoryError};
@@ -42,7 +43,7 @@ async fn connect(answers: Vec<Vec<u8>>) -> DirectoryError {
     config.timeout = Duration::from_millis(500);
     match Directory::connect(&config).await {
         Err(error) => error,
-        Ok(mut directory) => directory.read().await.err().unwrap(),
+        Ok(mut directory) => directory.read(None, UnixSeconds(0)).await.err().unwrap(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Against a real OpenLDAP server.
 
 use directory::{Bind, Directory, DirectoryConfig, DirectoryError, Kind, Membership, Scope, Sighting};
-use model::{Anchor, Departure, Incomplete};
+use model::{Anchor, Departure, Incomplete, UnixSeconds};
 
 use crate::slapd::{ADMIN, PASSWORD, Slapd};
 use crate::support::{Outcome, config, read};
@@ -76,7 +76,7 @@ async fn scopes_departures_and_limits() {
         Membership::Member { attribute: "member".to_owned() },
         Membership::MemberOf { attribute: "memberOf".to_owned() },
     ] {
-        config.scope = Scope::Group { dn: GROUP.to_owned(), membership };
+        config.scope = Scope::Group { dn: GROUP.to_owned(), membership, nested: false };
         let outcome = read(&config).await;
         assert_eq!(uids(&outcome), ["p0", "p1", "p2", "p3", "p4", "p5", "p6"]);
         assert!(outcome.verdict.is_ok());
@@ -94,7 +94,7 @@ async fn scopes_departures_and_limits() {
 
     let membership =
         Membership::MemberUid { attribute: "memberUid".to_owned(), user_attribute: "uid".to_owned() };
-    config.scope = Scope::Group { dn: "cn=posix,dc=acme,dc=test".to_owned(), membership };
+    config.scope = Scope::Group { dn: "cn=posix,dc=acme,dc=test".to_owned(), membership, nested: false };
     assert_eq!(uids(&read(&config).await), ["p3", "p9"]);
 
     config.scope = Scope::Filter("(sn>=0)(sn=*)".to_owned());
@@ -109,7 +109,7 @@ async fn scopes_departures_and_limits() {
     assert!(matches!(error, DirectoryError::InvalidCredentials { .. }), "{error}");
     // This server lets anybody sign in, and then shows nothing.
     config.bind = Bind::Anonymous;
-    let error = Directory::connect(&config).await.unwrap().read().await.err().unwrap();
+    let error = Directory::connect(&config).await.unwrap().read(None, UnixSeconds(0)).await.err().unwrap();
     assert!(matches!(error, DirectoryError::Refused { code: 50, .. }), "{error}");
 }
 
@@ -126,14 +126,14 @@ async fn secure_connections_and_those_that_are_not() {
     let ldaps = format!("ldaps://localhost:{}", server.tls_port);
     config.ca_pem = Some(server.ca_pem.clone().into_bytes());
 
-    config.url = ldaps.clone();
+    config.urls = vec![ldaps.clone()];
     assert!(read(&config).await.verdict.is_ok());
-    config.url = format!("ldap://localhost:{}", server.port);
+    config.urls = vec![format!("ldap://localhost:{}", server.port)];
     config.start_tls = true;
     assert!(read(&config).await.verdict.is_ok());
 
     let tls_error = |url: String, ca_pem: Option<Vec<u8>>, start_tls: bool| {
-        let config = DirectoryConfig { url, ca_pem, start_tls, ..config.clone() };
+        let config = DirectoryConfig { urls: vec![url], ca_pem, start_tls, ..config.clone() };
         async move {
             let error = Directory::connect(&config).await.err().unwrap();
             assert!(matches!(error, DirectoryError::Tls { .. }), "{error}");
@@ -143,7 +143,7 @@ async fn secure_connections_and_those_that_are_not() {
     // An authority that didn't sign this, with the same name.
     let other = Slapd::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n").await;
     let other_ca = || Some(other.ca_pem.clone().into_bytes());
-    for (url, start_tls) in [(ldaps.clone(), false), (config.url.clone(), true)] {
+    for (url, start_tls) in [(ldaps.clone(), false), (config.urls[0].clone(), true)] {
         let error = tls_error(url.clone(), other_ca(), start_tls).await;
         assert!(error.contains("directory's CA") || error.contains("can't be used"), "{error}");
         // Nor does the operating system vouch for it.

@@ -4,7 +4,7 @@ use directory::{
     AnchorAttribute, AnchorForm, Directory, DirectoryConfig, DirectoryError, Membership, Scope, Sighting,
 };
 use embedded_ldap::{EmbeddedLdap, Options, company};
-use model::Entry;
+use model::{Entry, UnixSeconds};
 
 use crate::support::{BASE, GROUP, config, people, read};
 
@@ -24,7 +24,7 @@ fn member_of() -> Membership {
 }
 
 fn group(dn: &str, membership: Membership) -> Scope {
-    Scope::Group { dn: dn.to_owned(), membership }
+    Scope::Group { dn: dn.to_owned(), membership, nested: false }
 }
 
 /// Their user ids, sorted, after a read that was complete.
@@ -110,7 +110,7 @@ async fn a_group_that_is_not_there_is_not_an_empty_one() {
     for membership in [member(), member_of()] {
         config.scope = group(dn, membership);
         let mut directory = Directory::connect(&config).await.unwrap();
-        let error = directory.read().await.err().unwrap();
+        let error = directory.read(None, UnixSeconds(0)).await.err().unwrap();
         assert_eq!(error, DirectoryError::GroupNotFound { dn: dn.to_owned() });
     }
 }
@@ -121,7 +121,7 @@ async fn a_base_that_is_not_there() {
     let mut config = config(&server.url());
     config.base_dn = "ou=nowhere,dc=acme,dc=test".to_owned();
     let mut directory = Directory::connect(&config).await.unwrap();
-    let error = directory.read().await.err().unwrap();
+    let error = directory.read(None, UnixSeconds(0)).await.err().unwrap();
     assert_eq!(error, DirectoryError::BaseNotFound { base_dn: config.base_dn });
 }
 

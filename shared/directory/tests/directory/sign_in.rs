@@ -2,6 +2,7 @@
 
 use directory::{Bind, Directory, DirectoryError};
 use embedded_ldap::{Fault, Options, ResultCode};
+use model::UnixSeconds;
 
 use crate::support::{config, people, people_with, read};
 
@@ -37,10 +38,10 @@ async fn nobody_in_particular() {
     assert!(read(&config).await.verdict.is_ok());
 
     let server = people(4).await;
-    config.url = server.url();
+    config.urls = vec![server.url()];
     let error = match Directory::connect(&config).await {
         Err(error) => error,
-        Ok(mut directory) => directory.read().await.err().unwrap(),
+        Ok(mut directory) => directory.read(None, UnixSeconds(0)).await.err().unwrap(),
     };
     assert!(matches!(error, DirectoryError::Refused { .. }), "{error}");
 }
@@ -59,7 +60,7 @@ async fn a_password_does_not_go_over_a_network_in_the_clear() {
     let mut config = config("ldap://dc1.corp.example");
     let error = Directory::connect(&config).await.err().unwrap();
     assert_eq!(error, DirectoryError::Insecure { url: "ldap://dc1.corp.example:389".to_owned() });
-    config.url = "ldap://admin:hunter2@dc1".to_owned();
+    config.urls = vec!["ldap://admin:hunter2@dc1".to_owned()];
     let error = Directory::connect(&config).await.err().unwrap();
     assert!(matches!(error, DirectoryError::Address(_)), "{error}");
 }
@@ -84,7 +85,7 @@ async fn a_server_without_tls_gets_no_password() {
     assert!(matches!(error, DirectoryError::Tls { .. }), "{error}");
     assert!(error.to_string().contains("check that this port speaks TLS"), "{error}");
 
-    config.url = server.url();
+    config.urls = vec![server.url()];
     config.start_tls = true;
     let error = Directory::connect(&config).await.err().unwrap();
     assert!(matches!(error, DirectoryError::Tls { .. }), "{error}");

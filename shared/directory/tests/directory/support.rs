@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use directory::{AnchorAttribute, AnchorForm, Bind, Directory, DirectoryConfig, Scope, Sighting};
+use directory::{
+    AnchorAttribute, AnchorForm, Bind, ChangeDetection, Directory, DirectoryConfig, Scope, Sighting,
+};
 use embedded_ldap::{EmbeddedLdap, Options};
-use model::{CompleteRead, Incomplete};
+use model::{CompleteRead, Incomplete, UnixSeconds};
 
 pub const BASE: &str = "dc=acme,dc=test";
 pub const GROUP: &str = "cn=everybody,dc=acme,dc=test";
@@ -13,7 +15,7 @@ pub const GROUP: &str = "cn=everybody,dc=acme,dc=test";
 pub fn config(url: &str) -> DirectoryConfig {
     let Options { base_dn, bind_dn, password, .. } = Options::default();
     DirectoryConfig {
-        url: url.to_owned(),
+        urls: vec![url.to_owned()],
         start_tls: false,
         ca_pem: None,
         bind: Bind::Simple { dn: bind_dn, password: password.into() },
@@ -22,6 +24,9 @@ pub fn config(url: &str) -> DirectoryConfig {
         anchor: AnchorAttribute { attribute: "entryUUID".to_owned(), form: AnchorForm::Uuid },
         scope: Scope::Filter("(uid=*)".to_owned()),
         attributes: vec!["uid".to_owned(), "mail".to_owned()],
+        references: Vec::new(),
+        expires: None,
+        changes: ChangeDetection::None,
         page_size: 3,
         timeout: Duration::from_secs(10),
     }
@@ -83,7 +88,7 @@ pub async fn read(config: &DirectoryConfig) -> Outcome {
 }
 
 pub async fn read_from(directory: &mut Directory) -> Outcome {
-    let mut read = directory.read().await.unwrap();
+    let mut read = directory.read(None, UnixSeconds(0)).await.unwrap();
     let mut sightings = Vec::new();
     loop {
         match read.next_page().await {

@@ -87,7 +87,7 @@ fn in_scope_and_disabled() {
 
 #[test]
 fn out_of_scope_or_deleted() {
-    for reason in [Departure::Deleted, Departure::LeftScope] {
+    for reason in [Departure::Deleted, Departure::LeftScope, Departure::Moved] {
         let there = account(true, "Analyst");
         assert_eq!(AS_USUAL.decides(&gone(reason), true, Some(&there)), Decision::Deactivate(reason));
         assert_eq!(AS_USUAL.decides(&gone(reason), true, Some(&account(false, ""))), Decision::Nothing);
@@ -102,7 +102,7 @@ fn out_of_scope_or_deleted() {
 fn nobody_is_switched_off_without_the_safety_check() {
     let unchecked = Line { options: DEFAULT, released: false };
     let there = account(true, "Analyst");
-    for reason in [Departure::Deleted, Departure::LeftScope, Departure::Disabled] {
+    for reason in [Departure::Deleted, Departure::LeftScope, Departure::Moved, Departure::Disabled] {
         assert_eq!(unchecked.decides(&gone(reason), true, Some(&there)), Decision::AwaitCheck(reason));
     }
     assert_eq!(

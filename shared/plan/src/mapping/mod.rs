@@ -6,7 +6,7 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Attributes, DesiredUser, Fingerprinter, Managed, TargetAttribute, UserName, Value};
+use model::{Attributes, DesiredUser, Fingerprinter, Managed, TargetAttribute, UserName, Value, ValueKind};
 
 pub use rule::{Case, Extract, Rule, Source};
 pub use template::{Template, TemplateError};
@@ -41,6 +41,12 @@ impl Mapping {
     pub fn source_attributes(&self) -> BTreeSet<String> {
         let rules = std::iter::once(&self.user_name).chain(self.rules.values());
         rules.flat_map(Rule::source_attributes).map(|name| name.to_ascii_lowercase()).collect()
+    }
+
+    /// The directory attributes that hold the DN of another user.
+    pub fn reference_attributes(&self) -> Vec<String> {
+        let references = self.rules.values().filter(|rule| rule.kind == ValueKind::Reference);
+        references.flat_map(Rule::source_attributes).map(str::to_owned).collect()
     }
 
     /// The directory attributes that the user name is made of.

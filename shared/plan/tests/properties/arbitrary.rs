@@ -29,7 +29,7 @@ fn user_name() -> impl Strategy<Value = UserName> {
 }
 
 fn departure() -> impl Strategy<Value = Departure> {
-    select(vec![Departure::Deleted, Departure::LeftScope, Departure::Disabled])
+    select(vec![Departure::Deleted, Departure::LeftScope, Departure::Moved, Departure::Disabled])
 }
 
 pub fn desired() -> impl Strategy<Value = Desired> {

@@ -67,7 +67,7 @@ proptest! {
         // Who is out of scope has no claim to it.
         let gone = matches!(
             desired,
-            Desired::Absent { reason: Departure::Deleted | Departure::LeftScope, .. }
+            Desired::Absent { reason: Departure::Deleted | Departure::LeftScope | Departure::Moved, .. }
         );
         prop_assert!(!gone || decision == Decision::Nothing, "{decision:?}");
     }

@@ -60,6 +60,8 @@ fn entries(directory: &Directory) -> Vec<Entry> {
     directory.iter().map(entry).collect()
 }
 
+const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+
 fn anchor(number: u8) -> Anchor {
     Anchor::from_text(&format!("anchor-{number}")).unwrap()
 }
@@ -74,6 +76,7 @@ fn rules(provision_disabled: bool) -> Rules {
             means: AccountStatus::Disabled,
             default: AccountStatus::Enabled,
         },
+        expires: None,
         provision_disabled,
         dialect: "test".into(),
     }
@@ -97,7 +100,7 @@ struct Scanned {
 impl Remembered {
     fn scan(&self, rules: &Rules, entries: &[Entry]) -> Scanned {
         let known: Vec<_> = self.snapshot.iter().map(|(hash, print)| (*hash, *print)).collect();
-        let mut planner = ScanPlanner::new(rules, &known);
+        let mut planner = ScanPlanner::new(rules, &known, NOW);
         let mut scanned = Scanned { changes: Vec::new(), departed: Vec::new(), repeated: 0, unchanged: 0 };
         for entry in entries {
             match planner.look_at(entry) {
@@ -213,7 +216,7 @@ proptest! {
         let mut remembered = Remembered::default();
         let observe = |person: &Person| {
             let entries = entries(&BTreeMap::from([(1, person.clone())]));
-            (plan::observe(&rules, &entries[0]), entries)
+            (plan::observe(&rules, &entries[0], NOW), entries)
         };
         let ((old, old_entries), (new, new_entries)) = (observe(&before), observe(&after));
         remembered.apply(&remembered.scan(&rules, &old_entries));

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use directory::{
-    AnchorAttribute, AnchorForm, Bind, Directory, DirectoryConfig, DirectoryError, Kind, Membership, Scope,
+    AnchorAttribute, AnchorForm, Bind, ChangeDetection, Directory, DirectoryConfig, DirectoryError, Kind,
+    Membership, Scope,
 };
 use model::{Options, RemoveAction};
 use plan::status::{AccountStatus, StatusRule};
@@ -14,8 +15,8 @@ use target::{Credentials, Dialect, Retry, Target, TargetError, TargetOptions};
 use tracing::warn;
 
 use super::file::{
-    ConnectionFile, DirectoryTable, MembershipWord, OptionsTable, RemoveWord, RetentionTable, SafetyTable,
-    ScopeTable, StatusTable, StatusWord, TargetTable,
+    ChangesWord, ConnectionFile, DirectoryTable, MembershipWord, OneOrMore, OptionsTable, RemoveWord,
+    RetentionTable, SafetyTable, ScopeTable, StatusTable, StatusWord, TargetTable,
 };
 use super::{Problem, rules};
 use crate::secrets::{DirectorySecret, SecretError, SecretRef, Secrets, TargetSecret};
@@ -49,8 +50,10 @@ impl Connection {
 /// How to reach and read the directory.
 #[derive(Debug)]
 pub struct DirectorySettings {
-    /// `ldap://` or `ldaps://`.
-    pub url: String,
+    /// `ldap://` or `ldaps://`, in the order in which they are tried.
+    pub urls: Vec<String>,
+    /// Everybody is read at least so often.
+    pub full_read_hours: u32,
     /// Where users are searched.
     pub base_dn: String,
     /// Who is in scope.
@@ -61,6 +64,9 @@ pub struct DirectorySettings {
     user_filter: String,
     anchor: AnchorAttribute,
     attributes: Vec<String>,
+    references: Vec<String>,
+    expires: Option<String>,
+    changes: ChangeDetection,
     page_size: i32,
     timeout: Duration,
 }
@@ -124,7 +130,8 @@ impl DirectorySettings {
     /// is how accounts get locked.
     pub async fn open(&self, secrets: &Secrets) -> Result<Directory, OpenError> {
         let Self {
-            url,
+            urls,
+            full_read_hours: _,
             base_dn,
             scope,
             start_tls,
@@ -133,6 +140,9 @@ impl DirectorySettings {
             user_filter,
             anchor,
             attributes,
+            references,
+            expires,
+            changes,
             page_size,
             timeout,
         } = self;
@@ -144,7 +154,7 @@ impl DirectorySettings {
             ),
         };
         let config = |bind| DirectoryConfig {
-            url: url.clone(),
+            urls: urls.clone(),
             start_tls: *start_tls,
             ca_pem: ca_pem.clone(),
             bind,
@@ -153,6 +163,9 @@ impl DirectorySettings {
             anchor: anchor.clone(),
             scope: scope.clone(),
             attributes: attributes.clone(),
+            references: references.clone(),
+            expires: expires.clone(),
+            changes: *changes,
             page_size: *page_size,
             timeout: *timeout,
         };
@@ -174,8 +187,14 @@ impl DirectorySettings {
 }
 
 fn bind(secret: &DirectorySecret) -> Bind {
-    let DirectorySecret { bind_dn, password } = secret;
-    Bind::Simple { dn: bind_dn.clone(), password: password.clone() }
+    match secret {
+        DirectorySecret::Password { bind_dn, password } => {
+            Bind::Simple { dn: bind_dn.clone(), password: password.clone() }
+        }
+        DirectorySecret::Certificate { certificate, private_key } => {
+            Bind::External { certificate: certificate.clone(), private_key: private_key.clone() }
+        }
+    }
 }
 
 fn is_about_credentials(error: &DirectoryError) -> bool {
@@ -232,6 +251,7 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, P
     let rules = Rules {
         mapping: rules::mapping(mapping, target.dialect)?,
         status: check_status(directory.status.as_ref(), kind)?,
+        expires: directory.account_expires.then(|| "accountExpires".to_owned()),
         provision_disabled: options.provision_disabled,
         dialect: target.dialect.name().to_owned(),
     };
@@ -362,11 +382,24 @@ fn check_directory(
         page_size,
         timeout_seconds,
         status: _,
+        account_expires: _,
+        changes,
+        full_read_hours,
     } = table;
-    if !url.starts_with("ldap://") && !url.starts_with("ldaps://") {
+    let urls = match url {
+        OneOrMore::One(url) => vec![url],
+        OneOrMore::More(urls) => urls,
+    };
+    if urls.is_empty() {
+        return Err(Problem::at("directory.url", "is an empty list; name at least one server"));
+    }
+    if !urls.iter().all(|url| url.starts_with("ldap://") || url.starts_with("ldaps://")) {
         return Err(Problem::at("directory.url", "must start with ldaps:// or ldap://"));
     }
-    if start_tls && url.starts_with("ldaps://") {
+    if !(1..=168).contains(&full_read_hours) {
+        return Err(Problem::at("directory.full_read_hours", "must be from 1 to 168"));
+    }
+    if start_tls && urls.iter().any(|url| url.starts_with("ldaps://")) {
         return Err(Problem::at(
             "directory.start_tls",
             "ldaps:// is encrypted already; use ldap:// to start TLS",
@@ -399,7 +432,8 @@ fn check_directory(
         .chain(rules.status.attribute().map(str::to_owned))
         .collect();
     Ok(DirectorySettings {
-        url,
+        urls,
+        full_read_hours,
         base_dn,
         scope: check_scope(scope, kind)?,
         start_tls,
@@ -408,6 +442,16 @@ fn check_directory(
         user_filter,
         anchor,
         attributes: attributes.into_iter().collect(),
+        references: rules.mapping.reference_attributes(),
+        expires: rules.expires.clone(),
+        changes: match changes {
+            ChangesWord::Auto => ChangeDetection::Auto,
+            ChangesWord::Dirsync => ChangeDetection::DirSync,
+            ChangesWord::Usn => ChangeDetection::Usn,
+            ChangesWord::Sync => ChangeDetection::Sync,
+            ChangesWord::Timestamp => ChangeDetection::Timestamp,
+            ChangesWord::None => ChangeDetection::None,
+        },
         page_size,
         timeout: check_timeout(timeout_seconds, "directory.timeout_seconds")?,
     })
@@ -435,19 +479,22 @@ fn check_filter(filter: &str, key: &str) -> Result<(), Problem> {
 
 fn check_scope(table: ScopeTable, kind: Kind) -> Result<Scope, Problem> {
     let ScopeTable { group, nested, membership, member_attribute, filter } = table;
-    if nested {
-        return Err(Problem::at(
-            "scope.nested",
-            "nested groups can't be read yet; list their members in one group",
-        ));
-    }
     match (group, filter) {
+        (None, Some(_)) if nested => {
+            Err(Problem::at("scope.nested", "goes with scope.group, not with scope.filter"))
+        }
         (Some(dn), None) => {
             if dn.trim().is_empty() {
                 return Err(Problem::at("scope.group", "is empty; name the group's DN"));
             }
             let membership = check_membership(membership, member_attribute, kind)?;
-            Ok(Scope::Group { dn, membership })
+            if nested && matches!(membership, Membership::MemberUid { .. }) {
+                return Err(Problem::at(
+                    "scope.nested",
+                    "a group that names its members by uid can have no groups in it",
+                ));
+            }
+            Ok(Scope::Group { dn, membership, nested })
         }
         (None, Some(filter)) => {
             if membership.is_some() || member_attribute.is_some() {

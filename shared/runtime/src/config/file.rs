@@ -39,15 +39,17 @@ pub struct ConnectionFile {
 pub struct DirectoryTable {
     /// `active-directory`, `openldap`, `389ds`, `pingdirectory` or `generic`: sets the defaults below.
     pub kind: String,
-    /// `ldaps://host` or `ldap://host:port`.
-    pub url: String,
+    /// `ldaps://host` or `ldap://host:port`; or a list of them, the servers of one directory in the order in which they
+    /// are tried.
+    pub url: OneOrMore,
     /// Start TLS on a plain `ldap://` connection.
     #[serde(default)]
     pub start_tls: bool,
     /// Where users are searched.
     pub base_dn: String,
     /// The bind DN and password: a Secrets Manager id, `env:NAME` or `file:PATH`, each holding
-    /// `{"bind_dn": "…", "password": "…"}`. Without it the bind is anonymous.
+    /// `{"bind_dn": "…", "password": "…"}`; or, to sign in with a client certificate (SASL EXTERNAL),
+    /// `{"certificate": "PEM", "private_key": "PEM"}`. Without it the bind is anonymous.
     pub secret: Option<String>,
     /// The directory's certificate authority, as `file:PATH` of a PEM file. Default: the system's.
     pub ca: Option<String>,
@@ -62,6 +64,35 @@ pub struct DirectoryTable {
     pub timeout_seconds: u64,
     /// How the directory says that a user is disabled. Default: by kind.
     pub status: Option<StatusTable>,
+    /// Whether an expired account counts as disabled, by Active Directory's `accountExpires`.
+    #[serde(default)]
+    pub account_expires: bool,
+    /// How to ask for what has changed.
+    #[serde(default)]
+    pub changes: ChangesWord,
+    /// Everybody is read at least so often, in hours.
+    #[serde(default = "default_full_read_hours")]
+    #[schemars(range(min = 1, max = 168))]
+    pub full_read_hours: u32,
+}
+
+/// How to ask for what has changed since the last time.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangesWord {
+    /// In the best of the ways that the server offers.
+    #[default]
+    Auto,
+    /// By Active Directory's DirSync control.
+    Dirsync,
+    /// By Active Directory's update sequence numbers.
+    Usn,
+    /// By content synchronisation (RFC 4533), which OpenLDAP offers with its overlay `syncprov`.
+    Sync,
+    /// By `modifyTimestamp`, and by comparing who is in scope.
+    Timestamp,
+    /// Not at all: everybody is read each time.
+    None,
 }
 
 /// How the directory says that a user is disabled.
@@ -108,7 +139,7 @@ pub enum StatusWord {
 pub struct ScopeTable {
     /// The group's DN.
     pub group: Option<String>,
-    /// Members of member groups too. Not available yet.
+    /// Members of member groups too.
     #[serde(default)]
     pub nested: bool,
     /// How membership is written down. Default: by kind.
@@ -297,6 +328,10 @@ enum MappingShape {
 
 fn default_timeout() -> u64 {
     60
+}
+
+fn default_full_read_hours() -> u32 {
+    6
 }
 
 fn default_concurrency() -> usize {

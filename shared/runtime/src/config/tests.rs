@@ -123,7 +123,11 @@ fn each_other_mistake_names_its_key() {
             "key scope: has neither group nor filter",
         ),
         ("group = \"cn=workplace,ou=groups,dc=corp,dc=example\"", "filter = \"(a=b\"", "key scope.filter: "),
-        ("[target]", "nested = true\n[target]", "key scope.nested: nested groups can't be read yet"),
+        (
+            "[target]",
+            "nested = true\nmembership = \"member-uid\"\n[target]",
+            "key scope.nested: a group that names its members by uid",
+        ),
         (
             "[mapping]",
             "[safety]\nmax_removal_percent = 101\n[mapping]",

@@ -132,6 +132,7 @@ pub fn released(who: &str) -> ReleasedRemoval {
         undecodable_entries: 0,
         base_readable: (true, true),
         server: ("a".into(), "a".into()),
+        ..ReadEvidence::default()
     });
     let candidate = RemovalCandidate {
         anchor: anchor(who),

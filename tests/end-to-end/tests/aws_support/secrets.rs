@@ -5,7 +5,7 @@ use std::path::Path;
 use aws_sdk_secretsmanager::{Client, primitives::Blob};
 use end_to_end::{Aws, Configuration, Slapd, SlapdOptions};
 use model::{DesiredUser, Managed, UserName, Value};
-use runtime::{Connection, Patience, Secrets, config};
+use runtime::{Connection, DirectorySecret, Patience, Secrets, config};
 use serde_json::json;
 use simulator::{Options, Simulator};
 use target::{Retry, Target, TargetError};
@@ -35,9 +35,8 @@ async fn a_value_is_kept_until_somebody_was_refused_with_it() {
     aws.create_secret(DIRECTORY, &reader("old")).unwrap();
     let (secrets, others) = (secrets(&aws), secrets(&aws));
     let clone = secrets.clone();
-    let kept = async || secrets.fetch_directory(&secret(DIRECTORY)).await.ok().unwrap().bind_dn;
-    let current =
-        async |secrets: &Secrets| secrets.refetch_directory(&secret(DIRECTORY)).await.map(|it| it.bind_dn);
+    let kept = async || bind_dn(secrets.fetch_directory(&secret(DIRECTORY)).await.ok().unwrap());
+    let current = async |secrets: &Secrets| secrets.refetch_directory(&secret(DIRECTORY)).await.map(bind_dn);
     assert_eq!(kept().await, "old");
     assert!(others.fetch_directory(&secret(DIRECTORY)).await.is_ok());
 
@@ -50,7 +49,7 @@ async fn a_value_is_kept_until_somebody_was_refused_with_it() {
     assert!(
         current(&others).await.unwrap_err().to_string().contains("if it is marked for deletion, restore it")
     );
-    let kept = others.fetch_directory(&secret(DIRECTORY)).await.ok().unwrap().bind_dn;
+    let kept = bind_dn(others.fetch_directory(&secret(DIRECTORY)).await.ok().unwrap());
     assert_eq!(kept, "old", "a fetch in vain takes nothing away");
 }
 
@@ -198,4 +197,11 @@ async fn a_rotated_password_is_noticed_at_the_sign_in() {
         .unwrap();
     let refused = connection.directory.open(&third).await.err().unwrap().to_string();
     assert!(refused.contains("refused the sign-in") && !refused.contains("Secrets Manager"), "{refused}");
+}
+
+fn bind_dn(secret: DirectorySecret) -> String {
+    match secret {
+        DirectorySecret::Password { bind_dn, .. } => bind_dn,
+        DirectorySecret::Certificate { .. } => panic!("a certificate instead of a password"),
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, bail, ensure};
 use model::{AccountId, Anchor, AnchorHash, Desired, Status, UserRecord};
 use plan::{RecordPlan, Removals};
-use scan::{Planning, plan_ending};
+use scan::{Mode, Planning, Reading, plan_ending};
 use serde_json::Value;
 
 use super::village::{Entry, Village, display_name, mail, title};
@@ -162,9 +162,9 @@ impl Village {
 
     async fn check_empty_plan(&self) -> Result<()> {
         let context = self.context();
-        let snapshot = self.store.fetch_snapshot().await?;
         let mut directory = self.open_directory().await?;
-        let mut planning = Planning::new(&context, &snapshot, directory.read().await?);
+        let (snapshot, reading) = Reading::begin(&context, &mut directory, Mode::Full).await?;
+        let mut planning = Planning::new(&context, &snapshot, reading);
         while let Some(users) = planning.next().await? {
             ensure!(users.is_empty(), "the plan changes {users:?}");
         }

@@ -10,7 +10,7 @@ use futures::{StreamExt as _, stream};
 use model::{Anchor, AnchorHash, UnixSeconds};
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
-use scan::{ScanContext, ScanSummary};
+use scan::{Mode, ScanContext, ScanSummary};
 use serde_json::{Value, json};
 use simulator::Simulator;
 use store::{Embedded, Store};
@@ -269,13 +269,15 @@ impl Village {
 
     pub async fn scan(&self) -> Result<ScanSummary> {
         let mut directory = self.open_directory().await?;
-        Ok(scan::scan(&self.context(), &mut directory, |_| {}).await?)
+        Ok(scan::scan(&self.context(), &mut directory, Mode::Auto, |_| {}).await?)
     }
 
     /// A worker dies under way, after so many steps that can be told apart.
     pub async fn scan_cut_short(&self, steps: usize) -> Result<()> {
         let mut directory = self.open_directory().await?;
-        let _ = cut_short(scan::scan(&self.context(), &mut directory, |_| {}), steps).await.transpose()?;
+        let _ = cut_short(scan::scan(&self.context(), &mut directory, Mode::Auto, |_| {}), steps)
+            .await
+            .transpose()?;
         Ok(())
     }
 

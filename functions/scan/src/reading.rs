@@ -1,0 +1,154 @@
+//! What is read of the directory: everybody, or what has changed since the last time.
+
+use directory::{Changes, Cursor, Directory, Read, Sighting, Since};
+use model::{Anchor, AnchorHash, CompleteRead, Fingerprint, Incomplete, UnixSeconds};
+use serde::{Deserialize, Serialize};
+use store::{Snapshot, Store, StoreError};
+
+use crate::{ScanContext, ScanError};
+
+/// How the directory is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// What has changed; everybody every few hours, and whenever the changes can't be told.
+    #[default]
+    Auto,
+    /// Everybody.
+    Full,
+    /// What has changed; everybody only if the changes can't be told.
+    Incremental,
+}
+
+/// What a scan leaves behind for the next one to go on from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Bookmark {
+    cursor: Cursor,
+    /// By which rules entries were looked at. Under others everybody has to be looked at again.
+    rules: Fingerprint,
+    /// When everybody was read.
+    full_at: UnixSeconds,
+}
+
+/// A read that has begun.
+pub struct Reading<'d> {
+    kind: Kind<'d>,
+    bookmark: Bookmark,
+    /// Why everybody is read.
+    pub(crate) full_because: Option<String>,
+    /// Why nothing can be read after all.
+    broken: Option<Incomplete>,
+}
+
+enum Kind<'d> {
+    Everybody(Box<Read<'d>>),
+    Changes(Box<Changes<'d>>),
+}
+
+impl<'d> Reading<'d> {
+    /// Begins to read, with as much of the last snapshot as that needs.
+    pub async fn begin(
+        context: &ScanContext<'_>,
+        directory: &'d mut Directory,
+        mode: Mode,
+    ) -> Result<(Snapshot, Self), ScanError> {
+        let now = (context.clock)();
+        let rules = context.connection.rules.version();
+        let last = context.store.fetch_connection().await?.cursor;
+        let last: Option<Bookmark> = last.and_then(|last| serde_json::from_value(last).ok());
+        let why_full = match &last {
+            _ if mode == Mode::Full => "it was asked for".to_owned(),
+            None => "there is nothing yet to go on from".to_owned(),
+            Some(last) if last.rules != rules => "the configuration has changed".to_owned(),
+            Some(last) if mode == Mode::Auto && last.is_old(context, now) => {
+                let hours = context.connection.directory.full_read_hours;
+                format!("the last time was {hours} hours ago or more")
+            }
+            Some(last) => match directory.changes(&last.cursor, now).await? {
+                Since::Changes(asked) => {
+                    let mut changes = directory.follow(*asked);
+                    let (snapshot, broken) = prepare(context.store, &mut changes).await?;
+                    let bookmark = Bookmark { cursor: changes.cursor(), ..last.clone() };
+                    let kind = Kind::Changes(Box::new(changes));
+                    return Ok((snapshot, Self { kind, bookmark, full_because: None, broken }));
+                }
+                Since::Everybody(why) => why,
+            },
+        };
+        let snapshot = context.store.fetch_snapshot().await?;
+        let read = directory.read(last.as_ref().map(|last| &last.cursor), now).await?;
+        let bookmark = Bookmark { cursor: read.cursor(), rules, full_at: now };
+        let kind = Kind::Everybody(Box::new(read));
+        Ok((snapshot, Self { kind, bookmark, full_because: Some(why_full), broken: None }))
+    }
+
+    /// The mode that this is.
+    pub fn mode(&self) -> Mode {
+        match self.kind {
+            Kind::Everybody(_) => Mode::Full,
+            Kind::Changes(_) => Mode::Incremental,
+        }
+    }
+
+    /// The next few users who are in scope.
+    pub(crate) async fn next_page(&mut self) -> Result<Option<Vec<Sighting>>, Incomplete> {
+        match (&self.broken, &mut self.kind) {
+            (Some(broken), _) => Err(broken.clone()),
+            (None, Kind::Everybody(read)) => read.next_page().await,
+            (None, Kind::Changes(changes)) => changes.next_page().await,
+        }
+    }
+
+    /// Ends the read: the verdict on it, and where to go on from it.
+    pub(crate) async fn finish(self) -> (Result<CompleteRead, Incomplete>, Bookmark) {
+        let Self { kind, mut bookmark, broken, .. } = self;
+        bookmark.cursor = match &kind {
+            Kind::Everybody(read) => read.cursor(),
+            Kind::Changes(changes) => changes.cursor(),
+        };
+        let verdict = match (broken, kind) {
+            (Some(broken), _) => Err(broken),
+            (None, Kind::Everybody(read)) => read.finish().await,
+            (None, Kind::Changes(changes)) => changes.finish().await,
+        };
+        (verdict, bookmark)
+    }
+}
+
+impl Bookmark {
+    fn is_old(&self, context: &ScanContext<'_>, now: UnixSeconds) -> bool {
+        let hours = i64::from(context.connection.directory.full_read_hours);
+        now.0.saturating_sub(self.full_at.0) >= hours * 3600
+    }
+}
+
+/// Whoever waits for a verdict on a removal is looked at with those who changed, so that all removals are judged
+/// together. Says how much of the snapshot has to be known.
+async fn prepare(
+    store: &Store,
+    changes: &mut Changes<'_>,
+) -> Result<(Snapshot, Option<Incomplete>), StoreError> {
+    for word in ["held", "withheld"] {
+        changes.look_also_at(anchors_by_status(store, word).await?);
+    }
+    let touched: Vec<AnchorHash> = changes.touched();
+    let part = store.fetch_part(&touched).await?;
+    if !changes.must_compare(|hash| part.get(hash).is_some()) {
+        return Ok((part, None));
+    }
+    let whole = if part.is_whole() { part } else { store.fetch_snapshot().await? };
+    let broken = changes.compare(whole.pairs()).await.err();
+    Ok((whole, broken))
+}
+
+async fn anchors_by_status(store: &Store, word: &str) -> Result<Vec<Anchor>, StoreError> {
+    let (mut anchors, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.fetch_by_status(word, after, 100).await?;
+        anchors.extend(page.items.into_iter().map(|record| record.anchor));
+        after = page.next;
+        if after.is_none() {
+            return Ok(anchors);
+        }
+    }
+}
