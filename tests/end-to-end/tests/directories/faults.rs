@@ -9,11 +9,12 @@ use anyhow::{Context as _, Result, ensure};
 use embedded_ldap::{EmbeddedLdap, Fault, Injection, ResultCode};
 use end_to_end::{Admin, BASE_DN, Configuration, CuttingProxy, Random, Slapd, SlapdOptions};
 use model::Anchor;
+use scan::Mode;
 use serde_json::json;
 
 use crate::{
     differential::{MAPPING, NO_LIMITS, block_on, seed},
-    side::{Mode, Side, wait_seconds},
+    side::{Side, wait_seconds},
 };
 
 /// How many runs there are: these, and those over a wire that is cut.

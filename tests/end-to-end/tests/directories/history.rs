@@ -40,6 +40,8 @@ struct User {
     name: String,
     place: Place,
     mail: Option<String>,
+    /// All addresses that the user ever had, in lower case.
+    mails: BTreeSet<String>,
     enabled: bool,
     primary: Option<usize>,
 }
@@ -114,8 +116,10 @@ impl Company {
         }
     }
 
-    /// The mail addresses of the enabled users in scope: those who should have active accounts.
-    pub fn in_scope(&self) -> BTreeSet<String> {
+    /// What is wrong with these active accounts. Each must be somebody's who is enabled and in scope, under an address
+    /// that they have or had: whoever loses the address, or can't get another one's, keeps the old. And each such user
+    /// must have one, unless another one ever had the address.
+    pub fn wrong_accounts(&self, active: &BTreeSet<String>) -> Vec<String> {
         let mut groups = BTreeSet::from([0]);
         let mut new = vec![0];
         while let Some(group) = new.pop() {
@@ -133,7 +137,18 @@ impl Company {
             named || user.primary.is_some_and(|primary| groups.contains(&primary))
         };
         let here = self.users.iter().filter(|user| user.enabled && user.place != Place::Outside);
-        here.filter(is_member).filter_map(|user| user.mail.as_ref()).map(|mail| mail.to_lowercase()).collect()
+        let in_scope: Vec<&User> = here.filter(is_member).collect();
+        let unfounded = active.iter().filter(|name| !in_scope.iter().any(|user| user.mails.contains(*name)));
+        let mut wrong: Vec<String> = unfounded.map(|name| format!("{name} should not be active")).collect();
+        for user in in_scope {
+            let Some(mail) = user.mail.as_ref().map(|mail| mail.to_lowercase()) else { continue };
+            let others = self.users.iter().filter(|other| other.id != user.id);
+            let is_contested = others.into_iter().any(|other| other.mails.contains(&mail));
+            if user.mails.is_disjoint(active) && !is_contested {
+                wrong.push(format!("{mail} should be active"));
+            }
+        }
+        wrong
     }
 
     fn try_change(&mut self, chosen: usize, random: &mut Random, admin: &Admin) -> Result<Option<String>> {
@@ -217,7 +232,8 @@ impl Company {
             unit if unit < self.units.len() => Place::Unit(unit),
             _ => Place::Outside,
         };
-        let user = User { id, name, place, mail: Some(mail.clone()), enabled: true, primary: None };
+        let mails = BTreeSet::from([mail.to_lowercase()]);
+        let user = User { id, name, place, mail: Some(mail.clone()), mails, enabled: true, primary: None };
         let dn = self.user_dn(&user);
         let title = random.below(20).to_string();
         let text = [
@@ -258,6 +274,7 @@ impl Company {
         let values: Vec<&str> = mail.as_deref().into_iter().collect();
         admin.set(&dn, "mail", &values)?;
         let what = format!("mail of {dn}: {values:?}");
+        self.users[user].mails.extend(mail.as_ref().map(|mail| mail.to_lowercase()));
         self.users[user].mail = mail;
         Ok(what)
     }
@@ -273,6 +290,7 @@ impl Company {
             let dn = self.user_dn(&self.users[user]);
             admin.set(&dn, "mail", &mail.as_deref().into_iter().collect::<Vec<_>>())?;
             what = format!("{what} {dn} has {mail:?}");
+            self.users[user].mails.extend(mail.as_ref().map(|mail| mail.to_lowercase()));
             self.users[user].mail = mail;
         }
         Ok(Some(what))

@@ -13,7 +13,7 @@ use end_to_end::Configuration;
 use model::{Anchor, Desired, DnKey, Status, UnixSeconds, UserName};
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
-use scan::{ScanContext, ScanSummary};
+use scan::{Mode, ScanContext, ScanSummary};
 use serde_json::{Value, json};
 use simulator::Simulator;
 use store::{Embedded, Store};
@@ -32,15 +32,6 @@ fn clock() -> UnixSeconds {
 /// So much time passes.
 pub fn wait_seconds(seconds: i64) {
     NOW.set(NOW.get() + seconds);
-}
-
-/// Which read is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Only what changed, where that is possible.
-    Incremental,
-    /// Everybody.
-    Full,
 }
 
 /// What a record says, apart from what belongs to one state alone: versions, times and the target's ids.
@@ -97,7 +88,7 @@ impl Side {
             stop_at: None,
             clock,
         };
-        scan_in(mode, &context, &mut directory).await
+        scan::scan(&context, &mut directory, mode, |_| {}).await.context("the scan could not run")
     }
 
     /// Provisions everybody who is due, until nobody is.
@@ -181,17 +172,12 @@ impl Side {
     }
 }
 
-async fn scan_in(
-    _mode: Mode,
-    context: &ScanContext<'_>,
-    directory: &mut directory::Directory,
-) -> Result<ScanSummary> {
-    scan::scan(context, directory, |_| {}).await.context("the scan could not run")
-}
-
 /// Whether only what changed was read, or else the reason that the summary gives.
-pub fn was_incremental(_summary: &ScanSummary) -> Result<bool, String> {
-    Ok(false)
+pub fn was_incremental(summary: &ScanSummary) -> Result<bool, String> {
+    match &summary.full_because {
+        Some(why) => Err(why.clone()),
+        None => Ok(summary.mode == Mode::Incremental),
+    }
 }
 
 /// A client that loses no time with waiting.
