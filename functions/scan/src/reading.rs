@@ -1,6 +1,6 @@
 //! What is read of the directory: everybody, or what has changed since the last time.
 
-use directory::{Changes, Cursor, Directory, Read, Sighting, Since};
+use directory::{Changed, Changes, Compared, Cursor, Directory, Read, Sighting, Since};
 use model::{Anchor, AnchorHash, CompleteRead, Fingerprint, Incomplete, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use store::{Snapshot, Store, StoreError};
@@ -65,21 +65,38 @@ impl<'d> Reading<'d> {
                 format!("the last time was {hours} hours ago or more")
             }
             Some(last) => match directory.changes(&last.cursor, now).await? {
-                Since::Changes(asked) => {
-                    let mut changes = directory.follow(*asked);
-                    let (snapshot, broken) = prepare(context.store, &mut changes).await?;
-                    let bookmark = Bookmark { cursor: changes.cursor(), ..last.clone() };
-                    let kind = Kind::Changes(Box::new(changes));
+                Since::Everybody(why) => why,
+                Since::Changes(mut changed) => {
+                    let (snapshot, compared) = prepare(context.store, directory, &mut changed).await?;
+                    let broken = match compared {
+                        Compared::Everybody(why) => {
+                            return Self::of_everybody(context, directory, Some(last), why).await;
+                        }
+                        Compared::Incomplete(incomplete) => Some(incomplete),
+                        Compared::Done => None,
+                    };
+                    let bookmark = last.clone();
+                    let kind = Kind::Changes(Box::new(directory.follow(*changed)));
                     return Ok((snapshot, Self { kind, bookmark, full_because: None, broken }));
                 }
-                Since::Everybody(why) => why,
             },
         };
+        Self::of_everybody(context, directory, last.as_ref(), why_full).await
+    }
+
+    async fn of_everybody(
+        context: &ScanContext<'_>,
+        directory: &'d mut Directory,
+        last: Option<&Bookmark>,
+        why: String,
+    ) -> Result<(Snapshot, Self), ScanError> {
+        let now = (context.clock)();
         let snapshot = context.store.fetch_snapshot().await?;
-        let read = directory.read(last.as_ref().map(|last| &last.cursor), now).await?;
+        let read = directory.read(last.map(|last| &last.cursor), now).await?;
+        let rules = context.connection.rules.version();
         let bookmark = Bookmark { cursor: read.cursor(), rules, full_at: now };
         let kind = Kind::Everybody(Box::new(read));
-        Ok((snapshot, Self { kind, bookmark, full_because: Some(why_full), broken: None }))
+        Ok((snapshot, Self { kind, bookmark, full_because: Some(why), broken: None }))
     }
 
     /// The mode that this is.
@@ -126,19 +143,20 @@ impl Bookmark {
 /// together. Says how much of the snapshot has to be known.
 async fn prepare(
     store: &Store,
-    changes: &mut Changes<'_>,
-) -> Result<(Snapshot, Option<Incomplete>), StoreError> {
+    directory: &mut Directory,
+    changed: &mut Changed,
+) -> Result<(Snapshot, Compared), StoreError> {
     for word in ["held", "withheld"] {
-        changes.look_also_at(anchors_by_status(store, word).await?);
+        changed.look_also_at(anchors_by_status(store, word).await?);
     }
-    let touched: Vec<AnchorHash> = changes.touched();
+    let touched: Vec<AnchorHash> = changed.touched();
     let part = store.fetch_part(&touched).await?;
-    if !changes.must_compare(|hash| part.get(hash).is_some()) {
-        return Ok((part, None));
+    if !changed.must_compare(|hash| part.get(hash).is_some()) {
+        return Ok((part, Compared::Done));
     }
     let whole = if part.is_whole() { part } else { store.fetch_snapshot().await? };
-    let broken = changes.compare(whole.pairs()).await.err();
-    Ok((whole, broken))
+    let compared = changed.compare(directory, whole.pairs()).await;
+    Ok((whole, compared))
 }
 
 async fn anchors_by_status(store: &Store, word: &str) -> Result<Vec<Anchor>, StoreError> {

@@ -82,7 +82,7 @@ mod search;
 mod server;
 mod tls;
 
-pub use changes::{Changed, Changes, Since};
+pub use changes::{Changed, Changes, Compared, Since};
 pub use config::{AnchorAttribute, AnchorForm, Bind, ChangeDetection, DirectoryConfig, Membership, Scope};
 pub use cursor::Cursor;
 pub use directory::Directory;

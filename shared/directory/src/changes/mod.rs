@@ -8,7 +8,7 @@
 //! Three things can change who is in scope without the users themselves being touched, and are looked after here:
 //!
 //! - a group's members, or the groups within it: then all who are in scope are compared with those who were
-//!   ([`Changes::compare`]), by anchor alone, which costs a fraction of reading them;
+//!   ([`Changed::compare`]), by anchor alone, which costs a fraction of reading them;
 //! - the name of a branch of the tree: then everybody is read;
 //! - in Active Directory, the name of a manager, which changes in the entries of those who name them without these
 //!   counting as changed: then they are looked at too; and when somebody is deleted, everybody is read.
@@ -125,6 +125,8 @@ pub struct Changed {
     present: Option<HashSet<AnchorHash>>,
     /// Whether a group in scope has changed.
     groups_changed: bool,
+    /// Whether the server says who was deleted.
+    sees_deleted: bool,
     undecodable: usize,
 }
 
@@ -217,6 +219,7 @@ impl Directory {
             unexplained,
             present: found.present,
             groups_changed,
+            sees_deleted: !found.compare,
             undecodable: 0,
         })))
     }
@@ -291,47 +294,73 @@ async fn anchors_of(
     anchors.map_err(|detail| DirectoryError::Protocol { doing: Doing::ReadingChanges, detail })
 }
 
-impl Changes<'_> {
+/// How a comparison ended.
+#[derive(Debug)]
+pub enum Compared {
+    /// Those who came and those who are missing are known.
+    Done,
+    /// It isn't enough, for this reason: everybody is to be read.
+    Everybody(String),
+    /// It broke off, and proves nothing.
+    Incomplete(Incomplete),
+}
+
+impl Changed {
     /// Of whom has to be known how they looked before: those who are going to be looked at, and those who may have been
     /// users.
     pub fn touched(&self) -> Vec<AnchorHash> {
-        let Changed { to_look_at, unexplained, .. } = &self.changed;
+        let Self { to_look_at, unexplained, .. } = self;
         to_look_at.keys().map(Anchor::hash).chain(unexplained.iter().copied()).collect()
     }
 
     /// Looks at these too.
     pub fn look_also_at(&mut self, anchors: impl IntoIterator<Item = Anchor>) {
         for anchor in anchors {
-            self.changed.to_look_at.entry(anchor).or_default();
+            self.to_look_at.entry(anchor).or_default();
         }
     }
 
     /// Whether all who were in scope must be known for [`compare`](Self::compare). `is_known` tells whether somebody
     /// was.
     pub fn must_compare(&self, is_known: impl Fn(&AnchorHash) -> bool) -> bool {
-        self.changed.groups_changed
-            || self.changed.present.is_some()
-            || !self.changed.unexplained.iter().all(is_known)
+        self.groups_changed || self.present.is_some() || !self.unexplained.iter().all(is_known)
     }
 
     /// Compares who was in scope, sorted by hash, with who is: those who came are going to be looked at, and those who
     /// are missing are named.
-    pub async fn compare(&mut self, known: &[(AnchorHash, Fingerprint)]) -> Result<(), Incomplete> {
-        if let Some(present) = self.changed.present.take() {
+    pub async fn compare(
+        &mut self,
+        directory: &mut Directory,
+        known: &[(AnchorHash, Fingerprint)],
+    ) -> Compared {
+        match self.compared(directory, known).await {
+            Ok(compared) => compared,
+            Err(incomplete) => Compared::Incomplete(incomplete),
+        }
+    }
+
+    async fn compared(
+        &mut self,
+        directory: &mut Directory,
+        known: &[(AnchorHash, Fingerprint)],
+    ) -> Result<Compared, Incomplete> {
+        if let Some(present) = self.present.take() {
             let gone = known.iter().map(|(hash, _)| *hash).filter(|hash| !present.contains(hash));
-            self.changed.named.extend(gone);
+            self.named.extend(gone);
         }
         let explained = |hash: &AnchorHash| known.binary_search_by_key(hash, |(known, _)| *known).is_ok();
-        if !self.changed.groups_changed && self.changed.unexplained.iter().all(explained) {
-            return Ok(());
+        if !self.groups_changed && self.unexplained.iter().all(explained) {
+            return Ok(Compared::Done);
         }
+        let is_active_directory = self.server.root.is_active_directory;
         let broke_off = |error: DirectoryError| Incomplete::BrokeOff(error.to_string());
-        let Directory { connection, config, .. } = &mut *self.directory;
+        let Directory { connection, config, .. } = &mut *directory;
         let server = Server::look(connection, config).await.map_err(broke_off)?;
         let selection = Selection::prepare(connection, config, &server.root).await.map_err(broke_off)?;
-        self.changed.cursor.groups = selection.groups.clone();
+        self.cursor.groups = selection.groups.clone();
         let attributes = config.identifying();
-        let mut census = Read::begin(self.directory, server, selection, attributes);
+        let has_references = !config.references.is_empty();
+        let mut census = Read::begin(directory, server, selection, attributes);
         let mut seen = vec![false; known.len()];
         while let Some(page) = census.next_page().await? {
             for sighting in page {
@@ -339,18 +368,28 @@ impl Changes<'_> {
                 match known.binary_search_by_key(&anchor.hash(), |(known, _)| *known) {
                     Ok(at) => seen.get_mut(at).into_iter().for_each(|seen| *seen = true),
                     Err(_) => {
-                        let dn = Some(dn).filter(|_| !self.changed.server.root.is_active_directory);
-                        self.changed.to_look_at.entry(anchor).or_insert(dn);
+                        let dn = Some(dn).filter(|_| !is_active_directory);
+                        self.to_look_at.entry(anchor).or_insert(dn);
                     }
                 }
             }
         }
         census.finish().await?;
         let missing = known.iter().zip(seen).filter(|(_, seen)| !seen).map(|((hash, _), _)| *hash);
-        self.changed.named.extend(missing);
-        Ok(())
+        let missing: Vec<AnchorHash> = missing.collect();
+        // Perhaps they are only out of scope. But deletions are not shown to the account.
+        if is_active_directory && has_references && !self.sees_deleted && !missing.is_empty() {
+            return Ok(Compared::Everybody(DELETED_MANAGER.to_owned()));
+        }
+        self.named.extend(missing);
+        Ok(Compared::Done)
     }
+}
 
+/// Active Directory takes whoever is deleted out of the entries that named them, and none of these counts as changed.
+const DELETED_MANAGER: &str = "somebody was deleted, and the server does not tell who had them as a manager";
+
+impl Changes<'_> {
     /// The next few who are in scope. Those who were to be looked at and are not in scope are named at the end.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Sighting>>, Incomplete> {
         if self.changed.to_look_at.is_empty() {

@@ -53,13 +53,18 @@ fn changes_read_by_themselves_lead_to_the_same_as_a_full_read() {
     let group = format!("group = {:?}\nnested = true\n", Kind::Samba.group(SCOPE_GROUP));
     let filter = "filter = \"(&(mail=*)(!(title=1*)))\"\n".to_owned();
     let base = Kind::Samba.base();
+    let by = |way: &str, configuration: Configuration| Configuration {
+        directory: format!("{}changes = \"{way}\"\n", configuration.directory),
+        ..configuration
+    };
     let configurations = [
-        (NESTED, configuration(&samba, &base, group.clone()), &all_seeing),
+        (NESTED, by("dirsync", configuration(&samba, &base, group.clone())), &all_seeing),
+        (NESTED_BY_USN, by("usn", configuration(&samba, &base, group.clone())), &all_seeing),
         (NESTED_UNPRIVILEGED, configuration(&samba, &base, group), &reader),
         ("filter, whole domain", configuration(&samba, SAMBA_BASE_DN, filter), &all_seeing),
     ];
     let check = |company: &Company, pair: &Pair| match pair.what {
-        NESTED | NESTED_UNPRIVILEGED => expect_truth(company, pair),
+        NESTED | NESTED_BY_USN | NESTED_UNPRIVILEGED => expect_truth(company, pair),
         _ => Ok(()),
     };
     block_on(async {
@@ -73,6 +78,7 @@ fn changes_read_by_themselves_lead_to_the_same_as_a_full_read() {
 }
 
 const NESTED: &str = "nested group";
+const NESTED_BY_USN: &str = "nested group, by update sequence numbers";
 const NESTED_UNPRIVILEGED: &str = "nested group, ordinary reader";
 
 fn configuration(samba: &Samba, base_dn: &str, scope: String) -> Configuration {

@@ -10,6 +10,8 @@ use crate::{
 
 const STATUS: &str = "status = { algorithm = \"flag\", attribute = \"employeeType\", value = \"disabled\", means = \"disabled\" }\n";
 
+const BY_TIMESTAMP: &str = "nested group by member, by timestamps";
+
 #[track_caller]
 fn lives_through_a_history(what: &'static str, at_least: usize, options: SlapdOptions) {
     let mut slapd = Slapd::start(options).unwrap();
@@ -18,15 +20,18 @@ fn lives_through_a_history(what: &'static str, at_least: usize, options: SlapdOp
         ("group by member", format!("group = {group:?}\nmembership = \"member\"\n")),
         ("group by memberOf", format!("group = {group:?}\nmembership = \"member-of\"\n")),
         ("filter", "filter = \"(!(title=1*))\"\n".to_owned()),
+        (BY_TIMESTAMP, format!("group = {group:?}\nmembership = \"member\"\nnested = true\n")),
     ];
     let (url, admin, secret) = (slapd.url(), slapd.admin(), slapd.reader_secret());
     block_on(async {
         let mut pairs = Vec::new();
         for (scope, text) in scopes {
+            let way = if scope == BY_TIMESTAMP { "timestamp" } else { "auto" };
             let configuration = Configuration {
                 directory: format!(
                     "kind = \"openldap\"\nurl = \"{url}\"\nbase_dn = \"{}\"\n\
-                     secret = \"file:directory-secret.json\"\npage_size = 10\n{STATUS}",
+                     secret = \"file:directory-secret.json\"\npage_size = 10\n\
+                     changes = \"{way}\"\n{STATUS}",
                     Kind::Slapd.base()
                 ),
                 scope: text,
