@@ -13,7 +13,7 @@ use scan::Mode;
 use serde_json::json;
 
 use crate::{
-    differential::{MAPPING, NO_LIMITS, block_on, seed},
+    differential::{MANAGER, MAPPING, NO_LIMITS, block_on, seed},
     side::{Side, wait_seconds},
 };
 
@@ -225,7 +225,7 @@ fn configuration(url: &str, scope: &str, safety: &str) -> Configuration {
         ),
         scope: scope.to_owned(),
         safety: safety.to_owned(),
-        mapping: MAPPING.to_owned(),
+        mapping: format!("{MAPPING}{MANAGER}"),
         ..Configuration::openldap_at("", "")
     }
 }
