@@ -20,6 +20,8 @@ pub struct Options {
     /// Makes the size limit one of a single answer, as with Active Directory: an unpaged search is cut off, a paged one only
     /// gets smaller pages than it asked for.
     pub size_limit_per_page: bool,
+    /// How many values of one attribute come at once, as with Active Directory: the rest is to be asked for in ranges.
+    pub max_values: Option<usize>,
     /// Whether deleting or renaming an entry corrects the values that name it (`member`, `uniqueMember`, `owner`,
     /// `manager`, `secretary`). Off, they dangle, as on servers without the overlay.
     pub referential_integrity: bool,
@@ -41,6 +43,7 @@ impl Default for Options {
             allow_anonymous: false,
             size_limit: None,
             size_limit_per_page: false,
+            max_values: None,
             referential_integrity: true,
             changes_per_second: 1,
             server_name: "ldap1.acme.test".to_owned(),

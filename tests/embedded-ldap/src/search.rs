@@ -126,7 +126,7 @@ impl Session {
         }
         let page_request = PageRequest {
             id: request.id,
-            selection: Selection::new(&request.attributes, request.types_only),
+            selection: Selection::new(&request.attributes, request.types_only, options.max_values),
             // A size of nought asks for no entries but a cookie would never end; one entry a page is as small as it gets.
             size: paging.map(|paging| paging.size.clamp(1, cap.max(1))),
         };
@@ -155,11 +155,12 @@ impl Session {
     }
 
     fn read_root_dse(&self, request: &SearchRequest) -> io::Result<Output> {
+        let options = &self.shared.options;
         let server = self.shared.faults().server();
         let entry = root_dse(&self.shared.options, server);
         let mut output = Output::default();
         if request.filter.matches(&entry, &self.shared.tree()) {
-            let selection = Selection::new(&request.attributes, request.types_only);
+            let selection = Selection::new(&request.attributes, request.types_only, options.max_values);
             let answer = selection.project_stored(&entry, root_dse::is_operational);
             output.push(request.id, LdapOp::SearchResultEntry(answer), Vec::new())?;
         }

@@ -1,5 +1,7 @@
 //! Which attributes of an entry are answered.
 
+use std::collections::BTreeMap;
+
 use ldap3_proto::{LdapPartialAttribute, LdapSearchResultEntry};
 
 use crate::entry::{Entry, MEMBER_OF, is_operational};
@@ -11,16 +13,34 @@ pub(crate) struct Selection {
     all_user: bool,
     all_operational: bool,
     names: Vec<String>,
+    /// The number of the first value that is asked for, by attribute, where one is named.
+    starts: BTreeMap<String, usize>,
+    /// How many values of one attribute come at once.
+    max_values: usize,
     types_only: bool,
 }
 
 impl Selection {
-    pub(crate) fn new(requested: &[String], types_only: bool) -> Selection {
+    pub(crate) fn new(requested: &[String], types_only: bool, max_values: Option<usize>) -> Selection {
+        let mut starts = BTreeMap::new();
+        let mut names = Vec::new();
+        for name in requested.iter().map(|name| name.to_ascii_lowercase()) {
+            match name.split_once(";range=") {
+                Some((name, range)) => {
+                    let first = range.split('-').next().and_then(|first| first.parse().ok());
+                    starts.insert(name.to_owned(), first.unwrap_or(0));
+                    names.push(name.to_owned());
+                }
+                None => names.push(name),
+            }
+        }
         let asks = |wanted: &str| requested.iter().any(|name| name == wanted);
         Selection {
             all_user: requested.is_empty() || asks("*"),
             all_operational: asks("+"),
-            names: requested.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            names,
+            starts,
+            max_values: max_values.unwrap_or(usize::MAX),
             types_only,
         }
     }
@@ -59,7 +79,19 @@ impl Selection {
     }
 
     fn attribute(&self, name: &str, values: Vec<Vec<u8>>) -> LdapPartialAttribute {
-        let vals = if self.types_only { Vec::new() } else { values };
-        LdapPartialAttribute { atype: name.to_owned(), vals }
+        if self.types_only {
+            return LdapPartialAttribute { atype: name.to_owned(), vals: Vec::new() };
+        }
+        let start = self.starts.get(&name.to_ascii_lowercase()).copied();
+        if start.is_none() && values.len() <= self.max_values {
+            return LdapPartialAttribute { atype: name.to_owned(), vals: values };
+        }
+        // As Active Directory does it: the name says which values these are, and a star that they are the last.
+        let start = start.unwrap_or(0);
+        let count = values.len();
+        let vals: Vec<_> = values.into_iter().skip(start).take(self.max_values).collect();
+        let end = start + vals.len();
+        let last = if end >= count { "*".to_owned() } else { (end - 1).to_string() };
+        LdapPartialAttribute { atype: format!("{name};range={start}-{last}"), vals }
     }
 }

@@ -2,7 +2,13 @@
 //! one.
 
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod completeness;
+#[cfg(test)]
+mod failover;
+#[cfg(test)]
+mod groups;
 #[cfg(test)]
 mod lookups;
 #[cfg(test)]

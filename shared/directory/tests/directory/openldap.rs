@@ -158,3 +158,61 @@ async fn secure_connections_and_those_that_are_not() {
     let error = tls_error(format!("ldaps://localhost:{}", server.port), config.ca_pem.clone(), false).await;
     assert!(error.contains("check that this port speaks TLS"), "{error}");
 }
+
+/// Whoever shows a certificate needs no password (SASL EXTERNAL).
+#[tokio::test]
+async fn a_client_certificate() {
+    let (server, mut config) = openldap().await;
+    let (certificate, private_key) = server.client.clone();
+    config.ca_pem = Some(server.ca_pem.clone().into_bytes());
+    config.urls = vec![format!("ldaps://localhost:{}", server.tls_port)];
+    config.bind =
+        Bind::External { certificate: certificate.clone(), private_key: private_key.clone().into() };
+    assert_eq!(read(&config).await.dns().len(), 10);
+    config.urls = vec![format!("ldap://localhost:{}", server.port)];
+    config.start_tls = true;
+    assert_eq!(read(&config).await.dns().len(), 10);
+
+    // In the clear there is nobody to be.
+    let mut clear = config.clone();
+    clear.start_tls = false;
+    let error = Directory::connect(&clear).await.err().unwrap();
+    assert!(matches!(error, DirectoryError::Insecure { .. }), "{error}");
+
+    let (_, other_key) =
+        Slapd::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n").await.client.clone();
+    config.bind = Bind::External { certificate: certificate.clone(), private_key: other_key.clone().into() };
+    let error = Directory::connect(&config).await.err().unwrap().to_string();
+    assert!(error.contains("the key must be the certificate's"), "{error}");
+    config.bind = Bind::External { certificate, private_key: "no key".into() };
+    let error = Directory::connect(&config).await.err().unwrap().to_string();
+    assert!(error.contains("client certificate or its key"), "{error}");
+    for secret in [private_key.as_str(), "no key"] {
+        assert!(!error.contains(secret));
+    }
+}
+
+/// Locked by an administrator, as the overlay for password policies writes it down.
+#[tokio::test]
+async fn the_preset_knows_who_is_locked() {
+    let locked = "dn: cn=Locked,dc=acme,dc=test\nobjectClass: inetOrgPerson\nsn: L\nuid: locked\n\
+                  pwdAccountLockedTime: 000001010000Z\n\n";
+    let server = Slapd::start(&format!("{}\n{locked}", ldif())).await;
+    let preset = Kind::OpenLdap.preset();
+    let attribute = preset.status.attribute().unwrap().to_owned();
+    let config = DirectoryConfig {
+        bind: Bind::Simple { dn: ADMIN.to_owned(), password: PASSWORD.into() },
+        anchor: preset.anchor,
+        attributes: vec!["uid".to_owned(), attribute],
+        ..config(&format!("ldap://127.0.0.1:{}", server.port))
+    };
+    let outcome = read(&config).await;
+    let disabled = outcome.sightings.iter().filter(|sighting| match sighting {
+        Sighting::Entry(entry) => {
+            preset.status.verdict(&entry.attributes) == Ok(plan::status::AccountStatus::Disabled)
+        }
+        Sighting::Unidentified { why, .. } => panic!("{why}"),
+    });
+    let uids: Vec<_> = disabled.map(anchor).collect();
+    assert_eq!((outcome.sightings.len(), uids.len()), (11, 1));
+}

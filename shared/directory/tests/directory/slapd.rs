@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 pub const ADMIN: &str = "cn=admin,dc=acme,dc=test";
@@ -19,6 +19,8 @@ pub struct Slapd {
     pub tls_port: u16,
     /// The certificate of the authority that signed the server's.
     pub ca_pem: String,
+    /// A certificate that the authority signed for `cn=reader`, and its key.
+    pub client: (String, String),
     home: TempDir,
 }
 
@@ -26,7 +28,7 @@ impl Slapd {
     /// Starts a server for the host name `localhost`, with what is in the LDIF, and waits until it answers.
     pub async fn start(ldif: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let ca_pem = write_certificates(home.path());
+        let (ca_pem, client) = write_certificates(home.path());
         fs::create_dir(home.path().join("db")).unwrap();
         fs::write(home.path().join("slapd.conf"), configuration(home.path())).unwrap();
         fs::write(home.path().join("data.ldif"), ldif).unwrap();
@@ -38,7 +40,7 @@ impl Slapd {
             .stderr(Stdio::null())
             .spawn()
             .expect("slapd should be installed");
-        let server = Self { process, port, tls_port, ca_pem, home };
+        let server = Self { process, port, tls_port, ca_pem, client, home };
         server.wait().await;
         server.add_entries();
         server
@@ -83,10 +85,12 @@ include /etc/ldap/schema/nis.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload memberof
+moduleload ppolicy
 pidfile {home}/slapd.pid
 TLSCACertificateFile {home}/ca.pem
 TLSCertificateFile {home}/server.pem
 TLSCertificateKeyFile {home}/server.key
+TLSVerifyClient try
 database mdb
 suffix dc=acme,dc=test
 rootdn {ADMIN}
@@ -96,23 +100,30 @@ limits dn.exact=cn=limited,dc=acme,dc=test size.soft=4 size.hard=4 size.prtotal=
 access to attrs=userPassword by anonymous auth by * none
 access to * by users read by anonymous auth
 overlay memberof
+overlay ppolicy
 "
     )
 }
 
-/// Makes an authority and a certificate for `localhost`, and gives the authority's.
-fn write_certificates(home: &Path) -> String {
+/// Makes an authority, a certificate for `localhost` and one for a client, and gives the authority's and the client's.
+fn write_certificates(home: &Path) -> (String, (String, String)) {
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_key = KeyPair::generate().unwrap();
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+    let issuer = Issuer::from_params(&ca, &ca_key);
     let server_key = KeyPair::generate().unwrap();
     let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let server = server.signed_by(&server_key, &Issuer::from_params(&ca, &ca_key)).unwrap();
+    let server = server.signed_by(&server_key, &issuer).unwrap();
+    let client_key = KeyPair::generate().unwrap();
+    let mut client = CertificateParams::new(Vec::new()).unwrap();
+    client.distinguished_name = DistinguishedName::new();
+    client.distinguished_name.push(DnType::CommonName, "reader");
+    let client = client.signed_by(&client_key, &issuer).unwrap();
     fs::write(home.join("ca.pem"), &ca_pem).unwrap();
     fs::write(home.join("server.pem"), server.pem()).unwrap();
     fs::write(home.join("server.key"), server_key.serialize_pem()).unwrap();
-    ca_pem
+    (ca_pem, (client.pem(), client_key.serialize_pem()))
 }
 
 fn free_port() -> u16 {
