@@ -26,6 +26,7 @@ struct State {
     /// Ends of the connections that were opened, to close them when the proxy goes.
     open: Vec<TcpStream>,
     closed: bool,
+    redirected: Option<SocketAddr>,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -51,6 +52,7 @@ impl CuttingProxy {
                     return;
                 }
                 // A server that is down looks to the client like a connection that closes at once.
+                let upstream = lock(&shared).redirected.unwrap_or(upstream);
                 let _ = client.and_then(|client| relay(client, upstream, &shared));
             }
         });
@@ -82,6 +84,11 @@ impl CuttingProxy {
     /// Lets everything through again.
     pub fn pass(&self) {
         self.set(Rule::Pass);
+    }
+
+    /// Leads connections that are opened from now on to another server, as a load balancer would.
+    pub fn redirect(&self, upstream: SocketAddr) {
+        lock(&self.state).redirected = Some(upstream);
     }
 
     /// How many bytes went from the server to clients, all connections together.

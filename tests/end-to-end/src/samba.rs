@@ -118,6 +118,12 @@ impl Samba {
         Ok(json!({ "bind_dn": format!("{name}@{REALM}"), "password": password }))
     }
 
+    /// Gives the administrator the password of that secret.
+    pub fn set_admin_password(&self, secret: &Value) -> anyhow::Result<()> {
+        let password = secret["password"].as_str().context("a secret without a password")?;
+        self.tool(&["user", "setpassword", "Administrator", &format!("--newpassword={password}")])
+    }
+
     fn provision(&self, number: u32) -> anyhow::Result<()> {
         let at = self.dir.path().join("dc");
         self.run(&[

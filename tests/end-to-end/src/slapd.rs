@@ -100,6 +100,40 @@ impl Slapd {
         self.launch()
     }
 
+    /// Another server with the same data as this one has now: a replica that hears of nothing that is changed later. This
+    /// one is restarted for it.
+    pub fn copy(&mut self) -> anyhow::Result<Self> {
+        self.stop();
+        let dir = tempfile::Builder::new().prefix("slapd-").tempdir()?;
+        let (from, to) = (self.dir.path(), dir.path());
+        fs::create_dir(to.join("data"))?;
+        for file in fs::read_dir(from.join("data"))? {
+            let file = file?;
+            fs::copy(file.path(), to.join("data").join(file.file_name()))?;
+        }
+        let conf = fs::read_to_string(from.join("slapd.conf"))?;
+        // The rest, such as certificates, stays where it is.
+        let data = |dir: &Path| format!("directory {}/data", dir.display());
+        let pid = |dir: &Path, name: &str| format!("{}/slapd.{name}", dir.display());
+        let conf = conf
+            .replace(&data(from), &data(to))
+            .replace(&pid(from, "pid"), &pid(to, "pid"))
+            .replace(&pid(from, "args"), &pid(to, "args"));
+        fs::write(to.join("slapd.conf"), conf)?;
+        let mut copy = Self {
+            process: None,
+            binary: binary(to)?,
+            dir,
+            ports: Ports::free()?,
+            tls: None,
+            admin_password: self.admin_password.clone(),
+            reader_password: self.reader_password.clone(),
+        };
+        copy.launch()?;
+        self.launch()?;
+        Ok(copy)
+    }
+
     /// `ldap://127.0.0.1:PORT`, which also offers StartTLS if the options ask for TLS.
     pub fn url(&self) -> String {
         format!("ldap://{}", self.address())

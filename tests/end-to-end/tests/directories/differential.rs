@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher as _, Hasher as _, RandomState},
+    rc::Rc,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -39,7 +40,9 @@ pub struct Pair {
     /// Which scope, and who reads.
     pub what: &'static str,
     incremental: Side,
-    full: Side,
+    full: Rc<Side>,
+    /// Whether another pair, which comes first, has the same provisioner read everybody.
+    shares_full: bool,
     /// How many scans read only what changed.
     incremental_reads: usize,
     /// How many were asked to and read everybody, by the reason that they gave.
@@ -48,9 +51,35 @@ pub struct Pair {
 
 impl Pair {
     pub async fn new(what: &'static str, configuration: &Configuration, secret: &Value) -> Result<Self> {
-        let [incremental, full] =
-            [Side::new(configuration, secret).await?, Side::new(configuration, secret).await?];
-        Ok(Self { what, incremental, full, incremental_reads: 0, excuses: BTreeMap::new() })
+        let incremental = Side::new(configuration, secret).await?;
+        let full = Rc::new(Side::new(configuration, secret).await?);
+        Ok(Self {
+            what,
+            incremental,
+            full,
+            shares_full: false,
+            incremental_reads: 0,
+            excuses: BTreeMap::new(),
+        })
+    }
+
+    /// Another way of reading the same changes, which must lead to the same as that pair's full read.
+    pub async fn beside(
+        &self,
+        what: &'static str,
+        configuration: &Configuration,
+        secret: &Value,
+    ) -> Result<Self> {
+        let incremental = Side::new(configuration, secret).await?;
+        let full = Rc::clone(&self.full);
+        Ok(Self {
+            what,
+            incremental,
+            full,
+            shares_full: true,
+            incremental_reads: 0,
+            excuses: BTreeMap::new(),
+        })
     }
 
     async fn scan_and_provision(&mut self) -> Result<()> {
@@ -61,9 +90,12 @@ impl Pair {
             Ok(false) => {}
             Err(why) => *self.excuses.entry(why).or_default() += 1,
         }
+        self.incremental.provision().await?;
+        if self.shares_full {
+            return Ok(());
+        }
         let summary = self.full.scan(Mode::Full).await?;
         ensure!(summary.complete, "{}: the full read was not complete: {summary:?}", self.what);
-        self.incremental.provision().await?;
         self.full.provision().await
     }
 
@@ -168,8 +200,10 @@ pub const MAPPING: &str = concat!(
     "\"name.familyName\" = \"sn\"\n",
     "displayName = \"displayName\"\n",
     "title = \"title\"\n",
-    "manager = { reference = \"manager\" }\n",
 );
+
+/// Somebody else's entry, on top of that.
+pub const MANAGER: &str = "manager = { reference = \"manager\" }\n";
 
 /// Runs a test on a runtime of its own, on this thread.
 #[track_caller]

@@ -12,5 +12,6 @@ mod history;
 mod server;
 mod side;
 
+mod faults;
 mod samba;
 mod slapd;

@@ -1,21 +1,20 @@
 //! Samba as an Active Directory domain controller.
 
-use end_to_end::{Configuration, DISABLED, SAMBA_BASE_DN, Samba, samba_group, samba_user};
+use end_to_end::{Configuration, CuttingProxy, DISABLED, SAMBA_BASE_DN, Samba, samba_group, samba_user};
 
 use crate::{
-    differential::{CHANGES, History, MAPPING, NO_LIMITS, Pair, block_on, compare, expect_truth},
+    differential::{CHANGES, History, MANAGER, MAPPING, NO_LIMITS, Pair, block_on, compare, expect_truth},
     history::{Company, SCOPE_GROUP},
     server::Kind,
+    side::Side,
 };
+use scan::Mode;
 
 /// That the domain controller is what the tests take it for.
-
 #[test]
 fn a_forest_of_ones_own() {
-    let (mut one, other) = (Samba::start().unwrap(), Samba::start().unwrap());
-    assert_ne!(one.url(), other.url());
-
-    let admin = one.admin();
+    let mut samba = Samba::start().unwrap();
+    let admin = samba.admin();
     let unit = format!("OU=Staff,{SAMBA_BASE_DN}");
     admin.add(&unit, [("objectClass", "organizationalUnit")]).unwrap();
     let users: Vec<_> = (0..200)
@@ -37,10 +36,9 @@ fn a_forest_of_ones_own() {
     assert_eq!(admin.bytes(&moved, "objectGUID").unwrap(), Some(id));
     admin.delete(&moved).unwrap();
     assert_eq!(admin.values(&group, "member").unwrap().len(), 199);
-    assert_eq!(other.admin().values(&unit, "ou").unwrap(), Vec::<String>::new());
-    one.restart().unwrap();
+    samba.restart().unwrap();
     assert_eq!(admin.values(&unit, "ou").unwrap(), ["Staff"]);
-    one.add_reader("reader").unwrap();
+    samba.add_reader("reader").unwrap();
 }
 
 /// The members of a group, of the groups in it, and so on, read by the administrator, and by somebody to whom Active
@@ -53,28 +51,89 @@ fn changes_read_by_themselves_lead_to_the_same_as_a_full_read() {
     let group = format!("group = {:?}\nnested = true\n", Kind::Samba.group(SCOPE_GROUP));
     let filter = "filter = \"(&(mail=*)(!(title=1*)))\"\n".to_owned();
     let base = Kind::Samba.base();
-    let by = |way: &str, configuration: Configuration| Configuration {
+    let by = |way: &str, configuration: &Configuration| Configuration {
         directory: format!("{}changes = \"{way}\"\n", configuration.directory),
-        ..configuration
+        ..configuration.clone()
     };
-    let configurations = [
-        (NESTED, by("dirsync", configuration(&samba, &base, group.clone())), &all_seeing),
-        (NESTED_BY_USN, by("usn", configuration(&samba, &base, group.clone())), &all_seeing),
-        (NESTED_UNPRIVILEGED, configuration(&samba, &base, group), &reader),
-        ("filter, whole domain", configuration(&samba, SAMBA_BASE_DN, filter), &all_seeing),
-    ];
+    let nested = configuration(&samba, &base, group);
+    let filtered = configuration(&samba, SAMBA_BASE_DN, filter);
+    // Active Directory doesn't tell whose manager was deleted, so with managers everybody is read after a deletion.
+    let filtered = Configuration { mapping: format!("{MAPPING}{MANAGER}"), ..filtered };
     let check = |company: &Company, pair: &Pair| match pair.what {
         NESTED | NESTED_BY_USN | NESTED_UNPRIVILEGED => expect_truth(company, pair),
         _ => Ok(()),
     };
     block_on(async {
-        let mut pairs = Vec::new();
-        for (what, configuration, secret) in configurations {
-            pairs.push(Pair::new(what, &configuration, secret).await?);
-        }
+        let nested_group = Pair::new(NESTED, &by("dirsync", &nested), &all_seeing).await?;
+        let by_usn = nested_group.beside(NESTED_BY_USN, &by("usn", &nested), &all_seeing).await?;
+        let unprivileged = nested_group.beside(NESTED_UNPRIVILEGED, &nested, &reader).await?;
+        let filter = Pair::new("filter, whole domain, with managers", &filtered, &all_seeing).await?;
+        let pairs = vec![nested_group, by_usn, unprivileged, filter];
         let history = History { what: "Samba", kind: Kind::Samba, admin: &admin, at_least: CHANGES };
         compare(history, pairs, check, || samba.restart()).await
     });
+}
+
+/// Samba takes a cookie for the changes that stems from another forest, and answers as if nothing had changed.
+#[test]
+fn another_forest_in_its_place_removes_nobody() {
+    let (samba, other) = (Samba::start().unwrap(), Samba::start().unwrap());
+    let proxy = CuttingProxy::start(samba.address()).unwrap();
+    let group = Kind::Samba.group(SCOPE_GROUP);
+    for (forest, name) in [(&samba, "ours"), (&other, "theirs")] {
+        let admin = forest.admin();
+        Kind::Samba.prepare(&admin).unwrap();
+        admin.add_all(&[(group.clone(), samba_group(SCOPE_GROUP))]).unwrap();
+        let users: Vec<_> = (0..12).map(|number| format!("{name}{number}")).collect();
+        let dns: Vec<_> = users.iter().map(|name| format!("CN={name},{}", Kind::Samba.base())).collect();
+        let entry = |(name, dn): (&String, &String)| {
+            let mail = format!("{name}@acme.test");
+            (dn.clone(), samba_user(name, &[("mail", &mail), ("sn", name)]))
+        };
+        admin.add_all(&users.iter().zip(&dns).map(entry).collect::<Vec<_>>()).unwrap();
+        admin.add_members(&group, &dns).unwrap();
+    }
+    // One password for both: somebody has put the other in its place.
+    let secret = samba.admin_secret();
+    other.set_admin_password(&secret).unwrap();
+
+    let scope = format!("group = {group:?}\nnested = true\n");
+    let directory = configuration(&samba, &Kind::Samba.base(), scope);
+    for way in ["dirsync", "usn"] {
+        let configuration = Configuration {
+            directory: format!(
+                "kind = \"active-directory\"\nurl = \"{}\"\nbase_dn = \"{}\"\n\
+                 secret = \"file:directory-secret.json\"\nchanges = \"{way}\"\n",
+                proxy.ldap_url(),
+                Kind::Samba.base(),
+            ),
+            safety: String::new(),
+            ..directory.clone()
+        };
+        block_on(async {
+            let side = Side::new(&configuration, &secret).await?;
+            side.scan(Mode::Auto).await?;
+            side.provision().await?;
+            let active = side.active()?;
+            assert_eq!(active.len(), 12);
+            let summary = side.scan(Mode::Incremental).await?;
+            assert_eq!((summary.mode, summary.read), (Mode::Incremental, 0), "{summary:?}");
+
+            proxy.redirect(other.address());
+            let summary = side.scan(Mode::Incremental).await?;
+            println!("{way}, in another forest: {summary:?}");
+            assert_eq!((summary.mode, summary.deprovisioned), (Mode::Full, 0), "{summary:?}");
+            assert!(summary.full_because.is_some(), "{summary:?}");
+            side.provision().await?;
+            assert!(active.is_subset(&side.active()?), "{:?}", side.active()?);
+
+            proxy.redirect(samba.address());
+            side.scan(Mode::Incremental).await?;
+            side.provision().await?;
+            assert!(active.is_subset(&side.active()?), "{:?}", side.active()?);
+            Ok(())
+        });
+    }
 }
 
 const NESTED: &str = "nested group";

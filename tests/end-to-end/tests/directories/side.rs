@@ -136,6 +136,16 @@ impl Side {
             .collect())
     }
 
+    /// Who of these users is to lose an account, or waits for somebody to agree with that.
+    pub async fn leaving(&self, anchors: &[Anchor]) -> Result<BTreeSet<Anchor>> {
+        let remembered = self.remembered(anchors).await?.into_iter();
+        let leaves = |remembered: &Remembered| {
+            let absent = matches!(remembered.desired, Some(Desired::Absent { .. }));
+            absent || remembered.removal_released
+        };
+        Ok(remembered.filter(|(_, remembered)| leaves(remembered)).map(|(anchor, _)| anchor).collect())
+    }
+
     /// Every account by its user name, without ids: a manager's id becomes the name.
     pub fn accounts(&self) -> Result<BTreeMap<String, Value>> {
         const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";

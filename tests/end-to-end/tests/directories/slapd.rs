@@ -3,7 +3,7 @@
 use end_to_end::{Configuration, Slapd, SlapdOptions};
 
 use crate::{
-    differential::{CHANGES, History, MAPPING, NO_LIMITS, Pair, block_on, compare},
+    differential::{CHANGES, History, MANAGER, MAPPING, NO_LIMITS, Pair, block_on, compare},
     history::SCOPE_GROUP,
     server::Kind,
 };
@@ -36,7 +36,7 @@ fn lives_through_a_history(what: &'static str, at_least: usize, options: SlapdOp
                 ),
                 scope: text,
                 safety: NO_LIMITS.to_owned(),
-                mapping: MAPPING.to_owned(),
+                mapping: format!("{MAPPING}{MANAGER}"),
                 ..Configuration::openldap_at("", "")
             };
             pairs.push(Pair::new(scope, &configuration, &secret).await?);

@@ -15,3 +15,4 @@ mod incomplete;
 mod kills;
 mod memory;
 mod properties;
+mod speed;
