@@ -85,6 +85,14 @@ fn each_other_mistake_names_its_key() {
         ("kind = \"openldap\"", "kind = \"novell\"", "key directory.kind: "),
         ("kind = \"workplace\"", "kind = \"slack\"", "key target.kind: \"slack\" is not one of: workplace"),
         ("ldaps://", "http://", "key directory.url: must start with ldaps:// or ldap://"),
+        ("url = \"ldaps://ldap.corp.example\"", "url = []", "key directory.url: is an empty list"),
+        (
+            "url = \"ldaps://ldap.corp.example\"",
+            "url = [\"ldaps://dc1\", \"dc2\"]",
+            "key directory.url: must start with",
+        ),
+        ("[scope]", "full_read_hours = 0\n[scope]", "key directory.full_read_hours: must be from 1 to 168"),
+        ("[scope]", "changes = \"sometimes\"\n[scope]", "unknown variant `sometimes`"),
         ("\"env:TOKEN\"", "'{\"access_token\":\"x\"}'", "key target.secret: this is a secret itself"),
         ("userName = \"mail\"", "", "key mapping: userName is not mapped"),
         (
@@ -147,6 +155,13 @@ fn each_other_mistake_names_its_key() {
 fn a_missing_file_is_said() {
     let error = read(Path::new("no/such.toml")).unwrap_err().to_string();
     assert!(error.starts_with("no/such.toml: can't read the configuration: "), "{error}");
+}
+
+#[test]
+fn a_directory_may_have_several_servers() {
+    let text = GOOD.replace("\"ldaps://ldap.corp.example\"", "[\"ldaps://dc1\", \"ldaps://dc2\"]");
+    assert_eq!(check(&text).unwrap().directory.urls, ["ldaps://dc1", "ldaps://dc2"]);
+    assert_eq!(check(GOOD).unwrap().directory.urls, ["ldaps://ldap.corp.example"]);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use end_to_end::{Configuration, CuttingProxy, DISABLED, SAMBA_BASE_DN, Samba, samba_group, samba_user};
 
+use scan::Mode;
+
 use crate::{
     differential::{CHANGES, History, MANAGER, MAPPING, NO_LIMITS, Pair, block_on, compare, expect_truth},
     history::{Company, SCOPE_GROUP},
@@ -134,6 +136,41 @@ fn another_forest_in_its_place_removes_nobody() {
             Ok(())
         });
     }
+}
+
+/// An account expires, and nobody touches the entry.
+#[test]
+fn time_switches_an_account_off() {
+    let samba = Samba::start().unwrap();
+    let admin = samba.admin();
+    let ada = format!("CN=Ada,CN=Users,{SAMBA_BASE_DN}");
+    admin
+        .add_all(&[(ada.clone(), samba_user("ada", &[("mail", "ada@acme.test"), ("sn", "Lovelace")]))])
+        .unwrap();
+    let mut configuration = configuration(&samba, SAMBA_BASE_DN, "filter = \"(mail=*)\"\n".to_owned());
+    configuration.directory += "account_expires = true\n";
+    block_on(async {
+        let side = Side::new(&configuration, &samba.admin_secret()).await?;
+        let expect_active = |active: &[&str]| {
+            let found: Vec<String> = side.active().unwrap().into_iter().collect();
+            assert_eq!(found, active);
+        };
+        admin.set(&ada, "accountExpires", &[&plan::status::file_time(in_seconds(100)).to_string()])?;
+        side.scan(Mode::Auto).await?;
+        side.provision().await?;
+        expect_active(&["ada@acme.test"]);
+        wait_seconds(200);
+        let summary = side.scan(Mode::Auto).await?;
+        assert_eq!((summary.mode, summary.read), (Mode::Incremental, 1), "{summary:?}");
+        side.provision().await?;
+        expect_active(&[]);
+        // It is extended, for ever.
+        admin.set(&ada, "accountExpires", &["0"])?;
+        assert_eq!(side.scan(Mode::Auto).await?.mode, Mode::Incremental);
+        side.provision().await?;
+        expect_active(&["ada@acme.test"]);
+        Ok(())
+    });
 }
 
 const NESTED: &str = "nested group";

@@ -29,6 +29,11 @@ fn clock() -> UnixSeconds {
     UnixSeconds(NOW.get())
 }
 
+/// The time in so many seconds.
+pub fn in_seconds(seconds: i64) -> UnixSeconds {
+    clock().plus(seconds)
+}
+
 /// So much time passes.
 pub fn wait_seconds(seconds: i64) {
     NOW.set(NOW.get() + seconds);
