@@ -21,12 +21,12 @@ use crate::{
 const EMBEDDED_RUNS: usize = 300;
 const WIRE_RUNS: usize = 200;
 /// After so many runs, nobody disturbs once.
-const CALM_EVERY: usize = 20;
+const CALM_EVERY: usize = 25;
 /// How many people there are.
-const PEOPLE: usize = 40;
-const PAGE_SIZE: usize = 5;
+const PEOPLE: usize = 24;
+const PAGE_SIZE: usize = 4;
 /// The bytes of a whole read are somewhat fewer.
-const BYTES: usize = 24_000;
+const BYTES: usize = 14_000;
 
 const GROUP: &str = "cn=workplace,dc=acme,dc=test";
 

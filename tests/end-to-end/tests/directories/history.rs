@@ -14,9 +14,9 @@ pub const SCOPE_GROUP: &str = "Workplace";
 /// How many groups there are, that one included.
 const GROUPS: usize = 7;
 /// How many users there are at the start.
-const USERS: usize = 24;
+const USERS: usize = 20;
 /// More than this many users at once are not needed.
-const MOST_USERS: usize = 36;
+const MOST_USERS: usize = 30;
 
 /// Beginnings of names as they come: with umlauts, and with what a DN must escape.
 const NAMES: [&str; 8] =
