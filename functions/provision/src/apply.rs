@@ -178,7 +178,8 @@ async fn create(
         Ok(resource) => resource,
         // What a duplicate is answered with is not known for sure, so every refusal is checked.
         Err(refusal @ (TargetError::Conflict { .. } | TargetError::Rejected { .. })) => {
-            return look_again(target, user).await?.map(Created::Found).ok_or(Failure::Target(refusal));
+            let found = look_again(target, user, &refusal).await?;
+            return found.map(Created::Found).ok_or(Failure::Target(refusal));
         }
         Err(error) => return Err(error.into()),
     };

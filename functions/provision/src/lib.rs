@@ -14,6 +14,7 @@ mod outcome;
 mod policy;
 mod preview;
 mod references;
+mod sweep;
 mod worker;
 
 pub mod function;
@@ -23,6 +24,7 @@ pub use health::Health;
 pub use outcome::{Outcome, Provisioned, Step, Stop, switches_off};
 pub use policy::{Verdict, judge};
 pub use preview::{Preview, preview};
+pub use sweep::{Finding, Repair, SweepError, Swept, sweep};
 
 use model::{AnchorHash, Options, Status, UnixSeconds};
 use queue::Queue;

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{AnchorHash, UnixSeconds, UserRecord};
+use model::{AnchorHash, Status, UnixSeconds, UserRecord};
 
 use crate::Store;
 use crate::errors::StoreError;
 use crate::item::{Item, Reader, text};
 use crate::keys::{WORK_PK, WORK_SK, parse_work_sk};
 use crate::query::{From, Part};
+use crate::record::{AT_ONCE, REV};
+use crate::write::{Committed, Write};
 
 /// The words of all statuses that the index holds, which are all but `settled`.
 const WORDS: [&str; 7] = ["pending", "retrying", "parked", "conflict", "held", "withheld", "unmappable"];
@@ -21,7 +23,7 @@ const AFTER_ALL: char = '~';
 
 /// Where the next page of a listing begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageKey(String);
+pub struct PageKey(pub(crate) String);
 
 /// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,17 @@ impl Store {
         let items = hashes.iter().filter_map(|hash| records.remove(hash));
         let items = items.filter(|record| record.status.word() == word).collect();
         Ok(Page { items, next })
+    }
+
+    /// Has somebody looked at again who is settled, because the account was seen to be otherwise than it was left. Says
+    /// whether that made the user due; who is not settled is dealt with anyway.
+    pub async fn reopen(&self, hash: AnchorHash) -> Result<bool, StoreError> {
+        let record = Write::update(self.keys.record(&hash))
+            .only_if("attribute_exists(#anchor)", [])
+            .only_if("attribute_not_exists(#work_pk)", [])
+            .bump(REV);
+        let pending = self.set_status(record, &hash, &Status::Pending, AT_ONCE)?;
+        Ok(self.commit(&[pending]).await? == Committed::Done)
     }
 
     /// Whose work may be done now, the longest due first.

@@ -27,6 +27,7 @@
 
 mod dialect;
 
+mod announced;
 mod client;
 mod errors;
 mod options;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::Retryable;
-use model::{AccountId, UnixSeconds};
+use model::UnixSeconds;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, Url, redirect};
 use tracing::debug;
@@ -91,27 +91,9 @@ impl Transport {
         Ok(Self { dialect, client, base, retry, timeout, now, access, tally: Tally::default() })
     }
 
-    /// The address of the accounts.
-    pub(crate) fn users(&self) -> Url {
-        under(&self.base, "Users")
-    }
-
-    /// Where the server says what it can do (RFC 7644, section 4).
-    pub(crate) fn service_provider_config(&self) -> Url {
-        under(&self.base, "ServiceProviderConfig")
-    }
-
-    /// The address of one account.
-    pub(crate) fn user(&self, id: &AccountId) -> Result<Url, TargetError> {
-        let refused =
-            || TargetError::Malformed { detail: "an account's id can't stand in an address".to_owned() };
-        let mut url = self.users();
-        match id.as_str() {
-            // As a path these would lead elsewhere, the collection itself included.
-            "." | ".." | "" => return Err(refused()),
-            id => url.path_segments_mut().map_err(|()| refused())?.push(id),
-        };
-        Ok(url)
+    /// The address of something under the base.
+    pub(crate) fn under<S: AsRef<str>>(&self, way: &[S]) -> Url {
+        under(&self.base, way)
     }
 
     /// Makes a call, again where its failure allows it, and gives the body of a good answer.
@@ -231,10 +213,10 @@ fn why(error: reqwest::Error) -> String {
 }
 
 /// The address of something under a base, which has been found to have a path.
-fn under(base: &Url, name: &str) -> Url {
+fn under<S: AsRef<str>>(base: &Url, way: &[S]) -> Url {
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().push(name);
+        path.pop_if_empty().extend(way);
     }
     url
 }
@@ -273,7 +255,7 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let users = |text: &str| base(text).map(|url| under(&url, "Users").to_string());
+        let users = |text: &str| base(text).map(|url| under(&url, &["Users"]).to_string());
         assert_eq!(users("https://scim.workplace.com").unwrap(), "https://scim.workplace.com/Users");
         assert_eq!(users(" https://x.test/scim/v2/ ").unwrap(), "https://x.test/scim/v2/Users");
         for loopback in ["http://127.0.0.1:80", "http://127.9.9.9", "http://localhost:1", "http://[::1]:8"] {

@@ -52,7 +52,8 @@ pub(crate) enum Patch {
     Always,
     /// It doesn't.
     Never,
-    /// As its `ServiceProviderConfig` says (RFC 7643, section 5).
+    /// As its `ServiceProviderConfig` says (RFC 7643, section 5). Such a server is also asked where its accounts are, which
+    /// attributes it has, and whether it understands filters.
     Announced,
 }
 
