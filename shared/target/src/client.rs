@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::announced::Announced;
 use crate::body::Body;
-use crate::dialect::{Clear, Patch, Put};
+use crate::dialect::{Clear, Delete, Patch, Put};
 use crate::errors::TargetError;
 use crate::json::{self, Object};
 use crate::options::{Credentials, TargetOptions};
@@ -251,11 +251,18 @@ impl Target {
         if operations.is_empty() {
             return self.same(account.id(), current.clone());
         }
-        let sent = personal(user).into_iter().chain(json::texts(current.raw())).collect();
-        if self.has_patch().await? {
-            self.send_patch(account, operations, sent).await
-        } else {
-            self.put(account, body, sent).await
+        let sent: Vec<&str> = personal(user).into_iter().chain(json::texts(current.raw())).collect();
+        if !self.has_patch().await? {
+            return self.put(account, body, sent).await;
+        }
+        let removes = operations.iter().any(patch::is_removal);
+        match self.send_patch(account, operations, sent.clone()).await {
+            // A server may have PATCH and still take values away by PUT alone.
+            Err(TargetError::Rejected { .. }) if removes => self.put(account, body, sent).await,
+            Ok(patched) if removes && !self.left_to_clear(&patched, user).is_empty() => {
+                self.put(account, body, sent).await
+            }
+            answer => answer,
         }
     }
 
@@ -384,8 +391,13 @@ impl Target {
         }
     }
 
-    /// Deletes an account.
+    /// Deletes an account. Where DELETE would only switch it off, nothing is asked of the target: then it is better to
+    /// switch the account off and know so.
     pub async fn delete(&self, account: &OwnedAccount) -> Result<Deleted, TargetError> {
+        if self.dialect.delete == Delete::Deactivates {
+            let detail = format!("a DELETE only deactivates at {}", self.dialect.name());
+            return Ok(Deleted::Refused { detail });
+        }
         let url = self.user(account.id()).await?;
         let call = Call { method: Method::DELETE, url, body: None, sent: Vec::new() };
         match self.transport.call(&call).await {
@@ -447,7 +459,8 @@ impl Target {
             // An account without e-mail addresses shows its user name as one \[seen\]; that can't be removed.
             let is_mirror = attribute.as_str().starts_with("emails.")
                 && matches!(value, Some(Value::Text(text)) if text.to_lowercase() == user.user_name.folded());
-            value.is_some() && !is_mirror && clear != Some(Clear::Never)
+            let is_fixed = self.dialect.immutable.contains(&attribute.as_str());
+            value.is_some() && !is_mirror && !is_fixed && clear != Some(Clear::Never)
         };
         let cleared = user.attributes.iter().filter(|(_, managed)| **managed == Managed::Clear);
         cleared

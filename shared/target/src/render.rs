@@ -46,12 +46,16 @@ pub(crate) fn update(
     let mut writes = BTreeMap::new();
     for (attribute, managed) in &user.attributes {
         let field = known(dialect, attribute)?;
+        let is_there = current.account.attributes.contains_key(attribute);
+        if is_there && dialect.immutable.contains(&field.name) {
+            continue;
+        }
         match managed {
             Managed::Set(value) => {
                 writes.insert(field.name, Write::Set(value));
             }
             // What is not there needs no clearing; sending blanks at a venture could only be refused.
-            Managed::Clear if current.account.attributes.contains_key(attribute) => {
+            Managed::Clear if is_there => {
                 writes.insert(field.name, Write::Clear);
             }
             Managed::Clear => {}

@@ -135,7 +135,7 @@ pub enum MembershipWord {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetTable {
-    /// The dialect: `workplace`, `workplace-v1` for the API before it, which has no PATCH, or `scim2` for any server
+    /// The dialect: `workplace`, `workplace-v1` for the API before it, which has no PATCH, `workvivo`, `slack`, or `scim2` for any server
     /// that keeps to RFC 7644.
     pub kind: String,
     /// The base URL, `https://scim.workplace.com` for Workplace, `https://www.workplace.com/scim/v1` for its v1.

@@ -4,7 +4,9 @@ mod common;
 mod field;
 
 mod scim2;
+mod slack;
 mod workplace;
+mod workvivo;
 
 use model::ValueKind;
 
@@ -19,8 +21,10 @@ pub struct Dialect {
     pub(crate) core: &'static str,
     /// Every attribute that can be mapped.
     pub(crate) fields: &'static [Field],
-    /// A mapping must have at least one of these.
-    pub(crate) one_of: &'static [&'static str],
+    /// A mapping must have at least one of each of these.
+    pub(crate) required: &'static [&'static [&'static str]],
+    /// Attributes that an account keeps as they were when it was made.
+    pub(crate) immutable: &'static [&'static str],
     /// Top-level attributes that are the server's own and never sent back.
     pub(crate) read_only: &'static [&'static str],
     /// The extension and the attribute in it that tell whether an account may be deleted.
@@ -30,6 +34,8 @@ pub struct Dialect {
     /// Whether there is PATCH. Where PUT replaces, it is the better way to change something, because what it doesn't
     /// mention can't be lost.
     pub(crate) patch: Patch,
+    /// What DELETE does.
+    pub(crate) delete: Delete,
     /// How a reference to an account is written.
     pub(crate) ids: IdForm,
     /// How many accounts are asked for at a time.
@@ -43,6 +49,15 @@ pub enum Put {
     Merges,
     /// They are lost, as RFC 7644 has it; so they must be sent back as they were read.
     Replaces,
+}
+
+/// What DELETE does to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delete {
+    /// It goes, unless the server refuses that.
+    Deletes,
+    /// It is switched off and stays.
+    Deactivates,
 }
 
 /// Whether a server changes single attributes by PATCH.
@@ -67,8 +82,15 @@ pub(crate) enum IdForm {
 }
 
 /// A new dialect is a new line here and a table beside [`workplace`].
-static ALL: &[&Dialect] = &[&workplace::WORKPLACE, &workplace::WORKPLACE_V1, &scim2::SCIM2];
-static NAMES: &[&str] = &[workplace::WORKPLACE.name, workplace::WORKPLACE_V1.name, scim2::SCIM2.name];
+static ALL: &[&Dialect] =
+    &[&workplace::WORKPLACE, &workplace::WORKPLACE_V1, &scim2::SCIM2, &workvivo::WORKVIVO, &slack::SLACK];
+static NAMES: &[&str] = &[
+    workplace::WORKPLACE.name,
+    workplace::WORKPLACE_V1.name,
+    scim2::SCIM2.name,
+    workvivo::WORKVIVO.name,
+    slack::SLACK.name,
+];
 
 impl Dialect {
     /// The dialect of this name.
@@ -118,14 +140,15 @@ impl Dialect {
     /// Whether a mapping has all that the target insists on. `userName` is checked where the mapping is read,
     /// because every dialect needs it.
     pub fn check_mapping(&self, mapped: &[&str]) -> Result<(), String> {
-        if self.one_of.is_empty() || mapped.iter().any(|name| self.one_of.contains(name)) {
-            return Ok(());
-        }
-        let Self { name, one_of, .. } = self;
-        Err(format!(
-            "the {name} target needs a name for every account: map at least one of {}",
-            one_of.join(", ")
-        ))
+        let is_missing = |one_of: &&&[&str]| !mapped.iter().any(|name| one_of.contains(name));
+        let Some(one_of) = self.required.iter().find(is_missing) else { return Ok(()) };
+        let name = self.name;
+        Err(match one_of {
+            [one] => format!("the {name} target needs {one} for every account: map it"),
+            several => {
+                format!("the {name} target needs one of these for every account: map {}", several.join(", "))
+            }
+        })
     }
 
     pub(crate) fn field(&self, attribute: &str) -> Option<&'static Field> {
@@ -225,7 +248,13 @@ mod tests {
         assert_eq!(workplace().check_mapping(&["name.familyName"]), Ok(()));
         insta::assert_snapshot!(
             workplace().check_mapping(&["title"]).unwrap_err(),
-            @"the workplace target needs a name for every account: map at least one of name.formatted, name.givenName, name.familyName"
+            @"the workplace target needs one of these for every account: map name.formatted, name.givenName, name.familyName"
+        );
+        let workvivo = Dialect::named("workvivo").unwrap();
+        assert_eq!(workvivo.check_mapping(&["externalId", "name.givenName", "name.familyName"]), Ok(()));
+        insta::assert_snapshot!(
+            workvivo.check_mapping(&["externalId", "name.givenName"]).unwrap_err(),
+            @"the workvivo target needs name.familyName for every account: map it"
         );
     }
 }
