@@ -101,8 +101,12 @@ impl Target {
         Err(TargetError::Malformed { detail: "it finds accounts under a name that nobody has".to_owned() })
     }
 
-    /// The account of this name, compared without case. Should there be several, none is taken.
+    /// The account of this name, compared without case, or with the external id that stands in for one. Should there be
+    /// several, none is taken.
     pub async fn find_by_user_name(&self, name: &UserName) -> Result<Option<Resource>, TargetError> {
+        if let Some(id) = name.external_id() {
+            return self.find_by_external_id(id).await;
+        }
         let folded = name.folded();
         let is_it = |resource: &Object| {
             parse::user_name(resource).is_some_and(|it| it.trim().to_lowercase() == folded)

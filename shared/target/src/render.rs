@@ -157,7 +157,9 @@ impl Rendering<'_> {
             let content = (!content.is_empty()).then_some(Json::Object(content));
             apply(&mut body, extension, content);
         }
-        body.insert("userName".to_owned(), json!(user.user_name.as_str()));
+        if user.user_name.external_id().is_none() {
+            body.insert("userName".to_owned(), json!(user.user_name.as_str()));
+        }
         body.insert("active".to_owned(), json!(user.active));
         let carried = body.keys().filter(|name| name.starts_with("urn:")).map(String::as_str);
         let schemas: Vec<&str> = std::iter::once(self.dialect.core).chain(carried).collect();

@@ -23,6 +23,8 @@ pub struct Dialect {
     pub(crate) fields: &'static [Field],
     /// A mapping must have at least one of each of these.
     pub(crate) required: &'static [&'static [&'static str]],
+    /// Whether an account may have an `externalId` and no `userName`.
+    pub(crate) nameless: bool,
     /// Attributes that an account keeps as they were when it was made.
     pub(crate) immutable: &'static [&'static str],
     /// Top-level attributes that are the server's own and never sent back.
@@ -149,6 +151,11 @@ impl Dialect {
                 format!("the {name} target needs one of these for every account: map {}", several.join(", "))
             }
         })
+    }
+
+    /// Whether an account may have an `externalId` and no `userName`.
+    pub fn takes_nameless(&self) -> bool {
+        self.nameless
     }
 
     pub(crate) fn field(&self, attribute: &str) -> Option<&'static Field> {

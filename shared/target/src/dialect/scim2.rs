@@ -19,6 +19,8 @@ pub(super) static SCIM2: Dialect = Dialect {
     core: "urn:ietf:params:scim:schemas:core:2.0:User",
     fields: FIELDS,
     required: &[],
+    // RFC 7643, 4.1.1.
+    nameless: false,
     immutable: &[],
     // RFC 7643, 3.1 and 4.1.2.
     read_only: &["schemas", "id", "meta", "groups"],

@@ -33,6 +33,8 @@ pub(super) static WORKPLACE: Dialect = Dialect {
     core: "urn:ietf:params:scim:schemas:core:2.0:User",
     fields: FIELDS,
     required: &[NAMES],
+    // Accounts without e-mail address have an externalId instead \[doc\].
+    nameless: true,
     immutable: &[],
     // An echoed account status or group membership is at best ignored \[seen\].
     read_only: &["schemas", "id", "meta", "groups", STATUS],
