@@ -13,6 +13,7 @@ use crate::dialect::{Clear, Delete, Patch, Put};
 use crate::errors::TargetError;
 use crate::json::{self, Object};
 use crate::options::{Credentials, TargetOptions};
+use crate::pace::{Pacing, Slots};
 use crate::patch::PatchOperation;
 use crate::render::{self, Blanks};
 use crate::resource::{Page, Resource};
@@ -69,6 +70,20 @@ impl Target {
         R: Future<Output = Option<Credentials>> + Send + 'static,
     {
         self.transport.access.set_renewal(renew);
+        self
+    }
+
+    /// Says when calls may be made. `reserve` gives the next moments for some calls; `slow_down` is told each time that the
+    /// target wants fewer, and how long it wants to be left alone, if it says so.
+    #[must_use]
+    pub fn with_pace<R, RF, S, SF>(mut self, reserve: R, slow_down: S) -> Self
+    where
+        R: Fn() -> RF + Send + Sync + 'static,
+        RF: Future<Output = Slots> + Send + 'static,
+        S: Fn(Option<Duration>) -> SF + Send + Sync + 'static,
+        SF: Future<Output = ()> + Send + 'static,
+    {
+        self.transport.pacing = Some(Pacing::new(reserve, slow_down));
         self
     }
 

@@ -41,6 +41,7 @@ mod lists;
 mod parse;
 
 mod access;
+mod pace;
 mod proof;
 mod tally;
 mod transport;
@@ -60,6 +61,7 @@ pub use client::{Deleted, Target};
 pub use dialect::{Dialect, Put};
 pub use errors::TargetError;
 pub use options::{Credentials, Retry, TargetOptions};
+pub use pace::Slots;
 pub use patch::PatchOperation;
 pub use resource::{Page, Resource};
 pub use tally::Calls;

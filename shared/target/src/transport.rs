@@ -17,6 +17,7 @@ use crate::errors::TargetError;
 use crate::json::Object;
 use crate::meaning::{Answered, Asked};
 use crate::options::{Credentials, Retry, TargetOptions};
+use crate::pace::{self, Pacing};
 use crate::proof::Proof;
 use crate::redact::Redactor;
 use crate::retry::Repeatable;
@@ -64,6 +65,7 @@ pub(crate) struct Transport {
     timeout: Duration,
     now: fn() -> UnixSeconds,
     pub(crate) access: Access,
+    pub(crate) pacing: Option<Pacing>,
     pub(crate) tally: Tally,
 }
 
@@ -88,7 +90,7 @@ impl Transport {
             .no_proxy()
             .build()
             .map_err(|error| TargetError::Unavailable { detail: why(error) })?;
-        Ok(Self { dialect, client, base, retry, timeout, now, access, tally: Tally::default() })
+        Ok(Self { dialect, client, base, retry, timeout, now, access, pacing: None, tally: Tally::default() })
     }
 
     /// The address of something under the base.
@@ -126,10 +128,17 @@ impl Transport {
 
     async fn attempt(&self, token: &Token, call: &Call<'_>) -> Result<Body, Failure> {
         let asked = if call.method == Method::GET { Asked::ToRead } else { Asked::ToWrite };
+        if let Some(pacing) = &self.pacing {
+            pacing.turn().await;
+        }
         self.tally.begun(asked);
         let started = Instant::now();
         let answer = self.exchange(token, call, asked).await;
-        self.tally.ended(started.elapsed(), answer.as_ref().err().map(|failure| &failure.error));
+        let error = answer.as_ref().err().map(|failure| &failure.error);
+        self.tally.ended(started.elapsed(), error);
+        if let (Some(pacing), Some(TargetError::RateLimited { retry_after })) = (&self.pacing, error) {
+            pacing.slow_down(*retry_after).await;
+        }
         answer
     }
 
@@ -150,6 +159,11 @@ impl Transport {
         debug!(http.method = %method, http.status = status, "target answered");
 
         let headers = response.headers().clone();
+        if let Some(pacing) = &self.pacing
+            && pace::is_used_up(&headers)
+        {
+            pacing.slow_down(None).await;
+        }
         let body = match read(response).await {
             Ok(body) => body,
             Err(error) if (200..300).contains(&status) => {

@@ -67,7 +67,7 @@ pub async fn run(
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
     let shown = Shown { masked: session.connection().rules.mapping.masked() };
-    let target = session.ends.target().await?;
+    let target = session.target().await?;
     let (mut found, mut unlinked) = (Vec::new(), Vec::new());
     let progress = Progress::start("comparing", None);
     let swept = sweep(&session.store, &target, repair, |finding, swept| {

@@ -67,7 +67,7 @@ pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -
     let shown = Shown { masked: session.connection().rules.mapping.masked() };
     let started = Instant::now();
     let mut tally = Tally::default();
-    let target = session.ends.target().await?;
+    let target = session.target().await?;
     let mut scanned = ScanSummary::default();
     for round in 1..=SCANS {
         let known = session.store.fetch_snapshot().await?.pairs().len() as u64;

@@ -74,6 +74,8 @@ pub struct TargetSettings {
     pub url: String,
     /// How many users are provisioned at a time.
     pub concurrency: usize,
+    /// How many calls a second all workers together make at most.
+    pub calls_per_second: Option<u32>,
     /// After so many tries in vain a user is left to a person, unless the target serves nobody.
     pub max_attempts: u32,
     secret: SecretRef,
@@ -260,12 +262,16 @@ fn check_name(name: &str) -> Result<(), Problem> {
 }
 
 fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, Problem> {
-    let TargetTable { kind, url, secret, timeout_seconds, concurrency, max_attempts } = table;
+    let TargetTable { kind, url, secret, timeout_seconds, concurrency, calls_per_second, max_attempts } =
+        table;
     let dialect = Dialect::named(&kind).ok_or_else(|| {
         Problem::at("target.kind", format!("{kind:?} is not one of: {}", Dialect::names().join(", ")))
     })?;
     if !(1..=64).contains(&concurrency) {
         return Err(Problem::at("target.concurrency", "must be from 1 to 64"));
+    }
+    if calls_per_second.is_some_and(|calls| !(1..=1000).contains(&calls)) {
+        return Err(Problem::at("target.calls_per_second", "must be from 1 to 1000"));
     }
     if !(1..=100).contains(&max_attempts) {
         return Err(Problem::at("target.max_attempts", "must be from 1 to 100"));
@@ -274,6 +280,7 @@ fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, Pro
         dialect,
         url,
         concurrency,
+        calls_per_second: calls_per_second.or(dialect.calls_per_second()),
         max_attempts,
         secret: check_secret(&secret, folder, "target.secret")?,
         timeout: check_timeout(timeout_seconds, "target.timeout_seconds")?,

@@ -150,6 +150,10 @@ pub struct TargetTable {
     #[serde(default = "default_concurrency")]
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: usize,
+    /// How many calls a second all workers together make at most. Default: what the dialect knows, which for `slack` is 3,
+    /// else no limit. Whenever the target wants fewer, it is called less often for a while.
+    #[schemars(range(min = 1, max = 1000))]
+    pub calls_per_second: Option<u32>,
     /// After so many tries in vain a user is left to a person, unless the target serves nobody.
     #[serde(default = "default_max_attempts")]
     #[schemars(range(min = 1, max = 100))]

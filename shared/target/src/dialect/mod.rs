@@ -42,6 +42,8 @@ pub struct Dialect {
     pub(crate) ids: IdForm,
     /// How many accounts are asked for at a time.
     pub(crate) page_size: u32,
+    /// How many calls a second the target takes, where that is known.
+    pub(crate) calls_per_second: Option<u32>,
 }
 
 /// What PUT does with attributes that the body doesn't mention.
@@ -113,6 +115,11 @@ impl Dialect {
     /// What PUT does with attributes that the body doesn't mention.
     pub fn put(&self) -> Put {
         self.put
+    }
+
+    /// How many calls a second the target takes, where that is known.
+    pub fn calls_per_second(&self) -> Option<u32> {
+        self.calls_per_second
     }
 
     /// What a target attribute takes, if there is one of this name. `userName` and `active` are none: they have

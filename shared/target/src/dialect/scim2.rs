@@ -31,6 +31,7 @@ pub(super) static SCIM2: Dialect = Dialect {
     ids: IdForm::Text,
     // A server gives fewer where it wants to (RFC 7644, 3.4.2.4).
     page_size: 100,
+    calls_per_second: None,
 };
 
 pub(super) static FIELDS: &[Field] = &joined::<{ CORE.len() + COMMON.len() + 6 }>(&[

@@ -20,5 +20,7 @@ pub(super) static SLACK: Dialect = Dialect {
     put: Put::Replaces,
     patch: Patch::Always,
     delete: Delete::Deactivates,
+    // Of writes; what is allowed of reads is not recorded.
+    calls_per_second: Some(3),
     ..scim2::SCIM2
 };

@@ -49,6 +49,8 @@ pub(super) static WORKPLACE: Dialect = Dialect {
     ids: IdForm::Number,
     // As Meta's own exporter asks; the maximum is not recorded, and shorter pages are fine \[sample\].
     page_size: 100,
+    // None is published \[doc\].
+    calls_per_second: None,
 };
 
 pub(super) static WORKPLACE_V1: Dialect = Dialect {

@@ -14,4 +14,5 @@ mod site;
 mod incomplete;
 mod kills;
 mod memory;
+mod pace;
 mod properties;
