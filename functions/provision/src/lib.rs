@@ -70,7 +70,9 @@ impl Provisioner<'_> {
     /// Brings one user's account to what the directory said last, if that is due.
     pub async fn provision(&self, user: AnchorHash) -> Result<Provisioned, StoreError> {
         let due = |lease: &UserLease| match lease.record.status {
-            Status::Retrying { .. } if lease.record.next_attempt > (self.clock)() => {
+            Status::Retrying { .. } | Status::Leaving { .. }
+                if lease.record.next_attempt > (self.clock)() =>
+            {
                 Err(Outcome::NotYet { until: lease.record.next_attempt })
             }
             ref status if status.is_due() => Ok(()),

@@ -15,9 +15,10 @@ use crate::record::{AT_ONCE, REV};
 use crate::write::{Committed, Write};
 
 /// The words of all statuses that the index holds, which are all but `settled`.
-const WORDS: [&str; 7] = ["pending", "retrying", "parked", "conflict", "held", "withheld", "unmappable"];
+const WORDS: [&str; 8] =
+    ["pending", "retrying", "parked", "conflict", "held", "leaving", "withheld", "unmappable"];
 /// The words of those that are tried again by themselves.
-const DUE_WORDS: [&str; 2] = ["pending", "retrying"];
+const DUE_WORDS: [&str; 3] = ["pending", "retrying", "leaving"];
 /// Sorts after every hash.
 const AFTER_ALL: char = '~';
 
@@ -157,6 +158,7 @@ mod tests {
             Status::Parked { error: error() },
             Status::Conflict { with: Anchor::from_text("a").unwrap() },
             Status::Held { departure: Departure::Deleted, reason: HoldReason::OverLimit },
+            Status::Leaving { departure: Departure::Deleted },
             Status::Withheld { by: WithheldBy::Create },
             Status::Unmappable { error: error() },
         ];
@@ -168,6 +170,7 @@ mod tests {
                 | Status::Parked { .. }
                 | Status::Conflict { .. }
                 | Status::Held { .. }
+                | Status::Leaving { .. }
                 | Status::Withheld { .. }
                 | Status::Unmappable { .. } => true,
             };

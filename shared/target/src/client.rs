@@ -566,7 +566,7 @@ impl fmt::Debug for Target {
 }
 
 /// A list as it came; what is no object in it is `None`.
-struct Listed {
+pub(crate) struct Listed {
     total: Option<u64>,
     resources: Vec<Option<Object>>,
 }
@@ -574,7 +574,7 @@ struct Listed {
 impl Listed {
     /// `None` for what is no list: it must say how many there are, or show some. An empty list may lack
     /// `Resources` \[sample\].
-    fn read(body: &Object) -> Option<Self> {
+    pub(crate) fn read(body: &Object) -> Option<Self> {
         let total = json::member(body, "totalResults").and_then(json::integer);
         let total = total.and_then(|total| u64::try_from(total).ok());
         let resources = match json::member(body, "Resources") {

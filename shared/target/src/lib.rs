@@ -54,9 +54,12 @@ mod retry_after;
 
 mod json;
 
+mod anything;
 #[cfg(test)]
 mod arbitrary;
 
+#[doc(hidden)]
+pub use anything::read_anything;
 pub use client::{Deleted, Target};
 pub use dialect::{Dialect, Put};
 pub use errors::TargetError;

@@ -230,7 +230,7 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, P
         .parse()
         .map_err(|error: directory::UnknownKind| Problem::at("directory.kind", error.to_string()))?;
     let target = check_target(target, folder)?;
-    let options = check_options(options);
+    let options = check_options(options)?;
     let rules = Rules {
         mapping: rules::mapping(mapping, target.dialect)?,
         status: check_status(directory.status.as_ref(), kind)?,
@@ -307,13 +307,23 @@ fn check_timeout(seconds: u64, key: &str) -> Result<Duration, Problem> {
     Err(Problem::at(key, "must be from 1 to 900 seconds"))
 }
 
-fn check_options(table: OptionsTable) -> Options {
-    let OptionsTable { create, update, deprovision, provision_disabled, remove_action } = table;
+fn check_options(table: OptionsTable) -> Result<Options, Problem> {
+    let OptionsTable { create, update, deprovision, provision_disabled, remove_action, delete_after_days } =
+        table;
+    if let Some(days) = delete_after_days {
+        check_days(days, "options.delete_after_days")?;
+    }
     let remove_action = match remove_action {
         RemoveWord::Disable => RemoveAction::Disable,
         RemoveWord::Delete => RemoveAction::Delete,
     };
-    Options { create, update, deprovision, provision_disabled, remove_action }
+    if remove_action == RemoveAction::Delete && delete_after_days.is_some() {
+        return Err(Problem::at(
+            "options.delete_after_days",
+            "goes with remove_action = \"disable\"; \"delete\" deletes at once",
+        ));
+    }
+    Ok(Options { create, update, deprovision, provision_disabled, remove_action, delete_after_days })
 }
 
 fn check_safety(table: SafetyTable) -> Result<SafetyLimits, Problem> {

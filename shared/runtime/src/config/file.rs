@@ -174,6 +174,9 @@ pub struct OptionsTable {
     pub provision_disabled: bool,
     /// `disable` or `delete`.
     pub remove_action: RemoveWord,
+    /// Delete an account so many days after it was disabled, unless its user is back. Default: never.
+    #[schemars(range(min = 1, max = 3650))]
+    pub delete_after_days: Option<u32>,
 }
 
 /// What deprovisioning does.
@@ -189,9 +192,16 @@ pub enum RemoveWord {
 
 impl Default for OptionsTable {
     fn default() -> Self {
-        let model::Options { create, update, deprovision, provision_disabled, remove_action: _ } =
-            model::Options::default();
-        Self { create, update, deprovision, provision_disabled, remove_action: RemoveWord::Disable }
+        let model::Options {
+            create,
+            update,
+            deprovision,
+            provision_disabled,
+            remove_action: _,
+            delete_after_days,
+        } = model::Options::default();
+        let remove_action = RemoveWord::Disable;
+        Self { create, update, deprovision, provision_disabled, remove_action, delete_after_days }
     }
 }
 

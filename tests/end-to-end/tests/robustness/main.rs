@@ -10,9 +10,13 @@
 #![allow(clippy::needless_range_loop, reason = "a story calls people by their numbers")]
 
 mod site;
+mod workshop;
 
+mod grace;
 mod incomplete;
 mod kills;
 mod memory;
 mod pace;
 mod properties;
+mod references;
+mod target_faults;
