@@ -198,7 +198,7 @@ async fn odd_server() -> (String, Arc<Mutex<Vec<String>>>) {
     let answer = move |method: Method, uri: Uri| {
         let (log, people) = (log.clone(), people.clone());
         async move {
-            log.lock().unwrap().push(format!("{method} {uri}"));
+            log.lock().expect("nobody panics").push(format!("{method} {uri}"));
             let number = |name: &str| {
                 let (_, rest) = uri.query()?.split_once(&format!("{name}="))?;
                 rest.split('&').next()?.parse::<usize>().ok()
@@ -225,8 +225,8 @@ async fn odd_server() -> (String, Arc<Mutex<Vec<String>>>) {
             (StatusCode::OK, body.to_string())
         }
     };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/scim", listener.local_addr().unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/scim", listener.local_addr().expect("bound"));
     tokio::spawn(axum::serve(listener, axum::Router::new().fallback(answer)).into_future());
     (url, asked)
 }
