@@ -12,6 +12,7 @@
 mod site;
 mod workshop;
 
+mod costs;
 mod grace;
 mod incomplete;
 mod kills;

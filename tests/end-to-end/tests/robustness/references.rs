@@ -1,6 +1,7 @@
 //! Managers: chains, circles and changes, in the order that is the worst.
 
 use end_to_end::{Person, people};
+use provision::{Repair, sweep};
 use serde_json::Value;
 
 use crate::site::{ENTERPRISE, group_dn};
@@ -52,13 +53,16 @@ async fn a_circle_closes_and_a_manager_comes_and_goes() {
         assert_eq!(manager(&workshop, &people[person]), id(&workshop, &people[boss]));
     }
 
-    // Somebody else deletes the manager's account; the manager gets a new one, and whoever refers to it hears of that.
+    // Somebody else deletes the manager's account, and the manager gets a new one. A sweep tells whoever refers to it.
     let before = id(&workshop, &people[1]);
     workshop.workplace.remove(&people[1].mail);
     directory.set(&people[1].dn(), "title", &["Again"]).unwrap();
     workshop.scan().await;
     workshop.drive().await;
     assert_ne!(id(&workshop, &people[1]), before);
+    let swept = sweep(&workshop.store, &workshop.target, Repair::Due, |_, _| {}).await.unwrap();
+    assert_eq!((swept.changed, swept.due), (1, 1));
+    workshop.drive().await;
     assert_eq!(manager(&workshop, &people[0]), id(&workshop, &people[1]), "it is sent again");
 
     // The manager leaves: nobody refers to them any more.

@@ -51,8 +51,19 @@ pub struct Workshop {
 impl Workshop {
     /// `options` is the text under `[options]`.
     pub async fn new(directory: &EmbeddedLdap, options: &str) -> Self {
-        let workplace =
-            Simulator::start(Options { unknown_fields: false, ..Options::default() }).await.unwrap();
+        let server = Options { unknown_fields: false, ..Options::default() };
+        Self::speaking(directory, "workplace", server, options, "").await
+    }
+
+    /// The same with a target of another kind, and with more in the mapping.
+    pub async fn speaking(
+        directory: &EmbeddedLdap,
+        kind: &str,
+        server: Options,
+        options: &str,
+        mapping: &str,
+    ) -> Self {
+        let workplace = Simulator::start(server).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let bind = embedded_ldap::Options::default();
         let secret = json!({ "bind_dn": bind.bind_dn, "password": bind.password });
@@ -63,11 +74,11 @@ impl Workshop {
              [directory]\nkind = \"openldap\"\nurl = \"{ldap}\"\nbase_dn = \"dc=acme,dc=test\"\n\
              secret = \"file:directory.json\"\n{STATUS}\n\
              [scope]\ngroup = \"{group}\"\n\
-             [target]\nkind = \"workplace\"\nurl = \"{scim}\"\nsecret = \"file:none\"\nmax_attempts = 20\n\
+             [target]\nkind = \"{kind}\"\nurl = \"{scim}\"\nsecret = \"file:none\"\nmax_attempts = 20\n\
              [options]\n{options}\n\
              [safety]\n{NO_LIMITS}\n\
              [mapping]\nuserName = \"mail\"\n\"name.formatted\" = \"cn\"\ntitle = \"title\"\n\
-             \"phoneNumbers.mobile\" = \"mobile\"\nmanager = {{ reference = \"manager\" }}\n"
+             \"phoneNumbers.mobile\" = \"mobile\"\nmanager = {{ reference = \"manager\" }}\n{mapping}"
         );
         let connection = runtime::config::parse(&text, &dir.path().join("workshop.toml")).unwrap();
         let (engine, table) = Embedded::in_memory().await.unwrap();
