@@ -14,6 +14,8 @@ use crate::workshop::{LATE, Workshop, directory_of, pass};
 /// So many workers, each with so many schedules one after the other.
 const WORKERS: u64 = 4;
 const SCHEDULES: u64 = 50;
+/// Every so many schedules begin with nothing; the others go on with what there is.
+const FRESH: u64 = 2;
 const PEOPLE: usize = 4;
 
 /// What may happen to one call, and its name in the report.
@@ -113,8 +115,11 @@ async fn run(number: u64) -> BTreeMap<&'static str, usize> {
     let truth = |person: Person| Truth { title: person.title.clone(), person, is_member: true };
     let mut people: Vec<Truth> = people.into_iter().map(truth).collect();
     let mut counts = BTreeMap::new();
+    let mut workshop = Workshop::new(&directory, "").await;
     for schedule in 0..SCHEDULES {
-        let workshop = Workshop::new(&directory, "").await;
+        if schedule % FRESH == 0 {
+            workshop = Workshop::new(&directory, "").await;
+        }
         for _ in 0..2 {
             change(&workshop, &directory, &mut people, &mut random).await;
             workshop.scan().await;
