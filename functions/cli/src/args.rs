@@ -71,6 +71,15 @@ pub enum Command {
         /// The user name, e-mail address, anchor or DN.
         user: String,
     },
+    /// Compare the target's accounts with what they were left as, one by one.
+    Sweep {
+        /// Where things are.
+        #[command(flatten)]
+        place: Place,
+        /// Put right what is ours and was changed or is gone. Accounts that were never linked are left alone.
+        #[arg(long)]
+        repair: bool,
+    },
     /// Print the JSON Schema of the configuration file.
     Schema,
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use directory::Directory;
-use provision::{Explaining, Health, Provisioner};
+use provision::{Explaining, Health, Provisioner, paced};
 use runtime::{Connection, Patience, Secrets};
 use scan::ScanContext;
 use store::{Embedded, Store, Table};
@@ -96,6 +96,12 @@ to synchronise now, invoke the scan function"
     /// The configuration.
     pub fn connection(&self) -> &Connection {
         &self.ends.connection
+    }
+
+    /// Makes a client for the target that keeps to the budget of calls.
+    pub async fn target(&self) -> Result<Target> {
+        let target = self.ends.target().await?;
+        Ok(paced(target, &self.store, self.connection().target.calls_per_second, runtime::now_micros))
     }
 
     /// What a scan works with.

@@ -59,14 +59,26 @@ pub(crate) async fn fetch_account(
     Ok((found.map_or(Found::Nothing, Found::Unlinked), gone))
 }
 
+/// How many pages are read for somebody whom the target has and doesn't find.
+const PAGES: usize = 100;
+
 /// Looks again after the target refused to create an account, because it may be there after all: under the same
-/// user name, made in the meantime, or under the same external id.
-pub(crate) async fn look_again(target: &Target, user: &DesiredUser) -> Result<Option<Resource>, TargetError> {
+/// user name, made in the meantime or spelled otherwise, or under the same external id.
+pub(crate) async fn look_again(
+    target: &Target,
+    user: &DesiredUser,
+    refusal: &TargetError,
+) -> Result<Option<Resource>, TargetError> {
     if let Some(found) = target.find_by_user_name(&user.user_name).await? {
         return Ok(Some(found));
     }
-    match user.attributes.get(&"externalId".into()) {
-        Some(Managed::Set(Value::Text(id))) => target.find_by_external_id(id).await,
+    if let Some(Managed::Set(Value::Text(id))) = user.attributes.get(&"externalId".into())
+        && let Some(found) = target.find_by_external_id(id).await?
+    {
+        return Ok(Some(found));
+    }
+    match refusal {
+        TargetError::Conflict { .. } => target.find_by_reading(&user.user_name, PAGES).await,
         _ => Ok(None),
     }
 }

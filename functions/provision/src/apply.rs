@@ -2,6 +2,7 @@
 
 use model::{
     Applied, Departure, Desired, DesiredUser, Fingerprint, HoldReason, OwnedAccount, Status, UnixSeconds,
+    UserRecord,
 };
 use plan::{Decision, Situation, decide, differences};
 use store::{Claim, Finished, HistoryEvent, StoreError, UserLease, UserOutcome};
@@ -15,11 +16,15 @@ use crate::{Outcome, Provisioned, Provisioner, Step};
 /// A decision changes the situation for the next one: link, then update. Nothing takes more rounds than this.
 const MOST_ROUNDS: usize = 4;
 
+const DAY: i64 = 86_400;
+
 /// What came of the work, before it is written down.
 struct Work {
     steps: Vec<Step>,
     end: End,
     applied: Option<Applied>,
+    /// The account was made inactive, and is to be deleted later.
+    leaving: Option<Departure>,
     /// Whether the target was asked for anything.
     asked: bool,
 }
@@ -41,7 +46,7 @@ pub(crate) async fn apply(
         return Ok(Outcome::NothingToDo.into());
     };
     let (resolved, waits_for) = resolve(provisioner.store, &desired).await?;
-    let mut work = Work { steps: Vec::new(), end: End::Settled, applied: None, asked: false };
+    let mut work = Work { steps: Vec::new(), end: End::Settled, applied: None, leaving: None, asked: false };
     let mut current = None;
     match work_through(provisioner, &mut lease, &resolved, &mut work, &mut current).await {
         Ok(()) => {}
@@ -81,14 +86,15 @@ async fn work_through(
         store.drop_link(lease).await?;
         work.steps.push(Step::Vanished);
     }
+    let removal_released = lease.record.removal_released;
+    let deletion_due = options.delete_after_days.is_some() && is_leaving(&lease.record);
     for _ in 0..MOST_ROUNDS {
         let account = match &found {
             Found::Nothing => None,
             Found::Linked(_, resource) | Found::Unlinked(resource) => Some(&resource.account),
         };
         let linked = matches!(found, Found::Linked(..));
-        let situation =
-            Situation { desired, linked, account, removal_released: lease.record.removal_released, options };
+        let situation = Situation { desired, linked, account, removal_released, deletion_due, options };
         match (decide(&situation), desired, found) {
             (Decision::Nothing, _, Found::Linked(_, resource)) => {
                 work.applied = Some(seen_inactive(&resource, work.applied.take()));
@@ -141,6 +147,9 @@ async fn work_through(
                 let resource = target.set_active(&owned, false).await?;
                 work.steps.push(Step::Deactivated(reason));
                 work.applied = Some(switched_off(&resource));
+                if options.delete_after_days.is_some() && matches!(desired, Desired::Absent { .. }) {
+                    work.leaving = Some(reason);
+                }
                 return Ok(());
             }
             (Decision::Delete(reason), _, Found::Linked(owned, _)) => {
@@ -178,7 +187,13 @@ async fn create(
         Ok(resource) => resource,
         // What a duplicate is answered with is not known for sure, so every refusal is checked.
         Err(refusal @ (TargetError::Conflict { .. } | TargetError::Rejected { .. })) => {
-            return look_again(target, user).await?.map(Created::Found).ok_or(Failure::Target(refusal));
+            let found = look_again(target, user, &refusal).await?;
+            return found.map(Created::Found).ok_or(Failure::Target(refusal));
+        }
+        // The answer was lost or is of no use; the account may be there all the same, and then it is ours to link.
+        Err(error @ (TargetError::Unavailable { .. } | TargetError::Malformed { .. })) => {
+            let found = target.find_by_user_name(&user.user_name).await.ok().flatten();
+            return found.map(Created::Found).ok_or(Failure::Target(error));
         }
         Err(error) => return Err(error.into()),
     };
@@ -245,7 +260,8 @@ async fn write_down(
     let now = (provisioner.clock)();
     let anchor = lease.record.anchor.clone();
     let user_name = lease.record.user_name().cloned();
-    let Work { steps, end, applied, asked } = work;
+    let Work { steps, end, applied, leaving, asked } = work;
+    let days = provisioner.options.delete_after_days.map_or(0, i64::from);
     let judgement = match &end {
         End::Failed(error) => Some(judge(
             error,
@@ -264,7 +280,10 @@ async fn write_down(
     let (status, next_attempt, result) = match (&end, judgement) {
         // Who waits is settled in a second step.
         (End::Settled, _) if waits => (Status::Pending, UnixSeconds(0), "done".to_owned()),
-        (End::Settled, _) => (Status::Settled, UnixSeconds(0), "done".to_owned()),
+        (End::Settled, _) => match leaving {
+            Some(departure) => (Status::Leaving { departure }, now.plus(days * DAY), "done".to_owned()),
+            None => (Status::Settled, UnixSeconds(0), "done".to_owned()),
+        },
         (End::AwaitsCheck(departure), _) => {
             let reason = HoldReason::AwaitingCheck;
             (
@@ -279,6 +298,12 @@ async fn write_down(
             UnixSeconds(0),
             format!("the account belongs to {with}"),
         ),
+        // It stays known that the account's time is over.
+        (End::Failed(error), Some(Judgement { verdict: Verdict::RetryIn(seconds), .. }))
+            if is_leaving(&lease.record) =>
+        {
+            (lease.record.status.clone(), now.plus(seconds), error.to_string())
+        }
         (End::Failed(error), Some(Judgement { verdict: Verdict::RetryIn(seconds), .. })) => {
             (Status::Retrying { error: error.to_string() }, now.plus(seconds), error.to_string())
         }
@@ -305,7 +330,8 @@ async fn write_down(
         waiting_for: if settled { waiting_for } else { Vec::new() },
         event,
     };
-    let retry_at = matches!(outcome.status, Status::Retrying { .. }).then_some(next_attempt);
+    let retry_at =
+        matches!(outcome.status, Status::Retrying { .. } | Status::Leaving { .. }).then_some(next_attempt);
     let due_again = provisioner.store.finish_user(lease, outcome, now).await? == Finished::Outdated;
     let outcome = match end {
         End::Settled => Outcome::Settled { anchor, user_name, steps, kept, waits },
@@ -318,6 +344,11 @@ async fn write_down(
         }
     };
     Ok(Provisioned { outcome, due_again })
+}
+
+/// Whether the account was made inactive before, to be deleted now.
+fn is_leaving(record: &UserRecord) -> bool {
+    matches!(record.status, Status::Leaving { .. })
 }
 
 /// What was done, in words without anybody's data: it goes into the history.

@@ -89,7 +89,7 @@ pub struct RecordPart {
     pub version: u64,
     /// How often the current work was tried in vain.
     pub attempts: u32,
-    /// When it is tried next, in seconds since 1970.
+    /// When it is tried next, or the account is deleted, in seconds since 1970.
     pub next_attempt: Option<i64>,
     /// The linked account's id.
     pub account: Option<String>,
@@ -211,7 +211,7 @@ fn record_part(record: &UserRecord) -> RecordPart {
         version: record.version.0,
         attempts: record.attempts,
         next_attempt: match record.status {
-            Status::Retrying { .. } => Some(record.next_attempt.0),
+            Status::Retrying { .. } | Status::Leaving { .. } => Some(record.next_attempt.0),
             _ => None,
         },
         account: record.link.as_ref().map(|link| link.account.to_string()),

@@ -11,7 +11,7 @@ use model::{AnchorHash, UnixSeconds};
 use queue::{QueueError, WakeUp};
 use runtime::function::parse_event;
 use runtime::metrics::{Count, Sample, count, durations, sample};
-use runtime::{Connection, Deployed, FunctionError, Invocation, Patience, environment, now};
+use runtime::{Connection, Deployed, FunctionError, Invocation, Patience, environment, now, now_micros};
 use scan::{Found, ScanContext, ScanError, scan_user};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,7 +24,7 @@ use crate::dead_letters::bury;
 use crate::worker::{Fate, work};
 use crate::{
     ExplainError, Explaining, Explanation, Health, Outcome, Provisioned, Provisioner, Step, WakeUps, explain,
-    switches_off,
+    paced, switches_off,
 };
 
 /// What a direct event looks like.
@@ -327,6 +327,8 @@ impl ProvisionFunction {
             .open(&self.deployed.secrets, patience)
             .await
             .map_err(|error| FunctionError::new("TargetUnavailable", &error))?;
+        let store = connection.store(&self.deployed.table);
+        let target = paced(target, &store, connection.target.calls_per_second, now_micros);
         let end = Arc::new(End { target, health: Health::default(), throttled: AtomicU64::new(0) });
         ends.insert(connection.name.clone(), Arc::clone(&end));
         Ok(end)

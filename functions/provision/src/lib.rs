@@ -11,9 +11,11 @@ mod dead_letters;
 mod explain;
 mod health;
 mod outcome;
+mod pace;
 mod policy;
 mod preview;
 mod references;
+mod sweep;
 mod worker;
 
 pub mod function;
@@ -21,8 +23,10 @@ pub mod function;
 pub use explain::{ExplainError, Explaining, Explanation, explain};
 pub use health::Health;
 pub use outcome::{Outcome, Provisioned, Step, Stop, switches_off};
+pub use pace::paced;
 pub use policy::{Verdict, judge};
 pub use preview::{Preview, preview};
+pub use sweep::{Finding, Repair, SweepError, Swept, sweep};
 
 use model::{AnchorHash, Options, Status, UnixSeconds};
 use queue::Queue;
@@ -66,7 +70,9 @@ impl Provisioner<'_> {
     /// Brings one user's account to what the directory said last, if that is due.
     pub async fn provision(&self, user: AnchorHash) -> Result<Provisioned, StoreError> {
         let due = |lease: &UserLease| match lease.record.status {
-            Status::Retrying { .. } if lease.record.next_attempt > (self.clock)() => {
+            Status::Retrying { .. } | Status::Leaving { .. }
+                if lease.record.next_attempt > (self.clock)() =>
+            {
                 Err(Outcome::NotYet { until: lease.record.next_attempt })
             }
             ref status if status.is_due() => Ok(()),

@@ -54,8 +54,14 @@ async fn look(
     let account = resource.map(|resource| &resource.account);
     let mut preview = Preview { decisions: Vec::new(), conflict: None, account: account.cloned() };
     loop {
-        let situation =
-            Situation { desired: &resolved, linked, account, removal_released: released, options };
+        let situation = Situation {
+            desired: &resolved,
+            linked,
+            account,
+            removal_released: released,
+            deletion_due: false,
+            options,
+        };
         match decide(&situation) {
             Decision::Nothing => return Ok(preview),
             Decision::Link => {

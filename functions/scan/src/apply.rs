@@ -64,6 +64,11 @@ async fn scan_under(
     let mut writer = Writer::new(context, lease, snapshot.clone());
     let mut planning = Planning::new(context, &snapshot, reading);
     while let Some(users) = planning.next().await? {
+        if !users.is_empty()
+            && let Some(bookmark) = planning.before_writing().await
+        {
+            writer.remember(&bookmark).await?;
+        }
         writer.write_users(users).await?;
         progress(planning.summary().read);
         if context.is_out_of_time() {

@@ -128,6 +128,11 @@ impl<'a, 'd> Planning<'a, 'd> {
         Ok(Some(users))
     }
 
+    /// What has to be remembered before anything of what was planned so far is written.
+    pub(crate) async fn before_writing(&mut self) -> Option<Bookmark> {
+        self.reading.before_writing().await
+    }
+
     /// Ends the read and says whether it saw everybody.
     pub async fn finish(self) -> (Seen<'a>, Result<CompleteRead, Incomplete>) {
         let Self { reading, mut seen, broken, .. } = self;

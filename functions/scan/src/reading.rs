@@ -34,6 +34,8 @@ pub(crate) struct Bookmark {
 pub struct Reading<'d> {
     kind: Kind<'d>,
     bookmark: Bookmark,
+    /// What is remembered.
+    last: Option<Bookmark>,
     /// Why everybody is read.
     pub(crate) full_because: Option<String>,
     /// Why the read can't be complete any more. What is read of it counts all the same.
@@ -44,6 +46,8 @@ enum Kind<'d> {
     Everybody(Box<Read<'d>>),
     Changes(Box<Changes<'d>>),
 }
+
+const NOTHING_TO_GO_ON_FROM: &str = "there is nothing to go on from";
 
 impl<'d> Reading<'d> {
     /// Begins to read, with as much of the last snapshot as that needs.
@@ -58,7 +62,8 @@ impl<'d> Reading<'d> {
         let last: Option<Bookmark> = last.and_then(|last| serde_json::from_value(last).ok());
         let why_full = match &last {
             _ if mode == Mode::Full => "it was asked for".to_owned(),
-            None => "there is nothing yet to go on from".to_owned(),
+            None => NOTHING_TO_GO_ON_FROM.to_owned(),
+            Some(last) if !last.cursor.can_go_on() => NOTHING_TO_GO_ON_FROM.to_owned(),
             Some(last) if last.rules != rules => "the configuration has changed".to_owned(),
             Some(last) if mode == Mode::Auto && last.is_old(context, now) => {
                 let hours = context.connection.directory.full_read_hours;
@@ -75,9 +80,9 @@ impl<'d> Reading<'d> {
                         Compared::Incomplete(incomplete) => Some(incomplete),
                         Compared::Done => None,
                     };
-                    let bookmark = last.clone();
                     let kind = Kind::Changes(Box::new(directory.follow(*changed)));
-                    return Ok((snapshot, Self { kind, bookmark, full_because: None, broken }));
+                    let (bookmark, last) = (last.clone(), Some(last.clone()));
+                    return Ok((snapshot, Self { kind, bookmark, last, full_because: None, broken }));
                 }
             },
         };
@@ -95,8 +100,8 @@ impl<'d> Reading<'d> {
         let read = directory.read(last.map(|last| &last.cursor), now).await?;
         let rules = context.connection.rules.version();
         let bookmark = Bookmark { cursor: read.cursor(), rules, full_at: now };
-        let kind = Kind::Everybody(Box::new(read));
-        Ok((snapshot, Self { kind, bookmark, full_because: Some(why), broken: None }))
+        let (kind, last) = (Kind::Everybody(Box::new(read)), last.cloned());
+        Ok((snapshot, Self { kind, bookmark, last, full_because: Some(why), broken: None }))
     }
 
     /// The mode that this is.
@@ -113,6 +118,29 @@ impl<'d> Reading<'d> {
             Kind::Everybody(read) => read.next_page().await,
             Kind::Changes(changes) => changes.next_page().await,
         }
+    }
+
+    /// What has to be remembered before anything of what was read so far is written, unless it is remembered already:
+    /// how much the server knows by now.
+    pub(crate) async fn before_writing(&mut self) -> Option<Bookmark> {
+        let now = match &mut self.kind {
+            Kind::Everybody(read) => {
+                read.note_mark().await;
+                read.cursor()
+            }
+            Kind::Changes(changes) => {
+                changes.note_mark().await;
+                changes.cursor()
+            }
+        };
+        let cursor = now.before_acting(self.last.as_ref().map(|last| &last.cursor));
+        let bookmark = match &self.last {
+            Some(last) if last.cursor == cursor => return None,
+            Some(last) => Bookmark { cursor, ..last.clone() },
+            None => Bookmark { cursor, rules: self.bookmark.rules, full_at: UnixSeconds(0) },
+        };
+        self.last = Some(bookmark.clone());
+        Some(bookmark)
     }
 
     /// Ends the read: the verdict on it, and where to go on from it.

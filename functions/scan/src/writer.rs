@@ -2,7 +2,8 @@
 //!
 //! Three orders make a crash harmless, wherever it comes. In the snapshot, whoever is about to be written becomes
 //! *unlike any*, so that the next scan looks at the record again whatever the directory says by then. Then the record
-//! is written. Then the user is announced, and at the end the snapshot shows what was seen.
+//! is written. Then the user is announced, and at the end the snapshot shows what was seen. Before any of them it is
+//! remembered how much the directory's server knew: a replica that knows less than somebody acted upon is not believed.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use store::{DesiredWrite, Saved, ScanLease, Snapshot, Store, StoreError, Written
 
 use crate::ending::{Ending, HandOver};
 use crate::planning::{InSnapshot, PlannedUser};
+use crate::reading::Bookmark;
 use crate::{ScanContext, ScanError};
 
 /// How long a lease lasts without being renewed. Whoever dies keeps others waiting no longer than this.
@@ -82,6 +84,16 @@ impl<'a> Writer<'a> {
     pub fn new(context: &'a ScanContext<'a>, lease: &'a mut ScanLease, stored: Snapshot) -> Self {
         let (changes, wake_ups) = Default::default();
         Self { context, lease, stored, changes, wake_ups, unsent: 0 }
+    }
+
+    /// Remembers how much the directory's server knows.
+    pub async fn remember(&mut self, bookmark: &Bookmark) -> Result<(), ScanError> {
+        let Ok(bookmark) = serde_json::to_value(bookmark) else { return Ok(()) };
+        self.keep_lease().await?;
+        match self.context.store.save_cursor(self.lease, &bookmark).await? {
+            true => Ok(()),
+            false => Err(ScanError::LeaseLost),
+        }
     }
 
     /// How many users in scope are dealt with.

@@ -31,6 +31,22 @@ impl Cursor {
         self.position.is_some()
     }
 
+    /// What to remember before anything of the read that this belongs to is acted upon; `last` is what the read before
+    /// left behind. Should the read break off, or whoever acts on it die, then nobody takes a server that knows less for
+    /// one that knows as much: what was seen may be news to it.
+    pub fn before_acting(&self, last: Option<&Self>) -> Self {
+        let same = last.filter(|last| last.server == self.server || self.shares_marks_with(last));
+        match same {
+            Some(last) => Self { mark: Mark::later(last.mark.clone(), self.mark.clone()), ..last.clone() },
+            // Where to go on is known when it has been read to its end.
+            None => Self { position: None, ..self.clone() },
+        }
+    }
+
+    fn shares_marks_with(&self, other: &Self) -> bool {
+        matches!((&self.mark, &other.mark), (Some(Mark::Csn(_)), Some(Mark::Csn(_))))
+    }
+
     /// In which way the changes are asked for, in a word.
     pub fn way(&self) -> Option<&'static str> {
         self.position.as_ref().map(Position::way)
@@ -97,6 +113,22 @@ impl Mark {
         (!latest.is_empty()).then_some(Self::Csn(latest))
     }
 
+    /// What is known at either of two marks of the same kind; of two kinds, the one that is there now.
+    pub(crate) fn later(before: Option<Self>, now: Option<Self>) -> Option<Self> {
+        match (before, now) {
+            (Some(Self::Usn(before)), Some(Self::Usn(now))) => Some(Self::Usn(before.max(now))),
+            (Some(Self::Csn(mut latest)), Some(Self::Csn(now))) => {
+                for (server, csn) in now {
+                    let known = latest.entry(server).or_default();
+                    *known = std::mem::take(known).max(csn);
+                }
+                Some(Self::Csn(latest))
+            }
+            (before, None) => before,
+            (_, now) => now,
+        }
+    }
+
     /// Whether less is known than at the other mark, for two marks that can be compared.
     pub(crate) fn is_behind(&self, other: &Self) -> bool {
         match (self, other) {
@@ -147,6 +179,30 @@ mod tests {
         assert!(csns(&[late]).is_behind(&csns(&[early, other])));
         assert!(Mark::Usn(7).is_behind(&Mark::Usn(8)));
         assert!(!Mark::Usn(8).is_behind(&Mark::Usn(8)));
+    }
+
+    #[test]
+    fn what_was_acted_upon_is_not_forgotten() {
+        let cursor = |server: u8, mark: Mark| Cursor {
+            server: Fingerprint([server; 16]),
+            invocation: None,
+            mark: Some(mark),
+            asked: Fingerprint([0; 16]),
+            position: Some(Position::Usn { usn: 5, sees_deleted: true }),
+            groups: Vec::new(),
+            read_at: UnixSeconds(0),
+        };
+        let last = cursor(1, Mark::Usn(7));
+        let same = cursor(1, Mark::Usn(9)).before_acting(Some(&last));
+        assert_eq!((same.mark, same.position.is_some()), (Some(Mark::Usn(9)), true));
+        let behind = cursor(1, Mark::Usn(3)).before_acting(Some(&last));
+        assert_eq!(behind.mark, Some(Mark::Usn(7)));
+        let other = cursor(2, Mark::Usn(3)).before_acting(Some(&last));
+        assert_eq!((other.mark, other.position), (Some(Mark::Usn(3)), None));
+        // Marks that mean the same everywhere add up.
+        let (one, two) = ("20260101120000.000000Z#0#001#0", "20260101120000.000000Z#0#002#0");
+        let both = cursor(2, csns(&[two])).before_acting(Some(&cursor(1, csns(&[one]))));
+        assert!(!both.mark.unwrap().is_behind(&csns(&[one, two])));
     }
 
     #[test]

@@ -63,8 +63,8 @@ impl Directory {
     /// Starts to read everybody in scope. Server, base and group are looked at first, so that what can be known to be
     /// wrong is an error here and not an empty directory later.
     ///
-    /// `last` is what the read before left behind, whether of everybody or of the changes. A server that knows less
-    /// than was known then gives no complete read.
+    /// `last` is what the read before left behind, whether of everybody or of the changes. Of a server that knows less
+    /// than was known then nobody is read: who is missing there may be new, and what it says may be old.
     pub async fn read(
         &mut self,
         last: Option<&Cursor>,
@@ -85,6 +85,9 @@ impl Directory {
         }
         let mut read = Read::begin(self, server, selection, attributes);
         (read.evidence.freshness, read.position, read.read_at) = (freshness, position, now);
+        if freshness == Freshness::Older {
+            read.state = State::Failed(Incomplete::Behind);
+        }
         Ok(read)
     }
 }
@@ -162,6 +165,12 @@ impl Read<'_> {
             State::Ended if page.is_empty() => Ok(None),
             _ => Ok(Some(page)),
         }
+    }
+
+    /// Notes how much the server knows by now, before what was seen so far is acted upon.
+    pub async fn note_mark(&mut self) {
+        let Directory { connection, config, .. } = &mut *self.directory;
+        self.server.note_mark(connection, config).await;
     }
 
     /// Looks at base, group and server again and judges what was seen.

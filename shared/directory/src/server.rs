@@ -57,6 +57,20 @@ impl Server {
         Ok(Self { identity: hash.finish(), root, invocation, mark, has_timestamps })
     }
 
+    /// Looks how much it knows by now, so that what was seen since is covered. Where that can't be had, what was known
+    /// before stands.
+    pub(crate) async fn note_mark(&mut self, connection: &mut Connection, config: &DirectoryConfig) {
+        let now = match &self.mark {
+            None => return,
+            Some(Mark::Usn(_)) => RootDse::read(connection).await.map(|root| root.highest_usn.map(Mark::Usn)),
+            Some(Mark::Csn(_)) => {
+                csns(connection, context_of(&config.base_dn, &self.root.contexts).unwrap_or(&config.base_dn))
+                    .await
+            }
+        };
+        self.mark = Mark::later(self.mark.take(), now.ok().flatten());
+    }
+
     /// Whether it knows at least what was known when the cursor was made.
     pub(crate) async fn freshness(
         &self,

@@ -26,6 +26,8 @@ pub struct Options {
     pub provision_disabled: bool,
     /// What deprovisioning does.
     pub remove_action: RemoveAction,
+    /// An account that deprovisioning has made inactive is deleted so many days later, unless its user is back.
+    pub delete_after_days: Option<u32>,
 }
 
 impl Default for Options {
@@ -36,6 +38,7 @@ impl Default for Options {
             deprovision: true,
             provision_disabled: false,
             remove_action: RemoveAction::Disable,
+            delete_after_days: None,
         }
     }
 }

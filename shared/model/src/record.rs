@@ -111,6 +111,11 @@ pub enum Status {
         /// Why that waits.
         reason: HoldReason,
     },
+    /// The account was made inactive, and is deleted at `next_attempt`.
+    Leaving {
+        /// Why.
+        departure: Departure,
+    },
     /// An option is off that this would need.
     Withheld {
         /// Which.
@@ -133,6 +138,7 @@ impl Status {
             Self::Parked { .. } => "parked",
             Self::Conflict { .. } => "conflict",
             Self::Held { .. } => "held",
+            Self::Leaving { .. } => "leaving",
             Self::Withheld { .. } => "withheld",
             Self::Unmappable { .. } => "unmappable",
         }
@@ -152,13 +158,16 @@ impl Status {
             Self::Held { departure, reason: HoldReason::AwaitingCheck } => {
                 Some(format!("{departure}; awaits the next scan's safety check"))
             }
+            Self::Leaving { departure } => {
+                Some(format!("{departure}; the account is inactive, and deleted when its time is over"))
+            }
             Self::Withheld { by } => Some(by.to_string()),
         }
     }
 
     /// Whether work is due on its own accord.
     pub fn is_due(&self) -> bool {
-        matches!(self, Self::Pending | Self::Retrying { .. })
+        matches!(self, Self::Pending | Self::Retrying { .. } | Self::Leaving { .. })
     }
 }
 

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::{Fingerprint, Fingerprinter, TargetAttribute, Value};
 
 /// The name by which accounts are matched. It keeps its spelling and compares without case.
+///
+/// Somebody without an e-mail address may have none. Where the target allows that, the `externalId` stands in, marked by a
+/// prefix that no user name has; it compares with case, as external ids do (RFC 7643, 3.1).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserName(String);
@@ -18,6 +21,9 @@ pub enum InvalidUserName {
     /// Nothing is left after trimming.
     #[error("userName is empty")]
     Empty,
+    /// It would be taken for an external id.
+    #[error("userName begins with {prefix}, which marks an external id", prefix = UserName::EXTERNAL)]
+    Marked,
     /// Longer than any target takes.
     #[error("userName has {0} bytes, more than the {max} that are allowed", max = UserName::MAX_BYTES)]
     TooLong(usize),
@@ -27,7 +33,27 @@ impl UserName {
     /// The longest user name taken, in bytes: an e-mail address has at most 254.
     pub const MAX_BYTES: usize = 320;
 
-    /// Takes a mapped value, without the spaces around it.
+    /// What marks an external id that stands in for a user name.
+    const EXTERNAL: &str = "externalId=";
+
+    /// Takes a mapped external id in place of a name.
+    pub fn external(id: &str) -> Result<Self, InvalidUserName> {
+        let name = Self::new(&format!("{}{}", Self::EXTERNAL, id.trim()))?;
+        if name.external_id() == Some("") { Err(InvalidUserName::Empty) } else { Ok(name) }
+    }
+
+    /// The external id, where that stands in for a name.
+    pub fn external_id(&self) -> Option<&str> {
+        self.0.strip_prefix(Self::EXTERNAL)
+    }
+
+    /// Takes a mapped name.
+    pub fn named(text: &str) -> Result<Self, InvalidUserName> {
+        let name = Self::new(text)?;
+        if name.external_id().is_some() { Err(InvalidUserName::Marked) } else { Ok(name) }
+    }
+
+    /// Takes a value as it was kept, without the spaces around it.
     pub fn new(text: &str) -> Result<Self, InvalidUserName> {
         let text = text.trim();
         match text.len() {
@@ -44,7 +70,7 @@ impl UserName {
 
     /// The form that is compared and claimed.
     pub fn folded(&self) -> String {
-        self.0.to_lowercase()
+        if self.external_id().is_some() { self.0.clone() } else { self.0.to_lowercase() }
     }
 }
 

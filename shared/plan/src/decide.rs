@@ -15,6 +15,8 @@ pub struct Situation<'a> {
     pub account: Option<&'a Account>,
     /// Whether the safety check has let the removal through.
     pub removal_released: bool,
+    /// Whether an account that was made inactive has been so for as long as the administrator wants.
+    pub deletion_due: bool,
     /// What the administrator has switched on.
     pub options: &'a Options,
 }
@@ -42,7 +44,7 @@ pub enum Decision {
 
 /// Decides what to do to one account. It looks at what is, never at what happened.
 pub fn decide(situation: &Situation<'_>) -> Decision {
-    let Situation { desired, linked, account, removal_released: _, options: _ } = *situation;
+    let Situation { desired, linked, account, removal_released: _, deletion_due: _, options: _ } = *situation;
     match (desired, linked, account) {
         // in scope, no account
         (Desired::Present(_), _, None) => create(situation),
@@ -86,6 +88,11 @@ fn update(situation: &Situation<'_>, user: &DesiredUser, account: &Account) -> D
 
 fn remove(situation: &Situation<'_>, reason: Departure, account: &Account) -> Decision {
     match situation {
+        Situation { deletion_due: true, removal_released: true, options, .. }
+            if !account.active && options.deprovision =>
+        {
+            Decision::Delete(reason)
+        }
         _ if !account.active => Decision::Nothing,
         Situation { options, .. } if !options.deprovision => Decision::Withheld(WithheldBy::Deprovision),
         Situation { removal_released: false, .. } => Decision::AwaitCheck(reason),

@@ -18,8 +18,9 @@ pub struct Difference {
 pub fn differences(user: &DesiredUser, account: &Account) -> Vec<Difference> {
     let DesiredUser { user_name, active, attributes, create_only: _ } = user;
     let mut found = Vec::new();
-    let same_name =
-        account.user_name.as_deref().is_some_and(|name| name.to_lowercase() == user_name.folded());
+    // Whoever has no user name is known by the external id, which is an attribute like any other.
+    let same_name = user_name.external_id().is_some()
+        || account.user_name.as_deref().is_some_and(|name| name.to_lowercase() == user_name.folded());
     if !same_name {
         found.push(Difference {
             attribute: "userName".into(),

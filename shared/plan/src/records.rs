@@ -49,6 +49,8 @@ pub fn plan_change(change: &Change, record: Option<&UserRecord>) -> RecordPlan {
         });
     }
     match &record.status {
+        // The account is inactive already, and its time runs.
+        Status::Leaving { .. } if matches!(desired, Desired::Absent { .. }) => RecordPlan::Nothing,
         Status::Settled
         | Status::Pending
         | Status::Retrying { .. }
@@ -67,6 +69,9 @@ pub fn plan_departure(record: &UserRecord, reason: Departure) -> RecordPlan {
     let desired = Desired::Absent { user_name: record.user_name().cloned(), reason };
     if !record.has_active_account() {
         return match &record.desired {
+            Some(Desired::Absent { .. }) if matches!(record.status, Status::Leaving { .. }) => {
+                RecordPlan::Nothing
+            }
             Some(known) if *known == desired && record.status == Status::Settled => RecordPlan::Nothing,
             _ => RecordPlan::Desire { desired, status: Status::Settled },
         };

@@ -1,20 +1,24 @@
 //! Which entry an account is linked to. An account's item and the record's link change together or not at all.
 
+use std::collections::{BTreeSet, HashMap};
+
 use aws_sdk_dynamodb::types::Select;
 use model::{AccountId, Anchor, Link, OwnedAccount, Status, UserRecord};
 
 use crate::Store;
 use crate::applied::UserLease;
+use crate::batch::GET_CHUNK;
 use crate::desired::owner_in;
 use crate::errors::StoreError;
-use crate::item::{number, text};
-use crate::keys::EXPIRES_AT;
+use crate::item::{Item, Reader, number, text};
+use crate::keys::{EXPIRES_AT, Key, SK};
 use crate::query::{From, Part};
 use crate::record::{
     ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RELEASED, REV, flag, if_claimed, if_linked,
     if_rev,
 };
 use crate::retention::{departure, if_free};
+use crate::work::{Page, PageKey};
 use crate::write::{Committed, Verdict, Write};
 
 /// Whether an account may be signed in to, as far as we know.
@@ -38,6 +42,16 @@ pub fn owned(record: &UserRecord) -> Option<OwnedAccount> {
 #[expect(clippy::disallowed_methods, reason = "the claim was written, or a record was read that says so")]
 fn owned_account(id: &AccountId) -> OwnedAccount {
     OwnedAccount::from_claim(id.clone())
+}
+
+/// The longest sort key that there can be, in bytes.
+const LONGEST_KEY: usize = 1_024;
+
+/// The account and the entry in an account's item.
+fn linked_in(item: &Item) -> Result<Option<(AccountId, Anchor)>, StoreError> {
+    let owner = owner_in(item)?;
+    let id = Reader::new(item).text(SK)?.and_then(AccountId::new);
+    Ok(id.map(|id| (id, owner)))
 }
 
 impl Store {
@@ -140,6 +154,42 @@ impl Store {
     /// [`claim_account`](Self::claim_account) tells.
     pub async fn fetch_account_owner(&self, account: &AccountId) -> Result<Option<Anchor>, StoreError> {
         self.get(&self.keys.account(account)).await?.map(|item| owner_in(&item)).transpose()
+    }
+
+    /// Which entries these accounts are linked to; who is linked to none is not in the answer.
+    pub async fn fetch_account_owners(
+        &self,
+        accounts: &[AccountId],
+    ) -> Result<HashMap<AccountId, Anchor>, StoreError> {
+        // What is too long for a key was never linked, and a request that names a key twice is refused.
+        let accounts: BTreeSet<_> = accounts.iter().filter(|id| id.as_str().len() <= LONGEST_KEY).collect();
+        let keys: Vec<_> = accounts.into_iter().map(|id| self.keys.account(id)).collect();
+        let mut owners = HashMap::new();
+        for chunk in keys.chunks(GET_CHUNK) {
+            for item in self.get_chunk(chunk).await? {
+                owners.extend(linked_in(&item)?);
+            }
+        }
+        Ok(owners)
+    }
+
+    /// The accounts that are linked, page by page, and to which entries.
+    pub async fn fetch_accounts(
+        &self,
+        after: Option<PageKey>,
+        limit: usize,
+    ) -> Result<Page<(AccountId, Anchor)>, StoreError> {
+        let after = after.map(|PageKey(sk)| Key { pk: self.keys.accounts(), sk }.attributes());
+        let limit = i32::try_from(limit.clamp(1, 1_000)).unwrap_or(1_000);
+        let query = self.range(From::Items, &self.keys.accounts(), &Part::All).limit(limit);
+        let page = self.page(query, after).await?;
+        let next = match &page.last_evaluated_key {
+            Some(position) => Reader::new(position).text(SK)?.map(|sk| PageKey(sk.to_owned())),
+            None => None,
+        };
+        let items = page.items.unwrap_or_default();
+        let linked = items.iter().filter_map(|item| linked_in(item).transpose());
+        Ok(Page { items: linked.collect::<Result<_, _>>()?, next })
     }
 
     /// How many linked accounts can be signed in to. Counting stops at `at_most`, since the safety check needs no more.

@@ -120,6 +120,7 @@ impl Store {
                 }
                 // The scan has said where the user stands, and there is nothing to do about that here.
                 Status::Conflict { .. }
+                | Status::Leaving { .. }
                 | Status::Held { .. }
                 | Status::Withheld { .. }
                 | Status::Unmappable { .. } => None,

@@ -147,7 +147,11 @@ impl Store {
                 write = write.set(DN_PK, text(self.keys.dn(&dn)));
             }
             Ok(match status {
-                Status::Settled | Status::Pending | Status::Retrying { .. } | Status::Parked { .. } => write,
+                Status::Settled
+                | Status::Pending
+                | Status::Retrying { .. }
+                | Status::Parked { .. }
+                | Status::Leaving { .. } => write,
                 Status::Conflict { .. }
                 | Status::Held { .. }
                 | Status::Withheld { .. }

@@ -82,6 +82,10 @@ impl Keys {
         Key { pk: self.connection.clone(), sk: "breaker".to_owned() }
     }
 
+    pub fn pace(&self) -> Key {
+        Key { pk: self.connection.clone(), sk: "pace".to_owned() }
+    }
+
     pub fn snapshot(&self, sk: &str) -> Key {
         Key { pk: format!("{}#snapshot", self.connection), sk: sk.to_owned() }
     }

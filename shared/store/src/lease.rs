@@ -128,6 +128,17 @@ impl Store {
         Ok(held)
     }
 
+    /// Remembers what the scan in progress knows about where the next can go on. `false` says that another has begun.
+    pub async fn save_cursor(
+        &self,
+        lease: &ScanLease,
+        cursor: &serde_json::Value,
+    ) -> Result<bool, StoreError> {
+        let key = self.keys.state();
+        let write = self.if_held(Write::update(key.clone()), lease).set(CURSOR, json(&key, cursor)?);
+        Ok(self.commit(&[write]).await? == Committed::Done)
+    }
+
     /// Gives the lease back, and leaves something behind for the next scan if this one got that far: its numbers, and
     /// where to go on. `false` says that another scan had begun, and that nothing was written.
     pub async fn release(

@@ -12,6 +12,7 @@
 //! | --- | --- | --- | --- |
 //! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind |
 //! | breaker | `<conn>` | `breaker` | why nobody is tried at the target, since when, and when the next may |
+//! | pace | `<conn>` | `pace` | when the target may be called next, and whether it wants fewer calls |
 //! | snapshot header | `<conn>#snapshot` | `header` | how the snapshot is cut into buckets, and who wrote it |
 //! | snapshot bucket | `<conn>#snapshot` | `<generation>#<bucket>` | sorted pairs of anchor hash and fingerprint, 32 bytes a user |
 //! | user record | `<conn>#user#<anchor hash>` | `record` | what is desired, what was applied, where the user stands, who works on it, for whom it waits; expires once the user has left |
@@ -78,6 +79,7 @@ mod history;
 mod item;
 mod keys;
 mod lease;
+mod pace;
 mod pack;
 mod patience;
 mod query;
@@ -98,6 +100,7 @@ pub use embedded::Embedded;
 pub use errors::StoreError;
 pub use history::HistoryEvent;
 pub use lease::{ConnectionState, LeaseHolder, LeaseTaken, ScanLease};
+pub use pace::{Micros, Pace};
 pub use snapshot::{Saved, Snapshot};
 pub use table::{Store, Table};
 pub use work::{Page, PageKey};

@@ -4,24 +4,27 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{AnchorHash, UnixSeconds, UserRecord};
+use model::{AnchorHash, Status, UnixSeconds, UserRecord};
 
 use crate::Store;
 use crate::errors::StoreError;
 use crate::item::{Item, Reader, text};
 use crate::keys::{WORK_PK, WORK_SK, parse_work_sk};
 use crate::query::{From, Part};
+use crate::record::{AT_ONCE, REV};
+use crate::write::{Committed, Write};
 
 /// The words of all statuses that the index holds, which are all but `settled`.
-const WORDS: [&str; 7] = ["pending", "retrying", "parked", "conflict", "held", "withheld", "unmappable"];
+const WORDS: [&str; 8] =
+    ["pending", "retrying", "parked", "conflict", "held", "leaving", "withheld", "unmappable"];
 /// The words of those that are tried again by themselves.
-const DUE_WORDS: [&str; 2] = ["pending", "retrying"];
+const DUE_WORDS: [&str; 3] = ["pending", "retrying", "leaving"];
 /// Sorts after every hash.
 const AFTER_ALL: char = '~';
 
 /// Where the next page of a listing begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageKey(String);
+pub struct PageKey(pub(crate) String);
 
 /// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +60,17 @@ impl Store {
         let items = hashes.iter().filter_map(|hash| records.remove(hash));
         let items = items.filter(|record| record.status.word() == word).collect();
         Ok(Page { items, next })
+    }
+
+    /// Has somebody looked at again who is settled, because the account was seen to be otherwise than it was left. Says
+    /// whether that made the user due; who is not settled is dealt with anyway.
+    pub async fn reopen(&self, hash: AnchorHash) -> Result<bool, StoreError> {
+        let record = Write::update(self.keys.record(&hash))
+            .only_if("attribute_exists(#anchor)", [])
+            .only_if("attribute_not_exists(#work_pk)", [])
+            .bump(REV);
+        let pending = self.set_status(record, &hash, &Status::Pending, AT_ONCE)?;
+        Ok(self.commit(&[pending]).await? == Committed::Done)
     }
 
     /// Whose work may be done now, the longest due first.
@@ -144,6 +158,7 @@ mod tests {
             Status::Parked { error: error() },
             Status::Conflict { with: Anchor::from_text("a").unwrap() },
             Status::Held { departure: Departure::Deleted, reason: HoldReason::OverLimit },
+            Status::Leaving { departure: Departure::Deleted },
             Status::Withheld { by: WithheldBy::Create },
             Status::Unmappable { error: error() },
         ];
@@ -155,6 +170,7 @@ mod tests {
                 | Status::Parked { .. }
                 | Status::Conflict { .. }
                 | Status::Held { .. }
+                | Status::Leaving { .. }
                 | Status::Withheld { .. }
                 | Status::Unmappable { .. } => true,
             };

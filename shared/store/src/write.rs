@@ -25,7 +25,7 @@ pub(crate) struct Write {
     kind: Kind,
     set: Vec<(&'static str, AttributeValue)>,
     remove: BTreeSet<&'static str>,
-    bump: Vec<&'static str>,
+    add: Vec<(&'static str, AttributeValue)>,
     conditions: Vec<String>,
     values: HashMap<String, AttributeValue>,
 }
@@ -59,7 +59,7 @@ impl Write {
             kind,
             set: Vec::new(),
             remove: BTreeSet::new(),
-            bump: Vec::new(),
+            add: Vec::new(),
             conditions: Vec::new(),
             values: HashMap::new(),
         }
@@ -94,8 +94,13 @@ impl Write {
     }
 
     /// Adds one to a number, which starts at nought.
-    pub fn bump(mut self, name: &'static str) -> Self {
-        self.bump.push(name);
+    pub fn bump(self, name: &'static str) -> Self {
+        self.add(name, 1)
+    }
+
+    /// Adds to a number, which starts at nought.
+    pub fn add(mut self, name: &'static str, amount: i64) -> Self {
+        self.add.push((name, AttributeValue::N(amount.to_string())));
         self
     }
 
@@ -124,8 +129,8 @@ impl Write {
             let parts: Vec<_> = self.remove.iter().map(|name| format!("#{name}")).collect();
             clauses.push(format!("REMOVE {}", parts.join(", ")));
         }
-        if !self.bump.is_empty() {
-            let parts: Vec<_> = self.bump.iter().map(|name| format!("#{name} :bump")).collect();
+        if !self.add.is_empty() {
+            let parts: Vec<_> = self.add.iter().map(|(name, _)| format!("#{name} :add_{name}")).collect();
             clauses.push(format!("ADD {}", parts.join(", ")));
         }
         clauses.join(" ")
@@ -136,9 +141,10 @@ impl Write {
         let mut names = HashMap::new();
         let mut add = |name: &str| names.insert(format!("#{name}"), name.to_owned());
         if self.kind == Kind::Update {
-            for name in self.set.iter().map(|(name, _)| name).chain(&self.remove).chain(&self.bump) {
+            let changed = self.set.iter().chain(&self.add).map(|(name, _)| name);
+            changed.chain(&self.remove).for_each(|name| {
                 add(name);
-            }
+            });
         }
         for condition in &self.conditions {
             for tail in condition.split('#').skip(1) {
@@ -153,9 +159,7 @@ impl Write {
         let mut values = self.values.clone();
         if self.kind == Kind::Update {
             values.extend(self.set.iter().map(|(name, value)| (format!(":set_{name}"), value.clone())));
-            if !self.bump.is_empty() {
-                values.insert(":bump".to_owned(), AttributeValue::N("1".to_owned()));
-            }
+            values.extend(self.add.iter().map(|(name, value)| (format!(":add_{name}"), value.clone())));
         }
         (!values.is_empty()).then_some(values)
     }

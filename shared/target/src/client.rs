@@ -7,11 +7,13 @@ use model::{AccountId, DesiredUser, Managed, OwnedAccount, UserName, Value};
 use reqwest::{Method, Url};
 use tokio::sync::OnceCell;
 
+use crate::announced::Announced;
 use crate::body::Body;
-use crate::dialect::{Clear, Patch, Put};
+use crate::dialect::{Clear, Delete, Patch, Put};
 use crate::errors::TargetError;
 use crate::json::{self, Object};
 use crate::options::{Credentials, TargetOptions};
+use crate::pace::{Pacing, Slots};
 use crate::patch::PatchOperation;
 use crate::render::{self, Blanks};
 use crate::resource::{Page, Resource};
@@ -26,8 +28,8 @@ const NOBODY: &str = "nobody@provisioner.invalid";
 pub struct Target {
     dialect: &'static Dialect,
     transport: Transport,
-    /// What the server's configuration says of PATCH, once somebody had to know.
-    announces_patch: OnceCell<bool>,
+    /// What the server says of itself, once somebody had to know.
+    announced: OnceCell<Announced>,
 }
 
 /// What became of a deletion.
@@ -52,7 +54,7 @@ impl Target {
         credentials: Credentials,
     ) -> Result<Self, TargetError> {
         let transport = Transport::new(dialect, options, credentials)?;
-        Ok(Self { dialect, transport, announces_patch: OnceCell::new() })
+        Ok(Self { dialect, transport, announced: OnceCell::new() })
     }
 
     /// Says where new credentials come from when those in use are refused, as they are after a rotation.
@@ -68,6 +70,20 @@ impl Target {
         R: Future<Output = Option<Credentials>> + Send + 'static,
     {
         self.transport.access.set_renewal(renew);
+        self
+    }
+
+    /// Says when calls may be made. `reserve` gives the next moments for some calls; `slow_down` is told each time that the
+    /// target wants fewer, and how long it wants to be left alone, if it says so.
+    #[must_use]
+    pub fn with_pace<R, RF, S, SF>(mut self, reserve: R, slow_down: S) -> Self
+    where
+        R: Fn() -> RF + Send + Sync + 'static,
+        RF: Future<Output = Slots> + Send + 'static,
+        S: Fn(Option<Duration>) -> SF + Send + Sync + 'static,
+        SF: Future<Output = ()> + Send + 'static,
+    {
+        self.transport.pacing = Some(Pacing::new(reserve, slow_down));
         self
     }
 
@@ -90,35 +106,67 @@ impl Target {
     /// Proves that the address and the token are good, by using them: it looks up a name that nobody has. This also
     /// shows that filters are understood, without which no look-up could be trusted.
     pub async fn check(&self) -> Result<(), TargetError> {
-        let found = self.search("userName", NOBODY).await?;
+        if !self.announced().await?.filter {
+            return self.list(1).await.map(drop);
+        }
+        let found = self.search("userName", NOBODY, |_| false).await?;
         if found.resources.is_empty() && found.total.unwrap_or(0) == 0 {
             return Ok(());
         }
         Err(TargetError::Malformed { detail: "it finds accounts under a name that nobody has".to_owned() })
     }
 
-    /// The account of this name, compared without case. Should there be several, none is taken.
+    /// The account of this name, compared without case, or with the external id that stands in for one. Should there be
+    /// several, none is taken.
     pub async fn find_by_user_name(&self, name: &UserName) -> Result<Option<Resource>, TargetError> {
+        if let Some(id) = name.external_id() {
+            return self.find_by_external_id(id).await;
+        }
         let folded = name.folded();
-        let found = self.search("userName", name.as_str()).await?;
-        self.only_one(found, "userName", |resource| {
+        let is_it = |resource: &Object| {
             parse::user_name(resource).is_some_and(|it| it.trim().to_lowercase() == folded)
-        })
+        };
+        let found = self.search("userName", name.as_str(), is_it).await?;
+        self.only_one(found, "userName", is_it)
+    }
+
+    /// The same by reading up to so many pages of accounts, for when the target says that it has this name and shows
+    /// nobody under it: some look names up as they are spelled, although SCIM's names have no case (RFC 7643, 4.1.1).
+    pub async fn find_by_reading(
+        &self,
+        name: &UserName,
+        pages: usize,
+    ) -> Result<Option<Resource>, TargetError> {
+        let folded = name.folded();
+        let mut start = Some(1);
+        for _ in 0..pages {
+            let Some(at) = start else { break };
+            let page = self.list(at).await?;
+            let is_it = |it: &Resource| {
+                it.account.user_name.as_ref().is_some_and(|name| name.trim().to_lowercase() == folded)
+            };
+            if let Some(found) = page.resources.into_iter().find(is_it) {
+                return Ok(Some(found));
+            }
+            start = page.next;
+        }
+        Ok(None)
     }
 
     /// The account with this external id. A target that can't look for one, as Meta Admin Center can't \[doc\], has
     /// found none.
     pub async fn find_by_external_id(&self, id: &str) -> Result<Option<Resource>, TargetError> {
-        let found = match self.search("externalId", id).await {
+        let is_it = |resource: &Object| parse::external_id(resource) == Some(id);
+        let found = match self.search("externalId", id, is_it).await {
             Err(Failure { status: Some(400), error: TargetError::Rejected { .. } }) => return Ok(None),
             found => found?,
         };
-        self.only_one(found, "externalId", |resource| parse::external_id(resource) == Some(id))
+        self.only_one(found, "externalId", is_it)
     }
 
     /// One account, as it is now.
     pub async fn fetch(&self, id: &AccountId) -> Result<Resource, TargetError> {
-        let call = Call { method: Method::GET, url: self.transport.user(id)?, body: None, sent: Vec::new() };
+        let call = Call { method: Method::GET, url: self.user(id).await?, body: None, sent: Vec::new() };
         let body = self.transport.call(&call).await?;
         self.same(id, Resource::from_body(self.dialect, body)?)
     }
@@ -126,25 +174,8 @@ impl Target {
     /// A page of all accounts; the first starts at 1.
     pub async fn list(&self, start_index: u64) -> Result<Page, TargetError> {
         let start = start_index.max(1);
-        let count = self.dialect.page_size;
-        let url = with_query(
-            self.transport.users(),
-            &[("startIndex", &start.to_string()), ("count", &count.to_string())],
-        );
-        let Listed { total, resources } = self.listed(url, Vec::new()).await?;
-        let Some(total) = total else {
-            return Err(TargetError::Malformed {
-                detail: "a list does not say how many accounts there are".into(),
-            });
-        };
-        let returned = resources.len() as u64;
-        let next = start.saturating_add(returned);
-        let mut page = Page {
-            resources: Vec::new(),
-            unreadable: 0,
-            next: (returned > 0 && next <= total).then_some(next),
-            total,
-        };
+        let (Listed { total: _, resources }, next, total) = self.page(start).await?;
+        let mut page = Page { resources: Vec::new(), unreadable: 0, next, total };
         for resource in resources {
             match resource.map(|object| Resource::from_object(self.dialect, object)) {
                 Some(Ok(resource)) => page.resources.push(resource),
@@ -154,6 +185,21 @@ impl Target {
         Ok(page)
     }
 
+    /// A page as it came, where the next one starts, and how many accounts there are.
+    async fn page(&self, start: u64) -> Result<(Listed, Option<u64>, u64), Failure> {
+        let count = self.announced().await?.page_size;
+        let query = [("startIndex", start.to_string()), ("count", count.to_string())];
+        let query = query.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let listed = self.listed(with_query(self.users().await?, &query), Vec::new()).await?;
+        let Some(total) = listed.total else {
+            let detail = "a list does not say how many accounts there are".to_owned();
+            return Err(TargetError::Malformed { detail }.into());
+        };
+        let returned = listed.resources.len() as u64;
+        let next = start.saturating_add(returned);
+        Ok((listed, (returned > 0 && next <= total).then_some(next), total))
+    }
+
     /// Creates an account.
     ///
     /// It is not tried again when the answer is lost, and nobody has recorded how a duplicate is answered. So
@@ -161,12 +207,8 @@ impl Target {
     /// [`RateLimited`](TargetError::RateLimited) the account may be there: look again before anything else.
     pub async fn create(&self, user: &DesiredUser) -> Result<Resource, TargetError> {
         let body = render::creation(self.dialect, user)?;
-        let call = Call {
-            method: Method::POST,
-            url: self.transport.users(),
-            body: Some(body),
-            sent: personal(user),
-        };
+        let call =
+            Call { method: Method::POST, url: self.users().await?, body: Some(body), sent: personal(user) };
         let answer = self.transport.call(&call).await.map_err(of_collection)?;
         Resource::from_body(self.dialect, answer)
     }
@@ -228,11 +270,18 @@ impl Target {
         if operations.is_empty() {
             return self.same(account.id(), current.clone());
         }
-        let sent = personal(user).into_iter().chain(json::texts(current.raw())).collect();
-        if self.has_patch().await? {
-            self.send_patch(account, operations, sent).await
-        } else {
-            self.put(account, body, sent).await
+        let sent: Vec<&str> = personal(user).into_iter().chain(json::texts(current.raw())).collect();
+        if !self.has_patch().await? {
+            return self.put(account, body, sent).await;
+        }
+        let removes = operations.iter().any(patch::is_removal);
+        match self.send_patch(account, operations, sent.clone()).await {
+            // A server may have PATCH and still take values away by PUT alone.
+            Err(TargetError::Rejected { .. }) if removes => self.put(account, body, sent).await,
+            Ok(patched) if removes && !self.left_to_clear(&patched, user).is_empty() => {
+                self.put(account, body, sent).await
+            }
+            answer => answer,
         }
     }
 
@@ -257,28 +306,85 @@ impl Target {
         }
     }
 
-    /// Whether the target has PATCH. Where only its configuration can tell, it is asked once for the life of this client;
-    /// a target without one, or with one that doesn't say, is taken to have PUT alone, as every server has.
+    /// Whether the target has PATCH.
     async fn has_patch(&self) -> Result<bool, TargetError> {
         match self.dialect.patch {
             Patch::Always => Ok(true),
             Patch::Never => Ok(false),
-            Patch::Announced => {
-                self.announces_patch.get_or_try_init(|| self.fetch_announcement()).await.copied()
-            }
+            Patch::Announced => Ok(self.announced().await?.patch),
         }
     }
 
-    async fn fetch_announcement(&self) -> Result<bool, TargetError> {
-        let url = self.transport.service_provider_config();
-        let call = Call { method: Method::GET, url, body: None, sent: Vec::new() };
-        match self.transport.call(&call).await.map_err(TargetError::from) {
-            Ok(Body::Json(config)) => Ok(parse::supports_patch(&config)),
-            Ok(_)
-            | Err(TargetError::NotFound | TargetError::Rejected { .. } | TargetError::Malformed { .. }) => {
-                Ok(false)
-            }
-            Err(error) => Err(error),
+    /// Those of these attributes that the server's own schemas don't have: what is sent of them will hardly be kept.
+    pub async fn not_offered<'a>(
+        &self,
+        attributes: impl IntoIterator<Item = &'a str> + Send,
+    ) -> Result<Vec<&'a str>, TargetError> {
+        let attributes: Vec<&str> = attributes.into_iter().collect();
+        let announced = self.announced().await?;
+        let lacking = |attribute: &&str| {
+            let field = self.dialect.field(attribute);
+            field.is_some_and(|field| {
+                announced.lacks(field.extension.unwrap_or(self.dialect.core), field.top())
+            })
+        };
+        Ok(attributes.into_iter().filter(lacking).collect())
+    }
+
+    /// The address of the accounts.
+    async fn users(&self) -> Result<Url, TargetError> {
+        Ok(self.transport.under(&self.announced().await?.users))
+    }
+
+    /// The address of one account.
+    async fn user(&self, id: &AccountId) -> Result<Url, TargetError> {
+        one_of(self.users().await?, id)
+    }
+
+    /// What the server says of itself, asked once for the life of this client and only where the dialect leaves it to
+    /// the server.
+    async fn announced(&self) -> Result<&Announced, TargetError> {
+        self.announced.get_or_try_init(|| self.fetch_announced()).await
+    }
+
+    async fn fetch_announced(&self) -> Result<Announced, TargetError> {
+        let nothing = Announced::nothing(self.dialect);
+        if self.dialect.patch != Patch::Announced {
+            return Ok(nothing);
+        }
+        let (config, types, schemas) = tokio::join!(
+            self.fetch_document("ServiceProviderConfig"),
+            self.fetch_document("ResourceTypes"),
+            self.fetch_document("Schemas"),
+        );
+        let base = self.transport.under::<&str>(&[]);
+        let mut announced = nothing;
+        if let Some(config) = config? {
+            announced = announced.with_config(&config);
+        }
+        if let Some(types) = types? {
+            announced = announced.with_resource_types(&types, base.as_str());
+        }
+        // Nothing that is done depends on these.
+        if let Ok(Some(schemas)) = schemas {
+            announced = announced.with_schemas(&schemas);
+        }
+        Ok(announced)
+    }
+
+    /// What the server says under this name; `None` where it says nothing, or not to us. That the token is no good
+    /// shows in the first call that needs it.
+    async fn fetch_document(&self, name: &str) -> Result<Option<Object>, TargetError> {
+        let call =
+            Call { method: Method::GET, url: self.transport.under(&[name]), body: None, sent: Vec::new() };
+        match self.transport.call(&call).await {
+            Ok(Body::Json(document)) => Ok(Some(document)),
+            Ok(_) | Err(Failure { status: Some(403), error: TargetError::Unauthorized { .. } }) => Ok(None),
+            Err(Failure {
+                error: TargetError::NotFound | TargetError::Rejected { .. } | TargetError::Malformed { .. },
+                ..
+            }) => Ok(None),
+            Err(failure) => Err(failure.error),
         }
     }
 
@@ -304,9 +410,14 @@ impl Target {
         }
     }
 
-    /// Deletes an account.
+    /// Deletes an account. Where DELETE would only switch it off, nothing is asked of the target: then it is better to
+    /// switch the account off and know so.
     pub async fn delete(&self, account: &OwnedAccount) -> Result<Deleted, TargetError> {
-        let url = self.transport.user(account.id())?;
+        if self.dialect.delete == Delete::Deactivates {
+            let detail = format!("a DELETE only deactivates at {}", self.dialect.name());
+            return Ok(Deleted::Refused { detail });
+        }
+        let url = self.user(account.id()).await?;
         let call = Call { method: Method::DELETE, url, body: None, sent: Vec::new() };
         match self.transport.call(&call).await {
             Ok(_) => Ok(Deleted::Done),
@@ -325,7 +436,7 @@ impl Target {
         body: Object,
         sent: Vec<&str>,
     ) -> Result<Resource, TargetError> {
-        let url = self.transport.user(account.id())?;
+        let url = self.user(account.id()).await?;
         self.write(account, Call { method: Method::PUT, url, body: Some(body), sent }).await
     }
 
@@ -335,7 +446,7 @@ impl Target {
         operations: Vec<serde_json::Value>,
         sent: Vec<&str>,
     ) -> Result<Resource, TargetError> {
-        let url = self.transport.user(account.id())?;
+        let url = self.user(account.id()).await?;
         self.write(account, Call { method: Method::PATCH, url, body: Some(patch::body(operations)), sent })
             .await
     }
@@ -367,7 +478,8 @@ impl Target {
             // An account without e-mail addresses shows its user name as one \[seen\]; that can't be removed.
             let is_mirror = attribute.as_str().starts_with("emails.")
                 && matches!(value, Some(Value::Text(text)) if text.to_lowercase() == user.user_name.folded());
-            value.is_some() && !is_mirror && clear != Some(Clear::Never)
+            let is_fixed = self.dialect.immutable.contains(&attribute.as_str());
+            value.is_some() && !is_mirror && !is_fixed && clear != Some(Clear::Never)
         };
         let cleared = user.attributes.iter().filter(|(_, managed)| **managed == Managed::Clear);
         cleared
@@ -377,11 +489,31 @@ impl Target {
             .collect()
     }
 
-    /// What the target finds for an attribute's value. Only `eq` exists \[doc\].
-    async fn search(&self, attribute: &str, wanted: &str) -> Result<Listed, Failure> {
+    /// What the target finds for an attribute's value. Only `eq` exists \[doc\]. A target without filters is read from
+    /// beginning to end, and only what is looked for is kept.
+    async fn search(
+        &self,
+        attribute: &str,
+        wanted: &str,
+        is_it: impl Fn(&Object) -> bool,
+    ) -> Result<Listed, Failure> {
+        if !self.announced().await?.filter {
+            return self.search_all(is_it).await;
+        }
         // A JSON string is what the filter's grammar wants (RFC 7644, 3.4.2.2); it also escapes quotes.
         let filter = format!("{attribute} eq {}", serde_json::Value::from(wanted));
-        self.listed(with_query(self.transport.users(), &[("filter", &filter)]), vec![wanted]).await
+        self.listed(with_query(self.users().await?, &[("filter", &filter)]), vec![wanted]).await
+    }
+
+    async fn search_all(&self, is_it: impl Fn(&Object) -> bool) -> Result<Listed, Failure> {
+        let mut found = Vec::new();
+        let mut start = Some(1);
+        while let Some(at) = start {
+            let (listed, next, _) = self.page(at).await?;
+            found.extend(listed.resources.into_iter().filter(|it| it.as_ref().is_some_and(&is_it)));
+            start = next;
+        }
+        Ok(Listed { total: Some(found.len() as u64), resources: found })
     }
 
     /// The one account for which `is_it` holds. What else was found is ignored: a target that ignores the filter
@@ -434,7 +566,7 @@ impl fmt::Debug for Target {
 }
 
 /// A list as it came; what is no object in it is `None`.
-struct Listed {
+pub(crate) struct Listed {
     total: Option<u64>,
     resources: Vec<Option<Object>>,
 }
@@ -442,7 +574,7 @@ struct Listed {
 impl Listed {
     /// `None` for what is no list: it must say how many there are, or show some. An empty list may lack
     /// `Resources` \[sample\].
-    fn read(body: &Object) -> Option<Self> {
+    pub(crate) fn read(body: &Object) -> Option<Self> {
         let total = json::member(body, "totalResults").and_then(json::integer);
         let total = total.and_then(|total| u64::try_from(total).ok());
         let resources = match json::member(body, "Resources") {
@@ -455,6 +587,18 @@ impl Listed {
         let resources = resources.into_iter().flatten().map(|resource| resource.as_object().cloned());
         Some(Self { total, resources: resources.collect() })
     }
+}
+
+/// The address of one account under that of all.
+fn one_of(mut users: Url, id: &AccountId) -> Result<Url, TargetError> {
+    let refused =
+        || TargetError::Malformed { detail: "an account's id can't stand in an address".to_owned() };
+    match id.as_str() {
+        // As a path these would lead elsewhere, the collection itself included.
+        "." | ".." | "" => return Err(refused()),
+        id => users.path_segments_mut().map_err(|()| refused())?.push(id),
+    };
+    Ok(users)
 }
 
 /// The collection itself can't be missing from the right address; only an account can.

@@ -27,6 +27,7 @@
 
 mod dialect;
 
+mod announced;
 mod client;
 mod errors;
 mod options;
@@ -40,6 +41,7 @@ mod lists;
 mod parse;
 
 mod access;
+mod pace;
 mod proof;
 mod tally;
 mod transport;
@@ -52,13 +54,17 @@ mod retry_after;
 
 mod json;
 
+mod anything;
 #[cfg(test)]
 mod arbitrary;
 
+#[doc(hidden)]
+pub use anything::read_anything;
 pub use client::{Deleted, Target};
 pub use dialect::{Dialect, Put};
 pub use errors::TargetError;
 pub use options::{Credentials, Retry, TargetOptions};
+pub use pace::Slots;
 pub use patch::PatchOperation;
 pub use resource::{Page, Resource};
 pub use tally::Calls;

@@ -42,12 +42,6 @@ pub(crate) fn external_id(resource: &Object) -> Option<&str> {
     json::member(resource, "externalId")?.as_str()
 }
 
-/// Whether a `ServiceProviderConfig` says that there is PATCH (RFC 7643, section 5).
-pub(crate) fn supports_patch(config: &Object) -> bool {
-    let patch = json::object(config, "patch");
-    patch.and_then(|patch| json::member(patch, "supported")).and_then(json::boolean).unwrap_or(false)
-}
-
 fn attributes(dialect: &Dialect, resource: &Object) -> BTreeMap<TargetAttribute, Value> {
     let values = dialect.fields.iter().filter_map(|field| {
         let value = value_of(field, located(field, resource)?)?;

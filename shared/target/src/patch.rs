@@ -57,6 +57,11 @@ pub(crate) fn body(operations: Vec<Json>) -> Object {
     body
 }
 
+/// Whether an operation takes a value away.
+pub(crate) fn is_removal(operation: &Json) -> bool {
+    operation.get("op").and_then(Json::as_str) == Some("remove")
+}
+
 /// The operation that switches an account on or off.
 pub(crate) fn activation(active: bool) -> Json {
     json!({"op": "replace", "path": "active", "value": active})

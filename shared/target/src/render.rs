@@ -46,12 +46,16 @@ pub(crate) fn update(
     let mut writes = BTreeMap::new();
     for (attribute, managed) in &user.attributes {
         let field = known(dialect, attribute)?;
+        let is_there = current.account.attributes.contains_key(attribute);
+        if is_there && dialect.immutable.contains(&field.name) {
+            continue;
+        }
         match managed {
             Managed::Set(value) => {
                 writes.insert(field.name, Write::Set(value));
             }
             // What is not there needs no clearing; sending blanks at a venture could only be refused.
-            Managed::Clear if current.account.attributes.contains_key(attribute) => {
+            Managed::Clear if is_there => {
                 writes.insert(field.name, Write::Clear);
             }
             Managed::Clear => {}
@@ -153,7 +157,9 @@ impl Rendering<'_> {
             let content = (!content.is_empty()).then_some(Json::Object(content));
             apply(&mut body, extension, content);
         }
-        body.insert("userName".to_owned(), json!(user.user_name.as_str()));
+        if user.user_name.external_id().is_none() {
+            body.insert("userName".to_owned(), json!(user.user_name.as_str()));
+        }
         body.insert("active".to_owned(), json!(user.active));
         let carried = body.keys().filter(|name| name.starts_with("urn:")).map(String::as_str);
         let schemas: Vec<&str> = std::iter::once(self.dialect.core).chain(carried).collect();

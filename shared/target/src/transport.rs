@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::Retryable;
-use model::{AccountId, UnixSeconds};
+use model::UnixSeconds;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, Url, redirect};
 use tracing::debug;
@@ -17,6 +17,7 @@ use crate::errors::TargetError;
 use crate::json::Object;
 use crate::meaning::{Answered, Asked};
 use crate::options::{Credentials, Retry, TargetOptions};
+use crate::pace::{self, Pacing};
 use crate::proof::Proof;
 use crate::redact::Redactor;
 use crate::retry::Repeatable;
@@ -64,6 +65,7 @@ pub(crate) struct Transport {
     timeout: Duration,
     now: fn() -> UnixSeconds,
     pub(crate) access: Access,
+    pub(crate) pacing: Option<Pacing>,
     pub(crate) tally: Tally,
 }
 
@@ -88,30 +90,12 @@ impl Transport {
             .no_proxy()
             .build()
             .map_err(|error| TargetError::Unavailable { detail: why(error) })?;
-        Ok(Self { dialect, client, base, retry, timeout, now, access, tally: Tally::default() })
+        Ok(Self { dialect, client, base, retry, timeout, now, access, pacing: None, tally: Tally::default() })
     }
 
-    /// The address of the accounts.
-    pub(crate) fn users(&self) -> Url {
-        under(&self.base, "Users")
-    }
-
-    /// Where the server says what it can do (RFC 7644, section 4).
-    pub(crate) fn service_provider_config(&self) -> Url {
-        under(&self.base, "ServiceProviderConfig")
-    }
-
-    /// The address of one account.
-    pub(crate) fn user(&self, id: &AccountId) -> Result<Url, TargetError> {
-        let refused =
-            || TargetError::Malformed { detail: "an account's id can't stand in an address".to_owned() };
-        let mut url = self.users();
-        match id.as_str() {
-            // As a path these would lead elsewhere, the collection itself included.
-            "." | ".." | "" => return Err(refused()),
-            id => url.path_segments_mut().map_err(|()| refused())?.push(id),
-        };
-        Ok(url)
+    /// The address of something under the base.
+    pub(crate) fn under<S: AsRef<str>>(&self, way: &[S]) -> Url {
+        under(&self.base, way)
     }
 
     /// Makes a call, again where its failure allows it, and gives the body of a good answer.
@@ -144,10 +128,17 @@ impl Transport {
 
     async fn attempt(&self, token: &Token, call: &Call<'_>) -> Result<Body, Failure> {
         let asked = if call.method == Method::GET { Asked::ToRead } else { Asked::ToWrite };
+        if let Some(pacing) = &self.pacing {
+            pacing.turn().await;
+        }
         self.tally.begun(asked);
         let started = Instant::now();
         let answer = self.exchange(token, call, asked).await;
-        self.tally.ended(started.elapsed(), answer.as_ref().err().map(|failure| &failure.error));
+        let error = answer.as_ref().err().map(|failure| &failure.error);
+        self.tally.ended(started.elapsed(), error);
+        if let (Some(pacing), Some(TargetError::RateLimited { retry_after })) = (&self.pacing, error) {
+            pacing.slow_down(*retry_after).await;
+        }
         answer
     }
 
@@ -168,6 +159,11 @@ impl Transport {
         debug!(http.method = %method, http.status = status, "target answered");
 
         let headers = response.headers().clone();
+        if let Some(pacing) = &self.pacing
+            && pace::is_used_up(&headers)
+        {
+            pacing.slow_down(None).await;
+        }
         let body = match read(response).await {
             Ok(body) => body,
             Err(error) if (200..300).contains(&status) => {
@@ -231,10 +227,10 @@ fn why(error: reqwest::Error) -> String {
 }
 
 /// The address of something under a base, which has been found to have a path.
-fn under(base: &Url, name: &str) -> Url {
+fn under<S: AsRef<str>>(base: &Url, way: &[S]) -> Url {
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().push(name);
+        path.pop_if_empty().extend(way);
     }
     url
 }
@@ -273,7 +269,7 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let users = |text: &str| base(text).map(|url| under(&url, "Users").to_string());
+        let users = |text: &str| base(text).map(|url| under(&url, &["Users"]).to_string());
         assert_eq!(users("https://scim.workplace.com").unwrap(), "https://scim.workplace.com/Users");
         assert_eq!(users(" https://x.test/scim/v2/ ").unwrap(), "https://x.test/scim/v2/Users");
         for loopback in ["http://127.0.0.1:80", "http://127.9.9.9", "http://localhost:1", "http://[::1]:8"] {

@@ -88,6 +88,10 @@ mod service_proxy;
 pub use lambda::{FunctionOptions, Functions};
 pub use service_proxy::{ServiceProxy, Verdict};
 
+mod scim_server;
+
+pub use scim_server::{ScimProduct, ScimServer};
+
 mod configuration;
 mod run;
 mod workspace;

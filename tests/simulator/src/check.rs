@@ -5,7 +5,7 @@
 
 use crate::{
     accounts::{Account, Accounts, Attributes, external_id, user_name},
-    options::Options,
+    options::{Options, Product},
     reply::Refusal,
     schema::ENTERPRISE,
 };
@@ -47,6 +47,7 @@ pub(crate) fn check(
     if options.product.insists_on_names() && had_name && formatted_name(after).is_none() {
         return Err(Refusal::invalid_value("name.formatted: is required"));
     }
+    check_demands(before.is_none(), old, after, options.product)?;
     if options.manager_must_exist
         && let Some(manager) = manager_id(after)
         && manager_id(old) != Some(manager)
@@ -55,6 +56,38 @@ pub(crate) fn check(
         return Err(Refusal::invalid_value(format!("manager.managerId: there is no account {manager}")));
     }
     Ok(())
+}
+
+/// What the products beside Meta's demand \[doc\].
+fn check_demands(
+    is_new: bool,
+    old: &Attributes,
+    after: &Attributes,
+    product: Product,
+) -> Result<(), Refusal> {
+    let needs = |place: &str| Err(Refusal::invalid_value(format!("{place}: is required")));
+    let has_part = |part: &str| after.get("name").is_some_and(|name| name.get(part).is_some());
+    match product {
+        Product::Workvivo => {
+            if is_new && external_id(after).is_none() {
+                return needs("externalId");
+            }
+            if !is_new && external_id(old) != external_id(after) {
+                return Err(Refusal::invalid("mutability", "externalId: can't be changed"));
+            }
+            if is_new && user_name(after).and_then(email_domain).is_none() {
+                return Err(Refusal::invalid_value("userName: must be an e-mail address"));
+            }
+            for part in ["givenName", "familyName"] {
+                if is_new && !has_part(part) {
+                    return needs(&format!("name.{part}"));
+                }
+            }
+            Ok(())
+        }
+        Product::Slack if is_new && !after.contains_key("emails") => needs("emails"),
+        _ => Ok(()),
+    }
 }
 
 fn check_user_name(name: &str, options: &Options) -> Result<(), Refusal> {

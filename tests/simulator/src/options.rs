@@ -37,6 +37,10 @@ pub struct Options {
     pub put: PutRule,
     /// Whether PATCH exists: on v2 only \[doc\].
     pub patch: bool,
+    /// Whether a PATCH takes values away; else it refuses to, as Slack may, which clears by PUT \[doc\].
+    pub patch_removes: bool,
+    /// Writes that are let through in a minute; more are answered with 429 and `Retry-After` \[doc\] for Slack.
+    pub writes_per_minute: Option<usize>,
     /// What PATCH does when its path selects no value. Not recorded; RFC 7644 refuses.
     pub patch_no_target: NoTarget,
     /// What an attribute sent as `""` does. Not recorded; clears at Workvivo \[doc\].
@@ -81,6 +85,8 @@ impl Default for Options {
             mirror_emails: true,
             put: PutRule::Merge,
             patch: true,
+            patch_removes: true,
+            writes_per_minute: None,
             patch_no_target: NoTarget::Refuse,
             empty_string: Blank::Clear,
             null: Blank::Ignore,
@@ -121,6 +127,16 @@ impl Options {
         }
     }
 
+    /// Workvivo: RFC 7644 with demands of its own. What its PUT does is not stated.
+    pub fn workvivo() -> Self {
+        Self { product: Product::Workvivo, null: Blank::Refuse, put: PutRule::Merge, ..Self::scim2() }
+    }
+
+    /// Slack: RFC 7644, and 180 writes a minute \[doc\].
+    pub fn slack() -> Self {
+        Self { product: Product::Slack, patch_removes: false, writes_per_minute: Some(180), ..Self::scim2() }
+    }
+
     pub(crate) fn is_verified(&self, domain: &str) -> bool {
         self.verified_domains.is_empty()
             || self.verified_domains.iter().any(|verified| verified.eq_ignore_ascii_case(domain))
@@ -139,6 +155,11 @@ pub enum Product {
     /// None of Meta's: RFC 7643's attributes without Facebook's extensions, resources under `/scim/v2`, and DELETE that
     /// deletes.
     Scim2,
+    /// Workvivo: an `externalId` that never changes, e-mail addresses as user names, both names, and DELETE that switches
+    /// off \[doc\].
+    Workvivo,
+    /// Slack: an e-mail address for everybody, and DELETE that switches off \[doc\].
+    Slack,
 }
 
 impl Product {
@@ -147,7 +168,7 @@ impl Product {
         match self {
             Self::Workplace | Self::AdminCenter => "",
             Self::WorkplaceV1 => "/scim/v1",
-            Self::Scim2 => "/scim/v2",
+            Self::Scim2 | Self::Workvivo | Self::Slack => "/scim/v2",
         }
     }
 
@@ -155,7 +176,7 @@ impl Product {
     pub(crate) fn has_extensions_of_facebook(self) -> bool {
         match self {
             Self::Workplace | Self::WorkplaceV1 => true,
-            Self::AdminCenter | Self::Scim2 => false,
+            Self::AdminCenter | Self::Scim2 | Self::Workvivo | Self::Slack => false,
         }
     }
 
@@ -163,16 +184,25 @@ impl Product {
     /// the frontline one, and so may any server.
     pub(crate) fn keeps_unknown_extensions(self) -> bool {
         match self {
-            Self::Workplace | Self::WorkplaceV1 | Self::Scim2 => true,
+            Self::Workplace | Self::WorkplaceV1 | Self::Scim2 | Self::Workvivo | Self::Slack => true,
             Self::AdminCenter => false,
         }
     }
 
-    /// Whether an account is deleted whether or not its person has taken it over (RFC 7644, 3.6).
-    pub(crate) fn deletes_always(self) -> bool {
+    /// What DELETE does.
+    pub(crate) fn deletes(self) -> Deletes {
         match self {
+            Self::Workplace | Self::WorkplaceV1 | Self::AdminCenter => Deletes::Unclaimed,
+            Self::Scim2 => Deletes::Always,
+            Self::Workvivo | Self::Slack => Deletes::Never,
+        }
+    }
+
+    /// Whether it is RFC 7644's, attributes and endpoints included.
+    pub(crate) fn is_plain(self) -> bool {
+        match self {
+            Self::Scim2 | Self::Workvivo | Self::Slack => true,
             Self::Workplace | Self::WorkplaceV1 | Self::AdminCenter => false,
-            Self::Scim2 => true,
         }
     }
 
@@ -180,17 +210,28 @@ impl Product {
     pub(crate) fn insists_on_names(self) -> bool {
         match self {
             Self::Workplace | Self::WorkplaceV1 | Self::AdminCenter => true,
-            Self::Scim2 => false,
+            Self::Scim2 | Self::Workvivo | Self::Slack => false,
         }
     }
 
     /// Whether accounts are found by `externalId` \[doc\].
     pub(crate) fn filters_on_external_id(self) -> bool {
         match self {
-            Self::Workplace | Self::WorkplaceV1 | Self::Scim2 => true,
+            Self::Workplace | Self::WorkplaceV1 | Self::Scim2 | Self::Workvivo | Self::Slack => true,
             Self::AdminCenter => false,
         }
     }
+}
+
+/// Which accounts DELETE deletes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deletes {
+    /// Those that nobody has taken over \[doc\].
+    Unclaimed,
+    /// All (RFC 7644, 3.6).
+    Always,
+    /// None: it switches them off \[doc\].
+    Never,
 }
 
 /// A list that has nothing to list.

@@ -50,6 +50,9 @@ pub(crate) fn apply(
         let mode = match name.to_ascii_lowercase().as_str() {
             "add" => Mode::Add,
             "replace" => Mode::Replace,
+            "remove" if !options.patch_removes => {
+                return Err(Refusal::invalid_value("op: remove is not taken here"));
+            }
             "remove" => {
                 let path =
                     path.ok_or_else(|| Refusal::invalid("noTarget", "path: must say what to remove"))?;

@@ -72,11 +72,19 @@ pub(crate) struct Refusal {
     code: i64,
     detail: String,
     shape: Option<ErrorShape>,
+    retry_after: Option<u64>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: u16, detail: impl Into<String>) -> Self {
-        Self { status, scim_type: None, code: i64::from(status), detail: detail.into(), shape: None }
+        Self {
+            status,
+            scim_type: None,
+            code: i64::from(status),
+            detail: detail.into(),
+            shape: None,
+            retry_after: None,
+        }
     }
 
     pub(crate) fn invalid(scim_type: &'static str, detail: impl Into<String>) -> Self {
@@ -120,6 +128,10 @@ impl Refusal {
         }
     }
 
+    pub(crate) fn too_many(seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(429, "too many requests") }
+    }
+
     pub(crate) fn graph_throttle(status: u16, code: i64) -> Self {
         Self {
             shape: Some(ErrorShape::Graph),
@@ -129,7 +141,7 @@ impl Refusal {
     }
 
     pub(crate) fn reply(&self, default_shape: ErrorShape) -> Reply {
-        let Self { status, scim_type, code, detail, shape } = self;
+        let Self { status, scim_type, code, detail, shape, retry_after } = self;
         let body = match shape.unwrap_or(default_shape) {
             ErrorShape::Errors => json!({"Errors": [{"description": detail, "code": code}]}),
             ErrorShape::Scim => {
@@ -148,6 +160,6 @@ impl Refusal {
             }
             ErrorShape::Empty => return Reply::status(*status).content(Content::Empty),
         };
-        Reply::json(*status, body)
+        Reply { retry_after: *retry_after, ..Reply::json(*status, body) }
     }
 }

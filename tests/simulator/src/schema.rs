@@ -166,7 +166,7 @@ pub(crate) fn attributes(product: Product) -> &'static [Attribute] {
         // v1 has the same under other names.
         Product::Workplace | Product::WorkplaceV1 => WORKPLACE,
         Product::AdminCenter => ADMIN_CENTER,
-        Product::Scim2 => SCIM2,
+        Product::Scim2 | Product::Workvivo | Product::Slack => SCIM2,
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn received(body: &Map<String, Value>, product: Product) -> Result<Ma
 pub(crate) fn sent(resource: Map<String, Value>, product: Product) -> Map<String, Value> {
     match product {
         Product::WorkplaceV1 => respelled(&resource, |(v2, v1)| (v2, v1)),
-        Product::Workplace | Product::AdminCenter | Product::Scim2 => resource,
+        _ => resource,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     discovery,
     faults::{Effect, Faults},
     filter::Comparison,
-    options::{Options, Product},
+    options::Options,
     proof,
     reply::{Content, Refusal, Reply},
     requests::Request,
@@ -73,7 +73,7 @@ impl State {
     }
 
     fn route(&mut self, call: &Call) -> Result<Outcome, Refusal> {
-        let Self { options, accounts, .. } = self;
+        let Self { options, accounts, requests, .. } = self;
         if !call.has_user_agent {
             return Err(Refusal::new(options.no_user_agent_status, "the header User-Agent is missing"));
         }
@@ -81,6 +81,9 @@ impl State {
             return Err(Refusal::token());
         }
         proof::check(call, options)?;
+        if call.is_write() {
+            pace(requests, options, call.at)?;
+        }
         match (call.method.as_str(), call.segments(options.product).as_slice()) {
             ("GET", ["Users"]) => users::list(call, accounts, options),
             ("POST", ["Users"]) => users::create(call, accounts, options),
@@ -88,11 +91,11 @@ impl State {
             ("PUT", ["Users", id]) => users::put(id, call, accounts, options),
             ("PATCH", ["Users", id]) => users::patch(id, call, accounts, options),
             ("DELETE", ["Users", id]) => users::delete(id, accounts, options),
-            ("GET", ["ServiceProviderConfigs"]) if options.product != Product::Scim2 => {
+            ("GET", ["ServiceProviderConfigs"]) if !options.product.is_plain() => {
                 Ok(Outcome::read(discovery::service_provider_config(options)))
             }
             // RFC 7644, section 4.
-            ("GET", ["ServiceProviderConfig"]) if options.product == Product::Scim2 => {
+            ("GET", ["ServiceProviderConfig"]) if options.product.is_plain() => {
                 Ok(Outcome::read(discovery::service_provider_config(options)))
             }
             ("GET", ["Schemas", "Users"]) => Ok(Outcome::read(schema::describe(options.product))),
@@ -138,5 +141,20 @@ impl State {
             .flatten()
             .map(str::to_lowercase)
             .collect()
+    }
+}
+
+/// Refuses a write beyond those that a minute has.
+fn pace(requests: &[Request], options: &Options, now: Duration) -> Result<(), Refusal> {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let Some(most) = options.writes_per_minute else { return Ok(()) };
+    let lately = requests.iter().rev().take_while(|request| now.saturating_sub(request.at) < MINUTE);
+    let mut written = lately.filter(|request| request.write && request.status != 429);
+    match written.nth(most.saturating_sub(1)) {
+        Some(first) => {
+            let wait = MINUTE.saturating_sub(now.saturating_sub(first.at));
+            Err(Refusal::too_many(wait.as_secs() + 1))
+        }
+        None => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     check::check,
     filter::Filter,
     merge::{Depth, merge, replacement},
-    options::{NoMatch, Options, PutRule},
+    options::{Deletes, NoMatch, Options, PutRule},
     patch,
     reply::{Content, Refusal, Reply},
     resource::render,
@@ -117,16 +117,24 @@ pub(crate) fn patch(
     update(before.clone(), after, accounts, options)
 }
 
-/// Workplace deletes only an account that nobody has claimed \[doc\].
+/// Deletes an account, or does what the product does instead.
 pub(crate) fn delete(id: &str, accounts: &mut Accounts, options: &Options) -> Result<Outcome, Refusal> {
     let account = find(id, accounts)?;
-    let deletes_always = options.product.deletes_always();
-    if account.claimed && !deletes_always {
-        return Err(Refusal::new(412, "an account that has been claimed can't be deleted"));
-    }
+    let status = match options.product.deletes() {
+        Deletes::Unclaimed if account.claimed => {
+            return Err(Refusal::new(412, "an account that has been claimed can't be deleted"));
+        }
+        Deletes::Unclaimed => 200,
+        Deletes::Always => 204,
+        Deletes::Never => {
+            let mut account = account.clone();
+            account.attributes.insert("active".to_owned(), Value::Bool(false));
+            accounts.put(account);
+            return Ok(Outcome { reply: Reply::status(204).content(Content::Empty), changed: true });
+        }
+    };
     let id = account.id;
     accounts.remove(id);
-    let status = if deletes_always { 204 } else { 200 };
     Ok(Outcome { reply: Reply::status(status).content(Content::Empty), changed: true })
 }
 

@@ -6,6 +6,7 @@ mod explain;
 mod history;
 pub mod plan;
 mod status;
+mod sweep;
 mod sync;
 
 use std::io::Write;
@@ -43,6 +44,11 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
         Command::Explain { place, user } => {
             let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
             explain::run(&session, user, place.json, &mut out).await
+        }
+        Command::Sweep { place, repair } => {
+            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
+            let repair = if *repair { provision::Repair::Due } else { provision::Repair::Nothing };
+            sweep::run(&session, &place.state_place(), repair, place.json, &mut out).await
         }
         Command::Schema => {
             write!(out, "{}", runtime::config::json_schema())?;

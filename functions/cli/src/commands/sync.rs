@@ -69,7 +69,7 @@ pub async fn run(session: &Session, mode: Mode, json: bool, out: &mut (impl Writ
     let shown = Shown { masked: session.connection().rules.mapping.masked() };
     let started = Instant::now();
     let mut tally = Tally::default();
-    let target = session.ends.target().await?;
+    let target = session.target().await?;
     let mut scanned = ScanSummary::default();
     for round in 1..=SCANS {
         let progress = Progress::start("reading", None);

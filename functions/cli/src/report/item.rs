@@ -155,7 +155,7 @@ impl Item {
             "link" | "linked" | "take-over" => ("=", NEW),
             "update" | "reactivate" | "updated" | "reactivated" => ("~", CHANGED),
             "deactivate" | "delete" | "deactivated" | "deleted" => ("-", GONE),
-            "held" | "withheld" | "waits" => ("·", CHANGED),
+            "held" | "withheld" | "leaving" | "waits" => ("·", CHANGED),
             _ => ("!", BAD),
         }
     }

@@ -457,6 +457,13 @@ impl Changes<'_> {
         Ok(sightings)
     }
 
+    /// Notes how much the server knows by now, before what was seen so far is acted upon.
+    pub async fn note_mark(&mut self) {
+        let Directory { connection, config, .. } = &mut *self.directory;
+        self.changed.server.note_mark(connection, config).await;
+        self.changed.cursor.mark = self.changed.server.mark.clone();
+    }
+
     /// Where the next read goes on, if this one comes to its end.
     pub fn cursor(&self) -> Cursor {
         self.changed.cursor.clone()

@@ -235,6 +235,6 @@ async fn another_server_has_to_show_that_it_has_caught_up() {
 
 async fn read_after(directory: &mut Directory, cursor: &Cursor) -> Result<CompleteRead, Incomplete> {
     let mut read = directory.read(Some(cursor), NOW).await.unwrap();
-    while read.next_page().await.unwrap().is_some() {}
+    while read.next_page().await?.is_some() {}
     read.finish().await
 }

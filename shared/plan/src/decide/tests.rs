@@ -35,6 +35,7 @@ const DEFAULT: Options = Options {
     deprovision: true,
     provision_disabled: false,
     remove_action: RemoveAction::Disable,
+    delete_after_days: None,
 };
 
 struct Line {
@@ -46,8 +47,18 @@ const AS_USUAL: Line = Line { options: DEFAULT, released: true };
 
 impl Line {
     fn decides(&self, desired: &Desired, linked: bool, account: Option<&Account>) -> Decision {
+        self.decides_after(false, desired, linked, account)
+    }
+
+    fn decides_after(
+        &self,
+        deletion_due: bool,
+        desired: &Desired,
+        linked: bool,
+        account: Option<&Account>,
+    ) -> Decision {
         let Self { options, released } = self;
-        decide(&Situation { desired, linked, account, removal_released: *released, options })
+        decide(&Situation { desired, linked, account, removal_released: *released, deletion_due, options })
     }
 }
 
@@ -138,4 +149,19 @@ fn what_an_option_stops_is_said() {
         let decision = no_removal.decides(&desired, true, Some(&there));
         assert_eq!(decision, Decision::Withheld(WithheldBy::Deprovision));
     }
+}
+
+#[test]
+fn an_inactive_account_is_deleted_when_its_time_is_over() {
+    let (inactive, active) = (account(false, "x"), account(true, "x"));
+    let out = gone(Departure::LeftScope);
+    let due = |line: &Line, account: &Account| line.decides_after(true, &out, true, Some(account));
+    assert_eq!(AS_USUAL.decides(&out, true, Some(&inactive)), Decision::Nothing);
+    assert_eq!(due(&AS_USUAL, &inactive), Decision::Delete(Departure::LeftScope));
+    // Somebody has switched it on: the time begins anew.
+    assert_eq!(due(&AS_USUAL, &active), Decision::Deactivate(Departure::LeftScope));
+    assert_eq!(due(&with(|options| options.deprovision = false), &inactive), Decision::Nothing);
+    assert_eq!(due(&Line { released: false, ..AS_USUAL }, &inactive), Decision::Nothing);
+    let back = user(true, "x");
+    assert!(matches!(AS_USUAL.decides_after(true, &back, true, Some(&inactive)), Decision::Update(_)));
 }

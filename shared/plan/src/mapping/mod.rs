@@ -29,12 +29,29 @@ pub struct MappingError {
 pub struct Mapping {
     user_name: Rule,
     rules: BTreeMap<TargetAttribute, Rule>,
+    nameless: Nameless,
+}
+
+/// What becomes of an entry that has no value for `userName`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nameless {
+    /// It can't be mapped.
+    #[default]
+    Refused,
+    /// It is known by its `externalId`, if that is mapped.
+    ByExternalId,
 }
 
 impl Mapping {
     /// Puts the rule for `userName` and those for the other target attributes together.
     pub fn new(user_name: Rule, rules: BTreeMap<TargetAttribute, Rule>) -> Self {
-        Self { user_name, rules }
+        Self { user_name, rules, nameless: Nameless::default() }
+    }
+
+    /// The same for a target that says what becomes of entries without a user name.
+    #[must_use]
+    pub fn with_nameless(self, nameless: Nameless) -> Self {
+        Self { nameless, ..self }
     }
 
     /// The directory attributes that any rule reads, in lower case.
@@ -63,7 +80,8 @@ impl Mapping {
 
     /// Adds all that the rules say to a hash, so that a changed mapping makes everybody be looked at again.
     pub fn describe(&self, hash: &mut Fingerprinter) {
-        let Self { user_name, rules } = self;
+        // That follows from the dialect, which is hashed beside this.
+        let Self { user_name, rules, nameless: _ } = self;
         user_name.describe(hash);
         for (attribute, rule) in rules {
             hash.text(attribute.as_str());
@@ -76,9 +94,23 @@ impl Mapping {
         let attribute = TargetAttribute::from("userName");
         let fail = |problem: String| self.user_name.error(&attribute, problem);
         match self.user_name.evaluate(attributes).map_err(fail)? {
-            Some(Value::Text(text)) => UserName::new(&text).map_err(|problem| fail(problem.to_string())),
+            Some(Value::Text(text)) => UserName::named(&text).map_err(|problem| fail(problem.to_string())),
             Some(_) => Err(fail("a user name is text".to_owned())),
-            None => Err(fail("userName is empty".to_owned())),
+            None => match self.external_id(attributes) {
+                Some(id) => UserName::external(&id).map_err(|problem| fail(problem.to_string())),
+                None => Err(fail("userName is empty".to_owned())),
+            },
+        }
+    }
+
+    /// What stands in for a missing user name.
+    fn external_id(&self, attributes: &Attributes) -> Option<String> {
+        if self.nameless == Nameless::Refused {
+            return None;
+        }
+        match self.rules.get(&TargetAttribute::from("externalId"))?.evaluate(attributes) {
+            Ok(Some(Value::Text(id))) => Some(id),
+            _ => None,
         }
     }
 

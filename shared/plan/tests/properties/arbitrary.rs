@@ -63,7 +63,7 @@ pub fn options() -> impl Strategy<Value = Options> {
     let remove_action = select(vec![RemoveAction::Disable, RemoveAction::Delete]);
     (any::<(bool, bool, bool, bool)>(), remove_action).prop_map(|(switches, remove_action)| {
         let (create, update, deprovision, provision_disabled) = switches;
-        Options { create, update, deprovision, provision_disabled, remove_action }
+        Options { create, update, deprovision, provision_disabled, remove_action, delete_after_days: None }
     })
 }
 

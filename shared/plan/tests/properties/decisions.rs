@@ -24,6 +24,7 @@ proptest! {
         desired in desired(), linked: bool, account in option::of(account()), options in options(),
     ) {
         let situation = Situation {
+            deletion_due: false,
             desired: &desired,
             linked,
             account: account.as_ref(),
@@ -41,6 +42,7 @@ proptest! {
     ) {
         options.deprovision = false;
         let situation = Situation {
+            deletion_due: false,
             desired: &desired,
             linked,
             account: account.as_ref(),
@@ -56,6 +58,7 @@ proptest! {
         desired in desired(), account in account(), released: bool, options in options(),
     ) {
         let situation = Situation {
+            deletion_due: false,
             desired: &desired,
             linked: false,
             account: Some(&account),
@@ -79,6 +82,7 @@ proptest! {
     ) {
         prop_assume!(desired.is_active());
         let situation = Situation {
+            deletion_due: false,
             desired: &desired,
             linked,
             account: account.as_ref(),
@@ -96,6 +100,7 @@ proptest! {
         let account = account_of(user);
         prop_assert_eq!(differences(user, &account), []);
         let situation = Situation {
+            deletion_due: false,
             desired: &desired,
             linked: true,
             account: Some(&account),

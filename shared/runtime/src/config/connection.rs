@@ -80,6 +80,8 @@ pub struct TargetSettings {
     pub url: String,
     /// How many users are provisioned at a time.
     pub concurrency: usize,
+    /// How many calls a second all workers together make at most.
+    pub calls_per_second: Option<u32>,
     /// After so many tries in vain a user is left to a person, unless the target serves nobody.
     pub max_attempts: u32,
     secret: SecretRef,
@@ -247,7 +249,7 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, P
         .parse()
         .map_err(|error: directory::UnknownKind| Problem::at("directory.kind", error.to_string()))?;
     let target = check_target(target, folder)?;
-    let options = check_options(options);
+    let options = check_options(options)?;
     let rules = Rules {
         mapping: rules::mapping(mapping, target.dialect)?,
         status: check_status(directory.status.as_ref(), kind)?,
@@ -280,12 +282,16 @@ fn check_name(name: &str) -> Result<(), Problem> {
 }
 
 fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, Problem> {
-    let TargetTable { kind, url, secret, timeout_seconds, concurrency, max_attempts } = table;
+    let TargetTable { kind, url, secret, timeout_seconds, concurrency, calls_per_second, max_attempts } =
+        table;
     let dialect = Dialect::named(&kind).ok_or_else(|| {
         Problem::at("target.kind", format!("{kind:?} is not one of: {}", Dialect::names().join(", ")))
     })?;
     if !(1..=64).contains(&concurrency) {
         return Err(Problem::at("target.concurrency", "must be from 1 to 64"));
+    }
+    if calls_per_second.is_some_and(|calls| !(1..=1000).contains(&calls)) {
+        return Err(Problem::at("target.calls_per_second", "must be from 1 to 1000"));
     }
     if !(1..=100).contains(&max_attempts) {
         return Err(Problem::at("target.max_attempts", "must be from 1 to 100"));
@@ -294,6 +300,7 @@ fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, Pro
         dialect,
         url,
         concurrency,
+        calls_per_second: calls_per_second.or(dialect.calls_per_second()),
         max_attempts,
         secret: check_secret(&secret, folder, "target.secret")?,
         timeout: check_timeout(timeout_seconds, "target.timeout_seconds")?,
@@ -320,13 +327,23 @@ fn check_timeout(seconds: u64, key: &str) -> Result<Duration, Problem> {
     Err(Problem::at(key, "must be from 1 to 900 seconds"))
 }
 
-fn check_options(table: OptionsTable) -> Options {
-    let OptionsTable { create, update, deprovision, provision_disabled, remove_action } = table;
+fn check_options(table: OptionsTable) -> Result<Options, Problem> {
+    let OptionsTable { create, update, deprovision, provision_disabled, remove_action, delete_after_days } =
+        table;
+    if let Some(days) = delete_after_days {
+        check_days(days, "options.delete_after_days")?;
+    }
     let remove_action = match remove_action {
         RemoveWord::Disable => RemoveAction::Disable,
         RemoveWord::Delete => RemoveAction::Delete,
     };
-    Options { create, update, deprovision, provision_disabled, remove_action }
+    if remove_action == RemoveAction::Delete && delete_after_days.is_some() {
+        return Err(Problem::at(
+            "options.delete_after_days",
+            "goes with remove_action = \"disable\"; \"delete\" deletes at once",
+        ));
+    }
+    Ok(Options { create, update, deprovision, provision_disabled, remove_action, delete_after_days })
 }
 
 fn check_safety(table: SafetyTable) -> Result<SafetyLimits, Problem> {

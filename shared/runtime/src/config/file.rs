@@ -166,7 +166,7 @@ pub enum MembershipWord {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetTable {
-    /// The dialect: `workplace`, `workplace-v1` for the API before it, which has no PATCH, or `scim2` for any server
+    /// The dialect: `workplace`, `workplace-v1` for the API before it, which has no PATCH, `workvivo`, `slack`, or `scim2` for any server
     /// that keeps to RFC 7644.
     pub kind: String,
     /// The base URL, `https://scim.workplace.com` for Workplace, `https://www.workplace.com/scim/v1` for its v1.
@@ -181,6 +181,10 @@ pub struct TargetTable {
     #[serde(default = "default_concurrency")]
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: usize,
+    /// How many calls a second all workers together make at most. Default: what the dialect knows, which for `slack` is 3,
+    /// else no limit. Whenever the target wants fewer, it is called less often for a while.
+    #[schemars(range(min = 1, max = 1000))]
+    pub calls_per_second: Option<u32>,
     /// After so many tries in vain a user is left to a person, unless the target serves nobody.
     #[serde(default = "default_max_attempts")]
     #[schemars(range(min = 1, max = 100))]
@@ -201,6 +205,9 @@ pub struct OptionsTable {
     pub provision_disabled: bool,
     /// `disable` or `delete`.
     pub remove_action: RemoveWord,
+    /// Delete an account so many days after it was disabled, unless its user is back. Default: never.
+    #[schemars(range(min = 1, max = 3650))]
+    pub delete_after_days: Option<u32>,
 }
 
 /// What deprovisioning does.
@@ -216,9 +223,16 @@ pub enum RemoveWord {
 
 impl Default for OptionsTable {
     fn default() -> Self {
-        let model::Options { create, update, deprovision, provision_disabled, remove_action: _ } =
-            model::Options::default();
-        Self { create, update, deprovision, provision_disabled, remove_action: RemoveWord::Disable }
+        let model::Options {
+            create,
+            update,
+            deprovision,
+            provision_disabled,
+            remove_action: _,
+            delete_after_days,
+        } = model::Options::default();
+        let remove_action = RemoveWord::Disable;
+        Self { create, update, deprovision, provision_disabled, remove_action, delete_after_days }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{TargetAttribute, ValueKind};
 use plan::Mapping;
-use plan::mapping::{Case, Extract, Rule, Source, Template};
+use plan::mapping::{Case, Extract, Nameless, Rule, Source, Template};
 use target::Dialect;
 
 use super::Problem;
@@ -35,7 +35,8 @@ pub(super) fn mapping(table: BTreeMap<String, toml::Value>, dialect: &Dialect) -
     })?;
     let mapped: Vec<&str> = rules.keys().map(TargetAttribute::as_str).collect();
     dialect.check_mapping(&mapped).map_err(|problem| Problem::at("mapping", problem))?;
-    Ok(Mapping::new(user_name, rules))
+    let nameless = if dialect.takes_nameless() { Nameless::ByExternalId } else { Nameless::Refused };
+    Ok(Mapping::new(user_name, rules).with_nameless(nameless))
 }
 
 fn kind_of(attribute: &str, dialect: &Dialect) -> Result<ValueKind, String> {

@@ -83,7 +83,11 @@ fn each_other_mistake_names_its_key() {
     for (line, by, expected) in [
         ("name = \"corp\"", "name = \"my corp\"", "key name: a connection's name has"),
         ("kind = \"openldap\"", "kind = \"novell\"", "key directory.kind: "),
-        ("kind = \"workplace\"", "kind = \"slack\"", "key target.kind: \"slack\" is not one of: workplace"),
+        (
+            "kind = \"workplace\"",
+            "kind = \"myspace\"",
+            "key target.kind: \"myspace\" is not one of: workplace",
+        ),
         ("ldaps://", "http://", "key directory.url: must start with ldaps:// or ldap://"),
         ("url = \"ldaps://ldap.corp.example\"", "url = []", "key directory.url: is an empty list"),
         (

@@ -39,6 +39,15 @@ pub(crate) enum Clear {
 }
 
 impl Field {
+    /// The attribute in its schema that holds the value, whole or as a part.
+    pub(crate) const fn top(&self) -> &'static str {
+        match self.path {
+            Path::Plain(name) => name,
+            Path::Part { of, .. } => of,
+            Path::Typed { list, .. } => list,
+        }
+    }
+
     /// A text of its own among the core attributes.
     pub(super) const fn text(name: &'static str) -> Self {
         Self { name, kind: ValueKind::Text, extension: None, path: Path::Plain(name), clear: Clear::Blank }

@@ -4,7 +4,9 @@ mod common;
 mod field;
 
 mod scim2;
+mod slack;
 mod workplace;
+mod workvivo;
 
 use model::ValueKind;
 
@@ -19,8 +21,12 @@ pub struct Dialect {
     pub(crate) core: &'static str,
     /// Every attribute that can be mapped.
     pub(crate) fields: &'static [Field],
-    /// A mapping must have at least one of these.
-    pub(crate) one_of: &'static [&'static str],
+    /// A mapping must have at least one of each of these.
+    pub(crate) required: &'static [&'static [&'static str]],
+    /// Whether an account may have an `externalId` and no `userName`.
+    pub(crate) nameless: bool,
+    /// Attributes that an account keeps as they were when it was made.
+    pub(crate) immutable: &'static [&'static str],
     /// Top-level attributes that are the server's own and never sent back.
     pub(crate) read_only: &'static [&'static str],
     /// The extension and the attribute in it that tell whether an account may be deleted.
@@ -30,10 +36,14 @@ pub struct Dialect {
     /// Whether there is PATCH. Where PUT replaces, it is the better way to change something, because what it doesn't
     /// mention can't be lost.
     pub(crate) patch: Patch,
+    /// What DELETE does.
+    pub(crate) delete: Delete,
     /// How a reference to an account is written.
     pub(crate) ids: IdForm,
     /// How many accounts are asked for at a time.
     pub(crate) page_size: u32,
+    /// How many calls a second the target takes, where that is known.
+    pub(crate) calls_per_second: Option<u32>,
 }
 
 /// What PUT does with attributes that the body doesn't mention.
@@ -45,6 +55,15 @@ pub enum Put {
     Replaces,
 }
 
+/// What DELETE does to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delete {
+    /// It goes, unless the server refuses that.
+    Deletes,
+    /// It is switched off and stays.
+    Deactivates,
+}
+
 /// Whether a server changes single attributes by PATCH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patch {
@@ -52,7 +71,8 @@ pub(crate) enum Patch {
     Always,
     /// It doesn't.
     Never,
-    /// As its `ServiceProviderConfig` says (RFC 7643, section 5).
+    /// As its `ServiceProviderConfig` says (RFC 7643, section 5). Such a server is also asked where its accounts are, which
+    /// attributes it has, and whether it understands filters.
     Announced,
 }
 
@@ -66,8 +86,15 @@ pub(crate) enum IdForm {
 }
 
 /// A new dialect is a new line here and a table beside [`workplace`].
-static ALL: &[&Dialect] = &[&workplace::WORKPLACE, &workplace::WORKPLACE_V1, &scim2::SCIM2];
-static NAMES: &[&str] = &[workplace::WORKPLACE.name, workplace::WORKPLACE_V1.name, scim2::SCIM2.name];
+static ALL: &[&Dialect] =
+    &[&workplace::WORKPLACE, &workplace::WORKPLACE_V1, &scim2::SCIM2, &workvivo::WORKVIVO, &slack::SLACK];
+static NAMES: &[&str] = &[
+    workplace::WORKPLACE.name,
+    workplace::WORKPLACE_V1.name,
+    scim2::SCIM2.name,
+    workvivo::WORKVIVO.name,
+    slack::SLACK.name,
+];
 
 impl Dialect {
     /// The dialect of this name.
@@ -88,6 +115,11 @@ impl Dialect {
     /// What PUT does with attributes that the body doesn't mention.
     pub fn put(&self) -> Put {
         self.put
+    }
+
+    /// How many calls a second the target takes, where that is known.
+    pub fn calls_per_second(&self) -> Option<u32> {
+        self.calls_per_second
     }
 
     /// What a target attribute takes, if there is one of this name. `userName` and `active` are none: they have
@@ -117,14 +149,20 @@ impl Dialect {
     /// Whether a mapping has all that the target insists on. `userName` is checked where the mapping is read,
     /// because every dialect needs it.
     pub fn check_mapping(&self, mapped: &[&str]) -> Result<(), String> {
-        if self.one_of.is_empty() || mapped.iter().any(|name| self.one_of.contains(name)) {
-            return Ok(());
-        }
-        let Self { name, one_of, .. } = self;
-        Err(format!(
-            "the {name} target needs a name for every account: map at least one of {}",
-            one_of.join(", ")
-        ))
+        let is_missing = |one_of: &&&[&str]| !mapped.iter().any(|name| one_of.contains(name));
+        let Some(one_of) = self.required.iter().find(is_missing) else { return Ok(()) };
+        let name = self.name;
+        Err(match one_of {
+            [one] => format!("the {name} target needs {one} for every account: map it"),
+            several => {
+                format!("the {name} target needs one of these for every account: map {}", several.join(", "))
+            }
+        })
+    }
+
+    /// Whether an account may have an `externalId` and no `userName`.
+    pub fn takes_nameless(&self) -> bool {
+        self.nameless
     }
 
     pub(crate) fn field(&self, attribute: &str) -> Option<&'static Field> {
@@ -224,7 +262,13 @@ mod tests {
         assert_eq!(workplace().check_mapping(&["name.familyName"]), Ok(()));
         insta::assert_snapshot!(
             workplace().check_mapping(&["title"]).unwrap_err(),
-            @"the workplace target needs a name for every account: map at least one of name.formatted, name.givenName, name.familyName"
+            @"the workplace target needs one of these for every account: map name.formatted, name.givenName, name.familyName"
+        );
+        let workvivo = Dialect::named("workvivo").unwrap();
+        assert_eq!(workvivo.check_mapping(&["externalId", "name.givenName", "name.familyName"]), Ok(()));
+        insta::assert_snapshot!(
+            workvivo.check_mapping(&["externalId", "name.givenName"]).unwrap_err(),
+            @"the workvivo target needs name.familyName for every account: map it"
         );
     }
 }

@@ -12,24 +12,29 @@
 //! | must be sent | `userName` | RFC 7643, 4.1.1 |
 
 use super::common::{COMMON, enterprise, joined};
-use super::{Dialect, Field, IdForm, Patch, Put};
+use super::{Delete, Dialect, Field, IdForm, Patch, Put};
 
 pub(super) static SCIM2: Dialect = Dialect {
     name: "scim2",
     core: "urn:ietf:params:scim:schemas:core:2.0:User",
     fields: FIELDS,
-    one_of: &[],
+    required: &[],
+    // RFC 7643, 4.1.1.
+    nameless: false,
+    immutable: &[],
     // RFC 7643, 3.1 and 4.1.2.
     read_only: &["schemas", "id", "meta", "groups"],
     can_delete: None,
     put: Put::Replaces,
     patch: Patch::Announced,
+    delete: Delete::Deletes,
     ids: IdForm::Text,
     // A server gives fewer where it wants to (RFC 7644, 3.4.2.4).
     page_size: 100,
+    calls_per_second: None,
 };
 
-static FIELDS: &[Field] = &joined::<{ CORE.len() + COMMON.len() + 6 }>(&[
+pub(super) static FIELDS: &[Field] = &joined::<{ CORE.len() + COMMON.len() + 6 }>(&[
     CORE,
     COMMON,
     &enterprise("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", "value"),

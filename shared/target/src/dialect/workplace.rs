@@ -20,7 +20,7 @@
 use model::ValueKind;
 
 use super::common::{COMMON, enterprise, joined};
-use super::{Clear, Dialect, Field, IdForm, Patch, Put};
+use super::{Clear, Delete, Dialect, Field, IdForm, Patch, Put};
 
 const STATUS: &str = "urn:ietf:params:scim:schemas:extension:facebook:accountstatusdetails:2.0:User";
 const STATUS_V1: &str = "urn:scim:schemas:extension:facebook:accountstatusdetails:1.0";
@@ -32,7 +32,10 @@ pub(super) static WORKPLACE: Dialect = Dialect {
     name: "workplace",
     core: "urn:ietf:params:scim:schemas:core:2.0:User",
     fields: FIELDS,
-    one_of: NAMES,
+    required: &[NAMES],
+    // Accounts without e-mail address have an externalId instead \[doc\].
+    nameless: true,
+    immutable: &[],
     // An echoed account status or group membership is at best ignored \[seen\].
     read_only: &["schemas", "id", "meta", "groups", STATUS],
     can_delete: Some((STATUS, "canDelete")),
@@ -40,10 +43,14 @@ pub(super) static WORKPLACE: Dialect = Dialect {
     put: Put::Merges,
     // One use is recorded, a `replace` \[sample\].
     patch: Patch::Always,
+    // Or refuses to, of an account that somebody has claimed \[doc\].
+    delete: Delete::Deletes,
     // The manager is a number in v2 too \[sample\].
     ids: IdForm::Number,
     // As Meta's own exporter asks; the maximum is not recorded, and shorter pages are fine \[sample\].
     page_size: 100,
+    // None is published \[doc\].
+    calls_per_second: None,
 };
 
 pub(super) static WORKPLACE_V1: Dialect = Dialect {

@@ -2,7 +2,7 @@
 
 use model::{Managed, Value};
 use serde_json::json;
-use simulator::{Blank, Options, Simulator};
+use simulator::{Blank, Options, PutRule, Simulator};
 use target::{Deleted, Dialect, Resource, Target, TargetError};
 
 use crate::support::*;
@@ -23,6 +23,10 @@ fn all() -> Vec<Speaking> {
         speaking("workplace-v1", Options::v1()),
         speaking("scim2", Options::scim2()),
         speaking("scim2", Options { patch: false, ..Options::scim2() }),
+        speaking("workvivo", Options::workvivo()),
+        speaking("workvivo", Options { put: PutRule::Replace, ..Options::workvivo() }),
+        speaking("slack", Options::slack()),
+        speaking("slack", Options { patch_removes: true, ..Options::slack() }),
     ]
 }
 
@@ -38,8 +42,22 @@ impl Speaking {
     /// Ada's account in a server of its own, with much in it.
     async fn with_ada(&self) -> (Simulator, Target, Resource) {
         let (server, target) = self.start().await;
-        let boss = target.create(&user(BOSS, [("name.formatted", text("Boss"))])).await.expect("a boss");
+        let boss = user(
+            BOSS,
+            [
+                ("externalId", text("a-0")),
+                ("name.formatted", text("Boss")),
+                ("name.givenName", text("The")),
+                ("name.familyName", text("Boss")),
+                ("emails.work", text(BOSS)),
+            ],
+        );
+        let boss = target.create(&boss).await.expect("a boss");
         let wanted = ada([
+            ("externalId", text("a-1")),
+            ("name.givenName", text("Ada")),
+            ("name.familyName", text("Lovelace")),
+            ("emails.work", text(ADA)),
             ("title", text("Analyst")),
             ("nickName", text("Countess")),
             ("name.middleName", text("King")),
@@ -104,11 +122,59 @@ async fn an_account_is_found_changed_switched_off_and_on() {
 async fn an_account_is_deleted_once() {
     for speaking in all() {
         let label = speaking.dialect;
-        let (_server, target, now) = speaking.with_ada().await;
+        let (server, target, now) = speaking.with_ada().await;
+        if matches!(label, "workvivo" | "slack") {
+            // It could only be switched off, and that is better done by name.
+            assert!(matches!(target.delete(&owned(&now)).await, Ok(Deleted::Refused { .. })), "{label}");
+            assert_eq!(server.requests(), []);
+            continue;
+        }
         assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::Done), "{label}");
         assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::AlreadyGone), "{label}");
         assert_eq!(target.fetch(&now.account.id).await, Err(TargetError::NotFound), "{label}");
     }
+}
+
+#[tokio::test]
+async fn workvivo_keeps_an_external_id() {
+    let speaking = Speaking { dialect: "workvivo", server: Options::workvivo() };
+    let (server, target, now) = speaking.with_ada().await;
+    for managed in [text("a-2"), Managed::Clear] {
+        let wanted = ada([("externalId", managed), ("title", text("Poet"))]);
+        let after = target.update(&owned(&now), &now, &wanted).await.unwrap();
+        assert_eq!((shown(&after, "externalId").as_str(), shown(&after, "title").as_str()), ("a-1", "Poet"));
+    }
+    let bodies: String =
+        server.writes().iter().filter_map(|write| Some(write.body.as_ref()?.to_string())).collect();
+    assert!(!bodies.contains("null") && !bodies.contains("externalId"), "{bodies}");
+}
+
+#[tokio::test]
+async fn slack_is_put_what_a_patch_does_not_clear() {
+    for (server, writes) in [
+        (Options::slack(), ["PATCH 400", "PUT 200"].as_slice()),
+        (Options { patch_removes: true, ..Options::slack() }, &["PATCH 200"]),
+    ] {
+        let speaking = Speaking { dialect: "slack", server };
+        let (server, after) = cleared(&speaking, &["title", "phoneNumbers.work"]).await;
+        assert_eq!(shown(&after, "title"), "");
+        let asked: Vec<_> =
+            server.writes().iter().map(|write| format!("{} {}", write.method, write.status)).collect();
+        assert_eq!(asked, writes);
+    }
+}
+
+#[tokio::test]
+async fn slack_says_when_it_has_had_enough() {
+    let speaking =
+        Speaking { dialect: "slack", server: Options { writes_per_minute: Some(2), ..Options::slack() } };
+    let (_server, target) = speaking.start().await;
+    let newcomer = |name: &'static str| user(name, [("emails.work", text(name))]);
+    let made = target.create(&newcomer(ADA)).await.unwrap();
+    target.create(&newcomer(BOSS)).await.unwrap();
+    let error = target.set_active(&owned(&made), false).await.unwrap_err();
+    let TargetError::RateLimited { retry_after: Some(wait) } = error else { panic!("{error}") };
+    assert!((50..=61).contains(&wait.as_secs()), "{wait:?}");
 }
 
 #[tokio::test]

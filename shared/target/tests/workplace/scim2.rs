@@ -1,5 +1,8 @@
 //! A server that keeps to the RFCs: PUT replaces, PATCH is announced.
 
+use std::sync::{Arc, Mutex};
+
+use axum::http::{Method, StatusCode, Uri};
 use model::{AccountId, DesiredUser, Managed, Value};
 use serde_json::json;
 use simulator::{Effect, Fault, Options, Simulator};
@@ -14,12 +17,19 @@ fn without_patch() -> Options {
     Options { patch: false, ..Options::scim2() }
 }
 
+fn client_of(server: &Simulator) -> Target {
+    let dialect = Dialect::named("scim2").expect("it exists");
+    Target::new(dialect, options_at(&server.url(), QUICK), credentials(&server.token())).expect("loopback")
+}
+
+fn asked_for(server: &Simulator) -> Vec<String> {
+    server.requests().iter().map(|request| format!("{} {}", request.path, request.status)).collect()
+}
+
 /// Ada with much that nobody mapped, as the client sees her.
 async fn with_ada(options: Options) -> (Simulator, Target, Resource) {
     let server = Simulator::start(options).await.expect("a free port");
-    let options = options_at(&server.url(), QUICK);
-    let dialect = Dialect::named("scim2").expect("it exists");
-    let target = Target::new(dialect, options, credentials(&server.token())).expect("loopback");
+    let target = client_of(&server);
     let more = json!({
         "title": "Analyst", "nickName": "Countess",
         "name": {"formatted": "Ada Lovelace", "givenName": "Ada", "middleName": "King"},
@@ -75,7 +85,7 @@ async fn a_patch_says_what_differs_and_no_more() {
     let (server, target, now) = with_ada(Options::scim2()).await;
     target.update(&owned(&now), &now, &poet()).await.unwrap();
     check_poet(&server);
-    assert_eq!(asked(&server), ["GET 200", "PATCH 200"]);
+    assert_eq!(asked(&server), ["PATCH 200"]);
     let body = server.writes()[0].body.clone().unwrap();
     let mut said: Vec<_> = body["Operations"]
         .as_array()
@@ -104,7 +114,7 @@ async fn without_patch_everything_goes_back() {
     let (server, target, now) = with_ada(without_patch()).await;
     target.update(&owned(&now), &now, &poet()).await.unwrap();
     check_poet(&server);
-    assert_eq!(asked(&server), ["GET 200", "PUT 200"]);
+    assert_eq!(asked(&server), ["PUT 200"]);
     let body = server.writes()[0].body.clone().unwrap();
     // The old manager's name and address are not the new one's.
     assert_eq!(body[ENTERPRISE]["manager"], json!({"value": "8"}));
@@ -112,29 +122,31 @@ async fn without_patch_everything_goes_back() {
 }
 
 #[tokio::test]
-async fn the_configuration_is_read_once_and_only_when_it_matters() {
+async fn the_server_is_asked_once_what_it_can() {
     for options in [Options::scim2(), without_patch()] {
-        let (server, target, now) = with_ada(options).await;
+        let server = Simulator::start(options).await.unwrap();
+        let target = client_of(&server);
+        seed_ada(&server, json!({"title": "Analyst"}));
         target.check().await.unwrap();
-        target.create(&user("boss@acme.test", [])).await.unwrap();
+        let mut about_itself = asked_for(&server);
+        about_itself.sort();
+        let there = ["ResourceTypes 404", "Schemas 404", "ServiceProviderConfig 200", "Users 200"];
+        assert_eq!(about_itself, there.map(|it| format!("/scim/v2/{it}")));
+        server.clear_requests();
+        let now = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
         // Nothing differs.
-        assert_eq!(
-            target.update(&owned(&now), &now, &ada([("title", text("Analyst"))])).await,
-            Ok(now.clone())
-        );
-        assert_eq!(asked(&server), ["GET 200", "POST 201"]);
+        let same = ada([("title", text("Analyst")), ("name.formatted", text("Ada Lovelace"))]);
+        assert_eq!(target.update(&owned(&now), &now, &same).await, Ok(now.clone()));
         let poet = target.update(&owned(&now), &now, &poet()).await.unwrap();
         target.set_active(&owned(&poet), false).await.unwrap();
-        target.set_active(&owned(&poet), true).await.unwrap();
-        let configs = server.requests().iter().filter(|request| request.path == CONFIG).count();
-        assert_eq!(configs, 1);
+        assert!(asked_for(&server).iter().all(|path| path.starts_with("/scim/v2/Users")));
     }
 }
 
 #[tokio::test]
 async fn switching_off_loses_nothing() {
     for (options, calls) in
-        [(Options::scim2(), ["GET 200", "PATCH 200"]), (without_patch(), ["GET 200", "PUT 200"])]
+        [(Options::scim2(), ["PATCH 200"].as_slice()), (without_patch(), &["GET 200", "PUT 200"])]
     {
         let (server, target, now) = with_ada(options).await;
         let mut before = server.account(ADA).unwrap();
@@ -142,33 +154,105 @@ async fn switching_off_loses_nothing() {
         assert!(!off.account.active);
         before["active"] = json!(false);
         assert_eq!(server.account(ADA).unwrap(), before);
-        let mut asked = asked(&server);
         // Without PATCH the account is read first.
-        asked.dedup();
-        assert_eq!(asked, calls);
+        assert_eq!(asked(&server), calls);
     }
 }
 
 #[tokio::test]
 async fn a_configuration_that_can_not_be_had_is_asked_for_again() {
-    let (server, target, now) = with_ada(Options::scim2()).await;
+    let server = Simulator::start(Options::scim2()).await.unwrap();
+    let target = client_of(&server);
     server.inject(Fault::times(3, Effect::status(503)).path(CONFIG));
-    let error = target.set_active(&owned(&now), false).await.unwrap_err();
+    let error = target.check().await.unwrap_err();
     assert!(matches!(error, TargetError::Unavailable { .. }), "{error}");
-    assert_eq!(server.writes(), []);
+    seed_ada(&server, json!({}));
+    let now = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
     target.set_active(&owned(&now), false).await.unwrap();
     assert_eq!(server.writes()[0].method, "PATCH");
 }
 
 #[tokio::test]
-async fn a_server_without_a_configuration_is_put() {
-    for status in [404, 400, 501] {
-        let (server, target, now) = with_ada(Options::scim2()).await;
-        server.inject(Fault::always(Effect::status(status)).path(CONFIG));
-        target.update(&owned(&now), &now, &poet()).await.unwrap();
-        check_poet(&server);
+async fn a_server_that_says_nothing_of_itself_is_put() {
+    for status in [404, 400, 403, 501] {
+        let server = Simulator::start(Options::scim2()).await.unwrap();
+        for document in ["ServiceProviderConfig", "ResourceTypes", "Schemas"] {
+            server.inject(Fault::always(Effect::status(status)).path(&format!("/scim/v2/{document}")));
+        }
+        let target = client_of(&server);
+        seed_ada(&server, json!({"title": "Analyst"}));
+        let now = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
+        target.update(&owned(&now), &now, &ada([("title", text("Poet"))])).await.unwrap();
         assert_eq!(server.writes()[0].method, "PUT", "{status}");
+        assert_eq!(target.not_offered(["title", "nickName"]).await.unwrap(), Vec::<&str>::new());
     }
+}
+
+/// A server that is nothing like the table: its people live elsewhere, two to a page, and nobody can be searched for.
+async fn odd_server() -> (String, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = asked.clone();
+    let people: Vec<_> = (1..=5)
+        .map(|id| json!({"id": id.to_string(), "userName": format!("P{id}@acme.test"), "active": true}))
+        .collect();
+    let answer = move |method: Method, uri: Uri| {
+        let (log, people) = (log.clone(), people.clone());
+        async move {
+            log.lock().expect("nobody panics").push(format!("{method} {uri}"));
+            let number = |name: &str| {
+                let (_, rest) = uri.query()?.split_once(&format!("{name}="))?;
+                rest.split('&').next()?.parse::<usize>().ok()
+            };
+            let body = match (method.as_str(), uri.path()) {
+                ("GET", "/scim/ServiceProviderConfig") => {
+                    json!({"patch": {"supported": true}, "filter": {"supported": false, "maxResults": 2}})
+                }
+                ("GET", "/scim/ResourceTypes") => {
+                    json!({"Resources": [{"id": "User", "endpoint": "/v9/People"}]})
+                }
+                ("GET", "/scim/Schemas") => json!({"Resources": [
+                    {"id": "urn:ietf:params:scim:schemas:core:2.0:User", "attributes": [{"name": "userName"}, {"name": "title"}]},
+                ]}),
+                ("GET", "/scim/v9/People") => {
+                    let start = number("startIndex").unwrap_or(1);
+                    let page: Vec<_> =
+                        people.iter().skip(start - 1).take(number("count").unwrap_or(9)).collect();
+                    json!({"totalResults": people.len(), "startIndex": start, "itemsPerPage": page.len(), "Resources": page})
+                }
+                ("PATCH", "/scim/v9/People/4") => json!({"id": "4", "active": false}),
+                _ => return (StatusCode::NOT_FOUND, String::new()),
+            };
+            (StatusCode::OK, body.to_string())
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/scim", listener.local_addr().expect("bound"));
+    tokio::spawn(axum::serve(listener, axum::Router::new().fallback(answer)).into_future());
+    (url, asked)
+}
+
+#[tokio::test]
+async fn a_server_is_spoken_to_as_it_says() {
+    let (url, asked) = odd_server().await;
+    let dialect = Dialect::named("scim2").unwrap();
+    let target = Target::new(dialect, options_at(&url, QUICK), credentials("the-token")).unwrap();
+    target.check().await.unwrap();
+    asked.lock().unwrap().clear();
+    let found = target.find_by_user_name(&name("p4@ACME.test")).await.unwrap().unwrap();
+    target.set_active(&owned(&found), false).await.unwrap();
+    assert_eq!(
+        *asked.lock().unwrap(),
+        [
+            "GET /scim/v9/People?startIndex=1&count=2",
+            "GET /scim/v9/People?startIndex=3&count=2",
+            "GET /scim/v9/People?startIndex=5&count=2",
+            "PATCH /scim/v9/People/4",
+        ]
+    );
+    assert_eq!(target.find_by_user_name(&name("nobody@acme.test")).await, Ok(None));
+    assert_eq!(target.find_by_external_id("x").await, Ok(None));
+    let lacking = target.not_offered(["title", "nickName", "department", "externalId"]).await.unwrap();
+    assert_eq!(lacking, ["nickName", "department"]);
 }
 
 #[tokio::test]

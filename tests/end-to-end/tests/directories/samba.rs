@@ -2,13 +2,11 @@
 
 use end_to_end::{Configuration, CuttingProxy, DISABLED, SAMBA_BASE_DN, Samba, samba_group, samba_user};
 
-use scan::Mode;
-
 use crate::{
     differential::{CHANGES, History, MANAGER, MAPPING, NO_LIMITS, Pair, block_on, compare, expect_truth},
     history::{Company, SCOPE_GROUP},
     server::Kind,
-    side::Side,
+    side::{Side, in_seconds, wait_seconds},
 };
 use scan::Mode;
 

@@ -316,3 +316,57 @@ fn accounts_that_nobody_linked_are_never_touched() {
         lines(&asked)
     );
 }
+
+#[test]
+fn who_has_no_email_address_is_known_by_an_external_id() {
+    let people = staff(4);
+    let world = World::of(&people).configured(|it| it.mapping.push_str("externalId = \"employeeNumber\"\n"));
+    let (nameless, there) = (&people[1], &people[2]);
+    for person in [nameless, there] {
+        world.set(person, "mail", &[]);
+    }
+    // This one has an account already.
+    let id = world.workplace.seed(json!({
+        "externalId": there.employee_number, "name": {"formatted": "Somebody"}, "title": "Before",
+    }));
+    world.settle(0);
+    assert_eq!(world.workplace.accounts().len(), 4);
+    let by_external_id = |number: &str| {
+        let accounts = world.workplace.accounts();
+        accounts.into_iter().find(|account| account["externalId"] == number).unwrap()
+    };
+    let account = by_external_id(&nameless.employee_number);
+    assert_eq!(account.get("userName"), None);
+    assert_eq!(account["name"]["familyName"], nameless.family_name);
+    let linked = by_external_id(&there.employee_number);
+    assert_eq!((linked["id"].as_u64(), linked["title"].as_str()), (Some(id), Some(there.title.as_str())));
+
+    world.sync().expect_exit(0).says("nothing to do");
+    world.run(&["sweep"]).expect_exit(0).says("4 equal");
+    world.set(nameless, "title", &["Poet"]);
+    world.leave(there);
+    world.sync().expect_exit(0);
+    assert_eq!(by_external_id(&nameless.employee_number)["title"], "Poet");
+    assert_eq!(by_external_id(&there.employee_number)["active"], false);
+
+    // An address that comes later names the account that is there.
+    world.set(nameless, "mail", &["at.last@acme.test"]);
+    world.join(there);
+    world.sync().expect_exit(0);
+    assert_eq!(world.account("at.last@acme.test")["id"], account["id"]);
+    assert_eq!(by_external_id(&there.employee_number)["active"], true);
+    assert_eq!(world.workplace.accounts().len(), 4);
+}
+
+#[test]
+fn an_account_of_another_name_with_the_same_external_id_is_linked() {
+    let people = staff(3);
+    let world = World::of(&people).configured(|it| it.mapping.push_str("externalId = \"employeeNumber\"\n"));
+    let id = world.workplace.seed(json!({
+        "userName": "maiden.name@acme.test", "externalId": people[1].employee_number, "name": {"formatted": "M"},
+    }));
+    world.settle(0);
+    assert_eq!(world.id(&people[1].mail), id);
+    world.expect_no_account("maiden.name@acme.test");
+    assert_eq!(world.workplace.accounts().len(), 3);
+}

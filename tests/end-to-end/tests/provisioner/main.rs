@@ -20,3 +20,7 @@ mod thousand;
 mod bad_input;
 mod check;
 mod plan;
+mod sweep;
+
+mod scim_client;
+mod scim_servers;

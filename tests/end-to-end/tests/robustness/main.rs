@@ -10,9 +10,15 @@
 #![allow(clippy::needless_range_loop, reason = "a story calls people by their numbers")]
 
 mod site;
+mod workshop;
 
+mod costs;
+mod grace;
 mod incomplete;
 mod kills;
 mod memory;
+mod pace;
 mod properties;
+mod references;
 mod speed;
+mod target_faults;

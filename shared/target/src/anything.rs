@@ -1,0 +1,88 @@
+//! Everything that reads an answer, in one function: for the tests that throw bytes at it.
+
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+
+use crate::announced::Announced;
+use crate::body::Body;
+use crate::client::Listed;
+use crate::meaning::{Answered, Asked};
+use crate::redact::Redactor;
+use crate::render::{self, Blanks};
+use crate::{Dialect, Resource, difference, pace};
+
+/// Reads these bytes as an answer to whatever might have been asked, in every dialect: the first two are the status, then
+/// comes a line of headers, then the body. It must come back.
+#[doc(hidden)]
+pub fn read_anything(bytes: &[u8]) {
+    let (status, rest) = match bytes {
+        [high, low, rest @ ..] => (u16::from_be_bytes([*high, *low]) % 1_000, rest),
+        _ => (200, bytes),
+    };
+    let mut parts = rest.splitn(2, |byte| *byte == b'\n');
+    let (header, content) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_bytes(header) {
+        headers.insert(RETRY_AFTER, value.clone());
+        headers.insert("x-app-usage", value);
+    }
+    let _ = pace::is_used_up(&headers);
+    let content_type = std::str::from_utf8(header).ok();
+    for dialect in Dialect::names().iter().filter_map(|name| Dialect::named(name)) {
+        let body = Body::read(content_type, content);
+        for asked in [Asked::ToRead, Asked::ToWrite] {
+            let answered = Answered { asked, status, headers: &headers, body: &body };
+            let _ = answered.error(dialect, &Redactor::new(["the-token"], ["ada@acme.test"]));
+        }
+        if let Body::Json(object) = &body {
+            let listed = Listed::read(object);
+            drop(listed);
+            let nothing = Announced::nothing(dialect);
+            let _ = nothing
+                .with_config(object)
+                .with_resource_types(object, "https://x.test")
+                .with_schemas(object);
+        }
+        let Ok(resource) = Resource::from_body(dialect, body) else { continue };
+        let whole = render::whole_activation(dialect, &resource, false);
+        let _ = difference::operations(dialect, resource.raw(), &whole);
+        let Some(user) = wanting(&resource) else { continue };
+        for blanks in [Blanks::Sent, Blanks::LeftOut] {
+            let _ = render::update(dialect, &resource, &user, blanks);
+        }
+    }
+}
+
+/// Somebody for whom all that an account has is to be cleared.
+fn wanting(resource: &Resource) -> Option<model::DesiredUser> {
+    let attributes = resource.account.attributes.keys().map(|name| (name.clone(), model::Managed::Clear));
+    Some(model::DesiredUser {
+        user_name: model::UserName::new("ada@acme.test").ok()?,
+        active: true,
+        attributes: attributes.collect(),
+        create_only: std::collections::BTreeMap::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arbitrary::any_json;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            read_anything(&bytes);
+        }
+
+        #[test]
+        fn no_json_makes_it_panic(status in 100_u16..600, header in "[ -~]{0,20}", json in any_json()) {
+            let mut bytes = status.to_be_bytes().to_vec();
+            bytes.extend(format!("{header}\n{json}").bytes());
+            read_anything(&bytes);
+        }
+    }
+}

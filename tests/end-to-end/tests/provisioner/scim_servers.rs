@@ -1,0 +1,181 @@
+//! The main job at servers that somebody else wrote: the real `provisioner`, a real OpenLDAP, and over HTTP a target that
+//! was made for nobody in particular.
+
+use std::collections::BTreeMap;
+
+use end_to_end::{Configuration, Group, Person, ScimProduct, ScimServer, Slapd, SlapdOptions, TestDir};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::said::Said;
+use crate::world::{ENTERPRISE, staff, workplace_group};
+
+struct Place {
+    slapd: Slapd,
+    server: ScimServer,
+    dir: TestDir,
+    configuration: Configuration,
+    runtime: Runtime,
+}
+
+impl Place {
+    fn new(product: ScimProduct, people: &[Person]) -> Self {
+        let slapd = Slapd::start(SlapdOptions {
+            people: people.to_vec(),
+            groups: vec![Group::of("workplace", people)],
+            ..SlapdOptions::default()
+        })
+        .unwrap();
+        let server = ScimServer::start(product).unwrap();
+        let mut configuration = Configuration::openldap(&slapd, server.url());
+        configuration.target = configuration.target.replace("\"workplace\"", "\"scim2\"");
+        let dir = TestDir::for_slapd(&slapd, server.url()).unwrap();
+        dir.configure(&configuration).unwrap();
+        dir.target_secret(server.token()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { slapd, server, dir, configuration, runtime }
+    }
+
+    fn run(&self, command: &[&str]) -> end_to_end::Finished {
+        let arguments = command.iter().copied().chain(["--config", "corp.toml"]);
+        self.dir.provisioner(arguments).run().unwrap()
+    }
+
+    /// Somebody else's call.
+    fn call(&self, method: Method, way: &str, body: Option<Value>) -> Value {
+        let request = Client::builder().no_proxy().build().unwrap();
+        let mut request = request
+            .request(method, format!("{}{way}", self.server.url()))
+            .bearer_auth(self.server.token())
+            .header("content-type", "application/scim+json");
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let text = self.runtime.block_on(async { request.send().await.unwrap().text().await.unwrap() });
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// All accounts by user name, in lower case.
+    fn accounts(&self) -> BTreeMap<String, Value> {
+        let mut accounts = BTreeMap::new();
+        loop {
+            let start = accounts.len() + 1;
+            let page = self.call(Method::GET, &format!("/Users?startIndex={start}&count=5"), None);
+            for account in page["Resources"].as_array().into_iter().flatten() {
+                let name = account["userName"].as_str().unwrap().to_lowercase();
+                assert_eq!(accounts.insert(name.clone(), account.clone()), None, "two are called {name}");
+            }
+            if accounts.len() as u64 >= page["totalResults"].as_u64().unwrap() {
+                return accounts;
+            }
+            assert!(accounts.len() >= start, "the list ends early: {page}");
+        }
+    }
+
+    #[track_caller]
+    fn account(&self, name: &str) -> Value {
+        self.accounts().remove(name).unwrap_or_else(|| panic!("there is no account {name}"))
+    }
+}
+
+fn patch(operation: Value) -> Value {
+    json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]})
+}
+
+fn live(product: ScimProduct) {
+    let mut people = staff(8);
+    people[2].manager = Some(people[1].dn());
+    let mut place = Place::new(product, &people);
+    let admin = place.slapd.admin();
+    let [linked, boss, worker, leaver, ..] = &people[..] else { panic!("eight people") };
+    let manager_of = |place: &Place| place.account(&worker.mail)[ENTERPRISE]["manager"]["value"].clone();
+
+    // Created and linked.
+    let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
+    let there = json!({"schemas": schemas, "userName": linked.mail.to_uppercase(), "nickName": "Kept"});
+    let there = place.call(Method::POST, "/Users", Some(there));
+    place.run(&["check"]).expect_exit(0);
+    place.run(&["sync"]).expect_exit(0);
+    assert_eq!(place.accounts().len(), 8, "{product}");
+    let account = place.account(&linked.mail);
+    assert_eq!((&account["id"], &account["nickName"]), (&there["id"], &json!("Kept")), "{product}");
+    assert_eq!(account["name"]["familyName"], linked.family_name, "{product}");
+    assert_eq!(manager_of(&place), place.account(&boss.mail)["id"], "{product}");
+    place.run(&["sync"]).expect_exit(0).says("nothing to do");
+
+    // Updated, cleared, renamed, and given another manager.
+    admin.set(&worker.dn(), "title", &["Poet"]).unwrap();
+    admin.set(&worker.dn(), "telephoneNumber", &[]).unwrap();
+    admin.set(&worker.dn(), "departmentNumber", &[]).unwrap();
+    admin.set(&worker.dn(), "manager", &[&linked.dn()]).unwrap();
+    admin.set(&boss.dn(), "mail", &["renamed@acme.test"]).unwrap();
+    let before = place.accounts();
+    place.run(&["sync"]).expect_exit(0);
+    let account = place.account(&worker.mail);
+    assert_eq!(account["title"], "Poet", "{product}");
+    assert_eq!(account[ENTERPRISE].get("department"), None, "{product}");
+    let phones = account["phoneNumbers"].as_array().cloned().unwrap_or_default();
+    assert!(!phones.iter().any(|phone| phone["type"] == "work"), "{product}: {phones:?}");
+    assert_eq!(manager_of(&place), there["id"], "{product}");
+    assert_eq!(place.account("renamed@acme.test")["id"], before[&boss.mail]["id"], "{product}");
+    admin.set(&worker.dn(), "manager", &[]).unwrap();
+    place.run(&["sync"]).expect_exit(0);
+    assert_eq!(manager_of(&place), Value::Null, "{product}");
+
+    // Switched off and on.
+    for active in [false, true] {
+        if active {
+            admin.add_member(&workplace_group(), &leaver.dn()).unwrap();
+        } else {
+            admin.remove_member(&workplace_group(), &leaver.dn()).unwrap();
+        }
+        place.run(&["sync"]).expect_exit(0);
+        let account = place.account(&leaver.mail);
+        assert_eq!(
+            (&account["active"], &account["id"]),
+            (&json!(active), &before[&leaver.mail]["id"]),
+            "{product}"
+        );
+        assert_eq!(account["displayName"], before[&leaver.mail]["displayName"], "{product}");
+    }
+
+    // Swept: somebody else has changed one account, deleted another, and made a third.
+    place.run(&["sweep"]).expect_exit(0).says("8 equal");
+    let title = patch(json!({"op": "replace", "path": "title", "value": "Impostor"}));
+    let way = |name: &str| format!("/Users/{}", before[name]["id"].as_str().unwrap());
+    place.call(Method::PATCH, &way(&worker.mail), Some(title));
+    place.call(Method::DELETE, &way(&leaver.mail), None);
+    let stranger = json!({"schemas": schemas, "userName": "stranger@acme.test", "title": "Stranger"});
+    let stranger = place.call(Method::POST, "/Users", Some(stranger));
+    place
+        .run(&["sweep"])
+        .expect_exit(3)
+        .says_in_a_line(&[&worker.mail, "changed"])
+        .says_in_a_line(&["title", "Impostor", "Poet"])
+        .says_in_a_line(&[&leaver.mail, "gone"])
+        .says("6 equal, 1 changed, 1 gone, 0 waiting, 1 not ours");
+    place.run(&["sweep", "--repair"]).expect_exit(0);
+    place.run(&["sweep"]).expect_exit(0).says("8 equal, 0 changed, 0 gone, 0 waiting, 1 not ours");
+    assert_eq!(place.account(&worker.mail)["title"], "Poet", "{product}");
+    assert_eq!(place.account("stranger@acme.test")["id"], stranger["id"], "{product}");
+    assert_ne!(place.account(&leaver.mail)["id"], before[&leaver.mail]["id"], "{product}");
+
+    // Deleted.
+    place.configuration.options = "remove_action = \"delete\"".to_owned();
+    place.dir.configure(&place.configuration).unwrap();
+    admin.delete(&leaver.dn()).unwrap();
+    place.run(&["sync"]).expect_exit(0).says_in_a_line(&[&leaver.mail, "deleted"]);
+    assert_eq!(place.accounts().get(&leaver.mail), None, "{product}");
+    place.run(&["sync"]).expect_exit(0).says("nothing to do");
+}
+
+#[test]
+fn a_life_at_scim2_server() {
+    live(ScimProduct::Scim2Server);
+}
+
+#[test]
+fn a_life_at_scimmy() {
+    live(ScimProduct::Scimmy);
+}

@@ -1,0 +1,99 @@
+//! One call budget for many workers, seen from the target.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{UnixSeconds, UserName};
+use provision::paced;
+use simulator::{Effect, Fault, Options, Simulator};
+use store::{Embedded, Store};
+use target::{Credentials, Dialect, Retry, Target, TargetOptions};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+const WORKERS: usize = 8;
+const BUDGET: u32 = 50;
+
+fn client(workplace: &Simulator, store: &Store) -> Target {
+    let options = TargetOptions {
+        url: workplace.url(),
+        timeout: Duration::from_secs(10),
+        retry: Retry { attempts: 1, ..Retry::default() },
+        now: || UnixSeconds(0),
+    };
+    let credentials = Credentials { access_token: workplace.token().into(), app_secret: None };
+    let target = Target::new(Dialect::named("workplace").unwrap(), options, credentials).unwrap();
+    paced(target, store, Some(BUDGET), runtime::now_micros)
+}
+
+/// Workers that call as fast as they may, each by a client of its own, two calls at a time.
+fn work(workplace: &Simulator, store: &Store, until: Instant) -> JoinSet<()> {
+    let mut workers = JoinSet::new();
+    for _ in 0..WORKERS {
+        let target = Arc::new(client(workplace, store));
+        for _ in 0..2 {
+            let target = Arc::clone(&target);
+            workers.spawn(async move {
+                let name = UserName::new("ada@acme.test").unwrap();
+                while Instant::now() < until {
+                    let _ = target.find_by_user_name(&name).await;
+                }
+            });
+        }
+    }
+    workers
+}
+
+/// When each call arrived, in milliseconds.
+fn arrivals(workplace: &Simulator) -> Vec<u128> {
+    workplace.requests().iter().map(|request| request.at.as_millis()).collect()
+}
+
+/// The most calls in any second, whenever it begins.
+fn most_in_a_second(arrivals: &[u128]) -> usize {
+    let from =
+        |(first, at): (usize, &u128)| arrivals[first..].iter().take_while(|it| **it < at + 1_000).count();
+    arrivals.iter().enumerate().map(from).max().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_workers_share_fifty_calls_a_second() {
+    let (_engine, table) = Embedded::in_memory().await.unwrap();
+    let store = table.connection("corp");
+    let workplace = Simulator::start(Options::default()).await.unwrap();
+    workplace.set_latency(Duration::from_millis(20));
+    let seconds = 20;
+    let mut workers = work(&workplace, &store, Instant::now() + Duration::from_secs(seconds));
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let seen = arrivals(&workplace);
+    while let Some(done) = workers.join_next().await {
+        done.unwrap();
+    }
+    let (rate, most) = (seen.len() as f64 / seconds as f64, most_in_a_second(&seen));
+    println!("{} calls in {seconds} s: {rate:.1} a second, at most {most} in one", seen.len());
+    assert!((45.0..=55.0).contains(&rate), "{rate} a second");
+    assert!(most <= 60, "{most} in a second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_complaint_slows_all_workers_down_within_a_second() {
+    let (_engine, table) = Embedded::in_memory().await.unwrap();
+    let store = table.connection("corp");
+    let workplace = Simulator::start(Options::default()).await.unwrap();
+    let mut workers = work(&workplace, &store, Instant::now() + Duration::from_secs(5));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    workplace.inject(Fault::once(Effect::TooManyRequests { retry_after: None }));
+    while let Some(done) = workers.join_next().await {
+        done.unwrap();
+    }
+    let requests = workplace.requests();
+    let complaint = requests.iter().find(|request| request.status == 429).unwrap().at.as_millis();
+    let seen = arrivals(&workplace);
+    let within = |from: u128, to: u128| seen.iter().filter(|at| (from..to).contains(*at)).count();
+    let before = within(complaint - 1_000, complaint);
+    let after = within(complaint + 1_000, complaint + 2_000);
+    println!("{before} calls in the second before the complaint, {after} in the second after the next");
+    assert!((40..=60).contains(&before), "{before}");
+    // Half of it, and what has grown again by then.
+    assert!((15..=33).contains(&after), "{after}");
+}

@@ -1,0 +1,74 @@
+//! Managers: chains, circles and changes, in the order that is the worst.
+
+use end_to_end::{Person, people};
+use provision::{Repair, sweep};
+use serde_json::Value;
+
+use crate::site::{ENTERPRISE, group_dn};
+use crate::workshop::{Workshop, directory_of};
+
+/// So many people, each with the next as manager.
+fn chain(count: usize) -> Vec<Person> {
+    let mut people = people::generate(count, 11);
+    let managers: Vec<String> = people.iter().map(Person::dn).collect();
+    for (position, person) in people.iter_mut().enumerate() {
+        person.employee_type = "active".to_owned();
+        person.manager = managers.get(position + 1).cloned();
+    }
+    people
+}
+
+fn manager(workshop: &Workshop, person: &Person) -> Value {
+    workshop.workplace.account(&person.mail).unwrap()[ENTERPRISE]["manager"]["managerId"].clone()
+}
+
+fn id(workshop: &Workshop, person: &Person) -> Value {
+    workshop.workplace.account(&person.mail).unwrap()["id"].clone()
+}
+
+#[tokio::test]
+async fn a_chain_of_ten_is_complete_after_one_scan() {
+    let people = chain(10);
+    let directory = directory_of(&people).await;
+    let workshop = Workshop::new(&directory, "").await;
+    workshop.scan().await;
+    workshop.drive().await;
+    for pair in people.windows(2) {
+        assert_eq!(manager(&workshop, &pair[0]), id(&workshop, &pair[1]), "{}", pair[0].mail);
+    }
+    assert_eq!(manager(&workshop, &people[9]), Value::Null);
+    // Nobody costs more than a look-up, a creation, and a reading and a change when the manager came later.
+    assert!(workshop.workplace.request_count() <= 4 * people.len(), "{}", workshop.workplace.request_count());
+}
+
+#[tokio::test]
+async fn a_circle_closes_and_a_manager_comes_and_goes() {
+    let mut people = chain(3);
+    people[2].manager = Some(people[0].dn());
+    let directory = directory_of(&people).await;
+    let workshop = Workshop::new(&directory, "").await;
+    workshop.scan().await;
+    workshop.drive().await;
+    for (person, boss) in [(0, 1), (1, 2), (2, 0)] {
+        assert_eq!(manager(&workshop, &people[person]), id(&workshop, &people[boss]));
+    }
+
+    // Somebody else deletes the manager's account, and the manager gets a new one. A sweep tells whoever refers to it.
+    let before = id(&workshop, &people[1]);
+    workshop.workplace.remove(&people[1].mail);
+    directory.set(&people[1].dn(), "title", &["Again"]).unwrap();
+    workshop.scan().await;
+    workshop.drive().await;
+    assert_ne!(id(&workshop, &people[1]), before);
+    let swept = sweep(&workshop.store, &workshop.target, Repair::Due, |_, _| {}).await.unwrap();
+    assert_eq!((swept.changed, swept.due), (1, 1));
+    workshop.drive().await;
+    assert_eq!(manager(&workshop, &people[0]), id(&workshop, &people[1]), "it is sent again");
+
+    // The manager leaves: nobody refers to them any more.
+    directory.remove_member(&group_dn(), &people[1].dn()).unwrap();
+    directory.set(&people[0].dn(), "manager", &[]).unwrap();
+    workshop.scan().await;
+    workshop.drive().await;
+    assert_eq!(manager(&workshop, &people[0]), Value::Null);
+}
