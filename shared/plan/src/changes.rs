@@ -81,6 +81,11 @@ impl<'a> ScanPlanner<'a> {
         seen_known || self.newcomers.contains(hash)
     }
 
+    /// How many were there at the last scan.
+    pub fn known(&self) -> usize {
+        self.known.len()
+    }
+
     /// Who was there at the last scan and is not any more. Only a complete read can tell.
     pub fn departed(&self, _proof: &CompleteRead) -> Vec<AnchorHash> {
         let pairs = self.known.iter().zip(&self.seen);

@@ -1,6 +1,6 @@
 //! The connection's item: one scan at a time, each with a version of its own.
 
-use model::{UnixSeconds, Version};
+use model::{SafetyMemory, UnixSeconds, Version};
 
 use crate::Store;
 use crate::errors::StoreError;
@@ -11,6 +11,7 @@ const OWNER: &str = "lease_owner";
 const UNTIL: &str = "lease_until";
 const VERSION: &str = "version";
 const LAST_SCAN: &str = "last_scan";
+const MEMORY: &str = "memory";
 
 /// The right to scan a connection, and the version under which this scan writes.
 #[derive(Debug)]
@@ -71,6 +72,8 @@ pub struct ConnectionState {
     pub version: Version,
     /// What the latest complete scan left behind for the next.
     pub last_scan: Option<serde_json::Value>,
+    /// What the safety checks remember.
+    pub memory: SafetyMemory,
     /// The scan in progress, or one that was killed.
     pub lease: Option<LeaseHolder>,
 }
@@ -151,6 +154,15 @@ impl Store {
         }
     }
 
+    /// Writes down what the safety checks are to remember. `false` says that another scan has begun, and that nothing was
+    /// written.
+    pub async fn remember(&self, lease: &ScanLease, memory: &SafetyMemory) -> Result<bool, StoreError> {
+        let key = self.keys.state();
+        let memory = json(&key, memory)?;
+        let write = self.if_held(Write::update(key), lease).set(MEMORY, memory);
+        Ok(self.commit(&[write]).await? == Committed::Done)
+    }
+
     /// What is known about the connection as a whole.
     pub async fn fetch_connection(&self) -> Result<ConnectionState, StoreError> {
         let Some(item) = self.get(&self.keys.state()).await? else { return Ok(ConnectionState::default()) };
@@ -158,6 +170,7 @@ impl Store {
         Ok(ConnectionState {
             version: Version(read.number(VERSION)?.unwrap_or_default()),
             last_scan: read.json(LAST_SCAN)?,
+            memory: read.json(MEMORY)?.unwrap_or_default(),
             lease: holder(&item)?,
         })
     }

@@ -10,7 +10,7 @@
 //!
 //! | item | `PK` | `SK` | holds |
 //! | --- | --- | --- | --- |
-//! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind |
+//! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind, what the safety checks remember |
 //! | breaker | `<conn>` | `breaker` | why nobody is tried at the target, since when, and when the next may |
 //! | snapshot header | `<conn>#snapshot` | `header` | how the snapshot is cut into buckets, and who wrote it |
 //! | snapshot bucket | `<conn>#snapshot` | `<generation>#<bucket>` | sorted pairs of anchor hash and fingerprint, 32 bytes a user |
@@ -67,6 +67,7 @@
 //! Time is a parameter throughout, and nothing is read from the environment.
 
 mod accounts;
+mod again;
 mod applied;
 mod batch;
 mod breaker;
@@ -90,6 +91,7 @@ mod waiting;
 mod work;
 mod write;
 
+pub use again::Again;
 pub use accounts::{Claim, owned};
 pub use applied::{Finished, UserLease, UserOutcome};
 pub use breaker::{Breaker, BreakerReason};
