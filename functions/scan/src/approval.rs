@@ -107,7 +107,9 @@ async fn covered(
         let hashes: Vec<AnchorHash> = candidates.iter().map(|candidate| candidate.anchor.hash()).collect();
         let records = context.store.fetch_records(&hashes).await?;
         let meant = candidates.iter().filter(|candidate| {
-            records.get(&candidate.anchor.hash()).is_some_and(|record| is_covered(record, candidate, approval))
+            records
+                .get(&candidate.anchor.hash())
+                .is_some_and(|record| is_covered(record, candidate, approval))
         });
         users.extend(meant.map(|candidate| candidate.anchor.hash()));
     }

@@ -4,7 +4,8 @@
 //! person has said so. Creations and updates are judged apart, so that somebody new does not wait for a mapping that
 //! would rewrite everybody. Removals have a check of their own.
 
-use model::{ChangeApproval, Fingerprint, HeldChange, SafetyMemory, UnixSeconds};
+use model::{ChangeApproval, Fingerprint, HeldChange, SafetyMemory, Status, UnixSeconds, UserRecord};
+use plan::RecordPlan;
 
 use crate::PlannedUser;
 use crate::summary::Touch;
@@ -80,7 +81,7 @@ impl ChangeGate {
     /// Those of these users who may be written now.
     pub fn let_through(&mut self, users: Vec<PlannedUser>) -> Vec<PlannedUser> {
         let Some(watch) = &mut self.watch else { return users };
-        let go_on = users.into_iter().filter_map(|user| match user.touch() {
+        let go_on = users.into_iter().filter_map(|user| match user.touch().filter(|_| !is_return(&user)) {
             None => Some(user),
             Some(Touch::Update) => watch.updates.take(user),
             Some(Touch::Create) => watch.creates.take(user),
@@ -105,6 +106,19 @@ impl ChangeGate {
         let waits = is_complete && (held_updates > 0 || held_creates > 0);
         let held = waits.then(|| HeldChange::of(configuration, all_updates, all_creates));
         Judged { users, held, held_updates, held_creates }
+    }
+}
+
+/// Whether the user only comes back from where a removal was held, and the account is to be what it is. A filter that
+/// is mended must not have to wait.
+fn is_return(user: &PlannedUser) -> bool {
+    let Some(UserRecord { status: Status::Held { .. }, desired: known, .. }) = &user.record else {
+        return false;
+    };
+    match &user.plan {
+        RecordPlan::Mark(_) => true,
+        RecordPlan::Desire { desired, .. } => known.as_ref() == Some(desired),
+        RecordPlan::Nothing | RecordPlan::Remove(_) => false,
     }
 }
 
@@ -139,10 +153,7 @@ impl Lane {
 mod tests {
     use super::*;
     use crate::planning::InSnapshot;
-    use model::{
-        AccountId, Anchor, Desired, DesiredUser, Link, Status, UserName, UserRecord, Version,
-    };
-    use plan::RecordPlan;
+    use model::{AccountId, Anchor, Departure, Desired, DesiredUser, HoldReason, Link, UserName, Version};
 
     const NOW: UnixSeconds = UnixSeconds(1_000);
     const OLD: Fingerprint = Fingerprint([1; 16]);
@@ -231,5 +242,23 @@ mod tests {
         assert!(gate.let_through(users(2, 1)).is_empty());
         let Judged { users, held, held_updates, held_creates } = gate.finish(false);
         assert_eq!((users.len(), held, held_updates, held_creates), (1, None, 2, 0));
+    }
+
+    #[test]
+    fn whoever_only_comes_back_from_being_held_does_not_wait() {
+        let status = Status::Held { departure: Departure::LeftScope, reason: HoldReason::OverLimit };
+        let mut back = users(9, 0);
+        for user in &mut back {
+            let RecordPlan::Desire { desired, .. } = &user.plan else { unreachable!() };
+            let record = user.record.as_mut().unwrap();
+            (record.status, record.desired) = (status.clone(), Some(desired.clone()));
+        }
+        back[0].plan = RecordPlan::Mark(Status::Pending);
+        let mut gate = ChangeGate::new(NEW, 3, &memory(Some(OLD)), false, NOW);
+        assert_eq!(gate.let_through(back.clone()).len(), 9);
+        // Changed as well, they are like everybody else.
+        back.iter_mut().for_each(|user| user.record.as_mut().unwrap().desired = None);
+        assert_eq!(gate.let_through(back).len(), 1);
+        assert!(gate.finish(true).held.is_some());
     }
 }

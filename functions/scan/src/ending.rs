@@ -8,8 +8,8 @@ use model::{
     Version, WithheldBy,
 };
 use plan::{
-    Deprovision, RecordPlan, RemovalCandidate, Removals, Resemblance, judge_removals, plan_departure, plan_held,
-    status_for,
+    Deprovision, RecordPlan, RemovalCandidate, Removals, Resemblance, judge_removals, plan_departure,
+    plan_held, status_for,
 };
 
 use crate::approval::circumstances;
@@ -122,7 +122,8 @@ async fn plan_with_proof(
     candidates.retain(|(candidate, _)| !replaced.contains(&candidate.anchor.hash()));
 
     // Whoever is not among those who left was seen.
-    let is_strange = departed.len() == seen.planner.known() && departed.len() >= STRANGE_FROM && seen.summary.read > 0;
+    let is_strange =
+        departed.len() == seen.planner.known() && departed.len() >= STRANGE_FROM && seen.summary.read > 0;
     let resemblance = if is_strange { Resemblance::Stranger } else { Resemblance::Same };
     let limits = &context.connection.safety;
     let deprovision = if context.connection.options.deprovision { Deprovision::On } else { Deprovision::Off };

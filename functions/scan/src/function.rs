@@ -19,8 +19,7 @@ use crate::{
 };
 
 /// What an event looks like.
-const SHAPE: &str =
-    r#"{"connection": "corp", "mode": "auto|full|incremental", "dry_run": false, "user": null, "approve": null}"#;
+const SHAPE: &str = r#"{"connection": "corp", "mode": "auto|full|incremental", "dry_run": false, "user": null, "approve": null}"#;
 
 /// After so many invocations, one scan has run for half a day or more, and something is wrong.
 const MOST_CONTINUATIONS: u32 = 50;
@@ -158,17 +157,22 @@ impl ScanFunction {
             stop_at: Some(stop_at(invocation.deadline)),
             clock: now,
         };
-        let approved = match event.approve.as_deref().map(|hash| (hash, event.dry_run || event.user.is_some())) {
-            None => None,
-            Some((_, true)) => return Err(ScanFailure::NotApproved("an approval goes with a scan of everybody")),
-            Some((hash, false)) => match approve(&context, hash).await? {
-                Approval::Nothing { .. } => {
-                    return Err(ScanFailure::NotApproved("nothing of that hash waits, or not any more"));
+        let approved =
+            match event.approve.as_deref().map(|hash| (hash, event.dry_run || event.user.is_some())) {
+                None => None,
+                Some((_, true)) => {
+                    return Err(ScanFailure::NotApproved("an approval goes with a scan of everybody"));
                 }
-                Approval::Removals(approval) => Some(format!("{} removals were approved", approval.set.count)),
-                Approval::Change(_) => Some("the changed configuration was approved".to_owned()),
-            },
-        };
+                Some((hash, false)) => match approve(&context, hash).await? {
+                    Approval::Nothing { .. } => {
+                        return Err(ScanFailure::NotApproved("nothing of that hash waits, or not any more"));
+                    }
+                    Approval::Removals(approval) => {
+                        Some(format!("{} removals were approved", approval.set.count))
+                    }
+                    Approval::Change(_) => Some("the changed configuration was approved".to_owned()),
+                },
+            };
         let mut directory = connection.directory.open(&self.deployed.secrets).await?;
         if let Some(user) = &event.user {
             let found = match event.dry_run {
@@ -216,7 +220,8 @@ impl ScanFunction {
     }
 
     async fn measure(&self, connection: &Connection, summary: &ScanSummary, duration_ms: u64) {
-        let ScanSummary { read, changed, held, held_changes, withheld, conflicts, failed, complete, .. } = summary;
+        let ScanSummary { read, changed, held, held_changes, withheld, conflicts, failed, complete, .. } =
+            summary;
         let name = &connection.name;
         count(name, Count::Scanned, *read);
         count(name, Count::Changed, *changed);

@@ -26,6 +26,6 @@ pub use mapping::Mapping;
 pub use observe::{Observation, Rules, observe};
 pub use records::{RecordPlan, plan_change, plan_departure, plan_held, status_for};
 pub use removals::{
-    Approved, Circumstances, Deprovision, ReleasedRemoval, RemovalCandidate, Removals, Resemblance, SafetyLimits,
-    judge_removals,
+    Approved, Circumstances, Deprovision, ReleasedRemoval, RemovalCandidate, Removals, Resemblance,
+    SafetyLimits, judge_removals,
 };

@@ -206,11 +206,8 @@ mod tests {
     #[test]
     fn counting_may_stop_where_more_accounts_change_nothing() {
         for percent in [0, 1, 5, 100] {
-            let limits = SafetyLimits {
-                max_removals: 1_000,
-                max_removal_percent: percent,
-                ..SafetyLimits::default()
-            };
+            let limits =
+                SafetyLimits { max_removals: 1_000, max_removal_percent: percent, ..SafetyLimits::default() };
             for removals in 0..50 {
                 let enough = limits.accounts_to_count(removals);
                 for more in [0, 1, 10_000] {
@@ -226,8 +223,8 @@ mod tests {
     fn a_day_has_limits_of_its_own() {
         let limits = SafetyLimits::default();
         for (removals, today, accounts, exceeded) in [
-            (1, 4, 10, false),  // a small team loses five one by one
-            (1, 5, 10, true),   // and not a sixth
+            (1, 4, 10, false), // a small team loses five one by one
+            (1, 5, 10, true),  // and not a sixth
             (5, 45, 970, false),
             (6, 45, 970, true), // each scan within its limits
             (2, 8, 90, true),   // a tenth of 98

@@ -65,9 +65,7 @@ impl Store {
         let part = match before {
             None => Part::Prefix(EVENT_PREFIX.to_owned()),
             // Whatever comes at that moment sorts after its bare number.
-            Some(at) => {
-                Part::Between(EVENT_PREFIX.to_owned(), format!("{EVENT_PREFIX}{:012}", at.0.max(0)))
-            }
+            Some(at) => Part::Between(EVENT_PREFIX.to_owned(), format!("{EVENT_PREFIX}{:012}", at.0.max(0))),
         };
         let query = self.range(From::Items, &self.keys.record(&hash).pk, &part).scan_index_forward(false);
         let items = self.items(query, limit).await?;

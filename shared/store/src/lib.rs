@@ -91,8 +91,8 @@ mod waiting;
 mod work;
 mod write;
 
-pub use again::Again;
 pub use accounts::{Claim, owned};
+pub use again::Again;
 pub use applied::{Finished, UserLease, UserOutcome};
 pub use breaker::{Breaker, BreakerReason};
 pub use desired::{DesiredWrite, Written};

@@ -71,7 +71,11 @@ pub async fn run(session: &Session, hash: &str, json: bool, out: &mut (impl Writ
         true => writeln!(out, "{}", json!({ "approved": what, "until": until.0 }))?,
         false => {
             let until = moment(until);
-            writeln!(out, "{} {what}; the next scan until {until} lets it through", paint(GOOD, "Approved:"))?;
+            writeln!(
+                out,
+                "{} {what}; the next scan until {until} lets it through",
+                paint(GOOD, "Approved:")
+            )?;
         }
     }
     Ok(Exit::Done)

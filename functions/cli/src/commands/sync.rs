@@ -128,7 +128,10 @@ async fn summarise(
         withheld: count(&["withheld"]),
         held: count(&["held"]),
         held_changes: scanned.held_changes,
-        approvable: HeldPart::removals(&memory, now).into_iter().chain(HeldPart::change(&memory, now)).collect(),
+        approvable: HeldPart::removals(&memory, now)
+            .into_iter()
+            .chain(HeldPart::change(&memory, now))
+            .collect(),
         failed: count(&["retrying", "parked", "unmappable"]),
         pending: count(&["pending"]),
         complete: scanned.complete,

@@ -17,7 +17,9 @@ use model::{
     AccountId, Anchor, Applied, CompleteRead, Departure, Desired, DesiredUser, DnKey, Fingerprint, Managed,
     ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
 };
-use plan::{Circumstances, Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafetyLimits, judge_removals};
+use plan::{
+    Circumstances, Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafetyLimits, judge_removals,
+};
 use store::{DesiredWrite, ScanLease, Store, Table, UserLease, UserOutcome, Written};
 
 pub use place::Place;
