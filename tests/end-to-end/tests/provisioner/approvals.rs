@@ -23,6 +23,7 @@ fn expect_nobody_removed(world: &World<Slapd>) {
 }
 
 /// The last lines that a person would see, for the record.
+#[expect(clippy::print_stdout, reason = "a test's own output, shown with --nocapture")]
 fn show(title: &str, finished: &Finished) {
     let lines: Vec<&str> = finished.stdout.lines().collect();
     println!("--- {title}");
