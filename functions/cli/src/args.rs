@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps the accounts of Workplace, or another SCIM target, in step with an LDAP directory.
 #[derive(Debug, Parser)]
@@ -54,14 +54,58 @@ pub enum Command {
         /// Where things are.
         #[command(flatten)]
         place: Place,
+        /// List only users who stand there: pending, retrying, parked, conflict, held, withheld or unmappable.
+        #[arg(long, value_name = "STATUS", value_parser = LISTED)]
+        only: Option<String>,
+        /// How many are listed of each kind.
+        #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        /// Go on where the last page ended.
+        #[arg(long, value_name = "KEY", requires = "only")]
+        after: Option<String>,
     },
-    /// Show what was done for one user.
+    /// Show where one user stands, and what was done.
     History {
         /// Where things are.
         #[command(flatten)]
         place: Place,
         /// The user name, anchor or DN.
         user: String,
+        /// How many events are shown.
+        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        /// Only what was done before this moment, in seconds since 1970.
+        #[arg(long, value_name = "SECONDS")]
+        before: Option<i64>,
+    },
+    /// Let held removals, or a held change of the configuration, through; without a hash, show what waits.
+    Approve {
+        /// Where things are.
+        #[command(flatten)]
+        place: Place,
+        /// What `status` shows for that which waits. Whoever is held later is not meant by it.
+        hash: Option<String>,
+    },
+    /// Try users again now who failed.
+    Retry {
+        /// Where things are.
+        #[command(flatten)]
+        place: Place,
+        /// The user name, anchor or DN.
+        #[arg(required_unless_present = "failed")]
+        user: Option<String>,
+        /// Everybody who was refused, or waits for another try.
+        #[arg(long, conflicts_with = "user")]
+        failed: bool,
+    },
+    /// Show the breaker, which is open while the target serves nobody; or close it.
+    Breaker {
+        /// Where things are.
+        #[command(flatten)]
+        place: Place,
+        /// What to do with it.
+        #[arg(value_enum, default_value_t = BreakerAction::Show)]
+        action: BreakerAction,
     },
     /// Show everything that is known about one user, and what would be done.
     Explain {
@@ -84,6 +128,18 @@ pub enum Command {
     Schema,
 }
 
+/// The statuses that are listed.
+const LISTED: [&str; 7] = ["pending", "retrying", "parked", "conflict", "held", "withheld", "unmappable"];
+
+/// What to do with the breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BreakerAction {
+    /// Show it.
+    Show,
+    /// Close it, so that users are tried at once. Should the target still fail, it opens again.
+    Reset,
+}
+
 /// Where things are.
 #[derive(Debug, Args)]
 pub struct Place {
@@ -91,7 +147,7 @@ pub struct Place {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
     /// Where the connection's state is: a file (by default beside the configuration, ending in .state), or
-    /// dynamodb:TABLE for the deployed state, which is only read.
+    /// dynamodb:TABLE for the deployed state, which `plan` and `sync` never write.
     #[arg(long, value_name = "PATH|dynamodb:TABLE")]
     pub state: Option<StatePlace>,
     /// Answer in JSON.

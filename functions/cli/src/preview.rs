@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 use anyhow::Result;
 use futures::{StreamExt, stream};
 use model::{Anchor, AnchorHash, Desired, Status, UserRecord};
-use plan::{RecordPlan, Removals};
+use plan::{RecordPlan, ReleasedRemoval, RemovalCandidate, Removals};
 use scan::{HandOver, Mode, PlannedUser, Planning, Reading, Seen, plan_ending};
 use target::Target;
 
 use crate::commands::plan::PlanSummary;
-use crate::report::{Item, Shown};
+use crate::report::{HeldPart, Item, Shown};
 use crate::session::Session;
 
 /// Where a plan goes, item by item.
@@ -39,13 +39,18 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
     let (actions, conflicts) = Default::default();
     let mut preview = Preview { session, shown, sink, target: &target, actions, conflicts, unchanged: 0 };
 
+    let memory = session.store.fetch_connection().await?.memory;
+    let mut gate = scan::gate(&context, &memory, &snapshot);
     let mut planning = Planning::new(&context, &snapshot, reading);
     while let Some(users) = planning.next().await? {
+        gate.let_through(users.clone());
         preview.sink.read(planning.summary().read);
         preview.users(users).await?;
     }
     let (mut seen, verdict) = planning.finish().await;
     let ending = plan_ending(&context, &mut directory, &mut seen, verdict).await?;
+    gate.let_through(ending.users.clone());
+    let change = gate.finish(seen.summary.complete).held;
     preview.hand_overs(ending.hand_overs).await?;
     preview.users(ending.users).await?;
     preview.removals(ending.removals).await?;
@@ -59,6 +64,7 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
         actions,
         complete: summary.complete,
         incomplete: summary.incomplete,
+        change: change.map(|change| HeldPart::of_change(&change)),
         unidentified: summary.nameless,
     })
 }
@@ -162,31 +168,40 @@ impl<S: PlanSink> Preview<'_, S> {
 
     async fn removals(&mut self, removals: Removals) -> Result<()> {
         match removals {
-            Removals::Held(candidates) => candidates.iter().try_for_each(|candidate| {
-                let why = format!("{}; more removals than the safety limits allow", candidate.departure);
-                self.say(self.shown.item(&candidate.anchor, candidate.user_name.as_ref(), "held", why))
-            }),
+            Removals::Held(candidates) => self.held(&candidates),
             Removals::Withheld(candidates) => candidates.iter().try_for_each(|candidate| {
                 let why = format!("{}; options.deprovision is off", candidate.departure);
                 self.say(self.shown.item(&candidate.anchor, candidate.user_name.as_ref(), "withheld", why))
             }),
-            Removals::Released(released) => {
-                for released in released.chunks(100) {
-                    let hashes: Vec<AnchorHash> =
-                        released.iter().map(|r| r.candidate().anchor.hash()).collect();
-                    let mut records = self.session.store.fetch_records(&hashes).await?;
-                    let looks = released.iter().map(plan::ReleasedRemoval::candidate).map(|candidate| Look {
-                        anchor: candidate.anchor.clone(),
-                        record: records.remove(&candidate.anchor.hash()),
-                        desired: candidate.desired.clone(),
-                        released: true,
-                    });
-                    let looks = looks.collect();
-                    self.look_at(looks).await?;
-                }
-                Ok(())
+            Removals::Approved { released, held } => {
+                self.released(&released).await?;
+                self.held(&held)
             }
+            Removals::Released(released) => self.released(&released).await,
         }
+    }
+
+    fn held(&mut self, candidates: &[RemovalCandidate]) -> Result<()> {
+        candidates.iter().try_for_each(|candidate| {
+            let why = format!("{}; more removals than the safety limits allow", candidate.departure);
+            self.say(self.shown.item(&candidate.anchor, candidate.user_name.as_ref(), "held", why))
+        })
+    }
+
+    async fn released(&mut self, released: &[ReleasedRemoval]) -> Result<()> {
+        for released in released.chunks(100) {
+            let hashes: Vec<AnchorHash> = released.iter().map(|r| r.candidate().anchor.hash()).collect();
+            let mut records = self.session.store.fetch_records(&hashes).await?;
+            let looks = released.iter().map(ReleasedRemoval::candidate).map(|candidate| Look {
+                anchor: candidate.anchor.clone(),
+                record: records.remove(&candidate.anchor.hash()),
+                desired: candidate.desired.clone(),
+                released: true,
+            });
+            let looks = looks.collect();
+            self.look_at(looks).await?;
+        }
+        Ok(())
     }
 
     /// Looks at accounts, several at a time, and shows what would be done in the order of the users.

@@ -11,7 +11,7 @@ use target::Target;
 use crate::args::{Place, StatePlace};
 use crate::exit::Usage;
 
-/// The owner of every lease that the terminal takes. The state file's lock lets one terminal in at a time, so a
+/// The owner of every lease that the terminal takes in a state file. The file's lock lets one terminal in at a time, so a
 /// lease of this name was left by one that died, and may be taken over.
 const OWNER: &str = "terminal";
 
@@ -54,6 +54,7 @@ pub struct Session {
     /// The state.
     pub store: Store,
     health: Health,
+    owner: String,
     /// What keeps a state file open; the deployed state needs nothing of that kind.
     _engine: Option<Embedded>,
 }
@@ -67,7 +68,7 @@ impl Session {
                 Ok(Self::with_table(ends, Some(engine), &table))
             }
             StatePlace::DynamoDb(table) => Err(Usage(format!(
-                "the state in the table {table} belongs to the deployed functions, and the terminal only reads it; \
+                "the state in the table {table} belongs to the deployed functions, and the terminal does not synchronise it; \
 to synchronise now, invoke the scan function"
             ))
             .into()),
@@ -88,9 +89,25 @@ to synchronise now, invoke the scan function"
         }
     }
 
+    /// Opens the state to change something in it by hand: a file that is there, or the deployed state. Nothing is
+    /// synchronised by that.
+    pub async fn open_to_act(ends: Ends, state: &StatePlace) -> Result<Self> {
+        match state {
+            StatePlace::File(file) if !file.exists() => {
+                let text = format!("there is no state in {}; run sync first", file.display());
+                Err(Usage(text).into())
+            }
+            state => Self::open_to_read(ends, state).await,
+        }
+    }
+
     fn with_table(ends: Ends, engine: Option<Embedded>, table: &Table) -> Self {
         let store = ends.connection.store(table);
-        Self { ends, store, health: Health::default(), _engine: engine }
+        let owner = match engine {
+            Some(_) => OWNER.to_owned(),
+            None => format!("{OWNER} {} at {}", std::process::id(), runtime::now().0),
+        };
+        Self { ends, store, health: Health::default(), owner, _engine: engine }
     }
 
     /// The configuration.
@@ -104,13 +121,19 @@ to synchronise now, invoke the scan function"
         Ok(paced(target, &self.store, self.connection().target.calls_per_second, runtime::now_micros))
     }
 
+    /// The name under which this terminal holds leases. In a table that others write too, no two are alike: a lease of
+    /// one's own may be taken over.
+    fn owner(&self) -> &str {
+        &self.owner
+    }
+
     /// What a scan works with.
     pub fn scan_context(&self) -> ScanContext<'_> {
         ScanContext {
             connection: self.connection(),
             store: &self.store,
             queue: None,
-            owner: OWNER,
+            owner: self.owner(),
             stop_at: None,
             clock: runtime::now,
         }

@@ -1,9 +1,12 @@
 //! A scan: one that writes the plan down, and one that only counts what is in it.
 
 use directory::Directory;
-use store::ScanLease;
+use model::{HeldChange, Released, SafetyMemory, Version};
+use store::{ScanLease, Snapshot};
 
-use crate::ending::plan_ending;
+use crate::approval::forget_old;
+use crate::change::{ChangeGate, Judged};
+use crate::ending::{Ending, plan_ending};
 use crate::planning::Planning;
 use crate::reading::{Bookmark, Mode, Reading};
 use crate::redrive::redrive;
@@ -37,18 +40,57 @@ pub async fn preview(
     directory: &mut Directory,
     mode: Mode,
 ) -> Result<ScanSummary, ScanError> {
+    let memory = context.store.fetch_connection().await?.memory;
     let (snapshot, reading) = Reading::begin(context, directory, mode).await?;
+    let mut gate = gate(context, &memory, &snapshot);
     let mut planning = Planning::new(context, &snapshot, reading);
-    while planning.next().await?.is_some() {
+    while let Some(users) = planning.next().await? {
+        gate.let_through(users);
         if context.is_out_of_time() {
             return Ok(planning.summary().clone().out_of_time());
         }
     }
     let (mut seen, verdict) = planning.finish().await;
-    plan_ending(context, directory, &mut seen, verdict).await?;
+    let ending = plan_ending(context, directory, &mut seen, verdict).await?;
+    gate.let_through(ending.users);
+    let Judged { held_updates, held_creates, .. } = gate.finish(seen.summary.complete);
     let mut summary = seen.summary;
+    summary.hold_changes(held_updates, held_creates);
     summary.take_statuses(&context.store.count_by_status().await?);
     Ok(summary)
+}
+
+/// The gate for a scan of this connection.
+pub fn gate(context: &ScanContext<'_>, memory: &SafetyMemory, snapshot: &Snapshot) -> ChangeGate {
+    let connection = context.connection;
+    let most = connection.safety.max_changes;
+    ChangeGate::new(connection.version(), most, memory, snapshot.is_empty(), (context.clock)())
+}
+
+/// What the safety checks are to remember of this scan. One that did not see everybody knows nothing new of those who
+/// wait.
+fn memory_after(
+    context: &ScanContext<'_>,
+    before: &SafetyMemory,
+    summary: &ScanSummary,
+    ending: &Ending,
+    (change, version): (Option<HeldChange>, Version),
+) -> SafetyMemory {
+    let now = (context.clock)();
+    let mut memory = forget_old(before.clone(), now);
+    if !summary.complete {
+        return memory;
+    }
+    memory.held = ending.held(version);
+    if ending.released() > 0 {
+        memory.released.push(Released { at: now, count: ending.released() });
+    }
+    if change.is_none() {
+        memory.configuration = Some(context.connection.version());
+        memory.change_approval = None;
+    }
+    memory.change = change;
+    memory
 }
 
 async fn scan_under(
@@ -60,16 +102,18 @@ async fn scan_under(
 ) -> Result<(ScanSummary, Option<Bookmark>), ScanError> {
     let store = context.store;
     let version = lease.version();
+    let before = store.fetch_connection().await?.memory;
     let (snapshot, reading) = Reading::begin(context, directory, mode).await?;
+    let mut gate = gate(context, &before, &snapshot);
     let mut writer = Writer::new(context, lease, snapshot.clone());
     let mut planning = Planning::new(context, &snapshot, reading);
     while let Some(users) = planning.next().await? {
         if !users.is_empty()
             && let Some(bookmark) = planning.before_writing().await
         {
-            writer.remember(&bookmark).await?;
+            writer.mark_page(&bookmark).await?;
         }
-        writer.write_users(users).await?;
+        writer.write_users(gate.let_through(users)).await?;
         progress(planning.summary().read);
         if context.is_out_of_time() {
             let mut summary = planning.summary().clone().out_of_time();
@@ -80,11 +124,21 @@ async fn scan_under(
         }
     }
     let (mut seen, verdict) = planning.finish().await;
-    let ending = plan_ending(context, directory, &mut seen, verdict).await?;
+    let mut ending = plan_ending(context, directory, &mut seen, verdict).await?;
+    ending.users = gate.let_through(ending.users);
+    let Judged { users, held, held_updates, held_creates } = gate.finish(seen.summary.complete);
+    seen.summary.hold_changes(held_updates, held_creates);
     if let Some(doubt) = &seen.summary.incomplete {
         tracing::warn!("the directory was not read completely: {doubt}; nobody is removed");
     }
     let (mut summary, bookmark) = (seen.summary, seen.bookmark);
+    // While a configuration waits for a person, everybody is looked at each time.
+    let bookmark = bookmark.filter(|_| held.is_none());
+    let after = memory_after(context, &before, &summary, &ending, (held, version));
+    if after != before {
+        writer.remember(&after).await?;
+    }
+    writer.write_users(users).await?;
     writer.write_ending(ending).await?;
     (summary.version, summary.changed, summary.unsent) = (version.0, writer.changed(), writer.unsent());
     writer.save().await?;

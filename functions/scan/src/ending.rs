@@ -4,16 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use directory::Directory;
 use model::{
-    Anchor, AnchorHash, CompleteRead, Departure, Desired, Incomplete, Status, UserName, UserRecord,
-    WithheldBy,
+    Anchor, AnchorHash, CompleteRead, Departure, Desired, HeldSet, Incomplete, Status, UserName, UserRecord,
+    Version, WithheldBy,
 };
 use plan::{
-    Deprovision, RecordPlan, RemovalCandidate, Removals, judge_removals, plan_departure, plan_held,
-    status_for,
+    Deprovision, RecordPlan, RemovalCandidate, Removals, Resemblance, judge_removals, plan_departure,
+    plan_held, status_for,
 };
 
+use crate::approval::circumstances;
 use crate::planning::{InSnapshot, PlannedUser, Seen};
-use crate::{ScanContext, ScanError};
+use crate::{Mode, ScanContext, ScanError};
+
+/// From so many known users on, a read that shows none of them, but others, is of another directory.
+const STRANGE_FROM: usize = 3;
 
 /// An entry that takes the place of another one with the same user name.
 #[derive(Clone, Debug)]
@@ -41,6 +45,26 @@ pub struct Ending {
     pub(crate) after_removal: HashMap<AnchorHash, InSnapshot>,
     /// Users who are in the snapshot and of whom nothing is known.
     pub(crate) forgotten: Vec<AnchorHash>,
+}
+
+impl Ending {
+    /// How many removals go.
+    pub(crate) fn released(&self) -> u64 {
+        match &self.removals {
+            Removals::Released(released) | Removals::Approved { released, .. } => released.len() as u64,
+            Removals::Held(_) | Removals::Withheld(_) => 0,
+        }
+    }
+
+    /// The removals that wait for a person after the scan of this version.
+    pub(crate) fn held(&self, version: Version) -> Option<HeldSet> {
+        let held = match &self.removals {
+            Removals::Held(held) | Removals::Approved { held, .. } => held.as_slice(),
+            Removals::Released(_) | Removals::Withheld(_) => &[],
+        };
+        let held = held.iter().map(|candidate| (candidate.anchor.hash(), candidate.departure));
+        HeldSet::of(held.collect(), version)
+    }
 }
 
 /// Plans the end of a scan. Nobody is removed, and nobody is taken to be gone, without the proof that the read was
@@ -100,20 +124,25 @@ async fn plan_with_proof(
         .collect();
     candidates.retain(|(candidate, _)| !replaced.contains(&candidate.anchor.hash()));
 
+    // Whoever is not among those who left was seen, if everybody was read.
+    let is_strange = seen.summary.mode == Mode::Full
+        && departed.len() == seen.planner.known()
+        && departed.len() >= STRANGE_FROM
+        && seen.summary.read > 0;
+    let resemblance = if is_strange { Resemblance::Stranger } else { Resemblance::Same };
     let limits = &context.connection.safety;
     let deprovision = if context.connection.options.deprovision { Deprovision::On } else { Deprovision::Off };
-    let to_count = limits.accounts_to_count(candidates.len() as u64);
-    let enabled = match candidates.len() as u64 {
-        0 => 0,
-        _ => context.store.count_enabled_accounts(to_count).await?,
-    };
     let after_removal = candidates.iter().map(|(candidate, then)| (candidate.anchor.hash(), *then)).collect();
     let candidates: Vec<RemovalCandidate> = candidates.into_iter().map(|(candidate, _)| candidate).collect();
-    let removals = judge_removals(candidates, proof, limits, enabled, deprovision);
+    let circumstances = circumstances(context, &candidates, resemblance).await?;
+    let removals = judge_removals(candidates, proof, limits, &circumstances, deprovision);
     users.iter().for_each(|user| seen.summary.count(user));
     match &removals {
         Removals::Released(released) => seen.summary.deprovisioned = released.len() as u64,
         Removals::Held(candidates) => seen.summary.held = candidates.len() as u64,
+        Removals::Approved { released, held } => {
+            (seen.summary.deprovisioned, seen.summary.held) = (released.len() as u64, held.len() as u64);
+        }
         Removals::Withheld(candidates) => seen.summary.withheld = candidates.len() as u64,
     }
     Ok(Ending { hand_overs, users, removals, after_removal, forgotten })

@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use crate::{Found, Mode, ScanContext, ScanError, ScanSummary, look_up, preview, scan, scan_user};
+use crate::{
+    Approval, Found, Mode, ScanContext, ScanError, ScanSummary, approve, look_up, preview, scan, scan_user,
+};
 
 /// What an event looks like.
-const SHAPE: &str =
-    r#"{"connection": "corp", "mode": "auto|full|incremental", "dry_run": false, "user": null}"#;
+const SHAPE: &str = r#"{"connection": "corp", "mode": "auto|full|incremental", "dry_run": false, "user": null, "approve": null}"#;
 
 /// After so many invocations, one scan has run for half a day or more, and something is wrong.
 const MOST_CONTINUATIONS: u32 = 50;
@@ -39,6 +40,8 @@ struct ScanEvent {
     dry_run: bool,
     /// One user alone.
     user: Option<String>,
+    /// The hash of what is held and may go: it is approved first, and this scan lets it through.
+    approve: Option<String>,
     /// How often this scan has run out of time already.
     #[serde(default)]
     continuation: u32,
@@ -105,7 +108,7 @@ impl ScanFunction {
                 (ScanSummary::default(), Some(busy.to_string()))
             }
             Err(failure) => {
-                if event.user.is_none() {
+                if event.user.is_none() && !matches!(failure, ScanFailure::NotApproved(_)) {
                     sample(&connection.name, Sample::IncompleteReads, 1);
                 }
                 return Err(failure.into());
@@ -138,6 +141,22 @@ impl ScanFunction {
             stop_at: Some(stop_at(invocation.deadline)),
             clock: now,
         };
+        let approved =
+            match event.approve.as_deref().map(|hash| (hash, event.dry_run || event.user.is_some())) {
+                None => None,
+                Some((_, true)) => {
+                    return Err(ScanFailure::NotApproved("an approval goes with a scan of everybody"));
+                }
+                Some((hash, false)) => match approve(&context, hash).await? {
+                    Approval::Nothing { .. } => {
+                        return Err(ScanFailure::NotApproved("nothing of that hash waits, or not any more"));
+                    }
+                    Approval::Removals(approval) => {
+                        Some(format!("{} removals were approved", approval.set.count))
+                    }
+                    Approval::Change(_) => Some("the changed configuration was approved".to_owned()),
+                },
+            };
         let mut directory = connection.directory.open(&self.deployed.secrets).await?;
         if let Some(user) = &event.user {
             let found = match event.dry_run {
@@ -151,7 +170,7 @@ impl ScanFunction {
         }
         let summary = scan(&context, &mut directory, event.mode, |_| ()).await?;
         if !summary.out_of_time {
-            return Ok((summary, None));
+            return Ok((summary, approved));
         }
         self.go_on(connection, event, invocation, &summary).await?;
         Ok((summary, Some("it goes on in another invocation".to_owned())))
@@ -185,14 +204,15 @@ impl ScanFunction {
     }
 
     async fn measure(&self, connection: &Connection, summary: &ScanSummary, duration_ms: u64) {
-        let ScanSummary { read, changed, held, withheld, conflicts, failed, complete, .. } = summary;
+        let ScanSummary { read, changed, held, held_changes, withheld, conflicts, failed, complete, .. } =
+            summary;
         let name = &connection.name;
         count(name, Count::Scanned, *read);
         count(name, Count::Changed, *changed);
         sample(name, Sample::ScanDuration, duration_ms);
         if !summary.out_of_time {
             sample(name, Sample::IncompleteReads, u64::from(!complete));
-            sample(name, Sample::Held, *held);
+            sample(name, Sample::Held, held.saturating_add(*held_changes));
             sample(name, Sample::Withheld, *withheld);
             sample(name, Sample::Conflicts, *conflicts);
             sample(name, Sample::UsersFailed, *failed);
@@ -255,6 +275,8 @@ fn one_user(found: &Found) -> (ScanSummary, Option<String>) {
 /// Why the function failed.
 #[derive(Debug, thiserror::Error)]
 enum ScanFailure {
+    #[error("nothing was approved and nothing was scanned: {0}")]
+    NotApproved(&'static str),
     #[error(transparent)]
     Scan(#[from] ScanError),
     #[error("can't use the directory: {0}")]
@@ -278,6 +300,7 @@ impl From<ScanFailure> for FunctionError {
             ScanFailure::Scan(ScanError::Store(_)) => "StateUnavailable",
             ScanFailure::Scan(ScanError::Queue(_)) => "QueueUnavailable",
             ScanFailure::Scan(ScanError::Busy { .. } | ScanError::LeaseLost) => "Overtaken",
+            ScanFailure::NotApproved(_) => "NotApproved",
             ScanFailure::TooSlow { .. } | ScanFailure::NotContinued { .. } => "OutOfTime",
         };
         Self::new(kind, &failure)

@@ -5,6 +5,8 @@
 //! connection's lease and applies the same plan to the store.
 
 mod apply;
+mod approval;
+mod change;
 mod ending;
 mod names;
 mod planning;
@@ -16,7 +18,9 @@ mod writer;
 
 pub mod function;
 
-pub use apply::{preview, scan};
+pub use apply::{gate, preview, scan};
+pub use approval::{Approval, approve};
+pub use change::{ChangeGate, Judged};
 pub use ending::{Ending, HandOver, plan_ending};
 pub use planning::{PlannedUser, Planning, Seen};
 pub use reading::{Mode, Reading};

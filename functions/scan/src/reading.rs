@@ -24,8 +24,8 @@ pub enum Mode {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Bookmark {
     cursor: Cursor,
-    /// By which rules entries were looked at. Under others everybody has to be looked at again.
-    rules: Fingerprint,
+    /// Under which configuration entries were looked at. Under another everybody has to be looked at again.
+    configuration: Fingerprint,
     /// When everybody was read.
     full_at: UnixSeconds,
 }
@@ -57,14 +57,14 @@ impl<'d> Reading<'d> {
         mode: Mode,
     ) -> Result<(Snapshot, Self), ScanError> {
         let now = (context.clock)();
-        let rules = context.connection.rules.version();
+        let configuration = context.connection.version();
         let last = context.store.fetch_connection().await?.cursor;
         let last: Option<Bookmark> = last.and_then(|last| serde_json::from_value(last).ok());
         let why_full = match &last {
             _ if mode == Mode::Full => "it was asked for".to_owned(),
             None => NOTHING_TO_GO_ON_FROM.to_owned(),
             Some(last) if !last.cursor.can_go_on() => NOTHING_TO_GO_ON_FROM.to_owned(),
-            Some(last) if last.rules != rules => "the configuration has changed".to_owned(),
+            Some(last) if last.configuration != configuration => "the configuration has changed".to_owned(),
             Some(last) if mode == Mode::Auto && last.is_old(context, now) => {
                 let hours = context.connection.directory.full_read_hours;
                 format!("the last time was {hours} hours ago or more")
@@ -98,8 +98,8 @@ impl<'d> Reading<'d> {
         let now = (context.clock)();
         let snapshot = context.store.fetch_snapshot().await?;
         let read = directory.read(last.map(|last| &last.cursor), now).await?;
-        let rules = context.connection.rules.version();
-        let bookmark = Bookmark { cursor: read.cursor(), rules, full_at: now };
+        let configuration = context.connection.version();
+        let bookmark = Bookmark { cursor: read.cursor(), configuration, full_at: now };
         let (kind, last) = (Kind::Everybody(Box::new(read)), last.cloned());
         Ok((snapshot, Self { kind, bookmark, last, full_because: Some(why), broken: None }))
     }
@@ -137,7 +137,10 @@ impl<'d> Reading<'d> {
         let bookmark = match &self.last {
             Some(last) if last.cursor == cursor => return None,
             Some(last) => Bookmark { cursor, ..last.clone() },
-            None => Bookmark { cursor, rules: self.bookmark.rules, full_at: UnixSeconds(0) },
+            None => {
+                let configuration = self.bookmark.configuration;
+                Bookmark { cursor, configuration, full_at: UnixSeconds(0) }
+            }
         };
         self.last = Some(bookmark.clone());
         Some(bookmark)

@@ -45,6 +45,8 @@ pub struct ScanSummary {
     pub handed_over: u64,
     /// Whose removal waits for a person.
     pub held: u64,
+    /// Whose creation or update waits for a person, because the configuration was changed and would touch too many.
+    pub held_changes: u64,
     /// Whose removal, creation or update an option stops.
     pub withheld: u64,
     /// Whom the target refused, or could not serve yet, or of whom the mapping can make nothing.
@@ -72,23 +74,46 @@ pub struct ScanSummary {
     pub out_of_time: bool,
 }
 
-impl ScanSummary {
-    /// Counts what is to be done for a user.
-    pub(crate) fn count(&mut self, user: &PlannedUser) {
-        let PlannedUser { record, plan, conflict, .. } = user;
+/// What is about to be done to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Touch {
+    Create,
+    Update,
+}
+
+impl PlannedUser {
+    /// What is about to be done to this user's account, removals and conflicts aside.
+    pub(crate) fn touch(&self) -> Option<Touch> {
+        let Self { record, plan, conflict, .. } = self;
         let known = record.as_ref().and_then(|record| record.desired.as_ref());
         let (desired, status) = match plan {
             RecordPlan::Desire { desired, status } => (Some(desired), status),
             RecordPlan::Mark(status) => (known, status),
-            RecordPlan::Nothing | RecordPlan::Remove(_) => return,
+            RecordPlan::Nothing | RecordPlan::Remove(_) => return None,
         };
         if conflict.is_some() || !status.is_due() || !matches!(desired, Some(Desired::Present(_))) {
-            return;
+            return None;
         }
-        match record.as_ref().is_some_and(|record| record.link.is_some()) {
-            true => self.updated += 1,
-            false => self.created += 1,
+        let has_account = record.as_ref().is_some_and(|record| record.link.is_some());
+        Some(if has_account { Touch::Update } else { Touch::Create })
+    }
+}
+
+impl ScanSummary {
+    /// Counts what is to be done for a user.
+    pub(crate) fn count(&mut self, user: &PlannedUser) {
+        match user.touch() {
+            None => {}
+            Some(Touch::Update) => self.updated += 1,
+            Some(Touch::Create) => self.created += 1,
         }
+    }
+
+    /// Takes out what a changed configuration has to wait with.
+    pub(crate) fn hold_changes(&mut self, updates: u64, creates: u64) {
+        self.updated = self.updated.saturating_sub(updates);
+        self.created = self.created.saturating_sub(creates);
+        self.held_changes = updates.saturating_add(creates);
     }
 
     /// Takes over how many users stand where, by the words of their statuses.

@@ -5,13 +5,14 @@
 //! is written. Then the user is announced, and at the end the snapshot shows what was seen. Before any of them it is
 //! remembered how much the directory's server knew: a replica that knows less than somebody acted upon is not believed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{
-    Anchor, AnchorHash, Departure, Desired, Fingerprint, HoldReason, Status, UserRecord, WithheldBy,
+    Anchor, AnchorHash, Departure, Desired, Fingerprint, HoldReason, SafetyMemory, Status, UserRecord,
+    WithheldBy,
 };
-use plan::{RecordPlan, RemovalCandidate, Removals};
+use plan::{RecordPlan, ReleasedRemoval, RemovalCandidate, Removals};
 use queue::WakeUp;
 use store::{DesiredWrite, Saved, ScanLease, Snapshot, Store, StoreError, Written};
 
@@ -86,8 +87,8 @@ impl<'a> Writer<'a> {
         Self { context, lease, stored, changes, wake_ups, unsent: 0 }
     }
 
-    /// Remembers how much the directory's server knows.
-    pub async fn remember(&mut self, bookmark: &Bookmark) -> Result<(), ScanError> {
+    /// Remembers how much the directory's server knows, before what a page says is written.
+    pub async fn mark_page(&mut self, bookmark: &Bookmark) -> Result<(), ScanError> {
         let Ok(bookmark) = serde_json::to_value(bookmark) else { return Ok(()) };
         self.keep_lease().await?;
         match self.context.store.save_cursor(self.lease, &bookmark).await? {
@@ -153,27 +154,12 @@ impl<'a> Writer<'a> {
         self.changes.extend(forgotten.into_iter().map(|hash| (hash, None)));
         self.write_users(users).await?;
         match removals {
-            Removals::Released(released) => {
-                let hash_of = |removal: &plan::ReleasedRemoval| removal.candidate().anchor.hash();
-                // Where the snapshot stays as it was, it agrees with the record already.
-                let moves = |hash: &AnchorHash| after_removal.get(hash) != Some(&InSnapshot::AsItWas);
-                self.announce_known(released.iter().map(hash_of).filter(moves)).await?;
-                for removal in &released {
-                    self.keep_lease().await?;
-                    if self.context.store.write_removal(self.lease, removal).await? == Written::Done {
-                        let hash = hash_of(removal);
-                        self.changes.extend(after_removal.get(&hash).and_then(|then| then.change_of(hash)));
-                        self.note_due(Some(removal.candidate().anchor.clone()));
-                    }
-                }
-            }
+            Removals::Released(released) => self.release(released, &after_removal).await?,
             // Those who wait keep their old place in the snapshot, so that the next scan judges them afresh.
-            Removals::Held(candidates) => {
-                let status = |candidate: &RemovalCandidate| Status::Held {
-                    departure: candidate.departure,
-                    reason: HoldReason::OverLimit,
-                };
-                self.wait(candidates, status).await?;
+            Removals::Held(candidates) => self.hold(candidates).await?,
+            Removals::Approved { released, held } => {
+                self.release(released, &after_removal).await?;
+                self.hold(held).await?;
             }
             Removals::Withheld(candidates) => {
                 self.wait(candidates, |_| Status::Withheld { by: WithheldBy::Deprovision }).await?;
@@ -182,6 +168,43 @@ impl<'a> Writer<'a> {
         // A name is free only once its owner's removal is written.
         self.hand_over(names).await?;
         self.send_wake_ups().await
+    }
+
+    async fn release(
+        &mut self,
+        released: Vec<ReleasedRemoval>,
+        after_removal: &HashMap<AnchorHash, InSnapshot>,
+    ) -> Result<(), ScanError> {
+        let hash_of = |removal: &ReleasedRemoval| removal.candidate().anchor.hash();
+        // Where the snapshot stays as it was, it agrees with the record already.
+        let moves = |hash: &AnchorHash| after_removal.get(hash) != Some(&InSnapshot::AsItWas);
+        self.announce_known(released.iter().map(hash_of).filter(moves)).await?;
+        for removal in &released {
+            self.keep_lease().await?;
+            if self.context.store.write_removal(self.lease, removal).await? == Written::Done {
+                let hash = hash_of(removal);
+                self.changes.extend(after_removal.get(&hash).and_then(|then| then.change_of(hash)));
+                self.note_due(Some(removal.candidate().anchor.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn hold(&mut self, candidates: Vec<RemovalCandidate>) -> Result<(), ScanError> {
+        let status = |candidate: &RemovalCandidate| Status::Held {
+            departure: candidate.departure,
+            reason: HoldReason::OverLimit,
+        };
+        self.wait(candidates, status).await
+    }
+
+    /// Writes down what the safety checks are to remember, before anything is done by it.
+    pub async fn remember(&mut self, memory: &SafetyMemory) -> Result<(), ScanError> {
+        self.keep_lease().await?;
+        match self.context.store.remember(self.lease, memory).await? {
+            true => Ok(()),
+            false => Err(ScanError::LeaseLost),
+        }
     }
 
     /// Saves what was seen, as far as it is dealt with.

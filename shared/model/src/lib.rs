@@ -14,6 +14,7 @@ mod entry;
 mod fingerprint;
 mod options;
 mod record;
+mod safety;
 mod user;
 
 pub use account::{Account, AccountId, OwnedAccount};
@@ -25,4 +26,5 @@ pub use entry::{Attributes, Entry};
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use options::{Options, RemoveAction};
 pub use record::{Applied, HoldReason, Link, Status, UnixSeconds, UserRecord, Version, WithheldBy};
+pub use safety::{ChangeApproval, HeldChange, HeldSet, Released, RemovalApproval, SafetyMemory};
 pub use user::{Departure, Desired, DesiredUser, InvalidUserName, Managed, UserName};

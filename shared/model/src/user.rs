@@ -154,6 +154,18 @@ pub enum Departure {
     Disabled,
 }
 
+impl Departure {
+    /// A single word for hashes, whatever the sentence says.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::LeftScope => "left_scope",
+            Self::Moved => "moved",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
 impl fmt::Display for Departure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -83,6 +83,11 @@ impl<'a> ScanPlanner<'a> {
         seen_known || self.newcomers.contains(hash)
     }
 
+    /// How many were there at the last scan.
+    pub fn known(&self) -> usize {
+        self.known.len()
+    }
+
     /// Who was there at the last scan and is not any more. Only a complete read can tell, and only about those for whom
     /// it accounts.
     pub fn departed(&self, proof: &CompleteRead) -> Vec<AnchorHash> {

@@ -25,4 +25,7 @@ pub use differences::{Difference, differences};
 pub use mapping::Mapping;
 pub use observe::{Observation, Rules, observe};
 pub use records::{RecordPlan, plan_change, plan_departure, plan_held, status_for};
-pub use removals::{Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafetyLimits, judge_removals};
+pub use removals::{
+    Approved, Circumstances, Deprovision, ReleasedRemoval, RemovalCandidate, Removals, Resemblance,
+    SafetyLimits, judge_removals,
+};

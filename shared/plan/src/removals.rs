@@ -1,6 +1,8 @@
 //! Which removals may go now: the safety check that stands between a plan and anybody losing an account.
 
-use model::{Anchor, CompleteRead, Departure, Desired, DnKey, UserName};
+use std::collections::BTreeSet;
+
+use model::{Anchor, AnchorHash, CompleteRead, Departure, Desired, DnKey, UserName};
 
 /// How many removals go unasked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,17 +11,24 @@ pub struct SafetyLimits {
     pub max_removals: u64,
     /// So are more than this share of the enabled linked accounts, from three removals on.
     pub max_removal_percent: u64,
+    /// With these, more removals than this would have gone within a day: a leak that is slow enough to pass each scan.
+    pub max_removals_per_day: u64,
+    /// A configuration that was changed and would create or update more than this many accounts is held.
+    pub max_changes: u64,
 }
 
 impl Default for SafetyLimits {
     fn default() -> Self {
-        Self { max_removals: 25, max_removal_percent: 5 }
+        Self { max_removals_per_day: 2 * 25, max_changes: 50, max_removals: 25, max_removal_percent: 5 }
     }
 }
 
 impl SafetyLimits {
     /// Fewer removals than this are never a matter of percent: one leaver in a team of ten goes through.
     pub const PERCENT_FROM: u64 = 3;
+
+    /// The share that may go within a day is so many times that of one scan, and so is the number from which on it counts.
+    pub const SCANS_A_DAY: u64 = 2;
 
     /// How many enabled accounts need to be counted to judge this many removals; more make no difference.
     pub fn accounts_to_count(&self, removals: u64) -> u64 {
@@ -33,6 +42,15 @@ impl SafetyLimits {
         let share_exceeded =
             u128::from(removals) * 100 > u128::from(self.max_removal_percent) * u128::from(enabled_accounts);
         removals > self.max_removals || (removals >= Self::PERCENT_FROM && share_exceeded)
+    }
+
+    fn day_exceeded(&self, removals: u64, removed_today: u64, enabled_accounts: u64) -> bool {
+        let total = removals.saturating_add(removed_today);
+        let accounts = u128::from(enabled_accounts) + u128::from(removed_today);
+        let percent = u128::from(self.max_removal_percent) * u128::from(Self::SCANS_A_DAY);
+        let share_exceeded = u128::from(total) * 100 > percent * accounts;
+        total > self.max_removals_per_day
+            || (total >= Self::PERCENT_FROM * Self::SCANS_A_DAY && share_exceeded)
     }
 }
 
@@ -77,26 +95,82 @@ pub enum Removals {
     Released(Vec<ReleasedRemoval>),
     /// They are more than the limits allow, and wait for a person.
     Held(Vec<RemovalCandidate>),
+    /// A person has let some of them go; the rest waits.
+    Approved {
+        /// They go.
+        released: Vec<ReleasedRemoval>,
+        /// They wait.
+        held: Vec<RemovalCandidate>,
+    },
     /// Deprovisioning is off.
     Withheld(Vec<RemovalCandidate>),
 }
 
+/// What the removals of a scan are judged by, beside the limits.
+#[derive(Clone, Debug, Default)]
+pub struct Circumstances {
+    /// Linked accounts that can be signed in to, counted as far as [`SafetyLimits::accounts_to_count`] asks.
+    pub enabled_accounts: u64,
+    /// Removals that were released within the last day.
+    pub removed_today: u64,
+    /// What a person has let through, while that holds. It is a ceiling: nobody else goes meanwhile.
+    pub approved: Option<Approved>,
+    /// Whether the directory looks like the one that was read before.
+    pub resemblance: Resemblance,
+}
+
+/// Whom a person has let go.
+#[derive(Clone, Debug, Default)]
+pub struct Approved {
+    /// They.
+    pub users: BTreeSet<AnchorHash>,
+    /// And never more than so many.
+    pub ceiling: u64,
+}
+
+/// Whether a read shows the directory that was read before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resemblance {
+    /// Somebody was there before, or there is too little to tell by.
+    #[default]
+    Same,
+    /// There are people, and nobody of those who were known is among them: another directory, or another anchor.
+    Stranger,
+}
+
 /// Judges the removals of one scan together. It takes the proof that the read was complete: without it there is
-/// no judging, and so no removal.
+/// no judging, and so no removal. Nor is there for those for whom it does not account; they stay as they are.
 pub fn judge_removals(
-    candidates: Vec<RemovalCandidate>,
-    _proof: &CompleteRead,
+    mut candidates: Vec<RemovalCandidate>,
+    proof: &CompleteRead,
     limits: &SafetyLimits,
-    enabled_accounts: u64,
+    circumstances: &Circumstances,
     deprovision: Deprovision,
 ) -> Removals {
+    let Circumstances { enabled_accounts, removed_today, approved, resemblance } = circumstances;
+    candidates.retain(|candidate| proof.accounts_for(&candidate.anchor.hash()));
     if deprovision == Deprovision::Off {
         return Removals::Withheld(candidates);
     }
-    if limits.exceeded(candidates.len() as u64, enabled_accounts) {
-        return Removals::Held(candidates);
+    if let Some(Approved { users, ceiling }) = approved {
+        let (going, held): (Vec<_>, Vec<_>) =
+            candidates.into_iter().partition(|candidate| users.contains(&candidate.anchor.hash()));
+        return match (going.len() as u64 <= *ceiling, held.is_empty()) {
+            (true, true) => Removals::Released(release(going)),
+            (true, false) => Removals::Approved { released: release(going), held },
+            (false, _) => Removals::Held(going.into_iter().chain(held).collect()),
+        };
     }
-    Removals::Released(candidates.into_iter().map(|candidate| ReleasedRemoval { candidate }).collect())
+    let count = candidates.len() as u64;
+    let is_too_much = count > 0
+        && (*resemblance == Resemblance::Stranger
+            || limits.exceeded(count, *enabled_accounts)
+            || limits.day_exceeded(count, *removed_today, *enabled_accounts));
+    if is_too_much { Removals::Held(candidates) } else { Removals::Released(release(candidates)) }
+}
+
+fn release(candidates: Vec<RemovalCandidate>) -> Vec<ReleasedRemoval> {
+    candidates.into_iter().map(|candidate| ReleasedRemoval { candidate }).collect()
 }
 
 /// Whether the administrator lets us deprovision at all.
@@ -133,7 +207,8 @@ mod tests {
     #[test]
     fn counting_may_stop_where_more_accounts_change_nothing() {
         for percent in [0, 1, 5, 100] {
-            let limits = SafetyLimits { max_removals: 1_000, max_removal_percent: percent };
+            let limits =
+                SafetyLimits { max_removals: 1_000, max_removal_percent: percent, ..SafetyLimits::default() };
             for removals in 0..50 {
                 let enough = limits.accounts_to_count(removals);
                 for more in [0, 1, 10_000] {
@@ -142,6 +217,22 @@ mod tests {
                     assert_eq!(a, b, "{removals} at {percent} %");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_day_has_limits_of_its_own() {
+        let limits = SafetyLimits::default();
+        for (removals, today, accounts, exceeded) in [
+            (1, 4, 10, false), // a small team loses five one by one
+            (1, 5, 10, true),  // and not a sixth
+            (5, 45, 970, false),
+            (6, 45, 970, true), // each scan within its limits
+            (2, 8, 90, true),   // a tenth of 98
+            (1, 8, 90, false),
+        ] {
+            let found = limits.day_exceeded(removals, today, accounts);
+            assert_eq!(found, exceeded, "{removals} after {today} of {accounts}");
         }
     }
 }

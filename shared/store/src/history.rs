@@ -52,7 +52,21 @@ impl Store {
         hash: AnchorHash,
         limit: usize,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
-        let part = Part::Prefix(EVENT_PREFIX.to_owned());
+        self.fetch_history_before(hash, None, limit).await
+    }
+
+    /// What was done for a user before some moment, the newest first.
+    pub async fn fetch_history_before(
+        &self,
+        hash: AnchorHash,
+        before: Option<UnixSeconds>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        let part = match before {
+            None => Part::Prefix(EVENT_PREFIX.to_owned()),
+            // Whatever comes at that moment sorts after its bare number.
+            Some(at) => Part::Between(EVENT_PREFIX.to_owned(), format!("{EVENT_PREFIX}{:012}", at.0.max(0))),
+        };
         let query = self.range(From::Items, &self.keys.record(&hash).pk, &part).scan_index_forward(false);
         let items = self.items(query, limit).await?;
         let events = items.iter().map(|item| {

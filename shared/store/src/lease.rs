@@ -1,6 +1,6 @@
 //! The connection's item: one scan at a time, each with a version of its own.
 
-use model::{UnixSeconds, Version};
+use model::{SafetyMemory, UnixSeconds, Version};
 
 use crate::Store;
 use crate::errors::StoreError;
@@ -12,6 +12,7 @@ const UNTIL: &str = "lease_until";
 const VERSION: &str = "version";
 const LAST_SCAN: &str = "last_scan";
 const CURSOR: &str = "cursor";
+const MEMORY: &str = "memory";
 
 /// The right to scan a connection, and the version under which this scan writes.
 #[derive(Debug)]
@@ -74,6 +75,8 @@ pub struct ConnectionState {
     pub last_scan: Option<serde_json::Value>,
     /// Where the next scan can go on, as the latest that came to its end left it.
     pub cursor: Option<serde_json::Value>,
+    /// What the safety checks remember.
+    pub memory: SafetyMemory,
     /// The scan in progress, or one that was killed.
     pub lease: Option<LeaseHolder>,
 }
@@ -169,6 +172,15 @@ impl Store {
         }
     }
 
+    /// Writes down what the safety checks are to remember. `false` says that another scan has begun, and that nothing was
+    /// written.
+    pub async fn remember(&self, lease: &ScanLease, memory: &SafetyMemory) -> Result<bool, StoreError> {
+        let key = self.keys.state();
+        let memory = json(&key, memory)?;
+        let write = self.if_held(Write::update(key), lease).set(MEMORY, memory);
+        Ok(self.commit(&[write]).await? == Committed::Done)
+    }
+
     /// What is known about the connection as a whole.
     pub async fn fetch_connection(&self) -> Result<ConnectionState, StoreError> {
         let Some(item) = self.get(&self.keys.state()).await? else { return Ok(ConnectionState::default()) };
@@ -178,6 +190,7 @@ impl Store {
             last_scan: read.json(LAST_SCAN)?,
             // One that can't be read is as good as none: everybody is read.
             cursor: read.json(CURSOR).ok().flatten(),
+            memory: read.json(MEMORY)?.unwrap_or_default(),
             lease: holder(&item)?,
         })
     }

@@ -10,7 +10,7 @@
 //!
 //! | item | `PK` | `SK` | holds |
 //! | --- | --- | --- | --- |
-//! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind |
+//! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind, what the safety checks remember |
 //! | breaker | `<conn>` | `breaker` | why nobody is tried at the target, since when, and when the next may |
 //! | pace | `<conn>` | `pace` | when the target may be called next, and whether it wants fewer calls |
 //! | snapshot header | `<conn>#snapshot` | `header` | how the snapshot is cut into buckets, and who wrote it |
@@ -68,6 +68,7 @@
 //! Time is a parameter throughout, and nothing is read from the environment.
 
 mod accounts;
+mod again;
 mod applied;
 mod batch;
 mod breaker;
@@ -93,6 +94,7 @@ mod work;
 mod write;
 
 pub use accounts::{Claim, owned};
+pub use again::Again;
 pub use applied::{Finished, UserLease, UserOutcome};
 pub use breaker::{Breaker, BreakerReason};
 pub use desired::{DesiredWrite, Written};

@@ -26,6 +26,18 @@ const AFTER_ALL: char = '~';
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageKey(pub(crate) String);
 
+impl PageKey {
+    /// The key that was shown as this text, if it is one.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_work_sk(text).map(|_| Self(text.to_owned()))
+    }
+
+    /// The key as text, to be shown and handed back.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {

@@ -8,23 +8,32 @@ use model::UnixSeconds;
 use store::HistoryEvent;
 
 use crate::exit::Exit;
-use crate::report::{FAINT, paint, plain};
+use crate::report::{FAINT, Shown, paint, plain, standing};
 use crate::session::Session;
 
-/// How many events are shown.
-const EVENTS: usize = 100;
-
 /// Shows what was done for one user, the newest first.
-pub async fn run(session: &Session, user: &str, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+pub async fn run(
+    session: &Session,
+    user: &str,
+    (before, limit): (Option<UnixSeconds>, u16),
+    json: bool,
+    out: &mut (impl Write + Send),
+) -> Result<Exit> {
     let record = scan::find_record(&session.store, user, runtime::now()).await?;
     let Some(record) = record else {
         writeln!(out, "{}", if json { "[]" } else { "nothing is remembered of such a user" })?;
         return Ok(Exit::CouldNotRun);
     };
-    let events = session.store.fetch_history(record.anchor.hash(), EVENTS).await?;
+    let store = &session.store;
+    let events = store.fetch_history_before(record.anchor.hash(), before, limit.into()).await?;
     if json {
         writeln!(out, "{}", serde_json::to_string(&events)?)?;
         return Ok(Exit::Done);
+    }
+    // What is not done leaves no event, so where the user stands comes first.
+    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    if let Some(item) = standing(&record, &shown) {
+        writeln!(out, "{}", item.text())?;
     }
     if events.is_empty() {
         writeln!(out, "nothing was done for {} yet", record.anchor)?;

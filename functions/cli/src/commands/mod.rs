@@ -1,10 +1,13 @@
 //! One file a command.
 
+mod approve;
+mod breaker;
 mod check;
 mod demo;
 mod explain;
 mod history;
 pub mod plan;
+mod retry;
 mod status;
 mod sweep;
 mod sync;
@@ -12,6 +15,7 @@ mod sync;
 use std::io::Write;
 
 use anyhow::Result;
+use model::UnixSeconds;
 use scan::Mode;
 
 use crate::args::{Arguments, Command};
@@ -33,13 +37,30 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
             let mode = if *full { Mode::Full } else { Mode::Auto };
             sync::run(&session, mode, place.json, &mut out).await
         }
-        Command::Status { place } => {
+        Command::Status { place, only, limit, after } => {
             let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
-            status::run(&session, place.json, &mut out).await
+            let listing = status::Listing::of(only.as_deref(), *limit, after.as_deref())?;
+            status::run(&session, &listing, place.json, &mut out).await
         }
-        Command::History { place, user } => {
+        Command::History { place, user, limit, before } => {
             let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
-            history::run(&session, user, place.json, &mut out).await
+            history::run(&session, user, (before.map(UnixSeconds), *limit), place.json, &mut out).await
+        }
+        Command::Approve { place, hash: None } => {
+            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
+            approve::show(&session, place.json, &mut out).await
+        }
+        Command::Approve { place, hash: Some(hash) } => {
+            let session = Session::open_to_act(Ends::read(place)?, &place.state_place()).await?;
+            approve::run(&session, hash, place.json, &mut out).await
+        }
+        Command::Retry { place, user, failed: _ } => {
+            let session = Session::open_to_act(Ends::read(place)?, &place.state_place()).await?;
+            retry::run(&session, user.as_deref(), place.json, &mut out).await
+        }
+        Command::Breaker { place, action } => {
+            let session = Session::open_to_act(Ends::read(place)?, &place.state_place()).await?;
+            breaker::run(&session, *action, place.json, &mut out).await
         }
         Command::Explain { place, user } => {
             let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::preview::{PlanSink, preview};
-use crate::report::{FAINT, HEADING, Item, Progress, Shown, incomplete_read, paint};
+use crate::report::{FAINT, HEADING, HeldPart, Item, Progress, Shown, incomplete_read, paint};
 use crate::session::Session;
 
 /// A plan in numbers.
@@ -25,6 +25,8 @@ pub struct PlanSummary {
     pub complete: bool,
     /// Why it was not.
     pub incomplete: Option<String>,
+    /// The changed configuration, if so many accounts would follow it that `sync` holds it.
+    pub change: Option<HeldPart>,
     /// Entries that could not be identified, up to a limit.
     pub unidentified: Vec<Nameless>,
 }
@@ -37,7 +39,7 @@ pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -
     printer.end(&summary)?;
     Ok(match &summary {
         PlanSummary { complete: false, .. } => Exit::CouldNotRun,
-        PlanSummary { actions, .. } if actions.contains_key("held") => Exit::Held,
+        PlanSummary { actions, change, .. } if actions.contains_key("held") || change.is_some() => Exit::Held,
         PlanSummary { actions, .. }
             if ["failed", "unmappable", "conflict"].iter().any(|a| actions.contains_key(a)) =>
         {
@@ -65,7 +67,7 @@ impl<W: Write> Printer<'_, W> {
             writeln!(out, "{begin}\n],\"summary\":{}}}", serde_json::to_string(summary)?)?;
             return Ok(());
         }
-        let PlanSummary { read, unchanged, actions, complete: _, incomplete, unidentified } = summary;
+        let PlanSummary { read, unchanged, actions, complete: _, incomplete, change, unidentified } = summary;
         let mut words: Vec<String> =
             actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
         if words.is_empty() {
@@ -78,6 +80,9 @@ impl<W: Write> Printer<'_, W> {
             paint(HEADING, &line),
             paint(FAINT, &format!("({read} in scope, {unchanged} unchanged)"))
         )?;
+        if let Some(change) = change {
+            writeln!(out, "{}", change.text())?;
+        }
         if let Some(incomplete) = incomplete {
             writeln!(out, "{}", incomplete_read(incomplete, unidentified))?;
         }

@@ -6,10 +6,11 @@ use std::io::Write;
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
+use store::{PageKey, Store};
 
 use super::history::moment;
-use crate::exit::Exit;
-use crate::report::{BAD, FAINT, GOOD, HEADING, Item, Shown, paint, waiting};
+use crate::exit::{Exit, Usage};
+use crate::report::{BAD, FAINT, GOOD, HEADING, HeldPart, Item, KINDS, Shown, paint, waiting_page};
 use crate::session::Session;
 
 /// How things stand with a connection.
@@ -28,8 +29,42 @@ struct ConnectionStatus {
     users: BTreeMap<String, u64>,
     /// Why nobody is tried at the target, if that is so.
     breaker: Option<BreakerPart>,
+    /// Removals that wait for a person.
+    held: Option<HeldPart>,
+    /// A change of the configuration that waits for a person.
+    change: Option<HeldPart>,
     /// Everybody who waits for something, up to a limit.
     waiting: Vec<Item>,
+    /// Where the next page of them begins, if one kind was asked for and there are more.
+    next: Option<String>,
+}
+
+/// Who is listed.
+pub struct Listing<'a> {
+    only: Option<&'a str>,
+    limit: usize,
+    after: Option<PageKey>,
+}
+
+impl<'a> Listing<'a> {
+    /// As the command line says.
+    pub fn of(only: Option<&'a str>, limit: u16, after: Option<&str>) -> Result<Self> {
+        let key = |text: &str| {
+            PageKey::parse(text).ok_or_else(|| Usage("--after: this is not the end of a page".to_owned()))
+        };
+        Ok(Self { only, limit: limit.into(), after: after.map(key).transpose()? })
+    }
+
+    async fn fetch(&self, store: &Store, shown: &Shown) -> Result<(Vec<Item>, Option<PageKey>)> {
+        if let Some(word) = self.only {
+            return Ok(waiting_page(store, shown, word, self.after.clone(), self.limit).await?);
+        }
+        let mut items = Vec::new();
+        for word in KINDS {
+            items.extend(waiting_page(store, shown, word, None, self.limit).await?.0);
+        }
+        Ok((items, None))
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -41,12 +76,18 @@ struct BreakerPart {
 }
 
 /// Shows how things stand.
-pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+pub async fn run(
+    session: &Session,
+    listing: &Listing<'_>,
+    json: bool,
+    out: &mut (impl Write + Send),
+) -> Result<Exit> {
     let shown = Shown { masked: session.connection().rules.mapping.masked() };
     let store = &session.store;
     let state = store.fetch_connection().await?;
     let now = runtime::now();
     let breaker = store.fetch_breaker().await?;
+    let (waiting, next) = listing.fetch(store, &shown).await?;
     let status = ConnectionStatus {
         connection: session.connection().name.clone(),
         version: state.version.0,
@@ -60,7 +101,10 @@ pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -
             until: breaker.until.0,
             probes: breaker.probes,
         }),
-        waiting: waiting(store, &shown).await?,
+        held: HeldPart::removals(&state.memory, now),
+        change: HeldPart::change(&state.memory, now),
+        waiting,
+        next: next.map(|key| key.as_str().to_owned()),
     };
     if json {
         writeln!(out, "{}", serde_json::to_string(&status)?)?;
@@ -71,8 +115,19 @@ pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -
 }
 
 fn print(status: &ConnectionStatus, out: &mut impl Write) -> Result<()> {
-    let ConnectionStatus { connection, version, last_scan, scanning, in_scope, users, breaker, waiting } =
-        status;
+    let ConnectionStatus {
+        connection,
+        version,
+        last_scan,
+        scanning,
+        in_scope,
+        users,
+        breaker,
+        held,
+        change,
+        waiting,
+        next,
+    } = status;
     writeln!(out, "{} {in_scope} users in scope, {version} scans", paint(HEADING, connection))?;
     match last_scan {
         None => writeln!(out, "no scan has come to its end yet")?,
@@ -90,7 +145,8 @@ fn print(status: &ConnectionStatus, out: &mut impl Write) -> Result<()> {
     if let Some(BreakerPart { reason, since, until, probes }) = breaker {
         let (since, until) = (moment(model::UnixSeconds(*since)), moment(model::UnixSeconds(*until)));
         let text = format!(
-            "nobody is tried at the target ({reason}) since {since}, again at {until}, {probes} probes"
+            "nobody is tried at the target ({reason}) since {since}, again at {until}, {probes} probes; \
+to try at once: provisioner breaker reset"
         );
         writeln!(out, "{}", paint(BAD, &text))?;
     }
@@ -98,13 +154,17 @@ fn print(status: &ConnectionStatus, out: &mut impl Write) -> Result<()> {
     let words = if words.is_empty() { "everybody is settled".to_owned() } else { words.join(", ") };
     writeln!(out, "{words}")?;
     waiting.iter().try_for_each(|item| writeln!(out, "{}", item.text()))?;
+    held.iter().chain(change).try_for_each(|part| writeln!(out, "{}", part.text()))?;
+    if let Some(key) = next {
+        writeln!(out, "{}", paint(FAINT, &format!("more: --after '{key}'")))?;
+    }
     Ok(())
 }
 
 fn exit(status: &ConnectionStatus) -> Exit {
     let any = |words: &[&str]| words.iter().any(|word| status.users.contains_key(*word));
     match status {
-        _ if any(&["held"]) => Exit::Held,
+        _ if any(&["held"]) || status.change.is_some() => Exit::Held,
         _ if any(&["parked", "retrying", "unmappable", "conflict"]) => Exit::SomeFailed,
         _ => Exit::Done,
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::drive::{Tally, provision_due};
 use crate::exit::Exit;
 use crate::report::{
-    BAD, FAINT, GOOD, HEADING, Item, Progress, Shown, incomplete_read, item_of, paint, waiting,
+    BAD, FAINT, GOOD, HEADING, HeldPart, Item, Progress, Shown, incomplete_read, item_of, paint, waiting,
 };
 use crate::session::Session;
 
@@ -37,6 +37,10 @@ pub struct SyncSummary {
     pub withheld: u64,
     /// Users whose removal waits for a person.
     pub held: u64,
+    /// Users whose creation or update waits for a person, because the configuration was changed.
+    pub held_changes: u64,
+    /// What `provisioner approve` would let through.
+    pub approvable: Vec<HeldPart>,
     /// Users who could not be mapped or provisioned.
     pub failed: u64,
     /// Users who are still to be provisioned.
@@ -117,6 +121,7 @@ async fn summarise(
     let statuses: BTreeMap<String, u64> = session.store.count_by_status().await?;
     let count = |words: &[&str]| words.iter().filter_map(|word| statuses.get(*word)).sum();
     let calls = target.calls();
+    let (memory, now) = (session.store.fetch_connection().await?.memory, runtime::now());
     Ok(SyncSummary {
         mode: scanned.mode,
         read: scanned.read,
@@ -125,6 +130,11 @@ async fn summarise(
         conflicts: count(&["conflict"]),
         withheld: count(&["withheld"]),
         held: count(&["held"]),
+        held_changes: scanned.held_changes,
+        approvable: HeldPart::removals(&memory, now)
+            .into_iter()
+            .chain(HeldPart::change(&memory, now))
+            .collect(),
         failed: count(&["retrying", "parked", "unmappable"]),
         pending: count(&["pending"]),
         complete: scanned.complete,
@@ -150,6 +160,7 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
         (summary.conflicts, "conflicts"),
         (summary.withheld, "withheld"),
         (summary.held, "held"),
+        (summary.held_changes, "held changes"),
         (summary.failed, "failed"),
         (summary.pending, "pending"),
     ];
@@ -191,11 +202,7 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
         }
         None => {}
     }
-    if summary.held > 0 {
-        let advice =
-            "If they are right, raise max_removals and max_removal_percent in [safety] and run sync again.";
-        writeln!(out, "{advice}")?;
-    }
+    summary.approvable.iter().try_for_each(|part| writeln!(out, "{}", part.text()))?;
     Ok(())
 }
 
@@ -204,7 +211,7 @@ fn exit(summary: &SyncSummary) -> Exit {
         SyncSummary { done: Tally { stopped: Some(_), .. }, .. } | SyncSummary { complete: false, .. } => {
             Exit::CouldNotRun
         }
-        SyncSummary { held: 1.., .. } => Exit::Held,
+        SyncSummary { held: 1.., .. } | SyncSummary { held_changes: 1.., .. } => Exit::Held,
         SyncSummary { failed: 1.., .. }
         | SyncSummary { conflicts: 1.., .. }
         | SyncSummary { pending: 1.., .. } => Exit::SomeFailed,

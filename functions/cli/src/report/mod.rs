@@ -1,5 +1,6 @@
 //! What the operator sees.
 
+mod held;
 mod item;
 mod outcome;
 mod progress;
@@ -10,10 +11,11 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use scan::Nameless;
 
+pub use held::HeldPart;
 pub use item::{Item, Shown};
 pub use outcome::item_of;
 pub use progress::Progress;
-pub use waiting::waiting;
+pub use waiting::{KINDS, standing, waiting, waiting_page};
 
 /// Something new.
 pub const NEW: Style = AnsiColor::Green.on_default();

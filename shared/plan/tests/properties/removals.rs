@@ -1,6 +1,8 @@
 //! The safety check, for every number of removals.
 
-use plan::{Deprovision, Removals, SafetyLimits, judge_removals};
+use std::collections::BTreeSet;
+
+use plan::{Approved, Circumstances, Deprovision, Removals, Resemblance, SafetyLimits, judge_removals};
 use proptest::prelude::*;
 
 use crate::arbitrary::{candidate, complete};
@@ -10,9 +12,15 @@ proptest! {
     fn no_more_go_than_the_limits_allow(
         count in 0..120_usize, enabled in 0..3_000_u64, max_removals in 0..60_u64, percent in 0..=100_u64,
     ) {
-        let limits = SafetyLimits { max_removals, max_removal_percent: percent };
+        let limits = SafetyLimits {
+            max_removals,
+            max_removal_percent: percent,
+            max_removals_per_day: u64::MAX,
+            ..SafetyLimits::default()
+        };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let removals = judge_removals(candidates.clone(), &complete(), &limits, enabled, Deprovision::On);
+        let seen = Circumstances { enabled_accounts: enabled, ..Circumstances::default() };
+        let removals = judge_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::On);
         let few = (count as u64) < SafetyLimits::PERCENT_FROM;
         match removals {
             Removals::Released(released) => {
@@ -26,15 +34,92 @@ proptest! {
                 prop_assert!(count as u64 > max_removals || share_exceeded, "held without a reason");
                 prop_assert_eq!(held, candidates);
             }
-            Removals::Withheld(_) => prop_assert!(false, "deprovisioning is on"),
+            other => prop_assert!(false, "{other:?}"),
         }
     }
 
     #[test]
     fn none_go_while_deprovisioning_is_off(count in 0..120_usize, enabled in 0..3_000_u64) {
-        let limits = SafetyLimits { max_removals: u64::MAX, max_removal_percent: 100 };
+        let limits =
+            SafetyLimits { max_removals: u64::MAX, max_removal_percent: 100, ..SafetyLimits::default() };
+        let seen = Circumstances { enabled_accounts: enabled, ..Circumstances::default() };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let removals = judge_removals(candidates.clone(), &complete(), &limits, enabled, Deprovision::Off);
+        let removals = judge_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::Off);
         prop_assert!(matches!(removals, Removals::Withheld(withheld) if withheld == candidates));
+    }
+
+    #[test]
+    fn an_approval_never_lets_anybody_else_go(
+        count in 0..60_usize, approved in 0..60_usize, ceiling in 0..60_u64, max_removals in 0..60_u64,
+    ) {
+        let limits = SafetyLimits { max_removals, max_removal_percent: 100, ..SafetyLimits::default() };
+        let users: BTreeSet<_> = (0..approved).map(|n| candidate(n).anchor.hash()).collect();
+        let seen = Circumstances {
+            enabled_accounts: 1_000,
+            approved: Some(Approved { users: users.clone(), ceiling }),
+            ..Circumstances::default()
+        };
+        let candidates: Vec<_> = (0..count).map(candidate).collect();
+        let (released, held) = match judge_removals(candidates, &complete(), &limits, &seen, Deprovision::On) {
+            Removals::Released(released) => (released, Vec::new()),
+            Removals::Approved { released, held } => (released, held),
+            Removals::Held(held) => (Vec::new(), held),
+            Removals::Withheld(_) => return Err(TestCaseError::fail("deprovisioning is on")),
+        };
+        prop_assert!(released.len() as u64 <= ceiling);
+        prop_assert_eq!(released.len() + held.len(), count);
+        for removal in &released {
+            prop_assert!(users.contains(&removal.candidate().anchor.hash()));
+        }
+        // A set that has shrunk goes as far as it is still there.
+        if approved as u64 <= ceiling {
+            prop_assert_eq!(released.len(), count.min(approved));
+        }
+    }
+
+    #[test]
+    fn a_directory_that_knows_nobody_removes_nobody_whatever_the_limits(count in 1..60_usize) {
+        let limits = SafetyLimits {
+            max_removals: u64::MAX,
+            max_removal_percent: 100,
+            max_removals_per_day: u64::MAX,
+            ..SafetyLimits::default()
+        };
+        let seen = Circumstances {
+            enabled_accounts: 1_000,
+            resemblance: Resemblance::Stranger,
+            ..Circumstances::default()
+        };
+        let candidates: Vec<_> = (0..count).map(candidate).collect();
+        let removals = judge_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::On);
+        prop_assert!(matches!(removals, Removals::Held(held) if held == candidates));
+    }
+
+    #[test]
+    fn a_slow_leak_ends_within_the_days_limit(
+        daily in 0..80_u64, a_scan in 1..10_usize, scans in 1..40_usize,
+    ) {
+        let limits = SafetyLimits {
+            max_removals: 25,
+            max_removal_percent: 100,
+            max_removals_per_day: daily,
+            ..SafetyLimits::default()
+        };
+        let mut gone = 0;
+        for _ in 0..scans {
+            let candidates = (0..a_scan).map(candidate).collect();
+            let seen = Circumstances {
+                enabled_accounts: 100_000,
+                removed_today: gone,
+                ..Circumstances::default()
+            };
+            if let Removals::Released(released) =
+                judge_removals(candidates, &complete(), &limits, &seen, Deprovision::On)
+            {
+                gone += released.len() as u64;
+            }
+        }
+        prop_assert!(gone <= daily);
+        prop_assert!(gone + a_scan as u64 > daily || gone == (a_scan * scans) as u64);
     }
 }

@@ -7,7 +7,7 @@ use directory::{
     AnchorAttribute, AnchorForm, Bind, ChangeDetection, Directory, DirectoryConfig, DirectoryError, Kind,
     Membership, Scope,
 };
-use model::{Options, RemoveAction};
+use model::{Fingerprint, Fingerprinter, Options, RemoveAction};
 use plan::status::{AccountStatus, StatusRule};
 use plan::{Rules, SafetyLimits};
 use store::{Store, Table};
@@ -44,6 +44,22 @@ impl Connection {
     /// This connection's part of the table.
     pub fn store(&self, table: &Table) -> Store {
         table.connection(&self.name).with_retention_days(self.left_days).with_history_days(self.history_days)
+    }
+
+    /// A fingerprint of what decides who gets which account: with another one, a scan may touch everybody at once.
+    pub fn version(&self) -> Fingerprint {
+        let Self { name: _, directory, rules, options, safety: _, target, left_days: _, history_days: _ } =
+            self;
+        let DirectorySettings { base_dn, scope, user_filter, anchor, .. } = directory;
+        let mut hash = Fingerprinter::new("provisioner 2026 configuration");
+        hash.bytes(&rules.version().0);
+        hash.text(base_dn);
+        hash.text(&format!("{scope:?}"));
+        hash.text(user_filter);
+        hash.text(&format!("{anchor:?}"));
+        hash.text(&format!("{options:?}"));
+        hash.text(&target.url);
+        hash.finish()
     }
 }
 
@@ -347,11 +363,13 @@ fn check_options(table: OptionsTable) -> Result<Options, Problem> {
 }
 
 fn check_safety(table: SafetyTable) -> Result<SafetyLimits, Problem> {
-    let SafetyTable { max_removals, max_removal_percent } = table;
+    let SafetyTable { max_removals, max_removal_percent, max_removals_per_day, max_changes } = table;
     if max_removal_percent > 100 {
         return Err(Problem::at("safety.max_removal_percent", "must be from 0 to 100"));
     }
-    Ok(SafetyLimits { max_removals, max_removal_percent })
+    let max_removals_per_day =
+        max_removals_per_day.unwrap_or(max_removals.saturating_mul(SafetyLimits::SCANS_A_DAY));
+    Ok(SafetyLimits { max_removals, max_removal_percent, max_removals_per_day, max_changes })
 }
 
 fn check_status(table: Option<&StatusTable>, kind: Kind) -> Result<StatusRule, Problem> {

@@ -245,12 +245,17 @@ pub struct SafetyTable {
     /// So are removals of more than this share of the enabled linked accounts, from three on.
     #[schemars(range(max = 100))]
     pub max_removal_percent: u64,
+    /// No more removals than this go unasked within a day, however few each scan finds; twice `max_removals` by default.
+    pub max_removals_per_day: Option<u64>,
+    /// A change of this file that would create more accounts than this, or update more, is held until it is approved.
+    pub max_changes: u64,
 }
 
 impl Default for SafetyTable {
     fn default() -> Self {
-        let plan::SafetyLimits { max_removals, max_removal_percent } = plan::SafetyLimits::default();
-        Self { max_removals, max_removal_percent }
+        let plan::SafetyLimits { max_removals, max_removal_percent, max_removals_per_day: _, max_changes } =
+            plan::SafetyLimits::default();
+        Self { max_removals, max_removal_percent, max_removals_per_day: None, max_changes }
     }
 }
 

@@ -17,7 +17,9 @@ use model::{
     AccountId, Anchor, Applied, CompleteRead, Departure, Desired, DesiredUser, DnKey, Fingerprint, Managed,
     ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
 };
-use plan::{Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafetyLimits, judge_removals};
+use plan::{
+    Circumstances, Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafetyLimits, judge_removals,
+};
 use store::{DesiredWrite, ScanLease, Store, Table, UserLease, UserOutcome, Written};
 
 pub use place::Place;
@@ -142,7 +144,8 @@ pub fn released(who: &str) -> ReleasedRemoval {
         desired: absent(who),
     };
     let limits = SafetyLimits::default();
-    match judge_removals(vec![candidate], &proof.unwrap(), &limits, 1_000, Deprovision::On) {
+    let seen = Circumstances { enabled_accounts: 1_000, ..Circumstances::default() };
+    match judge_removals(vec![candidate], &proof.unwrap(), &limits, &seen, Deprovision::On) {
         Removals::Released(mut removals) => removals.pop().unwrap(),
         other => panic!("not released: {other:?}"),
     }

@@ -33,7 +33,7 @@ fn too_many_removals_are_held_with_names_and_reasons_while_everything_else_goes_
         .says_in_a_line(&[&disabled.mail, "held", "disabled in the directory"])
         .says_in_a_line(&[&left.mail, "held", "out of scope"])
         .says("1 created, 1 updated, 3 held")
-        .says("max_removal_percent");
+        .says("provisioner approve ");
     for person in [deleted, disabled, left, &people[20]] {
         world.expect_active(&person.mail, true);
     }

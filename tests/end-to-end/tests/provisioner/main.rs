@@ -12,6 +12,7 @@ mod said;
 mod state;
 mod world;
 
+mod approvals;
 mod capabilities;
 mod identity;
 mod limits;

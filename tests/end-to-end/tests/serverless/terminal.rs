@@ -1,9 +1,12 @@
 //! The terminal tool looks at the deployed state.
 
+use end_to_end::Group;
+use model::UnixSeconds;
 use serde_json::json;
 use simulator::{Effect, Fault};
+use store::BreakerReason;
 
-use crate::cloud::{Cloud, Setup};
+use crate::cloud::{Cloud, Setup, names};
 
 /// The terminal's own copy of the configuration: it has the same secrets, under the same names.
 fn arguments<'a>(command: &'a str, user: Option<&'a str>, state: &'a str) -> Vec<&'a str> {
@@ -55,11 +58,69 @@ fn the_terminal_does_not_write_what_belongs_to_the_functions() {
     let state = format!("dynamodb:{}", cloud.table.name());
     let sync = cloud.terminal(&["sync", "--config", "corp.toml", "--state", &state]).run().unwrap();
     sync.expect_exit(2);
-    assert!(sync.stderr.contains("the terminal only reads it"), "{}", sync.stderr);
+    assert!(sync.stderr.contains("the terminal does not synchronise it"), "{}", sync.stderr);
     assert!(sync.stderr.contains("invoke the scan function"), "{}", sync.stderr);
     let missing =
         cloud.terminal(&["status", "--config", "corp.toml", "--state", "dynamodb:nowhere"]).run().unwrap();
     missing.expect_exit(1);
     assert!(missing.stderr.contains("there is no table 'nowhere'"), "{}", missing.stderr);
     assert_eq!(cloud.statuses(), [].into());
+}
+
+#[test]
+fn held_removals_are_approved_by_invoke_and_from_the_terminal_and_nobody_else_goes() {
+    let cloud = Cloud::start(Setup::default());
+    let state = format!("dynamodb:{}", cloud.table.name());
+    let terminal = |command: &[&str]| {
+        let place = ["--config", "corp.toml", "--json", "--state", state.as_str()];
+        cloud.terminal(&[command, &place].concat()).run().unwrap()
+    };
+    let group = Group::of("workplace", []).dn();
+    let leave = |number: usize| {
+        cloud.slapd.admin().remove_member(&group, &cloud.people[number].dn()).unwrap();
+    };
+    let hash = || {
+        let waiting = terminal(&["approve"]).json().unwrap();
+        waiting["waiting"][0]["hash"].as_str().unwrap().to_owned()
+    };
+    cloud.scan(json!({}));
+    cloud.drain();
+    (0..5).for_each(leave);
+    assert_eq!(cloud.scan(json!({}))["held"], 5);
+
+    assert!(cloud.failed_scan(json!({ "approve": "0123456789ab" })).contains("nothing was approved"));
+    let seen = hash();
+    leave(5);
+    let answer = cloud.scan(json!({ "connection": "corp", "approve": seen }));
+    assert_eq!((&answer["deprovisioned"], &answer["held"]), (&json!(5), &json!(1)), "{answer}");
+    assert_eq!(answer["note"], "5 removals were approved");
+    cloud.drain();
+    assert_eq!(cloud.active(), names(&cloud.people[5..20]));
+
+    let approved = terminal(&["approve", &hash()]);
+    approved.expect_exit(0);
+    assert_eq!(approved.json().unwrap()["approved"], "1 removals and no others");
+    assert_eq!(cloud.scan(json!({}))["deprovisioned"], 1);
+    cloud.drain();
+    assert_eq!(cloud.active(), names(&cloud.people[6..20]));
+    assert_eq!(terminal(&["retry", "--failed"]).json().unwrap()["retried"], 0);
+}
+
+#[test]
+fn the_breaker_is_shown_and_can_be_closed() {
+    let cloud = Cloud::start(Setup { members: 2, ..Setup::default() });
+    let state = format!("dynamodb:{}", cloud.table.name());
+    let terminal = |command: &[&str]| {
+        let place = ["--config", "corp.toml", "--json", "--state", state.as_str()];
+        cloud.terminal(&[command, &place].concat()).run().unwrap().json().unwrap()
+    };
+    assert_eq!(terminal(&["breaker"]), json!({ "open": false, "breaker": null }));
+    let opened = cloud.store();
+    let opened = opened.open_breaker(BreakerReason::Unauthorized, UnixSeconds(1_000), 600);
+    cloud.runtime.block_on(opened).unwrap();
+    let shown = terminal(&["breaker"]);
+    assert_eq!((&shown["open"], &shown["breaker"]["reason"]), (&json!(true), &json!("unauthorized")));
+    assert_eq!(terminal(&["status"])["breaker"]["until"], 1_600);
+    assert_eq!(terminal(&["breaker", "reset"])["open"], false);
+    assert_eq!(terminal(&["breaker"]), json!({ "open": false, "breaker": null }));
 }

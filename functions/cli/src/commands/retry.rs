@@ -1,0 +1,74 @@
+//! `provisioner retry`: another try, now, for users who failed.
+
+use std::io::Write;
+
+use anyhow::Result;
+use serde_json::json;
+use store::Again;
+
+use crate::exit::Exit;
+use crate::session::Session;
+
+/// The statuses of those who failed.
+const FAILED: [&str; 2] = ["parked", "retrying"];
+const PAGE: usize = 100;
+
+/// Makes one user, or everybody who failed, pending at once.
+pub async fn run(
+    session: &Session,
+    user: Option<&str>,
+    json: bool,
+    out: &mut (impl Write + Send),
+) -> Result<Exit> {
+    let again = match user {
+        Some(user) => match one(session, user).await? {
+            Again::Pending => 1,
+            Again::Not(status) => {
+                let word = status.word();
+                let why = status.why().map(|why| format!(" ({why})")).unwrap_or_default();
+                return refuse(&format!("there is nothing to try again: the user is {word}{why}"), json, out);
+            }
+            Again::Unknown => return refuse("nothing is remembered of such a user", json, out),
+        },
+        None => everybody(session).await?,
+    };
+    match json {
+        true => writeln!(out, "{}", json!({ "retried": again }))?,
+        false => writeln!(out, "{again} to be tried again, by the next sync or scan")?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn one(session: &Session, user: &str) -> Result<Again> {
+    let record = scan::find_record(&session.store, user, runtime::now()).await?;
+    Ok(match record {
+        Some(record) => session.store.try_again(record.anchor.hash()).await?,
+        None => Again::Unknown,
+    })
+}
+
+async fn everybody(session: &Session) -> Result<u64> {
+    let mut again = 0;
+    for word in FAILED {
+        let mut after = None;
+        loop {
+            let page = session.store.fetch_by_status(word, after, PAGE).await?;
+            for record in page.items {
+                again += u64::from(session.store.try_again(record.anchor.hash()).await? == Again::Pending);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(again)
+}
+
+fn refuse(why: &str, json: bool, out: &mut impl Write) -> Result<Exit> {
+    match json {
+        true => writeln!(out, "{}", json!({ "retried": 0, "why": why }))?,
+        false => writeln!(out, "{why}")?,
+    }
+    Ok(Exit::CouldNotRun)
+}

@@ -1,0 +1,66 @@
+//! What waits for a person's word.
+
+use model::{Fingerprint, HeldChange, SafetyMemory, UnixSeconds};
+use serde::Serialize;
+
+use super::{BAD, paint};
+
+/// So much of a hash is shown; it is enough to name it by.
+const SHOWN: usize = 12;
+
+/// What waits for a person's word.
+#[derive(Debug, Serialize)]
+pub struct HeldPart {
+    /// What `provisioner approve` takes.
+    pub hash: String,
+    /// What it is.
+    pub what: String,
+    /// Until when it is approved, in seconds since 1970; `null` while it is not.
+    pub approved_until: Option<i64>,
+}
+
+impl HeldPart {
+    /// The held removals.
+    pub fn removals(memory: &SafetyMemory, now: UnixSeconds) -> Option<Self> {
+        let held = memory.held.as_ref()?;
+        let approval = memory.approval_at(now).filter(|approval| approval.set.hash == held.hash);
+        Some(Self {
+            hash: short(held.hash),
+            what: format!("{} removals", held.count),
+            approved_until: approval.map(|approval| approval.until.0),
+        })
+    }
+
+    /// The held change of the configuration.
+    pub fn change(memory: &SafetyMemory, now: UnixSeconds) -> Option<Self> {
+        let change = memory.change.as_ref()?;
+        let approval = memory.change_approval_at(now, change.configuration);
+        let approval = approval.filter(|approval| approval.change == *change);
+        Some(Self { approved_until: approval.map(|approval| approval.until.0), ..Self::of_change(change) })
+    }
+
+    /// A change of the configuration that nobody has approved.
+    pub fn of_change(change: &HeldChange) -> Self {
+        let HeldChange { hash, configuration: _, updates, creates } = change;
+        Self {
+            hash: short(*hash),
+            what: format!(
+                "a change of the configuration, which would update {updates} accounts and create {creates}"
+            ),
+            approved_until: None,
+        }
+    }
+
+    /// As text, in one line.
+    pub fn text(&self) -> String {
+        let Self { hash, what, approved_until } = self;
+        match approved_until {
+            None => format!("{} {what}; if that is right: provisioner approve {hash}", paint(BAD, "Held:")),
+            Some(_) => format!("Approved: {what}; the next scan lets it through"),
+        }
+    }
+}
+
+fn short(hash: Fingerprint) -> String {
+    hash.to_string().chars().take(SHOWN).collect()
+}

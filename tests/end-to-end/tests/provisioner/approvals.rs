@@ -1,0 +1,284 @@
+//! A person's word: held removals, a configuration that would touch many, another try.
+
+use end_to_end::{Finished, Group, PEOPLE_DN, Person, Slapd};
+use serde_json::json;
+use simulator::{Effect, Fault};
+
+use crate::said::{Said, switches_off};
+use crate::world::{World, staff, workplace_group};
+
+/// What `approve` takes for that which waits.
+#[track_caller]
+fn hash(world: &World<Slapd>) -> String {
+    let waiting = world.run(&["approve", "--json"]);
+    waiting.expect_exit(4);
+    let waiting = waiting.json().unwrap();
+    waiting["waiting"][0]["hash"].as_str().unwrap().to_owned()
+}
+
+#[track_caller]
+fn expect_nobody_removed(world: &World<Slapd>) {
+    let removals = world.workplace.writes().iter().filter(|write| switches_off(write)).count();
+    assert_eq!(removals, 0, "somebody was removed");
+}
+
+/// The last lines that a person would see, for the record.
+#[expect(clippy::print_stdout, reason = "a test's own output, shown with --nocapture")]
+fn show(title: &str, finished: &Finished) {
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    println!("--- {title}");
+    lines[lines.len().saturating_sub(4)..].iter().for_each(|line| println!("{line}"));
+}
+
+#[test]
+fn three_accidents_in_a_company_of_a_thousand_remove_nobody_and_stop_nobody_new() {
+    let mut people = staff(1_004);
+    people[1_000].title = "Trainee".to_owned();
+    let (thousand, newcomers) = people.split_at(1_000);
+    let filter = |kind: &str| format!("filter = \"(|(employeeType={kind})(title=Trainee))\"");
+    let mut world = World::of(thousand).configured(|it| {
+        it.directory = it.directory.replace(
+            &format!("base_dn = \"{}\"", end_to_end::BASE_DN),
+            &format!("base_dn = \"{PEOPLE_DN}\""),
+        );
+        it.scope = filter("active");
+    });
+    world.settle(0);
+
+    // A typing mistake in the filter empties the scope. The trainee who starts in the same minute gets an account.
+    world.admin().add_person(&newcomers[0]).unwrap();
+    world.configure(|it| it.scope = filter("actve"));
+    let held = world.sync();
+    show("a typing mistake in the filter, and a new hire", &held);
+    let others = thousand.iter().filter(|person| person.title != "Trainee").count();
+    held.expect_exit(4).says("1 created").says(&format!("{others} held"));
+    world.expect_active(&newcomers[0].mail, true);
+    expect_nobody_removed(&world);
+    world.configure(|it| it.scope = filter("active"));
+    world.settle(0).never_says("held");
+
+    // The group is deleted, and made anew for somebody who has just been hired.
+    world.configure(|it| it.scope = format!("group = \"{}\"", workplace_group()));
+    world.join(&newcomers[0]);
+    world.settle(0);
+    world.admin().add_person(&newcomers[1]).unwrap();
+    world.admin().delete(&workplace_group()).unwrap();
+    let gone = world.sync();
+    show("the group is deleted", &gone);
+    assert_ne!(gone.exit_code, Some(0), "{gone}");
+    expect_nobody_removed(&world);
+    world.admin().add_group(&Group::of("workplace", [&newcomers[1]])).unwrap();
+    let held = world.sync();
+    show("the group is made anew for a new hire", &held);
+    held.expect_exit(4).says("1 created").says("1001 held");
+    world.expect_active(&newcomers[1].mail, true);
+    expect_nobody_removed(&world);
+    world.configure(|it| it.scope = filter("active"));
+    world.settle(0).never_says("held");
+
+    // Three hundred are moved out of the part of the directory that is read.
+    let outside = format!("ou=moved,{}", end_to_end::BASE_DN);
+    world.admin().add(&outside, [("objectClass", "organizationalUnit"), ("ou", "moved")]).unwrap();
+    for person in &thousand[..300] {
+        world.admin().move_to(&person.dn(), &outside).unwrap();
+    }
+    world.admin().add_person(&newcomers[2]).unwrap();
+    let held = world.sync();
+    show("300 of 1,000 are moved to another unit, and a new hire", &held);
+    held.expect_exit(4).says("1 created").says("300 held");
+    world.expect_active(&newcomers[2].mail, true);
+    expect_nobody_removed(&world);
+
+    // It was meant. Somebody else leaves between the look and the word, and is not meant.
+    let seen = hash(&world);
+    world.delete(&thousand[500]);
+    let approved = world.run(&["approve", &seen]);
+    show("the 300 are approved, and a 301st leaves", &approved);
+    approved.expect_exit(0).says("300 removals and no others");
+    let synced = world.sync();
+    show("the next sync", &synced);
+    synced.expect_exit(4).says("300 deprovisioned").says("1 held");
+    for (number, person) in thousand.iter().enumerate() {
+        world.expect_active(&person.mail, number >= 300);
+    }
+    // Nor does it go by itself with the next scans.
+    world.settle(4).says("1 held");
+    world.expect_active(&thousand[500].mail, true);
+}
+
+#[test]
+fn an_approval_is_bound_to_what_was_seen() {
+    let people = staff(20);
+    let world = World::of(&people);
+    world.settle(0);
+    people[..5].iter().for_each(|person| world.leave(person));
+    let held = world.settle(4);
+    let seen = hash(&world);
+    held.says("5 held").says(&format!("provisioner approve {seen}"));
+    world.run(&["status"]).says(&format!("provisioner approve {seen}"));
+
+    // A sixth is held too before the word comes: that hash is no more.
+    world.leave(&people[5]);
+    world.settle(4).says("6 held");
+    world.run(&["approve", &seen]).expect_exit(1).says("nothing of that hash waits");
+    world.settle(4).says("6 held");
+    world.expect_no_write();
+    world.run(&["approve", "0123456789ab", "--json"]).expect_exit(1);
+
+    // Two come back after the word: only the others go, and the approval stays a ceiling for the day.
+    world.run(&["approve", &hash(&world)]).expect_exit(0).says("6 removals and no others");
+    world.run(&["status"]).says("Approved: 6 removals");
+    world.join(&people[0]);
+    world.join(&people[1]);
+    world.sync().expect_exit(0).says("4 deprovisioned").never_says("held");
+    world.leave(&people[6]);
+    let after = world.settle(4);
+    after.says("1 held");
+    world.run(&["approve", &hash(&world)]).expect_exit(0);
+    world.sync().expect_exit(0).says("1 deprovisioned");
+    for (number, person) in people.iter().enumerate() {
+        world.expect_active(&person.mail, !(2..=6).contains(&number));
+    }
+}
+
+#[test]
+fn a_slow_leak_is_held_once_the_days_limit_is_reached() {
+    let people = staff(12);
+    let world = World::of(&people)
+        .configured(|it| it.safety = "max_removals = 2\nmax_removal_percent = 100".to_owned());
+    world.settle(0);
+    for two in people[..4].chunks(2) {
+        two.iter().for_each(|person| world.leave(person));
+        world.settle(0).says("2 deprovisioned");
+    }
+    world.leave(&people[4]);
+    world.settle(4).says("1 held");
+    world.expect_active(&people[4].mail, true);
+    world.expect_no_write();
+}
+
+#[test]
+fn another_directory_under_the_same_configuration_removes_nobody() {
+    let (ours, theirs): (Vec<Person>, Vec<Person>) = {
+        let mut people = staff(10);
+        let theirs = people.split_off(5);
+        (people, theirs)
+    };
+    let mut all = ours.clone();
+    all.extend(theirs.clone());
+    let mut world = World::with(&all, &ours).configured(|it| {
+        it.safety = "max_removals = 1000\nmax_removal_percent = 100".to_owned();
+    });
+    world.settle(0);
+    world.configure(|it| it.scope = "group = \"cn=others,ou=groups,dc=acme,dc=test\"".to_owned());
+    let others = Group::of("others", &theirs);
+    world.configure(|it| it.scope = format!("group = \"{}\"", others.dn()));
+    world.admin().add_group(&others).unwrap();
+    world.sync().expect_exit(4).says("5 created").says("5 held");
+    ours.iter().for_each(|person| world.expect_active(&person.mail, true));
+}
+
+#[test]
+fn a_configuration_that_would_touch_many_waits_while_somebody_new_does_not() {
+    let people = staff(13);
+    let mut world =
+        World::with(&people, &people[..12]).configured(|it| it.safety = "max_changes = 5".to_owned());
+    world.settle(0).says("12 created");
+    let title = |world: &World<Slapd>| world.account(&people[3].mail)["title"].clone();
+    let before = title(&world);
+
+    world.configure(|it| it.mapping = it.mapping.replace("title = \"title\"", "title = \"employeeNumber\""));
+    world.join(&people[12]);
+    let plan = world.plan();
+    plan.expect_exit(4).says("would update 12 accounts and create 1").says("12 update");
+    for _ in 0..2 {
+        let held = world.sync();
+        held.expect_exit(4).says("12 held changes").says("would update 12 accounts");
+        assert_eq!(title(&world), before);
+    }
+    world.expect_active(&people[12].mail, true);
+
+    // What has nothing to do with it goes on meanwhile: somebody leaves.
+    world.leave(&people[0]);
+    world.settle(4).says("1 deprovisioned").says("11 held changes");
+    world.run(&["approve", &hash(&world)]).expect_exit(0).says("11 updates");
+    world.sync().expect_exit(0).says("11 updated");
+    assert_eq!(title(&world), people[3].employee_number);
+    world.settle(0).says("nothing to do");
+
+    // From now on this is the configuration, and few changes are nothing to ask about.
+    world.set(&people[3], "employeeNumber", &["4711"]);
+    world.sync().expect_exit(0).says("1 updated");
+    world.configure(|it| it.options = "update = false".to_owned());
+    world.settle(0);
+}
+
+#[test]
+fn a_configuration_that_is_put_back_touches_nobody() {
+    let people = staff(12);
+    let mut world = World::of(&people).configured(|it| it.safety = "max_changes = 5".to_owned());
+    world.settle(0);
+    let mapping = world.configuration().mapping.clone();
+    world.configure(|it| it.mapping = it.mapping.replace("title = \"title\"", "title = \"employeeNumber\""));
+    world.settle(4).says("12 held changes");
+    world.configure(|it| it.mapping = mapping);
+    world.settle(0).says("nothing to do");
+    world.expect_no_write();
+    world.run(&["approve"]).expect_exit(0).says("nothing waits");
+}
+
+#[test]
+fn status_is_paged_and_shows_each_that_waits_once() {
+    let people = staff(12);
+    let world = World::of(&people);
+    world.settle(0);
+    people[..7].iter().for_each(|person| world.leave(person));
+    world.settle(4);
+    let (mut seen, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let mut command = vec!["status", "--json", "--only", "held", "--limit", "3"];
+        command.extend(after.iter().flat_map(|key| ["--after", key.as_str()]));
+        let page = world.run(&command).json().unwrap();
+        let users = page["waiting"].as_array().unwrap();
+        assert!(users.len() <= 3);
+        seen.extend(users.iter().map(|user| user["user_name"].as_str().unwrap().to_owned()));
+        after = page["next"].as_str().map(str::to_owned);
+        if after.is_none() {
+            break;
+        }
+    }
+    seen.sort();
+    let mut held: Vec<String> = people[..7].iter().map(|person| person.mail.clone()).collect();
+    held.sort();
+    assert_eq!(seen, held);
+    world.run(&["status", "--only", "held", "--after", "nonsense"]).expect_exit(2);
+}
+
+#[test]
+fn whoever_was_refused_is_tried_again_when_somebody_asks() {
+    let people = staff(4);
+    let world = World::of(&people);
+    let [one, other] = [&people[1].mail, &people[2].mail];
+    for user in [one, other] {
+        world.workplace.inject(Fault::always(Effect::status(400)).method("POST").user(user));
+    }
+    world.settle(3);
+    world.settle(3);
+    world.expect_no_write();
+    world.run(&["retry", &people[0].mail]).expect_exit(1).says("the user is settled");
+    world.run(&["retry", "nobody@acme.test"]).expect_exit(1);
+    world.run(&["retry"]).expect_exit(2);
+
+    world.workplace.clear_faults();
+    world.run(&["retry", one]).expect_exit(0).says("1 to be tried again");
+    world.run(&["history", one]).expect_exit(0).says("is to be provisioned");
+    world.sync().expect_exit(3).says("1 created");
+    world.expect_active(one, true);
+    world.expect_no_account(other);
+
+    let again = world.run(&["retry", "--failed", "--json"]);
+    again.expect_exit(0);
+    assert_eq!(again.json().unwrap(), json!({ "retried": 1 }));
+    world.sync().expect_exit(0).says("1 created");
+    world.expect_active(other, true);
+}
