@@ -197,6 +197,16 @@ async fn check_target(ends: &Ends, example: Option<&DesiredUser>, report: &mut R
         Err(error) => return report.bad("target", error.to_string()),
     }
     let Some(user) = example else { return };
+    match target.not_offered(user.attributes.keys().map(TargetAttribute::as_str)).await {
+        Ok(lacking) if !lacking.is_empty() => {
+            let lacking = lacking.join(", ");
+            report.good(
+                "attributes",
+                format!("the target's schemas don't have {lacking}; it may not keep them"),
+            );
+        }
+        _ => {}
+    }
     match target.find_by_user_name(&user.user_name).await {
         Ok(Some(_)) => report.good("look-up", "works; the example has an account"),
         Ok(None) => report.good("look-up", "works; the example has no account yet"),
