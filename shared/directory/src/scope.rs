@@ -113,14 +113,14 @@ impl Members {
     }
 }
 
-/// Whether the group is there, for scopes that have one.
+/// Sees to it that the group is there, for scopes that have one, and tells which one it is.
 pub(crate) async fn check_group(
     connection: &mut Connection,
     config: &DirectoryConfig,
-) -> Result<(), DirectoryError> {
+) -> Result<Option<Anchor>, DirectoryError> {
     match &config.scope {
-        Scope::Filter(_) => Ok(()),
-        Scope::Group { dn, .. } => Group::find(connection, config, dn).await.map(drop),
+        Scope::Filter(_) => Ok(None),
+        Scope::Group { dn, .. } => Ok(Group::find(connection, config, dn).await?.anchor),
     }
 }
 

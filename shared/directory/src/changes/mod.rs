@@ -150,7 +150,7 @@ impl Directory {
         if server.freshness(connection, cursor).await? != Freshness::NotOlder {
             return everybody("the server knows less than the last time");
         }
-        crate::scope::check_group(connection, config).await?;
+        let top = crate::scope::check_group(connection, config).await?;
         let found = match position {
             Position::Dirsync { cookie, sees_deleted } => {
                 dirsync::changed(connection, &server, cookie, *sees_deleted).await?
@@ -181,7 +181,13 @@ impl Directory {
         if references && found.touched.iter().any(Touched::is_deleted_person) {
             return everybody("somebody was deleted, and the server does not tell who had them as a manager");
         }
-        let mut groups_changed = found.compare;
+        // A group that was deleted and made anew under its name is another one.
+        let is_other_group = top.is_some_and(|top| !cursor.groups.contains(&top));
+        let is_missing = |present: &HashSet<AnchorHash>| {
+            cursor.groups.iter().any(|group| !present.contains(&group.hash()))
+        };
+        let mut groups_changed =
+            found.compare || is_other_group || found.present.as_ref().is_some_and(is_missing);
         let by_groups = depends_on_groups(config);
         for touched in &found.touched {
             groups_changed |= cursor.groups.contains(&touched.anchor);

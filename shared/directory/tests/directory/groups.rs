@@ -98,3 +98,25 @@ async fn a_nested_group_that_changes_is_noticed() {
         server.add_member(MIDDLE, &person(1)).unwrap();
     }
 }
+
+/// Under the same name, with other members, and nobody among them touched.
+#[tokio::test]
+async fn a_group_that_was_made_anew_is_another_group() {
+    let server = circle().await;
+    let mut config = config(&server.url());
+    config.changes = ChangeDetection::Auto;
+    config.scope = Scope::Group { dn: TOP.to_owned(), membership: by_member(), nested: false };
+    let mut directory = Directory::connect(&config).await.unwrap();
+    let mut read = directory.read(None, UnixSeconds(0)).await.unwrap();
+    while read.next_page().await.unwrap().is_some() {}
+    let cursor = read.cursor();
+    read.finish().await.unwrap();
+
+    server.delete(TOP).unwrap();
+    server.add(TOP, &[("objectClass", &["groupOfNames"])]).unwrap();
+    server.add_member(TOP, &person(3)).unwrap();
+    let known = vec![(crate::changes::anchor(&server, &person(0)).hash(), model::Fingerprint([0; 16]))];
+    let (came, proof) = crate::changes::changes(&mut directory, &cursor, &known).await;
+    assert!(came.contains(&person(3)), "{came:?}");
+    assert!(proof.unwrap().accounts_for(&known[0].0));
+}
