@@ -20,5 +20,4 @@ mod memory;
 mod pace;
 mod properties;
 mod references;
-mod speed;
 mod target_faults;

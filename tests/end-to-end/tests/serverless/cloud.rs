@@ -57,6 +57,8 @@ pub struct Setup {
     pub configure: fn(&mut Configuration),
     /// Whether the functions reach their state through a proxy that a test can make fail.
     pub state_proxy: bool,
+    /// Lines of the directory's configuration, for its database.
+    pub database_lines: Vec<String>,
     /// Variables of the functions beside their usual ones; an empty value takes one away.
     pub environment: Vec<(&'static str, String)>,
 }
@@ -75,6 +77,7 @@ impl Default for Setup {
             state: StateIn::Engine,
             configure: |_| {},
             state_proxy: false,
+            database_lines: Vec::new(),
             environment: Vec::new(),
         }
     }
@@ -142,6 +145,7 @@ impl Cloud {
         let slapd = Slapd::start(SlapdOptions {
             groups: vec![Group::of("workplace", &people[..setup.members])],
             people: people.clone(),
+            database_lines: setup.database_lines.clone(),
             ..SlapdOptions::default()
         })
         .unwrap();

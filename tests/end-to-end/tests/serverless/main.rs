@@ -34,3 +34,4 @@ mod terminal;
 
 mod cold_start;
 mod load;
+mod speed;
