@@ -48,7 +48,9 @@ impl SafetyLimits {
         let total = removals.saturating_add(removed_today);
         let accounts = u128::from(enabled_accounts) + u128::from(removed_today);
         let percent = u128::from(self.max_removal_percent) * u128::from(Self::SCANS_A_DAY);
-        let share_exceeded = u128::from(total) * 100 > percent * accounts;
+        // The same user can come back and leave again within a day, so even twice everybody would be a limit.
+        let has_share = self.max_removal_percent < 100;
+        let share_exceeded = has_share && u128::from(total) * 100 > percent * accounts;
         total > self.max_removals_per_day
             || (total >= Self::PERCENT_FROM * Self::SCANS_A_DAY && share_exceeded)
     }
@@ -234,5 +236,8 @@ mod tests {
             let found = limits.day_exceeded(removals, today, accounts);
             assert_eq!(found, exceeded, "{removals} after {today} of {accounts}");
         }
+        let all = SafetyLimits { max_removal_percent: 100, max_removals_per_day: 1_000, ..limits };
+        assert!(!all.day_exceeded(10, 90, 10), "a share of everybody is no limit");
+        assert!(all.day_exceeded(10, 991, 10));
     }
 }

@@ -48,7 +48,7 @@ impl Connection {
 
     /// A fingerprint of what decides who gets which account: with another one, a scan may touch everybody at once.
     pub fn version(&self) -> Fingerprint {
-        let Self { name: _, directory, rules, options, safety: _, target, left_days: _, history_days: _ } =
+        let Self { name: _, directory, rules, options, safety: _, target: _, left_days: _, history_days: _ } =
             self;
         let DirectorySettings { base_dn, scope, user_filter, anchor, .. } = directory;
         let mut hash = Fingerprinter::new("provisioner 2026 configuration");
@@ -58,7 +58,6 @@ impl Connection {
         hash.text(user_filter);
         hash.text(&format!("{anchor:?}"));
         hash.text(&format!("{options:?}"));
-        hash.text(&target.url);
         hash.finish()
     }
 }
