@@ -29,7 +29,7 @@ fn a_thousand_users_get_accounts_once_and_an_unchanged_run_calls_and_writes_noth
     assert_eq!(state.records(), 1_000);
 
     world.workplace.clear_requests();
-    world.sync().expect_exit(0).says("Done: nothing to do");
+    world.sync().expect_exit(0).says("Done: nothing to do").says("0 looked at, of what has changed");
     world.expect_no_call();
     assert_eq!(world.state().of_users(), state);
 }
