@@ -13,6 +13,7 @@
 //! - in Active Directory, the name of a manager, which changes in the entries of those who name them without these
 //!   counting as changed: then they are looked at too; and when somebody is deleted, everybody is read.
 
+mod compare;
 mod dirsync;
 mod sync;
 mod timestamp;
@@ -21,10 +22,7 @@ mod usn;
 
 use std::collections::{BTreeMap, HashSet};
 
-use model::{
-    Anchor, AnchorHash, Attributes, CompleteRead, DnKey, Entry, Fingerprint, Freshness, Incomplete,
-    UnixSeconds,
-};
+use model::{Anchor, AnchorHash, Attributes, CompleteRead, DnKey, Entry, Freshness, Incomplete, UnixSeconds};
 
 use crate::config::{AnchorForm, ChangeDetection, DirectoryConfig, Scope};
 use crate::connection::Connection;
@@ -33,10 +31,11 @@ use crate::directory::Directory;
 use crate::errors::{DirectoryError, Doing};
 use crate::escape::escape;
 use crate::filter::enclosed;
-use crate::read::{Read, Sighting, conclude, evidence_of_changes};
+use crate::read::{Sighting, conclude, evidence_of_changes};
 use crate::scope::Selection;
 use crate::search::Query;
 use crate::server::Server;
+pub use compare::Compared;
 use touched::{Class, Found, Touched};
 
 /// How many entries are looked at at once. Servers limit how long a filter may be, and how many entries come unpaged.
@@ -301,101 +300,6 @@ async fn anchors_of(
     let anchors = entries.iter().map(|entry| config.anchor.of(&entry.attributes));
     let anchors: Result<_, _> = anchors.collect();
     anchors.map_err(|detail| DirectoryError::Protocol { doing: Doing::ReadingChanges, detail })
-}
-
-/// How a comparison ended.
-#[derive(Debug)]
-pub enum Compared {
-    /// Those who came and those who are missing are known.
-    Done,
-    /// It isn't enough, for this reason: everybody is to be read.
-    Everybody(String),
-    /// It broke off, and proves nothing.
-    Incomplete(Incomplete),
-}
-
-impl Changed {
-    /// Of whom has to be known how they looked before: those who are going to be looked at, and those who may have been
-    /// users.
-    pub fn touched(&self) -> Vec<AnchorHash> {
-        let Self { to_look_at, unexplained, .. } = self;
-        to_look_at.keys().map(Anchor::hash).chain(unexplained.iter().copied()).collect()
-    }
-
-    /// Looks at these too.
-    pub fn look_also_at(&mut self, anchors: impl IntoIterator<Item = Anchor>) {
-        for anchor in anchors {
-            self.to_look_at.entry(anchor).or_default();
-        }
-    }
-
-    /// Whether all who were in scope must be known for [`compare`](Self::compare). `is_known` tells whether somebody
-    /// was.
-    pub fn must_compare(&self, is_known: impl Fn(&AnchorHash) -> bool) -> bool {
-        self.groups_changed || self.present.is_some() || !self.unexplained.iter().all(is_known)
-    }
-
-    /// Compares who was in scope, sorted by hash, with who is: those who came are going to be looked at, and those who
-    /// are missing are named.
-    pub async fn compare(
-        &mut self,
-        directory: &mut Directory,
-        known: &[(AnchorHash, Fingerprint)],
-    ) -> Compared {
-        match self.compared(directory, known).await {
-            Ok(compared) => compared,
-            Err(incomplete) => Compared::Incomplete(incomplete),
-        }
-    }
-
-    async fn compared(
-        &mut self,
-        directory: &mut Directory,
-        known: &[(AnchorHash, Fingerprint)],
-    ) -> Result<Compared, Incomplete> {
-        if let Some(present) = self.present.take() {
-            let gone = known.iter().map(|(hash, _)| *hash).filter(|hash| !present.contains(hash));
-            self.named.extend(gone);
-        }
-        let explained = |hash: &AnchorHash| known.binary_search_by_key(hash, |(known, _)| *known).is_ok();
-        if !self.groups_changed && self.unexplained.iter().all(explained) {
-            return Ok(Compared::Done);
-        }
-        let is_active_directory = self.server.root.is_active_directory;
-        let broke_off = |error: DirectoryError| Incomplete::BrokeOff(error.to_string());
-        let Directory { connection, config, .. } = &mut *directory;
-        let server = Server::look(connection, config).await.map_err(broke_off)?;
-        let selection = Selection::prepare(connection, config, &server.root).await.map_err(broke_off)?;
-        self.cursor.groups = selection.groups.clone();
-        let attributes = config.identifying();
-        let has_references = !config.references.is_empty();
-        let mut census = Read::begin(directory, server, selection, attributes);
-        let mut seen = vec![false; known.len()];
-        while let Some(page) = census.next_page().await? {
-            for sighting in page {
-                let Sighting::Entry(Entry { anchor, dn, .. }) = sighting else {
-                    self.unidentified.push(sighting);
-                    continue;
-                };
-                match known.binary_search_by_key(&anchor.hash(), |(known, _)| *known) {
-                    Ok(at) => seen.get_mut(at).into_iter().for_each(|seen| *seen = true),
-                    Err(_) => {
-                        let dn = Some(dn).filter(|_| !is_active_directory);
-                        self.to_look_at.entry(anchor).or_insert(dn);
-                    }
-                }
-            }
-        }
-        census.finish().await?;
-        let missing = known.iter().zip(seen).filter(|(_, seen)| !seen).map(|((hash, _), _)| *hash);
-        let missing: Vec<AnchorHash> = missing.collect();
-        // Perhaps they are only out of scope. But deletions are not shown to the account.
-        if is_active_directory && has_references && !self.sees_deleted && !missing.is_empty() {
-            return Ok(Compared::Everybody(DELETED_MANAGER.to_owned()));
-        }
-        self.named.extend(missing);
-        Ok(Compared::Done)
-    }
 }
 
 /// Active Directory takes whoever is deleted out of the entries that named them, and none of these counts as changed.
