@@ -42,6 +42,7 @@ impl From<Fingerprint> for String {
 
 /// Builds a fingerprint out of parts. Every part carries its length or its kind, so that moving a letter from
 /// one part to the next is a change too.
+#[derive(Clone)]
 pub struct Fingerprinter(blake3::Hasher);
 
 impl Fingerprinter {

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use model::{Anchor, AnchorHash, CompleteRead, DnKey, Entry, Fingerprint, UnixSeconds};
 
+use crate::look::Looks;
 use crate::{Observation, Rules, observe};
 
 /// Compares a stream of entries with the snapshot of the last scan. It holds one bit per known user and the
 /// hashes of new ones, whatever the directory's size.
 pub struct ScanPlanner<'a> {
     rules: &'a Rules,
-    rules_version: Fingerprint,
+    looks: Looks<'a>,
     now: UnixSeconds,
     known: &'a [(AnchorHash, Fingerprint)],
     seen: Vec<bool>,
@@ -46,7 +47,7 @@ impl<'a> ScanPlanner<'a> {
     pub fn new(rules: &'a Rules, known: &'a [(AnchorHash, Fingerprint)], now: UnixSeconds) -> Self {
         Self {
             rules,
-            rules_version: rules.version(),
+            looks: Looks::new(rules, now),
             now,
             known,
             seen: vec![false; known.len()],
@@ -68,13 +69,16 @@ impl<'a> ScanPlanner<'a> {
             None if !self.newcomers.insert(hash) => return Sight::Repeated(entry.anchor.clone()),
             None => None,
         };
-        let observation = observe(self.rules, entry, self.now);
-        let dn = DnKey::of(&entry.dn);
-        let fingerprint = observation.fingerprint(self.rules_version, &dn);
+        let fingerprint = self.looks.of(entry);
         if known == Some(fingerprint) {
             return Sight::Unchanged;
         }
-        Sight::Changed(Box::new(Change { anchor: entry.anchor.clone(), dn, observation, fingerprint }))
+        Sight::Changed(Box::new(Change {
+            anchor: entry.anchor.clone(),
+            dn: DnKey::of(&entry.dn),
+            observation: observe(self.rules, entry, self.now),
+            fingerprint,
+        }))
     }
 
     /// Whether this user was in scope in this read.

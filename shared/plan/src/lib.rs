@@ -13,6 +13,7 @@
 mod changes;
 mod decide;
 mod differences;
+mod look;
 pub mod mapping;
 mod observe;
 mod records;

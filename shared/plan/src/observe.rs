@@ -1,6 +1,6 @@
 //! What one entry says about its user.
 
-use model::{Departure, Desired, DnKey, Entry, Fingerprint, Fingerprinter, UnixSeconds, Value};
+use model::{Departure, Desired, Entry, Fingerprint, Fingerprinter, UnixSeconds};
 
 use crate::Mapping;
 use crate::status::{AccountStatus, StatusRule, has_expired};
@@ -67,34 +67,4 @@ pub fn observe(rules: &Rules, entry: &Entry, now: UnixSeconds) -> Observation {
     // Somebody who is disabled is switched off even if the rest of the entry can't be mapped.
     let user_name = rules.mapping.user_name(&entry.attributes).ok();
     Observation::Wanted(Desired::Absent { user_name, reason: Departure::Disabled })
-}
-
-impl Observation {
-    /// A fingerprint of the observation: equal ones mean that nothing changed since the last scan.
-    pub(crate) fn fingerprint(&self, rules: Fingerprint, dn: &DnKey) -> Fingerprint {
-        let mut hash = Fingerprinter::new("provisioner 2026 observation");
-        hash.bytes(&rules.0);
-        hash.text(&dn.to_string());
-        match self {
-            Self::Unmappable(problem) => {
-                hash.text("unmappable");
-                hash.text(problem);
-            }
-            Self::Wanted(Desired::Absent { user_name, reason }) => {
-                hash.text("absent");
-                hash.text(&format!("{reason:?}"));
-                hash.text(user_name.as_ref().map_or("", |name| name.as_str()));
-            }
-            Self::Wanted(Desired::Present(user)) => {
-                hash.text("present");
-                hash.bytes(&user.update_fingerprint().0);
-                for (attribute, value) in &user.create_only {
-                    let value: &Value = value;
-                    hash.text(attribute.as_str());
-                    hash.value(value);
-                }
-            }
-        }
-        hash.finish()
-    }
 }

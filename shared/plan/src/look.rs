@@ -1,0 +1,58 @@
+//! What an entry looks like, as far as that decides anything about its user.
+
+use model::{Entry, Fingerprint, Fingerprinter, UnixSeconds};
+
+use crate::Rules;
+use crate::status::has_expired;
+
+/// Tells whether an entry looks as it did before, without working out what it means. It takes in every attribute that any
+/// rule reads, and nothing else: who looks the same is the same, and who looks different may be the same all the same.
+pub(crate) struct Looks<'a> {
+    rules: &'a Rules,
+    /// In lower case, in order.
+    attributes: Vec<String>,
+    /// What all fingerprints begin with.
+    begun: Fingerprinter,
+    now: UnixSeconds,
+}
+
+impl<'a> Looks<'a> {
+    /// Looks by these rules at a moment: an account can expire without anybody's doing.
+    pub fn new(rules: &'a Rules, now: UnixSeconds) -> Self {
+        let mut attributes = rules.mapping.source_attributes();
+        attributes.extend(rules.status.attribute().map(str::to_ascii_lowercase));
+        attributes.extend(rules.expires.as_ref().map(|attribute| attribute.to_ascii_lowercase()));
+        let mut begun = Fingerprinter::new("provisioner 2026 look");
+        begun.bytes(&rules.version().0);
+        Self { rules, attributes: attributes.into_iter().collect(), begun, now }
+    }
+
+    /// The fingerprint of an entry's look.
+    pub fn of(&self, entry: &Entry) -> Fingerprint {
+        let mut hash = self.begun.clone();
+        hash.text(&entry.dn);
+        for attribute in &self.attributes {
+            match entry.attributes.all(attribute) {
+                [] => hash.flag(false),
+                [value] => {
+                    hash.flag(true);
+                    hash.bytes(value);
+                }
+                // Values come in any order.
+                several => {
+                    let mut several: Vec<&[u8]> = several.iter().map(Vec::as_slice).collect();
+                    several.sort_unstable();
+                    hash.bytes(&several.len().to_le_bytes());
+                    several.into_iter().for_each(|value| hash.bytes(value));
+                }
+            }
+        }
+        if let Some(attribute) = &self.rules.expires {
+            hash.flag(has_expired(&entry.attributes, attribute, self.now) == Ok(true));
+        }
+        hash.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;
