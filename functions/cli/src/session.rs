@@ -65,6 +65,7 @@ impl Session {
         match state {
             StatePlace::File(file) => {
                 let (engine, table) = Embedded::open(file).await?;
+                engine.delete_expired(&table, runtime::now()).await?;
                 Ok(Self::with_table(ends, Some(engine), &table))
             }
             StatePlace::DynamoDb(table) => Err(Usage(format!(

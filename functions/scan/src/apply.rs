@@ -20,8 +20,12 @@ pub async fn scan(
     mode: Mode,
     progress: impl Fn(u64) + Sync,
 ) -> Result<ScanSummary, ScanError> {
+    let before = context.store.consumed();
     let mut lease = take_lease(context).await?;
-    let outcome = scan_under(context, &mut lease, directory, mode, progress).await;
+    let mut outcome = scan_under(context, &mut lease, directory, mode, progress).await;
+    if let Ok((summary, _)) = &mut outcome {
+        summary.take_units(context.store.consumed() - before);
+    }
     let (last_scan, bookmark) = match &outcome {
         Ok((summary, bookmark)) => {
             (serde_json::to_value(summary).ok(), bookmark.as_ref().and_then(|b| serde_json::to_value(b).ok()))

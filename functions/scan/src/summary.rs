@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::Desired;
 use plan::RecordPlan;
 use serde::Serialize;
+use store::Units;
 
 use crate::{Mode, PlannedUser};
 
@@ -66,6 +67,10 @@ pub struct ScanSummary {
     /// The first of them, for whoever reads the answer. They name persons, so they go into no log and no state.
     #[serde(skip)]
     pub nameless: Vec<Nameless>,
+    /// DynamoDB's read units that it took, rounded up.
+    pub read_units: u64,
+    /// Its write units.
+    pub write_units: u64,
     /// Whether the read saw everybody. If not, nobody was removed.
     pub complete: bool,
     /// Why it did not.
@@ -122,6 +127,18 @@ impl ScanSummary {
         self.unmappable = count(&["unmappable"]);
         self.failed = count(&["retrying", "parked", "unmappable"]);
         self.withheld = self.withheld.max(count(&["withheld"]));
+    }
+
+    /// Takes over what was consumed of the table.
+    pub(crate) fn take_units(&mut self, consumed: Units) {
+        let Units { reads, writes } = consumed;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small number that is not negative"
+        )]
+        let whole = |units: f64| units.max(0.0).ceil() as u64;
+        (self.read_units, self.write_units) = (whole(reads), whole(writes));
     }
 
     /// The numbers of a scan that had to stop before its end.

@@ -1,6 +1,6 @@
 //! What a scan writes, under the connection's lease.
 //!
-//! Three orders make a crash harmless, wherever it comes. In the snapshot, whoever is about to be written becomes
+//! Three orders make a crash harmless, wherever it comes. Beside the snapshot, whoever is about to be written is marked as
 //! *unlike any*, so that the next scan looks at the record again whatever the directory says by then. Then the record
 //! is written. Then the user is announced, and at the end the snapshot shows what was seen. Before any of them it is
 //! remembered how much the directory's server knew: a replica that knows less than somebody acted upon is not believed.
@@ -14,7 +14,7 @@ use model::{
 };
 use plan::{RecordPlan, ReleasedRemoval, RemovalCandidate, Removals};
 use queue::WakeUp;
-use store::{DesiredWrite, Saved, ScanLease, Snapshot, Store, StoreError, Written};
+use store::{DesiredWrite, Saved, ScanLease, Snapshot, Store, StoreError, UNLIKE_ANY, Written};
 
 use crate::ending::{Ending, HandOver};
 use crate::planning::{InSnapshot, PlannedUser};
@@ -33,9 +33,6 @@ const WRITES_AT_ONCE: usize = 16;
 
 /// How many are written between two looks at the lease.
 const CHUNK: usize = 2 * WRITES_AT_ONCE;
-
-/// The fingerprint of somebody who is to be looked at again.
-const UNLIKE_ANY: Fingerprint = Fingerprint([0; 16]);
 
 /// The next snapshot, as changes to the last one. `None` takes a user out.
 type SnapshotChanges = BTreeMap<AnchorHash, Option<Fingerprint>>;
@@ -210,27 +207,22 @@ impl<'a> Writer<'a> {
     /// Saves what was seen, as far as it is dealt with.
     pub async fn save(self) -> Result<(), ScanError> {
         let Self { context, lease, stored, changes, wake_ups: _, unsent: _ } = self;
-        if let Saved::Outdated = context.store.save_snapshot(lease, stored, &changes).await? {
+        if let Saved::Outdated = context.store.save_snapshot(lease, stored, changes).await? {
             tracing::warn!("a later scan has saved its snapshot already; this one's is dropped");
         }
         Ok(())
     }
 
-    /// Makes these users unlike any in the stored snapshot.
+    /// Marks these users as unlike any.
     pub async fn announce(&mut self, hashes: &[AnchorHash]) -> Result<(), ScanError> {
         self.know(hashes).await?;
         let to_mark = hashes.iter().filter(|hash| self.stored.get(hash) != Some(UNLIKE_ANY));
-        let marks: SnapshotChanges = to_mark.map(|hash| (*hash, Some(UNLIKE_ANY))).collect();
-        if marks.is_empty() {
+        let to_mark: Vec<AnchorHash> = to_mark.copied().collect();
+        if to_mark.is_empty() {
             return Ok(());
         }
         self.keep_lease().await?;
-        let stored = std::mem::take(&mut self.stored);
-        match self.context.store.save_snapshot(self.lease, stored, &marks).await? {
-            Saved::Done(stored) => self.stored = stored,
-            Saved::Outdated => return Err(ScanError::LeaseLost),
-        }
-        Ok(())
+        Ok(self.context.store.mark(self.lease, &mut self.stored, &to_mark).await?)
     }
 
     /// Sees to it that the stored snapshot is known as far as these are concerned.

@@ -10,6 +10,7 @@ use crate::Store;
 use crate::errors::{StoreError, meaning};
 use crate::item::Item;
 use crate::keys::Key;
+use crate::meter::COUNTED;
 use crate::patience::{patiently, pause};
 
 /// The most keys that one `BatchGetItem` takes.
@@ -89,15 +90,21 @@ impl Store {
     }
 
     async fn get_once(&self, wanted: KeysAndAttributes) -> Result<BatchGetItemOutput, StoreError> {
-        let sent = self.client.batch_get_item().request_items(&self.table, wanted).send().await;
-        sent.map_err(|error| meaning(GET, &self.table, &error))
+        let request = self.client.batch_get_item().request_items(&self.table, wanted);
+        let sent = request.return_consumed_capacity(COUNTED).send().await;
+        let found = sent.map_err(|error| meaning(GET, &self.table, &error))?;
+        self.meter.read(found.consumed_capacity());
+        Ok(found)
     }
 
     async fn write_once(
         &self,
         requests: HashMap<String, Vec<WriteRequest>>,
     ) -> Result<BatchWriteItemOutput, StoreError> {
-        let sent = self.client.batch_write_item().set_request_items(Some(requests)).send().await;
-        sent.map_err(|error| meaning(WRITE, &self.table, &error))
+        let request = self.client.batch_write_item().set_request_items(Some(requests));
+        let sent = request.return_consumed_capacity(COUNTED).send().await;
+        let done = sent.map_err(|error| meaning(WRITE, &self.table, &error))?;
+        self.meter.write(done.consumed_capacity());
+        Ok(done)
     }
 }

@@ -15,6 +15,7 @@
 //! | pace | `<conn>` | `pace` | when the target may be called next, and whether it wants fewer calls |
 //! | snapshot header | `<conn>#snapshot` | `header` | how the snapshot is cut into buckets, and who wrote it |
 //! | snapshot bucket | `<conn>#snapshot` | `<generation>#<bucket>` | sorted pairs of anchor hash and fingerprint, 32 bytes a user |
+//! | mark | `<conn>#snapshot` | `mark#<version>#<number>` | whom a scan is about to write, 16 bytes a user |
 //! | user record | `<conn>#user#<anchor hash>` | `record` | what is desired, what was applied, where the user stands, who works on it, for whom it waits; expires once the user has left |
 //! | history | `<conn>#user#<anchor hash>` | `event#<seconds>#<version>#<attempt>` | what was done and with which result; expires |
 //! | user name | `<conn>#name#<folded name>` | `owner` | which entry the name belongs to; expires with the record |
@@ -80,6 +81,8 @@ mod history;
 mod item;
 mod keys;
 mod lease;
+mod marks;
+mod meter;
 mod pace;
 mod pack;
 mod patience;
@@ -102,6 +105,8 @@ pub use embedded::Embedded;
 pub use errors::StoreError;
 pub use history::HistoryEvent;
 pub use lease::{ConnectionState, LeaseHolder, LeaseTaken, ScanLease};
+pub use marks::UNLIKE_ANY;
+pub use meter::Units;
 pub use pace::{Micros, Pace};
 pub use snapshot::{Saved, Snapshot};
 pub use table::{Store, Table};

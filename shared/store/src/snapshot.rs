@@ -3,8 +3,13 @@
 //! It is cut into buckets by the first bits of the hash, so that a small change writes little. When the number of
 //! users outgrows the cut, all of it is written anew under another *generation*, and then the header is switched over.
 //! Whatever happens in between, the header names a generation that was completely written.
+//!
+//! A scan of everybody reads it as it is or was a moment ago, for half the price. What that misses is found by the next
+//! scan: a fingerprint of before makes it look at a record once more than needed. But a bucket is written whole, and what
+//! it held must not be lost, so whatever is written has just been read consistently.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{AnchorHash, Fingerprint, Version};
@@ -13,6 +18,7 @@ use crate::batch::{Plain, WRITE_CHUNK};
 use crate::errors::{StoreError, corrupt};
 use crate::item::{Item, Reader, bytes, number, text};
 use crate::keys::{HEADER, Key, SK};
+use crate::marks::{Marks, UNLIKE_ANY, is_mark};
 use crate::pack::{Pair, bits_for, bucket_of, outgrown, pack, run_of, unpack};
 use crate::query::{From, Part};
 use crate::write::{Committed, Write};
@@ -37,10 +43,12 @@ const BUCKETS_A_QUERY: u32 = 256;
 /// What the last scan saw. Thirty-two bytes a user, sorted by the anchor's hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    pairs: Vec<Pair>,
+    pairs: Arc<Vec<Pair>>,
     cut: Option<Cut>,
     /// The buckets that were read, where only some were.
     only: Option<BTreeSet<u32>>,
+    /// Whom a scan was about to write.
+    pub(crate) marks: Marks,
 }
 
 /// How the stored snapshot is cut; `None` before the first was written.
@@ -54,8 +62,8 @@ struct Cut {
 /// How saving a snapshot ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Saved {
-    /// It is written, and this is what is stored now.
-    Done(Snapshot),
+    /// It is written.
+    Done,
     /// A later scan has saved one, so this one's is not wanted any more.
     Outdated,
 }
@@ -71,8 +79,11 @@ impl Snapshot {
         &self.pairs
     }
 
-    /// How somebody looked, if they were seen.
+    /// How somebody looked, if they were seen; [`UNLIKE_ANY`] for whoever was about to be written.
     pub fn get(&self, hash: &AnchorHash) -> Option<Fingerprint> {
+        if self.marks.contain(hash) {
+            return Some(UNLIKE_ANY);
+        }
         let at = self.pairs.binary_search_by_key(hash, |(hash, _)| *hash).ok()?;
         self.pairs.get(at).map(|(_, fingerprint)| *fingerprint)
     }
@@ -88,14 +99,37 @@ impl Snapshot {
     }
 
     /// The buckets in which these changes make a difference.
-    fn touched(&self, changes: &BTreeMap<AnchorHash, Option<Fingerprint>>, bits: u32) -> BTreeSet<u32> {
-        let different = changes.iter().filter(|(hash, wanted)| self.get(hash) != **wanted);
+    fn touched(&self, changes: &Changes, bits: u32) -> BTreeSet<u32> {
+        let different =
+            changes.iter().filter(|(hash, wanted)| self.marks.contain(hash) || self.get(hash) != **wanted);
         different.map(|(hash, _)| bucket_of(hash, bits)).collect()
+    }
+
+    /// How many there are after these changes.
+    fn len_after(&self, changes: &Changes) -> usize {
+        let was_there = |hash: &AnchorHash| self.pairs.binary_search_by_key(hash, |(hash, _)| *hash).is_ok();
+        let come = changes.iter().filter(|(hash, wanted)| wanted.is_some() && !was_there(hash)).count();
+        let gone = changes.iter().filter(|(hash, wanted)| wanted.is_none() && was_there(hash)).count();
+        self.pairs.len() + come - gone
+    }
+
+    /// Shows those who were about to be written as unlike any, as far as their buckets were read.
+    fn with_marks(mut self, marks: Marks) -> Self {
+        let (only, bits) = (self.only.as_ref(), self.cut.as_ref().map_or(0, |cut| cut.bits));
+        let is_read = |hash: &&AnchorHash| only.is_none_or(|only| only.contains(&bucket_of(hash, bits)));
+        let marked: Changes = marks.hashes().filter(is_read).map(|hash| (*hash, Some(UNLIKE_ANY))).collect();
+        if !marked.is_empty() {
+            self.pairs = Arc::new(merged(&self.pairs, &marked));
+        }
+        Self { marks, ..self }
     }
 }
 
+/// A fingerprint for who was seen, `None` for who is gone.
+type Changes = BTreeMap<AnchorHash, Option<Fingerprint>>;
+
 /// Both are sorted, so one walk through them is enough.
-fn merged(pairs: &[Pair], changes: &BTreeMap<AnchorHash, Option<Fingerprint>>) -> Vec<Pair> {
+fn merged(pairs: &[Pair], changes: &Changes) -> Vec<Pair> {
     let mut merged = Vec::with_capacity(pairs.len() + changes.len());
     let mut old = pairs.iter().copied().peekable();
     for (hash, wanted) in changes {
@@ -121,13 +155,20 @@ fn next_generation(version: Version, current: Option<&str>) -> String {
 }
 
 impl Store {
-    /// What the last scan saw.
+    /// What the last scan saw, or the one before it, where the table has not caught up yet.
     pub async fn fetch_snapshot(&self) -> Result<Snapshot, StoreError> {
         // Whoever reads without the lease may meet a scan that is just switching over, and then reads again.
-        for _ in 0..3 {
-            let Some(cut) = self.fetch_cut().await? else { return Ok(Snapshot::default()) };
-            match self.fetch_buckets(&cut).await {
-                Ok(pairs) => return Ok(Snapshot { pairs, cut: Some(cut), only: None }),
+        let mut from = From::ItemsLately;
+        for _ in 0..4 {
+            let (cut, marks) = futures::try_join!(self.fetch_cut(), self.fetch_marks())?;
+            let Some(cut) = cut else { return Ok(Snapshot::default().with_marks(marks)) };
+            match self.fetch_buckets(&cut, from).await {
+                Ok(pairs) => {
+                    let read = Snapshot { pairs: Arc::new(pairs), cut: Some(cut), ..Snapshot::default() };
+                    return Ok(read.with_marks(marks));
+                }
+                // A bucket that is so new that it can't be seen yet.
+                Err(_) if from == From::ItemsLately => from = From::Items,
                 Err(error) => {
                     let now = self.fetch_cut().await?;
                     if now.is_some_and(|now| now.generation == cut.generation) {
@@ -145,30 +186,46 @@ impl Store {
     /// What the last scan saw of these, and of some others whom it would cost more to leave out. For whoever holds the
     /// lease: nobody else writes meanwhile.
     pub async fn fetch_part(&self, of: &[AnchorHash]) -> Result<Snapshot, StoreError> {
-        let Some(cut) = self.fetch_cut().await? else { return Ok(Snapshot::default()) };
-        let nothing = Snapshot { pairs: Vec::new(), cut: Some(cut), only: Some(BTreeSet::new()) };
+        let (cut, marks) = futures::try_join!(self.fetch_cut(), self.fetch_marks())?;
+        let Some(cut) = cut else { return Ok(Snapshot::default().with_marks(marks)) };
+        let nothing = Snapshot { cut: Some(cut), only: Some(BTreeSet::new()), marks, ..Snapshot::default() };
         self.extend_part(nothing, of).await
     }
 
     /// The same snapshot with these in it, too.
     pub async fn extend_part(&self, snapshot: Snapshot, with: &[AnchorHash]) -> Result<Snapshot, StoreError> {
-        let Snapshot { mut pairs, cut, only } = snapshot;
-        let (Some(the_cut), Some(mut buckets)) = (&cut, only.clone()) else {
-            return Ok(Snapshot { pairs, cut, only });
-        };
-        let wanted: BTreeSet<u32> = with.iter().map(|hash| bucket_of(hash, the_cut.bits)).collect();
-        let missing: Vec<u32> = wanted.difference(&buckets).copied().collect();
-        if missing.len() * FEW >= 1 << the_cut.bits {
-            // From so many on, reading all of it in order is the quicker way.
-            let pairs = self.fetch_buckets(the_cut).await?;
-            return Ok(Snapshot { pairs, cut, only: None });
+        let (Some(cut), Some(known)) = (&snapshot.cut, &snapshot.only) else { return Ok(snapshot) };
+        let wanted: BTreeSet<u32> = with.iter().map(|hash| bucket_of(hash, cut.bits)).collect();
+        let missing: BTreeSet<u32> = wanted.difference(known).copied().collect();
+        if missing.is_empty() {
+            return Ok(snapshot);
         }
-        let reads = missing.iter().map(|bucket| self.fetch_range(the_cut, *bucket, *bucket));
+        let (read, only) = self.fetch_some(cut, &missing).await?;
+        let Snapshot { pairs, cut, only: known, marks } = snapshot;
+        let (pairs, only) = match (only, known) {
+            (Some(only), Some(known)) => {
+                let mut pairs = Arc::unwrap_or_clone(pairs);
+                pairs.extend(read);
+                pairs.sort_unstable_by_key(|(hash, _)| *hash);
+                (pairs, Some(only.union(&known).copied().collect()))
+            }
+            _ => (read, None),
+        };
+        Ok(Snapshot { pairs: Arc::new(pairs), cut, only, marks: Marks::default() }.with_marks(marks))
+    }
+
+    /// These buckets, or all where that is quicker, as they are now; and which they are, where they are not all.
+    async fn fetch_some(
+        &self,
+        cut: &Cut,
+        buckets: &BTreeSet<u32>,
+    ) -> Result<(Vec<Pair>, Option<BTreeSet<u32>>), StoreError> {
+        if buckets.len() * FEW >= 1 << cut.bits {
+            return Ok((self.fetch_buckets(cut, From::Items).await?, None));
+        }
+        let reads = buckets.iter().map(|bucket| self.fetch_range(cut, From::Items, *bucket, *bucket));
         let parts: Vec<Vec<Pair>> = stream::iter(reads).buffered(PARTS_AT_ONCE).try_collect().await?;
-        pairs.extend(parts.into_iter().flatten());
-        pairs.sort_unstable_by_key(|(hash, _)| *hash);
-        buckets.extend(missing);
-        Ok(Snapshot { pairs, cut, only: Some(buckets) })
+        Ok((parts.concat(), Some(buckets.clone())))
     }
 
     async fn fetch_cut(&self) -> Result<Option<Cut>, StoreError> {
@@ -184,20 +241,35 @@ impl Store {
         Ok(Some(Cut { generation: generation.to_owned(), bits, untidy }))
     }
 
-    async fn fetch_buckets(&self, cut: &Cut) -> Result<Vec<Pair>, StoreError> {
+    async fn fetch_buckets(&self, cut: &Cut, from: From) -> Result<Vec<Pair>, StoreError> {
         let buckets = 1u32 << cut.bits;
         let ranges = (0..buckets).step_by(BUCKETS_A_QUERY as usize).map(|first| {
             let last = (first + BUCKETS_A_QUERY).min(buckets) - 1;
-            self.fetch_range(cut, first, last)
+            self.fetch_range(cut, from, first, last)
         });
-        let parts: Vec<Vec<Pair>> = stream::iter(ranges).buffered(AT_ONCE).try_collect().await?;
-        Ok(parts.concat())
+        let count = ranges.len();
+        let mut parts = stream::iter(ranges).buffered(AT_ONCE);
+        let mut pairs = Vec::new();
+        while let Some(part) = parts.try_next().await? {
+            if pairs.is_empty() {
+                // Hashes are spread evenly, so the first part tells how many there are, give or take a few.
+                pairs.reserve_exact(part.len() * count + part.len() / 8);
+            }
+            pairs.extend_from_slice(&part);
+        }
+        Ok(pairs)
     }
 
-    async fn fetch_range(&self, cut: &Cut, first: u32, last: u32) -> Result<Vec<Pair>, StoreError> {
+    async fn fetch_range(
+        &self,
+        cut: &Cut,
+        from: From,
+        first: u32,
+        last: u32,
+    ) -> Result<Vec<Pair>, StoreError> {
         let part = Part::Between(bucket_sk(&cut.generation, first), bucket_sk(&cut.generation, last));
         let partition = self.keys.snapshot(HEADER).pk;
-        let items = self.items(self.range(From::Items, &partition, &part), usize::MAX).await?;
+        let items = self.items(self.range(from, &partition, &part), usize::MAX).await?;
         let mut pairs = Vec::new();
         let mut found = items.iter();
         // A generation has all its buckets. Users in a lost one would never be noticed to leave.
@@ -216,29 +288,45 @@ impl Store {
     }
 
     /// Writes what has changed since `before` was read: a fingerprint for who was seen, `None` for who is gone. Only the
-    /// buckets of those who changed are written, and none at all when nobody did.
+    /// buckets of those who changed are written, and none at all when nobody did. Whoever was marked and is not among
+    /// the changes is unlike any from then on.
     pub async fn save_snapshot(
         &self,
         lease: &ScanLease,
         before: Snapshot,
-        changes: &BTreeMap<AnchorHash, Option<Fingerprint>>,
+        mut changes: BTreeMap<AnchorHash, Option<Fingerprint>>,
     ) -> Result<Saved, StoreError> {
-        // A bucket is written whole, so it must have been read.
+        for hash in before.marks.hashes() {
+            changes.entry(*hash).or_insert(Some(UNLIKE_ANY));
+        }
+        let Some(cut) = before.cut.clone() else {
+            let pairs = merged(&[], &changes);
+            let saved = self.save_all(lease, None, pairs).await?;
+            return self.without_marks(saved, before.marks).await;
+        };
         let hashes: Vec<AnchorHash> = changes.keys().copied().collect();
         let before = self.extend_part(before, &hashes).await?;
-        let bits = before.cut.as_ref().map_or(0, |cut| cut.bits);
-        let touched = before.touched(changes, bits);
-        if touched.is_empty() && before.cut.is_some() {
-            return Ok(Saved::Done(before));
+        let touched = before.touched(&changes, cut.bits);
+        if touched.is_empty() {
+            return Ok(Saved::Done);
         }
-        let pairs = merged(&before.pairs, changes);
-        match before.cut {
-            // Whether the cut is outgrown shows when all of it is read.
-            Some(cut) if before.only.is_some() || !outgrown(pairs.len(), cut.bits) => {
-                self.save_buckets(lease, cut, pairs, before.only, &touched).await
-            }
-            cut => self.save_all(lease, cut, pairs).await,
+        // Whether the cut is outgrown shows when all of it is read.
+        let saved = if before.is_whole() && outgrown(before.len_after(&changes), cut.bits) {
+            let now = self.fetch_buckets(&cut, From::Items).await?;
+            self.save_all(lease, Some(cut), merged(&now, &changes)).await?
+        } else {
+            let (now, _) = self.fetch_some(&cut, &touched).await?;
+            self.save_buckets(lease, cut, &merged(&now, &changes), &touched).await?
+        };
+        self.without_marks(saved, before.marks).await
+    }
+
+    /// Takes the marks away for which the snapshot stands in by now.
+    async fn without_marks(&self, saved: Saved, marks: Marks) -> Result<Saved, StoreError> {
+        if saved == Saved::Done {
+            self.write_all(marks.items().map(|sk| Plain::Delete(self.keys.snapshot(sk)))).await?;
         }
+        Ok(saved)
     }
 
     /// Some buckets of the generation that is there.
@@ -246,8 +334,7 @@ impl Store {
         &self,
         lease: &ScanLease,
         cut: Cut,
-        pairs: Vec<Pair>,
-        only: Option<BTreeSet<u32>>,
+        pairs: &[Pair],
         touched: &BTreeSet<u32>,
     ) -> Result<Saved, StoreError> {
         // The header comes first: from then on an older scan is refused, whichever buckets it wants to write.
@@ -257,7 +344,7 @@ impl Store {
         let cut = self.tidy(lease, cut).await?;
         let writes = touched.iter().map(|bucket| {
             Write::put(self.keys.snapshot(&bucket_sk(&cut.generation, *bucket)))
-                .set(PAIRS, bytes(pack(run_of(&pairs, *bucket, cut.bits))))
+                .set(PAIRS, bytes(pack(run_of(pairs, *bucket, cut.bits))))
                 .set(VERSION, number(lease.version()))
                 .only_if(
                     "attribute_not_exists(#version) OR #version <= :scan",
@@ -269,7 +356,7 @@ impl Store {
         if results.iter().any(|result| *result != Committed::Done) {
             return Ok(Saved::Outdated);
         }
-        Ok(Saved::Done(Snapshot { pairs, cut: Some(cut), only }))
+        Ok(Saved::Done)
     }
 
     /// Everything, as a new generation. The old one stays in force until the last bucket is written.
@@ -303,8 +390,8 @@ impl Store {
         if self.commit(&[header]).await? != Committed::Done {
             return Ok(Saved::Outdated);
         }
-        let cut = self.tidy(lease, cut).await?;
-        Ok(Saved::Done(Snapshot { pairs, cut: Some(cut), only: None }))
+        self.tidy(lease, cut).await?;
+        Ok(Saved::Done)
     }
 
     /// Claims the header for this scan, as long as no later one has, and the generation is the one that was read.
@@ -337,7 +424,7 @@ impl Store {
         let items = self.items(query, usize::MAX).await?;
         let stale = items.iter().map(|item| Reader::new(item).key()).filter(|key| {
             let kept = keep.is_some_and(|cut| is_of(&cut.generation, key));
-            !kept && key.sk != HEADER
+            !kept && key.sk != HEADER && !is_mark(key)
         });
         self.write_all(stale.map(Plain::Delete)).await
     }

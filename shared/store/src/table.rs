@@ -1,5 +1,6 @@
 //! The table itself, and one connection's part of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -12,12 +13,13 @@ use aws_sdk_dynamodb::types::{
 use crate::StoreError;
 use crate::errors::meaning;
 use crate::keys::{DN_INDEX, DN_PK, EXPIRES_AT, Keys, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
+use crate::meter::Meter;
 
 /// The table that holds the state of all connections.
 #[derive(Clone, Debug)]
 pub struct Table {
-    client: Client,
-    name: String,
+    pub(crate) client: Client,
+    pub(crate) name: String,
 }
 
 /// One connection's state.
@@ -28,6 +30,7 @@ pub struct Store {
     pub(crate) keys: Keys,
     pub(crate) history_days: u32,
     pub(crate) retention_days: u32,
+    pub(crate) meter: Arc<Meter>,
 }
 
 const CREATE: &str = "create the table (CreateTable)";
@@ -53,6 +56,7 @@ impl Table {
             keys: Keys::of(name),
             history_days: Store::HISTORY_DAYS,
             retention_days: Store::RETENTION_DAYS,
+            meter: Arc::default(),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::Store;
 use crate::errors::{StoreError, meaning, says_too_large};
 use crate::item::Item;
 use crate::keys::Key;
+use crate::meter::COUNTED;
 use crate::patience::patiently;
 
 /// One item's write. In conditions, `#name` is the attribute of that name and `:name` a value given along.
@@ -296,10 +297,14 @@ impl Store {
             .set_expression_attribute_values(write.expression_values())
             .return_values(answer)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(COUNTED)
             .send()
             .await;
         match sent {
-            Ok(done) => Ok(Updated::Now(done.attributes.unwrap_or_default())),
+            Ok(done) => {
+                self.meter.write(&done.consumed_capacity);
+                Ok(Updated::Now(done.attributes.unwrap_or_default()))
+            }
             Err(SdkError::ServiceError(service)) => match service.into_err() {
                 UpdateItemError::ConditionalCheckFailedException(failed) => Ok(Updated::Refused(failed.item)),
                 other => Err(self.single_failure(UPDATE, &write.key, other)),
@@ -318,10 +323,14 @@ impl Store {
             .set_expression_attribute_names(write.names())
             .set_expression_attribute_values(write.expression_values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(COUNTED)
             .send()
             .await;
         match sent {
-            Ok(_) => Ok(Verdict::Held),
+            Ok(done) => {
+                self.meter.write(&done.consumed_capacity);
+                Ok(Verdict::Held)
+            }
             Err(SdkError::ServiceError(service)) => match service.into_err() {
                 PutItemError::ConditionalCheckFailedException(failed) => Ok(Verdict::Refused(failed.item)),
                 other => Err(self.single_failure(PUT, &write.key, other)),
@@ -340,10 +349,14 @@ impl Store {
             .set_expression_attribute_names(write.names())
             .set_expression_attribute_values(write.expression_values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(COUNTED)
             .send()
             .await;
         match sent {
-            Ok(_) => Ok(Verdict::Held),
+            Ok(done) => {
+                self.meter.write(&done.consumed_capacity);
+                Ok(Verdict::Held)
+            }
             Err(SdkError::ServiceError(service)) => match service.into_err() {
                 DeleteItemError::ConditionalCheckFailedException(failed) => Ok(Verdict::Refused(failed.item)),
                 other => Err(self.single_failure(DELETE, &write.key, other)),
@@ -366,8 +379,12 @@ impl Store {
         writes: &[Write],
         items: Vec<TransactWriteItem>,
     ) -> Result<Committed, StoreError> {
-        match self.client.transact_write_items().set_transact_items(Some(items)).send().await {
-            Ok(_) => Ok(Committed::Done),
+        let request = self.client.transact_write_items().set_transact_items(Some(items));
+        match request.return_consumed_capacity(COUNTED).send().await {
+            Ok(done) => {
+                self.meter.write(done.consumed_capacity());
+                Ok(Committed::Done)
+            }
             Err(SdkError::ServiceError(service)) => match service.into_err() {
                 TransactWriteItemsError::TransactionCanceledException(cancelled) => {
                     self.cancelled(writes, cancelled.cancellation_reasons.unwrap_or_default())

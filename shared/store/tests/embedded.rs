@@ -15,7 +15,7 @@ async fn the_file_outlives_the_engine() -> Result<(), Box<dyn std::error::Error>
         let scan = scan(&store).await;
         want(&store, &scan, "a", present("a")).await;
         let seen = [(anchor("a").hash(), Some(model::Fingerprint([1; 16])))].into();
-        store.save_snapshot(&scan, Snapshot::default(), &seen).await?;
+        store.save_snapshot(&scan, Snapshot::default(), seen).await?;
     }
     let (_engine, table) = Embedded::open(&path).await?;
     let store = table.connection("corp");

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use common::{NOW, Place, corp, scan};
 use model::{AnchorHash, Fingerprint};
 use proptest::prelude::*;
-use store::{Saved, ScanLease, Snapshot, Store, StoreError};
+use store::{Saved, ScanLease, Snapshot, Store, StoreError, UNLIKE_ANY};
 
 type Changes = BTreeMap<AnchorHash, Option<Fingerprint>>;
 
@@ -28,13 +28,8 @@ fn seen(numbers: std::ops::Range<u32>, look: u8) -> Changes {
 }
 
 async fn save(store: &Store, lease: &ScanLease, before: Snapshot, changes: &Changes) -> Snapshot {
-    match store.save_snapshot(lease, before, changes).await.unwrap() {
-        Saved::Done(after) => {
-            assert_eq!(store.fetch_snapshot().await.unwrap(), after, "what is stored is what was answered");
-            after
-        }
-        Saved::Outdated => panic!("outdated"),
-    }
+    assert_eq!(store.save_snapshot(lease, before, changes.clone()).await.unwrap(), Saved::Done);
+    store.fetch_snapshot().await.unwrap()
 }
 
 async fn sort_keys(place: &Place) -> Vec<String> {
@@ -101,9 +96,9 @@ async fn an_older_scan_can_not_save_over_a_newer_one() -> Result<(), StoreError>
     let new = scan(&store).await;
     let after = save(&store, &new, before.clone(), &seen(0..1, 2)).await;
 
-    assert_eq!(store.save_snapshot(&old, before.clone(), &seen(5..6, 3)).await?, Saved::Outdated);
-    assert_eq!(store.save_snapshot(&old, before, &seen(0..9_000, 3)).await?, Saved::Outdated);
-    assert_eq!(store.save_snapshot(&old, Snapshot::default(), &seen(0..9, 3)).await?, Saved::Outdated);
+    assert_eq!(store.save_snapshot(&old, before.clone(), seen(5..6, 3)).await?, Saved::Outdated);
+    assert_eq!(store.save_snapshot(&old, before, seen(0..9_000, 3)).await?, Saved::Outdated);
+    assert_eq!(store.save_snapshot(&old, Snapshot::default(), seen(0..9, 3)).await?, Saved::Outdated);
     assert_eq!(store.fetch_snapshot().await?, after);
     Ok(())
 }
@@ -194,4 +189,68 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn whoever_was_about_to_be_written_is_unlike_any() -> Result<(), StoreError> {
+    let (place, _table, store) = corp().await;
+    let first = scan(&store).await;
+    save(&store, &first, Snapshot::default(), &seen(0..1_000, 1)).await;
+
+    // A scan that dies: somebody known, and somebody new.
+    let dies = scan(&store).await;
+    let mut its = store.fetch_snapshot().await?;
+    store.mark(&dies, &mut its, &[hash(7), hash(5_000)]).await?;
+    store.mark(&dies, &mut its, &[hash(8)]).await?;
+    assert_eq!(its.get(&hash(8)), Some(UNLIKE_ANY));
+
+    let next = scan(&store).await;
+    let read = store.fetch_snapshot().await?;
+    for number in [7, 8, 5_000] {
+        assert_eq!(read.get(&hash(number)), Some(UNLIKE_ANY), "{number}");
+    }
+    assert_eq!((read.len(), read.get(&hash(9))), (1_001, Some(Fingerprint([1; 16]))));
+    assert!(read.pairs().is_sorted() && read.pairs().contains(&(hash(5_000), UNLIKE_ANY)));
+    let part = store.fetch_part(&[hash(7)]).await?;
+    assert_eq!((part.get(&hash(7)), part.get(&hash(8))), (Some(UNLIKE_ANY), Some(UNLIKE_ANY)));
+
+    // Of three one is dealt with. The others stay as they are, without the marks.
+    let after = save(&store, &next, read, &seen(7..8, 3)).await;
+    assert_eq!(after.get(&hash(7)), Some(Fingerprint([3; 16])));
+    assert_eq!((after.get(&hash(8)), after.get(&hash(5_000))), (Some(UNLIKE_ANY), Some(UNLIKE_ANY)));
+    assert_eq!(sort_keys(&place).await.iter().filter(|key| key.starts_with("mark#")).count(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn marks_outlive_a_cut_and_are_kept_when_nothing_is_saved() -> Result<(), StoreError> {
+    let (place, _table, store) = corp().await;
+    let lease = scan(&store).await;
+    let mut nothing = store.fetch_snapshot().await?;
+    let many: Vec<AnchorHash> = (0..5_000).map(hash).collect();
+    store.mark(&lease, &mut nothing, &many).await?;
+    assert_eq!(sort_keys(&place).await.len(), 2, "five thousand users, two items");
+    let read = store.fetch_snapshot().await?;
+    assert_eq!((read.len(), read.get(&hash(4_999))), (5_000, Some(UNLIKE_ANY)));
+
+    let saved = save(&store, &scan(&store).await, read, &seen(0..4_000, 1)).await;
+    assert_eq!((saved.len(), saved.get(&hash(4_500))), (5_000, Some(UNLIKE_ANY)));
+    assert_eq!(saved.get(&hash(3)), Some(Fingerprint([1; 16])));
+    Ok(())
+}
+
+/// A snapshot that was read before others were written: what it doesn't know must not be lost by saving it.
+#[tokio::test]
+async fn what_was_read_too_early_does_not_undo_what_was_written() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    let lease = scan(&store).await;
+    let early = save(&store, &lease, Snapshot::default(), &seen(0..1_000, 1)).await;
+    save(&store, &lease, early.clone(), &seen(900..1_500, 2)).await;
+    let after = save(&store, &lease, early, &seen(0..300, 3)).await;
+    assert_eq!((after.len(), after.get(&hash(1_499))), (1_500, Some(Fingerprint([2; 16]))));
+    assert_eq!(
+        (after.get(&hash(950)), after.get(&hash(7))),
+        (Some(Fingerprint([2; 16])), Some(Fingerprint([3; 16])))
+    );
+    Ok(())
 }

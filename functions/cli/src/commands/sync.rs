@@ -8,6 +8,7 @@ use anyhow::Result;
 use provision::Stop;
 use scan::{Mode, Nameless, ScanSummary};
 use serde::Serialize;
+use store::Units;
 
 use crate::drive::{Tally, provision_due};
 use crate::exit::Exit;
@@ -53,10 +54,21 @@ pub struct SyncSummary {
     pub unidentified: Vec<Nameless>,
     /// Calls to the target.
     pub calls: Calls,
+    /// What was consumed of the state's table.
+    pub state: Consumed,
     /// How long it took.
     pub duration_ms: u64,
     /// Everybody who waits for something, up to a limit.
     pub waiting: Vec<Item>,
+}
+
+/// DynamoDB's units. The engine of a state file counts them as the service would.
+#[derive(Debug, Serialize)]
+pub struct Consumed {
+    /// Of 4 KB, read consistently.
+    pub read_units: f64,
+    /// Of 1 KB.
+    pub write_units: f64,
 }
 
 /// Calls to the target.
@@ -141,6 +153,10 @@ async fn summarise(
         incomplete: scanned.incomplete,
         unidentified: scanned.nameless,
         calls: Calls { reads: calls.reads, writes: calls.writes },
+        state: {
+            let Units { reads, writes } = session.store.consumed();
+            Consumed { read_units: reads, write_units: writes }
+        },
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         waiting: waiting(&session.store, shown).await?,
     })

@@ -6,7 +6,9 @@
 //! closed and the lock is free.
 //!
 //! The file is an SQLite database with a write-ahead log: what a call has written survives the death of the process, and a
-//! process that is killed leaves a file that opens again. It is readable by its owner only.
+//! process that is killed leaves a file that opens again. When the machine itself loses its power, the last moments may
+//! be missing, as if the run had been killed a little earlier; waiting for the disk after each of some hundred thousand
+//! small writes would make a first load take hours. It is readable by its owner only.
 //!
 //! For tools and tests that speak HTTP there is [`Embedded::endpoint`]. Whoever finds that port can do everything, a web
 //! page too: the engine checks nobody and answers every origin. So it is opened only for those who ask for it.
@@ -21,15 +23,28 @@ use std::path::Path;
 use std::sync::{OnceLock, mpsc};
 use std::thread::JoinHandle;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use dynoxide::Database;
+use model::UnixSeconds;
 
 use self::client::{Call, client};
 use self::listener::Listener;
 use self::lock::{keep_private, lock};
+use crate::errors::meaning;
+use crate::item::{Item, Reader, number};
+use crate::keys::{PK, SK};
 use crate::{StoreError, Table};
 
 /// The table's name within the file.
 const TABLE: &str = "provisioner";
+
+/// The item that says when expired items were deleted last.
+const SWEPT: [(&str, &str); 2] = [(PK, "engine"), (SK, "swept")];
+const SWEPT_AT: &str = "at";
+const GET: &str = "read an item (GetItem)";
+const PUT: &str = "write an item (PutItem)";
+/// How often that is done. The engine looks at every item for it.
+const DAY: i64 = 24 * 3600;
 
 /// The running engine. It stops when this is dropped.
 #[derive(Debug)]
@@ -81,6 +96,15 @@ impl Embedded {
         self.listener.get_or_init(listen).endpoint()
     }
 
+    /// Deletes what has expired, once a day: the engine does nothing by itself.
+    pub async fn delete_expired(&self, table: &Table, now: UnixSeconds) -> Result<(), StoreError> {
+        if table.swept_at().await?.is_some_and(|at| now.0.saturating_sub(at) < DAY) {
+            return Ok(());
+        }
+        self.database.0.sweep_ttl().map_err(|error| engine(&error.to_string()))?;
+        table.note_swept(now).await
+    }
+
     async fn start(database: Database, lock: Option<File>) -> Result<(Self, Table), StoreError> {
         let (calls, called) = mpsc::channel();
         let for_calls = database.clone();
@@ -126,9 +150,28 @@ fn open_database(path: Option<&str>) -> Result<Database, StoreError> {
         None => Database::memory(),
     };
     let database = opened.map_err(|error| engine(&error.to_string()))?;
-    // The engine expires nothing by itself. Once an opening is often enough for what is kept for months.
-    database.sweep_ttl().map_err(|error| engine(&error.to_string()))?;
+    // What the engine is left with when it has loaded much at once is what is wanted here: it doesn't wait for the disk
+    // after each write.
+    database.disable_bulk_loading().map_err(|error| engine(&error.to_string()))?;
     Ok(database)
+}
+
+impl Table {
+    async fn swept_at(&self) -> Result<Option<i64>, StoreError> {
+        let sent = self.client.get_item().table_name(&self.name).set_key(Some(swept())).send().await;
+        let found = sent.map_err(|error| meaning(GET, &self.name, &error))?;
+        found.item.map_or(Ok(None), |item| Reader::new(&item).number(SWEPT_AT))
+    }
+
+    async fn note_swept(&self, now: UnixSeconds) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(swept()));
+        let sent = put.item(SWEPT_AT, number(now.0)).send().await;
+        sent.map(|_| ()).map_err(|error| meaning(PUT, &self.name, &error))
+    }
+}
+
+fn swept() -> Item {
+    SWEPT.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned()))).collect()
 }
 
 fn engine(detail: &str) -> StoreError {

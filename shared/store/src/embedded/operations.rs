@@ -1,5 +1,6 @@
 //! DynamoDB's operations by name, as far as this crate uses them.
 
+use dynoxide::actions::transact_write_items::TransactWriteItemsRequest;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +15,11 @@ pub(super) fn perform(database: &Database, operation: &str, body: &[u8]) -> (u16
         "Query" => with(body, |it| database.query(it)),
         "BatchGetItem" => with(body, |it| database.batch_get_item(it)),
         "BatchWriteItem" => with(body, |it| database.batch_write_item(it)),
-        "TransactWriteItems" => with(body, |it| database.transact_write_items(it)),
+        // The client marks a transaction so that sending it again does no harm. Here no answer is ever lost, and for every
+        // transaction the engine would look through all marks of the last minutes.
+        "TransactWriteItems" => with(body, |it: TransactWriteItemsRequest| {
+            database.transact_write_items(TransactWriteItemsRequest { client_request_token: None, ..it })
+        }),
         "CreateTable" => with(body, |it| database.create_table(it)),
         "DescribeTable" => with(body, |it| database.describe_table(it)),
         "UpdateTimeToLive" => with(body, |it| database.update_time_to_live(it)),

@@ -1,0 +1,88 @@
+//! Who is about to be written by a scan, noted beside the snapshot before it is done.
+//!
+//! Should the scan die, the next one takes them for *unlike any*: it looks at their records again, whatever the directory
+//! says by then, and notices who of them is missing. A note is one small item for a whole page of users, however many
+//! buckets they are spread over. When the scan saves its snapshot, that takes the notes' place.
+
+use std::collections::HashSet;
+
+use model::{AnchorHash, Fingerprint};
+
+use crate::errors::StoreError;
+use crate::item::{Reader, bytes};
+use crate::keys::{HEADER, Key, SK};
+use crate::query::{From, Part};
+use crate::write::Write;
+use crate::{ScanLease, Snapshot, Store};
+
+/// The fingerprint of somebody who is to be looked at again.
+pub const UNLIKE_ANY: Fingerprint = Fingerprint([0; 16]);
+
+const HASHES: &str = "hashes";
+/// What the sort keys of marks begin with. Those of generations begin with a digit.
+const PREFIX: &str = "mark#";
+const HASH: usize = 16;
+/// How many users one item names: 64 KB, of the 400 that it may have.
+const USERS: usize = 4_096;
+
+/// The marks that are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    items: Vec<String>,
+    hashes: HashSet<AnchorHash>,
+}
+
+impl Marks {
+    pub fn contain(&self, hash: &AnchorHash) -> bool {
+        self.hashes.contains(hash)
+    }
+
+    pub fn hashes(&self) -> impl Iterator<Item = &AnchorHash> {
+        self.hashes.iter()
+    }
+
+    /// The sort keys of the items that hold them.
+    pub fn items(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().map(String::as_str)
+    }
+}
+
+pub(crate) fn is_mark(key: &Key) -> bool {
+    key.sk.starts_with(PREFIX)
+}
+
+impl Store {
+    /// Notes that these users are about to be written, so that they are unlike any until the snapshot is saved.
+    pub async fn mark(
+        &self,
+        lease: &ScanLease,
+        snapshot: &mut Snapshot,
+        users: &[AnchorHash],
+    ) -> Result<(), StoreError> {
+        for users in users.chunks(USERS) {
+            let marks = &mut snapshot.marks;
+            let sk = format!("{PREFIX}{:012}#{:06}", lease.version().0, marks.items.len());
+            let packed: Vec<u8> = users.iter().flat_map(|hash| hash.0).collect();
+            self.commit(&[Write::put(self.keys.snapshot(&sk)).set(HASHES, bytes(packed))]).await?;
+            marks.items.push(sk);
+            marks.hashes.extend(users);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn fetch_marks(&self) -> Result<Marks, StoreError> {
+        let partition = self.keys.snapshot(HEADER).pk;
+        let part = Part::Prefix(PREFIX.to_owned());
+        let mut marks = Marks::default();
+        for item in self.items(self.range(From::Items, &partition, &part), usize::MAX).await? {
+            let read = Reader::new(&item);
+            let (hashes, rest) = read.required(HASHES, read.bytes(HASHES)?)?.as_chunks::<HASH>();
+            if !rest.is_empty() {
+                return Err(read.wrong(HASHES, "holds no users' hashes"));
+            }
+            marks.hashes.extend(hashes.iter().map(|hash| AnchorHash(*hash)));
+            marks.items.push(read.required(SK, read.text(SK)?)?.to_owned());
+        }
+        Ok(marks)
+    }
+}
