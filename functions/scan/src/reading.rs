@@ -96,8 +96,10 @@ impl<'d> Reading<'d> {
         why: String,
     ) -> Result<(Snapshot, Self), ScanError> {
         let now = (context.clock)();
-        let snapshot = context.store.fetch_snapshot().await?;
-        let read = directory.read(last.map(|last| &last.cursor), now).await?;
+        let (snapshot, read) =
+            tokio::try_join!(async { Ok::<_, ScanError>(context.store.fetch_snapshot().await?) }, async {
+                Ok(directory.read(last.map(|last| &last.cursor), now).await?)
+            },)?;
         let configuration = context.connection.version();
         let bookmark = Bookmark { cursor: read.cursor(), configuration, full_at: now };
         let (kind, last) = (Kind::Everybody(Box::new(read)), last.cloned());

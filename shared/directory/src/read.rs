@@ -37,7 +37,8 @@ pub enum Sighting {
 /// Active Directory domain brings and that lead to no users: its forest's configuration, and two partitions for DNS. A
 /// reference to a child domain counts; a base DN below the domain's root avoids it where that is what is wanted.
 ///
-/// A server without paging answers all at once. Its entries are handed on in portions of the same size.
+/// A server without paging answers all at once. Its entries are handed on in portions of the same size. Of others the next
+/// page is asked for while the one before is being worked on.
 pub struct Read<'a> {
     directory: &'a mut Directory,
     query: Query,
@@ -46,8 +47,8 @@ pub struct Read<'a> {
     position: Option<Position>,
     read_at: UnixSeconds,
     chain: Chain,
-    /// The search of a server without paging, between two portions of its only answer.
-    unpaged: Option<Search>,
+    /// The search whose entries come next: of a server without paging the only one, of others that of the next page.
+    ahead: Option<Search>,
     mark: PageMark,
     evidence: ReadEvidence,
     state: State,
@@ -87,6 +88,8 @@ impl Directory {
         (read.evidence.freshness, read.position, read.read_at) = (freshness, position, now);
         if freshness == Freshness::Older {
             read.state = State::Failed(Incomplete::Behind);
+        } else {
+            read.ask_ahead().await;
         }
         Ok(read)
     }
@@ -121,7 +124,7 @@ impl<'a> Read<'a> {
             position: None,
             read_at: UnixSeconds(0),
             chain: Chain::default(),
-            unpaged: None,
+            ahead: None,
             mark: PageMark::default(),
             evidence,
             state: State::Reading,
@@ -157,7 +160,7 @@ impl Read<'_> {
         }
         let mut page = Vec::new();
         if let Err(reason) = self.fill(&mut page).await {
-            self.unpaged = None;
+            self.ahead = None;
             self.state = State::Failed(reason.clone());
             return if page.is_empty() { Err(reason) } else { Ok(Some(page)) };
         }
@@ -189,12 +192,9 @@ impl Read<'_> {
         let broke_off = |error: DirectoryError| Incomplete::BrokeOff(error.to_string());
         let size = self.directory.config.page_size.max(1);
         let portion = usize::try_from(size).unwrap_or(usize::MAX);
-        let mut search = match self.unpaged.take() {
+        let mut search = match self.ahead.take() {
             Some(search) => search,
-            None => {
-                self.mark = PageMark::default();
-                self.send(size).await.map_err(broke_off)?
-            }
+            None => self.send(size).await.map_err(broke_off)?,
         };
         let mut patience = Backoff::default();
         loop {
@@ -206,13 +206,25 @@ impl Read<'_> {
                 Item::Done(result) if page.is_empty() && patience.again(result.rc).await => {
                     search = self.send(size).await.map_err(broke_off)?;
                 }
-                Item::Done(result) => return self.end_page(result),
+                Item::Done(result) => {
+                    self.end_page(result)?;
+                    if matches!(self.state, State::Reading) {
+                        self.ask_ahead().await;
+                    }
+                    return Ok(());
+                }
             }
             if !self.server.root.has_paging && page.len() >= portion {
-                self.unpaged = Some(search);
+                self.ahead = Some(search);
                 return Ok(());
             }
         }
+    }
+
+    /// Asks for the next page before anybody wants it. If that can't be done, it is asked for again, and the error told,
+    /// when somebody does.
+    async fn ask_ahead(&mut self) {
+        self.ahead = self.send(self.directory.config.page_size.max(1)).await.ok();
     }
 
     /// Asks for the next page.
