@@ -28,7 +28,8 @@ impl Invocation {
         Self::of(&program("provisioner"), dir, arguments)
     }
 
-    fn of(program: &Path, dir: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+    /// Of any program.
+    pub fn of(program: &Path, dir: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         let mut command = Command::new(program);
         command
             .args(arguments)
@@ -87,6 +88,7 @@ impl Invocation {
             timeout: self.timeout,
             kill_after: self.kill_after,
             peak_rss_kib: 0,
+            cpu: Duration::ZERO,
         })
     }
 }
@@ -100,6 +102,7 @@ pub struct Running {
     timeout: Duration,
     kill_after: Option<Duration>,
     peak_rss_kib: u64,
+    cpu: Duration,
 }
 
 impl Running {
@@ -119,6 +122,7 @@ impl Running {
         let mut killed = false;
         let status = loop {
             self.peak_rss_kib = self.peak_rss_kib.max(peak_rss_kib(self.id()));
+            self.cpu = self.cpu.max(cpu_time(self.id()));
             if let Some(status) = self.child.try_wait()? {
                 break status;
             }
@@ -149,6 +153,7 @@ impl Running {
             stderr: text(self.stderr.take()),
             duration: self.started.elapsed(),
             peak_rss_kib: self.peak_rss_kib,
+            cpu: self.cpu,
         }
     }
 }
@@ -173,6 +178,8 @@ pub struct Finished {
     pub duration: Duration,
     /// The most memory it held, as the kernel counted it up to a few milliseconds before the end.
     pub peak_rss_kib: u64,
+    /// How long processors worked on it, as the kernel counted it up to a few milliseconds before the end.
+    pub cpu: Duration,
 }
 
 impl Finished {
@@ -198,8 +205,11 @@ impl Finished {
 
 impl std::fmt::Display for Finished {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { exit_code, stdout, stderr, duration, peak_rss_kib } = self;
-        writeln!(f, "exit code {exit_code:?} after {duration:?}, at most {peak_rss_kib} KiB")?;
+        let Self { exit_code, stdout, stderr, duration, peak_rss_kib, cpu } = self;
+        writeln!(
+            f,
+            "exit code {exit_code:?} after {duration:?}, {cpu:?} of work, at most {peak_rss_kib} KiB"
+        )?;
         write!(f, "--- stdout\n{stdout}\n--- stderr\n{stderr}")
     }
 }
@@ -218,6 +228,16 @@ fn peak_rss_kib(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// How long processors have worked on a process, in hundredths of a second, the kernel's unit for it; nought when it is
+/// gone.
+fn cpu_time(id: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // The name comes first, in brackets, and may hold anything. Of what follows these are the 12th and 13th.
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().skip(11).take(2));
+    let ticks: u64 = fields.into_iter().flatten().filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 #[cfg(test)]

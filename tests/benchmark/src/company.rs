@@ -1,0 +1,159 @@
+//! A company of any size: its directory, its target, and a place in which the provisioner runs.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ::runtime::Secrets;
+use anyhow::{anyhow, bail, ensure};
+use directory::Sighting;
+use end_to_end::{
+    BASE_DN, Configuration, Finished, Group, PEOPLE_DN, Person, READER_DN, Slapd, SlapdOptions, TestDir,
+    people,
+};
+use model::UnixSeconds;
+use plan::{ScanPlanner, Sight};
+use serde_json::Value;
+use simulator::{Options, Simulator};
+use store::{Embedded, Saved, Snapshot};
+use tokio::runtime::{Builder, Runtime};
+
+/// Entries on a page, for the provisioner and for the tool beside it.
+const PAGE_SIZE: usize = 1_000;
+const FILTER: &str = "(employeeNumber=*)";
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// What the mapping of [`Configuration::openldap`] reads, with the anchor and the account status.
+const ATTRIBUTES: [&str; 12] = [
+    "entryUUID",
+    "mail",
+    "givenName",
+    "sn",
+    "cn",
+    "title",
+    "telephoneNumber",
+    "mobile",
+    "departmentNumber",
+    "employeeNumber",
+    "manager",
+    "pwdAccountLockedTime",
+];
+
+/// A directory of so many people, and everything that provisions them.
+pub struct Company {
+    pub people: Vec<Person>,
+    pub slapd: Slapd,
+    pub target: Simulator,
+    dir: TestDir,
+    configuration: Configuration,
+    /// Last, because the target runs on it.
+    runtime: Runtime,
+}
+
+impl Company {
+    /// Everybody is in scope, nobody is provisioned yet.
+    pub fn of(count: usize) -> anyhow::Result<Self> {
+        Self::with(people::generate(count, 1))
+    }
+
+    /// The same without managers: whoever waits for a manager's account is worked on twice.
+    pub fn without_managers(count: usize) -> anyhow::Result<Self> {
+        let mut people = people::generate(count, 1);
+        people.iter_mut().for_each(|person| person.manager = None);
+        Self::with(people)
+    }
+
+    fn with(people: Vec<Person>) -> anyhow::Result<Self> {
+        let slapd = Slapd::start(SlapdOptions {
+            people: people.clone(),
+            groups: vec![Group::of("workplace", people.iter().take(10))],
+            database_lines: vec![
+                "syncprov-checkpoint 1000 10".to_owned(),
+                "syncprov-sessionlog 100000".to_owned(),
+                "index employeeNumber pres".to_owned(),
+            ],
+            ..SlapdOptions::default()
+        })?;
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let target =
+            runtime.block_on(Simulator::start(Options { unknown_fields: false, ..Options::default() }))?;
+        let mut configuration = Configuration::openldap(&slapd, &target.url());
+        let base = |dn: &str| format!("base_dn = \"{dn}\"");
+        configuration.directory = configuration.directory.replace(&base(BASE_DN), &base(PEOPLE_DN));
+        configuration.directory.push_str(&format!("page_size = {PAGE_SIZE}\n"));
+        configuration.scope = format!("filter = \"{FILTER}\"\n");
+        let dir = TestDir::new()?;
+        dir.configure(&configuration)?;
+        dir.directory_secret(&slapd.reader_secret())?;
+        dir.target_secret(&target.token())?;
+        Ok(Self { people, slapd, target, dir, configuration, runtime })
+    }
+
+    /// Changes what the provisioner does from now on.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Configuration)) -> anyhow::Result<()> {
+        change(&mut self.configuration);
+        self.dir.configure(&self.configuration)?;
+        Ok(())
+    }
+
+    /// Saves the snapshot that a scan of everybody leaves, without the records, which an unchanged scan doesn't read.
+    pub fn remember_everybody(&self) -> anyhow::Result<()> {
+        let connection =
+            ::runtime::config::parse(&self.configuration.to_string(), &self.dir.file("corp.toml"))?;
+        self.runtime.block_on(async {
+            let now = UnixSeconds(0);
+            let (_engine, table) = Embedded::open(&self.dir.file("corp.state")).await?;
+            let store = connection.store(&table);
+            let mut directory = connection.directory.open(&Secrets::default()).await?;
+            let mut read = directory.read(None, now).await?;
+            let mut planner = ScanPlanner::new(&connection.rules, &[], now);
+            let mut seen = BTreeMap::new();
+            while let Some(page) = read.next_page().await? {
+                for sighting in page {
+                    let Sighting::Entry(entry) = sighting else { bail!("somebody without an id") };
+                    let Sight::Changed(change) = planner.look_at(&entry) else { bail!("somebody twice") };
+                    seen.insert(change.anchor.hash(), Some(change.fingerprint));
+                }
+            }
+            read.finish().await?;
+            ensure!(seen.len() == self.people.len(), "{} were seen", seen.len());
+            let lease = store.take_lease("benchmark", now, 600).await?;
+            let lease = lease.map_err(|taken| anyhow!("{} has the lease", taken.owner))?;
+            ensure!(store.save_snapshot(&lease, Snapshot::default(), seen).await? == Saved::Done);
+            store.release(lease, None, None).await?;
+            Ok(())
+        })
+    }
+
+    /// Runs `provisioner sync` to its end, and gives what it says of itself.
+    pub fn sync(&self, full: bool) -> anyhow::Result<(Value, Finished)> {
+        let arguments = ["sync", "--config", "corp.toml", "--json", "--full"];
+        let arguments = &arguments[..if full { 5 } else { 4 }];
+        let finished = self.dir.provisioner(arguments).timeout(PATIENCE).run()?;
+        ensure!(finished.exit_code == Some(0), "sync ended with {finished}");
+        Ok((finished.json()?, finished))
+    }
+
+    /// Reads the same users, attributes and pages with OpenLDAP's own tool.
+    pub fn ldapsearch(&self) -> anyhow::Result<Duration> {
+        let started = Instant::now();
+        let status = Command::new("ldapsearch")
+            .args([
+                "-x",
+                "-LLL",
+                "-H",
+                &self.slapd.url(),
+                "-D",
+                READER_DN,
+                "-w",
+                self.slapd.reader_password(),
+            ])
+            .args(["-b", PEOPLE_DN, "-E", &format!("pr={PAGE_SIZE}/noprompt")])
+            .arg(format!("(&(objectClass=inetOrgPerson){FILTER})"))
+            .args(ATTRIBUTES)
+            .stdout(Stdio::null())
+            .status()?;
+        ensure!(status.success(), "ldapsearch ended with {status}");
+        Ok(started.elapsed())
+    }
+}

@@ -1,0 +1,80 @@
+//! How fast the provisioner is and what it consumes, beside what it can be compared with. `tests/bench` builds a release
+//! and runs this.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    reason = "it is a program for a developer's terminal, and its numbers are small"
+)]
+
+mod company;
+mod figure;
+mod first_load;
+mod growth;
+mod million;
+mod planner;
+mod report;
+mod scan;
+mod start;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::figure::Figures;
+use crate::report::Report;
+
+/// Measures the release build beside this program.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    part: Option<Part>,
+    /// What to measure; everything if nothing is named.
+    #[arg(long, value_delimiter = ',', default_values = ["scan", "load", "planner", "growth", "start"])]
+    only: Vec<String>,
+    /// How many users the directories have that are scanned.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+    users: Vec<usize>,
+    /// How often each thing is measured.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Where the result is written: result.json, table.md and growth.svg.
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// What the result is compared with.
+    #[arg(long, default_value = "tests/benchmark/baseline.json")]
+    baseline: PathBuf,
+}
+
+/// What runs in a process of its own, so that its memory can be told.
+#[derive(Subcommand)]
+enum Part {
+    /// Saves a snapshot of generated users.
+    #[command(hide = true)]
+    Prepare { users: u32, state: PathBuf },
+    /// Scans generated users of whom none has changed.
+    #[command(hide = true)]
+    Unchanged { users: u32, state: PathBuf },
+}
+
+fn main() -> anyhow::Result<()> {
+    let Arguments { part, only, users, rounds, out, baseline } = Arguments::parse();
+    match part {
+        Some(Part::Prepare { users, state }) => return million::prepare(users, &state),
+        Some(Part::Unchanged { users, state }) => return million::unchanged(users, &state),
+        None => {}
+    }
+    let mut figures = Figures::default();
+    for what in &only {
+        match what.as_str() {
+            "scan" => users.iter().try_for_each(|users| scan::measure(*users, rounds, &mut figures))?,
+            "load" => first_load::measure(&mut figures)?,
+            "planner" => planner::measure(&mut figures)?,
+            "growth" => growth::measure(rounds, &mut figures)?,
+            "start" => start::measure(&mut figures)?,
+            other => anyhow::bail!("there is no part '{other}': scan, load, planner, growth, start"),
+        }
+    }
+    Report::of(figures).finish(&out, &baseline)
+}

@@ -1,0 +1,111 @@
+//! Users who are made up as they are read, so that there can be any number of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{anyhow, ensure};
+use model::{Anchor, Attributes, Entry, UnixSeconds, ValueKind};
+use plan::mapping::{Mapping, Rule};
+use plan::status::{AccountStatus, StatusRule};
+use plan::{Rules, ScanPlanner, Sight};
+use serde_json::json;
+use store::{Embedded, Saved, Snapshot};
+use tokio::runtime::Builder;
+
+const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+
+/// A mapping as most companies have it.
+pub fn rules() -> Rules {
+    let text = |attribute: &str| Rule::plain(attribute, ValueKind::Text);
+    let mapped = [
+        ("name.givenName", text("givenName")),
+        ("name.familyName", text("sn")),
+        ("displayName", text("cn")),
+        ("title", text("title")),
+        ("phoneNumbers.work", text("telephoneNumber")),
+        ("phoneNumbers.mobile", text("mobile")),
+        ("department", text("departmentNumber")),
+        ("employeeNumber", text("employeeNumber")),
+        ("manager", Rule::plain("manager", ValueKind::Reference)),
+    ];
+    let mapped: BTreeMap<_, _> = mapped.into_iter().map(|(name, rule)| (name.into(), rule)).collect();
+    Rules {
+        mapping: Mapping::new(text("mail"), mapped),
+        status: StatusRule::Flag {
+            attribute: "employeeType".into(),
+            value: "disabled".into(),
+            means: AccountStatus::Disabled,
+            default: AccountStatus::Enabled,
+        },
+        expires: None,
+        provision_disabled: false,
+        dialect: "workplace".into(),
+    }
+}
+
+/// The user of this number.
+pub fn entry(number: u32) -> Entry {
+    let wide = u128::from(number);
+    let attributes: Attributes = [
+        ("mail", format!("person.{number}@acme.test").as_str()),
+        ("givenname", "Grace"),
+        ("sn", format!("Hopper {number}").as_str()),
+        ("cn", format!("Grace Hopper {number}").as_str()),
+        ("title", "Engineer"),
+        ("telephonenumber", format!("+49 30 5550 {number:07}").as_str()),
+        ("mobile", format!("+49 170 555 {number:07}").as_str()),
+        ("departmentnumber", "4711"),
+        ("employeenumber", format!("{number:07}").as_str()),
+        ("manager", format!("uid=person.{},ou=engineering,dc=acme,dc=test", number / 8).as_str()),
+        ("employeetype", "active"),
+    ]
+    .into_iter()
+    .collect();
+    Entry {
+        anchor: Anchor::from_uuid((wide << 96 | wide.wrapping_mul(0x9e37_79b9)).to_be_bytes()),
+        dn: format!("uid=person.{number},ou=engineering,ou=people,dc=acme,dc=test"),
+        attributes,
+    }
+}
+
+/// Saves the snapshot that a scan of these users leaves.
+pub fn prepare(users: u32, state: &Path) -> anyhow::Result<()> {
+    let rules = rules();
+    let mut planner = ScanPlanner::new(&rules, &[], NOW);
+    let mut seen = BTreeMap::new();
+    for number in 0..users {
+        if let Sight::Changed(change) = planner.look_at(&entry(number)) {
+            seen.insert(change.anchor.hash(), Some(change.fingerprint));
+        }
+    }
+    Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let (_engine, table) = Embedded::open(state).await?;
+        let store = table.connection("corp");
+        let lease =
+            store.take_lease("benchmark", NOW, 600).await?.map_err(|taken| anyhow!("{}", taken.owner))?;
+        ensure!(store.save_snapshot(&lease, Snapshot::default(), seen).await? == Saved::Done, "outdated");
+        store.release(lease, None, None).await?;
+        Ok(())
+    })
+}
+
+/// Loads the snapshot and looks at everybody. What it took is printed: the time without that for making the users up.
+pub fn unchanged(users: u32, state: &Path) -> anyhow::Result<()> {
+    let snapshot = Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let (_engine, table) = Embedded::open(state).await?;
+        anyhow::Ok(table.connection("corp").fetch_snapshot().await?)
+    })?;
+    let rules = rules();
+    let made_up = Instant::now();
+    (0..users).for_each(|number| drop(std::hint::black_box(entry(number))));
+    let made_up = made_up.elapsed();
+    let started = Instant::now();
+    let mut planner = ScanPlanner::new(&rules, snapshot.pairs(), NOW);
+    let unchanged =
+        (0..users).filter(|number| matches!(planner.look_at(&entry(*number)), Sight::Unchanged)).count();
+    let took = started.elapsed().saturating_sub(made_up);
+    ensure!(unchanged == users as usize, "{unchanged} of {users} were unchanged");
+    println!("{}", json!({ "seconds": took.as_secs_f64() }));
+    Ok(())
+}

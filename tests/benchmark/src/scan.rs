@@ -1,0 +1,114 @@
+//! A directory in which nothing, or little, has changed since the last scan.
+
+use anyhow::ensure;
+use serde_json::Value;
+
+use crate::company::Company;
+use crate::figure::{Figures, Target, millis};
+
+/// Up to so many users are really provisioned first. For more, the snapshot alone is made: an unchanged scan reads
+/// nothing else.
+const PROVISIONED: usize = 10_000;
+
+/// Measures a company of so many users.
+pub fn measure(users: usize, rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
+    let company = Company::of(users)?;
+    let provisioned = users <= PROVISIONED;
+    if !provisioned {
+        company.remember_everybody()?;
+    }
+    company.sync(true)?;
+    company.target.clear_requests();
+    unchanged(&company, users, rounds, figures)?;
+    nothing_new(&company, users, rounds, figures)?;
+    figures.add(
+        &group(users),
+        "calls to the target",
+        "",
+        &[company.target.request_count() as f64],
+        Some(Target::AtMost(0.0)),
+    );
+    if provisioned {
+        some_changed(&company, users, rounds, figures)?;
+    }
+    Ok(())
+}
+
+fn group(users: usize) -> String {
+    format!("Scan of {users} users in OpenLDAP")
+}
+
+fn units(said: &Value, which: &str) -> f64 {
+    said["state"][which].as_f64().unwrap_or(f64::NAN)
+}
+
+/// Everybody is read. The tool that only reads takes turns with us.
+fn unchanged(company: &Company, users: usize, rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
+    let (mut tool, mut full, mut cpu, mut peak) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ratio, mut reads, mut writes) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let took = millis(company.ldapsearch()?);
+        let (said, finished) = company.sync(true)?;
+        ensure!(said["unchanged"] == users && said["mode"] == "full", "{said}");
+        tool.push(took);
+        full.push(millis(finished.duration));
+        ratio.push(millis(finished.duration) / took);
+        cpu.push(millis(finished.cpu));
+        peak.push(finished.peak_rss_kib as f64 / 1024.0);
+        reads.push(units(&said, "read_units"));
+        writes.push(units(&said, "write_units"));
+    }
+    let of_all = |most: f64| (users == 100_000).then_some(Target::AtMost(most));
+    let group = group(users);
+    figures.add(&group, "ldapsearch, the same entries, attributes and pages", "ms", &tool, None);
+    figures.add(&group, "everybody read, nothing changed", "ms", &full, None);
+    figures.add(&group, "that, as a ratio to ldapsearch", "×", &ratio, of_all(1.3));
+    figures.add(&group, "processor time of it", "ms", &cpu, None);
+    figures.add(&group, "most memory of it", "MB", &peak, of_all(64.0));
+    figures.add(&group, "read units of it", "", &reads, of_all(500.0));
+    figures.add(&group, "write units of it", "", &writes, None);
+    Ok(())
+}
+
+/// The changes are read, and there are none.
+fn nothing_new(company: &Company, users: usize, rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
+    let (mut took, mut reads, mut writes) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let (said, finished) = company.sync(false)?;
+        ensure!(said["read"] == 0 && said["mode"] == "incremental", "{said}");
+        took.push(millis(finished.duration));
+        reads.push(units(&said, "read_units"));
+        writes.push(units(&said, "write_units"));
+    }
+    let of_all = |most: f64| (users == 100_000).then_some(Target::AtMost(most));
+    let group = group(users);
+    figures.add(&group, "the changes read, none", "ms", &took, of_all(50.0));
+    figures.add(&group, "read units of it, none", "", &reads, of_all(10.0));
+    figures.add(&group, "write units of it, none", "", &writes, None);
+    Ok(())
+}
+
+/// One user in a hundred has another title.
+fn some_changed(company: &Company, users: usize, rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
+    let (changed, admin) = (users / 100, company.slapd.admin());
+    let (mut took, mut reads, mut writes, mut calls) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for round in 0..rounds {
+        for person in &company.people[round * changed..(round + 1) * changed] {
+            admin.set(&person.dn(), "title", &["Changed"])?;
+        }
+        company.target.clear_requests();
+        let (said, finished) = company.sync(false)?;
+        ensure!(said["updated"] == changed, "{said}");
+        let each = |total: f64| total / changed as f64;
+        took.push(millis(finished.duration));
+        reads.push(each(units(&said, "read_units")));
+        writes.push(each(units(&said, "write_units")));
+        calls.push(each(company.target.request_count() as f64));
+    }
+    let group = group(users);
+    figures.add(&group, "the changes read and provisioned, 1 %", "ms", &took, None);
+    figures.add(&group, "read units a changed user", "", &reads, None);
+    figures.add(&group, "write units a changed user", "", &writes, None);
+    figures.add(&group, "calls a changed user", "", &calls, None);
+    Ok(())
+}
