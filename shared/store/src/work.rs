@@ -124,7 +124,7 @@ impl Store {
     /// How many users have each status; statuses that nobody has are left out, and so is `settled`, which is in no
     /// index.
     pub async fn count_by_status(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        let counts = stream::iter(WORDS).map(|word| async move {
+        let counts = stream::iter(WORDS.map(str::to_owned)).map(|word| async move {
             let query = self.range(From::Work, &self.keys.work(), &Part::Prefix(format!("{word}#")));
             let query = query.select(Select::Count);
             let (mut count, mut after) = (0, None);
@@ -133,7 +133,7 @@ impl Store {
                 count += u64::try_from(page.count).unwrap_or_default();
                 after = page.last_evaluated_key;
                 if after.is_none() {
-                    return Ok::<_, StoreError>((word.to_owned(), count));
+                    return Ok::<_, StoreError>((word, count));
                 }
             }
         });
