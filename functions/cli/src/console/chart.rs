@@ -13,9 +13,17 @@ const HEIGHT: u64 = 100;
 const KINDS: [(&str, &str); 3] =
     [("created", "Created"), ("updated", "Updated"), ("deprovisioned", "Removed")];
 
+/// A picture of some scans.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Chart {
+    /// How many bars there is room for.
+    places: usize,
+    rows: Vec<Row>,
+}
+
 /// The bars of one kind.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
+struct Row {
     /// Its name in a summary, which is its class in the picture too.
     kind: &'static str,
     label: &'static str,
@@ -34,27 +42,27 @@ struct Bar {
     height: u64,
 }
 
-/// The rows for these scans, of which the newest comes first; in the picture it is the last.
-pub fn rows(scans: &[PastScan]) -> Vec<Row> {
-    KINDS.iter().map(|(kind, label)| row(scans, kind, label)).collect()
+impl Chart {
+    /// The picture of these scans, of which the newest comes first; there it is the rightmost of so many places.
+    pub fn of(scans: &[PastScan], places: usize) -> Self {
+        let rows = KINDS.iter().map(|(kind, label)| Row::of(scans, places, kind, label));
+        Self { places, rows: rows.collect() }
+    }
 }
 
-fn row(scans: &[PastScan], kind: &'static str, label: &'static str) -> Row {
-    let counts =
-        scans.iter().rev().map(|scan| scan.summary.get(kind).and_then(Value::as_u64).unwrap_or_default());
-    let counts: Vec<u64> = counts.collect();
-    let most = counts.iter().copied().max().unwrap_or_default();
-    let bars = counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(x, count)| {
-        // However few, they can be seen.
-        let height = (count.saturating_mul(HEIGHT) / most.max(1)).max(4);
-        Bar { x, y: HEIGHT.saturating_sub(height), height }
-    });
-    Row {
-        kind,
-        label,
-        total: counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count)),
-        most,
-        bars: bars.collect(),
+impl Row {
+    fn of(scans: &[PastScan], places: usize, kind: &'static str, label: &'static str) -> Self {
+        let count = |scan: &PastScan| scan.summary.get(kind).and_then(Value::as_u64).unwrap_or_default();
+        let counts: Vec<u64> = scans.iter().take(places).map(count).collect();
+        let most = counts.iter().copied().max().unwrap_or_default();
+        let bars = counts.iter().zip((0..places).rev()).filter(|(count, _)| **count > 0);
+        let bars = bars.map(|(count, x)| {
+            // However few, they can be seen.
+            let height = (count.saturating_mul(HEIGHT) / most.max(1)).max(4);
+            Bar { x, y: HEIGHT.saturating_sub(height), height }
+        });
+        let total = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        Self { kind, label, total, most, bars: bars.collect() }
     }
 }
 
@@ -73,10 +81,11 @@ mod tests {
             summary: json!({ "created": created }),
         };
         let scans = [scan(json!(50)), scan(json!("nonsense")), scan(json!(1_000)), scan(json!(1))];
-        let [created, updated, _] = &rows(&scans)[..] else { panic!("three kinds") };
+        let chart = Chart::of(&scans, 10);
+        let [created, updated, _] = &chart.rows[..] else { panic!("three kinds") };
         assert_eq!((created.total, created.most), (1_051, 1_000));
         let bars: Vec<_> = created.bars.iter().map(|bar| (bar.x, bar.y, bar.height)).collect();
-        assert_eq!(bars, [(0, 96, 4), (1, 0, 100), (3, 95, 5)]);
+        assert_eq!(bars, [(9, 95, 5), (7, 0, 100), (6, 96, 4)]);
         assert_eq!((updated.total, updated.bars.len()), (0, 0));
     }
 }

@@ -7,9 +7,10 @@ use axum::response::Html;
 use minijinja::context;
 use minijinja::value::Serde;
 
+use super::Console;
+use super::chart::Chart;
 use super::page::{Place, page};
 use super::trouble::Trouble;
-use super::{Console, chart};
 use crate::commands::status::{self, Listing};
 
 /// How many scans are shown.
@@ -23,7 +24,7 @@ pub async fn show(State(console): State<Arc<Console>>) -> Result<Html<String>, T
     drop(session);
     let values = context! {
         status => Serde(&status),
-        chart => Serde(chart::rows(&scans)),
+        chart => Serde(Chart::of(&scans, SCANS)),
         scans => Serde(&scans),
     };
     page(&console, Place::Overview, "Overview", "overview.html", values)

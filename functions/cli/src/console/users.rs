@@ -90,7 +90,7 @@ async fn with_account(store: &Store, shown: &Shown, after: Option<AccountId>) ->
 }
 
 /// A user as a line, also where there is nothing left to do.
-fn item(record: &UserRecord, shown: &Shown) -> Item {
+pub fn item(record: &UserRecord, shown: &Shown) -> Item {
     let settled = || shown.item(&record.anchor, record.user_name(), "settled", "nothing is left to do");
     standing(record, shown).unwrap_or_else(settled)
 }
