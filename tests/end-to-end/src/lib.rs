@@ -97,9 +97,11 @@ mod scim_server;
 pub use scim_server::{ScimProduct, ScimServer};
 
 mod configuration;
+mod console;
 mod run;
 mod workspace;
 
 pub use configuration::Configuration;
+pub use console::{Answer, Console};
 pub use run::{Finished, Invocation, Running};
 pub use workspace::TestDir;

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use minijinja::context;
+use scan::ScanError;
 use store::StoreError;
 
 use super::page;
@@ -40,8 +41,9 @@ pub async fn no_such_page() -> Trouble {
 impl<E: Into<anyhow::Error>> From<E> for Trouble {
     fn from(error: E) -> Self {
         let error = error.into();
-        // While a sync has the state file, nobody else does.
-        let is_busy = matches!(error.downcast_ref(), Some(StoreError::Locked { .. }));
+        // While a sync has the state file, or a scan the connection, nobody else does.
+        let is_busy = matches!(error.downcast_ref(), Some(StoreError::Locked { .. }))
+            || matches!(error.downcast_ref(), Some(ScanError::Busy { .. }));
         let status =
             if is_busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
         Self { status, why: exit::explain(&error) }

@@ -1,12 +1,12 @@
 //! The console: what a person sees of it in a real browser, and what nobody else sees.
 
 mod browser;
-mod running;
+mod speed;
 mod strangers;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use end_to_end::{Person, Slapd};
+use end_to_end::{Console, Person, Slapd};
 use simulator::{Effect, Fault};
 
 use crate::world::{World, staff};
@@ -42,8 +42,8 @@ impl Site {
         self.world.dir.file("corp.state")
     }
 
-    fn dir(&self) -> &Path {
-        self.world.dir.path()
+    fn console(&self, options: &[&str]) -> Console {
+        console(&self.world, options)
     }
 
     /// Until when the held removals are approved.
@@ -51,4 +51,10 @@ impl Site {
         let waiting = self.world.run(&["approve", "--json"]).json().unwrap();
         waiting["waiting"][0]["approved_until"].as_i64()
     }
+}
+
+/// Starts a console for this world.
+fn console(world: &World<Slapd>, options: &[&str]) -> Console {
+    let arguments = ["console", "--config", "corp.toml", "--json"].into_iter().chain(options.iter().copied());
+    Console::start(world.dir.provisioner(arguments)).unwrap()
 }

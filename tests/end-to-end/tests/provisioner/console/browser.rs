@@ -3,7 +3,6 @@
 use end_to_end::{Browser, Colours, Key};
 use serde_json::Value;
 
-use super::running::Console;
 use super::{SCRIPT, Site};
 use crate::said::Said;
 
@@ -70,14 +69,14 @@ fn least_contrast(browser: &Browser) -> f64 {
 fn a_person_opens_searches_understands_and_approves() {
     let site = Site::start();
     let (world, people) = (&site.world, &site.people);
-    let console = Console::start(site.dir(), &["--write"]);
+    let console = site.console(&["--write"]);
     let browser = Browser::start().unwrap();
     browser.set_width(1000).unwrap();
     browser.set_colours(Colours::Light).unwrap();
 
     // Opening: the key leaves the address at once, and the overview tells of the scans.
-    browser.open(&console.url).unwrap();
-    assert_eq!(browser.url().unwrap(), format!("{}/", console.base));
+    browser.open(console.url()).unwrap();
+    assert_eq!(browser.url().unwrap(), format!("{}/", console.base()));
     expect(&browser, &["corp", "4 removals", "4 held", "2 parked", "Created: ", "Removed: 0"]);
     assert_eq!((browser.count("svg rect").unwrap(), browser.count("svg.created rect").unwrap()), (1, 1));
     assert!(browser.text("table caption").unwrap().contains("last scans"));
@@ -96,11 +95,11 @@ fn a_person_opens_searches_understands_and_approves() {
     assert!(!read(&browser).contains(&people[3].title), "the title is masked");
 
     // Names are text, whatever they hold.
-    browser.open(&format!("{}/user?who={}", console.base, people[1].mail)).unwrap();
+    browser.open(&format!("{}/user?who={}", console.base(), people[1].mail)).unwrap();
     expect(&browser, &[SCRIPT]);
-    browser.open(&format!("{}/held", console.base)).unwrap();
+    browser.open(&format!("{}/held", console.base())).unwrap();
     expect(&browser, &["4 removals", &people[4].mail, "safety limits"]);
-    browser.open(&format!("{}/failed", console.base)).unwrap();
+    browser.open(&format!("{}/failed", console.base())).unwrap();
     expect(&browser, &["Refused", &format!("{SCRIPT}@acme.test")]);
     assert_eq!((browser.count("script").unwrap(), browser.title().unwrap().as_str()), (0, "Failed · corp"));
 
@@ -116,7 +115,7 @@ fn a_person_opens_searches_understands_and_approves() {
         ("failed", "/failed"),
     ];
     for (name, path) in pages {
-        browser.open(&format!("{}{path}", console.base)).unwrap();
+        browser.open(&format!("{}{path}", console.base())).unwrap();
         for (look, width, colours) in
             [("light", 1000, Colours::Light), ("dark", 1000, Colours::Dark), ("400px", 400, Colours::Light)]
         {
@@ -131,7 +130,7 @@ fn a_person_opens_searches_understands_and_approves() {
 
     // Without a mouse: past the navigation by the first key, to the search, and to the approval.
     browser.set_width(400).unwrap();
-    browser.open(&format!("{}/users", console.base)).unwrap();
+    browser.open(&format!("{}/users", console.base())).unwrap();
     browser.tab_to("a.skip", 1).unwrap();
     assert_eq!(browser.run("return document.activeElement.getBoundingClientRect().left >= 0").unwrap(), true);
     browser.press(Key::Enter).unwrap();
@@ -141,13 +140,13 @@ fn a_person_opens_searches_understands_and_approves() {
     browser.press(Key::Enter).unwrap();
     expect(&browser, &[&people[5].mail, "held"]);
 
-    browser.open(&format!("{}/failed", console.base)).unwrap();
+    browser.open(&format!("{}/failed", console.base())).unwrap();
     expect(&browser, &["Refused", &people[2].mail]);
     browser.tab_to(&format!("button[aria-label='Try {} again']", people[2].mail), 20).unwrap();
     browser.press(Key::Enter).unwrap();
     expect(&browser, &[&people[2].mail, "is to be provisioned"]);
 
-    browser.open(&format!("{}/held", console.base)).unwrap();
+    browser.open(&format!("{}/held", console.base())).unwrap();
     browser.tab_to("form[action='/held/approve'] button", 10).unwrap();
     browser.press(Key::Enter).unwrap();
     expect(&browser, &["Approved.", "4 removals"]);
@@ -160,6 +159,6 @@ fn a_person_opens_searches_understands_and_approves() {
     synced.expect_exit(3).says("4 deprovisioned").says("1 created");
     people[4..8].iter().for_each(|person| world.expect_active(&person.mail, false));
     world.expect_active(&people[2].mail, true);
-    browser.open(&console.base).unwrap();
+    browser.open(console.base()).unwrap();
     expect(&browser, &["1 parked", "Removed: 4"]);
 }

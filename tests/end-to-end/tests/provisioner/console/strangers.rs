@@ -2,11 +2,12 @@
 
 use std::{net::TcpStream, time::Instant};
 
+use end_to_end::{Answer, Console};
 use reqwest::{Method, StatusCode, header::SET_COOKIE};
+use serde_json::json;
 use store::Embedded;
 
 use super::Site;
-use super::running::{Answer, Console, ask};
 use crate::said::Said;
 
 const PAGES: [&str; 6] = ["/", "/users", "/user?who=x", "/held", "/failed", "/nowhere"];
@@ -16,41 +17,49 @@ fn expect(answer: &Answer, status: StatusCode, says: &str) {
     assert!(answer.status == status && answer.text.contains(says), "{status}, {says:?}: {answer:#?}");
 }
 
+/// What a form of the console's own carries.
+fn form_key(console: &Console, path: &str) -> String {
+    let page = console.page(path).unwrap().text;
+    let key = page.split_once("name=\"form_key\" value=\"").map(|(_, rest)| rest.split('"').next().unwrap());
+    key.unwrap_or_else(|| panic!("no form\n{page}")).to_owned()
+}
+
 #[test]
 fn only_whoever_has_the_key_sees_anything() {
     let site = Site::start();
-    let console = Console::start(site.dir(), &["--write"]);
-    let (base, cookie) = (&console.base, console.cookie());
+    let console = site.console(&["--write"]);
+    let cookie = console.cookie().unwrap();
+    let get = |path: &str, headers: &[(&str, &str)]| console.ask(Method::GET, path, headers, None).unwrap();
 
     for path in PAGES {
-        let url = format!("{base}{path}");
-        let [stranger, wrong, no_name] = [
-            ask(Method::GET, &url, &[], None),
-            ask(Method::GET, &url, &[("cookie", &cookie[..cookie.len() - 1])], None),
-            ask(Method::GET, &url, &[("cookie", &cookie), ("host", "console.attacker.test")], None),
-        ];
-        for answer in [&stranger, &wrong, &no_name] {
-            expect(answer, StatusCode::FORBIDDEN, "Not allowed");
+        for headers in [
+            &[][..],
+            &[("cookie", &cookie[..cookie.len() - 1])],
+            &[("cookie", &cookie), ("host", "console.attacker.test")],
+        ] {
+            let answer = get(path, headers);
+            expect(&answer, StatusCode::FORBIDDEN, "Not allowed");
             assert!(!answer.text.contains("corp"), "{answer:#?}");
         }
     }
-    let other_key = format!("{base}/?key={}", "0".repeat(64));
-    expect(&ask(Method::GET, &other_key, &[], None), StatusCode::FORBIDDEN, "Not allowed");
-    // Nor does the key open anything but the door, and nobody but this machine finds that.
-    let key = console.url.split_once('?').unwrap().1;
-    let elsewhere = ask(Method::GET, &format!("{base}/held?{key}"), &[], None);
-    expect(&elsewhere, StatusCode::FORBIDDEN, "Not allowed");
-    let port = base.rsplit_once(':').unwrap().1;
+    let (_, key) = console.url().split_once('?').unwrap();
+    // Another key opens nothing, and the right one the door alone. Nobody but this machine finds that.
+    let no_entry =
+        [format!("/?key={}", "0".repeat(64)), format!("/?{}", &key[..key.len() - 1]), format!("/held?{key}")];
+    for path in no_entry {
+        expect(&get(&path, &[]), StatusCode::FORBIDDEN, "Not allowed");
+    }
+    let (_, port) = console.base().rsplit_once(':').unwrap();
     assert!(TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
     assert!(TcpStream::connect(format!("127.0.0.2:{port}")).is_err(), "it listens on more than 127.0.0.1");
 
-    let door = ask(Method::GET, &console.url, &[], None);
+    let door = get(&format!("/?{key}"), &[]);
     let set = door.headers[SET_COOKIE].to_str().unwrap();
     assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{set}");
-    assert!(!console.url.contains(cookie.split_once('=').unwrap().1), "the cookie is not the key");
+    assert!(!key.contains(cookie.split_once('=').unwrap().1), "the cookie is not the key");
 
     for path in ["/", "/users", "/held", "/failed"] {
-        let page = console.page(path);
+        let page = console.page(path).unwrap();
         expect(&page, StatusCode::OK, "corp");
         let policy = page.headers["content-security-policy"].to_str().unwrap();
         assert!(
@@ -67,8 +76,13 @@ fn only_whoever_has_the_key_sees_anything() {
             assert_eq!(page.headers[name], value);
         }
     }
-    expect(&console.page("/nowhere"), StatusCode::NOT_FOUND, "no such page");
-    expect(&console.page("/users?status=nonsense"), StatusCode::BAD_REQUEST, "no such status");
+    expect(&console.page("/nowhere").unwrap(), StatusCode::NOT_FOUND, "no such page");
+    expect(&console.page("/users?status=nonsense").unwrap(), StatusCode::BAD_REQUEST, "no such status");
+    expect(
+        &console.page("/users?status=held&after=nonsense").unwrap(),
+        StatusCode::BAD_REQUEST,
+        "end of a page",
+    );
 }
 
 #[test]
@@ -77,64 +91,73 @@ fn only_its_own_forms_act_and_only_with_write() {
     let hash = site.world.run(&["approve", "--json"]).json().unwrap()["waiting"][0]["hash"].clone();
     let hash = hash.as_str().unwrap();
 
-    let reader = Console::start(site.dir(), &[]);
+    let reader = site.console(&[]);
     for path in ["/held", "/failed", "/users", &format!("/user?who={}", site.people[2].mail)] {
-        let page = reader.page(path).text;
+        let page = reader.page(path).unwrap().text;
         assert!(!page.contains("method=\"post\"") && !page.contains("form_key"), "{path}\n{page}");
     }
-    let cookie = reader.cookie();
-    let headers = [("cookie", cookie.as_str()), ("origin", reader.base.as_str())];
+    let cookie = reader.cookie().unwrap();
+    let headers = [("cookie", cookie.as_str()), ("origin", reader.base())];
     for (path, form) in
         [("/held/approve", format!("hash={hash}&form_key=x")), ("/failed/retry", "form_key=x".into())]
     {
-        let answer = ask(Method::POST, &format!("{}{path}", reader.base), &headers, Some(&form));
+        let answer = reader.ask(Method::POST, path, &headers, Some(&form)).unwrap();
         expect(&answer, StatusCode::FORBIDDEN, "only shows");
     }
     drop(reader);
 
-    let console = Console::start(site.dir(), &["--write"]);
-    let (cookie, key) = (console.cookie(), console.form_key("/held"));
-    let url = format!("{}/held/approve", console.base);
-    let (ours, form) = (console.base.as_str(), format!("hash={hash}&form_key={key}"));
-    let foreign = "https://attacker.test";
+    let console = site.console(&["--write"]);
+    let (cookie, key) = (console.cookie().unwrap(), form_key(&console, "/held"));
+    let approve = |headers: &[(&str, &str)], form: &str| {
+        let headers: Vec<_> = headers.iter().copied().chain([("cookie", cookie.as_str())]).collect();
+        console.ask(Method::POST, "/held/approve", &headers, Some(form)).unwrap()
+    };
+    let (ours, form) = (console.base(), format!("hash={hash}&form_key={key}"));
     for (headers, form) in [
-        (&[("origin", foreign)][..], &form),
+        (&[("origin", "https://attacker.test")][..], &form),
         (&[("origin", "null")], &form),
         (&[], &form),
         (&[("origin", ours), ("sec-fetch-site", "cross-site")], &form),
         (&[("origin", ours)], &format!("hash={hash}")),
         (&[("origin", ours)], &format!("hash={hash}&form_key={}", &key[1..])),
     ] {
-        let headers: Vec<_> = headers.iter().copied().chain([("cookie", cookie.as_str())]).collect();
-        expect(
-            &ask(Method::POST, &url, &headers, Some(form)),
-            StatusCode::FORBIDDEN,
-            "did not come from a page",
-        );
+        expect(&approve(headers, form), StatusCode::FORBIDDEN, "did not come from a page");
     }
-    let no_cookie = ask(Method::POST, &url, &[("origin", ours)], Some(&form));
+    let no_cookie = console.ask(Method::POST, "/held/approve", &[("origin", ours)], Some(&form)).unwrap();
     expect(&no_cookie, StatusCode::FORBIDDEN, "Not allowed");
-    let by_link = console.page(&format!("/held/approve?hash={hash}&form_key={key}"));
+    let by_link = console.page(&format!("/held/approve?{form}")).unwrap();
     assert_eq!(by_link.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(site.approved_until(), None);
 
-    let headers = [("cookie", cookie.as_str()), ("origin", ours), ("sec-fetch-site", "same-origin")];
+    let headers = [("origin", ours), ("sec-fetch-site", "same-origin")];
     let other = format!("hash=0123456789ab&form_key={key}");
-    expect(&ask(Method::POST, &url, &headers, Some(&other)), StatusCode::CONFLICT, "nothing was approved");
+    expect(&approve(&headers, &other), StatusCode::CONFLICT, "nothing was approved");
     assert_eq!(site.approved_until(), None);
-    let approved = ask(Method::POST, &url, &headers, Some(&form));
-    assert_eq!(approved.status, StatusCode::SEE_OTHER, "{approved:#?}");
+    assert_eq!(approve(&headers, &form).status, StatusCode::SEE_OTHER);
     assert!(site.approved_until().is_some());
+
+    // Another try is the same act as the terminal's, for whoever has failed and for nobody else.
+    let retry = |form: String| {
+        let headers = [("cookie", cookie.as_str()), ("origin", ours)];
+        console.ask(Method::POST, "/failed/retry", &headers, Some(&form)).unwrap()
+    };
+    let settled = retry(format!("user={}&form_key={key}", site.people[3].mail));
+    expect(&settled, StatusCode::CONFLICT, "there is nothing to try again");
+    let everybody = retry(format!("form_key={key}"));
+    assert_eq!(everybody.headers["location"], "/failed?again=2", "{everybody:#?}");
+    expect(&console.page("/failed?again=2").unwrap(), StatusCode::OK, "2 to be tried again");
+    let users = site.world.run(&["status", "--json"]).json().unwrap()["users"].clone();
+    assert_eq!((&users["pending"], &users["parked"]), (&json!(2), &json!(null)), "{users}");
 }
 
 #[test]
 fn the_console_is_in_nobodys_way() {
     let site = Site::start();
-    let console = Console::start(site.dir(), &[]);
+    let console = site.console(&[]);
     let before = site.world.state();
     let who = format!("/user?who={}", site.people[4].mail);
     for path in PAGES.into_iter().chain([who.as_str()]) {
-        console.page(path);
+        console.page(path).unwrap();
     }
     assert_eq!(site.world.state(), before, "looking writes nothing");
     site.world.sync().expect_exit(4).says("held");
@@ -143,20 +166,20 @@ fn the_console_is_in_nobodys_way() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (engine, _table) = runtime.block_on(Embedded::open(&site.state())).unwrap();
     let asked = Instant::now();
-    expect(&console.page("/"), StatusCode::SERVICE_UNAVAILABLE, "Busy");
+    expect(&console.page("/").unwrap(), StatusCode::SERVICE_UNAVAILABLE, "Busy");
     assert!(asked.elapsed().as_secs() < 5, "{:?}", asked.elapsed());
     drop(engine);
-    expect(&console.page("/"), StatusCode::OK, "Last scans");
+    expect(&console.page("/").unwrap(), StatusCode::OK, "Last scans");
 
     // What is remembered is shown also where the directory can't be asked.
     let directory = site.world.configuration().directory.clone();
     let mut site = site;
     let url = site.world.directory.url();
     site.world.configure(|it| it.directory = directory.replace(&url, "ldap://127.0.0.1:9"));
-    let page = console.page(&who);
+    let page = console.page(&who).unwrap();
     expect(&page, StatusCode::OK, "can’t be looked up now");
     assert!(page.text.contains("held") && page.text.contains("create"), "{page:#?}");
 
-    assert_eq!(console.interrupt().code(), Some(0));
+    assert_eq!(console.interrupt().unwrap().exit_code, Some(0));
     assert!(runtime.block_on(Embedded::open(&site.state())).is_ok(), "the state is free");
 }
