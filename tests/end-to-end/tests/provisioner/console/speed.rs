@@ -9,8 +9,8 @@ use crate::said::Said;
 use crate::world::{World, staff};
 
 /// How many users there are, and how many of them wait.
-const USERS: usize = 5_000;
-const HELD: usize = 1_000;
+const USERS: usize = 2_000;
+const HELD: usize = 500;
 
 #[test]
 #[ignore = "it measures"]
