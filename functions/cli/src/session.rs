@@ -79,11 +79,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens the state to work with it, and makes a new file where there is none.
+    /// Opens the state to work with it, and makes a new file where there is none. What has expired is forgotten by this.
     pub async fn open(ends: Ends, state: &StatePlace) -> Result<Self> {
         match state {
             StatePlace::File(file) => {
                 let (engine, table) = open_file(file).await?;
+                engine.forget_expired()?;
                 Ok(Self::with_table(ends, Some(engine), &table))
             }
             StatePlace::DynamoDb(table) => Err(Usage(format!(
@@ -97,7 +98,10 @@ to synchronise now, invoke the scan function"
     /// Opens the state to look at it. Where there is none, nothing is made.
     pub async fn open_to_read(ends: Ends, state: &StatePlace) -> Result<Self> {
         match state {
-            StatePlace::File(file) if file.exists() => Self::open(ends, state).await,
+            StatePlace::File(file) if file.exists() => {
+                let (engine, table) = open_file(file).await?;
+                Ok(Self::with_table(ends, Some(engine), &table))
+            }
             StatePlace::File(_) => {
                 let (engine, table) = Embedded::in_memory().await?;
                 Ok(Self::with_table(ends, Some(engine), &table))

@@ -13,6 +13,7 @@ use crate::{Finished, Invocation, Running, wait};
 /// A console that answers. It is killed when this is dropped.
 pub struct Console {
     process: Running,
+    client: Client,
     url: String,
 }
 
@@ -34,7 +35,10 @@ impl Console {
         let said: Value =
             serde_json::from_str(&line).with_context(|| format!("the console says {line:?}"))?;
         let url = said["url"].as_str().context("the console does not say where it is")?.to_owned();
-        Ok(Self { process, url })
+        // Each request has a runtime of its own, which no connection outlives.
+        let client =
+            Client::builder().no_proxy().redirect(Policy::none()).pool_max_idle_per_host(0).build()?;
+        Ok(Self { process, client, url })
     }
 
     /// The address that it printed, which holds the key.
@@ -70,8 +74,7 @@ impl Console {
         form: Option<&str>,
     ) -> anyhow::Result<Answer> {
         wait::block_on(|| async move {
-            let client = Client::builder().no_proxy().redirect(Policy::none()).build()?;
-            let mut request = client.request(method, format!("{}{path}", self.base()));
+            let mut request = self.client.request(method, format!("{}{path}", self.base()));
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }

@@ -71,6 +71,12 @@ impl Embedded {
         Self::start(open_database(None)?, None).await
     }
 
+    /// Deletes what has expired, which the engine never does by itself. It reads the whole file for that, so it is for
+    /// whoever is about to work for longer, and not for whoever takes a look.
+    pub fn forget_expired(&self) -> Result<(), StoreError> {
+        self.database.0.sweep_ttl().map(drop).map_err(|error| engine(&error.to_string()))
+    }
+
     /// Where the engine listens from now on, for those who don't have its table from here.
     ///
     /// # Panics
@@ -125,10 +131,7 @@ fn open_database(path: Option<&str>) -> Result<Database, StoreError> {
         Some(path) => Database::new(path),
         None => Database::memory(),
     };
-    let database = opened.map_err(|error| engine(&error.to_string()))?;
-    // The engine expires nothing by itself. Once an opening is often enough for what is kept for months.
-    database.sweep_ttl().map_err(|error| engine(&error.to_string()))?;
-    Ok(database)
+    opened.map_err(|error| engine(&error.to_string()))
 }
 
 fn engine(detail: &str) -> StoreError {
