@@ -28,6 +28,7 @@ use tokio::net::TcpListener;
 use self::access::Keys;
 use self::sessions::Sessions;
 use crate::args::Place;
+use crate::session::Ends;
 
 /// The longest form that is read. Ours hold a hash or an anchor.
 const LONGEST_FORM: usize = 16 * 1024;
@@ -57,8 +58,8 @@ pub struct Listening {
 
 /// Begins to listen on this port, or a free one for nought. Only this machine can reach it.
 pub async fn listen(place: &Place, port: u16, rights: Rights) -> Result<Listening> {
+    let connection = Ends::read(place)?.connection.name;
     let sessions = Sessions::of(place).await?;
-    let connection = sessions.to_read().await?.connection().name.clone();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let listener = listener.with_context(|| format!("can't listen on 127.0.0.1, port {port}"))?;
     let keys = Keys::new(listener.local_addr()?.port())?;
