@@ -124,12 +124,24 @@ pub enum Command {
         #[arg(long)]
         repair: bool,
     },
+    /// Show the same as a small web page, to one person on this machine.
+    Console {
+        /// Where things are.
+        #[command(flatten)]
+        place: Place,
+        /// The port on 127.0.0.1; 0 takes a free one.
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        port: u16,
+        /// Let the page approve and retry too.
+        #[arg(long)]
+        write: bool,
+    },
     /// Print the JSON Schema of the configuration file.
     Schema,
 }
 
 /// The statuses that are listed.
-const LISTED: [&str; 7] = ["pending", "retrying", "parked", "conflict", "held", "withheld", "unmappable"];
+pub const LISTED: [&str; 7] = ["pending", "retrying", "parked", "conflict", "held", "withheld", "unmappable"];
 
 /// What to do with the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -141,7 +153,7 @@ pub enum BreakerAction {
 }
 
 /// Where things are.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Place {
     /// The connection's configuration.
     #[arg(long, value_name = "FILE")]

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod console;
 mod drive;
 mod exit;
 mod preview;

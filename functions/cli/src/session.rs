@@ -1,11 +1,14 @@
 //! Everything that a command works with, opened.
 
+use std::path::Path;
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use directory::Directory;
 use provision::{Explaining, Health, Provisioner, paced};
 use runtime::{Connection, Patience, Secrets};
 use scan::ScanContext;
-use store::{Embedded, Store, Table};
+use store::{Embedded, Store, StoreError, Table};
 use target::Target;
 
 use crate::args::{Place, StatePlace};
@@ -17,6 +20,22 @@ const OWNER: &str = "terminal";
 
 /// How long one user may be worked on before another run may try.
 const LEASE_SECONDS: i64 = 300;
+
+/// How often a state file is asked for that another process has, and how long is waited in between: two seconds in all.
+const ASKED: usize = 40;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens a state file. Another command, or the console for a page, may have it for a moment; a sync has it for longer, and
+/// then the error names it.
+async fn open_file(file: &Path) -> Result<(Embedded, Table), StoreError> {
+    for _ in 0..ASKED {
+        match Embedded::open(file).await {
+            Err(StoreError::Locked { .. }) => tokio::time::sleep(PAUSE).await,
+            opened => return opened,
+        }
+    }
+    Embedded::open(file).await
+}
 
 /// A connection and the means to open both of its ends.
 pub struct Ends {
@@ -60,11 +79,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens the state to work with it, and makes a new file where there is none.
+    /// Opens the state to work with it, and makes a new file where there is none. What has expired is forgotten by this.
     pub async fn open(ends: Ends, state: &StatePlace) -> Result<Self> {
         match state {
             StatePlace::File(file) => {
-                let (engine, table) = Embedded::open(file).await?;
+                let (engine, table) = open_file(file).await?;
                 engine.delete_expired(&table, runtime::now()).await?;
                 Ok(Self::with_table(ends, Some(engine), &table))
             }
@@ -79,7 +98,10 @@ to synchronise now, invoke the scan function"
     /// Opens the state to look at it. Where there is none, nothing is made.
     pub async fn open_to_read(ends: Ends, state: &StatePlace) -> Result<Self> {
         match state {
-            StatePlace::File(file) if file.exists() => Self::open(ends, state).await,
+            StatePlace::File(file) if file.exists() => {
+                let (engine, table) = open_file(file).await?;
+                Ok(Self::with_table(ends, Some(engine), &table))
+            }
             StatePlace::File(_) => {
                 let (engine, table) = Embedded::in_memory().await?;
                 Ok(Self::with_table(ends, Some(engine), &table))

@@ -1,8 +1,9 @@
 //! A scan: one that writes the plan down, and one that only counts what is in it.
 
 use directory::Directory;
-use model::{HeldChange, Released, SafetyMemory, Version};
-use store::{ScanLease, Snapshot};
+use model::{HeldChange, Released, SafetyMemory, UnixSeconds, Version};
+use serde_json::Value;
+use store::{ConnectionState, PastScan, ScanLease, Snapshot};
 
 use crate::approval::forget_old;
 use crate::change::{ChangeGate, Judged};
@@ -21,21 +22,43 @@ pub async fn scan(
     progress: impl Fn(u64) + Sync,
 ) -> Result<ScanSummary, ScanError> {
     let before = context.store.consumed();
+    let began = (context.clock)();
     let mut lease = take_lease(context).await?;
     let mut outcome = scan_under(context, &mut lease, directory, mode, progress).await;
-    if let Ok((summary, _)) = &mut outcome {
+    if let Ok(Ended { summary, .. }) = &mut outcome {
         summary.take_units(context.store.consumed() - before);
     }
     let (last_scan, bookmark) = match &outcome {
-        Ok((summary, bookmark)) => {
+        Ok(Ended { summary, bookmark, .. }) => {
             (serde_json::to_value(summary).ok(), bookmark.as_ref().and_then(|b| serde_json::to_value(b).ok()))
         }
         Err(_) => (None, None),
     };
     let released = context.store.release(lease, last_scan, bookmark).await;
-    let (summary, _) = outcome?;
-    released?;
+    let Ended { summary, before, .. } = outcome?;
+    if released? && summary.is_news(before.as_ref()) {
+        note(context, began, &summary).await;
+    }
     Ok(summary)
+}
+
+/// A scan that came to its end.
+struct Ended {
+    summary: ScanSummary,
+    bookmark: Option<Bookmark>,
+    /// The numbers of the scan before it.
+    before: Option<Value>,
+}
+
+/// Puts the scan on the list of those that are worth a line. It has done its work by then, so a list without it is no
+/// reason to fail.
+async fn note(context: &ScanContext<'_>, began: UnixSeconds, summary: &ScanSummary) {
+    let Ok(numbers) = serde_json::to_value(summary) else { return };
+    let (version, ended) = (Version(summary.version), (context.clock)());
+    let scan = PastScan { version, began, ended, summary: numbers };
+    if let Err(error) = context.store.note_scan(&scan).await {
+        tracing::warn!("the scan could not be put on the list of scans: {error}");
+    }
 }
 
 /// The numbers of the scan that could run now: the same reading and the same plan, not applied.
@@ -103,10 +126,10 @@ async fn scan_under(
     directory: &mut Directory,
     mode: Mode,
     progress: impl Fn(u64) + Sync,
-) -> Result<(ScanSummary, Option<Bookmark>), ScanError> {
+) -> Result<Ended, ScanError> {
     let store = context.store;
     let version = lease.version();
-    let before = store.fetch_connection().await?.memory;
+    let ConnectionState { memory: before, last_scan, .. } = store.fetch_connection().await?;
     let (snapshot, reading) = Reading::begin(context, directory, mode).await?;
     let mut gate = gate(context, &before, &snapshot);
     let mut writer = Writer::new(context, lease, snapshot.clone());
@@ -124,7 +147,7 @@ async fn scan_under(
             (summary.version, summary.changed, summary.unsent) =
                 (version.0, writer.changed(), writer.unsent());
             writer.save().await?;
-            return Ok((summary, None));
+            return Ok(Ended { summary, bookmark: None, before: last_scan });
         }
     }
     let (mut seen, verdict) = planning.finish().await;
@@ -149,5 +172,5 @@ async fn scan_under(
     let statuses = store.count_by_status().await?;
     summary.take_statuses(&statuses);
     summary.redriven = redrive(context, version, &statuses).await?;
-    Ok((summary, bookmark))
+    Ok(Ended { summary, bookmark, before: last_scan })
 }

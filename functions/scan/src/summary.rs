@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::Desired;
 use plan::RecordPlan;
 use serde::Serialize;
+use serde_json::Value;
 use store::Units;
 
 use crate::{Mode, PlannedUser};
@@ -79,6 +80,10 @@ pub struct ScanSummary {
     pub out_of_time: bool,
 }
 
+/// What one scan finds like the next as long as nothing happens.
+const STANDING: [&str; 8] =
+    ["complete", "incomplete", "held", "held_changes", "withheld", "conflicts", "failed", "unidentified"];
+
 /// What is about to be done to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Touch {
@@ -141,9 +146,48 @@ impl ScanSummary {
         (self.read_units, self.write_units) = (whole(reads), whole(writes));
     }
 
+    /// Whether there is something to tell that the scan before it did not: something was done, or other users wait, or the
+    /// directory could be read less well. `before` is that scan's summary as it was stored.
+    pub(crate) fn is_news(&self, before: Option<&Value>) -> bool {
+        let Self { changed, created, updated, deprovisioned, handed_over, .. } = *self;
+        let done = [changed, created, updated, deprovisioned, handed_over];
+        let (Some(before), Ok(now)) = (before, serde_json::to_value(self)) else { return true };
+        done.iter().any(|count| *count > 0) || STANDING.iter().any(|key| before.get(key) != now.get(key))
+    }
+
     /// The numbers of a scan that had to stop before its end.
     pub(crate) fn out_of_time(self) -> Self {
         let why = "time ran out before everybody was read; another scan does the rest";
         Self { complete: false, incomplete: Some(why.to_owned()), out_of_time: true, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_is_news_when_it_did_something_or_others_wait() {
+        let quiet = ScanSummary { version: 7, read: 9, held: 2, complete: true, ..ScanSummary::default() };
+        let before = serde_json::to_value(&quiet).unwrap();
+        let is_news = |summary: ScanSummary| summary.is_news(Some(&before));
+        assert!(quiet.is_news(None), "the first one");
+        assert!(!is_news(ScanSummary { version: 8, mode: Mode::Full, read: 10, ..quiet.clone() }));
+        for news in [
+            ScanSummary { updated: 1, ..quiet.clone() },
+            ScanSummary { deprovisioned: 1, ..quiet.clone() },
+            ScanSummary { held: 3, ..quiet.clone() },
+            ScanSummary { failed: 1, ..quiet.clone() },
+            ScanSummary { complete: false, incomplete: Some("a limit".into()), ..quiet.clone() },
+        ] {
+            assert!(is_news(news.clone()), "{news:?}");
+        }
+    }
+
+    /// The words are those of the summary, and a word of another kind would never differ.
+    #[test]
+    fn what_is_compared_is_in_a_summary() {
+        let summary = serde_json::to_value(ScanSummary::default()).unwrap();
+        assert_eq!(STANDING.iter().find(|key| summary.get(key).is_none()), None);
     }
 }

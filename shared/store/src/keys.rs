@@ -30,6 +30,9 @@ pub(crate) const HEADER: &str = "header";
 /// What the sort keys of history events begin with.
 pub(crate) const EVENT_PREFIX: &str = "event#";
 
+/// What the sort keys of remembered scans begin with.
+pub(crate) const SCAN_PREFIX: &str = "scan#";
+
 /// One item's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -76,6 +79,10 @@ impl Keys {
 
     pub fn state(&self) -> Key {
         Key { pk: self.connection.clone(), sk: "state".to_owned() }
+    }
+
+    pub fn scan(&self, version: Version) -> Key {
+        Key { pk: self.connection.clone(), sk: format!("{SCAN_PREFIX}{:012}", version.0) }
     }
 
     pub fn breaker(&self) -> Key {

@@ -11,6 +11,7 @@
 //! | item | `PK` | `SK` | holds |
 //! | --- | --- | --- | --- |
 //! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind, what the safety checks remember |
+//! | scan | `<conn>` | `scan#<version>` | the numbers of a scan that is worth remembering; expires like history |
 //! | breaker | `<conn>` | `breaker` | why nobody is tried at the target, since when, and when the next may |
 //! | pace | `<conn>` | `pace` | when the target may be called next, and whether it wants fewer calls |
 //! | snapshot header | `<conn>#snapshot` | `header` | how the snapshot is cut into buckets, and who wrote it |
@@ -89,6 +90,7 @@ mod patience;
 mod query;
 mod record;
 mod retention;
+mod scans;
 mod snapshot;
 mod table;
 mod users;
@@ -108,6 +110,7 @@ pub use lease::{ConnectionState, LeaseHolder, LeaseTaken, ScanLease};
 pub use marks::UNLIKE_ANY;
 pub use meter::Units;
 pub use pace::{Micros, Pace};
+pub use scans::PastScan;
 pub use snapshot::{Saved, Snapshot};
 pub use table::{Store, Table};
 pub use work::{Page, PageKey};

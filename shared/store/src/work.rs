@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use model::{AnchorHash, Status, UnixSeconds, UserRecord};
+use model::{AccountId, AnchorHash, Status, UnixSeconds, UserRecord};
 
 use crate::Store;
 use crate::errors::StoreError;
@@ -26,6 +26,11 @@ impl PageKey {
     /// The key that was shown as this text, if it is one.
     pub fn parse(text: &str) -> Option<Self> {
         parse_work_sk(text).map(|_| Self(text.to_owned()))
+    }
+
+    /// The page of linked accounts after this one.
+    pub fn after_account(account: &AccountId) -> Self {
+        Self(account.as_str().to_owned())
     }
 
     /// The key as text, to be shown and handed back.

@@ -3,7 +3,8 @@
 mod common;
 
 use common::*;
-use store::{Embedded, Snapshot, StoreError};
+use model::{UnixSeconds, Version};
+use store::{Embedded, PastScan, Snapshot, StoreError};
 
 #[tokio::test]
 async fn the_file_outlives_the_engine() -> Result<(), Box<dyn std::error::Error>> {
@@ -113,6 +114,36 @@ async fn over_the_port_it_is_the_same_table() -> Result<(), Box<dyn std::error::
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
     let (_engine, table) = Embedded::open(&path).await?;
     assert!(record_of(&table.connection("corp"), "a").await.is_some());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_has_expired_goes_when_somebody_has_the_time_for_it() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("state.db");
+    let scan = |version, ended| PastScan {
+        version: Version(version),
+        began: UnixSeconds(0),
+        ended: UnixSeconds(ended),
+        summary: serde_json::Value::Null,
+    };
+    // The engine has a clock of its own, and for that the first one was long ago.
+    let [old, young] = [scan(1, 0), scan(2, NOW.0)];
+    let (engine, table) = Embedded::open(&path).await?;
+    let store = table.connection("corp");
+    store.note_scan(&old).await?;
+    store.note_scan(&young).await?;
+    drop(engine);
+    let (engine, table) = Embedded::open(&path).await?;
+    let store = table.connection("corp");
+    assert_eq!(store.fetch_scans(9).await?.len(), 2, "looking reads no more than it shows");
+    engine.delete_expired(&table, NOW).await?;
+    assert_eq!(store.fetch_scans(9).await?, [young.clone()]);
+    store.note_scan(&old).await?;
+    engine.delete_expired(&table, NOW.plus(3600)).await?;
+    assert_eq!(store.fetch_scans(9).await?.len(), 2, "the file is read once a day");
+    engine.delete_expired(&table, NOW.plus(24 * 3600)).await?;
+    assert_eq!(store.fetch_scans(9).await?, [young]);
     Ok(())
 }
 

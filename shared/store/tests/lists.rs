@@ -4,10 +4,12 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use common::dump::{items, number};
 use common::*;
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{Status, UnixSeconds};
-use store::{StoreError, UserOutcome};
+use model::{Status, UnixSeconds, Version};
+use serde_json::json;
+use store::{PageKey, PastScan, Store, StoreError, UserOutcome};
 
 #[tokio::test]
 async fn what_is_due_comes_in_its_order() -> Result<(), StoreError> {
@@ -139,5 +141,49 @@ async fn how_fast_users_are_written() -> Result<(), Box<dyn std::error::Error>> 
         let due = store.fetch_due(UnixSeconds(NOW.0), 2_000).await?;
         println!("in {place}: {} due users found in {:?}", due.len(), begun.elapsed());
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_last_scans_come_newest_first_and_expire_like_history() -> Result<(), StoreError> {
+    let (place, table, store) = corp().await;
+    let noted = |version: u64| PastScan {
+        version: Version(version),
+        began: NOW,
+        ended: NOW.plus(2),
+        summary: json!({ "created": version }),
+    };
+    for version in [1, 2, 10] {
+        store.note_scan(&noted(version)).await?;
+    }
+    table.connection("other").note_scan(&noted(7)).await?;
+    // Told twice, because the answer was lost, it is there once.
+    store.note_scan(&noted(10)).await?;
+    assert_eq!(store.fetch_scans(2).await?, [noted(10), noted(2)]);
+    assert_eq!(store.fetch_scans(9).await?.len(), 3);
+    let _lease = scan(&store).await;
+    assert_eq!(store.fetch_connection().await?.version, Version(1), "the connection's own item is another");
+
+    let written = items(&place).await;
+    let scan = &written[&("corp".to_owned(), "scan#000000000010".to_owned())];
+    let days = i64::from(Store::HISTORY_DAYS);
+    assert_eq!(number(scan, "expires_at"), Some(NOW.plus(2 + days * 24 * 60 * 60).0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn linked_accounts_are_listed_page_by_page() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    for who in ["ada", "bob", "cyd"] {
+        want(&store, &scan, who, present(who)).await;
+        let mut lease = lease(&store, who).await;
+        store.claim_account(&mut lease, &account(who)).await?;
+    }
+    let first = store.fetch_accounts(None, 2).await?;
+    assert_eq!(first.items, [(account("ada"), anchor("ada")), (account("bob"), anchor("bob"))]);
+    assert_eq!(first.next, Some(PageKey::after_account(&account("bob"))));
+    let rest = store.fetch_accounts(first.next, 2).await?;
+    assert_eq!(rest.items, [(account("cyd"), anchor("cyd"))]);
     Ok(())
 }

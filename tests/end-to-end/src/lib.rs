@@ -65,6 +65,10 @@ mod tools;
 
 pub use tools::program;
 
+mod browser;
+
+pub use browser::{Browser, Colours, Key};
+
 mod aws;
 mod queue_depth;
 
@@ -93,9 +97,11 @@ mod scim_server;
 pub use scim_server::{ScimProduct, ScimServer};
 
 mod configuration;
+mod console;
 mod run;
 mod workspace;
 
 pub use configuration::Configuration;
+pub use console::{Answer, Console};
 pub use run::{Finished, Invocation, Running};
 pub use workspace::TestDir;

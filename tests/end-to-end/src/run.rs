@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::Read,
+    io::{BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread::{self, JoinHandle},
@@ -69,7 +69,16 @@ impl Invocation {
     }
 
     /// Starts it and goes on with the test.
-    pub fn start(mut self) -> anyhow::Result<Running> {
+    pub fn start(self) -> anyhow::Result<Running> {
+        Ok(self.start_with(First::IsNotAwaited)?.0)
+    }
+
+    /// Starts it, and waits for the first line of its output, by which a server says that it is ready.
+    pub fn start_and_hear(self) -> anyhow::Result<(Running, String)> {
+        self.start_with(First::IsAwaited)
+    }
+
+    fn start_with(mut self, first: First) -> anyhow::Result<(Running, String)> {
         let program = PathBuf::from(self.command.get_program());
         ensure!(
             program.exists(),
@@ -78,19 +87,31 @@ impl Invocation {
         );
         let mut child =
             self.command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        let stdout = child.stdout.take().map(collect);
+        let started = Instant::now();
         let stderr = child.stderr.take().map(collect);
-        Ok(Running {
+        let mut line = String::new();
+        let mut stdout = child.stdout.take().map(BufReader::new);
+        if let (First::IsAwaited, Some(stdout)) = (first, &mut stdout) {
+            stdout.read_line(&mut line)?;
+        }
+        let running = Running {
             child,
-            stdout,
+            stdout: stdout.map(collect),
             stderr,
-            started: Instant::now(),
+            started,
             timeout: self.timeout,
             kill_after: self.kill_after,
             peak_rss_kib: 0,
             cpu: Duration::ZERO,
-        })
+        };
+        Ok((running, line))
     }
+}
+
+/// What becomes of the first line of the output.
+enum First {
+    IsAwaited,
+    IsNotAwaited,
 }
 
 /// A call of the binary that is under way. It is killed when this value is dropped without an end.
@@ -109,6 +130,14 @@ impl Running {
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Asks it to end, as Ctrl-C does.
+    pub fn interrupt(&self) -> anyhow::Result<()> {
+        let sent =
+            Command::new("sh").args(["-c", "kill -INT \"$1\"", "sh"]).arg(self.id().to_string()).status()?;
+        ensure!(sent.success(), "no signal reaches the provisioner");
+        Ok(())
     }
 
     /// Kills it with SIGKILL now, unless it has ended, and says what it had done.

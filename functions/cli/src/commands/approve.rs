@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
+use model::{ChangeApproval, RemovalApproval, UnixSeconds};
 use scan::Approval;
 use serde_json::json;
 
@@ -14,13 +15,18 @@ use crate::session::Session;
 /// How many held users are read at a time.
 const PAGE: usize = 100;
 
-/// Shows what waits: everybody by name, and the hash to approve it by.
-pub async fn show(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+/// What waits.
+pub async fn waiting(session: &Session) -> Result<Vec<HeldPart>> {
     let memory = session.store.fetch_connection().await?.memory;
     let now = runtime::now();
     let parts = [HeldPart::removals(&memory, now), HeldPart::change(&memory, now)];
-    let parts: Vec<HeldPart> = parts.into_iter().flatten().collect();
+    Ok(parts.into_iter().flatten().collect())
+}
+
+/// Shows what waits: everybody by name, and the hash to approve it by.
+pub async fn show(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let parts = waiting(session).await?;
     let (mut users, mut after) = (Vec::new(), None);
     loop {
         let (items, next) = waiting_page(&session.store, &shown, "held", after, PAGE).await?;
@@ -43,29 +49,15 @@ pub async fn show(session: &Session, json: bool, out: &mut (impl Write + Send)) 
 
 /// Approves what waits under this hash.
 pub async fn run(session: &Session, hash: &str, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let approval = scan::approve(&session.scan_context(), hash).await?;
-    let (what, until) = match approval {
-        Approval::Removals(approval) => {
-            (format!("{} removals and no others", approval.set.count), approval.until)
-        }
-        Approval::Change(approval) => {
-            let change = approval.change;
-            let what = format!(
-                "the changed configuration, for {} updates and {} new accounts at the most",
-                change.updates, change.creates
-            );
-            (what, approval.until)
-        }
-        Approval::Nothing { .. } => {
-            match json {
-                true => writeln!(out, "{}", json!({ "approved": null }))?,
-                false => {
-                    writeln!(out, "nothing of that hash waits, or not any more; this is what does:")?;
-                    return show(session, json, out).await.map(|_| Exit::CouldNotRun);
-                }
+    let Some(LetThrough { what, until }) = let_through(session, hash).await? else {
+        match json {
+            true => writeln!(out, "{}", json!({ "approved": null }))?,
+            false => {
+                writeln!(out, "nothing of that hash waits, or not any more; this is what does:")?;
+                return show(session, json, out).await.map(|_| Exit::CouldNotRun);
             }
-            return Ok(Exit::CouldNotRun);
         }
+        return Ok(Exit::CouldNotRun);
     };
     match json {
         true => writeln!(out, "{}", json!({ "approved": what, "until": until.0 }))?,
@@ -79,4 +71,27 @@ pub async fn run(session: &Session, hash: &str, json: bool, out: &mut (impl Writ
         }
     }
     Ok(Exit::Done)
+}
+
+/// What was approved.
+pub struct LetThrough {
+    what: String,
+    until: UnixSeconds,
+}
+
+/// Approves what waits under this hash. `None` says that nothing does.
+pub async fn let_through(session: &Session, hash: &str) -> Result<Option<LetThrough>> {
+    Ok(match scan::approve(&session.scan_context(), hash).await? {
+        Approval::Removals(RemovalApproval { set, until }) => {
+            Some(LetThrough { what: format!("{} removals and no others", set.count), until })
+        }
+        Approval::Change(ChangeApproval { change, until }) => {
+            let what = format!(
+                "the changed configuration, for {} updates and {} new accounts at the most",
+                change.updates, change.creates
+            );
+            Some(LetThrough { what, until })
+        }
+        Approval::Nothing { .. } => None,
+    })
 }

@@ -12,9 +12,7 @@ use crate::session::Session;
 
 /// Explains one user.
 pub async fn run(session: &Session, user: &str, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let target = session.ends.target().await?;
-    let mut directory = session.ends.directory().await?;
-    let told = explain(&session.explaining(&target), &mut directory, user).await?;
+    let told = fetch(session, user).await?;
     if json {
         writeln!(out, "{}", serde_json::to_string(&told)?)?;
     } else {
@@ -22,6 +20,13 @@ pub async fn run(session: &Session, user: &str, json: bool, out: &mut (impl Writ
     }
     let is_known = told.entry.is_some() || told.record.is_some();
     Ok(if is_known { Exit::Done } else { Exit::CouldNotRun })
+}
+
+/// Everything that is known about one user, as directory, state and target have it now.
+pub async fn fetch(session: &Session, user: &str) -> Result<Explanation> {
+    let target = session.ends.target().await?;
+    let mut directory = session.ends.directory().await?;
+    Ok(explain(&session.explaining(&target), &mut directory, user).await?)
 }
 
 fn print(told: &Explanation, out: &mut impl Write) -> Result<()> {

@@ -4,11 +4,12 @@ use std::io::Write;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use model::UnixSeconds;
+use model::{UnixSeconds, UserRecord};
 use store::HistoryEvent;
 
+use super::retry;
 use crate::exit::Exit;
-use crate::report::{FAINT, Shown, paint, plain, standing};
+use crate::report::{FAINT, Item, Shown, paint, plain, standing};
 use crate::session::Session;
 
 /// Shows what was done for one user, the newest first.
@@ -19,20 +20,16 @@ pub async fn run(
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
-    let record = scan::find_record(&session.store, user, runtime::now()).await?;
-    let Some(record) = record else {
+    let Some(known) = fetch(session, user, before, limit).await? else {
         writeln!(out, "{}", if json { "[]" } else { "nothing is remembered of such a user" })?;
         return Ok(Exit::CouldNotRun);
     };
-    let store = &session.store;
-    let events = store.fetch_history_before(record.anchor.hash(), before, limit.into()).await?;
+    let UserHistory { record, standing, events } = known;
     if json {
         writeln!(out, "{}", serde_json::to_string(&events)?)?;
         return Ok(Exit::Done);
     }
-    // What is not done leaves no event, so where the user stands comes first.
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
-    if let Some(item) = standing(&record, &shown) {
+    if let Some(item) = standing {
         writeln!(out, "{}", item.text())?;
     }
     if events.is_empty() {
@@ -40,6 +37,38 @@ pub async fn run(
     }
     events.iter().try_for_each(|event| writeln!(out, "{}", line(event)))?;
     Ok(Exit::Done)
+}
+
+/// What is remembered of one user.
+pub struct UserHistory {
+    /// The record.
+    pub record: UserRecord,
+    /// Where the user stands, unless nothing is left to do. What is not done leaves no event.
+    pub standing: Option<Item>,
+    /// What was done, the newest first.
+    pub events: Vec<HistoryEvent>,
+}
+
+impl UserHistory {
+    /// Whether another try could help.
+    pub fn has_failed(&self) -> bool {
+        retry::FAILED.contains(&self.record.status.word())
+    }
+}
+
+/// What is remembered of one user; of what was done, so much, before some moment.
+pub async fn fetch(
+    session: &Session,
+    user: &str,
+    before: Option<UnixSeconds>,
+    limit: u16,
+) -> Result<Option<UserHistory>> {
+    let store = &session.store;
+    let Some(record) = scan::find_record(store, user, runtime::now()).await? else { return Ok(None) };
+    let events = store.fetch_history_before(record.anchor.hash(), before, limit.into()).await?;
+    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let standing = standing(&record, &shown);
+    Ok(Some(UserHistory { record, standing, events }))
 }
 
 /// One event, in a line.

@@ -1,14 +1,15 @@
 //! One file a command.
 
-mod approve;
+pub mod approve;
 mod breaker;
 mod check;
+mod console;
 mod demo;
-mod explain;
-mod history;
+pub mod explain;
+pub mod history;
 pub mod plan;
-mod retry;
-mod status;
+pub mod retry;
+pub mod status;
 mod sweep;
 mod sync;
 
@@ -19,6 +20,7 @@ use model::UnixSeconds;
 use scan::Mode;
 
 use crate::args::{Arguments, Command};
+use crate::console::Rights;
 use crate::exit::Exit;
 use crate::session::{Ends, Session};
 
@@ -70,6 +72,10 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
             let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
             let repair = if *repair { provision::Repair::Due } else { provision::Repair::Nothing };
             sweep::run(&session, &place.state_place(), repair, place.json, &mut out).await
+        }
+        Command::Console { place, port, write } => {
+            let rights = if *write { Rights::Write } else { Rights::Read };
+            console::run(place, *port, rights, &mut out).await
         }
         Command::Schema => {
             write!(out, "{}", runtime::config::json_schema())?;

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::session::Session;
 
 /// The statuses of those who failed.
-const FAILED: [&str; 2] = ["parked", "retrying"];
+pub const FAILED: [&str; 2] = ["parked", "retrying"];
 const PAGE: usize = 100;
 
 /// Makes one user, or everybody who failed, pending at once.
@@ -20,23 +20,39 @@ pub async fn run(
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
-    let again = match user {
-        Some(user) => match one(session, user).await? {
-            Again::Pending => 1,
-            Again::Not(status) => {
-                let word = status.word();
-                let why = status.why().map(|why| format!(" ({why})")).unwrap_or_default();
-                return refuse(&format!("there is nothing to try again: the user is {word}{why}"), json, out);
-            }
-            Again::Unknown => return refuse("nothing is remembered of such a user", json, out),
-        },
-        None => everybody(session).await?,
-    };
-    match json {
-        true => writeln!(out, "{}", json!({ "retried": again }))?,
-        false => writeln!(out, "{again} to be tried again, by the next sync or scan")?,
+    match (try_again(session, user).await?, json) {
+        (Retried::Users(again), true) => writeln!(out, "{}", json!({ "retried": again }))?,
+        (Retried::Users(again), false) => {
+            writeln!(out, "{again} to be tried again, by the next sync or scan")?
+        }
+        (Retried::Nobody { why }, json) => return refuse(&why, json, out),
     }
     Ok(Exit::Done)
+}
+
+/// What came of asking for another try.
+pub enum Retried {
+    /// So many are pending now.
+    Users(u64),
+    /// The one who was named is not.
+    Nobody {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Has one user, or everybody who failed, tried again.
+pub async fn try_again(session: &Session, user: Option<&str>) -> Result<Retried> {
+    let Some(user) = user else { return Ok(Retried::Users(everybody(session).await?)) };
+    Ok(match one(session, user).await? {
+        Again::Pending => Retried::Users(1),
+        Again::Not(status) => {
+            let why = status.why().map(|why| format!(" ({why})")).unwrap_or_default();
+            let word = status.word();
+            Retried::Nobody { why: format!("there is nothing to try again: the user is {word}{why}") }
+        }
+        Again::Unknown => Retried::Nobody { why: "nothing is remembered of such a user".to_owned() },
+    })
 }
 
 async fn one(session: &Session, user: &str) -> Result<Again> {

@@ -15,7 +15,7 @@ use crate::session::Session;
 
 /// How things stand with a connection.
 #[derive(Debug, Serialize)]
-struct ConnectionStatus {
+pub struct ConnectionStatus {
     connection: String,
     /// How many scans have begun.
     version: u64,
@@ -41,9 +41,18 @@ struct ConnectionStatus {
 
 /// Who is listed.
 pub struct Listing<'a> {
-    only: Option<&'a str>,
+    who: Who<'a>,
     limit: usize,
     after: Option<PageKey>,
+}
+
+/// Of which kinds.
+enum Who<'a> {
+    Nobody,
+    /// Those who stand there.
+    Only(&'a str),
+    /// Everybody who waits for something.
+    Waiting,
 }
 
 impl<'a> Listing<'a> {
@@ -52,12 +61,22 @@ impl<'a> Listing<'a> {
         let key = |text: &str| {
             PageKey::parse(text).ok_or_else(|| Usage("--after: this is not the end of a page".to_owned()))
         };
-        Ok(Self { only, limit: limit.into(), after: after.map(key).transpose()? })
+        let who = only.map_or(Who::Waiting, Who::Only);
+        Ok(Self { who, limit: limit.into(), after: after.map(key).transpose()? })
+    }
+
+    /// Users are only counted.
+    pub fn nobody() -> Self {
+        Self { who: Who::Nobody, limit: 0, after: None }
     }
 
     async fn fetch(&self, store: &Store, shown: &Shown) -> Result<(Vec<Item>, Option<PageKey>)> {
-        if let Some(word) = self.only {
-            return Ok(waiting_page(store, shown, word, self.after.clone(), self.limit).await?);
+        match self.who {
+            Who::Nobody => return Ok((Vec::new(), None)),
+            Who::Only(word) => {
+                return Ok(waiting_page(store, shown, word, self.after.clone(), self.limit).await?);
+            }
+            Who::Waiting => {}
         }
         let mut items = Vec::new();
         for word in KINDS {
@@ -82,13 +101,24 @@ pub async fn run(
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
+    let status = fetch(session, listing).await?;
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&status)?)?;
+    } else {
+        print(&status, out)?;
+    }
+    Ok(exit(&status))
+}
+
+/// How things stand.
+pub async fn fetch(session: &Session, listing: &Listing<'_>) -> Result<ConnectionStatus> {
     let shown = Shown { masked: session.connection().rules.mapping.masked() };
     let store = &session.store;
     let state = store.fetch_connection().await?;
     let now = runtime::now();
     let breaker = store.fetch_breaker().await?;
     let (waiting, next) = listing.fetch(store, &shown).await?;
-    let status = ConnectionStatus {
+    Ok(ConnectionStatus {
         connection: session.connection().name.clone(),
         version: state.version.0,
         last_scan: state.last_scan,
@@ -105,13 +135,7 @@ pub async fn run(
         change: HeldPart::change(&state.memory, now),
         waiting,
         next: next.map(|key| key.as_str().to_owned()),
-    };
-    if json {
-        writeln!(out, "{}", serde_json::to_string(&status)?)?;
-    } else {
-        print(&status, out)?;
-    }
-    Ok(exit(&status))
+    })
 }
 
 fn print(status: &ConnectionStatus, out: &mut impl Write) -> Result<()> {

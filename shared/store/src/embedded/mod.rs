@@ -96,7 +96,8 @@ impl Embedded {
         self.listener.get_or_init(listen).endpoint()
     }
 
-    /// Deletes what has expired, once a day: the engine does nothing by itself.
+    /// Deletes what has expired, once a day: the engine does nothing by itself. It reads the whole file for that, so it is for
+    /// whoever is about to work for longer, and not for whoever takes a look.
     pub async fn delete_expired(&self, table: &Table, now: UnixSeconds) -> Result<(), StoreError> {
         if table.swept_at().await?.is_some_and(|at| now.0.saturating_sub(at) < DAY) {
             return Ok(());

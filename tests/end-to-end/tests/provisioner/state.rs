@@ -35,9 +35,10 @@ impl State {
         Self(items)
     }
 
-    /// Without the connection's own item, which every scan writes: it holds the lease and what the last scan found.
+    /// Without the connection's own item, which every scan writes (it holds the lease and what the last scan found), and
+    /// without the list of scans.
     pub fn of_users(mut self) -> Self {
-        self.0.retain(|(_, sort_key), _| sort_key != "state");
+        self.0.retain(|(_, sort_key), _| sort_key != "state" && !sort_key.starts_with("scan#"));
         self
     }
 

@@ -1,6 +1,6 @@
 //! The terminal tool looks at the deployed state.
 
-use end_to_end::Group;
+use end_to_end::{Console, Group};
 use model::UnixSeconds;
 use serde_json::json;
 use simulator::{Effect, Fault};
@@ -34,6 +34,14 @@ fn status_history_explain_and_plan_read_the_deployed_state() {
     let history = cloud.terminal(&arguments("history", Some(happy), &state)).run().unwrap();
     history.expect_exit(0);
     assert_eq!(history.json().unwrap()[0]["action"], "created");
+
+    let console = Console::start(cloud.terminal(&arguments("console", None, &state))).unwrap();
+    for (path, says) in [("/", "20 users"), ("/failed", refused), (&format!("/user?who={happy}"), "created")]
+    {
+        let page = console.page(path).unwrap();
+        assert!(page.status.is_success() && page.text.contains(says), "{path}: {page:#?}");
+    }
+    drop(console);
 
     let explained = cloud.terminal(&arguments("explain", Some(refused), &state)).run().unwrap();
     explained.expect_exit(0);

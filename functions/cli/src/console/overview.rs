@@ -1,0 +1,31 @@
+//! How things stand: what `provisioner status` says, and the last scans.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Html;
+use minijinja::context;
+use minijinja::value::Serde;
+
+use super::Console;
+use super::chart::Chart;
+use super::page::{Place, page};
+use super::trouble::Trouble;
+use crate::commands::status::{self, Listing};
+
+/// How many scans are shown.
+const SCANS: usize = 40;
+
+/// Shows how things stand.
+pub async fn show(State(console): State<Arc<Console>>) -> Result<Html<String>, Trouble> {
+    let session = console.sessions.to_read().await?;
+    let status = status::fetch(&session, &Listing::nobody()).await?;
+    let scans = session.store.fetch_scans(SCANS).await?;
+    drop(session);
+    let values = context! {
+        status => Serde(&status),
+        chart => Serde(Chart::of(&scans, SCANS)),
+        scans => Serde(&scans),
+    };
+    page(&console, Place::Overview, "Overview", "overview.html", values)
+}

@@ -1,0 +1,51 @@
+//! Scans that are worth remembering, in numbers.
+
+use model::{UnixSeconds, Version};
+use serde::{Deserialize, Serialize};
+
+use crate::Store;
+use crate::errors::StoreError;
+use crate::history::DAY;
+use crate::item::{Reader, json, number};
+use crate::keys::{EXPIRES_AT, SCAN_PREFIX};
+use crate::query::{From, Part};
+use crate::write::Write;
+
+const SCAN: &str = "scan";
+
+/// A scan that came to its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PastScan {
+    /// Which.
+    pub version: Version,
+    /// When it took the lease.
+    pub began: UnixSeconds,
+    /// When it gave it back.
+    pub ended: UnixSeconds,
+    /// What it found, as it put it.
+    pub summary: serde_json::Value,
+}
+
+impl Store {
+    /// Remembers a scan for as long as history is kept. One that found nothing need not be: a list of them would hide
+    /// the others.
+    pub async fn note_scan(&self, scan: &PastScan) -> Result<(), StoreError> {
+        let key = self.keys.scan(scan.version);
+        let expires_at = scan.ended.plus(i64::from(self.history_days) * DAY);
+        let scan = json(&key, scan)?;
+        let write = Write::put(key).set(SCAN, scan).set(EXPIRES_AT, number(expires_at.0));
+        self.commit(&[write]).await.map(drop)
+    }
+
+    /// The scans that were remembered, the newest first.
+    pub async fn fetch_scans(&self, limit: usize) -> Result<Vec<PastScan>, StoreError> {
+        let part = Part::Prefix(SCAN_PREFIX.to_owned());
+        let query = self.range(From::Items, &self.keys.state().pk, &part).scan_index_forward(false);
+        let items = self.items(query, limit).await?;
+        let scans = items.iter().map(|item| {
+            let read = Reader::new(item);
+            read.required(SCAN, read.json(SCAN)?)
+        });
+        scans.collect()
+    }
+}
