@@ -211,8 +211,13 @@ impl<S: PlanSink> Preview<'_, S> {
         let mut previews = stream::iter(looks)
             .map(|look| async move {
                 let Look { record, desired, released, .. } = &look;
-                let preview =
-                    provision::preview(store, target, options, record.as_ref(), desired, *released).await;
+                let at = provision::Look {
+                    record: record.as_ref(),
+                    desired,
+                    removal_released: *released,
+                    deletion_due: false,
+                };
+                let preview = provision::preview(store, target, options, at).await;
                 (look, preview)
             })
             .buffered(connection.target.concurrency);

@@ -9,6 +9,7 @@ mod apply;
 mod breaker;
 mod dead_letters;
 mod explain;
+pub mod explanation;
 mod health;
 mod outcome;
 mod pace;
@@ -20,12 +21,13 @@ mod worker;
 
 pub mod function;
 
-pub use explain::{ExplainError, Explaining, Explanation, explain};
+pub use explain::{ExplainError, Explaining, explain};
+pub use explanation::Explanation;
 pub use health::Health;
 pub use outcome::{Outcome, Provisioned, Step, Stop, switches_off};
 pub use pace::paced;
 pub use policy::{Verdict, judge};
-pub use preview::{Preview, preview};
+pub use preview::{Look, Preview, preview};
 pub use sweep::{Finding, Repair, SweepError, Swept, sweep};
 
 use model::{AnchorHash, Options, Status, UnixSeconds};

@@ -20,6 +20,7 @@ mod thousand;
 
 mod bad_input;
 mod check;
+mod explain;
 mod plan;
 mod sweep;
 
