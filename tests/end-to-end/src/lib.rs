@@ -65,6 +65,10 @@ mod tools;
 
 pub use tools::program;
 
+mod browser;
+
+pub use browser::{Browser, Colours, Key};
+
 mod aws;
 mod queue_depth;
 
