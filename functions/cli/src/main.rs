@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod drive;
 mod exit;
+mod plan_file;
 mod preview;
 mod report;
 mod session;

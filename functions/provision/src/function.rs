@@ -389,6 +389,7 @@ fn done(outcome: &Outcome) -> String {
             crate::apply::describe(outcome.steps())
         }
         Outcome::Conflict { with, .. } => format!("nothing; the account belongs to another entry ({with})"),
+        Outcome::NotPlanned { .. } => "nothing; it is not what was planned".to_owned(),
         Outcome::Failed { error, .. } => format!("tried; {error}"),
     }
 }

@@ -11,9 +11,9 @@ use plan::{Comparison, ExpiryExplained, StatusExplained};
 use provision::explain;
 use provision::explanation::{AppliedPart, BesidePart, EntryPart, Explanation, RecordPart, WaitPart};
 
-use super::history::{line, moment};
+use super::history::line;
 use crate::exit::Exit;
-use crate::report::{BAD, FAINT, GOOD, HEADING, paint, plain};
+use crate::report::{BAD, FAINT, GOOD, HEADING, moment, paint, plain};
 use crate::session::Session;
 
 /// Explains one user.

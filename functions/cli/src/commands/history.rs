@@ -3,12 +3,11 @@
 use std::io::Write;
 
 use anyhow::Result;
-use jiff::Timestamp;
 use model::UnixSeconds;
 use store::HistoryEvent;
 
 use crate::exit::Exit;
-use crate::report::{FAINT, Shown, paint, plain, standing};
+use crate::report::{FAINT, Shown, moment, paint, plain, standing};
 use crate::session::Session;
 
 /// Shows what was done for one user, the newest first.
@@ -54,9 +53,4 @@ pub fn line(event: &HistoryEvent) -> String {
     }
     let account = account.as_ref().map(|account| format!(", account {account}")).unwrap_or_default();
     format!("{text} {}", paint(FAINT, &format!("[scan {version}{account}]")))
-}
-
-/// A moment as people read it.
-pub fn moment(at: UnixSeconds) -> String {
-    Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
 }

@@ -8,9 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 use store::{PageKey, Store};
 
-use super::history::moment;
 use crate::exit::{Exit, Usage};
-use crate::report::{BAD, FAINT, GOOD, HEADING, HeldPart, Item, KINDS, Shown, paint, waiting_page};
+use crate::report::{BAD, FAINT, GOOD, HEADING, HeldPart, Item, KINDS, Shown, moment, paint, waiting_page};
 use crate::session::Session;
 
 /// How things stand with a connection.

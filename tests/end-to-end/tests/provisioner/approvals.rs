@@ -190,7 +190,7 @@ fn a_configuration_that_would_touch_many_waits_while_somebody_new_does_not() {
     world.configure(|it| it.mapping = it.mapping.replace("title = \"title\"", "title = \"employeeNumber\""));
     world.join(&people[12]);
     let plan = world.plan();
-    plan.expect_exit(4).says("would update 12 accounts and create 1").says("12 update");
+    plan.expect_exit(4).says("would update 12 accounts and create 1").says("12 held");
     for _ in 0..2 {
         let held = world.sync();
         held.expect_exit(4).says("12 held changes").says("would update 12 accounts");

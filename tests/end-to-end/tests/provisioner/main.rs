@@ -22,6 +22,7 @@ mod bad_input;
 mod check;
 mod explain;
 mod plan;
+mod plan_file;
 mod sweep;
 
 mod scim_client;
