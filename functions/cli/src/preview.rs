@@ -124,6 +124,16 @@ impl<S: PlanSink> Preview<'_, S> {
                 (RecordPlan::Desire { desired, status }, None) if status.is_due() => {
                     looks.push(Look { held, ..Look::of(anchor, record, desired) });
                 }
+                // They wait as before, and are told as before.
+                (RecordPlan::Nothing | RecordPlan::Mark(Status::Conflict { .. }), Some(with)) => {
+                    let status = Status::Conflict { with };
+                    self.stands(&anchor, record.as_ref(), &status)?;
+                }
+                (RecordPlan::Nothing, None) if record.as_ref().is_some_and(is_withheld) => {
+                    if let Some(record) = &record {
+                        self.stands(&anchor, Some(record), &record.status)?;
+                    }
+                }
                 (RecordPlan::Mark(Status::Unmappable { error }), _) => {
                     let mut item = self.shown.item(&anchor, name(), "unmappable", error);
                     item.seen = Some(seen::of(None, record.as_ref(), None));
@@ -141,6 +151,14 @@ impl<S: PlanSink> Preview<'_, S> {
             }
         }
         self.look_at(looks).await
+    }
+
+    /// Somebody for whom nothing changes, and who waits.
+    fn stands(&mut self, anchor: &Anchor, record: Option<&UserRecord>, status: &Status) -> Result<()> {
+        let name = record.and_then(UserRecord::user_name);
+        let mut item = self.shown.item(anchor, name, status.word(), status.why().unwrap_or_default());
+        item.seen = Some(seen::of(record.and_then(|record| record.desired.as_ref()), record, None));
+        self.say(item)
     }
 
     /// Those whose work is left over from an earlier run, and those whose accounts are to be deleted in their time.
@@ -321,6 +339,10 @@ impl<S: PlanSink> Preview<'_, S> {
         *self.actions.entry(item.action.to_string()).or_default() += 1;
         self.sink.item(item)
     }
+}
+
+fn is_withheld(record: &UserRecord) -> bool {
+    matches!(record.status, Status::Withheld { .. })
 }
 
 /// Why a removal is held.

@@ -4,10 +4,11 @@ use std::io::Write;
 
 use anyhow::Result;
 use model::UnixSeconds;
+use serde::Serialize;
 use store::HistoryEvent;
 
 use crate::exit::Exit;
-use crate::report::{FAINT, Shown, moment, paint, plain, standing};
+use crate::report::{FAINT, HeldPart, Item, Shown, moment, paint, plain, standing};
 use crate::session::Session;
 
 /// Shows what was done for one user, the newest first.
@@ -20,25 +21,44 @@ pub async fn run(
 ) -> Result<Exit> {
     let record = scan::find_record(&session.store, user, runtime::now()).await?;
     let Some(record) = record else {
-        writeln!(out, "{}", if json { "[]" } else { "nothing is remembered of such a user" })?;
+        let nobody = UserHistory { stands: None, change: None, events: Vec::new() };
+        match json {
+            true => writeln!(out, "{}", serde_json::to_string(&nobody)?)?,
+            false => writeln!(out, "nothing is remembered of such a user")?,
+        }
         return Ok(Exit::CouldNotRun);
     };
     let store = &session.store;
-    let events = store.fetch_history_before(record.anchor.hash(), before, limit.into()).await?;
+    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let memory = store.fetch_connection().await?.memory;
+    let history = UserHistory {
+        stands: standing(&record, &shown),
+        change: HeldPart::change(&memory, runtime::now()),
+        events: store.fetch_history_before(record.anchor.hash(), before, limit.into()).await?,
+    };
     if json {
-        writeln!(out, "{}", serde_json::to_string(&events)?)?;
+        writeln!(out, "{}", serde_json::to_string(&history)?)?;
         return Ok(Exit::Done);
     }
-    // What is not done leaves no event, so where the user stands comes first.
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
-    if let Some(item) = standing(&record, &shown) {
-        writeln!(out, "{}", item.text())?;
-    }
+    let UserHistory { stands, change, events } = history;
+    stands.iter().try_for_each(|item| writeln!(out, "{}", item.text()))?;
+    change.iter().try_for_each(|change| writeln!(out, "{}", change.text()))?;
     if events.is_empty() {
         writeln!(out, "nothing was done for {} yet", record.anchor)?;
     }
     events.iter().try_for_each(|event| writeln!(out, "{}", line(event)))?;
     Ok(Exit::Done)
+}
+
+/// What was done for one user. What is not done leaves no event, so where the user stands comes first.
+#[derive(Serialize)]
+struct UserHistory {
+    /// Where the user stands, unless there is nothing left to do.
+    stands: Option<Item>,
+    /// A change of the configuration that waits for a person, and what follows from it for whomever it touches.
+    change: Option<HeldPart>,
+    /// What was done, the newest first.
+    events: Vec<HistoryEvent>,
 }
 
 /// One event, in a line.

@@ -17,6 +17,7 @@ mod capabilities;
 mod identity;
 mod limits;
 mod thousand;
+mod withheld;
 
 mod bad_input;
 mod check;
