@@ -167,7 +167,7 @@ pub struct Place {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
     /// Where the connection's state is: a file (by default beside the configuration, ending in .state), or
-    /// dynamodb:TABLE for the deployed state, which `plan` and `sync` never write.
+    /// dynamodb:TABLE for the deployed state, which `sync` leaves to the functions.
     #[arg(long, value_name = "PATH|dynamodb:TABLE")]
     pub state: Option<StatePlace>,
     /// Answer in JSON.

@@ -12,7 +12,7 @@ use crate::{Ending, HandOver, PlannedUser};
 pub struct Agreed {
     users: HashMap<AnchorHash, (RecordPlan, Option<Anchor>)>,
     removals: HashMap<AnchorHash, RemovalCandidate>,
-    hand_overs: HashMap<AnchorHash, (Anchor, RecordPlan)>,
+    hand_overs: HashMap<AnchorHash, (Anchor, bool, RecordPlan)>,
 }
 
 impl Agreed {
@@ -88,7 +88,7 @@ impl Agreed {
     }
 }
 
-/// Who takes whose place, and as what.
-fn taken(change: &HandOver) -> (Anchor, RecordPlan) {
-    (change.from.anchor.clone(), change.to.plan.clone())
+/// Whose place is taken, whether with the account, and as what.
+fn taken(change: &HandOver) -> (Anchor, bool, RecordPlan) {
+    (change.from.anchor.clone(), change.with_account, change.to.plan.clone())
 }

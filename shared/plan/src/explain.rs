@@ -94,7 +94,7 @@ fn explain_status(rule: &StatusRule, attributes: &Attributes, hidden: &BTreeSet<
     let (verdict, problem) = split(rule.verdict(attributes));
     StatusExplained {
         attribute: rule.attribute().map(str::to_owned),
-        values: rule.attribute().map(|name| shown(attributes, name, hidden)).unwrap_or_default(),
+        values: rule.attribute().map(|name| values(attributes, name, hidden)).unwrap_or_default(),
         comparison,
         used_default: rule.attribute().is_some_and(|name| attributes.one(name).is_none()),
         verdict,
@@ -111,14 +111,10 @@ fn explain_expiry(
     let (expired, problem) = split(has_expired(attributes, attribute, now));
     ExpiryExplained {
         attribute: attribute.to_owned(),
-        values: shown(attributes, attribute, hidden),
+        values: values(attributes, attribute, hidden),
         expired,
         problem,
     }
-}
-
-fn shown(attributes: &Attributes, name: &str, hidden: &BTreeSet<String>) -> Vec<String> {
-    values(attributes, name, hidden.contains(&name.to_ascii_lowercase()))
 }
 
 fn split<T, E: ToString>(verdict: Result<T, E>) -> (Option<T>, Option<String>) {

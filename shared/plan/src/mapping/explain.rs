@@ -136,7 +136,7 @@ impl Rule {
         };
         let sources = self.source_attributes().into_iter().map(|name| SourceValues {
             attribute: name.to_owned(),
-            values: values(attributes, name, hidden.contains(&name.to_ascii_lowercase())),
+            values: values(attributes, name, hidden),
         });
         let extract = extract.map(|extract| match extract {
             Extract::CnFromDn => Step::CnFromDn,
@@ -165,10 +165,11 @@ impl Rule {
     }
 }
 
-/// The values of an attribute as they can be shown.
-pub(crate) fn values(attributes: &Attributes, name: &str, hidden: bool) -> Vec<String> {
+/// The values of an attribute as they can be shown, where those of some are hidden.
+pub(crate) fn values(attributes: &Attributes, name: &str, hidden: &BTreeSet<String>) -> Vec<String> {
+    let is_hidden = hidden.contains(&name.to_ascii_lowercase());
     let shown = |value: &Vec<u8>| match std::str::from_utf8(value) {
-        _ if hidden => MASK.to_owned(),
+        _ if is_hidden => MASK.to_owned(),
         Ok(text) if value.len() <= Rule::MAX_VALUE_BYTES => text.to_owned(),
         _ => format!("({} bytes)", value.len()),
     };

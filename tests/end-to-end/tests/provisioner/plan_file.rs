@@ -95,6 +95,29 @@ fn a_first_load_is_applied_where_nothing_is_remembered_yet() {
 }
 
 #[test]
+fn an_account_and_a_name_are_taken_over_as_planned() {
+    let people = staff(5);
+    let world = World::with(&people, &people[..3]);
+    world.settle(0);
+    let [id, other] = [&people[1], &people[2]].map(|person| world.id(&person.mail));
+    // One entry is made anew; another one takes a new name, and its old one goes to somebody new.
+    world.delete(&people[1]);
+    world.hire(&Person { title: "Second Self".to_owned(), ..people[1].clone() });
+    world.set(&people[2], "mail", &["renamed@acme.test"]);
+    world.set(&people[3], "mail", &[&people[2].mail]);
+    world.join(&people[3]);
+    let file = plan(&world, 0);
+    assert_eq!(file["summary"]["actions"], json!({ "take-over": 2, "update": 2 }), "{file:#}");
+
+    apply(&world).expect_exit(0).never_says("left alone");
+    assert_eq!(world.id(&people[1].mail), id);
+    assert_eq!(world.account(&people[1].mail)["title"], "Second Self");
+    assert_eq!(world.id("renamed@acme.test"), other);
+    assert_ne!(world.id(&people[2].mail), other);
+    world.plan().expect_exit(0).says("nothing to do");
+}
+
+#[test]
 fn nothing_is_applied_once_the_world_has_moved() {
     let (mut world, people) = with_news();
     let file = plan(&world, 0);
