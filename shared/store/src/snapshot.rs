@@ -22,6 +22,8 @@ const VERSION: &str = "version";
 const GENERATION: &str = "generation";
 const BITS: &str = "bits";
 const PAIRS: &str = "pairs";
+/// How many users are in it, so that this can be told without reading them.
+const USERS: &str = "users";
 /// Says that buckets of other generations may lie about.
 const UNTIDY: &str = "untidy";
 
@@ -49,6 +51,8 @@ struct Cut {
     generation: String,
     bits: u32,
     untidy: bool,
+    /// How many users the header says that there are; an older build did not say.
+    users: Option<u64>,
 }
 
 /// How saving a snapshot ended.
@@ -85,6 +89,18 @@ impl Snapshot {
     /// Whether nobody was.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
+    }
+
+    /// How many users there are once those that were read have become so many.
+    fn users_with(&self, now: usize) -> Option<u64> {
+        let (before, now) = (self.pairs.len() as u64, now as u64);
+        match &self.only {
+            None => Some(now),
+            Some(_) => {
+                let all = self.cut.as_ref().and_then(|cut| cut.users)?;
+                Some(all.saturating_add(now).saturating_sub(before))
+            }
+        }
     }
 
     /// The buckets in which these changes make a difference.
@@ -171,6 +187,15 @@ impl Store {
         Ok(Snapshot { pairs, cut, only: Some(buckets) })
     }
 
+    /// How many users the last scan saw. One look, however many they are.
+    pub async fn count_seen(&self) -> Result<u64, StoreError> {
+        match self.fetch_cut().await? {
+            None => Ok(0),
+            Some(Cut { users: Some(users), .. }) => Ok(users),
+            Some(Cut { users: None, .. }) => Ok(self.fetch_snapshot().await?.len() as u64),
+        }
+    }
+
     async fn fetch_cut(&self) -> Result<Option<Cut>, StoreError> {
         let Some(item) = self.get(&self.keys.snapshot(HEADER)).await? else { return Ok(None) };
         let read = Reader::new(&item);
@@ -181,7 +206,8 @@ impl Store {
             return Err(read.wrong(BITS, "is out of range"));
         }
         let untidy = read.flag(UNTIDY)?.unwrap_or_default();
-        Ok(Some(Cut { generation: generation.to_owned(), bits, untidy }))
+        let users = read.number(USERS)?;
+        Ok(Some(Cut { generation: generation.to_owned(), bits, untidy, users }))
     }
 
     async fn fetch_buckets(&self, cut: &Cut) -> Result<Vec<Pair>, StoreError> {
@@ -228,11 +254,14 @@ impl Store {
         let before = self.extend_part(before, &hashes).await?;
         let bits = before.cut.as_ref().map_or(0, |cut| cut.bits);
         let touched = before.touched(changes, bits);
-        if touched.is_empty() && before.cut.is_some() {
+        let pairs = merged(&before.pairs, changes);
+        let users = before.users_with(pairs.len());
+        let is_counted = before.cut.as_ref().is_some_and(|cut| cut.users == users);
+        if touched.is_empty() && is_counted {
             return Ok(Saved::Done(before));
         }
-        let pairs = merged(&before.pairs, changes);
-        match before.cut {
+        let cut = before.cut.map(|cut| Cut { users, ..cut });
+        match cut {
             // Whether the cut is outgrown shows when all of it is read.
             Some(cut) if before.only.is_some() || !outgrown(pairs.len(), cut.bits) => {
                 self.save_buckets(lease, cut, pairs, before.only, &touched).await
@@ -251,7 +280,12 @@ impl Store {
         touched: &BTreeSet<u32>,
     ) -> Result<Saved, StoreError> {
         // The header comes first: from then on an older scan is refused, whichever buckets it wants to write.
-        if self.commit(&[self.header(lease, Some(&cut))]).await? != Committed::Done {
+        let header = self.header(lease, Some(&cut));
+        let header = match cut.users {
+            Some(users) => header.set(USERS, number(users)),
+            None => header,
+        };
+        if self.commit(&[header]).await? != Committed::Done {
             return Ok(Saved::Outdated);
         }
         let cut = self.tidy(lease, cut).await?;
@@ -288,7 +322,8 @@ impl Store {
             self.sweep(old.as_ref()).await?;
         }
         let generation = next_generation(lease.version(), old.as_ref().map(|cut| cut.generation.as_str()));
-        let cut = Cut { generation, bits: bits_for(pairs.len()), untidy: true };
+        let users = Some(pairs.len() as u64);
+        let cut = Cut { generation, bits: bits_for(pairs.len()), untidy: true, users };
         let items = (0..1u32 << cut.bits).map(|bucket| {
             let mut item: Item = self.keys.snapshot(&bucket_sk(&cut.generation, bucket)).attributes();
             item.insert(PAIRS.to_owned(), bytes(pack(run_of(&pairs, bucket, cut.bits))));
@@ -299,7 +334,8 @@ impl Store {
         let header = self
             .header(lease, old.as_ref())
             .set(GENERATION, text(&cut.generation))
-            .set(BITS, number(cut.bits));
+            .set(BITS, number(cut.bits))
+            .set(USERS, number(pairs.len() as u64));
         if self.commit(&[header]).await? != Committed::Done {
             return Ok(Saved::Outdated);
         }
