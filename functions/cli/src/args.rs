@@ -39,6 +39,21 @@ pub enum Command {
         /// Where things are.
         #[command(flatten)]
         place: Place,
+        /// Write the plan into this file as well, for `apply`.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Write it as a page for a browser as well.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
+    /// Do what a plan says and nothing else, or nothing if anything in it has moved since.
+    Apply {
+        /// Where things are.
+        #[command(flatten)]
+        place: Place,
+        /// What `plan --out` wrote.
+        #[arg(value_name = "PLAN")]
+        plan: PathBuf,
     },
     /// Bring the target in step with the directory.
     Sync {
@@ -54,7 +69,7 @@ pub enum Command {
         /// Where things are.
         #[command(flatten)]
         place: Place,
-        /// List only users who stand there: pending, retrying, parked, conflict, held, withheld or unmappable.
+        /// List only users who stand there: pending, retrying, parked, conflict, held, withheld, unmappable or leaving.
         #[arg(long, value_name = "STATUS", value_parser = LISTED)]
         only: Option<String>,
         /// How many are listed of each kind.
@@ -137,11 +152,16 @@ pub enum Command {
         write: bool,
     },
     /// Print the JSON Schema of the configuration file.
-    Schema,
+    Schema {
+        /// That of a plan's file instead.
+        #[arg(long)]
+        plan: bool,
+    },
 }
 
 /// The statuses that are listed.
-pub const LISTED: [&str; 7] = ["pending", "retrying", "parked", "conflict", "held", "withheld", "unmappable"];
+pub const LISTED: [&str; 8] =
+    ["pending", "retrying", "parked", "conflict", "held", "withheld", "unmappable", "leaving"];
 
 /// What to do with the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -159,7 +179,7 @@ pub struct Place {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
     /// Where the connection's state is: a file (by default beside the configuration, ending in .state), or
-    /// dynamodb:TABLE for the deployed state, which `plan` and `sync` never write.
+    /// dynamodb:TABLE for the deployed state, which `sync` leaves to the functions.
     #[arg(long, value_name = "PATH|dynamodb:TABLE")]
     pub state: Option<StatePlace>,
     /// Answer in JSON.

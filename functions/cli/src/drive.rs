@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 use futures::{StreamExt, stream};
 use model::AnchorHash;
+use plan::Decision;
 use provision::{Outcome, Provisioned, Provisioner, Step, Stop, switches_off};
 use serde::Serialize;
 
@@ -30,10 +31,14 @@ pub struct Tally {
     pub stopped: Option<Stop>,
 }
 
-/// Provisions everybody who is due. `show` is told of each outcome as it comes.
+/// What may be done to whose account, where a person has agreed to that alone.
+pub type Planned<'a> = Option<&'a HashMap<AnchorHash, Vec<Decision>>>;
+
+/// Provisions everybody who is due, and was planned for if need be. `show` is told of each outcome as it comes.
 pub async fn provision_due(
     provisioner: &Provisioner<'_>,
     concurrency: usize,
+    planned: Planned<'_>,
     mut show: impl FnMut(&Outcome),
 ) -> Result<Tally> {
     let mut tally = Tally::default();
@@ -41,14 +46,24 @@ pub async fn provision_due(
     loop {
         let exhausted = tries.values().filter(|tries| **tries >= TRIES).count();
         let due = provisioner.store.fetch_due((provisioner.clock)(), 500 + exhausted).await?;
-        let due: Vec<AnchorHash> =
+        let mut due: Vec<AnchorHash> =
             due.into_iter().filter(|user| tries.get(user).copied().unwrap_or_default() < TRIES).collect();
         if due.is_empty() {
             return Ok(tally);
         }
         due.iter().for_each(|user| *tries.entry(*user).or_default() += 1);
-        let mut working =
-            stream::iter(due).map(|user| provisioner.provision(user)).buffer_unordered(concurrency);
+        // Whoever is none of the plan's is left to another run.
+        let is_meant = |user: &AnchorHash| planned.is_none_or(|planned| planned.contains_key(user));
+        let others = due.iter().filter(|user| !is_meant(user));
+        tries.extend(others.map(|user| (*user, TRIES)));
+        due.retain(is_meant);
+        let provision = |user| async move {
+            match planned.and_then(|planned| planned.get(&user)) {
+                Some(decisions) => provisioner.provision_planned(user, decisions).await,
+                None => provisioner.provision(user).await,
+            }
+        };
+        let mut working = stream::iter(due).map(provision).buffer_unordered(concurrency);
         while let Some(outcome) = working.next().await {
             let Provisioned { outcome, .. } = outcome?;
             show(&outcome);

@@ -5,6 +5,7 @@ mod commands;
 mod console;
 mod drive;
 mod exit;
+mod plan_file;
 mod preview;
 mod report;
 mod session;

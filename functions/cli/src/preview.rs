@@ -1,24 +1,35 @@
 //! A dry run: the scan's planning and provisioning's decisions, with nothing applied.
 
+mod seen;
+
 use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 use futures::{StreamExt, stream};
 use model::{Anchor, AnchorHash, Desired, Status, UserRecord};
-use plan::{RecordPlan, ReleasedRemoval, RemovalCandidate, Removals};
-use scan::{HandOver, Mode, PlannedUser, Planning, Reading, Seen, plan_ending};
+use plan::{Decision, RecordPlan, ReleasedRemoval, RemovalCandidate, Removals};
+use scan::{Ending, HandOver, Mode, Passed, PlannedUser, Planning, Reading, plan_ending};
 use target::Target;
 
 use crate::commands::plan::PlanSummary;
-use crate::report::{HeldPart, Item, Shown};
+use crate::report::{HeldPart, Item, Seen, Shown, moment};
 use crate::session::Session;
+
+/// Why a creation or an update is held.
+const CHANGED: &str = "the configuration was changed, and would touch more accounts than max_changes";
 
 /// Where a plan goes, item by item.
 pub trait PlanSink {
     /// Takes the next item.
-    fn item(&mut self, item: &Item) -> Result<()>;
+    fn item(&mut self, item: Item) -> Result<()>;
     /// Is told how many entries were read.
     fn read(&mut self, entries: u64);
+    /// Is told of users whose records would be written.
+    fn users(&mut self, _users: &[PlannedUser]) {}
+    /// Is told of the removals and hand-overs.
+    fn ending(&mut self, _ending: &Ending) {}
+    /// Is told what would be done to one account.
+    fn decided(&mut self, _user: AnchorHash, _decisions: &[Decision]) {}
 }
 
 /// One user whose account has to be looked at.
@@ -27,6 +38,15 @@ struct Look {
     record: Option<UserRecord>,
     desired: Desired,
     released: bool,
+    deletion_due: bool,
+    /// Why nothing of it is done.
+    held: Option<&'static str>,
+}
+
+impl Look {
+    fn of(anchor: Anchor, record: Option<UserRecord>, desired: Desired) -> Self {
+        Self { anchor, record, desired, released: false, deletion_due: false, held: None }
+    }
 }
 
 /// Plans everything that a `sync` would do now.
@@ -43,18 +63,19 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
     let mut gate = scan::gate(&context, &memory, &snapshot);
     let mut planning = Planning::new(&context, &snapshot, reading);
     while let Some(users) = planning.next().await? {
-        gate.let_through(users.clone());
         preview.sink.read(planning.summary().read);
-        preview.users(users).await?;
+        preview.passed(gate.let_through(users)).await?;
     }
     let (mut seen, verdict) = planning.finish().await;
-    let ending = plan_ending(&context, &mut directory, &mut seen, verdict).await?;
-    gate.let_through(ending.users.clone());
-    let change = gate.finish(seen.summary.complete).held;
+    let mut ending = plan_ending(&context, &mut directory, &mut seen, verdict).await?;
+    let passed = gate.let_through(std::mem::take(&mut ending.users));
+    let judged = gate.finish(seen.summary.complete);
+    preview.passed(Passed { go: judged.users, held: judged.waiting }).await?;
+    preview.sink.ending(&ending);
     preview.hand_overs(ending.hand_overs).await?;
-    preview.users(ending.users).await?;
+    preview.passed(passed).await?;
     preview.removals(ending.removals).await?;
-    preview.pending(&seen).await?;
+    preview.left_over(|hash| seen.was_handled(hash)).await?;
 
     let Preview { actions, unchanged, .. } = preview;
     let summary = seen.summary;
@@ -64,7 +85,7 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
         actions,
         complete: summary.complete,
         incomplete: summary.incomplete,
-        change: change.map(|change| HeldPart::of_change(&change)),
+        change: judged.held.map(|change| HeldPart::of_change(&change)),
         unidentified: summary.nameless,
     })
 }
@@ -74,34 +95,55 @@ struct Preview<'a, S> {
     shown: &'a Shown,
     sink: &'a mut S,
     target: &'a Target,
-    actions: BTreeMap<&'static str, u64>,
+    actions: BTreeMap<String, u64>,
     /// Those whose name another entry has, unless that one turns out at the end to be gone.
     conflicts: Vec<(AnchorHash, Item)>,
     unchanged: u64,
 }
 
 impl<S: PlanSink> Preview<'_, S> {
-    async fn users(&mut self, users: Vec<PlannedUser>) -> Result<()> {
+    /// What the gate for changed configurations lets through, and what it holds.
+    async fn passed(&mut self, passed: Passed) -> Result<()> {
+        let Passed { go, held } = passed;
+        self.sink.users(&go);
+        self.users(go, None).await?;
+        self.users(held, Some(CHANGED)).await
+    }
+
+    async fn users(&mut self, users: Vec<PlannedUser>, held: Option<&'static str>) -> Result<()> {
         let mut looks = Vec::new();
         for PlannedUser { anchor, record, plan, conflict, .. } in users {
             let name = || record.as_ref().and_then(UserRecord::user_name);
             match (plan, conflict) {
                 (RecordPlan::Desire { desired, .. }, Some(with)) => {
                     let why = format!("another entry has this user name ({with})");
-                    let item = self.shown.item(&anchor, desired.user_name(), "conflict", why);
+                    let mut item = self.shown.item(&anchor, desired.user_name(), "conflict", why);
+                    item.seen = Some(seen::of(Some(&desired), record.as_ref(), None));
                     self.conflicts.push((anchor.hash(), item));
                 }
                 (RecordPlan::Desire { desired, status }, None) if status.is_due() => {
-                    looks.push(Look { anchor, record, desired, released: false });
+                    looks.push(Look { held, ..Look::of(anchor, record, desired) });
+                }
+                // They wait as before, and are told as before.
+                (RecordPlan::Nothing | RecordPlan::Mark(Status::Conflict { .. }), Some(with)) => {
+                    let status = Status::Conflict { with };
+                    self.stands(&anchor, record.as_ref(), &status)?;
+                }
+                (RecordPlan::Nothing, None) if record.as_ref().is_some_and(is_withheld) => {
+                    if let Some(record) = &record {
+                        self.stands(&anchor, Some(record), &record.status)?;
+                    }
                 }
                 (RecordPlan::Mark(Status::Unmappable { error }), _) => {
-                    self.say(self.shown.item(&anchor, name(), "unmappable", error))?;
+                    let mut item = self.shown.item(&anchor, name(), "unmappable", error);
+                    item.seen = Some(seen::of(None, record.as_ref(), None));
+                    self.say(item)?;
                 }
                 (RecordPlan::Mark(status), _) if status.is_due() => {
                     let Some(desired) = record.as_ref().and_then(|record| record.desired.clone()) else {
                         continue;
                     };
-                    looks.push(Look { anchor, record, desired, released: false });
+                    looks.push(Look { held, ..Look::of(anchor, record, desired) });
                 }
                 // Left over from an earlier run: looked at with all the others of that kind.
                 _ if record.is_some_and(|record| record.status.is_due()) => {}
@@ -111,19 +153,27 @@ impl<S: PlanSink> Preview<'_, S> {
         self.look_at(looks).await
     }
 
-    /// Those whose work is left over from an earlier run.
-    async fn pending(&mut self, seen: &Seen<'_>) -> Result<()> {
-        for word in ["pending", "retrying"] {
+    /// Somebody for whom nothing changes, and who waits.
+    fn stands(&mut self, anchor: &Anchor, record: Option<&UserRecord>, status: &Status) -> Result<()> {
+        let name = record.and_then(UserRecord::user_name);
+        let mut item = self.shown.item(anchor, name, status.word(), status.why().unwrap_or_default());
+        item.seen = Some(seen::of(record.and_then(|record| record.desired.as_ref()), record, None));
+        self.say(item)
+    }
+
+    /// Those whose work is left over from an earlier run, and those whose accounts are to be deleted in their time.
+    async fn left_over(&mut self, was_handled: impl Fn(&AnchorHash) -> bool) -> Result<()> {
+        for word in ["pending", "retrying", "leaving"] {
             let mut after = None;
             loop {
                 let page = self.session.store.fetch_by_status(word, after, 100).await?;
-                let looks = page.items.into_iter().filter(|record| !seen.was_handled(&record.anchor.hash()));
-                let looks = looks.filter_map(|record| {
-                    let desired = record.desired.clone()?;
-                    let (anchor, released) = (record.anchor.clone(), record.removal_released);
-                    Some(Look { anchor, record: Some(record), desired, released })
-                });
-                let looks = looks.collect();
+                let mut looks = Vec::new();
+                for record in page.items {
+                    let Some(desired) = record.desired.clone() else { continue };
+                    if !was_handled(&record.anchor.hash()) {
+                        looks.extend(self.left_over_one(record, desired)?);
+                    }
+                }
                 self.look_at(looks).await?;
                 after = page.next;
                 if after.is_none() {
@@ -132,6 +182,22 @@ impl<S: PlanSink> Preview<'_, S> {
             }
         }
         Ok(())
+    }
+
+    fn left_over_one(&mut self, record: UserRecord, desired: Desired) -> Result<Option<Look>> {
+        let is_leaving = matches!(record.status, Status::Leaving { .. });
+        let is_deleted = self.session.connection().options.delete_after_days.is_some();
+        if is_leaving && is_deleted && record.next_attempt > runtime::now() {
+            let why = record.status.why().unwrap_or_default();
+            let why = format!("{why}: {}", moment(record.next_attempt));
+            let mut item = self.shown.item(&record.anchor, record.user_name(), "leaving", why);
+            item.seen = Some(seen::of(Some(&desired), Some(&record), None));
+            self.say(item)?;
+            return Ok(None);
+        }
+        let (anchor, released) = (record.anchor.clone(), record.removal_released);
+        let deletion_due = is_leaving && is_deleted;
+        Ok(Some(Look { released, deletion_due, ..Look::of(anchor, Some(record), desired) }))
     }
 
     /// Who takes whose place, what that changes in the account, and whose conflict stays.
@@ -154,13 +220,18 @@ impl<S: PlanSink> Preview<'_, S> {
                 true => format!("takes over the account of {}, whose place it takes", from.anchor),
                 false => format!("takes the user name that {} gives up", from.anchor),
             };
-            self.say(self.shown.item(&anchor, desired.user_name(), "take-over", what))?;
+            let mut item = self.shown.item(&anchor, desired.user_name(), "take-over", what);
+            item.seen = Some(seen::of(Some(&desired), record.as_ref(), None));
+            self.say(item)?;
             let own = record.and_then(|record| record.link);
             let link = if with_account { from.link.clone().or(own) } else { own };
             if link.is_some() {
                 let record =
                     UserRecord { anchor: anchor.clone(), desired: Some(desired.clone()), link, ..from };
-                looks.push(Look { anchor, record: Some(record), desired, released: false });
+                looks.push(Look::of(anchor, Some(record), desired));
+            } else {
+                // The name is still that of the other one's account, so looking for it would tell nothing.
+                self.sink.decided(anchor.hash(), &[Decision::Create]);
             }
         }
         self.look_at(looks).await
@@ -168,23 +239,22 @@ impl<S: PlanSink> Preview<'_, S> {
 
     async fn removals(&mut self, removals: Removals) -> Result<()> {
         match removals {
-            Removals::Held(candidates) => self.held(&candidates),
-            Removals::Withheld(candidates) => candidates.iter().try_for_each(|candidate| {
-                let why = format!("{}; options.deprovision is off", candidate.departure);
-                self.say(self.shown.item(&candidate.anchor, candidate.user_name.as_ref(), "withheld", why))
-            }),
+            Removals::Held(candidates) => self.waiting(&candidates, "held", OVER_LIMIT),
+            Removals::Withheld(candidates) => self.waiting(&candidates, "withheld", OFF),
             Removals::Approved { released, held } => {
                 self.released(&released).await?;
-                self.held(&held)
+                self.waiting(&held, "held", OVER_LIMIT)
             }
             Removals::Released(released) => self.released(&released).await,
         }
     }
 
-    fn held(&mut self, candidates: &[RemovalCandidate]) -> Result<()> {
+    fn waiting(&mut self, candidates: &[RemovalCandidate], action: &'static str, by: &str) -> Result<()> {
         candidates.iter().try_for_each(|candidate| {
-            let why = format!("{}; more removals than the safety limits allow", candidate.departure);
-            self.say(self.shown.item(&candidate.anchor, candidate.user_name.as_ref(), "held", why))
+            let why = format!("{}; {by}", candidate.departure);
+            let mut item = self.shown.item(&candidate.anchor, candidate.user_name.as_ref(), action, why);
+            item.seen = Some(seen::of(Some(&candidate.desired), None, None));
+            self.say(item)
         })
     }
 
@@ -193,10 +263,12 @@ impl<S: PlanSink> Preview<'_, S> {
             let hashes: Vec<AnchorHash> = released.iter().map(|r| r.candidate().anchor.hash()).collect();
             let mut records = self.session.store.fetch_records(&hashes).await?;
             let looks = released.iter().map(ReleasedRemoval::candidate).map(|candidate| Look {
-                anchor: candidate.anchor.clone(),
-                record: records.remove(&candidate.anchor.hash()),
-                desired: candidate.desired.clone(),
                 released: true,
+                ..Look::of(
+                    candidate.anchor.clone(),
+                    records.remove(&candidate.anchor.hash()),
+                    candidate.desired.clone(),
+                )
             });
             let looks = looks.collect();
             self.look_at(looks).await?;
@@ -210,37 +282,53 @@ impl<S: PlanSink> Preview<'_, S> {
         let (target, options) = (self.target, &connection.options);
         let mut previews = stream::iter(looks)
             .map(|look| async move {
-                let Look { record, desired, released, .. } = &look;
-                let preview =
-                    provision::preview(store, target, options, record.as_ref(), desired, *released).await;
+                let at = provision::Look {
+                    record: look.record.as_ref(),
+                    desired: &look.desired,
+                    removal_released: look.released,
+                    deletion_due: look.deletion_due,
+                };
+                let preview = provision::preview(store, target, options, at).await;
                 (look, preview)
             })
             .buffered(connection.target.concurrency);
         while let Some((look, preview)) = previews.next().await {
-            let Look { anchor, desired, .. } = &look;
+            let Look { anchor, record, desired, held, .. } = &look;
+            let from = |account| Some(seen::of(Some(desired), record.as_ref(), account));
             match preview? {
                 Err(error) if matches!(error, target::TargetError::Unauthorized { .. }) => {
                     return Err(error.into());
                 }
                 Err(error) => {
                     let item = self.shown.item(anchor, desired.user_name(), "failed", error.to_string());
-                    self.say(item)?;
+                    self.say(Item { seen: from(None), ..item })?;
                 }
                 Ok(preview) => {
+                    let seen: Option<Seen> = from(preview.account.as_ref());
                     if let Some(with) = preview.conflict {
                         let why = format!("the account belongs to another entry ({with})");
-                        self.say(self.shown.item(anchor, desired.user_name(), "conflict", why))?;
+                        let item = self.shown.item(anchor, desired.user_name(), "conflict", why);
+                        self.say(Item { seen, ..item })?;
                         continue;
                     }
-                    let items: Vec<Item> = preview
-                        .decisions
-                        .iter()
-                        .filter_map(|d| self.shown.decision(anchor, desired, d))
-                        .collect();
+                    if held.is_none() {
+                        self.sink.decided(anchor.hash(), &preview.decisions);
+                    }
+                    let items = preview.decisions.iter();
+                    let items: Vec<Item> =
+                        items.filter_map(|d| self.shown.decision(anchor, desired, d)).collect();
                     if items.is_empty() {
                         self.unchanged += 1;
                     }
-                    items.into_iter().try_for_each(|item| self.say(item))?;
+                    for item in items {
+                        let item = Item { seen: seen.clone(), ..item };
+                        self.say(match held {
+                            Some(why) => {
+                                Item { action: "held".into(), why: format!("{}; {why}", item.why), ..item }
+                            }
+                            None => item,
+                        })?;
+                    }
                 }
             }
         }
@@ -248,7 +336,17 @@ impl<S: PlanSink> Preview<'_, S> {
     }
 
     fn say(&mut self, item: Item) -> Result<()> {
-        *self.actions.entry(item.action).or_default() += 1;
-        self.sink.item(&item)
+        *self.actions.entry(item.action.to_string()).or_default() += 1;
+        self.sink.item(item)
     }
 }
+
+fn is_withheld(record: &UserRecord) -> bool {
+    matches!(record.status, Status::Withheld { .. })
+}
+
+/// Why a removal is held.
+const OVER_LIMIT: &str = "more removals than the safety limits allow";
+
+/// What stops a removal.
+const OFF: &str = "options.deprovision is off";

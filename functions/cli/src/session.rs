@@ -171,7 +171,7 @@ to synchronise now, invoke the scan function"
             options: &self.connection().options,
             max_attempts: self.connection().target.max_attempts,
             wake_ups: None,
-            owner: OWNER,
+            owner: self.owner(),
             lease_seconds: LEASE_SECONDS,
             clock: runtime::now,
         }

@@ -2,9 +2,9 @@
 
 use model::{
     Applied, Departure, Desired, DesiredUser, Fingerprint, HoldReason, OwnedAccount, Status, UnixSeconds,
-    UserRecord,
+    UserRecord, Value,
 };
-use plan::{Decision, Situation, decide, differences};
+use plan::{Decision, Difference, Situation, decide, differences};
 use store::{Claim, Finished, HistoryEvent, StoreError, UserLease, UserOutcome};
 use target::{Deleted, Resource, TargetError};
 
@@ -17,6 +17,9 @@ use crate::{Outcome, Provisioned, Provisioner, Step};
 const MOST_ROUNDS: usize = 4;
 
 const DAY: i64 = 86_400;
+
+/// Why somebody is left alone whose plan was agreed on.
+const NOT_PLANNED: &str = "what is to be done is not what was planned";
 
 /// What came of the work, before it is written down.
 struct Work {
@@ -34,12 +37,15 @@ enum End {
     AwaitsCheck(Departure),
     Withheld(model::WithheldBy),
     Conflict(model::Anchor),
+    NotPlanned,
     Failed(TargetError),
 }
 
+/// Decides and does what there is to do. `planned` is what a person has agreed to; anything else is then left undone.
 pub(crate) async fn apply(
     provisioner: &Provisioner<'_>,
     mut lease: UserLease,
+    planned: Option<&[Decision]>,
 ) -> Result<Provisioned, StoreError> {
     let Some(desired) = lease.record.desired.clone() else {
         provisioner.store.return_lease(lease).await?;
@@ -48,7 +54,7 @@ pub(crate) async fn apply(
     let (resolved, waits_for) = resolve(provisioner.store, &desired).await?;
     let mut work = Work { steps: Vec::new(), end: End::Settled, applied: None, leaving: None, asked: false };
     let mut current = None;
-    match work_through(provisioner, &mut lease, &resolved, &mut work, &mut current).await {
+    match work_through(provisioner, &mut lease, (&resolved, planned), &mut work, &mut current).await {
         Ok(()) => {}
         Err(Failure::Target(error)) => work.end = End::Failed(error),
         Err(Failure::Store(error)) => return Err(error),
@@ -75,7 +81,7 @@ pub(crate) async fn apply(
 async fn work_through(
     provisioner: &Provisioner<'_>,
     lease: &mut UserLease,
-    desired: &Desired,
+    (desired, planned): (&Desired, Option<&[Decision]>),
     work: &mut Work,
     current: &mut Option<Resource>,
 ) -> Result<(), Failure> {
@@ -95,7 +101,12 @@ async fn work_through(
         };
         let linked = matches!(found, Found::Linked(..));
         let situation = Situation { desired, linked, account, removal_released, deletion_due, options };
-        match (decide(&situation), desired, found) {
+        let decision = decide(&situation);
+        if planned.is_some_and(|planned| !is_within(&decision, planned)) {
+            work.end = End::NotPlanned;
+            return Ok(());
+        }
+        match (decision, desired, found) {
             (Decision::Nothing, _, Found::Linked(_, resource)) => {
                 work.applied = Some(seen_inactive(&resource, work.applied.take()));
                 *current = Some(resource);
@@ -168,6 +179,28 @@ async fn work_through(
         }
     }
     Ok(())
+}
+
+/// Whether a decision is among those that were planned. What calls nobody needs no plan, and somebody else's account,
+/// which a reference could not name before it was made, is no reason to stop.
+fn is_within(decision: &Decision, planned: &[Decision]) -> bool {
+    match decision {
+        Decision::Nothing | Decision::AwaitCheck(_) | Decision::Withheld(_) => true,
+        Decision::Create | Decision::Link | Decision::Deactivate(_) | Decision::Delete(_) => {
+            planned.contains(decision)
+        }
+        Decision::Update(found) => {
+            let known = |difference: &Difference| {
+                let mut planned = planned.iter().filter_map(|planned| match planned {
+                    Decision::Update(found) => Some(found),
+                    _ => None,
+                });
+                planned.any(|planned| planned.contains(difference))
+            };
+            let is_reference = |difference: &Difference| matches!(difference.to, Some(Value::Account(_)));
+            found.iter().all(|difference| is_reference(difference) || known(difference))
+        }
+    }
 }
 
 enum Created {
@@ -298,6 +331,10 @@ async fn write_down(
             UnixSeconds(0),
             format!("the account belongs to {with}"),
         ),
+        // It is as due as it was.
+        (End::NotPlanned, _) => {
+            (lease.record.status.clone(), lease.record.next_attempt, NOT_PLANNED.to_owned())
+        }
         // It stays known that the account's time is over.
         (End::Failed(error), Some(Judgement { verdict: Verdict::RetryIn(seconds), .. }))
             if is_leaving(&lease.record) =>
@@ -338,6 +375,7 @@ async fn write_down(
         End::AwaitsCheck(_) => Outcome::AwaitsCheck { anchor, user_name },
         End::Withheld(by) => Outcome::Withheld { anchor, user_name, by, steps },
         End::Conflict(with) => Outcome::Conflict { anchor, user_name, with },
+        End::NotPlanned => Outcome::NotPlanned { anchor, user_name, steps },
         End::Failed(error) => {
             let stop = judgement.and_then(|judgement| judgement.stop);
             Outcome::Failed { anchor, user_name, error: error.to_string(), retry_at, stop }

@@ -1,17 +1,20 @@
 //! Why a user is as they are, and what would be done: everything that is known about one person, in one answer.
 
+mod masks;
+mod waits;
+
 use directory::Directory;
-use model::{
-    Account, Desired, DesiredUser, Managed, Status, TargetAttribute, UnixSeconds, UserRecord, Value,
-};
-use plan::{Decision, Difference, Observation};
+use model::{Desired, Status, UnixSeconds, UserRecord};
+use plan::{Decision, explain_observation};
 use runtime::Connection;
-use scan::{Found, ScanContext, ScanError, look_up};
-use serde::Serialize;
-use store::{HistoryEvent, Store, StoreError};
+use scan::{Found, ScanContext, ScanError, Sighted, look_up};
+use store::{Store, StoreError};
 use target::Target;
 
-use crate::preview;
+use self::masks::Masks;
+use self::waits::{Waiting, waits};
+use crate::explanation::{AppliedPart, EntryPart, Explanation, RecordPart};
+use crate::{Look, preview};
 
 /// How many events of the history are shown.
 const EVENTS: usize = 10;
@@ -27,94 +30,6 @@ pub struct Explaining<'a> {
     pub target: &'a Target,
     /// The time.
     pub clock: fn() -> UnixSeconds,
-}
-
-/// Everything that is known about one user. Values that the mapping masks are not shown.
-#[derive(Debug, Default, Serialize)]
-pub struct Explanation {
-    /// The whole story in one sentence.
-    pub verdict: String,
-    /// The entry in the directory.
-    pub entry: Option<EntryPart>,
-    /// The entries, where several match.
-    pub several: Vec<String>,
-    /// What is remembered.
-    pub record: Option<RecordPart>,
-    /// The account in the target.
-    pub account: Option<AccountPart>,
-    /// What would be done now, in order; empty for nothing.
-    pub would: Vec<String>,
-    /// What the target said when it was asked.
-    pub target_error: Option<String>,
-    /// What was done, the newest first.
-    pub history: Vec<HistoryEvent>,
-}
-
-/// The entry's part.
-#[derive(Debug, Serialize)]
-pub struct EntryPart {
-    /// The immutable id.
-    pub anchor: String,
-    /// Where it is.
-    pub dn: String,
-    /// Whether it is in the targeted group or matches the targeted filter.
-    pub in_scope: bool,
-    /// What the mapping makes of it: `active`, `inactive`, `disabled` or `unmappable`.
-    pub says: &'static str,
-    /// What is wrong, if the mapping can make nothing of it.
-    pub problem: Option<String>,
-    /// The target attributes; what is mapped and empty is `null`.
-    pub attributes: Vec<AttributePart>,
-}
-
-/// One attribute.
-#[derive(Debug, Serialize)]
-pub struct AttributePart {
-    /// Which.
-    pub attribute: String,
-    /// Its value.
-    pub value: Option<String>,
-}
-
-/// The record's part.
-#[derive(Debug, Serialize)]
-pub struct RecordPart {
-    /// The immutable id.
-    pub anchor: String,
-    /// Where the user stands, in a word.
-    pub status: &'static str,
-    /// Why.
-    pub why: Option<String>,
-    /// The scan that wrote it last.
-    pub version: u64,
-    /// How often the current work was tried in vain.
-    pub attempts: u32,
-    /// When it is tried next, or the account is deleted, in seconds since 1970.
-    pub next_attempt: Option<i64>,
-    /// The linked account's id.
-    pub account: Option<String>,
-}
-
-/// The account's part.
-#[derive(Debug, Serialize)]
-pub struct AccountPart {
-    /// Its id.
-    pub id: String,
-    /// Whether it is active.
-    pub active: bool,
-    /// In what it differs from what it should be.
-    pub differs: Vec<DifferencePart>,
-}
-
-/// One difference.
-#[derive(Debug, Serialize)]
-pub struct DifferencePart {
-    /// Which attribute.
-    pub attribute: String,
-    /// What is there.
-    pub from: Option<String>,
-    /// What should be.
-    pub to: Option<String>,
 }
 
 /// Why somebody can't be explained.
@@ -134,52 +49,102 @@ pub async fn explain(
     directory: &mut Directory,
     user: &str,
 ) -> Result<Explanation, ExplainError> {
-    let Explaining { connection, store, target, clock } = *with;
+    let Explaining { connection, store, clock, .. } = *with;
     let context = ScanContext { connection, store, queue: None, owner: "explain", stop_at: None, clock };
-    let found = look_up(&context, directory, user).await?;
-    let masks = Masks(connection.rules.mapping.masked());
-    let mut told = Explanation::default();
-    let (desired, record) = match found {
+    let (sighted, record) = match look_up(&context, directory, user).await? {
         Found::Several(anchors) => {
-            told.verdict = "several entries match; name one by its anchor".to_owned();
-            told.several = anchors.iter().map(ToString::to_string).collect();
-            return Ok(told);
+            return Ok(Explanation {
+                verdict: "several entries match; name one by its anchor".to_owned(),
+                several: anchors.iter().map(ToString::to_string).collect(),
+                ..Explanation::default()
+            });
         }
         Found::Nobody(None) => {
-            told.verdict = "the directory has no such entry, and nothing is remembered of one".to_owned();
-            return Ok(told);
+            return Ok(Explanation {
+                verdict: "the directory has no such entry, and nothing is remembered of one".to_owned(),
+                ..Explanation::default()
+            });
         }
-        Found::Nobody(Some(record)) => (record.desired.clone(), Some(*record)),
+        Found::Nobody(Some(record)) => (None, Some(*record)),
         Found::One(sighted) => {
-            told.entry = Some(masks.entry(&sighted));
-            let known = sighted.record.as_ref().and_then(|record| record.desired.clone());
-            (sighted.desired().cloned().or(known), sighted.record)
+            let record = sighted.record.clone();
+            (Some(sighted), record)
         }
     };
-    if let Some(record) = &record {
-        told.record = Some(record_part(record));
+    explain_one(with, sighted.as_deref(), record.as_ref()).await
+}
+
+async fn explain_one(
+    with: &Explaining<'_>,
+    sighted: Option<&Sighted>,
+    record: Option<&UserRecord>,
+) -> Result<Explanation, ExplainError> {
+    let Explaining { connection, store, clock, .. } = *with;
+    let now = clock();
+    let masks = Masks::of(&connection.rules.mapping);
+    let recorded = record.and_then(|record| record.desired.as_ref());
+    let in_directory = sighted.and_then(Sighted::desired);
+    let desired = in_directory.or(recorded);
+    let mut told = Explanation {
+        entry: sighted.map(|sighted| entry_part(&masks, connection, sighted, now)),
+        record: record.map(|record| record_part(&masks, record)),
+        ..Explanation::default()
+    };
+    if let Some(record) = record {
         told.history = store.fetch_history(record.anchor.hash(), EVENTS).await?;
     }
-    let is_out = told.entry.as_ref().is_none_or(|entry| !entry.in_scope);
-    if is_out && desired.as_ref().is_some_and(|desired| desired.departure().is_none()) {
+    let mut seen = None;
+    let is_out = sighted.is_none_or(|sighted| !sighted.scope.in_scope);
+    if is_out && desired.is_some_and(|desired| desired.departure().is_none()) {
         told.would = vec!["wait for a scan of everybody: it decides whether the account goes".to_owned()];
-    } else if let Some(desired) = &desired {
-        let released = record.as_ref().is_some_and(|record| record.removal_released);
-        let seen = preview(store, target, &connection.options, record.as_ref(), desired, released).await?;
-        match seen {
-            Ok(preview) => {
-                told.would = preview.decisions.iter().map(said).collect();
-                if let Some(with) = &preview.conflict {
-                    told.would = vec![format!("nothing: the account belongs to another entry ({with})")];
-                }
-                told.account =
-                    preview.account.as_ref().map(|account| masks.account(account, &preview.decisions));
+    } else if let Some(desired) = desired {
+        seen = look_at_account(with, &mut told, &masks, record, desired).await?;
+    }
+    let account = seen.as_ref().and_then(|preview| preview.account.as_ref());
+    told.attributes = masks.beside(in_directory, recorded, account);
+    let waiting = Waiting {
+        memory: &store.fetch_connection().await?.memory,
+        breaker: store.fetch_breaker().await?,
+        configuration: connection.version(),
+        now,
+    };
+    told.waits = waits(&waiting, sighted, record, seen.as_ref());
+    told.verdict = verdict(&told, record);
+    Ok(told)
+}
+
+/// What the account is, and what would be done to it.
+async fn look_at_account(
+    with: &Explaining<'_>,
+    told: &mut Explanation,
+    masks: &Masks,
+    record: Option<&UserRecord>,
+    desired: &Desired,
+) -> Result<Option<crate::Preview>, ExplainError> {
+    let Explaining { connection, store, target, clock } = *with;
+    let is_over = |record: &UserRecord| {
+        matches!(record.status, Status::Leaving { .. }) && record.next_attempt <= clock()
+    };
+    let look = Look {
+        record,
+        desired,
+        removal_released: record.is_some_and(|record| record.removal_released),
+        deletion_due: connection.options.delete_after_days.is_some() && record.is_some_and(is_over),
+    };
+    match preview(store, target, &connection.options, look).await? {
+        Err(error) => {
+            told.target_error = Some(error.to_string());
+            Ok(None)
+        }
+        Ok(preview) => {
+            told.would = preview.decisions.iter().map(said).collect();
+            if let Some(with) = &preview.conflict {
+                told.would = vec![format!("nothing: the account belongs to another entry ({with})")];
             }
-            Err(error) => told.target_error = Some(error.to_string()),
+            told.account = preview.account.as_ref().map(|account| masks.account(account, &preview.decisions));
+            Ok(Some(preview))
         }
     }
-    told.verdict = verdict(&told, record.as_ref());
-    Ok(told)
 }
 
 fn verdict(told: &Explanation, record: Option<&UserRecord>) -> String {
@@ -203,18 +168,56 @@ fn verdict(told: &Explanation, record: Option<&UserRecord>) -> String {
     format!("{place}; {stands}")
 }
 
-fn record_part(record: &UserRecord) -> RecordPart {
+fn entry_part(masks: &Masks, connection: &Connection, sighted: &Sighted, now: UnixSeconds) -> EntryPart {
+    let Sighted { entry, scope, observation, .. } = sighted;
+    let explained = explain_observation(&connection.rules, &entry.attributes, now);
+    let (says, problem) = match observation {
+        plan::Observation::Wanted(Desired::Present(user)) => {
+            (if user.active { "active" } else { "inactive" }, None)
+        }
+        plan::Observation::Wanted(Desired::Absent { .. }) => ("disabled", None),
+        plan::Observation::Unmappable(problem) => ("unmappable", Some(problem.clone())),
+    };
+    EntryPart {
+        anchor: entry.anchor.to_string(),
+        dn: masks.dn(entry),
+        in_scope: scope.in_scope,
+        scope: scope.conditions.clone(),
+        says,
+        problem,
+        status: explained.status,
+        expiry: explained.expiry,
+        mapping: explained.mapping,
+    }
+}
+
+fn record_part(masks: &Masks, record: &UserRecord) -> RecordPart {
+    let applied = record.link.as_ref().and_then(|link| link.applied.as_ref());
     RecordPart {
         anchor: record.anchor.to_string(),
         status: record.status.word(),
         why: record.status.why(),
         version: record.version.0,
+        says: record.desired.as_ref().map(|desired| match desired {
+            Desired::Present(user) if user.active => "active",
+            Desired::Present(_) => "inactive",
+            Desired::Absent { .. } => "absent",
+        }),
         attempts: record.attempts,
         next_attempt: match record.status {
             Status::Retrying { .. } | Status::Leaving { .. } => Some(record.next_attempt.0),
             _ => None,
         },
         account: record.link.as_ref().map(|link| link.account.to_string()),
+        applied: applied.map(|applied| AppliedPart {
+            user_name: applied.user_name.as_ref().map(|name| masks.name(name)),
+            active: applied.active,
+            as_recorded: match &record.desired {
+                Some(Desired::Present(user)) => user.update_fingerprint() == applied.fingerprint,
+                Some(Desired::Absent { .. }) => !applied.active,
+                None => false,
+            },
+        }),
     }
 }
 
@@ -231,72 +234,5 @@ fn said(decision: &Decision) -> String {
         Decision::Delete(reason) => format!("delete the account: {reason}"),
         Decision::AwaitCheck(reason) => format!("wait for a scan's safety check: {reason}"),
         Decision::Withheld(by) => format!("nothing: {by}"),
-    }
-}
-
-/// The attributes whose values are not shown.
-struct Masks(std::collections::BTreeSet<TargetAttribute>);
-
-impl Masks {
-    fn text(&self, attribute: &TargetAttribute, value: &Value) -> String {
-        if self.0.contains(attribute) { "•••".to_owned() } else { value.to_string() }
-    }
-
-    fn entry(&self, sighted: &scan::Sighted) -> EntryPart {
-        let (says, problem, attributes) = match &sighted.observation {
-            Observation::Wanted(Desired::Present(user)) => {
-                (if user.active { "active" } else { "inactive" }, None, self.attributes(user))
-            }
-            Observation::Wanted(Desired::Absent { .. }) => ("disabled", None, Vec::new()),
-            Observation::Unmappable(problem) => ("unmappable", Some(problem.clone()), Vec::new()),
-        };
-        EntryPart {
-            anchor: sighted.entry.anchor.to_string(),
-            dn: sighted.entry.dn.clone(),
-            in_scope: sighted.in_scope,
-            says,
-            problem,
-            attributes,
-        }
-    }
-
-    fn attributes(&self, user: &DesiredUser) -> Vec<AttributePart> {
-        let DesiredUser { user_name, active: _, attributes, create_only } = user;
-        let name = TargetAttribute::from("userName");
-        let value = Some(self.text(&name, &Value::Text(user_name.to_string())));
-        let mut parts = vec![AttributePart { attribute: name.to_string(), value }];
-        parts.extend(attributes.iter().map(|(attribute, managed)| AttributePart {
-            attribute: attribute.to_string(),
-            value: match managed {
-                Managed::Set(value) => Some(self.text(attribute, value)),
-                Managed::Clear => None,
-            },
-        }));
-        parts.extend(create_only.iter().map(|(attribute, value)| AttributePart {
-            attribute: attribute.to_string(),
-            value: Some(self.text(attribute, value)),
-        }));
-        parts
-    }
-
-    fn account(&self, account: &Account, decisions: &[Decision]) -> AccountPart {
-        let differences = decisions.iter().flat_map(|decision| match decision {
-            Decision::Update(found) => found.as_slice(),
-            _ => &[],
-        });
-        AccountPart {
-            id: account.id.to_string(),
-            active: account.active,
-            differs: differences.map(|difference| self.difference(difference)).collect(),
-        }
-    }
-
-    fn difference(&self, difference: &Difference) -> DifferencePart {
-        let Difference { attribute, from, to } = difference;
-        DifferencePart {
-            attribute: attribute.to_string(),
-            from: from.as_ref().map(|value| self.text(attribute, value)),
-            to: to.as_ref().map(|value| self.text(attribute, value)),
-        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use directory::Directory;
 use model::{AnchorHash, UnixSeconds};
 use queue::{QueueError, WakeUp};
 use runtime::function::parse_event;
@@ -52,6 +53,9 @@ struct DirectEvent {
     connection: Option<String>,
     /// The user's anchor, DN, user name or e-mail address.
     user: String,
+    /// Only explain, and do nothing.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// What was done for one user.
@@ -256,25 +260,9 @@ impl ProvisionFunction {
             stop_at: None,
             clock: now,
         };
-        let (found, busy) = match scan_user(&context, &mut directory, &event.user).await {
-            Ok(found) => (found, None),
-            // What the entry says will be written by that scan.
-            Err(busy @ ScanError::Busy { .. }) => {
-                let found = scan::look_up(&context, &mut directory, &event.user).await;
-                (found.map_err(scan_failed)?, Some(busy.to_string()))
-            }
-            Err(error) => return Err(scan_failed(error)),
-        };
-        let provisioner = self.provisioner(connection, &store, &end, invocation);
-        let done = match user_of(&found) {
-            None => "nothing".to_owned(),
-            Some(user) => {
-                let provisioned = provisioner.provision_now(user).await;
-                let Provisioned { outcome, .. } =
-                    provisioned.map_err(|error| FunctionError::new("StateUnavailable", &error))?;
-                count_outcome(&connection.name, &outcome);
-                done(&outcome)
-            }
+        let done = match event.dry_run {
+            true => "nothing; this was a dry run".to_owned(),
+            false => self.bring_about(&context, &mut directory, &event.user, &end, invocation).await?,
         };
         let explaining = Explaining { connection, store: &store, target: &end.target, clock: now };
         let explanation =
@@ -283,11 +271,43 @@ impl ProvisionFunction {
                 ExplainError::Store(error) => FunctionError::new("StateUnavailable", &error),
             })?;
         measure_target(&connection.name, &end);
-        let done = match busy {
+        Ok(DirectAnswer { connection: connection.name.clone(), done, explanation })
+    }
+
+    /// Writes down what one entry says and provisions its user. Says what was done.
+    async fn bring_about(
+        &self,
+        context: &ScanContext<'_>,
+        directory: &mut Directory,
+        user: &str,
+        end: &End,
+        invocation: &Invocation,
+    ) -> Result<String, FunctionError> {
+        let ScanContext { connection, store, .. } = *context;
+        let (found, busy) = match scan_user(context, directory, user).await {
+            Ok(found) => (found, None),
+            // What the entry says will be written by that scan.
+            Err(busy @ ScanError::Busy { .. }) => {
+                let found = scan::look_up(context, directory, user).await;
+                (found.map_err(scan_failed)?, Some(busy.to_string()))
+            }
+            Err(error) => return Err(scan_failed(error)),
+        };
+        let done = match user_of(&found) {
+            None => "nothing".to_owned(),
+            Some(user) => {
+                let provisioner = self.provisioner(connection, store, end, invocation);
+                let provisioned = provisioner.provision_now(user).await;
+                let Provisioned { outcome, .. } =
+                    provisioned.map_err(|error| FunctionError::new("StateUnavailable", &error))?;
+                count_outcome(&connection.name, &outcome);
+                done(&outcome)
+            }
+        };
+        Ok(match busy {
             Some(busy) => format!("{done}; the entry was not written down, because {busy}"),
             None => done,
-        };
-        Ok(DirectAnswer { connection: connection.name.clone(), done, explanation })
+        })
     }
 
     fn provisioner<'a>(
@@ -369,6 +389,7 @@ fn done(outcome: &Outcome) -> String {
             crate::apply::describe(outcome.steps())
         }
         Outcome::Conflict { with, .. } => format!("nothing; the account belongs to another entry ({with})"),
+        Outcome::NotPlanned { .. } => "nothing; it is not what was planned".to_owned(),
         Outcome::Failed { error, .. } => format!("tried; {error}"),
     }
 }

@@ -9,6 +9,7 @@ mod apply;
 mod breaker;
 mod dead_letters;
 mod explain;
+pub mod explanation;
 mod health;
 mod outcome;
 mod pace;
@@ -20,15 +21,17 @@ mod worker;
 
 pub mod function;
 
-pub use explain::{ExplainError, Explaining, Explanation, explain};
+pub use explain::{ExplainError, Explaining, explain};
+pub use explanation::Explanation;
 pub use health::Health;
 pub use outcome::{Outcome, Provisioned, Step, Stop, switches_off};
 pub use pace::paced;
 pub use policy::{Verdict, judge};
-pub use preview::{Preview, preview};
+pub use preview::{Look, Preview, preview};
 pub use sweep::{Finding, Repair, SweepError, Swept, sweep};
 
 use model::{AnchorHash, Options, Status, UnixSeconds};
+use plan::Decision;
 use queue::Queue;
 use store::{Store, StoreError, UserLease};
 use target::Target;
@@ -69,16 +72,16 @@ pub struct WakeUps<'a> {
 impl Provisioner<'_> {
     /// Brings one user's account to what the directory said last, if that is due.
     pub async fn provision(&self, user: AnchorHash) -> Result<Provisioned, StoreError> {
-        let due = |lease: &UserLease| match lease.record.status {
-            Status::Retrying { .. } | Status::Leaving { .. }
-                if lease.record.next_attempt > (self.clock)() =>
-            {
-                Err(Outcome::NotYet { until: lease.record.next_attempt })
-            }
-            ref status if status.is_due() => Ok(()),
-            _ => Err(Outcome::NothingToDo),
-        };
-        self.provision_if(user, due).await
+        self.provision_if(user, None, |lease| self.is_due(lease)).await
+    }
+
+    /// The same, if what is to be done is among that which was planned; anything else is left undone, and stays due.
+    pub async fn provision_planned(
+        &self,
+        user: AnchorHash,
+        planned: &[Decision],
+    ) -> Result<Provisioned, StoreError> {
+        self.provision_if(user, Some(planned), |lease| self.is_due(lease)).await
     }
 
     /// The same at once, because somebody asks for it: it doesn't wait for the time of the next try, and tries again whom
@@ -88,12 +91,25 @@ impl Provisioner<'_> {
             Status::Pending | Status::Retrying { .. } | Status::Parked { .. } => Ok(()),
             _ => Err(Outcome::NothingToDo),
         };
-        self.provision_if(user, due).await
+        self.provision_if(user, None, due).await
+    }
+
+    fn is_due(&self, lease: &UserLease) -> Result<(), Outcome> {
+        match lease.record.status {
+            Status::Retrying { .. } | Status::Leaving { .. }
+                if lease.record.next_attempt > (self.clock)() =>
+            {
+                Err(Outcome::NotYet { until: lease.record.next_attempt })
+            }
+            ref status if status.is_due() => Ok(()),
+            _ => Err(Outcome::NothingToDo),
+        }
     }
 
     async fn provision_if(
         &self,
         user: AnchorHash,
+        planned: Option<&[Decision]>,
         due: impl Fn(&UserLease) -> Result<(), Outcome>,
     ) -> Result<Provisioned, StoreError> {
         let now = (self.clock)();
@@ -104,7 +120,7 @@ impl Provisioner<'_> {
             self.store.return_lease(lease).await?;
             return Ok(outcome.into());
         }
-        match apply::apply(self, lease).await {
+        match apply::apply(self, lease, planned).await {
             // Somebody took the user over: whoever it was saw what there is to do.
             Err(StoreError::LeaseLost) => Ok(Outcome::Busy.into()),
             done => done,

@@ -93,6 +93,15 @@ pub enum Outcome {
         /// The other entry.
         with: Anchor,
     },
+    /// What is to be done is not what a person has agreed to, so it was left undone.
+    NotPlanned {
+        /// The entry.
+        anchor: Anchor,
+        /// The name to show.
+        user_name: Option<UserName>,
+        /// What was done before.
+        steps: Vec<Step>,
+    },
     /// It failed.
     Failed {
         /// The entry.
@@ -119,6 +128,7 @@ impl Outcome {
             Self::AwaitsCheck { .. } => "awaits-check",
             Self::Withheld { .. } => "withheld",
             Self::Conflict { .. } => "conflict",
+            Self::NotPlanned { .. } => "not-planned",
             Self::Failed { retry_at: Some(_), .. } => "retrying",
             Self::Failed { retry_at: None, .. } => "parked",
         }
@@ -127,7 +137,9 @@ impl Outcome {
     /// What was done to the account.
     pub fn steps(&self) -> &[Step] {
         match self {
-            Self::Settled { steps, .. } | Self::Withheld { steps, .. } => steps,
+            Self::Settled { steps, .. } | Self::Withheld { steps, .. } | Self::NotPlanned { steps, .. } => {
+                steps
+            }
             Self::AwaitsCheck { .. } => &[Step::Linked],
             Self::NothingToDo
             | Self::NotYet { .. }

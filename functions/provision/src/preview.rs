@@ -19,30 +19,40 @@ pub struct Preview {
     pub account: Option<Account>,
 }
 
-/// Looks at one user and decides. `released` says whether the scan's safety check lets a removal through.
+/// Whom to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// What is remembered.
+    pub record: Option<&'a UserRecord>,
+    /// What the user should be.
+    pub desired: &'a Desired,
+    /// Whether the scan's safety check lets a removal through.
+    pub removal_released: bool,
+    /// Whether the account has been inactive for as long as the administrator wants.
+    pub deletion_due: bool,
+}
+
+/// Looks at one user and decides.
 pub async fn preview(
     store: &Store,
     target: &Target,
     options: &Options,
-    record: Option<&UserRecord>,
-    desired: &Desired,
-    released: bool,
+    look: Look<'_>,
 ) -> Result<Result<Preview, TargetError>, StoreError> {
-    match look(store, target, options, record, desired, released).await {
+    match decide_on(store, target, options, look).await {
         Ok(preview) => Ok(Ok(preview)),
         Err(Failure::Target(error)) => Ok(Err(error)),
         Err(Failure::Store(error)) => Err(error),
     }
 }
 
-async fn look(
+async fn decide_on(
     store: &Store,
     target: &Target,
     options: &Options,
-    record: Option<&UserRecord>,
-    desired: &Desired,
-    released: bool,
+    look: Look<'_>,
 ) -> Result<Preview, Failure> {
+    let Look { record, desired, removal_released, deletion_due } = look;
     let (resolved, _) = resolve(store, desired).await?;
     let linked = record.and_then(store::owned);
     let (found, _) = fetch_account(target, linked, desired).await?;
@@ -54,14 +64,8 @@ async fn look(
     let account = resource.map(|resource| &resource.account);
     let mut preview = Preview { decisions: Vec::new(), conflict: None, account: account.cloned() };
     loop {
-        let situation = Situation {
-            desired: &resolved,
-            linked,
-            account,
-            removal_released: released,
-            deletion_due: false,
-            options,
-        };
+        let situation =
+            Situation { desired: &resolved, linked, account, removal_released, deletion_due, options };
         match decide(&situation) {
             Decision::Nothing => return Ok(preview),
             Decision::Link => {

@@ -125,6 +125,7 @@ fn fate_of(done: &Result<Provisioned, StoreError>, now: UnixSeconds) -> Fate {
         | Outcome::AwaitsCheck { .. }
         | Outcome::Withheld { .. }
         | Outcome::Conflict { .. }
+        | Outcome::NotPlanned { .. }
         | Outcome::Failed { retry_at: None, .. } => Fate::Done,
     }
 }

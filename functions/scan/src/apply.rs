@@ -12,7 +12,7 @@ use crate::planning::Planning;
 use crate::reading::{Bookmark, Mode, Reading};
 use crate::redrive::redrive;
 use crate::writer::{Writer, take_lease};
-use crate::{ScanContext, ScanError, ScanSummary};
+use crate::{Agreed, ScanContext, ScanError, ScanSummary};
 
 /// Reads the directory and writes down what changed. `progress` is told how many entries were read.
 pub async fn scan(
@@ -21,10 +21,31 @@ pub async fn scan(
     mode: Mode,
     progress: impl Fn(u64) + Sync,
 ) -> Result<ScanSummary, ScanError> {
+    scan_for(context, directory, mode, None, progress).await
+}
+
+/// The same for those alone who are as a person has seen and agreed to. Whoever has changed since, and whatever the
+/// safety checks hold by now, waits for another scan.
+pub async fn scan_agreed(
+    context: &ScanContext<'_>,
+    directory: &mut Directory,
+    agreed: &Agreed,
+    progress: impl Fn(u64) + Sync,
+) -> Result<ScanSummary, ScanError> {
+    scan_for(context, directory, Mode::Full, Some(agreed), progress).await
+}
+
+async fn scan_for(
+    context: &ScanContext<'_>,
+    directory: &mut Directory,
+    mode: Mode,
+    agreed: Option<&Agreed>,
+    progress: impl Fn(u64) + Sync,
+) -> Result<ScanSummary, ScanError> {
     let before = context.store.consumed();
     let began = (context.clock)();
     let mut lease = take_lease(context).await?;
-    let mut outcome = scan_under(context, &mut lease, directory, mode, progress).await;
+    let mut outcome = scan_under(context, &mut lease, directory, (mode, agreed), progress).await;
     if let Ok(Ended { summary, .. }) = &mut outcome {
         summary.take_units(context.store.consumed() - before);
     }
@@ -124,7 +145,7 @@ async fn scan_under(
     context: &ScanContext<'_>,
     lease: &mut ScanLease,
     directory: &mut Directory,
-    mode: Mode,
+    (mode, agreed): (Mode, Option<&Agreed>),
     progress: impl Fn(u64) + Sync,
 ) -> Result<Ended, ScanError> {
     let store = context.store;
@@ -134,13 +155,18 @@ async fn scan_under(
     let mut gate = gate(context, &before, &snapshot);
     let mut writer = Writer::new(context, lease, snapshot.clone());
     let mut planning = Planning::new(context, &snapshot, reading);
+    let mut left_out = 0;
+    let mut only = |users| match agreed {
+        Some(agreed) => agreed.only(users, &mut left_out),
+        None => users,
+    };
     while let Some(users) = planning.next().await? {
         if !users.is_empty()
             && let Some(bookmark) = planning.before_writing().await
         {
             writer.mark_page(&bookmark).await?;
         }
-        writer.write_users(gate.let_through(users)).await?;
+        writer.write_users(only(gate.let_through(users).go)).await?;
         progress(planning.summary().read);
         if context.is_out_of_time() {
             let mut summary = planning.summary().clone().out_of_time();
@@ -152,16 +178,26 @@ async fn scan_under(
     }
     let (mut seen, verdict) = planning.finish().await;
     let mut ending = plan_ending(context, directory, &mut seen, verdict).await?;
-    ending.users = gate.let_through(ending.users);
-    let Judged { users, held, held_updates, held_creates } = gate.finish(seen.summary.complete);
+    ending.users = gate.let_through(ending.users).go;
+    let Judged { users, waiting: _, held, held_updates, held_creates } = gate.finish(seen.summary.complete);
+    let users = only(users);
+    if let Some(agreed) = agreed {
+        ending = agreed.narrow(ending, &mut left_out);
+    }
     seen.summary.hold_changes(held_updates, held_creates);
     if let Some(doubt) = &seen.summary.incomplete {
         tracing::warn!("the directory was not read completely: {doubt}; nobody is removed");
     }
     let (mut summary, bookmark) = (seen.summary, seen.bookmark);
-    // While a configuration waits for a person, everybody is looked at each time.
-    let bookmark = bookmark.filter(|_| held.is_none());
-    let after = memory_after(context, &before, &summary, &ending, (held, version));
+    summary.left_out = left_out;
+    // While a configuration waits for a person, everybody is looked at each time. So they are after somebody was left
+    // out, who is to be found again.
+    let bookmark = bookmark.filter(|_| held.is_none() && left_out == 0);
+    let mut after = memory_after(context, &before, &summary, &ending, (held, version));
+    if left_out > 0 {
+        // The accounts don't follow this configuration as long as somebody's does not.
+        after.configuration = before.configuration.or(after.configuration);
+    }
     if after != before {
         writer.remember(&after).await?;
     }

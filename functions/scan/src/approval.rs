@@ -1,7 +1,8 @@
 //! What a person lets through: held removals, or a configuration that would touch many users at once.
 //!
 //! An approval names what was seen, by hash. It is a ceiling, because the plan is made anew: whoever was held when it was
-//! given, and still is, for the same reason, goes; nobody else does until it runs out.
+//! given, and still is, for the same reason, goes; nobody else does as long as somebody of them is left. Then the limits
+//! count again, though not for those whom the ceiling has held.
 
 use std::collections::BTreeSet;
 
@@ -86,34 +87,46 @@ pub(crate) async fn circumstances(
     let to_judge = (candidates.len() as u64).saturating_add(removed_today);
     let to_count = context.connection.safety.accounts_to_count(to_judge);
     let enabled_accounts = store.count_enabled_accounts(to_count).await?;
-    let approved = match memory.approval_at(now) {
-        None => None,
-        Some(approval) => Some(Approved {
-            users: covered(context, candidates, approval).await?,
-            ceiling: approval.set.count,
-        }),
-    };
-    Ok(Circumstances { enabled_accounts, removed_today, approved, resemblance })
+    let mut circumstances =
+        Circumstances { enabled_accounts, removed_today, resemblance, ..Circumstances::default() };
+    if let Some(approval) = memory.approval_at(now) {
+        let (covered, held_back) = sorted(context, candidates, approval).await?;
+        circumstances.held_back = held_back;
+        // With nobody left whom it is about, everybody gone or back, it has served its turn.
+        let is_consumed = covered.is_empty();
+        circumstances.approved =
+            (!is_consumed).then_some(Approved { users: covered, ceiling: approval.set.count });
+    }
+    Ok(circumstances)
 }
 
-/// Whom of these the approval is about.
-async fn covered(
+/// Whom of these the approval is about, and whom it has held.
+async fn sorted(
     context: &ScanContext<'_>,
     candidates: &[RemovalCandidate],
     approval: &RemovalApproval,
-) -> Result<BTreeSet<AnchorHash>, ScanError> {
-    let mut users = BTreeSet::new();
+) -> Result<(BTreeSet<AnchorHash>, BTreeSet<AnchorHash>), ScanError> {
+    let (mut covered, mut held_back) = (BTreeSet::new(), BTreeSet::new());
     for candidates in candidates.chunks(100) {
         let hashes: Vec<AnchorHash> = candidates.iter().map(|candidate| candidate.anchor.hash()).collect();
         let records = context.store.fetch_records(&hashes).await?;
-        let meant = candidates.iter().filter(|candidate| {
-            records
-                .get(&candidate.anchor.hash())
-                .is_some_and(|record| is_covered(record, candidate, approval))
-        });
-        users.extend(meant.map(|candidate| candidate.anchor.hash()));
+        for candidate in candidates {
+            let hash = candidate.anchor.hash();
+            let Some(record) = records.get(&hash) else { continue };
+            if is_covered(record, candidate, approval) {
+                covered.insert(hash);
+            } else if is_held_since(record, approval) {
+                held_back.insert(hash);
+            }
+        }
     }
-    Ok(users)
+    Ok((covered, held_back))
+}
+
+/// Whoever is held and was not in the set: the approval was given for others, and in that knowledge.
+fn is_held_since(record: &UserRecord, approval: &RemovalApproval) -> bool {
+    let over_limit = matches!(record.status, Status::Held { reason: HoldReason::OverLimit, .. });
+    over_limit && record.version > approval.set.version
 }
 
 /// Whoever was in the held set is held since the scan that told of it, or since an earlier one, and for that reason.
@@ -198,6 +211,8 @@ mod tests {
         ] {
             let record = record(status, version);
             assert_eq!(is_covered(&record, &candidate(departure), &approval), covered, "{record:?}");
+            let over_limit = matches!(record.status, Status::Held { reason: HoldReason::OverLimit, .. });
+            assert_eq!(is_held_since(&record, &approval), over_limit && version == 8, "{record:?}");
         }
     }
 

@@ -39,10 +39,21 @@ enum Rule {
     Ceiling(u64),
 }
 
+/// What the gate says to some users.
+#[derive(Default)]
+pub struct Passed {
+    /// They go.
+    pub go: Vec<PlannedUser>,
+    /// They wait for a person; those who may still go are in neither.
+    pub held: Vec<PlannedUser>,
+}
+
 /// What the gate has let through at the end, and what not.
 pub struct Judged {
     /// They go.
     pub users: Vec<PlannedUser>,
+    /// They don't; of whom that was known before is not among them.
+    pub waiting: Vec<PlannedUser>,
     /// What waits for a person.
     pub held: Option<HeldChange>,
     /// The updates that wait.
@@ -78,15 +89,18 @@ impl ChangeGate {
         Self { configuration, watch: Some(watch) }
     }
 
-    /// Those of these users who may be written now.
-    pub fn let_through(&mut self, users: Vec<PlannedUser>) -> Vec<PlannedUser> {
-        let Some(watch) = &mut self.watch else { return users };
-        let go_on = users.into_iter().filter_map(|user| match user.touch().filter(|_| !is_return(&user)) {
-            None => Some(user),
-            Some(Touch::Update) => watch.updates.take(user),
-            Some(Touch::Create) => watch.creates.take(user),
-        });
-        go_on.collect()
+    /// Which of these users may be written now, and which may not.
+    pub fn let_through(&mut self, users: Vec<PlannedUser>) -> Passed {
+        let Some(watch) = &mut self.watch else { return Passed { go: users, held: Vec::new() } };
+        let mut passed = Passed::default();
+        for user in users {
+            match user.touch().filter(|_| !is_return(&user)) {
+                None => passed.go.push(user),
+                Some(Touch::Update) => watch.updates.take(user, &mut passed),
+                Some(Touch::Create) => watch.creates.take(user, &mut passed),
+            }
+        }
+        passed
     }
 
     /// Who may be written after all, now that everybody was seen; where that is not so, the number of updates is not
@@ -94,18 +108,23 @@ impl ChangeGate {
     pub fn finish(self, is_complete: bool) -> Judged {
         let Self { configuration, watch } = self;
         let Some(Watch { updates, creates }) = watch else {
-            return Judged { users: Vec::new(), held: None, held_updates: 0, held_creates: 0 };
+            let (users, waiting) = Default::default();
+            return Judged { users, waiting, held: None, held_updates: 0, held_creates: 0 };
         };
         let (all_updates, all_creates) = (updates.met, creates.met);
         let (mut users, held_creates) = creates.finish();
         let (updates, mut held_updates) = updates.finish();
+        let mut waiting = Vec::new();
         match is_complete {
             true => users.extend(updates),
-            false => held_updates = held_updates.saturating_add(updates.len() as u64),
+            false => {
+                held_updates = held_updates.saturating_add(updates.len() as u64);
+                waiting = updates;
+            }
         }
         let waits = is_complete && (held_updates > 0 || held_creates > 0);
         let held = waits.then(|| HeldChange::of(configuration, all_updates, all_creates));
-        Judged { users, held, held_updates, held_creates }
+        Judged { users, waiting, held, held_updates, held_creates }
     }
 }
 
@@ -123,17 +142,14 @@ fn is_return(user: &PlannedUser) -> bool {
 }
 
 impl Lane {
-    fn take(&mut self, user: PlannedUser) -> Option<PlannedUser> {
+    fn take(&mut self, user: PlannedUser, passed: &mut Passed) {
         self.met = self.met.saturating_add(1);
         match self.rule {
-            Rule::Ceiling(most) => (self.met <= most).then_some(user),
-            Rule::AllUpTo(most) => {
-                if self.met <= most {
-                    self.kept.push(user);
-                } else {
-                    self.kept = Vec::new();
-                }
-                None
+            Rule::Ceiling(most) if self.met <= most => passed.go.push(user),
+            Rule::AllUpTo(most) if self.met <= most => self.kept.push(user),
+            Rule::Ceiling(_) | Rule::AllUpTo(_) => {
+                passed.held.append(&mut self.kept);
+                passed.held.push(user);
             }
         }
     }
@@ -199,8 +215,9 @@ mod tests {
     /// How many updates and creations go, and what waits.
     fn judge(memory: &SafetyMemory, (updates, creates): (u64, u64)) -> (usize, usize, Option<HeldChange>) {
         let mut gate = ChangeGate::new(NEW, 3, memory, false, NOW);
-        let mut gone = gate.let_through(users(updates, creates));
+        let Passed { go: mut gone, held } = gate.let_through(users(updates, creates));
         let judged = gate.finish(true);
+        assert_eq!(held.len() as u64, judged.held_updates + judged.held_creates);
         gone.extend(judged.users);
         let updates = gone.iter().filter(|user| user.record.is_some()).count();
         (updates, gone.len() - updates, judged.held)
@@ -239,9 +256,9 @@ mod tests {
     #[test]
     fn updates_wait_where_not_everybody_was_seen() {
         let mut gate = ChangeGate::new(NEW, 3, &memory(Some(OLD)), false, NOW);
-        assert!(gate.let_through(users(2, 1)).is_empty());
-        let Judged { users, held, held_updates, held_creates } = gate.finish(false);
-        assert_eq!((users.len(), held, held_updates, held_creates), (1, None, 2, 0));
+        assert!(gate.let_through(users(2, 1)).go.is_empty());
+        let Judged { users, waiting, held, held_updates, held_creates } = gate.finish(false);
+        assert_eq!((users.len(), waiting.len(), held, held_updates, held_creates), (1, 2, None, 2, 0));
     }
 
     #[test]
@@ -255,10 +272,10 @@ mod tests {
         }
         back[0].plan = RecordPlan::Mark(Status::Pending);
         let mut gate = ChangeGate::new(NEW, 3, &memory(Some(OLD)), false, NOW);
-        assert_eq!(gate.let_through(back.clone()).len(), 9);
+        assert_eq!(gate.let_through(back.clone()).go.len(), 9);
         // Changed as well, they are like everybody else.
         back.iter_mut().for_each(|user| user.record.as_mut().unwrap().desired = None);
-        assert_eq!(gate.let_through(back).len(), 1);
+        assert_eq!(gate.let_through(back).go.len(), 1);
         assert!(gate.finish(true).held.is_some());
     }
 }

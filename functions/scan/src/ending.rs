@@ -258,8 +258,7 @@ impl Sorted {
     }
 }
 
-/// Entries that had to wait for a user name and need not any more. Those who go on waiting, but for another entry than
-/// before, are added to `users`.
+/// Entries that had to wait for a user name and need not any more. Those who go on waiting are added to `users`.
 async fn plan_hand_overs(
     context: &ScanContext<'_>,
     seen: &mut Seen<'_>,
@@ -315,7 +314,8 @@ async fn plan_hand_overs(
             }
             _ => {
                 seen.summary.conflicts += 1;
-                users.extend(matches!(to.plan, RecordPlan::Mark(_)).then_some(to));
+                // Who is new to it was planned with the page.
+                users.extend((!matches!(to.plan, RecordPlan::Desire { .. })).then_some(to));
             }
         }
     }

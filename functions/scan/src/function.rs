@@ -256,7 +256,7 @@ fn one_user(found: &Found) -> (ScanSummary, Option<String>) {
         Found::One(sighted) => {
             let mut summary = ScanSummary { read: 1, ..ScanSummary::default() };
             summary.count(&sighted.planned());
-            let note = match (sighted.in_scope, &sighted.plan) {
+            let note = match (sighted.scope.in_scope, &sighted.plan) {
                 (false, _) => "the entry is out of scope; removals are left to a scan of everybody",
                 (_, plan::RecordPlan::Remove(_)) => {
                     "the user is disabled; removals are left to a scan of everybody"

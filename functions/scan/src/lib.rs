@@ -4,6 +4,7 @@
 //! [`Planning`] reads and plans, page by page, and writes nothing; a dry run stops there. [`scan`] takes the
 //! connection's lease and applies the same plan to the store.
 
+mod agreed;
 mod apply;
 mod approval;
 mod change;
@@ -18,9 +19,10 @@ mod writer;
 
 pub mod function;
 
-pub use apply::{gate, preview, scan};
+pub use agreed::Agreed;
+pub use apply::{gate, preview, scan, scan_agreed};
 pub use approval::{Approval, approve};
-pub use change::{ChangeGate, Judged};
+pub use change::{ChangeGate, Judged, Passed};
 pub use ending::{Ending, HandOver, plan_ending};
 pub use planning::{PlannedUser, Planning, Seen};
 pub use reading::{Mode, Reading};

@@ -61,6 +61,9 @@ pub struct ScanSummary {
     pub unsent: u64,
     /// Who was due from before and was announced once more.
     pub redriven: u64,
+    /// Who was not as in the plan that was agreed on, and is left to a later scan.
+    #[serde(skip)]
+    pub left_out: u64,
     /// Entries that came twice.
     pub repeated: u64,
     /// Entries without a usable anchor.

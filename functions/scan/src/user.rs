@@ -1,6 +1,6 @@
 //! One user, looked up and written down by itself, because somebody asks.
 
-use directory::Directory;
+use directory::{Directory, ScopeExplained};
 use model::{Anchor, Desired, DnKey, Entry, UnixSeconds, UserName, UserRecord};
 use plan::{Change, Observation, RecordPlan, ScanPlanner, Sight, plan_change};
 use store::{ScanLease, Store, StoreError};
@@ -25,8 +25,8 @@ pub enum Found {
 pub struct Sighted {
     /// The entry.
     pub entry: Entry,
-    /// Whether it is in the targeted group or matches the targeted filter.
-    pub in_scope: bool,
+    /// Whether it is in the targeted group or matches the targeted filter, and by which conditions.
+    pub scope: ScopeExplained,
     /// What it says about its user.
     pub observation: Observation,
     /// What that means for the record, if the entry is in scope. Removals are left to a scan that sees everybody.
@@ -51,16 +51,16 @@ pub async fn look_up(
         entries.push(entry);
         return Ok(Found::Several(entries.into_iter().map(|entry| entry.anchor).collect()));
     }
-    let in_scope = directory.in_scope(std::slice::from_ref(&entry.anchor)).await?.contains(&entry.anchor);
+    let scope = directory.explain_scope(&entry).await?;
     let record = context.store.fetch_record(entry.anchor.hash()).await?;
     let Sight::Changed(change) =
         ScanPlanner::new(&context.connection.rules, &[], (context.clock)()).look_at(&entry)
     else {
         return Ok(Found::Nobody(record.map(Box::new)));
     };
-    let plan = if in_scope { plan_change(&change, record.as_ref()) } else { RecordPlan::Nothing };
+    let plan = if scope.in_scope { plan_change(&change, record.as_ref()) } else { RecordPlan::Nothing };
     let observation = change.observation.clone();
-    Ok(Found::One(Box::new(Sighted { entry, in_scope, observation, plan, record, change: *change })))
+    Ok(Found::One(Box::new(Sighted { entry, scope, observation, plan, record, change: *change })))
 }
 
 /// Looks for a user, writes down what the entry says, and announces the user if there is something to do. Nobody loses
@@ -99,9 +99,14 @@ impl Sighted {
     /// What the user should be, if the entry is in scope and can be mapped.
     pub fn desired(&self) -> Option<&Desired> {
         match &self.observation {
-            Observation::Wanted(desired) if self.in_scope => Some(desired),
+            Observation::Wanted(desired) if self.scope.in_scope => Some(desired),
             _ => None,
         }
+    }
+
+    /// Whether a scan would have the account made or brought up to date.
+    pub fn touches_account(&self) -> bool {
+        self.planned().touch().is_some()
     }
 
     pub(crate) fn planned(&self) -> PlannedUser {
@@ -129,8 +134,15 @@ async fn find_entries(
     attributes.extend(context.connection.rules.mapping.user_name_attributes());
     attributes.push("mail".to_owned());
     attributes.dedup();
-    for attribute in attributes {
-        let found = directory.find(&attribute, user).await?;
+    for attribute in &attributes {
+        let found = directory.find(attribute, user).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    // Whoever is no user, or elsewhere in the tree, is out of scope, and can be told so.
+    for attribute in &attributes {
+        let found = directory.find_anywhere(attribute, user).await?;
         if !found.is_empty() {
             return Ok(found);
         }

@@ -141,6 +141,13 @@ pub enum Membership {
     },
 }
 
+impl Membership {
+    /// Whether the group lists its members, rather than each user the groups.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self, Self::Member { .. } | Self::MemberUid { .. })
+    }
+}
+
 impl DirectoryConfig {
     /// What tells who an entry is: the anchor, and what the scope goes by.
     pub(crate) fn identifying(&self) -> Vec<String> {

@@ -90,7 +90,7 @@ impl Directory {
     }
 
     /// The entries of these anchors, as far as they exist and pass a further condition.
-    async fn look_up(
+    pub(crate) async fn look_up(
         &mut self,
         base: &str,
         anchors: &[Anchor],

@@ -7,8 +7,10 @@ use crate::connection::Connection;
 use crate::errors::{DirectoryError, Doing};
 use crate::escape::escape;
 use crate::filter::enclosed;
+use crate::root_dse::RootDse;
 use crate::scope;
 use crate::search::Query;
+use crate::server::context_of;
 
 /// A directory that one is signed in to, over one connection to one server. The connection closes when this is
 /// dropped, and isn't opened again: what was begun with one server is never ended with another.
@@ -46,6 +48,35 @@ impl Directory {
 
     /// The users that have a value, in scope or not. Whether one is in scope, [`in_scope`](Self::in_scope) says.
     pub async fn find(&mut self, attribute: &str, value: &str) -> Result<Vec<Entry>, DirectoryError> {
+        let (base, users) = (self.config.base_dn.clone(), enclosed(&self.config.user_filter));
+        self.search_for(attribute, value, base, &users).await
+    }
+
+    /// The entries that have a value anywhere in the tree, whether they are users under the base or not. Where the tree
+    /// can't be searched, there are none.
+    pub async fn find_anywhere(
+        &mut self,
+        attribute: &str,
+        value: &str,
+    ) -> Result<Vec<Entry>, DirectoryError> {
+        let root = RootDse::read(&mut self.connection).await?;
+        let Some(context) = context_of(&self.config.base_dn, &root.contexts).map(str::to_owned) else {
+            return Ok(Vec::new());
+        };
+        match self.search_for(attribute, value, context, "").await {
+            // There may be entries without an id, or too many; they are no answer to a question about one user.
+            Err(DirectoryError::Refused { .. } | DirectoryError::Protocol { .. }) => Ok(Vec::new()),
+            found => found,
+        }
+    }
+
+    async fn search_for(
+        &mut self,
+        attribute: &str,
+        value: &str,
+        base: String,
+        users: &str,
+    ) -> Result<Vec<Entry>, DirectoryError> {
         scope::check_attribute(attribute)?;
         let doing = Doing::LookingUp { attribute: attribute.to_owned() };
         // An anchor isn't always text in the directory; whoever has one as text still finds the entry.
@@ -57,9 +88,9 @@ impl Directory {
         };
         let Some(condition) = condition else { return Ok(Vec::new()) };
         let query = Query {
-            base: self.config.base_dn.clone(),
+            base,
             scope: ldap3::Scope::Subtree,
-            filter: format!("(&{}{condition})", enclosed(&self.config.user_filter)),
+            filter: format!("(&{users}{condition})"),
             attributes: self.config.requested(),
             doing: doing.clone(),
         };
@@ -73,16 +104,12 @@ impl Directory {
         Ok(found)
     }
 
-    /// The user with this DN, in scope or not.
+    /// The entry with this DN, in scope or not.
     pub async fn find_by_dn(&mut self, dn: &str) -> Result<Option<Entry>, DirectoryError> {
         let doing = Doing::LookingUp { attribute: "the DN".to_owned() };
-        let query = Query {
-            base: dn.to_owned(),
-            scope: ldap3::Scope::Base,
-            filter: enclosed(&self.config.user_filter),
-            attributes: self.config.requested(),
-            doing: doing.clone(),
-        };
+        let attributes = self.config.requested();
+        let attributes: Vec<&str> = attributes.iter().map(String::as_str).collect();
+        let query = Query::one(dn, &attributes, doing.clone());
         let Some(raw) = self.connection.ask_for_one(query).await? else { return Ok(None) };
         let anchor = self.config.anchor.of(&raw.attributes);
         let anchor = anchor.map_err(|detail| DirectoryError::Protocol { doing, detail })?;

@@ -23,6 +23,30 @@ pub(crate) fn enclosed(filter: &str) -> String {
     if filter.starts_with('(') { filter.to_owned() } else { format!("({filter})") }
 }
 
+/// The conditions of a filter in parentheses that must all be met: those within its outermost `&`, or it alone. It has
+/// been checked, so a parenthesis within a value is escaped.
+pub(crate) fn conjuncts(filter: &str) -> Vec<String> {
+    let Some(inner) = filter.strip_prefix("(&").and_then(|rest| rest.strip_suffix(')')) else {
+        return vec![filter.to_owned()];
+    };
+    let (mut parts, mut depth) = (vec![String::new()], 0_usize);
+    for c in inner.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(c);
+        }
+        if depth == 0 {
+            parts.push(String::new());
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
 /// Why a filter can't be used, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at character {position}: {problem}")]
@@ -291,6 +315,15 @@ impl Parser<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_conditions_of_an_and_stand_for_themselves() {
+        let parts = |filter: &str| conjuncts(filter);
+        assert_eq!(parts("(uid=ada)"), ["(uid=ada)"]);
+        assert_eq!(parts("(|(a=1)(b=2))"), ["(|(a=1)(b=2))"]);
+        assert_eq!(parts("(&(a=1)(!(b=2))(|(c=3)(d=\\28)))"), ["(a=1)", "(!(b=2))", "(|(c=3)(d=\\28))"]);
+    }
+
     use FilterProblem::*;
 
     #[test]

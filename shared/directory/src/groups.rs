@@ -223,6 +223,18 @@ async fn ask(
     Ok(found.into_iter().map(|entry| Group::of(entry.dn, &entry.attributes, config)).collect())
 }
 
+/// The groups of a group's tree that have this member of their own.
+pub(crate) async fn groups_with(
+    connection: &mut Connection,
+    config: &DirectoryConfig,
+    root: &RootDse,
+    top: &Group,
+    attribute: &str,
+    member: &str,
+) -> Result<Vec<Group>, DirectoryError> {
+    ask(connection, config, root, &top.dn, &format!("({attribute}={})", escape(member))).await
+}
+
 /// A member's DN. `uniqueMember` may have a bit string behind it (RFC 4517, section 3.3.21): `cn=a,dc=b#'0101'B`.
 pub(crate) fn dn_of_member(value: &[u8]) -> String {
     let mut dn = String::from_utf8_lossy(value).into_owned();

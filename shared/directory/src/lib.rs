@@ -61,6 +61,7 @@ mod cursor;
 mod departures;
 mod directory;
 mod errors;
+mod explain;
 mod preset;
 mod read;
 
@@ -88,6 +89,7 @@ pub use cursor::Cursor;
 pub use directory::Directory;
 pub use errors::{DirectoryError, Doing};
 pub use escape::{escape, escape_bytes};
+pub use explain::{ConditionKind, MemberHow, ScopeCondition, ScopeExplained};
 pub use filter::{FilterError, FilterProblem, check_filter};
 pub use preset::{Kind, Preset, UnknownKind};
 pub use read::{Read, Sighting};

@@ -9,10 +9,13 @@
 //! 3. [`plan_change`], [`plan_departure`] and [`plan_held`] compare what changed with the user's record.
 //! 4. [`judge_removals`] lets removals through or holds them. It wants the proof of a complete read.
 //! 5. [`decide`] is the decision table: what to do to one account.
+//!
+//! [`explain_observation`] tells what the first of these went by.
 
 mod changes;
 mod decide;
 mod differences;
+mod explain;
 mod look;
 pub mod mapping;
 mod observe;
@@ -23,6 +26,7 @@ pub mod status;
 pub use changes::{Change, ScanPlanner, Sight};
 pub use decide::{Decision, Situation, decide};
 pub use differences::{Difference, differences};
+pub use explain::{Comparison, ExpiryExplained, ObservationExplained, StatusExplained, explain_observation};
 pub use mapping::Mapping;
 pub use observe::{Observation, Rules, observe};
 pub use records::{RecordPlan, plan_change, plan_departure, plan_held, status_for};

@@ -97,7 +97,7 @@ pub enum Removals {
     Released(Vec<ReleasedRemoval>),
     /// They are more than the limits allow, and wait for a person.
     Held(Vec<RemovalCandidate>),
-    /// A person has let some of them go; the rest waits.
+    /// Some of them go; the rest waits for a person, who has approved of others.
     Approved {
         /// They go.
         released: Vec<ReleasedRemoval>,
@@ -115,8 +115,12 @@ pub struct Circumstances {
     pub enabled_accounts: u64,
     /// Removals that were released within the last day.
     pub removed_today: u64,
-    /// What a person has let through, while that holds. It is a ceiling: nobody else goes meanwhile.
+    /// What a person has let through, while that holds and somebody of it is left. It is a ceiling: nobody else goes
+    /// meanwhile.
     pub approved: Option<Approved>,
+    /// Whom that ceiling has held. They wait for a word of their own, also when nobody is left whom the approval was about
+    /// and the limits count again.
+    pub held_back: BTreeSet<AnchorHash>,
     /// Whether the directory looks like the one that was read before.
     pub resemblance: Resemblance,
 }
@@ -149,7 +153,7 @@ pub fn judge_removals(
     circumstances: &Circumstances,
     deprovision: Deprovision,
 ) -> Removals {
-    let Circumstances { enabled_accounts, removed_today, approved, resemblance } = circumstances;
+    let Circumstances { enabled_accounts, removed_today, approved, held_back, resemblance } = circumstances;
     candidates.retain(|candidate| proof.accounts_for(&candidate.anchor.hash()));
     if deprovision == Deprovision::Off {
         return Removals::Withheld(candidates);
@@ -168,7 +172,13 @@ pub fn judge_removals(
         && (*resemblance == Resemblance::Stranger
             || limits.exceeded(count, *enabled_accounts)
             || limits.day_exceeded(count, *removed_today, *enabled_accounts));
-    if is_too_much { Removals::Held(candidates) } else { Removals::Released(release(candidates)) }
+    if is_too_much {
+        return Removals::Held(candidates);
+    }
+    let (held, going): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| held_back.contains(&candidate.anchor.hash()));
+    let released = release(going);
+    if held.is_empty() { Removals::Released(released) } else { Removals::Approved { released, held } }
 }
 
 fn release(candidates: Vec<RemovalCandidate>) -> Vec<ReleasedRemoval> {

@@ -1,6 +1,7 @@
 //! Whether an entry is enabled, as its account-status attribute says.
 
 use model::{Attributes, UnixSeconds};
+use serde::Serialize;
 
 /// How a directory says that a user is disabled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +29,8 @@ pub enum StatusRule {
 }
 
 /// An account status in the directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AccountStatus {
     /// May sign in.
     Enabled,

@@ -28,6 +28,8 @@ const VERSION: &str = "version";
 const GENERATION: &str = "generation";
 const BITS: &str = "bits";
 const PAIRS: &str = "pairs";
+/// How many users are in it, so that this can be told without reading them.
+const USERS: &str = "users";
 /// Says that buckets of other generations may lie about.
 const UNTIDY: &str = "untidy";
 
@@ -57,6 +59,8 @@ struct Cut {
     generation: String,
     bits: u32,
     untidy: bool,
+    /// How many users the header says that there are; an older build did not say.
+    users: Option<u64>,
 }
 
 /// How saving a snapshot ended.
@@ -228,6 +232,15 @@ impl Store {
         Ok((parts.concat(), Some(buckets.clone())))
     }
 
+    /// How many users the last scan saw. One look, however many they are.
+    pub async fn count_seen(&self) -> Result<u64, StoreError> {
+        match self.fetch_cut().await? {
+            None => Ok(0),
+            Some(Cut { users: Some(users), .. }) => Ok(users),
+            Some(Cut { users: None, .. }) => Ok(self.fetch_snapshot().await?.len() as u64),
+        }
+    }
+
     async fn fetch_cut(&self) -> Result<Option<Cut>, StoreError> {
         let Some(item) = self.get(&self.keys.snapshot(HEADER)).await? else { return Ok(None) };
         let read = Reader::new(&item);
@@ -238,7 +251,8 @@ impl Store {
             return Err(read.wrong(BITS, "is out of range"));
         }
         let untidy = read.flag(UNTIDY)?.unwrap_or_default();
-        Ok(Some(Cut { generation: generation.to_owned(), bits, untidy }))
+        let users = read.number(USERS)?;
+        Ok(Some(Cut { generation: generation.to_owned(), bits, untidy, users }))
     }
 
     async fn fetch_buckets(&self, cut: &Cut, from: From) -> Result<Vec<Pair>, StoreError> {
@@ -307,16 +321,23 @@ impl Store {
         let hashes: Vec<AnchorHash> = changes.keys().copied().collect();
         let before = self.extend_part(before, &hashes).await?;
         let touched = before.touched(&changes, cut.bits);
-        if touched.is_empty() {
+        let users = before.is_whole().then(|| before.len_after(&changes));
+        let is_counted = users.is_none_or(|users| cut.users == Some(users as u64));
+        if touched.is_empty() && is_counted {
             return Ok(Saved::Done);
         }
         // Whether the cut is outgrown shows when all of it is read.
-        let saved = if before.is_whole() && outgrown(before.len_after(&changes), cut.bits) {
+        let saved = if users.is_some_and(|users| outgrown(users, cut.bits)) {
             let now = self.fetch_buckets(&cut, From::Items).await?;
             self.save_all(lease, Some(cut), merged(&now, &changes)).await?
         } else {
             let (now, _) = self.fetch_some(&cut, &touched).await?;
-            self.save_buckets(lease, cut, &merged(&now, &changes), &touched).await?
+            let pairs = merged(&now, &changes);
+            let users = match users {
+                Some(users) => Some(users as u64),
+                None => cut.users.map(|all| (all + pairs.len() as u64).saturating_sub(now.len() as u64)),
+            };
+            self.save_buckets(lease, Cut { users, ..cut }, &pairs, &touched).await?
         };
         self.without_marks(saved, before.marks).await
     }
@@ -338,7 +359,12 @@ impl Store {
         touched: &BTreeSet<u32>,
     ) -> Result<Saved, StoreError> {
         // The header comes first: from then on an older scan is refused, whichever buckets it wants to write.
-        if self.commit(&[self.header(lease, Some(&cut))]).await? != Committed::Done {
+        let header = self.header(lease, Some(&cut));
+        let header = match cut.users {
+            Some(users) => header.set(USERS, number(users)),
+            None => header,
+        };
+        if self.commit(&[header]).await? != Committed::Done {
             return Ok(Saved::Outdated);
         }
         let cut = self.tidy(lease, cut).await?;
@@ -375,7 +401,8 @@ impl Store {
             self.sweep(old.as_ref()).await?;
         }
         let generation = next_generation(lease.version(), old.as_ref().map(|cut| cut.generation.as_str()));
-        let cut = Cut { generation, bits: bits_for(pairs.len()), untidy: true };
+        let users = Some(pairs.len() as u64);
+        let cut = Cut { generation, bits: bits_for(pairs.len()), untidy: true, users };
         let items = (0..1u32 << cut.bits).map(|bucket| {
             let mut item: Item = self.keys.snapshot(&bucket_sk(&cut.generation, bucket)).attributes();
             item.insert(PAIRS.to_owned(), bytes(pack(run_of(&pairs, bucket, cut.bits))));
@@ -386,7 +413,8 @@ impl Store {
         let header = self
             .header(lease, old.as_ref())
             .set(GENERATION, text(&cut.generation))
-            .set(BITS, number(cut.bits));
+            .set(BITS, number(cut.bits))
+            .set(USERS, number(pairs.len() as u64));
         if self.commit(&[header]).await? != Committed::Done {
             return Ok(Saved::Outdated);
         }

@@ -329,3 +329,29 @@ async fn an_answer_that_does_not_come_is_not_waited_for_for_ever() -> Result<(),
     assert_eq!(dump::text(record, "lease_owner").as_deref(), Some("worker"));
     Ok(())
 }
+
+/// Whoever looks at how things stand asks as often for many users as for few.
+#[tokio::test]
+async fn to_look_takes_as_many_questions_however_many_users_there_are() {
+    let mut asked = Vec::new();
+    for count in [3, 60] {
+        let faults = Faults::start().await;
+        let store = faults.table.connection("corp");
+        let lease = scan(&store).await;
+        for number in 0..count {
+            let who = format!("n{number}");
+            assert_eq!(want(&store, &lease, &who, present(&who)).await, Written::Done);
+        }
+        let all = hashes(count * 100).map(|hash| (hash, Some(Fingerprint([1; 16])))).collect();
+        let saved = store.save_snapshot(&lease, Snapshot::default(), all).await.unwrap();
+        assert_eq!(saved, Saved::Done);
+        faults.seen();
+        assert_eq!(store.count_seen().await.unwrap(), u64::from(count) * 100);
+        assert_eq!(store.count_up_to(3).await.unwrap(), BTreeMap::from([("pending".to_owned(), 3)]));
+        store.fetch_by_status("pending", None, 3).await.unwrap();
+        asked.push(faults.seen());
+    }
+    // One item, one range a status, and a page with its records.
+    assert_eq!(asked[0].len(), 1 + 8 + 2);
+    assert_eq!(asked[0].len(), asked[1].len());
+}

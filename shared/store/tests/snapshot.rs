@@ -29,7 +29,9 @@ fn seen(numbers: std::ops::Range<u32>, look: u8) -> Changes {
 
 async fn save(store: &Store, lease: &ScanLease, before: Snapshot, changes: &Changes) -> Snapshot {
     assert_eq!(store.save_snapshot(lease, before, changes.clone()).await.unwrap(), Saved::Done);
-    store.fetch_snapshot().await.unwrap()
+    let after = store.fetch_snapshot().await.unwrap();
+    assert_eq!(store.count_seen().await.unwrap(), after.len() as u64);
+    after
 }
 
 async fn sort_keys(place: &Place) -> Vec<String> {
@@ -252,5 +254,42 @@ async fn what_was_read_too_early_does_not_undo_what_was_written() -> Result<(), 
         (after.get(&hash(950)), after.get(&hash(7))),
         (Some(Fingerprint([2; 16])), Some(Fingerprint([3; 16])))
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn how_many_there_are_is_known_without_reading_them() -> Result<(), StoreError> {
+    let (place, _table, store) = corp().await;
+    assert_eq!(store.count_seen().await?, 0);
+    let lease = scan(&store).await;
+    save(&store, &lease, Snapshot::default(), &seen(0..2_000, 1)).await;
+
+    // Of a part, those who come and go are added and taken away.
+    let mut changes = seen(2_000..2_003, 1);
+    changes.extend([(hash(7), None), (hash(8), Some(Fingerprint([2; 16]))), (hash(5_000), None)]);
+    let part = store.fetch_part(&[hash(7)]).await?;
+    assert!(!part.is_whole());
+    assert_eq!(store.save_snapshot(&lease, part, changes).await?, Saved::Done);
+    assert_eq!(store.count_seen().await?, 2_002);
+    assert_eq!(store.fetch_snapshot().await?.len(), 2_002);
+
+    // A build that did not count yet: it is counted now, and written down with the next read of everybody.
+    let mut header = place.client().update_item().table_name(place.table().name());
+    for (name, value) in [("PK", "corp#snapshot"), ("SK", "header")] {
+        header = header.key(name, AttributeValue::S(value.into()));
+    }
+    header
+        .update_expression("REMOVE #users")
+        .expression_attribute_names("#users", "users")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(store.count_seen().await?, 2_002);
+    let part = store.fetch_part(&[hash(9)]).await?;
+    assert_eq!(store.save_snapshot(&lease, part, seen(9..10, 3)).await?, Saved::Done);
+    assert_eq!(store.count_seen().await?, 2_002);
+    let whole = store.fetch_snapshot().await?;
+    save(&store, &lease, whole, &Changes::new()).await;
+    assert_eq!(store.count_seen().await?, 2_002);
     Ok(())
 }

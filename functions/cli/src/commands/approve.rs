@@ -7,9 +7,8 @@ use model::{ChangeApproval, RemovalApproval, UnixSeconds};
 use scan::Approval;
 use serde_json::json;
 
-use super::history::moment;
 use crate::exit::Exit;
-use crate::report::{GOOD, HeldPart, Shown, paint, waiting_page};
+use crate::report::{GOOD, HeldPart, Shown, moment, paint, waiting_page};
 use crate::session::Session;
 
 /// How many held users are read at a time.

@@ -5,10 +5,9 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::json;
 
-use super::history::moment;
 use crate::args::BreakerAction;
 use crate::exit::Exit;
-use crate::report::{BAD, paint};
+use crate::report::{BAD, moment, paint};
 use crate::session::Session;
 
 /// Shows the breaker, or closes it.

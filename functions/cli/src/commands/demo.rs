@@ -11,11 +11,15 @@ use simulator::Simulator;
 
 use scan::Mode;
 
+use super::sync::Errand;
 use super::{plan, sync};
 use crate::args::StatePlace;
 use crate::exit::Exit;
 use crate::report::{FAINT, GOOD, HEADING, paint};
 use crate::session::{Ends, Session};
+
+/// All that there is to do each time.
+const EVERYTHING: Errand<'static> = Errand::Everything(Mode::Auto);
 
 /// Runs the story.
 pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
@@ -32,29 +36,29 @@ pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
     )?;
     say(out, "Two of them have one already, and there is one account that the directory knows nothing of.")?;
     heading(out, "1. The plan (a dry run: nothing is written anywhere)")?;
-    plan::run(&session, false, out).await?;
+    plan::run(&session, plan::Files::default(), false, out).await?;
     heading(out, "2. The plan, applied")?;
-    sync::run(&session, Mode::Auto, false, out).await?;
+    sync::run(&session, EVERYTHING, false, out).await?;
 
     heading(
         out,
         "3. Things happen: somebody joins, is promoted, marries, is disabled, leaves the group, is deleted",
     )?;
     live(&directory)?;
-    plan::run(&session, false, out).await?;
+    plan::run(&session, plan::Files::default(), false, out).await?;
     heading(out, "4. Applied")?;
-    sync::run(&session, Mode::Auto, false, out).await?;
+    sync::run(&session, EVERYTHING, false, out).await?;
 
     heading(out, "5. Once more: nothing to do, and no call")?;
     target.clear_requests();
-    sync::run(&session, Mode::Auto, false, out).await?;
+    sync::run(&session, EVERYTHING, false, out).await?;
     let (calls, writes) = (target.request_count(), target.writes().len());
     say(out, &format!("The target saw {calls} calls, {writes} of them writes."))?;
     ensure!(calls == 0, "an unchanged run made {calls} calls");
 
     heading(out, "6. A bad day: a wrong script empties the group. Nobody is switched off")?;
     disaster(&directory)?;
-    let exit = sync::run(&session, Mode::Auto, false, out).await?;
+    let exit = sync::run(&session, EVERYTHING, false, out).await?;
     ensure!(exit == Exit::Held, "the removals were not held");
 
     let stranger = target.account(STRANGER).context("the stranger's account is gone")?;

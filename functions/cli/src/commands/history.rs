@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use anyhow::Result;
-use jiff::Timestamp;
 use model::{UnixSeconds, UserRecord};
+use serde::Serialize;
 use store::HistoryEvent;
 
 use super::retry;
 use crate::exit::Exit;
-use crate::report::{FAINT, Item, Shown, paint, plain, standing};
+use crate::report::{FAINT, HeldPart, Item, Shown, moment, paint, plain, standing};
 use crate::session::Session;
 
 /// Shows what was done for one user, the newest first.
@@ -21,17 +21,21 @@ pub async fn run(
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
     let Some(known) = fetch(session, user, before, limit).await? else {
-        writeln!(out, "{}", if json { "[]" } else { "nothing is remembered of such a user" })?;
+        let nobody = UserHistory { stands: None, change: None, events: Vec::new() };
+        match json {
+            true => writeln!(out, "{}", serde_json::to_string(&nobody)?)?,
+            false => writeln!(out, "nothing is remembered of such a user")?,
+        }
         return Ok(Exit::CouldNotRun);
     };
-    let UserHistory { record, standing, events } = known;
+    let Known { record, history } = known;
     if json {
-        writeln!(out, "{}", serde_json::to_string(&events)?)?;
+        writeln!(out, "{}", serde_json::to_string(&history)?)?;
         return Ok(Exit::Done);
     }
-    if let Some(item) = standing {
-        writeln!(out, "{}", item.text())?;
-    }
+    let UserHistory { stands, change, events } = history;
+    stands.iter().try_for_each(|item| writeln!(out, "{}", item.text()))?;
+    change.iter().try_for_each(|change| writeln!(out, "{}", change.text()))?;
     if events.is_empty() {
         writeln!(out, "nothing was done for {} yet", record.anchor)?;
     }
@@ -40,16 +44,14 @@ pub async fn run(
 }
 
 /// What is remembered of one user.
-pub struct UserHistory {
+pub struct Known {
     /// The record.
     pub record: UserRecord,
-    /// Where the user stands, unless nothing is left to do. What is not done leaves no event.
-    pub standing: Option<Item>,
-    /// What was done, the newest first.
-    pub events: Vec<HistoryEvent>,
+    /// What was done, and what waits.
+    pub history: UserHistory,
 }
 
-impl UserHistory {
+impl Known {
     /// Whether another try could help.
     pub fn has_failed(&self) -> bool {
         retry::FAILED.contains(&self.record.status.word())
@@ -62,13 +64,28 @@ pub async fn fetch(
     user: &str,
     before: Option<UnixSeconds>,
     limit: u16,
-) -> Result<Option<UserHistory>> {
+) -> Result<Option<Known>> {
     let store = &session.store;
     let Some(record) = scan::find_record(store, user, runtime::now()).await? else { return Ok(None) };
-    let events = store.fetch_history_before(record.anchor.hash(), before, limit.into()).await?;
     let shown = Shown { masked: session.connection().rules.mapping.masked() };
-    let standing = standing(&record, &shown);
-    Ok(Some(UserHistory { record, standing, events }))
+    let memory = store.fetch_connection().await?.memory;
+    let history = UserHistory {
+        stands: standing(&record, &shown),
+        change: HeldPart::change(&memory, runtime::now()),
+        events: store.fetch_history_before(record.anchor.hash(), before, limit.into()).await?,
+    };
+    Ok(Some(Known { record, history }))
+}
+
+/// What was done for one user. What is not done leaves no event, so where the user stands comes first.
+#[derive(Serialize)]
+pub struct UserHistory {
+    /// Where the user stands, unless there is nothing left to do.
+    pub stands: Option<Item>,
+    /// A change of the configuration that waits for a person, and what follows from it for whomever it touches.
+    pub change: Option<HeldPart>,
+    /// What was done, the newest first.
+    pub events: Vec<HistoryEvent>,
 }
 
 /// One event, in a line.
@@ -83,9 +100,4 @@ pub fn line(event: &HistoryEvent) -> String {
     }
     let account = account.as_ref().map(|account| format!(", account {account}")).unwrap_or_default();
     format!("{text} {}", paint(FAINT, &format!("[scan {version}{account}]")))
-}
-
-/// A moment as people read it.
-pub fn moment(at: UnixSeconds) -> String {
-    Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
 }

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod apply;
 pub mod approve;
 mod breaker;
 mod check;
@@ -19,9 +20,10 @@ use anyhow::Result;
 use model::UnixSeconds;
 use scan::Mode;
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, StatePlace};
 use crate::console::Rights;
 use crate::exit::Exit;
+use crate::plan_file::{self, PlanFile};
 use crate::session::{Ends, Session};
 
 /// Runs the command.
@@ -30,14 +32,24 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
     match &arguments.command {
         Command::Demo => demo::run(&mut out).await,
         Command::Check { place, offline } => check::run(place, *offline, &mut out).await,
-        Command::Plan { place } => {
+        Command::Plan { place, out: file, html } => {
             let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
-            plan::run(&session, place.json, &mut out).await
+            let files = plan::Files { plan: file.as_deref(), page: html.as_deref() };
+            plan::run(&session, files, place.json, &mut out).await
+        }
+        Command::Apply { place, plan } => {
+            let planned = PlanFile::read(plan)?;
+            let state = place.state_place();
+            let session = match &state {
+                StatePlace::File(_) => Session::open(Ends::read(place)?, &state).await?,
+                StatePlace::DynamoDb(_) => Session::open_to_act(Ends::read(place)?, &state).await?,
+            };
+            apply::run(&session, &planned, place.json, &mut out).await
         }
         Command::Sync { place, full } => {
             let session = Session::open(Ends::read(place)?, &place.state_place()).await?;
             let mode = if *full { Mode::Full } else { Mode::Auto };
-            sync::run(&session, mode, place.json, &mut out).await
+            sync::run(&session, sync::Errand::Everything(mode), place.json, &mut out).await
         }
         Command::Status { place, only, limit, after } => {
             let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
@@ -77,8 +89,9 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
             let rights = if *write { Rights::Write } else { Rights::Read };
             console::run(place, *port, rights, &mut out).await
         }
-        Command::Schema => {
-            write!(out, "{}", runtime::config::json_schema())?;
+        Command::Schema { plan } => {
+            let schema = if *plan { plan_file::json_schema()? } else { runtime::config::json_schema() };
+            write!(out, "{schema}")?;
             Ok(Exit::Done)
         }
     }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Result;
 use scan::Nameless;
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::plan_file::{PlanFile, page, write_private};
 use crate::preview::{PlanSink, preview};
 use crate::report::{FAINT, HEADING, HeldPart, Item, Progress, Shown, incomplete_read, paint};
 use crate::session::Session;
@@ -20,7 +22,7 @@ pub struct PlanSummary {
     /// Users to whom nothing is done.
     pub unchanged: u64,
     /// Users by what is done to them.
-    pub actions: BTreeMap<&'static str, u64>,
+    pub actions: BTreeMap<String, u64>,
     /// Whether the directory was read completely; if not, nobody is removed.
     pub complete: bool,
     /// Why it was not.
@@ -31,35 +33,66 @@ pub struct PlanSummary {
     pub unidentified: Vec<Nameless>,
 }
 
+/// Where a plan is written, beside the screen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Files<'a> {
+    /// As a file that `apply` takes.
+    pub plan: Option<&'a Path>,
+    /// As a page.
+    pub page: Option<&'a Path>,
+}
+
 /// Shows a plan.
-pub async fn run(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+pub async fn run(
+    session: &Session,
+    files: Files<'_>,
+    json: bool,
+    out: &mut (impl Write + Send),
+) -> Result<Exit> {
     let shown = Shown { masked: session.connection().rules.mapping.masked() };
-    let mut printer = Printer { out, json, first: true, progress: Progress::start("reading", None) };
+    let Files { plan, page: page_path } = files;
+    let kept = (plan.is_some() || page_path.is_some()).then(Vec::new);
+    let mut printer = Printer { out, json, first: true, progress: Progress::start("reading", None), kept };
     let summary = preview(session, &shown, &mut printer).await?;
+    if let Some(users) = printer.kept.take() {
+        let file = PlanFile::of(session.connection(), &summary, users);
+        if let Some(path) = plan {
+            file.write(path)?;
+        }
+        if let Some(path) = page_path {
+            write_private(path, &page(&file)?)?;
+        }
+    }
     printer.end(&summary)?;
-    Ok(match &summary {
+    Ok(exit(&summary))
+}
+
+fn exit(summary: &PlanSummary) -> Exit {
+    match summary {
         PlanSummary { complete: false, .. } => Exit::CouldNotRun,
         PlanSummary { actions, change, .. } if actions.contains_key("held") || change.is_some() => Exit::Held,
         PlanSummary { actions, .. }
-            if ["failed", "unmappable", "conflict"].iter().any(|a| actions.contains_key(a)) =>
+            if ["failed", "unmappable", "conflict"].iter().any(|a| actions.contains_key(*a)) =>
         {
             Exit::SomeFailed
         }
         _ => Exit::Done,
-    })
+    }
 }
 
-/// Writes a plan as it comes, so that a long one is never held in memory.
+/// Writes a plan as it comes, so that a long one is never held in memory unless it goes into a file.
 struct Printer<'a, W> {
     out: &'a mut W,
     json: bool,
     first: bool,
     progress: Progress,
+    /// What goes into a file.
+    kept: Option<Vec<Item>>,
 }
 
 impl<W: Write> Printer<'_, W> {
     fn end(self, summary: &PlanSummary) -> Result<()> {
-        let Self { out, json, first, progress } = self;
+        let Self { out, json, first, progress, kept: _ } = self;
         drop(progress);
         if json {
             // What can't even be read has no beginning of an answer either.
@@ -91,15 +124,18 @@ impl<W: Write> Printer<'_, W> {
 }
 
 impl<W: Write> PlanSink for Printer<'_, W> {
-    fn item(&mut self, item: &Item) -> Result<()> {
-        let Self { out, json, first, progress } = self;
+    fn item(&mut self, item: Item) -> Result<()> {
+        let Self { out, json, first, progress, kept } = self;
         let mut result = Ok(());
         progress.aside(|| {
             result = match *json {
-                true => write_json(*out, item, std::mem::replace(first, false)),
+                true => write_json(*out, &item, std::mem::replace(first, false)),
                 false => writeln!(*out, "{}", item.text()).map_err(Into::into),
             };
         });
+        if let Some(kept) = kept {
+            kept.push(item);
+        }
         result
     }
 

@@ -8,10 +8,12 @@ use serde::Serialize;
 use serde_json::Value;
 use store::{PageKey, Store};
 
-use super::history::moment;
 use crate::exit::{Exit, Usage};
-use crate::report::{BAD, FAINT, GOOD, HEADING, HeldPart, Item, KINDS, Shown, paint, waiting_page};
+use crate::report::{BAD, FAINT, GOOD, HEADING, HeldPart, Item, KINDS, Shown, moment, paint, waiting_page};
 use crate::session::Session;
+
+/// So many are counted of each status, and no more: whoever looks waits for it, however many there are.
+pub const MOST_COUNTED: u64 = 5_000;
 
 /// How things stand with a connection.
 #[derive(Debug, Serialize)]
@@ -25,7 +27,7 @@ pub struct ConnectionStatus {
     scanning: Option<String>,
     /// Users in scope at the last scan.
     in_scope: u64,
-    /// How many users stand where; those who are settled are not counted.
+    /// How many users stand where, up to a limit; those who are settled are not counted.
     users: BTreeMap<String, u64>,
     /// Why nobody is tried at the target, if that is so.
     breaker: Option<BreakerPart>,
@@ -123,8 +125,8 @@ pub async fn fetch(session: &Session, listing: &Listing<'_>) -> Result<Connectio
         version: state.version.0,
         last_scan: state.last_scan,
         scanning: state.lease.filter(|lease| lease.until > now).map(|lease| lease.owner),
-        in_scope: store.fetch_snapshot().await?.len() as u64,
-        users: store.count_by_status().await?,
+        in_scope: store.count_seen().await?,
+        users: store.count_up_to(MOST_COUNTED).await?,
         breaker: breaker.map(|breaker| BreakerPart {
             reason: breaker.reason.word(),
             since: breaker.opened_at.0,
@@ -174,7 +176,9 @@ to try at once: provisioner breaker reset"
         );
         writeln!(out, "{}", paint(BAD, &text))?;
     }
-    let words: Vec<String> = users.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let more = |count: u64| if count >= MOST_COUNTED { " or more" } else { "" };
+    let words: Vec<String> =
+        users.iter().map(|(word, count)| format!("{count}{} {word}", more(*count))).collect();
     let words = if words.is_empty() { "everybody is settled".to_owned() } else { words.join(", ") };
     writeln!(out, "{words}")?;
     waiting.iter().try_for_each(|item| writeln!(out, "{}", item.text()))?;

@@ -131,7 +131,7 @@ async fn put_right(
     let progress = Progress::start("repairing", Some(due));
     let mut failure = Ok(());
     let provisioner = session.provisioner(target);
-    let done = provision_due(&provisioner, session.connection().target.concurrency, |outcome| {
+    let done = provision_due(&provisioner, session.connection().target.concurrency, None, |outcome| {
         progress.step();
         if let Some(item) = item_of(shown, outcome).filter(|_| !json) {
             progress.aside(|| failure = writeln!(out, "{}", item.text()));

@@ -10,6 +10,7 @@ use scan::{Mode, Nameless, ScanSummary};
 use serde::Serialize;
 use store::Units;
 
+use super::apply::Agreement;
 use crate::drive::{Tally, provision_due};
 use crate::exit::Exit;
 use crate::report::{
@@ -42,6 +43,8 @@ pub struct SyncSummary {
     pub held_changes: u64,
     /// What `provisioner approve` would let through.
     pub approvable: Vec<HeldPart>,
+    /// Users who were not as in the plan, and were left alone.
+    pub left_out: u64,
     /// Users who could not be mapped or provisioned.
     pub failed: u64,
     /// Users who are still to be provisioned.
@@ -80,8 +83,22 @@ pub struct Calls {
     pub writes: u64,
 }
 
+/// What is to be done.
+#[derive(Clone, Copy)]
+pub enum Errand<'a> {
+    /// Everything that there is to do, after a read of this kind.
+    Everything(Mode),
+    /// What a person has agreed to.
+    Agreed(&'a Agreement),
+}
+
 /// Synchronises and reports.
-pub async fn run(session: &Session, mode: Mode, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+pub async fn run(
+    session: &Session,
+    errand: Errand<'_>,
+    json: bool,
+    out: &mut (impl Write + Send),
+) -> Result<Exit> {
     let shown = Shown { masked: session.connection().rules.mapping.masked() };
     let started = Instant::now();
     let mut tally = Tally::default();
@@ -90,8 +107,13 @@ pub async fn run(session: &Session, mode: Mode, json: bool, out: &mut (impl Writ
     for round in 1..=SCANS {
         let progress = Progress::start("reading", None);
         let mut directory = session.ends.directory().await?;
-        let found =
-            scan::scan(&session.scan_context(), &mut directory, mode, |read| progress.at(read)).await?;
+        let (context, at) = (session.scan_context(), |read| progress.at(read));
+        let (found, planned) = match errand {
+            Errand::Everything(mode) => (scan::scan(&context, &mut directory, mode, at).await?, None),
+            Errand::Agreed(Agreement { agreed, decisions }) => {
+                (scan::scan_agreed(&context, &mut directory, agreed, at).await?, Some(decisions))
+            }
+        };
         drop((directory, progress));
         scanned = if round == 1 { found } else { ScanSummary { unchanged: scanned.unchanged, ..found } };
 
@@ -99,7 +121,7 @@ pub async fn run(session: &Session, mode: Mode, json: bool, out: &mut (impl Writ
         let progress = Progress::start("provisioning", due);
         let mut failure = Ok(());
         let provisioner = session.provisioner(&target);
-        let done = provision_due(&provisioner, session.connection().target.concurrency, |outcome| {
+        let done = provision_due(&provisioner, session.connection().target.concurrency, planned, |outcome| {
             progress.step();
             if let Some(item) = item_of(&shown, outcome).filter(|_| !json) {
                 progress.aside(|| failure = writeln!(out, "{}", item.text()));
@@ -109,7 +131,9 @@ pub async fn run(session: &Session, mode: Mode, json: bool, out: &mut (impl Writ
         drop(progress);
         failure?;
         tally.add(done);
-        if tally.awaiting_check == 0 || tally.stopped.is_some() || !scanned.complete {
+        // A removal that only turned up now is in no plan.
+        let is_agreed = matches!(errand, Errand::Agreed(_));
+        if is_agreed || tally.awaiting_check == 0 || tally.stopped.is_some() || !scanned.complete {
             break;
         }
     }
@@ -147,6 +171,7 @@ async fn summarise(
             .into_iter()
             .chain(HeldPart::change(&memory, now))
             .collect(),
+        left_out: scanned.left_out,
         failed: count(&["retrying", "parked", "unmappable"]),
         pending: count(&["pending"]),
         complete: scanned.complete,
@@ -177,6 +202,7 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
         (summary.withheld, "withheld"),
         (summary.held, "held"),
         (summary.held_changes, "held changes"),
+        (summary.left_out, "left alone, who changed since the plan"),
         (summary.failed, "failed"),
         (summary.pending, "pending"),
     ];
@@ -230,6 +256,7 @@ fn exit(summary: &SyncSummary) -> Exit {
         SyncSummary { held: 1.., .. } | SyncSummary { held_changes: 1.., .. } => Exit::Held,
         SyncSummary { failed: 1.., .. }
         | SyncSummary { conflicts: 1.., .. }
+        | SyncSummary { left_out: 1.., .. }
         | SyncSummary { pending: 1.., .. } => Exit::SomeFailed,
         _ => Exit::Done,
     }

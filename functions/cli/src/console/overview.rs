@@ -24,6 +24,7 @@ pub async fn show(State(console): State<Arc<Console>>) -> Result<Html<String>, T
     drop(session);
     let values = context! {
         status => Serde(&status),
+        most_counted => status::MOST_COUNTED,
         chart => Serde(Chart::of(&scans, SCANS)),
         scans => Serde(&scans),
     };

@@ -19,7 +19,7 @@ use super::Console;
 use super::page::{Place, page};
 use super::trouble::Trouble;
 use super::users::item;
-use crate::commands::history::UserHistory;
+use crate::commands::history::Known;
 use crate::commands::{explain, history};
 use crate::exit;
 use crate::report::Shown;
@@ -45,7 +45,7 @@ struct Seen {
     /// By the directory and the target, or why they could not be asked.
     told: Result<Explanation, String>,
     /// What is remembered.
-    known: Option<UserHistory>,
+    known: Option<Known>,
     /// The name to show, unless it is masked.
     name: Option<String>,
 }
@@ -59,15 +59,15 @@ pub async fn show(
     let session = console.sessions.to_read().await?;
     let Seen { told, known, name } = look_up(&session, who, before.map(UnixSeconds)).await?;
     drop(session);
-    let may_retry = console.rights.may_act() && known.as_ref().is_some_and(UserHistory::has_failed);
+    let may_retry = console.rights.may_act() && known.as_ref().is_some_and(Known::has_failed);
     let anchor = known.as_ref().map(|known| known.record.anchor.as_str());
-    let events = known.as_ref().map(|known| known.events.as_slice()).unwrap_or_default();
+    let events = known.as_ref().map(|known| known.history.events.as_slice()).unwrap_or_default();
     let is_full = events.len() == usize::from(EVENTS);
     let values = context! {
         anchor,
         told => told.as_ref().ok().map(Serde),
         trouble => told.as_ref().err(),
-        standing => known.as_ref().map(|known| Serde(&known.standing)),
+        history => known.as_ref().map(|known| Serde(&known.history)),
         events => Serde(events),
         older => events.last().filter(|_| is_full).map(|event| event.at.0),
         form_key => may_retry.then(|| console.keys.form()),

@@ -1,12 +1,9 @@
 //! What waits for a person's word.
 
-use model::{Fingerprint, HeldChange, SafetyMemory, UnixSeconds};
+use model::{HeldChange, SafetyMemory, UnixSeconds};
 use serde::Serialize;
 
 use super::{BAD, paint};
-
-/// So much of a hash is shown; it is enough to name it by.
-const SHOWN: usize = 12;
 
 /// What waits for a person's word.
 #[derive(Debug, Serialize)]
@@ -25,7 +22,7 @@ impl HeldPart {
         let held = memory.held.as_ref()?;
         let approval = memory.approval_at(now).filter(|approval| approval.set.hash == held.hash);
         Some(Self {
-            hash: short(held.hash),
+            hash: held.hash.short(),
             what: format!("{} removals", held.count),
             approved_until: approval.map(|approval| approval.until.0),
         })
@@ -43,7 +40,7 @@ impl HeldPart {
     pub fn of_change(change: &HeldChange) -> Self {
         let HeldChange { hash, configuration: _, updates, creates } = change;
         Self {
-            hash: short(*hash),
+            hash: hash.short(),
             what: format!(
                 "a change of the configuration, which would update {updates} accounts and create {creates}"
             ),
@@ -59,8 +56,4 @@ impl HeldPart {
             Some(_) => format!("Approved: {what}; the next scan lets it through"),
         }
     }
-}
-
-fn short(hash: Fingerprint) -> String {
-    hash.to_string().chars().take(SHOWN).collect()
 }

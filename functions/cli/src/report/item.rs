@@ -1,17 +1,20 @@
 //! One user in a plan or a report: who, what, why, attribute by attribute.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anstyle::Style;
 use model::{Anchor, Desired, DesiredUser, Managed, TargetAttribute, UserName, Value};
 use plan::{Decision, Difference};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{BAD, CHANGED, FAINT, GONE, NEW, paint, plain};
 
 /// One user in a plan or a report.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Item {
     /// The entry's immutable id.
     pub anchor: String,
@@ -19,15 +22,32 @@ pub struct Item {
     pub user_name: Option<String>,
     /// What is done: `create`, `create-inactive`, `link`, `update`, `reactivate`, `deactivate`, `delete`,
     /// `take-over`, `conflict`, `held`, `withheld`, `unmappable`, `failed`, `waits`.
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// Why.
     pub why: String,
     /// Attribute by attribute.
     pub changes: Vec<ChangeLine>,
+    /// What the plan was made from, where this is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+}
+
+/// What a user's part of a plan was made from, by fingerprint: equal ones mean that nothing has moved, hidden values
+/// included.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// What the entry says that the user should be.
+    pub entry: Option<String>,
+    /// What was remembered of the user.
+    pub record: Option<String>,
+    /// What the account had in the attributes that are mapped.
+    pub account: Option<String>,
 }
 
 /// One attribute of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ChangeLine {
     /// Which.
     pub attribute: String,
@@ -94,7 +114,14 @@ impl Shown {
         why: impl Into<String>,
     ) -> Item {
         let user_name = name.and_then(|name| self.name(name));
-        Item { anchor: anchor.to_string(), user_name, action, why: why.into(), changes: Vec::new() }
+        Item {
+            anchor: anchor.to_string(),
+            user_name,
+            action: action.into(),
+            why: why.into(),
+            changes: Vec::new(),
+            seen: None,
+        }
     }
 
     /// A decision of the plan.
@@ -150,7 +177,7 @@ pub fn update_reason(found: &[Difference]) -> String {
 
 impl Item {
     fn mark(&self) -> (&'static str, Style) {
-        match self.action {
+        match &*self.action {
             "create" | "create-inactive" | "created" | "created-inactive" => ("+", NEW),
             "link" | "linked" | "take-over" => ("=", NEW),
             "update" | "reactivate" | "updated" | "reactivated" => ("~", CHANGED),

@@ -9,10 +9,14 @@ mod waiting;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+use model::UnixSeconds;
 use scan::Nameless;
 
 pub use held::HeldPart;
-pub use item::{Item, Shown};
+#[cfg(test)]
+pub use item::ChangeLine;
+pub use item::{Item, Seen, Shown};
 pub use outcome::item_of;
 pub use progress::Progress;
 pub use waiting::{KINDS, standing, waiting, waiting_page};
@@ -50,4 +54,9 @@ pub fn plain(text: &str) -> String {
 /// Text in a style. Where the output is no terminal, the style is taken off again on the way.
 pub fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// A moment as people read it.
+pub fn moment(at: UnixSeconds) -> String {
+    Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
 }

@@ -37,6 +37,10 @@ pub fn item_of(shown: &Shown, outcome: &Outcome) -> Option<Item> {
             let why = format!("the account belongs to another entry ({with})");
             Some(shown.item(anchor, user_name.as_ref(), "conflict", why))
         }
+        Outcome::NotPlanned { anchor, user_name, .. } => {
+            let why = "what is to be done is not what was planned any more";
+            Some(shown.item(anchor, user_name.as_ref(), "waits", why))
+        }
         Outcome::Failed { anchor, user_name, error, retry_at, .. } => {
             let then = if retry_at.is_some() { "is tried again" } else { "parked until the user changes" };
             Some(shown.item(anchor, user_name.as_ref(), "failed", format!("{error}; {then}")))

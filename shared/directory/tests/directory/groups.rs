@@ -1,6 +1,6 @@
 //! Groups in groups, and groups that don't come in one piece.
 
-use directory::{ChangeDetection, Directory, Membership, Scope, Sighting};
+use directory::{ChangeDetection, Directory, MemberHow, Membership, Scope, Sighting};
 use embedded_ldap::{EmbeddedLdap, Options};
 use model::UnixSeconds;
 
@@ -119,4 +119,86 @@ async fn a_group_that_was_made_anew_is_another_group() {
     let (came, proof) = crate::changes::changes(&mut directory, &cursor, &known).await;
     assert!(came.contains(&person(3)), "{came:?}");
     assert!(proof.unwrap().accounts_for(&known[0].0));
+}
+
+/// What is told of one entry is what a read finds, however the group is written down; and it says how.
+#[tokio::test]
+async fn an_explanation_of_the_scope_agrees_with_it() {
+    let server = circle().await;
+    let mut config = config(&server.url());
+    for (membership, nested) in
+        [(by_member(), false), (by_member(), true), (by_member_of(), false), (by_member_of(), true)]
+    {
+        config.scope = Scope::Group { dn: TOP.to_owned(), membership: membership.clone(), nested };
+        let mut directory = Directory::connect(&config).await.unwrap();
+        let mut hows = Vec::new();
+        for number in 0..4 {
+            let entry = directory.find_by_dn(&person(number)).await.unwrap().unwrap();
+            let told = directory.explain_scope(&entry).await.unwrap();
+            let in_scope = directory.in_scope(std::slice::from_ref(&entry.anchor)).await.unwrap();
+            assert_eq!(told.in_scope, in_scope.contains(&entry.anchor), "{membership:?} {nested} {told:?}");
+            assert_eq!(told.in_scope, told.conditions.iter().all(|condition| condition.met));
+            hows.push(told.conditions.into_iter().find_map(|condition| condition.how));
+        }
+        let through = |groups: &[&str]| {
+            Some(MemberHow::Nested(groups.iter().map(|group| (*group).to_owned()).collect()))
+        };
+        let [second, third] = match (&membership, nested) {
+            (_, false) => [None, None],
+            (Membership::Member { .. }, true) => [through(&[MIDDLE]), through(&[BOTTOM, MIDDLE])],
+            (_, true) => [through(&[MIDDLE]), through(&[BOTTOM])],
+        };
+        assert_eq!(hows, [Some(MemberHow::Direct), second, third, None], "{membership:?} {nested}");
+    }
+}
+
+/// A list of members is not read through to find one of them.
+#[tokio::test]
+async fn one_user_is_explained_by_as_many_questions_in_a_large_group_as_in_a_small_one() {
+    let mut searches = Vec::new();
+    for count in [3, 200] {
+        let server = crate::support::people_with(count, Options::default()).await;
+        let mut config = config(&server.url());
+        let dn = crate::support::GROUP.to_owned();
+        config.scope = Scope::Group { dn, membership: by_member(), nested: true };
+        let mut directory = Directory::connect(&config).await.unwrap();
+        let entry = directory.find_by_dn(&person(1)).await.unwrap().unwrap();
+        let before = server.searches();
+        assert!(directory.explain_scope(&entry).await.unwrap().in_scope);
+        searches.push(server.searches() - before);
+    }
+    assert_eq!(searches, [5, 5]);
+}
+
+/// Each condition has a verdict of its own, for entries that are no users or elsewhere, too.
+#[tokio::test]
+async fn each_condition_of_a_scope_has_its_own_verdict() {
+    let server = EmbeddedLdap::start(Options::default()).await.unwrap();
+    for unit in ["ou=staff,dc=acme,dc=test", "ou=alumni,dc=acme,dc=test"] {
+        server.add(unit, &[("objectClass", &["organizationalUnit"])]).unwrap();
+    }
+    for (dn, class) in [
+        ("uid=p1,ou=staff,dc=acme,dc=test", "person"),
+        ("uid=p2,ou=staff,dc=acme,dc=test", "person"),
+        ("uid=old,ou=alumni,dc=acme,dc=test", "robot"),
+    ] {
+        let uid = dn.split([',', '=']).nth(1).unwrap();
+        server.add(dn, &[("objectClass", &[class]), ("uid", &[uid])]).unwrap();
+    }
+    let mut config = config(&server.url());
+    config.base_dn = "ou=staff,dc=acme,dc=test".to_owned();
+    config.scope = Scope::Filter("(&(uid=p*)(!(uid=p2)))".to_owned());
+    let mut directory = Directory::connect(&config).await.unwrap();
+    for (dn, in_scope, met) in [
+        ("uid=p1,ou=staff,dc=acme,dc=test", true, [true, true, true, true]),
+        ("uid=p2,ou=staff,dc=acme,dc=test", false, [true, true, true, false]),
+        ("uid=old,ou=alumni,dc=acme,dc=test", false, [false, false, false, true]),
+    ] {
+        let entry = directory.find_by_dn(dn).await.unwrap().unwrap();
+        let told = directory.explain_scope(&entry).await.unwrap();
+        let verdicts: Vec<bool> = told.conditions.iter().map(|condition| condition.met).collect();
+        assert_eq!((told.in_scope, verdicts.as_slice()), (in_scope, met.as_slice()), "{dn}");
+    }
+    assert_eq!(directory.find("uid", "old").await.unwrap(), []);
+    assert_eq!(directory.find_anywhere("uid", "old").await.unwrap().len(), 1);
 }

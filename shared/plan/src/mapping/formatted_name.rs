@@ -8,6 +8,16 @@ const FORMATTED: &str = "name.formatted";
 const PARTS: [&str; 5] =
     ["name.honorificPrefix", "name.givenName", "name.middleName", "name.familyName", "name.honorificSuffix"];
 
+/// The attribute that is filled in.
+pub(super) fn attribute() -> TargetAttribute {
+    TargetAttribute::from(FORMATTED)
+}
+
+/// Whether an attribute is one of the parts.
+pub(super) fn is_part(attribute: &TargetAttribute) -> bool {
+    PARTS.contains(&attribute.as_str())
+}
+
 /// Fills in `name.formatted` when a part of the name is mapped and it is not. It is created with whatever parts
 /// there are, create-only ones too, and updated from those that are kept up to date.
 pub(super) fn fill_in<'a>(user: &mut DesiredUser, mapped: impl Iterator<Item = &'a TargetAttribute>) {
@@ -16,7 +26,7 @@ pub(super) fn fill_in<'a>(user: &mut DesiredUser, mapped: impl Iterator<Item = &
         if attribute.as_str() == FORMATTED {
             return;
         }
-        part_is_mapped |= PARTS.contains(&attribute.as_str());
+        part_is_mapped |= is_part(attribute);
     }
     if !part_is_mapped {
         return;
@@ -34,6 +44,6 @@ pub(super) fn fill_in<'a>(user: &mut DesiredUser, mapped: impl Iterator<Item = &
         PARTS.iter().filter_map(|name| part(name)).filter(|text| !text.is_empty()).collect();
     // Without any part it stays unmanaged: a target that requires a name would refuse an empty one.
     if !parts.is_empty() {
-        user.attributes.insert(FORMATTED.into(), Managed::Set(Value::Text(parts.join(" "))));
+        user.attributes.insert(attribute(), Managed::Set(Value::Text(parts.join(" "))));
     }
 }

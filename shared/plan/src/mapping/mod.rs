@@ -1,5 +1,6 @@
 //! The mapping: what an entry's attributes make of a user.
 
+mod explain;
 mod formatted_name;
 mod rule;
 mod template;
@@ -8,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Attributes, DesiredUser, Fingerprinter, Managed, TargetAttribute, UserName, Value, ValueKind};
 
+pub(crate) use explain::values;
+pub use explain::{AttributeExplained, MASK, Origin, SourceValues, Step};
 pub use rule::{Case, Extract, Rule, Source};
 pub use template::{Template, TemplateError};
 
@@ -75,7 +78,14 @@ impl Mapping {
     pub fn masked(&self) -> BTreeSet<TargetAttribute> {
         let user_name = self.user_name.masked.then(|| TargetAttribute::from("userName"));
         let masked = self.rules.iter().filter(|(_, rule)| rule.masked).map(|(name, _)| name.clone());
-        user_name.into_iter().chain(masked).collect()
+        let mut masked: BTreeSet<TargetAttribute> = user_name.into_iter().chain(masked).collect();
+        // What is made of a masked part would show it.
+        if !self.rules.contains_key(&formatted_name::attribute())
+            && masked.iter().any(formatted_name::is_part)
+        {
+            masked.insert(formatted_name::attribute());
+        }
+        masked
     }
 
     /// Adds all that the rules say to a hash, so that a changed mapping makes everybody be looked at again.

@@ -89,8 +89,7 @@ impl Rule {
 
     /// The value for these attributes; `None` when there is none, the default included.
     pub(super) fn evaluate(&self, attributes: &Attributes) -> Result<Option<Value>, String> {
-        let text = self.source_text(attributes)?.map(|text| self.transformed(text));
-        let text = text.filter(|text| !text.is_empty()).or_else(|| self.default.clone());
+        let text = self.found(attributes)?.or_else(|| self.default.clone());
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
         match self.kind {
             ValueKind::Text => Ok(Some(Value::Text(text))),
@@ -106,6 +105,12 @@ impl Rule {
             },
             ValueKind::Reference => Ok(Some(Value::Reference(DnKey::of(&text)))),
         }
+    }
+
+    /// The text that the source yields for these attributes, without the default.
+    pub(super) fn found(&self, attributes: &Attributes) -> Result<Option<String>, String> {
+        let text = self.source_text(attributes)?.map(|text| self.transformed(text));
+        Ok(text.filter(|text| !text.is_empty()))
     }
 
     fn source_text(&self, attributes: &Attributes) -> Result<Option<String>, String> {

@@ -77,6 +77,39 @@ proptest! {
         }
     }
 
+    /// Thirty are approved, and a thirty-first was held: with the thirty gone, others may leave, and the thirty-first
+    /// still waits.
+    #[test]
+    fn whom_an_approval_has_held_does_not_go_when_it_is_used_up(
+        held in 1..10_usize, others in 0..40_usize, max_removals in 0..60_u64, enabled in 0..3_000_u64,
+    ) {
+        let limits = SafetyLimits { max_removals, ..SafetyLimits::default() };
+        let held_back: BTreeSet<_> = (0..held).map(|n| candidate(n).anchor.hash()).collect();
+        let seen = Circumstances {
+            enabled_accounts: enabled,
+            removed_today: 30,
+            held_back: held_back.clone(),
+            ..Circumstances::default()
+        };
+        let candidates: Vec<_> = (0..held + others).map(candidate).collect();
+        let plain = Circumstances { held_back: BTreeSet::new(), ..seen.clone() };
+        let without = judge_removals(candidates.clone(), &complete(), &limits, &plain, Deprovision::On);
+        match judge_removals(candidates, &complete(), &limits, &seen, Deprovision::On) {
+            Removals::Approved { released, held: waiting } => {
+                prop_assert!(matches!(without, Removals::Released(_)), "the limits count as ever");
+                prop_assert_eq!((released.len(), waiting.len()), (others, held));
+                for removal in &released {
+                    prop_assert!(!held_back.contains(&removal.candidate().anchor.hash()));
+                }
+            }
+            Removals::Held(waiting) => {
+                prop_assert!(matches!(without, Removals::Held(_)), "the limits count as ever");
+                prop_assert_eq!(waiting.len(), held + others);
+            }
+            other => prop_assert!(false, "{other:?}"),
+        }
+    }
+
     #[test]
     fn a_directory_that_knows_nobody_removes_nobody_whatever_the_limits(count in 1..60_usize) {
         let limits = SafetyLimits {

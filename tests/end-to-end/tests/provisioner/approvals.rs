@@ -125,20 +125,38 @@ fn an_approval_is_bound_to_what_was_seen() {
     world.expect_no_write();
     world.run(&["approve", "0123456789ab", "--json"]).expect_exit(1);
 
-    // Two come back after the word: only the others go, and the approval stays a ceiling for the day.
+    // Two come back after the word, and somebody else leaves: only the others of the set go.
     world.run(&["approve", &hash(&world)]).expect_exit(0).says("6 removals and no others");
     world.run(&["status"]).says("Approved: 6 removals");
     world.join(&people[0]);
     world.join(&people[1]);
-    world.sync().expect_exit(0).says("4 deprovisioned").never_says("held");
     world.leave(&people[6]);
-    let after = world.settle(4);
-    after.says("1 held");
-    world.run(&["approve", &hash(&world)]).expect_exit(0);
+    world.sync().expect_exit(4).says("4 deprovisioned").says("1 held");
+    // The set is used up, and whoever was held by it waits for a word of their own.
+    world.settle(4).says("1 held");
+    world.run(&["approve", &hash(&world)]).expect_exit(0).says("1 removals and no others");
     world.sync().expect_exit(0).says("1 deprovisioned");
     for (number, person) in people.iter().enumerate() {
         world.expect_active(&person.mail, !(2..=6).contains(&number));
     }
+}
+
+#[test]
+fn an_approval_ends_with_its_set_and_the_limits_count_again() {
+    let people = staff(40);
+    let world = World::of(&people);
+    world.settle(0);
+    people[..4].iter().for_each(|person| world.leave(person));
+    world.settle(4).says("4 held");
+    world.run(&["approve", &hash(&world)]).expect_exit(0);
+    world.join(&people[0]);
+    world.sync().expect_exit(0).says("3 deprovisioned").never_says("held");
+
+    // A single leaver is nothing to ask about again, and many are.
+    world.leave(&people[10]);
+    world.sync().expect_exit(0).says("1 deprovisioned").never_says("held");
+    people[20..24].iter().for_each(|person| world.leave(person));
+    world.settle(4).says("4 held");
 }
 
 #[test]
@@ -190,7 +208,7 @@ fn a_configuration_that_would_touch_many_waits_while_somebody_new_does_not() {
     world.configure(|it| it.mapping = it.mapping.replace("title = \"title\"", "title = \"employeeNumber\""));
     world.join(&people[12]);
     let plan = world.plan();
-    plan.expect_exit(4).says("would update 12 accounts and create 1").says("12 update");
+    plan.expect_exit(4).says("would update 12 accounts and create 1").says("12 held");
     for _ in 0..2 {
         let held = world.sync();
         held.expect_exit(4).says("12 held changes").says("would update 12 accounts");

@@ -17,11 +17,14 @@ mod capabilities;
 mod identity;
 mod limits;
 mod thousand;
+mod withheld;
 
 mod bad_input;
 mod check;
 mod console;
+mod explain;
 mod plan;
+mod plan_file;
 mod sweep;
 
 mod scim_client;

@@ -13,6 +13,13 @@ fn one_user_is_read_provisioned_and_explained() {
         let answer = cloud.functions.invoke("provision", &json!({ "connection": "corp", "user": user }));
         answer.unwrap_or_else(|error| panic!("{error:#}\n{}", cloud.functions.log("provision")))
     };
+    let dry = json!({ "user": ada.mail, "dry_run": true });
+    let answer = cloud.functions.invoke("provision", &dry).unwrap();
+    assert_eq!(answer["done"], "nothing; this was a dry run", "{answer}");
+    assert_eq!(answer["explanation"]["would"], json!(["create an account"]), "{answer}");
+    assert_eq!(answer["explanation"]["entry"]["scope"][2]["how"], "direct", "{answer}");
+    assert_eq!(cloud.creates(), 0);
+
     let answer = invoke(&ada.mail);
     assert_eq!(answer["done"], "created", "{answer}");
     let told = &answer["explanation"];

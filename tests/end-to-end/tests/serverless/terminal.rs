@@ -33,7 +33,9 @@ fn status_history_explain_and_plan_read_the_deployed_state() {
 
     let history = cloud.terminal(&arguments("history", Some(happy), &state)).run().unwrap();
     history.expect_exit(0);
-    assert_eq!(history.json().unwrap()[0]["action"], "created");
+    assert_eq!(history.json().unwrap()["events"][0]["action"], "created");
+    let history = cloud.terminal(&arguments("history", Some(refused), &state)).run().unwrap();
+    assert_eq!(history.json().unwrap()["stands"]["action"], "failed");
 
     let console = Console::start(cloud.terminal(&arguments("console", None, &state))).unwrap();
     for (path, says) in [("/", "20 users"), ("/failed", refused), (&format!("/user?who={happy}"), "created")]
@@ -54,10 +56,24 @@ fn status_history_explain_and_plan_read_the_deployed_state() {
     let plan = cloud.terminal(&arguments("plan", None, &state)).run().unwrap();
     let plan = plan.json().unwrap();
     assert_eq!(plan["summary"]["actions"], json!({ "update": 1 }), "{plan}");
+    assert_eq!(explained["entry"]["scope"][2]["how"], "direct", "{explained}");
+    assert_eq!(explained["waits"][0]["what"], "refusal", "{explained}");
+    let place = ["--config", "corp.toml", "--state", state.as_str()];
+    let terminal = |command: &[&str]| cloud.terminal(&[command, &place].concat()).run().unwrap();
+    terminal(&["plan", "--out", "plan.json", "--html", "plan.html"]).expect_exit(0);
     assert!(cloud.workplace.writes().is_empty());
-    let after = cloud.runtime.block_on(cloud.store().fetch_connection()).unwrap();
-    assert_eq!(after.version.0, 1, "looking is no scan");
-    assert_eq!(after.lease, None);
+    let after = || cloud.runtime.block_on(cloud.store().fetch_connection()).unwrap();
+    assert_eq!((after().version.0, after().lease), (1, None), "looking is no scan");
+
+    // A plan is applied to the deployed state under the same leases as the functions', and only as it is.
+    cloud.slapd.admin().set(&cloud.people[5].dn(), "title", &["Not planned"]).unwrap();
+    terminal(&["apply", "plan.json"]).expect_exit(1);
+    assert!(cloud.workplace.writes().is_empty());
+    cloud.slapd.admin().set(&cloud.people[5].dn(), "title", &[&cloud.people[5].title]).unwrap();
+    let applied = terminal(&["apply", "plan.json"]);
+    assert!(applied.stdout.contains("1 updated"), "{applied}");
+    assert_eq!(cloud.workplace.account(happy).unwrap()["title"], "Planned");
+    assert_eq!((after().version.0, after().lease), (2, None));
 }
 
 #[test]

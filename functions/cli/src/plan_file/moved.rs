@@ -1,0 +1,172 @@
+//! What has moved between a plan and the world as it is planned for now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::PlanFile;
+use crate::report::Item;
+
+/// Something that is not as it was planned.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// Whose it is, where it is somebody's.
+    pub anchor: Option<String>,
+    /// The name to show.
+    pub user_name: Option<String>,
+    /// What is another: `connection`, `configuration`, `target`, `read`, `entry`, `record`, `account` or `plan`.
+    pub what: &'static str,
+    /// What was planned, and what would be done now.
+    pub how: String,
+}
+
+/// Everything that has moved; empty if the plan can be applied as it is.
+pub fn moved(planned: &PlanFile, now: &PlanFile) -> Vec<Moved> {
+    let of_all = |what, how: String| Moved { anchor: None, user_name: None, what, how };
+    let mut moved = Vec::new();
+    if planned.configuration != now.configuration {
+        moved.push(of_all("configuration", "the configuration was changed since".to_owned()));
+    }
+    if planned.target != now.target {
+        moved.push(of_all("target", format!("planned for {}; now it is {}", planned.target, now.target)));
+    }
+    if planned.summary.complete != now.summary.complete {
+        let word = |complete| if complete { "completely" } else { "in part" };
+        let [then, now] = [planned, now].map(|plan| word(plan.summary.complete));
+        moved.push(of_all("read", format!("the directory was read {then} then, and {now} now")));
+    }
+    let [then, now] = [planned, now].map(by_anchor);
+    let anchors: BTreeSet<&str> = then.keys().chain(now.keys()).copied().collect();
+    for anchor in anchors {
+        let [then, now] = [&then, &now].map(|plan| plan.get(anchor).map(Vec::as_slice).unwrap_or_default());
+        if then != now {
+            let shown = then.iter().chain(now).find_map(|item| item.user_name.clone());
+            let how = format!("planned: {}; now: {}", words(then), words(now));
+            let user = |what| Moved {
+                anchor: Some(anchor.to_owned()),
+                user_name: shown.clone(),
+                what,
+                how: how.clone(),
+            };
+            moved.extend(parts(then, now).into_iter().map(user));
+        }
+    }
+    moved
+}
+
+fn by_anchor(plan: &PlanFile) -> BTreeMap<&str, Vec<&Item>> {
+    let mut users: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
+    plan.users.iter().for_each(|item| users.entry(&item.anchor).or_default().push(item));
+    users
+}
+
+/// What of a user has moved; the plan alone, where that follows from others.
+fn parts(then: &[&Item], now: &[&Item]) -> Vec<&'static str> {
+    let [then, now] = [then, now].map(|items| items.first().and_then(|item| item.seen.as_ref()));
+    let (Some(then), Some(now)) = (then, now) else { return vec!["plan"] };
+    let sides = [
+        ("entry", &then.entry, &now.entry),
+        ("record", &then.record, &now.record),
+        ("account", &then.account, &now.account),
+    ];
+    let parts: Vec<_> = sides.iter().filter(|(_, then, now)| then != now).map(|(what, ..)| *what).collect();
+    if parts.is_empty() { vec!["plan"] } else { parts }
+}
+
+fn words(items: &[&Item]) -> String {
+    if items.is_empty() {
+        return "nothing".to_owned();
+    }
+    let word = |item: &&Item| {
+        let changed: Vec<&str> = item.changes.iter().map(|change| change.attribute.as_str()).collect();
+        match (&*item.action, changed.is_empty()) {
+            ("create" | "create-inactive", _) | (_, true) => item.action.to_string(),
+            (action, false) => format!("{action} {}", changed.join(", ")),
+        }
+    };
+    items.iter().map(word).collect::<Vec<_>>().join(", then ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan_file::PlanNumbers;
+    use crate::report::{ChangeLine, Seen};
+
+    fn item(anchor: &str, action: &'static str, to: &str, entry: &str) -> Item {
+        let change =
+            ChangeLine { attribute: "title".to_owned(), from: Some("a".to_owned()), to: Some(to.to_owned()) };
+        let seen = Seen { entry: Some(entry.to_owned()), account: Some("1".to_owned()), record: None };
+        Item {
+            anchor: anchor.to_owned(),
+            user_name: Some(format!("{anchor}@acme.test")),
+            action: action.into(),
+            why: "title differs".to_owned(),
+            changes: vec![change],
+            seen: Some(seen),
+        }
+    }
+
+    fn plan(users: Vec<Item>) -> PlanFile {
+        PlanFile {
+            format: 1,
+            connection: "corp".to_owned(),
+            configuration: "c".to_owned(),
+            target: "t".to_owned(),
+            summary: PlanNumbers {
+                read: 3,
+                unchanged: 0,
+                actions: BTreeMap::new(),
+                complete: true,
+                incomplete: None,
+                held_change: None,
+            },
+            users,
+        }
+    }
+
+    fn what(then: &PlanFile, now: &PlanFile) -> Vec<(Option<String>, &'static str)> {
+        moved(then, now).into_iter().map(|moved| (moved.anchor, moved.what)).collect()
+    }
+
+    #[test]
+    fn the_same_plan_has_not_moved_in_whatever_order() {
+        let then = plan(vec![item("a", "update", "b", "1"), item("b", "update", "b", "1")]);
+        let now = PlanFile { users: then.users.iter().rev().cloned().collect(), ..then.clone() };
+        assert_eq!(moved(&then, &now), []);
+    }
+
+    #[test]
+    fn whose_and_what_has_moved_is_said() {
+        let then = plan(vec![item("a", "update", "b", "1"), item("b", "update", "b", "1")]);
+        let user = |anchor: &str, what| vec![(Some(anchor.to_owned()), what)];
+        let entry = plan(vec![item("a", "update", "c", "2"), then.users[1].clone()]);
+        assert_eq!(what(&then, &entry), user("a", "entry"));
+        let mut account = then.clone();
+        account.users[1].seen.as_mut().unwrap().account = Some("2".to_owned());
+        assert_eq!(what(&then, &account), user("b", "account"));
+        // A hidden value is told by its fingerprint alone.
+        let mut record = then.clone();
+        record.users[0].seen.as_mut().unwrap().record = Some("2".to_owned());
+        assert_eq!(what(&then, &record), user("a", "record"));
+        let held = plan(vec![then.users[0].clone(), item("b", "held", "b", "1")]);
+        assert_eq!(what(&then, &held), user("b", "plan"));
+    }
+
+    #[test]
+    fn whoever_came_or_went_has_moved() {
+        let then = plan(vec![item("a", "update", "b", "1")]);
+        let now = plan(vec![item("b", "deactivate", "b", "1")]);
+        let moved = moved(&then, &now);
+        assert_eq!(moved[0].how, "planned: update title; now: nothing");
+        assert_eq!(moved[1].how, "planned: nothing; now: deactivate title");
+    }
+
+    #[test]
+    fn the_configuration_the_target_and_an_incomplete_read_have_moved() {
+        let then = plan(Vec::new());
+        let mut now = PlanFile { configuration: "d".to_owned(), target: "u".to_owned(), ..then.clone() };
+        now.summary.complete = false;
+        assert_eq!(what(&then, &now), [(None, "configuration"), (None, "target"), (None, "read")]);
+    }
+}

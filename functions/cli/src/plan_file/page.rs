@@ -1,0 +1,63 @@
+//! A plan as a page that anybody can open: one file, which asks nothing of any server.
+
+use anyhow::Result;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment};
+
+use super::PlanFile;
+
+/// The page as one file: what a browser shows is written beside it, not made by code.
+const PAGE: &str = include_str!("page.html");
+
+/// Makes the page. Every value is escaped on its way in.
+pub fn page(plan: &PlanFile) -> Result<String> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_template("page.html", PAGE)?;
+    Ok(environment.get_template("page.html")?.render(Serde(plan))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::plan_file::PlanNumbers;
+    use crate::report::{ChangeLine, Item};
+
+    #[test]
+    fn every_value_is_escaped() {
+        let evil = || "<script>alert(1)</script>\"'&".to_owned();
+        let change = ChangeLine { attribute: evil(), from: Some(evil()), to: None };
+        let plan = PlanFile {
+            format: 1,
+            connection: evil(),
+            configuration: evil(),
+            target: evil(),
+            summary: PlanNumbers {
+                read: 1,
+                unchanged: 0,
+                actions: BTreeMap::from([(evil(), 1)]),
+                complete: false,
+                incomplete: Some(evil()),
+                held_change: Some(evil()),
+            },
+            users: vec![Item {
+                anchor: evil(),
+                user_name: Some(evil()),
+                action: evil().into(),
+                why: evil(),
+                changes: vec![change],
+                seen: None,
+            }],
+        };
+        let page = page(&plan).unwrap();
+        assert!(!page.contains("<script>alert"), "{page}");
+        assert!(page.matches("&lt;script&gt;alert(1)").count() >= 10, "{page}");
+        assert_eq!(page.matches("<script>").count(), 1, "the filter is the only script");
+        assert!(
+            !page.contains("http:") && !page.contains("https:") && !page.contains("src="),
+            "it asks nobody"
+        );
+    }
+}
