@@ -1,6 +1,7 @@
 //! An account that is deleted some days after it was switched off.
 
 use end_to_end::{Person, people};
+use provision::explanation::WaitKind;
 use serde_json::json;
 use simulator::{Effect, Fault};
 
@@ -57,9 +58,12 @@ async fn an_account_is_deleted_when_its_time_is_over_and_its_user_is_not_back() 
     workshop.scan().await;
     assert_eq!(workshop.drive().await, 0, "a second is left");
     assert_eq!(workshop.workplace.accounts().len(), 4);
+    let told = workshop.explain(&leaver.mail).await;
+    assert_eq!((told.would.len(), told.waits[0].what), (0, WaitKind::Deletion), "{told:?}");
 
     // The target is down when the time is over; nothing is forgotten by that.
     pass(1);
+    assert_eq!(workshop.explain(&leaver.mail).await.would, ["delete the account: out of scope"]);
     workshop.workplace.inject(Fault::times(4, Effect::status(503)).method("DELETE"));
     workshop.drive().await;
     assert_eq!((leaving(&workshop).await, workshop.workplace.accounts().len()), (2, 4));

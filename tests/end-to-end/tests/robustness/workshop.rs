@@ -5,7 +5,7 @@ use std::{cell::Cell, fs, time::Duration};
 use embedded_ldap::EmbeddedLdap;
 use end_to_end::Person;
 use model::UnixSeconds;
-use provision::{Health, Provisioner};
+use provision::{Explaining, Explanation, Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::ScanContext;
 use serde_json::json;
@@ -92,6 +92,15 @@ impl Workshop {
     pub fn restart(&mut self) {
         self.target = client(&self.workplace, &self.connection);
         self.health = Health::default();
+    }
+
+    /// What is told of one user.
+    pub async fn explain(&self, user: &str) -> Explanation {
+        let mut directory = self.connection.directory.open(&Secrets::default()).await.unwrap();
+        let Self { connection, store, target, .. } = self;
+        provision::explain(&Explaining { connection, store, target, clock }, &mut directory, user)
+            .await
+            .unwrap()
     }
 
     /// Reads the directory and writes down what everybody should be.
