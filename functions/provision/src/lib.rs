@@ -16,6 +16,7 @@ mod policy;
 mod preview;
 mod references;
 mod sweep;
+mod unread;
 mod worker;
 
 pub mod function;

@@ -43,7 +43,7 @@ async fn look(
     desired: &Desired,
     released: bool,
 ) -> Result<Preview, Failure> {
-    let (resolved, _) = resolve(store, desired).await?;
+    let resolved = resolve(store, desired).await?.desired;
     let linked = record.and_then(store::owned);
     let (found, _) = fetch_account(target, linked, desired).await?;
     let (mut linked, resource) = match &found {

@@ -179,18 +179,18 @@ async fn who_waits_for_somebody_is_woken() -> Result<(), StoreError> {
     let waits =
         || store::UserOutcome { waiting_for: vec![dn("boss"), dn("boss"), dn("deputy")], ..settled(None) };
     store.finish_user(lease(&store, "a").await, waits(), NOW).await?;
-    assert_eq!(store.fetch_waiting(dn("boss")).await?, [hash]);
-    assert_eq!(store.fetch_waiting(dn("deputy")).await?, [hash]);
+    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, [hash]);
+    assert_eq!(store.fetch_waiting(dn("deputy"), &account("1")).await?, [hash]);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Settled);
 
-    store.wake(dn("boss"), hash).await?;
-    assert_eq!(store.fetch_waiting(dn("boss")).await?, []);
+    store.wake(dn("boss"), &account("1"), hash).await?;
+    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, []);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
 
     let busy = lease(&store, "a").await;
-    store.wake(dn("deputy"), hash).await?;
+    store.wake(dn("deputy"), &account("1"), hash).await?;
     assert_eq!(store.finish_user(busy, waits(), NOW).await?, Finished::Outdated, "woken while at work");
-    store.wake(dn("boss"), anchor("nobody").hash()).await?;
+    store.wake(dn("boss"), &account("1"), anchor("nobody").hash()).await?;
     assert!(record_of(&store, "nobody").await.is_none());
     Ok(())
 }

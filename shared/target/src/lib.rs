@@ -33,6 +33,7 @@ mod errors;
 mod options;
 mod resource;
 
+mod changes;
 mod difference;
 mod patch;
 mod render;
