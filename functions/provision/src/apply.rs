@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AccountId, Applied, Departure, Desired, DesiredUser, DnKey, Fingerprint, HoldReason, OwnedAccount, Status,
-    Tried, UnixSeconds, UserRecord,
+    AccountId, Applied, Departure, Desired, DesiredUser, DnKey, Fingerprint, HoldReason, OwnedAccount,
+    Status, Tried, UnixSeconds, UserRecord,
 };
 use plan::{Decision, Situation, decide, differences};
 use store::{Claim, Finished, HistoryEvent, Store, StoreError, UserLease, UserOutcome};
@@ -362,6 +362,9 @@ async fn write_down(
         _ => {
             if asked {
                 provisioner.health.served();
+                if provisioner.health.is_news(now) {
+                    provisioner.store.note_served(now).await?;
+                }
             }
             None
         }

@@ -2,11 +2,12 @@
 
 use directory::Directory;
 use model::{HeldChange, Released, SafetyMemory, Version};
-use store::{ScanLease, Snapshot};
+use store::{ConnectionState, ScanLease, Snapshot};
 
 use crate::approval::forget_old;
 use crate::change::{ChangeGate, Judged};
 use crate::ending::{Ending, plan_ending};
+use crate::keep_alive::keep_alive;
 use crate::planning::Planning;
 use crate::reading::{Bookmark, Mode, Reading};
 use crate::redrive::redrive;
@@ -102,7 +103,7 @@ async fn scan_under(
 ) -> Result<(ScanSummary, Option<Bookmark>), ScanError> {
     let store = context.store;
     let version = lease.version();
-    let before = store.fetch_connection().await?.memory;
+    let ConnectionState { memory: before, served_at, .. } = store.fetch_connection().await?;
     let (snapshot, reading) = Reading::begin(context, directory, mode).await?;
     let mut gate = gate(context, &before, &snapshot);
     let mut writer = Writer::new(context, lease, snapshot.clone());
@@ -145,5 +146,6 @@ async fn scan_under(
     let statuses = store.count_by_status().await?;
     summary.take_statuses(&statuses);
     summary.redriven = redrive(context, version, &statuses).await?;
+    keep_alive(context, served_at).await?;
     Ok((summary, bookmark))
 }

@@ -14,8 +14,8 @@ use crate::item::{Item, Reader, number, text};
 use crate::keys::{EXPIRES_AT, Key, SK};
 use crate::query::{From, Part};
 use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RELEASED, REV, SURE, flag, if_claimed, if_linked,
-    if_rev,
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RELEASED, REV, SURE, flag, if_claimed,
+    if_linked, if_rev,
 };
 use crate::retention::{departure, if_free};
 use crate::work::{Page, PageKey};
@@ -141,7 +141,8 @@ impl Store {
     /// Forgets the link, because the account is gone from the target.
     pub async fn drop_link(&self, lease: &mut UserLease) -> Result<(), StoreError> {
         let Some(link) = lease.record.link.clone() else { return Ok(()) };
-        let record = if_linked(self.by_lease(lease), Some(&link.account)).remove(ACCOUNT).remove(APPLIED).remove(SURE);
+        let record =
+            if_linked(self.by_lease(lease), Some(&link.account)).remove(ACCOUNT).remove(APPLIED).remove(SURE);
         match self.commit(&[record, self.forget_account(lease, &link.account)]).await? {
             Committed::Done => {
                 (lease.record.link, lease.sure) = (None, false);

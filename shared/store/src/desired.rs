@@ -8,8 +8,8 @@ use crate::errors::{StoreError, corrupt};
 use crate::item::{Item, Reader, json, number, text};
 use crate::keys::DN_PK;
 use crate::record::{
-    ANCHOR, AT_ONCE, BEFORE, CLAIMED, DESIRED, RELEASED, REV, Stored, VERSION, flag, if_claimed, if_linked, if_rev,
-    if_same_lease,
+    ANCHOR, AT_ONCE, BEFORE, CLAIMED, DESIRED, RELEASED, REV, Stored, VERSION, flag, if_claimed, if_linked,
+    if_rev, if_same_lease,
 };
 use crate::retention::{departure, if_free, if_kept};
 use crate::write::{Committed, Verdict, Write};

@@ -13,7 +13,9 @@ use crate::accounts::ACTIVE;
 use crate::errors::StoreError;
 use crate::item::{number, text};
 use crate::keys::{DN_PK, EXPIRES_AT};
-use crate::record::{ACCOUNT, ANCHOR, APPLIED, BEFORE, Belongings, CLAIMED, REFERS, WAITS, flag, if_claimed, if_linked};
+use crate::record::{
+    ACCOUNT, ANCHOR, APPLIED, BEFORE, Belongings, CLAIMED, REFERS, WAITS, flag, if_claimed, if_linked,
+};
 use crate::write::{Committed, Verdict, Write};
 use crate::{Store, history};
 

@@ -15,11 +15,7 @@ use crate::write::{Committed, Write};
 impl Store {
     /// Who has to be told that the user with this name has this account: whoever waits for one, and whoever was told
     /// another one.
-    pub async fn fetch_waiting(
-        &self,
-        dn: DnKey,
-        account: &AccountId,
-    ) -> Result<Vec<AnchorHash>, StoreError> {
+    pub async fn fetch_waiting(&self, dn: DnKey, account: &AccountId) -> Result<Vec<AnchorHash>, StoreError> {
         let query = self.range(From::Items, &self.keys.waits(&dn), &Part::All);
         let mut waiting = Vec::new();
         for item in &self.items(query, usize::MAX).await? {

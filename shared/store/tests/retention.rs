@@ -117,6 +117,7 @@ async fn what_remains_of_somebody_who_left() -> Result<(), StoreError> {
         "released",
         "rev",
         "status",
+        "sure",
         "version",
     ];
     assert_eq!(names, expected);
@@ -400,7 +401,11 @@ async fn whoever_waits_for_somebody_else_now_no_longer_waits_for_the_first() -> 
 
     let failed = UserOutcome { status: Status::Retrying { error: "x".into() }, ..settled(None) };
     store.finish_user(lease(&store, "ada").await, failed, NOW).await?;
-    assert_eq!(store.fetch_waiting(dn("mary"), &account("1")).await?, [hash], "a failure says nothing about it");
+    assert_eq!(
+        store.fetch_waiting(dn("mary"), &account("1")).await?,
+        [hash],
+        "a failure says nothing about it"
+    );
     store.finish_user(lease(&store, "ada").await, settled(None), NOW).await?;
     assert_eq!(store.fetch_waiting(dn("mary"), &account("1")).await?, []);
     Ok(())

@@ -80,8 +80,7 @@ pub(crate) fn merged(
     after: &DesiredUser,
 ) -> Result<Option<Object>, TargetError> {
     let changed = changed(dialect, before, after)?;
-    let stands_alone =
-        |field: &Field| field.extension.is_none() && matches!(field.path, Path::Plain(_));
+    let stands_alone = |field: &Field| field.extension.is_none() && matches!(field.path, Path::Plain(_));
     if !have_names(before, after) || !changed.iter().all(|(_, field, _)| stands_alone(field)) {
         return Ok(None);
     }
@@ -120,13 +119,24 @@ mod tests {
     fn a_patch_says_what_has_changed_and_nothing_else() {
         let before = user(
             "a@x.test",
-            &[("title", Some("Poet")), ("locale", Some("en_GB")), ("name.middleName", Some("King")),
-                ("department", None), ("phoneNumbers.work", Some("1")), ("nickName", Some("Ada"))],
+            &[
+                ("title", Some("Poet")),
+                ("locale", Some("en_GB")),
+                ("name.middleName", Some("King")),
+                ("department", None),
+                ("phoneNumbers.work", Some("1")),
+                ("nickName", Some("Ada")),
+            ],
         );
         let mut after = user(
             "b@x.test",
-            &[("title", Some("Analyst")), ("locale", Some("en_GB")), ("name.middleName", None),
-                ("department", Some("Research")), ("phoneNumbers.work", Some("2"))],
+            &[
+                ("title", Some("Analyst")),
+                ("locale", Some("en_GB")),
+                ("name.middleName", None),
+                ("department", Some("Research")),
+                ("phoneNumbers.work", Some("2")),
+            ],
         );
         after.active = false;
         let boss = Value::Account(AccountId::new("7").unwrap());
@@ -169,15 +179,18 @@ mod tests {
     #[test]
     fn what_an_account_keeps_is_not_sent() {
         let workvivo = Dialect::named("workvivo").unwrap();
-        let (before, after) = (user("a", &[("externalId", Some("1"))]), user("a", &[("externalId", Some("2"))]));
+        let (before, after) =
+            (user("a", &[("externalId", Some("1"))]), user("a", &[("externalId", Some("2"))]));
         assert_eq!(operations(workvivo, &before, &after).unwrap().unwrap(), Vec::<Json>::new());
     }
 
     #[test]
     fn a_put_that_merges_takes_what_stands_alone() {
         let v1 = Dialect::named("workplace-v1").unwrap();
-        let before = user("a@x.test", &[("title", Some("Poet")), ("locale", Some("en_GB")), ("nickName", Some("A"))]);
-        let after = user("a@x.test", &[("title", Some("Analyst")), ("locale", Some("en_GB")), ("nickName", None)]);
+        let before =
+            user("a@x.test", &[("title", Some("Poet")), ("locale", Some("en_GB")), ("nickName", Some("A"))]);
+        let after =
+            user("a@x.test", &[("title", Some("Analyst")), ("locale", Some("en_GB")), ("nickName", None)]);
         let body = merged(v1, &before, &after).unwrap().unwrap();
         let expect = json!({
             "schemas": ["urn:scim:schemas:core:1.0"], "userName": "a@x.test", "active": true,

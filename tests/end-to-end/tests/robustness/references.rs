@@ -30,7 +30,7 @@ fn id(workshop: &Workshop, person: &Person) -> Value {
 async fn a_chain_of_ten_is_complete_after_one_scan() {
     let people = chain(10);
     let directory = directory_of(&people).await;
-    let workshop = Workshop::new(&directory, "").await;
+    let workshop = Workshop::new(&directory, "").await.patient();
     workshop.scan().await;
     workshop.drive().await;
     for pair in people.windows(2) {
@@ -46,7 +46,7 @@ async fn a_circle_closes_and_a_manager_comes_and_goes() {
     let mut people = chain(3);
     people[2].manager = Some(people[0].dn());
     let directory = directory_of(&people).await;
-    let workshop = Workshop::new(&directory, "").await;
+    let workshop = Workshop::new(&directory, "").await.patient();
     workshop.scan().await;
     workshop.drive().await;
     for (person, boss) in [(0, 1), (1, 2), (2, 0)] {
