@@ -10,7 +10,8 @@ use plan::{Decision, Situation, decide, differences};
 use store::{Claim, Finished, HistoryEvent, Store, StoreError, UserLease, UserOutcome};
 use target::{Deleted, Resource, TargetError};
 
-use crate::account::{Failure, Found, claim, fetch_account, find_tried, look_again};
+use crate::account::{Failure, Found, claim, fetch_account};
+use crate::creation::{Created, create, find_made};
 use crate::policy::{Judgement, Verdict, judge};
 use crate::references::{Resolved, Settling, resolve, settle_waiting, wake_waiting};
 use crate::unread::{Unread, work_unread};
@@ -29,7 +30,7 @@ pub(crate) struct Work {
     /// The account was made inactive, and is to be deleted later.
     leaving: Option<Departure>,
     /// Whether the target was asked for anything.
-    asked: bool,
+    pub(crate) asked: bool,
     /// Whether the question changed before anything was done.
     is_outdated: bool,
 }
@@ -228,71 +229,6 @@ async fn vanished(store: &Store, lease: &mut UserLease, work: &mut Work) -> Resu
     Ok(())
 }
 
-/// Looks for the account of a creation of which nothing was heard, and links it. Where the user is still to have an account
-/// of that name, the look-up that comes next does the same.
-async fn find_made(
-    provisioner: &Provisioner<'_>,
-    lease: &mut UserLease,
-    desired: &Desired,
-    work: &mut Work,
-) -> Result<Option<Found>, Failure> {
-    let Some(tried) = lease.record.tried.clone() else { return Ok(None) };
-    if matches!(desired, Desired::Present(user) if user.user_name == tried.user_name) {
-        return Ok(None);
-    }
-    let made = find_tried(provisioner.target, &tried).await?;
-    (work.asked, lease.record.tried) = (true, None);
-    let Some(resource) = made else { return Ok(None) };
-    match claim(provisioner.store, lease, &resource).await? {
-        Claim::Owned(owned) => {
-            work.steps.push(Step::Linked);
-            Ok(Some(Found::Linked(owned, resource)))
-        }
-        // Somebody else has found it meanwhile, under a name that is theirs by now.
-        Claim::OwnedBy(_) => Ok(None),
-    }
-}
-
-enum Created {
-    Done(Resource),
-    Found(Resource),
-    Taken(model::Anchor),
-    /// Nothing was made: the question has changed.
-    Outdated,
-}
-
-async fn create(
-    provisioner: &Provisioner<'_>,
-    lease: &mut UserLease,
-    user: &DesiredUser,
-    work: &mut Work,
-) -> Result<Created, Failure> {
-    let Provisioner { store, target, .. } = *provisioner;
-    if !store.mark_creation(lease, Tried::of(user)).await? {
-        return Ok(Created::Outdated);
-    }
-    let resource = match target.create(user).await {
-        Ok(resource) => resource,
-        // What a duplicate is answered with is not known for sure, so every refusal is checked.
-        Err(refusal @ (TargetError::Conflict { .. } | TargetError::Rejected { .. })) => {
-            let found = look_again(target, user, &refusal).await?;
-            lease.record.tried = None;
-            return found.map(Created::Found).ok_or(Failure::Target(refusal));
-        }
-        // The answer was lost or is of no use; the account may be there all the same, and then it is ours to link.
-        Err(error @ (TargetError::Unavailable { .. } | TargetError::Malformed { .. })) => {
-            let found = target.find_by_user_name(&user.user_name).await.ok().flatten();
-            return found.map(Created::Found).ok_or(Failure::Target(error));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    work.steps.push(Step::Created { inactive: !user.active });
-    match claim(store, lease, &resource).await? {
-        Claim::Owned(_) => Ok(Created::Done(resource)),
-        Claim::OwnedBy(owner) => Ok(Created::Taken(owner)),
-    }
-}
-
 async fn delete(
     provisioner: &Provisioner<'_>,
     lease: &mut UserLease,
@@ -362,9 +298,6 @@ async fn write_down(
         _ => {
             if asked {
                 provisioner.health.served();
-                if provisioner.health.is_news(now) {
-                    provisioner.store.note_served(now).await?;
-                }
             }
             None
         }
@@ -428,6 +361,9 @@ async fn write_down(
     let retry_at =
         matches!(outcome.status, Status::Retrying { .. } | Status::Leaving { .. }).then_some(next_attempt);
     let due_again = provisioner.store.finish_user(lease, outcome, now).await? == Finished::Outdated;
+    if asked && judgement.is_none() && provisioner.health.is_news(now) {
+        provisioner.store.note_served(now).await?;
+    }
     let outcome = match end {
         End::Settled => Outcome::Settled { anchor, user_name, steps, kept, waits },
         End::AwaitsCheck(_) => Outcome::AwaitsCheck { anchor, user_name },

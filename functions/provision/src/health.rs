@@ -73,6 +73,14 @@ mod tests {
     }
 
     #[test]
+    fn that_the_target_serves_is_news_once_a_day() {
+        let health = Health::default();
+        let news = [0, 60, 86_399, 86_400, 86_401, 200_000];
+        let told = news.map(|at| health.is_news(UnixSeconds(1_800_000_000 + at)));
+        assert_eq!(told, [true, false, false, true, false, true]);
+    }
+
+    #[test]
     fn different_users_in_a_row_mean_that_it_is_down() {
         let health = Health::default();
         for number in 1..=2 {

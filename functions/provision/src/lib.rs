@@ -7,6 +7,7 @@
 mod account;
 mod apply;
 mod breaker;
+mod creation;
 mod dead_letters;
 mod explain;
 mod health;
