@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{
     AccountId, Applied, Departure, Desired, DesiredUser, DnKey, Fingerprint, HoldReason, OwnedAccount,
-    Status, Tried, UnixSeconds, UserRecord,
+    Status, UnixSeconds, UserRecord,
 };
 use plan::{Decision, Situation, decide, differences};
 use store::{Claim, Finished, HistoryEvent, Store, StoreError, UserLease, UserOutcome};

@@ -230,12 +230,12 @@ async fn an_accounts_owner_is_who_claimed_it() -> Result<(), StoreError> {
 }
 
 /// Somebody whose account was made as `present` says, and who works on it.
-async fn applied_as(store: &Store, who: &str, desired: &Desired) {
-    let mut lease = lease(store, who).await;
-    store.claim_account(&mut lease, &account(who)).await.unwrap();
+async fn applied_as(store: &Store, who: &str, desired: &Desired) -> Result<(), StoreError> {
+    let mut lease = lease(store, who).await?;
+    store.claim_account(&mut lease, &account(who)).await?;
     let Desired::Present(user) = desired else { panic!("{desired:?}") };
     let applied = Applied { fingerprint: user.update_fingerprint(), ..applied(who, true) };
-    store.finish_user(lease, settled(Some(applied)), NOW).await.unwrap();
+    store.finish_user(lease, settled(Some(applied)), NOW).await.map(drop)
 }
 
 #[tokio::test]
@@ -253,7 +253,7 @@ async fn what_was_applied_is_known_again_after_a_change() -> Result<(), StoreErr
     };
     want(&store, &scan(&store).await, "a", titled(None)).await;
     assert_eq!(known().await, None, "nothing was applied");
-    applied_as(&store, "a", &titled(None)).await;
+    applied_as(&store, "a", &titled(None)).await?;
     assert_eq!(known().await, Some(Managed::Clear));
     for title in [Some("Poet"), Some("Analyst"), None, Some("Poet")] {
         want(&store, &scan(&store).await, "a", titled(title)).await;
@@ -282,7 +282,7 @@ async fn an_account_is_known_for_sure_while_nobody_can_have_sent_anything() -> R
         store.finish_user(lease(&store, "a").await, settled(applied), NOW).await.unwrap();
     };
     assert!(!is_sure().await, "there is no account");
-    applied_as(&store, "a", &present("a")).await;
+    applied_as(&store, "a", &present("a")).await?;
     assert!(is_sure().await);
     assert!(is_sure().await, "whoever only looked has sent nothing");
     want(&store, &scan(&store).await, "a", present("a")).await;
