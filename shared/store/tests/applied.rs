@@ -231,7 +231,7 @@ async fn an_accounts_owner_is_who_claimed_it() -> Result<(), StoreError> {
 
 /// Somebody whose account was made as `present` says, and who works on it.
 async fn applied_as(store: &Store, who: &str, desired: &Desired) -> Result<(), StoreError> {
-    let mut lease = lease(store, who).await?;
+    let mut lease = lease(store, who).await;
     store.claim_account(&mut lease, &account(who)).await?;
     let Desired::Present(user) = desired else { panic!("{desired:?}") };
     let applied = Applied { fingerprint: user.update_fingerprint(), ..applied(who, true) };
