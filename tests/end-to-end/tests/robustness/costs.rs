@@ -93,6 +93,10 @@ async fn nothing_costs_more_than_it_must() {
         assert_eq!(on, READ_FIRST, "{kind}: what became of it meanwhile is looked at, and it is switched on");
         directory.set(&who, "title", &["Analyst"]).unwrap();
         assert_eq!(cost(&workshop).await, standing_alone, "{kind}: and then it is known again");
+        let renamed = format!("renamed.{}", people[1].mail);
+        directory.set(&who, "mail", &[&renamed]).unwrap();
+        assert_eq!(cost(&workshop).await, of_a_whole, "{kind}: another name");
+        assert!(workshop.workplace.account(&renamed).is_some(), "{kind}");
         println!("{kind}: new {created:?} for 3, update {updated:?}, off {off:?}, on {on:?} (reads, writes)");
     }
 }
