@@ -1,6 +1,6 @@
 //! Finding the account of a user.
 
-use model::{Desired, DesiredUser, Managed, OwnedAccount, Value};
+use model::{Desired, DesiredUser, OwnedAccount, Tried, Value};
 use store::{Claim, Store, StoreError, UserLease};
 use target::{Resource, Target, TargetError};
 
@@ -59,6 +59,20 @@ pub(crate) async fn fetch_account(
     Ok((found.map_or(Found::Nothing, Found::Unlinked), gone))
 }
 
+/// The account that a creation may have made. Nobody had its name right before; one with another external id than was sent
+/// is somebody else's all the same.
+pub(crate) async fn find_tried(target: &Target, tried: &Tried) -> Result<Option<Resource>, TargetError> {
+    let found = target.find_by_user_name(&tried.user_name).await?;
+    let is_ours = |resource: &Resource| match (
+        &tried.external_id,
+        resource.account.attributes.get(&"externalId".into()),
+    ) {
+        (Some(sent), Some(shown)) => *shown == Value::Text(sent.clone()),
+        _ => true,
+    };
+    Ok(found.filter(is_ours))
+}
+
 /// How many pages are read for somebody whom the target has and doesn't find.
 const PAGES: usize = 100;
 
@@ -72,7 +86,7 @@ pub(crate) async fn look_again(
     if let Some(found) = target.find_by_user_name(&user.user_name).await? {
         return Ok(Some(found));
     }
-    if let Some(Managed::Set(Value::Text(id))) = user.attributes.get(&"externalId".into())
+    if let Some(id) = user.external_id()
         && let Some(found) = target.find_by_external_id(id).await?
     {
         return Ok(Some(found));

@@ -1,16 +1,20 @@
 //! Deciding and doing, for one user under its lease.
 
+use std::collections::BTreeMap;
+
 use model::{
-    Applied, Departure, Desired, DesiredUser, Fingerprint, HoldReason, OwnedAccount, Status, UnixSeconds,
-    UserRecord, Value,
+    AccountId, Applied, Departure, Desired, DesiredUser, DnKey, Fingerprint, HoldReason, OwnedAccount,
+    Status, UnixSeconds, UserRecord, Value,
 };
 use plan::{Decision, Difference, Situation, decide, differences};
-use store::{Claim, Finished, HistoryEvent, StoreError, UserLease, UserOutcome};
+use store::{Claim, Finished, HistoryEvent, Store, StoreError, UserLease, UserOutcome};
 use target::{Deleted, Resource, TargetError};
 
-use crate::account::{Failure, Found, claim, fetch_account, look_again};
+use crate::account::{Failure, Found, claim, fetch_account};
+use crate::creation::{Created, create, find_made};
 use crate::policy::{Judgement, Verdict, judge};
-use crate::references::{Settling, resolve, settle_waiting, wake_waiting};
+use crate::references::{Resolved, Settling, resolve, settle_waiting, wake_waiting};
+use crate::unread::{Unread, work_unread};
 use crate::{Outcome, Provisioned, Provisioner, Step};
 
 /// A decision changes the situation for the next one: link, then update. Nothing takes more rounds than this.
@@ -22,14 +26,39 @@ const DAY: i64 = 86_400;
 const NOT_PLANNED: &str = "what is to be done is not what was planned";
 
 /// What came of the work, before it is written down.
-struct Work {
-    steps: Vec<Step>,
+pub(crate) struct Work {
+    pub(crate) steps: Vec<Step>,
     end: End,
     applied: Option<Applied>,
     /// The account was made inactive, and is to be deleted later.
     leaving: Option<Departure>,
     /// Whether the target was asked for anything.
-    asked: bool,
+    pub(crate) asked: bool,
+    /// Whether the question changed before anything was done.
+    is_outdated: bool,
+}
+
+/// Those to whom the user refers.
+struct References {
+    missing: Vec<DnKey>,
+    found: BTreeMap<DnKey, AccountId>,
+}
+
+impl Work {
+    /// The account was made inactive.
+    pub(crate) fn switched_off(
+        &mut self,
+        reason: Departure,
+        resource: &Resource,
+        delete_after_days: Option<u32>,
+        desired: &Desired,
+    ) {
+        self.steps.push(Step::Deactivated(reason));
+        self.applied = Some(switched_off(resource));
+        if delete_after_days.is_some() && matches!(desired, Desired::Absent { .. }) {
+            self.leaving = Some(reason);
+        }
+    }
 }
 
 enum End {
@@ -51,13 +80,24 @@ pub(crate) async fn apply(
         provisioner.store.return_lease(lease).await?;
         return Ok(Outcome::NothingToDo.into());
     };
-    let (resolved, waits_for) = resolve(provisioner.store, &desired).await?;
-    let mut work = Work { steps: Vec::new(), end: End::Settled, applied: None, leaving: None, asked: false };
+    let Resolved { desired: resolved, missing, found } = resolve(provisioner.store, &desired).await?;
+    let mut work = Work {
+        steps: Vec::new(),
+        end: End::Settled,
+        applied: None,
+        leaving: None,
+        asked: false,
+        is_outdated: false,
+    };
     let mut current = None;
     match work_through(provisioner, &mut lease, (&resolved, planned), &mut work, &mut current).await {
         Ok(()) => {}
         Err(Failure::Target(error)) => work.end = End::Failed(error),
         Err(Failure::Store(error)) => return Err(error),
+    }
+    if work.is_outdated {
+        provisioner.store.return_lease(lease).await?;
+        return Ok(Provisioned { outcome: Outcome::Busy, due_again: true });
     }
     let kept = match (&resolved, &current, &work.end) {
         (Desired::Present(user), Some(resource), End::Settled) => differences(user, &resource.account),
@@ -69,10 +109,11 @@ pub(crate) async fn apply(
     // Before the outcome: whoever dies in between leaves a user who is pending, and does it again.
     wake_waiting(provisioner, &lease.record).await?;
     let record = lease.record.clone();
-    let waits = !waits_for.is_empty() && matches!(work.end, End::Settled);
-    let mut done = write_down(provisioner, lease, work, waits_for.clone(), kept, waits).await?;
+    let waits = !missing.is_empty() && matches!(work.end, End::Settled);
+    let references = References { missing: missing.clone(), found };
+    let mut done = write_down(provisioner, lease, work, references, kept, waits).await?;
     if waits && !done.due_again {
-        done.due_again = settle_waiting(provisioner, &record, &waits_for).await? == Settling::Due;
+        done.due_again = settle_waiting(provisioner, &record, &missing).await? == Settling::Due;
     }
     Ok(done)
 }
@@ -86,11 +127,26 @@ async fn work_through(
     current: &mut Option<Resource>,
 ) -> Result<(), Failure> {
     let Provisioner { store, target, options, .. } = *provisioner;
-    let (mut found, gone) = fetch_account(target, store::owned(&lease.record), desired).await?;
-    work.asked = gone || matches!(desired, Desired::Present(_)) || !matches!(found, Found::Nothing);
+    // Who has agreed to a plan has agreed to what the account was like.
+    let unread = match planned {
+        Some(_) => Unread::MustRead,
+        None => work_unread(provisioner, lease, desired, work).await?,
+    };
+    match unread {
+        Unread::Done(resource) => {
+            (*current, work.asked) = (resource, true);
+            return Ok(());
+        }
+        Unread::Gone => vanished(store, lease, work).await?,
+        Unread::MustRead => {}
+    }
+    let (mut found, gone) = match find_made(provisioner, lease, desired, work).await? {
+        Some(made) => (made, false),
+        None => fetch_account(target, store::owned(&lease.record), desired).await?,
+    };
+    work.asked |= gone || matches!(desired, Desired::Present(_)) || !matches!(found, Found::Nothing);
     if gone {
-        store.drop_link(lease).await?;
-        work.steps.push(Step::Vanished);
+        vanished(store, lease, work).await?;
     }
     let removal_released = lease.record.removal_released;
     let deletion_due = options.delete_after_days.is_some() && is_leaving(&lease.record);
@@ -121,6 +177,10 @@ async fn work_through(
                     Created::Found(resource) => found = Found::Unlinked(resource),
                     Created::Taken(owner) => {
                         work.end = End::Conflict(owner);
+                        return Ok(());
+                    }
+                    Created::Outdated => {
+                        work.is_outdated = true;
                         return Ok(());
                     }
                 }
@@ -156,11 +216,7 @@ async fn work_through(
             }
             (Decision::Deactivate(reason), _, Found::Linked(owned, _)) => {
                 let resource = target.set_active(&owned, false).await?;
-                work.steps.push(Step::Deactivated(reason));
-                work.applied = Some(switched_off(&resource));
-                if options.delete_after_days.is_some() && matches!(desired, Desired::Absent { .. }) {
-                    work.leaving = Some(reason);
-                }
+                work.switched_off(reason, &resource, options.delete_after_days, desired);
                 return Ok(());
             }
             (Decision::Delete(reason), _, Found::Linked(owned, _)) => {
@@ -183,7 +239,7 @@ async fn work_through(
 
 /// Whether a decision is among those that were planned. What calls nobody needs no plan, and somebody else's account,
 /// which a reference could not name before it was made, is no reason to stop.
-fn is_within(decision: &Decision, planned: &[Decision]) -> bool {
+pub(crate) fn is_within(decision: &Decision, planned: &[Decision]) -> bool {
     match decision {
         Decision::Nothing | Decision::AwaitCheck(_) | Decision::Withheld(_) => true,
         Decision::Create | Decision::Link | Decision::Deactivate(_) | Decision::Delete(_) => {
@@ -203,38 +259,12 @@ fn is_within(decision: &Decision, planned: &[Decision]) -> bool {
     }
 }
 
-enum Created {
-    Done(Resource),
-    Found(Resource),
-    Taken(model::Anchor),
-}
-
-async fn create(
-    provisioner: &Provisioner<'_>,
-    lease: &mut UserLease,
-    user: &DesiredUser,
-    work: &mut Work,
-) -> Result<Created, Failure> {
-    let Provisioner { store, target, .. } = *provisioner;
-    let resource = match target.create(user).await {
-        Ok(resource) => resource,
-        // What a duplicate is answered with is not known for sure, so every refusal is checked.
-        Err(refusal @ (TargetError::Conflict { .. } | TargetError::Rejected { .. })) => {
-            let found = look_again(target, user, &refusal).await?;
-            return found.map(Created::Found).ok_or(Failure::Target(refusal));
-        }
-        // The answer was lost or is of no use; the account may be there all the same, and then it is ours to link.
-        Err(error @ (TargetError::Unavailable { .. } | TargetError::Malformed { .. })) => {
-            let found = target.find_by_user_name(&user.user_name).await.ok().flatten();
-            return found.map(Created::Found).ok_or(Failure::Target(error));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    work.steps.push(Step::Created { inactive: !user.active });
-    match claim(store, lease, &resource).await? {
-        Claim::Owned(_) => Ok(Created::Done(resource)),
-        Claim::OwnedBy(owner) => Ok(Created::Taken(owner)),
-    }
+/// The account is gone, so there is none.
+async fn vanished(store: &Store, lease: &mut UserLease, work: &mut Work) -> Result<(), Failure> {
+    store.drop_link(lease).await?;
+    work.steps.push(Step::Vanished);
+    work.asked = true;
+    Ok(())
 }
 
 async fn delete(
@@ -286,14 +316,14 @@ async fn write_down(
     provisioner: &Provisioner<'_>,
     lease: UserLease,
     work: Work,
-    waiting_for: Vec<model::DnKey>,
+    references: References,
     kept: Vec<plan::Difference>,
     waits: bool,
 ) -> Result<Provisioned, StoreError> {
     let now = (provisioner.clock)();
     let anchor = lease.record.anchor.clone();
     let user_name = lease.record.user_name().cloned();
-    let Work { steps, end, applied, leaving, asked } = work;
+    let Work { steps, end, applied, leaving, asked, is_outdated: _ } = work;
     let days = provisioner.options.delete_after_days.map_or(0, i64::from);
     let judgement = match &end {
         End::Failed(error) => Some(judge(
@@ -359,17 +389,23 @@ async fn write_down(
         account: lease.record.link.as_ref().map(|link| link.account.clone()),
     });
     let settled = matches!(end, End::Settled);
+    let nobody = References { missing: Vec::new(), found: BTreeMap::new() };
+    let References { missing, found } = if settled { references } else { nobody };
     let outcome = UserOutcome {
         applied,
         status,
         attempts: if settled { 0 } else { attempts },
         next_attempt,
-        waiting_for: if settled { waiting_for } else { Vec::new() },
+        waiting_for: missing,
+        refers_to: found,
         event,
     };
     let retry_at =
         matches!(outcome.status, Status::Retrying { .. } | Status::Leaving { .. }).then_some(next_attempt);
     let due_again = provisioner.store.finish_user(lease, outcome, now).await? == Finished::Outdated;
+    if asked && judgement.is_none() && provisioner.health.is_news(now) {
+        provisioner.store.note_served(now).await?;
+    }
     let outcome = match end {
         End::Settled => Outcome::Settled { anchor, user_name, steps, kept, waits },
         End::AwaitsCheck(_) => Outcome::AwaitsCheck { anchor, user_name },

@@ -1,6 +1,8 @@
 //! Wake-ups that were delivered too often. The record is what counts, so a dead letter loses nobody: it only says that
 //! work on this user never came to an end, and that a person should know.
 
+use std::collections::BTreeMap;
+
 use model::{Status, UnixSeconds};
 use queue::WakeUp;
 use store::{HistoryEvent, StoreError, UserOutcome};
@@ -49,6 +51,7 @@ pub(crate) async fn bury(provisioner: &Provisioner<'_>, letter: &WakeUp) -> Resu
         attempts,
         next_attempt: UnixSeconds(0),
         waiting_for: Vec::new(),
+        refers_to: BTreeMap::new(),
         event: Some(event),
     };
     store.finish_user(lease, outcome, now).await?;

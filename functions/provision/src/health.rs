@@ -1,15 +1,20 @@
 //! How the target did lately, as one process saw it: whether it is down, or only fails at one user.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use model::AnchorHash;
+use model::{AnchorHash, UnixSeconds};
 
 /// So many different users in a row whom the target did not serve mean that it is down.
 const FAILURES_IN_A_ROW: u32 = 3;
 
 /// How the target did lately.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<Lately>);
+pub struct Health {
+    lately: Mutex<Lately>,
+    /// When it was last written down that the target serves, in Unix seconds; nought for never.
+    noted: AtomicI64,
+}
 
 #[derive(Debug, Default)]
 struct Lately {
@@ -18,10 +23,20 @@ struct Lately {
     last: Option<AnchorHash>,
 }
 
+/// How often it is written down that the target serves.
+const DAY: i64 = 86_400;
+
 impl Health {
     /// The target served somebody.
     pub fn served(&self) {
         *self.lately() = Lately::default();
+    }
+
+    /// Whether it is to be written down that the target served somebody now. Once a day is enough to know for how many days
+    /// it has not.
+    pub fn is_news(&self, now: UnixSeconds) -> bool {
+        let is_old = |noted: i64| (now.0 >= noted.saturating_add(DAY)).then_some(now.0);
+        self.noted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_old).is_ok()
     }
 
     /// The target did not serve this user.
@@ -45,7 +60,7 @@ impl Health {
     }
 
     fn lately(&self) -> MutexGuard<'_, Lately> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,6 +70,14 @@ mod tests {
 
     const fn user(number: u8) -> AnchorHash {
         AnchorHash([number; 16])
+    }
+
+    #[test]
+    fn that_the_target_serves_is_news_once_a_day() {
+        let health = Health::default();
+        let news = [0, 60, 86_399, 86_400, 86_401, 200_000];
+        let told = news.map(|at| health.is_news(UnixSeconds(1_800_000_000 + at)));
+        assert_eq!(told, [true, false, false, true, false, true]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod account;
 mod apply;
 mod breaker;
+mod creation;
 mod dead_letters;
 mod explain;
 pub mod explanation;
@@ -17,6 +18,7 @@ mod policy;
 mod preview;
 mod references;
 mod sweep;
+mod unread;
 mod worker;
 
 pub mod function;

@@ -53,7 +53,7 @@ async fn decide_on(
     look: Look<'_>,
 ) -> Result<Preview, Failure> {
     let Look { record, desired, removal_released, deletion_due } = look;
-    let (resolved, _) = resolve(store, desired).await?;
+    let resolved = resolve(store, desired).await?.desired;
     let linked = record.and_then(store::owned);
     let (found, _) = fetch_account(target, linked, desired).await?;
     let (mut linked, resource) = match &found {

@@ -1,47 +1,74 @@
 //! References to other users: a manager's DN becomes the manager's account.
 
-use model::{AnchorHash, Desired, DnKey, Managed, Status, UnixSeconds, UserRecord, Value};
+use std::collections::BTreeMap;
+
+use model::{AccountId, AnchorHash, Desired, DnKey, Managed, Status, UnixSeconds, UserRecord, Value};
 use queue::WakeUp;
 use store::{Finished, Store, StoreError, UserOutcome};
 
 use crate::{Provisioner, WakeUps};
 
-/// Replaces references by accounts, as far as the others have any. Also says whose account is still missing.
-pub(crate) async fn resolve(store: &Store, desired: &Desired) -> Result<(Desired, Vec<DnKey>), StoreError> {
-    let Desired::Present(user) = desired else { return Ok((desired.clone(), Vec::new())) };
+/// What a user should be, with the accounts of those to whom it refers.
+pub(crate) struct Resolved {
+    /// With accounts in the place of references, as far as the others have any.
+    pub(crate) desired: Desired,
+    /// Whose account is still missing.
+    pub(crate) missing: Vec<DnKey>,
+    /// Who has one, and which.
+    pub(crate) found: BTreeMap<DnKey, AccountId>,
+}
+
+/// Replaces references by accounts.
+pub(crate) async fn resolve(store: &Store, desired: &Desired) -> Result<Resolved, StoreError> {
+    let (mut missing, mut found) = (Vec::new(), BTreeMap::new());
+    let Desired::Present(user) = desired else {
+        return Ok(Resolved { desired: desired.clone(), missing, found });
+    };
     let mut user = user.clone();
-    let mut missing = Vec::new();
     for managed in user.attributes.values_mut() {
         if let Managed::Set(value) = managed {
-            resolve_value(store, value, &mut missing).await?;
+            match resolve_value(store, value).await? {
+                Reference::None => {}
+                Reference::Missing(dn) => missing.push(dn),
+                Reference::Found(dn, account) => drop(found.insert(dn, account)),
+            }
         }
     }
     for value in user.create_only.values_mut() {
-        resolve_value(store, value, &mut missing).await?;
+        // Such a reference is never sent again.
+        if let Reference::Missing(dn) = resolve_value(store, value).await? {
+            missing.push(dn);
+        }
     }
-    Ok((Desired::Present(user), missing))
+    Ok(Resolved { desired: Desired::Present(user), missing, found })
 }
 
-async fn resolve_value(store: &Store, value: &mut Value, missing: &mut Vec<DnKey>) -> Result<(), StoreError> {
-    let Value::Reference(dn) = value else { return Ok(()) };
-    match store.find_by_dn(*dn).await?.and_then(|record| record.link) {
-        Some(link) => *value = Value::Account(link.account),
-        None => missing.push(*dn),
-    }
-    Ok(())
+enum Reference {
+    None,
+    Missing(DnKey),
+    Found(DnKey, AccountId),
 }
 
-/// Wakes the users who wait for this one's account. Each time the user is provisioned, because a run that linked the
-/// account may have died before it came to this.
+async fn resolve_value(store: &Store, value: &mut Value) -> Result<Reference, StoreError> {
+    let Value::Reference(dn) = *value else { return Ok(Reference::None) };
+    let Some(link) = store.find_by_dn(dn).await?.and_then(|record| record.link) else {
+        return Ok(Reference::Missing(dn));
+    };
+    *value = Value::Account(link.account.clone());
+    Ok(Reference::Found(dn, link.account))
+}
+
+/// Wakes the users who wait for this one's account, or whose accounts refer to another one that was this user's. Each time
+/// the user is provisioned, because a run that linked the account may have died before it came to this.
 pub(crate) async fn wake_waiting(
     provisioner: &Provisioner<'_>,
     record: &UserRecord,
 ) -> Result<(), StoreError> {
     let Provisioner { store, wake_ups, .. } = *provisioner;
-    let (Some(dn), Some(_)) = (record.dn, &record.link) else { return Ok(()) };
+    let (Some(dn), Some(link)) = (record.dn, &record.link) else { return Ok(()) };
     let mut woken = Vec::new();
-    for waiting in store.fetch_waiting(dn).await? {
-        if store.wake(dn, waiting).await? {
+    for waiting in store.fetch_waiting(dn, &link.account).await? {
+        if store.wake(dn, &link.account, waiting).await? {
             woken.push(waiting);
         }
     }
@@ -94,11 +121,15 @@ pub(crate) async fn settle_waiting(
         return Ok(Settling::Due);
     };
     let same_question = lease.record.desired == user.desired && lease.record.status == Status::Pending;
-    let still_missing = match &user.desired {
-        Some(desired) if same_question => resolve(store, desired).await?.1,
-        _ => Vec::new(),
+    let (still_missing, refers_to) = match &user.desired {
+        Some(desired) if same_question => {
+            let Resolved { missing, found, .. } = resolve(store, desired).await?;
+            (missing, found)
+        }
+        _ => (Vec::new(), BTreeMap::new()),
     };
-    if still_missing != waits_for {
+    // Those who were found were sent, unless somebody has got another account since: that is seen by the names.
+    if still_missing != waits_for || refers_to != *lease.refers_to() {
         store.return_lease(lease).await?;
         return Ok(Settling::Due);
     }
@@ -108,6 +139,7 @@ pub(crate) async fn settle_waiting(
         attempts: 0,
         next_attempt: UnixSeconds(0),
         waiting_for: still_missing,
+        refers_to,
         event: None,
     };
     match store.finish_user(lease, settled, now).await? {

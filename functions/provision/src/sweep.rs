@@ -158,7 +158,7 @@ impl Sweep<'_> {
             self.swept.waiting += 1;
             return Ok(());
         };
-        let differences = match resolve(self.store, desired).await?.0 {
+        let differences = match resolve(self.store, desired).await?.desired {
             Desired::Present(user) => differences(&user, account),
             Desired::Absent { .. } => reactivated(account),
         };

@@ -8,6 +8,7 @@ use store::{ConnectionState, PastScan, ScanLease, Snapshot};
 use crate::approval::forget_old;
 use crate::change::{ChangeGate, Judged};
 use crate::ending::{Ending, plan_ending};
+use crate::keep_alive::keep_alive;
 use crate::planning::Planning;
 use crate::reading::{Bookmark, Mode, Reading};
 use crate::redrive::redrive;
@@ -150,7 +151,7 @@ async fn scan_under(
 ) -> Result<Ended, ScanError> {
     let store = context.store;
     let version = lease.version();
-    let ConnectionState { memory: before, last_scan, .. } = store.fetch_connection().await?;
+    let ConnectionState { memory: before, served_at, last_scan, .. } = store.fetch_connection().await?;
     let (snapshot, reading) = Reading::begin(context, directory, mode).await?;
     let mut gate = gate(context, &before, &snapshot);
     let mut writer = Writer::new(context, lease, snapshot.clone());
@@ -208,5 +209,6 @@ async fn scan_under(
     let statuses = store.count_by_status().await?;
     summary.take_statuses(&statuses);
     summary.redriven = redrive(context, version, &statuses).await?;
+    keep_alive(context, served_at).await?;
     Ok(Ended { summary, bookmark, before: last_scan })
 }

@@ -194,6 +194,8 @@ mod tests {
             version: Version(version),
             removal_released: false,
             link: None,
+            before: None,
+            tried: None,
             status,
             attempts: 0,
             next_attempt: UnixSeconds::default(),

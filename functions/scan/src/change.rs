@@ -190,6 +190,8 @@ mod tests {
             version: Version(1),
             removal_released: false,
             link: Some(Link { account: AccountId::new("1").unwrap(), applied: None }),
+            before: None,
+            tried: None,
             status: Status::Settled,
             attempts: 0,
             next_attempt: NOW,

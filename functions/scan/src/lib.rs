@@ -9,6 +9,7 @@ mod apply;
 mod approval;
 mod change;
 mod ending;
+mod keep_alive;
 mod names;
 mod planning;
 mod reading;

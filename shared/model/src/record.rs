@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Anchor, Departure, Desired, DnKey, Fingerprint, UserName};
+use crate::{AccountId, Anchor, Before, Departure, Desired, DesiredUser, DnKey, Fingerprint, UserName};
 
 /// A connection's version counter: each scan takes the next one, and what it writes carries it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,6 +47,23 @@ pub struct Applied {
     pub user_name: Option<UserName>,
     /// Whether the account was left active.
     pub active: bool,
+}
+
+/// A creation that was sent, or is about to be, and was not heard of since: there may be an account. Right before it nobody
+/// had this name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// The name that was sent.
+    pub user_name: UserName,
+    /// The external id that was sent along, if there was one.
+    pub external_id: Option<String>,
+}
+
+impl Tried {
+    /// What tells the account that is made of this user.
+    pub fn of(user: &DesiredUser) -> Self {
+        Self { user_name: user.user_name.clone(), external_id: user.external_id().map(str::to_owned) }
+    }
 }
 
 /// An option that is off and stopped something.
@@ -186,6 +203,10 @@ pub struct UserRecord {
     pub removal_released: bool,
     /// The account, once there is one.
     pub link: Option<Link>,
+    /// What was otherwise in the user who was applied last, where the directory has said something else since.
+    pub before: Option<Before>,
+    /// The creation of which nothing was heard; there is none where there is a link.
+    pub tried: Option<Tried>,
     /// Where the user stands.
     pub status: Status,
     /// How often the current work was tried.
@@ -201,11 +222,21 @@ impl UserRecord {
         self.desired.as_ref().and_then(Desired::user_name).or_else(applied)
     }
 
+    /// The user whom the account was last made, where that is still known.
+    pub fn applied_user(&self) -> Option<DesiredUser> {
+        let applied = self.link.as_ref()?.applied.as_ref()?;
+        let Some(Desired::Present(user)) = &self.desired else { return None };
+        // The fingerprint is the proof, whoever wrote what when.
+        let is_it = |user: &DesiredUser| user.update_fingerprint() == applied.fingerprint;
+        let earlier = || self.before.as_ref().map(|before| before.of(user));
+        if is_it(user) { Some(user.clone()) } else { earlier().filter(is_it) }
+    }
+
     /// Whether there is an account that is not known to be inactive. Where an active one is desired, it may have come
-    /// about without our hearing of it.
+    /// about without our hearing of it; and so may one whose creation was sent.
     pub fn has_active_account(&self) -> bool {
         let desired = self.desired.as_ref().is_some_and(Desired::is_active);
         let active = |link: &Link| desired || link.applied.as_ref().is_none_or(|applied| applied.active);
-        self.link.as_ref().is_some_and(active)
+        self.link.as_ref().map_or(self.tried.is_some(), active)
     }
 }

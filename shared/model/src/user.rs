@@ -126,6 +126,14 @@ pub struct DesiredUser {
 }
 
 impl DesiredUser {
+    /// The external id, where one is mapped and has a value.
+    pub fn external_id(&self) -> Option<&str> {
+        match self.attributes.get(&TargetAttribute::from("externalId")) {
+            Some(Managed::Set(Value::Text(id))) => Some(id),
+            _ => None,
+        }
+    }
+
     /// What an update would bring about: equal fingerprints mean that nothing is left to send.
     pub fn update_fingerprint(&self) -> Fingerprint {
         let Self { user_name, active, attributes, create_only: _ } = self;

@@ -14,8 +14,8 @@ use crate::item::{Item, Reader, number, text};
 use crate::keys::{EXPIRES_AT, Key, SK};
 use crate::query::{From, Part};
 use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RELEASED, REV, flag, if_claimed, if_linked,
-    if_rev,
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RELEASED, REV, SURE, flag, if_claimed,
+    if_linked, if_rev,
 };
 use crate::retention::{departure, if_free};
 use crate::work::{Page, PageKey};
@@ -77,7 +77,7 @@ impl Store {
         writes.extend(linked.map(|old| self.forget_account(lease, &old)));
         match self.commit(&writes).await? {
             Committed::Done => {
-                lease.record.link = Some(link);
+                (lease.record.link, lease.record.tried, lease.sure) = (Some(link), None, false);
                 Ok(Claim::Owned(owned_account(account)))
             }
             Committed::Refused(verdicts) => match verdicts.into_iter().nth(1) {
@@ -114,6 +114,7 @@ impl Store {
             .set(RELEASED, flag(false))
             .remove(ACCOUNT)
             .remove(APPLIED)
+            .remove(SURE)
             .remove(LEASE_OWNER)
             .remove(LEASE_UNTIL);
         let giver = self.set_status(giver, &from.anchor.hash(), &Status::Settled, AT_ONCE)?;
@@ -127,7 +128,7 @@ impl Store {
         writes.append(&mut self.let_expire(giver, &nothing, reason, &old.belongings, lease.taken_at));
         match self.commit(&writes).await? {
             Committed::Done => {
-                lease.record.link = Some(link);
+                (lease.record.link, lease.record.tried, lease.sure) = (Some(link), None, false);
                 Ok(Some(owned_account(account)))
             }
             Committed::Refused(verdicts) if verdicts.first().is_some_and(Verdict::is_refused) => {
@@ -140,10 +141,11 @@ impl Store {
     /// Forgets the link, because the account is gone from the target.
     pub async fn drop_link(&self, lease: &mut UserLease) -> Result<(), StoreError> {
         let Some(link) = lease.record.link.clone() else { return Ok(()) };
-        let record = if_linked(self.by_lease(lease), Some(&link.account)).remove(ACCOUNT).remove(APPLIED);
+        let record =
+            if_linked(self.by_lease(lease), Some(&link.account)).remove(ACCOUNT).remove(APPLIED).remove(SURE);
         match self.commit(&[record, self.forget_account(lease, &link.account)]).await? {
             Committed::Done => {
-                lease.record.link = None;
+                (lease.record.link, lease.sure) = (None, false);
                 Ok(())
             }
             Committed::Refused(_) => Err(StoreError::LeaseLost),

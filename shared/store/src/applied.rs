@@ -1,8 +1,8 @@
 //! What provisioning writes: it takes one user, and leaves the outcome.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{AnchorHash, Applied, DnKey, Status, UnixSeconds, UserRecord};
+use model::{AccountId, AnchorHash, Applied, DnKey, Status, Tried, UnixSeconds, UserRecord};
 
 use crate::Store;
 use crate::accounts::ACTIVE;
@@ -10,8 +10,8 @@ use crate::errors::StoreError;
 use crate::history::HistoryEvent;
 use crate::item::{json, number, text};
 use crate::record::{
-    ANCHOR, APPLIED, AT_ONCE, Belongings, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, Stored, WAITS, flag,
-    if_linked, if_rev,
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, BEFORE, Belongings, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, REFERS,
+    SURE, Stored, TRIED, WAITS, flag, if_linked, if_rev,
 };
 use crate::retention::{departure, left_active};
 use crate::write::{Committed, Updated, Verdict, Write};
@@ -23,8 +23,23 @@ pub struct UserLease {
     pub record: UserRecord,
     rev: u64,
     number: u64,
+    /// Whether it is known for sure what the account was left as: nobody has worked on the user since who may have sent
+    /// something of which nothing was heard.
+    pub(crate) sure: bool,
     belongings: Belongings,
     pub(crate) taken_at: UnixSeconds,
+}
+
+impl UserLease {
+    /// Whether it is known for sure what the account was left as.
+    pub fn is_sure(&self) -> bool {
+        self.sure && self.record.link.is_some()
+    }
+
+    /// The names of those to whom the account refers, and the accounts that were sent for them.
+    pub fn refers_to(&self) -> &BTreeMap<DnKey, AccountId> {
+        &self.belongings.refers
+    }
 }
 
 /// What came out of provisioning a user.
@@ -40,6 +55,8 @@ pub struct UserOutcome {
     pub next_attempt: UnixSeconds,
     /// Names that could not be resolved to accounts yet.
     pub waiting_for: Vec<DnKey>,
+    /// Those that could, and the accounts.
+    pub refers_to: BTreeMap<DnKey, AccountId>,
     /// What to remember of it.
     pub event: Option<HistoryEvent>,
 }
@@ -56,7 +73,7 @@ pub enum Finished {
 
 /// The most names that are written down in one transaction, and the most that are taken away again: it has room for a
 /// hundred writes.
-const MAX_WAITING: usize = 45;
+const MAX_NAMES: usize = 45;
 /// How often the record may change under an outcome that is being written.
 const ATTEMPTS: usize = 5;
 
@@ -89,9 +106,11 @@ impl Store {
         match self.update_and_read(&write).await? {
             Updated::Refused(_) => Ok(None),
             Updated::Now(item) => {
-                let Stored { record, rev, belongings, lease_number: number, .. } =
+                let Stored { record, rev, belongings, lease_number: number, sure, .. } =
                     Stored::decode(&self.keys, &item)?;
-                Ok(Some(UserLease { record, rev, number, belongings, taken_at: now }))
+                // Whoever had the lease in between may have died after a call, and left no word of it.
+                let sure = sure.is_some_and(|sure| sure + 1 == number);
+                Ok(Some(UserLease { record, rev, number, sure, belongings, taken_at: now }))
             }
         }
     }
@@ -136,9 +155,28 @@ impl Store {
 
     /// Gives a lease back without an outcome: there was nothing to do.
     pub async fn return_lease(&self, lease: UserLease) -> Result<(), StoreError> {
-        let write = self.by_lease(&lease).remove(LEASE_OWNER).remove(LEASE_UNTIL);
+        let mut write = self.by_lease(&lease).remove(LEASE_OWNER).remove(LEASE_UNTIL);
+        if lease.sure {
+            write = write.set(SURE, number(lease.number));
+        }
         // Refused means that somebody else has the lease by now, and then there is nothing to give back.
         self.commit(&[write]).await.map(drop)
+    }
+
+    /// Writes down that an account is about to be made, because the answer may be lost: then whoever comes next looks for
+    /// it, even if the user has left by then. `false` says that the question has changed, and that it must not be made.
+    pub async fn mark_creation(&self, lease: &mut UserLease, tried: Tried) -> Result<bool, StoreError> {
+        if lease.record.tried.as_ref() == Some(&tried) {
+            return Ok(true);
+        }
+        let write = if_rev(self.by_lease(lease), lease.rev).only_if("attribute_not_exists(#account)", []);
+        let key = write.key().clone();
+        let write = write.set(TRIED, json(&key, &tried)?);
+        let done = self.commit(&[write]).await? == Committed::Done;
+        if done {
+            lease.record.tried = Some(tried);
+        }
+        Ok(done)
     }
 
     /// One try at writing an outcome, for a record as it is known. Gives the record back when it has changed.
@@ -150,7 +188,7 @@ impl Store {
         known: Known<'_>,
         stand: Option<(&Status, (u32, UnixSeconds))>,
     ) -> Result<Option<Stored>, StoreError> {
-        let UserOutcome { applied, status: _, attempts, next_attempt: _, waiting_for, event } = outcome;
+        let UserOutcome { applied, attempts, event, .. } = outcome;
         let Known { rev, mut belongings, record: user } = known;
         let hash = user.anchor.hash();
         let link = lease.record.link.as_ref();
@@ -167,6 +205,14 @@ impl Store {
         if let Some((status, attempt)) = stand {
             record = self.set_status(record, &hash, status, attempt)?;
         }
+        let key = record.key().clone();
+        let tried = lease.record.tried.as_ref().map(|tried| json(&key, tried)).transpose()?;
+        record = record.set_or_remove(TRIED, tried);
+        let sure = applied.is_some() || (settled && lease.sure);
+        record = record.set_or_remove(SURE, sure.then(|| number(lease.number)));
+        if settled {
+            record = record.remove(BEFORE);
+        }
         if let (Some(applied), Some(link)) = (applied, link) {
             let key = record.key().clone();
             record = if_linked(record, Some(&link.account)).set(APPLIED, json(&key, applied)?);
@@ -177,7 +223,7 @@ impl Store {
                 self.let_expire(record, &user, reason, &belongings, now)
             }
             None => {
-                let mut writes = self.with_waits(record, user, waiting_for, settled, &belongings, now)?;
+                let mut writes = self.with_waits(record, user, outcome, settled, &belongings, now)?;
                 if let Some(link) = link.filter(|_| was_active != is_active) {
                     let me = text(user.anchor.as_str());
                     let account = Write::update(self.keys.account(&link.account))
@@ -213,35 +259,55 @@ impl Store {
         if held && same_link && found.rev != rev { Ok(Some(found)) } else { Err(StoreError::LeaseLost) }
     }
 
-    /// Adds to a record's write the names that the user waits for. Those of before are no longer waited for once the
-    /// user is settled. The record keeps a list, since nothing else tells which items are this user's.
+    /// Adds to a record's write the names that the user waits for, and those to whom the account refers by now. Those of
+    /// before are done with once the user is settled. The record keeps a list, since nothing else tells which items are
+    /// this user's.
     fn with_waits(
         &self,
         record: Write,
         user: &UserRecord,
-        waiting_for: &[DnKey],
+        outcome: &UserOutcome,
         settled: bool,
         belongings: &Belongings,
         now: UnixSeconds,
     ) -> Result<Vec<Write>, StoreError> {
         let hash = user.anchor.hash();
-        let names: BTreeSet<DnKey> = waiting_for.iter().copied().collect();
-        let names: BTreeSet<DnKey> = names.into_iter().take(MAX_WAITING).collect();
-        let before = belongings.waits.iter().copied();
-        let stale: BTreeSet<DnKey> =
-            before.clone().filter(|dn| settled && !names.contains(dn)).take(MAX_WAITING).collect();
-        let mut listed: BTreeSet<DnKey> = before.filter(|dn| !stale.contains(dn)).collect();
-        listed.extend(&names);
+        let names: BTreeSet<DnKey> = outcome.waiting_for.iter().copied().take(MAX_NAMES).collect();
+        let sent = outcome.refers_to.iter().filter(|(dn, _)| !names.contains(dn));
+        let sent: BTreeMap<DnKey, AccountId> =
+            sent.take(MAX_NAMES - names.len()).map(|(dn, account)| (*dn, account.clone())).collect();
+        let Belongings { waits, refers, .. } = belongings;
+        let is_stale = |dn: &DnKey| settled && !names.contains(dn) && !sent.contains_key(dn);
+        let before: BTreeSet<DnKey> = waits.iter().chain(refers.keys()).copied().collect();
+        let stale: BTreeSet<DnKey> = before.iter().copied().filter(is_stale).take(MAX_NAMES).collect();
 
-        let key = record.key().clone();
-        let list = (!listed.is_empty()).then(|| json(&key, &listed)).transpose()?;
-        let unchanged = listed.iter().eq(&belongings.waits);
-        let mut writes = vec![if unchanged { record } else { record.set_or_remove(WAITS, list) }];
-        writes.extend(names.iter().map(|dn| {
+        let is_kept = |dn: &DnKey| !stale.contains(dn) && !names.contains(dn) && !sent.contains_key(dn);
+        let mut waiting: BTreeSet<DnKey> = waits.iter().copied().filter(is_kept).collect();
+        waiting.extend(&names);
+        let kept = refers.iter().filter(|(dn, _)| is_kept(dn));
+        let mut referring: BTreeMap<DnKey, AccountId> =
+            kept.map(|(dn, account)| (*dn, account.clone())).collect();
+        referring.extend(sent.clone());
+
+        let (mut record, key) = (record, self.keys.record(&hash));
+        if !waiting.iter().eq(waits) {
+            let list = (!waiting.is_empty()).then(|| json(&key, &waiting)).transpose()?;
+            record = record.set_or_remove(WAITS, list);
+        }
+        if referring != *refers {
+            let list = (!referring.is_empty()).then(|| json(&key, &referring)).transpose()?;
+            record = record.set_or_remove(REFERS, list);
+        }
+        let mut writes = vec![record];
+        let item = |dn: &DnKey| {
             Write::put(self.keys.wait(dn, &hash))
                 .set(ANCHOR, text(user.anchor.as_str()))
                 .set("since", number(now.0))
-        }));
+        };
+        writes.extend(names.iter().map(item));
+        // What stands there already is not written again.
+        let new = sent.iter().filter(|(dn, account)| refers.get(*dn) != Some(account));
+        writes.extend(new.map(|(dn, account)| item(dn).set(ACCOUNT, text(account.as_str()))));
         writes.extend(stale.iter().map(|dn| Write::delete(self.keys.wait(dn, &hash))));
         Ok(writes)
     }

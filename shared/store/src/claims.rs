@@ -11,7 +11,7 @@ use crate::item::{Reader, json, number, text};
 use crate::keys::EXPIRES_AT;
 use crate::record::{
     ACCOUNT, ANCHOR, APPLIED, AT_ONCE, Belongings, CLAIMED, DESIRED, LEASE_OWNER, LEASE_UNTIL, RELEASED,
-    Stored, flag, if_claimed, if_linked, if_rev, if_same_lease,
+    SURE, Stored, TRIED, flag, if_claimed, if_linked, if_rev, if_same_lease,
 };
 use crate::write::{Committed, Write};
 use crate::{ScanLease, Store};
@@ -47,7 +47,9 @@ impl Store {
             .set(RELEASED, flag(false))
             .remove(CLAIMED)
             .remove(ACCOUNT)
-            .remove(APPLIED);
+            .remove(APPLIED)
+            .remove(TRIED)
+            .remove(SURE);
         let giver = self.set_status(giver, &from.anchor.hash(), &Status::Settled, AT_ONCE)?;
         let nothing = UserRecord { link: None, ..from.clone() };
         let left = Belongings { claimed: None, ..old.belongings.clone() };

@@ -1,13 +1,15 @@
 //! What a scan writes about one user.
 
-use model::{Anchor, Departure, Desired, DnKey, Status, UnixSeconds, UserName, UserRecord};
+use model::{
+    Anchor, Before, Departure, Desired, DnKey, HoldReason, Status, UnixSeconds, UserName, UserRecord,
+};
 
 use crate::errors::{StoreError, corrupt};
 use crate::item::{Item, Reader, json, number, text};
 use crate::keys::DN_PK;
 use crate::record::{
-    ANCHOR, AT_ONCE, CLAIMED, DESIRED, RELEASED, REV, Stored, VERSION, flag, if_claimed, if_linked, if_rev,
-    if_same_lease,
+    ANCHOR, AT_ONCE, BEFORE, CLAIMED, DESIRED, RELEASED, REV, Stored, VERSION, flag, if_claimed, if_linked,
+    if_rev, if_same_lease,
 };
 use crate::retention::{departure, if_free, if_kept};
 use crate::write::{Committed, Verdict, Write};
@@ -52,10 +54,14 @@ impl Store {
     /// and the record expires; it is kept again as soon as something else is written.
     pub async fn write_desired(&self, lease: &ScanLease, write: DesiredWrite) -> Result<Written, StoreError> {
         let DesiredWrite { anchor, dn, desired, status, previous } = write;
+        let key = self.keys.record(&anchor.hash());
+        let before = previous.as_ref().and_then(|previous| before(previous, &desired));
+        let before = before.map(|before| json(&key, &before)).transpose()?;
         let record = |status: &Status| -> Result<Write, StoreError> {
             let write = self.by_scan(lease, &anchor);
             let write = write
-                .set(DESIRED, json(&self.keys.record(&anchor.hash()), &desired)?)
+                .set(DESIRED, json(&key, &desired)?)
+                .set_or_remove(BEFORE, before.clone())
                 .set(RELEASED, flag(false))
                 .set_or_remove(DN_PK, dn.as_ref().map(|dn| text(self.keys.dn(dn))));
             self.set_status(write, &anchor.hash(), status, AT_ONCE)
@@ -66,7 +72,7 @@ impl Store {
             // namesake meets the entry whose account it may be.
             return match (&desired, &status) {
                 (Desired::Absent { reason, .. }, Status::Settled) => {
-                    self.write_departed(lease, &anchor, *reason, || record(&status)).await
+                    self.write_departed(lease, &anchor, *reason, record).await
                 }
                 _ => self.write_kept(lease, &anchor, || record(&status)).await,
             };
@@ -141,8 +147,8 @@ impl Store {
         dn: Option<DnKey>,
         status: Status,
     ) -> Result<Written, StoreError> {
-        let record = || {
-            let mut write = self.set_status(self.by_scan(lease, anchor), &anchor.hash(), &status, AT_ONCE)?;
+        let record = |status: &Status| {
+            let mut write = self.set_status(self.by_scan(lease, anchor), &anchor.hash(), status, AT_ONCE)?;
             if let Some(dn) = dn {
                 write = write.set(DN_PK, text(self.keys.dn(&dn)));
             }
@@ -165,7 +171,7 @@ impl Store {
         {
             return self.write_departed(lease, anchor, reason, record).await;
         }
-        self.write_kept(lease, anchor, record).await
+        self.write_kept(lease, anchor, || record(&status)).await
     }
 
     /// Writes a record whose user has not left, or not for good. One that was to expire is kept first.
@@ -190,14 +196,14 @@ impl Store {
         Err(StoreError::Throttled { action: "write a user's record" })
     }
 
-    /// Writes a record whose user has left and has no active account, so that it expires. Where provisioning says
-    /// otherwise by now, it is written to be kept.
+    /// Writes a record whose user has left and has no active account, so that it expires. Where provisioning says otherwise
+    /// by now, the account is a matter for the next scan's safety check.
     async fn write_departed(
         &self,
         lease: &ScanLease,
         anchor: &Anchor,
         reason: Departure,
-        record: impl Fn() -> Result<Write, StoreError>,
+        record: impl Fn(&Status) -> Result<Write, StoreError>,
     ) -> Result<Written, StoreError> {
         for _ in 0..ATTEMPTS {
             let stored = self.stored(&anchor.hash()).await?;
@@ -205,12 +211,15 @@ impl Store {
                 None => Stored::new(anchor.clone()),
                 Some(stored) if stored.record.version > lease.version() => return Ok(Written::Outdated),
                 Some(stored) if stored.record.has_active_account() => {
-                    return self.write_kept(lease, anchor, record).await;
+                    let held = Status::Held { departure: reason, reason: HoldReason::AwaitingCheck };
+                    return self.write_kept(lease, anchor, || record(&held)).await;
                 }
                 Some(stored) => stored,
             };
             let Stored { record: user, belongings, rev, .. } = &stored;
-            let own = if_same_lease(if_rev(record()?, *rev), &stored);
+            // An account may be about to be made.
+            let own = record(&Status::Settled)?.only_if("attribute_not_exists(#tried)", []);
+            let own = if_same_lease(if_rev(own, *rev), &stored);
             let own = if_linked(own, user.link.as_ref().map(|link| &link.account));
             let own = if_claimed(own, belongings.claimed.as_deref());
             match self.commit(&self.let_expire(own, user, reason, belongings, lease.now)).await? {
@@ -294,6 +303,14 @@ pub(crate) fn owner_in(item: &Item) -> Result<Anchor, StoreError> {
     let read = Reader::new(item);
     let text = read.required(ANCHOR, read.text(ANCHOR)?)?;
     Anchor::from_text(text).map_err(|_| read.wrong(ANCHOR, "is not an anchor"))
+}
+
+/// What was otherwise in the user who was applied last, so that provisioning knows what has changed without asking the
+/// target. Should the record be another by now, the fingerprint of what was applied tells.
+fn before(previous: &UserRecord, desired: &Desired) -> Option<Before> {
+    let Desired::Present(user) = desired else { return None };
+    let before = Before::between(&previous.applied_user()?, user);
+    (before != Before::default()).then_some(before)
 }
 
 /// The name that a record of this content should claim. Where that is wrong, the write is refused and told.

@@ -13,6 +13,7 @@ const VERSION: &str = "version";
 const LAST_SCAN: &str = "last_scan";
 const CURSOR: &str = "cursor";
 const MEMORY: &str = "memory";
+const SERVED: &str = "served_at";
 
 /// The right to scan a connection, and the version under which this scan writes.
 #[derive(Debug)]
@@ -77,6 +78,8 @@ pub struct ConnectionState {
     pub cursor: Option<serde_json::Value>,
     /// What the safety checks remember.
     pub memory: SafetyMemory,
+    /// When the target last served somebody, give or take a day.
+    pub served_at: Option<UnixSeconds>,
     /// The scan in progress, or one that was killed.
     pub lease: Option<LeaseHolder>,
 }
@@ -181,6 +184,12 @@ impl Store {
         Ok(self.commit(&[write]).await? == Committed::Done)
     }
 
+    /// Writes down that the target serves. Provisioning alone writes this, and no scan touches it.
+    pub async fn note_served(&self, now: UnixSeconds) -> Result<(), StoreError> {
+        let write = Write::update(self.keys.state()).set(SERVED, number(now.0));
+        self.commit(&[write]).await.map(drop)
+    }
+
     /// What is known about the connection as a whole.
     pub async fn fetch_connection(&self) -> Result<ConnectionState, StoreError> {
         let Some(item) = self.get(&self.keys.state()).await? else { return Ok(ConnectionState::default()) };
@@ -191,6 +200,7 @@ impl Store {
             // One that can't be read is as good as none: everybody is read.
             cursor: read.json(CURSOR).ok().flatten(),
             memory: read.json(MEMORY)?.unwrap_or_default(),
+            served_at: read.number(SERVED)?.map(UnixSeconds),
             lease: holder(&item)?,
         })
     }

@@ -10,18 +10,18 @@
 //!
 //! | item | `PK` | `SK` | holds |
 //! | --- | --- | --- | --- |
-//! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind, what the safety checks remember |
+//! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind, what the safety checks remember, when the target last served somebody |
 //! | scan | `<conn>` | `scan#<version>` | the numbers of a scan that is worth remembering; expires like history |
 //! | breaker | `<conn>` | `breaker` | why nobody is tried at the target, since when, and when the next may |
 //! | pace | `<conn>` | `pace` | when the target may be called next, and whether it wants fewer calls |
 //! | snapshot header | `<conn>#snapshot` | `header` | how the snapshot is cut into buckets, and who wrote it |
 //! | snapshot bucket | `<conn>#snapshot` | `<generation>#<bucket>` | sorted pairs of anchor hash and fingerprint, 32 bytes a user |
 //! | mark | `<conn>#snapshot` | `mark#<version>#<number>` | whom a scan is about to write, 16 bytes a user |
-//! | user record | `<conn>#user#<anchor hash>` | `record` | what is desired, what was applied, where the user stands, who works on it, for whom it waits; expires once the user has left |
+//! | user record | `<conn>#user#<anchor hash>` | `record` | what is desired, what was applied and what was otherwise then, a creation that is under way, where the user stands, who works on it, to whom it refers and for whom it waits; expires once the user has left |
 //! | history | `<conn>#user#<anchor hash>` | `event#<seconds>#<version>#<attempt>` | what was done and with which result; expires |
 //! | user name | `<conn>#name#<folded name>` | `owner` | which entry the name belongs to; expires with the record |
 //! | account | `<conn>#accounts` | `<account id>` | which entry the account is linked to, and whether it is active; expires with the record |
-//! | waiting | `<conn>#waits#<dn key>` | `<anchor hash>` | a user whose reference to that name could not be resolved yet |
+//! | waiting | `<conn>#waits#<dn key>` | `<anchor hash>` | a user who refers to that name: the account that was sent, or none while it could not be resolved |
 //!
 //! Records are keyed by the anchor's hash, because a user who left is known from the snapshot, and there by the hash
 //! alone. Names and accounts are items of their own rather than indexes over the records: an index lags behind and
@@ -44,7 +44,9 @@
 //!   where a later scan has written already. Each of its writes raises the record's `rev`.
 //! - **Provisioning** holds one user's lease, numbered anew each time it is taken. It writes the link, what was
 //!   applied and the outcome, and is refused when the lease went to somebody else. When `rev` moved meanwhile, the
-//!   outcome is an old question's answer: what was applied is kept, and the user is not settled.
+//!   outcome is an old question's answer: what was applied is kept, and the user is not settled. An outcome that leaves no
+//!   doubt about the account writes down its lease's number: whoever takes the very next lease knows that nothing was
+//!   sent since.
 //!
 //! A record's `claimed` names the user name that it owns; it changes only together with that name's item. So a
 //! write that leaves the name alone is a single, cheap update, and one that changes it is a transaction.

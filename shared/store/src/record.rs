@@ -1,5 +1,7 @@
 //! A user's record as an item.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use model::{AccountId, Anchor, AnchorHash, DnKey, Link, Status, UnixSeconds, UserRecord, Version};
 
@@ -22,8 +24,16 @@ pub(crate) const ATTEMPTS: &str = "attempts";
 pub(crate) const NEXT_ATTEMPT: &str = "next_attempt";
 /// The user name, folded, whose item says that this entry owns it.
 pub(crate) const CLAIMED: &str = "claimed";
+/// What was otherwise in the user who was applied last.
+pub(crate) const BEFORE: &str = "before";
+/// The creation of which nothing was heard.
+pub(crate) const TRIED: &str = "tried";
+/// The lease under which it was last known for sure what the account is.
+pub(crate) const SURE: &str = "sure";
 /// The names whose `waiting` items are this user's.
 pub(crate) const WAITS: &str = "waits";
+/// The names that the user refers to, and the accounts that these were; their `waiting` items are this user's too.
+pub(crate) const REFERS: &str = "refers";
 pub(crate) const LEASE_OWNER: &str = "lease_owner";
 pub(crate) const LEASE_UNTIL: &str = "lease_until";
 /// Counts the leases, so that an old one never passes for a new one.
@@ -38,6 +48,7 @@ pub(crate) struct Stored {
     pub lease_owner: Option<String>,
     pub lease_until: UnixSeconds,
     pub lease_number: u64,
+    pub sure: Option<u64>,
 }
 
 /// The items beside the record that are this user's too, the account's aside, and until when all of them are kept.
@@ -47,6 +58,8 @@ pub(crate) struct Belongings {
     pub claimed: Option<String>,
     /// The names that the user waits for.
     pub waits: Vec<DnKey>,
+    /// The names that the user refers to, and the accounts that were sent for them.
+    pub refers: BTreeMap<DnKey, AccountId>,
     /// When the record and what belongs to it expire; the user left.
     pub expires_at: Option<UnixSeconds>,
 }
@@ -61,6 +74,8 @@ impl Stored {
             version: Version::default(),
             removal_released: false,
             link: None,
+            before: None,
+            tried: None,
             status: Status::Settled,
             attempts: 0,
             next_attempt: UnixSeconds::default(),
@@ -73,6 +88,7 @@ impl Stored {
             lease_owner: None,
             lease_until,
             lease_number: 0,
+            sure: None,
         }
     }
 
@@ -102,6 +118,8 @@ impl Stored {
             version: Version(read.required(VERSION, read.number(VERSION)?)?),
             removal_released: read.flag(RELEASED)?.unwrap_or_default(),
             link,
+            before: read.json(BEFORE)?,
+            tried: read.json(TRIED)?,
             status: read.required(STATUS, read.json(STATUS)?)?,
             attempts: read.number(ATTEMPTS)?.unwrap_or_default(),
             next_attempt: UnixSeconds(read.number(NEXT_ATTEMPT)?.unwrap_or_default()),
@@ -112,11 +130,13 @@ impl Stored {
             belongings: Belongings {
                 claimed: read.text(CLAIMED)?.map(str::to_owned),
                 waits: read.json(WAITS)?.unwrap_or_default(),
+                refers: read.json(REFERS)?.unwrap_or_default(),
                 expires_at: read.number(EXPIRES_AT)?.map(UnixSeconds),
             },
             lease_owner: read.text(LEASE_OWNER)?.map(str::to_owned),
             lease_until: UnixSeconds(read.number(LEASE_UNTIL)?.unwrap_or_default()),
             lease_number: read.number(LEASE_NUMBER)?.unwrap_or_default(),
+            sure: read.number(SURE)?,
         })
     }
 
@@ -152,14 +172,17 @@ impl Store {
         })
     }
 
-    /// Sets the link, or takes it away.
+    /// Sets the link, or takes it away. With a link there is no creation that nobody has heard of, and what the account is
+    /// has yet to be seen.
     pub(crate) fn set_link(&self, write: Write, link: Option<&Link>) -> Result<Write, StoreError> {
         let key = write.key().clone();
         let applied = link.and_then(|link| link.applied.as_ref());
         let applied = applied.map(|applied| json(&key, applied)).transpose()?;
-        Ok(write
+        let write = write
             .set_or_remove(ACCOUNT, link.map(|link| text(link.account.as_str())))
-            .set_or_remove(APPLIED, applied))
+            .set_or_remove(APPLIED, applied)
+            .remove(SURE);
+        Ok(if link.is_some() { write.remove(TRIED) } else { write })
     }
 }
 

@@ -13,7 +13,9 @@ use crate::accounts::ACTIVE;
 use crate::errors::StoreError;
 use crate::item::{number, text};
 use crate::keys::{DN_PK, EXPIRES_AT};
-use crate::record::{ACCOUNT, ANCHOR, APPLIED, Belongings, CLAIMED, WAITS, flag, if_claimed, if_linked};
+use crate::record::{
+    ACCOUNT, ANCHOR, APPLIED, BEFORE, Belongings, CLAIMED, REFERS, WAITS, flag, if_claimed, if_linked,
+};
 use crate::write::{Committed, Verdict, Write};
 use crate::{Store, history};
 
@@ -62,7 +64,7 @@ impl Store {
                 .set(EXPIRES_AT, at.clone())
                 .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me.clone())])
         };
-        let record = record.set(EXPIRES_AT, at.clone()).remove(WAITS);
+        let record = record.set(EXPIRES_AT, at.clone()).remove(WAITS).remove(REFERS).remove(BEFORE);
         let record = match reason {
             // The entry is still there, and others may name it as their manager.
             Departure::Disabled => record,
@@ -74,7 +76,8 @@ impl Store {
         writes.extend(
             user.link.as_ref().map(|link| mine(self.keys.account(&link.account)).set(ACTIVE, flag(false))),
         );
-        writes.extend(belongings.waits.iter().map(|dn| Write::delete(self.keys.wait(dn, &hash))));
+        let names = belongings.waits.iter().chain(belongings.refers.keys());
+        writes.extend(names.map(|dn| Write::delete(self.keys.wait(dn, &hash))));
         writes
     }
 

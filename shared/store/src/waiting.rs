@@ -1,36 +1,49 @@
-//! Users whose reference to somebody could not be resolved yet, found by whom they wait for.
+//! Users who refer to somebody, found by that name: those whose reference could not be resolved yet, and those whose account
+//! was told another account for it than the one that there is now.
 
-use model::{AnchorHash, DnKey, Status};
+use model::{AccountId, AnchorHash, DnKey, Status};
 
 use crate::Store;
 use crate::errors::StoreError;
-use crate::item::Reader;
+use crate::item::{Reader, text};
 use crate::keys::{SK, parse_hash};
 use crate::query::{From, Part};
-use crate::record::{AT_ONCE, REV};
+use crate::record::{ACCOUNT, AT_ONCE, REV, SURE};
 use crate::retention::if_kept;
 use crate::write::{Committed, Write};
 
 impl Store {
-    /// Who waits for the user with this name to get an account.
-    pub async fn fetch_waiting(&self, dn: DnKey) -> Result<Vec<AnchorHash>, StoreError> {
+    /// Who has to be told that the user with this name has this account: whoever waits for one, and whoever was told
+    /// another one.
+    pub async fn fetch_waiting(&self, dn: DnKey, account: &AccountId) -> Result<Vec<AnchorHash>, StoreError> {
         let query = self.range(From::Items, &self.keys.waits(&dn), &Part::All);
-        let items = self.items(query, usize::MAX).await?;
-        let hashes = items.iter().map(|item| {
+        let mut waiting = Vec::new();
+        for item in &self.items(query, usize::MAX).await? {
             let read = Reader::new(item);
             let sk = read.required(SK, read.text(SK)?)?;
-            parse_hash(sk).ok_or_else(|| read.wrong(SK, "is no user's hash"))
-        });
-        hashes.collect()
+            let hash = parse_hash(sk).ok_or_else(|| read.wrong(SK, "is no user's hash"))?;
+            if read.text(ACCOUNT)? != Some(account.as_str()) {
+                waiting.push(hash);
+            }
+        }
+        Ok(waiting)
     }
 
-    /// Stops a user's waiting for that name: who was settled is pending again. Somebody who is being provisioned right now
-    /// is not settled by that, because the reference may have been looked up before it could be resolved. Says whether the
-    /// user is pending by that.
-    pub async fn wake(&self, dn: DnKey, hash: AnchorHash) -> Result<bool, StoreError> {
-        let record =
-            || Write::update(self.keys.record(&hash)).only_if("attribute_exists(#anchor)", []).bump(REV);
-        let waiting = Write::delete(self.keys.wait(&dn, &hash));
+    /// Has a user look again at whoever has that name, who has this account now: who was settled is pending again. Somebody
+    /// who is being provisioned right now is not settled by that, because the reference may have been looked up before it
+    /// could be resolved. Says whether the user is pending by that.
+    pub async fn wake(&self, dn: DnKey, account: &AccountId, hash: AnchorHash) -> Result<bool, StoreError> {
+        let record = || {
+            Write::update(self.keys.record(&hash))
+                .only_if("attribute_exists(#anchor)", [])
+                .remove(SURE)
+                .bump(REV)
+        };
+        // Whoever heard of the account meanwhile needs no waking, and goes on referring to it.
+        let waiting = Write::delete(self.keys.wait(&dn, &hash)).only_if(
+            "attribute_not_exists(#account) OR #account <> :account",
+            [("account", text(account.as_str()))],
+        );
         // Nothing is to be done for somebody who left.
         let settled = if_kept(record().only_if("attribute_not_exists(#work_pk)", []));
         let pending = self.set_status(settled, &hash, &Status::Pending, AT_ONCE)?;

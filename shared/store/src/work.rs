@@ -11,7 +11,7 @@ use crate::errors::StoreError;
 use crate::item::{Item, Reader, text};
 use crate::keys::{WORK_PK, WORK_SK, parse_work_sk};
 use crate::query::{From, Part};
-use crate::record::{AT_ONCE, REV};
+use crate::record::{AT_ONCE, REV, SURE};
 use crate::write::{Committed, Write};
 
 /// The words of all statuses that the index holds, which are all but `settled`.
@@ -85,6 +85,7 @@ impl Store {
         let record = Write::update(self.keys.record(&hash))
             .only_if("attribute_exists(#anchor)", [])
             .only_if("attribute_not_exists(#work_pk)", [])
+            .remove(SURE)
             .bump(REV);
         let pending = self.set_status(record, &hash, &Status::Pending, AT_ONCE)?;
         Ok(self.commit(&[pending]).await? == Committed::Done)

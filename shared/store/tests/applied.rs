@@ -3,8 +3,8 @@
 mod common;
 
 use common::*;
-use model::{Departure, HoldReason, Status, UnixSeconds, Version};
-use store::{Claim, Finished, HistoryEvent, StoreError, owned};
+use model::{Applied, Departure, Desired, HoldReason, Managed, Status, Tried, UnixSeconds, Value, Version};
+use store::{Claim, Finished, HistoryEvent, Store, StoreError, UserOutcome, owned};
 
 #[tokio::test]
 async fn one_at_a_time_for_each_user() -> Result<(), StoreError> {
@@ -179,18 +179,18 @@ async fn who_waits_for_somebody_is_woken() -> Result<(), StoreError> {
     let waits =
         || store::UserOutcome { waiting_for: vec![dn("boss"), dn("boss"), dn("deputy")], ..settled(None) };
     store.finish_user(lease(&store, "a").await, waits(), NOW).await?;
-    assert_eq!(store.fetch_waiting(dn("boss")).await?, [hash]);
-    assert_eq!(store.fetch_waiting(dn("deputy")).await?, [hash]);
+    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, [hash]);
+    assert_eq!(store.fetch_waiting(dn("deputy"), &account("1")).await?, [hash]);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Settled);
 
-    store.wake(dn("boss"), hash).await?;
-    assert_eq!(store.fetch_waiting(dn("boss")).await?, []);
+    store.wake(dn("boss"), &account("1"), hash).await?;
+    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, []);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
 
     let busy = lease(&store, "a").await;
-    store.wake(dn("deputy"), hash).await?;
+    store.wake(dn("deputy"), &account("1"), hash).await?;
     assert_eq!(store.finish_user(busy, waits(), NOW).await?, Finished::Outdated, "woken while at work");
-    store.wake(dn("boss"), anchor("nobody").hash()).await?;
+    store.wake(dn("boss"), &account("1"), anchor("nobody").hash()).await?;
     assert!(record_of(&store, "nobody").await.is_none());
     Ok(())
 }
@@ -226,5 +226,141 @@ async fn an_accounts_owner_is_who_claimed_it() -> Result<(), StoreError> {
     let mut lease = lease(&store, "a").await;
     store.drop_link(&mut lease).await?;
     assert_eq!(store.fetch_account_owner(&account("1")).await?, None);
+    Ok(())
+}
+
+/// Somebody whose account was made as `present` says, and who works on it.
+async fn applied_as(store: &Store, who: &str, desired: &Desired) -> Result<(), StoreError> {
+    let mut lease = lease(store, who).await;
+    store.claim_account(&mut lease, &account(who)).await?;
+    let Desired::Present(user) = desired else { panic!("{desired:?}") };
+    let applied = Applied { fingerprint: user.update_fingerprint(), ..applied(who, true) };
+    store.finish_user(lease, settled(Some(applied)), NOW).await.map(drop)
+}
+
+#[tokio::test]
+async fn what_was_applied_is_known_again_after_a_change() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    let titled = |title: Option<&str>| {
+        let Desired::Present(mut user) = present("a") else { panic!() };
+        let managed = title.map_or(Managed::Clear, |title| Managed::Set(Value::Text(title.to_owned())));
+        user.attributes.insert("title".into(), managed);
+        Desired::Present(user)
+    };
+    let known = async || {
+        let user = record_of(&store, "a").await.unwrap().applied_user()?;
+        Some(user.attributes[&"title".into()].clone())
+    };
+    want(&store, &scan(&store).await, "a", titled(None)).await;
+    assert_eq!(known().await, None, "nothing was applied");
+    applied_as(&store, "a", &titled(None)).await?;
+    assert_eq!(known().await, Some(Managed::Clear));
+    for title in [Some("Poet"), Some("Analyst"), None, Some("Poet")] {
+        want(&store, &scan(&store).await, "a", titled(title)).await;
+        assert_eq!(known().await, Some(Managed::Clear), "{title:?} is not applied yet");
+    }
+    // A scan that knows nothing of the record leaves nothing behind that could be taken for what was applied.
+    let blind = write("a", titled(Some("Analyst")), None);
+    store.write_desired(&scan(&store).await, blind).await?;
+    assert_eq!(known().await, None);
+    assert_eq!(record_of(&store, "a").await.unwrap().before, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_account_is_known_for_sure_while_nobody_can_have_sent_anything() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    want(&store, &scan(&store).await, "a", present("a")).await;
+    let hash = anchor("a").hash();
+    let is_sure = async || {
+        let lease = lease(&store, "a").await;
+        let sure = lease.is_sure();
+        store.return_lease(lease).await.unwrap();
+        sure
+    };
+    let settle = async |applied| {
+        store.finish_user(lease(&store, "a").await, settled(applied), NOW).await.unwrap();
+    };
+    assert!(!is_sure().await, "there is no account");
+    applied_as(&store, "a", &present("a")).await?;
+    assert!(is_sure().await);
+    assert!(is_sure().await, "whoever only looked has sent nothing");
+    want(&store, &scan(&store).await, "a", present("a")).await;
+    assert!(is_sure().await, "a scan sends nothing");
+
+    // Somebody who dies at work is followed by the same owner, who takes the lease at once.
+    drop(lease(&store, "a").await);
+    assert!(!is_sure().await);
+    settle(None).await;
+    assert!(!is_sure().await, "nothing was heard of the account");
+    settle(Some(applied("a", true))).await;
+    assert!(is_sure().await);
+
+    assert!(store.reopen(hash).await?, "the account was seen to be otherwise");
+    assert!(!is_sure().await);
+    settle(Some(applied("a", true))).await;
+    store.wake(dn("boss"), &account("1"), hash).await?;
+    assert!(!is_sure().await, "what the account refers to may be another account by now");
+    settle(Some(applied("a", true))).await;
+    let failed = UserOutcome { status: Status::Retrying { error: "lost".to_owned() }, ..settled(None) };
+    store.finish_user(lease(&store, "a").await, failed, NOW).await?;
+    assert!(!is_sure().await, "something was sent of which nothing was heard");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_creation_is_written_down_before_it_is_sent() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    want(&store, &scan(&store).await, "a", present("a")).await;
+    let tried = || Tried { user_name: user_name("a"), external_id: Some("7".to_owned()) };
+    let mut first = lease(&store, "a").await;
+    assert!(store.mark_creation(&mut first, tried()).await?);
+    drop(first);
+    let record = record_of(&store, "a").await.unwrap();
+    assert!(record.has_active_account() && record.tried == Some(tried()));
+
+    // The user leaves: a scan that knew nothing of the creation does not forget the account.
+    let gone = write("a", absent("a"), None);
+    store.write_desired(&scan(&store).await, store::DesiredWrite { status: Status::Settled, ..gone }).await?;
+    let record = record_of(&store, "a").await.unwrap();
+    let held = Status::Held { departure: Departure::Deleted, reason: HoldReason::AwaitingCheck };
+    assert!(record.status == held && record.has_active_account(), "{record:?}");
+
+    // What the user should be has changed meanwhile: nothing may be sent any more.
+    let mut second = lease(&store, "a").await;
+    want(&store, &scan(&store).await, "a", present("a")).await;
+    let other = Tried { user_name: user_name("b"), external_id: None };
+    assert!(!store.mark_creation(&mut second, other).await?);
+    assert_eq!(second.record.tried, Some(tried()));
+
+    // An account that is linked is heard of.
+    store.return_lease(second).await?;
+    provision(&store, "a", "1").await;
+    assert_eq!(record_of(&store, "a").await.unwrap().tried, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_refers_to_another_account_is_told() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    want(&store, &scan(&store).await, "a", present("a")).await;
+    let hash = anchor("a").hash();
+    let refers = |id: &str| UserOutcome { refers_to: [(dn("boss"), account(id))].into(), ..settled(None) };
+    store.finish_user(lease(&store, "a").await, refers("1"), NOW).await?;
+    assert_eq!(lease(&store, "a").await.refers_to(), &[(dn("boss"), account("1"))].into());
+    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, []);
+    assert_eq!(store.fetch_waiting(dn("boss"), &account("2")).await?, [hash]);
+
+    assert!(!store.wake(dn("boss"), &account("1"), hash).await?, "that is what it refers to");
+    store.finish_user(lease(&store, "a").await, refers("1"), NOW).await?;
+    assert!(store.wake(dn("boss"), &account("2"), hash).await?);
+    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
+    store.finish_user(lease(&store, "a").await, refers("2"), NOW).await?;
+    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, [hash]);
+
+    // And whoever refers to nobody any more is told nothing.
+    store.finish_user(lease(&store, "a").await, settled(None), NOW).await?;
+    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, []);
+    assert_eq!(lease(&store, "a").await.refers_to(), &Default::default());
     Ok(())
 }

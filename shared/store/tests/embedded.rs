@@ -138,7 +138,7 @@ async fn what_has_expired_goes_when_somebody_has_the_time_for_it() -> Result<(),
     let store = table.connection("corp");
     assert_eq!(store.fetch_scans(9).await?.len(), 2, "looking reads no more than it shows");
     engine.delete_expired(&table, NOW).await?;
-    assert_eq!(store.fetch_scans(9).await?, [young.clone()]);
+    assert_eq!(store.fetch_scans(9).await?, std::slice::from_ref(&young));
     store.note_scan(&old).await?;
     engine.delete_expired(&table, NOW.plus(3600)).await?;
     assert_eq!(store.fetch_scans(9).await?.len(), 2, "the file is read once a day");

@@ -47,7 +47,7 @@ async fn story(store: &Store) {
     deprovision(store, &scan, "b").await;
     let (from, to) = (record_of(store, "a").await.unwrap(), record_of(store, "d").await.unwrap());
     assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await.unwrap());
-    store.wake(dn("boss"), anchor("a").hash()).await.unwrap();
+    store.wake(dn("boss"), &account("1"), anchor("a").hash()).await.unwrap();
 
     let seen = |look| hashes(600).map(|hash| (hash, Some(Fingerprint([look; 16])))).collect();
     assert_eq!(store.save_snapshot(&scan, Snapshot::default(), seen(1)).await.unwrap(), Saved::Done);
@@ -203,7 +203,7 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
     let waiting = UserOutcome { waiting_for: vec![dn("boss")], ..settled(Some(applied("a", true))) };
     assert_eq!(store.finish_user(worker, waiting, NOW).await?, Finished::Done);
     lost("TransactWriteItems");
-    store.wake(dn("boss"), anchor("a").hash()).await?;
+    store.wake(dn("boss"), &account("1"), anchor("a").hash()).await?;
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
     store.finish_user(lease(&store, "a").await, settled(None), NOW).await?;
     let worker = lease(&store, "a").await;

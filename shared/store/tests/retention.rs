@@ -94,7 +94,7 @@ async fn what_remains_of_somebody_who_left() -> Result<(), StoreError> {
     arrive(&store, &scan).await;
     let before = items(&place).await;
     assert!(format!("{:?}", record(&before)).contains("Enchantress"), "it was there");
-    assert_eq!(store.fetch_waiting(dn("charles")).await?, [anchor("ada").hash()]);
+    assert_eq!(store.fetch_waiting(dn("charles"), &account("1")).await?, [anchor("ada").hash()]);
     leave(&store, &scan).await;
 
     let items = items(&place).await;
@@ -117,6 +117,7 @@ async fn what_remains_of_somebody_who_left() -> Result<(), StoreError> {
         "released",
         "rev",
         "status",
+        "sure",
         "version",
     ];
     assert_eq!(names, expected);
@@ -381,7 +382,7 @@ async fn nobody_wakes_somebody_who_left() -> Result<(), StoreError> {
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
     leave(&store, &scan).await;
-    store.wake(dn("charles"), anchor("ada").hash()).await?;
+    store.wake(dn("charles"), &account("1"), anchor("ada").hash()).await?;
     assert_eq!(record_of(&store, "ada").await.unwrap().status, Status::Settled);
     assert_eq!(expiring(&place).await, 1);
     Ok(())
@@ -395,13 +396,17 @@ async fn whoever_waits_for_somebody_else_now_no_longer_waits_for_the_first() -> 
     let hash = anchor("ada").hash();
     let waits = |name: &str| UserOutcome { waiting_for: vec![dn(name)], ..settled(None) };
     store.finish_user(lease(&store, "ada").await, waits("mary"), NOW).await?;
-    assert_eq!(store.fetch_waiting(dn("charles")).await?, []);
-    assert_eq!(store.fetch_waiting(dn("mary")).await?, [hash]);
+    assert_eq!(store.fetch_waiting(dn("charles"), &account("1")).await?, []);
+    assert_eq!(store.fetch_waiting(dn("mary"), &account("1")).await?, [hash]);
 
     let failed = UserOutcome { status: Status::Retrying { error: "x".into() }, ..settled(None) };
     store.finish_user(lease(&store, "ada").await, failed, NOW).await?;
-    assert_eq!(store.fetch_waiting(dn("mary")).await?, [hash], "a failure says nothing about it");
+    assert_eq!(
+        store.fetch_waiting(dn("mary"), &account("1")).await?,
+        [hash],
+        "a failure says nothing about it"
+    );
     store.finish_user(lease(&store, "ada").await, settled(None), NOW).await?;
-    assert_eq!(store.fetch_waiting(dn("mary")).await?, []);
+    assert_eq!(store.fetch_waiting(dn("mary"), &account("1")).await?, []);
     Ok(())
 }

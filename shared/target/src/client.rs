@@ -19,7 +19,7 @@ use crate::render::{self, Blanks};
 use crate::resource::{Page, Resource};
 use crate::tally::Calls;
 use crate::transport::{Call, Failure, Transport};
-use crate::{Dialect, difference, parse, patch};
+use crate::{Dialect, changes, difference, parse, patch};
 
 /// No account can have this name: nobody can own a domain under `.invalid` (RFC 2606).
 const NOBODY: &str = "nobody@provisioner.invalid";
@@ -231,6 +231,38 @@ impl Target {
         match self.dialect.put {
             Put::Merges => self.merge(account, current, user).await,
             Put::Replaces => self.replace(account, current, user).await,
+        }
+    }
+
+    /// The same in one call, for an account of which it is known that it was left as `before`: what has changed since is
+    /// sent, and nothing else. The account that is given back shows whether that was all.
+    ///
+    /// `None` says that the account has to be read for this, or that the target wants none of it, and that nothing has
+    /// changed: without PATCH where PUT replaces, and where a list or the like has to be sent whole.
+    pub async fn update_unread(
+        &self,
+        account: &OwnedAccount,
+        before: &DesiredUser,
+        user: &DesiredUser,
+    ) -> Result<Option<Resource>, TargetError> {
+        let sent: Vec<&str> = personal(before).into_iter().chain(personal(user)).collect();
+        let merged = match self.dialect.put {
+            Put::Merges => changes::merged(self.dialect, before, user)?,
+            Put::Replaces => None,
+        };
+        let answer = match merged {
+            Some(body) => self.put(account, body, sent).await,
+            None if self.has_patch().await? => match changes::operations(self.dialect, before, user)? {
+                Some(operations) if !operations.is_empty() => {
+                    self.send_patch(account, operations, sent).await
+                }
+                _ => return Ok(None),
+            },
+            None => return Ok(None),
+        };
+        match answer {
+            Err(TargetError::Rejected { .. }) => Ok(None),
+            answer => answer.map(Some),
         }
     }
 

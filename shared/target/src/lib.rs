@@ -8,12 +8,14 @@
 //! the two can be compared, or a [`TargetError`] that says what the answer *means*: policy (wait, park the user,
 //! stop everything) depends on that meaning, never on a status code.
 //!
-//! Three rules shape the bodies that are sent:
+//! Four rules shape the bodies that are sent:
 //!
 //! - what nobody mapped must survive. Where PUT merges, only what is mapped is sent. Where it replaces, a PATCH says
 //!   what differs, or, without PATCH, all that was read goes back with the changes in it;
 //! - what has several values or parts (phone numbers, the name) is sent whole to a server that merges, with the unmapped
 //!   ones as they are, because nobody has recorded how far it merges;
+//! - an account that is known to be as it was left need not be read: then only what has changed is sent, in one call, where
+//!   that can be said without the rest ([`Target::update_unread`]);
 //! - an account can only be changed by who holds an [`OwnedAccount`](model::OwnedAccount).
 //!
 //! Comments give the weight of a fact as **\[doc\]** (Meta's or an identity vendor's documentation),
@@ -33,6 +35,7 @@ mod errors;
 mod options;
 mod resource;
 
+mod changes;
 mod difference;
 mod patch;
 mod render;

@@ -69,6 +69,19 @@ pub(crate) fn update(
     Ok(Rendering { dialect, current: Some(current.raw()), blanks }.body(user, &writes))
 }
 
+/// The body that changes what this user has and nothing else, without anything of the account being known.
+pub(crate) fn partial(dialect: &Dialect, user: &DesiredUser) -> Result<Object, TargetError> {
+    let mut writes = BTreeMap::new();
+    for (attribute, managed) in &user.attributes {
+        let write = match managed {
+            Managed::Set(value) => Write::Set(value),
+            Managed::Clear => Write::Clear,
+        };
+        writes.insert(known(dialect, attribute)?.name, write);
+    }
+    Ok(Rendering { dialect, current: None, blanks: Blanks::Sent }.body(user, &writes))
+}
+
 /// Sends an extension whole once any part of it is sent, as it is done with names: how deep PUT merges is not recorded,
 /// and what nobody mapped must not be lost.
 fn carry_extensions<'a>(dialect: &Dialect, current: &'a Resource, writes: &mut Writes<'a>) {

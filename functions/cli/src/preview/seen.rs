@@ -41,6 +41,9 @@ fn of_record(record: &UserRecord) -> String {
         removal_released,
         link,
         status,
+        // What was applied is told by its fingerprint.
+        before: _,
+        tried,
         attempts: _,
         next_attempt: _,
     } = record;
@@ -56,6 +59,7 @@ fn of_record(record: &UserRecord) -> String {
             hash.flag(*active);
         }
     }
+    hash.flag(tried.is_some());
     hash.text(status.word());
     hash.text(&status.why().unwrap_or_default());
     hash.finish().to_string()

@@ -139,6 +139,8 @@ impl Remembered {
             version: Version(0),
             removal_released: false,
             link: None,
+            before: None,
+            tried: None,
             status: Status::Settled,
             attempts: 0,
             next_attempt: UnixSeconds(0),

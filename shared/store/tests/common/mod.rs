@@ -107,6 +107,7 @@ pub fn settled(applied: Option<Applied>) -> UserOutcome {
         attempts: 1,
         next_attempt: UnixSeconds(0),
         waiting_for: vec![],
+        refers_to: Default::default(),
         event: None,
     }
 }

@@ -44,6 +44,8 @@ pub struct Dialect {
     pub(crate) page_size: u32,
     /// How many calls a second the target takes, where that is known.
     pub(crate) calls_per_second: Option<u32>,
+    /// After so many days without a call it had better be called, where it switches off who doesn't.
+    pub(crate) keep_alive_days: Option<u32>,
 }
 
 /// What PUT does with attributes that the body doesn't mention.
@@ -120,6 +122,11 @@ impl Dialect {
     /// How many calls a second the target takes, where that is known.
     pub fn calls_per_second(&self) -> Option<u32> {
         self.calls_per_second
+    }
+
+    /// After so many days without a call the target had better be called, where it switches off who doesn't.
+    pub fn keep_alive_days(&self) -> Option<u32> {
+        self.keep_alive_days
     }
 
     /// What a target attribute takes, if there is one of this name. `userName` and `active` are none: they have

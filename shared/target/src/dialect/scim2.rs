@@ -32,6 +32,7 @@ pub(super) static SCIM2: Dialect = Dialect {
     // A server gives fewer where it wants to (RFC 7644, 3.4.2.4).
     page_size: 100,
     calls_per_second: None,
+    keep_alive_days: None,
 };
 
 pub(super) static FIELDS: &[Field] = &joined::<{ CORE.len() + COMMON.len() + 6 }>(&[

@@ -51,6 +51,8 @@ pub(super) static WORKPLACE: Dialect = Dialect {
     page_size: 100,
     // None is published \[doc\].
     calls_per_second: None,
+    // An integration that makes no call for 60 days is deactivated \[doc\].
+    keep_alive_days: Some(30),
 };
 
 pub(super) static WORKPLACE_V1: Dialect = Dialect {

@@ -14,8 +14,10 @@ mod workshop;
 
 mod costs;
 mod grace;
+mod idle;
 mod incomplete;
 mod kills;
+mod lost_creations;
 mod memory;
 mod pace;
 mod properties;

@@ -17,7 +17,7 @@ use proptest::{
 };
 
 use history::{History, Round, Scan, calm, disorderly, stormy};
-use village::{Village, wait_long};
+use village::Village;
 
 use crate::site::seed;
 
@@ -65,22 +65,10 @@ async fn live(history: History) -> Result<Village> {
         }
         faults.into_iter().for_each(|fault| village.workplace.inject(fault));
         village.deliver(&delivery).await?;
-        finish_creations(&village).await?;
     }
     village.workplace.clear_faults();
     village.settle().await?;
     Ok(village)
-}
-
-/// Goes on until every account that was made is known to be ours. Somebody who leaves or takes another name in between
-/// leaves an account behind of which nobody knows that.
-async fn finish_creations(village: &Village) -> Result<()> {
-    if village.has_unknown_accounts().await? {
-        village.workplace.clear_faults();
-        wait_long();
-        village.drive().await?;
-    }
-    Ok(())
 }
 
 #[test]

@@ -83,14 +83,14 @@ impl Workshop {
         let connection = runtime::config::parse(&text, &dir.path().join("workshop.toml")).unwrap();
         let (engine, table) = Embedded::in_memory().await.unwrap();
         let store = table.connection(&connection.name);
-        let target = client(&workplace, &connection);
+        let target = client(&workplace, &connection, LATE);
         let health = Health::default();
         Self { workplace, store, target, health, connection, _engine: engine, _dir: dir }
     }
 
     /// Another process takes over: nothing but the table is left.
     pub fn restart(&mut self) {
-        self.target = client(&self.workplace, &self.connection);
+        self.target = client(&self.workplace, &self.connection, LATE);
         self.health = Health::default();
     }
 
@@ -101,6 +101,12 @@ impl Workshop {
         provision::explain(&Explaining { connection, store, target, clock }, &mut directory, user)
             .await
             .unwrap()
+    }
+
+    /// With a client that waits, for whoever counts calls on a busy machine.
+    pub fn patient(mut self) -> Self {
+        self.target = client(&self.workplace, &self.connection, Duration::from_secs(10));
+        self
     }
 
     /// Reads the directory and writes down what everybody should be.
@@ -149,10 +155,9 @@ impl Workshop {
 /// A client that loses no time: an answer is late after this.
 pub const LATE: Duration = Duration::from_millis(40);
 
-fn client(workplace: &Simulator, connection: &Connection) -> Target {
+fn client(workplace: &Simulator, connection: &Connection, timeout: Duration) -> Target {
     let retry =
         Retry { attempts: 2, first_delay: Duration::from_millis(1), longest_delay: Duration::from_millis(5) };
-    let timeout = LATE;
     let options = TargetOptions { url: workplace.url(), timeout, retry, now: runtime::now };
     let credentials = Credentials { access_token: workplace.token().into(), app_secret: None };
     Target::new(connection.target.dialect, options, credentials).unwrap()

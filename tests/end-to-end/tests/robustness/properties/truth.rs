@@ -38,14 +38,6 @@ impl Village {
         Ok(Found { accounts, owners, records: self.records().await? })
     }
 
-    /// Whether an account was made of which nobody knows that it is ours.
-    pub async fn has_unknown_accounts(&self) -> Result<bool> {
-        let Found { accounts, owners, .. } = self.found().await?;
-        let unknown =
-            |account: &&Value| !owners.contains_key(&id_of(account)) && !self.seeds.contains(account);
-        Ok(accounts.iter().any(|account| unknown(&account)))
-    }
-
     /// Whether this entry should have an account, active or not.
     fn wants_account(&self, entry: &Entry) -> bool {
         entry.member && (entry.enabled || self.setup.provision_disabled)
