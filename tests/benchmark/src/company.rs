@@ -13,6 +13,7 @@ use end_to_end::{
 };
 use model::UnixSeconds;
 use plan::{ScanPlanner, Sight};
+use scan::{Mode, ScanContext};
 use serde_json::Value;
 use simulator::{Options, Simulator};
 use store::{Embedded, Saved, Snapshot};
@@ -125,11 +126,37 @@ impl Company {
         })
     }
 
+    /// Scans everybody and leaves them as they are then: written down, and not provisioned.
+    pub fn write_everybody_down(&self) -> anyhow::Result<()> {
+        let connection =
+            ::runtime::config::parse(&self.configuration.to_string(), &self.dir.file("corp.toml"))?;
+        self.runtime.block_on(async {
+            let (_engine, table) = Embedded::open(&self.dir.file("corp.state")).await?;
+            let store = connection.store(&table);
+            let mut directory = connection.directory.open(&Secrets::default()).await?;
+            let context = ScanContext {
+                connection: &connection,
+                store: &store,
+                queue: None,
+                owner: "benchmark",
+                stop_at: None,
+                clock: ::runtime::now,
+            };
+            let scanned = scan::scan(&context, &mut directory, Mode::Full, |_| ()).await?;
+            ensure!(scanned.created == self.people.len() as u64, "{scanned:?}");
+            Ok(())
+        })
+    }
+
+    /// Runs `provisioner` with these arguments to its end.
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<Finished> {
+        let arguments = arguments.iter().chain(&["--config", "corp.toml", "--json"]);
+        self.dir.provisioner(arguments).timeout(PATIENCE).run()
+    }
+
     /// Runs `provisioner sync` to its end, and gives what it says of itself.
     pub fn sync(&self, full: bool) -> anyhow::Result<(Value, Finished)> {
-        let arguments = ["sync", "--config", "corp.toml", "--json", "--full"];
-        let arguments = &arguments[..if full { 5 } else { 4 }];
-        let finished = self.dir.provisioner(arguments).timeout(PATIENCE).run()?;
+        let finished = self.run(if full { &["sync", "--full"] } else { &["sync"] })?;
         ensure!(finished.exit_code == Some(0), "sync ended with {finished}");
         Ok((finished.json()?, finished))
     }

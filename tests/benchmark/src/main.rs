@@ -12,6 +12,7 @@ mod company;
 mod figure;
 mod first_load;
 mod growth;
+mod look;
 mod million;
 mod planner;
 mod report;
@@ -31,7 +32,7 @@ struct Arguments {
     #[command(subcommand)]
     part: Option<Part>,
     /// What to measure; everything if nothing is named.
-    #[arg(long, value_delimiter = ',', default_values = ["scan", "load", "planner", "growth", "start"])]
+    #[arg(long, value_delimiter = ',', default_values = ["scan", "load", "look", "planner", "growth", "start"])]
     only: Vec<String>,
     /// How many users the directories have that are scanned.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
@@ -70,10 +71,11 @@ fn main() -> anyhow::Result<()> {
         match what.as_str() {
             "scan" => users.iter().try_for_each(|users| scan::measure(*users, rounds, &mut figures))?,
             "load" => first_load::measure(&mut figures)?,
+            "look" => look::measure(rounds, &mut figures)?,
             "planner" => planner::measure(&mut figures)?,
             "growth" => growth::measure(rounds, &mut figures)?,
             "start" => start::measure(&mut figures)?,
-            other => anyhow::bail!("there is no part '{other}': scan, load, planner, growth, start"),
+            other => anyhow::bail!("there is no part '{other}': scan, load, look, planner, growth, start"),
         }
     }
     Report::of(figures).finish(&out, &baseline)
