@@ -333,9 +333,12 @@ impl Store {
         } else {
             let (now, _) = self.fetch_some(&cut, &touched).await?;
             let pairs = merged(&now, &changes);
-            let users = match users {
-                Some(users) => Some(users as u64),
-                None => cut.users.map(|all| (all + pairs.len() as u64).saturating_sub(now.len() as u64)),
+            // What was just read tells exactly how many come and go.
+            let users = match cut.users {
+                Some(all) if !touched.is_empty() => {
+                    Some((all + pairs.len() as u64).saturating_sub(now.len() as u64))
+                }
+                _ => users.map(|users| users as u64),
             };
             self.save_buckets(lease, Cut { users, ..cut }, &pairs, &touched).await?
         };

@@ -55,8 +55,8 @@ fn unchanged(company: &Company, users: usize, rounds: usize, figures: &mut Figur
         ratio.push(millis(finished.duration) / took);
         cpu.push(millis(finished.cpu));
         peak.push(finished.peak_rss_kib as f64 / 1024.0);
-        reads.push(units(&said, "read_units"));
-        writes.push(units(&said, "write_units"));
+        reads.push(units(&said, "scan_read_units"));
+        writes.push(units(&said, "scan_write_units"));
     }
     let of_all = |most: f64| (users == 100_000).then_some(Target::AtMost(most));
     let group = group(users);
@@ -77,8 +77,8 @@ fn nothing_new(company: &Company, users: usize, rounds: usize, figures: &mut Fig
         let (said, finished) = company.sync(false)?;
         ensure!(said["read"] == 0 && said["mode"] == "incremental", "{said}");
         took.push(millis(finished.duration));
-        reads.push(units(&said, "read_units"));
-        writes.push(units(&said, "write_units"));
+        reads.push(units(&said, "scan_read_units"));
+        writes.push(units(&said, "scan_write_units"));
     }
     let of_all = |most: f64| (users == 100_000).then_some(Target::AtMost(most));
     let group = group(users);

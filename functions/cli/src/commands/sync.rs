@@ -72,6 +72,10 @@ pub struct Consumed {
     pub read_units: f64,
     /// Of 1 KB.
     pub write_units: f64,
+    /// Those that the last scan read, rounded up.
+    pub scan_read_units: u64,
+    /// Those that it wrote.
+    pub scan_write_units: u64,
 }
 
 /// Calls to the target.
@@ -180,7 +184,8 @@ async fn summarise(
         calls: Calls { reads: calls.reads, writes: calls.writes },
         state: {
             let Units { reads, writes } = session.store.consumed();
-            Consumed { read_units: reads, write_units: writes }
+            let (scan_read_units, scan_write_units) = (scanned.read_units, scanned.write_units);
+            Consumed { read_units: reads, write_units: writes, scan_read_units, scan_write_units }
         },
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         waiting: waiting(&session.store, shown).await?,
