@@ -37,14 +37,16 @@ export interface Item {
   readonly quantity: number;
 }
 
-const READ_UNIT = 4096;
+const READ_UNIT = 8192;
 const GB = 1e9;
 
 /** What a month asks of AWS for so many users. */
 export function quantities(users: number, v: Values): Item[] {
   const scans = v.incrementalScansAMonth + v.fullScansAMonth;
   const changes = users * v.changedUsersAMonthShare;
-  const seconds = users / v.usersReadASecond + v.secondsAScanBesides;
+  // Most scans read only what has changed; how many users there are makes no difference to them.
+  const fullSeconds = users / v.usersReadASecond + v.secondsAScanBesides;
+  const seconds = v.fullScansAMonth * fullSeconds + v.incrementalScansAMonth * v.secondsAScanBesides;
   const gbSeconds = (count: number, each: number, mb: number): number => (count * each * mb) / 1024;
   return [
     { service: "Lambda", what: "requests", price: "lambdaRequest", quantity: scans + changes },
@@ -52,7 +54,7 @@ export function quantities(users: number, v: Values): Item[] {
       service: "Lambda",
       what: "scanning",
       price: "lambdaGbSecondArm",
-      quantity: gbSeconds(scans, seconds, v.scanMemoryMb),
+      quantity: gbSeconds(1, seconds, v.scanMemoryMb),
     },
     {
       service: "Lambda",
@@ -64,14 +66,15 @@ export function quantities(users: number, v: Values): Item[] {
       service: "DynamoDB",
       what: "reads",
       price: "tableRead",
-      quantity: scans * (snapshotReadUnits(users, v) + v.otherReadUnitsAScan) + changes * v.readUnitsAChange,
+      quantity: v.fullScansAMonth * snapshotReadUnits(users, v) + scans * v.otherReadUnitsAScan + changes * v.readUnitsAChange,
     },
     {
       service: "DynamoDB",
       what: "writes",
       price: "tableWrite",
       quantity:
-        scans * (v.writeUnitsAnUnchangedScan + Math.floor(seconds / v.secondsALeaseIsHeldWithoutRenewal)) +
+        scans * v.writeUnitsAnUnchangedScan +
+        v.fullScansAMonth * Math.floor(fullSeconds / v.secondsALeaseIsHeldWithoutRenewal) +
         changes * v.writeUnitsAChange,
     },
     { service: "DynamoDB", what: "storage", price: "tableStorage", quantity: (users * v.bytesStoredAUser) / GB },
@@ -100,7 +103,7 @@ export function quantities(users: number, v: Values): Item[] {
   ];
 }
 
-/** What reading the snapshot takes: all buckets, strongly consistent, 4 KB a unit. */
+/** What reading the snapshot takes: all buckets, as they are or were a moment ago, so 8 KB a unit. */
 export function snapshotReadUnits(users: number, v: Values): number {
   const buckets = 2 ** Math.ceil(Math.log2(Math.max(1, users / v.usersABucket)));
   return Math.ceil((users * v.bytesOfSnapshotAUser + buckets * v.bytesOfABucketBesides) / READ_UNIT);

@@ -17,8 +17,7 @@ Written by \`npm run cost\` from [cost-inputs.json](cost-inputs.json) and [cost/
 there, run it again. One connection, a scan every minute and one of everybody every day, both functions on arm64.
 
 **How far to trust it.** Of the ${bases.length} inputs ${count("measured")} are measured, ${count("derived")} derived from the code or AWS's documentation, and
-${count("assumed")} assumed; each says how below. The figures still take every scan for one of everybody, whose time grows with the
-users; most scans read only what has changed and cost less.
+${count("assumed")} assumed; each says how below. What is measured is measured on loopback: a network makes scans longer, and their units stay.
 
 Prices: ${PRICE_LIST.region}, ${PRICE_LIST.date}. ${PRICE_LIST.note}
 

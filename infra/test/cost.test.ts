@@ -21,9 +21,9 @@ test("every number says where it comes from, and every price its source and date
   assert.match(PRICE_LIST.date, /^\d{4}-\d\d-\d\d$/);
 });
 
-test("the snapshot is read in units of 4 KB", () => {
-  // 1,024 buckets of 3.2 MB together, by hand: (100,000 x 32 + 1,024 x 110) / 4,096.
-  assert.equal(snapshotReadUnits(100_000, values()), 809);
+test("the snapshot is read in units of 8 KB", () => {
+  // 1,024 buckets of 3.2 MB together, by hand: (100,000 x 32 + 1,024 x 110) / 8,192.
+  assert.equal(snapshotReadUnits(100_000, values()), 405);
   assert.equal(snapshotReadUnits(1, values()), 1);
 });
 

@@ -59,17 +59,20 @@ impl RawEntry {
     fn add(&mut self, attribute: StructureTag) -> Result<(), &'static str> {
         let mut parts = constructed(attribute).ok_or("one of its attributes is no sequence")?.into_iter();
         let name = parts.next().and_then(primitive).ok_or("one of its attributes has no name")?;
-        let name =
-            std::str::from_utf8(&name).map_err(|_| "the name of one of its attributes is not UTF-8")?;
+        let name = String::from_utf8(name).map_err(|_| "the name of one of its attributes is not UTF-8")?;
         let values =
             parts.next().and_then(constructed).ok_or("one of its attributes has no set of values")?;
         let values: Option<Vec<Vec<u8>>> = values.into_iter().map(primitive).collect();
         let values = values.ok_or("one of its values is no octet string")?;
-        let (name, range) = plain_name(name);
+        if !name.contains(';') {
+            self.attributes.insert(name, values);
+            return Ok(());
+        }
+        let (name, range) = plain_name(&name);
         if let Some(range) = range {
             self.partial.push((name.to_ascii_lowercase(), range.missing));
         }
-        self.attributes.insert(&name, values);
+        self.attributes.insert(name, values);
         Ok(())
     }
 }
@@ -102,14 +105,11 @@ impl Range {
 ///
 /// A range on a user's attribute leaves what values came: somebody with thousands of them is not to be taken for
 /// somebody without any. Who needs all of them looks at [`RawEntry::partial`].
-fn plain_name(description: &str) -> (std::borrow::Cow<'_, str>, Option<Range>) {
-    if !description.contains(';') {
-        return (description.into(), None);
-    }
+fn plain_name(description: &str) -> (String, Option<Range>) {
     let (transfer, kept): (Vec<&str>, Vec<&str>) = description
         .split(';')
         .partition(|option| Range::of(option).is_some() || option.eq_ignore_ascii_case("binary"));
-    (kept.join(";").into(), transfer.into_iter().find_map(Range::of))
+    (kept.join(";"), transfer.into_iter().find_map(Range::of))
 }
 
 /// The addresses of a search result reference: `[APPLICATION 19] SEQUENCE OF URI`. What can't be read is left out,

@@ -1,7 +1,5 @@
 //! A user as read from the directory.
 
-use std::collections::BTreeMap;
-
 use crate::Anchor;
 
 /// A user as read from the directory.
@@ -16,22 +14,39 @@ pub struct Entry {
 }
 
 /// Attribute values by name. Names compare without case; values are bytes, because a directory promises no more.
+///
+/// An entry has a dozen of them and lives for a moment, so they are a sorted list rather than a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes(BTreeMap<String, Vec<Vec<u8>>>);
+pub struct Attributes(Vec<(String, Vec<Vec<u8>>)>);
 
 impl Attributes {
     /// Adds the values of one attribute.
-    pub fn insert(&mut self, name: &str, values: Vec<Vec<u8>>) {
-        self.0.entry(name.to_ascii_lowercase()).or_default().extend(values);
+    pub fn insert(&mut self, name: impl Into<String>, values: Vec<Vec<u8>>) {
+        let mut name = name.into();
+        name.make_ascii_lowercase();
+        match self.place(&name) {
+            Ok(at) => {
+                if let Some((_, known)) = self.0.get_mut(at) {
+                    known.extend(values);
+                }
+            }
+            Err(at) => self.0.insert(at, (name, values)),
+        }
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_str().cmp(name))
     }
 
     /// All values of an attribute, in the server's order; empty when it is absent.
     pub fn all(&self, name: &str) -> &[Vec<u8>] {
-        let found = match self.0.get(name) {
-            Some(values) => Some(values),
-            None => self.0.get(&name.to_ascii_lowercase()),
+        let found = match self.place(name) {
+            Err(_) if name.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+                self.place(&name.to_ascii_lowercase())
+            }
+            found => found,
         };
-        found.map_or(&[], Vec::as_slice)
+        found.ok().and_then(|at| self.0.get(at)).map_or(&[], |(_, values)| values.as_slice())
     }
 
     /// The one value that stands for an attribute. LDAP gives values in no order, so the smallest is taken:
@@ -42,7 +57,7 @@ impl Attributes {
 
     /// The names that are there, in lower case.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 }
 

@@ -125,7 +125,12 @@ impl Embedded {
             database: Engine(database),
             _lock: lock,
         };
-        table.create_if_missing().await?;
+        // To describe a table, the engine counts everything in it, and to see that there is one nobody needs that.
+        let there =
+            embedded.database.0.get_table_metadata(TABLE).map_err(|error| engine(&error.to_string()))?;
+        if there.is_none() {
+            table.create_if_missing().await?;
+        }
         Ok((embedded, table))
     }
 }
