@@ -49,6 +49,15 @@ pub async fn explain(
     directory: &mut Directory,
     user: &str,
 ) -> Result<Explanation, ExplainError> {
+    // On the heap: all that is asked for one answer is much for a thread's stack.
+    Box::pin(tell(with, directory, user)).await
+}
+
+async fn tell(
+    with: &Explaining<'_>,
+    directory: &mut Directory,
+    user: &str,
+) -> Result<Explanation, ExplainError> {
     let Explaining { connection, store, clock, .. } = *with;
     let context = ScanContext { connection, store, queue: None, owner: "explain", stop_at: None, clock };
     let (sighted, record) = match look_up(&context, directory, user).await? {

@@ -122,7 +122,8 @@ impl Provisioner<'_> {
             self.store.return_lease(lease).await?;
             return Ok(outcome.into());
         }
-        match apply::apply(self, lease, planned).await {
+        // On the heap: what one user's work holds while it waits is much for a thread's stack.
+        match Box::pin(apply::apply(self, lease, planned)).await {
             // Somebody took the user over: whoever it was saw what there is to do.
             Err(StoreError::LeaseLost) => Ok(Outcome::Busy.into()),
             done => done,

@@ -46,7 +46,8 @@ async fn scan_for(
     let before = context.store.consumed();
     let began = (context.clock)();
     let mut lease = take_lease(context).await?;
-    let mut outcome = scan_under(context, &mut lease, directory, (mode, agreed), progress).await;
+    // On the heap: what a scan holds while it waits is much for a thread's stack.
+    let mut outcome = Box::pin(scan_under(context, &mut lease, directory, (mode, agreed), progress)).await;
     if let Ok(Ended { summary, .. }) = &mut outcome {
         summary.take_units(context.store.consumed() - before);
     }
