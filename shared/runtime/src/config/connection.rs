@@ -1,24 +1,15 @@
-//! A connection as it is used: every part of the file checked, every default filled in.
+//! A connection as it is used.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use directory::{
-    AnchorAttribute, AnchorForm, Bind, ChangeDetection, Directory, DirectoryConfig, DirectoryError, Kind,
-    Membership, Scope,
-};
-use model::{Fingerprint, Fingerprinter, Options, RemoveAction};
-use plan::status::{AccountStatus, StatusRule};
+use directory::{AnchorAttribute, Bind, ChangeDetection, Directory, DirectoryConfig, DirectoryError, Scope};
+use model::{Fingerprint, Fingerprinter, Options};
 use plan::{Rules, SafetyLimits};
 use store::{Store, Table};
 use target::{Credentials, Dialect, Retry, Target, TargetError, TargetOptions};
 use tracing::warn;
 
-use super::file::{
-    ChangesWord, ConnectionFile, DirectoryTable, MembershipWord, OneOrMore, OptionsTable, RemoveWord,
-    RetentionTable, SafetyTable, ScopeTable, StatusTable, StatusWord, TargetTable,
-};
-use super::{Problem, rules};
 use crate::secrets::{DirectorySecret, SecretError, SecretRef, Secrets, TargetSecret};
 
 /// One directory, one target, and everything that says how they belong together.
@@ -36,8 +27,8 @@ pub struct Connection {
     pub safety: SafetyLimits,
     /// The account store.
     pub target: TargetSettings,
-    left_days: u32,
-    history_days: u32,
+    pub(super) left_days: u32,
+    pub(super) history_days: u32,
 }
 
 impl Connection {
@@ -73,17 +64,17 @@ pub struct DirectorySettings {
     pub base_dn: String,
     /// Who is in scope.
     pub scope: Scope,
-    start_tls: bool,
-    ca: Option<PathBuf>,
-    secret: Option<SecretRef>,
-    user_filter: String,
-    anchor: AnchorAttribute,
-    attributes: Vec<String>,
-    references: Vec<String>,
-    expires: Option<String>,
-    changes: ChangeDetection,
-    page_size: i32,
-    timeout: Duration,
+    pub(super) start_tls: bool,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) secret: Option<SecretRef>,
+    pub(super) user_filter: String,
+    pub(super) anchor: AnchorAttribute,
+    pub(super) attributes: Vec<String>,
+    pub(super) references: Vec<String>,
+    pub(super) expires: Option<String>,
+    pub(super) changes: ChangeDetection,
+    pub(super) page_size: i32,
+    pub(super) timeout: Duration,
 }
 
 /// How to reach the target.
@@ -99,8 +90,8 @@ pub struct TargetSettings {
     pub calls_per_second: Option<u32>,
     /// After so many tries in vain a user is left to a person, unless the target serves nobody.
     pub max_attempts: u32,
-    secret: SecretRef,
-    timeout: Duration,
+    pub(super) secret: SecretRef,
+    pub(super) timeout: Duration,
 }
 
 /// How patiently the target is called.
@@ -250,324 +241,4 @@ async fn current_credentials(secrets: Secrets, secret: SecretRef) -> Option<Cred
 fn credentials(secret: TargetSecret) -> Credentials {
     let TargetSecret { access_token, app_secret } = secret;
     Credentials { access_token, app_secret }
-}
-
-/// Checks a whole file.
-pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, Problem> {
-    let ConnectionFile { name, directory, scope, target, options, safety, retention, mapping } = file;
-    check_name(&name)?;
-    let RetentionTable { left_days, history_days } = retention;
-    check_days(left_days, "retention.left_days")?;
-    check_days(history_days, "retention.history_days")?;
-    let kind: Kind = directory
-        .kind
-        .parse()
-        .map_err(|error: directory::UnknownKind| Problem::at("directory.kind", error.to_string()))?;
-    let target = check_target(target, folder)?;
-    let options = check_options(options)?;
-    let rules = Rules {
-        mapping: rules::mapping(mapping, target.dialect)?,
-        status: check_status(directory.status.as_ref(), kind)?,
-        expires: directory.account_expires.then(|| "accountExpires".to_owned()),
-        provision_disabled: options.provision_disabled,
-        dialect: target.dialect.name().to_owned(),
-    };
-    Ok(Connection {
-        name,
-        directory: check_directory(directory, kind, scope, &rules, folder)?,
-        rules,
-        options,
-        safety: check_safety(safety)?,
-        target,
-        left_days,
-        history_days,
-    })
-}
-
-fn check_days(days: u32, key: &str) -> Result<(), Problem> {
-    if (1..=3650).contains(&days) { Ok(()) } else { Err(Problem::at(key, "must be from 1 to 3650 days")) }
-}
-
-fn check_name(name: &str) -> Result<(), Problem> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if (1..=64).contains(&name.len()) && name.chars().all(plain) {
-        return Ok(());
-    }
-    Err(Problem::at("name", "a connection's name has 1 to 64 letters, digits, '-' and '_'"))
-}
-
-fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, Problem> {
-    let TargetTable { kind, url, secret, timeout_seconds, concurrency, calls_per_second, max_attempts } =
-        table;
-    let dialect = Dialect::named(&kind).ok_or_else(|| {
-        Problem::at("target.kind", format!("{kind:?} is not one of: {}", Dialect::names().join(", ")))
-    })?;
-    if !(1..=64).contains(&concurrency) {
-        return Err(Problem::at("target.concurrency", "must be from 1 to 64"));
-    }
-    if calls_per_second.is_some_and(|calls| !(1..=1000).contains(&calls)) {
-        return Err(Problem::at("target.calls_per_second", "must be from 1 to 1000"));
-    }
-    if !(1..=100).contains(&max_attempts) {
-        return Err(Problem::at("target.max_attempts", "must be from 1 to 100"));
-    }
-    Ok(TargetSettings {
-        dialect,
-        url,
-        concurrency,
-        calls_per_second: calls_per_second.or(dialect.calls_per_second()),
-        max_attempts,
-        secret: check_secret(&secret, folder, "target.secret")?,
-        timeout: check_timeout(timeout_seconds, "target.timeout_seconds")?,
-    })
-}
-
-fn check_secret(text: &str, folder: &Path, key: &str) -> Result<SecretRef, Problem> {
-    if text.trim_start().starts_with('{') {
-        return Err(Problem::at(
-            key,
-            "this is a secret itself; name the place where it is kept, such as file:PATH",
-        ));
-    }
-    if text.is_empty() {
-        return Err(Problem::at(key, "is empty; name a Secrets Manager id, env:NAME or file:PATH"));
-    }
-    Ok(SecretRef::parse(text, folder))
-}
-
-fn check_timeout(seconds: u64, key: &str) -> Result<Duration, Problem> {
-    if (1..=900).contains(&seconds) {
-        return Ok(Duration::from_secs(seconds));
-    }
-    Err(Problem::at(key, "must be from 1 to 900 seconds"))
-}
-
-fn check_options(table: OptionsTable) -> Result<Options, Problem> {
-    let OptionsTable { create, update, deprovision, provision_disabled, remove_action, delete_after_days } =
-        table;
-    if let Some(days) = delete_after_days {
-        check_days(days, "options.delete_after_days")?;
-    }
-    let remove_action = match remove_action {
-        RemoveWord::Disable => RemoveAction::Disable,
-        RemoveWord::Delete => RemoveAction::Delete,
-    };
-    if remove_action == RemoveAction::Delete && delete_after_days.is_some() {
-        return Err(Problem::at(
-            "options.delete_after_days",
-            "goes with remove_action = \"disable\"; \"delete\" deletes at once",
-        ));
-    }
-    Ok(Options { create, update, deprovision, provision_disabled, remove_action, delete_after_days })
-}
-
-fn check_safety(table: SafetyTable) -> Result<SafetyLimits, Problem> {
-    let SafetyTable { max_removals, max_removal_percent, max_removals_per_day, max_changes } = table;
-    if max_removal_percent > 100 {
-        return Err(Problem::at("safety.max_removal_percent", "must be from 0 to 100"));
-    }
-    let max_removals_per_day =
-        max_removals_per_day.unwrap_or(max_removals.saturating_mul(SafetyLimits::SCANS_A_DAY));
-    Ok(SafetyLimits { max_removals, max_removal_percent, max_removals_per_day, max_changes })
-}
-
-fn check_status(table: Option<&StatusTable>, kind: Kind) -> Result<StatusRule, Problem> {
-    let key = "directory.status.attribute";
-    let word = |word: &StatusWord| match word {
-        StatusWord::Enabled => AccountStatus::Enabled,
-        StatusWord::Disabled => AccountStatus::Disabled,
-    };
-    match table {
-        None => Ok(kind.preset().status),
-        Some(StatusTable::None) => Ok(StatusRule::AlwaysEnabled),
-        Some(StatusTable::Bitmap { attribute, disabled_bits }) => {
-            rules::attribute_name(attribute, key)?;
-            Ok(StatusRule::Bitmap { attribute: attribute.clone(), disabled_bits: *disabled_bits })
-        }
-        Some(StatusTable::Flag { attribute, value, means, default }) => {
-            rules::attribute_name(attribute, key)?;
-            Ok(StatusRule::Flag {
-                attribute: attribute.clone(),
-                value: value.clone(),
-                means: word(means),
-                default: word(default),
-            })
-        }
-    }
-}
-
-fn check_directory(
-    table: DirectoryTable,
-    kind: Kind,
-    scope: ScopeTable,
-    rules: &Rules,
-    folder: &Path,
-) -> Result<DirectorySettings, Problem> {
-    let preset = kind.preset();
-    let DirectoryTable {
-        kind: _,
-        url,
-        start_tls,
-        base_dn,
-        secret,
-        ca,
-        user_filter,
-        anchor,
-        page_size,
-        timeout_seconds,
-        status: _,
-        account_expires: _,
-        changes,
-        full_read_hours,
-    } = table;
-    let urls = match url {
-        OneOrMore::One(url) => vec![url],
-        OneOrMore::More(urls) => urls,
-    };
-    if urls.is_empty() {
-        return Err(Problem::at("directory.url", "is an empty list; name at least one server"));
-    }
-    if !urls.iter().all(|url| url.starts_with("ldap://") || url.starts_with("ldaps://")) {
-        return Err(Problem::at("directory.url", "must start with ldaps:// or ldap://"));
-    }
-    if !(1..=168).contains(&full_read_hours) {
-        return Err(Problem::at("directory.full_read_hours", "must be from 1 to 168"));
-    }
-    if start_tls && urls.iter().any(|url| url.starts_with("ldaps://")) {
-        return Err(Problem::at(
-            "directory.start_tls",
-            "ldaps:// is encrypted already; use ldap:// to start TLS",
-        ));
-    }
-    if base_dn.trim().is_empty() {
-        return Err(Problem::at(
-            "directory.base_dn",
-            "is empty; name the entry under which users are searched",
-        ));
-    }
-    let page_size = page_size.unwrap_or(preset.page_size);
-    if !(1..=10_000).contains(&page_size) {
-        return Err(Problem::at("directory.page_size", "must be from 1 to 10000"));
-    }
-    let user_filter = user_filter.unwrap_or_else(|| preset.user_filter.to_owned());
-    check_filter(&user_filter, "directory.user_filter")?;
-    let anchor = match anchor {
-        None => preset.anchor,
-        Some(attribute) => {
-            rules::attribute_name(&attribute, "directory.anchor")?;
-            let form = anchor_form(&attribute);
-            AnchorAttribute { attribute, form }
-        }
-    };
-    let attributes: std::collections::BTreeSet<String> = rules
-        .mapping
-        .source_attributes()
-        .into_iter()
-        .chain(rules.status.attribute().map(str::to_owned))
-        .collect();
-    Ok(DirectorySettings {
-        urls,
-        full_read_hours,
-        base_dn,
-        scope: check_scope(scope, kind)?,
-        start_tls,
-        ca: ca.map(|ca| check_ca(&ca, folder)).transpose()?,
-        secret: secret.map(|secret| check_secret(&secret, folder, "directory.secret")).transpose()?,
-        user_filter,
-        anchor,
-        attributes: attributes.into_iter().collect(),
-        references: rules.mapping.reference_attributes(),
-        expires: rules.expires.clone(),
-        changes: match changes {
-            ChangesWord::Auto => ChangeDetection::Auto,
-            ChangesWord::Dirsync => ChangeDetection::DirSync,
-            ChangesWord::Usn => ChangeDetection::Usn,
-            ChangesWord::Sync => ChangeDetection::Sync,
-            ChangesWord::Timestamp => ChangeDetection::Timestamp,
-            ChangesWord::None => ChangeDetection::None,
-        },
-        page_size,
-        timeout: check_timeout(timeout_seconds, "directory.timeout_seconds")?,
-    })
-}
-
-/// The well-known ids have forms of their own; any other attribute is taken for text.
-fn anchor_form(attribute: &str) -> AnchorForm {
-    match attribute.to_ascii_lowercase().as_str() {
-        "objectguid" => AnchorForm::Guid,
-        "entryuuid" => AnchorForm::Uuid,
-        _ => AnchorForm::Text,
-    }
-}
-
-fn check_ca(text: &str, folder: &Path) -> Result<PathBuf, Problem> {
-    match text.strip_prefix("file:") {
-        Some(path) => Ok(folder.join(path)),
-        None => Err(Problem::at("directory.ca", "must be file:PATH of a PEM file")),
-    }
-}
-
-fn check_filter(filter: &str, key: &str) -> Result<(), Problem> {
-    directory::check_filter(filter).map_err(|error| Problem::at(key, error.to_string()))
-}
-
-fn check_scope(table: ScopeTable, kind: Kind) -> Result<Scope, Problem> {
-    let ScopeTable { group, nested, membership, member_attribute, filter } = table;
-    match (group, filter) {
-        (None, Some(_)) if nested => {
-            Err(Problem::at("scope.nested", "goes with scope.group, not with scope.filter"))
-        }
-        (Some(dn), None) => {
-            if dn.trim().is_empty() {
-                return Err(Problem::at("scope.group", "is empty; name the group's DN"));
-            }
-            let membership = check_membership(membership, member_attribute, kind)?;
-            if nested && matches!(membership, Membership::MemberUid { .. }) {
-                return Err(Problem::at(
-                    "scope.nested",
-                    "a group that names its members by uid can have no groups in it",
-                ));
-            }
-            Ok(Scope::Group { dn, membership, nested })
-        }
-        (None, Some(filter)) => {
-            if membership.is_some() || member_attribute.is_some() {
-                return Err(Problem::at("scope.membership", "goes with scope.group, not with scope.filter"));
-            }
-            check_filter(&filter, "scope.filter")?;
-            Ok(Scope::Filter(filter))
-        }
-        (Some(_), Some(_)) => {
-            Err(Problem::at("scope", "has both group and filter; exactly one says who is in scope"))
-        }
-        (None, None) => {
-            Err(Problem::at("scope", "has neither group nor filter; one must say who is in scope"))
-        }
-    }
-}
-
-fn check_membership(
-    word: Option<MembershipWord>,
-    attribute: Option<String>,
-    kind: Kind,
-) -> Result<Membership, Problem> {
-    if let Some(name) = &attribute {
-        rules::attribute_name(name, "scope.member_attribute")?;
-    }
-    let preset = kind.preset();
-    let or = |default: &str| attribute.clone().unwrap_or_else(|| default.to_owned());
-    Ok(match word {
-        None => match (preset.membership, attribute) {
-            (Membership::MemberOf { .. }, Some(attribute)) => Membership::MemberOf { attribute },
-            (Membership::Member { .. }, Some(attribute)) => Membership::Member { attribute },
-            (membership, _) => membership,
-        },
-        Some(MembershipWord::MemberOf) => {
-            Membership::MemberOf { attribute: or(preset.member_of.unwrap_or("memberOf")) }
-        }
-        Some(MembershipWord::Member) => Membership::Member { attribute: or(preset.member_attribute) },
-        Some(MembershipWord::MemberUid) => {
-            Membership::MemberUid { attribute: or("memberUid"), user_attribute: "uid".into() }
-        }
-    })
 }

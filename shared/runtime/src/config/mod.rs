@@ -1,5 +1,6 @@
 //! The configuration: read from a file, checked as a whole before anything is contacted.
 
+mod check;
 mod connection;
 mod file;
 mod rules;
@@ -85,7 +86,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Connection, ConfigError> {
         ConfigError { file: path.to_owned(), place, problem: error.message().trim().replace('\n', " ") }
     })?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    connection::check(file, folder).map_err(|Problem { key, problem }| ConfigError {
+    check::check(file, folder).map_err(|Problem { key, problem }| ConfigError {
         file: path.to_owned(),
         place: format!(", key {key}"),
         problem,

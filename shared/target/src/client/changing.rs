@@ -1,0 +1,274 @@
+//! Making accounts, and changing those that are ours.
+
+use model::{DesiredUser, Managed, OwnedAccount, Value};
+use reqwest::Method;
+
+use super::{Target, of_collection};
+use crate::body::Body;
+use crate::dialect::{Clear, Delete, Put};
+use crate::errors::TargetError;
+use crate::json::{self, Object};
+use crate::patch::PatchOperation;
+use crate::render::{self, Blanks};
+use crate::resource::Resource;
+use crate::transport::{Call, Failure};
+use crate::{changes, difference, patch};
+
+/// What became of a deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// The account is gone now.
+    Done,
+    /// It was gone before.
+    AlreadyGone,
+    /// The target keeps it; it can still be deactivated. Workplace deletes only what nobody has claimed \[doc\].
+    Refused {
+        /// What the target says.
+        detail: String,
+    },
+}
+
+impl Target {
+    /// Creates an account.
+    ///
+    /// It is not tried again when the answer is lost, and nobody has recorded how a duplicate is answered. So
+    /// after any failure but [`Unauthorized`](TargetError::Unauthorized) and
+    /// [`RateLimited`](TargetError::RateLimited) the account may be there: look again before anything else.
+    pub async fn create(&self, user: &DesiredUser) -> Result<Resource, TargetError> {
+        let body = render::creation(self.dialect, user)?;
+        let call =
+            Call { method: Method::POST, url: self.users().await?, body: Some(body), sent: personal(user) };
+        let answer = self.transport.call(&call).await.map_err(of_collection)?;
+        Resource::from_body(self.dialect, answer)
+    }
+
+    /// Makes an account as it should be: all mapped attributes, the user name and whether it is active. `current`
+    /// is the account as it was read just now; from it come the values that nobody mapped but that are sent along.
+    ///
+    /// Where PUT merges, how a value is cleared is not documented, so several ways are tried until it is gone: an empty
+    /// value, then, for what is still there, a PATCH. A value that is shown even after that stays in the resource that
+    /// is given back.
+    ///
+    /// Where PUT replaces, only what differs is sent, and nothing if nothing does; without PATCH the whole account is.
+    /// Whatever somebody else changed there between the reading and the writing is then undone.
+    pub async fn update(
+        &self,
+        account: &OwnedAccount,
+        current: &Resource,
+        user: &DesiredUser,
+    ) -> Result<Resource, TargetError> {
+        match self.dialect.put {
+            Put::Merges => self.merge(account, current, user).await,
+            Put::Replaces => self.replace(account, current, user).await,
+        }
+    }
+
+    /// The same in one call, for an account of which it is known that it was left as `before`: what has changed since is
+    /// sent, and nothing else. The account that is given back shows whether that was all.
+    ///
+    /// `None` says that the account has to be read for this, or that the target wants none of it, and that nothing has
+    /// changed: without PATCH where PUT replaces, and where a list or the like has to be sent whole.
+    pub async fn update_unread(
+        &self,
+        account: &OwnedAccount,
+        before: &DesiredUser,
+        user: &DesiredUser,
+    ) -> Result<Option<Resource>, TargetError> {
+        let sent: Vec<&str> = personal(before).into_iter().chain(personal(user)).collect();
+        let merged = match self.dialect.put {
+            Put::Merges => changes::merged(self.dialect, before, user)?,
+            Put::Replaces => None,
+        };
+        let answer = match merged {
+            Some(body) => self.put(account, body, sent).await,
+            None if self.has_patch().await? => match changes::operations(self.dialect, before, user)? {
+                Some(operations) if !operations.is_empty() => {
+                    self.send_patch(account, operations, sent).await
+                }
+                _ => return Ok(None),
+            },
+            None => return Ok(None),
+        };
+        match answer {
+            Err(TargetError::Rejected { .. }) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    async fn merge(
+        &self,
+        account: &OwnedAccount,
+        current: &Resource,
+        user: &DesiredUser,
+    ) -> Result<Resource, TargetError> {
+        let body = render::update(self.dialect, current, user, Blanks::Sent)?;
+        let updated = match self.put(account, body.clone(), personal(user)).await {
+            Err(TargetError::Rejected { attribute, detail }) => {
+                let plainer = render::update(self.dialect, current, user, Blanks::LeftOut)?;
+                if plainer == body {
+                    return Err(TargetError::Rejected { attribute, detail });
+                }
+                self.put(account, plainer, personal(user)).await?
+            }
+            answer => answer?,
+        };
+        let left = self.left_to_clear(&updated, user);
+        if left.is_empty() || !self.has_patch().await? {
+            Ok(updated)
+        } else {
+            self.patch(account, &left).await
+        }
+    }
+
+    async fn replace(
+        &self,
+        account: &OwnedAccount,
+        current: &Resource,
+        user: &DesiredUser,
+    ) -> Result<Resource, TargetError> {
+        let body = render::update(self.dialect, current, user, Blanks::LeftOut)?;
+        let operations = difference::operations(self.dialect, current.raw(), &body);
+        if operations.is_empty() {
+            return self.same(account.id(), current.clone());
+        }
+        let sent: Vec<&str> = personal(user).into_iter().chain(json::texts(current.raw())).collect();
+        if !self.has_patch().await? {
+            return self.put(account, body, sent).await;
+        }
+        let removes = operations.iter().any(patch::is_removal);
+        match self.send_patch(account, operations, sent.clone()).await {
+            // A server may have PATCH and still take values away by PUT alone.
+            Err(TargetError::Rejected { .. }) if removes => self.put(account, body, sent).await,
+            Ok(patched) if removes && !self.left_to_clear(&patched, user).is_empty() => {
+                self.put(account, body, sent).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Switches an account on or off, and changes nothing else. Workplace's documented way is a PUT of nothing but
+    /// `active`; a target that finds that too little is asked by PATCH. Where PUT replaces, PATCH comes first, and
+    /// without it the account is read and sent back whole.
+    pub async fn set_active(&self, account: &OwnedAccount, active: bool) -> Result<Resource, TargetError> {
+        let by_patch = || self.send_patch(account, vec![patch::activation(active)], Vec::new());
+        match self.dialect.put {
+            Put::Merges => {
+                match self.put(account, render::activation(self.dialect, active), Vec::new()).await {
+                    Err(TargetError::Rejected { .. }) if self.has_patch().await? => by_patch().await,
+                    answer => answer,
+                }
+            }
+            Put::Replaces if self.has_patch().await? => by_patch().await,
+            Put::Replaces => {
+                let current = self.fetch(account.id()).await?;
+                let body = render::whole_activation(self.dialect, &current, active);
+                self.put(account, body, json::texts(current.raw()).collect()).await
+            }
+        }
+    }
+
+    /// Changes single attributes. Without any operation nothing is changed.
+    pub async fn patch(
+        &self,
+        account: &OwnedAccount,
+        operations: &[PatchOperation],
+    ) -> Result<Resource, TargetError> {
+        if !self.has_patch().await? {
+            let detail = format!("the {} dialect has no PATCH", self.dialect.name());
+            return Err(TargetError::Rejected { attribute: None, detail });
+        }
+        let sent = operations.iter().filter_map(|operation| match operation {
+            PatchOperation::Replace { attribute: _, value: Value::Text(text) } => Some(text.as_str()),
+            PatchOperation::Replace { .. } | PatchOperation::Remove { .. } => None,
+        });
+        let rendered = patch::operations(self.dialect, operations)?;
+        if rendered.is_empty() {
+            self.fetch(account.id()).await
+        } else {
+            self.send_patch(account, rendered, sent.collect()).await
+        }
+    }
+
+    /// Deletes an account. Where DELETE would only switch it off, nothing is asked of the target: then it is better to
+    /// switch the account off and know so.
+    pub async fn delete(&self, account: &OwnedAccount) -> Result<Deleted, TargetError> {
+        if self.dialect.delete == Delete::Deactivates {
+            let detail = format!("a DELETE only deactivates at {}", self.dialect.name());
+            return Ok(Deleted::Refused { detail });
+        }
+        let url = self.user(account.id()).await?;
+        let call = Call { method: Method::DELETE, url, body: None, sent: Vec::new() };
+        match self.transport.call(&call).await {
+            Ok(_) => Ok(Deleted::Done),
+            Err(Failure { error: TargetError::NotFound, .. }) => Ok(Deleted::AlreadyGone),
+            Err(Failure {
+                status: Some(403 | 405 | 412 | 501),
+                error: TargetError::Rejected { detail, .. },
+            }) => Ok(Deleted::Refused { detail }),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    async fn put(
+        &self,
+        account: &OwnedAccount,
+        body: Object,
+        sent: Vec<&str>,
+    ) -> Result<Resource, TargetError> {
+        let url = self.user(account.id()).await?;
+        self.write(account, Call { method: Method::PUT, url, body: Some(body), sent }).await
+    }
+
+    async fn send_patch(
+        &self,
+        account: &OwnedAccount,
+        operations: Vec<serde_json::Value>,
+        sent: Vec<&str>,
+    ) -> Result<Resource, TargetError> {
+        let url = self.user(account.id()).await?;
+        self.write(account, Call { method: Method::PATCH, url, body: Some(patch::body(operations)), sent })
+            .await
+    }
+
+    /// A change that is answered with the account, or with nothing (RFC 7644, 3.5.2); then it is read.
+    async fn write(&self, account: &OwnedAccount, call: Call<'_>) -> Result<Resource, TargetError> {
+        match self.transport.call(&call).await? {
+            Body::Empty => self.fetch(account.id()).await,
+            body => self.same(account.id(), Resource::from_body(self.dialect, body)?),
+        }
+    }
+
+    /// What should be empty and is not yet.
+    fn left_to_clear(&self, updated: &Resource, user: &DesiredUser) -> Vec<PatchOperation> {
+        let shown = &updated.account.attributes;
+        let is_left = |attribute: &model::TargetAttribute| {
+            let clear = self.dialect.field(attribute.as_str()).map(|field| field.clear);
+            let value = shown.get(attribute);
+            // An account without e-mail addresses shows its user name as one \[seen\]; that can't be removed.
+            let is_mirror = attribute.as_str().starts_with("emails.")
+                && matches!(value, Some(Value::Text(text)) if text.to_lowercase() == user.user_name.folded());
+            let is_fixed = self.dialect.immutable.contains(&attribute.as_str());
+            value.is_some() && !is_mirror && !is_fixed && clear != Some(Clear::Never)
+        };
+        let cleared = user.attributes.iter().filter(|(_, managed)| **managed == Managed::Clear);
+        cleared
+            .map(|(attribute, _)| attribute)
+            .filter(|attribute| is_left(attribute))
+            .map(|attribute| PatchOperation::Remove { attribute: attribute.clone() })
+            .collect()
+    }
+}
+
+/// What a complaint must not repeat.
+fn personal(user: &DesiredUser) -> Vec<&str> {
+    let DesiredUser { user_name, active: _, attributes, create_only } = user;
+    let managed = attributes.values().filter_map(|managed| match managed {
+        Managed::Set(value) => Some(value),
+        Managed::Clear => None,
+    });
+    let values = managed.chain(create_only.values()).filter_map(|value| match value {
+        Value::Text(text) => Some(text.as_str()),
+        Value::Integer(_) | Value::Boolean(_) | Value::Reference(_) | Value::Account(_) => None,
+    });
+    std::iter::once(user_name.as_str()).chain(values).collect()
+}
