@@ -1,16 +1,12 @@
 //! A company of any size: its directory, its target, and a place in which the provisioner runs.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::runtime::Secrets;
 use anyhow::{anyhow, bail, ensure};
 use directory::Sighting;
-use end_to_end::{
-    BASE_DN, Configuration, Finished, Group, PEOPLE_DN, Person, READER_DN, Slapd, SlapdOptions, TestDir,
-    people,
-};
+use end_to_end::{Configuration, Finished, Group, Person, Slapd, SlapdOptions, TestDir, people};
 use model::UnixSeconds;
 use plan::{ScanPlanner, Sight};
 use scan::{Mode, ScanContext};
@@ -19,26 +15,7 @@ use simulator::{Options, Simulator};
 use store::{Embedded, Saved, Snapshot};
 use tokio::runtime::{Builder, Runtime};
 
-/// Entries on a page, for the provisioner and for the tool beside it.
-const PAGE_SIZE: usize = 1_000;
-const FILTER: &str = "(employeeNumber=*)";
 const PATIENCE: Duration = Duration::from_secs(900);
-
-/// What the mapping of [`Configuration::openldap`] reads, with the anchor and the account status.
-const ATTRIBUTES: [&str; 12] = [
-    "entryUUID",
-    "mail",
-    "givenName",
-    "sn",
-    "cn",
-    "title",
-    "telephoneNumber",
-    "mobile",
-    "departmentNumber",
-    "employeeNumber",
-    "manager",
-    "pwdAccountLockedTime",
-];
 
 /// A directory of so many people, and everything that provisions them.
 pub struct Company {
@@ -79,10 +56,7 @@ impl Company {
         let target =
             runtime.block_on(Simulator::start(Options { unknown_fields: false, ..Options::default() }))?;
         let mut configuration = Configuration::openldap(&slapd, &target.url());
-        let base = |dn: &str| format!("base_dn = \"{dn}\"");
-        configuration.directory = configuration.directory.replace(&base(BASE_DN), &base(PEOPLE_DN));
-        configuration.directory.push_str(&format!("page_size = {PAGE_SIZE}\n"));
-        configuration.scope = format!("filter = \"{FILTER}\"\n");
+        configuration.take_everybody();
         let dir = TestDir::new()?;
         dir.configure(&configuration)?;
         dir.directory_secret(&slapd.reader_secret())?;
@@ -159,28 +133,5 @@ impl Company {
         let finished = self.run(if full { &["sync", "--full"] } else { &["sync"] })?;
         ensure!(finished.exit_code == Some(0), "sync ended with {finished}");
         Ok((finished.json()?, finished))
-    }
-
-    /// Reads the same users, attributes and pages with OpenLDAP's own tool.
-    pub fn ldapsearch(&self) -> anyhow::Result<Duration> {
-        let started = Instant::now();
-        let status = Command::new("ldapsearch")
-            .args([
-                "-x",
-                "-LLL",
-                "-H",
-                &self.slapd.url(),
-                "-D",
-                READER_DN,
-                "-w",
-                self.slapd.reader_password(),
-            ])
-            .args(["-b", PEOPLE_DN, "-E", &format!("pr={PAGE_SIZE}/noprompt")])
-            .arg(format!("(&(objectClass=inetOrgPerson){FILTER})"))
-            .args(ATTRIBUTES)
-            .stdout(Stdio::null())
-            .status()?;
-        ensure!(status.success(), "ldapsearch ended with {status}");
-        Ok(started.elapsed())
     }
 }

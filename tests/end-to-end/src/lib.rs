@@ -98,6 +98,7 @@ pub use scim_server::{ScimProduct, ScimServer};
 
 mod configuration;
 mod console;
+mod everybody;
 mod run;
 mod workspace;
 

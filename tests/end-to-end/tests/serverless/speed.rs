@@ -3,12 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use directory::Sighting;
-use end_to_end::{BASE_DN, Configuration, PEOPLE_DN, READER_DN, Slapd};
+use end_to_end::Configuration;
 use model::{AnchorHash, Fingerprint, UnixSeconds};
 use plan::{ScanPlanner, Sight};
 use runtime::Secrets;
@@ -21,62 +20,21 @@ const USERS: usize = 100_000;
 const CHANGES: usize = 100;
 /// How often each thing is measured; the tool and the scan take turns.
 const ROUNDS: usize = 5;
-const PAGE_SIZE: usize = 1_000;
 
 const LARGEST_RATIO: f64 = 2.0;
 const MOST_MEMORY_KB: u64 = 100 * 1024;
 const LONGEST_UNCHANGED: Duration = Duration::from_millis(100);
 const LONGEST_CHANGED: Duration = Duration::from_millis(500);
 
-const FILTER: &str = "(employeeNumber=*)";
-
-/// What the mapping of [`Configuration::openldap`] reads, with the anchor and the account status.
-const ATTRIBUTES: [&str; 12] = [
-    "entryUUID",
-    "mail",
-    "givenName",
-    "sn",
-    "cn",
-    "title",
-    "telephoneNumber",
-    "mobile",
-    "departmentNumber",
-    "employeeNumber",
-    "manager",
-    "pwdAccountLockedTime",
-];
-
-fn configure(configuration: &mut Configuration) {
-    let base = |dn: &str| format!("base_dn = \"{dn}\"");
-    configuration.directory = configuration.directory.replace(&base(BASE_DN), &base(PEOPLE_DN));
-    configuration.directory.push_str(&format!("\npage_size = {PAGE_SIZE}\n"));
-    configuration.scope = format!("filter = \"{FILTER}\"\n");
-}
-
 fn median(mut durations: Vec<Duration>) -> Duration {
     durations.sort_unstable();
     durations[durations.len() / 2]
 }
 
-/// The same users, attributes and pages, read by OpenLDAP's own tool.
-fn ldapsearch(slapd: &Slapd) -> Duration {
-    let started = Instant::now();
-    let status = Command::new("ldapsearch")
-        .args(["-x", "-LLL", "-H", &slapd.url(), "-D", READER_DN, "-w", slapd.reader_password()])
-        .args(["-b", PEOPLE_DN, "-E", &format!("pr={PAGE_SIZE}/noprompt")])
-        .arg(format!("(&(objectClass=inetOrgPerson){FILTER})"))
-        .args(ATTRIBUTES)
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success(), "ldapsearch ended with {status}");
-    started.elapsed()
-}
-
 /// Saves the snapshot that a scan of everybody leaves, without the records, which an unchanged scan doesn't read.
 fn remember_everybody(cloud: &Cloud) {
     let mut configuration = Configuration::openldap(&cloud.slapd, &cloud.workplace.url());
-    configure(&mut configuration);
+    configuration.take_everybody();
     let secret = cloud.dir.path().join("directory-secret.json");
     std::fs::write(&secret, cloud.slapd.reader_secret().to_string()).unwrap();
     let connection =
@@ -111,7 +69,7 @@ fn soak_directory_speed() {
         people: USERS,
         members: 10,
         scan_timeout: Duration::from_secs(900),
-        configure,
+        configure: Configuration::take_everybody,
         database_lines: vec![
             "syncprov-checkpoint 1000 10".to_owned(),
             "syncprov-sessionlog 10000".to_owned(),
@@ -133,7 +91,7 @@ fn soak_directory_speed() {
 
     let (mut tool, mut full) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        tool.push(ldapsearch(&cloud.slapd));
+        tool.push(cloud.slapd.ldapsearch_everybody().unwrap());
         full.push(scan("full").1);
     }
     let (tool, full) = (median(tool), median(full));
