@@ -22,7 +22,7 @@ impl AnchorAttribute {
         let text = || std::str::from_utf8(value).map_err(|_| format!("{attribute} is not text"));
         let anchor = match self.form {
             AnchorForm::Guid => {
-                let bytes = value.as_slice().try_into();
+                let bytes = value.as_ref().try_into();
                 let bytes =
                     bytes.map_err(|_| format!("{attribute} has {} bytes instead of 16", value.len()))?;
                 return Ok(Anchor::from_guid(bytes));
@@ -88,7 +88,7 @@ mod tests {
 
     fn values(values: &[&[u8]]) -> Attributes {
         let mut attributes = Attributes::default();
-        attributes.insert("ID", values.iter().map(|value| value.to_vec()).collect());
+        attributes.insert("ID", values.iter().map(|value| value.to_vec().into()));
         attributes
     }
 

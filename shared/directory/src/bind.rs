@@ -1,10 +1,10 @@
 //! Signing in, and being sure that it meant something.
 
-use ldap3::{Ldap, LdapResult};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::Bind;
 use crate::errors::{DirectoryError, Doing};
+use crate::wire::{Outcome, Request};
 
 /// Refuses, before anything is sent, a sign-in that would prove nothing.
 ///
@@ -22,19 +22,19 @@ pub(crate) fn check(bind: &Bind, url: &str, is_secure: bool) -> Result<(), Direc
     }
 }
 
-/// Sends the bind. An anonymous one is sent as well: a server that takes none then says so here, and not by showing
+/// What is sent. An anonymous bind is sent as well: a server that takes none then says so here, and not by showing
 /// nothing.
-pub(crate) async fn send(ldap: &mut Ldap, bind: &Bind) -> ldap3::result::Result<LdapResult> {
+pub(crate) fn request(bind: &Bind) -> Request {
     match bind {
-        Bind::Simple { dn, password } => ldap.simple_bind(dn, password.expose_secret()).await,
-        Bind::Anonymous => ldap.simple_bind("", "").await,
-        Bind::External { .. } => ldap.sasl_external_bind().await,
+        Bind::Simple { dn, password } => Request::simple_bind(dn, password),
+        Bind::Anonymous => Request::simple_bind("", &SecretString::default()),
+        Bind::External { .. } => Request::external_bind(),
     }
 }
 
 /// What the server's answer means.
-pub(crate) fn judge(url: &str, answer: &LdapResult) -> Result<(), DirectoryError> {
-    match answer.rc {
+pub(crate) fn judge(url: &str, answer: &Outcome) -> Result<(), DirectoryError> {
+    match answer.code {
         0 => Ok(()),
         // Some servers say "no such object" about a name they don't know. It is the same mistake.
         32 | 49 => {

@@ -102,11 +102,11 @@ pub(crate) enum Mark {
 
 impl Mark {
     /// From the values of `contextCSN`: `20260101120000.000000Z#000000#001#000000`, with the server's number third.
-    pub(crate) fn of_csns(values: &[Vec<u8>]) -> Option<Self> {
+    pub(crate) fn of_csns(values: &[impl AsRef<[u8]>]) -> Option<Self> {
         let latest: BTreeMap<String, String> = values
             .iter()
             .filter_map(|value| {
-                let text = std::str::from_utf8(value).ok()?;
+                let text = std::str::from_utf8(value.as_ref()).ok()?;
                 Some((text.split('#').nth(2)?.to_owned(), text.to_owned()))
             })
             .collect();

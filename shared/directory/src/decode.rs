@@ -1,14 +1,12 @@
-//! Taking a search's entries and references apart (RFC 4511, section 4.5.2).
+//! Taking a search's entries apart (RFC 4511, section 4.5.2).
 //!
-//! The library's own decoder panics on what it doesn't expect, and calls a value text or binary by whether its bytes
-//! happen to be UTF-8. This one returns what is wrong, keeps values as bytes, and moves them rather than copying.
+//! What is wrong is returned; values are bytes, and stay where they came in.
 
-use lber::common::TagClass;
-use lber::structure::{PL, StructureTag};
+use bytes::Bytes;
 use model::Attributes;
 
-/// The tag of a search result entry.
-const ENTRY: u64 = 4;
+use crate::wire::Message;
+use crate::wire::ber::{self, OCTET_STRING, SEQUENCE, SET};
 
 /// An entry before anything is known about its anchor.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,48 +30,75 @@ pub(crate) struct Garbled {
 }
 
 /// Takes an entry apart: `[APPLICATION 4] SEQUENCE { name, SEQUENCE OF { type, SET OF value } }`.
-pub(crate) fn entry(tag: StructureTag) -> Result<RawEntry, Garbled> {
+pub(crate) fn entry(message: &Message) -> Result<RawEntry, Garbled> {
     let nameless = |why| Garbled { dn: String::new(), why };
-    if tag.class != TagClass::Application || tag.id != ENTRY {
+    if message.kind != Message::ENTRY {
         return Err(nameless("it is not a search result entry"));
     }
-    let mut parts = constructed(tag).ok_or(nameless("it has no content"))?.into_iter();
-    let dn = parts.next().and_then(primitive).ok_or(nameless("it has no name"))?;
-    let dn = String::from_utf8(dn).map_err(|error| Garbled {
-        dn: String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    let (name, rest) =
+        ber::take(OCTET_STRING, &message.content).ok_or_else(|| nameless("it has no name"))?;
+    let dn = std::str::from_utf8(name).map_err(|_| Garbled {
+        dn: String::from_utf8_lossy(name).into_owned(),
         why: "its name is not UTF-8",
     })?;
-    let Some(list) = parts.next().and_then(constructed) else {
-        return Err(Garbled { dn, why: "it has no list of attributes" });
-    };
-    let mut entry = RawEntry { dn, attributes: Attributes::default(), partial: Vec::new() };
-    for one in list {
-        if let Err(why) = entry.add(one) {
-            return Err(Garbled { dn: entry.dn, why });
-        }
+    let garbled = |why| Garbled { dn: dn.to_owned(), why };
+    let (mut list, _) = ber::take(SEQUENCE, rest).ok_or_else(|| garbled("it has no list of attributes"))?;
+    let mut entry = RawEntry { dn: dn.to_owned(), attributes: Attributes::default(), partial: Vec::new() };
+    while !list.is_empty() {
+        let (attribute, rest) =
+            ber::take(SEQUENCE, list).ok_or_else(|| garbled("one of its attributes is no sequence"))?;
+        entry.add(&message.content, attribute).map_err(garbled)?;
+        list = rest;
     }
     Ok(entry)
 }
 
 impl RawEntry {
-    fn add(&mut self, attribute: StructureTag) -> Result<(), &'static str> {
-        let mut parts = constructed(attribute).ok_or("one of its attributes is no sequence")?.into_iter();
-        let name = parts.next().and_then(primitive).ok_or("one of its attributes has no name")?;
-        let name = String::from_utf8(name).map_err(|_| "the name of one of its attributes is not UTF-8")?;
-        let values =
-            parts.next().and_then(constructed).ok_or("one of its attributes has no set of values")?;
-        let values: Option<Vec<Vec<u8>>> = values.into_iter().map(primitive).collect();
-        let values = values.ok_or("one of its values is no octet string")?;
-        if !name.contains(';') {
-            self.attributes.insert(name, values);
-            return Ok(());
+    /// Adds an attribute, which is a part of the whole.
+    fn add(&mut self, whole: &Bytes, attribute: &[u8]) -> Result<(), &'static str> {
+        let (name, rest) =
+            ber::take(OCTET_STRING, attribute).ok_or("one of its attributes has no name")?;
+        let text =
+            std::str::from_utf8(name).map_err(|_| "the name of one of its attributes is not UTF-8")?;
+        let (values, _) = ber::take(SET, rest).ok_or("one of its attributes has no set of values")?;
+        let mut values = Values { whole, rest: values, is_garbled: false };
+        if text.contains(';') {
+            let (name, range) = plain_name(text);
+            if let Some(range) = range {
+                self.partial.push((name.to_ascii_lowercase(), range.missing));
+            }
+            self.attributes.insert(name, &mut values);
+        } else {
+            self.attributes.insert(whole.slice_ref(name), &mut values);
         }
-        let (name, range) = plain_name(&name);
-        if let Some(range) = range {
-            self.partial.push((name.to_ascii_lowercase(), range.missing));
+        if values.is_garbled { Err("one of its values is no octet string") } else { Ok(()) }
+    }
+}
+
+/// The values in a set, up to the first that can't be read.
+struct Values<'a> {
+    whole: &'a Bytes,
+    rest: &'a [u8],
+    is_garbled: bool,
+}
+
+impl Iterator for Values<'_> {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.rest.is_empty() {
+            return None;
         }
-        self.attributes.insert(name, values);
-        Ok(())
+        match ber::take(OCTET_STRING, self.rest) {
+            Some((value, rest)) => {
+                self.rest = rest;
+                Some(self.whole.slice_ref(value))
+            }
+            None => {
+                (self.rest, self.is_garbled) = (&[], true);
+                None
+            }
+        }
     }
 }
 
@@ -112,53 +137,44 @@ fn plain_name(description: &str) -> (String, Option<Range>) {
     (kept.join(";"), transfer.into_iter().find_map(Range::of))
 }
 
-/// The addresses of a search result reference: `[APPLICATION 19] SEQUENCE OF URI`. What can't be read is left out,
-/// and the reference still counts.
-pub(crate) fn reference(tag: StructureTag) -> Vec<String> {
-    let addresses = constructed(tag).unwrap_or_default().into_iter().filter_map(primitive);
-    addresses.map(|address| String::from_utf8_lossy(&address).into_owned()).collect()
-}
-
-fn constructed(tag: StructureTag) -> Option<Vec<StructureTag>> {
-    match tag.payload {
-        PL::C(parts) => Some(parts),
-        PL::P(_) => None,
-    }
-}
-
-fn primitive(tag: StructureTag) -> Option<Vec<u8>> {
-    match tag.payload {
-        PL::P(bytes) => Some(bytes),
-        PL::C(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::ber::{element, put_all};
     use proptest::prelude::*;
 
-    fn octets(bytes: &[u8]) -> StructureTag {
-        StructureTag { class: TagClass::Universal, id: 4, payload: PL::P(bytes.to_vec()) }
+    fn octets(bytes: &[u8]) -> Vec<u8> {
+        element(OCTET_STRING, bytes)
     }
 
-    fn sequence(parts: Vec<StructureTag>) -> StructureTag {
-        StructureTag { class: TagClass::Universal, id: 16, payload: PL::C(parts) }
+    fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
+        element(SEQUENCE, &parts.concat())
     }
 
-    fn attribute(name: &str, values: &[&[u8]]) -> StructureTag {
-        sequence(vec![octets(name.as_bytes()), sequence(values.iter().map(|value| octets(value)).collect())])
+    fn set(parts: &[Vec<u8>]) -> Vec<u8> {
+        element(SET, &parts.concat())
     }
 
-    fn result_entry(parts: Vec<StructureTag>) -> StructureTag {
-        StructureTag { class: TagClass::Application, id: ENTRY, payload: PL::C(parts) }
+    fn attribute(name: &str, values: &[&[u8]]) -> Vec<u8> {
+        let values: Vec<Vec<u8>> = values.iter().map(|value| octets(value)).collect();
+        sequence(&[octets(name.as_bytes()), set(&values)])
+    }
+
+    fn answer(kind: u8, parts: &[Vec<u8>]) -> Message {
+        let mut content = element(ber::INTEGER, &[1]);
+        put_all(kind, parts, &mut content);
+        Message::parse(&element(SEQUENCE, &content).into()).unwrap()
+    }
+
+    fn result_entry(parts: &[Vec<u8>]) -> Message {
+        answer(Message::ENTRY, parts)
     }
 
     #[test]
     fn values_stay_bytes_and_names_have_no_case() {
-        let tag = result_entry(vec![
+        let message = result_entry(&[
             octets("cn=Jürgen,dc=x".as_bytes()),
-            sequence(vec![
+            sequence(&[
                 attribute("objectGUID", &[b"\x00\xff"]),
                 attribute("MAIL", &[b"a@x", b"b@x"]),
                 attribute("userCertificate;binary", &[b"\x30"]),
@@ -166,10 +182,10 @@ mod tests {
                 attribute("empty", &[]),
             ]),
         ]);
-        let entry = entry(tag).unwrap();
+        let entry = entry(&message).unwrap();
         assert_eq!(entry.dn, "cn=Jürgen,dc=x");
         assert_eq!(entry.attributes.one("objectguid"), Some(b"\x00\xff".as_slice()));
-        assert_eq!(entry.attributes.all("mail").len(), 2);
+        assert_eq!(entry.attributes.all("mail"), [b"a@x".as_slice(), b"b@x"]);
         assert_eq!(entry.attributes.one("userCertificate"), Some(b"\x30".as_slice()));
         assert_eq!(entry.attributes.one("cn;lang-de"), Some(b"J".as_slice()));
         assert_eq!(entry.attributes.one("cn"), None);
@@ -178,67 +194,66 @@ mod tests {
 
     #[test]
     fn a_range_is_noticed() {
-        let list = sequence(vec![attribute("member", &[]), attribute("Member;Range=0-1499", &[b"cn=a"])]);
-        let entry = entry(result_entry(vec![octets(b"cn=g"), list])).unwrap();
+        let list = sequence(&[attribute("member", &[]), attribute("Member;Range=0-1499", &[b"cn=a"])]);
+        let entry = entry(&result_entry(&[octets(b"cn=g"), list])).unwrap();
         assert_eq!(entry.partial, [("member".to_owned(), Some(1500))]);
-        assert_eq!(entry.attributes.all("member"), [b"cn=a".to_vec()]);
+        assert_eq!(entry.attributes.all("member"), [b"cn=a".as_slice()]);
     }
 
     #[test]
     fn whatever_is_wrong_is_said_with_the_name() {
         let name = || octets(b"cn=a");
-        for (tag, dn, why) in [
-            (octets(b"cn=a"), "", "it is not a search result entry"),
-            (result_entry(vec![]), "", "it has no name"),
-            (result_entry(vec![octets(b"cn=\xff")]), "cn=\u{fffd}", "its name is not UTF-8"),
-            (result_entry(vec![name()]), "cn=a", "it has no list of attributes"),
-            (result_entry(vec![name(), name()]), "cn=a", "it has no list of attributes"),
+        for (message, dn, why) in [
+            (answer(Message::REFERENCE, &[name()]), "", "it is not a search result entry"),
+            (result_entry(&[]), "", "it has no name"),
+            (result_entry(&[octets(b"cn=\xff")]), "cn=\u{fffd}", "its name is not UTF-8"),
+            (result_entry(&[name()]), "cn=a", "it has no list of attributes"),
+            (result_entry(&[name(), name()]), "cn=a", "it has no list of attributes"),
+            (result_entry(&[name(), sequence(&[name()])]), "cn=a", "one of its attributes is no sequence"),
             (
-                result_entry(vec![name(), sequence(vec![name()])]),
+                result_entry(&[name(), sequence(&[sequence(&[])])]),
                 "cn=a",
-                "one of its attributes is no sequence",
+                "one of its attributes has no name",
             ),
             (
-                result_entry(vec![name(), sequence(vec![sequence(vec![name()])])]),
+                result_entry(&[name(), sequence(&[sequence(&[octets(b"\xff"), set(&[])])])]),
+                "cn=a",
+                "the name of one of its attributes is not UTF-8",
+            ),
+            (
+                result_entry(&[name(), sequence(&[sequence(&[name()])])]),
                 "cn=a",
                 "one of its attributes has no set of values",
             ),
             (
-                result_entry(vec![
-                    name(),
-                    sequence(vec![sequence(vec![name(), sequence(vec![sequence(vec![])])])]),
-                ]),
+                result_entry(&[name(), sequence(&[sequence(&[name(), set(&[name(), set(&[])])])])]),
                 "cn=a",
                 "one of its values is no octet string",
             ),
         ] {
-            assert_eq!(entry(tag), Err(Garbled { dn: dn.into(), why }));
+            assert_eq!(entry(&message), Err(Garbled { dn: dn.into(), why }));
         }
     }
 
-    /// Anything that BER can say, with a liking for what an entry looks like.
-    fn any_tag() -> impl Strategy<Value = StructureTag> {
-        let class = prop_oneof![
-            Just(TagClass::Universal),
-            Just(TagClass::Application),
-            Just(TagClass::Context),
-            Just(TagClass::Private)
-        ];
-        let id = prop_oneof![Just(4_u64), Just(16), Just(17), Just(19), any::<u64>()];
-        let leaf = (class.clone(), id.clone(), any::<Vec<u8>>())
-            .prop_map(|(class, id, bytes)| StructureTag { class, id, payload: PL::P(bytes) });
+    /// Bytes with a liking for what BER looks like.
+    fn any_element() -> impl Strategy<Value = Vec<u8>> {
+        let tag = prop_oneof![Just(OCTET_STRING), Just(SEQUENCE), Just(SET), any::<u8>()];
+        let leaf = (tag.clone(), any::<Vec<u8>>()).prop_map(|(tag, content)| element(tag, &content));
         leaf.prop_recursive(5, 60, 5, move |inner| {
-            (class.clone(), id.clone(), prop::collection::vec(inner, 0..5))
-                .prop_map(|(class, id, parts)| StructureTag { class, id, payload: PL::C(parts) })
+            let parts = prop::collection::vec(prop_oneof![4 => inner, 1 => any::<Vec<u8>>()], 0..5);
+            (tag.clone(), parts).prop_map(|(tag, parts)| element(tag, &parts.concat()))
         })
     }
 
     proptest! {
         #[test]
-        fn no_answer_is_too_strange(tag in any_tag(), parts in prop::collection::vec(any_tag(), 0..4)) {
-            let _ = entry(tag.clone());
-            let _ = reference(tag);
-            let _ = entry(result_entry(parts));
+        fn no_answer_is_too_strange(parts in prop::collection::vec(any_element(), 0..4), at: usize, byte: u8) {
+            let _ = entry(&result_entry(&parts));
+            let whole = [octets(b"cn=a"), sequence(&[attribute("mail", &[b"a@x", b"b@x"]), attribute("cn;x", &[b"a"])])];
+            let mut bytes = whole.concat();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            let _ = entry(&result_entry(&[bytes]));
         }
 
         #[test]

@@ -11,6 +11,7 @@ use crate::root_dse::RootDse;
 use crate::scope::Selection;
 use crate::search::Query;
 use crate::server::context_of;
+use crate::wire::SearchScope;
 
 /// How many are looked up at once. Servers limit how long a filter may be, and how many entries come unpaged.
 const BATCH: usize = 50;
@@ -104,7 +105,7 @@ impl Directory {
         let doing = Doing::LookingUp { attribute: config.anchor.attribute.clone() };
         let query = Query {
             base: base.to_owned(),
-            scope: ldap3::Scope::Subtree,
+            scope: SearchScope::Subtree,
             filter: format!("(&(|{any}){condition})"),
             attributes: config.identifying(),
             doing: doing.clone(),

@@ -11,6 +11,7 @@ use crate::root_dse::RootDse;
 use crate::scope;
 use crate::search::Query;
 use crate::server::context_of;
+use crate::wire::SearchScope;
 
 /// A directory that one is signed in to, over one connection to one server. The connection closes when this is
 /// dropped, and isn't opened again: what was begun with one server is never ended with another.
@@ -89,7 +90,7 @@ impl Directory {
         let Some(condition) = condition else { return Ok(Vec::new()) };
         let query = Query {
             base,
-            scope: ldap3::Scope::Subtree,
+            scope: SearchScope::Subtree,
             filter: format!("(&{users}{condition})"),
             attributes: self.config.requested(),
             doing: doing.clone(),

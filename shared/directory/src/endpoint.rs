@@ -1,7 +1,7 @@
 //! Where a server is.
 //!
-//! The library takes URLs too, but panics on one without a host, and an address like `ldap://cn=admin:secret@host`
-//! would carry a password into messages and logs.
+//! An address like `ldap://cn=admin:secret@host` would carry a password into messages and logs, so there is nothing in one
+//! but a host and a port.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ pub(crate) struct Endpoint {
     /// Whether the connection is secure from its first byte.
     pub(crate) is_ldaps: bool,
     host: String,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Endpoint {
@@ -51,7 +51,12 @@ impl Endpoint {
         Ok(Self { is_ldaps, host: host.to_owned(), port })
     }
 
-    /// The address as the library wants it, and as messages show it.
+    /// The host alone, as a name or as a number.
+    pub(crate) fn host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The address as messages show it.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.is_ldaps { "ldaps" } else { "ldap" };
         format!("{scheme}://{}:{}", self.host, self.port)
@@ -59,7 +64,7 @@ impl Endpoint {
 
     /// Whether this is the very machine that we run on, so that nothing goes over a network.
     pub(crate) fn is_loopback(&self) -> bool {
-        let address = self.host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let address = self.host().parse::<IpAddr>();
         self.host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
     }
 }

@@ -1,21 +1,23 @@
-//! Checking filters (RFC 4515) before a server sees them.
+//! Filters as text (RFC 4515), and as they are sent (RFC 4511, section 4.5.1).
 //!
-//! The library that sends them parses them too, but says only that it could not. An administrator who copied a filter
-//! of three lines wants to know where.
+//! An administrator who copied a filter of three lines wants to know where it is wrong, and wants to know it before a
+//! server sees it.
 
 use std::fmt;
 
-/// How deep a filter may nest. People stay below ten; the library's parser would run out of stack far above this.
+use crate::wire::ber::{OCTET_STRING, SEQUENCE, element, put, put_all};
+
+/// How deep a filter may nest. People stay below ten.
 const MAX_DEPTH: usize = 50;
 
 /// Checks an administrator's filter. The outermost parentheses may be left out around a single condition.
 pub fn check_filter(filter: &str) -> Result<(), FilterError> {
-    let mut parser = Parser { text: filter, rest: filter };
-    parser.whole()?;
-    // Both parsers follow the same grammar. Should they ever differ, it is the library's that counts.
-    ldap3::parse_filter(filter)
-        .map(drop)
-        .map_err(|()| FilterError { position: 1, problem: FilterProblem::Refused })
+    encode(filter).map(drop)
+}
+
+/// A filter as it is sent.
+pub(crate) fn encode(filter: &str) -> Result<Vec<u8>, FilterError> {
+    Parser { text: filter, rest: filter }.whole()
 }
 
 /// The filter in parentheses, so that it can stand within another.
@@ -84,8 +86,6 @@ pub enum FilterProblem {
     Space,
     /// More levels than anybody can read.
     TooDeep,
-    /// Refused by the library that sends it.
-    Refused,
 }
 
 impl fmt::Display for FilterProblem {
@@ -105,7 +105,6 @@ impl fmt::Display for FilterProblem {
             Self::DoubleAsterisk => "one '*' is enough",
             Self::Space => "there must be no white space between the parts of a filter",
             Self::TooDeep => "the filter is nested too deeply",
-            Self::Refused => "the filter can't be understood",
         })
     }
 }
@@ -115,42 +114,55 @@ struct Parser<'a> {
     rest: &'a str,
 }
 
-impl Parser<'_> {
-    fn whole(&mut self) -> Result<(), FilterError> {
+const AND: u8 = 0xa0;
+const OR: u8 = 0xa1;
+const NOT: u8 = 0xa2;
+const EQUAL: u8 = 0xa3;
+const SUBSTRINGS: u8 = 0xa4;
+const PRESENT: u8 = 0x87;
+const EXTENSIBLE: u8 = 0xa9;
+
+impl<'a> Parser<'a> {
+    fn whole(&mut self) -> Result<Vec<u8>, FilterError> {
+        let mut out = Vec::new();
         match self.peek() {
             None => return self.fail(FilterProblem::Empty),
-            Some('(') => self.condition(0)?,
-            Some(_) => self.comparison()?,
+            Some('(') => self.condition(0, &mut out)?,
+            Some(_) => self.comparison(&mut out)?,
         }
         match self.peek() {
-            None => Ok(()),
+            None => Ok(out),
             Some(c) if c.is_whitespace() => self.fail(FilterProblem::Space),
             Some(_) => self.fail(FilterProblem::Trailing),
         }
     }
 
     /// One filter in parentheses.
-    fn condition(&mut self, depth: usize) -> Result<(), FilterError> {
+    fn condition(&mut self, depth: usize, out: &mut Vec<u8>) -> Result<(), FilterError> {
         if depth == MAX_DEPTH {
             return self.fail(FilterProblem::TooDeep);
         }
         self.opening()?;
         match self.peek() {
-            Some('&' | '|') => {
+            Some(kind @ ('&' | '|')) => {
                 self.advance();
                 if self.peek() == Some(')') {
                     return self.fail(FilterProblem::NoConditions);
                 }
-                self.condition(depth + 1)?;
+                let mut parts = Vec::new();
+                self.condition(depth + 1, &mut parts)?;
                 while self.peek() == Some('(') {
-                    self.condition(depth + 1)?;
+                    self.condition(depth + 1, &mut parts)?;
                 }
+                put(if kind == '&' { AND } else { OR }, &parts, out);
             }
             Some('!') => {
                 self.advance();
-                self.condition(depth + 1)?;
+                let mut part = Vec::new();
+                self.condition(depth + 1, &mut part)?;
+                put(NOT, &part, out);
             }
-            _ => self.comparison()?,
+            _ => self.comparison(out)?,
         }
         match self.peek() {
             Some(')') => {
@@ -175,63 +187,86 @@ impl Parser<'_> {
     }
 
     /// `attribute=value` and its relatives.
-    fn comparison(&mut self) -> Result<(), FilterError> {
+    fn comparison(&mut self, out: &mut Vec<u8>) -> Result<(), FilterError> {
         if self.peek() == Some(':') {
-            self.dn_flag();
+            let looks_at_dn = self.dn_flag();
             self.take(":");
-            self.attribute()?;
-            return self.assertion();
+            let rule = self.attribute()?;
+            return self.assertion((Some(rule), None, looks_at_dn), out);
         }
+        let start = self.rest;
         self.attribute()?;
         while self.take(";") {
             self.option()?;
         }
+        let attribute = self.since(start);
         if self.take("=") {
-            return self.pattern();
+            return self.pattern(attribute, out);
         }
-        if [">=", "<=", "~="].into_iter().any(|comparison| self.take(comparison)) {
-            return self.value();
+        for (comparison, kind) in [(">=", 0xa5), ("<=", 0xa6), ("~=", 0xa8)] {
+            if self.take(comparison) {
+                let value = self.value()?;
+                put_all(kind, &[octets(attribute.as_bytes()), octets(&value)], out);
+                return Ok(());
+            }
         }
         if self.peek() != Some(':') {
             return self.fail(FilterProblem::NoComparison);
         }
-        self.dn_flag();
-        if !self.rest.starts_with(":=") {
+        let looks_at_dn = self.dn_flag();
+        let rule = if self.rest.starts_with(":=") {
+            None
+        } else {
             self.take(":");
-            self.attribute()?;
-        }
-        self.assertion()
+            Some(self.attribute()?)
+        };
+        self.assertion((rule, Some(attribute), looks_at_dn), out)
     }
 
     /// The `:dn` with which a matching rule looks at the entry's DN as well.
-    fn dn_flag(&mut self) {
-        if self.rest.starts_with(":dn:") {
-            self.take(":dn");
-        }
+    fn dn_flag(&mut self) -> bool {
+        self.rest.starts_with(":dn:") && self.take(":dn")
     }
 
     /// What follows a matching rule.
-    fn assertion(&mut self) -> Result<(), FilterError> {
-        if self.take(":=") { self.value() } else { self.fail(FilterProblem::NoComparison) }
+    fn assertion(
+        &mut self,
+        (rule, attribute, looks_at_dn): (Option<&str>, Option<&str>, bool),
+        out: &mut Vec<u8>,
+    ) -> Result<(), FilterError> {
+        if !self.take(":=") {
+            return self.fail(FilterProblem::NoComparison);
+        }
+        let value = self.value()?;
+        let mut parts = Vec::new();
+        for (tag, part) in [(0x81, rule), (0x82, attribute)] {
+            if let Some(part) = part {
+                put(tag, part.as_bytes(), &mut parts);
+            }
+        }
+        put(0x83, &value, &mut parts);
+        if looks_at_dn {
+            put(0x84, &[0xff], &mut parts);
+        }
+        put(EXTENSIBLE, &parts, out);
+        Ok(())
     }
 
     /// A name, or a number with dots.
-    fn attribute(&mut self) -> Result<(), FilterError> {
+    fn attribute(&mut self) -> Result<&'a str, FilterError> {
+        let start = self.rest;
         match self.peek() {
-            Some(c) if c.is_ascii_alphabetic() => {
-                self.skip(|c| c.is_ascii_alphanumeric() || c == '-');
-                Ok(())
-            }
+            Some(c) if c.is_ascii_alphabetic() => self.skip(|c| c.is_ascii_alphanumeric() || c == '-'),
             Some(c) if c.is_ascii_digit() => {
                 self.number()?;
                 while self.take(".") {
                     self.number()?;
                 }
-                Ok(())
             }
-            Some(c) if c.is_whitespace() => self.fail(FilterProblem::Space),
-            _ => self.fail(FilterProblem::NoAttribute),
+            Some(c) if c.is_whitespace() => return self.fail(FilterProblem::Space),
+            _ => return self.fail(FilterProblem::NoAttribute),
         }
+        Ok(self.since(start))
     }
 
     fn number(&mut self) -> Result<(), FilterError> {
@@ -256,32 +291,59 @@ impl Parser<'_> {
     }
 
     /// A value in which asterisks stand for anything.
-    fn pattern(&mut self) -> Result<(), FilterError> {
-        self.value()?;
+    fn pattern(&mut self, attribute: &str, out: &mut Vec<u8>) -> Result<(), FilterError> {
+        let mut pieces = vec![self.value()?];
         while self.take("*") {
             if self.peek() == Some('*') {
                 return self.fail(FilterProblem::DoubleAsterisk);
             }
-            self.value()?;
+            pieces.push(self.value()?);
+        }
+        let last = pieces.len() - 1;
+        match pieces.as_slice() {
+            [value] => put_all(EQUAL, &[octets(attribute.as_bytes()), octets(value)], out),
+            [before, after] if before.is_empty() && after.is_empty() => {
+                put(PRESENT, attribute.as_bytes(), out);
+            }
+            pieces => {
+                let mut list = Vec::new();
+                for (at, piece) in pieces.iter().enumerate().filter(|(_, piece)| !piece.is_empty()) {
+                    let place = if at == 0 {
+                        0x80
+                    } else if at == last {
+                        0x82
+                    } else {
+                        0x81
+                    };
+                    put(place, piece, &mut list);
+                }
+                let mut parts = octets(attribute.as_bytes());
+                put(SEQUENCE, &list, &mut parts);
+                put(SUBSTRINGS, &parts, out);
+            }
         }
         Ok(())
     }
 
     /// Everything up to a character that ends a value.
-    fn value(&mut self) -> Result<(), FilterError> {
+    fn value(&mut self) -> Result<Vec<u8>, FilterError> {
+        let mut value = Vec::new();
         loop {
             match self.peek() {
-                None | Some('(' | ')' | '*') => return Ok(()),
+                None | Some('(' | ')' | '*') => return Ok(value),
                 Some('\0') => return self.fail(FilterProblem::Unescaped),
                 Some('\\') => {
-                    let mut digits = self.rest.chars().skip(1);
-                    let is_escape = (0..2).all(|_| digits.next().is_some_and(|c| c.is_ascii_hexdigit()));
-                    if !is_escape {
+                    let mut digits = self.rest.chars().skip(1).map(|c| c.to_digit(16));
+                    let (Some(Some(high)), Some(Some(low))) = (digits.next(), digits.next()) else {
                         return self.fail(FilterProblem::BadEscape);
-                    }
+                    };
+                    value.extend(u8::try_from(high * 16 + low));
                     (0..3).for_each(|_| self.advance());
                 }
-                Some(_) => self.advance(),
+                Some(c) => {
+                    value.extend(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    self.advance();
+                }
             }
         }
     }
@@ -306,10 +368,19 @@ impl Parser<'_> {
         found.is_some()
     }
 
-    fn fail(&self, problem: FilterProblem) -> Result<(), FilterError> {
+    /// What was read since `start`, which is what was left then.
+    fn since(&self, start: &'a str) -> &'a str {
+        start.get(..start.len() - self.rest.len()).unwrap_or_default()
+    }
+
+    fn fail<T>(&self, problem: FilterProblem) -> Result<T, FilterError> {
         let read = self.text.chars().count() - self.rest.chars().count();
         Err(FilterError { position: read + 1, problem })
     }
+}
+
+fn octets(content: &[u8]) -> Vec<u8> {
+    element(OCTET_STRING, content)
 }
 
 #[cfg(test)]
@@ -326,27 +397,29 @@ mod tests {
 
     use FilterProblem::*;
 
+    const FILTERS: [&str; 17] = [
+        "(objectClass=*)",
+        "department=Sales",
+        "(&(objectCategory=person)(objectClass=user)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))",
+        "(memberOf:1.2.840.113556.1.4.1941:=CN=Workplace,DC=corp,DC=example)",
+        "(|(cn=A*)(cn=*b*c*)(cn=*z))",
+        r"(cn=Smith \28ext\29)",
+        "(cn=Jürgen)",
+        "(cn;lang-de=Jürgen)",
+        "(2.5.4.3=x)",
+        "(ou:dn:=People)",
+        "(:dn:2.4.6.8.10:=x)",
+        "(:caseExactMatch:=x)",
+        "(cn:dn:caseExactMatch:=x)",
+        "(whenChanged>=20260101000000.0Z)",
+        "(sn~=jensen)",
+        "(sn=)",
+        "(sn= x )",
+    ];
+
     #[test]
     fn what_administrators_write() {
-        for filter in [
-            "(objectClass=*)",
-            "department=Sales",
-            "(&(objectCategory=person)(objectClass=user)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))",
-            "(memberOf:1.2.840.113556.1.4.1941:=CN=Workplace,DC=corp,DC=example)",
-            "(|(cn=A*)(cn=*b*c*)(cn=*z))",
-            r"(cn=Smith \28ext\29)",
-            "(cn=Jürgen)",
-            "(cn;lang-de=Jürgen)",
-            "(2.5.4.3=x)",
-            "(ou:dn:=People)",
-            "(:dn:2.4.6.8.10:=x)",
-            "(:caseExactMatch:=x)",
-            "(cn:dn:caseExactMatch:=x)",
-            "(whenChanged>=20260101000000.0Z)",
-            "(sn~=jensen)",
-            "(sn=)",
-            "(sn= x )",
-        ] {
+        for filter in FILTERS {
             assert_eq!(check_filter(filter), Ok(()), "{filter}");
         }
     }
@@ -395,11 +468,50 @@ mod tests {
         assert_eq!(message, "at character 13: ')' is expected");
     }
 
+    /// The tree of a filter as another library sends it.
+    fn sent_elsewhere(filter: &str) -> Vec<u8> {
+        use lber::structures::ASNTag;
+        let tag = ldap3::parse_filter(filter).unwrap();
+        let mut written = Default::default();
+        lber::write::encode_into(&mut written, tag.into_structure()).unwrap();
+        written.to_vec()
+    }
+
+    /// The same element with all lengths in their shortest form.
+    fn shortest(element: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut rest = element;
+        while let Some((tag, content, after)) = crate::wire::ber::next(rest) {
+            let content = if tag & 0x20 == 0 { content.to_vec() } else { shortest(content) };
+            let digits: Vec<u8> = content.len().to_be_bytes().into_iter().skip_while(|it| *it == 0).collect();
+            out.push(tag);
+            if content.len() < 0x80 {
+                out.extend(u8::try_from(content.len()));
+            } else {
+                out.push(0x80 | u8::try_from(digits.len()).unwrap());
+                out.extend(digits);
+            }
+            out.extend(content);
+            rest = after;
+        }
+        out
+    }
+
+    #[test]
+    fn it_is_sent_as_others_send_it() {
+        for filter in FILTERS {
+            assert_eq!(shortest(&encode(filter).unwrap()), shortest(&sent_elsewhere(filter)), "{filter}");
+        }
+        let long = format!("(|{})", "(uid=somebody)".repeat(10_000));
+        assert_eq!(shortest(&encode(&long).unwrap()), shortest(&sent_elsewhere(&long)));
+    }
+
     proptest::proptest! {
         #[test]
-        fn whatever_passes_can_be_sent(filter in r"[(&|!a0=*:;\\ 2b<>~.)d-]{0,16}") {
-            let refused = matches!(check_filter(&filter), Err(FilterError { problem: Refused, .. }));
-            proptest::prop_assert!(!refused, "{}", filter);
+        fn whatever_passes_is_understood_elsewhere(filter in r"[(&|!a0=*:;\\ 2b<>~.)d-]{0,16}") {
+            if let Ok(sent) = encode(&filter) {
+                proptest::prop_assert_eq!(shortest(&sent), shortest(&sent_elsewhere(&filter)), "{}", filter);
+            }
         }
 
         #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use model::{Anchor, Attributes, DnKey};
 
 use crate::config::DirectoryConfig;
@@ -11,6 +12,7 @@ use crate::escape::escape;
 use crate::root_dse::RootDse;
 use crate::search::Query;
 use crate::server::context_of;
+use crate::wire::SearchScope;
 
 /// A group.
 #[derive(Clone, Debug)]
@@ -64,7 +66,7 @@ impl Group {
         connection: &mut Connection,
         dn: &str,
         attribute: &str,
-    ) -> Result<Vec<Vec<u8>>, DirectoryError> {
+    ) -> Result<Vec<Bytes>, DirectoryError> {
         let doing = Doing::ReadingGroup { dn: dn.to_owned() };
         let mut values = Vec::new();
         let mut from = None;
@@ -80,7 +82,7 @@ impl Group {
             let name = attribute.to_ascii_lowercase();
             let missing =
                 entry.partial.iter().find(|(partial, _)| *partial == name).and_then(|(_, next)| *next);
-            values.extend(entry.attributes.all(attribute).iter().cloned());
+            values.extend_from_slice(entry.attributes.all(attribute));
             match missing {
                 None => return Ok(values),
                 Some(next) if from.is_none_or(|from| from < next) => from = Some(next),
@@ -143,7 +145,7 @@ pub(crate) async fn nested_by_member(
     root: &RootDse,
     top: Group,
     attribute: &str,
-) -> Result<(Vec<Group>, Vec<Vec<u8>>), DirectoryError> {
+) -> Result<(Vec<Group>, Vec<Bytes>), DirectoryError> {
     let all = ask(connection, config, root, &top.dn, "").await?;
     let all: HashMap<DnKey, Group> = all.into_iter().map(|group| (DnKey::of(&group.dn), group)).collect();
     let mut seen = Groups::of(top);
@@ -214,7 +216,7 @@ async fn ask(
 ) -> Result<Vec<Group>, DirectoryError> {
     let query = Query {
         base: context_of(dn, &root.contexts).unwrap_or(&config.base_dn).to_owned(),
-        scope: ldap3::Scope::Subtree,
+        scope: SearchScope::Subtree,
         filter: format!("(&{GROUPS}{condition})"),
         attributes: vec![config.anchor.attribute.clone(), SID.to_owned()],
         doing: Doing::ReadingGroup { dn: dn.to_owned() },

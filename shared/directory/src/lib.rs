@@ -44,9 +44,8 @@
 //! Errors carry meaning and advice, and name what the configuration names: the address, the base DN, the group. Never
 //! a password, and nobody's data.
 //!
-//! The LDAP library panics on answers that it doesn't expect. So entries, the paging control and references are
-//! decoded here, and what must be left to it (the bind's answer, the connection's driver) runs in tasks of its own,
-//! where a panic becomes an error.
+//! The protocol is spoken here (`wire/`): libraries for it copy every value several times, which costs more than
+//! everything else that a scan does, and panic on answers that they don't expect.
 //!
 //! A read of everybody leaves a [`Cursor`] behind, with which [`Directory::changes`] asks for what has changed since;
 //! `changes/` has the ways of asking. Such a read proves something about those whom the server named, and nothing about
@@ -66,7 +65,6 @@ mod preset;
 mod read;
 
 mod anchor;
-mod ber;
 mod decode;
 mod escape;
 mod filter;
@@ -82,6 +80,7 @@ mod endpoint;
 mod search;
 mod server;
 mod tls;
+mod wire;
 
 pub use changes::{Changed, Changes, Compared, Since};
 pub use config::{AnchorAttribute, AnchorForm, Bind, ChangeDetection, DirectoryConfig, Membership, Scope};

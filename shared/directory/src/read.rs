@@ -9,11 +9,12 @@ use crate::cursor::{Cursor, Position};
 use crate::decode::{self, Garbled, RawEntry};
 use crate::directory::Directory;
 use crate::errors::{DirectoryError, Doing};
-use crate::paging::{Chain, PageMark, Stuck, cookie_of};
+use crate::paging::{Chain, PageMark, Stuck, cookie_of, page};
 use crate::references::{may_hide_users, server_of};
 use crate::scope::{self, Selection};
-use crate::search::{Backoff, Item, Query, Search, page};
+use crate::search::{Backoff, Item, Query, Search};
 use crate::server::{MODIFIED, Server};
+use crate::wire::{Outcome, SearchScope};
 
 /// A user that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +107,7 @@ impl<'a> Read<'a> {
         let base_dn = &directory.config.base_dn;
         let query = Query {
             base: base_dn.clone(),
-            scope: ldap3::Scope::Subtree,
+            scope: SearchScope::Subtree,
             filter: selection.filter.clone(),
             attributes,
             doing: Doing::ReadingUsers { base_dn: base_dn.clone() },
@@ -199,11 +200,11 @@ impl Read<'_> {
         let mut patience = Backoff::default();
         loop {
             match search.next(&mut self.directory.connection).await.map_err(broke_off)? {
-                Item::Entry(tag, _) => page.extend(self.sighting(decode::entry(tag))),
+                Item::Entry(message) => page.extend(self.sighting(decode::entry(&message))),
                 Item::Reference(addresses) => self.note_reference(&addresses),
                 Item::Intermediate(_) => {}
                 // The same page again, as long as nothing of it has come.
-                Item::Done(result) if page.is_empty() && patience.again(result.rc).await => {
+                Item::Done(result) if page.is_empty() && patience.again(result.code).await => {
                     search = self.send(size).await.map_err(broke_off)?;
                 }
                 Item::Done(result) => {
@@ -230,8 +231,7 @@ impl Read<'_> {
     /// Asks for the next page.
     async fn send(&mut self, size: i32) -> Result<Search, DirectoryError> {
         let control = self.server.root.has_paging.then(|| page(size, self.chain.cookie()));
-        let controls = control.into_iter().collect();
-        Search::start(&mut self.directory.connection, self.query.clone(), controls).await
+        Search::start(&mut self.directory.connection, self.query.clone(), control.as_slice()).await
     }
 
     /// What an entry tells, if it is about somebody in scope.
@@ -274,14 +274,14 @@ impl Read<'_> {
     }
 
     /// Takes in how a page ended.
-    fn end_page(&mut self, result: ldap3::LdapResult) -> Result<(), Incomplete> {
+    fn end_page(&mut self, result: Outcome) -> Result<(), Incomplete> {
         const REFERRAL: u32 = 10;
         let mark = std::mem::take(&mut self.mark);
-        self.evidence.page_results.push(result.rc);
-        if result.rc == REFERRAL {
-            self.note_reference(&result.refs);
+        self.evidence.page_results.push(result.code);
+        if result.code == REFERRAL {
+            self.note_reference(&result.referrals);
         }
-        if result.rc != 0 {
+        if result.code != 0 {
             return Err(self.refuted());
         }
         if !self.server.root.has_paging {
@@ -290,7 +290,7 @@ impl Read<'_> {
             return Ok(());
         }
         // A server that says it can page, and then leaves the control out, has not said that this was the last page.
-        let cookie = cookie_of(result.ctrls).ok_or_else(|| self.refuted())?;
+        let cookie = cookie_of(result.controls).ok_or_else(|| self.refuted())?;
         if cookie.is_empty() {
             self.evidence.ended_by_server = true;
             self.state = State::Ended;

@@ -1,15 +1,13 @@
 //! One search, item by item. Every question to the directory goes through here.
 
-use lber::structure::StructureTag;
 use std::time::Duration;
 
-use ldap3::controls::{Control, PagedResults, RawControl};
-use ldap3::{LdapResult, SearchStream};
-
-use crate::connection::Connection;
-use crate::decode::{self, RawEntry};
+use crate::connection::{Connection, Question};
+use crate::decode::{self, Garbled, RawEntry};
 use crate::errors::{DirectoryError, Doing};
-use crate::paging::{Chain, PageMark, Stuck, cookie_of};
+use crate::filter;
+use crate::paging::{Chain, PageMark, Stuck, cookie_of, page};
+use crate::wire::{Control, Message, Outcome, Request, SearchScope, WireError};
 
 /// What to search for.
 #[derive(Clone, Debug)]
@@ -17,7 +15,7 @@ pub(crate) struct Query {
     /// The entry to begin with.
     pub(crate) base: String,
     /// That entry only, or all under it as well.
-    pub(crate) scope: ldap3::Scope,
+    pub(crate) scope: SearchScope,
     /// What the entries must be like.
     pub(crate) filter: String,
     /// What to be told about them.
@@ -32,32 +30,22 @@ pub(crate) const NO_ATTRIBUTES: &str = "1.1";
 /// A filter that every entry passes.
 pub(crate) const ANY: &str = "(objectClass=*)";
 
-/// How long to try to tell a server that its answer isn't waited for any more. It is a courtesy.
-const GIVE_UP_WAIT: Duration = Duration::from_secs(1);
-
-/// One page of the results. The control is critical: a server that can't obey it must not answer as if it had not been
-/// there.
-pub(crate) fn page(size: i32, cookie: &[u8]) -> RawControl {
-    let control = PagedResults { size, cookie: cookie.to_vec() };
-    RawControl { crit: true, ..RawControl::from(control) }
-}
-
-/// A search that has been sent. Entries are taken off it one by one, and must be, up to the [`Item::Done`].
+/// A search that has been sent. Entries are taken off it one by one, up to the [`Item::Done`].
 pub(crate) struct Search {
-    stream: SearchStream<'static, String, Vec<String>>,
+    question: Question,
     doing: Doing,
 }
 
 /// What a server answers a search with.
 pub(crate) enum Item {
-    /// An entry, not yet taken apart, and what the server says about it.
-    Entry(StructureTag, Vec<Control>),
+    /// An entry, not yet taken apart.
+    Entry(Message),
     /// Something that the server says in between, about the search as a whole.
-    Intermediate(StructureTag),
+    Intermediate(Message),
     /// A part of the tree is elsewhere; the addresses are alternatives.
     Reference(Vec<String>),
     /// That was all, or why it ended before.
-    Done(LdapResult),
+    Done(Outcome),
 }
 
 impl Query {
@@ -65,7 +53,7 @@ impl Query {
     pub(crate) fn one(base: &str, attributes: &[&str], doing: Doing) -> Self {
         Self {
             base: base.to_owned(),
-            scope: ldap3::Scope::Base,
+            scope: SearchScope::Base,
             filter: ANY.to_owned(),
             attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
             doing,
@@ -78,39 +66,44 @@ impl Search {
     pub(crate) async fn start(
         connection: &mut Connection,
         query: Query,
-        controls: Vec<RawControl>,
+        controls: &[Control],
     ) -> Result<Self, DirectoryError> {
         let Query { base, scope, filter, attributes, doing } = query;
-        let timeout = connection.timeout;
-        // The library applies this time to the wait for each item of the search.
-        let ldap = connection.ldap.with_timeout(timeout);
-        let ldap = if controls.is_empty() { ldap } else { ldap.with_controls(controls) };
-        match ldap.streaming_search(&base, scope, &filter, attributes).await {
-            Ok(stream) => Ok(Self { stream, doing }),
-            Err(error) => Err(connection.failure(doing, error).await),
+        // The text may hold somebody's name, so it is not shown.
+        let filter = filter::encode(&filter).map_err(|error| DirectoryError::Protocol {
+            doing: doing.clone(),
+            detail: format!("the filter can't be sent: {error}"),
+        })?;
+        match connection.send(Request::search(&base, scope, filter, &attributes), controls).await {
+            Ok(question) => Ok(Self { question, doing }),
+            Err(error) => Err(connection.failure(doing, error)),
         }
     }
 
     /// The next item. After [`Item::Done`] or an error there is none, and this must not be called again.
     pub(crate) async fn next(&mut self, connection: &mut Connection) -> Result<Item, DirectoryError> {
-        match self.stream.next().await {
-            Ok(Some(entry)) if entry.is_intermediate() => Ok(Item::Intermediate(entry.0)),
-            Ok(Some(entry)) if entry.is_ref() => Ok(Item::Reference(decode::reference(entry.0))),
-            Ok(Some(entry)) => Ok(Item::Entry(entry.0, entry.1)),
-            Ok(None) => Ok(Item::Done(self.stream.finish().await)),
+        let item = match connection.receive(&self.question).await {
+            Ok(message) => match message.kind {
+                Message::ENTRY => Ok(Item::Entry(message)),
+                Message::REFERENCE => Ok(Item::Reference(message.addresses())),
+                Message::INTERMEDIATE => Ok(Item::Intermediate(message)),
+                Message::SEARCH_DONE => message.outcome().map(Item::Done).ok_or(WireError::NotLdap),
+                _ => Err(WireError::NotLdap),
+            },
+            Err(error) => Err(error),
+        };
+        match item {
+            Ok(item) => {
+                if matches!(item, Item::Done(_)) {
+                    connection.close(&self.question);
+                }
+                Ok(item)
+            }
             Err(error) => {
-                self.give_up().await;
-                Err(connection.failure(self.doing.clone(), error).await)
+                connection.give_up(&self.question).await;
+                Err(connection.failure(self.doing.clone(), error))
             }
         }
-    }
-
-    /// Tells the server, if it is still there, that nobody waits for the rest any more.
-    async fn give_up(&mut self) {
-        let ldap = self.stream.ldap_handle();
-        let id = ldap.last_id();
-        let _ = ldap.with_timeout(GIVE_UP_WAIT).abandon(id).await;
-        self.stream.finish().await;
     }
 }
 
@@ -118,35 +111,35 @@ impl Connection {
     /// Asks for a few entries, in one answer. References are passed over: whoever asks this way asks about
     /// entries that are known to be on this server.
     pub(crate) async fn ask(&mut self, query: Query) -> Result<Vec<RawEntry>, DirectoryError> {
-        Ok(self.ask_with(query, Vec::new()).await?.0)
+        Ok(self.ask_with(query, &[]).await?.0)
     }
 
     /// Asks for a few entries, with controls; the answer's own come along.
     pub(crate) async fn ask_with(
         &mut self,
         query: Query,
-        controls: Vec<RawControl>,
+        controls: &[Control],
     ) -> Result<(Vec<RawEntry>, Vec<Control>), DirectoryError> {
         let doing = query.doing.clone();
         let mut patience = Backoff::default();
         let (entries, controls) = loop {
-            let mut search = Search::start(self, query.clone(), controls.clone()).await?;
+            let mut search = Search::start(self, query.clone(), controls).await?;
             let mut entries = Vec::new();
             let result = loop {
                 match search.next(self).await? {
-                    Item::Entry(tag, _) => entries.push(decode::entry(tag)),
+                    Item::Entry(message) => entries.push(decode::entry(&message)),
                     Item::Reference(_) | Item::Intermediate(_) => {}
                     Item::Done(result) => break result,
                 }
             };
-            match result.rc {
-                0 => break (entries, result.ctrls),
+            match result.code {
+                0 => break (entries, result.controls),
                 code if entries.is_empty() && patience.again(code).await => {}
                 code => return Err(DirectoryError::refused(doing, code)),
             }
         };
         let entries: Result<_, _> = entries.into_iter().collect();
-        let entries = entries.map_err(|garbled| DirectoryError::Protocol {
+        let entries = entries.map_err(|garbled: Garbled| DirectoryError::Protocol {
             doing,
             detail: format!("an entry, where {}", garbled.why),
         })?;
@@ -158,9 +151,9 @@ impl Connection {
         &mut self,
         query: Query,
         page_size: Option<i32>,
-        controls: &[RawControl],
+        controls: &[Control],
     ) -> Result<Vec<RawEntry>, DirectoryError> {
-        let Some(page_size) = page_size else { return Ok(self.ask_with(query, controls.to_vec()).await?.0) };
+        let Some(page_size) = page_size else { return Ok(self.ask_with(query, controls).await?.0) };
         let doing = query.doing.clone();
         let garbled =
             |detail: &str| DirectoryError::Protocol { doing: doing.clone(), detail: detail.to_owned() };
@@ -169,7 +162,7 @@ impl Connection {
         loop {
             let mut with = controls.to_vec();
             with.push(page(page_size, chain.cookie()));
-            let (found, answer) = self.ask_with(query.clone(), with).await?;
+            let (found, answer) = self.ask_with(query.clone(), &with).await?;
             let mut mark = PageMark::default();
             found.iter().for_each(|entry| mark.note(&entry.dn));
             entries.extend(found);

@@ -3,45 +3,46 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use ldap3::LdapError;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use secrecy::ExposeSecret;
 
 use crate::config::Bind;
 use crate::errors::DirectoryError;
+use crate::wire::WireError;
 
-/// A TLS configuration that trusts the given authorities and no others, and shows the client's certificate if there is
-/// one.
-///
-/// Without any authority the library's own configuration is used, which trusts what the operating system trusts. If a
-/// single one of the system's certificates can't be loaded it trusts nobody: that fails on the safe side, and the advice
-/// is the same. That configuration shows no certificate, so whoever has one says whom to trust.
+/// A TLS configuration that trusts the given authorities and no others, or without any those that the operating system
+/// trusts; and that shows the client's certificate if there is one.
 pub(crate) fn config(
     url: &str,
     ca_pem: Option<&[u8]>,
     bind: &Bind,
-) -> Result<Option<Arc<ClientConfig>>, DirectoryError> {
+) -> Result<Arc<ClientConfig>, DirectoryError> {
     let unusable = |detail: String, advice| DirectoryError::Tls { url: url.to_owned(), detail, advice };
-    let Some(ca_pem) = ca_pem else {
-        return match bind {
-            Bind::External { .. } => {
-                Err(unusable("there is a client certificate and no CA".to_owned(), CA_ADVICE))
-            }
-            Bind::Simple { .. } | Bind::Anonymous => Ok(None),
-        };
-    };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(ca_pem) {
-        let certificate = certificate
-            .map_err(|error| unusable(format!("the directory's CA is no PEM file: {error}"), CA_ADVICE))?;
-        roots.add(certificate).map_err(|error| {
-            unusable(format!("the directory's CA holds a certificate that can't be used: {error}"), CA_ADVICE)
-        })?;
-    }
-    if roots.is_empty() {
-        return Err(unusable("the directory's CA holds no certificate".to_owned(), CA_ADVICE));
+    match ca_pem {
+        Some(ca_pem) => {
+            for certificate in CertificateDer::pem_slice_iter(ca_pem) {
+                let certificate = certificate.map_err(|error| {
+                    unusable(format!("the directory's CA is no PEM file: {error}"), CA_ADVICE)
+                })?;
+                roots.add(certificate).map_err(|error| {
+                    let detail = format!("the directory's CA holds a certificate that can't be used: {error}");
+                    unusable(detail, CA_ADVICE)
+                })?;
+            }
+            if roots.is_empty() {
+                return Err(unusable("the directory's CA holds no certificate".to_owned(), CA_ADVICE));
+            }
+        }
+        None => {
+            // Some systems bring authorities that can't be used; whose server they signed can't be used either.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                return Err(unusable("this machine trusts no authority at all".to_owned(), CA_ADVICE));
+            }
+        }
     }
     // The provider is named, so that a second one anywhere in the build can't make this ambiguous and panic.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -50,7 +51,7 @@ pub(crate) fn config(
         .map_err(|error| unusable(error.to_string(), CA_ADVICE))?
         .with_root_certificates(roots);
     let Bind::External { certificate, private_key } = bind else {
-        return Ok(Some(Arc::new(config.with_no_client_auth())));
+        return Ok(Arc::new(config.with_no_client_auth()));
     };
     // What the library says about a key that it can't read has nothing of the key in it.
     let own = |error: &dyn std::fmt::Display| {
@@ -60,32 +61,42 @@ pub(crate) fn config(
     let chain = chain.map_err(|error| own(&error))?;
     let key = PrivateKeyDer::from_pem_slice(private_key.expose_secret().as_bytes());
     let key = key.map_err(|error| own(&error))?;
-    Ok(Some(Arc::new(config.with_client_auth_cert(chain, key).map_err(|error| own(&error))?)))
+    Ok(Arc::new(config.with_client_auth_cert(chain, key).map_err(|error| own(&error))?))
+}
+
+/// The name that the server's certificate must be for.
+pub(crate) fn server_name(url: &str, host: &str) -> Result<ServerName<'static>, DirectoryError> {
+    ServerName::try_from(host.to_owned()).map_err(|_| DirectoryError::Tls {
+        url: url.to_owned(),
+        detail: "the address has no host name that a certificate could be for".to_owned(),
+        advice: "use the server's host name in the address",
+    })
+}
+
+/// A server that was asked for StartTLS and said no.
+pub(crate) fn refused(url: &str, code: u32) -> DirectoryError {
+    DirectoryError::Tls {
+        url: url.to_owned(),
+        detail: format!("the server refused StartTLS with LDAP result {code}"),
+        advice: "use an ldaps:// address, or have StartTLS switched on in the server",
+    }
 }
 
 const CA_ADVICE: &str =
     "give the certificate of the authority that signed the server's, in PEM, as the directory's CA";
 const CLIENT_ADVICE: &str = "put both into the directory's secret, in PEM, as \"certificate\" and \"private_key\"; the key must be the certificate's";
 
-/// What a failure to connect says about TLS; `None` when it says nothing, and the network or the server is to blame.
-pub(crate) fn failure(url: &str, error: &LdapError) -> Option<DirectoryError> {
+/// What a failure to secure a connection says about TLS; `None` when it says nothing, and the network or the server is to
+/// blame.
+pub(crate) fn failure(url: &str, error: &WireError) -> Option<DirectoryError> {
+    let hung_up = || ("the server hung up instead of answering".to_owned(), WRONG_PORT);
     let (detail, advice) = match error {
-        LdapError::Rustls { source } => explain(source),
-        LdapError::DNSName { .. } => (
-            "the address has no host name that a certificate could be for".to_owned(),
-            "use the server's host name in the address",
-        ),
-        LdapError::LdapResult { result } => (
-            format!("the server refused StartTLS with LDAP result {}", result.rc),
-            "use an ldaps:// address, or have StartTLS switched on in the server",
-        ),
-        LdapError::Io { source } => {
+        WireError::Closed => hung_up(),
+        WireError::Io(source) => {
             match source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                 Some(error) => explain(error),
                 None => match source.kind() {
-                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
-                        ("the server hung up instead of answering".to_owned(), WRONG_PORT)
-                    }
+                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => hung_up(),
                     _ => return None,
                 },
             }

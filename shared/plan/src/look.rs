@@ -40,7 +40,7 @@ impl<'a> Looks<'a> {
                 }
                 // Values come in any order.
                 several => {
-                    let mut several: Vec<&[u8]> = several.iter().map(Vec::as_slice).collect();
+                    let mut several: Vec<&[u8]> = several.iter().map(|value| value.as_ref()).collect();
                     several.sort_unstable();
                     hash.bytes(&several.len().to_le_bytes());
                     several.into_iter().for_each(|value| hash.bytes(value));

@@ -77,12 +77,12 @@ impl StatusRule {
             }
             Self::Flag { attribute, value, means, default } => {
                 let values = attributes.all(attribute);
-                let equal = |found: &Vec<u8>| {
+                let equal = |found: &[u8]| {
                     String::from_utf8_lossy(found).trim().to_lowercase() == value.trim().to_lowercase()
                 };
                 Ok(match values {
                     [] => *default,
-                    _ if values.iter().any(equal) => *means,
+                    _ if values.iter().any(|value| equal(value)) => *means,
                     _ => means.opposite(),
                 })
             }

@@ -3,15 +3,15 @@
 //! Only what changed comes, so an entry says little more than which one it is. Deleted objects come to those who may see
 //! them and are kept from all others without a word; where none can be seen, who is in scope is compared each time.
 
-use ldap3::controls::RawControl;
 use model::Anchor;
 
-use crate::ber::{self, INTEGER, OCTET_STRING, SEQUENCE};
 use crate::connection::Connection;
 use crate::cursor::{Bytes, Position};
 use crate::errors::{DirectoryError, Doing};
 use crate::search::Query;
 use crate::server::Server;
+use crate::wire::ber::{self, INTEGER, OCTET_STRING, SEQUENCE};
+use crate::wire::{Control, SearchScope};
 
 use super::touched::{Class, Found, Touched};
 use super::{Answer, usn};
@@ -105,12 +105,12 @@ async fn ask_with(
         // All attributes: an entry in which none of those asked for has changed does not come at all.
         let query = Query {
             base: domain.clone(),
-            scope: ldap3::Scope::Subtree,
+            scope: SearchScope::Subtree,
             filter: filter.to_owned(),
             attributes: vec!["*".to_owned()],
             doing: doing.clone(),
         };
-        let (entries, controls) = connection.ask_with(query, vec![control(flags, &cookie)]).await?;
+        let (entries, controls) = connection.ask_with(query, &[control(flags, &cookie)]).await?;
         for entry in entries {
             let guid = entry.attributes.one(GUID).and_then(|guid| <[u8; 16]>::try_from(guid).ok());
             let guid = guid.ok_or_else(|| protocol("a changed entry without its objectGUID"))?;
@@ -119,7 +119,7 @@ async fn ask_with(
             touched.push(Touched { anchor: Anchor::from_guid(guid), dn: Some(entry.dn), class, is_deleted });
         }
         let answer =
-            controls.into_iter().find(|control| control.1.ctype == DIRSYNC).and_then(|control| control.1.val);
+            controls.into_iter().find(|control| control.oid == DIRSYNC).and_then(|control| control.value);
         let (more, next) =
             answer.as_deref().and_then(decode).ok_or_else(|| protocol("no cookie to go on with"))?;
         if !more {
@@ -137,13 +137,13 @@ pub(super) fn is_true(value: Option<&[u8]>) -> bool {
 }
 
 /// `SEQUENCE { flags INTEGER, maxBytes INTEGER, cookie OCTET STRING }`
-fn control(flags: i32, cookie: &[u8]) -> RawControl {
-    let (mut content, mut value) = (Vec::new(), Vec::new());
-    ber::put(INTEGER, &flags.to_be_bytes(), &mut content);
-    ber::put(INTEGER, &AT_ONCE.to_be_bytes(), &mut content);
-    ber::put(OCTET_STRING, cookie, &mut content);
-    ber::put(SEQUENCE, &content, &mut value);
-    RawControl { ctype: DIRSYNC.to_owned(), crit: true, val: Some(value) }
+fn control(flags: i32, cookie: &[u8]) -> Control {
+    let parts = [
+        ber::number(INTEGER, flags),
+        ber::number(INTEGER, AT_ONCE),
+        ber::element(OCTET_STRING, cookie),
+    ];
+    Control::critical(DIRSYNC, Some(ber::element(SEQUENCE, &parts.concat())))
 }
 
 /// `SEQUENCE { moreResults INTEGER, unused INTEGER, cookie OCTET STRING }`
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_control_value() {
-        let value = control(INCREMENTAL_VALUES | OBJECT_SECURITY, b"cookie").val.unwrap();
+        let value = control(INCREMENTAL_VALUES | OBJECT_SECURITY, b"cookie").value.unwrap();
         // Read back in the form of the answer, which has the same three fields.
         assert_eq!(decode(&value), Some((true, b"cookie".as_slice())));
         assert_eq!(decode(&[0x30, 8, 2, 1, 0, 2, 1, 0, 4, 0]), Some((false, [].as_slice())));

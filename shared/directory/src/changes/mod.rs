@@ -35,6 +35,7 @@ use crate::read::{Sighting, conclude, evidence_of_changes};
 use crate::scope::Selection;
 use crate::search::Query;
 use crate::server::Server;
+use crate::wire::SearchScope;
 pub use compare::Compared;
 use touched::{Class, Found, Touched};
 
@@ -290,7 +291,7 @@ async fn anchors_of(
 ) -> Result<Vec<Anchor>, DirectoryError> {
     let query = Query {
         base: config.base_dn.clone(),
-        scope: ldap3::Scope::Subtree,
+        scope: SearchScope::Subtree,
         filter: format!("(&{}{condition})", enclosed(&config.user_filter)),
         attributes: vec![config.anchor.attribute.clone()],
         doing: Doing::ReadingChanges,
@@ -338,7 +339,7 @@ impl Changes<'_> {
                 Some(dn) => {
                     // Where only a part of the tree is the base, what is beside it is out of scope.
                     if is_under(&dn, &config.base_dn) {
-                        let query = query(config, &dn, ldap3::Scope::Base, selection.filter.clone());
+                        let query = query(config, &dn, SearchScope::Base, selection.filter.clone());
                         found.extend(connection.ask_for_one(query).await?);
                     }
                 }
@@ -347,7 +348,7 @@ impl Changes<'_> {
         }
         if !by_anchor.is_empty() {
             let filter = format!("(&(|{}){})", by_anchor.concat(), selection.filter);
-            let query = query(config, &config.base_dn, ldap3::Scope::Subtree, filter);
+            let query = query(config, &config.base_dn, SearchScope::Subtree, filter);
             found.extend(connection.ask(query).await?);
         }
         let mut sightings = Vec::new();
@@ -395,7 +396,7 @@ impl Changes<'_> {
     }
 }
 
-fn query(config: &DirectoryConfig, base: &str, scope: ldap3::Scope, filter: String) -> Query {
+fn query(config: &DirectoryConfig, base: &str, scope: SearchScope, filter: String) -> Query {
     Query {
         base: base.to_owned(),
         scope,

@@ -5,11 +5,8 @@
 
 use std::collections::HashSet;
 
-use lber::structure::{PL, StructureTag};
-use ldap3::controls::{Control, MakeCritical, RawControl, RefreshMode, SyncRequest};
 use model::{Anchor, AnchorHash};
 
-use crate::ber::{self, BOOLEAN, ENUMERATED, OCTET_STRING, SEQUENCE, SET};
 use crate::config::DirectoryConfig;
 use crate::connection::Connection;
 use crate::cursor::{Bytes, Mark, Position};
@@ -17,6 +14,8 @@ use crate::decode;
 use crate::errors::{DirectoryError, Doing};
 use crate::search::{Item, NO_ATTRIBUTES, Query, Search};
 use crate::server::{Server, context_of};
+use crate::wire::ber::{self, BOOLEAN, ENUMERATED, OCTET_STRING, SEQUENCE, SET};
+use crate::wire::{Control, SearchScope};
 
 use super::Answer;
 use super::touched::{Class, Found, HAS_SUBORDINATES, OBJECT_CLASS, Touched};
@@ -112,31 +111,25 @@ async fn ask(
         |detail: &str| DirectoryError::Protocol { doing: Doing::ReadingChanges, detail: detail.to_owned() };
     let query = Query {
         base: base.to_owned(),
-        scope: ldap3::Scope::Subtree,
+        scope: SearchScope::Subtree,
         filter: filter.to_owned(),
         attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
         doing: doing.clone(),
     };
-    let request = SyncRequest {
-        mode: RefreshMode::RefreshOnly,
-        cookie: cookie.map(<[u8]>::to_vec),
-        reload_hint: false,
-    };
-    let request = RawControl::from(request.critical());
-    let mut search = Search::start(connection, query, vec![request]).await?;
+    let mut search = Search::start(connection, query, &[request(cookie)]).await?;
     let mut told = Told::default();
     let mut had_present_phase = false;
     loop {
         match search.next(connection).await? {
             Item::Reference(_) => {}
-            Item::Entry(tag, controls) => {
-                let (state, uuid) = value_of(&controls, STATE)
+            Item::Entry(message) => {
+                let (state, uuid) = value_of(&message.controls(), STATE)
                     .and_then(state)
                     .ok_or_else(|| protocol("an entry that does not say what became of it"))?;
                 let anchor = Anchor::from_uuid(uuid);
-                told.note(state, anchor, decode::entry(tag).ok());
+                told.note(state, anchor, decode::entry(&message).ok());
             }
-            Item::Intermediate(tag) => match info(tag) {
+            Item::Intermediate(message) => match info(&message.content) {
                 Some(Info::Cookie(cookie)) => told.cookie = Some(cookie),
                 Some(Info::Phase { is_present, cookie }) => {
                     had_present_phase |= is_present;
@@ -149,9 +142,9 @@ async fn ask(
                 }
                 None => return Err(protocol("something about the changes that can't be read")),
             },
-            Item::Done(result) if result.rc != 0 => return Err(DirectoryError::refused(doing, result.rc)),
+            Item::Done(result) if result.code != 0 => return Err(DirectoryError::refused(doing, result.code)),
             Item::Done(result) => {
-                let (cookie, deletes) = value_of(&result.ctrls, DONE)
+                let (cookie, deletes) = value_of(&result.controls, DONE)
                     .and_then(done)
                     .ok_or_else(|| protocol("no word on how the changes ended"))?;
                 told.cookie = cookie.or(told.cookie);
@@ -194,8 +187,18 @@ enum Info {
     Set { cookie: Option<Vec<u8>>, deletes: bool, uuids: Vec<[u8; 16]> },
 }
 
+/// `SEQUENCE { mode ENUMERATED, cookie OCTET STRING OPTIONAL, reloadHint BOOLEAN DEFAULT FALSE }`
+fn request(cookie: Option<&[u8]>) -> Control {
+    const REFRESH_ONLY: u8 = 1;
+    let mut parts = ber::element(ENUMERATED, &[REFRESH_ONLY]);
+    if let Some(cookie) = cookie {
+        ber::put(OCTET_STRING, cookie, &mut parts);
+    }
+    Control::critical(REQUEST, Some(ber::element(SEQUENCE, &parts)))
+}
+
 fn value_of<'a>(controls: &'a [Control], name: &str) -> Option<&'a [u8]> {
-    controls.iter().find(|control| control.1.ctype == name)?.1.val.as_deref()
+    controls.iter().find(|control| control.oid == name)?.value.as_deref()
 }
 
 /// `SEQUENCE { state ENUMERATED, entryUUID OCTET STRING, cookie OCTET STRING OPTIONAL }`
@@ -222,26 +225,18 @@ fn done(value: &[u8]) -> Option<(Option<Vec<u8>>, bool)> {
 
 /// `[APPLICATION 25] SEQUENCE { [0] name, [1] value }`, and in the value a choice: `[0] cookie`, `[1]` or `[2]` the end of
 /// the delete or the present phase, `[3]` a set of ids.
-fn info(tag: StructureTag) -> Option<Info> {
+fn info(message: &[u8]) -> Option<Info> {
     const COOKIE: u8 = 0x80;
     const DELETE_PHASE: u8 = 0xa1;
     const PRESENT_PHASE: u8 = 0xa2;
     const ID_SET: u8 = 0xa3;
-    let PL::C(parts) = tag.payload else { return None };
-    let (mut name, mut value) = (None, None);
-    for part in parts {
-        match (part.id, part.payload) {
-            (0, PL::P(bytes)) => name = Some(bytes),
-            (1, PL::P(bytes)) => value = Some(bytes),
-            _ => return None,
-        }
-    }
-    if name? != INFO {
+    let (name, rest) = ber::take(0x80, message)?;
+    if name != INFO {
         return None;
     }
-    let value = value?;
+    let (value, _) = ber::take(0x81, rest)?;
     let kind = *value.first()?;
-    let (content, _) = ber::take(kind, &value)?;
+    let (content, _) = ber::take(kind, value)?;
     let (cookie, rest) = optional_cookie(content);
     match kind {
         COOKIE => Some(Info::Cookie(content.to_vec())),
@@ -282,18 +277,10 @@ fn optional_flag(content: &[u8], default: bool) -> Option<(bool, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lber::common::TagClass;
+    use crate::wire::ber::element;
 
-    fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-        let mut written = Vec::new();
-        ber::put(tag, content, &mut written);
-        written
-    }
-
-    fn message(value: Vec<u8>) -> StructureTag {
-        let part = |id, bytes| StructureTag { class: TagClass::Context, id, payload: PL::P(bytes) };
-        let parts = vec![part(0, INFO.to_vec()), part(1, value)];
-        StructureTag { class: TagClass::Application, id: 25, payload: PL::C(parts) }
+    fn message(value: &[u8]) -> Vec<u8> {
+        [element(0x80, INFO), element(0x81, value)].concat()
     }
 
     #[test]
@@ -324,16 +311,16 @@ mod tests {
         let ids = [element(OCTET_STRING, &[1; 16]), element(OCTET_STRING, &[2; 16])].concat();
         let content = [element(BOOLEAN, &[0xff]), element(SET, &ids)].concat();
         let expected = Info::Set { cookie: None, deletes: true, uuids: vec![[1; 16], [2; 16]] };
-        assert_eq!(info(message(element(0xa3, &content))), Some(expected));
-        assert_eq!(info(message(element(0x80, b"c"))), Some(Info::Cookie(b"c".to_vec())));
+        assert_eq!(info(&message(&element(0xa3, &content))), Some(expected));
+        assert_eq!(info(&message(&element(0x80, b"c"))), Some(Info::Cookie(b"c".to_vec())));
         let phase = Info::Phase { is_present: true, cookie: None };
-        assert_eq!(info(message(element(0xa2, &[]))), Some(phase));
+        assert_eq!(info(&message(&element(0xa2, &[]))), Some(phase));
     }
 
     proptest::proptest! {
         #[test]
         fn no_bytes_are_too_strange(bytes: Vec<u8>) {
-            let _ = (state(&bytes), done(&bytes), info(message(bytes.clone())));
+            let _ = (state(&bytes), done(&bytes), info(&message(&bytes)), info(&bytes));
         }
     }
 }

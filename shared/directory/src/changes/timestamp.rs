@@ -13,6 +13,7 @@ use crate::cursor::Position;
 use crate::errors::{DirectoryError, Doing};
 use crate::search::Query;
 use crate::server::{MODIFIED, Server};
+use crate::wire::SearchScope;
 
 use super::Answer;
 use super::touched::{Class, Found, OBJECT_CLASS, Touched};
@@ -55,7 +56,7 @@ pub(super) async fn changed(
     }
     let query = Query {
         base: config.base_dn.clone(),
-        scope: ldap3::Scope::Subtree,
+        scope: SearchScope::Subtree,
         filter: format!("({MODIFIED}>={})", earlier(since)),
         attributes: [&config.anchor.attribute, MODIFIED, OBJECT_CLASS].map(str::to_owned).to_vec(),
         doing: Doing::ReadingChanges,
@@ -93,7 +94,7 @@ async fn branches(
 ) -> Result<Fingerprint, DirectoryError> {
     let query = Query {
         base: config.base_dn.clone(),
-        scope: ldap3::Scope::Subtree,
+        scope: SearchScope::Subtree,
         filter: "(|(objectClass=organizationalUnit)(objectClass=container)(objectClass=organization)\
 (objectClass=domain)(objectClass=locality)(objectClass=country))"
             .to_owned(),

@@ -10,6 +10,7 @@ use crate::cursor::Position;
 use crate::errors::{DirectoryError, Doing};
 use crate::search::Query;
 use crate::server::Server;
+use crate::wire::SearchScope;
 
 use super::{BATCH, is_under};
 
@@ -117,7 +118,7 @@ pub(super) async fn classify(
             batch.iter().filter_map(|touched| config.anchor.condition(&touched.anchor)).collect();
         let query = Query {
             base: server.root.domain.clone().unwrap_or_else(|| config.base_dn.clone()),
-            scope: ldap3::Scope::Subtree,
+            scope: SearchScope::Subtree,
             filter: format!("(|{any})"),
             attributes: vec![config.anchor.attribute.clone(), OBJECT_CLASS.to_owned()],
             doing: Doing::ReadingChanges,

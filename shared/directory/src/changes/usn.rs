@@ -1,14 +1,13 @@
 //! Active Directory's update sequence numbers: each domain controller counts the changes that it makes or takes over,
 //! and every object shows the number of its last one. The numbers mean nothing on another controller.
 
-use ldap3::controls::RawControl;
-
 use crate::config::DirectoryConfig;
 use crate::connection::Connection;
 use crate::cursor::Position;
 use crate::errors::{DirectoryError, Doing};
 use crate::search::Query;
 use crate::server::Server;
+use crate::wire::{Control, SearchScope};
 
 use super::Answer;
 use super::dirsync::is_true;
@@ -44,7 +43,7 @@ pub(super) async fn changed(
     };
     let query = Query {
         base: server.root.domain.clone().unwrap_or_else(|| config.base_dn.clone()),
-        scope: ldap3::Scope::Subtree,
+        scope: SearchScope::Subtree,
         filter: format!("(&(uSNChanged>={}){OBJECTS})", usn.saturating_add(1)),
         attributes: [&config.anchor.attribute, OBJECT_CLASS, DELETED].map(str::to_owned).to_vec(),
         doing: Doing::ReadingChanges,
@@ -77,19 +76,19 @@ pub(super) async fn sees_deleted(
     let Some(domain) = &server.root.domain else { return Ok(false) };
     let query = Query {
         base: format!("CN=Deleted Objects,{domain}"),
-        scope: ldap3::Scope::OneLevel,
+        scope: SearchScope::OneLevel,
         filter: "(isDeleted=TRUE)".to_owned(),
         attributes: vec![crate::search::NO_ATTRIBUTES.to_owned()],
         doing: Doing::ReadingChanges,
     };
-    let one = vec![show_deleted(), crate::search::page(1, &[])];
-    match connection.ask_with(query, one).await {
+    let one = [show_deleted(), crate::paging::page(1, &[])];
+    match connection.ask_with(query, &one).await {
         Ok((entries, _)) => Ok(!entries.is_empty()),
         Err(DirectoryError::Refused { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-fn show_deleted() -> RawControl {
-    RawControl { ctype: SHOW_DELETED.to_owned(), crit: true, val: None }
+fn show_deleted() -> Control {
+    Control::critical(SHOW_DELETED, None)
 }

@@ -209,6 +209,22 @@ async fn what_is_not_read_to_the_end_proves_nothing() {
     assert!(read_from(&mut directory).await.verdict.is_ok());
 }
 
+/// A page is asked for before the one before it is worked on, so its entries come while something else is asked.
+#[tokio::test]
+async fn answers_to_two_questions_do_not_mix() {
+    let root_dse = vec![("highestCommittedUSN".to_owned(), vec!["7".to_owned()])];
+    let server = people_with(10, Options { root_dse, ..Options::default() }).await;
+    let mut directory = Directory::connect(&config(&server.url())).await.unwrap();
+    let mut read = directory.read(None, UnixSeconds(0)).await.unwrap();
+    let mut seen = 0;
+    while let Some(page) = read.next_page().await.unwrap() {
+        seen += page.len();
+        read.note_mark().await;
+    }
+    assert_eq!(seen, 10);
+    assert_eq!(read.finish().await.unwrap().pages(), 4);
+}
+
 /// An empty cookie that comes too early, and a replica that is behind, look like any other end: nothing in the
 /// protocol tells. Two things stand behind it: a look-up of each who seems to have left, and the planner's safety
 /// limits.

@@ -1,5 +1,4 @@
-//! Servers that don't speak LDAP, or stop in the middle of it. The library underneath panics on some of this; whoever
-//! calls this crate must see an error and nothing else.
+//! Servers that don't speak LDAP, or stop in the middle of it.
 
 use model::UnixSeconds;
 use std::time::Duration;
@@ -77,8 +76,10 @@ async fn a_search_is_answered_with_something_else() {
         (vec![0x30, 5, 2, 1, 2, 0x7e, 0], true),
         // A result without content.
         (vec![0x30, 5, 2, 1, 2, 0x65, 0], true),
+        // More than anybody has to say.
+        (vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2], true),
         // A message that never ends.
-        (vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2], false),
+        (vec![0x30, 0x84, 0, 0xff, 0xff, 0xff, 2], false),
         // Somebody else's answer.
         (vec![0x30, 5, 2, 1, 99, 0x65, 0], false),
     ] {
@@ -108,4 +109,24 @@ async fn the_server_says_nothing() {
 async fn the_server_hangs_up() {
     let error = connect(vec![bind_response(&[10, 1, 0])]).await;
     assert!(error.to_string().contains("was cut off: the server closed the connection"), "{error}");
+}
+
+#[tokio::test]
+async fn the_server_says_that_it_hangs_up() {
+    // `LDAPMessage { 0, extendedResponse { unavailable, "", "" } }`.
+    let farewell = vec![0x30, 12, 2, 1, 0, 0x78, 7, 10, 1, 52, 4, 0, 4, 0];
+    let error = connect(vec![bind_response(&[10, 1, 0]), farewell]).await.to_string();
+    assert!(error.contains("the server ended the connection with LDAP result 52 (unavailable)"), "{error}");
+}
+
+#[tokio::test]
+async fn nothing_is_taken_from_before_the_connection_was_secure() {
+    // Somebody in between answers StartTLS, and puts the bind's answer behind it.
+    let mut answer = vec![0x30, 12, 2, 1, 1, 0x78, 7, 10, 1, 0, 4, 0, 4, 0];
+    answer.extend([0x30, 12, 2, 1, 2, 0x61, 7, 10, 1, 0, 4, 0, 4, 0]);
+    let mut config = config(&scripted(vec![answer]).await);
+    config.start_tls = true;
+    let error = Directory::connect(&config).await.err().unwrap();
+    let expected = "brought an answer that can't be used: the server sent something that is not LDAP";
+    assert!(error.to_string().contains(expected), "{error}");
 }

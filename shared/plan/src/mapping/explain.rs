@@ -168,12 +168,12 @@ impl Rule {
 /// The values of an attribute as they can be shown, where those of some are hidden.
 pub(crate) fn values(attributes: &Attributes, name: &str, hidden: &BTreeSet<String>) -> Vec<String> {
     let is_hidden = hidden.contains(&name.to_ascii_lowercase());
-    let shown = |value: &Vec<u8>| match std::str::from_utf8(value) {
+    let shown = |value: &[u8]| match std::str::from_utf8(value) {
         _ if is_hidden => MASK.to_owned(),
         Ok(text) if value.len() <= Rule::MAX_VALUE_BYTES => text.to_owned(),
         _ => format!("({} bytes)", value.len()),
     };
-    attributes.all(name).iter().map(shown).collect()
+    attributes.all(name).iter().map(|value| shown(value)).collect()
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ fn the_formatted_name_is_made_of_its_parts() {
 fn bad_values_name_the_attribute_and_show_nothing() {
     let try_with = |name: &str, value: Vec<u8>| {
         let mut attributes = ada();
-        attributes.insert(name, vec![value]);
+        attributes.insert(name.to_owned(), [value.into()]);
         mapping(vec![("title", Rule::plain("description", Text))])
             .desired_user(&attributes, true)
             .unwrap_err()
