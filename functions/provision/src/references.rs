@@ -128,8 +128,10 @@ pub(crate) async fn settle_waiting(
         }
         _ => (Vec::new(), BTreeMap::new()),
     };
-    // Those who were found were sent, unless somebody has got another account since: that is seen by the names.
-    if still_missing != waits_for || refers_to != *lease.refers_to() {
+    // Those who were found were sent, unless somebody has got another account since: that is seen by the names. Names of
+    // before are still there, until the user is settled.
+    let was_sent = |(dn, account): (&DnKey, &AccountId)| lease.refers_to().get(dn) == Some(account);
+    if still_missing != waits_for || !refers_to.iter().all(was_sent) {
         store.return_lease(lease).await?;
         return Ok(Settling::Due);
     }

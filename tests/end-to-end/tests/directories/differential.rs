@@ -184,7 +184,7 @@ pub async fn compare(
 /// Whether the accounts are those of the users whom the history itself takes to be in scope.
 pub fn expect_truth(company: &Company, pair: &Pair) -> Result<()> {
     for (mode, side) in [("incremental", &pair.incremental), ("full", &pair.full)] {
-        let wrong = company.wrong_accounts(&side.active()?);
+        let wrong = company.wrong_accounts(&side.accounts()?);
         ensure!(wrong.is_empty(), "{mode}: {wrong:?}");
     }
     Ok(())

@@ -1,11 +1,12 @@
 //! What happens to a company's directory: random changes, the same for the same seed, each of which makes sense when it
 //! comes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use end_to_end::{Admin, Random};
 use model::Anchor;
+use serde_json::Value;
 
 use crate::server::{Kind, tolerate};
 
@@ -118,8 +119,11 @@ impl Company {
 
     /// What is wrong with these active accounts. Each must be somebody's who is enabled and in scope, under an address
     /// that they have or had: whoever loses the address, or can't get another one's, keeps the old. And each such user
-    /// must have one, unless another one ever had the address.
-    pub fn wrong_accounts(&self, active: &BTreeSet<String>) -> Vec<String> {
+    /// must have one, unless another one ever had the address, or an account that was switched off still has it.
+    pub fn wrong_accounts(&self, accounts: &BTreeMap<String, Value>) -> Vec<String> {
+        let is_active = |account: &Value| account["active"] == Value::Bool(true);
+        let active: BTreeSet<String> =
+            accounts.iter().filter(|(_, account)| is_active(account)).map(|(name, _)| name.clone()).collect();
         let mut groups = BTreeSet::from([0]);
         let mut new = vec![0];
         while let Some(group) = new.pop() {
@@ -142,7 +146,7 @@ impl Company {
         let unfounded: Vec<&String> = active.iter().filter(|name| !is_somebodys(name)).collect();
         // Whoever took over an account and can't get the new name, because an account that was switched off has it, goes
         // on under the name of the one before.
-        let heirs = in_scope.iter().filter(|user| user.mails.is_disjoint(active)).count();
+        let heirs = in_scope.iter().filter(|user| user.mails.is_disjoint(&active)).count();
         let mut wrong: Vec<String> = Vec::new();
         if unfounded.len() > heirs {
             wrong.push(format!("not all of {unfounded:?} should be active"));
@@ -152,7 +156,11 @@ impl Company {
             let Some(mail) = user.mail.as_ref().map(|mail| mail.to_lowercase()) else { continue };
             let others = self.users.iter().filter(|other| other.id != user.id);
             let is_contested = others.into_iter().any(|other| other.mails.contains(&mail));
-            if user.mails.is_disjoint(active) && !is_contested {
+            // What is displayed never changes, so it tells whose the account was.
+            let is_taken = accounts.get(&mail).is_some_and(|account| {
+                !is_active(account) && account["displayName"] != format!("user{}", user.id)
+            });
+            if user.mails.is_disjoint(&active) && !is_contested && !is_taken {
                 missing.push(format!("{mail} should be active"));
             }
         }

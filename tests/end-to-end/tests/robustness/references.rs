@@ -82,3 +82,23 @@ async fn a_circle_closes_and_a_manager_comes_and_goes() {
     workshop.drive().await;
     assert_eq!(manager(&workshop, &people[0]), Value::Null);
 }
+
+/// From a manager with an account to one without: the user is done with, and waits.
+#[tokio::test]
+async fn another_manager_who_has_no_account() {
+    let people = chain(2);
+    let directory = directory_of(&people).await;
+    let workshop = Workshop::new(&directory, "").await.patient();
+    workshop.scan().await;
+    workshop.drive().await;
+    assert_eq!(manager(&workshop, &people[0]), id(&workshop, &people[1]));
+
+    directory.set(&people[0].dn(), "manager", &["uid=nobody,ou=people,dc=acme,dc=test"]).unwrap();
+    workshop.scan().await;
+    workshop.drive().await;
+    assert_eq!(workshop.store.count_by_status().await.unwrap().get("pending"), None);
+    workshop.workplace.clear_requests();
+    workshop.scan().await;
+    workshop.drive().await;
+    assert_eq!(workshop.workplace.request_count(), 0);
+}
