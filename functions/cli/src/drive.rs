@@ -1,9 +1,10 @@
 //! Provisioning until nothing is left that could go now.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use anyhow::Result;
-use futures::{StreamExt, stream};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use model::AnchorHash;
 use plan::Decision;
 use provision::{Outcome, Provisioned, Provisioner, Step, Stop, switches_off};
@@ -34,6 +35,13 @@ pub struct Tally {
 /// What may be done to whose account, where a person has agreed to that alone.
 pub type Planned<'a> = Option<&'a HashMap<AnchorHash, Vec<Decision>>>;
 
+/// How many users are worked on for each call that the target takes at a time: while some have a call, the others are
+/// written down.
+const USERS_A_CALL: usize = 2;
+
+/// How many users are asked for at a time.
+const PORTION: usize = 500;
+
 /// Provisions everybody who is due, and was planned for if need be. `show` is told of each outcome as it comes.
 pub async fn provision_due(
     provisioner: &Provisioner<'_>,
@@ -42,38 +50,79 @@ pub async fn provision_due(
     mut show: impl FnMut(&Outcome),
 ) -> Result<Tally> {
     let mut tally = Tally::default();
-    let mut tries: HashMap<AnchorHash, u32> = HashMap::new();
-    loop {
-        let exhausted = tries.values().filter(|tries| **tries >= TRIES).count();
-        let due = provisioner.store.fetch_due((provisioner.clock)(), 500 + exhausted).await?;
-        let mut due: Vec<AnchorHash> =
-            due.into_iter().filter(|user| tries.get(user).copied().unwrap_or_default() < TRIES).collect();
-        if due.is_empty() {
-            return Ok(tally);
-        }
-        due.iter().for_each(|user| *tries.entry(*user).or_default() += 1);
-        // Whoever is none of the plan's is left to another run.
-        let is_meant = |user: &AnchorHash| planned.is_none_or(|planned| planned.contains_key(user));
-        let others = due.iter().filter(|user| !is_meant(user));
-        tries.extend(others.map(|user| (*user, TRIES)));
-        due.retain(is_meant);
-        let provision = |user| async move {
-            match planned.and_then(|planned| planned.get(&user)) {
-                Some(decisions) => provisioner.provision_planned(user, decisions).await,
-                None => provisioner.provision(user).await,
-            }
+    let mut due = Due { provisioner, planned, tries: HashMap::new(), under_way: HashSet::new() };
+    let provision = |user| async move {
+        let done = match planned.and_then(|planned| planned.get(&user)) {
+            Some(decisions) => provisioner.provision_planned(user, decisions).await,
+            None => provisioner.provision(user).await,
         };
-        let mut working = stream::iter(due).map(provision).buffer_unordered(concurrency);
-        while let Some(outcome) = working.next().await {
-            let Provisioned { outcome, .. } = outcome?;
-            show(&outcome);
-            tally.count(&outcome);
-            if let Outcome::Failed { stop: Some(stop), .. } = outcome {
-                tally.stopped = Some(stop);
-                // Those that are under way are dropped; their users stay pending.
+        (user, done)
+    };
+    let mut waiting = VecDeque::new();
+    let mut working = FuturesUnordered::new();
+    let mut all_known = false;
+    loop {
+        // Whoever comes to be due meanwhile is found when all others are done.
+        if waiting.is_empty() && (!all_known || working.is_empty()) {
+            waiting = due.fetch().await?;
+            all_known = waiting.is_empty();
+            if all_known && working.is_empty() {
                 return Ok(tally);
             }
         }
+        while working.len() < concurrency * USERS_A_CALL
+            && let Some(user) = waiting.pop_front()
+        {
+            due.begun(user);
+            working.push(provision(user));
+        }
+        let Some((user, done)) = working.next().await else { continue };
+        due.under_way.remove(&user);
+        let Provisioned { outcome, .. } = done?;
+        show(&outcome);
+        tally.count(&outcome);
+        if let Outcome::Failed { stop: Some(stop), .. } = outcome {
+            tally.stopped = Some(stop);
+            // Those that are under way are dropped; their users stay pending.
+            return Ok(tally);
+        }
+    }
+}
+
+/// Who is due, and has not been tried too often.
+struct Due<'a> {
+    provisioner: &'a Provisioner<'a>,
+    planned: Planned<'a>,
+    tries: HashMap<AnchorHash, u32>,
+    under_way: HashSet<AnchorHash>,
+}
+
+impl Due<'_> {
+    /// The next few, the longest due first.
+    async fn fetch(&mut self) -> Result<VecDeque<AnchorHash>> {
+        let Provisioner { store, clock, .. } = *self.provisioner;
+        loop {
+            let exhausted: HashSet<AnchorHash> =
+                self.tries.iter().filter(|(_, tries)| **tries >= TRIES).map(|(user, _)| *user).collect();
+            let limit = PORTION + exhausted.len() + self.under_way.len();
+            let mut due: VecDeque<AnchorHash> = store.fetch_due(clock(), limit).await?.into();
+            due.retain(|user| !exhausted.contains(user) && !self.under_way.contains(user));
+            let found = due.len();
+            // Whoever is none of the plan's is left to another run.
+            if let Some(planned) = self.planned {
+                let others = due.iter().filter(|user| !planned.contains_key(*user));
+                self.tries.extend(others.map(|user| (*user, TRIES)));
+                due.retain(|user| planned.contains_key(user));
+            }
+            if !due.is_empty() || found == 0 {
+                return Ok(due);
+            }
+        }
+    }
+
+    fn begun(&mut self, user: AnchorHash) {
+        *self.tries.entry(user).or_default() += 1;
+        self.under_way.insert(user);
     }
 }
 

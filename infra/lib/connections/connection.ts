@@ -12,7 +12,7 @@ export interface Connection {
   readonly authority: string | undefined;
   /** Where the directory listens. */
   readonly directoryPort: number;
-  /** How many users are provisioned at a time. */
+  /** How many calls the target gets at a time: as many users are provisioned, with a call each. */
   readonly concurrency: number;
 }
 

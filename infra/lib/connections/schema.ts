@@ -32,7 +32,7 @@ export function checkSchema(file: string, table: Record<string, unknown>): void 
   throw new Mistake(`${file}${place(worst)}: ${problem(worst)}`);
 }
 
-/** How many users are provisioned at a time where the file doesn't say. */
+/** How many calls the target gets at a time where the file doesn't say. */
 export function defaultConcurrency(): number {
   const value = load().schema.$defs["TargetTable"]?.properties["concurrency"]?.default;
   if (typeof value !== "number") {

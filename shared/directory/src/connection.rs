@@ -67,7 +67,11 @@ impl Connection {
         Ok(connection)
     }
 
-    async fn connect(config: &DirectoryConfig, endpoint: &Endpoint, url: &str) -> Result<Self, DirectoryError> {
+    async fn connect(
+        config: &DirectoryConfig,
+        endpoint: &Endpoint,
+        url: &str,
+    ) -> Result<Self, DirectoryError> {
         let tls = match endpoint.is_ldaps || config.start_tls {
             true => Some((
                 tls::config(url, config.ca_pem.as_deref(), &config.bind)?,
@@ -86,8 +90,7 @@ impl Connection {
         };
         let insecure = |error: WireError| tls::failure(url, &error).unwrap_or_else(|| failed(error));
         let stream = Stream::connect(endpoint.host(), endpoint.port).await.map_err(failed)?;
-        let mut connection =
-            Self { stream, timeout: config.timeout, last_id: 0, open: HashMap::new() };
+        let mut connection = Self { stream, timeout: config.timeout, last_id: 0, open: HashMap::new() };
         let Some((config, name)) = tls else { return Ok(connection) };
         if !endpoint.is_ldaps {
             let answer = connection.demand(Request::start_tls(), Message::EXTENDED_RESPONSE).await;
@@ -183,7 +186,10 @@ fn meaning(error: &WireError) -> String {
         WireError::Io(error) => error.to_string(),
         WireError::Closed => "the server closed the connection".to_owned(),
         WireError::Disconnected(code) => {
-            format!("the server ended the connection with LDAP result {code} ({})", model::result_meaning(*code))
+            format!(
+                "the server ended the connection with LDAP result {code} ({})",
+                model::result_meaning(*code)
+            )
         }
         WireError::NotLdap => "the server sent something that is not LDAP".to_owned(),
         WireError::TooLong => "the server sent a single answer of more than 64 MiB".to_owned(),

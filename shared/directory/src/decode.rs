@@ -35,8 +35,7 @@ pub(crate) fn entry(message: &Message) -> Result<RawEntry, Garbled> {
     if message.kind != Message::ENTRY {
         return Err(nameless("it is not a search result entry"));
     }
-    let (name, rest) =
-        ber::take(OCTET_STRING, &message.content).ok_or_else(|| nameless("it has no name"))?;
+    let (name, rest) = ber::take(OCTET_STRING, &message.content).ok_or_else(|| nameless("it has no name"))?;
     let dn = std::str::from_utf8(name).map_err(|_| Garbled {
         dn: String::from_utf8_lossy(name).into_owned(),
         why: "its name is not UTF-8",
@@ -56,10 +55,8 @@ pub(crate) fn entry(message: &Message) -> Result<RawEntry, Garbled> {
 impl RawEntry {
     /// Adds an attribute, which is a part of the whole.
     fn add(&mut self, whole: &Bytes, attribute: &[u8]) -> Result<(), &'static str> {
-        let (name, rest) =
-            ber::take(OCTET_STRING, attribute).ok_or("one of its attributes has no name")?;
-        let text =
-            std::str::from_utf8(name).map_err(|_| "the name of one of its attributes is not UTF-8")?;
+        let (name, rest) = ber::take(OCTET_STRING, attribute).ok_or("one of its attributes has no name")?;
+        let text = std::str::from_utf8(name).map_err(|_| "the name of one of its attributes is not UTF-8")?;
         let (values, _) = ber::take(SET, rest).ok_or("one of its attributes has no set of values")?;
         let mut values = Values { whole, rest: values, is_garbled: false };
         if text.contains(';') {

@@ -28,7 +28,8 @@ pub(crate) fn config(
                     unusable(format!("the directory's CA is no PEM file: {error}"), CA_ADVICE)
                 })?;
                 roots.add(certificate).map_err(|error| {
-                    let detail = format!("the directory's CA holds a certificate that can't be used: {error}");
+                    let detail =
+                        format!("the directory's CA holds a certificate that can't be used: {error}");
                     unusable(detail, CA_ADVICE)
                 })?;
             }
@@ -96,7 +97,9 @@ pub(crate) fn failure(url: &str, error: &WireError) -> Option<DirectoryError> {
             match source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                 Some(error) => explain(error),
                 None => match source.kind() {
-                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => hung_up(),
+                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+                        hung_up()
+                    }
                     _ => return None,
                 },
             }

@@ -24,6 +24,8 @@ pub struct TargetOptions {
     pub timeout: Duration,
     /// How often a call is tried.
     pub retry: Retry,
+    /// How many calls are under way at most; one or more.
+    pub calls_at_once: usize,
     /// The time, which goes into the app secret proof. Time is a parameter here as everywhere.
     pub now: fn() -> UnixSeconds,
 }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use backon::Retryable;
 use model::UnixSeconds;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, Response, Url, redirect};
+use reqwest::{Client, Method, RequestBuilder, Response, Url, redirect};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tracing::debug;
 
 use crate::Dialect;
@@ -63,6 +65,8 @@ pub(crate) struct Transport {
     base: Url,
     retry: Retry,
     timeout: Duration,
+    /// A place for each call that may be under way.
+    places: Arc<Semaphore>,
     now: fn() -> UnixSeconds,
     pub(crate) access: Access,
     pub(crate) pacing: Option<Pacing>,
@@ -75,7 +79,7 @@ impl Transport {
         options: TargetOptions,
         credentials: Credentials,
     ) -> Result<Self, TargetError> {
-        let TargetOptions { url, timeout, retry, now } = options;
+        let TargetOptions { url, timeout, retry, calls_at_once, now } = options;
         let base = base(&url)?;
         let access = Access::new(&credentials)?;
         let mut headers = HeaderMap::new();
@@ -90,7 +94,9 @@ impl Transport {
             .no_proxy()
             .build()
             .map_err(|error| TargetError::Unavailable { detail: why(error) })?;
-        Ok(Self { dialect, client, base, retry, timeout, now, access, pacing: None, tally: Tally::default() })
+        let places = Arc::new(Semaphore::new(calls_at_once.max(1)));
+        let (pacing, tally) = (None, Tally::default());
+        Ok(Self { dialect, client, base, retry, timeout, places, now, access, pacing, tally })
     }
 
     /// The address of something under the base.
@@ -128,12 +134,14 @@ impl Transport {
 
     async fn attempt(&self, token: &Token, call: &Call<'_>) -> Result<Body, Failure> {
         let asked = if call.method == Method::GET { Asked::ToRead } else { Asked::ToWrite };
+        // Nobody closes it, so there is always a place some time.
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
         if let Some(pacing) = &self.pacing {
             pacing.turn().await;
         }
         self.tally.begun(asked);
         let started = Instant::now();
-        let answer = self.exchange(token, call, asked).await;
+        let answer = self.exchange(token, call, asked, place).await;
         let error = answer.as_ref().err().map(|failure| &failure.error);
         self.tally.ended(started.elapsed(), error);
         if let (Some(pacing), Some(TargetError::RateLimited { retry_after })) = (&self.pacing, error) {
@@ -142,7 +150,13 @@ impl Transport {
         answer
     }
 
-    async fn exchange(&self, token: &Token, call: &Call<'_>, asked: Asked) -> Result<Body, Failure> {
+    async fn exchange(
+        &self,
+        token: &Token,
+        call: &Call<'_>,
+        asked: Asked,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Body, Failure> {
         let Call { method, url, body, sent } = call;
         let proof = token.proof((self.now)());
         let url = proof.as_ref().map_or_else(|| url.clone(), |proof| proof.added_to(url));
@@ -151,20 +165,17 @@ impl Transport {
             let json = serde_json::Value::Object(body.clone()).to_string();
             request = request.header(CONTENT_TYPE, "application/scim+json").body(json);
         }
-        let response = match request.send().await {
-            Ok(response) => response,
+        let (status, headers, body) = match hear(request, place).await {
+            Ok(Heard { status, headers, body }) => (status, headers, body),
             Err(error) => return Err(self.unanswered(method, proof.as_ref(), error)),
         };
-        let status = response.status().as_u16();
         debug!(http.method = %method, http.status = status, "target answered");
-
-        let headers = response.headers().clone();
         if let Some(pacing) = &self.pacing
             && pace::is_used_up(&headers)
         {
             pacing.slow_down(None).await;
         }
-        let body = match read(response).await {
+        let body = match body {
             Ok(body) => body,
             Err(error) if (200..300).contains(&status) => {
                 return Err(self.unanswered(method, proof.as_ref(), error));
@@ -196,6 +207,31 @@ impl Transport {
 /// What no text may repeat: all that is known of the credentials, and the proof that was made of them for this attempt.
 fn secrets<'a>(tokens: &'a [Arc<Token>], proof: Option<&'a Proof>) -> impl Iterator<Item = &'a str> {
     tokens.iter().flat_map(|token| token.secrets()).chain(proof.map(Proof::expose))
+}
+
+/// An answer, as far as it came.
+struct Heard {
+    status: u16,
+    headers: HeaderMap,
+    body: Result<Body, reqwest::Error>,
+}
+
+/// Sends a request and reads the answer. It is a task of its own, so that a call's place is free again when the answer has come,
+/// and not when whoever waits for it gets round to it. Who does not wait any more ends the task.
+async fn hear(request: RequestBuilder, place: Option<OwnedSemaphorePermit>) -> Result<Heard, reqwest::Error> {
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let _place = place;
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Heard { status, headers, body: read(response).await })
+    });
+    match task.join_next().await {
+        Some(Ok(heard)) => heard,
+        Some(Err(ended)) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+        // The runtime is about to end, and whoever waits here with it.
+        _ => std::future::pending().await,
+    }
 }
 
 /// Reads a body, but not endlessly.

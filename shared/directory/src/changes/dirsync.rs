@@ -138,11 +138,8 @@ pub(super) fn is_true(value: Option<&[u8]>) -> bool {
 
 /// `SEQUENCE { flags INTEGER, maxBytes INTEGER, cookie OCTET STRING }`
 fn control(flags: i32, cookie: &[u8]) -> Control {
-    let parts = [
-        ber::number(INTEGER, flags),
-        ber::number(INTEGER, AT_ONCE),
-        ber::element(OCTET_STRING, cookie),
-    ];
+    let parts =
+        [ber::number(INTEGER, flags), ber::number(INTEGER, AT_ONCE), ber::element(OCTET_STRING, cookie)];
     Control::critical(DIRSYNC, Some(ber::element(SEQUENCE, &parts.concat())))
 }
 

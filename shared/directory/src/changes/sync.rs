@@ -142,7 +142,9 @@ async fn ask(
                 }
                 None => return Err(protocol("something about the changes that can't be read")),
             },
-            Item::Done(result) if result.code != 0 => return Err(DirectoryError::refused(doing, result.code)),
+            Item::Done(result) if result.code != 0 => {
+                return Err(DirectoryError::refused(doing, result.code));
+            }
             Item::Done(result) => {
                 let (cookie, deletes) = value_of(&result.controls, DONE)
                     .and_then(done)

@@ -51,7 +51,8 @@ impl Message {
         let id = i32::try_from(ber::integer(id)?).ok()?;
         let (kind, content, rest) = ber::next(content)?;
         // Whatever else may follow is left alone, as the standard asks.
-        let controls = ber::take(0xa0, rest).map_or(Bytes::new(), |(controls, _)| message.slice_ref(controls));
+        let controls =
+            ber::take(0xa0, rest).map_or(Bytes::new(), |(controls, _)| message.slice_ref(controls));
         Some(Self { id, kind, content: message.slice_ref(content), controls })
     }
 

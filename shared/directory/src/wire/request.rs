@@ -2,10 +2,8 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::ber::{
-    BOOLEAN, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE, element, number, put, put_all,
-};
 use super::Control;
+use super::ber::{BOOLEAN, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE, element, number, put, put_all};
 
 /// How far below its base a search goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

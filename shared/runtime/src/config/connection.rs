@@ -84,7 +84,7 @@ pub struct TargetSettings {
     pub dialect: &'static Dialect,
     /// Its base URL.
     pub url: String,
-    /// How many users are provisioned at a time.
+    /// How many calls the target gets at a time. On AWS, how many users are provisioned at a time, who have a call each.
     pub concurrency: usize,
     /// How many calls a second all workers together make at most.
     pub calls_per_second: Option<u32>,
@@ -215,7 +215,8 @@ impl TargetSettings {
     pub async fn open(&self, secrets: &Secrets, patience: Patience) -> Result<Target, OpenError> {
         let Patience { retry, longest_answer } = patience;
         let timeout = self.timeout.min(longest_answer);
-        let options = TargetOptions { url: self.url.clone(), timeout, retry, now: crate::now };
+        let (url, calls_at_once) = (self.url.clone(), self.concurrency);
+        let options = TargetOptions { url, timeout, retry, calls_at_once, now: crate::now };
         let client = |secret| Target::new(self.dialect, options.clone(), credentials(secret));
         let target = match client(secrets.fetch_target(&self.secret).await?) {
             // It can't even be sent, an empty one say; somebody may have put that right.

@@ -177,7 +177,7 @@ pub struct TargetTable {
     /// How long to wait for one answer, in seconds.
     #[serde(default = "default_timeout")]
     pub timeout_seconds: u64,
-    /// How many users are provisioned at a time.
+    /// How many calls the target gets at a time.
     #[serde(default = "default_concurrency")]
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: usize,

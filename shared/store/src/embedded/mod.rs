@@ -155,11 +155,7 @@ fn open_database(path: Option<&str>) -> Result<Database, StoreError> {
         Some(path) => Database::new(path),
         None => Database::memory(),
     };
-    let database = opened.map_err(|error| engine(&error.to_string()))?;
-    // What the engine is left with when it has loaded much at once is what is wanted here: it doesn't wait for the disk
-    // after each write.
-    database.disable_bulk_loading().map_err(|error| engine(&error.to_string()))?;
-    Ok(database)
+    opened.map_err(|error| engine(&error.to_string()))
 }
 
 impl Table {

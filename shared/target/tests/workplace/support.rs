@@ -28,7 +28,13 @@ pub fn credentials(token: &str) -> Credentials {
 }
 
 pub fn options_at(url: &str, retry: Retry) -> TargetOptions {
-    TargetOptions { url: url.to_owned(), timeout: Duration::from_secs(2), retry, now: || UnixSeconds(NOON) }
+    TargetOptions {
+        url: url.to_owned(),
+        timeout: Duration::from_secs(2),
+        retry,
+        calls_at_once: 8,
+        now: || UnixSeconds(NOON),
+    }
 }
 
 pub fn target_at(url: &str, token: &str, retry: Retry) -> Result<Target, TargetError> {

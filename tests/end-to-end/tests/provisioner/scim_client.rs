@@ -16,6 +16,7 @@ fn client(server: &ScimServer) -> Target {
 
 fn client_with(server: &ScimServer, token: &str) -> Target {
     let options = TargetOptions {
+        calls_at_once: 8,
         url: server.url().to_owned(),
         timeout: Duration::from_secs(20),
         retry: Retry { attempts: 1, ..Retry::default() },

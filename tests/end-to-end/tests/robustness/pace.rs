@@ -19,6 +19,7 @@ fn client(workplace: &Simulator, store: &Store) -> Target {
         url: workplace.url(),
         timeout: Duration::from_secs(10),
         retry: Retry { attempts: 1, ..Retry::default() },
+        calls_at_once: 2,
         now: || UnixSeconds(0),
     };
     let credentials = Credentials { access_token: workplace.token().into(), app_secret: None };

@@ -158,7 +158,7 @@ pub const LATE: Duration = Duration::from_millis(40);
 fn client(workplace: &Simulator, connection: &Connection, timeout: Duration) -> Target {
     let retry =
         Retry { attempts: 2, first_delay: Duration::from_millis(1), longest_delay: Duration::from_millis(5) };
-    let options = TargetOptions { url: workplace.url(), timeout, retry, now: runtime::now };
+    let options = TargetOptions { url: workplace.url(), timeout, retry, calls_at_once: 8, now: runtime::now };
     let credentials = Credentials { access_token: workplace.token().into(), app_secret: None };
     Target::new(connection.target.dialect, options, credentials).unwrap()
 }

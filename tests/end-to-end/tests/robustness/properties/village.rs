@@ -413,8 +413,13 @@ fn connection(
 fn target(connection: &Connection, workplace: &Simulator) -> Result<Target> {
     let retry =
         Retry { attempts: 2, first_delay: Duration::from_millis(1), longest_delay: Duration::from_millis(5) };
-    let options =
-        TargetOptions { url: workplace.url(), timeout: Duration::from_secs(10), retry, now: runtime::now };
+    let options = TargetOptions {
+        url: workplace.url(),
+        timeout: Duration::from_secs(10),
+        retry,
+        calls_at_once: 8,
+        now: runtime::now,
+    };
     let credentials = Credentials { access_token: workplace.token().into(), app_secret: None };
     Ok(Target::new(connection.target.dialect, options, credentials)?)
 }
