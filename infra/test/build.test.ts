@@ -47,7 +47,7 @@ const selection = BINARIES.map((name) => `--package ${name} --bin ${name}`).join
 
 test("it builds both functions for arm64 where that can be built, and prints their sizes", () => {
   const { status, stdout, asked } = new Checkout({ arm: true, cargo: BUILDS }).run();
-  assert.equal(asked, `lambda build --release --locked --arm64 --lambda-dir target/lambda ${selection}\n`);
+  assert.equal(asked, `lambda build --profile function --locked --arm64 --lambda-dir target/lambda ${selection}\n`);
   assert.match(stdout, /^scan +arm64 +1\.5 MB, compressed 0\.0 MB\nprovision +arm64 +1\.5 MB, compressed 0\.0 MB\n$/);
   assert.equal(status, 0);
 });

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use anyhow::Result;
 use futures::StreamExt;
+use futures::future::OptionFuture;
 use futures::stream::FuturesUnordered;
 use model::AnchorHash;
 use plan::Decision;
@@ -39,8 +40,9 @@ pub type Planned<'a> = Option<&'a HashMap<AnchorHash, Vec<Decision>>>;
 /// written down.
 const USERS_A_CALL: usize = 2;
 
-/// How many users are asked for at a time.
+/// How many users are asked for at a time, and how few may be left before others are asked for.
 const PORTION: usize = 500;
+const FEW: usize = 100;
 
 /// Provisions everybody who is due, and was planned for if need be. `show` is told of each outcome as it comes.
 pub async fn provision_due(
@@ -49,8 +51,9 @@ pub async fn provision_due(
     planned: Planned<'_>,
     mut show: impl FnMut(&Outcome),
 ) -> Result<Tally> {
+    let Provisioner { store, clock, .. } = *provisioner;
     let mut tally = Tally::default();
-    let mut due = Due { provisioner, planned, tries: HashMap::new(), under_way: HashSet::new() };
+    let mut due = Due { planned, ..Due::default() };
     let provision = |user| async move {
         let done = match planned.and_then(|planned| planned.get(&user)) {
             Some(decisions) => provisioner.provision_planned(user, decisions).await,
@@ -58,71 +61,90 @@ pub async fn provision_due(
         };
         (user, done)
     };
-    let mut waiting = VecDeque::new();
     let mut working = FuturesUnordered::new();
-    let mut all_known = false;
+    let mut asking = None;
     loop {
-        // Whoever comes to be due meanwhile is found when all others are done.
-        if waiting.is_empty() && (!all_known || working.is_empty()) {
-            waiting = due.fetch().await?;
-            all_known = waiting.is_empty();
-            if all_known && working.is_empty() {
-                return Ok(tally);
-            }
+        let is_idle = working.is_empty() && due.waiting.is_empty();
+        if asking.is_none() && (is_idle || !due.all_known && due.waiting.len() < FEW) {
+            asking = Some((is_idle, Box::pin(store.fetch_due(clock(), due.ask()))));
         }
         while working.len() < concurrency * USERS_A_CALL
-            && let Some(user) = waiting.pop_front()
+            && let Some(user) = due.begin()
         {
-            due.begun(user);
             working.push(provision(user));
         }
-        let Some((user, done)) = working.next().await else { continue };
-        due.under_way.remove(&user);
-        let Provisioned { outcome, .. } = done?;
-        show(&outcome);
-        tally.count(&outcome);
-        if let Outcome::Failed { stop: Some(stop), .. } = outcome {
-            tally.stopped = Some(stop);
-            // Those that are under way are dropped; their users stay pending.
-            return Ok(tally);
+        let answer = OptionFuture::from(asking.as_mut().map(|(_, answer)| answer));
+        tokio::select! {
+            Some(found) = answer => {
+                due.hear(found?);
+                // Whoever came to be due while others were worked on is found by asking once more.
+                let was_idle = asking.take().is_some_and(|(was_idle, _)| was_idle);
+                if was_idle && due.all_known {
+                    return Ok(tally);
+                }
+            }
+            Some((user, done)) = working.next() => {
+                due.under_way.remove(&user);
+                let Provisioned { outcome, .. } = done?;
+                show(&outcome);
+                tally.count(&outcome);
+                if let Outcome::Failed { stop: Some(stop), .. } = outcome {
+                    tally.stopped = Some(stop);
+                    // Those that are under way are dropped; their users stay pending.
+                    return Ok(tally);
+                }
+            }
+            else => {}
         }
     }
 }
 
 /// Who is due, and has not been tried too often.
+#[derive(Default)]
 struct Due<'a> {
-    provisioner: &'a Provisioner<'a>,
     planned: Planned<'a>,
     tries: HashMap<AnchorHash, u32>,
+    waiting: VecDeque<AnchorHash>,
     under_way: HashSet<AnchorHash>,
+    /// Who was begun with since the last question: the answer may still name them.
+    begun_since: HashSet<AnchorHash>,
+    /// Whether the last answer named nobody who was not known.
+    all_known: bool,
 }
 
 impl Due<'_> {
-    /// The next few, the longest due first.
-    async fn fetch(&mut self) -> Result<VecDeque<AnchorHash>> {
-        let Provisioner { store, clock, .. } = *self.provisioner;
-        loop {
-            let exhausted: HashSet<AnchorHash> =
-                self.tries.iter().filter(|(_, tries)| **tries >= TRIES).map(|(user, _)| *user).collect();
-            let limit = PORTION + exhausted.len() + self.under_way.len();
-            let mut due: VecDeque<AnchorHash> = store.fetch_due(clock(), limit).await?.into();
-            due.retain(|user| !exhausted.contains(user) && !self.under_way.contains(user));
-            let found = due.len();
-            // Whoever is none of the plan's is left to another run.
-            if let Some(planned) = self.planned {
-                let others = due.iter().filter(|user| !planned.contains_key(*user));
-                self.tries.extend(others.map(|user| (*user, TRIES)));
-                due.retain(|user| planned.contains_key(user));
-            }
-            if !due.is_empty() || found == 0 {
-                return Ok(due);
-            }
-        }
+    /// How many to ask for, so that somebody is among them who is not known.
+    fn ask(&mut self) -> usize {
+        self.begun_since.clear();
+        let exhausted = self.tries.values().filter(|tries| **tries >= TRIES).count();
+        PORTION + exhausted + self.under_way.len() + self.waiting.len()
     }
 
-    fn begun(&mut self, user: AnchorHash) {
+    /// Takes the answer in, the longest due first.
+    fn hear(&mut self, mut found: Vec<AnchorHash>) {
+        let known: HashSet<AnchorHash> = self.waiting.iter().copied().collect();
+        found.retain(|user| {
+            let is_exhausted = self.tries.get(user).is_some_and(|tries| *tries >= TRIES);
+            let is_begun = self.under_way.contains(user) || self.begun_since.contains(user);
+            !is_exhausted && !is_begun && !known.contains(user)
+        });
+        self.all_known = found.is_empty();
+        // Whoever is none of the plan's is left to another run.
+        if let Some(planned) = self.planned {
+            let others = found.iter().filter(|user| !planned.contains_key(*user));
+            self.tries.extend(others.map(|user| (*user, TRIES)));
+            found.retain(|user| planned.contains_key(user));
+        }
+        self.waiting.extend(found);
+    }
+
+    /// The next one to work on.
+    fn begin(&mut self) -> Option<AnchorHash> {
+        let user = self.waiting.pop_front()?;
         *self.tries.entry(user).or_default() += 1;
+        self.begun_since.insert(user);
         self.under_way.insert(user);
+        Some(user)
     }
 }
 

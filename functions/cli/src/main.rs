@@ -15,7 +15,8 @@ use clap::Parser;
 use crate::args::Arguments;
 use crate::exit::Exit;
 
-#[tokio::main]
+// What is worked on has this thread, and the connections have the other.
+#[tokio::main(worker_threads = 1)]
 async fn main() -> std::process::ExitCode {
     runtime::telemetry::start_terminal();
     let arguments = Arguments::parse();

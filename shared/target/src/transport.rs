@@ -308,6 +308,7 @@ mod tests {
         let users = |text: &str| base(text).map(|url| under(&url, &["Users"]).to_string());
         assert_eq!(users("https://scim.workplace.com").unwrap(), "https://scim.workplace.com/Users");
         assert_eq!(users(" https://x.test/scim/v2/ ").unwrap(), "https://x.test/scim/v2/Users");
+        assert_eq!(users("https://xn--bcher-kva.test/x").unwrap(), "https://xn--bcher-kva.test/x/Users");
         for loopback in ["http://127.0.0.1:80", "http://127.9.9.9", "http://localhost:1", "http://[::1]:8"] {
             assert!(users(loopback).is_ok(), "{loopback}");
         }
@@ -326,6 +327,7 @@ mod tests {
             "https://u:p@x.test",
             "https://x.test?a=b",
             "https://x.test/#a",
+            "https://bücher.test",
         ] {
             assert!(matches!(users(invalid), Err(TargetError::InvalidUrl { .. })), "{invalid}");
         }

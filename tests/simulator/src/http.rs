@@ -1,6 +1,9 @@
 //! From bytes to the state and back.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -62,10 +65,32 @@ async fn serve(shared: Arc<Shared>, call: Call) -> Option<Reply> {
     };
     let before = fault.as_ref().map(|fault| fault.delay_before());
     let after = fault.as_ref().map(|fault| fault.delay_after());
-    sleep(latency + before.unwrap_or_default()).await;
+    wait(&shared, latency).await;
+    pause(before).await;
     let reply = shared.lock().serve(&call, fault);
-    sleep(after.unwrap_or_default()).await;
+    pause(after).await;
     reply
+}
+
+/// Waits, if there is something to wait for: a wait of no time lasts until the timer's next millisecond.
+async fn pause(time: Option<Duration>) {
+    if let Some(time) = time.filter(|time| !time.is_zero()) {
+        sleep(time).await;
+    }
+}
+
+/// Waits so long on average. The timer counts whole milliseconds and is never early, and a busy machine makes it later still;
+/// what it was late by lately is taken off.
+async fn wait(shared: &Shared, latency: Duration) {
+    if latency.is_zero() {
+        return;
+    }
+    let (began, late) = (Instant::now(), shared.lock().late);
+    sleep(latency.saturating_sub(late)).await;
+    let over = began.elapsed().as_secs_f64() - latency.as_secs_f64();
+    let mut state = shared.lock();
+    let late = state.late.as_secs_f64() + over / 16.0;
+    state.late = Duration::from_secs_f64(late.clamp(0.0, latency.as_secs_f64() / 2.0));
 }
 
 fn into_response(reply: Reply) -> Response {

@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) requests: Vec<Request>,
     pub(crate) faults: Faults,
     pub(crate) latency: Duration,
+    /// What the timer is late by.
+    pub(crate) late: Duration,
 }
 
 impl State {

@@ -12,6 +12,7 @@ mod update;
 
 mod failures;
 mod odd_answers;
+mod places;
 mod proof;
 mod renewal;
 mod retry;
