@@ -4,6 +4,7 @@ mod changing;
 mod finding;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::AccountId;
@@ -68,7 +69,7 @@ impl Target {
         S: Fn(Option<Duration>) -> SF + Send + Sync + 'static,
         SF: Future<Output = ()> + Send + 'static,
     {
-        self.transport.pacing = Some(Pacing::new(reserve, slow_down));
+        self.transport.pacing = Some(Arc::new(Pacing::new(reserve, slow_down)));
         self
     }
 

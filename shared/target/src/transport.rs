@@ -8,7 +8,7 @@ use backon::Retryable;
 use model::UnixSeconds;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, Url, redirect};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::debug;
 
@@ -69,8 +69,8 @@ pub(crate) struct Transport {
     places: Arc<Semaphore>,
     now: fn() -> UnixSeconds,
     pub(crate) access: Access,
-    pub(crate) pacing: Option<Pacing>,
-    pub(crate) tally: Tally,
+    pub(crate) pacing: Option<Arc<Pacing>>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Transport {
@@ -95,7 +95,7 @@ impl Transport {
             .build()
             .map_err(|error| TargetError::Unavailable { detail: why(error) })?;
         let places = Arc::new(Semaphore::new(calls_at_once.max(1)));
-        let (pacing, tally) = (None, Tally::default());
+        let (pacing, tally) = (None, Arc::default());
         Ok(Self { dialect, client, base, retry, timeout, places, now, access, pacing, tally })
     }
 
@@ -134,30 +134,7 @@ impl Transport {
 
     async fn attempt(&self, token: &Token, call: &Call<'_>) -> Result<Body, Failure> {
         let asked = if call.method == Method::GET { Asked::ToRead } else { Asked::ToWrite };
-        // Nobody closes it, so there is always a place some time.
-        let place = Arc::clone(&self.places).acquire_owned().await.ok();
-        if let Some(pacing) = &self.pacing {
-            pacing.turn().await;
-        }
-        self.tally.begun(asked);
-        let started = Instant::now();
-        let answer = self.exchange(token, call, asked, place).await;
-        let error = answer.as_ref().err().map(|failure| &failure.error);
-        self.tally.ended(started.elapsed(), error);
-        if let (Some(pacing), Some(TargetError::RateLimited { retry_after })) = (&self.pacing, error) {
-            pacing.slow_down(*retry_after).await;
-        }
-        answer
-    }
-
-    async fn exchange(
-        &self,
-        token: &Token,
-        call: &Call<'_>,
-        asked: Asked,
-        place: Option<OwnedSemaphorePermit>,
-    ) -> Result<Body, Failure> {
-        let Call { method, url, body, sent } = call;
+        let Call { method, url, body, .. } = call;
         let proof = token.proof((self.now)());
         let url = proof.as_ref().map_or_else(|| url.clone(), |proof| proof.added_to(url));
         let mut request = self.client.request(method.clone(), url).header(AUTHORIZATION, token.header());
@@ -165,10 +142,58 @@ impl Transport {
             let json = serde_json::Value::Object(body.clone()).to_string();
             request = request.header(CONTENT_TYPE, "application/scim+json").body(json);
         }
-        let (status, headers, body) = match hear(request, place).await {
-            Ok(Heard { status, headers, body }) => (status, headers, body),
-            Err(error) => return Err(self.unanswered(method, proof.as_ref(), error)),
+        let (took, heard) = self.exchange(request, asked).await;
+        let answer = match heard {
+            Ok(heard) => self.understand(call, asked, proof.as_ref(), heard).await,
+            Err(error) => Err(self.unanswered(method, proof.as_ref(), error)),
         };
+        let error = answer.as_ref().err().map(|failure| &failure.error);
+        self.tally.ended(took, error);
+        if let (Some(pacing), Some(TargetError::RateLimited { retry_after })) = (&self.pacing, error) {
+            pacing.slow_down(*retry_after).await;
+        }
+        answer
+    }
+
+    /// Sends a request as soon as it may be sent, and reads the answer. How long that took says how long the target took.
+    ///
+    /// It is a task of its own, so that a call's place passes to the next as soon as the answer has come, and not when whoever waits
+    /// for it gets round to it. Who does not wait any more ends the task.
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+        asked: Asked,
+    ) -> (Duration, Result<Heard, reqwest::Error>) {
+        let (places, pacing, tally) =
+            (Arc::clone(&self.places), self.pacing.clone(), Arc::clone(&self.tally));
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            // Nobody closes it, so there is always a place some time.
+            let _place = places.acquire().await;
+            if let Some(pacing) = pacing {
+                pacing.turn().await;
+            }
+            tally.begun(asked);
+            let started = Instant::now();
+            let heard = hear(request).await;
+            (started.elapsed(), heard)
+        });
+        match task.join_next().await {
+            Some(Ok(done)) => done,
+            Some(Err(ended)) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+            // The runtime is about to end, and whoever waits here with it.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// What an answer means.
+    async fn understand(
+        &self,
+        Call { method, sent, .. }: &Call<'_>,
+        asked: Asked,
+        proof: Option<&Proof>,
+        Heard { status, headers, body }: Heard,
+    ) -> Result<Body, Failure> {
         debug!(http.method = %method, http.status = status, "target answered");
         if let Some(pacing) = &self.pacing
             && pace::is_used_up(&headers)
@@ -178,13 +203,13 @@ impl Transport {
         let body = match body {
             Ok(body) => body,
             Err(error) if (200..300).contains(&status) => {
-                return Err(self.unanswered(method, proof.as_ref(), error));
+                return Err(self.unanswered(method, proof, error));
             }
             // The status says enough.
             Err(_) => Body::Other,
         };
         let tokens = self.access.known();
-        let redactor = Redactor::new(secrets(&tokens, proof.as_ref()), sent.iter().copied());
+        let redactor = Redactor::new(secrets(&tokens, proof), sent.iter().copied());
         let answered = Answered { asked, status, headers: &headers, body: &body };
         match answered.error(self.dialect, &redactor) {
             None => Ok(body),
@@ -216,22 +241,10 @@ struct Heard {
     body: Result<Body, reqwest::Error>,
 }
 
-/// Sends a request and reads the answer. It is a task of its own, so that a call's place is free again when the answer has come,
-/// and not when whoever waits for it gets round to it. Who does not wait any more ends the task.
-async fn hear(request: RequestBuilder, place: Option<OwnedSemaphorePermit>) -> Result<Heard, reqwest::Error> {
-    let mut task = JoinSet::new();
-    task.spawn(async move {
-        let _place = place;
-        let response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Heard { status, headers, body: read(response).await })
-    });
-    match task.join_next().await {
-        Some(Ok(heard)) => heard,
-        Some(Err(ended)) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-        // The runtime is about to end, and whoever waits here with it.
-        _ => std::future::pending().await,
-    }
+async fn hear(request: RequestBuilder) -> Result<Heard, reqwest::Error> {
+    let response = request.send().await?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Ok(Heard { status, headers, body: read(response).await })
 }
 
 /// Reads a body, but not endlessly.
