@@ -95,7 +95,8 @@ async fn plan_with_proof(
     seen: &mut Seen<'_>,
     proof: &CompleteRead,
 ) -> Result<Ending, ScanError> {
-    let mut sorted = Sorted { candidates: std::mem::take(&mut seen.candidates), users: Vec::new() };
+    let candidates = std::mem::take(&mut seen.candidates);
+    let mut sorted = Sorted { candidates, users: Vec::new(), has_known: false };
     let mut forgotten = Vec::new();
     let departed = seen.planner.departed(proof);
     for hashes in departed.chunks(100) {
@@ -107,7 +108,7 @@ async fn plan_with_proof(
     // Those whom the snapshot knows were asked for just now.
     unseen.retain(|record| departed.binary_search(&record.anchor.hash()).is_err());
     sorted.take_unseen(directory, seen, unseen).await?;
-    let Sorted { mut candidates, mut users } = sorted;
+    let Sorted { mut candidates, mut users, has_known } = sorted;
 
     // Whether each of those who lose their account now is gone, rather than disabled.
     let mut leaving: HashMap<AnchorHash, bool> = candidates
@@ -124,8 +125,10 @@ async fn plan_with_proof(
         .collect();
     candidates.retain(|(candidate, _)| !replaced.contains(&candidate.anchor.hash()));
 
-    // Whoever is not among those who left was seen, if everybody was read.
+    // Whoever is not among those who left was seen, if everybody was read. Where the same was asked as the last time and somebody of
+    // those who were known is still there, it is the same directory, and all of them have really left the scope.
     let is_strange = seen.summary.mode == Mode::Full
+        && !(seen.asks_again && has_known)
         && departed.len() == seen.planner.known()
         && departed.len() >= STRANGE_FROM
         && seen.summary.read > 0;
@@ -218,6 +221,8 @@ fn resume(record: &UserRecord, by: WithheldBy, context: &ScanContext<'_>) -> Rec
 struct Sorted {
     candidates: Vec<(RemovalCandidate, InSnapshot)>,
     users: Vec<PlannedUser>,
+    /// Whether the directory has any of those who were not shown, in scope or not.
+    has_known: bool,
 }
 
 impl Sorted {
@@ -245,7 +250,9 @@ impl Sorted {
         let anchors: Vec<_> = records.iter().map(|record| record.anchor.clone()).collect();
         let reasons = directory.departures(&anchors).await?;
         for record in records {
-            match reasons.get(&record.anchor) {
+            let reason = reasons.get(&record.anchor);
+            self.has_known |= reason != Some(&Departure::Deleted);
+            match reason {
                 Some(reason) => {
                     seen.handled.insert(record.anchor.hash());
                     let plan = plan_departure(&record, *reason);

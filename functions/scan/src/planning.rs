@@ -63,6 +63,8 @@ pub struct Seen<'a> {
     pub(crate) conflicts: Vec<PlannedUser>,
     /// The numbers.
     pub summary: ScanSummary,
+    /// Whether the read before was of the same directory, and asked the same.
+    pub(crate) asks_again: bool,
     /// Where the next scan may go on.
     pub(crate) bookmark: Option<Bookmark>,
 }
@@ -83,6 +85,7 @@ impl<'a, 'd> Planning<'a, 'd> {
             candidates: Vec::new(),
             conflicts: Vec::new(),
             summary,
+            asks_again: reading.asks_again,
             bookmark: None,
         };
         Self { reading, store: context.store, clock: context.clock, seen, broken: None }

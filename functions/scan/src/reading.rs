@@ -38,6 +38,8 @@ pub struct Reading<'d> {
     last: Option<Bookmark>,
     /// Why everybody is read.
     pub(crate) full_because: Option<String>,
+    /// Whether the read before was of the same directory, and asked the same.
+    pub(crate) asks_again: bool,
     /// Why the read can't be complete any more. What is read of it counts all the same.
     broken: Option<Incomplete>,
 }
@@ -82,7 +84,8 @@ impl<'d> Reading<'d> {
                     };
                     let kind = Kind::Changes(Box::new(directory.follow(*changed)));
                     let (bookmark, last) = (last.clone(), Some(last.clone()));
-                    return Ok((snapshot, Self { kind, bookmark, last, full_because: None, broken }));
+                    let (full_because, asks_again) = (None, true);
+                    return Ok((snapshot, Self { kind, bookmark, last, full_because, asks_again, broken }));
                 }
             },
         };
@@ -102,8 +105,11 @@ impl<'d> Reading<'d> {
             },)?;
         let configuration = context.connection.version();
         let bookmark = Bookmark { cursor: read.cursor(), configuration, full_at: now };
+        let asks_again = last.is_some_and(|last| {
+            last.configuration == configuration && last.cursor.is_of_same_question(&bookmark.cursor)
+        });
         let (kind, last) = (Kind::Everybody(Box::new(read)), last.cloned());
-        Ok((snapshot, Self { kind, bookmark, last, full_because: Some(why), broken: None }))
+        Ok((snapshot, Self { kind, bookmark, last, full_because: Some(why), asks_again, broken: None }))
     }
 
     /// The mode that this is.

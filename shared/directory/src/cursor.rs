@@ -31,6 +31,11 @@ impl Cursor {
         self.position.is_some()
     }
 
+    /// Whether both belong to reads of the same directory that asked the same.
+    pub fn is_of_same_question(&self, other: &Self) -> bool {
+        self.server == other.server && self.asked == other.asked
+    }
+
     /// What to remember before anything of the read that this belongs to is acted upon; `last` is what the read before
     /// left behind. Should the read break off, or whoever acts on it die, then nobody takes a server that knows less for
     /// one that knows as much: what was seen may be news to it.
