@@ -81,7 +81,8 @@ impl Figure {
     pub fn worse_than(&self, other: &Self) -> Option<f64> {
         // Two runs on one machine are this far apart without a reason.
         const NOISE: f64 = 0.15;
-        let more_is_better = matches!(self.target, Some(Target::AtLeast(_))) || self.unit.ends_with("/s");
+        let more_is_better =
+            matches!(self.target, Some(Target::AtLeast(_))) || self.unit.ends_with("/s") || self.unit == "%";
         let change = (self.value - other.value) / other.value.abs().max(f64::EPSILON);
         let worse = if more_is_better { -change } else { change };
         (worse > NOISE.max(self.spread).max(other.spread)).then_some(worse)

@@ -46,7 +46,7 @@ fn soak_cold_start() {
         let size = fs::metadata(end_to_end::program(name)).unwrap().len();
         println!(
             "{name}: binary {:.1} MB, init {:.0} ms, first invocation {:.0} ms (medians of {STARTS} starts)",
-            size as f64 / (1 << 20) as f64,
+            size as f64 / 1e6,
             median(inits[at].clone()).as_secs_f64() * 1000.0,
             median(firsts[at].clone()).as_secs_f64() * 1000.0
         );
