@@ -125,7 +125,18 @@ impl Browser {
         Ok(found.as_array().map_or(0, Vec::len))
     }
 
-    /// Clicks on an element, and waits for the page that this leads to.
+    /// Does what leads to another page, and waits until that page is there. The driver itself waits only for what has begun to
+    /// load when it looks, and a form that is sent may begin later.
+    pub fn leave_page(&self, act: impl FnOnce(&Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        self.run("window.isTheOldPage = true")?;
+        act(self)?;
+        // It may refuse to run anything between two pages.
+        let script = "return document.readyState === 'complete' && !window.isTheOldPage";
+        let arrived = || matches!(self.run(script), Ok(Value::Bool(true))).then_some(());
+        wait::until(Duration::from_secs(30), arrived).context("it leads to no other page")
+    }
+
+    /// Clicks on an element.
     pub fn click(&self, selector: &str) -> anyhow::Result<()> {
         let element = self.find(selector)?;
         self.post(&format!("/element/{element}/click"), json!({})).map(drop)
@@ -279,6 +290,10 @@ mod tests {
         assert!(browser.tab_to("p", 4).is_err(), "it takes no focus");
         browser.click("a").unwrap();
         assert!(browser.url().unwrap().ends_with("#there"));
+        browser
+            .leave_page(|browser| browser.run("setTimeout(() => location.reload(), 300)").map(drop))
+            .unwrap();
+        assert_eq!(browser.title().unwrap(), "A page");
 
         browser.set_width(400).unwrap();
         assert_eq!(browser.run("return document.documentElement.clientWidth").unwrap(), 400);

@@ -61,7 +61,8 @@ async fn a_lost_answer_is_not_followed_by_a_second_account() {
     for effect in
         [Effect::EffectThenDrop, Effect::Drop, Effect::status(503), Effect::EffectThenDelay { ms: 5_000 }]
     {
-        let (workplace, target) = workplace(Options::default()).await;
+        let (workplace, _) = workplace(Options::default()).await;
+        let target = impatient(&workplace, QUICK);
         // The connection is warm: an HTTP library must not send the request again over another one either.
         target.check().await.unwrap();
         workplace.inject(Fault::once(effect.clone()).method("POST"));

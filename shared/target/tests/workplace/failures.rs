@@ -78,9 +78,9 @@ async fn a_target_that_is_too_slow_is_not_available() {
     let (workplace, _) = workplace(Options::default()).await;
     workplace.inject(Fault::always(Effect::Delay { ms: 5_000 }));
     let once = target::Retry { attempts: 1, ..QUICK };
-    let target = target_at(&workplace.url(), &workplace.token(), once).unwrap();
+    let target = impatient(&workplace, once);
     let error = target.check().await.unwrap_err();
-    assert_eq!(error, TargetError::Unavailable { detail: "no answer within 2 s".to_owned() });
+    assert_eq!(error, TargetError::Unavailable { detail: "no answer within 1 s".to_owned() });
 }
 
 #[test]

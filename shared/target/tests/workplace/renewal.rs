@@ -64,18 +64,17 @@ async fn a_rotation_in_mid_run_costs_no_user_and_one_renewal() {
     workplace.set_latency(Duration::from_millis(5));
     let target = Arc::new(target);
     let work = |worker: usize| {
-        let target = target.clone();
+        let (target, workplace) = (target.clone(), workplace.clone());
         tokio::spawn(async move {
             for number in 0..USERS {
+                if (worker, number) == (0, USERS / 2) {
+                    workplace.set_token("rotated");
+                }
                 provision(&target, &format!("user-{worker}-{number}@acme.test")).await.unwrap();
             }
         })
     };
     let workers: Vec<_> = (0..WORKERS).map(work).collect();
-    while workplace.request_count() < WORKERS * USERS {
-        sleep(Duration::from_millis(1)).await;
-    }
-    workplace.set_token("rotated");
     for worker in workers {
         worker.await.unwrap();
     }

@@ -30,7 +30,8 @@ pub fn credentials(token: &str) -> Credentials {
 pub fn options_at(url: &str, retry: Retry) -> TargetOptions {
     TargetOptions {
         url: url.to_owned(),
-        timeout: Duration::from_secs(2),
+        // A machine that is busy with other tests may stand still for seconds.
+        timeout: Duration::from_secs(30),
         retry,
         calls_at_once: 8,
         now: || UnixSeconds(NOON),
@@ -39,6 +40,13 @@ pub fn options_at(url: &str, retry: Retry) -> TargetOptions {
 
 pub fn target_at(url: &str, token: &str, retry: Retry) -> Result<Target, TargetError> {
     Target::new(Dialect::named("workplace").expect("it exists"), options_at(url, retry), credentials(token))
+}
+
+/// A client that waits for no answer longer than a second.
+pub fn impatient(workplace: &Simulator, retry: Retry) -> Target {
+    let options = TargetOptions { timeout: Duration::from_secs(1), ..options_at(&workplace.url(), retry) };
+    let dialect = Dialect::named("workplace").expect("it exists");
+    Target::new(dialect, options, credentials(&workplace.token())).expect("loopback")
 }
 
 /// A simulated Workplace and a client for it.

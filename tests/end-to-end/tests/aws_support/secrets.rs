@@ -124,21 +124,21 @@ async fn a_rotation_of_the_token_in_mid_run_costs_no_user() {
     let patience = Patience { retry, ..Patience::default() };
     let target = connection.target.open(&secrets(&aws), patience).await.unwrap();
 
-    let rotate = async {
-        while workplace.accounts().len() < WORKERS * USERS / 4 {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
+    let rotate = || {
         aws.rotate_secret(TARGET, &json!({ "access_token": "rotated" })).unwrap();
         workplace.set_token("rotated");
     };
-    let target = &target;
+    let (target, rotate) = (&target, &rotate);
     let workers = (0..WORKERS).map(|worker| async move {
         for number in 0..USERS {
+            if (worker, number) == (0, USERS / 2) {
+                rotate();
+            }
             provision(target, worker * USERS + number).await.unwrap();
         }
     });
     workplace.set_latency(std::time::Duration::from_millis(5));
-    tokio::join!(rotate, futures::future::join_all(workers));
+    futures::future::join_all(workers).await;
 
     assert_eq!(workplace.accounts().len(), WORKERS * USERS);
     let refused = workplace.requests().iter().filter(|request| request.status == 401).count();

@@ -82,15 +82,15 @@ fn a_person_opens_searches_understands_and_approves() {
     assert!(browser.text("table caption").unwrap().contains("last scans"));
 
     // Searching: by user name in any case. Somebody who is unknown can be asked for in the directory.
-    browser.click("nav a[href='/users']").unwrap();
+    browser.leave_page(|browser| browser.click("nav a[href='/users']")).unwrap();
     expect(&browser, &["The state can't be searched for a part of a name", &people[3].mail]);
     browser.type_into("#q", &people[3].mail.to_uppercase()).unwrap();
-    browser.click("form[role=search] button").unwrap();
+    browser.leave_page(|browser| browser.click("form[role=search] button")).unwrap();
     expect(&browser, &[&people[3].mail, "settled"]);
     assert_eq!(browser.count("tbody tr").unwrap(), 1);
 
     // Explaining: entry, record, account and history; what is masked is not there.
-    browser.click("tbody a").unwrap();
+    browser.leave_page(|browser| browser.click("tbody a")).unwrap();
     expect(&browser, &["in scope", &people[3].dn(), "displayName", "•••", "What was done", "create"]);
     assert!(!read(&browser).contains(&people[3].title), "the title is masked");
 
@@ -137,18 +137,18 @@ fn a_person_opens_searches_understands_and_approves() {
     browser.tab_to("#q", 2).unwrap();
     assert_ne!(browser.run("return getComputedStyle(document.activeElement).outlineStyle").unwrap(), "none");
     browser.type_keys(&people[5].mail).unwrap();
-    browser.press(Key::Enter).unwrap();
+    browser.leave_page(|browser| browser.press(Key::Enter)).unwrap();
     expect(&browser, &[&people[5].mail, "held"]);
 
     browser.open(&format!("{}/failed", console.base())).unwrap();
     expect(&browser, &["Refused", &people[2].mail]);
     browser.tab_to(&format!("button[aria-label='Try {} again']", people[2].mail), 20).unwrap();
-    browser.press(Key::Enter).unwrap();
+    browser.leave_page(|browser| browser.press(Key::Enter)).unwrap();
     expect(&browser, &[&people[2].mail, "is to be provisioned"]);
 
     browser.open(&format!("{}/held", console.base())).unwrap();
     browser.tab_to("form[action='/held/approve'] button", 10).unwrap();
-    browser.press(Key::Enter).unwrap();
+    browser.leave_page(|browser| browser.press(Key::Enter)).unwrap();
     expect(&browser, &["Approved.", "4 removals"]);
     browser.screenshot("console-approved-400px").unwrap();
     assert_eq!(browser.count("form[action='/held/approve']").unwrap(), 0);
