@@ -36,6 +36,8 @@ pub(crate) struct Work {
     pub(crate) asked: bool,
     /// Whether the question changed before anything was done.
     is_outdated: bool,
+    /// Whether the account was made just now, and is not linked yet.
+    is_new: bool,
 }
 
 /// Those to whom the user refers.
@@ -88,6 +90,7 @@ pub(crate) async fn apply(
         leaving: None,
         asked: false,
         is_outdated: false,
+        is_new: false,
     };
     let mut current = None;
     match work_through(provisioner, &mut lease, (&resolved, planned), &mut work, &mut current).await {
@@ -106,14 +109,13 @@ pub(crate) async fn apply(
     if let (Desired::Present(user), Some(resource), End::Settled) = (&desired, &current, &work.end) {
         work.applied = Some(applied(user, resource));
     }
-    // Before the outcome: whoever dies in between leaves a user who is pending, and does it again.
-    wake_waiting(provisioner, &lease.record).await?;
-    let record = lease.record.clone();
+    let (record, waits_for) = (lease.record.clone(), missing.clone());
     let waits = !missing.is_empty() && matches!(work.end, End::Settled);
-    let references = References { missing: missing.clone(), found };
-    let mut done = write_down(provisioner, lease, work, references, kept, waits).await?;
-    if waits && !done.due_again {
-        done.due_again = settle_waiting(provisioner, &record, &missing).await? == Settling::Due;
+    let references = References { missing, found };
+    let made = current.filter(|_| work.is_new);
+    let mut done = write_down(provisioner, lease, work, references, made, kept, waits).await?;
+    if matches!(done.outcome, Outcome::Settled { waits: true, .. }) && !done.due_again {
+        done.due_again = settle_waiting(provisioner, &record, &waits_for).await? == Settling::Due;
     }
     Ok(done)
 }
@@ -171,14 +173,10 @@ async fn work_through(
             (Decision::Create, Desired::Present(user), _) => {
                 match create(provisioner, lease, user, work).await? {
                     Created::Done(resource) => {
-                        *current = Some(resource);
+                        (*current, work.is_new) = (Some(resource), true);
                         return Ok(());
                     }
                     Created::Found(resource) => found = Found::Unlinked(resource),
-                    Created::Taken(owner) => {
-                        work.end = End::Conflict(owner);
-                        return Ok(());
-                    }
                     Created::Outdated => {
                         work.is_outdated = true;
                         return Ok(());
@@ -312,38 +310,117 @@ fn seen_inactive(resource: &Resource, applied: Option<Applied>) -> Applied {
     applied.unwrap_or_else(|| Applied { active: resource.account.active, ..switched_off(resource) })
 }
 
+/// Writes down what came of the work. An account that was made just now is linked by the same write, or step by step where
+/// somebody waits for it.
 async fn write_down(
     provisioner: &Provisioner<'_>,
-    lease: UserLease,
-    work: Work,
+    mut lease: UserLease,
+    mut work: Work,
     references: References,
-    kept: Vec<plan::Difference>,
+    made: Option<Resource>,
+    kept: Vec<Difference>,
     waits: bool,
 ) -> Result<Provisioned, StoreError> {
-    let now = (provisioner.clock)();
-    let anchor = lease.record.anchor.clone();
-    let user_name = lease.record.user_name().cloned();
-    let Work { steps, end, applied, leaving, asked, is_outdated: _ } = work;
+    let Provisioner { store, health, clock, .. } = *provisioner;
+    let now = clock();
+    let mut at_once = None;
+    if let Some(resource) = made {
+        let account = &resource.account.id;
+        let conclusion = conclude(provisioner, &lease.record, Some(account), &work, &references, waits, now);
+        if store.finish_created(&lease, account, &conclusion.outcome, now).await? {
+            at_once = Some(conclusion);
+        } else {
+            link_made(provisioner, &mut lease, &resource, &mut work).await?;
+        }
+    }
+    let record = lease.record.clone();
+    let (conclusion, due_again) = match at_once {
+        Some(conclusion) => (conclusion, false),
+        None => {
+            // Before the outcome: whoever dies in between leaves a user who is pending, and does it again.
+            wake_waiting(provisioner, &record).await?;
+            let account = record.link.as_ref().map(|link| &link.account);
+            let conclusion = conclude(provisioner, &record, account, &work, &references, waits, now);
+            let finished = store.finish_user(lease, conclusion.outcome.clone(), now).await?;
+            (conclusion, finished == Finished::Outdated)
+        }
+    };
+    let Conclusion { outcome: UserOutcome { status, next_attempt, .. }, judgement } = conclusion;
+    if work.asked && judgement.is_none() && health.is_news(now) {
+        store.note_served(now).await?;
+    }
+    let (anchor, user_name) = (record.anchor.clone(), record.user_name().cloned());
+    let Work { steps, end, .. } = work;
+    let outcome = match end {
+        End::Settled => Outcome::Settled { anchor, user_name, steps, kept, waits },
+        End::AwaitsCheck(_) => Outcome::AwaitsCheck { anchor, user_name },
+        End::Withheld(by) => Outcome::Withheld { anchor, user_name, by, steps },
+        End::Conflict(with) => Outcome::Conflict { anchor, user_name, with },
+        End::NotPlanned => Outcome::NotPlanned { anchor, user_name, steps },
+        End::Failed(error) => {
+            let is_due_some_time = matches!(status, Status::Retrying { .. } | Status::Leaving { .. });
+            let retry_at = is_due_some_time.then_some(next_attempt);
+            let stop = judgement.and_then(|judgement| judgement.stop);
+            Outcome::Failed { anchor, user_name, error: error.to_string(), retry_at, stop }
+        }
+    };
+    Ok(Provisioned { outcome, due_again })
+}
+
+/// Links an account that was made just now. It may be another entry's all the same, and then the user has none.
+async fn link_made(
+    provisioner: &Provisioner<'_>,
+    lease: &mut UserLease,
+    made: &Resource,
+    work: &mut Work,
+) -> Result<(), StoreError> {
+    let end = match claim(provisioner.store, lease, made).await {
+        Ok(Claim::Owned(_)) => return Ok(()),
+        Ok(Claim::OwnedBy(owner)) => End::Conflict(owner),
+        Err(Failure::Target(error)) => End::Failed(error),
+        Err(Failure::Store(error)) => return Err(error),
+    };
+    (work.end, work.applied) = (end, None);
+    Ok(())
+}
+
+/// What is written of the work, and what its failure means.
+struct Conclusion {
+    outcome: UserOutcome,
+    judgement: Option<Judgement>,
+}
+
+/// What is to be written of the work, for a user who has this account.
+fn conclude(
+    provisioner: &Provisioner<'_>,
+    record: &UserRecord,
+    account: Option<&AccountId>,
+    work: &Work,
+    references: &References,
+    waits: bool,
+    now: UnixSeconds,
+) -> Conclusion {
+    let Work { steps, end, applied, leaving, asked, .. } = work;
     let days = provisioner.options.delete_after_days.map_or(0, i64::from);
-    let judgement = match &end {
+    let judgement = match end {
         End::Failed(error) => Some(judge(
             error,
-            anchor.hash(),
-            lease.record.attempts,
+            record.anchor.hash(),
+            record.attempts,
             provisioner.max_attempts,
             provisioner.health,
         )),
         _ => {
-            if asked {
+            if *asked {
                 provisioner.health.served();
             }
             None
         }
     };
-    let (status, next_attempt, result) = match (&end, judgement) {
+    let (status, next_attempt, result) = match (end, judgement) {
         // Who waits is settled in a second step.
         (End::Settled, _) if waits => (Status::Pending, UnixSeconds(0), "done".to_owned()),
-        (End::Settled, _) => match leaving {
+        (End::Settled, _) => match *leaving {
             Some(departure) => (Status::Leaving { departure }, now.plus(days * DAY), "done".to_owned()),
             None => (Status::Settled, UnixSeconds(0), "done".to_owned()),
         },
@@ -362,14 +439,12 @@ async fn write_down(
             format!("the account belongs to {with}"),
         ),
         // It is as due as it was.
-        (End::NotPlanned, _) => {
-            (lease.record.status.clone(), lease.record.next_attempt, NOT_PLANNED.to_owned())
-        }
+        (End::NotPlanned, _) => (record.status.clone(), record.next_attempt, NOT_PLANNED.to_owned()),
         // It stays known that the account's time is over.
         (End::Failed(error), Some(Judgement { verdict: Verdict::RetryIn(seconds), .. }))
-            if is_leaving(&lease.record) =>
+            if is_leaving(record) =>
         {
-            (lease.record.status.clone(), now.plus(seconds), error.to_string())
+            (record.status.clone(), now.plus(seconds), error.to_string())
         }
         (End::Failed(error), Some(Judgement { verdict: Verdict::RetryIn(seconds), .. })) => {
             (Status::Retrying { error: error.to_string() }, now.plus(seconds), error.to_string())
@@ -378,46 +453,27 @@ async fn write_down(
             (Status::Parked { error: error.to_string() }, UnixSeconds(0), error.to_string())
         }
     };
-    let attempts = judgement.map_or(lease.record.attempts + 1, |judgement| judgement.attempts);
-    let did_something = !steps.is_empty() || !matches!(end, End::Settled);
+    let attempts = judgement.map_or(record.attempts + 1, |judgement| judgement.attempts);
+    let settled = matches!(end, End::Settled);
+    let did_something = !steps.is_empty() || !settled;
     let event = did_something.then(|| HistoryEvent {
         at: now,
-        version: lease.record.version,
-        action: describe(&steps),
-        reason: reason_of(&steps),
+        version: record.version,
+        action: describe(steps),
+        reason: reason_of(steps),
         result,
-        account: lease.record.link.as_ref().map(|link| link.account.clone()),
+        account: account.cloned(),
     });
-    let settled = matches!(end, End::Settled);
-    let nobody = References { missing: Vec::new(), found: BTreeMap::new() };
-    let References { missing, found } = if settled { references } else { nobody };
     let outcome = UserOutcome {
-        applied,
+        applied: applied.clone(),
         status,
         attempts: if settled { 0 } else { attempts },
         next_attempt,
-        waiting_for: missing,
-        refers_to: found,
+        waiting_for: if settled { references.missing.clone() } else { Vec::new() },
+        refers_to: if settled { references.found.clone() } else { BTreeMap::new() },
         event,
     };
-    let retry_at =
-        matches!(outcome.status, Status::Retrying { .. } | Status::Leaving { .. }).then_some(next_attempt);
-    let due_again = provisioner.store.finish_user(lease, outcome, now).await? == Finished::Outdated;
-    if asked && judgement.is_none() && provisioner.health.is_news(now) {
-        provisioner.store.note_served(now).await?;
-    }
-    let outcome = match end {
-        End::Settled => Outcome::Settled { anchor, user_name, steps, kept, waits },
-        End::AwaitsCheck(_) => Outcome::AwaitsCheck { anchor, user_name },
-        End::Withheld(by) => Outcome::Withheld { anchor, user_name, by, steps },
-        End::Conflict(with) => Outcome::Conflict { anchor, user_name, with },
-        End::NotPlanned => Outcome::NotPlanned { anchor, user_name, steps },
-        End::Failed(error) => {
-            let stop = judgement.and_then(|judgement| judgement.stop);
-            Outcome::Failed { anchor, user_name, error: error.to_string(), retry_at, stop }
-        }
-    };
-    Ok(Provisioned { outcome, due_again })
+    Conclusion { outcome, judgement }
 }
 
 /// Whether the account was made inactive before, to be deleted now.

@@ -1,6 +1,6 @@
 //! Making an account, and finding one that was made without our hearing of it.
 
-use model::{Anchor, Desired, DesiredUser, Tried};
+use model::{Desired, DesiredUser, Tried};
 use store::{Claim, UserLease};
 use target::{Resource, TargetError};
 
@@ -35,17 +35,15 @@ pub(crate) async fn find_made(
 
 /// What came of a creation.
 pub(crate) enum Created {
-    /// The account is there, and ours.
+    /// The account is there. It is not linked yet: that is written down with the outcome.
     Done(Resource),
     /// There is one already.
     Found(Resource),
-    /// It is another entry's.
-    Taken(Anchor),
     /// Nothing was made: the question has changed.
     Outdated,
 }
 
-/// Makes an account and links it. That it is about to be made is written down first.
+/// Makes an account. That it is about to be made is written down first.
 pub(crate) async fn create(
     provisioner: &Provisioner<'_>,
     lease: &mut UserLease,
@@ -76,8 +74,5 @@ pub(crate) async fn create(
         Err(error) => return Err(error.into()),
     };
     work.steps.push(Step::Created { inactive: !user.active });
-    match claim(store, lease, &resource).await? {
-        Claim::Owned(_) => Ok(Created::Done(resource)),
-        Claim::OwnedBy(owner) => Ok(Created::Taken(owner)),
-    }
+    Ok(Created::Done(resource))
 }

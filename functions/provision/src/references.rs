@@ -107,8 +107,9 @@ pub(crate) enum Settling {
     Due,
 }
 
-/// Settles a user for whom nothing is left to do but to wait. That it waits is written down by now, so whoever gets an
-/// account from here on wakes it. Who got one before that did not, and is found by looking once more.
+/// Settles a user for whom nothing is left to do but to wait. That it waits is written down by now, and with whoever is waited
+/// for too, so whoever gets an account from here on wakes it. Who got one before that did not, and is found by looking once
+/// more.
 pub(crate) async fn settle_waiting(
     provisioner: &Provisioner<'_>,
     user: &UserRecord,
@@ -120,6 +121,12 @@ pub(crate) async fn settle_waiting(
     let Some(lease) = store.lease_user(user.anchor.hash(), owner, now, lease_seconds).await? else {
         return Ok(Settling::Due);
     };
+    for dn in waits_for {
+        if !store.await_account(*dn).await? {
+            store.return_lease(lease).await?;
+            return Ok(Settling::Due);
+        }
+    }
     let same_question = lease.record.desired == user.desired && lease.record.status == Status::Pending;
     let (still_missing, refers_to) = match &user.desired {
         Some(desired) if same_question => {

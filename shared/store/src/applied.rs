@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{AccountId, AnchorHash, Applied, DnKey, Status, Tried, UnixSeconds, UserRecord};
+use model::{AccountId, AnchorHash, Applied, DnKey, Link, Status, Tried, UnixSeconds, UserRecord};
 
 use crate::Store;
 use crate::accounts::ACTIVE;
@@ -13,7 +13,7 @@ use crate::record::{
     ACCOUNT, ANCHOR, APPLIED, AT_ONCE, BEFORE, Belongings, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, REFERS,
     SURE, Stored, TRIED, WAITS, flag, if_linked, if_rev,
 };
-use crate::retention::{departure, left_active};
+use crate::retention::{departure, if_free, left_active};
 use crate::write::{Committed, Updated, Verdict, Write};
 
 /// The right to provision one user.
@@ -179,6 +179,54 @@ impl Store {
         Ok(done)
     }
 
+    /// Links an account that was made for a user just now and writes the outcome, all at once.
+    ///
+    /// `false` when that can't be, and then nothing is written: the question has changed, the account is another entry's, or
+    /// somebody waits for it, who has to be woken after the link and before the outcome. Whoever begins to wait while this
+    /// looks for those who do leaves a word in the record ([`await_account`](Self::await_account)), or finds the link.
+    pub async fn finish_created(
+        &self,
+        lease: &UserLease,
+        account: &AccountId,
+        outcome: &UserOutcome,
+        now: UnixSeconds,
+    ) -> Result<bool, StoreError> {
+        let UserLease { record: user, rev, belongings, .. } = lease;
+        if user.link.is_some() || belongings.expires_at.is_some() {
+            return Ok(false);
+        }
+        let Some(applied) = &outcome.applied else { return Ok(false) };
+        if let Some(dn) = user.dn
+            && !self.fetch_waiting(dn, account).await?.is_empty()
+        {
+            return Ok(false);
+        }
+        let record = self.ending(lease, *rev).only_if("attribute_not_exists(#awaited)", []);
+        let attempt = (outcome.attempts, outcome.next_attempt);
+        let record = self.set_status(record, &user.anchor.hash(), &outcome.status, attempt)?;
+        let link = Link { account: account.clone(), applied: Some(applied.clone()) };
+        let record = self.set_link(if_linked(record, None), Some(&link))?.set(SURE, number(lease.number));
+        let settled = outcome.status == Status::Settled;
+        let record = if settled { record.remove(BEFORE) } else { record };
+        let mut writes = self.with_waits(record, user, outcome, settled, belongings, now)?;
+        let item = Write::put(self.keys.account(account))
+            .set(ANCHOR, text(user.anchor.as_str()))
+            .set(ACTIVE, flag(applied.active));
+        writes.push(if_free(item, &user.anchor, lease.taken_at));
+        if let Some(event) = &outcome.event {
+            writes.push(self.event(user, event, outcome.attempts)?);
+        }
+        let verdicts = match self.commit(&writes).await? {
+            Committed::Done => return Ok(true),
+            Committed::Refused(verdicts) => verdicts,
+        };
+        let Some(Verdict::Refused(Some(item))) = verdicts.into_iter().next() else { return Ok(false) };
+        let found = Stored::decode(&self.keys, &item)?;
+        let is_linked = found.record.link.as_ref().is_some_and(|link| link.account == *account);
+        // The answer to the first try was lost.
+        Ok(is_linked && is_ended(&found, lease, *rev))
+    }
+
     /// One try at writing an outcome, for a record as it is known. Gives the record back when it has changed.
     async fn write_outcome(
         &self,
@@ -201,7 +249,7 @@ impl Store {
             belongings.expires_at = None;
         }
 
-        let mut record = if_rev(self.by_lease(lease), rev).remove(LEASE_OWNER).remove(LEASE_UNTIL);
+        let mut record = self.ending(lease, rev);
         if let Some((status, attempt)) = stand {
             record = self.set_status(record, &hash, status, attempt)?;
         }
@@ -248,12 +296,11 @@ impl Store {
             return Err(StoreError::LeaseLost);
         };
         let found = Stored::decode(&self.keys, &item)?;
-        let same_lease = found.lease_number == lease.number;
-        // Nobody else gives this lease back without raising `rev`: the answer to the first try was lost.
-        if same_lease && found.lease_owner.is_none() && found.rev == rev {
+        // The answer to the first try was lost.
+        if is_ended(&found, lease, rev) {
             return Ok(None);
         }
-        let held = same_lease && found.lease_owner.is_some();
+        let held = found.lease_number == lease.number && found.lease_owner.is_some();
         let same_link =
             found.record.link.as_ref().map(|link| &link.account) == link.map(|link| &link.account);
         if held && same_link && found.rev != rev { Ok(Some(found)) } else { Err(StoreError::LeaseLost) }
@@ -312,6 +359,11 @@ impl Store {
         Ok(writes)
     }
 
+    /// The record's write that ends a lease, where no scan has written since.
+    fn ending(&self, lease: &UserLease, rev: u64) -> Write {
+        if_rev(self.by_lease(lease), rev).remove(LEASE_OWNER).remove(LEASE_UNTIL)
+    }
+
     /// A write to the record that only the holder of the lease may do.
     pub(crate) fn by_lease(&self, lease: &UserLease) -> Write {
         Write::update(self.keys.record(&lease.record.anchor.hash())).only_if(
@@ -319,4 +371,9 @@ impl Store {
             [("lease", number(lease.number))],
         )
     }
+}
+
+/// Whether this lease was given back by its holder: nobody else does that without raising `rev`.
+fn is_ended(found: &Stored, lease: &UserLease, rev: u64) -> bool {
+    found.lease_number == lease.number && found.lease_owner.is_none() && found.rev == rev
 }

@@ -34,6 +34,8 @@ pub(crate) const SURE: &str = "sure";
 pub(crate) const WAITS: &str = "waits";
 /// The names that the user refers to, and the accounts that these were; their `waiting` items are this user's too.
 pub(crate) const REFERS: &str = "refers";
+/// That somebody settled on waiting for this user's account.
+pub(crate) const AWAITED: &str = "awaited";
 pub(crate) const LEASE_OWNER: &str = "lease_owner";
 pub(crate) const LEASE_UNTIL: &str = "lease_until";
 /// Counts the leases, so that an old one never passes for a new one.
@@ -182,7 +184,7 @@ impl Store {
             .set_or_remove(ACCOUNT, link.map(|link| text(link.account.as_str())))
             .set_or_remove(APPLIED, applied)
             .remove(SURE);
-        Ok(if link.is_some() { write.remove(TRIED) } else { write })
+        Ok(if link.is_some() { write.remove(TRIED).remove(AWAITED) } else { write })
     }
 }
 

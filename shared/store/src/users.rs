@@ -48,19 +48,32 @@ impl Store {
     /// The user whose entry has this name. Two may, for a while, when one left and another took the name: then the one
     /// who is still there is meant.
     pub async fn find_by_dn(&self, dn: DnKey) -> Result<Option<UserRecord>, StoreError> {
+        Ok(meant(&self.find_all_by_dn(dn).await?).cloned())
+    }
+
+    /// All users whose entries have this name, as far as is known.
+    pub(crate) async fn find_all_by_dn(&self, dn: DnKey) -> Result<Vec<UserRecord>, StoreError> {
         let query = self.range(From::Dn, &self.keys.dn(&dn), &Part::All);
         let items = self.items(query, NAMESAKES).await?;
         let hashes: Vec<_> =
             items.iter().filter_map(|item| self.keys.parse_record(&Reader::new(item).key().pk)).collect();
         let records = self.fetch_records(&hashes).await?.into_values();
         // The index lags behind; the record itself says whether it still has that name.
-        Ok(records
-            .filter(|record| record.dn == Some(dn))
-            .max_by_key(|record| (matches!(record.desired, Some(Desired::Present(_))), record.version)))
+        Ok(records.filter(|record| record.dn == Some(dn)).collect())
     }
 
     pub(crate) async fn stored(&self, hash: &AnchorHash) -> Result<Option<Stored>, StoreError> {
         let item = self.get(&self.keys.record(hash)).await?;
         item.map(|item| Stored::decode(&self.keys, &item)).transpose()
     }
+}
+
+/// Who is meant by a name that these have.
+pub(crate) fn meant(namesakes: &[UserRecord]) -> Option<&UserRecord> {
+    namesakes.iter().max_by_key(|record| (is_there(record), record.version))
+}
+
+/// Whether somebody is to have an account.
+pub(crate) fn is_there(record: &UserRecord) -> bool {
+    matches!(record.desired, Some(Desired::Present(_)))
 }

@@ -8,11 +8,32 @@ use crate::errors::StoreError;
 use crate::item::{Reader, text};
 use crate::keys::{SK, parse_hash};
 use crate::query::{From, Part};
-use crate::record::{ACCOUNT, AT_ONCE, REV, SURE};
+use crate::record::{ACCOUNT, AT_ONCE, AWAITED, REV, SURE, flag, if_linked};
 use crate::retention::if_kept;
+use crate::users::{is_there, meant};
 use crate::write::{Committed, Write};
 
 impl Store {
+    /// Writes down, with whoever has that name and is to have an account, that somebody waits for it. Whoever is given one
+    /// from here on looks for those who wait. `false` says that there is one by now.
+    ///
+    /// Nothing has to be written for somebody of whom there is no record yet: such a user is provisioned later, and looks too.
+    pub async fn await_account(&self, dn: DnKey) -> Result<bool, StoreError> {
+        let namesakes = self.find_all_by_dn(dn).await?;
+        if meant(&namesakes).is_some_and(|record| record.link.is_some()) {
+            return Ok(false);
+        }
+        for record in namesakes.iter().filter(|record| is_there(record) && record.link.is_none()) {
+            let key = self.keys.record(&record.anchor.hash());
+            let awaited =
+                Write::update(key).set(AWAITED, flag(true)).only_if("attribute_exists(#anchor)", []);
+            if self.commit(&[if_linked(awaited, None)]).await? != Committed::Done {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Who has to be told that the user with this name has this account: whoever waits for one, and whoever was told
     /// another one.
     pub async fn fetch_waiting(&self, dn: DnKey, account: &AccountId) -> Result<Vec<AnchorHash>, StoreError> {

@@ -236,6 +236,14 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
     lost("TransactWriteItems");
     assert!(store.take_over_account(&mut worker, &account("1"), &from).await?.is_some());
 
+    want(&store, &scan, "e", present("e")).await;
+    let worker = lease(&store, "e").await;
+    lost("TransactWriteItems");
+    assert!(store.finish_created(&worker, &account("5"), &settled(Some(applied("e", true))), NOW).await?);
+    want(&store, &scan, "f", present("f")).await;
+    lost("UpdateItem");
+    assert!(store.await_account(dn("f")).await?);
+
     let changes = BTreeMap::from([(anchor("a").hash(), Some(Fingerprint([1; 16])))]);
     lost("UpdateItem");
     assert_eq!(store.save_snapshot(&scan, Snapshot::default(), changes).await?, Saved::Done);

@@ -1,11 +1,16 @@
 //! Managers: chains, circles and changes, in the order that is the worst.
 
+use std::collections::BTreeMap;
+
 use end_to_end::{Person, people};
-use provision::{Repair, sweep};
+use futures::{StreamExt as _, stream};
+use model::{AccountId, Applied, DnKey, Fingerprint, Status, UnixSeconds};
+use provision::{Outcome, Repair, sweep};
 use serde_json::Value;
+use store::UserOutcome;
 
 use crate::site::{ENTERPRISE, group_dn};
-use crate::workshop::{Workshop, directory_of};
+use crate::workshop::{Workshop, clock, directory_of};
 
 /// So many people, each with the next as manager.
 fn chain(count: usize) -> Vec<Person> {
@@ -81,6 +86,74 @@ async fn a_circle_closes_and_a_manager_comes_and_goes() {
     workshop.scan().await;
     workshop.drive().await;
     assert_eq!(manager(&workshop, &people[0]), Value::Null);
+}
+
+/// A manager's account is linked and written down at once where nobody waits for it. Whoever settles on waiting in between, after
+/// those who wait have been looked for, leaves a word that prevents it.
+#[tokio::test]
+async fn a_manager_whose_account_is_being_made() {
+    let people = chain(2);
+    let directory = directory_of(&people).await;
+    let workshop = Workshop::new(&directory, "").await.patient();
+    workshop.scan().await;
+    let (store, provisioner) = (&workshop.store, workshop.provisioner());
+    let dns = [0, 1].map(|person: usize| DnKey::of(&people[person].dn()));
+    let report = store.find_by_dn(dns[0]).await.unwrap().unwrap().anchor.hash();
+    let boss = store.find_by_dn(dns[1]).await.unwrap().unwrap().anchor.hash();
+
+    let lease = store.lease_user(boss, "another", clock(), 60).await.unwrap().unwrap();
+    let done = provisioner.provision(report).await.unwrap();
+    assert!(matches!(done.outcome, Outcome::Settled { waits: true, .. }) && !done.due_again, "{done:?}");
+    let made = AccountId::new("1815").unwrap();
+    // As if it had begun to wait only now.
+    store.wake(dns[1], &made, report).await.unwrap();
+    assert_eq!(store.fetch_waiting(dns[1], &made).await.unwrap(), []);
+    let applied = Applied { fingerprint: Fingerprint([1; 16]), user_name: None, active: true };
+    let outcome = UserOutcome {
+        applied: Some(applied),
+        status: Status::Settled,
+        attempts: 0,
+        next_attempt: UnixSeconds(0),
+        waiting_for: Vec::new(),
+        refers_to: BTreeMap::new(),
+        event: None,
+    };
+    assert!(!store.finish_created(&lease, &made, &outcome, clock()).await.unwrap());
+    store.return_lease(lease).await.unwrap();
+
+    workshop.drive().await;
+    assert_eq!(manager(&workshop, &people[0]), id(&workshop, &people[1]));
+}
+
+/// Many at once, each waiting for another who is just being made, and some for themselves.
+#[tokio::test]
+async fn everybody_has_a_manager_however_they_meet() {
+    for round in 0..6 {
+        let mut people = chain(40);
+        let last = people.len() - 1;
+        people[last].manager = Some(people[0].dn());
+        people[round].manager = Some(people[round].dn());
+        let directory = directory_of(&people).await;
+        let workshop = Workshop::new(&directory, "").await.patient();
+        workshop.scan().await;
+        let provisioner = workshop.provisioner();
+        for _ in 0..20 {
+            let mut due = workshop.store.fetch_due(clock(), 1_000).await.unwrap();
+            let first = (round * 7).min(due.len());
+            due.rotate_left(first);
+            let done: Vec<_> = stream::iter(due)
+                .map(|user| provisioner.provision(user))
+                .buffer_unordered(12)
+                .collect()
+                .await;
+            assert!(done.iter().all(Result::is_ok), "{done:?}");
+        }
+        for person in &people {
+            let boss = people.iter().find(|boss| Some(boss.dn()) == person.manager).unwrap();
+            assert_eq!(manager(&workshop, person), id(&workshop, boss), "{}", person.mail);
+        }
+        assert_eq!(workshop.store.count_by_status().await.unwrap(), [].into());
+    }
 }
 
 /// From a manager with an account to one without: the user is done with, and waits.

@@ -124,9 +124,9 @@ impl Workshop {
         assert!(summary.complete, "{summary:?}");
     }
 
-    /// Provisions everybody who is due now, and says how many times that was.
-    pub async fn drive(&self) -> usize {
-        let provisioner = Provisioner {
+    /// What provisions its users.
+    pub fn provisioner(&self) -> Provisioner<'_> {
+        Provisioner {
             store: &self.store,
             target: &self.target,
             health: &self.health,
@@ -136,7 +136,12 @@ impl Workshop {
             owner: "worker",
             lease_seconds: 300,
             clock,
-        };
+        }
+    }
+
+    /// Provisions everybody who is due now, and says how many times that was.
+    pub async fn drive(&self) -> usize {
+        let provisioner = self.provisioner();
         let mut tries = 0;
         for _ in 0..20 {
             let due = self.store.fetch_due(clock(), 1_000).await.unwrap();

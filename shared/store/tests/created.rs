@@ -1,0 +1,154 @@
+//! An account that was made just now: linked and written down at once, where nobody waits for it.
+
+mod common;
+
+use common::*;
+use model::{Status, Tried};
+use store::{Claim, Finished, HistoryEvent, Store, StoreError, UserLease, UserOutcome};
+
+fn outcome() -> UserOutcome {
+    let event = HistoryEvent {
+        at: NOW,
+        version: model::Version(1),
+        action: "created".into(),
+        reason: None,
+        result: "done".into(),
+        account: Some(account("1")),
+    };
+    UserOutcome { event: Some(event), ..settled(Some(applied("a", true))) }
+}
+
+/// Somebody who is about to get an account.
+async fn about_to(store: &Store) -> Result<UserLease, StoreError> {
+    want(store, &scan(store).await, "a", present("a")).await;
+    let mut lease = lease(store, "a").await;
+    let tried = Tried { user_name: user_name("a"), external_id: None };
+    assert!(store.mark_creation(&mut lease, tried).await?);
+    Ok(lease)
+}
+
+/// It can't be done at once, leaves everything as it was, and goes step by step.
+async fn expect_steps(store: &Store, mut lease: UserLease, finished: Finished) -> Result<(), StoreError> {
+    let before = record_of(store, "a").await;
+    assert!(!store.finish_created(&lease, &account("1"), &outcome(), NOW).await?);
+    assert_eq!(record_of(store, "a").await, before);
+    assert_eq!(store.fetch_account_owner(&account("1")).await?, None);
+    assert_eq!(store.fetch_history(anchor("a").hash(), 9).await?, []);
+    assert!(matches!(store.claim_account(&mut lease, &account("1")).await?, Claim::Owned(_)));
+    assert_eq!(store.finish_user(lease, outcome(), NOW).await?, finished);
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_is_linked_with_its_outcome() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    let first = about_to(&store).await?;
+    assert!(store.finish_created(&first, &account("1"), &outcome(), NOW).await?);
+
+    let record = record_of(&store, "a").await.unwrap();
+    let link = record.link.clone().unwrap();
+    assert_eq!((link.account, link.applied), (account("1"), Some(applied("a", true))));
+    assert_eq!((record.status, record.tried), (Status::Settled, None));
+    assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("a")));
+    assert_eq!(store.count_enabled_accounts(9).await?, 1);
+    assert_eq!(store.fetch_history(anchor("a").hash(), 9).await?.len(), 1);
+    // The lease is given back, and what the account is like is known for sure.
+    assert!(store.lease_user(anchor("a").hash(), "another", NOW, 60).await?.unwrap().is_sure());
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_that_was_made_inactive_does_not_count() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    let lease = about_to(&store).await?;
+    let inactive = UserOutcome { applied: Some(applied("a", false)), ..outcome() };
+    assert!(store.finish_created(&lease, &account("1"), &inactive, NOW).await?);
+    assert_eq!(store.count_enabled_accounts(9).await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_has_to_wait_is_not_settled_yet() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    let lease = about_to(&store).await?;
+    let waits = UserOutcome { status: Status::Pending, waiting_for: vec![dn("boss")], ..outcome() };
+    assert!(store.finish_created(&lease, &account("1"), &waits, NOW).await?);
+    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
+    assert_eq!(store.fetch_waiting(dn("boss"), &account("2")).await?, [anchor("a").hash()]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn not_when_the_question_has_changed() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    let lease = about_to(&store).await?;
+    want(&store, &scan(&store).await, "a", present("another")).await;
+    expect_steps(&store, lease, Finished::Outdated).await
+}
+
+#[tokio::test]
+async fn not_when_somebody_waits_for_it() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    want(&store, &scan(&store).await, "b", present("b")).await;
+    let waits = UserOutcome { waiting_for: vec![dn("a")], ..settled(None) };
+    store.finish_user(lease(&store, "b").await, waits, NOW).await?;
+    let lease = about_to(&store).await?;
+    expect_steps(&store, lease, Finished::Done).await
+}
+
+/// Somebody settles on waiting when those who wait have been looked for already: only the word in the record tells.
+#[tokio::test]
+async fn not_when_somebody_has_just_settled_on_waiting() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    let first = about_to(&store).await?;
+    assert!(store.await_account(dn("a")).await?);
+    expect_steps(&store, first, Finished::Done).await?;
+
+    // With the link, the word is gone. Another account would be linked at once again.
+    let mut again = lease(&store, "a").await;
+    store.drop_link(&mut again).await?;
+    assert!(store.finish_created(&again, &account("2"), &outcome(), NOW).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn not_when_it_is_another_entrys_or_the_lease_is_lost() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    want(&store, &scan(&store).await, "b", present("b")).await;
+    provision(&store, "b", "1").await;
+    let first = about_to(&store).await?;
+    assert!(!store.finish_created(&first, &account("1"), &outcome(), NOW).await?);
+    assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("b")));
+
+    let mut heir = store.lease_user(anchor("a").hash(), "heir", NOW.plus(61), 60).await?.unwrap();
+    assert!(!store.finish_created(&first, &account("2"), &outcome(), NOW).await?);
+    assert_eq!(store.fetch_account_owner(&account("2")).await?, None);
+
+    // Nor when there is one already, or nothing is known of it.
+    assert!(!store.finish_created(&heir, &account("2"), &settled(None), NOW).await?);
+    store.claim_account(&mut heir, &account("2")).await?;
+    assert!(!store.finish_created(&heir, &account("3"), &outcome(), NOW).await?);
+    assert_eq!(store.fetch_account_owner(&account("3")).await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn waiting_is_for_those_who_have_no_account() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    assert!(store.await_account(dn("a")).await?, "there is nobody of that name");
+    let scan = scan(&store).await;
+    want(&store, &scan, "a", present("a")).await;
+    assert!(store.await_account(dn("a")).await?);
+    assert!(store.await_account(dn("a")).await?, "others wait too");
+    provision(&store, "a", "1").await;
+    assert!(!store.await_account(dn("a")).await?, "it is there");
+
+    // Who left is not meant, whatever account that one has.
+    deprovision(&store, &scan, "a").await;
+    let namesake = store::DesiredWrite { dn: Some(dn("a")), ..write("b", present("b"), None) };
+    store.write_desired(&scan, namesake).await?;
+    assert!(store.await_account(dn("a")).await?);
+    let lease = lease(&store, "b").await;
+    assert!(!store.finish_created(&lease, &account("2"), &settled(Some(applied("b", true))), NOW).await?);
+    Ok(())
+}
