@@ -70,7 +70,7 @@ fn main() -> anyhow::Result<()> {
     for what in &only {
         match what.as_str() {
             "scan" => users.iter().try_for_each(|users| scan::measure(*users, rounds, &mut figures))?,
-            "load" => first_load::measure(&mut figures)?,
+            "load" => first_load::measure(rounds, &mut figures)?,
             "look" => look::measure(rounds, &mut figures)?,
             "planner" => planner::measure(&mut figures)?,
             "growth" => growth::measure(rounds, &mut figures)?,
