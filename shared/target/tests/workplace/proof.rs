@@ -32,10 +32,10 @@ fn noon() -> UnixSeconds {
     UnixSeconds(NOON)
 }
 
-/// With every method, and once with a query of its own.
+/// How many calls are made for somebody: with every method, and once with a query of its own.
 const CALLS: usize = 7;
 
-/// Makes these calls for somebody; before each, its number is told.
+/// Makes them. Before each, its number is told.
 async fn provision(target: &Target, user_name: &str, before: impl Fn(usize)) -> Result<(), TargetError> {
     let wanted = user(user_name, [("name.formatted", text("Somebody")), ("title", text("Analyst"))]);
     before(0);
