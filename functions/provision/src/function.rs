@@ -386,7 +386,7 @@ fn done(outcome: &Outcome) -> String {
         Outcome::Busy => "nothing; there is no record, or another worker has this user".to_owned(),
         Outcome::Settled { steps, .. } if steps.is_empty() => "looked; the account was right".to_owned(),
         Outcome::Settled { .. } | Outcome::AwaitsCheck { .. } | Outcome::Withheld { .. } => {
-            crate::apply::describe(outcome.steps())
+            crate::write_down::describe(outcome.steps())
         }
         Outcome::Conflict { with, .. } => format!("nothing; the account belongs to another entry ({with})"),
         Outcome::NotPlanned { .. } => "nothing; it is not what was planned".to_owned(),

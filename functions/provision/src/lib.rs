@@ -20,6 +20,7 @@ mod references;
 mod sweep;
 mod unread;
 mod worker;
+mod write_down;
 
 pub mod function;
 
