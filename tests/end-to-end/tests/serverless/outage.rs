@@ -5,17 +5,20 @@ use std::time::Duration;
 use serde_json::json;
 use simulator::{Effect, Fault};
 
-use crate::cloud::{Cloud, PATIENCE, Setup, names};
+use crate::cloud::{Cloud, Setup, names};
 
 const PEOPLE: usize = 60;
 const OUTAGE: Duration = Duration::from_secs(60);
+/// Each wait for a probe is twice the last one, so the end of an outage is noticed after as long again, and then whoever
+/// waited comes back a few at a time: two minutes where the machine has nothing else to do.
+const RECOVERY: Duration = Duration::from_secs(300);
 
 fn outage(what: &str, effect: Effect) {
     let cloud = Cloud::start(Setup { people: PEOPLE, members: PEOPLE, workers: 4, ..Setup::default() });
     cloud.scan(json!({ "connection": "corp" }));
     cloud.workplace.inject_for(OUTAGE, Fault::always(effect));
     let bridge = cloud.bridge(|options| options.concurrency = 4);
-    bridge.drain(PATIENCE).unwrap();
+    bridge.drain(RECOVERY).unwrap();
     let counters = bridge.stop().unwrap();
 
     assert_eq!(cloud.active(), names(&cloud.people), "nobody is lost");
