@@ -7,10 +7,10 @@ use target::{Deleted, Resource, TargetError};
 
 use crate::account::{Failure, Found, claim, fetch_account};
 use crate::creation::{Created, create, find_made};
-use crate::references::{Resolved, Settling, resolve, settle_waiting};
+use crate::references::{Resolved, resolve, settle_waiting};
 use crate::unread::{Unread, work_unread};
 use crate::write_down::{References, is_leaving, write_down};
-use crate::{Outcome, Provisioned, Provisioner, Step};
+use crate::{Outcome, Provisioned, Provisioner, Rest, Step};
 
 /// A decision changes the situation for the next one: link, then update. Nothing takes more rounds than this.
 const MOST_ROUNDS: usize = 4;
@@ -86,7 +86,7 @@ pub(crate) async fn apply(
     }
     if work.is_outdated {
         provisioner.store.return_lease(lease).await?;
-        return Ok(Provisioned { outcome: Outcome::Busy, due_again: true });
+        return Ok(Provisioned { outcome: Outcome::Busy, rest: Rest::Due });
     }
     let kept = match (&resolved, &current, &work.end) {
         (Desired::Present(user), Some(resource), End::Settled) => differences(user, &resource.account),
@@ -100,8 +100,8 @@ pub(crate) async fn apply(
     let references = References { missing, found };
     let made = current.filter(|_| work.is_new);
     let mut done = write_down(provisioner, lease, work, references, made, kept, waits).await?;
-    if matches!(done.outcome, Outcome::Settled { waits: true, .. }) && !done.due_again {
-        done.due_again = settle_waiting(provisioner, &record, &waits_for).await? == Settling::Due;
+    if matches!(done.outcome, Outcome::Settled { waits: true, .. }) && done.rest == Rest::Nothing {
+        done.rest = settle_waiting(provisioner, &record, &waits_for).await?;
     }
     Ok(done)
 }

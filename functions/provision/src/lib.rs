@@ -27,7 +27,7 @@ pub mod function;
 pub use explain::{ExplainError, Explaining, explain};
 pub use explanation::Explanation;
 pub use health::Health;
-pub use outcome::{Outcome, Provisioned, Step, Stop, switches_off};
+pub use outcome::{Outcome, Provisioned, Rest, Step, Stop, switches_off};
 pub use pace::paced;
 pub use policy::{Verdict, judge};
 pub use preview::{Look, Preview, preview};
@@ -120,8 +120,9 @@ impl Provisioner<'_> {
             return Ok(Outcome::Busy.into());
         };
         if let Err(outcome) = due(&lease) {
+            let rest = references::look_again(self, &lease).await?;
             self.store.return_lease(lease).await?;
-            return Ok(outcome.into());
+            return Ok(Provisioned { outcome, rest });
         }
         // On the heap: what one user's work holds while it waits is much for a thread's stack.
         match Box::pin(apply::apply(self, lease, planned)).await {

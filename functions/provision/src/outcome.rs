@@ -30,14 +30,25 @@ pub enum Step {
 pub struct Provisioned {
     /// What became of the user.
     pub outcome: Outcome,
-    /// Whether there is something to do already: the question changed while it was answered. Whoever changed it may
-    /// have found the user at work and announced nobody.
-    pub due_again: bool,
+    /// What is left to do.
+    pub rest: Rest,
+}
+
+/// What is left to do for a user who was worked on just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing, as far as it is known.
+    Nothing,
+    /// The question changed while it was answered. Whoever changed it may have found the user at work and announced nobody.
+    Due,
+    /// The user waits for somebody of whom there is no record. The index of names lags behind, so somebody who came just now,
+    /// and was provisioned just now, may have been missed: one look more in a moment settles that.
+    LookAgain,
 }
 
 impl From<Outcome> for Provisioned {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, due_again: false }
+        Self { outcome, rest: Rest::Nothing }
     }
 }
 

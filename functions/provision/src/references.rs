@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use model::{AccountId, AnchorHash, Desired, DnKey, Managed, Status, UnixSeconds, UserRecord, Value};
+use model::{AccountId, AnchorHash, Desired, DnKey, Link, Managed, Status, UnixSeconds, UserRecord, Value};
 use queue::WakeUp;
-use store::{Finished, Store, StoreError, UserOutcome};
+use store::{Awaited, Finished, Store, StoreError, UserLease, UserOutcome};
 
-use crate::{Provisioner, WakeUps};
+use crate::{Provisioner, Rest, WakeUps};
 
 /// What a user should be, with the accounts of those to whom it refers.
 pub(crate) struct Resolved {
@@ -78,6 +78,26 @@ pub(crate) async fn wake_waiting(
     }
 }
 
+/// Looks once more for those for whom somebody settled waits. Whoever got an account while the index did not show them yet
+/// could not be found by the user, and had found nobody who waits.
+pub(crate) async fn look_again(provisioner: &Provisioner<'_>, lease: &UserLease) -> Result<Rest, StoreError> {
+    let store = provisioner.store;
+    let UserRecord { anchor, status, .. } = &lease.record;
+    if *status != Status::Settled {
+        return Ok(Rest::Nothing);
+    }
+    let mut rest = Rest::Nothing;
+    for dn in lease.waits_for() {
+        let found = store.find_by_dn(*dn).await?.and_then(|record| record.link);
+        if let Some(Link { account, .. }) = found
+            && store.wake(*dn, &account, anchor.hash()).await?
+        {
+            rest = Rest::Due;
+        }
+    }
+    Ok(rest)
+}
+
 /// Announces users who are pending by now. Should that fail, the next scan does it.
 async fn announce(store: &Store, to: WakeUps<'_>, users: &[AnchorHash]) -> Result<(), StoreError> {
     let records = store.fetch_records(users).await?.into_values();
@@ -98,15 +118,6 @@ async fn announce(store: &Store, to: WakeUps<'_>, users: &[AnchorHash]) -> Resul
     Ok(())
 }
 
-/// How it ended with a user for whom nothing was left to do but to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Settling {
-    /// The user waits.
-    Over,
-    /// The one who was waited for is there by now, or somebody else works on the user: look again.
-    Due,
-}
-
 /// Settles a user for whom nothing is left to do but to wait. That it waits is written down by now, and with whoever is waited
 /// for too, so whoever gets an account from here on wakes it. Who got one before that did not, and is found by looking once
 /// more.
@@ -114,17 +125,22 @@ pub(crate) async fn settle_waiting(
     provisioner: &Provisioner<'_>,
     user: &UserRecord,
     waits_for: &[DnKey],
-) -> Result<Settling, StoreError> {
+) -> Result<Rest, StoreError> {
     let Provisioner { store, owner, lease_seconds, clock, .. } = *provisioner;
     let now = clock();
     // Another worker has the user by now, and may not come to an end: the same wake-up can have come to both.
     let Some(lease) = store.lease_user(user.anchor.hash(), owner, now, lease_seconds).await? else {
-        return Ok(Settling::Due);
+        return Ok(Rest::Due);
     };
+    let mut rest = Rest::Nothing;
     for dn in waits_for {
-        if !store.await_account(*dn).await? {
-            store.return_lease(lease).await?;
-            return Ok(Settling::Due);
+        match store.await_account(*dn).await? {
+            Awaited::Told => {}
+            Awaited::Nobody => rest = Rest::LookAgain,
+            Awaited::There => {
+                store.return_lease(lease).await?;
+                return Ok(Rest::Due);
+            }
         }
     }
     let same_question = lease.record.desired == user.desired && lease.record.status == Status::Pending;
@@ -140,7 +156,7 @@ pub(crate) async fn settle_waiting(
     let was_sent = |(dn, account): (&DnKey, &AccountId)| lease.refers_to().get(dn) == Some(account);
     if still_missing != waits_for || !refers_to.iter().all(was_sent) {
         store.return_lease(lease).await?;
-        return Ok(Settling::Due);
+        return Ok(Rest::Due);
     }
     let settled = UserOutcome {
         applied: None,
@@ -152,7 +168,7 @@ pub(crate) async fn settle_waiting(
         event: None,
     };
     match store.finish_user(lease, settled, now).await? {
-        Finished::Done => Ok(Settling::Over),
-        Finished::Outdated => Ok(Settling::Due),
+        Finished::Done => Ok(rest),
+        Finished::Outdated => Ok(Rest::Due),
     }
 }

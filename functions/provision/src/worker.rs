@@ -11,11 +11,15 @@ use store::StoreError;
 use tracing::Instrument;
 
 use crate::breaker::{self, Gate};
-use crate::{Outcome, Provisioned, Provisioner};
+use crate::{Outcome, Provisioned, Provisioner, Rest};
 
 /// When somebody comes again whom another worker has, and somebody for whom the state could not be read.
 const BUSY_SECONDS: i64 = 10;
 const STATE_SECONDS: i64 = 30;
+
+/// When somebody comes again who waits for a person of whom there was no record. The index of names lags behind by less than a
+/// second, unless the table is overrun.
+const LOOK_SECONDS: i64 = 10;
 
 /// Those who wait for the same moment come back spread over so many seconds.
 const SPREAD: i64 = 5;
@@ -113,7 +117,8 @@ fn unreadable(error: &StoreError, now: UnixSeconds) -> Gate {
 
 fn fate_of(done: &Result<Provisioned, StoreError>, now: UnixSeconds) -> Fate {
     let outcome = match done {
-        Ok(Provisioned { due_again: true, .. }) => return Fate::Again(now),
+        Ok(Provisioned { rest: Rest::Due, .. }) => return Fate::Again(now),
+        Ok(Provisioned { rest: Rest::LookAgain, .. }) => return Fate::Again(now.plus(LOOK_SECONDS)),
         Ok(Provisioned { outcome, .. }) => outcome,
         Err(_) => return Fate::Again(now.plus(STATE_SECONDS)),
     };
@@ -135,8 +140,12 @@ fn log(done: &Result<Provisioned, StoreError>) {
         Ok(Provisioned { outcome: Outcome::Failed { error, retry_at, .. }, .. }) => {
             tracing::warn!(retry_at = retry_at.map(|at| at.0), "the user was not provisioned: {error}");
         }
-        Ok(Provisioned { outcome, due_again }) => {
-            tracing::info!(outcome = outcome.word(), due_again, "the user was looked at");
+        Ok(Provisioned { outcome, rest }) => {
+            tracing::info!(
+                outcome = outcome.word(),
+                due_again = *rest == Rest::Due,
+                "the user was looked at"
+            );
         }
         Err(error) => tracing::error!("the user was not provisioned: {error}"),
     }

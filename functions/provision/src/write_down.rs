@@ -11,7 +11,7 @@ use crate::account::{Failure, claim};
 use crate::apply::{End, Work};
 use crate::policy::{Judgement, Verdict, judge};
 use crate::references::wake_waiting;
-use crate::{Outcome, Provisioned, Provisioner, Step};
+use crate::{Outcome, Provisioned, Provisioner, Rest, Step};
 
 const DAY: i64 = 86_400;
 
@@ -48,15 +48,18 @@ pub(crate) async fn write_down(
         }
     }
     let record = lease.record.clone();
-    let (conclusion, due_again) = match at_once {
-        Some(conclusion) => (conclusion, false),
+    let (conclusion, rest) = match at_once {
+        Some(conclusion) => (conclusion, Rest::Nothing),
         None => {
             // Before the outcome: whoever dies in between leaves a user who is pending, and does it again.
             wake_waiting(provisioner, &record).await?;
             let account = record.link.as_ref().map(|link| &link.account);
             let conclusion = conclude(provisioner, &record, account, &work, &references, waits, now);
-            let finished = store.finish_user(lease, conclusion.outcome.clone(), now).await?;
-            (conclusion, finished == Finished::Outdated)
+            let rest = match store.finish_user(lease, conclusion.outcome.clone(), now).await? {
+                Finished::Done => Rest::Nothing,
+                Finished::Outdated => Rest::Due,
+            };
+            (conclusion, rest)
         }
     };
     let Conclusion { outcome: UserOutcome { status, next_attempt, .. }, judgement } = conclusion;
@@ -78,7 +81,7 @@ pub(crate) async fn write_down(
             Outcome::Failed { anchor, user_name, error: error.to_string(), retry_at, stop }
         }
     };
-    Ok(Provisioned { outcome, due_again })
+    Ok(Provisioned { outcome, rest })
 }
 
 /// Links an account that was made just now. It may be another entry's all the same, and then the user has none.

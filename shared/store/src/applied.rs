@@ -36,6 +36,11 @@ impl UserLease {
         self.sure && self.record.link.is_some()
     }
 
+    /// The names of those for whom the user waits.
+    pub fn waits_for(&self) -> &[DnKey] {
+        &self.belongings.waits
+    }
+
     /// The names of those to whom the account refers, and the accounts that were sent for them.
     pub fn refers_to(&self) -> &BTreeMap<DnKey, AccountId> {
         &self.belongings.refers

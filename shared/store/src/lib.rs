@@ -115,4 +115,5 @@ pub use pace::{Micros, Pace};
 pub use scans::PastScan;
 pub use snapshot::{Saved, Snapshot};
 pub use table::{Store, Table};
+pub use waiting::Awaited;
 pub use work::{Page, PageKey};

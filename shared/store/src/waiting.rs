@@ -13,25 +13,36 @@ use crate::retention::if_kept;
 use crate::users::{is_there, meant};
 use crate::write::{Committed, Write};
 
+/// Whether somebody's account can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// Whoever has the name will look for those who wait.
+    Told,
+    /// Nobody of that name is known. Somebody who came just now may be, because the index of names lags behind; whoever comes
+    /// later looks by themselves.
+    Nobody,
+    /// There is an account by now.
+    There,
+}
+
 impl Store {
     /// Writes down, with whoever has that name and is to have an account, that somebody waits for it. Whoever is given one
-    /// from here on looks for those who wait. `false` says that there is one by now.
-    ///
-    /// Nothing has to be written for somebody of whom there is no record yet: such a user is provisioned later, and looks too.
-    pub async fn await_account(&self, dn: DnKey) -> Result<bool, StoreError> {
+    /// from here on looks for those who wait.
+    pub async fn await_account(&self, dn: DnKey) -> Result<Awaited, StoreError> {
         let namesakes = self.find_all_by_dn(dn).await?;
         if meant(&namesakes).is_some_and(|record| record.link.is_some()) {
-            return Ok(false);
+            return Ok(Awaited::There);
         }
+        let mut awaited = Awaited::Nobody;
         for record in namesakes.iter().filter(|record| is_there(record) && record.link.is_none()) {
             let key = self.keys.record(&record.anchor.hash());
-            let awaited =
-                Write::update(key).set(AWAITED, flag(true)).only_if("attribute_exists(#anchor)", []);
-            if self.commit(&[if_linked(awaited, None)]).await? != Committed::Done {
-                return Ok(false);
+            let write = Write::update(key).set(AWAITED, flag(true)).only_if("attribute_exists(#anchor)", []);
+            if self.commit(&[if_linked(write, None)]).await? != Committed::Done {
+                return Ok(Awaited::There);
             }
+            awaited = Awaited::Told;
         }
-        Ok(true)
+        Ok(awaited)
     }
 
     /// Who has to be told that the user with this name has this account: whoever waits for one, and whoever was told

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use model::{Status, Tried};
-use store::{Claim, Finished, HistoryEvent, Store, StoreError, UserLease, UserOutcome};
+use store::{Awaited, Claim, Finished, HistoryEvent, Store, StoreError, UserLease, UserOutcome};
 
 fn outcome() -> UserOutcome {
     let event = HistoryEvent {
@@ -101,7 +101,7 @@ async fn not_when_somebody_waits_for_it() -> Result<(), StoreError> {
 async fn not_when_somebody_has_just_settled_on_waiting() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let first = about_to(&store).await?;
-    assert!(store.await_account(dn("a")).await?);
+    assert_eq!(store.await_account(dn("a")).await?, Awaited::Told);
     expect_steps(&store, first, Finished::Done).await?;
 
     // With the link, the word is gone. Another account would be linked at once again.
@@ -135,19 +135,20 @@ async fn not_when_it_is_another_entrys_or_the_lease_is_lost() -> Result<(), Stor
 #[tokio::test]
 async fn waiting_is_for_those_who_have_no_account() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
-    assert!(store.await_account(dn("a")).await?, "there is nobody of that name");
+    assert_eq!(store.await_account(dn("a")).await?, Awaited::Nobody);
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
-    assert!(store.await_account(dn("a")).await?);
-    assert!(store.await_account(dn("a")).await?, "others wait too");
+    assert_eq!(store.await_account(dn("a")).await?, Awaited::Told);
+    assert_eq!(store.await_account(dn("a")).await?, Awaited::Told, "others wait too");
     provision(&store, "a", "1").await;
-    assert!(!store.await_account(dn("a")).await?, "it is there");
+    assert_eq!(store.await_account(dn("a")).await?, Awaited::There);
 
     // Who left is not meant, whatever account that one has.
     deprovision(&store, &scan, "a").await;
+    assert_eq!(store.await_account(dn("a")).await?, Awaited::Nobody);
     let namesake = store::DesiredWrite { dn: Some(dn("a")), ..write("b", present("b"), None) };
     store.write_desired(&scan, namesake).await?;
-    assert!(store.await_account(dn("a")).await?);
+    assert_eq!(store.await_account(dn("a")).await?, Awaited::Told);
     let lease = lease(&store, "b").await;
     assert!(!store.finish_created(&lease, &account("2"), &settled(Some(applied("b", true))), NOW).await?);
     Ok(())

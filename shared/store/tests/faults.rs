@@ -12,7 +12,8 @@ use common::*;
 use model::{AnchorHash, Departure, Fingerprint, Status, Version};
 use serde_json::json;
 use store::{
-    BreakerReason, Claim, Finished, HistoryEvent, Saved, Snapshot, Store, StoreError, UserOutcome, Written,
+    Awaited, BreakerReason, Claim, Finished, HistoryEvent, Saved, Snapshot, Store, StoreError, UserOutcome,
+    Written,
 };
 
 fn outcome_with_event(active: bool) -> UserOutcome {
@@ -242,7 +243,7 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
     assert!(store.finish_created(&worker, &account("5"), &settled(Some(applied("e", true))), NOW).await?);
     want(&store, &scan, "f", present("f")).await;
     lost("UpdateItem");
-    assert!(store.await_account(dn("f")).await?);
+    assert_eq!(store.await_account(dn("f")).await?, Awaited::Told);
 
     let changes = BTreeMap::from([(anchor("a").hash(), Some(Fingerprint([1; 16])))]);
     lost("UpdateItem");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use end_to_end::{Person, people};
 use futures::{StreamExt as _, stream};
 use model::{AccountId, Applied, DnKey, Fingerprint, Status, UnixSeconds};
-use provision::{Outcome, Repair, sweep};
+use provision::{Outcome, Repair, Rest, sweep};
 use serde_json::Value;
 use store::UserOutcome;
 
@@ -103,7 +103,8 @@ async fn a_manager_whose_account_is_being_made() {
 
     let lease = store.lease_user(boss, "another", clock(), 60).await.unwrap().unwrap();
     let done = provisioner.provision(report).await.unwrap();
-    assert!(matches!(done.outcome, Outcome::Settled { waits: true, .. }) && !done.due_again, "{done:?}");
+    assert!(matches!(done.outcome, Outcome::Settled { waits: true, .. }), "{done:?}");
+    assert_eq!(done.rest, Rest::Nothing, "the manager's record is there");
     let made = AccountId::new("1815").unwrap();
     // As if it had begun to wait only now.
     store.wake(dns[1], &made, report).await.unwrap();

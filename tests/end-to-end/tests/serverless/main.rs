@@ -16,6 +16,7 @@ mod cloud;
 mod journey;
 
 mod disorder;
+mod lag;
 mod outage;
 mod services;
 mod token;
