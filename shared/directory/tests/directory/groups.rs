@@ -1,5 +1,7 @@
 //! Groups in groups, and groups that don't come in one piece.
 
+use std::collections::BTreeSet;
+
 use directory::{ChangeDetection, Directory, MemberHow, Membership, Scope, Sighting};
 use embedded_ldap::{EmbeddedLdap, Options};
 use model::UnixSeconds;
@@ -61,6 +63,32 @@ async fn members_in_ranges_are_all_members() {
         let outcome = read(&config).await;
         assert_eq!(outcome.dns().len(), 10, "nested: {nested}");
         assert!(outcome.verdict.is_ok());
+    }
+}
+
+/// What Active Directory gives at once unless somebody has set it otherwise, MaxPageSize and MaxValRange, whatever is asked for
+/// ([MS-ADTS], section 3.1.1.3.4.6).
+#[tokio::test]
+async fn four_thousand_members_within_active_directorys_limits() {
+    const MEMBERS: usize = 4_000;
+    let options = Options {
+        max_values: Some(1_500),
+        size_limit: Some(1_000),
+        size_limit_per_page: true,
+        ..Options::default()
+    };
+    let server = crate::support::people_with(MEMBERS, options).await;
+    let mut config = config(&server.url());
+    config.page_size = 5_000;
+    for (membership, nested) in
+        [(by_member(), false), (by_member(), true), (by_member_of(), false), (by_member_of(), true)]
+    {
+        let dn = crate::support::GROUP.to_owned();
+        config.scope = Scope::Group { dn, membership: membership.clone(), nested };
+        let outcome = read(&config).await;
+        let people: BTreeSet<&str> = outcome.dns().into_iter().collect();
+        assert_eq!((people.len(), outcome.sightings.len()), (MEMBERS, MEMBERS), "{membership:?} {nested}");
+        assert!(outcome.verdict.is_ok(), "{:?}", outcome.verdict);
     }
 }
 
