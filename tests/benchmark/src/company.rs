@@ -31,20 +31,25 @@ pub struct Company {
 impl Company {
     /// Everybody is in scope, nobody is provisioned yet.
     pub fn of(count: usize) -> anyhow::Result<Self> {
-        Self::with(people::generate(count, 1))
+        Self::with(people::generate(count, 1), 10, Configuration::take_everybody)
+    }
+
+    /// The same, with all of them in a group that is the scope.
+    pub fn in_one_group(count: usize) -> anyhow::Result<Self> {
+        Self::with(people::generate(count, 1), count, crate::group::by_group)
     }
 
     /// The same without managers: whoever waits for a manager's account is worked on twice.
     pub fn without_managers(count: usize) -> anyhow::Result<Self> {
         let mut people = people::generate(count, 1);
         people.iter_mut().for_each(|person| person.manager = None);
-        Self::with(people)
+        Self::with(people, 10, Configuration::take_everybody)
     }
 
-    fn with(people: Vec<Person>) -> anyhow::Result<Self> {
+    fn with(people: Vec<Person>, members: usize, scope: fn(&mut Configuration)) -> anyhow::Result<Self> {
         let slapd = Slapd::start(SlapdOptions {
             people: people.clone(),
-            groups: vec![Group::of("workplace", people.iter().take(10))],
+            groups: vec![Group::of("workplace", people.iter().take(members))],
             database_lines: vec![
                 "syncprov-checkpoint 1000 10".to_owned(),
                 "syncprov-sessionlog 100000".to_owned(),
@@ -56,7 +61,7 @@ impl Company {
         let target =
             runtime.block_on(Simulator::start(Options { unknown_fields: false, ..Options::default() }))?;
         let mut configuration = Configuration::openldap(&slapd, &target.url());
-        configuration.take_everybody();
+        scope(&mut configuration);
         let dir = TestDir::new()?;
         dir.configure(&configuration)?;
         dir.directory_secret(&slapd.reader_secret())?;

@@ -11,6 +11,7 @@
 mod company;
 mod figure;
 mod first_load;
+mod group;
 mod growth;
 mod look;
 mod million;
@@ -32,7 +33,7 @@ struct Arguments {
     #[command(subcommand)]
     part: Option<Part>,
     /// What to measure; everything if nothing is named.
-    #[arg(long, value_delimiter = ',', default_values = ["scan", "load", "look", "planner", "growth", "start"])]
+    #[arg(long, value_delimiter = ',', default_values = ["scan", "group", "load", "look", "planner", "growth", "start"])]
     only: Vec<String>,
     /// How many users the directories have that are scanned.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
@@ -70,12 +71,15 @@ fn main() -> anyhow::Result<()> {
     for what in &only {
         match what.as_str() {
             "scan" => users.iter().try_for_each(|users| scan::measure(*users, rounds, &mut figures))?,
+            "group" => group::measure(rounds, &mut figures)?,
             "load" => first_load::measure(rounds, &mut figures)?,
             "look" => look::measure(rounds, &mut figures)?,
             "planner" => planner::measure(&mut figures)?,
             "growth" => growth::measure(rounds, &mut figures)?,
             "start" => start::measure(&mut figures)?,
-            other => anyhow::bail!("there is no part '{other}': scan, load, look, planner, growth, start"),
+            other => {
+                anyhow::bail!("there is no part '{other}': scan, group, load, look, planner, growth, start")
+            }
         }
     }
     Report::of(figures).finish(&out, &baseline)
