@@ -1,8 +1,11 @@
 //! The immutable id of a directory entry.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+
+use crate::digest::Purpose;
 
 /// An entry's immutable id as text: entryUUID, nsUniqueId, or objectGUID in its usual GUID form. It survives
 /// renames and moves, which is why everything is remembered by it and by nothing else.
@@ -72,8 +75,8 @@ impl Anchor {
 
     /// The key under which this anchor is remembered.
     pub fn hash(&self) -> AnchorHash {
-        let digest = blake3::derive_key("provisioner 2026 anchor", self.0.as_bytes());
-        AnchorHash(first_half(digest))
+        static PURPOSE: LazyLock<Purpose> = LazyLock::new(|| Purpose::new("provisioner 2026 anchor"));
+        AnchorHash(PURPOSE.digest(self.0.as_bytes()))
     }
 }
 
@@ -106,13 +109,6 @@ impl fmt::Display for AnchorHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
-}
-
-/// The first sixteen of a digest's bytes: 128 bits are plenty to tell users apart.
-pub(crate) fn first_half(digest: [u8; 32]) -> [u8; 16] {
-    let mut half = [0; 16];
-    half.copy_from_slice(digest.split_at(16).0);
-    half
 }
 
 #[cfg(test)]

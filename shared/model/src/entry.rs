@@ -55,6 +55,18 @@ impl Attributes {
         found.and_then(|(_, range)| self.values.get(range.clone())).unwrap_or_default()
     }
 
+    /// The same for somebody who asks entry after entry: most list the same attributes in the same order. `place` is where the
+    /// attribute was in the entry before.
+    pub fn all_near(&self, name: &str, place: &mut usize) -> &[Bytes] {
+        let is_it = |(known, _): &(Bytes, _)| known.eq_ignore_ascii_case(name.as_bytes());
+        if !self.names.get(*place).is_some_and(is_it) {
+            let Some(found) = self.names.iter().position(is_it) else { return &[] };
+            *place = found;
+        }
+        let range = self.names.get(*place).map(|(_, range)| range.clone());
+        range.and_then(|range| self.values.get(range)).unwrap_or_default()
+    }
+
     /// The one value that stands for an attribute. LDAP gives values in no order, so the smallest is taken:
     /// another server, or the same one tomorrow, then gives the same user.
     pub fn one(&self, name: &str) -> Option<&[u8]> {
@@ -98,6 +110,11 @@ mod tests {
         assert_eq!(a.one("MAIL"), Some(b"a@x".as_slice()));
         assert_eq!(a.all("mail"), [b"b@x".as_slice(), b"a@x"]);
         assert_eq!(a.all("SN"), [b"y".as_slice()]);
+        for place in 0..3 {
+            let mut place = place;
+            assert_eq!(a.all_near("Sn", &mut place), [b"y".as_slice()]);
+            assert_eq!((a.all_near("cn", &mut place).len(), place), (0, 1));
+        }
         assert_eq!(a.one("cn"), None);
         let b: Attributes = [("SN", "y"), ("mail", "b@x"), ("mail", "a@x")].into_iter().collect();
         assert_eq!(a, b);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anchor::first_half;
+use crate::digest::Purpose;
 use crate::{Managed, Value};
 
 /// Sixteen bytes that change when what they stand for changes.
@@ -49,19 +49,30 @@ impl From<Fingerprint> for String {
 
 /// Builds a fingerprint out of parts. Every part carries its length or its kind, so that moving a letter from
 /// one part to the next is a change too.
-#[derive(Clone)]
-pub struct Fingerprinter(blake3::Hasher);
+///
+/// The parts are gathered and hashed at the end, because there are many of them and each is short.
+pub struct Fingerprinter {
+    purpose: Purpose,
+    parts: Vec<u8>,
+}
 
 impl Fingerprinter {
     /// Starts a fingerprint for one purpose; the same parts for another purpose give another fingerprint.
     pub fn new(purpose: &str) -> Self {
-        Self(blake3::Hasher::new_derive_key(purpose))
+        Self { purpose: Purpose::new(purpose), parts: Vec::new() }
+    }
+
+    /// Starts anew with the parts that another one has so far. Who makes many fingerprints makes them in the same memory.
+    pub fn start_from(&mut self, other: &Self) {
+        self.purpose = other.purpose;
+        self.parts.clear();
+        self.parts.extend_from_slice(&other.parts);
     }
 
     /// Adds bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
+        self.parts.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.parts.extend_from_slice(bytes);
     }
 
     /// Adds text.
@@ -71,7 +82,7 @@ impl Fingerprinter {
 
     /// Adds a yes or no.
     pub fn flag(&mut self, yes: bool) {
-        self.0.update(&[u8::from(yes)]);
+        self.parts.push(u8::from(yes));
     }
 
     /// Adds a managed attribute.
@@ -109,8 +120,8 @@ impl Fingerprinter {
     }
 
     /// The fingerprint of all that was added.
-    pub fn finish(self) -> Fingerprint {
-        Fingerprint(first_half(*self.0.finalize().as_bytes()))
+    pub fn finish(&self) -> Fingerprint {
+        Fingerprint(self.purpose.digest(&self.parts))
     }
 }
 

@@ -10,6 +10,7 @@ mod anchor;
 mod attribute;
 mod before;
 mod complete_read;
+mod digest;
 mod dn;
 mod entry;
 mod fingerprint;

@@ -9,10 +9,12 @@ use crate::status::has_expired;
 /// rule reads, and nothing else: who looks the same is the same, and who looks different may be the same all the same.
 pub(crate) struct Looks<'a> {
     rules: &'a Rules,
-    /// In lower case, in order.
-    attributes: Vec<String>,
+    /// In lower case, in order, with their places in the entry before.
+    attributes: Vec<(String, usize)>,
     /// What all fingerprints begin with.
     begun: Fingerprinter,
+    /// The one that is made just now.
+    hash: Fingerprinter,
     now: UnixSeconds,
 }
 
@@ -22,17 +24,19 @@ impl<'a> Looks<'a> {
         let mut attributes = rules.mapping.source_attributes();
         attributes.extend(rules.status.attribute().map(str::to_ascii_lowercase));
         attributes.extend(rules.expires.as_ref().map(|attribute| attribute.to_ascii_lowercase()));
-        let mut begun = Fingerprinter::new("provisioner 2026 look");
+        let [mut begun, hash] = [(); 2].map(|()| Fingerprinter::new("provisioner 2026 look"));
         begun.bytes(&rules.version().0);
-        Self { rules, attributes: attributes.into_iter().collect(), begun, now }
+        let attributes = attributes.into_iter().map(|attribute| (attribute, 0)).collect();
+        Self { rules, attributes, begun, hash, now }
     }
 
     /// The fingerprint of an entry's look.
-    pub fn of(&self, entry: &Entry) -> Fingerprint {
-        let mut hash = self.begun.clone();
+    pub fn of(&mut self, entry: &Entry) -> Fingerprint {
+        let hash = &mut self.hash;
+        hash.start_from(&self.begun);
         hash.text(&entry.dn);
-        for attribute in &self.attributes {
-            match entry.attributes.all(attribute) {
+        for (attribute, place) in &mut self.attributes {
+            match entry.attributes.all_near(attribute, place) {
                 [] => hash.flag(false),
                 [value] => {
                     hash.flag(true);
