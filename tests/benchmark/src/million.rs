@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{anyhow, ensure};
+use bytes::Bytes;
 use model::{Anchor, Attributes, Entry, UnixSeconds, ValueKind};
 use plan::mapping::{Mapping, Rule};
 use plan::status::{AccountStatus, StatusRule};
@@ -44,28 +45,33 @@ pub fn rules() -> Rules {
     }
 }
 
-/// The user of this number.
+/// The user of this number, in one piece of memory as a message from a server is.
 pub fn entry(number: u32) -> Entry {
     let wide = u128::from(number);
-    let attributes: Attributes = [
-        ("mail", format!("person.{number}@acme.test").as_str()),
-        ("givenname", "Grace"),
-        ("sn", format!("Hopper {number}").as_str()),
-        ("cn", format!("Grace Hopper {number}").as_str()),
-        ("title", "Engineer"),
-        ("telephonenumber", format!("+49 30 5550 {number:07}").as_str()),
-        ("mobile", format!("+49 170 555 {number:07}").as_str()),
-        ("departmentnumber", "4711"),
-        ("employeenumber", format!("{number:07}").as_str()),
-        ("manager", format!("uid=person.{},ou=engineering,dc=acme,dc=test", number / 8).as_str()),
-        ("employeetype", "active"),
-    ]
-    .into_iter()
-    .collect();
+    let attributes = [
+        ("mail", format!("person.{number}@acme.test")),
+        ("givenname", "Grace".to_owned()),
+        ("sn", format!("Hopper {number}")),
+        ("cn", format!("Grace Hopper {number}")),
+        ("title", "Engineer".to_owned()),
+        ("telephonenumber", format!("+49 30 5550 {number:07}")),
+        ("mobile", format!("+49 170 555 {number:07}")),
+        ("departmentnumber", "4711".to_owned()),
+        ("employeenumber", format!("{number:07}")),
+        ("manager", format!("uid=person.{},ou=engineering,dc=acme,dc=test", number / 8)),
+        ("employeetype", "active".to_owned()),
+    ];
+    let mut message =
+        Bytes::from(attributes.each_ref().map(|(name, value)| [name, value.as_str()].concat()).concat());
+    let mut together = Attributes::default();
+    for (name, value) in attributes {
+        let name = message.split_to(name.len());
+        together.insert(name, [message.split_to(value.len())]);
+    }
     Entry {
         anchor: Anchor::from_uuid((wide << 96 | wide.wrapping_mul(0x9e37_79b9)).to_be_bytes()),
         dn: format!("uid=person.{number},ou=engineering,ou=people,dc=acme,dc=test"),
-        attributes,
+        attributes: together,
     }
 }
 
