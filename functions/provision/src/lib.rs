@@ -120,8 +120,9 @@ impl Provisioner<'_> {
             return Ok(Outcome::Busy.into());
         };
         if let Err(outcome) = due(&lease) {
-            let rest = references::look_again(self, &lease).await?;
+            let waits_for = references::settled_on(&lease);
             self.store.return_lease(lease).await?;
+            let rest = references::look_again(self, user, &waits_for).await?;
             return Ok(Provisioned { outcome, rest });
         }
         // On the heap: what one user's work holds while it waits is much for a thread's stack.

@@ -78,19 +78,24 @@ pub(crate) async fn wake_waiting(
     }
 }
 
+/// For whom somebody settled waits.
+pub(crate) fn settled_on(lease: &UserLease) -> Vec<DnKey> {
+    if lease.record.status == Status::Settled { lease.waits_for().to_vec() } else { Vec::new() }
+}
+
 /// Looks once more for those for whom somebody settled waits. Whoever got an account while the index did not show them yet
 /// could not be found by the user, and had found nobody who waits.
-pub(crate) async fn look_again(provisioner: &Provisioner<'_>, lease: &UserLease) -> Result<Rest, StoreError> {
+pub(crate) async fn look_again(
+    provisioner: &Provisioner<'_>,
+    user: AnchorHash,
+    waits_for: &[DnKey],
+) -> Result<Rest, StoreError> {
     let store = provisioner.store;
-    let UserRecord { anchor, status, .. } = &lease.record;
-    if *status != Status::Settled {
-        return Ok(Rest::Nothing);
-    }
     let mut rest = Rest::Nothing;
-    for dn in lease.waits_for() {
+    for dn in waits_for {
         let found = store.find_by_dn(*dn).await?.and_then(|record| record.link);
         if let Some(Link { account, .. }) = found
-            && store.wake(*dn, &account, anchor.hash()).await?
+            && store.wake(*dn, &account, user).await?
         {
             rest = Rest::Due;
         }
