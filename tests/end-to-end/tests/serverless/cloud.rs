@@ -20,7 +20,7 @@ use store::{Embedded, Store, Table};
 use tokio::runtime::{Builder, Runtime};
 
 /// How long a test waits for anything before it has failed.
-pub const PATIENCE: Duration = Duration::from_secs(240);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 const ENDPOINT: &str = "DYNAMODB_TEST_ENDPOINT";
 

@@ -9,16 +9,18 @@ use crate::cloud::{Cloud, Setup, names};
 
 const PEOPLE: usize = 60;
 const OUTAGE: Duration = Duration::from_secs(60);
-/// Each wait for a probe is twice the last one, so the end of an outage is noticed after as long again, and then whoever
-/// waited comes back a few at a time: two minutes where the machine has nothing else to do.
-const RECOVERY: Duration = Duration::from_secs(300);
+/// The waits for a probe are 15, 30 and 60 seconds, the last of which may begin just before the end, and whoever waits comes
+/// back up to five seconds later each time: after 120 seconds one is served, and after 130 everybody. The rest is for a
+/// machine that is busy.
+const NOTICED: Duration = Duration::from_secs(150);
+const RECOVERED: Duration = Duration::from_secs(180);
 
 fn outage(what: &str, effect: Effect) {
     let cloud = Cloud::start(Setup { people: PEOPLE, members: PEOPLE, workers: 4, ..Setup::default() });
     cloud.scan(json!({ "connection": "corp" }));
     cloud.workplace.inject_for(OUTAGE, Fault::always(effect));
     let bridge = cloud.bridge(|options| options.concurrency = 4);
-    bridge.drain(RECOVERY).unwrap();
+    bridge.drain(RECOVERED).unwrap();
     let counters = bridge.stop().unwrap();
 
     assert_eq!(cloud.active(), names(&cloud.people), "nobody is lost");
@@ -26,6 +28,9 @@ fn outage(what: &str, effect: Effect) {
 
     let requests = cloud.workplace.requests();
     let first = requests.first().unwrap().at;
+    let served = requests.iter().filter(|request| request.status < 400).map(|request| request.at).min();
+    let noticed = served.unwrap() - first;
+    assert!(noticed <= NOTICED, "the end was noticed after {noticed:?}");
     let calls: Vec<_> =
         requests.iter().filter(|request| request.at < first + OUTAGE && request.status >= 400).collect();
     let busiest = (0..OUTAGE.as_secs()).map(|second| {
@@ -34,7 +39,7 @@ fn outage(what: &str, effect: Effect) {
     });
     let busiest = busiest.max().unwrap_or_default();
     println!(
-        "{what}: {} calls in {} s of outage ({:.2} a second, at most {busiest} in one), {counters:?}",
+        "{what}: {} calls in {} s of outage ({:.2} a second, at most {busiest} in one), its end noticed after {noticed:?}, {counters:?}",
         calls.len(),
         OUTAGE.as_secs(),
         calls.len() as f64 / OUTAGE.as_secs_f64()
