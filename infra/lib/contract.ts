@@ -47,7 +47,7 @@ export const METRICS = {
   ],
   samples: [
     "Held",
-    "Withheld",
+    "Skipped",
     "Conflicts",
     "IncompleteReads",
     "ScanDuration",

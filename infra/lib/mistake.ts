@@ -1,6 +1,6 @@
 /**
  * Something that an administrator wrote and that can't be deployed. Its message is one sentence: where, what, and
- * what to do. The app prints it alone, without the stack trace that would bury it.
+ * what to do. The app prints it alone, without the stack trace that would handle_dead_letter it.
  */
 export class Mistake extends Error {
   override readonly name = "Mistake";

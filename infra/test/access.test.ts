@@ -31,7 +31,7 @@ const scanArn = "arn:{Partition}:lambda:{Region}:{AccountId}:function:provisione
 test("the scan reads its own secret, writes state, announces, and calls itself", () => {
   assert.deepEqual(of("ScanRole"), {
     ...common("ScanLog"),
-    AnnounceUsers: [["sqs:GetQueueAttributes", "sqs:SendMessage"], ["WakeUps"]],
+    AnnounceUsers: [["sqs:GetQueueAttributes", "sqs:SendMessage"], ["RequestQueue"]],
     GoOnInAnotherInvocation: [["lambda:InvokeFunction"], [scanArn]],
     Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpdirectory"]],
   });
@@ -41,8 +41,8 @@ test("provisioning takes messages, reads both secrets, and writes state", () => 
   const take = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
   assert.deepEqual(of("ProvisionRole"), {
     ...common("ProvisionLog"),
-    ReceiveWakeUps: [take, ["WakeUps", "DeadLetters"]],
-    AnnounceAndDelayUsers: [["sqs:ChangeMessageVisibility", "sqs:SendMessage"], ["WakeUps"]],
+    ReceiveWakeUps: [take, ["RequestQueue", "DeadLetters"]],
+    AnnounceAndDelayUsers: [["sqs:ChangeMessageVisibility", "sqs:SendMessage"], ["RequestQueue"]],
     Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpdirectory", "Secretcorpworkplace"]],
   });
 });

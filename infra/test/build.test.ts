@@ -43,7 +43,7 @@ class Checkout {
 const BUILDS = BINARIES.map(
   (name) => `mkdir -p target/lambda/${name} && head -c 1500000 /dev/zero > target/lambda/${name}/bootstrap`,
 ).join("\n");
-const selection = BINARIES.map((name) => `--package ${name} --bin ${name}`).join(" ");
+const selection = BINARIES.map((name) => `--package ${name}-function --bin ${name}`).join(" ");
 
 test("it builds both functions for arm64 where that can be built, and prints their sizes", () => {
   const { status, stdout, asked } = new Checkout({ arm: true, cargo: BUILDS }).run();

@@ -69,7 +69,7 @@ pub enum Command {
         /// Where things are.
         #[command(flatten)]
         place: Place,
-        /// List only users who stand there: pending, retrying, parked, conflict, held, withheld, unmappable or leaving.
+        /// List only users who stand there: pending, retrying, failed, conflict, held, skipped, invalid or leaving.
         #[arg(long, value_name = "STATUS", value_parser = LISTED)]
         only: Option<String>,
         /// How many are listed of each kind.
@@ -161,7 +161,7 @@ pub enum Command {
 
 /// The statuses that are listed.
 pub const LISTED: [&str; 8] =
-    ["pending", "retrying", "parked", "conflict", "held", "withheld", "unmappable", "leaving"];
+    ["pending", "retrying", "failed", "conflict", "held", "skipped", "invalid", "pending_deletion"];
 
 /// What to do with the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -8,8 +8,8 @@ use anyhow::Result;
 use futures::{StreamExt, stream};
 use model::{Anchor, AnchorHash, Desired, Status, UserRecord};
 use plan::{Decision, RecordPlan, ReleasedRemoval, RemovalCandidate, Removals};
-use scan::{Ending, HandOver, Mode, Passed, PlannedUser, Planning, Reading, plan_ending};
-use target::Target;
+use scan::{FinalPlan, Mode, Passed, Planning, Reading, Transfer, UserPlan, plan_final};
+use scim::Target;
 
 use crate::commands::plan::PlanSummary;
 use crate::report::{HeldPart, Item, Seen, Shown, moment};
@@ -25,9 +25,9 @@ pub trait PlanSink {
     /// Is told how many entries were read.
     fn read(&mut self, entries: u64);
     /// Is told of users whose records would be written.
-    fn users(&mut self, _users: &[PlannedUser]) {}
+    fn users(&mut self, _users: &[UserPlan]) {}
     /// Is told of the removals and hand-overs.
-    fn ending(&mut self, _ending: &Ending) {}
+    fn ending(&mut self, _ending: &FinalPlan) {}
     /// Is told what would be done to one account.
     fn decided(&mut self, _user: AnchorHash, _decisions: &[Decision]) {}
 }
@@ -67,12 +67,12 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
         preview.passed(gate.let_through(users)).await?;
     }
     let (mut seen, verdict) = planning.finish().await;
-    let mut ending = plan_ending(&context, &mut directory, &mut seen, verdict).await?;
+    let mut ending = plan_final(&context, &mut directory, &mut seen, verdict).await?;
     let passed = gate.let_through(std::mem::take(&mut ending.users));
     let judged = gate.finish(seen.summary.complete);
     preview.passed(Passed { go: judged.users, held: judged.waiting }).await?;
     preview.sink.ending(&ending);
-    preview.hand_overs(ending.hand_overs).await?;
+    preview.transfers(ending.transfers).await?;
     preview.passed(passed).await?;
     preview.removals(ending.removals).await?;
     preview.left_over(|hash| seen.was_handled(hash)).await?;
@@ -110,9 +110,9 @@ impl<S: PlanSink> Preview<'_, S> {
         self.users(held, Some(CHANGED)).await
     }
 
-    async fn users(&mut self, users: Vec<PlannedUser>, held: Option<&'static str>) -> Result<()> {
+    async fn users(&mut self, users: Vec<UserPlan>, held: Option<&'static str>) -> Result<()> {
         let mut looks = Vec::new();
-        for PlannedUser { anchor, record, plan, conflict, .. } in users {
+        for UserPlan { anchor, record, plan, conflict, .. } in users {
             let name = || record.as_ref().and_then(UserRecord::user_name);
             match (plan, conflict) {
                 (RecordPlan::Desire { desired, .. }, Some(with)) => {
@@ -134,8 +134,8 @@ impl<S: PlanSink> Preview<'_, S> {
                         self.stands(&anchor, Some(record), &record.status)?;
                     }
                 }
-                (RecordPlan::Mark(Status::Unmappable { error }), _) => {
-                    let mut item = self.shown.item(&anchor, name(), "unmappable", error);
+                (RecordPlan::Mark(Status::Invalid { error }), _) => {
+                    let mut item = self.shown.item(&anchor, name(), "invalid", error);
                     item.seen = Some(seen::of(None, record.as_ref(), None));
                     self.say(item)?;
                 }
@@ -163,7 +163,7 @@ impl<S: PlanSink> Preview<'_, S> {
 
     /// Those whose work is left over from an earlier run, and those whose accounts are to be deleted in their time.
     async fn left_over(&mut self, was_handled: impl Fn(&AnchorHash) -> bool) -> Result<()> {
-        for word in ["pending", "retrying", "leaving"] {
+        for word in ["pending", "retrying", "pending_deletion"] {
             let mut after = None;
             loop {
                 let page = self.session.store.fetch_by_status(word, after, 100).await?;
@@ -185,12 +185,12 @@ impl<S: PlanSink> Preview<'_, S> {
     }
 
     fn left_over_one(&mut self, record: UserRecord, desired: Desired) -> Result<Option<Look>> {
-        let is_leaving = matches!(record.status, Status::Leaving { .. });
-        let is_deleted = self.session.connection().options.delete_after_days.is_some();
+        let is_leaving = matches!(record.status, Status::PendingDeletion { .. });
+        let is_deleted = self.session.connection().policy.options.delete_after_days.is_some();
         if is_leaving && is_deleted && record.next_attempt > runtime::now() {
             let why = record.status.why().unwrap_or_default();
             let why = format!("{why}: {}", moment(record.next_attempt));
-            let mut item = self.shown.item(&record.anchor, record.user_name(), "leaving", why);
+            let mut item = self.shown.item(&record.anchor, record.user_name(), "pending_deletion", why);
             item.seen = Some(seen::of(Some(&desired), Some(&record), None));
             self.say(item)?;
             return Ok(None);
@@ -201,15 +201,15 @@ impl<S: PlanSink> Preview<'_, S> {
     }
 
     /// Who takes whose place, what that changes in the account, and whose conflict stays.
-    async fn hand_overs(&mut self, changes: Vec<HandOver>) -> Result<()> {
+    async fn transfers(&mut self, changes: Vec<Transfer>) -> Result<()> {
         let takers: HashSet<AnchorHash> = changes.iter().map(|change| change.to.anchor.hash()).collect();
         let conflicts = std::mem::take(&mut self.conflicts);
         let stay = conflicts.into_iter().filter(|(hash, _)| !takers.contains(hash));
         stay.into_iter().try_for_each(|(_, item)| self.say(item))?;
 
         let mut looks = Vec::new();
-        for HandOver { from, to, with_account, .. } in changes {
-            let PlannedUser { anchor, record, plan, .. } = to;
+        for Transfer { from, to, with_account, .. } in changes {
+            let UserPlan { anchor, record, plan, .. } = to;
             let known = record.as_ref().and_then(|record| record.desired.clone());
             let planned = match plan {
                 RecordPlan::Desire { desired, .. } => Some(desired),
@@ -240,7 +240,7 @@ impl<S: PlanSink> Preview<'_, S> {
     async fn removals(&mut self, removals: Removals) -> Result<()> {
         match removals {
             Removals::Held(candidates) => self.waiting(&candidates, "held", OVER_LIMIT),
-            Removals::Withheld(candidates) => self.waiting(&candidates, "withheld", OFF),
+            Removals::Skipped(candidates) => self.waiting(&candidates, "skipped", OFF),
             Removals::Approved { released, held } => {
                 self.released(&released).await?;
                 self.waiting(&held, "held", OVER_LIMIT)
@@ -279,7 +279,7 @@ impl<S: PlanSink> Preview<'_, S> {
     /// Looks at accounts, several at a time, and shows what would be done in the order of the users.
     async fn look_at(&mut self, looks: Vec<Look>) -> Result<()> {
         let (connection, store) = (self.session.connection(), &self.session.store);
-        let (target, options) = (self.target, &connection.options);
+        let (target, options) = (self.target, &connection.policy.options);
         let mut previews = stream::iter(looks)
             .map(|look| async move {
                 let at = provision::Look {
@@ -296,7 +296,7 @@ impl<S: PlanSink> Preview<'_, S> {
             let Look { anchor, record, desired, held, .. } = &look;
             let from = |account| Some(seen::of(Some(desired), record.as_ref(), account));
             match preview? {
-                Err(error) if matches!(error, target::TargetError::Unauthorized { .. }) => {
+                Err(error) if matches!(error, scim::TargetError::Unauthorized { .. }) => {
                     return Err(error.into());
                 }
                 Err(error) => {
@@ -342,7 +342,7 @@ impl<S: PlanSink> Preview<'_, S> {
 }
 
 fn is_withheld(record: &UserRecord) -> bool {
-    matches!(record.status, Status::Withheld { .. })
+    matches!(record.status, Status::Skipped { .. })
 }
 
 /// Why a removal is held.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use directory::Directory;
-use provision::{Explaining, Health, Provisioner, paced};
+use operate::Explaining;
+use provision::{Health, Provisioner, paced};
 use runtime::{Connection, Patience, Secrets};
 use scan::ScanContext;
+use scim::Target;
 use store::{Embedded, Store, StoreError, Table};
-use target::Target;
 
 use crate::args::{Place, StatePlace};
 use crate::exit::Usage;
@@ -153,7 +154,7 @@ to synchronise now, invoke the scan function"
     /// What a scan works with.
     pub fn scan_context(&self) -> ScanContext<'_> {
         ScanContext {
-            connection: self.connection(),
+            policy: &self.connection().policy,
             store: &self.store,
             queue: None,
             owner: self.owner(),
@@ -168,9 +169,9 @@ to synchronise now, invoke the scan function"
             store: &self.store,
             target,
             health: &self.health,
-            options: &self.connection().options,
+            options: &self.connection().policy.options,
             max_attempts: self.connection().target.max_attempts,
-            wake_ups: None,
+            requests: None,
             owner: self.owner(),
             lease_seconds: LEASE_SECONDS,
             clock: runtime::now,
@@ -179,6 +180,6 @@ to synchronise now, invoke the scan function"
 
     /// What explanations are made from.
     pub fn explaining<'a>(&'a self, target: &'a Target) -> Explaining<'a> {
-        Explaining { connection: self.connection(), store: &self.store, target, clock: runtime::now }
+        Explaining { policy: &self.connection().policy, store: &self.store, target, clock: runtime::now }
     }
 }

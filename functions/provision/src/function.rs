@@ -9,23 +9,22 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use directory::Directory;
 use model::{AnchorHash, UnixSeconds};
-use queue::{QueueError, WakeUp};
+use queue::{ProvisionRequest, QueueError};
 use runtime::function::parse_event;
 use runtime::metrics::{Count, Sample, count, durations, sample};
 use runtime::{Connection, Deployed, FunctionError, Invocation, Patience, environment, now, now_micros};
 use scan::{Found, ScanContext, ScanError, scan_user};
+use scim::{Retry, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Store;
-use target::{Retry, Target};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
-use crate::dead_letters::bury;
-use crate::worker::{Fate, work};
-use crate::{
-    ExplainError, Explaining, Explanation, Health, Outcome, Provisioned, Provisioner, Step, WakeUps, explain,
-    paced, switches_off,
+use operate::{ExplainError, Explaining, Explanation, explain};
+use provision::{
+    Health, MessageDisposition, Outcome, Provisioned, Provisioner, RequestQueue, Step, describe,
+    handle_dead_letter, paced, switches_off, work,
 };
 
 /// What a direct event looks like.
@@ -129,12 +128,12 @@ impl ProvisionFunction {
         let is_dead = |message: &SqsMessage| {
             message.event_source_arn.as_deref() == Some(self.dead_letter_queue_arn.as_str())
         };
-        let mut by_connection: BTreeMap<String, Vec<(&SqsMessage, WakeUp)>> = BTreeMap::new();
+        let mut by_connection: BTreeMap<String, Vec<(&SqsMessage, ProvisionRequest)>> = BTreeMap::new();
         let mut again: Vec<(&SqsMessage, UnixSeconds)> = Vec::new();
         for message in messages {
-            match WakeUp::parse(message.body.as_deref().unwrap_or_default()) {
-                Ok(wake_up) => {
-                    by_connection.entry(wake_up.connection.clone()).or_default().push((message, wake_up));
+            match ProvisionRequest::parse(message.body.as_deref().unwrap_or_default()) {
+                Ok(request) => {
+                    by_connection.entry(request.connection.clone()).or_default().push((message, request));
                 }
                 Err(malformed) => {
                     let id = message.message_id.as_deref().unwrap_or("?");
@@ -152,8 +151,8 @@ impl ProvisionFunction {
                 of_connection.into_iter().partition(|(message, _)| is_dead(message));
             let fates = self.connection_batch(&name, alive, dead, invocation).instrument(span).await;
             again.extend(fates.into_iter().filter_map(|(message, fate)| match fate {
-                Fate::Done => None,
-                Fate::Again(at) => Some((message, at)),
+                MessageDisposition::Done => None,
+                MessageDisposition::Retry(at) => Some((message, at)),
             }));
         }
         self.give_back(&again).await;
@@ -169,13 +168,13 @@ impl ProvisionFunction {
     async fn connection_batch<'m>(
         &self,
         name: &str,
-        alive: Vec<(&'m SqsMessage, WakeUp)>,
-        dead: Vec<(&'m SqsMessage, WakeUp)>,
+        alive: Vec<(&'m SqsMessage, ProvisionRequest)>,
+        dead: Vec<(&'m SqsMessage, ProvisionRequest)>,
         invocation: &Invocation,
-    ) -> Vec<(&'m SqsMessage, Fate)> {
+    ) -> Vec<(&'m SqsMessage, MessageDisposition)> {
         let all_again = |at: UnixSeconds| {
             let messages = alive.iter().chain(&dead).map(|(message, _)| *message);
-            messages.map(|message| (message, Fate::Again(at))).collect()
+            messages.map(|message| (message, MessageDisposition::Retry(at))).collect()
         };
         let opened = match self.deployed.connection(Some(name)) {
             Ok(connection) => self.end(connection, invocation).await.map(|end| (connection, end)),
@@ -198,15 +197,15 @@ impl ProvisionFunction {
         let mut fates = Vec::new();
         for (message, letter) in &dead {
             count(name, Count::DeadLetters, 1);
-            let fate = bury(&provisioner, letter).await.unwrap_or_else(|error| {
+            let fate = handle_dead_letter(&provisioner, letter).await.unwrap_or_else(|error| {
                 tracing::error!(user.anchor = %letter.anchor, "a dead letter was not dealt with: {error}");
-                Fate::Again(now().plus(UNUSABLE_SECONDS))
+                MessageDisposition::Retry(now().plus(UNUSABLE_SECONDS))
             });
             fates.push((*message, fate));
         }
         if !alive.is_empty() {
-            let wake_ups: Vec<WakeUp> = alive.iter().map(|(_, wake_up)| wake_up.clone()).collect();
-            let worked = work(&provisioner, &wake_ups, stop_at(invocation.deadline), |outcome| {
+            let requests: Vec<ProvisionRequest> = alive.iter().map(|(_, request)| request.clone()).collect();
+            let worked = work(&provisioner, &requests, stop_at(invocation.deadline), |outcome| {
                 count_outcome(name, outcome);
             })
             .await;
@@ -253,7 +252,7 @@ impl ProvisionFunction {
             .await
             .map_err(|error| FunctionError::new("DirectoryUnavailable", &error))?;
         let context = ScanContext {
-            connection,
+            policy: &connection.policy,
             store: &store,
             queue: None,
             owner: &invocation.request_id,
@@ -262,28 +261,32 @@ impl ProvisionFunction {
         };
         let done = match event.dry_run {
             true => "nothing; this was a dry run".to_owned(),
-            false => self.bring_about(&context, &mut directory, &event.user, &end, invocation).await?,
+            false => {
+                self.bring_about(connection, &context, &mut directory, &event.user, &end, invocation).await?
+            }
         };
-        let explaining = Explaining { connection, store: &store, target: &end.target, clock: now };
+        let explaining =
+            Explaining { policy: &connection.policy, store: &store, target: &end.target, clock: now };
         let explanation =
             explain(&explaining, &mut directory, &event.user).await.map_err(|error| match error {
                 ExplainError::Scan(error) => scan_failed(error),
                 ExplainError::Store(error) => FunctionError::new("StateUnavailable", &error),
             })?;
-        measure_target(&connection.name, &end);
-        Ok(DirectAnswer { connection: connection.name.clone(), done, explanation })
+        measure_target(&connection.policy.name, &end);
+        Ok(DirectAnswer { connection: connection.policy.name.clone(), done, explanation })
     }
 
     /// Writes down what one entry says and provisions its user. Says what was done.
     async fn bring_about(
         &self,
+        connection: &Connection,
         context: &ScanContext<'_>,
         directory: &mut Directory,
         user: &str,
         end: &End,
         invocation: &Invocation,
     ) -> Result<String, FunctionError> {
-        let ScanContext { connection, store, .. } = *context;
+        let store = context.store;
         let (found, busy) = match scan_user(context, directory, user).await {
             Ok(found) => (found, None),
             // What the entry says will be written by that scan.
@@ -300,7 +303,7 @@ impl ProvisionFunction {
                 let provisioned = provisioner.provision_now(user).await;
                 let Provisioned { outcome, .. } =
                     provisioned.map_err(|error| FunctionError::new("StateUnavailable", &error))?;
-                count_outcome(&connection.name, &outcome);
+                count_outcome(&connection.policy.name, &outcome);
                 done(&outcome)
             }
         };
@@ -323,9 +326,9 @@ impl ProvisionFunction {
             store,
             target,
             health,
-            options: &connection.options,
+            options: &connection.policy.options,
             max_attempts: connection.target.max_attempts,
-            wake_ups: Some(WakeUps { queue: &self.deployed.queue, connection: &connection.name }),
+            requests: Some(RequestQueue { queue: &self.deployed.queue, connection: &connection.policy.name }),
             owner: &invocation.request_id,
             lease_seconds: left + LEASE_RESERVE_SECONDS,
             clock: now,
@@ -335,7 +338,7 @@ impl ProvisionFunction {
     /// The connection's target; opened the first time.
     async fn end(&self, connection: &Connection, invocation: &Invocation) -> Result<Arc<End>, FunctionError> {
         let mut ends = self.ends.lock().await;
-        if let Some(end) = ends.get(&connection.name) {
+        if let Some(end) = ends.get(&connection.policy.name) {
             return Ok(Arc::clone(end));
         }
         // Every invocation has the same time, so the first one's holds for all.
@@ -350,7 +353,7 @@ impl ProvisionFunction {
         let store = connection.store(&self.deployed.table);
         let target = paced(target, &store, connection.target.calls_per_second, now_micros);
         let end = Arc::new(End { target, health: Health::default(), throttled: AtomicU64::new(0) });
-        ends.insert(connection.name.clone(), Arc::clone(&end));
+        ends.insert(connection.policy.name.clone(), Arc::clone(&end));
         Ok(end)
     }
 }
@@ -384,9 +387,9 @@ fn done(outcome: &Outcome) -> String {
         Outcome::NothingToDo => "nothing; nothing was due".to_owned(),
         Outcome::NotYet { .. } => "nothing; the next try is later".to_owned(),
         Outcome::Busy => "nothing; there is no record, or another worker has this user".to_owned(),
-        Outcome::Settled { steps, .. } if steps.is_empty() => "looked; the account was right".to_owned(),
-        Outcome::Settled { .. } | Outcome::AwaitsCheck { .. } | Outcome::Withheld { .. } => {
-            crate::write_down::describe(outcome.steps())
+        Outcome::InSync { steps, .. } if steps.is_empty() => "looked; the account was right".to_owned(),
+        Outcome::InSync { .. } | Outcome::AwaitsCheck { .. } | Outcome::Skipped { .. } => {
+            describe(outcome.steps())
         }
         Outcome::Conflict { with, .. } => format!("nothing; the account belongs to another entry ({with})"),
         Outcome::NotPlanned { .. } => "nothing; it is not what was planned".to_owned(),

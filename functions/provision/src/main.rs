@@ -1,6 +1,10 @@
 //! The provision function.
 
-use provision::function::ProvisionFunction;
+#![recursion_limit = "256"]
+
+mod function;
+
+use function::ProvisionFunction;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::function::RuntimeError> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use crate::{
+use scan::{
     Approval, Found, Mode, ScanContext, ScanError, ScanSummary, approve, look_up, preview, scan, scan_user,
 };
 
@@ -84,7 +84,7 @@ impl ScanFunction {
         let connection = self.deployed.connection(event.connection.as_deref())?;
         let span = tracing::info_span!(
             "scan",
-            connection = %connection.name,
+            connection = %connection.policy.name,
             request.id = %invocation.request_id,
             xray.trace = invocation.trace.as_deref(),
         );
@@ -109,7 +109,7 @@ impl ScanFunction {
             }
             Err(failure) => {
                 if event.user.is_none() && !matches!(failure, ScanFailure::NotApproved(_)) {
-                    sample(&connection.name, Sample::IncompleteReads, 1);
+                    sample(&connection.policy.name, Sample::IncompleteReads, 1);
                 }
                 return Err(failure.into());
             }
@@ -118,7 +118,7 @@ impl ScanFunction {
             self.measure(connection, &summary, duration_ms).await;
         }
         Ok(ScanAnswer {
-            connection: connection.name.clone(),
+            connection: connection.policy.name.clone(),
             dry_run: event.dry_run,
             summary,
             duration_ms,
@@ -134,7 +134,7 @@ impl ScanFunction {
     ) -> Result<(ScanSummary, Option<String>), ScanFailure> {
         let store = connection.store(&self.deployed.table);
         let context = ScanContext {
-            connection,
+            policy: &connection.policy,
             store: &store,
             queue: Some(&self.deployed.queue),
             owner: &invocation.request_id,
@@ -188,7 +188,7 @@ impl ScanFunction {
             return Err(ScanFailure::TooSlow { read: summary.read });
         }
         let event = json!({
-            "connection": connection.name,
+            "connection": connection.policy.name,
             "mode": event.mode,
             "continuation": event.continuation + 1,
         });
@@ -204,16 +204,16 @@ impl ScanFunction {
     }
 
     async fn measure(&self, connection: &Connection, summary: &ScanSummary, duration_ms: u64) {
-        let ScanSummary { read, changed, held, held_changes, withheld, conflicts, failed, complete, .. } =
+        let ScanSummary { read, changed, held, held_changes, skipped, conflicts, failed, complete, .. } =
             summary;
-        let name = &connection.name;
+        let name = &connection.policy.name;
         count(name, Count::Scanned, *read);
         count(name, Count::Changed, *changed);
         sample(name, Sample::ScanDuration, duration_ms);
         if !summary.out_of_time {
             sample(name, Sample::IncompleteReads, u64::from(!complete));
             sample(name, Sample::Held, held.saturating_add(*held_changes));
-            sample(name, Sample::Withheld, *withheld);
+            sample(name, Sample::Skipped, *skipped);
             sample(name, Sample::Conflicts, *conflicts);
             sample(name, Sample::UsersFailed, *failed);
         }
@@ -261,7 +261,7 @@ fn one_user(found: &Found) -> (ScanSummary, Option<String>) {
                 (_, plan::RecordPlan::Remove(_)) => {
                     "the user is disabled; removals are left to a scan of everybody"
                 }
-                (_, plan::RecordPlan::Mark(model::Status::Unmappable { .. })) => {
+                (_, plan::RecordPlan::Mark(model::Status::Invalid { .. })) => {
                     "the mapping can make nothing of the entry"
                 }
                 (_, plan::RecordPlan::Nothing) => "nothing has changed",

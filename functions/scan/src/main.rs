@@ -1,6 +1,8 @@
 //! The scan function.
 
-use scan::function::ScanFunction;
+mod function;
+
+use function::ScanFunction;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::function::RuntimeError> {

@@ -48,7 +48,7 @@ function connectionRow(connection: string): cloudwatch.IWidget[] {
     names.map((name) => emitted(connection, name, "Maximum"));
   return [
     graph("accounts", sums("Changed", "Created", "Updated", "Deprovisioned", "Failed", "DeadLetters")),
-    graph("users who wait or fail", most("Held", "Withheld", "Conflicts", "UsersFailed", "BreakerOpen")),
+    graph("users who wait or fail", most("Held", "Skipped", "Conflicts", "UsersFailed", "BreakerOpen")),
     graph("scans", [emitted(connection, "ScanDuration", "Maximum")], [...most("Scanned", "IncompleteReads")]),
     graph(
       "target",

@@ -38,7 +38,7 @@ export function createQueues(scope: Construct, key: kms.IKey): Queues {
   };
   const deadLetters = new sqs.Queue(scope, "DeadLetters", { ...common, visibilityTimeout: VISIBILITY });
   const missedScans = new sqs.Queue(scope, "MissedScans", common);
-  const wakeUps = new sqs.Queue(scope, "WakeUps", {
+  const wakeUps = new sqs.Queue(scope, "RequestQueue", {
     ...common,
     visibilityTimeout: VISIBILITY,
     deadLetterQueue: { queue: deadLetters, maxReceiveCount: DELIVERIES },

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use model::{Anchor, Attributes, Departure};
+use model::{Anchor, Attributes, DeprovisionReason};
 
 use crate::decode::RawEntry;
 use crate::directory::Directory;
@@ -17,8 +17,8 @@ use crate::wire::SearchScope;
 const BATCH: usize = 50;
 
 impl Directory {
-    /// Why each of these left: [`Departure::LeftScope`] when the entry still exists under the base,
-    /// [`Departure::Moved`] when it exists elsewhere, else [`Departure::Deleted`].
+    /// Why each of these left: [`DeprovisionReason::OutOfScope`] when the entry still exists under the base,
+    /// [`DeprovisionReason::Moved`] when it exists elsewhere, else [`DeprovisionReason::Deleted`].
     ///
     /// **Whoever is not in the answer has not left**: the entry exists and is in scope. A read over pages is no
     /// snapshot, so it can miss an entry that is moved or renamed meanwhile; and a server that leaves out users
@@ -26,7 +26,7 @@ impl Directory {
     pub async fn departures(
         &mut self,
         anchors: &[Anchor],
-    ) -> Result<HashMap<Anchor, Departure>, DirectoryError> {
+    ) -> Result<HashMap<Anchor, DeprovisionReason>, DirectoryError> {
         let mut existing = HashSet::new();
         let base = self.config.base_dn.clone();
         for batch in anchors.chunks(BATCH) {
@@ -42,9 +42,9 @@ impl Directory {
         Ok(gone
             .map(|anchor| {
                 let reason = match () {
-                    () if existing.contains(anchor) => Departure::LeftScope,
-                    () if moved.contains(anchor) => Departure::Moved,
-                    () => Departure::Deleted,
+                    () if existing.contains(anchor) => DeprovisionReason::OutOfScope,
+                    () if moved.contains(anchor) => DeprovisionReason::Moved,
+                    () => DeprovisionReason::Deleted,
                 };
                 (anchor.clone(), reason)
             })

@@ -6,15 +6,15 @@
 //!
 //! ```no_run
 //! # async fn example(config: &directory::DirectoryConfig) -> Result<(), Box<dyn std::error::Error>> {
-//! use directory::{Directory, Sighting};
+//! use directory::{Directory, ReadItem};
 //!
 //! let mut directory = Directory::connect(config).await?;
 //! let mut read = directory.read(None, model::UnixSeconds(0)).await?;
 //! while let Some(page) = read.next_page().await? {
 //!     for sighting in page {
 //!         match sighting {
-//!             Sighting::Entry(entry) => println!("{}", entry.anchor),
-//!             Sighting::Unidentified { why, .. } => println!("somebody who can't be identified: {why}"),
+//!             ReadItem::Entry(entry) => println!("{}", entry.anchor),
+//!             ReadItem::Unidentified { why, .. } => println!("somebody who can't be identified: {why}"),
 //!         }
 //!     }
 //! }
@@ -91,4 +91,4 @@ pub use escape::{escape, escape_bytes};
 pub use explain::{ConditionKind, MemberHow, ScopeCondition, ScopeExplained};
 pub use filter::{FilterError, FilterProblem, check_filter};
 pub use preset::{Kind, Preset, UnknownKind};
-pub use read::{Read, Sighting};
+pub use read::{Read, ReadItem};

@@ -18,7 +18,7 @@ use crate::wire::{Outcome, SearchScope};
 
 /// A user that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sighting {
+pub enum ReadItem {
     /// A user in scope.
     Entry(Entry),
     /// Somebody who may be in scope, but nobody knows who it is. After such a read nobody is removed: it might be
@@ -153,7 +153,7 @@ impl Read<'_> {
     ///
     /// When a read breaks off, those who came before are still given; the error comes with the call after
     /// that, and with every further one.
-    pub async fn next_page(&mut self) -> Result<Option<Vec<Sighting>>, Incomplete> {
+    pub async fn next_page(&mut self) -> Result<Option<Vec<ReadItem>>, Incomplete> {
         match &self.state {
             State::Reading => {}
             State::Ended => return Ok(None),
@@ -189,7 +189,7 @@ impl Read<'_> {
     }
 
     /// Reads one page. What it holds is in `page` even when it fails.
-    async fn fill(&mut self, page: &mut Vec<Sighting>) -> Result<(), Incomplete> {
+    async fn fill(&mut self, page: &mut Vec<ReadItem>) -> Result<(), Incomplete> {
         let broke_off = |error: DirectoryError| Incomplete::BrokeOff(error.to_string());
         let size = self.directory.config.page_size.max(1);
         let portion = usize::try_from(size).unwrap_or(usize::MAX);
@@ -235,7 +235,7 @@ impl Read<'_> {
     }
 
     /// What an entry tells, if it is about somebody in scope.
-    fn sighting(&mut self, decoded: Result<RawEntry, Garbled>) -> Option<Sighting> {
+    fn sighting(&mut self, decoded: Result<RawEntry, Garbled>) -> Option<ReadItem> {
         let (dn, why) = match decoded {
             Ok(RawEntry { dn, attributes, .. }) => {
                 self.mark.note(&dn);
@@ -246,7 +246,7 @@ impl Read<'_> {
                     changes::note_time(since, &attributes);
                 }
                 match self.directory.config.anchor.of(&attributes) {
-                    Ok(anchor) => return Some(Sighting::Entry(Entry { anchor, dn, attributes })),
+                    Ok(anchor) => return Some(ReadItem::Entry(Entry { anchor, dn, attributes })),
                     Err(why) => (dn, why),
                 }
             }
@@ -256,7 +256,7 @@ impl Read<'_> {
             }
         };
         self.evidence.undecodable_entries += 1;
-        Some(Sighting::Unidentified { dn, why })
+        Some(ReadItem::Unidentified { dn, why })
     }
 
     fn note_reference(&mut self, addresses: &[String]) {

@@ -28,6 +28,8 @@ pub use dn::{DnKey, cn_of};
 pub use entry::{Attributes, Entry};
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use options::{Options, RemoveAction};
-pub use record::{Applied, HoldReason, Link, Status, Tried, UnixSeconds, UserRecord, Version, WithheldBy};
+pub use record::{
+    Applied, CreateIntent, DisabledOption, HoldReason, Link, Status, UnixSeconds, UserRecord, Version,
+};
 pub use safety::{ChangeApproval, HeldChange, HeldSet, Released, RemovalApproval, SafetyMemory};
-pub use user::{Departure, Desired, DesiredUser, InvalidUserName, Managed, UserName};
+pub use user::{DeprovisionReason, Desired, DesiredUser, InvalidUserName, Managed, UserName};

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Anchor, Before, Departure, Desired, DesiredUser, DnKey, Fingerprint, UserName};
+use crate::{
+    AccountId, Anchor, Before, DeprovisionReason, Desired, DesiredUser, DnKey, Fingerprint, UserName,
+};
 
 /// A connection's version counter: each scan takes the next one, and what it writes carries it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,14 +54,14 @@ pub struct Applied {
 /// A creation that was sent, or is about to be, and was not heard of since: there may be an account. Right before it nobody
 /// had this name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tried {
+pub struct CreateIntent {
     /// The name that was sent.
     pub user_name: UserName,
     /// The external id that was sent along, if there was one.
     pub external_id: Option<String>,
 }
 
-impl Tried {
+impl CreateIntent {
     /// What tells the account that is made of this user.
     pub fn of(user: &DesiredUser) -> Self {
         Self { user_name: user.user_name.clone(), external_id: user.external_id().map(str::to_owned) }
@@ -69,7 +71,7 @@ impl Tried {
 /// An option that is off and stopped something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WithheldBy {
+pub enum DisabledOption {
     /// `options.create` is off.
     Create,
     /// `options.update` is off.
@@ -78,7 +80,7 @@ pub enum WithheldBy {
     Deprovision,
 }
 
-impl fmt::Display for WithheldBy {
+impl fmt::Display for DisabledOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Create => "options.create is off",
@@ -103,7 +105,7 @@ pub enum HoldReason {
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The account is as the directory says, or there is nothing to do.
-    Settled,
+    InSync,
     /// Something is to be done, from `next_attempt` on.
     Pending,
     /// Something was tried, failed, and will be tried again at `next_attempt`.
@@ -112,7 +114,7 @@ pub enum Status {
         error: String,
     },
     /// The target refused it; it is tried again when the user changes or somebody asks for it.
-    Parked {
+    Failed {
         /// What the target said.
         error: String,
     },
@@ -124,22 +126,22 @@ pub enum Status {
     /// A removal that waits.
     Held {
         /// Why the user would lose the account.
-        departure: Departure,
+        departure: DeprovisionReason,
         /// Why that waits.
         reason: HoldReason,
     },
     /// The account was made inactive, and is deleted at `next_attempt`.
-    Leaving {
+    PendingDeletion {
         /// Why.
-        departure: Departure,
+        departure: DeprovisionReason,
     },
     /// An option is off that this would need.
-    Withheld {
+    Skipped {
         /// Which.
-        by: WithheldBy,
+        by: DisabledOption,
     },
     /// The mapping can't make a user of this entry.
-    Unmappable {
+    Invalid {
         /// Which attribute and why.
         error: String,
     },
@@ -149,23 +151,23 @@ impl Status {
     /// A single word for keys, listings and filters.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Settled => "settled",
+            Self::InSync => "in_sync",
             Self::Pending => "pending",
             Self::Retrying { .. } => "retrying",
-            Self::Parked { .. } => "parked",
+            Self::Failed { .. } => "failed",
             Self::Conflict { .. } => "conflict",
             Self::Held { .. } => "held",
-            Self::Leaving { .. } => "leaving",
-            Self::Withheld { .. } => "withheld",
-            Self::Unmappable { .. } => "unmappable",
+            Self::PendingDeletion { .. } => "pending_deletion",
+            Self::Skipped { .. } => "skipped",
+            Self::Invalid { .. } => "invalid",
         }
     }
 
     /// Why the user stands here, where the word alone does not say it.
     pub fn why(&self) -> Option<String> {
         match self {
-            Self::Settled | Self::Pending => None,
-            Self::Retrying { error } | Self::Parked { error } | Self::Unmappable { error } => {
+            Self::InSync | Self::Pending => None,
+            Self::Retrying { error } | Self::Failed { error } | Self::Invalid { error } => {
                 Some(error.clone())
             }
             Self::Conflict { with } => Some(format!("another entry has the user name or account ({with})")),
@@ -175,16 +177,16 @@ impl Status {
             Self::Held { departure, reason: HoldReason::AwaitingCheck } => {
                 Some(format!("{departure}; awaits the next scan's safety check"))
             }
-            Self::Leaving { departure } => {
+            Self::PendingDeletion { departure } => {
                 Some(format!("{departure}; the account is inactive, and deleted when its time is over"))
             }
-            Self::Withheld { by } => Some(by.to_string()),
+            Self::Skipped { by } => Some(by.to_string()),
         }
     }
 
     /// Whether work is due on its own accord.
     pub fn is_due(&self) -> bool {
-        matches!(self, Self::Pending | Self::Retrying { .. } | Self::Leaving { .. })
+        matches!(self, Self::Pending | Self::Retrying { .. } | Self::PendingDeletion { .. })
     }
 }
 
@@ -206,7 +208,7 @@ pub struct UserRecord {
     /// What was otherwise in the user who was applied last, where the directory has said something else since.
     pub before: Option<Before>,
     /// The creation of which nothing was heard; there is none where there is a link.
-    pub tried: Option<Tried>,
+    pub tried: Option<CreateIntent>,
     /// Where the user stands.
     pub status: Status,
     /// How often the current work was tried.

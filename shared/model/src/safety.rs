@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AnchorHash, Departure, Fingerprint, Fingerprinter, UnixSeconds, Version};
+use crate::{AnchorHash, DeprovisionReason, Fingerprint, Fingerprinter, UnixSeconds, Version};
 
 /// What the safety checks remember.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub struct HeldSet {
 
 impl HeldSet {
     /// The set of those held, by whom and why; the order makes no difference.
-    pub fn of(mut held: Vec<(AnchorHash, Departure)>, version: Version) -> Option<Self> {
+    pub fn of(mut held: Vec<(AnchorHash, DeprovisionReason)>, version: Version) -> Option<Self> {
         if held.is_empty() {
             return None;
         }
@@ -134,17 +134,25 @@ mod tests {
     fn a_held_set_is_told_by_who_and_why_in_any_order() {
         let [a, b, c] = [1, 2, 3].map(|byte| AnchorHash([byte; 16]));
         let of = |who: Vec<_>| HeldSet::of(who, V).unwrap().hash;
-        let set = of(vec![(a, Departure::Deleted), (b, Departure::LeftScope)]);
-        assert_eq!(set, of(vec![(b, Departure::LeftScope), (a, Departure::Deleted)]));
-        assert_ne!(set, of(vec![(b, Departure::Deleted), (a, Departure::Deleted)]), "another reason");
-        assert_ne!(set, of(vec![(a, Departure::Deleted), (c, Departure::LeftScope)]), "somebody else");
-        assert_ne!(set, of(vec![(a, Departure::Deleted)]), "fewer");
+        let set = of(vec![(a, DeprovisionReason::Deleted), (b, DeprovisionReason::OutOfScope)]);
+        assert_eq!(set, of(vec![(b, DeprovisionReason::OutOfScope), (a, DeprovisionReason::Deleted)]));
+        assert_ne!(
+            set,
+            of(vec![(b, DeprovisionReason::Deleted), (a, DeprovisionReason::Deleted)]),
+            "another reason"
+        );
+        assert_ne!(
+            set,
+            of(vec![(a, DeprovisionReason::Deleted), (c, DeprovisionReason::OutOfScope)]),
+            "somebody else"
+        );
+        assert_ne!(set, of(vec![(a, DeprovisionReason::Deleted)]), "fewer");
         assert_eq!(HeldSet::of(Vec::new(), V), None);
     }
 
     #[test]
     fn an_approval_runs_out() {
-        let set = HeldSet::of(vec![(AnchorHash([1; 16]), Departure::Deleted)], V).unwrap();
+        let set = HeldSet::of(vec![(AnchorHash([1; 16]), DeprovisionReason::Deleted)], V).unwrap();
         let approval = RemovalApproval { set, until: UnixSeconds(100) };
         let memory = SafetyMemory { approval: Some(approval), ..SafetyMemory::default() };
         assert_eq!(memory.approval_at(UnixSeconds(99)), Some(&approval));

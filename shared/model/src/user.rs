@@ -151,34 +151,34 @@ impl DesiredUser {
 /// Why a user should have no active account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Departure {
+pub enum DeprovisionReason {
     /// The entry is no longer in the directory.
     Deleted,
     /// The entry is there but left the group or stopped matching the filter.
-    LeftScope,
+    OutOfScope,
     /// The entry is there but no longer under the base entry.
     Moved,
     /// The entry is in scope and its account status is disabled.
     Disabled,
 }
 
-impl Departure {
+impl DeprovisionReason {
     /// A single word for hashes, whatever the sentence says.
     pub fn word(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
-            Self::LeftScope => "left_scope",
+            Self::OutOfScope => "left_scope",
             Self::Moved => "moved",
             Self::Disabled => "disabled",
         }
     }
 }
 
-impl fmt::Display for Departure {
+impl fmt::Display for DeprovisionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Deleted => "deleted from the directory",
-            Self::LeftScope => "out of scope",
+            Self::OutOfScope => "out of scope",
             Self::Moved => "moved out of the base",
             Self::Disabled => "disabled in the directory",
         })
@@ -196,7 +196,7 @@ pub enum Desired {
         /// Under which name an account may exist; unknown for an entry that is gone.
         user_name: Option<UserName>,
         /// Why.
-        reason: Departure,
+        reason: DeprovisionReason,
     },
 }
 
@@ -215,10 +215,10 @@ impl Desired {
     }
 
     /// Why an active account would have to go, if it would.
-    pub fn departure(&self) -> Option<Departure> {
+    pub fn departure(&self) -> Option<DeprovisionReason> {
         match self {
             Self::Present(user) if user.active => None,
-            Self::Present(_) => Some(Departure::Disabled),
+            Self::Present(_) => Some(DeprovisionReason::Disabled),
             Self::Absent { reason, .. } => Some(*reason),
         }
     }

@@ -20,13 +20,13 @@ pub struct ScanPlanner<'a> {
 
 /// What the planner makes of one entry.
 #[derive(Debug)]
-pub enum Sight {
+pub enum EntryDiff {
     /// As at the last scan: nothing to read, nothing to write.
     Unchanged,
     /// New or different.
     Changed(Box<Change>),
     /// The same anchor came before in this read; the first time counts.
-    Repeated(Anchor),
+    Duplicate(Anchor),
 }
 
 /// An entry that is new or different.
@@ -56,24 +56,24 @@ impl<'a> ScanPlanner<'a> {
     }
 
     /// Looks at the next entry.
-    pub fn look_at(&mut self, entry: &Entry) -> Sight {
+    pub fn look_at(&mut self, entry: &Entry) -> EntryDiff {
         let hash = entry.anchor.hash();
         let known = match self.position(&hash) {
             Some(at) => {
                 let first_time = self.seen.get_mut(at).is_some_and(|seen| !std::mem::replace(seen, true));
                 if !first_time {
-                    return Sight::Repeated(entry.anchor.clone());
+                    return EntryDiff::Duplicate(entry.anchor.clone());
                 }
                 self.known.get(at).map(|(_, fingerprint)| *fingerprint)
             }
-            None if !self.newcomers.insert(hash) => return Sight::Repeated(entry.anchor.clone()),
+            None if !self.newcomers.insert(hash) => return EntryDiff::Duplicate(entry.anchor.clone()),
             None => None,
         };
         let fingerprint = self.looks.of(entry);
         if known == Some(fingerprint) {
-            return Sight::Unchanged;
+            return EntryDiff::Unchanged;
         }
-        Sight::Changed(Box::new(Change {
+        EntryDiff::Changed(Box::new(Change {
             anchor: entry.anchor.clone(),
             dn: DnKey::of(&entry.dn),
             observation: observe(self.rules, entry, self.now),

@@ -1,6 +1,6 @@
 //! The decision table.
 
-use model::{Account, Departure, Desired, DesiredUser, Options, RemoveAction, WithheldBy};
+use model::{Account, DeprovisionReason, Desired, DesiredUser, DisabledOption, Options, RemoveAction};
 
 use crate::{Difference, differences};
 
@@ -33,13 +33,13 @@ pub enum Decision {
     /// Send what differs.
     Update(Vec<Difference>),
     /// Make the account inactive.
-    Deactivate(Departure),
+    Deactivate(DeprovisionReason),
     /// Delete the account, or make it inactive where the target refuses that.
-    Delete(Departure),
+    Delete(DeprovisionReason),
     /// An active account would go, and the safety check has not seen this removal yet.
-    AwaitCheck(Departure),
+    AwaitCheck(DeprovisionReason),
     /// An option that is off stops it.
-    Withheld(WithheldBy),
+    Skipped(DisabledOption),
 }
 
 /// Decides what to do to one account. It looks at what is, never at what happened.
@@ -53,7 +53,9 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         // in scope, linked
         (Desired::Present(user), true, Some(account)) => update(situation, user, account),
         // disabled, an account with this user name that is not linked yet
-        (Desired::Absent { reason: Departure::Disabled, .. }, false, Some(account)) if account.active => {
+        (Desired::Absent { reason: DeprovisionReason::Disabled, .. }, false, Some(account))
+            if account.active =>
+        {
             Decision::Link
         }
         // to have no account, and has none, or none of ours
@@ -64,7 +66,7 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
 }
 
 fn create(situation: &Situation<'_>) -> Decision {
-    if situation.options.create { Decision::Create } else { Decision::Withheld(WithheldBy::Create) }
+    if situation.options.create { Decision::Create } else { Decision::Skipped(DisabledOption::Create) }
 }
 
 fn update(situation: &Situation<'_>, user: &DesiredUser, account: &Account) -> Decision {
@@ -73,20 +75,20 @@ fn update(situation: &Situation<'_>, user: &DesiredUser, account: &Account) -> D
     match situation {
         _ if found.is_empty() => Decision::Nothing,
         Situation { options, .. } if switches_off && !options.deprovision => {
-            Decision::Withheld(WithheldBy::Deprovision)
+            Decision::Skipped(DisabledOption::Deprovision)
         }
         Situation { removal_released: false, .. } if switches_off => {
-            Decision::AwaitCheck(Departure::Disabled)
+            Decision::AwaitCheck(DeprovisionReason::Disabled)
         }
         Situation { options, .. } if !options.update && switches_off => {
-            Decision::Deactivate(Departure::Disabled)
+            Decision::Deactivate(DeprovisionReason::Disabled)
         }
-        Situation { options, .. } if !options.update => Decision::Withheld(WithheldBy::Update),
+        Situation { options, .. } if !options.update => Decision::Skipped(DisabledOption::Update),
         _ => Decision::Update(found),
     }
 }
 
-fn remove(situation: &Situation<'_>, reason: Departure, account: &Account) -> Decision {
+fn remove(situation: &Situation<'_>, reason: DeprovisionReason, account: &Account) -> Decision {
     match situation {
         Situation { deletion_due: true, removal_released: true, options, .. }
             if !account.active && options.deprovision =>
@@ -94,7 +96,7 @@ fn remove(situation: &Situation<'_>, reason: Departure, account: &Account) -> De
             Decision::Delete(reason)
         }
         _ if !account.active => Decision::Nothing,
-        Situation { options, .. } if !options.deprovision => Decision::Withheld(WithheldBy::Deprovision),
+        Situation { options, .. } if !options.deprovision => Decision::Skipped(DisabledOption::Deprovision),
         Situation { removal_released: false, .. } => Decision::AwaitCheck(reason),
         Situation { options, .. } => match options.remove_action {
             RemoveAction::Disable => Decision::Deactivate(reason),

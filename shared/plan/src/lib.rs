@@ -19,18 +19,20 @@ mod explain;
 mod look;
 pub mod mapping;
 mod observe;
+mod policy;
 mod records;
 mod removals;
 pub mod status;
 
-pub use changes::{Change, ScanPlanner, Sight};
+pub use changes::{Change, EntryDiff, ScanPlanner};
 pub use decide::{Decision, Situation, decide};
 pub use differences::{Difference, differences};
 pub use explain::{Comparison, ExpiryExplained, ObservationExplained, StatusExplained, explain_observation};
 pub use mapping::Mapping;
 pub use observe::{Observation, Rules, observe};
+pub use policy::Policy;
 pub use records::{RecordPlan, plan_change, plan_departure, plan_held, status_for};
 pub use removals::{
-    Approved, Circumstances, Deprovision, ReleasedRemoval, RemovalCandidate, Removals, Resemblance,
+    Approved, Deprovision, DirectoryMatch, ReleasedRemoval, RemovalCandidate, Removals, SafeguardInputs,
     SafetyLimits, judge_removals,
 };

@@ -1,6 +1,6 @@
 //! What one entry says about its user.
 
-use model::{Departure, Desired, Entry, Fingerprint, Fingerprinter, UnixSeconds};
+use model::{DeprovisionReason, Desired, Entry, Fingerprint, Fingerprinter, UnixSeconds};
 
 use crate::Mapping;
 use crate::status::{AccountStatus, StatusRule, has_expired};
@@ -42,7 +42,7 @@ pub enum Observation {
     /// This is what the user should be.
     Wanted(Desired),
     /// The mapping can't make a user of it. That is no reason to remove anybody.
-    Unmappable(String),
+    Invalid(String),
 }
 
 /// Looks at one entry, at a moment: an account can expire without anybody's doing.
@@ -55,16 +55,16 @@ pub fn observe(rules: &Rules, entry: &Entry, now: UnixSeconds) -> Observation {
     let active = match (status, expired) {
         (Ok(status), Ok(expired)) => status == AccountStatus::Enabled && !expired,
         (Err(unreadable), _) | (_, Err(unreadable)) => {
-            return Observation::Unmappable(unreadable.to_string());
+            return Observation::Invalid(unreadable.to_string());
         }
     };
     if active || rules.provision_disabled {
         return match rules.mapping.desired_user(&entry.attributes, active) {
             Ok(user) => Observation::Wanted(Desired::Present(user)),
-            Err(error) => Observation::Unmappable(error.to_string()),
+            Err(error) => Observation::Invalid(error.to_string()),
         };
     }
     // Somebody who is disabled is switched off even if the rest of the entry can't be mapped.
     let user_name = rules.mapping.user_name(&entry.attributes).ok();
-    Observation::Wanted(Desired::Absent { user_name, reason: Departure::Disabled })
+    Observation::Wanted(Desired::Absent { user_name, reason: DeprovisionReason::Disabled })
 }

@@ -1,6 +1,6 @@
 //! What a change means for the user's record.
 
-use model::{Departure, Desired, HoldReason, Status, UserRecord};
+use model::{DeprovisionReason, Desired, HoldReason, Status, UserRecord};
 
 use crate::{Change, Observation, RemovalCandidate};
 
@@ -26,8 +26,8 @@ pub enum RecordPlan {
 pub fn plan_change(change: &Change, record: Option<&UserRecord>) -> RecordPlan {
     let desired = match &change.observation {
         Observation::Wanted(desired) => desired,
-        Observation::Unmappable(error) => {
-            let status = Status::Unmappable { error: error.clone() };
+        Observation::Invalid(error) => {
+            let status = Status::Invalid { error: error.clone() };
             let known = record.is_some_and(|record| record.status == status);
             return if known { RecordPlan::Nothing } else { RecordPlan::Mark(status) };
         }
@@ -50,11 +50,11 @@ pub fn plan_change(change: &Change, record: Option<&UserRecord>) -> RecordPlan {
     }
     match &record.status {
         // The account is inactive already, and its time runs.
-        Status::Leaving { .. } if matches!(desired, Desired::Absent { .. }) => RecordPlan::Nothing,
-        Status::Settled
+        Status::PendingDeletion { .. } if matches!(desired, Desired::Absent { .. }) => RecordPlan::Nothing,
+        Status::InSync
         | Status::Pending
         | Status::Retrying { .. }
-        | Status::Parked { .. }
+        | Status::Failed { .. }
         | Status::Conflict { .. }
             if said_already =>
         {
@@ -65,15 +65,15 @@ pub fn plan_change(change: &Change, record: Option<&UserRecord>) -> RecordPlan {
 }
 
 /// What it means that a user is in scope no longer.
-pub fn plan_departure(record: &UserRecord, reason: Departure) -> RecordPlan {
+pub fn plan_departure(record: &UserRecord, reason: DeprovisionReason) -> RecordPlan {
     let desired = Desired::Absent { user_name: record.user_name().cloned(), reason };
     if !record.has_active_account() {
         return match &record.desired {
-            Some(Desired::Absent { .. }) if matches!(record.status, Status::Leaving { .. }) => {
+            Some(Desired::Absent { .. }) if matches!(record.status, Status::PendingDeletion { .. }) => {
                 RecordPlan::Nothing
             }
-            Some(known) if *known == desired && record.status == Status::Settled => RecordPlan::Nothing,
-            _ => RecordPlan::Desire { desired, status: Status::Settled },
+            Some(known) if *known == desired && record.status == Status::InSync => RecordPlan::Nothing,
+            _ => RecordPlan::Desire { desired, status: Status::InSync },
         };
     }
     if record.removal_released && matches!(record.desired, Some(Desired::Absent { .. })) {
@@ -88,7 +88,7 @@ pub fn plan_departure(record: &UserRecord, reason: Departure) -> RecordPlan {
     })
 }
 
-/// What becomes of a removal that was held or withheld before and was in scope, unchanged, in this read.
+/// What becomes of a removal that was held or skipped before and was in scope, unchanged, in this read.
 pub fn plan_held(record: &UserRecord) -> RecordPlan {
     let Some(desired) = &record.desired else { return RecordPlan::Nothing };
     match desired.departure() {
@@ -113,16 +113,16 @@ pub fn status_for(desired: &Desired, record: Option<&UserRecord>) -> Status {
             let same = applied.is_some_and(|applied| applied.fingerprint == user.update_fingerprint());
             // Work that was not settled may have been done without our hearing of it. Then the account is no longer
             // what was applied last, and going back to that is work too.
-            let settled = record.is_some_and(|record| record.status == Status::Settled);
-            if same && settled { Status::Settled } else { Status::Pending }
+            let settled = record.is_some_and(|record| record.status == Status::InSync);
+            if same && settled { Status::InSync } else { Status::Pending }
         }
         // Nobody is linked, but an account of that name may be there.
-        Desired::Absent { user_name: Some(_), reason: Departure::Disabled } if link.is_none() => {
+        Desired::Absent { user_name: Some(_), reason: DeprovisionReason::Disabled } if link.is_none() => {
             Status::Pending
         }
         Desired::Absent { reason, .. } if record.is_some_and(UserRecord::has_active_account) => {
             Status::Held { departure: *reason, reason: HoldReason::AwaitingCheck }
         }
-        Desired::Absent { .. } => Status::Settled,
+        Desired::Absent { .. } => Status::InSync,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Anchor, AnchorHash, CompleteRead, Departure, Desired, DnKey, UserName};
+use model::{Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DnKey, UserName};
 
 /// How many removals go unasked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub struct RemovalCandidate {
     /// The name to show.
     pub user_name: Option<UserName>,
     /// Why.
-    pub departure: Departure,
+    pub departure: DeprovisionReason,
     /// What the user's record will say once the removal is released.
     pub desired: Desired,
 }
@@ -105,12 +105,12 @@ pub enum Removals {
         held: Vec<RemovalCandidate>,
     },
     /// Deprovisioning is off.
-    Withheld(Vec<RemovalCandidate>),
+    Skipped(Vec<RemovalCandidate>),
 }
 
 /// What the removals of a scan are judged by, beside the limits.
 #[derive(Clone, Debug, Default)]
-pub struct Circumstances {
+pub struct SafeguardInputs {
     /// Linked accounts that can be signed in to, counted as far as [`SafetyLimits::accounts_to_count`] asks.
     pub enabled_accounts: u64,
     /// Removals that were released within the last day.
@@ -122,7 +122,7 @@ pub struct Circumstances {
     /// and the limits count again.
     pub held_back: BTreeSet<AnchorHash>,
     /// Whether the directory looks like the one that was read before.
-    pub resemblance: Resemblance,
+    pub resemblance: DirectoryMatch,
 }
 
 /// Whom a person has let go.
@@ -136,12 +136,12 @@ pub struct Approved {
 
 /// Whether a read shows the directory that was read before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Resemblance {
+pub enum DirectoryMatch {
     /// Somebody was there before, or there is too little to tell by.
     #[default]
     Same,
     /// There are people, and nobody of those who were known is among them: another directory, or another anchor.
-    Stranger,
+    Mismatch,
 }
 
 /// Judges the removals of one scan together. It takes the proof that the read was complete: without it there is
@@ -150,13 +150,13 @@ pub fn judge_removals(
     mut candidates: Vec<RemovalCandidate>,
     proof: &CompleteRead,
     limits: &SafetyLimits,
-    circumstances: &Circumstances,
+    circumstances: &SafeguardInputs,
     deprovision: Deprovision,
 ) -> Removals {
-    let Circumstances { enabled_accounts, removed_today, approved, held_back, resemblance } = circumstances;
+    let SafeguardInputs { enabled_accounts, removed_today, approved, held_back, resemblance } = circumstances;
     candidates.retain(|candidate| proof.accounts_for(&candidate.anchor.hash()));
     if deprovision == Deprovision::Off {
-        return Removals::Withheld(candidates);
+        return Removals::Skipped(candidates);
     }
     if let Some(Approved { users, ceiling }) = approved {
         let (going, held): (Vec<_>, Vec<_>) =
@@ -169,7 +169,7 @@ pub fn judge_removals(
     }
     let count = candidates.len() as u64;
     let is_too_much = count > 0
-        && (*resemblance == Resemblance::Stranger
+        && (*resemblance == DirectoryMatch::Mismatch
             || limits.exceeded(count, *enabled_accounts)
             || limits.day_exceeded(count, *removed_today, *enabled_accounts));
     if is_too_much {

@@ -1,6 +1,6 @@
 //! Wake-ups over SQS: "look at this user".
 //!
-//! A [`WakeUp`] names a user and a version, never a change, so it may come twice, late, out of order or not at all:
+//! A [`ProvisionRequest`] names a user and a version, never a change, so it may come twice, late, out of order or not at all:
 //! whoever gets it reads the record, and the record says what there is to do. That is why [`Queue::send`] may leave
 //! some [unsent](Sent::unsent) without failing. The records stay pending, and the next scan sends again.
 //!
@@ -11,10 +11,10 @@
 
 mod errors;
 mod queue;
+mod request;
 mod send;
-mod wake_up;
 
 pub use errors::QueueError;
 pub use queue::Queue;
+pub use request::{MalformedRequest, ProvisionRequest};
 pub use send::Sent;
-pub use wake_up::{MalformedWakeUp, WakeUp};

@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
 use crate::errors::{by_code, meaning};
-use crate::{Queue, QueueError, WakeUp};
+use crate::{ProvisionRequest, Queue, QueueError};
 
 /// The right that sending takes, in batches too.
 const ACTION: &str = "sqs:SendMessage";
@@ -28,7 +28,7 @@ pub struct Sent {
     /// How many are in the queue now.
     pub sent: u64,
     /// Those that the queue did not take. That is no error: their records stay pending, and the next scan sends again.
-    pub unsent: Vec<WakeUp>,
+    pub unsent: Vec<ProvisionRequest>,
     /// Why it did not take the last of those.
     pub problem: Option<QueueError>,
 }
@@ -47,9 +47,9 @@ impl Queue {
     /// A request that fails as a whole was tried again by the client already, so it isn't here; and what has not been begun
     /// by then stays [unsent](Sent::unsent), because an outage is not worked through batch by batch. An error is
     /// what all of them would meet: no queue, no right, a request that makes no sense.
-    pub async fn send(&self, wake_ups: &[WakeUp]) -> Result<Sent, QueueError> {
-        let wake_ups = one_for_each_user(wake_ups);
-        let mut waiting = wake_ups.chunks(BATCH);
+    pub async fn send(&self, requests: &[ProvisionRequest]) -> Result<Sent, QueueError> {
+        let requests = one_for_each_user(requests);
+        let mut waiting = requests.chunks(BATCH);
         let mut under_way: FuturesUnordered<_> =
             waiting.by_ref().take(AT_ONCE).map(|batch| self.send_batch(batch.to_vec())).collect();
         let mut total = Sent::default();
@@ -66,7 +66,7 @@ impl Queue {
     }
 
     /// Sends up to ten, until each is in the queue or out of tries.
-    async fn send_batch(&self, mut left: Vec<WakeUp>) -> Result<Batch, QueueError> {
+    async fn send_batch(&self, mut left: Vec<ProvisionRequest>) -> Result<Batch, QueueError> {
         let mut total = Sent::default();
         let mut pauses =
             ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(RETRIES).build();
@@ -93,10 +93,10 @@ impl Queue {
         }
     }
 
-    async fn send_once(&self, batch: &[WakeUp]) -> Result<SendMessageBatchOutput, QueueError> {
-        let entries = batch.iter().enumerate().map(|(index, wake_up)| {
+    async fn send_once(&self, batch: &[ProvisionRequest]) -> Result<SendMessageBatchOutput, QueueError> {
+        let entries = batch.iter().enumerate().map(|(index, request)| {
             let entry =
-                SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(wake_up.body());
+                SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(request.body());
             entry.build().map_err(|_| QueueError::Refused { action: ACTION, code: "incomplete".to_owned() })
         });
         let entries = entries.collect::<Result<_, _>>()?;
@@ -106,12 +106,12 @@ impl Queue {
     }
 
     /// Sorts a batch by what the queue said of each.
-    fn read(&self, batch: Vec<WakeUp>, answer: &SendMessageBatchOutput) -> Answer {
+    fn read(&self, batch: Vec<ProvisionRequest>, answer: &SendMessageBatchOutput) -> Answer {
         let taken: BTreeSet<&str> = answer.successful.iter().map(|entry| entry.id.as_str()).collect();
         let failed: BTreeMap<&str, _> =
             answer.failed.iter().map(|entry| (entry.id.as_str(), entry)).collect();
         let mut read = Answer { sent: 0, again: Sent::default(), refused: Sent::default() };
-        for (index, wake_up) in batch.into_iter().enumerate() {
+        for (index, request) in batch.into_iter().enumerate() {
             let id = index.to_string();
             if taken.contains(id.as_str()) {
                 read.sent += 1;
@@ -124,7 +124,7 @@ impl Queue {
             } else {
                 &mut read.again
             };
-            sort.unsent.push(wake_up);
+            sort.unsent.push(request);
             sort.problem = failure.map(|failure| by_code(ACTION, &self.url, &failure.code));
         }
         read
@@ -150,14 +150,14 @@ impl Sent {
 }
 
 /// The latest for each user, in the order in which the users first appear.
-fn one_for_each_user(wake_ups: &[WakeUp]) -> Vec<WakeUp> {
+fn one_for_each_user(requests: &[ProvisionRequest]) -> Vec<ProvisionRequest> {
     let mut places = BTreeMap::new();
-    let mut kept: Vec<WakeUp> = Vec::with_capacity(wake_ups.len());
-    for wake_up in wake_ups {
-        let place = *places.entry((&wake_up.connection, &wake_up.anchor)).or_insert(kept.len());
+    let mut kept: Vec<ProvisionRequest> = Vec::with_capacity(requests.len());
+    for request in requests {
+        let place = *places.entry((&request.connection, &request.anchor)).or_insert(kept.len());
         match kept.get_mut(place) {
-            Some(earlier) => earlier.version = earlier.version.max(wake_up.version),
-            None => kept.push(wake_up.clone()),
+            Some(earlier) => earlier.version = earlier.version.max(request.version),
+            None => kept.push(request.clone()),
         }
     }
     kept
@@ -171,19 +171,19 @@ mod tests {
 
     #[test]
     fn a_user_gets_one_message_with_the_latest_version() {
-        let wake_up = |connection: &str, anchor, version| WakeUp {
+        let request = |connection: &str, anchor, version| ProvisionRequest {
             connection: connection.to_owned(),
             anchor: Anchor::from_text(anchor).unwrap(),
             version: Version(version),
         };
         let many = [
-            wake_up("corp", "b", 2),
-            wake_up("corp", "a", 1),
-            wake_up("corp", "b", 3),
-            wake_up("labs", "b", 1),
-            wake_up("corp", "b", 1),
+            request("corp", "b", 2),
+            request("corp", "a", 1),
+            request("corp", "b", 3),
+            request("labs", "b", 1),
+            request("corp", "b", 1),
         ];
-        let expect = [wake_up("corp", "b", 3), wake_up("corp", "a", 1), wake_up("labs", "b", 1)];
+        let expect = [request("corp", "b", 3), request("corp", "a", 1), request("labs", "b", 1)];
         assert_eq!(one_for_each_user(&many), expect);
     }
 }

@@ -54,7 +54,7 @@ pub enum Sample {
     /// Users whose removal waits for a person.
     Held,
     /// Users for whom an option stops something.
-    Withheld,
+    Skipped,
     /// Users whose name or account another entry has.
     Conflicts,
     /// Users whom the target or the mapping refuses, or who are being tried again.
@@ -95,7 +95,7 @@ impl Sample {
         Self::BreakerOpen,
         Self::IncompleteReads,
         Self::Held,
-        Self::Withheld,
+        Self::Skipped,
         Self::Conflicts,
         Self::UsersFailed,
     ];
@@ -108,7 +108,7 @@ impl Sample {
             Self::BreakerOpen => "BreakerOpen",
             Self::IncompleteReads => "IncompleteReads",
             Self::Held => "Held",
-            Self::Withheld => "Withheld",
+            Self::Skipped => "Skipped",
             Self::Conflicts => "Conflicts",
             Self::UsersFailed => "UsersFailed",
         }
@@ -121,7 +121,7 @@ impl Sample {
             Self::BreakerOpen
             | Self::IncompleteReads
             | Self::Held
-            | Self::Withheld
+            | Self::Skipped
             | Self::Conflicts
             | Self::UsersFailed => Unit::Count,
         }

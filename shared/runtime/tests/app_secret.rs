@@ -4,9 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use runtime::{Patience, Secrets};
+use scim::TargetError;
 use serde_json::json;
 use simulator::{Options, Simulator};
-use target::TargetError;
 
 /// A connection's file and its target's secret, in a folder of their own.
 struct Folder(PathBuf);

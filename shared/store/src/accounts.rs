@@ -117,7 +117,7 @@ impl Store {
             .remove(SURE)
             .remove(LEASE_OWNER)
             .remove(LEASE_UNTIL);
-        let giver = self.set_status(giver, &from.anchor.hash(), &Status::Settled, AT_ONCE)?;
+        let giver = self.set_status(giver, &from.anchor.hash(), &Status::InSync, AT_ONCE)?;
         let giver = if_claimed(giver, old.belongings.claimed.as_deref());
         let item = Write::update(self.keys.account(account))
             .set(ANCHOR, text(lease.record.anchor.as_str()))

@@ -29,7 +29,7 @@ impl Store {
         for _ in 0..ATTEMPTS {
             let Some(stored) = self.stored(&hash).await? else { return Ok(Again::Unknown) };
             let status = stored.record.status;
-            if !matches!(status, Status::Parked { .. } | Status::Retrying { .. }) {
+            if !matches!(status, Status::Failed { .. } | Status::Retrying { .. }) {
                 return Ok(Again::Not(status));
             }
             let write = Write::update(self.keys.record(&hash)).bump(REV);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{AccountId, AnchorHash, Applied, DnKey, Link, Status, Tried, UnixSeconds, UserRecord};
+use model::{AccountId, AnchorHash, Applied, CreateIntent, DnKey, Link, Status, UnixSeconds, UserRecord};
 
 use crate::Store;
 use crate::accounts::ACTIVE;
@@ -72,7 +72,7 @@ pub enum Finished {
     /// As told.
     Done,
     /// The question changed meanwhile. What was applied and the history are written; the user is pending once more, or
-    /// as the scan put it (held, withheld, in conflict, unmappable).
+    /// as the scan put it (held, skipped, in conflict, invalid).
     Outdated,
 }
 
@@ -139,15 +139,15 @@ impl Store {
         };
         for _ in 0..ATTEMPTS {
             let stand = match &found.record.status {
-                Status::Settled | Status::Pending | Status::Retrying { .. } | Status::Parked { .. } => {
+                Status::InSync | Status::Pending | Status::Retrying { .. } | Status::Failed { .. } => {
                     Some((&Status::Pending, AT_ONCE))
                 }
                 // The scan has said where the user stands, and there is nothing to do about that here.
                 Status::Conflict { .. }
-                | Status::Leaving { .. }
+                | Status::PendingDeletion { .. }
                 | Status::Held { .. }
-                | Status::Withheld { .. }
-                | Status::Unmappable { .. } => None,
+                | Status::Skipped { .. }
+                | Status::Invalid { .. } => None,
             };
             let known = Known { rev: found.rev, belongings: found.belongings, record: &found.record };
             match self.write_outcome(&lease, &outcome, now, known, stand).await? {
@@ -170,7 +170,11 @@ impl Store {
 
     /// Writes down that an account is about to be made, because the answer may be lost: then whoever comes next looks for
     /// it, even if the user has left by then. `false` says that the question has changed, and that it must not be made.
-    pub async fn mark_creation(&self, lease: &mut UserLease, tried: Tried) -> Result<bool, StoreError> {
+    pub async fn store_create_intent(
+        &self,
+        lease: &mut UserLease,
+        tried: CreateIntent,
+    ) -> Result<bool, StoreError> {
         if lease.record.tried.as_ref() == Some(&tried) {
             return Ok(true);
         }
@@ -211,7 +215,7 @@ impl Store {
         let record = self.set_status(record, &user.anchor.hash(), &outcome.status, attempt)?;
         let link = Link { account: account.clone(), applied: Some(applied.clone()) };
         let record = self.set_link(if_linked(record, None), Some(&link))?.set(SURE, number(lease.number));
-        let settled = outcome.status == Status::Settled;
+        let settled = outcome.status == Status::InSync;
         let record = if settled { record.remove(BEFORE) } else { record };
         let mut writes = self.with_waits(record, user, outcome, settled, belongings, now)?;
         let item = Write::put(self.keys.account(account))
@@ -247,7 +251,7 @@ impl Store {
         let link = lease.record.link.as_ref();
         let was_active = link.is_some_and(left_active);
         let is_active = applied.as_ref().map_or(was_active, |applied| applied.active);
-        let settled = stand.is_some_and(|(status, _)| *status == Status::Settled);
+        let settled = stand.is_some_and(|(status, _)| *status == Status::InSync);
         let left = if settled { departure(user.desired.as_ref(), is_active) } else { None };
         if left.is_none() && belongings.expires_at.is_some() {
             self.bring_back(self.by_lease(lease), user, &belongings, now).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use model::{Anchor, Departure, Desired, Link, Status, UnixSeconds, UserName, UserRecord};
+use model::{Anchor, DeprovisionReason, Desired, Link, Status, UnixSeconds, UserName, UserRecord};
 
 use crate::batch::GET_CHUNK;
 use crate::desired::owner_in;
@@ -23,12 +23,12 @@ impl Store {
     ///
     /// All of it happens at once, or nothing does, and then the answer is `false`: either record is no longer what was
     /// passed in, or one of the two is being provisioned right now. The next scan finds the pair again.
-    pub async fn hand_over(
+    pub async fn transfer(
         &self,
         lease: &ScanLease,
         from: &UserRecord,
         to: &UserRecord,
-        reason: Departure,
+        reason: DeprovisionReason,
     ) -> Result<bool, StoreError> {
         let Some(wanted) = wanted_name(to) else { return Ok(false) };
         if from.anchor == to.anchor || (from.link.is_some() && to.link.is_some()) {
@@ -50,7 +50,7 @@ impl Store {
             .remove(APPLIED)
             .remove(TRIED)
             .remove(SURE);
-        let giver = self.set_status(giver, &from.anchor.hash(), &Status::Settled, AT_ONCE)?;
+        let giver = self.set_status(giver, &from.anchor.hash(), &Status::InSync, AT_ONCE)?;
         let nothing = UserRecord { link: None, ..from.clone() };
         let left = Belongings { claimed: None, ..old.belongings.clone() };
         let mut leaving = self.let_expire(giver, &nothing, reason, &left, lease.now);

@@ -1,7 +1,7 @@
 //! What a scan writes about one user.
 
 use model::{
-    Anchor, Before, Departure, Desired, DnKey, HoldReason, Status, UnixSeconds, UserName, UserRecord,
+    Anchor, Before, DeprovisionReason, Desired, DnKey, HoldReason, Status, UnixSeconds, UserName, UserRecord,
 };
 
 use crate::errors::{StoreError, corrupt};
@@ -71,7 +71,7 @@ impl Store {
             // Nothing is claimed for somebody who is to have no account, and what was claimed stays, so that a
             // namesake meets the entry whose account it may be.
             return match (&desired, &status) {
-                (Desired::Absent { reason, .. }, Status::Settled) => {
+                (Desired::Absent { reason, .. }, Status::InSync) => {
                     self.write_departed(lease, &anchor, *reason, record).await
                 }
                 _ => self.write_kept(lease, &anchor, || record(&status)).await,
@@ -153,18 +153,18 @@ impl Store {
                 write = write.set(DN_PK, text(self.keys.dn(&dn)));
             }
             Ok(match status {
-                Status::Settled
+                Status::InSync
                 | Status::Pending
                 | Status::Retrying { .. }
-                | Status::Parked { .. }
-                | Status::Leaving { .. } => write,
+                | Status::Failed { .. }
+                | Status::PendingDeletion { .. } => write,
                 Status::Conflict { .. }
                 | Status::Held { .. }
-                | Status::Withheld { .. }
-                | Status::Unmappable { .. } => write.set(RELEASED, flag(false)),
+                | Status::Skipped { .. }
+                | Status::Invalid { .. } => write.set(RELEASED, flag(false)),
             })
         };
-        if status == Status::Settled
+        if status == Status::InSync
             && let Some(stored) = self.stored(&anchor.hash()).await?
             && let Some(reason) =
                 departure(stored.record.desired.as_ref(), stored.record.has_active_account())
@@ -202,7 +202,7 @@ impl Store {
         &self,
         lease: &ScanLease,
         anchor: &Anchor,
-        reason: Departure,
+        reason: DeprovisionReason,
         record: impl Fn(&Status) -> Result<Write, StoreError>,
     ) -> Result<Written, StoreError> {
         for _ in 0..ATTEMPTS {
@@ -218,7 +218,7 @@ impl Store {
             };
             let Stored { record: user, belongings, rev, .. } = &stored;
             // An account may be about to be made.
-            let own = record(&Status::Settled)?.only_if("attribute_not_exists(#tried)", []);
+            let own = record(&Status::InSync)?.only_if("attribute_not_exists(#tried)", []);
             let own = if_same_lease(if_rev(own, *rev), &stored);
             let own = if_linked(own, user.link.as_ref().map(|link| &link.account));
             let own = if_claimed(own, belongings.claimed.as_deref());

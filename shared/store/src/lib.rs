@@ -109,7 +109,7 @@ pub use embedded::Embedded;
 pub use errors::StoreError;
 pub use history::HistoryEvent;
 pub use lease::{ConnectionState, LeaseHolder, LeaseTaken, ScanLease};
-pub use marks::UNLIKE_ANY;
+pub use marks::DIRTY;
 pub use meter::Units;
 pub use pace::{Micros, Pace};
 pub use scans::PastScan;

@@ -16,7 +16,7 @@ use crate::write::Write;
 use crate::{ScanLease, Snapshot, Store};
 
 /// The fingerprint of somebody who is to be looked at again.
-pub const UNLIKE_ANY: Fingerprint = Fingerprint([0; 16]);
+pub const DIRTY: Fingerprint = Fingerprint([0; 16]);
 
 const HASHES: &str = "hashes";
 /// What the sort keys of marks begin with. Those of generations begin with a digit.

@@ -78,7 +78,7 @@ impl Stored {
             link: None,
             before: None,
             tried: None,
-            status: Status::Settled,
+            status: Status::InSync,
             attempts: 0,
             next_attempt: UnixSeconds::default(),
         };
@@ -165,7 +165,7 @@ impl Store {
             .set(STATUS, json(&key, status)?)
             .set(ATTEMPTS, number(attempts))
             .set(NEXT_ATTEMPT, number(next_attempt.0));
-        Ok(if *status == Status::Settled {
+        Ok(if *status == Status::InSync {
             write.remove(WORK_PK).remove(WORK_SK)
         } else {
             write

@@ -7,7 +7,7 @@
 //! DynamoDB deletes late, item by item, in no order. So an item that has expired counts as free to others even while
 //! it is there, and whoever returns after that has to look whether somebody took it.
 
-use model::{Anchor, Departure, Desired, Link, UnixSeconds, UserRecord};
+use model::{Anchor, DeprovisionReason, Desired, Link, UnixSeconds, UserRecord};
 
 use crate::accounts::ACTIVE;
 use crate::errors::StoreError;
@@ -33,7 +33,7 @@ pub(crate) fn if_kept(write: Write) -> Write {
 }
 
 /// Why a user has left, for a record that would be settled like this.
-pub(crate) fn departure(desired: Option<&Desired>, has_active_account: bool) -> Option<Departure> {
+pub(crate) fn departure(desired: Option<&Desired>, has_active_account: bool) -> Option<DeprovisionReason> {
     match desired {
         Some(Desired::Absent { reason, .. }) if !has_active_account => Some(*reason),
         _ => None,
@@ -52,7 +52,7 @@ impl Store {
         &self,
         record: Write,
         user: &UserRecord,
-        reason: Departure,
+        reason: DeprovisionReason,
         belongings: &Belongings,
         now: UnixSeconds,
     ) -> Vec<Write> {
@@ -67,8 +67,10 @@ impl Store {
         let record = record.set(EXPIRES_AT, at.clone()).remove(WAITS).remove(REFERS).remove(BEFORE);
         let record = match reason {
             // The entry is still there, and others may name it as their manager.
-            Departure::Disabled => record,
-            Departure::Deleted | Departure::LeftScope | Departure::Moved => record.remove(DN_PK),
+            DeprovisionReason::Disabled => record,
+            DeprovisionReason::Deleted | DeprovisionReason::OutOfScope | DeprovisionReason::Moved => {
+                record.remove(DN_PK)
+            }
         };
         let hash = user.anchor.hash();
         let mut writes = vec![record];

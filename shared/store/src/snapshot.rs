@@ -18,7 +18,7 @@ use crate::batch::{Plain, WRITE_CHUNK};
 use crate::errors::{StoreError, corrupt};
 use crate::item::{Item, Reader, bytes, number, text};
 use crate::keys::{HEADER, Key, SK};
-use crate::marks::{Marks, UNLIKE_ANY, is_mark};
+use crate::marks::{DIRTY, Marks, is_mark};
 use crate::pack::{Pair, bits_for, bucket_of, outgrown, pack, run_of, unpack};
 use crate::query::{From, Part};
 use crate::write::{Committed, Write};
@@ -83,10 +83,10 @@ impl Snapshot {
         &self.pairs
     }
 
-    /// How somebody looked, if they were seen; [`UNLIKE_ANY`] for whoever was about to be written.
+    /// How somebody looked, if they were seen; [`DIRTY`] for whoever was about to be written.
     pub fn get(&self, hash: &AnchorHash) -> Option<Fingerprint> {
         if self.marks.contain(hash) {
-            return Some(UNLIKE_ANY);
+            return Some(DIRTY);
         }
         let at = self.pairs.binary_search_by_key(hash, |(hash, _)| *hash).ok()?;
         self.pairs.get(at).map(|(_, fingerprint)| *fingerprint)
@@ -121,7 +121,7 @@ impl Snapshot {
     fn with_marks(mut self, marks: Marks) -> Self {
         let (only, bits) = (self.only.as_ref(), self.cut.as_ref().map_or(0, |cut| cut.bits));
         let is_read = |hash: &&AnchorHash| only.is_none_or(|only| only.contains(&bucket_of(hash, bits)));
-        let marked: Changes = marks.hashes().filter(is_read).map(|hash| (*hash, Some(UNLIKE_ANY))).collect();
+        let marked: Changes = marks.hashes().filter(is_read).map(|hash| (*hash, Some(DIRTY))).collect();
         if !marked.is_empty() {
             self.pairs = Arc::new(merged(&self.pairs, &marked));
         }
@@ -311,7 +311,7 @@ impl Store {
         mut changes: BTreeMap<AnchorHash, Option<Fingerprint>>,
     ) -> Result<Saved, StoreError> {
         for hash in before.marks.hashes() {
-            changes.entry(*hash).or_insert(Some(UNLIKE_ANY));
+            changes.entry(*hash).or_insert(Some(DIRTY));
         }
         let Some(cut) = before.cut.clone() else {
             let pairs = merged(&[], &changes);

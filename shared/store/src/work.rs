@@ -16,9 +16,9 @@ use crate::write::{Committed, Write};
 
 /// The words of all statuses that the index holds, which are all but `settled`.
 const WORDS: [&str; 8] =
-    ["pending", "retrying", "parked", "conflict", "held", "leaving", "withheld", "unmappable"];
+    ["pending", "retrying", "failed", "conflict", "held", "pending_deletion", "skipped", "invalid"];
 /// The words of those that are tried again by themselves.
-const DUE_WORDS: [&str; 3] = ["pending", "retrying", "leaving"];
+const DUE_WORDS: [&str; 3] = ["pending", "retrying", "pending_deletion"];
 /// Sorts after every hash.
 const AFTER_ALL: char = '~';
 
@@ -54,7 +54,7 @@ pub struct Page<T> {
 
 impl Store {
     /// The users with this status word, in the order of their next attempt. A page may hold fewer than `limit` and still
-    /// not be the last. Settled users are in no index, so for them the answer is empty.
+    /// not be the last. InSync users are in no index, so for them the answer is empty.
     pub async fn fetch_by_status(
         &self,
         word: &str,
@@ -187,34 +187,34 @@ fn place(item: &Item) -> Result<(UnixSeconds, AnchorHash), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Anchor, Departure, HoldReason, Status, WithheldBy};
+    use model::{Anchor, DeprovisionReason, DisabledOption, HoldReason, Status};
 
     /// Fails to compile when a status is added, and fails when its word isn't in the list.
     #[test]
     fn every_status_but_settled_is_in_the_index() {
         let error = || "x".to_owned();
         let all = [
-            Status::Settled,
+            Status::InSync,
             Status::Pending,
             Status::Retrying { error: error() },
-            Status::Parked { error: error() },
+            Status::Failed { error: error() },
             Status::Conflict { with: Anchor::from_text("a").unwrap() },
-            Status::Held { departure: Departure::Deleted, reason: HoldReason::OverLimit },
-            Status::Leaving { departure: Departure::Deleted },
-            Status::Withheld { by: WithheldBy::Create },
-            Status::Unmappable { error: error() },
+            Status::Held { departure: DeprovisionReason::Deleted, reason: HoldReason::OverLimit },
+            Status::PendingDeletion { departure: DeprovisionReason::Deleted },
+            Status::Skipped { by: DisabledOption::Create },
+            Status::Invalid { error: error() },
         ];
         for status in all {
             let known = match status {
-                Status::Settled => false,
+                Status::InSync => false,
                 Status::Pending
                 | Status::Retrying { .. }
-                | Status::Parked { .. }
+                | Status::Failed { .. }
                 | Status::Conflict { .. }
                 | Status::Held { .. }
-                | Status::Leaving { .. }
-                | Status::Withheld { .. }
-                | Status::Unmappable { .. } => true,
+                | Status::PendingDeletion { .. }
+                | Status::Skipped { .. }
+                | Status::Invalid { .. } => true,
             };
             assert_eq!(WORDS.contains(&status.word()), known, "{}", status.word());
             assert_eq!(DUE_WORDS.contains(&status.word()), status.is_due());

@@ -3,7 +3,10 @@
 mod common;
 
 use common::*;
-use model::{Applied, Departure, Desired, HoldReason, Managed, Status, Tried, UnixSeconds, Value, Version};
+use model::{
+    Applied, CreateIntent, DeprovisionReason, Desired, HoldReason, Managed, Status, UnixSeconds, Value,
+    Version,
+};
 use store::{Claim, Finished, HistoryEvent, Store, StoreError, UserOutcome, owned};
 
 #[tokio::test]
@@ -24,7 +27,7 @@ async fn one_at_a_time_for_each_user() -> Result<(), StoreError> {
     assert_eq!(store.finish_user(again, settled(None), NOW).await, Err(StoreError::LeaseLost));
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
     assert_eq!(store.finish_user(heir, settled(None), NOW).await?, Finished::Done);
-    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Settled);
+    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
     assert!(store.lease_user(hash, "w3", NOW, 60).await?.is_some(), "finishing gives it back");
     Ok(())
 }
@@ -95,7 +98,7 @@ async fn an_account_is_taken_over_only_from_somebody_who_is_gone() -> Result<(),
     assert_eq!(taken.id(), &account("1"));
     assert_eq!(record_of(&store, "new").await.unwrap().link, from.link);
     let old = record_of(&store, "old").await.unwrap();
-    assert_eq!((old.link, old.status, old.removal_released), (None, Status::Settled, false));
+    assert_eq!((old.link, old.status, old.removal_released), (None, Status::InSync, false));
     store.finish_user(new, settled(Some(applied("new", false))), NOW).await?;
     assert_eq!(store.count_enabled_accounts(9).await?, 0);
     Ok(())
@@ -116,8 +119,8 @@ async fn an_outdated_outcome_settles_nobody() -> Result<(), StoreError> {
     assert_eq!(record.desired, Some(present("b")));
     assert_eq!(store.fetch_due(NOW, 9).await?, [anchor("a").hash()]);
 
-    let held = Status::Held { departure: Departure::Deleted, reason: HoldReason::OverLimit };
-    for (by_scan, ends) in [(Status::Settled, Status::Pending), (held.clone(), held)] {
+    let held = Status::Held { departure: DeprovisionReason::Deleted, reason: HoldReason::OverLimit };
+    for (by_scan, ends) in [(Status::InSync, Status::Pending), (held.clone(), held)] {
         let busy = lease(&store, "a").await;
         store.write_status(&scan(&store).await, &anchor("a"), None, by_scan).await?;
         assert_eq!(store.finish_user(busy, settled(None), NOW).await?, Finished::Outdated);
@@ -181,7 +184,7 @@ async fn who_waits_for_somebody_is_woken() -> Result<(), StoreError> {
     store.finish_user(lease(&store, "a").await, waits(), NOW).await?;
     assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, [hash]);
     assert_eq!(store.fetch_waiting(dn("deputy"), &account("1")).await?, [hash]);
-    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Settled);
+    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
 
     store.wake(dn("boss"), &account("1"), hash).await?;
     assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, []);
@@ -312,25 +315,25 @@ async fn an_account_is_known_for_sure_while_nobody_can_have_sent_anything() -> R
 async fn a_creation_is_written_down_before_it_is_sent() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
-    let tried = || Tried { user_name: user_name("a"), external_id: Some("7".to_owned()) };
+    let tried = || CreateIntent { user_name: user_name("a"), external_id: Some("7".to_owned()) };
     let mut first = lease(&store, "a").await;
-    assert!(store.mark_creation(&mut first, tried()).await?);
+    assert!(store.store_create_intent(&mut first, tried()).await?);
     drop(first);
     let record = record_of(&store, "a").await.unwrap();
     assert!(record.has_active_account() && record.tried == Some(tried()));
 
     // The user leaves: a scan that knew nothing of the creation does not forget the account.
     let gone = write("a", absent("a"), None);
-    store.write_desired(&scan(&store).await, store::DesiredWrite { status: Status::Settled, ..gone }).await?;
+    store.write_desired(&scan(&store).await, store::DesiredWrite { status: Status::InSync, ..gone }).await?;
     let record = record_of(&store, "a").await.unwrap();
-    let held = Status::Held { departure: Departure::Deleted, reason: HoldReason::AwaitingCheck };
+    let held = Status::Held { departure: DeprovisionReason::Deleted, reason: HoldReason::AwaitingCheck };
     assert!(record.status == held && record.has_active_account(), "{record:?}");
 
     // What the user should be has changed meanwhile: nothing may be sent any more.
     let mut second = lease(&store, "a").await;
     want(&store, &scan(&store).await, "a", present("a")).await;
-    let other = Tried { user_name: user_name("b"), external_id: None };
-    assert!(!store.mark_creation(&mut second, other).await?);
+    let other = CreateIntent { user_name: user_name("b"), external_id: None };
+    assert!(!store.store_create_intent(&mut second, other).await?);
     assert_eq!(second.record.tried, Some(tried()));
 
     // An account that is linked is heard of.

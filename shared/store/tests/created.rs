@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use model::{Status, Tried};
+use model::{CreateIntent, Status};
 use store::{Awaited, Claim, Finished, HistoryEvent, Store, StoreError, UserLease, UserOutcome};
 
 fn outcome() -> UserOutcome {
@@ -22,8 +22,8 @@ fn outcome() -> UserOutcome {
 async fn about_to(store: &Store) -> Result<UserLease, StoreError> {
     want(store, &scan(store).await, "a", present("a")).await;
     let mut lease = lease(store, "a").await;
-    let tried = Tried { user_name: user_name("a"), external_id: None };
-    assert!(store.mark_creation(&mut lease, tried).await?);
+    let tried = CreateIntent { user_name: user_name("a"), external_id: None };
+    assert!(store.store_create_intent(&mut lease, tried).await?);
     Ok(lease)
 }
 
@@ -48,7 +48,7 @@ async fn it_is_linked_with_its_outcome() -> Result<(), StoreError> {
     let record = record_of(&store, "a").await.unwrap();
     let link = record.link.clone().unwrap();
     assert_eq!((link.account, link.applied), (account("1"), Some(applied("a", true))));
-    assert_eq!((record.status, record.tried), (Status::Settled, None));
+    assert_eq!((record.status, record.tried), (Status::InSync, None));
     assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("a")));
     assert_eq!(store.count_enabled_accounts(9).await?, 1);
     assert_eq!(store.fetch_history(anchor("a").hash(), 9).await?.len(), 1);

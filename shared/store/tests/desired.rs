@@ -4,29 +4,35 @@ mod common;
 
 use common::*;
 use model::{
-    Anchor, Departure, Desired, DesiredUser, HoldReason, Managed, Status, UserName, Value, Version,
-    WithheldBy,
+    Anchor, DeprovisionReason, Desired, DesiredUser, DisabledOption, HoldReason, Managed, Status, UserName,
+    Value, Version,
 };
 use store::{StoreError, Written};
 
 fn every_status() -> Vec<Status> {
     let error = || "userName: too \"long\" – ü".to_owned();
     let mut all = vec![
-        Status::Settled,
+        Status::InSync,
         Status::Pending,
         Status::Retrying { error: error() },
-        Status::Parked { error: error() },
+        Status::Failed { error: error() },
         Status::Conflict { with: anchor("other") },
-        Status::Unmappable { error: error() },
+        Status::Invalid { error: error() },
     ];
-    for departure in [Departure::Deleted, Departure::LeftScope, Departure::Moved, Departure::Disabled] {
+    for departure in [
+        DeprovisionReason::Deleted,
+        DeprovisionReason::OutOfScope,
+        DeprovisionReason::Moved,
+        DeprovisionReason::Disabled,
+    ] {
         all.extend(
             [HoldReason::OverLimit, HoldReason::AwaitingCheck]
                 .map(|reason| Status::Held { departure, reason }),
         );
     }
     all.extend(
-        [WithheldBy::Create, WithheldBy::Update, WithheldBy::Deprovision].map(|by| Status::Withheld { by }),
+        [DisabledOption::Create, DisabledOption::Update, DisabledOption::Deprovision]
+            .map(|by| Status::Skipped { by }),
     );
     all
 }
@@ -49,7 +55,7 @@ async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
         .into(),
         create_only: Default::default(),
     });
-    let nobody = Desired::Absent { user_name: None, reason: Departure::LeftScope };
+    let nobody = Desired::Absent { user_name: None, reason: DeprovisionReason::OutOfScope };
     for desired in [rich, nobody, absent("a"), present("a")] {
         for status in every_status() {
             let mut asked = write("a", desired.clone(), record_of(&store, "a").await);
@@ -59,7 +65,7 @@ async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
             assert_eq!(record.desired.as_ref(), Some(&desired));
             assert_eq!(record.status, status);
             // Where somebody was who left is nobody's business.
-            let left = status == Status::Settled && matches!(desired, Desired::Absent { .. });
+            let left = status == Status::InSync && matches!(desired, Desired::Absent { .. });
             assert_eq!((record.anchor, record.dn), (anchor("a"), (!left).then(|| dn("a"))));
             assert_eq!((record.version, record.removal_released, record.link), (Version(1), false, None));
         }
@@ -75,7 +81,7 @@ async fn an_older_scan_can_not_write_over_a_newer_one() -> Result<(), StoreError
     assert_eq!(want(&store, &old, "a", present("stale")).await, Written::Outdated);
     assert_eq!(want(&store, &old, "a", absent("a")).await, Written::Outdated);
     assert_eq!(store.write_removal(&old, &released("a")).await?, Written::Outdated);
-    assert_eq!(store.write_status(&old, &anchor("a"), None, Status::Settled).await?, Written::Outdated);
+    assert_eq!(store.write_status(&old, &anchor("a"), None, Status::InSync).await?, Written::Outdated);
     let record = record_of(&store, "a").await.unwrap();
     assert_eq!((record.desired, record.version), (Some(present("a")), Version(2)));
     assert_eq!(name_owner(&store, &user_name("stale")).await, None, "the stale claim was not written either");
@@ -167,7 +173,7 @@ async fn only_a_released_removal_is_marked_as_one() -> Result<(), StoreError> {
     assert_eq!(record.desired, Some(absent("a")));
     assert!(record.link.is_some());
 
-    let held = Status::Held { departure: Departure::Deleted, reason: HoldReason::OverLimit };
+    let held = Status::Held { departure: DeprovisionReason::Deleted, reason: HoldReason::OverLimit };
     store.write_status(&scan, &anchor("a"), None, held).await?;
     assert!(!record_of(&store, "a").await.unwrap().removal_released, "holding takes the release back");
 
@@ -182,15 +188,15 @@ async fn a_status_leaves_what_is_desired_alone() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
-    let withheld = Status::Withheld { by: WithheldBy::Create };
-    assert_eq!(store.write_status(&scan, &anchor("a"), None, withheld.clone()).await?, Written::Done);
+    let skipped = Status::Skipped { by: DisabledOption::Create };
+    assert_eq!(store.write_status(&scan, &anchor("a"), None, skipped.clone()).await?, Written::Done);
     let record = record_of(&store, "a").await.unwrap();
-    assert_eq!((record.desired, record.dn, record.status), (Some(present("a")), Some(dn("a")), withheld));
+    assert_eq!((record.desired, record.dn, record.status), (Some(present("a")), Some(dn("a")), skipped));
 
-    let unmappable = Status::Unmappable { error: "userName is empty".into() };
-    store.write_status(&scan, &anchor("new"), Some(dn("new")), unmappable.clone()).await?;
+    let invalid = Status::Invalid { error: "userName is empty".into() };
+    store.write_status(&scan, &anchor("new"), Some(dn("new")), invalid.clone()).await?;
     let record = record_of(&store, "new").await.unwrap();
-    assert_eq!((record.desired, record.dn, record.status), (None, Some(dn("new")), unmappable));
+    assert_eq!((record.desired, record.dn, record.status), (None, Some(dn("new")), invalid));
     Ok(())
 }
 
@@ -207,14 +213,14 @@ async fn a_user_too_large_for_an_item_is_said() -> Result<(), StoreError> {
         assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
     }
     let long = "x".repeat(389_000);
-    let record = Status::Parked { error: long.clone() };
+    let record = Status::Failed { error: long.clone() };
     store.write_status(&scan, &anchor("a"), None, record).await?;
     let mut two = present("a");
     if let Desired::Present(user) = &mut two {
         user.attributes.insert("note".into(), Managed::Set(Value::Text(long)));
     }
     let mut asked = write("a", two, None);
-    asked.status = Status::Parked { error: "x".repeat(100_000) };
+    asked.status = Status::Failed { error: "x".repeat(100_000) };
     let error = store.write_desired(&scan, asked).await.unwrap_err();
     assert!(matches!(&error, StoreError::TooLarge { .. }), "refused by the table itself: {error}");
     Ok(())
@@ -230,16 +236,16 @@ async fn an_account_passes_to_the_entry_made_anew() -> Result<(), StoreError> {
     assert_eq!(want(&store, &scan, "new", present("jo")).await, Written::NameTaken { by: anchor("old") });
     let (from, to) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
 
-    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
     let (old, new) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
-    assert_eq!((old.link, old.status), (None, Status::Settled));
-    let gone = Desired::Absent { user_name: Some(user_name("jo")), reason: Departure::Deleted };
+    assert_eq!((old.link, old.status), (None, Status::InSync));
+    let gone = Desired::Absent { user_name: Some(user_name("jo")), reason: DeprovisionReason::Deleted };
     assert_eq!(old.desired, Some(gone));
     assert_eq!((new.link, new.status), (from.link.clone(), Status::Pending));
     assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("new")));
     assert_eq!(name_owner(&store, &user_name("before")).await, None);
 
-    assert!(!store.hand_over(&scan, &from, &to, Departure::Deleted).await?, "once is enough");
+    assert!(!store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?, "once is enough");
     assert_eq!(store.count_enabled_accounts(9).await?, 1);
     Ok(())
 }
@@ -254,15 +260,18 @@ async fn nothing_passes_while_somebody_works_on_it_or_after_a_change() -> Result
     let (from, to) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
 
     let working = lease(&store, "old").await;
-    assert!(!store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    assert!(!store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
     store.finish_user(working, settled(Some(applied("jo", false))), NOW).await?;
-    assert!(!store.hand_over(&scan, &from, &to, Departure::Deleted).await?, "what was applied has changed");
+    assert!(
+        !store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?,
+        "what was applied has changed"
+    );
     let unchanged = record_of(&store, "new").await.unwrap();
     assert_eq!(unchanged, to, "all or nothing");
     assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("old")));
 
     let from = record_of(&store, "old").await.unwrap();
-    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
     Ok(())
 }
 
@@ -279,11 +288,11 @@ async fn ones_own_lease_on_a_user_is_in_nobodys_way() -> Result<(), StoreError> 
     let hashes = [anchor("old").hash(), anchor("new").hash()];
     let strangers = store.lease_user(hashes[1], "stranger", NOW, 60).await?.unwrap();
     let left_behind = store.lease_user(hashes[0], scan.owner(), NOW, 60).await?.unwrap();
-    assert!(!store.hand_over(&scan, &from, &to, Departure::Deleted).await?, "a stranger's is");
+    assert!(!store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?, "a stranger's is");
     store.return_lease(strangers).await?;
     let also_left_behind = store.lease_user(hashes[1], scan.owner(), NOW, 60).await?.unwrap();
 
-    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
     assert_eq!(record_of(&store, "new").await.unwrap().link, from.link);
     for dead in [left_behind, also_left_behind] {
         assert_eq!(store.finish_user(dead, settled(None), NOW).await, Err(StoreError::LeaseLost));

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use common::dump::{self, expiring, items};
 use common::faults::{Fault, Faults, Rule};
 use common::*;
-use model::{AnchorHash, Departure, Fingerprint, Status, Version};
+use model::{AnchorHash, DeprovisionReason, Fingerprint, Status, Version};
 use serde_json::json;
 use store::{
     Awaited, BreakerReason, Claim, Finished, HistoryEvent, Saved, Snapshot, Store, StoreError, UserOutcome,
@@ -47,7 +47,7 @@ async fn story(store: &Store) {
     }
     deprovision(store, &scan, "b").await;
     let (from, to) = (record_of(store, "a").await.unwrap(), record_of(store, "d").await.unwrap());
-    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await.unwrap());
+    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await.unwrap());
     store.wake(dn("boss"), &account("1"), anchor("a").hash()).await.unwrap();
 
     let seen = |look| hashes(600).map(|hash| (hash, Some(Fingerprint([look; 16])))).collect();
@@ -211,7 +211,7 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
     lost("UpdateItem");
     let done = store.finish_user(worker, settled(None), NOW).await?;
     assert_eq!(done, Finished::Done, "a single write, whose condition it ended itself");
-    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Settled);
+    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
     let worker = lease(&store, "a").await;
     lost("UpdateItem");
     store.return_lease(worker).await?;
@@ -223,7 +223,7 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
 
     let (from, to) = (record_of(&store, "a").await.unwrap(), record_of(&store, "b").await.unwrap());
     lost("TransactWriteItems");
-    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
     assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("b")));
     lost("UpdateItem");
     store.write_removal(&scan, &released("b")).await?;
@@ -298,7 +298,7 @@ async fn what_a_worker_finishes_between_reading_and_writing_is_noticed() -> Resu
     let worker = lease(&store, "a").await;
 
     let previous = record_of(&store, "a").await;
-    let gone = store::DesiredWrite { status: Status::Settled, ..write("a", absent("a"), previous) };
+    let gone = store::DesiredWrite { status: Status::InSync, ..write("a", absent("a"), previous) };
     let seen_active = async {
         behind.finish_user(worker, settled(Some(applied("a", true))), NOW).await.unwrap();
     };
@@ -311,10 +311,10 @@ async fn what_a_worker_finishes_between_reading_and_writing_is_noticed() -> Resu
         let worker = lease(&behind, "a").await;
         behind.finish_user(worker, settled(Some(applied("a", false))), NOW).await.unwrap();
     };
-    let passed = store.hand_over(&scan, &from, &to, Departure::Deleted);
+    let passed = store.transfer(&scan, &from, &to, DeprovisionReason::Deleted);
     assert!(!faults.meanwhile(passed, switched_off).await?, "what would pass is not what was read");
     let from = record_of(&store, "a").await.unwrap();
-    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
     assert_eq!(record_of(&store, "b").await.unwrap().link.unwrap().applied, Some(applied("a", false)));
     Ok(())
 }

@@ -20,8 +20,8 @@ async fn what_is_due_comes_in_its_order() -> Result<(), StoreError> {
         ("late", Status::Retrying { error: "x".into() }, 50),
         ("soon", Status::Pending, 10),
         ("early", Status::Retrying { error: "x".into() }, -20),
-        ("parked", Status::Parked { error: "x".into() }, -50),
-        ("settled", Status::Settled, -50),
+        ("failed", Status::Failed { error: "x".into() }, -50),
+        ("in_sync", Status::InSync, -50),
         ("first", Status::Pending, -30),
     ] {
         want(&store, &scan, who, present(who)).await;
@@ -34,7 +34,7 @@ async fn what_is_due_comes_in_its_order() -> Result<(), StoreError> {
     assert_eq!(store.fetch_due(NOW.plus(10), 9).await?, hashes(&["first", "early", "soon"]));
     assert_eq!(store.next_due_at().await?, Some(NOW.plus(-30)));
     let counts: BTreeMap<_, _> =
-        [("parked", 1), ("pending", 2), ("retrying", 2)].map(|(w, n)| (w.into(), n)).into();
+        [("failed", 1), ("pending", 2), ("retrying", 2)].map(|(w, n)| (w.into(), n)).into();
     assert_eq!(store.count_by_status().await?, counts);
     Ok(())
 }

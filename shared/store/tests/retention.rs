@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use common::dump::{Item, expiring, items, number, text};
 use common::*;
-use model::{Departure, Desired, DesiredUser, Managed, Status, UnixSeconds, UserName, Value, Version};
+use model::{
+    DeprovisionReason, Desired, DesiredUser, Managed, Status, UnixSeconds, UserName, Value, Version,
+};
 use store::{
     Claim, DesiredWrite, Finished, HistoryEvent, ScanLease, Store, StoreError, UserOutcome, Written,
 };
@@ -41,7 +43,7 @@ fn ada() -> Desired {
 const PERSONAL: [&str; 9] =
     ["augusta", "lovelace", "enchantress", "numbers", "7946", "james", "18151210", "bird", "phonenumbers"];
 
-fn gone(reason: Departure) -> Desired {
+fn gone(reason: DeprovisionReason) -> Desired {
     Desired::Absent { user_name: Some(UserName::new("Ada@Example.test").unwrap()), reason }
 }
 
@@ -189,7 +191,7 @@ async fn whoever_the_scan_finds_settled_and_absent_expires_too() -> Result<(), S
     let (place, _table, store) = corp().await;
     let scan = scan(&store).await;
     // Never had an account, nor a record.
-    write_ada(&store, &scan, gone(Departure::LeftScope), Status::Settled).await;
+    write_ada(&store, &scan, gone(DeprovisionReason::OutOfScope), Status::InSync).await;
     let found = items(&place).await;
     assert_eq!(number(record(&found), "expires_at"), Some(NOW.plus(90 * DAY).0));
     assert_eq!(text(record(&found), "dn_pk"), None);
@@ -197,12 +199,12 @@ async fn whoever_the_scan_finds_settled_and_absent_expires_too() -> Result<(), S
     // Wanted again, without an account yet, and gone again.
     write_ada(&store, &scan, ada(), Status::Pending).await;
     assert_eq!(expiring(&place).await, 0);
-    write_ada(&store, &scan, gone(Departure::Deleted), Status::Settled).await;
+    write_ada(&store, &scan, gone(DeprovisionReason::Deleted), Status::InSync).await;
     assert_eq!(expiring(&place).await, 1);
     assert_eq!(name_owner(&store, ada().user_name().unwrap()).await, Some(anchor("ada")));
 
     // A status that says that there is something to do keeps the record, and settling lets it go.
-    for (status, expire) in [(Status::Unmappable { error: "x".into() }, 0), (Status::Settled, 1)] {
+    for (status, expire) in [(Status::Invalid { error: "x".into() }, 0), (Status::InSync, 1)] {
         store.write_status(&scan, &anchor("ada"), None, status).await?;
         assert_eq!(expiring(&place).await, expire);
     }
@@ -217,10 +219,10 @@ async fn somebody_disabled_is_still_found_by_those_who_report_to_them() -> Resul
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
     leave(&store, &scan).await;
-    write_ada(&store, &scan, gone(Departure::Disabled), Status::Settled).await;
+    write_ada(&store, &scan, gone(DeprovisionReason::Disabled), Status::InSync).await;
     assert_eq!(expiring(&place).await, 1);
     assert_eq!(store.find_by_dn(dn("ada")).await?.unwrap().anchor, anchor("ada"));
-    write_ada(&store, &scan, gone(Departure::Deleted), Status::Settled).await;
+    write_ada(&store, &scan, gone(DeprovisionReason::Deleted), Status::InSync).await;
     assert_eq!(store.find_by_dn(dn("ada")).await?, None);
     Ok(())
 }
@@ -232,7 +234,7 @@ async fn a_change_of_the_reason_does_not_begin_the_time_anew() -> Result<(), Sto
     arrive(&store, &first).await;
     leave(&store, &first).await;
     let later = scan_at(&store, NOW.plus(40 * DAY)).await;
-    write_ada(&store, &later, gone(Departure::LeftScope), Status::Settled).await;
+    write_ada(&store, &later, gone(DeprovisionReason::OutOfScope), Status::InSync).await;
     assert_eq!(number(record(&items(&place).await), "expires_at"), Some(NOW.plus(90 * DAY).0));
     assert_eq!(expiring(&place).await, 1);
     Ok(())
@@ -243,9 +245,9 @@ async fn an_active_account_is_never_forgotten() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
-    write_ada(&store, &scan, gone(Departure::Deleted), Status::Settled).await;
+    write_ada(&store, &scan, gone(DeprovisionReason::Deleted), Status::InSync).await;
     assert_eq!(expiring(&place).await, 0);
-    store.write_status(&scan, &anchor("ada"), None, Status::Settled).await?;
+    store.write_status(&scan, &anchor("ada"), None, Status::InSync).await?;
     assert_eq!(expiring(&place).await, 0);
     store.finish_user(lease(&store, "ada").await, settled(None), NOW).await?;
     assert_eq!(expiring(&place).await, 0);
@@ -258,10 +260,10 @@ async fn an_outcome_that_comes_too_late_keeps_the_record() -> Result<(), StoreEr
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
     leave(&store, &scan).await;
-    write_ada(&store, &scan, gone(Departure::Disabled), Status::Pending).await;
+    write_ada(&store, &scan, gone(DeprovisionReason::Disabled), Status::Pending).await;
     assert_eq!(expiring(&place).await, 0);
     let busy = lease(&store, "ada").await;
-    write_ada(&store, &scan, gone(Departure::Deleted), Status::Settled).await;
+    write_ada(&store, &scan, gone(DeprovisionReason::Deleted), Status::InSync).await;
     assert_eq!(expiring(&place).await, 1);
 
     // Her account was seen active while the scan let her go: it has to be looked at again.
@@ -356,7 +358,7 @@ async fn what_passes_to_another_is_theirs_to_keep() -> Result<(), StoreError> {
     };
     store.write_desired(&scan, again.clone()).await?;
     let (from, to) = (record_of(&store, "ada").await.unwrap(), record_of(&store, "again").await.unwrap());
-    assert!(store.hand_over(&scan, &from, &to, Departure::Deleted).await?);
+    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
     assert_eq!(expiring(&place).await, 1, "the old record alone");
     assert_eq!(store.fetch_account_owner(&account("1815")).await?, Some(anchor("again")));
     let old = record(&items(&place).await).clone();
@@ -383,7 +385,7 @@ async fn nobody_wakes_somebody_who_left() -> Result<(), StoreError> {
     arrive(&store, &scan).await;
     leave(&store, &scan).await;
     store.wake(dn("charles"), &account("1"), anchor("ada").hash()).await?;
-    assert_eq!(record_of(&store, "ada").await.unwrap().status, Status::Settled);
+    assert_eq!(record_of(&store, "ada").await.unwrap().status, Status::InSync);
     assert_eq!(expiring(&place).await, 1);
     Ok(())
 }

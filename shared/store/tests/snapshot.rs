@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use common::{NOW, Place, corp, scan};
 use model::{AnchorHash, Fingerprint};
 use proptest::prelude::*;
-use store::{Saved, ScanLease, Snapshot, Store, StoreError, UNLIKE_ANY};
+use store::{DIRTY, Saved, ScanLease, Snapshot, Store, StoreError};
 
 type Changes = BTreeMap<AnchorHash, Option<Fingerprint>>;
 
@@ -204,22 +204,22 @@ async fn whoever_was_about_to_be_written_is_unlike_any() -> Result<(), StoreErro
     let mut its = store.fetch_snapshot().await?;
     store.mark(&dies, &mut its, &[hash(7), hash(5_000)]).await?;
     store.mark(&dies, &mut its, &[hash(8)]).await?;
-    assert_eq!(its.get(&hash(8)), Some(UNLIKE_ANY));
+    assert_eq!(its.get(&hash(8)), Some(DIRTY));
 
     let next = scan(&store).await;
     let read = store.fetch_snapshot().await?;
     for number in [7, 8, 5_000] {
-        assert_eq!(read.get(&hash(number)), Some(UNLIKE_ANY), "{number}");
+        assert_eq!(read.get(&hash(number)), Some(DIRTY), "{number}");
     }
     assert_eq!((read.len(), read.get(&hash(9))), (1_001, Some(Fingerprint([1; 16]))));
-    assert!(read.pairs().is_sorted() && read.pairs().contains(&(hash(5_000), UNLIKE_ANY)));
+    assert!(read.pairs().is_sorted() && read.pairs().contains(&(hash(5_000), DIRTY)));
     let part = store.fetch_part(&[hash(7)]).await?;
-    assert_eq!((part.get(&hash(7)), part.get(&hash(8))), (Some(UNLIKE_ANY), Some(UNLIKE_ANY)));
+    assert_eq!((part.get(&hash(7)), part.get(&hash(8))), (Some(DIRTY), Some(DIRTY)));
 
     // Of three one is dealt with. The others stay as they are, without the marks.
     let after = save(&store, &next, read, &seen(7..8, 3)).await;
     assert_eq!(after.get(&hash(7)), Some(Fingerprint([3; 16])));
-    assert_eq!((after.get(&hash(8)), after.get(&hash(5_000))), (Some(UNLIKE_ANY), Some(UNLIKE_ANY)));
+    assert_eq!((after.get(&hash(8)), after.get(&hash(5_000))), (Some(DIRTY), Some(DIRTY)));
     assert_eq!(sort_keys(&place).await.iter().filter(|key| key.starts_with("mark#")).count(), 0);
     Ok(())
 }
@@ -233,10 +233,10 @@ async fn marks_outlive_a_cut_and_are_kept_when_nothing_is_saved() -> Result<(), 
     store.mark(&lease, &mut nothing, &many).await?;
     assert_eq!(sort_keys(&place).await.len(), 2, "five thousand users, two items");
     let read = store.fetch_snapshot().await?;
-    assert_eq!((read.len(), read.get(&hash(4_999))), (5_000, Some(UNLIKE_ANY)));
+    assert_eq!((read.len(), read.get(&hash(4_999))), (5_000, Some(DIRTY)));
 
     let saved = save(&store, &scan(&store).await, read, &seen(0..4_000, 1)).await;
-    assert_eq!((saved.len(), saved.get(&hash(4_500))), (5_000, Some(UNLIKE_ANY)));
+    assert_eq!((saved.len(), saved.get(&hash(4_500))), (5_000, Some(DIRTY)));
     assert_eq!(saved.get(&hash(3)), Some(Fingerprint([1; 16])));
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use model::UnixSeconds;
-use plan::{ScanPlanner, Sight, plan_change};
+use plan::{EntryDiff, ScanPlanner, plan_change};
 
 const USERS: u32 = 10_000;
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -22,7 +22,7 @@ fn planner(criterion: &mut Criterion) {
     let mut known: Vec<_> = entries
         .iter()
         .filter_map(|entry| match first.look_at(entry) {
-            Sight::Changed(change) => Some((change.anchor.hash(), change.fingerprint)),
+            EntryDiff::Changed(change) => Some((change.anchor.hash(), change.fingerprint)),
             _ => None,
         })
         .collect();
@@ -45,7 +45,7 @@ fn planner(criterion: &mut Criterion) {
             each(rounds, |entries_left| {
                 let mut planner = ScanPlanner::new(&rules, &[], NOW);
                 for entry in entries.iter().take(entries_left) {
-                    if let Sight::Changed(change) = planner.look_at(entry) {
+                    if let EntryDiff::Changed(change) = planner.look_at(entry) {
                         black_box(plan_change(&change, None));
                     }
                 }

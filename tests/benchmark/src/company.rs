@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use ::runtime::Secrets;
 use anyhow::{anyhow, bail, ensure};
-use directory::Sighting;
+use directory::ReadItem;
 use end_to_end::{Configuration, Finished, Group, Person, Slapd, SlapdOptions, TestDir, people};
 use model::UnixSeconds;
-use plan::{ScanPlanner, Sight};
+use plan::{EntryDiff, ScanPlanner};
 use scan::{Mode, ScanContext};
 use serde_json::Value;
 use simulator::{Options, Simulator};
@@ -86,12 +86,12 @@ impl Company {
             let store = connection.store(&table);
             let mut directory = connection.directory.open(&Secrets::default()).await?;
             let mut read = directory.read(None, now).await?;
-            let mut planner = ScanPlanner::new(&connection.rules, &[], now);
+            let mut planner = ScanPlanner::new(&connection.policy.rules, &[], now);
             let mut seen = BTreeMap::new();
             while let Some(page) = read.next_page().await? {
                 for sighting in page {
-                    let Sighting::Entry(entry) = sighting else { bail!("somebody without an id") };
-                    let Sight::Changed(change) = planner.look_at(&entry) else { bail!("somebody twice") };
+                    let ReadItem::Entry(entry) = sighting else { bail!("somebody without an id") };
+                    let EntryDiff::Changed(change) = planner.look_at(&entry) else { bail!("somebody twice") };
                     seen.insert(change.anchor.hash(), Some(change.fingerprint));
                 }
             }
@@ -114,7 +114,7 @@ impl Company {
             let store = connection.store(&table);
             let mut directory = connection.directory.open(&Secrets::default()).await?;
             let context = ScanContext {
-                connection: &connection,
+                policy: &connection.policy,
                 store: &store,
                 queue: None,
                 owner: "benchmark",

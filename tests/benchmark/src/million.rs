@@ -9,7 +9,7 @@ use bytes::Bytes;
 use model::{Anchor, Attributes, Entry, UnixSeconds, ValueKind};
 use plan::mapping::{Mapping, Rule};
 use plan::status::{AccountStatus, StatusRule};
-use plan::{Rules, ScanPlanner, Sight};
+use plan::{EntryDiff, Rules, ScanPlanner};
 use serde_json::json;
 use store::{Embedded, Saved, Snapshot};
 use tokio::runtime::Builder;
@@ -81,7 +81,7 @@ pub fn prepare(users: u32, state: &Path) -> anyhow::Result<()> {
     let mut planner = ScanPlanner::new(&rules, &[], NOW);
     let mut seen = BTreeMap::new();
     for number in 0..users {
-        if let Sight::Changed(change) = planner.look_at(&entry(number)) {
+        if let EntryDiff::Changed(change) = planner.look_at(&entry(number)) {
             seen.insert(change.anchor.hash(), Some(change.fingerprint));
         }
     }
@@ -109,7 +109,7 @@ pub fn unchanged(users: u32, state: &Path) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut planner = ScanPlanner::new(&rules, snapshot.pairs(), NOW);
     let unchanged =
-        (0..users).filter(|number| matches!(planner.look_at(&entry(*number)), Sight::Unchanged)).count();
+        (0..users).filter(|number| matches!(planner.look_at(&entry(*number)), EntryDiff::Unchanged)).count();
     let took = started.elapsed().saturating_sub(made_up);
     ensure!(unchanged == users as usize, "{unchanged} of {users} were unchanged");
     println!("{}", json!({ "seconds": took.as_secs_f64() }));

@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::Result;
 use model::AnchorHash;
 use plan::Decision;
-use scan::{Agreed, Ending, PlannedUser};
+use scan::{ApprovedPlan, FinalPlan, UserPlan};
 use serde_json::json;
 
 use super::sync::{self, Errand};
@@ -20,7 +20,7 @@ use crate::session::Session;
 #[derive(Default)]
 pub struct Agreement {
     /// Who may be written down, and as what.
-    pub agreed: Agreed,
+    pub agreed: ApprovedPlan,
     /// What may be done to whose account.
     pub decisions: HashMap<AnchorHash, Vec<Decision>>,
 }
@@ -33,16 +33,18 @@ pub async fn run(
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
     let connection = session.connection();
-    if planned.connection != connection.name {
-        let text =
-            format!("the plan is for the connection {}, and this is {}", planned.connection, connection.name);
+    if planned.connection != connection.policy.name {
+        let text = format!(
+            "the plan is for the connection {}, and this is {}",
+            planned.connection, connection.policy.name
+        );
         return Err(Usage(text).into());
     }
     if let Some(breaker) = session.store.fetch_breaker().await? {
         let why = format!("nobody is tried at the target now ({})", breaker.reason.word());
         anyhow::bail!("{why}; see provisioner breaker");
     }
-    let shown = Shown { masked: connection.rules.mapping.masked() };
+    let shown = Shown { masked: connection.policy.rules.mapping.masked() };
     let progress = Progress::start("planning", None);
     let mut again = Again { progress, users: Vec::new(), agreement: Agreement::default() };
     let summary = preview(session, &shown, &mut again).await?;
@@ -50,7 +52,7 @@ pub async fn run(
     drop(progress);
     let moved = moved(planned, &PlanFile::of(connection, &summary, users));
     if moved.is_empty() {
-        return sync::run(session, Errand::Agreed(&agreement), json, out).await;
+        return sync::run(session, Errand::ApprovedPlan(&agreement), json, out).await;
     }
     refuse(&moved, json, out)
 }
@@ -89,11 +91,11 @@ impl PlanSink for Again {
         self.progress.at(entries);
     }
 
-    fn users(&mut self, users: &[PlannedUser]) {
+    fn users(&mut self, users: &[UserPlan]) {
         self.agreement.agreed.add_users(users);
     }
 
-    fn ending(&mut self, ending: &Ending) {
+    fn ending(&mut self, ending: &FinalPlan) {
         self.agreement.agreed.add_ending(ending);
     }
 

@@ -24,7 +24,7 @@ pub async fn waiting(session: &Session) -> Result<Vec<HeldPart>> {
 
 /// Shows what waits: everybody by name, and the hash to approve it by.
 pub async fn show(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
     let parts = waiting(session).await?;
     let (mut users, mut after) = (Vec::new(), None);
     loop {

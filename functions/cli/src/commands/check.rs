@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::Result;
-use directory::Sighting;
+use directory::ReadItem;
 use model::{Desired, DesiredUser, Entry, Managed, TargetAttribute, Value};
 use plan::{Observation, observe};
 use scan::Nameless;
+use scim::TargetError;
 use serde::Serialize;
-use target::TargetError;
 
 use crate::args::Place;
 use crate::exit::{Exit, explain};
@@ -92,12 +92,12 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
             Err(incomplete) => break Err(incomplete),
         }
     };
-    let Counts { entries, disabled, unmappable, problem, nameless, example } = counts;
+    let Counts { entries, disabled, invalid, problem, nameless, example } = counts;
     if ended.is_ok() {
         let how = match cursor.way() {
             Some(way) => format!(
                 "can be asked for ({way}); everybody is read every {} hours",
-                settings.full_read_hours
+                ends.connection.policy.full_read_hours
             ),
             None => "can't be asked for; everybody is read each time".to_owned(),
         };
@@ -118,14 +118,14 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
     if let Some(Nameless { dn, why }) = nameless {
         report.bad("anchor", format!("{dn}: {why}"));
     }
-    if unmappable > 0 {
+    if invalid > 0 {
         report.bad(
             "mapping",
-            format!("fails for {unmappable} of them; the first: {}", problem.unwrap_or_default()),
+            format!("fails for {invalid} of them; the first: {}", problem.unwrap_or_default()),
         );
     }
     let (entry, user) = example?;
-    let shown = mask(&user, &ends.connection.rules.mapping.masked());
+    let shown = mask(&user, &ends.connection.policy.rules.mapping.masked());
     report.good("mapping", format!("{} becomes {shown}", entry.anchor));
     Some(user)
 }
@@ -134,26 +134,26 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
 struct Counts {
     entries: u64,
     disabled: u64,
-    unmappable: u64,
+    invalid: u64,
     problem: Option<String>,
     nameless: Option<Nameless>,
     example: Option<(Entry, DesiredUser)>,
 }
 
 impl Counts {
-    fn take(&mut self, ends: &Ends, sighting: Sighting) {
+    fn take(&mut self, ends: &Ends, sighting: ReadItem) {
         let entry = match sighting {
-            Sighting::Entry(entry) => entry,
-            Sighting::Unidentified { dn, why } => {
+            ReadItem::Entry(entry) => entry,
+            ReadItem::Unidentified { dn, why } => {
                 self.nameless.get_or_insert(Nameless { dn, why });
                 return;
             }
         };
         self.entries += 1;
-        let observation = observe(&ends.connection.rules, &entry, runtime::now());
+        let observation = observe(&ends.connection.policy.rules, &entry, runtime::now());
         match observation {
-            Observation::Unmappable(problem) => {
-                self.unmappable += 1;
+            Observation::Invalid(problem) => {
+                self.invalid += 1;
                 self.problem.get_or_insert(format!("{}: {problem}", entry.anchor));
             }
             Observation::Wanted(desired) => {

@@ -5,11 +5,11 @@ use std::io::Write;
 use anyhow::Result;
 use directory::{ConditionKind, MemberHow, ScopeCondition};
 use model::UnixSeconds;
+use operate::explain;
+use operate::explanation::{AppliedPart, BesidePart, EntryPart, Explanation, RecordPart, WaitPart};
 use plan::mapping::{AttributeExplained, Origin, Step};
 use plan::status::AccountStatus;
 use plan::{Comparison, ExpiryExplained, StatusExplained};
-use provision::explain;
-use provision::explanation::{AppliedPart, BesidePart, EntryPart, Explanation, RecordPart, WaitPart};
 
 use super::history::line;
 use crate::exit::Exit;

@@ -67,7 +67,7 @@ pub async fn fetch(
 ) -> Result<Option<Known>> {
     let store = &session.store;
     let Some(record) = scan::find_record(store, user, runtime::now()).await? else { return Ok(None) };
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
     let memory = store.fetch_connection().await?.memory;
     let history = UserHistory {
         stands: standing(&record, &shown),

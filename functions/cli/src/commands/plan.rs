@@ -49,7 +49,7 @@ pub async fn run(
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
     let Files { plan, page: page_path } = files;
     let kept = (plan.is_some() || page_path.is_some()).then(Vec::new);
     let mut printer = Printer { out, json, first: true, progress: Progress::start("reading", None), kept };
@@ -72,7 +72,7 @@ fn exit(summary: &PlanSummary) -> Exit {
         PlanSummary { complete: false, .. } => Exit::CouldNotRun,
         PlanSummary { actions, change, .. } if actions.contains_key("held") || change.is_some() => Exit::Held,
         PlanSummary { actions, .. }
-            if ["failed", "unmappable", "conflict"].iter().any(|a| actions.contains_key(*a)) =>
+            if ["failed", "invalid", "conflict"].iter().any(|a| actions.contains_key(*a)) =>
         {
             Exit::SomeFailed
         }

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::session::Session;
 
 /// The statuses of those who failed.
-pub const FAILED: [&str; 2] = ["parked", "retrying"];
+pub const FAILED: [&str; 2] = ["failed", "retrying"];
 const PAGE: usize = 100;
 
 /// Makes one user, or everybody who failed, pending at once.

@@ -114,14 +114,14 @@ pub async fn run(
 
 /// How things stand.
 pub async fn fetch(session: &Session, listing: &Listing<'_>) -> Result<ConnectionStatus> {
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
     let store = &session.store;
     let state = store.fetch_connection().await?;
     let now = runtime::now();
     let breaker = store.fetch_breaker().await?;
     let (waiting, next) = listing.fetch(store, &shown).await?;
     Ok(ConnectionStatus {
-        connection: session.connection().name.clone(),
+        connection: session.connection().policy.name.clone(),
         version: state.version.0,
         last_scan: state.last_scan,
         scanning: state.lease.filter(|lease| lease.until > now).map(|lease| lease.owner),
@@ -193,7 +193,7 @@ fn exit(status: &ConnectionStatus) -> Exit {
     let any = |words: &[&str]| words.iter().any(|word| status.users.contains_key(*word));
     match status {
         _ if any(&["held"]) || status.change.is_some() => Exit::Held,
-        _ if any(&["parked", "retrying", "unmappable", "conflict"]) => Exit::SomeFailed,
+        _ if any(&["failed", "retrying", "invalid", "conflict"]) => Exit::SomeFailed,
         _ => Exit::Done,
     }
 }

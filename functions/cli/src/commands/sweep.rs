@@ -37,13 +37,13 @@ struct Report {
     /// Whose account was changed, attribute by attribute, or is gone, up to a limit.
     found: Vec<Item>,
     /// The accounts that were never linked, up to a limit.
-    unlinked: Vec<Stranger>,
+    unlinked: Vec<Mismatch>,
     /// What was done about it, if that was asked for.
     repair: Option<Repaired>,
 }
 
 #[derive(Debug, Serialize)]
-struct Stranger {
+struct Mismatch {
     id: String,
     user_name: Option<String>,
 }
@@ -66,7 +66,7 @@ pub async fn run(
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
     let target = session.target().await?;
     let (mut found, mut unlinked) = (Vec::new(), Vec::new());
     let progress = Progress::start("comparing", None);
@@ -82,9 +82,9 @@ pub async fn run(
             Some(Finding::Gone { record }) if found.len() < LISTED => {
                 found.push(shown.item(&record.anchor, record.user_name(), "gone", "the account is gone"));
             }
-            Some(Finding::Stranger { account }) if unlinked.len() < LISTED => {
+            Some(Finding::Mismatch { account }) if unlinked.len() < LISTED => {
                 let user_name = account.user_name.clone();
-                unlinked.push(Stranger { id: account.id.to_string(), user_name });
+                unlinked.push(Mismatch { id: account.id.to_string(), user_name });
             }
             _ => {}
         }
@@ -122,7 +122,7 @@ pub async fn run(
 /// Provisions those who are due, as `sync` does.
 async fn put_right(
     session: &Session,
-    target: &target::Target,
+    target: &scim::Target,
     due: u64,
     shown: &Shown,
     json: bool,
@@ -141,7 +141,7 @@ async fn put_right(
     drop(progress);
     failure?;
     let statuses = session.store.count_by_status().await?;
-    let left = ["pending", "retrying", "parked"].iter().filter_map(|word| statuses.get(*word)).sum();
+    let left = ["pending", "retrying", "failed"].iter().filter_map(|word| statuses.get(*word)).sum();
     Ok(Repaired { due, done: Some(done), left })
 }
 
@@ -154,7 +154,7 @@ fn print(report: &Report, out: &mut impl Write) -> Result<()> {
     }
     if !unlinked.is_empty() {
         writeln!(out, "{}", paint(HEADING, "Not ours, and left alone:"))?;
-        for Stranger { id, user_name } in unlinked.iter().take(NAMED) {
+        for Mismatch { id, user_name } in unlinked.iter().take(NAMED) {
             let name = user_name.as_deref().unwrap_or("(no user name)");
             writeln!(out, "  {} {}", plain(name), paint(FAINT, &plain(id)))?;
         }

@@ -36,7 +36,7 @@ pub struct SyncSummary {
     /// Users whose user name or account another entry has.
     pub conflicts: u64,
     /// Users for whom an option stopped something.
-    pub withheld: u64,
+    pub skipped: u64,
     /// Users whose removal waits for a person.
     pub held: u64,
     /// Users whose creation or update waits for a person, because the configuration was changed.
@@ -93,7 +93,7 @@ pub enum Errand<'a> {
     /// Everything that there is to do, after a read of this kind.
     Everything(Mode),
     /// What a person has agreed to.
-    Agreed(&'a Agreement),
+    ApprovedPlan(&'a Agreement),
 }
 
 /// Synchronises and reports.
@@ -103,7 +103,7 @@ pub async fn run(
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
     let started = Instant::now();
     let mut tally = Tally::default();
     let target = session.target().await?;
@@ -114,8 +114,8 @@ pub async fn run(
         let (context, at) = (session.scan_context(), |read| progress.at(read));
         let (found, planned) = match errand {
             Errand::Everything(mode) => (scan::scan(&context, &mut directory, mode, at).await?, None),
-            Errand::Agreed(Agreement { agreed, decisions }) => {
-                (scan::scan_agreed(&context, &mut directory, agreed, at).await?, Some(decisions))
+            Errand::ApprovedPlan(Agreement { agreed, decisions }) => {
+                (scan::scan_approved(&context, &mut directory, agreed, at).await?, Some(decisions))
             }
         };
         drop((directory, progress));
@@ -136,7 +136,7 @@ pub async fn run(
         failure?;
         tally.add(done);
         // A removal that only turned up now is in no plan.
-        let is_agreed = matches!(errand, Errand::Agreed(_));
+        let is_agreed = matches!(errand, Errand::ApprovedPlan(_));
         if is_agreed || tally.awaiting_check == 0 || tally.stopped.is_some() || !scanned.complete {
             break;
         }
@@ -155,7 +155,7 @@ async fn summarise(
     shown: &Shown,
     scanned: ScanSummary,
     done: Tally,
-    target: &target::Target,
+    target: &scim::Target,
     started: Instant,
 ) -> Result<SyncSummary> {
     let statuses: BTreeMap<String, u64> = session.store.count_by_status().await?;
@@ -168,7 +168,7 @@ async fn summarise(
         unchanged: scanned.unchanged,
         done,
         conflicts: count(&["conflict"]),
-        withheld: count(&["withheld"]),
+        skipped: count(&["skipped"]),
         held: count(&["held"]),
         held_changes: scanned.held_changes,
         approvable: HeldPart::removals(&memory, now)
@@ -176,7 +176,7 @@ async fn summarise(
             .chain(HeldPart::change(&memory, now))
             .collect(),
         left_out: scanned.left_out,
-        failed: count(&["retrying", "parked", "unmappable"]),
+        failed: count(&["retrying", "failed", "invalid"]),
         pending: count(&["pending"]),
         complete: scanned.complete,
         incomplete: scanned.incomplete,
@@ -204,7 +204,7 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
         (done.updated, "updated"),
         (done.deprovisioned, "deprovisioned"),
         (summary.conflicts, "conflicts"),
-        (summary.withheld, "withheld"),
+        (summary.skipped, "skipped"),
         (summary.held, "held"),
         (summary.held_changes, "held changes"),
         (summary.left_out, "left alone, who changed since the plan"),

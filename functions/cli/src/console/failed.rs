@@ -21,9 +21,9 @@ const LISTED: usize = 50;
 
 /// Who failed, by status, what they are called, and whether it is another try that helps.
 const KINDS: [(&str, &str, bool); 4] = [
-    ("parked", "Refused", true),
+    ("failed", "Refused", true),
     ("retrying", "Waiting for another try", true),
-    ("unmappable", "Not to be had by the mapping", false),
+    ("invalid", "Not to be had by the mapping", false),
     ("conflict", "In conflict", false),
 ];
 
@@ -46,7 +46,7 @@ pub async fn show(
     Query(Asked { again }): Query<Asked>,
 ) -> Result<Html<String>, Trouble> {
     let session = console.sessions.to_read().await?;
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
     let mut kinds = Vec::new();
     for (status, name, can_retry) in KINDS {
         let (users, next) = waiting_page(&session.store, &shown, status, None, LISTED).await?;

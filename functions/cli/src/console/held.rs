@@ -38,7 +38,7 @@ pub async fn show(
     Query(Asked { after }): Query<Asked>,
 ) -> Result<Html<String>, Trouble> {
     let session = console.sessions.to_read().await?;
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
     let parts = waiting(&session).await?;
     let (users, next) = waiting_page(&session.store, &shown, "held", PageKey::parse(&after), PAGE).await?;
     drop(session);

@@ -58,7 +58,7 @@ pub struct Listening {
 
 /// Begins to listen on this port, or a free one for nought. Only this machine can reach it.
 pub async fn listen(place: &Place, port: u16, rights: Rights) -> Result<Listening> {
-    let connection = Ends::read(place)?.connection.name;
+    let connection = Ends::read(place)?.connection.policy.name;
     let sessions = Sessions::of(place).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let listener = listener.with_context(|| format!("can't listen on 127.0.0.1, port {port}"))?;

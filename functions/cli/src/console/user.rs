@@ -12,7 +12,7 @@ use axum::response::Html;
 use minijinja::context;
 use minijinja::value::Serde;
 use model::UnixSeconds;
-use provision::Explanation;
+use operate::Explanation;
 use serde::Deserialize;
 
 use super::Console;
@@ -87,7 +87,7 @@ async fn look_up(session: &Session, who: &str, before: Option<UnixSeconds>) -> R
         entry.or(told.record.as_ref().map(|record| record.anchor.as_str()))
     });
     let known = history::fetch(session, anchor.unwrap_or(who), before, EVENTS).await?;
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
     let name = known.as_ref().and_then(|known| item(&known.record, &shown).user_name);
     Ok(Seen { told, known, name })
 }

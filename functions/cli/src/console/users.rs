@@ -46,7 +46,7 @@ pub async fn show(
     let Asked { q, status, after } = &asked;
     let (q, after) = (q.trim(), Some(after.as_str()).filter(|after| !after.is_empty()));
     let session = console.sessions.to_read().await?;
-    let shown = Shown { masked: session.connection().rules.mapping.masked() };
+    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
     let (users, next) = if !q.is_empty() {
         (named(&session.store, &shown, q).await?, None)
     } else if LISTED.contains(&status.as_str()) {
@@ -91,6 +91,6 @@ async fn with_account(store: &Store, shown: &Shown, after: Option<AccountId>) ->
 
 /// A user as a line, also where there is nothing left to do.
 pub fn item(record: &UserRecord, shown: &Shown) -> Item {
-    let settled = || shown.item(&record.anchor, record.user_name(), "settled", "nothing is left to do");
+    let settled = || shown.item(&record.anchor, record.user_name(), "in_sync", "nothing is left to do");
     standing(record, shown).unwrap_or_else(settled)
 }

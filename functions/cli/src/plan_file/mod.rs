@@ -70,8 +70,8 @@ impl PlanFile {
         let PlanSummary { read, unchanged, actions, complete, incomplete, change, unidentified: _ } = summary;
         Self {
             format: FORMAT,
-            connection: connection.name.clone(),
-            configuration: connection.version().to_string(),
+            connection: connection.policy.name.clone(),
+            configuration: connection.policy.fingerprint.to_string(),
             target: format!("{} at {}", connection.target.dialect.name(), connection.target.url),
             summary: PlanNumbers {
                 read: *read,

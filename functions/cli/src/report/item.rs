@@ -21,7 +21,7 @@ pub struct Item {
     /// The name to show; where there is none, or it is masked, the entry's id stands for it.
     pub user_name: Option<String>,
     /// What is done: `create`, `create-inactive`, `link`, `update`, `reactivate`, `deactivate`, `delete`,
-    /// `take-over`, `conflict`, `held`, `withheld`, `unmappable`, `failed`, `waits`.
+    /// `take-over`, `conflict`, `held`, `skipped`, `invalid`, `failed`, `waits`.
     pub action: Cow<'static, str>,
     /// Why.
     pub why: String,
@@ -148,7 +148,7 @@ impl Shown {
             Decision::Deactivate(reason) => item("deactivate", reason.to_string()),
             Decision::Delete(reason) => item("delete", reason.to_string()),
             Decision::AwaitCheck(reason) => item("held", format!("{reason}; awaits the safety check")),
-            Decision::Withheld(by) => item("withheld", by.to_string()),
+            Decision::Skipped(by) => item("skipped", by.to_string()),
         })
     }
 }
@@ -182,7 +182,7 @@ impl Item {
             "link" | "linked" | "take-over" => ("=", NEW),
             "update" | "reactivate" | "updated" | "reactivated" => ("~", CHANGED),
             "deactivate" | "delete" | "deactivated" | "deleted" => ("-", GONE),
-            "held" | "withheld" | "leaving" | "waits" => ("·", CHANGED),
+            "held" | "skipped" | "pending_deletion" | "waits" => ("·", CHANGED),
             _ => ("!", BAD),
         }
     }

@@ -9,7 +9,7 @@ use super::{Item, Shown};
 pub fn item_of(shown: &Shown, outcome: &Outcome) -> Option<Item> {
     match outcome {
         Outcome::NothingToDo | Outcome::NotYet { .. } | Outcome::Busy => None,
-        Outcome::Settled { anchor, user_name, steps, kept, waits } => {
+        Outcome::InSync { anchor, user_name, steps, kept, waits } => {
             let (action, why) = summary(steps)?;
             let mut item = shown.item(anchor, user_name.as_ref(), action, why);
             if let Some(Step::Updated(found)) = steps.last() {
@@ -30,8 +30,8 @@ pub fn item_of(shown: &Shown, outcome: &Outcome) -> Option<Item> {
             "linked",
             "disabled; its removal awaits the safety check",
         )),
-        Outcome::Withheld { anchor, user_name, by, .. } => {
-            Some(shown.item(anchor, user_name.as_ref(), "withheld", by.to_string()))
+        Outcome::Skipped { anchor, user_name, by, .. } => {
+            Some(shown.item(anchor, user_name.as_ref(), "skipped", by.to_string()))
         }
         Outcome::Conflict { anchor, user_name, with } => {
             let why = format!("the account belongs to another entry ({with})");
@@ -42,7 +42,7 @@ pub fn item_of(shown: &Shown, outcome: &Outcome) -> Option<Item> {
             Some(shown.item(anchor, user_name.as_ref(), "waits", why))
         }
         Outcome::Failed { anchor, user_name, error, retry_at, .. } => {
-            let then = if retry_at.is_some() { "is tried again" } else { "parked until the user changes" };
+            let then = if retry_at.is_some() { "is tried again" } else { "failed until the user changes" };
             Some(shown.item(anchor, user_name.as_ref(), "failed", format!("{error}; {then}")))
         }
     }

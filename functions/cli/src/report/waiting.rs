@@ -9,7 +9,8 @@ use super::{Item, Shown};
 const LISTED: usize = 50;
 
 /// The kinds that are listed unless one is asked for; who is pending is only counted.
-pub const KINDS: [&str; 7] = ["held", "withheld", "conflict", "retrying", "parked", "unmappable", "leaving"];
+pub const KINDS: [&str; 7] =
+    ["held", "skipped", "conflict", "retrying", "failed", "invalid", "pending_deletion"];
 
 /// Everybody who waits for something, up to a limit.
 pub async fn waiting(store: &Store, shown: &Shown) -> Result<Vec<Item>, StoreError> {
@@ -37,21 +38,21 @@ pub fn standing(record: &UserRecord, shown: &Shown) -> Option<Item> {
     let why = record.status.why().unwrap_or_default();
     let (action, why) = match &record.status {
         Status::Held { .. } => ("held", why),
-        Status::Withheld { .. } => ("withheld", why),
+        Status::Skipped { .. } => ("skipped", why),
         Status::Conflict { .. } => ("conflict", why),
         Status::Retrying { .. } => {
             let seconds = (record.next_attempt.0 - runtime::now().0).max(0);
             ("failed", format!("{why}; is tried again in {seconds} s"))
         }
-        Status::Parked { .. } => ("failed", format!("{why}; parked until the user changes")),
-        Status::Unmappable { .. } => ("unmappable", why),
-        Status::Leaving { .. } => {
+        Status::Failed { .. } => ("failed", format!("{why}; failed until the user changes")),
+        Status::Invalid { .. } => ("invalid", why),
+        Status::PendingDeletion { .. } => {
             let seconds = (record.next_attempt.0 - runtime::now().0).max(0);
             let days = (seconds + 86_399) / 86_400;
-            ("leaving", format!("{why}, in {days} days"))
+            ("pending_deletion", format!("{why}, in {days} days"))
         }
         Status::Pending => ("waits", "is to be provisioned".to_owned()),
-        Status::Settled => return None,
+        Status::InSync => return None,
     };
     Some(shown.item(&record.anchor, record.user_name(), action, why))
 }

@@ -5,7 +5,7 @@ use model::{Anchor, AnchorHash, Entry, Fingerprint, Incomplete};
 
 use crate::directory::Directory;
 use crate::errors::DirectoryError;
-use crate::read::{Read, Sighting};
+use crate::read::{Read, ReadItem};
 use crate::scope::Selection;
 use crate::server::Server;
 
@@ -81,7 +81,7 @@ impl Changed {
         let mut seen = vec![false; known.len()];
         while let Some(page) = census.next_page().await? {
             for sighting in page {
-                let Sighting::Entry(Entry { anchor, dn, .. }) = sighting else {
+                let ReadItem::Entry(Entry { anchor, dn, .. }) = sighting else {
                     self.unidentified.push(sighting);
                     continue;
                 };

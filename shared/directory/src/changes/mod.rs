@@ -31,7 +31,7 @@ use crate::directory::Directory;
 use crate::errors::{DirectoryError, Doing};
 use crate::escape::escape;
 use crate::filter::enclosed;
-use crate::read::{Sighting, conclude, evidence_of_changes};
+use crate::read::{ReadItem, conclude, evidence_of_changes};
 use crate::scope::Selection;
 use crate::search::Query;
 use crate::server::Server;
@@ -128,7 +128,7 @@ pub struct Changed {
     /// Whether the server says who was deleted.
     sees_deleted: bool,
     /// Who was met and can't be identified.
-    unidentified: Vec<Sighting>,
+    unidentified: Vec<ReadItem>,
     undecodable: usize,
 }
 
@@ -308,7 +308,7 @@ const DELETED_MANAGER: &str = "somebody was deleted, and the server does not tel
 
 impl Changes<'_> {
     /// The next few who are in scope. Those who were to be looked at and are not in scope are named at the end.
-    pub async fn next_page(&mut self) -> Result<Option<Vec<Sighting>>, Incomplete> {
+    pub async fn next_page(&mut self) -> Result<Option<Vec<ReadItem>>, Incomplete> {
         if !self.changed.unidentified.is_empty() {
             let unidentified = std::mem::take(&mut self.changed.unidentified);
             self.changed.undecodable += unidentified.len();
@@ -320,7 +320,7 @@ impl Changes<'_> {
         self.look().await.map(Some).map_err(|error| Incomplete::BrokeOff(error.to_string()))
     }
 
-    async fn look(&mut self) -> Result<Vec<Sighting>, DirectoryError> {
+    async fn look(&mut self) -> Result<Vec<ReadItem>, DirectoryError> {
         let Directory { connection, config, .. } = &mut *self.directory;
         let selection = match self.changed.selection.take() {
             Some(selection) => selection,
@@ -357,10 +357,10 @@ impl Changes<'_> {
                 continue;
             }
             sightings.push(match config.anchor.of(&entry.attributes) {
-                Ok(anchor) => Sighting::Entry(Entry { anchor, dn: entry.dn, attributes: entry.attributes }),
+                Ok(anchor) => ReadItem::Entry(Entry { anchor, dn: entry.dn, attributes: entry.attributes }),
                 Err(why) => {
                     self.changed.undecodable += 1;
-                    Sighting::Unidentified { dn: entry.dn, why }
+                    ReadItem::Unidentified { dn: entry.dn, why }
                 }
             });
         }

@@ -1,10 +1,10 @@
 //! Reading what has changed: what is found, what it proves, and when everybody must be read instead.
 
 use directory::{
-    ChangeDetection, Compared, Cursor, Directory, DirectoryConfig, Membership, Scope, Sighting, Since,
+    ChangeDetection, Compared, Cursor, Directory, DirectoryConfig, Membership, ReadItem, Scope, Since,
 };
 use embedded_ldap::{EmbeddedLdap, Fault, ResultCode};
-use model::{Anchor, AnchorHash, CompleteRead, Departure, Fingerprint, Incomplete, UnixSeconds};
+use model::{Anchor, AnchorHash, CompleteRead, DeprovisionReason, Fingerprint, Incomplete, UnixSeconds};
 
 use crate::support::{BASE, GROUP, config, people, person};
 
@@ -31,7 +31,7 @@ async fn everybody(directory: &mut Directory) -> (Known, Cursor) {
     let mut known = Vec::new();
     while let Some(page) = read.next_page().await.unwrap() {
         for sighting in page {
-            let Sighting::Entry(entry) = sighting else { panic!("somebody without an id") };
+            let ReadItem::Entry(entry) = sighting else { panic!("somebody without an id") };
             known.push((entry.anchor.hash(), Fingerprint([0; 16])));
         }
     }
@@ -63,8 +63,8 @@ pub async fn changes(
     loop {
         match changes.next_page().await {
             Ok(Some(page)) => looked_at.extend(page.into_iter().map(|sighting| match sighting {
-                Sighting::Entry(entry) => entry.dn,
-                Sighting::Unidentified { why, .. } => panic!("{why}"),
+                ReadItem::Entry(entry) => entry.dn,
+                ReadItem::Unidentified { why, .. } => panic!("{why}"),
             })),
             Ok(None) => break,
             Err(incomplete) => return (looked_at, Err(incomplete)),
@@ -114,7 +114,10 @@ async fn who_came_who_changed_and_who_is_gone() {
         assert_eq!(proof.accounts_for(&anchor.hash()), accounted_for);
     }
     let departures = directory.departures(&[gone.clone(), left.clone()]).await.unwrap();
-    assert_eq!(departures, [(gone, Departure::Deleted), (left, Departure::LeftScope)].into());
+    assert_eq!(
+        departures,
+        [(gone, DeprovisionReason::Deleted), (left, DeprovisionReason::OutOfScope)].into()
+    );
 }
 
 /// Moved to another branch: out of the base, and not gone.
@@ -130,10 +133,10 @@ async fn why_somebody_left_is_known() {
     let mut directory = Directory::connect(&config).await.unwrap();
     server.rename("uid=ada,ou=staff,dc=acme,dc=test", "uid=ada,dc=acme,dc=test").unwrap();
     let departures = directory.departures(std::slice::from_ref(&ada)).await.unwrap();
-    assert_eq!(departures, [(ada.clone(), Departure::Moved)].into());
+    assert_eq!(departures, [(ada.clone(), DeprovisionReason::Moved)].into());
     server.delete("uid=ada,dc=acme,dc=test").unwrap();
     let departures = directory.departures(std::slice::from_ref(&ada)).await.unwrap();
-    assert_eq!(departures, [(ada, Departure::Deleted)].into());
+    assert_eq!(departures, [(ada, DeprovisionReason::Deleted)].into());
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use directory::{Directory, Membership, Scope, Sighting};
+use directory::{Directory, Membership, ReadItem, Scope};
 use embedded_ldap::{Fault, Options, ResultCode};
-use model::{Departure, Incomplete, UnixSeconds};
+use model::{DeprovisionReason, Incomplete, UnixSeconds};
 
 use crate::support::{BASE, GROUP, Outcome, config, people, people_with, person, read, read_from};
 
@@ -129,10 +129,10 @@ async fn an_entry_that_is_none() {
     let unidentified: Vec<_> = outcome
         .sightings
         .iter()
-        .filter(|sighting| matches!(sighting, Sighting::Unidentified { .. }))
+        .filter(|sighting| matches!(sighting, ReadItem::Unidentified { .. }))
         .collect();
     let why = "the entry can't be read: one of its attributes has no set of values";
-    assert_eq!(unidentified, [&Sighting::Unidentified { dn: person(3), why: why.to_owned() }]);
+    assert_eq!(unidentified, [&ReadItem::Unidentified { dn: person(3), why: why.to_owned() }]);
     assert_eq!(outcome.doubt(), Incomplete::Undecodable(1));
 }
 
@@ -292,8 +292,8 @@ async fn whoever_moves_during_a_read_has_not_left() {
         seen.extend(page);
     }
     assert!(read.finish().await.is_ok());
-    assert!(!seen.iter().any(|sighting| matches!(sighting, Sighting::Entry(entry) if entry.anchor == mover)));
+    assert!(!seen.iter().any(|sighting| matches!(sighting, ReadItem::Entry(entry) if entry.anchor == mover)));
 
     let departures = directory.departures(&[mover.clone(), leaver.clone()]).await.unwrap();
-    assert_eq!(departures, [(leaver, Departure::LeftScope)].into());
+    assert_eq!(departures, [(leaver, DeprovisionReason::OutOfScope)].into());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use directory::{ChangeDetection, Directory, MemberHow, Membership, Scope, Sighting};
+use directory::{ChangeDetection, Directory, MemberHow, Membership, ReadItem, Scope};
 use embedded_ldap::{EmbeddedLdap, Options};
 use model::UnixSeconds;
 
@@ -105,7 +105,7 @@ async fn a_nested_group_that_changes_is_noticed() {
         let mut known = Vec::new();
         while let Some(page) = read.next_page().await.unwrap() {
             for sighting in page {
-                let Sighting::Entry(entry) = sighting else { panic!("somebody without an id") };
+                let ReadItem::Entry(entry) = sighting else { panic!("somebody without an id") };
                 known.push((entry.anchor.hash(), model::Fingerprint([0; 16])));
             }
         }

@@ -2,7 +2,7 @@
 
 use directory::{Directory, DirectoryError, Membership, Scope};
 use embedded_ldap::EmbeddedLdap;
-use model::{Anchor, Departure};
+use model::{Anchor, DeprovisionReason};
 
 use crate::support::{GROUP, config, people, person};
 
@@ -31,10 +31,10 @@ async fn the_deleted_and_those_out_of_scope() {
         let departures = directory.departures(&asked).await.unwrap();
         let [_, deleted, left, robot, _] = anchors.try_into().unwrap();
         let expected = [
-            (deleted, Departure::Deleted),
-            (left, Departure::LeftScope),
-            (robot, Departure::LeftScope),
-            (asked.pop().unwrap(), Departure::Deleted),
+            (deleted, DeprovisionReason::Deleted),
+            (left, DeprovisionReason::OutOfScope),
+            (robot, DeprovisionReason::OutOfScope),
+            (asked.pop().unwrap(), DeprovisionReason::Deleted),
         ];
         assert_eq!(departures, expected.into());
     }
@@ -51,7 +51,7 @@ async fn many_are_looked_up_in_batches() {
     let departures = directory.departures(&anchors).await.unwrap();
     // Thirty-one begin with a 1: 1, 10 to 19, and 100 to 119.
     assert_eq!(departures.len(), 120 - 31);
-    assert!(departures.values().all(|departure| *departure == Departure::LeftScope));
+    assert!(departures.values().all(|departure| *departure == DeprovisionReason::OutOfScope));
     // Three batches that ask who is there, three that ask who is in scope, and the root DSE.
     assert_eq!(server.searches() - before, 7);
     assert_eq!(directory.departures(&[]).await.unwrap().len(), 0);

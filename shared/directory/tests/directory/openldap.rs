@@ -1,7 +1,7 @@
 //! Against a real OpenLDAP server.
 
-use directory::{Bind, Directory, DirectoryConfig, DirectoryError, Kind, Membership, Scope, Sighting};
-use model::{Anchor, Departure, Incomplete, UnixSeconds};
+use directory::{Bind, Directory, DirectoryConfig, DirectoryError, Kind, Membership, ReadItem, Scope};
+use model::{Anchor, DeprovisionReason, Incomplete, UnixSeconds};
 
 use crate::slapd::{ADMIN, PASSWORD, Slapd};
 use crate::support::{Outcome, config, read};
@@ -53,8 +53,8 @@ async fn openldap() -> (Slapd, DirectoryConfig) {
 
 fn uids(outcome: &Outcome) -> Vec<String> {
     let entries = outcome.sightings.iter().map(|sighting| match sighting {
-        Sighting::Entry(entry) => String::from_utf8(entry.attributes.one("uid").unwrap().to_vec()).unwrap(),
-        Sighting::Unidentified { why, .. } => panic!("{why}"),
+        ReadItem::Entry(entry) => String::from_utf8(entry.attributes.one("uid").unwrap().to_vec()).unwrap(),
+        ReadItem::Unidentified { why, .. } => panic!("{why}"),
     });
     let mut uids: Vec<String> = entries.collect();
     uids.sort();
@@ -68,7 +68,7 @@ async fn scopes_departures_and_limits() {
     let outcome = read(&config).await;
     assert_eq!(uids(&outcome).len(), 10);
     let everybody: Vec<Anchor> = outcome.sightings.iter().map(anchor).collect();
-    let Some(Sighting::Entry(first)) = outcome.sightings.first() else { panic!("somebody was expected") };
+    let Some(ReadItem::Entry(first)) = outcome.sightings.first() else { panic!("somebody was expected") };
     assert_eq!(first.attributes.one("userCertificate").and_then(<[u8]>::first), Some(&0x30));
     assert_eq!(outcome.verdict.unwrap().pages(), 4);
 
@@ -84,7 +84,7 @@ async fn scopes_departures_and_limits() {
         let mut directory = Directory::connect(&config).await.unwrap();
         let departures = directory.departures(&everybody).await.unwrap();
         assert_eq!(departures.len(), 3);
-        assert!(departures.values().all(|departure| *departure == Departure::LeftScope));
+        assert!(departures.values().all(|departure| *departure == DeprovisionReason::OutOfScope));
         let [found] = directory.find("uid", "p3").await.unwrap().try_into().unwrap();
         assert_eq!(
             directory.in_scope(std::slice::from_ref(&found.anchor)).await.unwrap(),
@@ -113,10 +113,10 @@ async fn scopes_departures_and_limits() {
     assert!(matches!(error, DirectoryError::Refused { code: 50, .. }), "{error}");
 }
 
-fn anchor(sighting: &Sighting) -> Anchor {
+fn anchor(sighting: &ReadItem) -> Anchor {
     match sighting {
-        Sighting::Entry(entry) => entry.anchor.clone(),
-        Sighting::Unidentified { why, .. } => panic!("{why}"),
+        ReadItem::Entry(entry) => entry.anchor.clone(),
+        ReadItem::Unidentified { why, .. } => panic!("{why}"),
     }
 }
 
@@ -208,10 +208,10 @@ async fn the_preset_knows_who_is_locked() {
     };
     let outcome = read(&config).await;
     let disabled = outcome.sightings.iter().filter(|sighting| match sighting {
-        Sighting::Entry(entry) => {
+        ReadItem::Entry(entry) => {
             preset.status.verdict(&entry.attributes) == Ok(plan::status::AccountStatus::Disabled)
         }
-        Sighting::Unidentified { why, .. } => panic!("{why}"),
+        ReadItem::Unidentified { why, .. } => panic!("{why}"),
     });
     let uids: Vec<_> = disabled.map(anchor).collect();
     assert_eq!((outcome.sightings.len(), uids.len()), (11, 1));

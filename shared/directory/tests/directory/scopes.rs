@@ -1,7 +1,7 @@
 //! Who is meant, and how their values come through.
 
 use directory::{
-    AnchorAttribute, AnchorForm, Directory, DirectoryConfig, DirectoryError, Membership, Scope, Sighting,
+    AnchorAttribute, AnchorForm, Directory, DirectoryConfig, DirectoryError, Membership, ReadItem, Scope,
 };
 use embedded_ldap::{EmbeddedLdap, Options, company};
 use model::{Entry, UnixSeconds};
@@ -37,10 +37,10 @@ async fn uids(config: &DirectoryConfig) -> Vec<String> {
     uids
 }
 
-fn entry(sighting: &Sighting) -> &Entry {
+fn entry(sighting: &ReadItem) -> &Entry {
     match sighting {
-        Sighting::Entry(entry) => entry,
-        Sighting::Unidentified { why, .. } => panic!("{why}"),
+        ReadItem::Entry(entry) => entry,
+        ReadItem::Unidentified { why, .. } => panic!("{why}"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use directory::{
-    AnchorAttribute, AnchorForm, Bind, ChangeDetection, Directory, DirectoryConfig, Scope, Sighting,
+    AnchorAttribute, AnchorForm, Bind, ChangeDetection, Directory, DirectoryConfig, ReadItem, Scope,
 };
 use embedded_ldap::{EmbeddedLdap, Options};
 use model::{CompleteRead, Incomplete, UnixSeconds};
@@ -56,7 +56,7 @@ pub fn person(number: usize) -> String {
 
 /// What came of a read.
 pub struct Outcome {
-    pub sightings: Vec<Sighting>,
+    pub sightings: Vec<ReadItem>,
     pub verdict: Result<CompleteRead, Incomplete>,
 }
 
@@ -64,8 +64,8 @@ impl Outcome {
     /// The DNs of those who were identified.
     pub fn dns(&self) -> Vec<&str> {
         let entries = self.sightings.iter().filter_map(|sighting| match sighting {
-            Sighting::Entry(entry) => Some(entry.dn.as_str()),
-            Sighting::Unidentified { .. } => None,
+            ReadItem::Entry(entry) => Some(entry.dn.as_str()),
+            ReadItem::Unidentified { .. } => None,
         });
         entries.collect()
     }

@@ -15,7 +15,7 @@ fn user(active: bool, title: &str) -> Desired {
     })
 }
 
-fn gone(reason: Departure) -> Desired {
+fn gone(reason: DeprovisionReason) -> Desired {
     Desired::Absent { user_name: UserName::new("ada@acme.test").ok(), reason }
 }
 
@@ -84,10 +84,10 @@ fn in_scope_and_enabled() {
 
 #[test]
 fn in_scope_and_disabled() {
-    let (off, there) = (gone(Departure::Disabled), account(true, "Analyst"));
+    let (off, there) = (gone(DeprovisionReason::Disabled), account(true, "Analyst"));
     assert_eq!(AS_USUAL.decides(&off, false, None), Decision::Nothing);
     assert_eq!(AS_USUAL.decides(&user(false, "Analyst"), false, None), Decision::Create, "an inactive one");
-    assert_eq!(AS_USUAL.decides(&off, true, Some(&there)), Decision::Deactivate(Departure::Disabled));
+    assert_eq!(AS_USUAL.decides(&off, true, Some(&there)), Decision::Deactivate(DeprovisionReason::Disabled));
     assert_eq!(AS_USUAL.decides(&off, false, Some(&there)), Decision::Link);
     assert_eq!(AS_USUAL.decides(&off, false, Some(&account(false, ""))), Decision::Nothing);
     let Decision::Update(found) = AS_USUAL.decides(&user(false, "Analyst"), true, Some(&there)) else {
@@ -98,7 +98,7 @@ fn in_scope_and_disabled() {
 
 #[test]
 fn out_of_scope_or_deleted() {
-    for reason in [Departure::Deleted, Departure::LeftScope, Departure::Moved] {
+    for reason in [DeprovisionReason::Deleted, DeprovisionReason::OutOfScope, DeprovisionReason::Moved] {
         let there = account(true, "Analyst");
         assert_eq!(AS_USUAL.decides(&gone(reason), true, Some(&there)), Decision::Deactivate(reason));
         assert_eq!(AS_USUAL.decides(&gone(reason), true, Some(&account(false, ""))), Decision::Nothing);
@@ -113,12 +113,17 @@ fn out_of_scope_or_deleted() {
 fn nobody_is_switched_off_without_the_safety_check() {
     let unchecked = Line { options: DEFAULT, released: false };
     let there = account(true, "Analyst");
-    for reason in [Departure::Deleted, Departure::LeftScope, Departure::Moved, Departure::Disabled] {
+    for reason in [
+        DeprovisionReason::Deleted,
+        DeprovisionReason::OutOfScope,
+        DeprovisionReason::Moved,
+        DeprovisionReason::Disabled,
+    ] {
         assert_eq!(unchecked.decides(&gone(reason), true, Some(&there)), Decision::AwaitCheck(reason));
     }
     assert_eq!(
         unchecked.decides(&user(false, "Clerk"), true, Some(&there)),
-        Decision::AwaitCheck(Departure::Disabled)
+        Decision::AwaitCheck(DeprovisionReason::Disabled)
     );
 }
 
@@ -126,18 +131,18 @@ fn nobody_is_switched_off_without_the_safety_check() {
 fn what_an_option_stops_is_said() {
     let (ada, there) = (user(true, "Analyst"), account(true, "Clerk"));
     let no_create = with(|options| options.create = false);
-    assert_eq!(no_create.decides(&ada, false, None), Decision::Withheld(WithheldBy::Create));
+    assert_eq!(no_create.decides(&ada, false, None), Decision::Skipped(DisabledOption::Create));
     assert_eq!(no_create.decides(&ada, false, Some(&there)), Decision::Link, "linking still happens");
 
     let no_update = with(|options| options.update = false);
-    assert_eq!(no_update.decides(&ada, true, Some(&there)), Decision::Withheld(WithheldBy::Update));
+    assert_eq!(no_update.decides(&ada, true, Some(&there)), Decision::Skipped(DisabledOption::Update));
     let inactive = account(false, "Analyst");
     assert_eq!(
         no_update.decides(&ada, true, Some(&inactive)),
-        Decision::Withheld(WithheldBy::Update),
+        Decision::Skipped(DisabledOption::Update),
         "reactivating too"
     );
-    let off = Decision::Deactivate(Departure::Disabled);
+    let off = Decision::Deactivate(DeprovisionReason::Disabled);
     assert_eq!(
         no_update.decides(&user(false, "Analyst"), true, Some(&there)),
         off,
@@ -145,21 +150,22 @@ fn what_an_option_stops_is_said() {
     );
 
     let no_removal = with(|options| options.deprovision = false);
-    for desired in [gone(Departure::Deleted), gone(Departure::Disabled), user(false, "Clerk")] {
+    for desired in [gone(DeprovisionReason::Deleted), gone(DeprovisionReason::Disabled), user(false, "Clerk")]
+    {
         let decision = no_removal.decides(&desired, true, Some(&there));
-        assert_eq!(decision, Decision::Withheld(WithheldBy::Deprovision));
+        assert_eq!(decision, Decision::Skipped(DisabledOption::Deprovision));
     }
 }
 
 #[test]
 fn an_inactive_account_is_deleted_when_its_time_is_over() {
     let (inactive, active) = (account(false, "x"), account(true, "x"));
-    let out = gone(Departure::LeftScope);
+    let out = gone(DeprovisionReason::OutOfScope);
     let due = |line: &Line, account: &Account| line.decides_after(true, &out, true, Some(account));
     assert_eq!(AS_USUAL.decides(&out, true, Some(&inactive)), Decision::Nothing);
-    assert_eq!(due(&AS_USUAL, &inactive), Decision::Delete(Departure::LeftScope));
+    assert_eq!(due(&AS_USUAL, &inactive), Decision::Delete(DeprovisionReason::OutOfScope));
     // Somebody has switched it on: the time begins anew.
-    assert_eq!(due(&AS_USUAL, &active), Decision::Deactivate(Departure::LeftScope));
+    assert_eq!(due(&AS_USUAL, &active), Decision::Deactivate(DeprovisionReason::OutOfScope));
     assert_eq!(due(&with(|options| options.deprovision = false), &inactive), Decision::Nothing);
     assert_eq!(due(&Line { released: false, ..AS_USUAL }, &inactive), Decision::Nothing);
     let back = user(true, "x");

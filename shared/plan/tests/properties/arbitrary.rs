@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Account, AccountId, Anchor, CompleteRead, Departure, Desired, DesiredUser, DnKey, Managed, Options,
-    ReadEvidence, RemoveAction, TargetAttribute, UserName, Value,
+    Account, AccountId, Anchor, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey, Managed,
+    Options, ReadEvidence, RemoveAction, TargetAttribute, UserName, Value,
 };
 use plan::RemovalCandidate;
 use proptest::{collection::btree_map, option, prelude::*, sample::select};
@@ -28,8 +28,13 @@ fn user_name() -> impl Strategy<Value = UserName> {
         .prop_map(|name| UserName::new(name).unwrap())
 }
 
-fn departure() -> impl Strategy<Value = Departure> {
-    select(vec![Departure::Deleted, Departure::LeftScope, Departure::Moved, Departure::Disabled])
+fn departure() -> impl Strategy<Value = DeprovisionReason> {
+    select(vec![
+        DeprovisionReason::Deleted,
+        DeprovisionReason::OutOfScope,
+        DeprovisionReason::Moved,
+        DeprovisionReason::Disabled,
+    ])
 }
 
 pub fn desired() -> impl Strategy<Value = Desired> {
@@ -68,9 +73,9 @@ pub fn options() -> impl Strategy<Value = Options> {
 }
 
 pub fn candidate(number: usize) -> RemovalCandidate {
-    let desired = Desired::Absent { user_name: None, reason: Departure::Deleted };
+    let desired = Desired::Absent { user_name: None, reason: DeprovisionReason::Deleted };
     let anchor = Anchor::from_text(&format!("anchor-{number}")).unwrap();
-    RemovalCandidate { anchor, dn: None, user_name: None, departure: Departure::Deleted, desired }
+    RemovalCandidate { anchor, dn: None, user_name: None, departure: DeprovisionReason::Deleted, desired }
 }
 
 /// An account that is just what this user should be.

@@ -1,6 +1,6 @@
 //! The decision table, for every situation.
 
-use model::{Departure, Desired};
+use model::{DeprovisionReason, Desired};
 use plan::{Decision, Situation, decide, differences};
 use proptest::{option, prelude::*};
 
@@ -70,7 +70,7 @@ proptest! {
         // Who is out of scope has no claim to it.
         let gone = matches!(
             desired,
-            Desired::Absent { reason: Departure::Deleted | Departure::LeftScope | Departure::Moved, .. }
+            Desired::Absent { reason: DeprovisionReason::Deleted | DeprovisionReason::OutOfScope | DeprovisionReason::Moved, .. }
         );
         prop_assert!(!gone || decision == Decision::Nothing, "{decision:?}");
     }

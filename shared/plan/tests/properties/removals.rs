@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use plan::{Approved, Circumstances, Deprovision, Removals, Resemblance, SafetyLimits, judge_removals};
+use plan::{Approved, Deprovision, DirectoryMatch, Removals, SafeguardInputs, SafetyLimits, judge_removals};
 use proptest::prelude::*;
 
 use crate::arbitrary::{candidate, complete};
@@ -19,7 +19,7 @@ proptest! {
             ..SafetyLimits::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let seen = Circumstances { enabled_accounts: enabled, ..Circumstances::default() };
+        let seen = SafeguardInputs { enabled_accounts: enabled, ..SafeguardInputs::default() };
         let removals = judge_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::On);
         let few = (count as u64) < SafetyLimits::PERCENT_FROM;
         match removals {
@@ -42,10 +42,10 @@ proptest! {
     fn none_go_while_deprovisioning_is_off(count in 0..120_usize, enabled in 0..3_000_u64) {
         let limits =
             SafetyLimits { max_removals: u64::MAX, max_removal_percent: 100, ..SafetyLimits::default() };
-        let seen = Circumstances { enabled_accounts: enabled, ..Circumstances::default() };
+        let seen = SafeguardInputs { enabled_accounts: enabled, ..SafeguardInputs::default() };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
         let removals = judge_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::Off);
-        prop_assert!(matches!(removals, Removals::Withheld(withheld) if withheld == candidates));
+        prop_assert!(matches!(removals, Removals::Skipped(skipped) if skipped == candidates));
     }
 
     #[test]
@@ -54,17 +54,17 @@ proptest! {
     ) {
         let limits = SafetyLimits { max_removals, max_removal_percent: 100, ..SafetyLimits::default() };
         let users: BTreeSet<_> = (0..approved).map(|n| candidate(n).anchor.hash()).collect();
-        let seen = Circumstances {
+        let seen = SafeguardInputs {
             enabled_accounts: 1_000,
             approved: Some(Approved { users: users.clone(), ceiling }),
-            ..Circumstances::default()
+            ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
         let (released, held) = match judge_removals(candidates, &complete(), &limits, &seen, Deprovision::On) {
             Removals::Released(released) => (released, Vec::new()),
             Removals::Approved { released, held } => (released, held),
             Removals::Held(held) => (Vec::new(), held),
-            Removals::Withheld(_) => return Err(TestCaseError::fail("deprovisioning is on")),
+            Removals::Skipped(_) => return Err(TestCaseError::fail("deprovisioning is on")),
         };
         prop_assert!(released.len() as u64 <= ceiling);
         prop_assert_eq!(released.len() + held.len(), count);
@@ -85,14 +85,14 @@ proptest! {
     ) {
         let limits = SafetyLimits { max_removals, ..SafetyLimits::default() };
         let held_back: BTreeSet<_> = (0..held).map(|n| candidate(n).anchor.hash()).collect();
-        let seen = Circumstances {
+        let seen = SafeguardInputs {
             enabled_accounts: enabled,
             removed_today: 30,
             held_back: held_back.clone(),
-            ..Circumstances::default()
+            ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..held + others).map(candidate).collect();
-        let plain = Circumstances { held_back: BTreeSet::new(), ..seen.clone() };
+        let plain = SafeguardInputs { held_back: BTreeSet::new(), ..seen.clone() };
         let without = judge_removals(candidates.clone(), &complete(), &limits, &plain, Deprovision::On);
         match judge_removals(candidates, &complete(), &limits, &seen, Deprovision::On) {
             Removals::Approved { released, held: waiting } => {
@@ -118,10 +118,10 @@ proptest! {
             max_removals_per_day: u64::MAX,
             ..SafetyLimits::default()
         };
-        let seen = Circumstances {
+        let seen = SafeguardInputs {
             enabled_accounts: 1_000,
-            resemblance: Resemblance::Stranger,
-            ..Circumstances::default()
+            resemblance: DirectoryMatch::Mismatch,
+            ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
         let removals = judge_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::On);
@@ -141,10 +141,10 @@ proptest! {
         let mut gone = 0;
         for _ in 0..scans {
             let candidates = (0..a_scan).map(candidate).collect();
-            let seen = Circumstances {
+            let seen = SafeguardInputs {
                 enabled_accounts: 100_000,
                 removed_today: gone,
-                ..Circumstances::default()
+                ..SafeguardInputs::default()
             };
             if let Removals::Released(released) =
                 judge_removals(candidates, &complete(), &limits, &seen, Deprovision::On)

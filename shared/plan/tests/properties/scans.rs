@@ -7,7 +7,7 @@ use model::{
     Version,
 };
 use plan::{
-    Change, Mapping, Observation, RecordPlan, Rules, ScanPlanner, Sight,
+    Change, EntryDiff, Mapping, Observation, RecordPlan, Rules, ScanPlanner,
     mapping::Rule,
     plan_change, plan_departure,
     status::{AccountStatus, StatusRule},
@@ -104,9 +104,9 @@ impl Remembered {
         let mut scanned = Scanned { changes: Vec::new(), departed: Vec::new(), repeated: 0, unchanged: 0 };
         for entry in entries {
             match planner.look_at(entry) {
-                Sight::Unchanged => scanned.unchanged += 1,
-                Sight::Changed(change) => scanned.changes.push(*change),
-                Sight::Repeated(_) => scanned.repeated += 1,
+                EntryDiff::Unchanged => scanned.unchanged += 1,
+                EntryDiff::Changed(change) => scanned.changes.push(*change),
+                EntryDiff::Duplicate(_) => scanned.repeated += 1,
             }
         }
         assert!(entries.iter().all(|entry| planner.has_seen(&entry.anchor.hash())));
@@ -124,7 +124,7 @@ impl Remembered {
         }
         for hash in &scanned.departed {
             if let Some(record) = self.records.get(hash).cloned() {
-                let plan = plan_departure(&record, model::Departure::Deleted);
+                let plan = plan_departure(&record, model::DeprovisionReason::Deleted);
                 self.write(&record.anchor, None, plan);
             }
             self.snapshot.remove(hash);
@@ -141,7 +141,7 @@ impl Remembered {
             link: None,
             before: None,
             tried: None,
-            status: Status::Settled,
+            status: Status::InSync,
             attempts: 0,
             next_attempt: UnixSeconds(0),
         });

@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use model::{Anchor, Version};
-use queue::{Queue, WakeUp};
+use queue::{ProvisionRequest, Queue};
 use serde_json::{Value, json};
 
 /// What becomes of the message with this place in the request with this number.
@@ -114,8 +114,8 @@ fn without_proxy() -> BehaviorVersion {
     BehaviorVersion::v2025_01_17()
 }
 
-pub fn wake_ups(count: u64) -> Vec<WakeUp> {
-    let of = |number| WakeUp {
+pub fn requests(count: u64) -> Vec<ProvisionRequest> {
+    let of = |number| ProvisionRequest {
         connection: "corp".to_owned(),
         anchor: Anchor::from_text(&format!("anchor-{number}")).unwrap(),
         version: Version(7),

@@ -1,26 +1,28 @@
-use queue::{QueueError, Sent, WakeUp};
+use queue::{ProvisionRequest, QueueError, Sent};
 use serde_json::json;
 
-use crate::endpoint::{Endpoint, Entry, queue_at, wake_ups};
+use crate::endpoint::{Endpoint, Entry, queue_at, requests};
 
 const THROTTLED: Entry = Entry::Failed { code: "RequestThrottled", sender_fault: false };
 
 #[tokio::test]
 async fn batches_of_ten() {
     let endpoint = Endpoint::of(|_, _| Entry::Taken).await;
-    let sent = endpoint.queue().send(&wake_ups(25)).await.unwrap();
+    let sent = endpoint.queue().send(&requests(25)).await.unwrap();
     assert_eq!(sent, Sent { sent: 25, unsent: vec![], problem: None });
     let mut sizes: Vec<_> =
         endpoint.requests().iter().map(|request| request["Entries"].as_array().unwrap().len()).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [5, 10, 10]);
-    let mut bodies: Vec<WakeUp> = Vec::new();
+    let mut bodies: Vec<ProvisionRequest> = Vec::new();
     for request in endpoint.requests() {
         let bodies_of = request["Entries"].as_array().unwrap().clone();
-        bodies.extend(bodies_of.iter().map(|e| WakeUp::parse(e["MessageBody"].as_str().unwrap()).unwrap()));
+        bodies.extend(
+            bodies_of.iter().map(|e| ProvisionRequest::parse(e["MessageBody"].as_str().unwrap()).unwrap()),
+        );
     }
     bodies.sort_unstable();
-    let mut expect = wake_ups(25);
+    let mut expect = requests(25);
     expect.sort_unstable();
     assert_eq!(bodies, expect);
 }
@@ -36,7 +38,7 @@ async fn nothing_to_send_is_no_request() {
 async fn the_refused_half_is_sent_again() {
     let half = |request, place| if request == 0 && place % 2 == 1 { THROTTLED } else { Entry::Taken };
     let endpoint = Endpoint::of(half).await;
-    let sent = endpoint.queue().send(&wake_ups(10)).await.unwrap();
+    let sent = endpoint.queue().send(&requests(10)).await.unwrap();
     assert_eq!(sent, Sent { sent: 10, unsent: vec![], problem: None });
     let requests = endpoint.requests();
     let bodies = |request: usize| {
@@ -51,10 +53,10 @@ async fn the_refused_half_is_sent_again() {
 #[tokio::test]
 async fn what_stays_refused_is_unsent_and_no_error() {
     let endpoint = Endpoint::of(|_, place| if place == 0 { Entry::Taken } else { THROTTLED }).await;
-    let sent = endpoint.queue().send(&wake_ups(8)).await.unwrap();
+    let sent = endpoint.queue().send(&requests(8)).await.unwrap();
     // One is taken each time: at first, and in four retries.
     assert_eq!(sent.sent, 5);
-    assert_eq!(sent.unsent, wake_ups(8)[5..]);
+    assert_eq!(sent.unsent, requests(8)[5..]);
     assert_eq!(sent.problem, Some(QueueError::Throttled));
     assert_eq!(endpoint.requests().len(), 5);
 }
@@ -66,10 +68,10 @@ async fn what_is_our_fault_is_not_tried_again() {
         _ => Entry::Taken,
     };
     let endpoint = Endpoint::of(bad).await;
-    let sent = endpoint.queue().send(&wake_ups(6)).await.unwrap();
+    let sent = endpoint.queue().send(&requests(6)).await.unwrap();
     let refused =
         QueueError::Refused { action: "sqs:SendMessage", code: "InvalidMessageContents".to_owned() };
-    assert_eq!(sent, Sent { sent: 5, unsent: wake_ups(6)[3..4].to_vec(), problem: Some(refused) });
+    assert_eq!(sent, Sent { sent: 5, unsent: requests(6)[3..4].to_vec(), problem: Some(refused) });
     assert_eq!(endpoint.requests().len(), 1);
 }
 
@@ -77,19 +79,19 @@ async fn what_is_our_fault_is_not_tried_again() {
 async fn a_message_that_is_not_mentioned_was_not_taken() {
     let forgetful = |request, place| if request == 0 && place == 2 { Entry::Forgotten } else { Entry::Taken };
     let endpoint = Endpoint::of(forgetful).await;
-    assert_eq!(endpoint.queue().send(&wake_ups(3)).await.unwrap().sent, 3);
+    assert_eq!(endpoint.queue().send(&requests(3)).await.unwrap().sent, 3);
     assert_eq!(endpoint.requests().len(), 2);
 }
 
 #[tokio::test]
 async fn an_outage_is_not_worked_through_batch_by_batch() {
     let endpoint = Endpoint::failing(503, json!({ "__type": "ServiceUnavailable" })).await;
-    let sent = endpoint.queue().send(&wake_ups(500)).await.unwrap();
+    let sent = endpoint.queue().send(&requests(500)).await.unwrap();
     assert_eq!((sent.sent, sent.unsent.len()), (0, 500));
     assert!(matches!(sent.problem, Some(QueueError::Unavailable { .. })), "{:?}", sent.problem);
     assert_eq!(endpoint.requests().len(), 4 * 2, "four batches at once, tried twice by the client");
 
-    let nobody = queue_at("http://127.0.0.1:9").send(&wake_ups(500)).await.unwrap();
+    let nobody = queue_at("http://127.0.0.1:9").send(&requests(500)).await.unwrap();
     assert_eq!((nobody.sent, nobody.unsent.len()), (0, 500));
     assert!(matches!(nobody.problem, Some(QueueError::Unavailable { .. })), "{:?}", nobody.problem);
 }
@@ -98,7 +100,7 @@ async fn an_outage_is_not_worked_through_batch_by_batch() {
 async fn a_missing_right_is_named() {
     for code in ["com.amazonaws.sqs#AccessDeniedException", "AccessDenied"] {
         let endpoint = Endpoint::failing(403, json!({ "__type": code, "message": "no" })).await;
-        let error = endpoint.queue().send(&wake_ups(100)).await.unwrap_err();
+        let error = endpoint.queue().send(&requests(100)).await.unwrap_err();
         assert_eq!(error, QueueError::AccessDenied { action: "sqs:SendMessage" });
         assert!(error.to_string().contains("sqs:SendMessage"), "{error}");
     }
@@ -124,7 +126,7 @@ async fn failures_by_meaning() {
         ),
     ] {
         let endpoint = Endpoint::failing(status, json!({ "__type": code })).await;
-        let error = endpoint.queue().send(&wake_ups(1)).await.unwrap_err().to_string();
+        let error = endpoint.queue().send(&requests(1)).await.unwrap_err().to_string();
         let port = endpoint.queue().url().split(':').nth(2).unwrap().split('/').next().unwrap().to_owned();
         assert_eq!(error, expect.replace("PORT", &port));
     }
@@ -133,11 +135,11 @@ async fn failures_by_meaning() {
         (500, "InternalFailure", unavailable("it failed inside (InternalFailure)")),
     ] {
         let endpoint = Endpoint::failing(status, json!({ "__type": code })).await;
-        let sent = endpoint.queue().send(&wake_ups(1)).await.unwrap();
+        let sent = endpoint.queue().send(&requests(1)).await.unwrap();
         assert_eq!((sent.unsent.len(), sent.problem), (1, Some(expect)), "{code}");
     }
     let gateway = Endpoint::failing(502, json!({})).await;
-    let sent = gateway.queue().send(&wake_ups(1)).await.unwrap();
+    let sent = gateway.queue().send(&requests(1)).await.unwrap();
     assert_eq!(sent.problem, Some(unavailable("it answered with status 502")));
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use directory::{AnchorAttribute, AnchorForm, ChangeDetection, Kind, Membership, Scope};
 use model::{Options, RemoveAction};
 use plan::status::{AccountStatus, StatusRule};
-use plan::{Rules, SafetyLimits};
-use target::Dialect;
+use plan::{Policy, Rules, SafetyLimits};
+use scim::Dialect;
 
 use super::connection::{Connection, DirectorySettings, TargetSettings};
 use super::file::{
@@ -37,12 +37,19 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, P
         provision_disabled: options.provision_disabled,
         dialect: target.dialect.name().to_owned(),
     };
+    let full_read_hours = check_full_read_hours(directory.full_read_hours)?;
+    let directory = check_directory(directory, kind, scope, &rules, folder)?;
     Ok(Connection {
-        name,
-        directory: check_directory(directory, kind, scope, &rules, folder)?,
-        rules,
-        options,
-        safety: check_safety(safety)?,
+        policy: Policy {
+            name,
+            fingerprint: directory.policy_fingerprint(&rules, &options),
+            rules,
+            options,
+            safety: check_safety(safety)?,
+            full_read_hours,
+            keep_alive_days: target.dialect.keep_alive_days(),
+        },
+        directory,
         target,
         left_days,
         history_days,
@@ -51,6 +58,13 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, P
 
 fn check_days(days: u32, key: &str) -> Result<(), Problem> {
     if (1..=3650).contains(&days) { Ok(()) } else { Err(Problem::at(key, "must be from 1 to 3650 days")) }
+}
+
+fn check_full_read_hours(hours: u32) -> Result<u32, Problem> {
+    if (1..=168).contains(&hours) {
+        return Ok(hours);
+    }
+    Err(Problem::at("directory.full_read_hours", "must be from 1 to 168"))
 }
 
 fn check_name(name: &str) -> Result<(), Problem> {
@@ -183,7 +197,7 @@ fn check_directory(
         status: _,
         account_expires: _,
         changes,
-        full_read_hours,
+        full_read_hours: _,
     } = table;
     let urls = match url {
         OneOrMore::One(url) => vec![url],
@@ -194,9 +208,6 @@ fn check_directory(
     }
     if !urls.iter().all(|url| url.starts_with("ldap://") || url.starts_with("ldaps://")) {
         return Err(Problem::at("directory.url", "must start with ldaps:// or ldap://"));
-    }
-    if !(1..=168).contains(&full_read_hours) {
-        return Err(Problem::at("directory.full_read_hours", "must be from 1 to 168"));
     }
     if start_tls && urls.iter().any(|url| url.starts_with("ldaps://")) {
         return Err(Problem::at(
@@ -232,7 +243,6 @@ fn check_directory(
         .collect();
     Ok(DirectorySettings {
         urls,
-        full_read_hours,
         base_dn,
         scope: check_scope(scope, kind)?,
         start_tls,

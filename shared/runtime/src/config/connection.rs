@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use directory::{AnchorAttribute, Bind, ChangeDetection, Directory, DirectoryConfig, DirectoryError, Scope};
 use model::{Fingerprint, Fingerprinter, Options};
-use plan::{Rules, SafetyLimits};
+use plan::{Policy, Rules};
+use scim::{Credentials, Dialect, Retry, Target, TargetError, TargetOptions};
 use store::{Store, Table};
-use target::{Credentials, Dialect, Retry, Target, TargetError, TargetOptions};
 use tracing::warn;
 
 use crate::secrets::{DirectorySecret, SecretError, SecretRef, Secrets, TargetSecret};
@@ -15,16 +15,10 @@ use crate::secrets::{DirectorySecret, SecretError, SecretRef, Secrets, TargetSec
 /// One directory, one target, and everything that says how they belong together.
 #[derive(Debug)]
 pub struct Connection {
-    /// Keys the stored state.
-    pub name: String,
+    /// The configured decisions; what the engines work with.
+    pub policy: Policy,
     /// The source of truth.
     pub directory: DirectorySettings,
-    /// What an entry makes of a user.
-    pub rules: Rules,
-    /// Which capabilities are on.
-    pub options: Options,
-    /// How many removals go unasked.
-    pub safety: SafetyLimits,
     /// The account store.
     pub target: TargetSettings,
     pub(super) left_days: u32,
@@ -34,14 +28,17 @@ pub struct Connection {
 impl Connection {
     /// This connection's part of the table.
     pub fn store(&self, table: &Table) -> Store {
-        table.connection(&self.name).with_retention_days(self.left_days).with_history_days(self.history_days)
+        table
+            .connection(&self.policy.name)
+            .with_retention_days(self.left_days)
+            .with_history_days(self.history_days)
     }
+}
 
-    /// A fingerprint of what decides who gets which account: with another one, a scan may touch everybody at once.
-    pub fn version(&self) -> Fingerprint {
-        let Self { name: _, directory, rules, options, safety: _, target: _, left_days: _, history_days: _ } =
-            self;
-        let DirectorySettings { base_dn, scope, user_filter, anchor, .. } = directory;
+impl DirectorySettings {
+    /// Fingerprint of everything that decides which entry gets which account.
+    pub(super) fn policy_fingerprint(&self, rules: &Rules, options: &Options) -> Fingerprint {
+        let Self { base_dn, scope, user_filter, anchor, .. } = self;
         let mut hash = Fingerprinter::new("provisioner 2026 configuration");
         hash.bytes(&rules.version().0);
         hash.text(base_dn);
@@ -58,8 +55,6 @@ impl Connection {
 pub struct DirectorySettings {
     /// `ldap://` or `ldaps://`, in the order in which they are tried.
     pub urls: Vec<String>,
-    /// Everybody is read at least so often.
-    pub full_read_hours: u32,
     /// Where users are searched.
     pub base_dn: String,
     /// Who is in scope.
@@ -139,7 +134,6 @@ impl DirectorySettings {
     pub async fn open(&self, secrets: &Secrets) -> Result<Directory, OpenError> {
         let Self {
             urls,
-            full_read_hours: _,
             base_dn,
             scope,
             start_tls,

@@ -52,17 +52,17 @@ pub fn read_all(path: &Path) -> Result<BTreeMap<String, Connection>, ConfigError
     let mut connections = BTreeMap::new();
     for file in files {
         let connection = read(&file)?;
-        if connections.contains_key(&connection.name) {
+        if connections.contains_key(&connection.policy.name) {
             return Err(ConfigError {
                 file,
                 place: ", key name".to_owned(),
                 problem: format!(
                     "another file has a connection of the name {:?} too; each needs its own",
-                    connection.name
+                    connection.policy.name
                 ),
             });
         }
-        connections.insert(connection.name.clone(), connection);
+        connections.insert(connection.policy.name.clone(), connection);
     }
     Ok(connections)
 }

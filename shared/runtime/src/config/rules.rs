@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{TargetAttribute, ValueKind};
 use plan::Mapping;
 use plan::mapping::{Case, Extract, Nameless, Rule, Source, Template};
-use target::Dialect;
+use scim::Dialect;
 
 use super::Problem;
 use super::file::{CaseWord, ExtractWord, OneOrMore, RuleTable};

@@ -45,10 +45,10 @@ fn message(line: &str, by: &str) -> String {
 #[test]
 fn the_file_of_the_readme_is_taken_with_its_defaults() {
     let connection = check(GOOD).unwrap();
-    assert_eq!(connection.options, Options::default());
-    assert_eq!(connection.safety, plan::SafetyLimits::default());
-    assert_eq!(connection.rules.dialect, "workplace");
-    let sources = connection.rules.mapping.source_attributes();
+    assert_eq!(connection.policy.options, Options::default());
+    assert_eq!(connection.policy.safety, plan::SafetyLimits::default());
+    assert_eq!(connection.policy.rules.dialect, "workplace");
+    let sources = connection.policy.rules.mapping.source_attributes();
     assert!(
         ["mail", "givenname", "sn", "title", "description", "manager"]
             .iter()
@@ -183,7 +183,10 @@ fn each_dialect_is_taken_with_the_names_that_it_knows() {
     for dialect in ["workplace", "workplace-v1", "scim2"] {
         let text = GOOD.replace("kind = \"workplace\"", &format!("kind = {dialect:?}"));
         let connection = check(&text).unwrap();
-        assert_eq!((connection.rules.dialect.as_str(), connection.target.dialect.name()), (dialect, dialect));
+        assert_eq!(
+            (connection.policy.rules.dialect.as_str(), connection.target.dialect.name()),
+            (dialect, dialect)
+        );
     }
     let v1_date = "\"urn:scim:schemas:extension:facebook:starttermdates:1.0:startDate\" = \"hired\"";
     let with_date =

@@ -14,11 +14,11 @@ pub mod faults;
 pub mod place;
 
 use model::{
-    AccountId, Anchor, Applied, CompleteRead, Departure, Desired, DesiredUser, DnKey, Fingerprint, Managed,
-    ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
+    AccountId, Anchor, Applied, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey, Fingerprint,
+    Managed, ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
 };
 use plan::{
-    Circumstances, Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafetyLimits, judge_removals,
+    Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafeguardInputs, SafetyLimits, judge_removals,
 };
 use store::{DesiredWrite, ScanLease, Store, Table, UserLease, UserOutcome, Written};
 
@@ -74,7 +74,7 @@ pub fn present(name: &str) -> Desired {
 }
 
 pub fn absent(name: &str) -> Desired {
-    Desired::Absent { user_name: Some(user_name(name)), reason: Departure::Deleted }
+    Desired::Absent { user_name: Some(user_name(name)), reason: DeprovisionReason::Deleted }
 }
 
 pub fn applied(name: &str, active: bool) -> Applied {
@@ -103,7 +103,7 @@ pub async fn lease(store: &Store, who: &str) -> UserLease {
 pub fn settled(applied: Option<Applied>) -> UserOutcome {
     UserOutcome {
         applied,
-        status: Status::Settled,
+        status: Status::InSync,
         attempts: 1,
         next_attempt: UnixSeconds(0),
         waiting_for: vec![],
@@ -141,11 +141,11 @@ pub fn released(who: &str) -> ReleasedRemoval {
         anchor: anchor(who),
         dn: None,
         user_name: Some(user_name(who)),
-        departure: Departure::Deleted,
+        departure: DeprovisionReason::Deleted,
         desired: absent(who),
     };
     let limits = SafetyLimits::default();
-    let seen = Circumstances { enabled_accounts: 1_000, ..Circumstances::default() };
+    let seen = SafeguardInputs { enabled_accounts: 1_000, ..SafeguardInputs::default() };
     match judge_removals(vec![candidate], &proof.unwrap(), &limits, &seen, Deprovision::On) {
         Removals::Released(mut removals) => removals.pop().unwrap(),
         other => panic!("not released: {other:?}"),

@@ -13,10 +13,10 @@ use std::{
 use anyhow::bail;
 use aws_sdk_sqs::Client;
 use end_to_end::{Aws, Bridge, BridgeOptions, Faults, Function, QueueUrls};
-use queue::{Queue, WakeUp};
+use queue::{ProvisionRequest, Queue};
 use serde_json::{Value, json};
 
-use crate::queue::wake_ups;
+use crate::queue::requests;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -56,7 +56,7 @@ impl Recorder {
 }
 
 fn anchor(record: &Value) -> String {
-    WakeUp::parse(record["body"].as_str().unwrap()).unwrap().anchor.to_string()
+    ProvisionRequest::parse(record["body"].as_str().unwrap()).unwrap().anchor.to_string()
 }
 
 fn receive_count(record: &Value) -> u32 {
@@ -67,7 +67,7 @@ async fn queue_with(aws: &Aws, max_receives: u32, count: u64) -> QueueUrls {
     let urls = aws.create_queue("wake-ups", 30, max_receives).unwrap();
     let queue = Queue::new(Client::new(&aws.sdk_config()), &urls.url);
     // One batch after the other, so that a test knows which came first.
-    for batch in wake_ups(count).chunks(10) {
+    for batch in requests(count).chunks(10) {
         assert_eq!(queue.send(batch).await.unwrap().unsent, []);
     }
     urls
@@ -136,7 +136,7 @@ async fn what_always_fails_becomes_a_dead_letter() {
     bridge.drain(PATIENCE).unwrap();
     assert_eq!(recorder.times()["anchor-4"], 2);
     let dead = aws.take_messages(&urls.dead_letters).unwrap();
-    assert_eq!(dead, [wake_ups(10)[4].body()]);
+    assert_eq!(dead, [requests(10)[4].body()]);
 }
 
 #[tokio::test]

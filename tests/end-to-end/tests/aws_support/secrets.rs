@@ -6,9 +6,9 @@ use aws_sdk_secretsmanager::{Client, primitives::Blob};
 use end_to_end::{Aws, Configuration, Slapd, SlapdOptions};
 use model::{DesiredUser, Managed, UserName, Value};
 use runtime::{Connection, DirectorySecret, Patience, Secrets, config};
+use scim::{Retry, Target, TargetError};
 use serde_json::json;
 use simulator::{Options, Simulator};
-use target::{Retry, Target, TargetError};
 
 const DIRECTORY: &str = "corp/directory";
 const TARGET: &str = "corp/workplace";

@@ -14,10 +14,10 @@ use model::{Anchor, Desired, DnKey, Status, UnixSeconds, UserName};
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::{Mode, ScanContext, ScanSummary};
+use scim::{Credentials, Retry, Target, TargetOptions};
 use serde_json::{Value, json};
 use simulator::Simulator;
 use store::{Embedded, Store};
-use target::{Credentials, Retry, Target, TargetOptions};
 use tempfile::TempDir;
 
 thread_local! {
@@ -86,7 +86,7 @@ impl Side {
     pub async fn scan(&self, mode: Mode) -> Result<ScanSummary> {
         let mut directory = self.connection.directory.open(&Secrets::default()).await?;
         let context = ScanContext {
-            connection: &self.connection,
+            policy: &self.connection.policy,
             store: &self.store,
             queue: None,
             owner: "scanner",
@@ -102,9 +102,9 @@ impl Side {
             store: &self.store,
             target: &self.target,
             health: &self.health,
-            options: &self.connection.options,
+            options: &self.connection.policy.options,
             max_attempts: self.connection.target.max_attempts,
-            wake_ups: None,
+            requests: None,
             owner: "worker",
             lease_seconds: 300,
             clock,

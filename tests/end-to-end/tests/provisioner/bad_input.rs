@@ -239,7 +239,7 @@ fn an_entry_without_a_user_name_is_shown_and_the_others_are_provisioned() {
 
     world.sync().expect_exit(3).says("3 created").says_in_a_line(&[
         &anchor,
-        "unmappable",
+        "invalid",
         "userName (from 'mail'): userName is empty",
     ]);
     assert_eq!(world.workplace.accounts().len(), 3);
@@ -249,7 +249,7 @@ fn an_entry_without_a_user_name_is_shown_and_the_others_are_provisioned() {
 
     // Whoever has an account keeps it when the name is lost.
     world.set(&people[3], "mail", &[]);
-    world.sync().expect_exit(3).says_in_a_line(&[&people[3].mail, "unmappable", "userName is empty"]);
+    world.sync().expect_exit(3).says_in_a_line(&[&people[3].mail, "invalid", "userName is empty"]);
     world.expect_no_write();
     expect_nobody_lost(&world, 4);
 }
@@ -266,7 +266,7 @@ fn a_value_of_a_megabyte_stops_its_user_alone() {
     let finished = world.sync();
     finished.expect_exit(3).says("1 updated").says_in_a_line(&[
         &people[1].mail,
-        "unmappable",
+        "invalid",
         "nickName (from 'description'): the value of 'description' has 1000000 bytes",
     ]);
     assert!(finished.stdout.len() < 10_000, "the value itself is not shown");
@@ -287,7 +287,7 @@ fn bytes_that_are_no_text_stop_their_user_alone() {
     directory.set(company::GRACE, "title", &["Chief Technology Officer"]).unwrap();
     world.sync().expect_exit(3).says("1 updated").says_in_a_line(&[
         "zoe@acme.test",
-        "unmappable",
+        "invalid",
         "title (from 'title'): the value of 'title' is not valid UTF-8",
     ]);
     expect_nobody_lost(&world, MEMBERS);
@@ -395,7 +395,7 @@ fn a_user_whom_the_target_refuses_is_parked_with_the_attribute_and_the_others_go
         "somebody@unverified.example",
         "failed",
         "userName",
-        "parked until the user changes",
+        "failed until the user changes",
     ]);
     // Nothing is tried again before the user changes.
     world.workplace.clear_requests();

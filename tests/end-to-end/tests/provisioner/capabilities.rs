@@ -275,10 +275,10 @@ fn without_create_nobody_new_gets_an_account_until_it_is_on_again() {
     world.workplace.seed(account);
 
     for _ in 0..2 {
-        let withheld = world.sync();
-        withheld.expect_exit(0).says("2 withheld");
+        let skipped = world.sync();
+        skipped.expect_exit(0).says("2 skipped");
         for person in [&people[0], &people[2]] {
-            withheld.says_in_a_line(&[&person.mail, "withheld", "options.create is off"]);
+            skipped.says_in_a_line(&[&person.mail, "skipped", "options.create is off"]);
         }
         assert_eq!(world.workplace.accounts().len(), 1, "linking still happens, and nothing else");
         assert_eq!(world.account(&people[1].mail)["title"], people[1].title);
@@ -301,12 +301,12 @@ fn without_update_accounts_stay_as_they_are_until_it_is_on_again() {
     // Reactivating is an update too.
     world.join(&people[2]);
 
-    let withheld = world.sync();
+    let skipped = world.sync();
     for person in [&people[1], &people[2]] {
-        withheld.expect_exit(0).says_in_a_line(&[&person.mail, "withheld", "options.update is off"]);
+        skipped.expect_exit(0).says_in_a_line(&[&person.mail, "skipped", "options.update is off"]);
     }
     world.expect_no_write();
-    world.sync().expect_exit(0).says("2 withheld");
+    world.sync().expect_exit(0).says("2 skipped");
     world.expect_no_write();
 
     world.configure(|it| it.options = String::new());
@@ -328,9 +328,9 @@ fn without_deprovision_nobody_is_switched_off_until_it_is_on_again() {
     world.set(disabled, "employeeType", &["disabled"]);
 
     for _ in 0..2 {
-        let withheld = world.sync();
+        let skipped = world.sync();
         for person in [deleted, disabled] {
-            withheld.expect_exit(0).says_in_a_line(&[&person.mail, "withheld", "options.deprovision is off"]);
+            skipped.expect_exit(0).says_in_a_line(&[&person.mail, "skipped", "options.deprovision is off"]);
         }
         world.expect_no_write();
     }

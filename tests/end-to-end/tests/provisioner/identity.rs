@@ -288,7 +288,7 @@ fn accounts_that_nobody_linked_are_never_touched() {
         it.options = "remove_action = \"delete\"".to_owned();
         it.safety = "max_removal_percent = 100".to_owned();
     });
-    let account = |name: &str| json!({"userName": name, "active": true, "name": {"formatted": "A Stranger"}});
+    let account = |name: &str| json!({"userName": name, "active": true, "name": {"formatted": "A Mismatch"}});
     // Somebody whom the directory doesn't know, and somebody who is in it and was never in the group.
     let strangers = ["visitor@partner.test", people[4].mail.as_str()];
     for name in strangers {
@@ -297,7 +297,7 @@ fn accounts_that_nobody_linked_are_never_touched() {
     let before = strangers.map(|name| world.account(name));
 
     world.settle(0).says("4 created");
-    world.set(&people[4], "title", &["Still A Stranger"]);
+    world.set(&people[4], "title", &["Still A Mismatch"]);
     world.set(&people[3], "title", &["Somebody"]);
     world.leave(&people[1]);
     world.sync().expect_exit(0);

@@ -16,8 +16,8 @@ mod approvals;
 mod capabilities;
 mod identity;
 mod limits;
+mod skipped;
 mod thousand;
-mod withheld;
 
 mod bad_input;
 mod check;

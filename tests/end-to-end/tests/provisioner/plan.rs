@@ -165,8 +165,8 @@ fn a_plan_shows_what_is_held_and_withheld() {
     world
         .plan()
         .expect_exit(0)
-        .says_in_a_line(&[&people[1].mail, "withheld", "out of scope", "options.deprovision is off"])
-        .says_in_a_line(&[&people[5].mail, "withheld", "options.update is off"]);
+        .says_in_a_line(&[&people[1].mail, "skipped", "out of scope", "options.deprovision is off"])
+        .says_in_a_line(&[&people[5].mail, "skipped", "options.update is off"]);
 }
 
 #[test]

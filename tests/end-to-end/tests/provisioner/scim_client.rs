@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use end_to_end::{ScimProduct, ScimServer};
 use model::{AccountId, DesiredUser, Managed, OwnedAccount, UnixSeconds, UserName, Value};
+use scim::{Calls, Credentials, Deleted, Dialect, Resource, Retry, Target, TargetError, TargetOptions};
 use serde_json::json;
-use target::{Calls, Credentials, Deleted, Dialect, Resource, Retry, Target, TargetError, TargetOptions};
 
 const ADA: &str = "ada@acme.test";
 

@@ -146,7 +146,7 @@ fn live(product: ScimProduct) {
     let way = |name: &str| format!("/Users/{}", before[name]["id"].as_str().unwrap());
     place.call(Method::PATCH, &way(&worker.mail), Some(title));
     place.call(Method::DELETE, &way(&leaver.mail), None);
-    let stranger = json!({"schemas": schemas, "userName": "stranger@acme.test", "title": "Stranger"});
+    let stranger = json!({"schemas": schemas, "userName": "stranger@acme.test", "title": "Mismatch"});
     let stranger = place.call(Method::POST, "/Users", Some(stranger));
     place
         .run(&["sweep"])

@@ -1,7 +1,7 @@
 //! An account that is deleted some days after it was switched off.
 
 use end_to_end::{Person, people};
-use provision::explanation::WaitKind;
+use operate::explanation::WaitKind;
 use serde_json::json;
 use simulator::{Effect, Fault};
 
@@ -17,7 +17,7 @@ fn staff() -> Vec<Person> {
 }
 
 async fn leaving(workshop: &Workshop) -> u64 {
-    workshop.store.count_by_status().await.unwrap().get("leaving").copied().unwrap_or_default()
+    workshop.store.count_by_status().await.unwrap().get("pending_deletion").copied().unwrap_or_default()
 }
 
 #[tokio::test]

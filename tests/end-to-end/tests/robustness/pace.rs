@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use model::{UnixSeconds, UserName};
 use provision::paced;
+use scim::{Credentials, Dialect, Retry, Target, TargetOptions};
 use simulator::{Effect, Fault, Options, Simulator};
 use store::{Embedded, Store};
-use target::{Credentials, Dialect, Retry, Target, TargetOptions};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

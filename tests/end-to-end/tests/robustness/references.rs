@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use end_to_end::{Person, people};
 use futures::{StreamExt as _, stream};
 use model::{AccountId, Applied, DnKey, Fingerprint, Status, UnixSeconds};
-use provision::{Outcome, Repair, Rest, sweep};
+use provision::{FollowUp, Outcome, Repair, sweep};
 use serde_json::Value;
 use store::UserOutcome;
 
@@ -103,8 +103,8 @@ async fn a_manager_whose_account_is_being_made() {
 
     let lease = store.lease_user(boss, "another", clock(), 60).await.unwrap().unwrap();
     let done = provisioner.provision(report).await.unwrap();
-    assert!(matches!(done.outcome, Outcome::Settled { waits: true, .. }), "{done:?}");
-    assert_eq!(done.rest, Rest::Nothing, "the manager's record is there");
+    assert!(matches!(done.outcome, Outcome::InSync { waits: true, .. }), "{done:?}");
+    assert_eq!(done.rest, FollowUp::Nothing, "the manager's record is there");
     let made = AccountId::new("1815").unwrap();
     // As if it had begun to wait only now.
     store.wake(dns[1], &made, report).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_manager_whose_account_is_being_made() {
     let applied = Applied { fingerprint: Fingerprint([1; 16]), user_name: None, active: true };
     let outcome = UserOutcome {
         applied: Some(applied),
-        status: Status::Settled,
+        status: Status::InSync,
         attempts: 0,
         next_attempt: UnixSeconds(0),
         waiting_for: Vec::new(),

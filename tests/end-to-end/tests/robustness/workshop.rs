@@ -5,13 +5,14 @@ use std::{cell::Cell, fs, time::Duration};
 use embedded_ldap::EmbeddedLdap;
 use end_to_end::Person;
 use model::UnixSeconds;
-use provision::{Explaining, Explanation, Health, Provisioner};
+use operate::{Explaining, Explanation};
+use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::ScanContext;
+use scim::{Credentials, Retry, Target, TargetOptions};
 use serde_json::json;
 use simulator::{Options, Simulator};
 use store::{Embedded, Store};
-use target::{Credentials, Retry, Target, TargetOptions};
 use tempfile::TempDir;
 
 use crate::site::{NO_LIMITS, STATUS, group_dn, populate};
@@ -82,7 +83,7 @@ impl Workshop {
         );
         let connection = runtime::config::parse(&text, &dir.path().join("workshop.toml")).unwrap();
         let (engine, table) = Embedded::in_memory().await.unwrap();
-        let store = table.connection(&connection.name);
+        let store = table.connection(&connection.policy.name);
         let target = client(&workplace, &connection, LATE);
         let health = Health::default();
         Self { workplace, store, target, health, connection, _engine: engine, _dir: dir }
@@ -98,9 +99,13 @@ impl Workshop {
     pub async fn explain(&self, user: &str) -> Explanation {
         let mut directory = self.connection.directory.open(&Secrets::default()).await.unwrap();
         let Self { connection, store, target, .. } = self;
-        provision::explain(&Explaining { connection, store, target, clock }, &mut directory, user)
-            .await
-            .unwrap()
+        operate::explain(
+            &Explaining { policy: &connection.policy, store, target, clock },
+            &mut directory,
+            user,
+        )
+        .await
+        .unwrap()
     }
 
     /// With a client that waits, for whoever counts calls on a busy machine.
@@ -113,7 +118,7 @@ impl Workshop {
     pub async fn scan(&self) {
         let mut directory = self.connection.directory.open(&Secrets::default()).await.unwrap();
         let context = ScanContext {
-            connection: &self.connection,
+            policy: &self.connection.policy,
             store: &self.store,
             queue: None,
             owner: "scanner",
@@ -130,9 +135,9 @@ impl Workshop {
             store: &self.store,
             target: &self.target,
             health: &self.health,
-            options: &self.connection.options,
+            options: &self.connection.policy.options,
             max_attempts: self.connection.target.max_attempts,
-            wake_ups: None,
+            requests: None,
             owner: "worker",
             lease_seconds: 300,
             clock,

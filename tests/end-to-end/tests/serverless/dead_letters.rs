@@ -15,9 +15,9 @@ fn a_user_whom_the_target_refuses_is_parked_with_the_reason_and_stops_nobody() {
     cloud.scan(json!({}));
     cloud.drain();
     assert_eq!(cloud.active().len(), 19);
-    assert_eq!(cloud.statuses(), [("parked".to_owned(), 1)].into());
-    let parked = cloud.runtime.block_on(cloud.store().fetch_by_status("parked", None, 10)).unwrap();
-    assert!(parked.items[0].status.why().unwrap().contains("the target refuses"), "{parked:?}");
+    assert_eq!(cloud.statuses(), [("failed".to_owned(), 1)].into());
+    let failed = cloud.runtime.block_on(cloud.store().fetch_by_status("failed", None, 10)).unwrap();
+    assert!(failed.items[0].status.why().unwrap().contains("the target refuses"), "{failed:?}");
 
     // The next scan leaves the user alone, a change brings them back.
     cloud.workplace.clear_faults();
@@ -39,7 +39,7 @@ fn a_user_at_whom_the_target_fails_again_and_again_is_parked_after_the_configure
     cloud.scan(json!({}));
     cloud.drain();
     assert_eq!(cloud.active().len(), 19, "the others are served, and no breaker is open");
-    assert_eq!(cloud.statuses(), [("parked".to_owned(), 1)].into());
+    assert_eq!(cloud.statuses(), [("failed".to_owned(), 1)].into());
     let breaker = cloud.runtime.block_on(cloud.store().fetch_breaker()).unwrap();
     assert_eq!(breaker, None);
 }
@@ -75,9 +75,9 @@ fn a_message_that_is_never_answered_ends_as_a_failed_user() {
 
     let buried = cloud.bridge_from(&cloud.queue.dead_letters, |_| {});
     buried.drain(PATIENCE).unwrap();
-    assert_eq!(cloud.statuses(), [("parked".to_owned(), 1)].into(), "{}", cloud.functions.log("provision"));
-    let parked = cloud.runtime.block_on(cloud.store().fetch_by_status("parked", None, 10)).unwrap();
-    assert!(parked.items[0].status.why().unwrap().contains("given up"), "{parked:?}");
+    assert_eq!(cloud.statuses(), [("failed".to_owned(), 1)].into(), "{}", cloud.functions.log("provision"));
+    let failed = cloud.runtime.block_on(cloud.store().fetch_by_status("failed", None, 10)).unwrap();
+    assert!(failed.items[0].status.why().unwrap().contains("given up"), "{failed:?}");
     assert_eq!(cloud.active(), names(&cloud.people[..1]));
     assert!(cloud.functions.log("provision").contains("\"DeadLetters\":1"));
 }
@@ -97,7 +97,7 @@ fn a_dead_letter_of_an_outage_parks_nobody() {
     buried.drain(PATIENCE).unwrap();
     buried.stop().unwrap();
     let statuses = cloud.statuses();
-    assert_eq!(statuses.get("parked"), None, "{statuses:?}");
+    assert_eq!(statuses.get("failed"), None, "{statuses:?}");
 
     // The target is back, and there is no message left, not even one for a probe: the next scans find who is due.
     cloud.workplace.clear_faults();

@@ -24,7 +24,7 @@ fn outage(what: &str, effect: Effect) {
     let counters = bridge.stop().unwrap();
 
     assert_eq!(cloud.active(), names(&cloud.people), "nobody is lost");
-    assert_eq!(cloud.statuses(), [].into(), "and nobody is parked");
+    assert_eq!(cloud.statuses(), [].into(), "and nobody is failed");
 
     let requests = cloud.workplace.requests();
     let first = requests.first().unwrap().at;

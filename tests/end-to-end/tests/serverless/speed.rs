@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use directory::Sighting;
+use directory::ReadItem;
 use end_to_end::Configuration;
 use model::{AnchorHash, Fingerprint, UnixSeconds};
-use plan::{ScanPlanner, Sight};
+use plan::{EntryDiff, ScanPlanner};
 use runtime::Secrets;
 use serde_json::{Value, json};
 use store::{Saved, Snapshot};
@@ -44,12 +44,12 @@ fn remember_everybody(cloud: &Cloud) {
         let now = UnixSeconds(0);
         let mut directory = connection.directory.open(&Secrets::default()).await.unwrap();
         let mut read = directory.read(None, now).await.unwrap();
-        let mut planner = ScanPlanner::new(&connection.rules, &[], now);
+        let mut planner = ScanPlanner::new(&connection.policy.rules, &[], now);
         let mut seen: BTreeMap<AnchorHash, Option<Fingerprint>> = BTreeMap::new();
         while let Some(page) = read.next_page().await.unwrap() {
             for sighting in page {
-                let Sighting::Entry(entry) = sighting else { panic!("somebody without an id") };
-                let Sight::Changed(change) = planner.look_at(&entry) else { panic!("somebody twice") };
+                let ReadItem::Entry(entry) = sighting else { panic!("somebody without an id") };
+                let EntryDiff::Changed(change) = planner.look_at(&entry) else { panic!("somebody twice") };
                 seen.insert(change.anchor.hash(), Some(change.fingerprint));
             }
         }

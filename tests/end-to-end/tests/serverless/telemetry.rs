@@ -70,7 +70,7 @@ fn each_line_is_json_with_the_request_the_connection_and_the_user() {
     // The second scan was told of no changes.
     assert_eq!((of_scan["Scanned"], of_scan["Changed"]), (20.0, 20.0), "{of_scan:?}");
     assert_eq!(of_scan["UsersFailed"], 1.0, "{of_scan:?}");
-    for name in ["ScanDuration", "IncompleteReads", "Held", "Withheld", "Conflicts", "BreakerOpen"] {
+    for name in ["ScanDuration", "IncompleteReads", "Held", "Skipped", "Conflicts", "BreakerOpen"] {
         assert!(of_scan.contains_key(name), "{name}: {of_scan:?}");
     }
     let of_provision = metrics(&provision);

@@ -27,7 +27,7 @@ fn status_history_explain_and_plan_read_the_deployed_state() {
     let status = cloud.terminal(&arguments("status", None, &state)).run().unwrap();
     status.expect_exit(3);
     let status = status.json().unwrap();
-    assert_eq!((&status["in_scope"], &status["users"]), (&json!(20), &json!({ "parked": 1 })), "{status}");
+    assert_eq!((&status["in_scope"], &status["users"]), (&json!(20), &json!({ "failed": 1 })), "{status}");
     assert_eq!(status["last_scan"]["complete"], true);
     assert!(status["waiting"][0]["why"].as_str().unwrap().contains("the target refuses"), "{status}");
 
@@ -48,7 +48,7 @@ fn status_history_explain_and_plan_read_the_deployed_state() {
     let explained = cloud.terminal(&arguments("explain", Some(refused), &state)).run().unwrap();
     explained.expect_exit(0);
     let explained = explained.json().unwrap();
-    assert_eq!(explained["record"]["status"], "parked", "{explained}");
+    assert_eq!(explained["record"]["status"], "failed", "{explained}");
     assert_eq!(explained["would"], json!(["create an account"]), "{explained}");
 
     cloud.slapd.admin().set(&cloud.people[4].dn(), "title", &["Planned"]).unwrap();

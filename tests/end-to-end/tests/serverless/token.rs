@@ -22,7 +22,7 @@ fn an_expired_token_stops_the_work_until_the_secret_is_rotated() {
     aws().rotate_secret(&format!("workplace-{}", cloud.number), &rotated).unwrap();
     bridge.drain(PATIENCE).unwrap();
     assert_eq!(cloud.active(), names(&cloud.people[..20]));
-    assert_eq!(cloud.statuses(), [].into(), "nobody is parked");
+    assert_eq!(cloud.statuses(), [].into(), "nobody is failed");
     let log = cloud.functions.log("provision");
     assert!(log.contains("\"reason\":\"unauthorized\""), "the breaker says why");
     assert!(log.contains("\"BreakerOpen\":[1"), "and there is a metric for an alarm");

@@ -77,7 +77,7 @@ fn a_person_opens_searches_understands_and_approves() {
     // Opening: the key leaves the address at once, and the overview tells of the scans.
     browser.open(console.url()).unwrap();
     assert_eq!(browser.url().unwrap(), format!("{}/", console.base()));
-    expect(&browser, &["corp", "4 removals", "4 held", "2 parked", "Created: ", "Removed: 0"]);
+    expect(&browser, &["corp", "4 removals", "4 held", "2 failed", "Created: ", "Removed: 0"]);
     assert_eq!((browser.count("svg rect").unwrap(), browser.count("svg.created rect").unwrap()), (1, 1));
     assert!(browser.text("table caption").unwrap().contains("last scans"));
 
@@ -86,7 +86,7 @@ fn a_person_opens_searches_understands_and_approves() {
     expect(&browser, &["The state can't be searched for a part of a name", &people[3].mail]);
     browser.type_into("#q", &people[3].mail.to_uppercase()).unwrap();
     browser.leave_page(|browser| browser.click("form[role=search] button")).unwrap();
-    expect(&browser, &[&people[3].mail, "settled"]);
+    expect(&browser, &[&people[3].mail, "in_sync"]);
     assert_eq!(browser.count("tbody tr").unwrap(), 1);
 
     // Explaining: entry, record, account and history; what is masked is not there.
@@ -160,5 +160,5 @@ fn a_person_opens_searches_understands_and_approves() {
     people[4..8].iter().for_each(|person| world.expect_active(&person.mail, false));
     world.expect_active(&people[2].mail, true);
     browser.open(console.base()).unwrap();
-    expect(&browser, &["1 parked", "Removed: 4"]);
+    expect(&browser, &["1 failed", "Removed: 4"]);
 }

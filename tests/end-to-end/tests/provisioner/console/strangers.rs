@@ -147,7 +147,7 @@ fn only_its_own_forms_act_and_only_with_write() {
     assert_eq!(everybody.headers["location"], "/failed?again=2", "{everybody:#?}");
     expect(&console.page("/failed?again=2").unwrap(), StatusCode::OK, "2 to be tried again");
     let users = site.world.run(&["status", "--json"]).json().unwrap()["users"].clone();
-    assert_eq!((&users["pending"], &users["parked"]), (&json!(2), &json!(null)), "{users}");
+    assert_eq!((&users["pending"], &users["failed"]), (&json!(2), &json!(null)), "{users}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, bail, ensure};
 use model::{AccountId, Anchor, AnchorHash, Desired, Status, UserRecord};
 use plan::{RecordPlan, Removals};
-use scan::{Mode, Planning, Reading, plan_ending};
+use scan::{Mode, Planning, Reading, plan_final};
 use serde_json::Value;
 
 use super::village::{Entry, Village, display_name, mail, title};
@@ -94,8 +94,8 @@ impl Village {
     fn check_user(&self, found: &Found, slot: usize, entry: &Entry) -> Result<()> {
         let record = found.records.get(&entry.anchor).context("there is no record")?;
         match &record.status {
-            Status::Settled => {}
-            Status::Conflict { .. } | Status::Parked { .. } if self.has_to_wait(found, record) => {
+            Status::InSync => {}
+            Status::Conflict { .. } | Status::Failed { .. } if self.has_to_wait(found, record) => {
                 return Ok(());
             }
             status => bail!("{status:?} is no way to end"),
@@ -161,8 +161,8 @@ impl Village {
             ensure!(users.is_empty(), "the plan changes {users:?}");
         }
         let (mut seen, verdict) = planning.finish().await;
-        let ending = plan_ending(&context, &mut directory, &mut seen, verdict).await?;
-        ensure!(ending.hand_overs.is_empty(), "the plan has hand-overs: {:?}", ending.hand_overs);
+        let ending = plan_final(&context, &mut directory, &mut seen, verdict).await?;
+        ensure!(ending.transfers.is_empty(), "the plan has hand-overs: {:?}", ending.transfers);
         for user in &ending.users {
             ensure!(user.plan == RecordPlan::Nothing, "the plan changes {user:?}");
         }

@@ -11,10 +11,10 @@ use model::{Anchor, AnchorHash, UnixSeconds};
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::{Mode, ScanContext, ScanSummary};
+use scim::{Credentials, Retry, Target, TargetOptions};
 use serde_json::{Value, json};
 use simulator::Simulator;
 use store::{Embedded, Store};
-use target::{Credentials, Retry, Target, TargetOptions};
 use tempfile::TempDir;
 
 use super::history::{Change, Delivery, People, Setup};
@@ -108,7 +108,7 @@ impl Village {
             setup,
             target: target(&connection, &workplace)?,
             health: Health::default(),
-            store: table.connection(&connection.name),
+            store: table.connection(&connection.policy.name),
             seeds: workplace.accounts(),
             directory,
             workplace,
@@ -254,7 +254,7 @@ impl Village {
 
     pub fn context(&self) -> ScanContext<'_> {
         ScanContext {
-            connection: &self.connection,
+            policy: &self.connection.policy,
             store: &self.store,
             queue: None,
             owner: "scanner",
@@ -286,9 +286,9 @@ impl Village {
             store: &self.store,
             target: &self.target,
             health: &self.health,
-            options: &self.connection.options,
+            options: &self.connection.policy.options,
             max_attempts: self.connection.target.max_attempts,
-            wake_ups: None,
+            requests: None,
             owner,
             lease_seconds: 300,
             clock,

@@ -1,0 +1,25 @@
+//! The configured decisions of one connection.
+
+use model::{Fingerprint, Options};
+
+use crate::{Rules, SafetyLimits};
+
+/// What an administrator configured about users, without any address or secret: the engines work with this value alone.
+#[derive(Debug)]
+pub struct Policy {
+    /// Name of the connection; keys the stored state.
+    pub name: String,
+    /// Mapping and account-status rules.
+    pub rules: Rules,
+    /// Capabilities that are on.
+    pub options: Options,
+    /// Limits above which removals and changes wait for an approval.
+    pub safety: SafetyLimits,
+    /// Fingerprint of everything that decides which entry gets which account. Under another fingerprint a scan may change
+    /// every account at once.
+    pub fingerprint: Fingerprint,
+    /// Hours after which an incremental scan is replaced by a full one.
+    pub full_read_hours: u32,
+    /// Days without a call after which the target withdraws the access token, where the dialect has such a limit.
+    pub keep_alive_days: Option<u32>,
+}

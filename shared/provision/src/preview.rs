@@ -1,0 +1,86 @@
+//! What provisioning would do: the same reading and the same decision, not applied.
+
+use model::{Account, Anchor, Desired, Options, UserRecord};
+use plan::{Decision, Situation, decide};
+use scim::{Target, TargetError};
+use store::{Store, StoreError};
+
+use crate::account::{Failure, Found, fetch_account};
+use crate::references::resolve;
+
+/// What would be done to one account, in order.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The decisions; empty for nothing.
+    pub decisions: Vec<Decision>,
+    /// The entry that the account belongs to, if it is another.
+    pub conflict: Option<Anchor>,
+    /// The account as it is: the linked one, else the one with the user name.
+    pub account: Option<Account>,
+}
+
+/// Whom to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// What is remembered.
+    pub record: Option<&'a UserRecord>,
+    /// What the user should be.
+    pub desired: &'a Desired,
+    /// Whether the scan's safety check lets a removal through.
+    pub removal_released: bool,
+    /// Whether the account has been inactive for as long as the administrator wants.
+    pub deletion_due: bool,
+}
+
+/// Looks at one user and decides.
+pub async fn preview(
+    store: &Store,
+    target: &Target,
+    options: &Options,
+    look: Look<'_>,
+) -> Result<Result<Preview, TargetError>, StoreError> {
+    match decide_on(store, target, options, look).await {
+        Ok(preview) => Ok(Ok(preview)),
+        Err(Failure::Target(error)) => Ok(Err(error)),
+        Err(Failure::Store(error)) => Err(error),
+    }
+}
+
+async fn decide_on(
+    store: &Store,
+    target: &Target,
+    options: &Options,
+    look: Look<'_>,
+) -> Result<Preview, Failure> {
+    let Look { record, desired, removal_released, deletion_due } = look;
+    let resolved = resolve(store, desired).await?.desired;
+    let linked = record.and_then(store::owned);
+    let (found, _) = fetch_account(target, linked, desired).await?;
+    let (mut linked, resource) = match &found {
+        Found::Nothing => (false, None),
+        Found::Linked(_, resource) => (true, Some(resource)),
+        Found::Unlinked(resource) => (false, Some(resource)),
+    };
+    let account = resource.map(|resource| &resource.account);
+    let mut preview = Preview { decisions: Vec::new(), conflict: None, account: account.cloned() };
+    loop {
+        let situation =
+            Situation { desired: &resolved, linked, account, removal_released, deletion_due, options };
+        match decide(&situation) {
+            Decision::Nothing => return Ok(preview),
+            Decision::Link => {
+                if let Some(account) = account {
+                    let owner = store.fetch_account_owner(&account.id).await?;
+                    preview.conflict =
+                        owner.filter(|owner| record.is_none_or(|record| record.anchor != *owner));
+                }
+                preview.decisions.push(Decision::Link);
+                linked = true;
+            }
+            decision => {
+                preview.decisions.push(decision);
+                return Ok(preview);
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+use model::{AccountId, Managed, Value};
+use scim::TargetError;
+use serde_json::json;
+use simulator::{Effect, ErrorShape, Fault, Options};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn an_account_is_created_with_all_it_should_have() {
+    let (workplace, target) = workplace(Options::default()).await;
+    let manager = workplace.seed(json!({"userName": "boss@acme.test"}));
+    let manager = Value::Account(AccountId::new(manager.to_string()).unwrap());
+    let mut wanted = ada([
+        ("title", text("Analyst")),
+        ("emails.work", text(ADA)),
+        ("phoneNumbers.mobile", text("+44-7712-345634")),
+        ("addresses.work.formatted", text("London")),
+        ("department", text("Research")),
+        ("nickName", Managed::Clear),
+        ("manager", Managed::Set(manager.clone())),
+        (&format!("{DATES}:startDate"), Managed::Set(Value::Integer(1_454_587_629))),
+    ]);
+    wanted.active = false;
+    wanted.create_only.insert("userType".into(), Value::Text("Employee".to_owned()));
+
+    let created = target.create(&wanted).await.unwrap().account;
+    assert_eq!(created.user_name.as_deref(), Some(ADA));
+    assert!(!created.active);
+    for (attribute, managed) in &wanted.attributes {
+        let expect = match managed {
+            Managed::Set(value) => Some(value),
+            Managed::Clear => None,
+        };
+        assert_eq!(created.attributes.get(attribute), expect, "{attribute}");
+    }
+    assert_eq!(created.attributes.get(&"userType".into()), Some(&Value::Text("Employee".to_owned())));
+    assert_eq!(workplace.writes().len(), 1);
+    assert_eq!(target.calls(), scim::Calls { reads: 0, writes: 1, throttled: 0 });
+}
+
+#[tokio::test]
+async fn a_duplicate_is_a_conflict_or_a_refusal() {
+    for shape in [ErrorShape::Errors, ErrorShape::Scim, ErrorShape::Graph, ErrorShape::Empty] {
+        let options = Options { error_shape: shape, ..Options::default() };
+        let (workplace, target, _) = with_ada(options, json!({})).await;
+        let error = target.create(&ada([])).await.unwrap_err();
+        assert!(matches!(error, TargetError::Conflict { .. }), "{shape:?}: {error}");
+
+        workplace.change_options(|options| options.duplicate_status = 400);
+        let error = target.create(&ada([])).await.unwrap_err();
+        match shape {
+            ErrorShape::Scim => assert!(matches!(error, TargetError::Conflict { .. }), "{error}"),
+            _ => assert!(matches!(error, TargetError::Rejected { .. }), "{shape:?}: {error}"),
+        }
+        assert_eq!(workplace.writes().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_not_followed_by_a_second_account() {
+    for effect in
+        [Effect::EffectThenDrop, Effect::Drop, Effect::status(503), Effect::EffectThenDelay { ms: 5_000 }]
+    {
+        let (workplace, _) = workplace(Options::default()).await;
+        let target = impatient(&workplace, QUICK);
+        // The connection is warm: an HTTP library must not send the request again over another one either.
+        target.check().await.unwrap();
+        workplace.inject(Fault::once(effect.clone()).method("POST"));
+        let error = target.create(&ada([])).await.unwrap_err();
+        assert!(matches!(error, TargetError::Unavailable { .. }), "{effect:?}: {error}");
+        assert_eq!(workplace.writes().len(), 1, "{effect:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_creation_that_was_put_off_is_tried_again() {
+    let (workplace, target) = workplace(Options::default()).await;
+    workplace.inject(Fault::once(Effect::TooManyRequests { retry_after: None }).method("POST"));
+    workplace.inject(Fault::once(Effect::GraphThrottle { status: 400, code: 4 }).method("POST"));
+    target.create(&ada([])).await.unwrap();
+    assert_eq!(workplace.writes().len(), 3);
+    assert_eq!(workplace.accounts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_attribute_and_nobody() {
+    let (workplace, target) =
+        workplace(Options { verified_domains: vec!["other.test".to_owned()], ..Options::default() }).await;
+    let error = target.create(&ada([])).await.unwrap_err();
+    assert!(
+        matches!(&error, TargetError::Rejected { attribute: Some(it), .. } if it == "userName"),
+        "{error}"
+    );
+
+    workplace.change_options(|options| options.verified_domains.clear());
+    let error = target.create(&user("ada@acme.test", [])).await.unwrap_err();
+    assert!(
+        matches!(&error, TargetError::Rejected { attribute: Some(it), .. } if it == "name.formatted"),
+        "{error}"
+    );
+    let error = target.create(&user("ada lovelace", [("name.formatted", text("x"))])).await.unwrap_err();
+    assert!(!error.to_string().contains("lovelace"));
+}
+
+#[tokio::test]
+async fn complaints_do_not_repeat_what_was_sent() {
+    let complaint =
+        json!({"detail": "Ada Lovelace <ada@acme.test> of RESEARCH (the-token) is not welcome"}).to_string();
+    let mock = Mock::answering(400, &[], complaint).await;
+    let error = mock.target().create(&ada([("department", text("Research"))])).await.unwrap_err();
+    let TargetError::Rejected { detail, .. } = error else { panic!("{error}") };
+    assert_eq!(detail, "HTTP 400: (value) <(value)> of (value) ((token)) is not welcome");
+}

@@ -1,0 +1,52 @@
+use scim::{Deleted, TargetError};
+use serde_json::json;
+use simulator::{Effect, ErrorShape, Fault, Options};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn what_nobody_claimed_is_deleted() {
+    let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
+    assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::Done));
+    assert_eq!(workplace.accounts().len(), 0);
+    assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::AlreadyGone));
+}
+
+#[tokio::test]
+async fn what_somebody_claimed_is_kept() {
+    for error_shape in [ErrorShape::Errors, ErrorShape::Scim, ErrorShape::Graph, ErrorShape::Empty] {
+        let (workplace, target, now) =
+            with_ada(Options { error_shape, ..Options::default() }, json!({})).await;
+        workplace.set_claimed(ADA, true);
+        assert_eq!(target.fetch(&now.account.id).await.unwrap().account.can_delete, Some(false));
+        for status in [412, 403, 405, 501] {
+            if status != 412 {
+                workplace.inject(Fault::once(Effect::status(status)));
+            }
+            let deleted = target.delete(&owned(&now)).await;
+            assert!(matches!(deleted, Ok(Deleted::Refused { .. })), "{status} {error_shape:?}: {deleted:?}");
+        }
+        assert_eq!(workplace.accounts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_means_gone_at_the_second_look() {
+    let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
+    workplace.inject(Fault::once(Effect::EffectThenDrop));
+    assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::AlreadyGone));
+}
+
+#[tokio::test]
+async fn a_bad_token_is_not_a_refusal() {
+    let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
+    workplace.inject(Fault::once(Effect::TokenExpired));
+    assert!(matches!(target.delete(&owned(&now)).await, Err(TargetError::Unauthorized { .. })));
+}
+
+#[tokio::test]
+async fn a_proxy_s_not_found_is_not_the_targets() {
+    let mock = Mock::answering(404, &[("content-type", "text/html")], "<html>Not found</html>").await;
+    assert!(matches!(mock.target().delete(&nobodys()).await, Err(TargetError::Unavailable { .. })));
+    assert!(matches!(mock.target().fetch(nobodys().id()).await, Err(TargetError::Unavailable { .. })));
+}

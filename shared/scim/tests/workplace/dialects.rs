@@ -1,0 +1,274 @@
+//! One life of an account, in every dialect.
+
+use model::{Managed, Value};
+use scim::{Deleted, Dialect, Resource, Target, TargetError};
+use serde_json::json;
+use simulator::{Blank, Options, PutRule, Simulator};
+
+use crate::support::*;
+
+const BOSS: &str = "boss@acme.test";
+
+/// A dialect, and a server that speaks it.
+#[derive(Clone)]
+struct Speaking {
+    dialect: &'static str,
+    server: Options,
+}
+
+fn all() -> Vec<Speaking> {
+    let speaking = |dialect, server| Speaking { dialect, server };
+    vec![
+        speaking("workplace", Options::default()),
+        speaking("workplace-v1", Options::v1()),
+        speaking("scim2", Options::scim2()),
+        speaking("scim2", Options { patch: false, ..Options::scim2() }),
+        speaking("workvivo", Options::workvivo()),
+        speaking("workvivo", Options { put: PutRule::Replace, ..Options::workvivo() }),
+        speaking("slack", Options::slack()),
+        speaking("slack", Options { patch_removes: true, ..Options::slack() }),
+    ]
+}
+
+impl Speaking {
+    async fn start(&self) -> (Simulator, Target) {
+        let server = Simulator::start(self.server.clone()).await.expect("a free port");
+        let dialect = Dialect::named(self.dialect).expect("it exists");
+        let options = options_at(&server.url(), QUICK);
+        let target = Target::new(dialect, options, credentials(&server.token())).expect("loopback");
+        (server, target)
+    }
+
+    /// Ada's account in a server of its own, with much in it.
+    async fn with_ada(&self) -> (Simulator, Target, Resource) {
+        let (server, target) = self.start().await;
+        let boss = user(
+            BOSS,
+            [
+                ("externalId", text("a-0")),
+                ("name.formatted", text("Boss")),
+                ("name.givenName", text("The")),
+                ("name.familyName", text("Boss")),
+                ("emails.work", text(BOSS)),
+            ],
+        );
+        let boss = target.create(&boss).await.expect("a boss");
+        let wanted = ada([
+            ("externalId", text("a-1")),
+            ("name.givenName", text("Ada")),
+            ("name.familyName", text("Lovelace")),
+            ("emails.work", text(ADA)),
+            ("title", text("Analyst")),
+            ("nickName", text("Countess")),
+            ("name.middleName", text("King")),
+            ("phoneNumbers.work", text("1")),
+            ("phoneNumbers.mobile", text("2")),
+            ("department", text("Research")),
+            ("costCenter", text("98765")),
+            ("manager", Managed::Set(Value::Account(boss.account.id))),
+        ]);
+        let made = target.create(&wanted).await.expect("Ada");
+        for (attribute, managed) in &wanted.attributes {
+            let shown = made.account.attributes.get(attribute).cloned().map(Managed::Set);
+            assert_eq!(shown.as_ref(), Some(managed), "{}: {attribute}", self.dialect);
+        }
+        server.clear_requests();
+        (server, target, made)
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_found_changed_switched_off_and_on() {
+    for speaking in all() {
+        let label = speaking.dialect;
+        let (server, target, made) = speaking.with_ada().await;
+        target.check().await.unwrap();
+        let now = target.find_by_user_name(&name("ADA@acme.test")).await.unwrap().expect(label);
+        assert_eq!(now, made, "{label}");
+        assert_eq!(target.list(1).await.unwrap().total, 2, "{label}");
+
+        let wanted = ada([
+            ("externalId", text("a-1")),
+            ("title", text("Poet")),
+            ("phoneNumbers.work", text("3")),
+            ("department", text("Poetry")),
+        ]);
+        target.update(&owned(&now), &now, &wanted).await.unwrap();
+        let after = target.find_by_external_id("a-1").await.unwrap().expect(label);
+        for (attribute, expect) in [
+            ("title", "Poet"),
+            ("nickName", "Countess"),
+            ("name.middleName", "King"),
+            ("phoneNumbers.work", "3"),
+            ("phoneNumbers.mobile", "2"),
+            ("department", "Poetry"),
+            ("costCenter", "98765"),
+        ] {
+            assert_eq!(shown(&after, attribute), expect, "{label}: {attribute}");
+        }
+        assert_eq!(shown(&after, "manager"), shown(&made, "manager"), "{label}");
+
+        let renamed = target.update(&owned(&after), &after, &user("king@acme.test", [])).await.unwrap();
+        assert_eq!(renamed.account.id, made.account.id, "{label}");
+        let off = target.set_active(&owned(&renamed), false).await.unwrap();
+        assert!(!off.account.active && shown(&off, "title") == "Poet", "{label}");
+        let on = target.set_active(&owned(&off), true).await.unwrap();
+        assert_eq!(on, renamed, "{label}");
+        assert_eq!(server.accounts().len(), 2, "{label}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_deleted_once() {
+    for speaking in all() {
+        let label = speaking.dialect;
+        let (server, target, now) = speaking.with_ada().await;
+        if matches!(label, "workvivo" | "slack") {
+            // It could only be switched off, and that is better done by name.
+            assert!(matches!(target.delete(&owned(&now)).await, Ok(Deleted::Refused { .. })), "{label}");
+            assert_eq!(server.requests(), []);
+            continue;
+        }
+        assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::Done), "{label}");
+        assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::AlreadyGone), "{label}");
+        assert_eq!(target.fetch(&now.account.id).await, Err(TargetError::NotFound), "{label}");
+    }
+}
+
+#[tokio::test]
+async fn workvivo_keeps_an_external_id() {
+    let speaking = Speaking { dialect: "workvivo", server: Options::workvivo() };
+    let (server, target, now) = speaking.with_ada().await;
+    for managed in [text("a-2"), Managed::Clear] {
+        let wanted = ada([("externalId", managed), ("title", text("Poet"))]);
+        let after = target.update(&owned(&now), &now, &wanted).await.unwrap();
+        assert_eq!((shown(&after, "externalId").as_str(), shown(&after, "title").as_str()), ("a-1", "Poet"));
+    }
+    let bodies: String =
+        server.writes().iter().filter_map(|write| Some(write.body.as_ref()?.to_string())).collect();
+    assert!(!bodies.contains("null") && !bodies.contains("externalId"), "{bodies}");
+}
+
+#[tokio::test]
+async fn slack_is_put_what_a_patch_does_not_clear() {
+    for (server, writes) in [
+        (Options::slack(), ["PATCH 400", "PUT 200"].as_slice()),
+        (Options { patch_removes: true, ..Options::slack() }, &["PATCH 200"]),
+    ] {
+        let speaking = Speaking { dialect: "slack", server };
+        let (server, after) = cleared(&speaking, &["title", "phoneNumbers.work"]).await;
+        assert_eq!(shown(&after, "title"), "");
+        let asked: Vec<_> =
+            server.writes().iter().map(|write| format!("{} {}", write.method, write.status)).collect();
+        assert_eq!(asked, writes);
+    }
+}
+
+#[tokio::test]
+async fn slack_says_when_it_has_had_enough() {
+    let speaking =
+        Speaking { dialect: "slack", server: Options { writes_per_minute: Some(2), ..Options::slack() } };
+    let (_server, target) = speaking.start().await;
+    let newcomer = |name: &'static str| user(name, [("emails.work", text(name))]);
+    let made = target.create(&newcomer(ADA)).await.unwrap();
+    target.create(&newcomer(BOSS)).await.unwrap();
+    let error = target.set_active(&owned(&made), false).await.unwrap_err();
+    let TargetError::RateLimited { retry_after: Some(wait) } = error else { panic!("{error}") };
+    assert!((50..=61).contains(&wait.as_secs()), "{wait:?}");
+}
+
+#[tokio::test]
+async fn workplace_keeps_what_somebody_claimed() {
+    for speaking in all().into_iter().filter(|speaking| speaking.dialect.starts_with("workplace")) {
+        let (server, target, now) = speaking.with_ada().await;
+        assert_eq!(now.account.can_delete, Some(true), "{}", speaking.dialect);
+        server.set_claimed(ADA, true);
+        let claimed = target.fetch(&now.account.id).await.unwrap();
+        assert_eq!(claimed.account.can_delete, Some(false), "{}", speaking.dialect);
+        assert!(matches!(target.delete(&owned(&now)).await, Ok(Deleted::Refused { .. })));
+        assert!(server.account(ADA).is_some());
+    }
+}
+
+/// Ada after all this was cleared.
+async fn cleared(speaking: &Speaking, attributes: &[&str]) -> (Simulator, Resource) {
+    let (server, target, now) = speaking.with_ada().await;
+    let mut wanted = ada([]);
+    for attribute in attributes {
+        wanted.attributes.insert((*attribute).into(), Managed::Clear);
+    }
+    let after = target.update(&owned(&now), &now, &wanted).await.expect("it answers");
+    for (attribute, expect) in [
+        ("nickName", "Countess"),
+        ("name.formatted", "Ada Lovelace"),
+        ("phoneNumbers.mobile", "2"),
+        ("costCenter", "98765"),
+    ] {
+        assert_eq!(shown(&after, attribute), expect, "{}: {attribute}", speaking.dialect);
+    }
+    assert_eq!(target.fetch(&now.account.id).await.expect("it answers"), after);
+    (server, after)
+}
+
+#[tokio::test]
+async fn values_are_cleared() {
+    for speaking in all() {
+        let attributes = ["title", "name.middleName", "phoneNumbers.work", "department"];
+        let (_server, after) = cleared(&speaking, &attributes).await;
+        for attribute in attributes {
+            assert_eq!(shown(&after, attribute), "", "{}: {attribute}", speaking.dialect);
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_patch_what_can_not_be_cleared_still_shows() {
+    let deaf = Options { empty_string: Blank::Ignore, ..Options::v1() };
+    let strict = Options { empty_string: Blank::Refuse, ..Options::v1() };
+    for (server, writes) in [(deaf, ["PUT 200"].as_slice()), (strict, &["PUT 400", "PUT 200"])] {
+        let speaking = Speaking { dialect: "workplace-v1", server };
+        let (server, after) = cleared(&speaking, &["title", "manager", "phoneNumbers.work"]).await;
+        assert_eq!(shown(&after, "title"), "Analyst");
+        assert_ne!(shown(&after, "manager"), "");
+        assert_eq!(shown(&after, "phoneNumbers.work"), "");
+        let asked: Vec<_> =
+            server.writes().iter().map(|write| format!("{} {}", write.method, write.status)).collect();
+        assert_eq!(asked, writes);
+    }
+}
+
+#[tokio::test]
+async fn v1_speaks_v1() {
+    let dates = "urn:scim:schemas:extension:facebook:starttermdates:1.0";
+    let auth = "urn:scim:schemas:extension:facebook:auth_method:1.0";
+    let speaking = Speaking { dialect: "workplace-v1", server: Options::v1() };
+    let (server, target) = speaking.start().await;
+    let made = target
+        .create(&ada([
+            (&format!("{dates}:termDate"), Managed::Set(Value::Integer(7))),
+            (&format!("{auth}:auth_method"), text("sso")),
+            ("department", text("Research")),
+        ]))
+        .await
+        .unwrap();
+    assert_eq!(made.account.attributes.len(), 5, "{:?}", made.account.attributes);
+    let request = &server.writes()[0];
+    assert_eq!(request.path, "/scim/v1/Users");
+    let body = request.body.as_ref().unwrap();
+    assert_eq!(body[auth], json!({"auth_method": "sso"}));
+    assert_eq!(body[dates], json!({"termDate": 7}));
+    assert!(!body.to_string().contains("urn:ietf:"), "{body}");
+    let cleared = ada([(&format!("{dates}:termDate"), Managed::Clear)]);
+    let after = target.update(&owned(&made), &made, &cleared).await.unwrap();
+    assert_eq!(shown(&after, &format!("{dates}:termDate")), "");
+    let patched = target.patch(&owned(&made), &[]).await.unwrap_err();
+    assert_eq!(patched.to_string(), "the target refuses: the workplace-v1 dialect has no PATCH");
+}
+
+#[tokio::test]
+async fn a_v1_server_refuses_what_v2_says() {
+    let wanted = ada([("department", text("Research"))]);
+    let crossed = Speaking { dialect: "workplace", server: Options::v1() };
+    let (_server, target) = crossed.start().await;
+    assert!(matches!(target.create(&wanted).await, Err(TargetError::Rejected { .. })));
+}

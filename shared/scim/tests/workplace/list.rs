@@ -1,0 +1,63 @@
+use scim::TargetError;
+use serde_json::json;
+use simulator::Options;
+
+use crate::support::*;
+
+#[tokio::test]
+async fn all_accounts_are_listed_however_short_the_pages_are() {
+    let (workplace, target) = workplace(Options { page_max: 7, ..Options::default() }).await;
+    for number in 0..30 {
+        workplace.seed(json!({"userName": format!("user{number}@acme.test")}));
+    }
+    let (mut names, mut next) = (Vec::new(), Some(1));
+    while let Some(start) = next {
+        let page = target.list(start).await.unwrap();
+        assert_eq!((page.total, page.unreadable), (30, 0));
+        names.extend(page.resources.into_iter().filter_map(|resource| resource.account.user_name));
+        next = page.next;
+    }
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 30);
+    assert_eq!(workplace.request_count(), 5);
+}
+
+#[tokio::test]
+async fn an_empty_list_has_no_next_page() {
+    let (_workplace, target) = workplace(Options::default()).await;
+    let page = target.list(1).await.unwrap();
+    assert_eq!((page.resources.len(), page.next, page.total), (0, None, 0));
+    assert_eq!(target.list(0).await, target.list(1).await);
+    assert_eq!(target.list(1_000).await.unwrap().next, None);
+}
+
+#[tokio::test]
+async fn a_target_that_promises_more_than_it_gives_ends_the_list() {
+    let page = Mock::json(json!({"totalResults": 9, "Resources": []})).await.target().list(1).await.unwrap();
+    assert_eq!((page.next, page.total), (None, 9));
+}
+
+#[tokio::test]
+async fn an_account_that_can_not_be_read_does_not_hide_the_others() {
+    let mock =
+        Mock::json(json!({"totalResults": "4", "Resources": [{"id": 1}, {"id": null}, "x", {"id": 1e30}]}))
+            .await;
+    let page = mock.target().list(1).await.unwrap();
+    assert_eq!((page.resources.len(), page.unreadable, page.next), (1, 3, None));
+}
+
+#[tokio::test]
+async fn what_is_no_list_is_not_taken_for_an_empty_one() {
+    for body in
+        [json!({}), json!({"id": 1}), json!([]), json!({"Resources": {}}), json!({"totalResults": -1})]
+    {
+        let mock = Mock::json(body.clone()).await;
+        let (listed, found) =
+            (mock.target().list(1).await, mock.target().find_by_user_name(&name(ADA)).await);
+        assert!(matches!(listed, Err(TargetError::Malformed { .. })), "{body}");
+        assert!(matches!(found, Err(TargetError::Malformed { .. })), "{body}");
+    }
+    let mock = Mock::json(json!({"Resources": []})).await;
+    assert!(matches!(mock.target().list(1).await, Err(TargetError::Malformed { .. })));
+}

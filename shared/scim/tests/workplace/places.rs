@@ -1,0 +1,28 @@
+//! How many calls there are at a time.
+
+use std::time::Duration;
+
+use scim::{Dialect, Target, TargetOptions};
+use simulator::{Options, Simulator};
+
+use crate::support::{ADA, QUICK, credentials, name, options_at};
+
+#[tokio::test]
+async fn no_more_calls_are_under_way_than_there_may_be() {
+    const LATENCY: Duration = Duration::from_millis(60);
+    let workplace = Simulator::start(Options::default()).await.expect("a free port");
+    workplace.set_latency(LATENCY);
+    let options = TargetOptions { calls_at_once: 2, ..options_at(&workplace.url(), QUICK) };
+    let dialect = Dialect::named("workplace").expect("it exists");
+    let target = Target::new(dialect, options, credentials(&workplace.token())).expect("loopback");
+    let ada = name(ADA);
+    let call = || async { target.find_by_user_name(&ada).await.expect("it answers") };
+    tokio::join!(call(), call(), call(), call(), call(), call());
+
+    let mut times: Vec<_> = workplace.requests().iter().map(|request| request.at).collect();
+    times.sort_unstable();
+    assert_eq!(times.len(), 6);
+    for three in times.windows(3) {
+        assert!(three[2] - three[0] >= LATENCY, "{times:?}");
+    }
+}

@@ -1,0 +1,170 @@
+//! The app secret proof, as a server that demands it sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use model::UnixSeconds;
+use scim::{Credentials, Dialect, Target, TargetError, TargetOptions};
+use serde_json::json;
+use simulator::{Effect, Fault, Options, Simulator};
+
+use crate::support::*;
+
+const APP_SECRET: &str = "app-secret-1";
+
+pub fn both(token: &str, app_secret: &str) -> Credentials {
+    Credentials { app_secret: Some(app_secret.into()), ..credentials(token) }
+}
+
+/// A Workplace whose clock stands still and that demands the proof.
+async fn demanding() -> Arc<Simulator> {
+    let options = Options { app_secret: Some(APP_SECRET.to_owned()), clock: || NOON, ..Options::default() };
+    Arc::new(Simulator::start(options).await.expect("a free port"))
+}
+
+pub fn client(workplace: &Simulator, app_secret: &str, now: fn() -> UnixSeconds) -> Target {
+    let options = TargetOptions { now, ..options_at(&workplace.url(), QUICK) };
+    let dialect = Dialect::named("workplace").expect("it exists");
+    Target::new(dialect, options, both(&workplace.token(), app_secret)).expect("loopback")
+}
+
+fn noon() -> UnixSeconds {
+    UnixSeconds(NOON)
+}
+
+/// How many calls are made for somebody: with every method, and once with a query of its own.
+const CALLS: usize = 7;
+
+/// Makes them. Before each, its number is told.
+async fn provision(target: &Target, user_name: &str, before: impl Fn(usize)) -> Result<(), TargetError> {
+    let wanted = user(user_name, [("name.formatted", text("Somebody")), ("title", text("Analyst"))]);
+    before(0);
+    assert!(target.find_by_user_name(&name(user_name)).await?.is_none());
+    before(1);
+    let created = target.create(&wanted).await?;
+    let account = owned(&created);
+    let operations = [scim::PatchOperation::Remove { attribute: "title".into() }];
+    before(2);
+    target.update(&account, &created, &wanted).await?;
+    before(3);
+    target.patch(&account, &operations).await?;
+    before(4);
+    target.fetch(account.id()).await?;
+    before(5);
+    target.list(1).await?;
+    before(6);
+    target.delete(&account).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_call_carries_a_proof() {
+    let workplace = demanding().await;
+    provision(&client(&workplace, APP_SECRET, noon), ADA, |_| ()).await.unwrap();
+    assert_eq!(workplace.request_count(), CALLS);
+    for request in workplace.requests() {
+        assert!(request.status < 300, "{request}");
+        let proof = request.query.get("appsecret_proof").expect("a proof");
+        assert!(proof.len() == 64 && !proof.contains(char::is_uppercase), "{proof}");
+        assert_eq!(request.query.get("appsecret_time"), Some(&NOON.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn without_an_app_secret_there_is_none() {
+    let (workplace, target) = workplace(Options::default()).await;
+    target.check().await.unwrap();
+    let blank = client(&workplace, " \n", noon);
+    blank.check().await.unwrap();
+    for request in workplace.requests() {
+        assert!(!request.query.keys().any(|name| name.starts_with("appsecret")), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_wrong_or_old_proof_is_nobodys_fault() {
+    for status in [400, 401, 403] {
+        let workplace = demanding().await;
+        workplace.change_options(|options| options.bad_proof_status = status);
+        let without = target_at(&workplace.url(), &workplace.token(), QUICK).unwrap();
+        for target in [
+            without,
+            client(&workplace, "another", noon),
+            client(&workplace, APP_SECRET, || UnixSeconds(NOON - 301)),
+            client(&workplace, APP_SECRET, || UnixSeconds(NOON + 301)),
+        ] {
+            for error in [target.check().await.unwrap_err(), target.create(&ada([])).await.unwrap_err()] {
+                assert!(matches!(error, TargetError::Unauthorized { .. }), "{status}: {error}");
+            }
+        }
+        client(&workplace, APP_SECRET, || UnixSeconds(NOON - 300)).check().await.unwrap();
+        assert_eq!(workplace.accounts().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn each_attempt_makes_its_own() {
+    static CLOCK: AtomicI64 = AtomicI64::new(NOON);
+    let workplace = demanding().await;
+    let target = client(&workplace, APP_SECRET, || UnixSeconds(CLOCK.fetch_add(1, Ordering::SeqCst)));
+    workplace.inject(Fault::times(2, Effect::status(503)));
+    target.check().await.unwrap();
+    let asked = workplace.requests();
+    let of = |name: &str| asked.iter().map(|request| request.query[name].clone()).collect::<Vec<_>>();
+    let times: Vec<_> = (NOON..NOON + 3).map(|time| time.to_string()).collect();
+    assert_eq!(of("appsecret_time"), times);
+    let mut proofs = of("appsecret_proof");
+    proofs.dedup();
+    assert_eq!(proofs.len(), 3);
+}
+
+#[tokio::test]
+async fn a_rotation_in_mid_run_costs_no_user() {
+    // The token, the app secret, or both: each is something new.
+    for (token, app_secret) in
+        [("simulator-token", "app-secret-2"), ("rotated", APP_SECRET), ("rotated", "app-secret-2")]
+    {
+        for first_refused in 0..CALLS {
+            let workplace = demanding().await;
+            let told = workplace.clone();
+            let target = client(&workplace, APP_SECRET, noon).with_renewal(move || {
+                let now = both(&told.token(), app_secret);
+                async move { Some(now) }
+            });
+            let rotate = |call| {
+                if call == first_refused {
+                    workplace.change_options(|options| {
+                        options.token = token.to_owned();
+                        options.app_secret = Some(app_secret.to_owned());
+                    });
+                }
+            };
+            provision(&target, ADA, rotate).await.unwrap();
+            provision(&target, ADA, |_| ()).await.unwrap();
+
+            let refused =
+                |(number, request): (usize, simulator::Request)| (request.status >= 400).then_some(number);
+            let refused: Vec<_> = workplace.requests().into_iter().enumerate().filter_map(refused).collect();
+            assert_eq!(refused, [first_refused], "{token} {app_secret}");
+            assert_eq!(workplace.request_count(), 2 * CALLS + 1, "{token} {app_secret} {first_refused}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn neither_secret_nor_proof_is_repeated() {
+    let workplace = demanding().await;
+    let target = client(&workplace, APP_SECRET, noon);
+    target.check().await.unwrap();
+    let proof = workplace.requests()[0].query["appsecret_proof"].clone();
+    let complaint = json!({"detail": format!("{APP_SECRET} and {} are no good", proof.to_uppercase())});
+    let mock = Mock::answering(400, &[], complaint.to_string()).await;
+    let options = options_at(&mock.url, QUICK);
+    let dialect = Dialect::named("workplace").expect("it exists");
+    let target = Target::new(dialect, options, both(&workplace.token(), APP_SECRET)).unwrap();
+    let error = target.create(&ada([])).await.unwrap_err();
+    assert!(error.to_string().ends_with("HTTP 400: (token) and (token) are no good"), "{error}");
+    assert!(mock.asked()[0].contains(&proof), "the mock would say nothing of it otherwise");
+    let said = format!("{error:?} {target:?} {:?}", both("simulator-token", APP_SECRET)).to_lowercase();
+    assert!(!said.contains(APP_SECRET) && !said.contains(&proof), "{said}");
+}

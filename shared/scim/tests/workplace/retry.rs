@@ -1,0 +1,90 @@
+use std::time::Duration;
+
+use scim::{Calls, Retry, TargetError};
+use serde_json::json;
+use simulator::{Effect, Fault, Options};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn faults_that_pass_are_not_noticed() {
+    for effect in [
+        Effect::status(500),
+        Effect::status(503),
+        Effect::Drop,
+        Effect::TooManyRequests { retry_after: None },
+        Effect::TooManyRequests { retry_after: Some(0) },
+        Effect::GraphThrottle { status: 400, code: 4 },
+        Effect::GraphThrottle { status: 403, code: 613 },
+    ] {
+        let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
+        let before = target.calls();
+        workplace.inject(Fault::times(2, effect.clone()));
+        assert!(target.find_by_user_name(&name(ADA)).await.unwrap().is_some(), "{effect:?}");
+        assert_eq!(target.calls().reads - before.reads, 3);
+        workplace.inject(Fault::times(2, effect.clone()));
+        assert!(target.set_active(&owned(&now), false).await.is_ok(), "{effect:?}");
+        assert_eq!(target.calls().writes, 3);
+    }
+}
+
+#[tokio::test]
+async fn attempts_are_counted_and_timed() {
+    let (workplace, target) = workplace(Options::default()).await;
+    let latency = Duration::from_millis(30);
+    workplace.set_latency(latency);
+    workplace.inject(Fault::once(Effect::TooManyRequests { retry_after: None }));
+    workplace.inject(Fault::once(Effect::GraphThrottle { status: 403, code: 613 }));
+    target.check().await.unwrap();
+    target.create(&ada([])).await.unwrap();
+    assert_eq!(target.calls(), Calls { reads: 3, writes: 1, throttled: 2 });
+    let latencies = target.take_latencies();
+    assert_eq!(latencies.len(), 4);
+    assert!(latencies.iter().all(|it| *it >= latency), "{latencies:?}");
+    assert_eq!(target.take_latencies(), []);
+
+    // Its port could be another test's once it is dropped.
+    workplace.inject(Fault::always(Effect::Drop));
+    assert!(target.check().await.is_err());
+    assert_eq!(target.take_latencies().len(), 3, "an attempt without an answer took its time too");
+}
+
+#[tokio::test]
+async fn patience_ends() {
+    let (workplace, target) = workplace(Options::default()).await;
+    workplace.inject(Fault::always(Effect::status(503)));
+    assert!(matches!(target.check().await, Err(TargetError::Unavailable { .. })));
+    assert_eq!(workplace.request_count(), 3);
+}
+
+#[tokio::test]
+async fn what_will_not_change_is_not_tried_again() {
+    let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
+    for effect in [Effect::TokenExpired, Effect::status(404), Effect::status(409), Effect::status(501)] {
+        workplace.clear_requests();
+        workplace.inject(Fault::once(effect.clone()));
+        assert!(target.update(&owned(&now), &now, &ada([])).await.is_err());
+        assert_eq!(workplace.request_count(), 1, "{effect:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_is_asked_for_is_kept() {
+    let (workplace, _) = workplace(Options::default()).await;
+    let retry =
+        Retry { attempts: 2, first_delay: Duration::from_millis(1), longest_delay: Duration::from_secs(2) };
+    let target = target_at(&workplace.url(), &workplace.token(), retry).unwrap();
+    workplace.inject(Fault::once(Effect::TooManyRequests { retry_after: Some(1) }));
+    target.check().await.unwrap();
+    let [first, second] = &workplace.requests()[..] else { panic!("two requests") };
+    assert!(second.at - first.at >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_pause_that_is_too_long_is_left_to_the_caller() {
+    let (workplace, target) = workplace(Options::default()).await;
+    workplace.inject(Fault::once(Effect::TooManyRequests { retry_after: Some(120) }));
+    let error = target.check().await.unwrap_err();
+    assert_eq!(error, TargetError::RateLimited { retry_after: Some(Duration::from_secs(120)) });
+    assert_eq!(workplace.request_count(), 1);
+}

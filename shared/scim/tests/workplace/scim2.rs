@@ -1,0 +1,272 @@
+//! A server that keeps to the RFCs: PUT replaces, PATCH is announced.
+
+use std::sync::{Arc, Mutex};
+
+use axum::http::{Method, StatusCode, Uri};
+use model::{AccountId, DesiredUser, Managed, Value};
+use scim::{Dialect, Resource, Target, TargetError};
+use serde_json::json;
+use simulator::{Effect, Fault, Options, Simulator};
+
+use crate::support::*;
+
+const CUSTOM: &str = "urn:acme:params:scim:schemas:extension:badge:1.0:User";
+const CONFIG: &str = "/scim/v2/ServiceProviderConfig";
+
+fn without_patch() -> Options {
+    Options { patch: false, ..Options::scim2() }
+}
+
+fn client_of(server: &Simulator) -> Target {
+    let dialect = Dialect::named("scim2").expect("it exists");
+    Target::new(dialect, options_at(&server.url(), QUICK), credentials(&server.token())).expect("loopback")
+}
+
+fn asked_for(server: &Simulator) -> Vec<String> {
+    server.requests().iter().map(|request| format!("{} {}", request.path, request.status)).collect()
+}
+
+/// Ada with much that nobody mapped, as the client sees her.
+async fn with_ada(options: Options) -> (Simulator, Target, Resource) {
+    let server = Simulator::start(options).await.expect("a free port");
+    let target = client_of(&server);
+    let more = json!({
+        "title": "Analyst", "nickName": "Countess",
+        "name": {"formatted": "Ada Lovelace", "givenName": "Ada", "middleName": "King"},
+        "ims": [{"type": "xmpp", "value": "ada@im.acme.test"}],
+        "phoneNumbers": [{"type": "home", "value": "1"}, {"type": "work", "value": "2", "primary": true}],
+        (ENTERPRISE): {
+            "department": "Research", "costCenter": "98765",
+            "manager": {"value": "7", "displayName": "Boss", "$ref": "../Users/7"},
+        },
+        (CUSTOM): {"colour": "green"},
+    });
+    seed_ada(&server, more);
+    let ada = target.find_by_user_name(&name(ADA)).await.expect("it answers").expect("she is there");
+    server.clear_requests();
+    (server, target, ada)
+}
+
+fn poet() -> DesiredUser {
+    ada([
+        ("title", text("Poet")),
+        ("name.middleName", Managed::Clear),
+        ("phoneNumbers.work", Managed::Clear),
+        ("department", text("Poetry")),
+        ("manager", Managed::Set(Value::Account(AccountId::new("8").expect("not empty")))),
+    ])
+}
+
+fn asked(server: &Simulator) -> Vec<String> {
+    server.requests().iter().map(|request| format!("{} {}", request.method, request.status)).collect()
+}
+
+/// What Ada's account must be after [`poet`], whichever way it went.
+fn check_poet(server: &Simulator) {
+    let account = server.account(ADA).expect("she is there");
+    for (place, expect) in [
+        ("/title", json!("Poet")),
+        ("/nickName", json!("Countess")),
+        ("/name", json!({"formatted": "Ada Lovelace", "givenName": "Ada"})),
+        ("/ims", json!([{"type": "xmpp", "value": "ada@im.acme.test"}])),
+        ("/phoneNumbers", json!([{"type": "home", "value": "1"}])),
+    ] {
+        assert_eq!(account.pointer(place), Some(&expect), "{place}");
+    }
+    assert_eq!(account.get(CUSTOM), Some(&json!({"colour": "green"})));
+    let enterprise = account.get(ENTERPRISE).expect("it is there");
+    for (place, expect) in [("/costCenter", "98765"), ("/department", "Poetry"), ("/manager/value", "8")] {
+        assert_eq!(enterprise.pointer(place), Some(&json!(expect)), "{place}");
+    }
+}
+
+#[tokio::test]
+async fn a_patch_says_what_differs_and_no_more() {
+    let (server, target, now) = with_ada(Options::scim2()).await;
+    target.update(&owned(&now), &now, &poet()).await.unwrap();
+    check_poet(&server);
+    assert_eq!(asked(&server), ["PATCH 200"]);
+    let body = server.writes()[0].body.clone().unwrap();
+    let mut said: Vec<_> = body["Operations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|operation| {
+            let of = |name: &str| operation[name].as_str().unwrap().trim_start_matches(ENTERPRISE).to_owned();
+            format!("{} {}", of("path"), of("op"))
+        })
+        .collect();
+    said.sort();
+    assert_eq!(
+        said,
+        [
+            ":department replace",
+            ":manager replace",
+            "name.middleName remove",
+            "phoneNumbers replace",
+            "title replace"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn without_patch_everything_goes_back() {
+    let (server, target, now) = with_ada(without_patch()).await;
+    target.update(&owned(&now), &now, &poet()).await.unwrap();
+    check_poet(&server);
+    assert_eq!(asked(&server), ["PUT 200"]);
+    let body = server.writes()[0].body.clone().unwrap();
+    // The old manager's name and address are not the new one's.
+    assert_eq!(body[ENTERPRISE]["manager"], json!({"value": "8"}));
+    assert_eq!(body.get("id"), None);
+}
+
+#[tokio::test]
+async fn the_server_is_asked_once_what_it_can() {
+    for options in [Options::scim2(), without_patch()] {
+        let server = Simulator::start(options).await.unwrap();
+        let target = client_of(&server);
+        seed_ada(&server, json!({"title": "Analyst"}));
+        target.check().await.unwrap();
+        let mut about_itself = asked_for(&server);
+        about_itself.sort();
+        let there = ["ResourceTypes 404", "Schemas 404", "ServiceProviderConfig 200", "Users 200"];
+        assert_eq!(about_itself, there.map(|it| format!("/scim/v2/{it}")));
+        server.clear_requests();
+        let now = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
+        // Nothing differs.
+        let same = ada([("title", text("Analyst")), ("name.formatted", text("Ada Lovelace"))]);
+        assert_eq!(target.update(&owned(&now), &now, &same).await, Ok(now.clone()));
+        let poet = target.update(&owned(&now), &now, &poet()).await.unwrap();
+        target.set_active(&owned(&poet), false).await.unwrap();
+        assert!(asked_for(&server).iter().all(|path| path.starts_with("/scim/v2/Users")));
+    }
+}
+
+#[tokio::test]
+async fn switching_off_loses_nothing() {
+    for (options, calls) in
+        [(Options::scim2(), ["PATCH 200"].as_slice()), (without_patch(), &["GET 200", "PUT 200"])]
+    {
+        let (server, target, now) = with_ada(options).await;
+        let mut before = server.account(ADA).unwrap();
+        let off = target.set_active(&owned(&now), false).await.unwrap();
+        assert!(!off.account.active);
+        before["active"] = json!(false);
+        assert_eq!(server.account(ADA).unwrap(), before);
+        // Without PATCH the account is read first.
+        assert_eq!(asked(&server), calls);
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_can_not_be_had_is_asked_for_again() {
+    let server = Simulator::start(Options::scim2()).await.unwrap();
+    let target = client_of(&server);
+    server.inject(Fault::times(3, Effect::status(503)).path(CONFIG));
+    let error = target.check().await.unwrap_err();
+    assert!(matches!(error, TargetError::Unavailable { .. }), "{error}");
+    seed_ada(&server, json!({}));
+    let now = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
+    target.set_active(&owned(&now), false).await.unwrap();
+    assert_eq!(server.writes()[0].method, "PATCH");
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_of_itself_is_put() {
+    for status in [404, 400, 403, 501] {
+        let server = Simulator::start(Options::scim2()).await.unwrap();
+        for document in ["ServiceProviderConfig", "ResourceTypes", "Schemas"] {
+            server.inject(Fault::always(Effect::status(status)).path(&format!("/scim/v2/{document}")));
+        }
+        let target = client_of(&server);
+        seed_ada(&server, json!({"title": "Analyst"}));
+        let now = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
+        target.update(&owned(&now), &now, &ada([("title", text("Poet"))])).await.unwrap();
+        assert_eq!(server.writes()[0].method, "PUT", "{status}");
+        assert_eq!(target.not_offered(["title", "nickName"]).await.unwrap(), Vec::<&str>::new());
+    }
+}
+
+/// A server that is nothing like the table: its people live elsewhere, two to a page, and nobody can be searched for.
+async fn odd_server() -> (String, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = asked.clone();
+    let people: Vec<_> = (1..=5)
+        .map(|id| json!({"id": id.to_string(), "userName": format!("P{id}@acme.test"), "active": true}))
+        .collect();
+    let answer = move |method: Method, uri: Uri| {
+        let (log, people) = (log.clone(), people.clone());
+        async move {
+            log.lock().expect("nobody panics").push(format!("{method} {uri}"));
+            let number = |name: &str| {
+                let (_, rest) = uri.query()?.split_once(&format!("{name}="))?;
+                rest.split('&').next()?.parse::<usize>().ok()
+            };
+            let body = match (method.as_str(), uri.path()) {
+                ("GET", "/scim/ServiceProviderConfig") => {
+                    json!({"patch": {"supported": true}, "filter": {"supported": false, "maxResults": 2}})
+                }
+                ("GET", "/scim/ResourceTypes") => {
+                    json!({"Resources": [{"id": "User", "endpoint": "/v9/People"}]})
+                }
+                ("GET", "/scim/Schemas") => json!({"Resources": [
+                    {"id": "urn:ietf:params:scim:schemas:core:2.0:User", "attributes": [{"name": "userName"}, {"name": "title"}]},
+                ]}),
+                ("GET", "/scim/v9/People") => {
+                    let start = number("startIndex").unwrap_or(1);
+                    let page: Vec<_> =
+                        people.iter().skip(start - 1).take(number("count").unwrap_or(9)).collect();
+                    json!({"totalResults": people.len(), "startIndex": start, "itemsPerPage": page.len(), "Resources": page})
+                }
+                ("PATCH", "/scim/v9/People/4") => json!({"id": "4", "active": false}),
+                _ => return (StatusCode::NOT_FOUND, String::new()),
+            };
+            (StatusCode::OK, body.to_string())
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/scim", listener.local_addr().expect("bound"));
+    tokio::spawn(axum::serve(listener, axum::Router::new().fallback(answer)).into_future());
+    (url, asked)
+}
+
+#[tokio::test]
+async fn a_server_is_spoken_to_as_it_says() {
+    let (url, asked) = odd_server().await;
+    let dialect = Dialect::named("scim2").unwrap();
+    let target = Target::new(dialect, options_at(&url, QUICK), credentials("the-token")).unwrap();
+    target.check().await.unwrap();
+    asked.lock().unwrap().clear();
+    let found = target.find_by_user_name(&name("p4@ACME.test")).await.unwrap().unwrap();
+    target.set_active(&owned(&found), false).await.unwrap();
+    assert_eq!(
+        *asked.lock().unwrap(),
+        [
+            "GET /scim/v9/People?startIndex=1&count=2",
+            "GET /scim/v9/People?startIndex=3&count=2",
+            "GET /scim/v9/People?startIndex=5&count=2",
+            "PATCH /scim/v9/People/4",
+        ]
+    );
+    assert_eq!(target.find_by_user_name(&name("nobody@acme.test")).await, Ok(None));
+    assert_eq!(target.find_by_external_id("x").await, Ok(None));
+    let lacking = target.not_offered(["title", "nickName", "department", "externalId"]).await.unwrap();
+    assert_eq!(lacking, ["nickName", "department"]);
+}
+
+#[tokio::test]
+async fn what_was_read_is_not_repeated_in_a_complaint() {
+    for options in [Options::scim2(), without_patch()] {
+        let (server, target, now) = with_ada(options).await;
+        target.set_active(&owned(&now), false).await.unwrap();
+        let complaint = json!({"detail": "Countess King of green is not welcome", "status": "400"});
+        let reply = simulator::Reply::json(400, complaint);
+        server.inject(Fault::always(Effect::Answer(reply)));
+        let error = target.update(&owned(&now), &now, &poet()).await.unwrap_err();
+        assert!(
+            error.to_string().ends_with("HTTP 400: (value) (value) of (value) is not welcome"),
+            "{error}"
+        );
+    }
+}

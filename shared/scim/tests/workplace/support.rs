@@ -1,0 +1,170 @@
+//! What the tests are told with.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Response};
+use model::{AccountId, DesiredUser, Managed, OwnedAccount, UnixSeconds, UserName, Value};
+use scim::{Credentials, Dialect, Resource, Retry, Target, TargetError, TargetOptions};
+use serde_json::json;
+use simulator::{Options, Simulator};
+
+pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+pub const DATES: &str = "urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User";
+pub const ADA: &str = "ada@acme.test";
+
+/// The time in a test that is about something else.
+pub const NOON: i64 = 1_700_000_000;
+
+/// Three attempts without noticeable pauses.
+pub const QUICK: Retry =
+    Retry { attempts: 3, first_delay: Duration::from_millis(1), longest_delay: Duration::from_millis(20) };
+
+pub fn credentials(token: &str) -> Credentials {
+    Credentials { access_token: token.into(), app_secret: None }
+}
+
+pub fn options_at(url: &str, retry: Retry) -> TargetOptions {
+    TargetOptions {
+        url: url.to_owned(),
+        // A machine that is busy with other tests may stand still for seconds.
+        timeout: Duration::from_secs(30),
+        retry,
+        calls_at_once: 8,
+        now: || UnixSeconds(NOON),
+    }
+}
+
+pub fn target_at(url: &str, token: &str, retry: Retry) -> Result<Target, TargetError> {
+    Target::new(Dialect::named("workplace").expect("it exists"), options_at(url, retry), credentials(token))
+}
+
+/// A client that waits for no answer longer than a second.
+pub fn impatient(workplace: &Simulator, retry: Retry) -> Target {
+    let options = TargetOptions { timeout: Duration::from_secs(1), ..options_at(&workplace.url(), retry) };
+    let dialect = Dialect::named("workplace").expect("it exists");
+    Target::new(dialect, options, credentials(&workplace.token())).expect("loopback")
+}
+
+/// A simulated Workplace and a client for it.
+pub async fn workplace(options: Options) -> (Simulator, Target) {
+    let workplace = Simulator::start(options).await.expect("a free port");
+    let target = target_at(&workplace.url(), &workplace.token(), QUICK).expect("loopback");
+    (workplace, target)
+}
+
+/// The same with Ada in it, as the client sees her.
+pub async fn with_ada(options: Options, more: serde_json::Value) -> (Simulator, Target, Resource) {
+    let (workplace, target) = workplace(options).await;
+    seed_ada(&workplace, more);
+    let ada = target.find_by_user_name(&name(ADA)).await.expect("it answers").expect("she is there");
+    workplace.clear_requests();
+    (workplace, target, ada)
+}
+
+pub fn seed_ada(workplace: &Simulator, more: serde_json::Value) -> u64 {
+    let mut ada = json!({"userName": ADA, "active": true, "name": {"formatted": "Ada Lovelace"}});
+    if let (Some(ada), Some(more)) = (ada.as_object_mut(), more.as_object()) {
+        ada.extend(more.clone());
+    }
+    workplace.seed(ada)
+}
+
+pub fn name(name: &str) -> UserName {
+    UserName::new(name).expect("a user name")
+}
+
+pub fn text(text: &str) -> Managed {
+    Managed::Set(Value::Text(text.to_owned()))
+}
+
+pub fn user<const N: usize>(user_name: &str, attributes: [(&str, Managed); N]) -> DesiredUser {
+    DesiredUser {
+        user_name: name(user_name),
+        active: true,
+        attributes: attributes.into_iter().map(|(name, managed)| (name.into(), managed)).collect(),
+        create_only: BTreeMap::new(),
+    }
+}
+
+/// Ada with a name, which every account must have, and more.
+pub fn ada<const N: usize>(attributes: [(&str, Managed); N]) -> DesiredUser {
+    let mut ada = user(ADA, attributes);
+    ada.attributes.entry("name.formatted".into()).or_insert_with(|| text("Ada Lovelace"));
+    ada
+}
+
+pub fn owned(resource: &Resource) -> OwnedAccount {
+    claim(resource.account.id.clone())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test stands in for the store")]
+pub fn claim(id: AccountId) -> OwnedAccount {
+    OwnedAccount::from_claim(id)
+}
+
+pub fn nobodys() -> OwnedAccount {
+    claim(AccountId::new("100000000009999").expect("not empty"))
+}
+
+/// The value of an attribute as text; empty when it isn't there.
+pub fn shown(resource: &Resource, attribute: &str) -> String {
+    resource.account.attributes.get(&attribute.into()).map(ToString::to_string).unwrap_or_default()
+}
+
+/// A server that answers everything in one way and remembers what it was asked.
+pub struct Mock {
+    pub url: String,
+    asked: Arc<Mutex<Vec<(String, HeaderMap)>>>,
+}
+
+impl Mock {
+    pub async fn answering(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let asked = Arc::<Mutex<Vec<_>>>::default();
+        let (body, log) = (body.into(), asked.clone());
+        let headers: Vec<(String, String)> =
+            headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let answer = move |request: axum::extract::Request| {
+            let line = format!("{} {}", request.method(), request.uri());
+            log.lock().expect("no panic").push((line, request.headers().clone()));
+            let mut response = Response::builder().status(status);
+            for (name, value) in &headers {
+                response = response.header(name, value);
+            }
+            let response = response.body(Body::from(body.clone())).expect("a response");
+            async move { response }
+        };
+        tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+        Self { url, asked }
+    }
+
+    pub async fn json(body: serde_json::Value) -> Self {
+        Self::answering(200, &[("content-type", "application/json")], body.to_string()).await
+    }
+
+    pub fn target(&self) -> Target {
+        target_at(&self.url, "the-token", QUICK).expect("loopback")
+    }
+
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("no panic").iter().map(|(line, _)| line.clone()).collect()
+    }
+
+    /// The token of each request.
+    pub fn tokens(&self) -> Vec<String> {
+        let asked = self.asked.lock().expect("no panic");
+        let of = |headers: &HeaderMap| {
+            headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned)
+        };
+        asked.iter().map(|(_, headers)| of(headers).expect("a bearer token")).collect()
+    }
+
+    pub fn headers(&self) -> HeaderMap {
+        self.asked.lock().expect("no panic").first().map(|(_, headers)| headers.clone()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,36 @@
+use scim::TargetError;
+use serde_json::json;
+use simulator::{Options, PutRule};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn a_person_leaves_and_comes_back() {
+    let (workplace, target, now) = with_ada(Options::default(), json!({"title": "Analyst"})).await;
+    let off = target.set_active(&owned(&now), false).await.unwrap();
+    assert!(!off.account.active);
+    // The account keeps its name \[sample\].
+    assert!(!target.find_by_user_name(&name(ADA)).await.unwrap().unwrap().account.active);
+    let on = target.set_active(&owned(&now), true).await.unwrap();
+    assert_eq!(on, now);
+    let bodies: Vec<_> = workplace.writes().into_iter().filter_map(|write| write.body).collect();
+    let body = |active| json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "active": active});
+    assert_eq!(bodies, [body(false), body(true)]);
+}
+
+#[tokio::test]
+async fn a_target_that_wants_more_is_asked_by_patch() {
+    let options = Options { put: PutRule::Replace, ..Options::default() };
+    let (workplace, target, now) = with_ada(options, json!({"title": "Analyst"})).await;
+    let off = target.set_active(&owned(&now), false).await.unwrap();
+    assert!(!off.account.active);
+    assert_eq!(shown(&off, "title"), "Analyst");
+    let asked: Vec<_> = workplace.writes().iter().map(|write| write.method.clone()).collect();
+    assert_eq!(asked, ["PUT", "PATCH"]);
+}
+
+#[tokio::test]
+async fn an_account_that_is_gone_is_not_found() {
+    let (_workplace, target) = workplace(Options::default()).await;
+    assert_eq!(target.set_active(&nobodys(), false).await, Err(TargetError::NotFound));
+}

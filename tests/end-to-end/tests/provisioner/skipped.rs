@@ -1,0 +1,128 @@
+//! What is not done, and why: the plan, the status and the history of the user say it alike, before and after a run.
+
+use end_to_end::{Person, Slapd};
+
+use crate::said::Said;
+use crate::world::{World, staff};
+
+/// Whoever asks in any way is told this of a user: before a run in the plan, and after it everywhere.
+#[track_caller]
+fn expect_everywhere(world: &World<Slapd>, person: &Person, action: &str, why: &str) {
+    let name = person.mail.as_str();
+    world.plan().says_in_a_line(&[name, action, why]);
+    for round in ["first", "second"] {
+        world.sync();
+        world.plan().says_in_a_line(&[name, action, why]);
+        let status = world.run(&["status"]);
+        assert_eq!(status.lines_with(&[name, action, why]), 1, "the {round} run\n{status}");
+        world.run(&["history", name]).says_in_a_line(&[name, action, why]);
+        let history = world.run(&["history", "--json", name]).json().unwrap();
+        assert_eq!(history["stands"]["action"], action, "{history}");
+        assert!(history["stands"]["why"].as_str().unwrap().contains(why), "{history}");
+    }
+    let words = world.plan();
+    assert_eq!(words.lines_with(&[name, action]), 1, "told twice\n{words}");
+}
+
+#[test]
+fn what_an_option_stops() {
+    let people = staff(6);
+    let mut world = World::with(&people, &people[..4]);
+    world.settle(0);
+    world.configure(|it| it.options = "create = false\nupdate = false\ndeprovision = false\n".to_owned());
+    world.join(&people[4]);
+    world.set(&people[1], "title", &["Chief Gardener"]);
+    world.leave(&people[2]);
+    expect_everywhere(&world, &people[4], "skipped", "options.create is off");
+    expect_everywhere(&world, &people[1], "skipped", "options.update is off");
+    expect_everywhere(&world, &people[2], "skipped", "options.deprovision is off");
+
+    // With the options on, they go, and nothing is told of them any more.
+    world.configure(|it| it.options = String::new());
+    world.plan().expect_exit(0).says("1 create, 1 deactivate, 1 update").never_says("skipped");
+    world.settle(0);
+    world.plan().says("nothing to do");
+}
+
+#[test]
+fn what_is_more_than_the_limits_allow() {
+    let people = staff(8);
+    let world = World::of(&people);
+    world.settle(0);
+    people[1..5].iter().for_each(|person| world.leave(person));
+    expect_everywhere(&world, &people[1], "held", "more removals than the safety limits allow");
+}
+
+#[test]
+fn what_a_changed_configuration_has_to_wait_with() {
+    let people = staff(12);
+    let mut world = World::of(&people).configured(|it| it.safety = "max_changes = 5".to_owned());
+    world.settle(0);
+    world.configure(|it| it.mapping = it.mapping.replace("title = \"title\"", "title = \"employeeNumber\""));
+    let title = people[3].title.as_str();
+    for _ in 0..2 {
+        world
+            .plan()
+            .expect_exit(4)
+            .says_in_a_line(&[&people[3].mail, "held", "title differs", "the configuration was changed"])
+            .says_in_a_line(&["title", title, &people[3].employee_number])
+            .says("Plan: 12 held");
+        world.settle(4);
+        for command in [&["status"][..], &["history", &people[3].mail]] {
+            world.run(command).says_in_a_line(&[
+                "Held:",
+                "a change of the configuration",
+                "provisioner approve",
+            ]);
+        }
+    }
+    let history = world.run(&["history", "--json", &people[3].mail]).json().unwrap();
+    assert!(history["change"]["hash"].is_string(), "{history}");
+}
+
+#[test]
+fn whoever_is_in_conflict() {
+    let mut people = staff(4);
+    people[3].mail = people[0].mail.clone();
+    let world = World::with(&people, &people[..3]);
+    world.settle(0);
+    world.join(&people[3]);
+    let anchor = world.admin().values(&people[3].dn(), "entryUUID").unwrap().remove(0);
+    let of = world.admin().values(&people[0].dn(), "entryUUID").unwrap().remove(0);
+    for round in 0..3 {
+        world
+            .plan()
+            .expect_exit(3)
+            .says_in_a_line(&[&people[3].mail, "conflict", &of])
+            .says("Plan: 1 conflict");
+        if round > 0 {
+            world.run(&["status"]).says_in_a_line(&[&people[3].mail, "conflict", &of]);
+            world.run(&["history", &anchor]).says_in_a_line(&[&people[3].mail, "conflict", &of]);
+        }
+        world.settle(3);
+    }
+}
+
+#[test]
+fn an_account_whose_time_is_not_over() {
+    let people = staff(4);
+    let world = World::of(&people).configured(|it| it.options = "delete_after_days = 30\n".to_owned());
+    world.settle(0);
+    world.leave(&people[1]);
+    world.sync().expect_exit(0).says("1 deprovisioned");
+    let words =
+        [people[1].mail.as_str(), "pending_deletion", "out of scope", "deleted when its time is over"];
+    for _ in 0..2 {
+        world.plan().expect_exit(0).says_in_a_line(&words).says("Plan: 1 leaving");
+        world.run(&["status"]).expect_exit(0).says_in_a_line(&words);
+        world.run(&["status", "--only", "pending_deletion"]).says_in_a_line(&words);
+        world.run(&["history", &people[1].mail]).says_in_a_line(&words);
+        world.sync().expect_exit(0);
+    }
+    world.run(&["explain", &people[1].mail]).says_in_a_line(&[
+        "waits",
+        "deleted when its time is over",
+        "until",
+    ]);
+    world.expect_active(&people[1].mail, false);
+}
