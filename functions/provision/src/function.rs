@@ -14,7 +14,7 @@ use runtime::function::parse_event;
 use runtime::metrics::{Count, Sample, count, durations, sample};
 use runtime::{Connection, Deployed, FunctionError, Invocation, Patience, environment, now, now_micros};
 use scan::{Found, ScanContext, ScanError, scan_user};
-use scim::{Retry, Target};
+use scim::{RetryPolicy, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Store;
@@ -32,8 +32,8 @@ const SHAPE: &str = r#"{"connection": "corp", "user": "jsmith"}, or be a batch o
 
 /// How often a call is tried within an invocation. Whatever takes longer is the queue's to repeat: a function that waits
 /// costs as much as one that works.
-const RETRY: Retry =
-    Retry { attempts: 2, first_delay: Duration::from_millis(300), longest_delay: Duration::from_secs(3) };
+const RETRY: RetryPolicy =
+    RetryPolicy { attempts: 2, initial_delay: Duration::from_millis(300), max_delay: Duration::from_secs(3) };
 
 /// So many answers that are waited for in vain fit into one invocation: a look-up, tried twice, a write, and a reserve.
 const ANSWERS_IN_TIME: u64 = 4;

@@ -95,7 +95,7 @@ pub(crate) async fn look_again(
         return Ok(Some(found));
     }
     match refusal {
-        TargetError::Conflict { .. } => target.find_by_reading(&user.user_name, PAGES).await,
+        TargetError::Conflict { .. } => target.find_by_listing(&user.user_name, PAGES).await,
         _ => Ok(None),
     }
 }

@@ -2,7 +2,7 @@
 
 use model::{Applied, DeprovisionReason, Desired, DesiredUser, Fingerprint, OwnedAccount, Value};
 use plan::{Decision, Difference, Situation, decide, differences};
-use scim::{Deleted, Resource, TargetError};
+use scim::{DeleteOutcome, Resource, TargetError};
 use store::{Claim, Store, StoreError, UserLease};
 
 use crate::account::{Failure, Found, claim, fetch_account};
@@ -260,11 +260,11 @@ async fn delete(
 ) -> Result<(), Failure> {
     let Provisioner { store, target, .. } = *provisioner;
     match target.delete(owned).await? {
-        Deleted::Done | Deleted::AlreadyGone => {
+        DeleteOutcome::Deleted | DeleteOutcome::AlreadyGone => {
             store.drop_link(lease).await?;
             work.steps.push(Step::Deleted(reason));
         }
-        Deleted::Refused { .. } => {
+        DeleteOutcome::Refused { .. } => {
             let resource = target.set_active(owned, false).await?;
             work.steps.push(Step::DeactivatedInstead(reason));
             work.applied = Some(switched_off(&resource));

@@ -11,26 +11,27 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
 use crate::errors::TargetError;
-use crate::options::Credentials;
-use crate::proof::Proof;
+use crate::options::TargetCredentials;
+use crate::proof::AppSecretProof;
 
 /// How many tokens that were replaced are still taken out of complaints. Nobody rotates one so often within a call.
 const REMEMBERED: usize = 4;
 
 /// Asks whoever keeps the credentials which ones are good now.
-type Renew = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Credentials>> + Send>> + Send + Sync>;
+type RenewCredentials =
+    Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<TargetCredentials>> + Send>> + Send + Sync>;
 
 /// A token that can be sent, and the app secret that it is proven with.
-pub(crate) struct Token {
+pub(crate) struct AccessToken {
     secret: SecretString,
     header: HeaderValue,
     app_secret: Option<SecretString>,
 }
 
-impl Token {
+impl AccessToken {
     /// Refuses what can't be a token before it is sent.
-    fn new(credentials: &Credentials) -> Result<Self, TargetError> {
-        let Credentials { access_token, app_secret } = credentials;
+    fn new(credentials: &TargetCredentials) -> Result<Self, TargetError> {
+        let TargetCredentials { access_token, app_secret } = credentials;
         // A file ends with a line break, and the token goes without: sent, compared and taken out of complaints.
         let secret = access_token.expose_secret().trim();
         let unusable = |detail: &str| TargetError::Unauthorized { detail: detail.to_owned() };
@@ -56,8 +57,8 @@ impl Token {
     }
 
     /// What proves, in a call that is made now, that whoever holds the token knows the app secret too.
-    pub(crate) fn proof(&self, now: UnixSeconds) -> Option<Proof> {
-        self.app_secret.as_ref().map(|app_secret| Proof::new(app_secret, &self.secret, now))
+    pub(crate) fn proof(&self, now: UnixSeconds) -> Option<AppSecretProof> {
+        self.app_secret.as_ref().map(|app_secret| AppSecretProof::new(app_secret, &self.secret, now))
     }
 
     /// All of it that is secret.
@@ -77,26 +78,26 @@ impl Token {
 }
 
 /// The token in use, and those before it.
-struct Tokens {
-    current: Arc<Token>,
-    replaced: VecDeque<Arc<Token>>,
+struct TokenHistory {
+    current: Arc<AccessToken>,
+    replaced: VecDeque<Arc<AccessToken>>,
 }
 
 /// What proves to the target that we may.
-pub(crate) struct Access {
-    tokens: Mutex<Tokens>,
-    renew: Option<Renew>,
+pub(crate) struct AccessTokens {
+    tokens: Mutex<TokenHistory>,
+    renew: Option<RenewCredentials>,
     /// Held by the one call that asks for new credentials; the others wait for what it hears.
     asking: tokio::sync::Mutex<()>,
     /// How often somebody asked and was answered.
     answers: AtomicU64,
 }
 
-impl Access {
-    pub(crate) fn new(credentials: &Credentials) -> Result<Self, TargetError> {
-        let current = Arc::new(Token::new(credentials)?);
+impl AccessTokens {
+    pub(crate) fn new(credentials: &TargetCredentials) -> Result<Self, TargetError> {
+        let current = Arc::new(AccessToken::new(credentials)?);
         Ok(Self {
-            tokens: Mutex::new(Tokens { current, replaced: VecDeque::new() }),
+            tokens: Mutex::new(TokenHistory { current, replaced: VecDeque::new() }),
             renew: None,
             asking: tokio::sync::Mutex::default(),
             answers: AtomicU64::new(0),
@@ -106,18 +107,18 @@ impl Access {
     pub(crate) fn set_renewal<F, R>(&mut self, renew: F)
     where
         F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Option<Credentials>> + Send + 'static,
+        R: Future<Output = Option<TargetCredentials>> + Send + 'static,
     {
         self.renew = Some(Box::new(move || Box::pin(renew())));
     }
 
     /// The token to send.
-    pub(crate) fn current(&self) -> Arc<Token> {
+    pub(crate) fn current(&self) -> Arc<AccessToken> {
         self.lock().current.clone()
     }
 
     /// All tokens that an answer could be about.
-    pub(crate) fn known(&self) -> Vec<Arc<Token>> {
+    pub(crate) fn known(&self) -> Vec<Arc<AccessToken>> {
         let tokens = self.lock();
         std::iter::once(&tokens.current).chain(&tokens.replaced).cloned().collect()
     }
@@ -126,7 +127,7 @@ impl Access {
     ///
     /// Many calls may be refused at once. One of them asks, and all of them go by what it hears, even if that is
     /// nothing new: asking again in the same moment would bring the same.
-    pub(crate) async fn instead_of(&self, refused: &Token) -> Option<Arc<Token>> {
+    pub(crate) async fn instead_of(&self, refused: &AccessToken) -> Option<Arc<AccessToken>> {
         let renew = self.renew.as_ref()?;
         let before = self.answers.load(Ordering::Acquire);
         let _asking = self.asking.lock().await;
@@ -141,8 +142,8 @@ impl Access {
         (!current.is_same(refused)).then_some(current)
     }
 
-    fn adopt(&self, credentials: &Credentials) {
-        let token = match Token::new(credentials) {
+    fn adopt(&self, credentials: &TargetCredentials) {
+        let token = match AccessToken::new(credentials) {
             Ok(token) => Arc::new(token),
             Err(error) => {
                 warn!("the access token was fetched again and can't be used: {error}");
@@ -160,7 +161,7 @@ impl Access {
     }
 
     /// Nothing can panic while it holds this lock, so there is always a whole value behind it.
-    fn lock(&self) -> MutexGuard<'_, Tokens> {
+    fn lock(&self) -> MutexGuard<'_, TokenHistory> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -169,24 +170,24 @@ impl Access {
 mod tests {
     use super::*;
 
-    fn credentials(token: &str) -> Credentials {
-        Credentials { access_token: token.into(), app_secret: None }
+    fn credentials(token: &str) -> TargetCredentials {
+        TargetCredentials { access_token: token.into(), app_secret: None }
     }
 
     #[test]
     fn tokens_are_checked_before_the_first_call() {
-        let token = Token::new(&credentials(" abc\n")).unwrap();
+        let token = AccessToken::new(&credentials(" abc\n")).unwrap();
         assert!(token.header().is_sensitive());
         assert_eq!((token.header().to_str().unwrap(), token.expose()), ("Bearer abc", "abc"));
         for unusable in ["", " ", "a\nb"] {
-            let error = Token::new(&credentials(unusable)).err().unwrap();
+            let error = AccessToken::new(&credentials(unusable)).err().unwrap();
             assert!(matches!(error, TargetError::Unauthorized { .. }));
         }
     }
 
     #[test]
     fn the_newest_tokens_are_remembered() {
-        let access = Access::new(&credentials("0")).unwrap();
+        let access = AccessTokens::new(&credentials("0")).unwrap();
         for number in 1..10 {
             access.adopt(&credentials(&number.to_string()));
             access.adopt(&credentials(&format!("{number}\n")));

@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::Dialect;
-use crate::json::{self, Object};
+use crate::json::{self, JsonObject};
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
 /// How to speak to one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Announced {
+pub(crate) struct ServerFeatures {
     /// Whether there is PATCH.
     pub(crate) patch: bool,
     /// Whether accounts are found by a filter; else all of them have to be looked at.
@@ -28,7 +28,7 @@ pub(crate) struct Announced {
     known: Option<BTreeSet<String>>,
 }
 
-impl Announced {
+impl ServerFeatures {
     /// What holds where nothing is said. PATCH is then taken to be missing, because PUT is what every server has.
     pub(crate) fn nothing(dialect: &Dialect) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl Announced {
     }
 
     /// Reads a `ServiceProviderConfig` (RFC 7643, section 5).
-    pub(crate) fn with_config(mut self, config: &Object) -> Self {
+    pub(crate) fn with_config(mut self, config: &JsonObject) -> Self {
         let feature = |name: &str| json::object(config, name);
         let supported = |name: &str| json::boolean(json::member(feature(name)?, "supported")?);
         self.patch = supported("patch").unwrap_or(self.patch);
@@ -54,8 +54,8 @@ impl Announced {
     }
 
     /// Reads the list of `ResourceTypes` (RFC 7643, section 6).
-    pub(crate) fn with_resource_types(mut self, types: &Object, base: &str) -> Self {
-        let is_user = |kind: &&Object| {
+    pub(crate) fn with_resource_types(mut self, types: &JsonObject, base: &str) -> Self {
+        let is_user = |kind: &&JsonObject| {
             let says = |name: &str, expect: &str| {
                 json::member(kind, name)
                     .and_then(Value::as_str)
@@ -75,7 +75,7 @@ impl Announced {
     }
 
     /// Reads the list of `Schemas` (RFC 7643, section 7).
-    pub(crate) fn with_schemas(mut self, schemas: &Object) -> Self {
+    pub(crate) fn with_schemas(mut self, schemas: &JsonObject) -> Self {
         let mut known = BTreeSet::new();
         for schema in json::list(schemas, "Resources").iter().filter_map(Value::as_object) {
             let Some(id) = json::member(schema, "id").and_then(Value::as_str) else { continue };
@@ -123,12 +123,13 @@ mod tests {
 
     const BASE: &str = "https://x.test/scim";
 
-    fn nothing() -> Announced {
-        Announced::nothing(Dialect::named("scim2").unwrap())
+    fn nothing() -> ServerFeatures {
+        ServerFeatures::nothing(Dialect::named("scim2").unwrap())
     }
 
     fn config(config: Value) -> (bool, bool, u32) {
-        let Announced { patch, filter, page_size, .. } = nothing().with_config(config.as_object().unwrap());
+        let ServerFeatures { patch, filter, page_size, .. } =
+            nothing().with_config(config.as_object().unwrap());
         (patch, filter, page_size)
     }
 

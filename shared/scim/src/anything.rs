@@ -2,18 +2,18 @@
 
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
-use crate::announced::Announced;
-use crate::body::Body;
-use crate::client::Listed;
-use crate::meaning::{Answered, Asked};
+use crate::announced::ServerFeatures;
+use crate::body::ResponseBody;
+use crate::client::ListResponse;
+use crate::meaning::{RequestKind, TargetResponse};
 use crate::redact::Redactor;
-use crate::render::{self, Blanks};
+use crate::render::{self, EmptyText};
 use crate::{Dialect, Resource, difference, pace};
 
 /// Reads these bytes as an answer to whatever might have been asked, in every dialect: the first two are the status, then
 /// comes a line of headers, then the body. It must come back.
 #[doc(hidden)]
-pub fn read_anything(bytes: &[u8]) {
+pub fn read_arbitrary_response(bytes: &[u8]) {
     let (status, rest) = match bytes {
         [high, low, rest @ ..] => (u16::from_be_bytes([*high, *low]) % 1_000, rest),
         _ => (200, bytes),
@@ -28,15 +28,15 @@ pub fn read_anything(bytes: &[u8]) {
     let _ = pace::is_used_up(&headers);
     let content_type = std::str::from_utf8(header).ok();
     for dialect in Dialect::names().iter().filter_map(|name| Dialect::named(name)) {
-        let body = Body::read(content_type, content);
-        for asked in [Asked::ToRead, Asked::ToWrite] {
-            let answered = Answered { asked, status, headers: &headers, body: &body };
+        let body = ResponseBody::read(content_type, content);
+        for asked in [RequestKind::Read, RequestKind::AttributeWrite] {
+            let answered = TargetResponse { asked, status, headers: &headers, body: &body };
             let _ = answered.error(dialect, &Redactor::new(["the-token"], ["ada@acme.test"]));
         }
-        if let Body::Json(object) = &body {
-            let listed = Listed::read(object);
+        if let ResponseBody::Json(object) = &body {
+            let listed = ListResponse::read(object);
             drop(listed);
-            let nothing = Announced::nothing(dialect);
+            let nothing = ServerFeatures::nothing(dialect);
             let _ = nothing
                 .with_config(object)
                 .with_resource_types(object, "https://x.test")
@@ -46,7 +46,7 @@ pub fn read_anything(bytes: &[u8]) {
         let whole = render::whole_activation(dialect, &resource, false);
         let _ = difference::operations(dialect, resource.raw(), &whole);
         let Some(user) = wanting(&resource) else { continue };
-        for blanks in [Blanks::Sent, Blanks::LeftOut] {
+        for blanks in [EmptyText::Sent, EmptyText::Omitted] {
             let _ = render::update(dialect, &resource, &user, blanks);
         }
     }
@@ -75,14 +75,14 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-            read_anything(&bytes);
+            read_arbitrary_response(&bytes);
         }
 
         #[test]
         fn no_json_makes_it_panic(status in 100_u16..600, header in "[ -~]{0,20}", json in any_json()) {
             let mut bytes = status.to_be_bytes().to_vec();
             bytes.extend(format!("{header}\n{json}").bytes());
-            read_anything(&bytes);
+            read_arbitrary_response(&bytes);
         }
     }
 }

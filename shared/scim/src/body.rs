@@ -4,13 +4,13 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::json::{self, Object};
+use crate::json::{self, JsonObject};
 
 /// What a body turns out to be. The bytes decide: servers label JSON in many ways.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Body {
+pub(crate) enum ResponseBody {
     /// A JSON object.
-    Json(Object),
+    Json(JsonObject),
     /// A page for people, from something between us and the target.
     Html,
     /// Nothing.
@@ -23,7 +23,7 @@ pub(crate) enum Body {
     TooLong,
 }
 
-impl Body {
+impl ResponseBody {
     pub(crate) fn read(content_type: Option<&str>, bytes: &[u8]) -> Self {
         if bytes.trim_ascii().is_empty() {
             return Self::Empty;
@@ -45,16 +45,16 @@ impl Body {
     }
 
     /// The complaint in it, if it is one in any of the three shapes.
-    pub(crate) fn complaint(&self) -> Complaint {
+    pub(crate) fn complaint(&self) -> ErrorDetails {
         match self {
-            Self::Json(object) => Complaint::read(object),
-            Self::Text(text) => Complaint { detail: Some(text.clone()), ..Complaint::default() },
-            Self::Html | Self::Empty | Self::Other | Self::TooLong => Complaint::default(),
+            Self::Json(object) => ErrorDetails::read(object),
+            Self::Text(text) => ErrorDetails { detail: Some(text.clone()), ..ErrorDetails::default() },
+            Self::Html | Self::Empty | Self::Other | Self::TooLong => ErrorDetails::default(),
         }
     }
 }
 
-impl fmt::Display for Body {
+impl fmt::Display for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Json(_) => "other JSON",
@@ -69,7 +69,7 @@ impl fmt::Display for Body {
 
 /// What a target says when it refuses.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Complaint {
+pub(crate) struct ErrorDetails {
     /// Whether it has the Graph platform's shape, whose codes have fixed meanings.
     pub(crate) is_graph: bool,
     /// Graph's or Workplace's code.
@@ -80,8 +80,8 @@ pub(crate) struct Complaint {
     pub(crate) detail: Option<String>,
 }
 
-impl Complaint {
-    fn read(body: &Object) -> Self {
+impl ErrorDetails {
+    fn read(body: &JsonObject) -> Self {
         if let Some(error) = json::object(body, "error") {
             return Self { is_graph: true, ..Self::of(error, "message") };
         }
@@ -97,7 +97,7 @@ impl Complaint {
         Self { scim_type, ..Self::of(body, "detail") }
     }
 
-    fn of(error: &Object, words: &str) -> Self {
+    fn of(error: &JsonObject, words: &str) -> Self {
         Self {
             is_graph: false,
             code: json::member(error, "code").and_then(json::integer),

@@ -6,14 +6,14 @@ use model::{DesiredUser, Managed, TargetAttribute, Value};
 use serde_json::{Value as Json, json};
 
 use crate::Dialect;
-use crate::dialect::{Clear, Field, Path};
+use crate::dialect::{DialectClear, DialectField, FieldPath};
 use crate::errors::TargetError;
-use crate::json::Object;
+use crate::json::JsonObject;
 use crate::patch::{self, PatchOperation};
 use crate::render;
 
 /// What changes in an attribute.
-type Changed<'a> = (&'a TargetAttribute, &'static Field, &'a Managed);
+type Changed<'a> = (&'a TargetAttribute, &'static DialectField, &'a Managed);
 
 /// The mapped attributes that are to be otherwise than they were left, and can be.
 fn changed<'a>(
@@ -25,7 +25,7 @@ fn changed<'a>(
     for (attribute, managed) in &after.attributes {
         let field = render::known(dialect, attribute)?;
         let is_fixed = dialect.immutable.contains(&field.name);
-        let can_not_go = *managed == Managed::Clear && field.clear == Clear::Never;
+        let can_not_go = *managed == Managed::Clear && field.clear == DialectClear::Never;
         let is_unresolved = matches!(managed, Managed::Set(Value::Reference(_)));
         let is_same = before.attributes.get(attribute) == Some(managed);
         if !(is_same || is_fixed || can_not_go || is_unresolved) {
@@ -56,8 +56,8 @@ pub(crate) fn operations(
         let was_set = matches!(before.attributes.get(attribute), Some(Managed::Set(_)));
         let attribute = attribute.clone();
         changes.push(match (managed, field.path) {
-            (Managed::Set(_), Path::Typed { .. }) if !was_set => return Ok(None),
-            (Managed::Clear, Path::Typed { .. }) => return Ok(None),
+            (Managed::Set(_), FieldPath::Typed { .. }) if !was_set => return Ok(None),
+            (Managed::Clear, FieldPath::Typed { .. }) => return Ok(None),
             (Managed::Set(value), _) => PatchOperation::Replace { attribute, value: value.clone() },
             (Managed::Clear, _) => PatchOperation::Remove { attribute },
         });
@@ -78,9 +78,10 @@ pub(crate) fn merged(
     dialect: &Dialect,
     before: &DesiredUser,
     after: &DesiredUser,
-) -> Result<Option<Object>, TargetError> {
+) -> Result<Option<JsonObject>, TargetError> {
     let changed = changed(dialect, before, after)?;
-    let stands_alone = |field: &Field| field.extension.is_none() && matches!(field.path, Path::Plain(_));
+    let stands_alone =
+        |field: &DialectField| field.extension.is_none() && matches!(field.path, FieldPath::Plain(_));
     if !have_names(before, after) || !changed.iter().all(|(_, field, _)| stands_alone(field)) {
         return Ok(None);
     }

@@ -11,25 +11,25 @@ use model::AccountId;
 use reqwest::{Method, Url};
 use tokio::sync::OnceCell;
 
-pub use self::changing::Deleted;
-pub(crate) use self::finding::Listed;
+pub use self::changing::DeleteOutcome;
+pub(crate) use self::finding::ListResponse;
 use crate::Dialect;
-use crate::announced::Announced;
-use crate::body::Body;
-use crate::dialect::Patch;
+use crate::announced::ServerFeatures;
+use crate::body::ResponseBody;
+use crate::dialect::DialectPatch;
 use crate::errors::TargetError;
-use crate::json::Object;
-use crate::options::{Credentials, TargetOptions};
+use crate::json::JsonObject;
+use crate::options::{TargetCredentials, TargetOptions};
 use crate::pace::{Pacing, Slots};
-use crate::tally::Calls;
-use crate::transport::{Call, Failure, Transport};
+use crate::tally::CallCounts;
+use crate::transport::{CallFailure, TargetCall, Transport};
 
 /// A store of accounts, by one of the [dialects](Dialect).
 pub struct Target {
     dialect: &'static Dialect,
     transport: Transport,
     /// What the server says of itself, once somebody had to know.
-    announced: OnceCell<Announced>,
+    announced: OnceCell<ServerFeatures>,
 }
 
 impl Target {
@@ -37,7 +37,7 @@ impl Target {
     pub fn new(
         dialect: &'static Dialect,
         options: TargetOptions,
-        credentials: Credentials,
+        credentials: TargetCredentials,
     ) -> Result<Self, TargetError> {
         let transport = Transport::new(dialect, options, credentials)?;
         Ok(Self { dialect, transport, announced: OnceCell::new() })
@@ -53,7 +53,7 @@ impl Target {
     pub fn with_renewal<F, R>(mut self, renew: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Option<Credentials>> + Send + 'static,
+        R: Future<Output = Option<TargetCredentials>> + Send + 'static,
     {
         self.transport.access.set_renewal(renew);
         self
@@ -79,7 +79,7 @@ impl Target {
     }
 
     /// How many calls were made so far.
-    pub fn calls(&self) -> Calls {
+    pub fn calls(&self) -> CallCounts {
         self.transport.tally.calls()
     }
 
@@ -92,14 +92,14 @@ impl Target {
     /// Whether the target has PATCH.
     async fn has_patch(&self) -> Result<bool, TargetError> {
         match self.dialect.patch {
-            Patch::Always => Ok(true),
-            Patch::Never => Ok(false),
-            Patch::Announced => Ok(self.announced().await?.patch),
+            DialectPatch::Always => Ok(true),
+            DialectPatch::Never => Ok(false),
+            DialectPatch::Announced => Ok(self.announced().await?.patch),
         }
     }
 
     /// Those of these attributes that the server's own schemas don't have: what is sent of them will hardly be kept.
-    pub async fn not_offered<'a>(
+    pub async fn missing_from_schemas<'a>(
         &self,
         attributes: impl IntoIterator<Item = &'a str> + Send,
     ) -> Result<Vec<&'a str>, TargetError> {
@@ -126,13 +126,13 @@ impl Target {
 
     /// What the server says of itself, asked once for the life of this client and only where the dialect leaves it to
     /// the server.
-    async fn announced(&self) -> Result<&Announced, TargetError> {
+    async fn announced(&self) -> Result<&ServerFeatures, TargetError> {
         self.announced.get_or_try_init(|| self.fetch_announced()).await
     }
 
-    async fn fetch_announced(&self) -> Result<Announced, TargetError> {
-        let nothing = Announced::nothing(self.dialect);
-        if self.dialect.patch != Patch::Announced {
+    async fn fetch_announced(&self) -> Result<ServerFeatures, TargetError> {
+        let nothing = ServerFeatures::nothing(self.dialect);
+        if self.dialect.patch != DialectPatch::Announced {
             return Ok(nothing);
         }
         let (config, types, schemas) = tokio::join!(
@@ -157,13 +157,19 @@ impl Target {
 
     /// What the server says under this name; `None` where it says nothing, or not to us. That the token is no good
     /// shows in the first call that needs it.
-    async fn fetch_document(&self, name: &str) -> Result<Option<Object>, TargetError> {
-        let call =
-            Call { method: Method::GET, url: self.transport.under(&[name]), body: None, sent: Vec::new() };
+    async fn fetch_document(&self, name: &str) -> Result<Option<JsonObject>, TargetError> {
+        let call = TargetCall {
+            method: Method::GET,
+            url: self.transport.under(&[name]),
+            body: None,
+            sent: Vec::new(),
+        };
         match self.transport.call(&call).await {
-            Ok(Body::Json(document)) => Ok(Some(document)),
-            Ok(_) | Err(Failure { status: Some(403), error: TargetError::Unauthorized { .. } }) => Ok(None),
-            Err(Failure {
+            Ok(ResponseBody::Json(document)) => Ok(Some(document)),
+            Ok(_) | Err(CallFailure { status: Some(403), error: TargetError::Unauthorized { .. } }) => {
+                Ok(None)
+            }
+            Err(CallFailure {
                 error: TargetError::NotFound | TargetError::Rejected { .. } | TargetError::Malformed { .. },
                 ..
             }) => Ok(None),
@@ -191,7 +197,7 @@ fn one_of(mut users: Url, id: &AccountId) -> Result<Url, TargetError> {
 }
 
 /// The collection itself can't be missing from the right address; only an account can.
-fn of_collection(failure: Failure) -> Failure {
+fn of_collection(failure: CallFailure) -> CallFailure {
     match failure.error {
         TargetError::NotFound => {
             TargetError::Malformed { detail: "there is no /Users at this address".to_owned() }.into()

@@ -3,20 +3,20 @@
 use serde_json::{Value as Json, json};
 
 use crate::Dialect;
-use crate::json::Object;
+use crate::json::JsonObject;
 
 /// The operations that make one resource of another; none where they are the same but for what is the server's own.
 ///
 /// Attributes with several values are sent whole, because not every server understands a filter in a path. So is what
 /// stands in an extension, such as a manager: who belongs together is told by one value.
-pub(crate) fn operations(dialect: &Dialect, before: &Object, after: &Object) -> Vec<Json> {
+pub(crate) fn operations(dialect: &Dialect, before: &JsonObject, after: &JsonObject) -> Vec<Json> {
     let mut operations = Vec::new();
     for name in names(before, after).filter(|name| !dialect.read_only.contains(name)) {
         let (old, new) = (assigned(before.get(name)), assigned(after.get(name)));
         match (parts(old), parts(new)) {
             // A path must name an attribute: an extension as a whole has none (RFC 7644, 3.5.2).
             _ if name.starts_with("urn:") => {
-                let (nothing, old, new) = (Object::new(), parts(old), parts(new));
+                let (nothing, old, new) = (JsonObject::new(), parts(old), parts(new));
                 let (old, new) = (old.unwrap_or(&nothing), new.unwrap_or(&nothing));
                 compare_parts(&format!("{name}:"), old, new, &mut operations);
             }
@@ -27,7 +27,7 @@ pub(crate) fn operations(dialect: &Dialect, before: &Object, after: &Object) -> 
     operations
 }
 
-fn compare_parts(within: &str, old: &Object, new: &Object, operations: &mut Vec<Json>) {
+fn compare_parts(within: &str, old: &JsonObject, new: &JsonObject, operations: &mut Vec<Json>) {
     for name in names(old, new) {
         compare(&format!("{within}{name}"), assigned(old.get(name)), assigned(new.get(name)), operations);
     }
@@ -43,7 +43,7 @@ fn compare(path: &str, old: Option<&Json>, new: Option<&Json>, operations: &mut 
 }
 
 /// The names in either, once each.
-fn names<'a>(before: &'a Object, after: &'a Object) -> impl Iterator<Item = &'a str> {
+fn names<'a>(before: &'a JsonObject, after: &'a JsonObject) -> impl Iterator<Item = &'a str> {
     let added = after.keys().filter(|name| !before.contains_key(*name));
     before.keys().chain(added).map(String::as_str)
 }
@@ -58,7 +58,7 @@ fn assigned(value: Option<&Json>) -> Option<&Json> {
     })
 }
 
-fn parts(value: Option<&Json>) -> Option<&Object> {
+fn parts(value: Option<&Json>) -> Option<&JsonObject> {
     value.and_then(Json::as_object)
 }
 

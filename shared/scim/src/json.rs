@@ -3,10 +3,10 @@
 use serde_json::{Map, Value};
 
 /// A JSON object.
-pub(crate) type Object = Map<String, Value>;
+pub(crate) type JsonObject = Map<String, Value>;
 
 /// A member by name, as it is spelled or else without case: SCIM's attribute names have none (RFC 7643, 2.1).
-pub(crate) fn member<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
+pub(crate) fn member<'a>(object: &'a JsonObject, name: &str) -> Option<&'a Value> {
     object.get(name).or_else(|| {
         let mut members = object.iter();
         members.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -14,17 +14,17 @@ pub(crate) fn member<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
 }
 
 /// A member that is an object.
-pub(crate) fn object<'a>(object: &'a Object, name: &str) -> Option<&'a Object> {
+pub(crate) fn object<'a>(object: &'a JsonObject, name: &str) -> Option<&'a JsonObject> {
     member(object, name).and_then(Value::as_object)
 }
 
 /// A member that is a list; the empty list otherwise.
-pub(crate) fn list<'a>(object: &'a Object, name: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(object: &'a JsonObject, name: &str) -> &'a [Value] {
     member(object, name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// All texts in a resource that may be about a person: everything but what says of which form or type something is.
-pub(crate) fn texts(object: &Object) -> impl Iterator<Item = &str> {
+pub(crate) fn texts(object: &JsonObject) -> impl Iterator<Item = &str> {
     let is_form = |name: &str| matches!(name, "schemas" | "meta" | "type" | "id");
     object.iter().filter(move |(name, _)| !is_form(name)).flat_map(|(_, value)| texts_of(value))
 }

@@ -62,12 +62,12 @@ mod anything;
 mod arbitrary;
 
 #[doc(hidden)]
-pub use anything::read_anything;
-pub use client::{Deleted, Target};
-pub use dialect::{Dialect, Put};
+pub use anything::read_arbitrary_response;
+pub use client::{DeleteOutcome, Target};
+pub use dialect::{Dialect, DialectPut};
 pub use errors::TargetError;
-pub use options::{Credentials, Retry, TargetOptions};
+pub use options::{RetryPolicy, TargetCredentials, TargetOptions};
 pub use pace::Slots;
 pub use patch::PatchOperation;
-pub use resource::{Page, Resource};
-pub use tally::Calls;
+pub use resource::{AccountPage, Resource};
+pub use tally::CallCounts;

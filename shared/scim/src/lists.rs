@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::json::{self, Object};
+use crate::json::{self, JsonObject};
 
 /// What should become of one part of the element of one type.
 #[derive(Clone, Debug)]
-pub(crate) struct Change {
+pub(crate) struct ElementChange {
     pub(crate) kind: &'static str,
     pub(crate) part: &'static str,
     /// The new value; `None` when it should go.
@@ -14,7 +14,7 @@ pub(crate) struct Change {
 }
 
 /// The element that stands for a type: the primary one, else the first.
-pub(crate) fn standing_for<'a>(elements: &'a [Value], kind: &str) -> Option<&'a Object> {
+pub(crate) fn standing_for<'a>(elements: &'a [Value], kind: &str) -> Option<&'a JsonObject> {
     let mut of_kind = elements.iter().filter_map(Value::as_object).filter(|element| is_of(element, kind));
     let first = of_kind.clone().next();
     of_kind.find(|element| is_primary(element)).or(first)
@@ -25,7 +25,7 @@ pub(crate) fn standing_for<'a>(elements: &'a [Value], kind: &str) -> Option<&'a 
 ///
 /// Elements of other types stay exactly as they are. A mapped type belongs to the mapping: one element is left of
 /// it, with those of its parts that nobody mapped, or none when it has nothing left to say.
-pub(crate) fn with_changes(elements: &[Value], changes: &[Change]) -> Option<Vec<Value>> {
+pub(crate) fn with_changes(elements: &[Value], changes: &[ElementChange]) -> Option<Vec<Value>> {
     let mut list = elements.to_vec();
     let mut is_touched = false;
     for changes in changes.chunk_by(|a, b| a.kind == b.kind) {
@@ -42,10 +42,10 @@ pub(crate) fn with_changes(elements: &[Value], changes: &[Change]) -> Option<Vec
 }
 
 /// The element of a type after its changes; `None` when there was nothing to take away and nothing is added.
-fn changed(list: &[Value], kind: &str, changes: &[Change]) -> Option<Object> {
+fn changed(list: &[Value], kind: &str, changes: &[ElementChange]) -> Option<JsonObject> {
     let mut is_touched = false;
     let mut element = standing_for(list, kind).cloned().unwrap_or_else(|| new_element(list, kind));
-    for Change { kind: _, part, value } in changes {
+    for ElementChange { kind: _, part, value } in changes {
         let old = element.remove(*part);
         is_touched |= value.is_some() || old.is_some();
         if old != *value {
@@ -60,8 +60,8 @@ fn changed(list: &[Value], kind: &str, changes: &[Change]) -> Option<Object> {
 }
 
 /// The first of a list is its primary element, as the samples have it; one that is there already keeps the rank.
-fn new_element(list: &[Value], kind: &str) -> Object {
-    let mut element = Object::new();
+fn new_element(list: &[Value], kind: &str) -> JsonObject {
+    let mut element = JsonObject::new();
     element.insert("type".to_owned(), json!(kind));
     if !list.iter().filter_map(Value::as_object).any(is_primary) {
         element.insert("primary".to_owned(), json!(true));
@@ -73,16 +73,16 @@ fn is_of_kind(element: &Value, kind: &str) -> bool {
     element.as_object().is_some_and(|element| is_of(element, kind))
 }
 
-fn is_of(element: &Object, kind: &str) -> bool {
+fn is_of(element: &JsonObject, kind: &str) -> bool {
     let its_kind = json::member(element, "type").and_then(Value::as_str);
     its_kind.is_some_and(|its_kind| its_kind.eq_ignore_ascii_case(kind))
 }
 
-fn is_primary(element: &Object) -> bool {
+fn is_primary(element: &JsonObject) -> bool {
     json::member(element, "primary").and_then(json::boolean) == Some(true)
 }
 
-fn says_something(element: &Object) -> bool {
+fn says_something(element: &JsonObject) -> bool {
     let is_about_itself = |name: &str| matches!(name, "type" | "primary" | "display");
     element.iter().any(|(name, value)| !is_about_itself(name) && !value.is_null())
 }
@@ -92,9 +92,9 @@ mod tests {
     use super::*;
 
     fn check(before: Value, changes: &[(&'static str, &'static str, Option<&str>)], expect: Value) {
-        let changes: Vec<Change> = changes
+        let changes: Vec<ElementChange> = changes
             .iter()
-            .map(|(kind, part, value)| Change { kind, part, value: value.map(|value| json!(value)) })
+            .map(|(kind, part, value)| ElementChange { kind, part, value: value.map(|value| json!(value)) })
             .collect();
         let after = with_changes(before.as_array().unwrap(), &changes);
         assert_eq!(after.map_or(Value::Null, Value::Array), expect);

@@ -3,7 +3,7 @@
 use reqwest::header::HeaderMap;
 
 use crate::Dialect;
-use crate::body::{Body, Complaint};
+use crate::body::{ErrorDetails, ResponseBody};
 use crate::errors::TargetError;
 use crate::redact::Redactor;
 use crate::retry_after::retry_after;
@@ -17,22 +17,22 @@ const DOMAIN_UNVERIFIED: i64 = 1_789_003;
 
 /// What the target was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum RequestKind {
     /// To show something.
-    ToRead,
+    Read,
     /// To change something.
-    ToWrite,
+    AttributeWrite,
 }
 
 /// What the target says through an answer, where it says anything but yes.
-pub(crate) struct Answered<'a> {
-    pub(crate) asked: Asked,
+pub(crate) struct TargetResponse<'a> {
+    pub(crate) asked: RequestKind,
     pub(crate) status: u16,
     pub(crate) headers: &'a HeaderMap,
-    pub(crate) body: &'a Body,
+    pub(crate) body: &'a ResponseBody,
 }
 
-impl Answered<'_> {
+impl TargetResponse<'_> {
     /// The error that this answer is; `None` when it is a good one. A good status with a body that complains of
     /// too many calls or of the token is no good answer.
     pub(crate) fn error(&self, dialect: &Dialect, redactor: &Redactor<'_>) -> Option<TargetError> {
@@ -49,7 +49,7 @@ impl Answered<'_> {
         {
             return Some(TargetError::Unauthorized { detail: detail() });
         }
-        let is_html = *self.body == Body::Html;
+        let is_html = *self.body == ResponseBody::Html;
         Some(match self.status {
             200..=299 => return None,
             ..=399 => TargetError::Malformed { detail: detail() },
@@ -59,7 +59,7 @@ impl Answered<'_> {
             407 | 408 | 425 | 500 | 502..=599 => TargetError::Unavailable { detail: detail() },
             409 => TargetError::Conflict { detail: detail() },
             _ if is_uniqueness(&complaint) => TargetError::Conflict { detail: detail() },
-            403 if self.asked == Asked::ToRead || is_about_us(&complaint) => {
+            403 if self.asked == RequestKind::Read || is_about_us(&complaint) => {
                 TargetError::Unauthorized { detail: detail() }
             }
             _ => TargetError::Rejected { attribute: objected(dialect, &complaint), detail: detail() },
@@ -68,12 +68,12 @@ impl Answered<'_> {
 
     /// Whether a refusal is about the app secret proof. With which status and code it comes is not recorded, but no
     /// user can have done it, and new credentials may help.
-    fn is_about_the_proof(&self, complaint: &Complaint) -> bool {
+    fn is_about_the_proof(&self, complaint: &ErrorDetails) -> bool {
         let detail = complaint.detail.as_deref().unwrap_or_default().to_lowercase();
         (400..500).contains(&self.status) && detail.contains("appsecret")
     }
 
-    fn detail(&self, complaint: &Complaint, redactor: &Redactor<'_>) -> String {
+    fn detail(&self, complaint: &ErrorDetails, redactor: &Redactor<'_>) -> String {
         let said = complaint.detail.as_deref().map(|detail| redactor.clean(detail));
         match said.filter(|said| !said.is_empty()) {
             Some(said) => format!("HTTP {}: {said}", self.status),
@@ -86,18 +86,18 @@ impl Answered<'_> {
 }
 
 /// Graph's codes for permissions that the integration doesn't have: 10, and 200 to 299.
-fn lacks_permission(complaint: &Complaint) -> bool {
+fn lacks_permission(complaint: &ErrorDetails) -> bool {
     complaint.is_graph && complaint.code.is_some_and(|code| code == 10 || (200..300).contains(&code))
 }
 
-fn is_uniqueness(complaint: &Complaint) -> bool {
+fn is_uniqueness(complaint: &ErrorDetails) -> bool {
     complaint.scim_type.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("uniqueness"))
 }
 
 /// Whether a refused change is about the integration rather than about one user. It must say so: otherwise a single
 /// protected account could stop the work on all others. A refused look-up is always about the integration, and every
 /// change begins with one.
-fn is_about_us(complaint: &Complaint) -> bool {
+fn is_about_us(complaint: &ErrorDetails) -> bool {
     const WORDS: [&str; 7] =
         ["token", "authoriz", "authoris", "authentic", "credential", "user-agent", "user agent"];
     let detail = complaint.detail.as_deref().unwrap_or_default().to_lowercase();
@@ -106,7 +106,7 @@ fn is_about_us(complaint: &Complaint) -> bool {
 
 /// The attribute that a complaint names. A name that is also an English word counts only where it is marked as
 /// a name: "your organization's limit" is not about `organization`.
-fn objected(dialect: &Dialect, complaint: &Complaint) -> Option<String> {
+fn objected(dialect: &Dialect, complaint: &ErrorDetails) -> Option<String> {
     if complaint.code == Some(DOMAIN_UNVERIFIED) {
         return Some("userName".to_owned());
     }
@@ -149,14 +149,14 @@ mod tests {
     use super::*;
 
     fn read(status: u16, headers: &[(&str, &str)], body: &str) -> Option<TargetError> {
-        answer(Asked::ToWrite, status, headers, body)
+        answer(RequestKind::AttributeWrite, status, headers, body)
     }
 
-    fn answer(asked: Asked, status: u16, headers: &[(&str, &str)], body: &str) -> Option<TargetError> {
+    fn answer(asked: RequestKind, status: u16, headers: &[(&str, &str)], body: &str) -> Option<TargetError> {
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        let body = Body::read(None, body.as_bytes());
-        let answered = Answered { asked, status, headers: &headers, body: &body };
+        let body = ResponseBody::read(None, body.as_bytes());
+        let answered = TargetResponse { asked, status, headers: &headers, body: &body };
         answered.error(Dialect::named("workplace").unwrap(), &Redactor::new(["the-token"], ["ada@acme.test"]))
     }
 
@@ -251,7 +251,7 @@ mod tests {
         check(403, r#"{"detail":"the integration is not authorized"}"#, "unauthorized");
         check(403, r#"{"Errors":[{"description":"User-Agent is required","code":403}]}"#, "unauthorized");
         for body in ["", r#"{"detail":"no"}"#] {
-            assert_eq!(kind(&answer(Asked::ToRead, 403, &[], body)), "unauthorized");
+            assert_eq!(kind(&answer(RequestKind::Read, 403, &[], body)), "unauthorized");
         }
     }
 
@@ -341,8 +341,8 @@ mod tests {
         #[test]
         fn no_answer_makes_it_panic(status in 100u16..1000, retry_after in "[ -~]{0,40}", body: Vec<u8>) {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, retry_after.parse().unwrap())]);
-            let body = Body::read(None, &body);
-            let answered = Answered { asked: Asked::ToWrite, status, headers: &headers, body: &body };
+            let body = ResponseBody::read(None, &body);
+            let answered = TargetResponse { asked: RequestKind::AttributeWrite, status, headers: &headers, body: &body };
             let _ = answered.error(Dialect::named("workplace").unwrap(), &Redactor::new(["t"], []));
         }
     }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 /// What proves that we may.
 #[derive(Clone, Debug)]
-pub struct Credentials {
+pub struct TargetCredentials {
     /// The integration's access token, sent as bearer token with every call.
     pub access_token: SecretString,
     /// The integration's app secret. With it every call carries an app secret proof, which an integration may require
@@ -23,9 +23,9 @@ pub struct TargetOptions {
     /// How long one attempt may take, answer included.
     pub timeout: Duration,
     /// How often a call is tried.
-    pub retry: Retry,
+    pub retry: RetryPolicy,
     /// How many calls are under way at most; one or more.
-    pub calls_at_once: usize,
+    pub max_concurrent_calls: usize,
     /// The time, which goes into the app secret proof. Time is a parameter here as everywhere.
     pub now: fn() -> UnixSeconds,
 }
@@ -33,17 +33,17 @@ pub struct TargetOptions {
 /// How often a call is tried, and how long the pauses are. They double from one attempt to the next. A target that
 /// names a longer pause than the longest is not asked again: whoever called hears of it and comes back later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retry {
+pub struct RetryPolicy {
     /// How often in all; 1 means that nothing is tried again.
     pub attempts: u32,
     /// The first pause.
-    pub first_delay: Duration,
+    pub initial_delay: Duration,
     /// The longest pause.
-    pub longest_delay: Duration,
+    pub max_delay: Duration,
 }
 
-impl Default for Retry {
+impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { attempts: 4, first_delay: Duration::from_millis(500), longest_delay: Duration::from_secs(30) }
+        Self { attempts: 4, initial_delay: Duration::from_millis(500), max_delay: Duration::from_secs(30) }
     }
 }

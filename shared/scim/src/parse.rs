@@ -9,12 +9,12 @@ use model::{Account, AccountId, TargetAttribute, Value, ValueKind};
 use serde_json::Value as Json;
 
 use crate::Dialect;
-use crate::dialect::{Clear, Field, Path};
-use crate::json::{self, Object};
+use crate::dialect::{DialectClear, DialectField, FieldPath};
+use crate::json::{self, JsonObject};
 use crate::lists;
 
 /// Reads an account; `None` without a usable id.
-pub(crate) fn account(dialect: &Dialect, resource: &Object) -> Option<Account> {
+pub(crate) fn account(dialect: &Dialect, resource: &JsonObject) -> Option<Account> {
     let id = json::member(resource, "id").and_then(json::id).and_then(AccountId::new)?;
     let can_delete = dialect.can_delete.and_then(|(extension, name)| {
         let status = json::object(resource, extension)?;
@@ -32,17 +32,17 @@ pub(crate) fn account(dialect: &Dialect, resource: &Object) -> Option<Account> {
 }
 
 /// The user name of a resource, also of one that is no account otherwise.
-pub(crate) fn user_name(resource: &Object) -> Option<&str> {
+pub(crate) fn user_name(resource: &JsonObject) -> Option<&str> {
     let name = json::member(resource, "userName")?.as_str()?;
     (!name.trim().is_empty()).then_some(name)
 }
 
 /// The external id of a resource.
-pub(crate) fn external_id(resource: &Object) -> Option<&str> {
+pub(crate) fn external_id(resource: &JsonObject) -> Option<&str> {
     json::member(resource, "externalId")?.as_str()
 }
 
-fn attributes(dialect: &Dialect, resource: &Object) -> BTreeMap<TargetAttribute, Value> {
+fn attributes(dialect: &Dialect, resource: &JsonObject) -> BTreeMap<TargetAttribute, Value> {
     let values = dialect.fields.iter().filter_map(|field| {
         let value = value_of(field, located(field, resource)?)?;
         Some((TargetAttribute::from(field.name), value))
@@ -51,29 +51,29 @@ fn attributes(dialect: &Dialect, resource: &Object) -> BTreeMap<TargetAttribute,
 }
 
 /// What stands where the field says.
-fn located<'a>(field: &Field, resource: &'a Object) -> Option<&'a Json> {
+fn located<'a>(field: &DialectField, resource: &'a JsonObject) -> Option<&'a Json> {
     let container = match field.extension {
         Some(extension) => json::object(resource, extension)?,
         None => resource,
     };
     match field.path {
-        Path::Plain(name) => json::member(container, name),
+        FieldPath::Plain(name) => json::member(container, name),
         // Another user may be shown in other ways than the documented one.
-        Path::Part { of, .. } if field.kind == ValueKind::Reference => json::member(container, of),
-        Path::Part { of, part } => json::member(json::object(container, of)?, part),
-        Path::Typed { list, kind, part } => {
+        FieldPath::Part { of, .. } if field.kind == ValueKind::Reference => json::member(container, of),
+        FieldPath::Part { of, part } => json::member(json::object(container, of)?, part),
+        FieldPath::Typed { list, kind, part } => {
             json::member(lists::standing_for(json::list(container, list), kind)?, part)
         }
     }
 }
 
-fn value_of(field: &Field, found: &Json) -> Option<Value> {
+fn value_of(field: &DialectField, found: &Json) -> Option<Value> {
     match field.kind {
         ValueKind::Text => json::text(found).map(Value::Text),
         ValueKind::Boolean => json::boolean(found).map(Value::Boolean),
         ValueKind::Integer => {
             let number = json::integer(found)?;
-            let is_nothing = number == 0 && field.clear == Clear::Zero;
+            let is_nothing = number == 0 && field.clear == DialectClear::Zero;
             (!is_nothing).then_some(Value::Integer(number))
         }
         ValueKind::Reference => reference(field, found).map(Value::Account),
@@ -82,12 +82,12 @@ fn value_of(field: &Field, found: &Json) -> Option<Value> {
 
 /// Another user's account: an object with its id under the documented name or RFC 7643's, the bare id, or a list
 /// that starts with one of these.
-fn reference(field: &Field, found: &Json) -> Option<AccountId> {
+fn reference(field: &DialectField, found: &Json) -> Option<AccountId> {
     let id = match found {
         Json::Object(object) => {
             let documented = match field.path {
-                Path::Part { part, .. } => part,
-                Path::Plain(_) | Path::Typed { .. } => "value",
+                FieldPath::Part { part, .. } => part,
+                FieldPath::Plain(_) | FieldPath::Typed { .. } => "value",
             };
             let mut names = [documented, "value", "id"].into_iter();
             names.find_map(|name| json::member(object, name).and_then(json::id))?

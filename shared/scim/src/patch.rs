@@ -3,9 +3,9 @@
 use model::{TargetAttribute, Value, ValueKind};
 use serde_json::{Value as Json, json};
 
-use crate::dialect::{Field, Path};
+use crate::dialect::{DialectField, FieldPath};
 use crate::errors::TargetError;
-use crate::json::Object;
+use crate::json::JsonObject;
 use crate::{Dialect, render};
 
 /// A change to one attribute.
@@ -34,7 +34,9 @@ pub(crate) fn operations(dialect: &Dialect, operations: &[PatchOperation]) -> Re
                 let field = render::known(dialect, attribute)?;
                 if let Some(value) = render::value(dialect, value) {
                     let value = match field.path {
-                        Path::Part { part, .. } if field.kind == ValueKind::Reference => json!({part: value}),
+                        FieldPath::Part { part, .. } if field.kind == ValueKind::Reference => {
+                            json!({part: value})
+                        }
                         _ => value,
                     };
                     rendered.push(json!({"op": "replace", "path": path(field), "value": value}));
@@ -50,8 +52,8 @@ pub(crate) fn operations(dialect: &Dialect, operations: &[PatchOperation]) -> Re
 }
 
 /// The body around the operations.
-pub(crate) fn body(operations: Vec<Json>) -> Object {
-    let mut body = Object::new();
+pub(crate) fn body(operations: Vec<Json>) -> JsonObject {
+    let mut body = JsonObject::new();
     body.insert("schemas".to_owned(), json!(["urn:ietf:params:scim:api:messages:2.0:PatchOp"]));
     body.insert("Operations".to_owned(), Json::Array(operations));
     body
@@ -68,12 +70,12 @@ pub(crate) fn activation(active: bool) -> Json {
 }
 
 /// Another user is one value, although it stands in an object of its own: the path leads to that object.
-fn path(field: &Field) -> String {
+fn path(field: &DialectField) -> String {
     let within = match field.path {
-        Path::Plain(name) => name.to_owned(),
-        Path::Part { of, .. } if field.kind == ValueKind::Reference => of.to_owned(),
-        Path::Part { of, part } => format!("{of}.{part}"),
-        Path::Typed { list, kind, part } => format!("{list}[type eq \"{kind}\"].{part}"),
+        FieldPath::Plain(name) => name.to_owned(),
+        FieldPath::Part { of, .. } if field.kind == ValueKind::Reference => of.to_owned(),
+        FieldPath::Part { of, part } => format!("{of}.{part}"),
+        FieldPath::Typed { list, kind, part } => format!("{list}[type eq \"{kind}\"].{part}"),
     };
     match field.extension {
         Some(extension) => format!("{extension}:{within}"),

@@ -11,12 +11,12 @@ use secrecy::{ExposeSecret, SecretString};
 ///
 /// It is the HMAC-SHA256 of the token and the time, keyed with the app secret \[seen\]. How old one may be is not
 /// recorded.
-pub(crate) struct Proof {
+pub(crate) struct AppSecretProof {
     hex: SecretString,
     time: UnixSeconds,
 }
 
-impl Proof {
+impl AppSecretProof {
     pub(crate) fn new(app_secret: &SecretString, token: &SecretString, time: UnixSeconds) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, app_secret.expose_secret().as_bytes());
         let message = format!("{}|{}", token.expose_secret(), time.0);
@@ -54,8 +54,8 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn proof(app_secret: &str, token: &str, time: i64) -> Proof {
-        Proof::new(&app_secret.into(), &token.into(), UnixSeconds(time))
+    fn proof(app_secret: &str, token: &str, time: i64) -> AppSecretProof {
+        AppSecretProof::new(&app_secret.into(), &token.into(), UnixSeconds(time))
     }
 
     /// Worked out by OpenSSL: `printf %s 'the-token|1700000000' | openssl dgst -sha256 -hmac the-secret`.

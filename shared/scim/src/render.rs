@@ -5,35 +5,35 @@ use std::collections::BTreeMap;
 use model::{DesiredUser, Managed, TargetAttribute, Value, ValueKind};
 use serde_json::{Value as Json, json};
 
-use crate::dialect::{Clear, Field, IdForm, Path, Put};
+use crate::dialect::{AccountIdForm, DialectClear, DialectField, DialectPut, FieldPath};
 use crate::errors::TargetError;
-use crate::json::{self, Object};
-use crate::lists::{self, Change};
+use crate::json::{self, JsonObject};
+use crate::lists::{self, ElementChange};
 use crate::{Dialect, Resource};
 
 /// Whether empty texts are sent to clear attributes. Some servers clear by them, some ignore them, some refuse the
 /// whole request; what Workplace does is not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Blanks {
+pub(crate) enum EmptyText {
     /// They are sent.
     Sent,
     /// They are not: the attributes are left out, and removed by PATCH afterwards.
-    LeftOut,
+    Omitted,
 }
 
 /// The body that creates an account. There is nothing to clear in one that isn't there yet.
-pub(crate) fn creation(dialect: &Dialect, user: &DesiredUser) -> Result<Object, TargetError> {
+pub(crate) fn creation(dialect: &Dialect, user: &DesiredUser) -> Result<JsonObject, TargetError> {
     let DesiredUser { user_name: _, active: _, attributes, create_only } = user;
     let mut writes = BTreeMap::new();
     for (attribute, value) in create_only {
-        writes.insert(known(dialect, attribute)?.name, Write::Set(value));
+        writes.insert(known(dialect, attribute)?.name, AttributeWrite::Set(value));
     }
     for (attribute, managed) in attributes {
         if let Managed::Set(value) = managed {
-            writes.insert(known(dialect, attribute)?.name, Write::Set(value));
+            writes.insert(known(dialect, attribute)?.name, AttributeWrite::Set(value));
         }
     }
-    Ok(Rendering { dialect, current: None, blanks: Blanks::Sent }.body(user, &writes))
+    Ok(BodyRenderer { dialect, current: None, blanks: EmptyText::Sent }.body(user, &writes))
 }
 
 /// The body that makes an account as it should be.
@@ -41,8 +41,8 @@ pub(crate) fn update(
     dialect: &Dialect,
     current: &Resource,
     user: &DesiredUser,
-    blanks: Blanks,
-) -> Result<Object, TargetError> {
+    blanks: EmptyText,
+) -> Result<JsonObject, TargetError> {
     let mut writes = BTreeMap::new();
     for (attribute, managed) in &user.attributes {
         let field = known(dialect, attribute)?;
@@ -52,39 +52,39 @@ pub(crate) fn update(
         }
         match managed {
             Managed::Set(value) => {
-                writes.insert(field.name, Write::Set(value));
+                writes.insert(field.name, AttributeWrite::Set(value));
             }
             // What is not there needs no clearing; sending blanks at a venture could only be refused.
             Managed::Clear if is_there => {
-                writes.insert(field.name, Write::Clear);
+                writes.insert(field.name, AttributeWrite::Clear);
             }
             Managed::Clear => {}
         }
     }
     match dialect.put {
-        Put::Merges => carry_extensions(dialect, current, &mut writes),
+        DialectPut::Merges => carry_extensions(dialect, current, &mut writes),
         // They go back as they were read.
-        Put::Replaces => {}
+        DialectPut::Replaces => {}
     }
-    Ok(Rendering { dialect, current: Some(current.raw()), blanks }.body(user, &writes))
+    Ok(BodyRenderer { dialect, current: Some(current.raw()), blanks }.body(user, &writes))
 }
 
 /// The body that changes what this user has and nothing else, without anything of the account being known.
-pub(crate) fn partial(dialect: &Dialect, user: &DesiredUser) -> Result<Object, TargetError> {
+pub(crate) fn partial(dialect: &Dialect, user: &DesiredUser) -> Result<JsonObject, TargetError> {
     let mut writes = BTreeMap::new();
     for (attribute, managed) in &user.attributes {
         let write = match managed {
-            Managed::Set(value) => Write::Set(value),
-            Managed::Clear => Write::Clear,
+            Managed::Set(value) => AttributeWrite::Set(value),
+            Managed::Clear => AttributeWrite::Clear,
         };
         writes.insert(known(dialect, attribute)?.name, write);
     }
-    Ok(Rendering { dialect, current: None, blanks: Blanks::Sent }.body(user, &writes))
+    Ok(BodyRenderer { dialect, current: None, blanks: EmptyText::Sent }.body(user, &writes))
 }
 
 /// Sends an extension whole once any part of it is sent, as it is done with names: how deep PUT merges is not recorded,
 /// and what nobody mapped must not be lost.
-fn carry_extensions<'a>(dialect: &Dialect, current: &'a Resource, writes: &mut Writes<'a>) {
+fn carry_extensions<'a>(dialect: &Dialect, current: &'a Resource, writes: &mut AttributeWrites<'a>) {
     let touched: Vec<_> = dialect
         .fields
         .iter()
@@ -93,21 +93,21 @@ fn carry_extensions<'a>(dialect: &Dialect, current: &'a Resource, writes: &mut W
         .collect();
     for field in dialect.fields.iter().filter(|field| touched.contains(&field.extension)) {
         if let Some(value) = current.account.attributes.get(&field.name.into()) {
-            writes.entry(field.name).or_insert(Write::Set(value));
+            writes.entry(field.name).or_insert(AttributeWrite::Set(value));
         }
     }
 }
 
 /// The body that switches an account on or off: nothing but `active`, as in Meta's samples \[sample\].
-pub(crate) fn activation(dialect: &Dialect, active: bool) -> Object {
-    let mut body = Object::new();
+pub(crate) fn activation(dialect: &Dialect, active: bool) -> JsonObject {
+    let mut body = JsonObject::new();
     body.insert("schemas".to_owned(), json!([dialect.core]));
     body.insert("active".to_owned(), json!(active));
     body
 }
 
 /// The body that switches an account on or off where PUT replaces: all that was read, and `active`.
-pub(crate) fn whole_activation(dialect: &Dialect, current: &Resource, active: bool) -> Object {
+pub(crate) fn whole_activation(dialect: &Dialect, current: &Resource, active: bool) -> JsonObject {
     let mut body = current.raw().clone();
     body.retain(|name, _| name == "schemas" || !dialect.read_only.contains(&name.as_str()));
     body.insert("active".to_owned(), json!(active));
@@ -115,7 +115,10 @@ pub(crate) fn whole_activation(dialect: &Dialect, current: &Resource, active: bo
 }
 
 /// The place of an attribute; one that has none was let through by a mapping that was made for another dialect.
-pub(crate) fn known(dialect: &Dialect, attribute: &TargetAttribute) -> Result<&'static Field, TargetError> {
+pub(crate) fn known(
+    dialect: &Dialect,
+    attribute: &TargetAttribute,
+) -> Result<&'static DialectField, TargetError> {
     dialect.field(attribute.as_str()).ok_or_else(|| TargetError::Rejected {
         attribute: Some(attribute.to_string()),
         detail: format!("the {} dialect has no such attribute, so nothing was sent", dialect.name()),
@@ -130,8 +133,8 @@ pub(crate) fn value(dialect: &Dialect, value: &Value) -> Option<Json> {
         Value::Boolean(yes) => Some(json!(yes)),
         Value::Reference(_) => None,
         Value::Account(id) => match (dialect.ids, exact_number(id.as_str())) {
-            (IdForm::Number, Some(number)) => Some(json!(number)),
-            (IdForm::Number | IdForm::Text, _) => Some(json!(id.as_str())),
+            (AccountIdForm::Number, Some(number)) => Some(json!(number)),
+            (AccountIdForm::Number | AccountIdForm::Text, _) => Some(json!(id.as_str())),
         },
     }
 }
@@ -143,23 +146,23 @@ fn exact_number(text: &str) -> Option<u64> {
 
 /// What is done to one attribute.
 #[derive(Clone, Copy)]
-enum Write<'a> {
+enum AttributeWrite<'a> {
     Set(&'a Value),
     Clear,
 }
 
-type Writes<'a> = BTreeMap<&'static str, Write<'a>>;
+type AttributeWrites<'a> = BTreeMap<&'static str, AttributeWrite<'a>>;
 
 /// What all parts of a body are rendered with.
-struct Rendering<'a> {
+struct BodyRenderer<'a> {
     dialect: &'a Dialect,
     /// The account as it is, unless it is to be created.
-    current: Option<&'a Object>,
-    blanks: Blanks,
+    current: Option<&'a JsonObject>,
+    blanks: EmptyText,
 }
 
-impl Rendering<'_> {
-    fn body(&self, user: &DesiredUser, writes: &Writes<'_>) -> Object {
+impl BodyRenderer<'_> {
+    fn body(&self, user: &DesiredUser, writes: &AttributeWrites<'_>) -> JsonObject {
         let mut body = self.container(None, self.current, writes);
         for name in self.dialect.read_only {
             body.remove(*name);
@@ -190,18 +193,23 @@ impl Rendering<'_> {
     }
 
     /// The core attributes, or those of one extension.
-    fn container(&self, extension: Option<&str>, before: Option<&Object>, writes: &Writes<'_>) -> Object {
+    fn container(
+        &self,
+        extension: Option<&str>,
+        before: Option<&JsonObject>,
+        writes: &AttributeWrites<'_>,
+    ) -> JsonObject {
         let mut content = match self.dialect.put {
-            Put::Merges => Object::new(),
-            Put::Replaces => before.cloned().unwrap_or_default(),
+            DialectPut::Merges => JsonObject::new(),
+            DialectPut::Replaces => before.cloned().unwrap_or_default(),
         };
-        let mut lists: BTreeMap<&str, Vec<Change>> = BTreeMap::new();
+        let mut lists: BTreeMap<&str, Vec<ElementChange>> = BTreeMap::new();
         for field in self.dialect.fields.iter().filter(|field| field.extension == extension) {
             let Some(write) = writes.get(field.name) else { continue };
             let Some(change) = self.change(field, *write) else { continue };
             match field.path {
-                Path::Plain(name) => apply(&mut content, name, change),
-                Path::Part { of, part } => {
+                FieldPath::Plain(name) => apply(&mut content, name, change),
+                FieldPath::Part { of, part } => {
                     let there = json::object(&content, of).cloned();
                     let mut parts = there.unwrap_or_else(|| self.known_parts(field, of, before));
                     if field.kind == ValueKind::Reference && parts.get(part) != change.as_ref() {
@@ -211,8 +219,8 @@ impl Rendering<'_> {
                     apply(&mut parts, part, change);
                     content.insert(of.to_owned(), Json::Object(parts));
                 }
-                Path::Typed { list, kind, part } => {
-                    lists.entry(list).or_default().push(Change { kind, part, value: change });
+                FieldPath::Typed { list, kind, part } => {
+                    lists.entry(list).or_default().push(ElementChange { kind, part, value: change });
                 }
             }
         }
@@ -228,16 +236,16 @@ impl Rendering<'_> {
     }
 
     /// What takes an attribute's place: a value, nothing (`Some(None)`), or whatever is there now (`None`).
-    fn change(&self, field: &Field, write: Write<'_>) -> Option<Option<Json>> {
+    fn change(&self, field: &DialectField, write: AttributeWrite<'_>) -> Option<Option<Json>> {
         match write {
-            Write::Set(value) => self::value(self.dialect, value).map(Some),
-            Write::Clear => match (field.clear, self.dialect.put) {
-                (Clear::Never, _) => None,
-                (_, Put::Replaces) | (Clear::Omit, Put::Merges) => Some(None),
-                (Clear::Zero, Put::Merges) => Some(Some(json!(0))),
-                (Clear::Blank, Put::Merges) => match self.blanks {
-                    Blanks::Sent => Some(Some(json!(""))),
-                    Blanks::LeftOut => Some(None),
+            AttributeWrite::Set(value) => self::value(self.dialect, value).map(Some),
+            AttributeWrite::Clear => match (field.clear, self.dialect.put) {
+                (DialectClear::Never, _) => None,
+                (_, DialectPut::Replaces) | (DialectClear::Omit, DialectPut::Merges) => Some(None),
+                (DialectClear::Zero, DialectPut::Merges) => Some(Some(json!(0))),
+                (DialectClear::Blank, DialectPut::Merges) => match self.blanks {
+                    EmptyText::Sent => Some(Some(json!(""))),
+                    EmptyText::Omitted => Some(None),
                 },
             },
         }
@@ -245,12 +253,14 @@ impl Rendering<'_> {
 
     /// The parts that an object has now, as far as they are known. An attribute with parts is sent whole, like one
     /// with several values: `name.formatted` is required in a name \[doc\], and how deep PUT merges is not recorded.
-    fn known_parts(&self, sibling: &Field, of: &str, before: Option<&Object>) -> Object {
+    fn known_parts(&self, sibling: &DialectField, of: &str, before: Option<&JsonObject>) -> JsonObject {
         let Some(before) = before.and_then(|before| json::object(before, of)) else {
-            return Object::new();
+            return JsonObject::new();
         };
         let parts = self.dialect.fields.iter().filter_map(|field| match field.path {
-            Path::Part { of: its, part } if its == of && field.extension == sibling.extension => Some(part),
+            FieldPath::Part { of: its, part } if its == of && field.extension == sibling.extension => {
+                Some(part)
+            }
             _ => None,
         });
         let there = parts.filter_map(|part| Some((part.to_owned(), json::member(before, part)?.clone())));
@@ -258,7 +268,7 @@ impl Rendering<'_> {
     }
 }
 
-fn apply(object: &mut Object, name: &str, value: Option<Json>) {
+fn apply(object: &mut JsonObject, name: &str, value: Option<Json>) {
     match value {
         Some(value) => object.insert(name.to_owned(), value),
         None => object.remove(name),

@@ -33,7 +33,7 @@ fn current(dialect: &Dialect, json: Json) -> Resource {
 }
 
 /// The order of the members must not depend on which features of `serde_json` somebody else switches on.
-fn shown(body: Object) -> String {
+fn shown(body: JsonObject) -> String {
     let mut body = Json::Object(body);
     body.sort_all_objects();
     format!("{body:#}")
@@ -41,7 +41,7 @@ fn shown(body: Object) -> String {
 
 fn updated(now: Json, user: &DesiredUser) -> String {
     let dialect = workplace();
-    shown(update(dialect, &current(dialect, now), user, Blanks::Sent).unwrap())
+    shown(update(dialect, &current(dialect, now), user, EmptyText::Sent).unwrap())
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn what_is_cleared_is_blank_zero_or_left_out() {
       "userName": "ada@acme.test"
     }
     "#);
-    let plain = update(workplace(), &current(workplace(), now), &user, Blanks::LeftOut).unwrap();
+    let plain = update(workplace(), &current(workplace(), now), &user, EmptyText::Omitted).unwrap();
     insta::assert_snapshot!(shown(plain), @r#"
     {
       "active": true,
@@ -267,7 +267,7 @@ fn an_account_id_is_a_number_only_where_that_loses_nothing() {
     ] {
         assert_eq!(value(workplace(), &account(id)), Some(expect));
     }
-    let text_ids = Dialect { ids: IdForm::Text, ..*workplace() };
+    let text_ids = Dialect { ids: AccountIdForm::Text, ..*workplace() };
     assert_eq!(value(&text_ids, &account("7")), Some(json!("7")));
 }
 
@@ -295,7 +295,7 @@ fn an_attribute_without_a_place_is_refused_by_name() {
 
 #[test]
 fn where_put_replaces_everything_is_sent_back() {
-    let dialect = Dialect { put: Put::Replaces, ..*workplace() };
+    let dialect = Dialect { put: DialectPut::Replaces, ..*workplace() };
     let now = json!({
         "schemas": [], "id": 1, "meta": {}, "groups": [], "title": "Analyst", "nickName": "x", "badges": [1],
         "name": {"formatted": "Ada", "strange": 1},
@@ -309,7 +309,7 @@ fn where_put_replaces_everything_is_sent_back() {
         ("manager", Managed::Clear),
         (&format!("{DATES}:startDate"), Managed::Clear),
     ]);
-    let body = update(&dialect, &current(&dialect, now), &user, Blanks::Sent).unwrap();
+    let body = update(&dialect, &current(&dialect, now), &user, EmptyText::Sent).unwrap();
     insta::assert_snapshot!(shown(body), @r#"
     {
       "active": true,
@@ -369,7 +369,7 @@ proptest! {
         let now = Resource::from_object(workplace(), now).unwrap();
         for mut body in [
             creation(workplace(), &user).unwrap(),
-            update(workplace(), &now, &user, Blanks::Sent).unwrap(),
+            update(workplace(), &now, &user, EmptyText::Sent).unwrap(),
         ] {
             body.insert("id".to_owned(), json!(1));
             let shown = Resource::from_object(workplace(), body).unwrap().account;
@@ -385,7 +385,7 @@ proptest! {
 #[test]
 fn an_extension_of_which_nothing_is_mapped_is_left_alone() {
     let now = json!({"id": 1, "userName": "ada@acme.test", "active": true, (DATES): {"startDate": 1}});
-    let body =
-        update(workplace(), &current(workplace(), now), &ada([("title", text("x"))]), Blanks::Sent).unwrap();
+    let body = update(workplace(), &current(workplace(), now), &ada([("title", text("x"))]), EmptyText::Sent)
+        .unwrap();
     assert_eq!(body.get(DATES), None);
 }

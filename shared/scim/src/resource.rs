@@ -4,9 +4,9 @@ use std::fmt;
 
 use model::Account;
 
-use crate::body::Body;
+use crate::body::ResponseBody;
 use crate::errors::TargetError;
-use crate::json::Object;
+use crate::json::JsonObject;
 use crate::{Dialect, parse};
 
 /// An account as the target shows it. The JSON is kept beside what was understood of it, because what has several
@@ -15,24 +15,24 @@ use crate::{Dialect, parse};
 pub struct Resource {
     /// What was understood.
     pub account: Account,
-    raw: Object,
+    raw: JsonObject,
 }
 
 impl Resource {
     /// Reads a resource. Attributes that the dialect doesn't know, or that hold something unexpected, are not
     /// there in the account; only an id must be \[doc\].
     pub fn from_json(dialect: &Dialect, json: &[u8]) -> Result<Self, TargetError> {
-        Self::from_body(dialect, Body::read(None, json))
+        Self::from_body(dialect, ResponseBody::read(None, json))
     }
 
-    pub(crate) fn from_body(dialect: &Dialect, body: Body) -> Result<Self, TargetError> {
+    pub(crate) fn from_body(dialect: &Dialect, body: ResponseBody) -> Result<Self, TargetError> {
         match body {
-            Body::Json(raw) => Self::from_object(dialect, raw),
+            ResponseBody::Json(raw) => Self::from_object(dialect, raw),
             other => Err(TargetError::Malformed { detail: format!("an account was expected, not {other}") }),
         }
     }
 
-    pub(crate) fn from_object(dialect: &Dialect, raw: Object) -> Result<Self, TargetError> {
+    pub(crate) fn from_object(dialect: &Dialect, raw: JsonObject) -> Result<Self, TargetError> {
         match parse::account(dialect, &raw) {
             Some(account) => Ok(Self { account, raw }),
             None => {
@@ -41,7 +41,7 @@ impl Resource {
         }
     }
 
-    pub(crate) fn raw(&self) -> &Object {
+    pub(crate) fn raw(&self) -> &JsonObject {
         &self.raw
     }
 }
@@ -55,7 +55,7 @@ impl fmt::Debug for Resource {
 
 /// Some of the accounts that there are.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Page {
+pub struct AccountPage {
     /// The accounts.
     pub resources: Vec<Resource>,
     /// How many more came that can't be understood; one of them must not hide the others.

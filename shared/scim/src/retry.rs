@@ -5,21 +5,21 @@ use std::time::Duration;
 use backon::ExponentialBuilder;
 
 use crate::errors::TargetError;
-use crate::options::Retry;
+use crate::options::RetryPolicy;
 
 /// How long to leave a target alone that has had enough and doesn't say how long: as Meta's sample does \[sample\].
 const UNSAID: Duration = Duration::from_secs(30);
 
 /// Whether a call may be made twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeatable {
+pub(crate) enum RepeatPolicy {
     /// Twice is the same as once.
     Yes,
     /// Only where the target says that it did nothing: a second account must never be made.
     OnlyIfUndone,
 }
 
-impl Repeatable {
+impl RepeatPolicy {
     pub(crate) fn allows(self, error: &TargetError) -> bool {
         match error {
             TargetError::RateLimited { .. } => true,
@@ -29,21 +29,21 @@ impl Repeatable {
     }
 }
 
-impl Retry {
+impl RetryPolicy {
     pub(crate) fn backoff(&self) -> ExponentialBuilder {
         ExponentialBuilder::default()
-            .with_min_delay(self.first_delay)
-            .with_max_delay(self.longest_delay)
+            .with_min_delay(self.initial_delay)
+            .with_max_delay(self.max_delay)
             .with_max_times(usize::try_from(self.attempts.saturating_sub(1)).unwrap_or(usize::MAX))
     }
 
     /// The pause before the next attempt; `None` when there is none.
     pub(crate) fn pause(&self, error: &TargetError, backoff: Option<Duration>) -> Option<Duration> {
-        let backoff = backoff?.min(self.longest_delay);
+        let backoff = backoff?.min(self.max_delay);
         match error {
-            TargetError::RateLimited { retry_after: Some(wait) } if *wait > self.longest_delay => None,
+            TargetError::RateLimited { retry_after: Some(wait) } if *wait > self.max_delay => None,
             TargetError::RateLimited { retry_after: Some(wait) } => Some(*wait),
-            TargetError::RateLimited { retry_after: None } => Some(UNSAID.min(self.longest_delay)),
+            TargetError::RateLimited { retry_after: None } => Some(UNSAID.min(self.max_delay)),
             _ => Some(backoff),
         }
     }
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn pauses() {
         let seconds = Duration::from_secs;
-        let retry = Retry { attempts: 3, first_delay: seconds(1), longest_delay: seconds(20) };
+        let retry = RetryPolicy { attempts: 3, initial_delay: seconds(1), max_delay: seconds(20) };
         let limited = |wait: Option<u64>| TargetError::RateLimited { retry_after: wait.map(seconds) };
         let fault = TargetError::Unavailable { detail: String::new() };
         for (error, backoff, expect) in [

@@ -6,14 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::errors::TargetError;
-use crate::meaning::Asked;
+use crate::meaning::RequestKind;
 
 /// So many latencies are kept for whoever asks; older ones go first.
 const NEWEST: usize = 1000;
 
 /// How many calls were made, repeated ones included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Calls {
+pub struct CallCounts {
     /// Those that only look.
     pub reads: u64,
     /// Those that ask for a change.
@@ -24,19 +24,19 @@ pub struct Calls {
 
 /// Counts attempts as they are made.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct CallMetrics {
     reads: AtomicU64,
     writes: AtomicU64,
     throttled: AtomicU64,
     latencies: Mutex<VecDeque<Duration>>,
 }
 
-impl Tally {
+impl CallMetrics {
     /// An attempt goes out. It counts from here on: an answer that nobody waits for was asked for all the same.
-    pub(crate) fn begun(&self, asked: Asked) {
+    pub(crate) fn begun(&self, asked: RequestKind) {
         let counter = match asked {
-            Asked::ToRead => &self.reads,
-            Asked::ToWrite => &self.writes,
+            RequestKind::Read => &self.reads,
+            RequestKind::AttributeWrite => &self.writes,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -53,9 +53,9 @@ impl Tally {
         latencies.push_back(latency);
     }
 
-    pub(crate) fn calls(&self) -> Calls {
+    pub(crate) fn calls(&self) -> CallCounts {
         let Self { reads, writes, throttled, latencies: _ } = self;
-        Calls {
+        CallCounts {
             reads: reads.load(Ordering::Relaxed),
             writes: writes.load(Ordering::Relaxed),
             throttled: throttled.load(Ordering::Relaxed),
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_newest_latencies_are_kept_until_they_are_taken() {
-        let tally = Tally::default();
+        let tally = CallMetrics::default();
         for number in 0..1_500 {
             tally.ended(Duration::from_millis(number), None);
         }

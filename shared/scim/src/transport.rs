@@ -13,17 +13,17 @@ use tokio::task::JoinSet;
 use tracing::debug;
 
 use crate::Dialect;
-use crate::access::{Access, Token};
-use crate::body::Body;
+use crate::access::{AccessToken, AccessTokens};
+use crate::body::ResponseBody;
 use crate::errors::TargetError;
-use crate::json::Object;
-use crate::meaning::{Answered, Asked};
-use crate::options::{Credentials, Retry, TargetOptions};
+use crate::json::JsonObject;
+use crate::meaning::{RequestKind, TargetResponse};
+use crate::options::{RetryPolicy, TargetCredentials, TargetOptions};
 use crate::pace::{self, Pacing};
-use crate::proof::Proof;
+use crate::proof::AppSecretProof;
 use crate::redact::Redactor;
-use crate::retry::Repeatable;
-use crate::tally::Tally;
+use crate::retry::RepeatPolicy;
+use crate::tally::CallMetrics;
 
 /// Requests without one are refused \[doc\].
 const USER_AGENT: &str = concat!("workplace-provisioner/", env!("CARGO_PKG_VERSION"));
@@ -32,27 +32,27 @@ const USER_AGENT: &str = concat!("workplace-provisioner/", env!("CARGO_PKG_VERSI
 const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
 
 /// What is asked of the target.
-pub(crate) struct Call<'a> {
+pub(crate) struct TargetCall<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
-    pub(crate) body: Option<Object>,
+    pub(crate) body: Option<JsonObject>,
     /// Values that a complaint about this call must not repeat.
     pub(crate) sent: Vec<&'a str>,
 }
 
 /// Why a call failed, with the status for the few who need it.
-pub(crate) struct Failure {
+pub(crate) struct CallFailure {
     pub(crate) status: Option<u16>,
     pub(crate) error: TargetError,
 }
 
-impl From<Failure> for TargetError {
-    fn from(failure: Failure) -> Self {
+impl From<CallFailure> for TargetError {
+    fn from(failure: CallFailure) -> Self {
         failure.error
     }
 }
 
-impl From<TargetError> for Failure {
+impl From<TargetError> for CallFailure {
     fn from(error: TargetError) -> Self {
         Self { status: None, error }
     }
@@ -63,25 +63,25 @@ pub(crate) struct Transport {
     dialect: &'static Dialect,
     client: Client,
     base: Url,
-    retry: Retry,
+    retry: RetryPolicy,
     timeout: Duration,
     /// A place for each call that may be under way.
     places: Arc<Semaphore>,
     now: fn() -> UnixSeconds,
-    pub(crate) access: Access,
+    pub(crate) access: AccessTokens,
     pub(crate) pacing: Option<Arc<Pacing>>,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) tally: Arc<CallMetrics>,
 }
 
 impl Transport {
     pub(crate) fn new(
         dialect: &'static Dialect,
         options: TargetOptions,
-        credentials: Credentials,
+        credentials: TargetCredentials,
     ) -> Result<Self, TargetError> {
-        let TargetOptions { url, timeout, retry, calls_at_once, now } = options;
+        let TargetOptions { url, timeout, retry, max_concurrent_calls, now } = options;
         let base = base(&url)?;
-        let access = Access::new(&credentials)?;
+        let access = AccessTokens::new(&credentials)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/scim+json, application/json"));
         let client = Client::builder()
@@ -94,7 +94,7 @@ impl Transport {
             .no_proxy()
             .build()
             .map_err(|error| TargetError::Unavailable { detail: why(error) })?;
-        let places = Arc::new(Semaphore::new(calls_at_once.max(1)));
+        let places = Arc::new(Semaphore::new(max_concurrent_calls.max(1)));
         let (pacing, tally) = (None, Arc::default());
         Ok(Self { dialect, client, base, retry, timeout, places, now, access, pacing, tally })
     }
@@ -108,7 +108,7 @@ impl Transport {
     ///
     /// A token that is refused may have been replaced meanwhile. Then the call is made once more with the new one, a
     /// creation too: who is not let in has done nothing.
-    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Body, Failure> {
+    pub(crate) async fn call(&self, call: &TargetCall<'_>) -> Result<ResponseBody, CallFailure> {
         let token = self.access.current();
         let refused = match self.call_with(&token, call).await {
             Err(failure) if matches!(failure.error, TargetError::Unauthorized { .. }) => failure,
@@ -120,21 +120,25 @@ impl Transport {
         }
     }
 
-    async fn call_with(&self, token: &Token, call: &Call<'_>) -> Result<Body, Failure> {
+    async fn call_with(
+        &self,
+        token: &AccessToken,
+        call: &TargetCall<'_>,
+    ) -> Result<ResponseBody, CallFailure> {
         let repeatable = match call.method {
-            Method::POST => Repeatable::OnlyIfUndone,
-            _ => Repeatable::Yes,
+            Method::POST => RepeatPolicy::OnlyIfUndone,
+            _ => RepeatPolicy::Yes,
         };
         (|| self.attempt(token, call))
             .retry(self.retry.backoff())
-            .when(|failure: &Failure| repeatable.allows(&failure.error))
-            .adjust(|failure: &Failure, backoff| self.retry.pause(&failure.error, backoff))
+            .when(|failure: &CallFailure| repeatable.allows(&failure.error))
+            .adjust(|failure: &CallFailure, backoff| self.retry.pause(&failure.error, backoff))
             .await
     }
 
-    async fn attempt(&self, token: &Token, call: &Call<'_>) -> Result<Body, Failure> {
-        let asked = if call.method == Method::GET { Asked::ToRead } else { Asked::ToWrite };
-        let Call { method, url, body, .. } = call;
+    async fn attempt(&self, token: &AccessToken, call: &TargetCall<'_>) -> Result<ResponseBody, CallFailure> {
+        let asked = if call.method == Method::GET { RequestKind::Read } else { RequestKind::AttributeWrite };
+        let TargetCall { method, url, body, .. } = call;
         let proof = token.proof((self.now)());
         let url = proof.as_ref().map_or_else(|| url.clone(), |proof| proof.added_to(url));
         let mut request = self.client.request(method.clone(), url).header(AUTHORIZATION, token.header());
@@ -162,8 +166,8 @@ impl Transport {
     async fn exchange(
         &self,
         request: RequestBuilder,
-        asked: Asked,
-    ) -> (Duration, Result<Heard, reqwest::Error>) {
+        asked: RequestKind,
+    ) -> (Duration, Result<RawResponse, reqwest::Error>) {
         let (places, pacing, tally) =
             (Arc::clone(&self.places), self.pacing.clone(), Arc::clone(&self.tally));
         let mut task = JoinSet::new();
@@ -189,11 +193,11 @@ impl Transport {
     /// What an answer means.
     async fn understand(
         &self,
-        Call { method, sent, .. }: &Call<'_>,
-        asked: Asked,
-        proof: Option<&Proof>,
-        Heard { status, headers, body }: Heard,
-    ) -> Result<Body, Failure> {
+        TargetCall { method, sent, .. }: &TargetCall<'_>,
+        asked: RequestKind,
+        proof: Option<&AppSecretProof>,
+        RawResponse { status, headers, body }: RawResponse,
+    ) -> Result<ResponseBody, CallFailure> {
         debug!(http.method = %method, http.status = status, "target answered");
         if let Some(pacing) = &self.pacing
             && pace::is_used_up(&headers)
@@ -206,18 +210,23 @@ impl Transport {
                 return Err(self.unanswered(method, proof, error));
             }
             // The status says enough.
-            Err(_) => Body::Other,
+            Err(_) => ResponseBody::Other,
         };
         let tokens = self.access.known();
         let redactor = Redactor::new(secrets(&tokens, proof), sent.iter().copied());
-        let answered = Answered { asked, status, headers: &headers, body: &body };
+        let answered = TargetResponse { asked, status, headers: &headers, body: &body };
         match answered.error(self.dialect, &redactor) {
             None => Ok(body),
-            Some(error) => Err(Failure { status: Some(status), error }),
+            Some(error) => Err(CallFailure { status: Some(status), error }),
         }
     }
 
-    fn unanswered(&self, method: &Method, proof: Option<&Proof>, error: reqwest::Error) -> Failure {
+    fn unanswered(
+        &self,
+        method: &Method,
+        proof: Option<&AppSecretProof>,
+        error: reqwest::Error,
+    ) -> CallFailure {
         debug!(http.method = %method, "target did not answer");
         let detail = if error.is_timeout() {
             format!("no answer within {} s", self.timeout.as_secs_f32())
@@ -230,35 +239,38 @@ impl Transport {
 }
 
 /// What no text may repeat: all that is known of the credentials, and the proof that was made of them for this attempt.
-fn secrets<'a>(tokens: &'a [Arc<Token>], proof: Option<&'a Proof>) -> impl Iterator<Item = &'a str> {
-    tokens.iter().flat_map(|token| token.secrets()).chain(proof.map(Proof::expose))
+fn secrets<'a>(
+    tokens: &'a [Arc<AccessToken>],
+    proof: Option<&'a AppSecretProof>,
+) -> impl Iterator<Item = &'a str> {
+    tokens.iter().flat_map(|token| token.secrets()).chain(proof.map(AppSecretProof::expose))
 }
 
 /// An answer, as far as it came.
-struct Heard {
+struct RawResponse {
     status: u16,
     headers: HeaderMap,
-    body: Result<Body, reqwest::Error>,
+    body: Result<ResponseBody, reqwest::Error>,
 }
 
-async fn hear(request: RequestBuilder) -> Result<Heard, reqwest::Error> {
+async fn hear(request: RequestBuilder) -> Result<RawResponse, reqwest::Error> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Ok(Heard { status, headers, body: read(response).await })
+    Ok(RawResponse { status, headers, body: read(response).await })
 }
 
 /// Reads a body, but not endlessly.
-async fn read(mut response: Response) -> Result<Body, reqwest::Error> {
+async fn read(mut response: Response) -> Result<ResponseBody, reqwest::Error> {
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if bytes.len().saturating_add(chunk.len()) > LONGEST_ANSWER {
-            return Ok(Body::TooLong);
+            return Ok(ResponseBody::TooLong);
         }
         bytes.extend_from_slice(&chunk);
     }
     let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
-    Ok(Body::read(content_type, &bytes))
+    Ok(ResponseBody::read(content_type, &bytes))
 }
 
 /// What is at the bottom of an error, without the address: a look-up's address holds a name.

@@ -4,4 +4,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| scim::read_anything(bytes));
+fuzz_target!(|bytes: &[u8]| scim::read_arbitrary_response(bytes));

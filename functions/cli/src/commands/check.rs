@@ -197,7 +197,7 @@ async fn check_target(ends: &Ends, example: Option<&DesiredUser>, report: &mut R
         Err(error) => return report.bad("target", error.to_string()),
     }
     let Some(user) = example else { return };
-    match target.not_offered(user.attributes.keys().map(TargetAttribute::as_str)).await {
+    match target.missing_from_schemas(user.attributes.keys().map(TargetAttribute::as_str)).await {
         Ok(lacking) if !lacking.is_empty() => {
             let lacking = lacking.join(", ");
             report.good(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use directory::{AnchorAttribute, Bind, ChangeDetection, Directory, DirectoryConfig, DirectoryError, Scope};
 use model::{Fingerprint, Fingerprinter, Options};
 use plan::{Policy, Rules};
-use scim::{Credentials, Dialect, Retry, Target, TargetError, TargetOptions};
+use scim::{TargetCredentials, Dialect, RetryPolicy, Target, TargetError, TargetOptions};
 use store::{Store, Table};
 use tracing::warn;
 
@@ -93,7 +93,7 @@ pub struct TargetSettings {
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// How often a call is tried.
-    pub retry: Retry,
+    pub retry: RetryPolicy,
     /// An answer is waited for no longer than this, whatever is configured: a function that is stopped in mid-call can
     /// write down no outcome.
     pub longest_answer: Duration,
@@ -101,7 +101,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { retry: Retry::default(), longest_answer: Duration::MAX }
+        Self { retry: RetryPolicy::default(), longest_answer: Duration::MAX }
     }
 }
 
@@ -209,8 +209,8 @@ impl TargetSettings {
     pub async fn open(&self, secrets: &Secrets, patience: Patience) -> Result<Target, OpenError> {
         let Patience { retry, longest_answer } = patience;
         let timeout = self.timeout.min(longest_answer);
-        let (url, calls_at_once) = (self.url.clone(), self.concurrency);
-        let options = TargetOptions { url, timeout, retry, calls_at_once, now: crate::now };
+        let (url, max_concurrent_calls) = (self.url.clone(), self.concurrency);
+        let options = TargetOptions { url, timeout, retry, max_concurrent_calls, now: crate::now };
         let client = |secret| Target::new(self.dialect, options.clone(), credentials(secret));
         let target = match client(secrets.fetch_target(&self.secret).await?) {
             // It can't even be sent, an empty one say; somebody may have put that right.
@@ -223,7 +223,7 @@ impl TargetSettings {
 }
 
 /// What the secret holds now. If it can't be had, whoever was refused stays refused.
-async fn current_credentials(secrets: Secrets, secret: SecretRef) -> Option<Credentials> {
+async fn current_credentials(secrets: Secrets, secret: SecretRef) -> Option<TargetCredentials> {
     match secrets.refetch_target(&secret).await {
         Ok(secret) => Some(credentials(secret)),
         Err(error) => {
@@ -233,7 +233,7 @@ async fn current_credentials(secrets: Secrets, secret: SecretRef) -> Option<Cred
     }
 }
 
-fn credentials(secret: TargetSecret) -> Credentials {
+fn credentials(secret: TargetSecret) -> TargetCredentials {
     let TargetSecret { access_token, app_secret } = secret;
-    Credentials { access_token, app_secret }
+    TargetCredentials { access_token, app_secret }
 }

@@ -4,21 +4,21 @@ use model::{DesiredUser, Managed, OwnedAccount, Value};
 use reqwest::Method;
 
 use super::{Target, of_collection};
-use crate::body::Body;
-use crate::dialect::{Clear, Delete, Put};
+use crate::body::ResponseBody;
+use crate::dialect::{DialectClear, DialectDelete, DialectPut};
 use crate::errors::TargetError;
-use crate::json::{self, Object};
+use crate::json::{self, JsonObject};
 use crate::patch::PatchOperation;
-use crate::render::{self, Blanks};
+use crate::render::{self, EmptyText};
 use crate::resource::Resource;
-use crate::transport::{Call, Failure};
+use crate::transport::{CallFailure, TargetCall};
 use crate::{changes, difference, patch};
 
 /// What became of a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deleted {
+pub enum DeleteOutcome {
     /// The account is gone now.
-    Done,
+    Deleted,
     /// It was gone before.
     AlreadyGone,
     /// The target keeps it; it can still be deactivated. Workplace deletes only what nobody has claimed \[doc\].
@@ -36,8 +36,12 @@ impl Target {
     /// [`RateLimited`](TargetError::RateLimited) the account may be there: look again before anything else.
     pub async fn create(&self, user: &DesiredUser) -> Result<Resource, TargetError> {
         let body = render::creation(self.dialect, user)?;
-        let call =
-            Call { method: Method::POST, url: self.users().await?, body: Some(body), sent: personal(user) };
+        let call = TargetCall {
+            method: Method::POST,
+            url: self.users().await?,
+            body: Some(body),
+            sent: personal(user),
+        };
         let answer = self.transport.call(&call).await.map_err(of_collection)?;
         Resource::from_body(self.dialect, answer)
     }
@@ -58,8 +62,8 @@ impl Target {
         user: &DesiredUser,
     ) -> Result<Resource, TargetError> {
         match self.dialect.put {
-            Put::Merges => self.merge(account, current, user).await,
-            Put::Replaces => self.replace(account, current, user).await,
+            DialectPut::Merges => self.merge(account, current, user).await,
+            DialectPut::Replaces => self.replace(account, current, user).await,
         }
     }
 
@@ -76,8 +80,8 @@ impl Target {
     ) -> Result<Option<Resource>, TargetError> {
         let sent: Vec<&str> = personal(before).into_iter().chain(personal(user)).collect();
         let merged = match self.dialect.put {
-            Put::Merges => changes::merged(self.dialect, before, user)?,
-            Put::Replaces => None,
+            DialectPut::Merges => changes::merged(self.dialect, before, user)?,
+            DialectPut::Replaces => None,
         };
         let answer = match merged {
             Some(body) => self.put(account, body, sent).await,
@@ -101,10 +105,10 @@ impl Target {
         current: &Resource,
         user: &DesiredUser,
     ) -> Result<Resource, TargetError> {
-        let body = render::update(self.dialect, current, user, Blanks::Sent)?;
+        let body = render::update(self.dialect, current, user, EmptyText::Sent)?;
         let updated = match self.put(account, body.clone(), personal(user)).await {
             Err(TargetError::Rejected { attribute, detail }) => {
-                let plainer = render::update(self.dialect, current, user, Blanks::LeftOut)?;
+                let plainer = render::update(self.dialect, current, user, EmptyText::Omitted)?;
                 if plainer == body {
                     return Err(TargetError::Rejected { attribute, detail });
                 }
@@ -126,7 +130,7 @@ impl Target {
         current: &Resource,
         user: &DesiredUser,
     ) -> Result<Resource, TargetError> {
-        let body = render::update(self.dialect, current, user, Blanks::LeftOut)?;
+        let body = render::update(self.dialect, current, user, EmptyText::Omitted)?;
         let operations = difference::operations(self.dialect, current.raw(), &body);
         if operations.is_empty() {
             return self.same(account.id(), current.clone());
@@ -152,14 +156,14 @@ impl Target {
     pub async fn set_active(&self, account: &OwnedAccount, active: bool) -> Result<Resource, TargetError> {
         let by_patch = || self.send_patch(account, vec![patch::activation(active)], Vec::new());
         match self.dialect.put {
-            Put::Merges => {
+            DialectPut::Merges => {
                 match self.put(account, render::activation(self.dialect, active), Vec::new()).await {
                     Err(TargetError::Rejected { .. }) if self.has_patch().await? => by_patch().await,
                     answer => answer,
                 }
             }
-            Put::Replaces if self.has_patch().await? => by_patch().await,
-            Put::Replaces => {
+            DialectPut::Replaces if self.has_patch().await? => by_patch().await,
+            DialectPut::Replaces => {
                 let current = self.fetch(account.id()).await?;
                 let body = render::whole_activation(self.dialect, &current, active);
                 self.put(account, body, json::texts(current.raw()).collect()).await
@@ -191,20 +195,20 @@ impl Target {
 
     /// Deletes an account. Where DELETE would only switch it off, nothing is asked of the target: then it is better to
     /// switch the account off and know so.
-    pub async fn delete(&self, account: &OwnedAccount) -> Result<Deleted, TargetError> {
-        if self.dialect.delete == Delete::Deactivates {
+    pub async fn delete(&self, account: &OwnedAccount) -> Result<DeleteOutcome, TargetError> {
+        if self.dialect.delete == DialectDelete::Deactivates {
             let detail = format!("a DELETE only deactivates at {}", self.dialect.name());
-            return Ok(Deleted::Refused { detail });
+            return Ok(DeleteOutcome::Refused { detail });
         }
         let url = self.user(account.id()).await?;
-        let call = Call { method: Method::DELETE, url, body: None, sent: Vec::new() };
+        let call = TargetCall { method: Method::DELETE, url, body: None, sent: Vec::new() };
         match self.transport.call(&call).await {
-            Ok(_) => Ok(Deleted::Done),
-            Err(Failure { error: TargetError::NotFound, .. }) => Ok(Deleted::AlreadyGone),
-            Err(Failure {
+            Ok(_) => Ok(DeleteOutcome::Deleted),
+            Err(CallFailure { error: TargetError::NotFound, .. }) => Ok(DeleteOutcome::AlreadyGone),
+            Err(CallFailure {
                 status: Some(403 | 405 | 412 | 501),
                 error: TargetError::Rejected { detail, .. },
-            }) => Ok(Deleted::Refused { detail }),
+            }) => Ok(DeleteOutcome::Refused { detail }),
             Err(failure) => Err(failure.error),
         }
     }
@@ -212,11 +216,11 @@ impl Target {
     async fn put(
         &self,
         account: &OwnedAccount,
-        body: Object,
+        body: JsonObject,
         sent: Vec<&str>,
     ) -> Result<Resource, TargetError> {
         let url = self.user(account.id()).await?;
-        self.write(account, Call { method: Method::PUT, url, body: Some(body), sent }).await
+        self.write(account, TargetCall { method: Method::PUT, url, body: Some(body), sent }).await
     }
 
     async fn send_patch(
@@ -226,14 +230,17 @@ impl Target {
         sent: Vec<&str>,
     ) -> Result<Resource, TargetError> {
         let url = self.user(account.id()).await?;
-        self.write(account, Call { method: Method::PATCH, url, body: Some(patch::body(operations)), sent })
-            .await
+        self.write(
+            account,
+            TargetCall { method: Method::PATCH, url, body: Some(patch::body(operations)), sent },
+        )
+        .await
     }
 
     /// A change that is answered with the account, or with nothing (RFC 7644, 3.5.2); then it is read.
-    async fn write(&self, account: &OwnedAccount, call: Call<'_>) -> Result<Resource, TargetError> {
+    async fn write(&self, account: &OwnedAccount, call: TargetCall<'_>) -> Result<Resource, TargetError> {
         match self.transport.call(&call).await? {
-            Body::Empty => self.fetch(account.id()).await,
+            ResponseBody::Empty => self.fetch(account.id()).await,
             body => self.same(account.id(), Resource::from_body(self.dialect, body)?),
         }
     }
@@ -248,7 +255,7 @@ impl Target {
             let is_mirror = attribute.as_str().starts_with("emails.")
                 && matches!(value, Some(Value::Text(text)) if text.to_lowercase() == user.user_name.folded());
             let is_fixed = self.dialect.immutable.contains(&attribute.as_str());
-            value.is_some() && !is_mirror && !is_fixed && clear != Some(Clear::Never)
+            value.is_some() && !is_mirror && !is_fixed && clear != Some(DialectClear::Never)
         };
         let cleared = user.attributes.iter().filter(|(_, managed)| **managed == Managed::Clear);
         cleared

@@ -6,12 +6,12 @@ use model::{AccountId, UserName};
 use reqwest::{Method, Url};
 
 use super::{Target, of_collection};
-use crate::body::Body;
+use crate::body::ResponseBody;
 use crate::errors::TargetError;
-use crate::json::{self, Object};
+use crate::json::{self, JsonObject};
 use crate::parse;
-use crate::resource::{Page, Resource};
-use crate::transport::{Call, Failure};
+use crate::resource::{AccountPage, Resource};
+use crate::transport::{CallFailure, TargetCall};
 
 /// No account can have this name: nobody can own a domain under `.invalid` (RFC 2606).
 const NOBODY: &str = "nobody@provisioner.invalid";
@@ -37,7 +37,7 @@ impl Target {
             return self.find_by_external_id(id).await;
         }
         let folded = name.folded();
-        let is_it = |resource: &Object| {
+        let is_it = |resource: &JsonObject| {
             parse::user_name(resource).is_some_and(|it| it.trim().to_lowercase() == folded)
         };
         let found = self.search("userName", name.as_str(), is_it).await?;
@@ -46,7 +46,7 @@ impl Target {
 
     /// The same by reading up to so many pages of accounts, for when the target says that it has this name and shows
     /// nobody under it: some look names up as they are spelled, although SCIM's names have no case (RFC 7643, 4.1.1).
-    pub async fn find_by_reading(
+    pub async fn find_by_listing(
         &self,
         name: &UserName,
         pages: usize,
@@ -70,9 +70,9 @@ impl Target {
     /// The account with this external id. A target that can't look for one, as Meta Admin Center can't \[doc\], has
     /// found none.
     pub async fn find_by_external_id(&self, id: &str) -> Result<Option<Resource>, TargetError> {
-        let is_it = |resource: &Object| parse::external_id(resource) == Some(id);
+        let is_it = |resource: &JsonObject| parse::external_id(resource) == Some(id);
         let found = match self.search("externalId", id, is_it).await {
-            Err(Failure { status: Some(400), error: TargetError::Rejected { .. } }) => return Ok(None),
+            Err(CallFailure { status: Some(400), error: TargetError::Rejected { .. } }) => return Ok(None),
             found => found?,
         };
         self.only_one(found, "externalId", is_it)
@@ -80,16 +80,17 @@ impl Target {
 
     /// One account, as it is now.
     pub async fn fetch(&self, id: &AccountId) -> Result<Resource, TargetError> {
-        let call = Call { method: Method::GET, url: self.user(id).await?, body: None, sent: Vec::new() };
+        let call =
+            TargetCall { method: Method::GET, url: self.user(id).await?, body: None, sent: Vec::new() };
         let body = self.transport.call(&call).await?;
         self.same(id, Resource::from_body(self.dialect, body)?)
     }
 
     /// A page of all accounts; the first starts at 1.
-    pub async fn list(&self, start_index: u64) -> Result<Page, TargetError> {
+    pub async fn list(&self, start_index: u64) -> Result<AccountPage, TargetError> {
         let start = start_index.max(1);
-        let (Listed { total: _, resources }, next, total) = self.page(start).await?;
-        let mut page = Page { resources: Vec::new(), unreadable: 0, next, total };
+        let (ListResponse { total: _, resources }, next, total) = self.page(start).await?;
+        let mut page = AccountPage { resources: Vec::new(), unreadable: 0, next, total };
         for resource in resources {
             match resource.map(|object| Resource::from_object(self.dialect, object)) {
                 Some(Ok(resource)) => page.resources.push(resource),
@@ -100,7 +101,7 @@ impl Target {
     }
 
     /// A page as it came, where the next one starts, and how many accounts there are.
-    async fn page(&self, start: u64) -> Result<(Listed, Option<u64>, u64), Failure> {
+    async fn page(&self, start: u64) -> Result<(ListResponse, Option<u64>, u64), CallFailure> {
         let count = self.announced().await?.page_size;
         let query = [("startIndex", start.to_string()), ("count", count.to_string())];
         let query = query.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -120,8 +121,8 @@ impl Target {
         &self,
         attribute: &str,
         wanted: &str,
-        is_it: impl Fn(&Object) -> bool,
-    ) -> Result<Listed, Failure> {
+        is_it: impl Fn(&JsonObject) -> bool,
+    ) -> Result<ListResponse, CallFailure> {
         if !self.announced().await?.filter {
             return self.search_all(is_it).await;
         }
@@ -130,7 +131,7 @@ impl Target {
         self.listed(with_query(self.users().await?, &[("filter", &filter)]), vec![wanted]).await
     }
 
-    async fn search_all(&self, is_it: impl Fn(&Object) -> bool) -> Result<Listed, Failure> {
+    async fn search_all(&self, is_it: impl Fn(&JsonObject) -> bool) -> Result<ListResponse, CallFailure> {
         let mut found = Vec::new();
         let mut start = Some(1);
         while let Some(at) = start {
@@ -138,18 +139,18 @@ impl Target {
             found.extend(listed.resources.into_iter().filter(|it| it.as_ref().is_some_and(&is_it)));
             start = next;
         }
-        Ok(Listed { total: Some(found.len() as u64), resources: found })
+        Ok(ListResponse { total: Some(found.len() as u64), resources: found })
     }
 
     /// The one account for which `is_it` holds. What else was found is ignored: a target that ignores the filter
     /// must not give us a stranger.
     fn only_one(
         &self,
-        found: Listed,
+        found: ListResponse,
         attribute: &str,
-        is_it: impl Fn(&Object) -> bool,
+        is_it: impl Fn(&JsonObject) -> bool,
     ) -> Result<Option<Resource>, TargetError> {
-        let Listed { total, resources } = found;
+        let ListResponse { total, resources } = found;
         let is_cut_off = total.is_some_and(|total| total > resources.len() as u64);
         let mut it: Option<Resource> = None;
         for object in resources.into_iter().flatten().filter(is_it) {
@@ -172,13 +173,13 @@ impl Target {
         Ok(it)
     }
 
-    async fn listed(&self, url: Url, sent: Vec<&str>) -> Result<Listed, Failure> {
-        let call = Call { method: Method::GET, url, body: None, sent };
+    async fn listed(&self, url: Url, sent: Vec<&str>) -> Result<ListResponse, CallFailure> {
+        let call = TargetCall { method: Method::GET, url, body: None, sent };
         let malformed = |what: &dyn fmt::Display| {
-            Failure::from(TargetError::Malformed { detail: format!("a list was expected, not {what}") })
+            CallFailure::from(TargetError::Malformed { detail: format!("a list was expected, not {what}") })
         };
         match self.transport.call(&call).await.map_err(of_collection)? {
-            Body::Json(body) => Listed::read(&body).ok_or_else(|| malformed(&"other JSON")),
+            ResponseBody::Json(body) => ListResponse::read(&body).ok_or_else(|| malformed(&"other JSON")),
             other => Err(malformed(&other)),
         }
     }
@@ -195,15 +196,15 @@ impl Target {
 }
 
 /// A list as it came; what is no object in it is `None`.
-pub(crate) struct Listed {
+pub(crate) struct ListResponse {
     total: Option<u64>,
-    resources: Vec<Option<Object>>,
+    resources: Vec<Option<JsonObject>>,
 }
 
-impl Listed {
+impl ListResponse {
     /// `None` for what is no list: it must say how many there are, or show some. An empty list may lack
     /// `Resources` \[sample\].
-    pub(crate) fn read(body: &Object) -> Option<Self> {
+    pub(crate) fn read(body: &JsonObject) -> Option<Self> {
         let total = json::member(body, "totalResults").and_then(json::integer);
         let total = total.and_then(|total| u64::try_from(total).ok());
         let resources = match json::member(body, "Resources") {

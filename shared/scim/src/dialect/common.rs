@@ -2,71 +2,71 @@
 
 use model::ValueKind;
 
-use super::{Clear, Field};
+use super::{DialectClear, DialectField};
 
 /// RFC 7643's core attributes, as far as all dialects have them in the same place.
-pub(super) const COMMON: &[Field] = &[
-    Field::part("name.givenName", "name", "givenName"),
-    Field::part("name.familyName", "name", "familyName"),
-    Field::part("name.middleName", "name", "middleName"),
-    Field::part("name.honorificPrefix", "name", "honorificPrefix"),
-    Field::part("name.honorificSuffix", "name", "honorificSuffix"),
-    Field::text("displayName"),
-    Field::text("nickName"),
-    Field::text("profileUrl"),
-    Field::text("title"),
-    Field::text("userType"),
-    Field::text("preferredLanguage"),
-    Field::text("locale"),
-    Field::text("timezone"),
+pub(super) const COMMON: &[DialectField] = &[
+    DialectField::part("name.givenName", "name", "givenName"),
+    DialectField::part("name.familyName", "name", "familyName"),
+    DialectField::part("name.middleName", "name", "middleName"),
+    DialectField::part("name.honorificPrefix", "name", "honorificPrefix"),
+    DialectField::part("name.honorificSuffix", "name", "honorificSuffix"),
+    DialectField::text("displayName"),
+    DialectField::text("nickName"),
+    DialectField::text("profileUrl"),
+    DialectField::text("title"),
+    DialectField::text("userType"),
+    DialectField::text("preferredLanguage"),
+    DialectField::text("locale"),
+    DialectField::text("timezone"),
     // The types are RFC 7643's where Workplace's own are not recorded \[inferred\]; for phone numbers they are
     // \[sample\], and so is the address of type work, which people see as their location \[doc\].
-    Field::typed("emails.work", "emails", "work", "value"),
-    Field::typed("emails.home", "emails", "home", "value"),
-    Field::typed("emails.other", "emails", "other", "value"),
-    Field::typed("phoneNumbers.work", "phoneNumbers", "work", "value"),
-    Field::typed("phoneNumbers.mobile", "phoneNumbers", "mobile", "value"),
-    Field::typed("phoneNumbers.home", "phoneNumbers", "home", "value"),
-    Field::typed("phoneNumbers.fax", "phoneNumbers", "fax", "value"),
-    Field::typed("addresses.work.formatted", "addresses", "work", "formatted"),
-    Field::typed("addresses.work.streetAddress", "addresses", "work", "streetAddress"),
-    Field::typed("addresses.work.locality", "addresses", "work", "locality"),
-    Field::typed("addresses.work.region", "addresses", "work", "region"),
-    Field::typed("addresses.work.postalCode", "addresses", "work", "postalCode"),
-    Field::typed("addresses.work.country", "addresses", "work", "country"),
-    Field::typed("addresses.home.formatted", "addresses", "home", "formatted"),
-    Field::typed("addresses.home.streetAddress", "addresses", "home", "streetAddress"),
-    Field::typed("addresses.home.locality", "addresses", "home", "locality"),
-    Field::typed("addresses.home.region", "addresses", "home", "region"),
-    Field::typed("addresses.home.postalCode", "addresses", "home", "postalCode"),
-    Field::typed("addresses.home.country", "addresses", "home", "country"),
-    Field::typed("addresses.other.formatted", "addresses", "other", "formatted"),
-    Field::typed("addresses.other.streetAddress", "addresses", "other", "streetAddress"),
-    Field::typed("addresses.other.locality", "addresses", "other", "locality"),
-    Field::typed("addresses.other.region", "addresses", "other", "region"),
-    Field::typed("addresses.other.postalCode", "addresses", "other", "postalCode"),
-    Field::typed("addresses.other.country", "addresses", "other", "country"),
+    DialectField::typed("emails.work", "emails", "work", "value"),
+    DialectField::typed("emails.home", "emails", "home", "value"),
+    DialectField::typed("emails.other", "emails", "other", "value"),
+    DialectField::typed("phoneNumbers.work", "phoneNumbers", "work", "value"),
+    DialectField::typed("phoneNumbers.mobile", "phoneNumbers", "mobile", "value"),
+    DialectField::typed("phoneNumbers.home", "phoneNumbers", "home", "value"),
+    DialectField::typed("phoneNumbers.fax", "phoneNumbers", "fax", "value"),
+    DialectField::typed("addresses.work.formatted", "addresses", "work", "formatted"),
+    DialectField::typed("addresses.work.streetAddress", "addresses", "work", "streetAddress"),
+    DialectField::typed("addresses.work.locality", "addresses", "work", "locality"),
+    DialectField::typed("addresses.work.region", "addresses", "work", "region"),
+    DialectField::typed("addresses.work.postalCode", "addresses", "work", "postalCode"),
+    DialectField::typed("addresses.work.country", "addresses", "work", "country"),
+    DialectField::typed("addresses.home.formatted", "addresses", "home", "formatted"),
+    DialectField::typed("addresses.home.streetAddress", "addresses", "home", "streetAddress"),
+    DialectField::typed("addresses.home.locality", "addresses", "home", "locality"),
+    DialectField::typed("addresses.home.region", "addresses", "home", "region"),
+    DialectField::typed("addresses.home.postalCode", "addresses", "home", "postalCode"),
+    DialectField::typed("addresses.home.country", "addresses", "home", "country"),
+    DialectField::typed("addresses.other.formatted", "addresses", "other", "formatted"),
+    DialectField::typed("addresses.other.streetAddress", "addresses", "other", "streetAddress"),
+    DialectField::typed("addresses.other.locality", "addresses", "other", "locality"),
+    DialectField::typed("addresses.other.region", "addresses", "other", "region"),
+    DialectField::typed("addresses.other.postalCode", "addresses", "other", "postalCode"),
+    DialectField::typed("addresses.other.country", "addresses", "other", "country"),
 ];
 
 /// The enterprise extension under its URN, and the part of `manager` that holds the manager's account.
-pub(super) const fn enterprise(urn: &'static str, manager_part: &'static str) -> [Field; 6] {
+pub(super) const fn enterprise(urn: &'static str, manager_part: &'static str) -> [DialectField; 6] {
     [
-        Field::text("employeeNumber").of(urn),
-        Field::text("costCenter").of(urn),
-        Field::text("organization").of(urn),
-        Field::text("division").of(urn),
-        Field::text("department").of(urn),
-        Field::part("manager", "manager", manager_part)
+        DialectField::text("employeeNumber").of(urn),
+        DialectField::text("costCenter").of(urn),
+        DialectField::text("organization").of(urn),
+        DialectField::text("division").of(urn),
+        DialectField::text("department").of(urn),
+        DialectField::part("manager", "manager", manager_part)
             .of(urn)
             .takes(ValueKind::Reference)
-            .cleared(Clear::Omit),
+            .cleared(DialectClear::Omit),
     ]
 }
 
 /// Several tables as one, made when this is compiled. A wrong length doesn't compile.
 #[expect(clippy::indexing_slicing, reason = "out of bounds is an error of compilation here")]
-pub(super) const fn joined<const N: usize>(tables: &[&[Field]]) -> [Field; N] {
-    let mut all = [Field::text(""); N];
+pub(super) const fn joined<const N: usize>(tables: &[&[DialectField]]) -> [DialectField; N] {
+    let mut all = [DialectField::text(""); N];
     let (mut table, mut at) = (0, 0);
     while table < tables.len() {
         let mut row = 0;

@@ -4,18 +4,18 @@ use model::ValueKind;
 
 /// An attribute that can be mapped: its name in a mapping, what it takes, and where it stands.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Field {
+pub(crate) struct DialectField {
     pub(crate) name: &'static str,
     pub(crate) kind: ValueKind,
     /// The extension whose object holds it; a core attribute has none.
     pub(crate) extension: Option<&'static str>,
-    pub(crate) path: Path,
-    pub(crate) clear: Clear,
+    pub(crate) path: FieldPath,
+    pub(crate) clear: DialectClear,
 }
 
 /// The way from the resource, or from an extension's object, to the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Path {
+pub(crate) enum FieldPath {
     /// `{"title": …}`
     Plain(&'static str),
     /// `{"name": {"givenName": …}}`
@@ -27,7 +27,7 @@ pub(crate) enum Path {
 /// How PUT is told that a value should go. No way is documented, so whatever is still there afterwards is removed
 /// by PATCH, where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Clear {
+pub(crate) enum DialectClear {
     /// By an empty text.
     Blank,
     /// By a zero.
@@ -38,24 +38,30 @@ pub(crate) enum Clear {
     Never,
 }
 
-impl Field {
+impl DialectField {
     /// The attribute in its schema that holds the value, whole or as a part.
     pub(crate) const fn top(&self) -> &'static str {
         match self.path {
-            Path::Plain(name) => name,
-            Path::Part { of, .. } => of,
-            Path::Typed { list, .. } => list,
+            FieldPath::Plain(name) => name,
+            FieldPath::Part { of, .. } => of,
+            FieldPath::Typed { list, .. } => list,
         }
     }
 
     /// A text of its own among the core attributes.
     pub(super) const fn text(name: &'static str) -> Self {
-        Self { name, kind: ValueKind::Text, extension: None, path: Path::Plain(name), clear: Clear::Blank }
+        Self {
+            name,
+            kind: ValueKind::Text,
+            extension: None,
+            path: FieldPath::Plain(name),
+            clear: DialectClear::Blank,
+        }
     }
 
     /// A part of an object.
     pub(super) const fn part(name: &'static str, of: &'static str, part: &'static str) -> Self {
-        Self { path: Path::Part { of, part }, ..Self::text(name) }
+        Self { path: FieldPath::Part { of, part }, ..Self::text(name) }
     }
 
     /// A part of that element of a list that has a certain type.
@@ -65,7 +71,7 @@ impl Field {
         kind: &'static str,
         part: &'static str,
     ) -> Self {
-        Self { path: Path::Typed { list, kind, part }, clear: Clear::Omit, ..Self::text(name) }
+        Self { path: FieldPath::Typed { list, kind, part }, clear: DialectClear::Omit, ..Self::text(name) }
     }
 
     /// The same in an extension.
@@ -75,7 +81,7 @@ impl Field {
 
     /// The same under another name on the wire.
     pub(super) const fn at(self, wire: &'static str) -> Self {
-        Self { path: Path::Plain(wire), ..self }
+        Self { path: FieldPath::Plain(wire), ..self }
     }
 
     /// The same with another kind of value.
@@ -84,7 +90,7 @@ impl Field {
     }
 
     /// The same, cleared otherwise.
-    pub(super) const fn cleared(self, clear: Clear) -> Self {
+    pub(super) const fn cleared(self, clear: DialectClear) -> Self {
         Self { clear, ..self }
     }
 }

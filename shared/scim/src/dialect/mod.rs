@@ -10,7 +10,7 @@ mod workvivo;
 
 use model::ValueKind;
 
-pub(crate) use field::{Clear, Field, Path};
+pub(crate) use field::{DialectClear, DialectField, FieldPath};
 
 /// One way of speaking SCIM. All dialects there are: [`Dialect::names`].
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct Dialect {
     /// The schema of the core attributes.
     pub(crate) core: &'static str,
     /// Every attribute that can be mapped.
-    pub(crate) fields: &'static [Field],
+    pub(crate) fields: &'static [DialectField],
     /// A mapping must have at least one of each of these.
     pub(crate) required: &'static [&'static [&'static str]],
     /// Whether an account may have an `externalId` and no `userName`.
@@ -32,14 +32,14 @@ pub struct Dialect {
     /// The extension and the attribute in it that tell whether an account may be deleted.
     pub(crate) can_delete: Option<(&'static str, &'static str)>,
     /// What PUT does with what it isn't told.
-    pub(crate) put: Put,
+    pub(crate) put: DialectPut,
     /// Whether there is PATCH. Where PUT replaces, it is the better way to change something, because what it doesn't
     /// mention can't be lost.
-    pub(crate) patch: Patch,
+    pub(crate) patch: DialectPatch,
     /// What DELETE does.
-    pub(crate) delete: Delete,
+    pub(crate) delete: DialectDelete,
     /// How a reference to an account is written.
-    pub(crate) ids: IdForm,
+    pub(crate) ids: AccountIdForm,
     /// How many accounts are asked for at a time.
     pub(crate) page_size: u32,
     /// How many calls a second the target takes, where that is known.
@@ -50,7 +50,7 @@ pub struct Dialect {
 
 /// What PUT does with attributes that the body doesn't mention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
+pub enum DialectPut {
     /// They stay as they are.
     Merges,
     /// They are lost, as RFC 7644 has it; so they must be sent back as they were read.
@@ -59,7 +59,7 @@ pub enum Put {
 
 /// What DELETE does to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delete {
+pub(crate) enum DialectDelete {
     /// It goes, unless the server refuses that.
     Deletes,
     /// It is switched off and stays.
@@ -68,7 +68,7 @@ pub(crate) enum Delete {
 
 /// Whether a server changes single attributes by PATCH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Patch {
+pub(crate) enum DialectPatch {
     /// It does.
     Always,
     /// It doesn't.
@@ -80,7 +80,7 @@ pub(crate) enum Patch {
 
 /// How an account's id is written where another account refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IdForm {
+pub(crate) enum AccountIdForm {
     /// As a JSON number when it is one, else as text.
     Number,
     /// Always as text.
@@ -115,7 +115,7 @@ impl Dialect {
     }
 
     /// What PUT does with attributes that the body doesn't mention.
-    pub fn put(&self) -> Put {
+    pub fn put(&self) -> DialectPut {
         self.put
     }
 
@@ -168,11 +168,11 @@ impl Dialect {
     }
 
     /// Whether an account may have an `externalId` and no `userName`.
-    pub fn takes_nameless(&self) -> bool {
+    pub fn allows_missing_user_name(&self) -> bool {
         self.nameless
     }
 
-    pub(crate) fn field(&self, attribute: &str) -> Option<&'static Field> {
+    pub(crate) fn field(&self, attribute: &str) -> Option<&'static DialectField> {
         self.fields.iter().find(|field| field.name == attribute)
     }
 }

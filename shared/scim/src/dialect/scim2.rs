@@ -12,7 +12,7 @@
 //! | must be sent | `userName` | RFC 7643, 4.1.1 |
 
 use super::common::{COMMON, enterprise, joined};
-use super::{Delete, Dialect, Field, IdForm, Patch, Put};
+use super::{AccountIdForm, Dialect, DialectDelete, DialectField, DialectPatch, DialectPut};
 
 pub(super) static SCIM2: Dialect = Dialect {
     name: "scim2",
@@ -25,28 +25,28 @@ pub(super) static SCIM2: Dialect = Dialect {
     // RFC 7643, 3.1 and 4.1.2.
     read_only: &["schemas", "id", "meta", "groups"],
     can_delete: None,
-    put: Put::Replaces,
-    patch: Patch::Announced,
-    delete: Delete::Deletes,
-    ids: IdForm::Text,
+    put: DialectPut::Replaces,
+    patch: DialectPatch::Announced,
+    delete: DialectDelete::Deletes,
+    ids: AccountIdForm::Text,
     // A server gives fewer where it wants to (RFC 7644, 3.4.2.4).
     page_size: 100,
     calls_per_second: None,
     keep_alive_days: None,
 };
 
-pub(super) static FIELDS: &[Field] = &joined::<{ CORE.len() + COMMON.len() + 6 }>(&[
+pub(super) static FIELDS: &[DialectField] = &joined::<{ CORE.len() + COMMON.len() + 6 }>(&[
     CORE,
     COMMON,
     &enterprise("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", "value"),
 ]);
 
 /// The types beyond those that all dialects have (RFC 7643, 4.1.2).
-const CORE: &[Field] = &[
-    Field::text("externalId"),
-    Field::part("name.formatted", "name", "formatted"),
-    Field::typed("phoneNumbers.pager", "phoneNumbers", "pager", "value"),
-    Field::typed("phoneNumbers.other", "phoneNumbers", "other", "value"),
-    Field::typed("photos.photo", "photos", "photo", "value"),
-    Field::typed("photos.thumbnail", "photos", "thumbnail", "value"),
+const CORE: &[DialectField] = &[
+    DialectField::text("externalId"),
+    DialectField::part("name.formatted", "name", "formatted"),
+    DialectField::typed("phoneNumbers.pager", "phoneNumbers", "pager", "value"),
+    DialectField::typed("phoneNumbers.other", "phoneNumbers", "other", "value"),
+    DialectField::typed("photos.photo", "photos", "photo", "value"),
+    DialectField::typed("photos.thumbnail", "photos", "thumbnail", "value"),
 ];

@@ -12,14 +12,14 @@
 //!
 //! Which types of e-mail address count is not recorded, so any will do \[inferred\].
 
-use super::{Delete, Dialect, Patch, Put, scim2};
+use super::{Dialect, DialectDelete, DialectPatch, DialectPut, scim2};
 
 pub(super) static SLACK: Dialect = Dialect {
     name: "slack",
     required: &[&["emails.work", "emails.home", "emails.other"]],
-    put: Put::Replaces,
-    patch: Patch::Always,
-    delete: Delete::Deactivates,
+    put: DialectPut::Replaces,
+    patch: DialectPatch::Always,
+    delete: DialectDelete::Deactivates,
     // Of writes; what is allowed of reads is not recorded.
     calls_per_second: Some(3),
     ..scim2::SCIM2

@@ -20,7 +20,7 @@
 use model::ValueKind;
 
 use super::common::{COMMON, enterprise, joined};
-use super::{Clear, Delete, Dialect, Field, IdForm, Patch, Put};
+use super::{AccountIdForm, Dialect, DialectClear, DialectDelete, DialectField, DialectPatch, DialectPut};
 
 const STATUS: &str = "urn:ietf:params:scim:schemas:extension:facebook:accountstatusdetails:2.0:User";
 const STATUS_V1: &str = "urn:scim:schemas:extension:facebook:accountstatusdetails:1.0";
@@ -40,13 +40,13 @@ pub(super) static WORKPLACE: Dialect = Dialect {
     read_only: &["schemas", "id", "meta", "groups", STATUS],
     can_delete: Some((STATUS, "canDelete")),
     // Meta's samples PUT `active` alone and lose nothing \[sample\].
-    put: Put::Merges,
+    put: DialectPut::Merges,
     // One use is recorded, a `replace` \[sample\].
-    patch: Patch::Always,
+    patch: DialectPatch::Always,
     // Or refuses to, of an account that somebody has claimed \[doc\].
-    delete: Delete::Deletes,
+    delete: DialectDelete::Deletes,
     // The manager is a number in v2 too \[sample\].
-    ids: IdForm::Number,
+    ids: AccountIdForm::Number,
     // As Meta's own exporter asks; the maximum is not recorded, and shorter pages are fine \[sample\].
     page_size: 100,
     // None is published \[doc\].
@@ -62,11 +62,11 @@ pub(super) static WORKPLACE_V1: Dialect = Dialect {
     read_only: &["schemas", "id", "meta", "groups", STATUS_V1],
     can_delete: Some((STATUS_V1, "canDelete")),
     // On v2 only \[doc\].
-    patch: Patch::Never,
+    patch: DialectPatch::Never,
     ..WORKPLACE
 };
 
-static FIELDS: &[Field] = &joined::<{ CORE.len() + COMMON.len() + 9 }>(&[
+static FIELDS: &[DialectField] = &joined::<{ CORE.len() + COMMON.len() + 9 }>(&[
     CORE,
     COMMON,
     &enterprise("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", MANAGER),
@@ -81,7 +81,7 @@ static FIELDS: &[Field] = &joined::<{ CORE.len() + COMMON.len() + 9 }>(&[
     ],
 ]);
 
-static FIELDS_V1: &[Field] = &joined::<{ CORE.len() + COMMON.len() + 9 }>(&[
+static FIELDS_V1: &[DialectField] = &joined::<{ CORE.len() + COMMON.len() + 9 }>(&[
     CORE,
     COMMON,
     &enterprise("urn:scim:schemas:extension:enterprise:1.0", MANAGER),
@@ -96,27 +96,27 @@ static FIELDS_V1: &[Field] = &joined::<{ CORE.len() + COMMON.len() + 9 }>(&[
     ],
 ]);
 
-const CORE: &[Field] = &[
+const CORE: &[DialectField] = &[
     // Unique, and required of accounts without userName \[doc\].
-    Field::text("externalId"),
-    Field::part("name.formatted", "name", "formatted").cleared(Clear::Never),
-    Field::typed("photos.profile", "photos", "profile", "value"),
+    DialectField::text("externalId"),
+    DialectField::part("name.formatted", "name", "formatted").cleared(DialectClear::Never),
+    DialectField::typed("photos.profile", "photos", "profile", "value"),
 ];
 
 /// `managerId`, not RFC 7643's `value` \[sample\].
 const MANAGER: &str = "managerId";
 
 /// Unix seconds \[sample\].
-const fn start_date(name: &'static str) -> Field {
-    Field::text(name).at("startDate").takes(ValueKind::Integer).cleared(Clear::Omit)
+const fn start_date(name: &'static str) -> DialectField {
+    DialectField::text(name).at("startDate").takes(ValueKind::Integer).cleared(DialectClear::Omit)
 }
 
 /// Unix seconds; zero stands for no date \[sample\].
-const fn term_date(name: &'static str) -> Field {
-    Field::text(name).at("termDate").takes(ValueKind::Integer).cleared(Clear::Zero)
+const fn term_date(name: &'static str) -> DialectField {
+    DialectField::text(name).at("termDate").takes(ValueKind::Integer).cleared(DialectClear::Zero)
 }
 
 /// `password` or `sso` \[sample\]; an account always has one of them \[inferred\].
-const fn auth_method(name: &'static str) -> Field {
-    Field::text(name).cleared(Clear::Never)
+const fn auth_method(name: &'static str) -> DialectField {
+    DialectField::text(name).cleared(DialectClear::Never)
 }

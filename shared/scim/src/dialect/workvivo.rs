@@ -11,14 +11,14 @@
 //! | DELETE | is a deactivation | \[doc\] |
 //! | errors, throttling | not recorded: all shapes are understood | |
 
-use super::{Delete, Dialect, Patch, Put, scim2};
+use super::{Dialect, DialectDelete, DialectPatch, DialectPut, scim2};
 
 pub(super) static WORKVIVO: Dialect = Dialect {
     name: "workvivo",
     required: &[&["externalId"], &["name.givenName"], &["name.familyName"]],
     immutable: &["externalId"],
-    put: Put::Replaces,
-    patch: Patch::Always,
-    delete: Delete::Deactivates,
+    put: DialectPut::Replaces,
+    patch: DialectPatch::Always,
+    delete: DialectDelete::Deactivates,
     ..scim2::SCIM2
 };

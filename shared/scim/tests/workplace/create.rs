@@ -35,7 +35,7 @@ async fn an_account_is_created_with_all_it_should_have() {
     }
     assert_eq!(created.attributes.get(&"userType".into()), Some(&Value::Text("Employee".to_owned())));
     assert_eq!(workplace.writes().len(), 1);
-    assert_eq!(target.calls(), scim::Calls { reads: 0, writes: 1, throttled: 0 });
+    assert_eq!(target.calls(), scim::CallCounts { reads: 0, writes: 1, throttled: 0 });
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-use scim::{Deleted, TargetError};
+use scim::{DeleteOutcome, TargetError};
 use serde_json::json;
 use simulator::{Effect, ErrorShape, Fault, Options};
 
@@ -7,9 +7,9 @@ use crate::support::*;
 #[tokio::test]
 async fn what_nobody_claimed_is_deleted() {
     let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
-    assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::Done));
+    assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::Deleted));
     assert_eq!(workplace.accounts().len(), 0);
-    assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::AlreadyGone));
+    assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::AlreadyGone));
 }
 
 #[tokio::test]
@@ -24,7 +24,10 @@ async fn what_somebody_claimed_is_kept() {
                 workplace.inject(Fault::once(Effect::status(status)));
             }
             let deleted = target.delete(&owned(&now)).await;
-            assert!(matches!(deleted, Ok(Deleted::Refused { .. })), "{status} {error_shape:?}: {deleted:?}");
+            assert!(
+                matches!(deleted, Ok(DeleteOutcome::Refused { .. })),
+                "{status} {error_shape:?}: {deleted:?}"
+            );
         }
         assert_eq!(workplace.accounts().len(), 1);
     }
@@ -34,7 +37,7 @@ async fn what_somebody_claimed_is_kept() {
 async fn a_lost_answer_means_gone_at_the_second_look() {
     let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
     workplace.inject(Fault::once(Effect::EffectThenDrop));
-    assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::AlreadyGone));
+    assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::AlreadyGone));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! One life of an account, in every dialect.
 
 use model::{Managed, Value};
-use scim::{Deleted, Dialect, Resource, Target, TargetError};
+use scim::{DeleteOutcome, Dialect, Resource, Target, TargetError};
 use serde_json::json;
 use simulator::{Blank, Options, PutRule, Simulator};
 
@@ -125,12 +125,15 @@ async fn an_account_is_deleted_once() {
         let (server, target, now) = speaking.with_ada().await;
         if matches!(label, "workvivo" | "slack") {
             // It could only be switched off, and that is better done by name.
-            assert!(matches!(target.delete(&owned(&now)).await, Ok(Deleted::Refused { .. })), "{label}");
+            assert!(
+                matches!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::Refused { .. })),
+                "{label}"
+            );
             assert_eq!(server.requests(), []);
             continue;
         }
-        assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::Done), "{label}");
-        assert_eq!(target.delete(&owned(&now)).await, Ok(Deleted::AlreadyGone), "{label}");
+        assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::Deleted), "{label}");
+        assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::AlreadyGone), "{label}");
         assert_eq!(target.fetch(&now.account.id).await, Err(TargetError::NotFound), "{label}");
     }
 }
@@ -185,7 +188,7 @@ async fn workplace_keeps_what_somebody_claimed() {
         server.set_claimed(ADA, true);
         let claimed = target.fetch(&now.account.id).await.unwrap();
         assert_eq!(claimed.account.can_delete, Some(false), "{}", speaking.dialect);
-        assert!(matches!(target.delete(&owned(&now)).await, Ok(Deleted::Refused { .. })));
+        assert!(matches!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::Refused { .. })));
         assert!(server.account(ADA).is_some());
     }
 }

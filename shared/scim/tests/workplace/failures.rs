@@ -1,4 +1,4 @@
-use scim::{Credentials, TargetError};
+use scim::{TargetCredentials, TargetError};
 use serde_json::json;
 use simulator::{Content, Effect, ErrorShape, Fault, Options, Reply};
 
@@ -77,7 +77,7 @@ async fn nobody_there_is_not_available() {
 async fn a_target_that_is_too_slow_is_not_available() {
     let (workplace, _) = workplace(Options::default()).await;
     workplace.inject(Fault::always(Effect::Delay { ms: 5_000 }));
-    let once = scim::Retry { attempts: 1, ..QUICK };
+    let once = scim::RetryPolicy { attempts: 1, ..QUICK };
     let target = impatient(&workplace, once);
     let error = target.check().await.unwrap_err();
     assert_eq!(error, TargetError::Unavailable { detail: "no answer within 1 s".to_owned() });
@@ -99,7 +99,8 @@ fn the_token_needs_an_encrypted_way() {
 
 #[test]
 fn nothing_shows_the_secrets() {
-    let credentials = Credentials { access_token: "the-token".into(), app_secret: Some("the-secret".into()) };
+    let credentials =
+        TargetCredentials { access_token: "the-token".into(), app_secret: Some("the-secret".into()) };
     let target = target_at("http://127.0.0.1:1", "the-token", QUICK).unwrap();
     let shown = format!("{credentials:?} {target:?}");
     assert!(!shown.contains("the-"), "{shown}");

@@ -64,5 +64,5 @@ async fn a_change_without_an_answer_is_looked_at() {
     assert!(mock.target().set_active(&nobodys(), false).await.is_err());
     let id = nobodys();
     assert_eq!(mock.asked(), [format!("PUT /Users/{}", id.id()), format!("GET /Users/{}", id.id())]);
-    assert_eq!(mock.target().delete(&id).await, Ok(scim::Deleted::Done));
+    assert_eq!(mock.target().delete(&id).await, Ok(scim::DeleteOutcome::Deleted));
 }

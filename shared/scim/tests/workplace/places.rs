@@ -12,7 +12,7 @@ async fn no_more_calls_are_under_way_than_there_may_be() {
     const LATENCY: Duration = Duration::from_millis(60);
     let workplace = Simulator::start(Options::default()).await.expect("a free port");
     workplace.set_latency(LATENCY);
-    let options = TargetOptions { calls_at_once: 2, ..options_at(&workplace.url(), QUICK) };
+    let options = TargetOptions { max_concurrent_calls: 2, ..options_at(&workplace.url(), QUICK) };
     let dialect = Dialect::named("workplace").expect("it exists");
     let target = Target::new(dialect, options, credentials(&workplace.token())).expect("loopback");
     let ada = name(ADA);

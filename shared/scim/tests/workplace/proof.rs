@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use model::UnixSeconds;
-use scim::{Credentials, Dialect, Target, TargetError, TargetOptions};
+use scim::{Dialect, Target, TargetCredentials, TargetError, TargetOptions};
 use serde_json::json;
 use simulator::{Effect, Fault, Options, Simulator};
 
@@ -12,8 +12,8 @@ use crate::support::*;
 
 const APP_SECRET: &str = "app-secret-1";
 
-pub fn both(token: &str, app_secret: &str) -> Credentials {
-    Credentials { app_secret: Some(app_secret.into()), ..credentials(token) }
+pub fn both(token: &str, app_secret: &str) -> TargetCredentials {
+    TargetCredentials { app_secret: Some(app_secret.into()), ..credentials(token) }
 }
 
 /// A Workplace whose clock stands still and that demands the proof.

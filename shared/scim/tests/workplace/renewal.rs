@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use scim::{Credentials, Target, TargetError};
+use scim::{Target, TargetCredentials, TargetError};
 use serde_json::json;
 use simulator::{Content, Effect, Fault, Options, Reply, Simulator};
 use tokio::time::sleep;
@@ -19,7 +19,11 @@ struct Keeper(Arc<AtomicUsize>);
 
 impl Keeper {
     /// The target with this keeper, which takes its time and then says what this says.
-    fn of(&self, target: Target, says: impl Fn() -> Option<Credentials> + Send + Sync + 'static) -> Target {
+    fn of(
+        &self,
+        target: Target,
+        says: impl Fn() -> Option<TargetCredentials> + Send + Sync + 'static,
+    ) -> Target {
         let (asked, says) = (self.0.clone(), Arc::new(says));
         target.with_renewal(move || {
             asked.fetch_add(1, Ordering::SeqCst);
@@ -124,7 +128,7 @@ async fn graphs_own_word_for_a_bad_token_counts_under_any_status() {
 
 #[tokio::test]
 async fn the_same_token_again_changes_nothing() {
-    type Says = fn() -> Option<Credentials>;
+    type Says = fn() -> Option<TargetCredentials>;
     let nothing_new: [Says; 4] = [
         || Some(credentials("the-token")),
         || Some(credentials(" the-token\n")),

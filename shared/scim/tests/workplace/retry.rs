@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use scim::{Calls, Retry, TargetError};
+use scim::{CallCounts, RetryPolicy, TargetError};
 use serde_json::json;
 use simulator::{Effect, Fault, Options};
 
@@ -37,7 +37,7 @@ async fn attempts_are_counted_and_timed() {
     workplace.inject(Fault::once(Effect::GraphThrottle { status: 403, code: 613 }));
     target.check().await.unwrap();
     target.create(&ada([])).await.unwrap();
-    assert_eq!(target.calls(), Calls { reads: 3, writes: 1, throttled: 2 });
+    assert_eq!(target.calls(), CallCounts { reads: 3, writes: 1, throttled: 2 });
     let latencies = target.take_latencies();
     assert_eq!(latencies.len(), 4);
     assert!(latencies.iter().all(|it| *it >= latency), "{latencies:?}");
@@ -71,8 +71,11 @@ async fn what_will_not_change_is_not_tried_again() {
 #[tokio::test]
 async fn a_pause_that_is_asked_for_is_kept() {
     let (workplace, _) = workplace(Options::default()).await;
-    let retry =
-        Retry { attempts: 2, first_delay: Duration::from_millis(1), longest_delay: Duration::from_secs(2) };
+    let retry = RetryPolicy {
+        attempts: 2,
+        initial_delay: Duration::from_millis(1),
+        max_delay: Duration::from_secs(2),
+    };
     let target = target_at(&workplace.url(), &workplace.token(), retry).unwrap();
     workplace.inject(Fault::once(Effect::TooManyRequests { retry_after: Some(1) }));
     target.check().await.unwrap();

@@ -184,7 +184,7 @@ async fn a_server_that_says_nothing_of_itself_is_put() {
         let now = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
         target.update(&owned(&now), &now, &ada([("title", text("Poet"))])).await.unwrap();
         assert_eq!(server.writes()[0].method, "PUT", "{status}");
-        assert_eq!(target.not_offered(["title", "nickName"]).await.unwrap(), Vec::<&str>::new());
+        assert_eq!(target.missing_from_schemas(["title", "nickName"]).await.unwrap(), Vec::<&str>::new());
     }
 }
 
@@ -251,7 +251,7 @@ async fn a_server_is_spoken_to_as_it_says() {
     );
     assert_eq!(target.find_by_user_name(&name("nobody@acme.test")).await, Ok(None));
     assert_eq!(target.find_by_external_id("x").await, Ok(None));
-    let lacking = target.not_offered(["title", "nickName", "department", "externalId"]).await.unwrap();
+    let lacking = target.missing_from_schemas(["title", "nickName", "department", "externalId"]).await.unwrap();
     assert_eq!(lacking, ["nickName", "department"]);
 }
 

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Response};
 use model::{AccountId, DesiredUser, Managed, OwnedAccount, UnixSeconds, UserName, Value};
-use scim::{Credentials, Dialect, Resource, Retry, Target, TargetError, TargetOptions};
+use scim::{Dialect, Resource, RetryPolicy, Target, TargetCredentials, TargetError, TargetOptions};
 use serde_json::json;
 use simulator::{Options, Simulator};
 
@@ -20,30 +20,33 @@ pub const ADA: &str = "ada@acme.test";
 pub const NOON: i64 = 1_700_000_000;
 
 /// Three attempts without noticeable pauses.
-pub const QUICK: Retry =
-    Retry { attempts: 3, first_delay: Duration::from_millis(1), longest_delay: Duration::from_millis(20) };
+pub const QUICK: RetryPolicy = RetryPolicy {
+    attempts: 3,
+    initial_delay: Duration::from_millis(1),
+    max_delay: Duration::from_millis(20),
+};
 
-pub fn credentials(token: &str) -> Credentials {
-    Credentials { access_token: token.into(), app_secret: None }
+pub fn credentials(token: &str) -> TargetCredentials {
+    TargetCredentials { access_token: token.into(), app_secret: None }
 }
 
-pub fn options_at(url: &str, retry: Retry) -> TargetOptions {
+pub fn options_at(url: &str, retry: RetryPolicy) -> TargetOptions {
     TargetOptions {
         url: url.to_owned(),
         // A machine that is busy with other tests may stand still for seconds.
         timeout: Duration::from_secs(30),
         retry,
-        calls_at_once: 8,
+        max_concurrent_calls: 8,
         now: || UnixSeconds(NOON),
     }
 }
 
-pub fn target_at(url: &str, token: &str, retry: Retry) -> Result<Target, TargetError> {
+pub fn target_at(url: &str, token: &str, retry: RetryPolicy) -> Result<Target, TargetError> {
     Target::new(Dialect::named("workplace").expect("it exists"), options_at(url, retry), credentials(token))
 }
 
 /// A client that waits for no answer longer than a second.
-pub fn impatient(workplace: &Simulator, retry: Retry) -> Target {
+pub fn impatient(workplace: &Simulator, retry: RetryPolicy) -> Target {
     let options = TargetOptions { timeout: Duration::from_secs(1), ..options_at(&workplace.url(), retry) };
     let dialect = Dialect::named("workplace").expect("it exists");
     Target::new(dialect, options, credentials(&workplace.token())).expect("loopback")

@@ -6,7 +6,7 @@ use aws_sdk_secretsmanager::{Client, primitives::Blob};
 use end_to_end::{Aws, Configuration, Slapd, SlapdOptions};
 use model::{DesiredUser, Managed, UserName, Value};
 use runtime::{Connection, DirectorySecret, Patience, Secrets, config};
-use scim::{Retry, Target, TargetError};
+use scim::{RetryPolicy, Target, TargetError};
 use serde_json::json;
 use simulator::{Options, Simulator};
 
@@ -120,7 +120,7 @@ async fn a_rotation_of_the_token_in_mid_run_costs_no_user() {
     aws.create_secret(TARGET, &json!({ "access_token": workplace.token() })).unwrap();
     let connection = connection("ldap://127.0.0.1:1", &workplace.url());
     // Whatever is not let in is not tried again but for a new token.
-    let retry = Retry { attempts: 1, ..Retry::default() };
+    let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
     let patience = Patience { retry, ..Patience::default() };
     let target = connection.target.open(&secrets(&aws), patience).await.unwrap();
 

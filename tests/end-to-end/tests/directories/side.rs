@@ -14,7 +14,7 @@ use model::{Anchor, Desired, DnKey, Status, UnixSeconds, UserName};
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::{Mode, ScanContext, ScanSummary};
-use scim::{Credentials, Retry, Target, TargetOptions};
+use scim::{TargetCredentials, RetryPolicy, Target, TargetOptions};
 use serde_json::{Value, json};
 use simulator::Simulator;
 use store::{Embedded, Store};
@@ -188,14 +188,14 @@ pub fn was_incremental(summary: &ScanSummary) -> Result<bool, String> {
 /// A client that loses no time with waiting.
 fn target_of(connection: &Connection, workplace: &Simulator) -> Result<Target> {
     let retry =
-        Retry { attempts: 2, first_delay: Duration::from_millis(1), longest_delay: Duration::from_millis(5) };
+        RetryPolicy { attempts: 2, initial_delay: Duration::from_millis(1), max_delay: Duration::from_millis(5) };
     let options = TargetOptions {
         url: workplace.url(),
         timeout: Duration::from_secs(10),
         retry,
-        calls_at_once: 8,
+        max_concurrent_calls: 8,
         now: runtime::now,
     };
-    let credentials = Credentials { access_token: workplace.token().into(), app_secret: None };
+    let credentials = TargetCredentials { access_token: workplace.token().into(), app_secret: None };
     Ok(Target::new(connection.target.dialect, options, credentials)?)
 }

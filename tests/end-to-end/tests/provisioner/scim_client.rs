@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use end_to_end::{ScimProduct, ScimServer};
 use model::{AccountId, DesiredUser, Managed, OwnedAccount, UnixSeconds, UserName, Value};
-use scim::{Calls, Credentials, Deleted, Dialect, Resource, Retry, Target, TargetError, TargetOptions};
+use scim::{CallCounts, TargetCredentials, DeleteOutcome, Dialect, Resource, RetryPolicy, Target, TargetError, TargetOptions};
 use serde_json::json;
 
 const ADA: &str = "ada@acme.test";
@@ -16,13 +16,13 @@ fn client(server: &ScimServer) -> Target {
 
 fn client_with(server: &ScimServer, token: &str) -> Target {
     let options = TargetOptions {
-        calls_at_once: 8,
+        max_concurrent_calls: 8,
         url: server.url().to_owned(),
         timeout: Duration::from_secs(20),
-        retry: Retry { attempts: 1, ..Retry::default() },
+        retry: RetryPolicy { attempts: 1, ..RetryPolicy::default() },
         now: || UnixSeconds(0),
     };
-    let credentials = Credentials { access_token: token.into(), app_secret: None };
+    let credentials = TargetCredentials { access_token: token.into(), app_secret: None };
     Target::new(Dialect::named("scim2").expect("it exists"), options, credentials).expect("loopback")
 }
 
@@ -65,7 +65,7 @@ fn check(resource: &Resource, wanted: &DesiredUser) {
 }
 
 /// Everything that is ever done to an account, and what it cost.
-async fn live(target: &Target) -> Calls {
+async fn live(target: &Target) -> CallCounts {
     target.check().await.expect("it can be used");
     let boss = target.create(&user("boss@acme.test", [])).await.expect("a boss");
     let chief = target.create(&user("chief@acme.test", [])).await.expect("a chief");
@@ -95,7 +95,7 @@ async fn live(target: &Target) -> Calls {
 
     let now = target.find_by_user_name(&name(ADA)).await.expect("it answers").expect("there");
     // SCIMMY looks names up as they are spelled.
-    let read = target.find_by_reading(&name("ADA@acme.test"), 10).await.expect("it answers");
+    let read = target.find_by_listing(&name("ADA@acme.test"), 10).await.expect("it answers");
     assert_eq!(read.as_ref(), Some(&now));
     let ada = owned(&now.account.id);
     let wanted = user(
@@ -127,8 +127,8 @@ async fn live(target: &Target) -> Calls {
     let found = target.find_by_external_id("a-1").await.expect("it answers").expect("there").account;
     assert_eq!((found.id, found.user_name.as_deref()), (now.account.id, Some("king@acme.test")));
 
-    assert_eq!(target.delete(&ada).await, Ok(Deleted::Done));
-    assert_eq!(target.delete(&ada).await, Ok(Deleted::AlreadyGone));
+    assert_eq!(target.delete(&ada).await, Ok(DeleteOutcome::Deleted));
+    assert_eq!(target.delete(&ada).await, Ok(DeleteOutcome::AlreadyGone));
     assert_eq!(target.fetch(ada.id()).await, Err(TargetError::NotFound));
     target.calls()
 }
@@ -138,7 +138,7 @@ async fn by_patch() {
     for (product, reads) in [(ScimProduct::Scim2Server, 13), (ScimProduct::Scimmy, 9)] {
         let server = ScimServer::start(product).unwrap();
         // Three reads are about the server itself. scim2-server answers a PATCH with nothing, so each is followed by a look.
-        assert_eq!(live(&client(&server)).await, Calls { reads, writes: 10, throttled: 0 }, "{product}");
+        assert_eq!(live(&client(&server)).await, CallCounts { reads, writes: 10, throttled: 0 }, "{product}");
     }
 }
 
@@ -156,7 +156,7 @@ async fn by_put() {
     });
     for product in ScimProduct::ALL {
         let server = ScimServer::announcing(product, &config).unwrap();
-        assert_eq!(live(&client(&server)).await, Calls { reads: 11, writes: 10, throttled: 0 }, "{product}");
+        assert_eq!(live(&client(&server)).await, CallCounts { reads: 11, writes: 10, throttled: 0 }, "{product}");
     }
 }
 
@@ -174,7 +174,7 @@ async fn their_schemas_have_all_that_the_dialect_has() {
     for product in ScimProduct::ALL {
         let server = ScimServer::start(product).unwrap();
         let target = client(&server);
-        let lacking = target.not_offered(target.dialect().attributes()).await.unwrap();
+        let lacking = target.missing_from_schemas(target.dialect().attributes()).await.unwrap();
         assert_eq!(lacking, Vec::<&str>::new(), "{product}");
     }
 }

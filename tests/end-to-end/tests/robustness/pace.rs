@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{UnixSeconds, UserName};
 use provision::paced;
-use scim::{Credentials, Dialect, Retry, Target, TargetOptions};
+use scim::{TargetCredentials, Dialect, RetryPolicy, Target, TargetOptions};
 use simulator::{Effect, Fault, Options, Simulator};
 use store::{Embedded, Store};
 use tokio::task::JoinSet;
@@ -18,11 +18,11 @@ fn client(workplace: &Simulator, store: &Store) -> Target {
     let options = TargetOptions {
         url: workplace.url(),
         timeout: Duration::from_secs(10),
-        retry: Retry { attempts: 1, ..Retry::default() },
-        calls_at_once: 2,
+        retry: RetryPolicy { attempts: 1, ..RetryPolicy::default() },
+        max_concurrent_calls: 2,
         now: || UnixSeconds(0),
     };
-    let credentials = Credentials { access_token: workplace.token().into(), app_secret: None };
+    let credentials = TargetCredentials { access_token: workplace.token().into(), app_secret: None };
     let target = Target::new(Dialect::named("workplace").unwrap(), options, credentials).unwrap();
     paced(target, store, Some(BUDGET), runtime::now_micros)
 }
