@@ -6,7 +6,7 @@ use std::time::Duration;
 use directory::{AnchorAttribute, Bind, ChangeDetection, Directory, DirectoryConfig, DirectoryError, Scope};
 use model::{Fingerprint, Fingerprinter, Options};
 use plan::{Policy, Rules};
-use scim::{TargetCredentials, Dialect, RetryPolicy, Target, TargetError, TargetOptions};
+use scim::{Dialect, RetryPolicy, Target, TargetCredentials, TargetError, TargetOptions};
 use store::{Store, Table};
 use tracing::warn;
 

@@ -35,7 +35,8 @@ pub(super) fn mapping(table: BTreeMap<String, toml::Value>, dialect: &Dialect) -
     })?;
     let mapped: Vec<&str> = rules.keys().map(TargetAttribute::as_str).collect();
     dialect.check_mapping(&mapped).map_err(|problem| Problem::at("mapping", problem))?;
-    let nameless = if dialect.allows_missing_user_name() { Nameless::ByExternalId } else { Nameless::Refused };
+    let nameless =
+        if dialect.allows_missing_user_name() { Nameless::ByExternalId } else { Nameless::Refused };
     Ok(Mapping::new(user_name, rules).with_nameless(nameless))
 }
 

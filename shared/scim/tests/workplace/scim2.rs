@@ -251,7 +251,8 @@ async fn a_server_is_spoken_to_as_it_says() {
     );
     assert_eq!(target.find_by_user_name(&name("nobody@acme.test")).await, Ok(None));
     assert_eq!(target.find_by_external_id("x").await, Ok(None));
-    let lacking = target.missing_from_schemas(["title", "nickName", "department", "externalId"]).await.unwrap();
+    let lacking =
+        target.missing_from_schemas(["title", "nickName", "department", "externalId"]).await.unwrap();
     assert_eq!(lacking, ["nickName", "department"]);
 }
 

@@ -14,7 +14,7 @@ use model::{Anchor, Desired, DnKey, Status, UnixSeconds, UserName};
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::{Mode, ScanContext, ScanSummary};
-use scim::{TargetCredentials, RetryPolicy, Target, TargetOptions};
+use scim::{RetryPolicy, Target, TargetCredentials, TargetOptions};
 use serde_json::{Value, json};
 use simulator::Simulator;
 use store::{Embedded, Store};
@@ -187,8 +187,11 @@ pub fn was_incremental(summary: &ScanSummary) -> Result<bool, String> {
 
 /// A client that loses no time with waiting.
 fn target_of(connection: &Connection, workplace: &Simulator) -> Result<Target> {
-    let retry =
-        RetryPolicy { attempts: 2, initial_delay: Duration::from_millis(1), max_delay: Duration::from_millis(5) };
+    let retry = RetryPolicy {
+        attempts: 2,
+        initial_delay: Duration::from_millis(1),
+        max_delay: Duration::from_millis(5),
+    };
     let options = TargetOptions {
         url: workplace.url(),
         timeout: Duration::from_secs(10),

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use end_to_end::{ScimProduct, ScimServer};
 use model::{AccountId, DesiredUser, Managed, OwnedAccount, UnixSeconds, UserName, Value};
-use scim::{CallCounts, TargetCredentials, DeleteOutcome, Dialect, Resource, RetryPolicy, Target, TargetError, TargetOptions};
+use scim::{
+    CallCounts, DeleteOutcome, Dialect, Resource, RetryPolicy, Target, TargetCredentials, TargetError,
+    TargetOptions,
+};
 use serde_json::json;
 
 const ADA: &str = "ada@acme.test";
@@ -156,7 +159,11 @@ async fn by_put() {
     });
     for product in ScimProduct::ALL {
         let server = ScimServer::announcing(product, &config).unwrap();
-        assert_eq!(live(&client(&server)).await, CallCounts { reads: 11, writes: 10, throttled: 0 }, "{product}");
+        assert_eq!(
+            live(&client(&server)).await,
+            CallCounts { reads: 11, writes: 10, throttled: 0 },
+            "{product}"
+        );
     }
 }
 

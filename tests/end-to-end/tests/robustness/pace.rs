@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{UnixSeconds, UserName};
 use provision::paced;
-use scim::{TargetCredentials, Dialect, RetryPolicy, Target, TargetOptions};
+use scim::{Dialect, RetryPolicy, Target, TargetCredentials, TargetOptions};
 use simulator::{Effect, Fault, Options, Simulator};
 use store::{Embedded, Store};
 use tokio::task::JoinSet;

@@ -9,7 +9,7 @@ use operate::{Explaining, Explanation};
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::ScanContext;
-use scim::{TargetCredentials, RetryPolicy, Target, TargetOptions};
+use scim::{RetryPolicy, Target, TargetCredentials, TargetOptions};
 use serde_json::json;
 use simulator::{Options, Simulator};
 use store::{Embedded, Store};
@@ -166,9 +166,13 @@ impl Workshop {
 pub const LATE: Duration = Duration::from_millis(40);
 
 fn client(workplace: &Simulator, connection: &Connection, timeout: Duration) -> Target {
-    let retry =
-        RetryPolicy { attempts: 2, initial_delay: Duration::from_millis(1), max_delay: Duration::from_millis(5) };
-    let options = TargetOptions { url: workplace.url(), timeout, retry, max_concurrent_calls: 8, now: runtime::now };
+    let retry = RetryPolicy {
+        attempts: 2,
+        initial_delay: Duration::from_millis(1),
+        max_delay: Duration::from_millis(5),
+    };
+    let options =
+        TargetOptions { url: workplace.url(), timeout, retry, max_concurrent_calls: 8, now: runtime::now };
     let credentials = TargetCredentials { access_token: workplace.token().into(), app_secret: None };
     Target::new(connection.target.dialect, options, credentials).unwrap()
 }

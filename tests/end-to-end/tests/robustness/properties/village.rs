@@ -11,7 +11,7 @@ use model::{Anchor, AnchorHash, UnixSeconds};
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::{Mode, ScanContext, ScanSummary};
-use scim::{TargetCredentials, RetryPolicy, Target, TargetOptions};
+use scim::{RetryPolicy, Target, TargetCredentials, TargetOptions};
 use serde_json::{Value, json};
 use simulator::Simulator;
 use store::{Embedded, Store};
@@ -411,8 +411,11 @@ fn connection(
 
 /// A client that is as persistent as the real one and loses no time with it.
 fn target(connection: &Connection, workplace: &Simulator) -> Result<Target> {
-    let retry =
-        RetryPolicy { attempts: 2, initial_delay: Duration::from_millis(1), max_delay: Duration::from_millis(5) };
+    let retry = RetryPolicy {
+        attempts: 2,
+        initial_delay: Duration::from_millis(1),
+        max_delay: Duration::from_millis(5),
+    };
     let options = TargetOptions {
         url: workplace.url(),
         timeout: Duration::from_secs(10),
