@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::Bind;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::wire::{Outcome, Request};
 
 /// Refuses, before anything is sent, a sign-in that would prove nothing.
@@ -40,7 +40,7 @@ pub(crate) fn judge(url: &str, answer: &Outcome) -> Result<(), DirectoryError> {
         32 | 49 => {
             Err(DirectoryError::InvalidCredentials { url: url.to_owned(), reason: reason(&answer.text) })
         }
-        code => Err(DirectoryError::refused(Doing::SigningIn { url: url.to_owned() }, code)),
+        code => Err(DirectoryError::refused(DirectoryOperation::SigningIn { url: url.to_owned() }, code)),
     }
 }
 

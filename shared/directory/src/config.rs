@@ -20,7 +20,7 @@ pub struct DirectoryConfig {
     pub bind: Bind,
     /// The entry under which the users are.
     pub base_dn: String,
-    /// What makes an entry a user, as [`Preset::user_filter`](crate::Preset) has it for each kind of server.
+    /// What makes an entry a user, as [`ServerPreset::user_filter`](crate::ServerPreset) has it for each kind of server.
     pub user_filter: String,
     /// The attribute that holds the immutable id.
     pub anchor: AnchorAttribute,

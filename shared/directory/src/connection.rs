@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::bind;
 use crate::config::{Bind, DirectoryConfig};
 use crate::endpoint::Endpoint;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::tls;
 use crate::wire::{Control, Message, Outcome, Request, Stream, WireError};
 
@@ -58,9 +58,9 @@ impl Connection {
         let limit = config.timeout;
         let connecting = timeout(limit, Self::connect(config, &endpoint, &url)).await;
         let mut connection = connecting.unwrap_or_else(|_| {
-            Err(DirectoryError::Timeout { doing: Doing::Connecting { url: url.clone() }, limit })
+            Err(DirectoryError::Timeout { doing: DirectoryOperation::Connecting { url: url.clone() }, limit })
         })?;
-        let doing = Doing::SigningIn { url: url.clone() };
+        let doing = DirectoryOperation::SigningIn { url: url.clone() };
         let answer = connection.demand(bind::request(&config.bind), Message::BIND_RESPONSE).await;
         let answer = answer.map_err(|error| connection.failure(doing, error))?;
         bind::judge(&url, &answer)?;
@@ -84,7 +84,7 @@ impl Connection {
                 DirectoryError::Unreachable { url: url.to_owned(), detail: error.to_string() }
             }
             error => {
-                let doing = Doing::Connecting { url: url.to_owned() };
+                let doing = DirectoryOperation::Connecting { url: url.to_owned() };
                 DirectoryError::Protocol { doing, detail: meaning(&error) }
             }
         };
@@ -173,7 +173,7 @@ impl Connection {
     }
 
     /// What an error means for what was being done.
-    pub(crate) fn failure(&self, doing: Doing, error: WireError) -> DirectoryError {
+    pub(crate) fn failure(&self, doing: DirectoryOperation, error: WireError) -> DirectoryError {
         match error {
             WireError::Timeout => DirectoryError::Timeout { doing, limit: self.timeout },
             error => DirectoryError::ConnectionLost { doing, detail: meaning(&error) },

@@ -27,19 +27,19 @@ pub struct Cursor {
 
 impl Cursor {
     /// Whether the next read can ask for the changes alone.
-    pub fn can_go_on(&self) -> bool {
+    pub fn is_resumable(&self) -> bool {
         self.position.is_some()
     }
 
     /// Whether both belong to reads of the same directory that asked the same.
-    pub fn is_of_same_question(&self, other: &Self) -> bool {
+    pub fn is_same_query(&self, other: &Self) -> bool {
         self.server == other.server && self.asked == other.asked
     }
 
     /// What to remember before anything of the read that this belongs to is acted upon; `last` is what the read before
     /// left behind. Should the read break off, or whoever acts on it die, then nobody takes a server that knows less for
     /// one that knows as much: what was seen may be news to it.
-    pub fn before_acting(&self, last: Option<&Self>) -> Self {
+    pub fn before_writes(&self, last: Option<&Self>) -> Self {
         let same = last.filter(|last| last.server == self.server || self.shares_marks_with(last));
         match same {
             Some(last) => Self { mark: Mark::later(last.mark.clone(), self.mark.clone()), ..last.clone() },
@@ -53,8 +53,8 @@ impl Cursor {
     }
 
     /// In which way the changes are asked for, in a word.
-    pub fn way(&self) -> Option<&'static str> {
-        self.position.as_ref().map(Position::way)
+    pub fn method(&self) -> Option<&'static str> {
+        self.position.as_ref().map(Position::method)
     }
 }
 
@@ -85,7 +85,7 @@ pub(crate) enum Position {
 }
 
 impl Position {
-    fn way(&self) -> &'static str {
+    fn method(&self) -> &'static str {
         match self {
             Self::Dirsync { .. } => "dirsync",
             Self::Usn { .. } => "usn",
@@ -198,15 +198,15 @@ mod tests {
             read_at: UnixSeconds(0),
         };
         let last = cursor(1, Mark::Usn(7));
-        let same = cursor(1, Mark::Usn(9)).before_acting(Some(&last));
+        let same = cursor(1, Mark::Usn(9)).before_writes(Some(&last));
         assert_eq!((same.mark, same.position.is_some()), (Some(Mark::Usn(9)), true));
-        let behind = cursor(1, Mark::Usn(3)).before_acting(Some(&last));
+        let behind = cursor(1, Mark::Usn(3)).before_writes(Some(&last));
         assert_eq!(behind.mark, Some(Mark::Usn(7)));
-        let other = cursor(2, Mark::Usn(3)).before_acting(Some(&last));
+        let other = cursor(2, Mark::Usn(3)).before_writes(Some(&last));
         assert_eq!((other.mark, other.position), (Some(Mark::Usn(3)), None));
         // Marks that mean the same everywhere add up.
         let (one, two) = ("20260101120000.000000Z#0#001#0", "20260101120000.000000Z#0#002#0");
-        let both = cursor(2, csns(&[two])).before_acting(Some(&cursor(1, csns(&[one]))));
+        let both = cursor(2, csns(&[two])).before_writes(Some(&cursor(1, csns(&[one]))));
         assert!(!both.mark.unwrap().is_behind(&csns(&[one, two])));
     }
 

@@ -6,7 +6,7 @@ use model::{Anchor, Attributes, DeprovisionReason};
 
 use crate::decode::RawEntry;
 use crate::directory::Directory;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::root_dse::RootDse;
 use crate::scope::Selection;
 use crate::search::Query;
@@ -102,7 +102,7 @@ impl Directory {
         if any.is_empty() {
             return Ok(Vec::new());
         }
-        let doing = Doing::LookingUp { attribute: config.anchor.attribute.clone() };
+        let doing = DirectoryOperation::LookingUp { attribute: config.anchor.attribute.clone() };
         let query = Query {
             base: base.to_owned(),
             scope: SearchScope::Subtree,

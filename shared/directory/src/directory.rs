@@ -4,7 +4,7 @@ use model::Entry;
 
 use crate::config::DirectoryConfig;
 use crate::connection::Connection;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::escape::escape;
 use crate::filter::enclosed;
 use crate::root_dse::RootDse;
@@ -79,7 +79,7 @@ impl Directory {
         users: &str,
     ) -> Result<Vec<Entry>, DirectoryError> {
         scope::check_attribute(attribute)?;
-        let doing = Doing::LookingUp { attribute: attribute.to_owned() };
+        let doing = DirectoryOperation::LookingUp { attribute: attribute.to_owned() };
         // An anchor isn't always text in the directory; whoever has one as text still finds the entry.
         let is_anchor = self.config.anchor.attribute.eq_ignore_ascii_case(attribute);
         let anchor = if is_anchor { model::Anchor::from_text(value).ok() } else { None };
@@ -107,7 +107,7 @@ impl Directory {
 
     /// The entry with this DN, in scope or not.
     pub async fn find_by_dn(&mut self, dn: &str) -> Result<Option<Entry>, DirectoryError> {
-        let doing = Doing::LookingUp { attribute: "the DN".to_owned() };
+        let doing = DirectoryOperation::LookingUp { attribute: "the DN".to_owned() };
         let attributes = self.config.requested();
         let attributes: Vec<&str> = attributes.iter().map(String::as_str).collect();
         let query = Query::one(dn, &attributes, doing.clone());

@@ -111,7 +111,7 @@ pub enum DirectoryError {
     #[error("{doing} ended with LDAP result {code} ({meaning}){}", Advice(*code))]
     Refused {
         /// What was being done.
-        doing: Doing,
+        doing: DirectoryOperation,
         /// The LDAP result code.
         code: u32,
         /// What the code means.
@@ -124,7 +124,7 @@ pub enum DirectoryError {
     )]
     Timeout {
         /// What was being done.
-        doing: Doing,
+        doing: DirectoryOperation,
         /// The time that was given.
         limit: Duration,
     },
@@ -132,7 +132,7 @@ pub enum DirectoryError {
     #[error("{doing} was cut off: {detail}; try again, and look into the server's log if it happens again")]
     ConnectionLost {
         /// What was being done.
-        doing: Doing,
+        doing: DirectoryOperation,
         /// Why, as far as it is known.
         detail: String,
     },
@@ -140,7 +140,7 @@ pub enum DirectoryError {
     #[error("{doing} brought an answer that can't be used: {detail}")]
     Protocol {
         /// What was being done.
-        doing: Doing,
+        doing: DirectoryOperation,
         /// What is wrong with it.
         detail: String,
     },
@@ -148,7 +148,7 @@ pub enum DirectoryError {
 
 /// What was being done when something went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Doing {
+pub enum DirectoryOperation {
     /// Opening the connection.
     Connecting {
         /// The address.
@@ -185,7 +185,7 @@ pub enum Doing {
     },
 }
 
-impl fmt::Display for Doing {
+impl fmt::Display for DirectoryOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connecting { url } => write!(f, "connecting to {url}"),
@@ -215,7 +215,7 @@ impl DirectoryError {
     }
 
     /// A result code other than success.
-    pub(crate) fn refused(doing: Doing, code: u32) -> Self {
+    pub(crate) fn refused(doing: DirectoryOperation, code: u32) -> Self {
         Self::Refused { doing, code, meaning: model::result_meaning(code) }
     }
 }
@@ -247,10 +247,11 @@ mod tests {
     #[test]
     fn messages_say_what_was_tried_and_what_to_do() {
         let base_dn = "dc=acme,dc=test".to_owned();
-        let refused = DirectoryError::refused(Doing::ReadingBase { base_dn: base_dn.clone() }, 50);
+        let refused =
+            DirectoryError::refused(DirectoryOperation::ReadingBase { base_dn: base_dn.clone() }, 50);
         insta::assert_snapshot!(refused, @"reading the base entry dc=acme,dc=test ended with LDAP result 50 (insufficient access rights); give the account used for reading the right to do this");
         let timeout = DirectoryError::Timeout {
-            doing: Doing::ReadingUsers { base_dn },
+            doing: DirectoryOperation::ReadingUsers { base_dn },
             limit: Duration::from_millis(1500),
         };
         insta::assert_snapshot!(timeout, @"reading the users under dc=acme,dc=test took longer than 1.5 s; the directory may be overloaded, or the attributes that the filter uses not indexed; the timeout can be raised");

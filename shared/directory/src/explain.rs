@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::config::{Membership, Scope};
 use crate::directory::Directory;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::escape::{escape, escape_bytes};
 use crate::filter::{conjuncts, enclosed};
 use crate::groups::{Group, groups_with, nested_by_member_of};
@@ -20,7 +20,7 @@ const MOST_LEVELS: usize = 32;
 
 /// Whether an entry is in scope, and by which conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScopeExplained {
+pub struct ScopeExplanation {
     /// Whether it is.
     pub in_scope: bool,
     /// What it takes; all of them have to be met.
@@ -31,19 +31,19 @@ pub struct ScopeExplained {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ScopeCondition {
     /// What kind it is of.
-    pub kind: ConditionKind,
+    pub kind: ScopeConditionKind,
     /// What is asked for: a DN or a filter.
     pub asked: String,
     /// Whether the entry meets it.
     pub met: bool,
     /// How the entry is in the group, if it is.
-    pub how: Option<MemberHow>,
+    pub how: Option<MembershipPath>,
 }
 
 /// A kind of condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ConditionKind {
+pub enum ScopeConditionKind {
     /// The entry is under the base.
     Base,
     /// It is a user, as the configuration has it.
@@ -57,7 +57,7 @@ pub enum ConditionKind {
 /// How somebody is in a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum MemberHow {
+pub enum MembershipPath {
     /// By itself.
     Direct,
     /// By way of groups in it, the entry's own first.
@@ -68,7 +68,7 @@ pub enum MemberHow {
 
 impl Directory {
     /// Whether an entry is in scope, and why.
-    pub async fn explain_scope(&mut self, entry: &Entry) -> Result<ScopeExplained, DirectoryError> {
+    pub async fn explain_scope(&mut self, entry: &Entry) -> Result<ScopeExplanation, DirectoryError> {
         let base = self.config.base_dn.clone();
         let users = enclosed(&self.config.user_filter);
         let scope = self.config.scope.clone();
@@ -76,20 +76,25 @@ impl Directory {
         let is_user = self.passes(&entry.dn, &users).await?;
         let plain = |kind, asked, met| ScopeCondition { kind, asked, met, how: None };
         let mut conditions = vec![
-            plain(ConditionKind::Base, base, under_base),
-            plain(ConditionKind::UserFilter, users, is_user),
+            plain(ScopeConditionKind::Base, base, under_base),
+            plain(ScopeConditionKind::UserFilter, users, is_user),
         ];
         match &scope {
             Scope::Filter(filter) => {
                 for part in conjuncts(&enclosed(filter)) {
                     let met = self.passes(&entry.dn, &part).await?;
-                    conditions.push(plain(ConditionKind::Filter, part, met));
+                    conditions.push(plain(ScopeConditionKind::Filter, part, met));
                 }
             }
             Scope::Group { dn, membership, nested } => {
                 let how = self.membership(entry, dn, membership, *nested).await?;
                 let met = how.is_some();
-                conditions.push(ScopeCondition { kind: ConditionKind::Group, asked: dn.clone(), met, how });
+                conditions.push(ScopeCondition {
+                    kind: ScopeConditionKind::Group,
+                    asked: dn.clone(),
+                    met,
+                    how,
+                });
             }
         }
         // Where the server can choose, its choice counts, as it does for everybody; of a member list, all would have to
@@ -98,7 +103,7 @@ impl Directory {
             Scope::Group { membership, .. } if membership.is_list() => conditions.iter().all(|it| it.met),
             _ => self.in_scope(std::slice::from_ref(&entry.anchor)).await?.contains(&entry.anchor),
         };
-        Ok(ScopeExplained { in_scope, conditions })
+        Ok(ScopeExplanation { in_scope, conditions })
     }
 
     async fn membership(
@@ -107,21 +112,21 @@ impl Directory {
         dn: &str,
         membership: &Membership,
         nested: bool,
-    ) -> Result<Option<MemberHow>, DirectoryError> {
+    ) -> Result<Option<MembershipPath>, DirectoryError> {
         let root = RootDse::read(&mut self.connection).await?;
         let top = Group::find(&mut self.connection, &self.config, dn).await?;
         match membership {
             Membership::MemberUid { attribute, user_attribute } => {
                 for id in entry.attributes.all(user_attribute) {
                     if self.passes(dn, &format!("({attribute}={})", escape_bytes(id))).await? {
-                        return Ok(Some(MemberHow::Direct));
+                        return Ok(Some(MembershipPath::Direct));
                     }
                 }
                 Ok(None)
             }
             Membership::Member { attribute } => {
                 if self.passes(dn, &format!("({attribute}={})", escape(&entry.dn))).await? {
-                    return Ok(Some(MemberHow::Direct));
+                    return Ok(Some(MembershipPath::Direct));
                 }
                 if nested { self.way_up(entry, &top, attribute, &root).await } else { Ok(None) }
             }
@@ -129,13 +134,13 @@ impl Directory {
                 let own = Group::values(&mut self.connection, &entry.dn, attribute).await?;
                 let own: Vec<DnKey> = own.iter().map(|dn| DnKey::of(&String::from_utf8_lossy(dn))).collect();
                 if own.contains(&DnKey::of(dn)) {
-                    return Ok(Some(MemberHow::Direct));
+                    return Ok(Some(MembershipPath::Direct));
                 }
                 let primary = top.rid.filter(|_| root.is_active_directory);
                 if let Some(rid) = primary
                     && self.passes(&entry.dn, &format!("(primaryGroupID={rid})")).await?
                 {
-                    return Ok(Some(MemberHow::PrimaryGroup));
+                    return Ok(Some(MembershipPath::PrimaryGroup));
                 }
                 if !nested {
                     return Ok(None);
@@ -143,7 +148,7 @@ impl Directory {
                 let groups =
                     nested_by_member_of(&mut self.connection, &self.config, &root, top, attribute).await?;
                 let through = groups.into_iter().find(|group| own.contains(&DnKey::of(&group.dn)));
-                Ok(through.map(|group| MemberHow::Nested(vec![group.dn])))
+                Ok(through.map(|group| MembershipPath::Nested(vec![group.dn])))
             }
         }
     }
@@ -155,7 +160,7 @@ impl Directory {
         top: &Group,
         attribute: &str,
         root: &RootDse,
-    ) -> Result<Option<MemberHow>, DirectoryError> {
+    ) -> Result<Option<MembershipPath>, DirectoryError> {
         let target = DnKey::of(&top.dn);
         // Each group that was met, by the one below it; a circle ends where it began.
         let mut below: HashMap<DnKey, Option<String>> = HashMap::new();
@@ -172,7 +177,7 @@ impl Directory {
                     }
                     below.insert(key, (depth > 0).then(|| member.clone()));
                     if key == target {
-                        return Ok(Some(MemberHow::Nested(chain(&below, target))));
+                        return Ok(Some(MembershipPath::Nested(chain(&below, target))));
                     }
                     next.push(holder.dn);
                 }
@@ -188,7 +193,8 @@ impl Directory {
     /// Whether one entry is there and passes a filter.
     async fn passes(&mut self, dn: &str, filter: &str) -> Result<bool, DirectoryError> {
         // No attribute is wanted (RFC 4511, 4.5.1.8).
-        let query = Query::one(dn, &["1.1"], Doing::LookingUp { attribute: "the DN".to_owned() });
+        let query =
+            Query::one(dn, &["1.1"], DirectoryOperation::LookingUp { attribute: "the DN".to_owned() });
         Ok(self.connection.ask_for_one(Query { filter: filter.to_owned(), ..query }).await?.is_some())
     }
 }

@@ -7,7 +7,7 @@ use model::{Anchor, Attributes, DnKey};
 
 use crate::config::DirectoryConfig;
 use crate::connection::Connection;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::escape::escape;
 use crate::root_dse::RootDse;
 use crate::search::Query;
@@ -46,8 +46,11 @@ impl Group {
         config: &DirectoryConfig,
         dn: &str,
     ) -> Result<Self, DirectoryError> {
-        let query =
-            Query::one(dn, &[&config.anchor.attribute, SID], Doing::ReadingGroup { dn: dn.to_owned() });
+        let query = Query::one(
+            dn,
+            &[&config.anchor.attribute, SID],
+            DirectoryOperation::ReadingGroup { dn: dn.to_owned() },
+        );
         match connection.ask_for_one(query).await? {
             Some(entry) => Ok(Self::of(dn.to_owned(), &entry.attributes, config)),
             None => Err(DirectoryError::GroupNotFound { dn: dn.to_owned() }),
@@ -67,7 +70,7 @@ impl Group {
         dn: &str,
         attribute: &str,
     ) -> Result<Vec<Bytes>, DirectoryError> {
-        let doing = Doing::ReadingGroup { dn: dn.to_owned() };
+        let doing = DirectoryOperation::ReadingGroup { dn: dn.to_owned() };
         let mut values = Vec::new();
         let mut from = None;
         loop {
@@ -219,7 +222,7 @@ async fn ask(
         scope: SearchScope::Subtree,
         filter: format!("(&{GROUPS}{condition})"),
         attributes: vec![config.anchor.attribute.clone(), SID.to_owned()],
-        doing: Doing::ReadingGroup { dn: dn.to_owned() },
+        doing: DirectoryOperation::ReadingGroup { dn: dn.to_owned() },
     };
     let found = connection.ask_paged(query, root.has_paging.then_some(config.page_size), &[]).await?;
     Ok(found.into_iter().map(|entry| Group::of(entry.dn, &entry.attributes, config)).collect())

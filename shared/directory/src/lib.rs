@@ -28,7 +28,7 @@
 //!
 //! - every page ended with success, and the last one with the empty cookie by which the server says that it was the
 //!   last;
-//! - no reference to another server was left unfollowed (none is followed: see [`Read`] for those that don't count);
+//! - no reference to another server was left unfollowed (none is followed: see [`FullRead`] for those that don't count);
 //! - everybody in scope had a usable anchor;
 //! - the base entry, and the group where there is one, could be read before the first page and after the last;
 //! - the server that answered the last question is the one that answered the first. There is one connection for
@@ -82,13 +82,13 @@ mod server;
 mod tls;
 mod wire;
 
-pub use changes::{Changed, Changes, Compared, Since};
+pub use changes::{ChangeRead, ChangeResponse, ChangeSet, ScopeComparison};
 pub use config::{AnchorAttribute, AnchorForm, Bind, ChangeDetection, DirectoryConfig, Membership, Scope};
 pub use cursor::Cursor;
 pub use directory::Directory;
-pub use errors::{DirectoryError, Doing};
+pub use errors::{DirectoryError, DirectoryOperation};
 pub use escape::{escape, escape_bytes};
-pub use explain::{ConditionKind, MemberHow, ScopeCondition, ScopeExplained};
+pub use explain::{MembershipPath, ScopeCondition, ScopeConditionKind, ScopeExplanation};
 pub use filter::{FilterError, FilterProblem, check_filter};
-pub use preset::{Kind, Preset, UnknownKind};
-pub use read::{Read, ReadItem};
+pub use preset::{ServerKind, ServerPreset, UnknownServerKind};
+pub use read::{FullRead, ReadItem};

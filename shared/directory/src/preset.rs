@@ -8,7 +8,7 @@ use crate::config::{AnchorAttribute, AnchorForm, Membership};
 
 /// A kind of directory server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ServerKind {
     /// Microsoft Active Directory, and Samba as a domain controller.
     ActiveDirectory,
     /// OpenLDAP.
@@ -23,12 +23,12 @@ pub enum Kind {
 
 /// A kind of server that isn't known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a kind of directory; one of {known} is expected", known = Kind::NAMES.join(", "))]
-pub struct UnknownKind(pub String);
+#[error("'{0}' is not a kind of directory; one of {known} is expected", known = ServerKind::NAMES.join(", "))]
+pub struct UnknownServerKind(pub String);
 
 /// What is usual on one kind of server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Preset {
+pub struct ServerPreset {
     /// The immutable id.
     pub anchor: AnchorAttribute,
     /// What makes an entry a user.
@@ -47,14 +47,14 @@ pub struct Preset {
     pub page_size: i32,
 }
 
-impl Kind {
+impl ServerKind {
     /// The names by which a configuration calls them.
     pub const NAMES: [&str; 5] = ["active-directory", "openldap", "389ds", "pingdirectory", "generic"];
 
     /// What is usual on such a server.
-    pub fn preset(self) -> Preset {
+    pub fn preset(self) -> ServerPreset {
         match self {
-            Self::ActiveDirectory => Preset {
+            Self::ActiveDirectory => ServerPreset {
                 anchor: anchor("objectGUID", AnchorForm::Guid),
                 user_filter: "(&(objectCategory=person)(objectClass=user))",
                 member_attribute: "member",
@@ -63,7 +63,7 @@ impl Kind {
                 status: StatusRule::Bitmap { attribute: "userAccountControl".into(), disabled_bits: 2 },
                 page_size: 1000,
             },
-            Self::OpenLdap => Preset {
+            Self::OpenLdap => ServerPreset {
                 anchor: anchor("entryUUID", AnchorForm::Uuid),
                 user_filter: "(objectClass=inetOrgPerson)",
                 member_attribute: "member",
@@ -73,7 +73,7 @@ impl Kind {
                 status: disabled_when("pwdAccountLockedTime", "000001010000Z"),
                 page_size: 500,
             },
-            Self::Ds389 => Preset {
+            Self::Ds389 => ServerPreset {
                 anchor: anchor("nsUniqueId", AnchorForm::Text),
                 user_filter: "(objectClass=person)",
                 member_attribute: "member",
@@ -82,7 +82,7 @@ impl Kind {
                 status: disabled_when("nsAccountLock", "true"),
                 page_size: 500,
             },
-            Self::PingDirectory => Preset {
+            Self::PingDirectory => ServerPreset {
                 anchor: anchor("entryUUID", AnchorForm::Uuid),
                 user_filter: "(objectClass=person)",
                 member_attribute: "uniqueMember",
@@ -91,7 +91,7 @@ impl Kind {
                 status: disabled_when("ds-pwp-account-disabled", "true"),
                 page_size: 500,
             },
-            Self::Generic => Preset {
+            Self::Generic => ServerPreset {
                 anchor: anchor("entryUUID", AnchorForm::Uuid),
                 user_filter: "(objectClass=person)",
                 member_attribute: "member",
@@ -104,8 +104,8 @@ impl Kind {
     }
 }
 
-impl FromStr for Kind {
-    type Err = UnknownKind;
+impl FromStr for ServerKind {
+    type Err = UnknownServerKind;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name {
@@ -114,7 +114,7 @@ impl FromStr for Kind {
             "389ds" => Ok(Self::Ds389),
             "pingdirectory" => Ok(Self::PingDirectory),
             "generic" => Ok(Self::Generic),
-            _ => Err(UnknownKind(name.to_owned())),
+            _ => Err(UnknownServerKind(name.to_owned())),
         }
     }
 }
@@ -138,18 +138,18 @@ mod tests {
 
     #[test]
     fn every_name_is_a_kind_with_a_valid_filter() {
-        for name in Kind::NAMES {
-            let preset = name.parse::<Kind>().unwrap().preset();
+        for name in ServerKind::NAMES {
+            let preset = name.parse::<ServerKind>().unwrap().preset();
             assert_eq!(crate::check_filter(preset.user_filter), Ok(()), "{name}");
             assert!(preset.page_size > 0, "{name}");
         }
-        let unknown = "novell".parse::<Kind>().unwrap_err().to_string();
+        let unknown = "novell".parse::<ServerKind>().unwrap_err().to_string();
         assert!(unknown.contains("'novell'") && unknown.contains("openldap"), "{unknown}");
     }
 
     #[test]
     fn a_lock_that_ends_by_itself_disables_nobody() {
-        let status = Kind::OpenLdap.preset().status;
+        let status = ServerKind::OpenLdap.preset().status;
         let locked = |time: &str| status.verdict(&[("pwdAccountLockedTime", time)].into_iter().collect());
         assert_eq!(locked("000001010000Z"), Ok(AccountStatus::Disabled));
         assert_eq!(locked("20260101120000Z"), Ok(AccountStatus::Enabled));

@@ -8,7 +8,7 @@ use crate::changes;
 use crate::cursor::{Cursor, Position};
 use crate::decode::{self, Garbled, RawEntry};
 use crate::directory::Directory;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::paging::{Chain, PageMark, Stuck, cookie_of, page};
 use crate::references::{may_hide_users, server_of};
 use crate::scope::{self, Selection};
@@ -40,7 +40,7 @@ pub enum ReadItem {
 ///
 /// A server without paging answers all at once. Its entries are handed on in portions of the same size. Of others the next
 /// page is asked for while the one before is being worked on.
-pub struct Read<'a> {
+pub struct FullRead<'a> {
     directory: &'a mut Directory,
     query: Query,
     selection: Selection,
@@ -71,7 +71,7 @@ impl Directory {
         &mut self,
         last: Option<&Cursor>,
         now: UnixSeconds,
-    ) -> Result<Read<'_>, DirectoryError> {
+    ) -> Result<FullRead<'_>, DirectoryError> {
         let Self { connection, config, .. } = self;
         let server = Server::look(connection, config).await?;
         let freshness = match last {
@@ -85,7 +85,7 @@ impl Directory {
         if matches!(position, Some(Position::Timestamp { .. })) {
             attributes.push(MODIFIED.to_owned());
         }
-        let mut read = Read::begin(self, server, selection, attributes);
+        let mut read = FullRead::begin(self, server, selection, attributes);
         (read.evidence.freshness, read.position, read.read_at) = (freshness, position, now);
         if freshness == Freshness::Older {
             read.state = State::Failed(Incomplete::Behind);
@@ -96,7 +96,7 @@ impl Directory {
     }
 }
 
-impl<'a> Read<'a> {
+impl<'a> FullRead<'a> {
     /// A read of these attributes of everybody who was selected.
     pub(crate) fn begin(
         directory: &'a mut Directory,
@@ -110,7 +110,7 @@ impl<'a> Read<'a> {
             scope: SearchScope::Subtree,
             filter: selection.filter.clone(),
             attributes,
-            doing: Doing::ReadingUsers { base_dn: base_dn.clone() },
+            doing: DirectoryOperation::ReadingUsers { base_dn: base_dn.clone() },
         };
         let evidence = ReadEvidence {
             base_readable: (true, false),
@@ -133,7 +133,7 @@ impl<'a> Read<'a> {
     }
 }
 
-impl Read<'_> {
+impl FullRead<'_> {
     /// What to remember about the read, for the next one to go on from. It means something once the read has ended.
     pub fn cursor(&self) -> Cursor {
         let Server { identity, invocation, mark, .. } = &self.server;
@@ -172,9 +172,9 @@ impl Read<'_> {
     }
 
     /// Notes how much the server knows by now, before what was seen so far is acted upon.
-    pub async fn note_mark(&mut self) {
+    pub async fn update_replication_state(&mut self) {
         let Directory { connection, config, .. } = &mut *self.directory;
-        self.server.note_mark(connection, config).await;
+        self.server.update_replication_state(connection, config).await;
     }
 
     /// Looks at base, group and server again and judges what was seen.

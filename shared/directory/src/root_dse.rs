@@ -3,7 +3,7 @@
 use model::{Attributes, DnKey};
 
 use crate::connection::Connection;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::paging::PAGED_RESULTS;
 use crate::search::Query;
 
@@ -64,7 +64,7 @@ impl RootDse {
         let also =
             [SUPPORTED_CONTROL, CAPABILITIES, FOREST_CONTEXT, CONFIGURATION_CONTEXT, CONTEXTS, HIGHEST_USN];
         let attributes: Vec<&str> = IDENTITY.into_iter().chain(also).collect();
-        let doing = Doing::ReadingRootDse;
+        let doing = DirectoryOperation::ReadingRootDse;
         match connection.ask_for_one(Query::one("", &attributes, doing.clone())).await? {
             Some(entry) => Ok(Self::of(&entry.attributes)),
             None => Err(DirectoryError::Protocol { doing, detail: "there was none".to_owned() }),

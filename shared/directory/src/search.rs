@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::connection::{Connection, Question};
 use crate::decode::{self, Garbled, RawEntry};
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::filter;
 use crate::paging::{Chain, PageMark, Stuck, cookie_of, page};
 use crate::wire::{Control, Message, Outcome, Request, SearchScope, WireError};
@@ -21,7 +21,7 @@ pub(crate) struct Query {
     /// What to be told about them.
     pub(crate) attributes: Vec<String>,
     /// What this is for.
-    pub(crate) doing: Doing,
+    pub(crate) doing: DirectoryOperation,
 }
 
 /// What to be told about an entry whose existence is enough (RFC 4511, section 4.5.1.8).
@@ -33,7 +33,7 @@ pub(crate) const ANY: &str = "(objectClass=*)";
 /// A search that has been sent. Entries are taken off it one by one, up to the [`Item::Done`].
 pub(crate) struct Search {
     question: Question,
-    doing: Doing,
+    doing: DirectoryOperation,
 }
 
 /// What a server answers a search with.
@@ -50,7 +50,7 @@ pub(crate) enum Item {
 
 impl Query {
     /// A look at a single entry.
-    pub(crate) fn one(base: &str, attributes: &[&str], doing: Doing) -> Self {
+    pub(crate) fn one(base: &str, attributes: &[&str], doing: DirectoryOperation) -> Self {
         Self {
             base: base.to_owned(),
             scope: SearchScope::Base,

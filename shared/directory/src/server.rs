@@ -5,7 +5,7 @@ use model::{Anchor, Fingerprint, Fingerprinter, Freshness};
 use crate::config::DirectoryConfig;
 use crate::connection::Connection;
 use crate::cursor::{Cursor, Mark};
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::root_dse::RootDse;
 use crate::search::Query;
 
@@ -36,7 +36,7 @@ impl Server {
         let root = RootDse::read(connection).await?;
         let base_dn = &config.base_dn;
         let anchor = &config.anchor.attribute;
-        let doing = Doing::ReadingBase { base_dn: base_dn.clone() };
+        let doing = DirectoryOperation::ReadingBase { base_dn: base_dn.clone() };
         let base = connection.ask_for_one(Query::one(base_dn, &[anchor, MODIFIED], doing)).await?;
         let base = base.ok_or_else(|| DirectoryError::BaseNotFound { base_dn: base_dn.clone() })?;
         let invocation = match &root.service {
@@ -59,7 +59,11 @@ impl Server {
 
     /// Looks how much it knows by now, so that what was seen since is covered. Where that can't be had, what was known
     /// before stands.
-    pub(crate) async fn note_mark(&mut self, connection: &mut Connection, config: &DirectoryConfig) {
+    pub(crate) async fn update_replication_state(
+        &mut self,
+        connection: &mut Connection,
+        config: &DirectoryConfig,
+    ) {
         let now = match &self.mark {
             None => return,
             Some(Mark::Usn(_)) => RootDse::read(connection).await.map(|root| root.highest_usn.map(Mark::Usn)),
@@ -103,7 +107,7 @@ impl Server {
     ) -> Result<Freshness, DirectoryError> {
         const CURSORS: &str = "msDS-NCReplCursors";
         let Some(domain) = &self.root.domain else { return Ok(Freshness::Unknown) };
-        let query = Query::one(domain, &[CURSORS], Doing::ReadingRootDse);
+        let query = Query::one(domain, &[CURSORS], DirectoryOperation::ReadingRootDse);
         let Some(entry) = connection.ask_for_one(query).await? else { return Ok(Freshness::Unknown) };
         let found = entry.attributes.all(CURSORS).iter().find_map(|value| {
             let text = String::from_utf8_lossy(value);
@@ -125,14 +129,14 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 }
 
 async fn invocation(connection: &mut Connection, service: &str) -> Result<Option<String>, DirectoryError> {
-    let query = Query::one(service, &[INVOCATION], Doing::ReadingRootDse);
+    let query = Query::one(service, &[INVOCATION], DirectoryOperation::ReadingRootDse);
     let Some(entry) = connection.ask_for_one(query).await? else { return Ok(None) };
     let bytes = entry.attributes.one(INVOCATION).and_then(|value| <[u8; 16]>::try_from(value).ok());
     Ok(bytes.map(|bytes| Anchor::from_guid(bytes).to_string()))
 }
 
 async fn csns(connection: &mut Connection, context: &str) -> Result<Option<Mark>, DirectoryError> {
-    let query = Query::one(context, &[CONTEXT_CSN], Doing::ReadingRootDse);
+    let query = Query::one(context, &[CONTEXT_CSN], DirectoryOperation::ReadingRootDse);
     match connection.ask_for_one(query).await {
         Ok(entry) => Ok(entry.and_then(|entry| Mark::of_csns(entry.attributes.all(CONTEXT_CSN)))),
         // Whoever may not read the tree's root does without.

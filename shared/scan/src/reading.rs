@@ -1,6 +1,8 @@
 //! What is read of the directory: everybody, or what has changed since the last time.
 
-use directory::{Changed, Changes, Compared, Cursor, Directory, Read, ReadItem, Since};
+use directory::{
+    ChangeRead, ChangeResponse, ChangeSet, Cursor, Directory, FullRead, ReadItem, ScopeComparison,
+};
 use model::{Anchor, AnchorHash, CompleteRead, Fingerprint, Incomplete, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use store::{Snapshot, Store, StoreError};
@@ -45,8 +47,8 @@ pub struct Reading<'d> {
 }
 
 enum Kind<'d> {
-    Everybody(Box<Read<'d>>),
-    Changes(Box<Changes<'d>>),
+    Everybody(Box<FullRead<'d>>),
+    Changes(Box<ChangeRead<'d>>),
 }
 
 const NOTHING_TO_GO_ON_FROM: &str = "there is nothing to go on from";
@@ -65,24 +67,24 @@ impl<'d> Reading<'d> {
         let why_full = match &last {
             _ if mode == Mode::Full => "it was asked for".to_owned(),
             None => NOTHING_TO_GO_ON_FROM.to_owned(),
-            Some(last) if !last.cursor.can_go_on() => NOTHING_TO_GO_ON_FROM.to_owned(),
+            Some(last) if !last.cursor.is_resumable() => NOTHING_TO_GO_ON_FROM.to_owned(),
             Some(last) if last.configuration != configuration => "the configuration has changed".to_owned(),
             Some(last) if mode == Mode::Auto && last.is_old(context, now) => {
                 let hours = context.policy.full_read_hours;
                 format!("the last time was {hours} hours ago or more")
             }
             Some(last) => match directory.changes(&last.cursor, now).await? {
-                Since::Everybody(why) => why,
-                Since::Changes(mut changed) => {
+                ChangeResponse::FullScanNeeded(why) => why,
+                ChangeResponse::Changes(mut changed) => {
                     let (snapshot, compared) = prepare(context.store, directory, &mut changed).await?;
                     let broken = match compared {
-                        Compared::Everybody(why) => {
+                        ScopeComparison::FullScanNeeded(why) => {
                             return Self::of_everybody(context, directory, Some(last), why).await;
                         }
-                        Compared::Incomplete(incomplete) => Some(incomplete),
-                        Compared::Done => None,
+                        ScopeComparison::Incomplete(incomplete) => Some(incomplete),
+                        ScopeComparison::Done => None,
                     };
-                    let kind = Kind::Changes(Box::new(directory.follow(*changed)));
+                    let kind = Kind::Changes(Box::new(directory.read_changes(*changed)));
                     let (checkpoint, last) = (last.clone(), Some(last.clone()));
                     let (full_because, asks_again) = (None, true);
                     return Ok((snapshot, Self { kind, checkpoint, last, full_because, asks_again, broken }));
@@ -106,7 +108,7 @@ impl<'d> Reading<'d> {
         let configuration = context.policy.fingerprint;
         let checkpoint = Checkpoint { cursor: read.cursor(), configuration, full_at: now };
         let asks_again = last.is_some_and(|last| {
-            last.configuration == configuration && last.cursor.is_of_same_question(&checkpoint.cursor)
+            last.configuration == configuration && last.cursor.is_same_query(&checkpoint.cursor)
         });
         let (kind, last) = (Kind::Everybody(Box::new(read)), last.cloned());
         Ok((snapshot, Self { kind, checkpoint, last, full_because: Some(why), asks_again, broken: None }))
@@ -133,15 +135,15 @@ impl<'d> Reading<'d> {
     pub(crate) async fn before_writing(&mut self) -> Option<Checkpoint> {
         let now = match &mut self.kind {
             Kind::Everybody(read) => {
-                read.note_mark().await;
+                read.update_replication_state().await;
                 read.cursor()
             }
             Kind::Changes(changes) => {
-                changes.note_mark().await;
+                changes.update_replication_state().await;
                 changes.cursor()
             }
         };
-        let cursor = now.before_acting(self.last.as_ref().map(|last| &last.cursor));
+        let cursor = now.before_writes(self.last.as_ref().map(|last| &last.cursor));
         let checkpoint = match &self.last {
             Some(last) if last.cursor == cursor => return None,
             Some(last) => Checkpoint { cursor, ..last.clone() },
@@ -182,18 +184,18 @@ impl Checkpoint {
 async fn prepare(
     store: &Store,
     directory: &mut Directory,
-    changed: &mut Changed,
-) -> Result<(Snapshot, Compared), StoreError> {
+    changed: &mut ChangeSet,
+) -> Result<(Snapshot, ScopeComparison), StoreError> {
     for word in ["held", "skipped"] {
-        changed.look_also_at(anchors_by_status(store, word).await?);
+        changed.add_anchors(anchors_by_status(store, word).await?);
     }
-    let touched: Vec<AnchorHash> = changed.touched();
+    let touched: Vec<AnchorHash> = changed.affected();
     let part = store.fetch_part(&touched).await?;
-    if !changed.must_compare(|hash| part.get(hash).is_some()) {
-        return Ok((part, Compared::Done));
+    if !changed.needs_comparison(|hash| part.get(hash).is_some()) {
+        return Ok((part, ScopeComparison::Done));
     }
     let whole = if part.is_whole() { part } else { store.fetch_snapshot().await? };
-    let compared = changed.compare(directory, whole.pairs()).await;
+    let compared = changed.compare_scope(directory, whole.pairs()).await;
     Ok((whole, compared))
 }
 

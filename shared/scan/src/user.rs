@@ -1,6 +1,6 @@
 //! One user, looked up and written down by itself, because somebody asks.
 
-use directory::{Directory, ScopeExplained};
+use directory::{Directory, ScopeExplanation};
 use model::{Anchor, Desired, DnKey, Entry, UnixSeconds, UserName, UserRecord};
 use plan::{Change, EntryDiff, Observation, RecordPlan, ScanPlanner, plan_change};
 use store::{ScanLease, Store, StoreError};
@@ -26,7 +26,7 @@ pub struct Sighted {
     /// The entry.
     pub entry: Entry,
     /// Whether it is in the targeted group or matches the targeted filter, and by which conditions.
-    pub scope: ScopeExplained,
+    pub scope: ScopeExplanation,
     /// What it says about its user.
     pub observation: Observation,
     /// What that means for the record, if the entry is in scope. Removals are left to a scan that sees everybody.

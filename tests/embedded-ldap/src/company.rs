@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use crate::server::EmbeddedLdap;
 
-/// The suffix of the tree, as in the default [`Options`](crate::Options).
+/// The suffix of the tree, as in the default [`LdapOptions`](crate::LdapOptions).
 pub const BASE: &str = "dc=acme,dc=test";
 
 /// Where the people are; their departments lie below it, up to two levels deep.

@@ -15,7 +15,7 @@ use crate::dn::Key;
 /// Pages count from 1. A fault of page 3 does nothing to a search that ends with its second;
 /// [`faults_fired`](crate::EmbeddedLdap::faults_fired) tells whether it did something.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fault {
+pub enum LdapFault {
     /// The connection closes after this many entries of a search, all pages together.
     CutAfterEntries {
         /// How many entries still arrive whole.
@@ -105,7 +105,7 @@ pub enum Fault {
     },
 }
 
-impl Fault {
+impl LdapFault {
     /// Only the first search that it applies to.
     pub fn once(self) -> Injection {
         Injection::from(self).times(1)
@@ -129,11 +129,11 @@ impl Fault {
 
 /// A fault together with the searches it applies to.
 ///
-/// A plain [`Fault`] becomes one that applies to every paged search of subtree scope until
+/// A plain [`LdapFault`] becomes one that applies to every paged search of subtree scope until
 /// [`clear_faults`](crate::EmbeddedLdap::clear_faults); all pages of such a search count as one.
 #[derive(Debug, Clone)]
 pub struct Injection {
-    fault: Fault,
+    fault: LdapFault,
     skip: usize,
     left: usize,
     target: Target,
@@ -147,10 +147,10 @@ pub(crate) enum Target {
     Bind,
 }
 
-impl From<Fault> for Injection {
-    fn from(fault: Fault) -> Injection {
+impl From<LdapFault> for Injection {
+    fn from(fault: LdapFault) -> Injection {
         let target = match fault {
-            Fault::RefuseBind { .. } => Target::Bind,
+            LdapFault::RefuseBind { .. } => Target::Bind,
             _ => Target::PagedSubtree,
         };
         Injection { fault, skip: 0, left: usize::MAX, target }
@@ -212,13 +212,13 @@ impl Faults {
     }
 
     /// The faults of an occasion that begins now.
-    pub(crate) fn take(&mut self, occasion: Target) -> Vec<Fault> {
+    pub(crate) fn take(&mut self, occasion: Target) -> Vec<LdapFault> {
         let applying = self.injections.iter_mut().filter_map(|injection| {
             let applies = injection.take(occasion);
             applies.then(|| injection.fault.clone())
         });
-        let faults: Vec<Fault> = applying.collect();
-        if faults.contains(&Fault::OtherServer) {
+        let faults: Vec<LdapFault> = applying.collect();
+        if faults.contains(&LdapFault::OtherServer) {
             self.server += 1;
             self.fired += 1;
         }
@@ -240,9 +240,9 @@ impl Faults {
     }
 
     /// A search has been answered to its end.
-    pub(crate) fn search_ended(&mut self, base: &Key, faults: &[Fault]) {
+    pub(crate) fn search_ended(&mut self, base: &Key, faults: &[LdapFault]) {
         for fault in faults {
-            if let Fault::BaseUnreadable { code } = fault {
+            if let LdapFault::BaseUnreadable { code } = fault {
                 self.unreadable.insert(base.clone(), code.clone());
             }
         }

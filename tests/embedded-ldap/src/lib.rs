@@ -6,12 +6,12 @@
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
-//! use embedded_ldap::{EmbeddedLdap, Fault, Options, ResultCode, company};
+//! use embedded_ldap::{EmbeddedLdap, LdapFault, LdapOptions, ResultCode, company};
 //!
-//! let server = EmbeddedLdap::start(Options::default()).await?;
+//! let server = EmbeddedLdap::start(LdapOptions::default()).await?;
 //! company::populate(&server)?;
 //! server.set(company::GRACE, "title", &["Chief Technology Officer"])?;
-//! server.inject(Fault::FailPage { page: 2, entries: 3, code: ResultCode::Busy }.once());
+//! server.inject(LdapFault::FailPage { page: 2, entries: 3, code: ResultCode::Busy }.once());
 //! let url = server.url(); // give it to a client
 //! # Ok(())
 //! # }
@@ -53,6 +53,6 @@ mod dn;
 mod entry;
 mod tree;
 
-pub use fault::{Fault, Injection, ResultCode};
-pub use options::Options;
+pub use fault::{Injection, LdapFault, ResultCode};
+pub use options::LdapOptions;
 pub use server::EmbeddedLdap;

@@ -1,11 +1,11 @@
 //! What a server is started with.
 
-/// How the server behaves for as long as it runs; what should change during a test is a [`Fault`](crate::Fault).
+/// How the server behaves for as long as it runs; what should change during a test is a [`LdapFault`](crate::LdapFault).
 ///
 /// Every field has a default that suits the demo, so a caller names only what it is about:
-/// `Options { size_limit: Some(100), ..Options::default() }`.
+/// `LdapOptions { size_limit: Some(100), ..LdapOptions::default() }`.
 #[derive(Clone)]
-pub struct Options {
+pub struct LdapOptions {
     /// The suffix of the tree. Its entry is there from the start.
     pub base_dn: String,
     /// The only name that can bind. It needs no entry.
@@ -34,9 +34,9 @@ pub struct Options {
     pub root_dse: Vec<(String, Vec<String>)>,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options {
+impl Default for LdapOptions {
+    fn default() -> LdapOptions {
+        LdapOptions {
             base_dn: "dc=acme,dc=test".to_owned(),
             bind_dn: "cn=provisioner,dc=acme,dc=test".to_owned(),
             password: "read-only".to_owned(),

@@ -10,7 +10,7 @@ use ldap3_proto::{LdapPartialAttribute, LdapResultCode, LdapSearchResultEntry, L
 use crate::ber::{INTEGER, OCTET_STRING, SEQUENCE, element};
 use crate::dn::Key;
 use crate::entry::{ANCHORS, Entry, EntryId};
-use crate::fault::Fault;
+use crate::fault::LdapFault;
 use crate::output::{Output, result};
 use crate::request::PAGED_RESULTS;
 use crate::selection::Selection;
@@ -30,7 +30,7 @@ pub(crate) struct Cursor {
     pub(crate) found: Vec<EntryId>,
     /// Whether a size limit cut the list.
     pub(crate) limited: bool,
-    pub(crate) faults: Vec<Fault>,
+    pub(crate) faults: Vec<LdapFault>,
     next: usize,
     page: usize,
     repeated: usize,
@@ -44,7 +44,7 @@ impl Cursor {
         base: Key,
         found: Vec<EntryId>,
         limited: bool,
-        faults: Vec<Fault>,
+        faults: Vec<LdapFault>,
     ) -> Cursor {
         Cursor {
             number,
@@ -117,18 +117,20 @@ impl Plan {
         let mut plan = Plan::default();
         for fault in &cursor.faults {
             match fault {
-                Fault::CutAfterEntries { entries } => plan.cut_at_entry = Some(*entries),
-                Fault::CutAfterBytes { bytes } => plan.cut_at_byte = Some(*bytes),
-                Fault::Slow { delay } => plan.delay += *delay,
-                Fault::FailPage { page, entries, code } if *page == cursor.page => {
+                LdapFault::CutAfterEntries { entries } => plan.cut_at_entry = Some(*entries),
+                LdapFault::CutAfterBytes { bytes } => plan.cut_at_byte = Some(*bytes),
+                LdapFault::Slow { delay } => plan.delay += *delay,
+                LdapFault::FailPage { page, entries, code } if *page == cursor.page => {
                     plan.fail = Some((*entries, code.clone()));
                 }
-                Fault::Referral { page } if *page == cursor.page => plan.referral = true,
-                Fault::GarbledEntry { page } if *page == cursor.page => plan.garbled = true,
-                Fault::EndEarly { page } if *page == cursor.page => plan.end_early = true,
-                Fault::MissingControl { page } if *page == cursor.page => plan.control = Control::Missing,
-                Fault::MalformedControl { page } if *page == cursor.page => plan.control = Control::Malformed,
-                Fault::RepeatPage { page, times } if *page == cursor.page => {
+                LdapFault::Referral { page } if *page == cursor.page => plan.referral = true,
+                LdapFault::GarbledEntry { page } if *page == cursor.page => plan.garbled = true,
+                LdapFault::EndEarly { page } if *page == cursor.page => plan.end_early = true,
+                LdapFault::MissingControl { page } if *page == cursor.page => plan.control = Control::Missing,
+                LdapFault::MalformedControl { page } if *page == cursor.page => {
+                    plan.control = Control::Malformed
+                }
+                LdapFault::RepeatPage { page, times } if *page == cursor.page => {
                     plan.repeat = cursor.repeated < *times;
                 }
                 // The rest is none of a page's business, or changes single entries.
@@ -248,7 +250,7 @@ fn finish_page(
 
 /// Takes an entry's identity away or exchanges it, where a fault says so, and counts how often.
 fn falsify(
-    faults: &[Fault],
+    faults: &[LdapFault],
     entry: &Entry,
     answer: &mut LdapSearchResultEntry,
     tree: &Tree,
@@ -258,8 +260,8 @@ fn falsify(
     let mut fired = 0;
     for fault in faults {
         let borrowed = match fault {
-            Fault::WithoutUuid { dn } if is_this(dn) => Vec::new(),
-            Fault::DuplicateUuid { dn, of } if is_this(dn) => {
+            LdapFault::WithoutUuid { dn } if is_this(dn) => Vec::new(),
+            LdapFault::DuplicateUuid { dn, of } if is_this(dn) => {
                 let other = Key::parse(of).ok().and_then(|key| tree.find(&key));
                 other.map_or_else(Vec::new, |other| selection.project(other, tree).attributes)
             }

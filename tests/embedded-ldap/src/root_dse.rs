@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::dn::Key;
 use crate::entry::Entry;
-use crate::options::Options;
+use crate::options::LdapOptions;
 use crate::request::{MANAGE_DSA_IT, PAGED_RESULTS};
 
 /// "Who am I?", the one extended operation.
@@ -16,7 +16,7 @@ const ALL_OPERATIONAL_ATTRIBUTES: &str = "1.3.6.1.4.1.4203.1.5.1";
 /// The root DSE as the given server behind the address has it; 0 is the one it began with.
 ///
 /// A different server differs in everything a client may take for its identity.
-pub(crate) fn root_dse(options: &Options, server: usize) -> Entry {
+pub(crate) fn root_dse(options: &LdapOptions, server: usize) -> Entry {
     let name = match server {
         0 => options.server_name.clone(),
         other => format!("replica{other}.{}", options.server_name),

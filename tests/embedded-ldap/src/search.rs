@@ -7,7 +7,7 @@ use ldap3_proto::{LdapResultCode, LdapSearchScope};
 
 use crate::dn::Key;
 use crate::entry::EntryId;
-use crate::fault::{Fault, Target};
+use crate::fault::{LdapFault, Target};
 use crate::output::{Output, result};
 use crate::page::{self, Cursor, Page, PageRequest, cursor_number};
 use crate::request::{Paging, SearchRequest};
@@ -80,10 +80,10 @@ impl Session {
         paged: bool,
         base: Key,
         mut found: Vec<EntryId>,
-        faults: Vec<Fault>,
+        faults: Vec<LdapFault>,
     ) -> Cursor {
         for fault in &faults {
-            if let Fault::StaleReplica { entries } = fault
+            if let LdapFault::StaleReplica { entries } = fault
                 && found.len() > *entries
             {
                 found.truncate(*entries);

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::fault::Faults;
-use crate::options::Options;
+use crate::options::LdapOptions;
 use crate::session::serve;
 use crate::tree::Tree;
 
@@ -24,7 +24,7 @@ pub struct EmbeddedLdap {
 
 /// What all connections and the administration interface work on.
 pub(crate) struct Shared {
-    pub(crate) options: Options,
+    pub(crate) options: LdapOptions,
     tree: Mutex<Tree>,
     faults: Mutex<Faults>,
     searches: AtomicUsize,
@@ -52,7 +52,7 @@ impl Shared {
 
 impl EmbeddedLdap {
     /// Starts a server on a free port of the loopback interface, with the base entry and nothing else in its tree.
-    pub async fn start(options: Options) -> Result<EmbeddedLdap> {
+    pub async fn start(options: LdapOptions) -> Result<EmbeddedLdap> {
         let tree = Tree::new(&options).context("cannot make the base entry")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await

@@ -13,7 +13,7 @@ use tokio_util::codec::{Encoder, FramedRead};
 
 use crate::codec::RequestCodec;
 use crate::dn::Key;
-use crate::fault::{Fault, Target};
+use crate::fault::{LdapFault, Target};
 use crate::output::{Output, result};
 use crate::page::Cursor;
 use crate::request::Request;
@@ -131,7 +131,7 @@ impl Session {
     fn refused_bind(&self) -> Option<LdapResultCode> {
         let mut faults = self.shared.faults();
         let refusal = faults.take(Target::Bind).into_iter().find_map(|fault| match fault {
-            Fault::RefuseBind { code } => Some(code),
+            LdapFault::RefuseBind { code } => Some(code),
             _ => None,
         })?;
         faults.note_fired(1);

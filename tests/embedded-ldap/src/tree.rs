@@ -8,7 +8,7 @@ use ldap3_proto::LdapSearchScope;
 use crate::clock::Clock;
 use crate::dn::{Dn, Key};
 use crate::entry::{ENTRY_UUID, Entry, EntryId, MEMBER, MEMBER_OF, REFERENCES};
-use crate::options::Options;
+use crate::options::LdapOptions;
 
 /// All entries, with the two indexes that keep ten thousand of them quick even without optimisation.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// A tree that holds its base entry and nothing else.
-    pub(crate) fn new(options: &Options) -> Result<Tree> {
+    pub(crate) fn new(options: &LdapOptions) -> Result<Tree> {
         let mut tree = Tree {
             entries: BTreeMap::new(),
             by_name: BTreeMap::new(),

@@ -6,21 +6,21 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use embedded_ldap::{EmbeddedLdap, Options, company};
+use embedded_ldap::{EmbeddedLdap, LdapOptions, company};
 use ldap3::exop::{WhoAmI, WhoAmIResp};
 use ldap3::{Scope, SearchEntry, SearchOptions, ldap_escape};
 use support::*;
 
 async fn company_server() -> EmbeddedLdap {
-    let server = EmbeddedLdap::start(Options::default()).await.unwrap();
+    let server = EmbeddedLdap::start(LdapOptions::default()).await.unwrap();
     company::populate(&server).unwrap();
     server
 }
 
 #[tokio::test]
 async fn binds_only_the_configured_name_with_its_password() {
-    let server = server_with(0, Options::default()).await;
-    let Options { bind_dn, password, .. } = Options::default();
+    let server = server_with(0, LdapOptions::default()).await;
+    let LdapOptions { bind_dn, password, .. } = LdapOptions::default();
     for (dn, password, code) in [
         (bind_dn.as_str(), password.as_str(), 0),
         ("CN=Provisioner, DC=acme, DC=test", password.as_str(), 0),
@@ -37,7 +37,7 @@ async fn binds_only_the_configured_name_with_its_password() {
 
 #[tokio::test]
 async fn anonymous_clients_see_the_root_dse_and_no_more() {
-    let server = server_with(1, Options::default()).await;
+    let server = server_with(1, LdapOptions::default()).await;
     let mut ldap = connect(&server).await;
     let root = attributes(&mut ldap, "", vec!["+"]).await;
     assert_eq!(root["namingContexts"], ["dc=acme,dc=test"]);
@@ -47,14 +47,14 @@ async fn anonymous_clients_see_the_root_dse_and_no_more() {
     let refused = ldap.search(PEOPLE, Scope::Subtree, "(uid=*)", vec!["*"]).await.unwrap();
     assert_eq!(refused.1.rc, 50);
 
-    let open = server_with(1, Options { allow_anonymous: true, ..Options::default() }).await;
+    let open = server_with(1, LdapOptions { allow_anonymous: true, ..LdapOptions::default() }).await;
     let mut ldap = connect(&open).await;
     assert_eq!(find(&mut ldap, PEOPLE, "(uid=*)").await, [user(0)]);
 }
 
 #[tokio::test]
 async fn tells_who_is_bound_and_refuses_writes() {
-    let server = server_with(1, Options::default()).await;
+    let server = server_with(1, LdapOptions::default()).await;
     let mut ldap = bound(&server).await;
     let (answer, _) = ldap.extended(WhoAmI).await.unwrap().success().unwrap();
     assert_eq!(answer.parse::<WhoAmIResp>().authzid, "dn:cn=provisioner,dc=acme,dc=test");
@@ -192,7 +192,7 @@ async fn a_moved_department_takes_its_people_along() {
 #[tokio::test]
 async fn deleting_cleans_up_only_with_referential_integrity() {
     for referential_integrity in [true, false] {
-        let options = Options { referential_integrity, ..Options::default() };
+        let options = LdapOptions { referential_integrity, ..LdapOptions::default() };
         let server = EmbeddedLdap::start(options).await.unwrap();
         company::populate(&server).unwrap();
         let mut ldap = bound(&server).await;
@@ -208,7 +208,7 @@ async fn deleting_cleans_up_only_with_referential_integrity() {
 
 #[tokio::test]
 async fn changes_move_the_timestamp_and_keep_the_identity() {
-    let server = server_with(2, Options::default()).await;
+    let server = server_with(2, LdapOptions::default()).await;
     let mut ldap = bound(&server).await;
     let asked = vec!["entryUUID", "modifyTimestamp"];
     let before = attributes(&mut ldap, &user(0), asked.clone()).await;
@@ -226,7 +226,7 @@ async fn changes_move_the_timestamp_and_keep_the_identity() {
 
 #[tokio::test]
 async fn holds_any_bytes_and_entries_without_identity() {
-    let server = server_with(0, Options::default()).await;
+    let server = server_with(0, LdapOptions::default()).await;
     let odd = vec![("sn".to_owned(), vec![vec![0xff, 0xfe]]), ("entryUUID".to_owned(), vec![])];
     server.add_binary(&user(7), odd).unwrap();
     server.add(&user(8), &[("entryUUID", &["00000000-0000-4000-8000-000000000008"])]).unwrap();
@@ -242,7 +242,7 @@ async fn holds_any_bytes_and_entries_without_identity() {
 
 #[tokio::test]
 async fn pages_end_with_an_empty_cookie() {
-    let server = server_with(10, Options::default()).await;
+    let server = server_with(10, LdapOptions::default()).await;
     let mut ldap = bound(&server).await;
     for (size, pages) in [(3, 4), (5, 2), (100, 1)] {
         let before = server.pages();
@@ -254,7 +254,7 @@ async fn pages_end_with_an_empty_cookie() {
 
 #[tokio::test]
 async fn what_changes_between_pages_is_seen_as_it_became() {
-    let server = server_with(4, Options::default()).await;
+    let server = server_with(4, LdapOptions::default()).await;
     let mut ldap = bound(&server).await;
     let first = page(&mut ldap, 1, Vec::new()).await.unwrap();
     server.delete(&user(1)).unwrap();
@@ -266,7 +266,7 @@ async fn what_changes_between_pages_is_seen_as_it_became() {
 
 #[tokio::test]
 async fn a_cookie_counts_once_and_only_on_its_connection() {
-    let server = server_with(4, Options::default()).await;
+    let server = server_with(4, LdapOptions::default()).await;
     let mut ldap = bound(&server).await;
     let first = page(&mut ldap, 1, Vec::new()).await.unwrap();
     let mut other = bound(&server).await;
@@ -278,7 +278,7 @@ async fn a_cookie_counts_once_and_only_on_its_connection() {
 
 #[tokio::test]
 async fn size_limits_end_a_search_with_what_there_was() {
-    let server = server_with(10, Options { size_limit: Some(4), ..Options::default() }).await;
+    let server = server_with(10, LdapOptions { size_limit: Some(4), ..LdapOptions::default() }).await;
     let mut ldap = bound(&server).await;
     let (entries, result) = {
         let answer = ldap.search(PEOPLE, Scope::Subtree, "(uid=*)", vec!["1.1"]).await.unwrap();
@@ -296,7 +296,7 @@ async fn size_limits_end_a_search_with_what_there_was() {
 
 #[tokio::test]
 async fn a_size_limit_per_page_leaves_paged_searches_whole() {
-    let options = Options { size_limit: Some(4), size_limit_per_page: true, ..Options::default() };
+    let options = LdapOptions { size_limit: Some(4), size_limit_per_page: true, ..LdapOptions::default() };
     let server = server_with(10, options).await;
     let mut ldap = bound(&server).await;
     assert_eq!(ldap.search(PEOPLE, Scope::Subtree, "(uid=*)", vec!["1.1"]).await.unwrap().1.rc, 4);
@@ -332,7 +332,7 @@ async fn the_company_is_complete_and_consistent() {
 
 #[tokio::test]
 async fn ten_thousand_entries_stream_quickly() {
-    let server = server_with(10_000, Options::default()).await;
+    let server = server_with(10_000, LdapOptions::default()).await;
     let mut ldap = bound(&server).await;
     let start = Instant::now();
     assert_eq!(read_all(&mut ldap, 500).await.unwrap().len(), 10_000);

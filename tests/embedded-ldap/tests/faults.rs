@@ -6,13 +6,13 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use embedded_ldap::{EmbeddedLdap, Fault, Injection, Options, ResultCode};
+use embedded_ldap::{EmbeddedLdap, Injection, LdapFault, LdapOptions, ResultCode};
 use ldap3::{Ldap, Scope};
 use support::*;
 
 /// Ten people and a fault: a paged read by threes takes four pages.
 async fn faulty(fault: impl Into<Injection>) -> (EmbeddedLdap, Ldap) {
-    let server = server_with(10, Options::default()).await;
+    let server = server_with(10, LdapOptions::default()).await;
     server.inject(fault);
     let ldap = bound(&server).await;
     (server, ldap)
@@ -24,7 +24,7 @@ async fn read_count(ldap: &mut Ldap) -> usize {
 
 #[tokio::test]
 async fn the_connection_breaks_after_some_entries() {
-    let (server, mut ldap) = faulty(Fault::CutAfterEntries { entries: 4 }.once()).await;
+    let (server, mut ldap) = faulty(LdapFault::CutAfterEntries { entries: 4 }.once()).await;
     let first = page(&mut ldap, 3, Vec::new()).await.unwrap();
     assert_eq!(first.entries.len(), 3);
     assert!(page(&mut ldap, 3, first.cookie()).await.is_err());
@@ -34,14 +34,14 @@ async fn the_connection_breaks_after_some_entries() {
 
 #[tokio::test]
 async fn the_connection_breaks_at_the_boundary_of_a_page() {
-    let (_server, mut ldap) = faulty(Fault::CutAfterEntries { entries: 3 }).await;
+    let (_server, mut ldap) = faulty(LdapFault::CutAfterEntries { entries: 3 }).await;
     assert!(page(&mut ldap, 3, Vec::new()).await.is_err());
 }
 
 #[tokio::test]
 async fn the_connection_breaks_inside_a_message() {
     for bytes in [0, 1, 50, 500, 1_500] {
-        let (server, mut ldap) = faulty(Fault::CutAfterBytes { bytes }.once()).await;
+        let (server, mut ldap) = faulty(LdapFault::CutAfterBytes { bytes }.once()).await;
         assert!(read_all(&mut ldap, 3).await.is_err(), "{bytes} bytes");
         assert_eq!(server.faults_fired(), 1, "{bytes} bytes");
     }
@@ -58,7 +58,7 @@ async fn a_page_fails_with_any_result_code() {
         (ResultCode::AdminLimitExceeded, 11),
         (ResultCode::Referral, 10),
     ] {
-        let (_server, mut ldap) = faulty(Fault::FailPage { page: 2, entries: 1, code }.once()).await;
+        let (_server, mut ldap) = faulty(LdapFault::FailPage { page: 2, entries: 1, code }.once()).await;
         let first = page(&mut ldap, 3, Vec::new()).await.unwrap();
         let second = page(&mut ldap, 3, first.cookie()).await.unwrap();
         assert_eq!((second.entries.len(), second.result.rc), (1, number));
@@ -69,44 +69,44 @@ async fn a_page_fails_with_any_result_code() {
 
 #[tokio::test]
 async fn a_referral_comes_among_the_entries() {
-    let (_server, mut ldap) = faulty(Fault::Referral { page: 1 }).await;
+    let (_server, mut ldap) = faulty(LdapFault::Referral { page: 1 }).await;
     let first = page(&mut ldap, 3, Vec::new()).await.unwrap();
     assert_eq!((first.entries.len(), first.references, first.result.rc), (3, 1, 0));
 }
 
 #[tokio::test]
 async fn a_stale_replica_succeeds_with_less() {
-    let (server, mut ldap) = faulty(Fault::StaleReplica { entries: 5 }).await;
+    let (server, mut ldap) = faulty(LdapFault::StaleReplica { entries: 5 }).await;
     assert_eq!(read_count(&mut ldap).await, 5);
     assert_eq!(server.faults_fired(), 1);
 }
 
 #[tokio::test]
 async fn an_empty_cookie_comes_too_early() {
-    let (server, mut ldap) = faulty(Fault::EndEarly { page: 2 }).await;
+    let (server, mut ldap) = faulty(LdapFault::EndEarly { page: 2 }).await;
     assert_eq!(read_count(&mut ldap).await, 6);
     assert_eq!(server.faults_fired(), 1);
 }
 
 #[tokio::test]
 async fn the_paging_control_is_missing_or_malformed() {
-    let (_server, mut ldap) = faulty(Fault::MissingControl { page: 1 }).await;
+    let (_server, mut ldap) = faulty(LdapFault::MissingControl { page: 1 }).await;
     let first = page(&mut ldap, 3, Vec::new()).await.unwrap();
     assert_eq!((first.result.rc, first.control), (0, None));
 
-    let (_server, mut ldap) = faulty(Fault::MalformedControl { page: 1 }).await;
+    let (_server, mut ldap) = faulty(LdapFault::MalformedControl { page: 1 }).await;
     let first = page(&mut ldap, 3, Vec::new()).await.unwrap();
     assert_eq!((first.result.rc, first.control), (0, Some(vec![0x30, 0x7f, 0x02])));
 }
 
 #[tokio::test]
 async fn a_page_repeats_before_the_search_goes_on() {
-    let (server, mut ldap) = faulty(Fault::RepeatPage { page: 2, times: 2 }).await;
+    let (server, mut ldap) = faulty(LdapFault::RepeatPage { page: 2, times: 2 }).await;
     assert_eq!(read_count(&mut ldap).await, 16);
     assert_eq!(server.faults_fired(), 2);
     server.clear_faults();
 
-    server.inject(Fault::RepeatPage { page: 4, times: usize::MAX });
+    server.inject(LdapFault::RepeatPage { page: 4, times: usize::MAX });
     let mut cookie = Vec::new();
     for _ in 0..20 {
         cookie = page(&mut ldap, 3, cookie).await.unwrap().cookie();
@@ -116,7 +116,7 @@ async fn a_page_repeats_before_the_search_goes_on() {
 
 #[tokio::test]
 async fn pages_come_slowly() {
-    let (_server, mut ldap) = faulty(Fault::Slow { delay: Duration::from_millis(50) }).await;
+    let (_server, mut ldap) = faulty(LdapFault::Slow { delay: Duration::from_millis(50) }).await;
     let start = Instant::now();
     assert_eq!(read_count(&mut ldap).await, 10);
     assert!(start.elapsed() >= Duration::from_millis(200));
@@ -124,8 +124,8 @@ async fn pages_come_slowly() {
 
 #[tokio::test]
 async fn identities_are_missing_or_shared() {
-    let (server, mut ldap) = faulty(Fault::WithoutUuid { dn: user(1) }.once()).await;
-    server.inject(Fault::DuplicateUuid { dn: user(2), of: user(0) }.once());
+    let (server, mut ldap) = faulty(LdapFault::WithoutUuid { dn: user(1) }.once()).await;
+    server.inject(LdapFault::DuplicateUuid { dn: user(2), of: user(0) }.once());
     let entries = read_all(&mut ldap, 3).await.unwrap();
     assert!(!entries[1].attrs.contains_key("entryUUID"));
     assert_eq!(entries[2].attrs["entryUUID"], entries[0].attrs["entryUUID"]);
@@ -136,7 +136,7 @@ async fn identities_are_missing_or_shared() {
 
 #[tokio::test]
 async fn a_garbled_entry_is_well_formed_outside() {
-    let (_server, mut ldap) = faulty(Fault::GarbledEntry { page: 1 }.on_any_search()).await;
+    let (_server, mut ldap) = faulty(LdapFault::GarbledEntry { page: 1 }.on_any_search()).await;
     let (entries, result) = {
         let answer = ldap.search(PEOPLE, Scope::Subtree, "(uid=*)", vec!["*"]).await.unwrap();
         (answer.0, answer.1)
@@ -149,7 +149,7 @@ async fn a_garbled_entry_is_well_formed_outside() {
 
 #[tokio::test]
 async fn another_server_answers_in_the_end() {
-    let (server, mut ldap) = faulty(Fault::OtherServer.once()).await;
+    let (server, mut ldap) = faulty(LdapFault::OtherServer.once()).await;
     let before = attributes(&mut ldap, "", vec!["+"]).await;
     let first = page(&mut ldap, 3, Vec::new()).await.unwrap();
     let during = attributes(&mut ldap, "", vec!["+"]).await;
@@ -166,7 +166,7 @@ async fn another_server_answers_in_the_end() {
 #[tokio::test]
 async fn the_base_cannot_be_read_afterwards() {
     for (code, number) in [(ResultCode::NoSuchObject, 32), (ResultCode::InsufficentAccessRights, 50)] {
-        let (_server, mut ldap) = faulty(Fault::BaseUnreadable { code }).await;
+        let (_server, mut ldap) = faulty(LdapFault::BaseUnreadable { code }).await;
         assert!(read(&mut ldap, PEOPLE, vec!["1.1"]).await.is_some());
         assert_eq!(read_count(&mut ldap).await, 10);
         let refused = ldap.search(PEOPLE, Scope::Base, "(objectClass=*)", vec!["1.1"]).await.unwrap();
@@ -178,8 +178,8 @@ async fn the_base_cannot_be_read_afterwards() {
 #[tokio::test]
 async fn a_bind_is_refused() {
     let (server, _ldap) =
-        faulty(Fault::RefuseBind { code: ResultCode::InvalidCredentials }.after(1).times(1)).await;
-    let Options { bind_dn, password, .. } = Options::default();
+        faulty(LdapFault::RefuseBind { code: ResultCode::InvalidCredentials }.after(1).times(1)).await;
+    let LdapOptions { bind_dn, password, .. } = LdapOptions::default();
     let mut ldap = connect(&server).await;
     assert_eq!(ldap.simple_bind(&bind_dn, &password).await.unwrap().rc, 49);
     assert_eq!(ldap.simple_bind(&bind_dn, &password).await.unwrap().rc, 0);
@@ -187,7 +187,7 @@ async fn a_bind_is_refused() {
 
 #[tokio::test]
 async fn faults_hit_the_searches_they_are_meant_for() {
-    let busy = Fault::FailPage { page: 1, entries: 0, code: ResultCode::Busy };
+    let busy = LdapFault::FailPage { page: 1, entries: 0, code: ResultCode::Busy };
     let (server, mut ldap) = faulty(busy.clone().after(1).times(2)).await;
     let mut codes = Vec::new();
     for _ in 0..4 {

@@ -6,14 +6,14 @@ mod support;
 
 use std::time::Duration;
 
-use embedded_ldap::Options;
+use embedded_ldap::LdapOptions;
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn nonsense_ends_only_its_own_connection() {
-    let server = server_with(3, Options { allow_anonymous: true, ..Options::default() }).await;
+    let server = server_with(3, LdapOptions { allow_anonymous: true, ..LdapOptions::default() }).await;
     let nested_not = {
         let mut filter = vec![0x87, 0x01, b'x'];
         for _ in 0..100 {
@@ -44,7 +44,7 @@ async fn nonsense_ends_only_its_own_connection() {
 
 #[tokio::test]
 async fn any_change_of_a_request_leaves_the_server_standing() {
-    let server = server_with(3, Options { allow_anonymous: true, ..Options::default() }).await;
+    let server = server_with(3, LdapOptions { allow_anonymous: true, ..LdapOptions::default() }).await;
     let request = search(&[0xa3, 0x07, 0x04, 0x02, b'c', b'n', 0x04, 0x01, b'x']);
     for position in 0..request.len() {
         let mut changed = request.clone();
@@ -63,7 +63,7 @@ async fn any_change_of_a_request_leaves_the_server_standing() {
 
 #[tokio::test]
 async fn the_server_stops_when_dropped() {
-    let server = server_with(0, Options::default()).await;
+    let server = server_with(0, LdapOptions::default()).await;
     let address = server.url().trim_start_matches("ldap://").to_owned();
     let mut stream = TcpStream::connect(&address).await.unwrap();
     drop(server);

@@ -94,7 +94,7 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
     };
     let Counts { entries, disabled, invalid, problem, nameless, example } = counts;
     if ended.is_ok() {
-        let how = match cursor.way() {
+        let how = match cursor.method() {
             Some(way) => format!(
                 "can be asked for ({way}); everybody is read every {} hours",
                 ends.connection.policy.full_read_hours

@@ -24,7 +24,7 @@ const EVERYTHING: Errand<'static> = Errand::Everything(Mode::Auto);
 /// Runs the story.
 pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
     let folder = tempfile::tempdir().context("can't make a folder for the demo")?;
-    let directory = EmbeddedLdap::start(embedded_ldap::Options::default()).await?;
+    let directory = EmbeddedLdap::start(embedded_ldap::LdapOptions::default()).await?;
     company::populate(&directory)?;
     let target = Simulator::start(simulator::Options::default()).await?;
     settle_accounts(&target);
@@ -83,7 +83,7 @@ fn settle_accounts(target: &Simulator) {
 }
 
 async fn open(folder: &Path, directory: &EmbeddedLdap, target: &Simulator) -> Result<Session> {
-    let bind = embedded_ldap::Options::default();
+    let bind = embedded_ldap::LdapOptions::default();
     let write = |name: &str, text: String| std::fs::write(folder.join(name), text);
     write("directory.json", json!({"bind_dn": bind.bind_dn, "password": bind.password}).to_string())?;
     write("target.json", json!({"access_token": target.token()}).to_string())?;

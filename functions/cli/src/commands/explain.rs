@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use directory::{ConditionKind, MemberHow, ScopeCondition};
+use directory::{MembershipPath, ScopeCondition, ScopeConditionKind};
 use model::UnixSeconds;
 use operate::explain;
 use operate::explanation::{AppliedPart, BesidePart, EntryPart, Explanation, RecordPart, WaitPart};
@@ -88,16 +88,16 @@ fn print_entry(entry: &EntryPart, out: &mut impl Write) -> Result<()> {
     }
     for ScopeCondition { kind, asked, met, how } in scope {
         let what = match kind {
-            ConditionKind::Base => "under the base",
-            ConditionKind::UserFilter => "a user:",
-            ConditionKind::Filter => "matches",
-            ConditionKind::Group => "in the group",
+            ScopeConditionKind::Base => "under the base",
+            ScopeConditionKind::UserFilter => "a user:",
+            ScopeConditionKind::Filter => "matches",
+            ScopeConditionKind::Group => "in the group",
         };
         let how = match how {
             None => String::new(),
-            Some(MemberHow::Direct) => ", directly".to_owned(),
-            Some(MemberHow::Nested(through)) => format!(", through {}", plain(&through.join(" and "))),
-            Some(MemberHow::PrimaryGroup) => ", as the primary group".to_owned(),
+            Some(MembershipPath::Direct) => ", directly".to_owned(),
+            Some(MembershipPath::Nested(through)) => format!(", through {}", plain(&through.join(" and "))),
+            Some(MembershipPath::PrimaryGroup) => ", as the primary group".to_owned(),
         };
         writeln!(out, "scope    {} {what} {}{how}", yes_or_no(*met), plain(asked))?;
     }

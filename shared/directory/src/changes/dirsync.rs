@@ -7,7 +7,7 @@ use model::Anchor;
 
 use crate::connection::Connection;
 use crate::cursor::{Bytes, Position};
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::search::Query;
 use crate::server::Server;
 use crate::wire::ber::{self, INTEGER, OCTET_STRING, SEQUENCE};
@@ -95,9 +95,11 @@ async fn ask_with(
     cookie: &[u8],
     flags: i32,
 ) -> Result<(Vec<Touched>, Vec<u8>), DirectoryError> {
-    let doing = Doing::ReadingChanges;
-    let protocol =
-        |detail: &str| DirectoryError::Protocol { doing: Doing::ReadingChanges, detail: detail.to_owned() };
+    let doing = DirectoryOperation::ReadingChanges;
+    let protocol = |detail: &str| DirectoryError::Protocol {
+        doing: DirectoryOperation::ReadingChanges,
+        detail: detail.to_owned(),
+    };
     let domain = server.root.domain.clone().ok_or_else(|| protocol("no domain that it belongs to"))?;
     let mut cookie = cookie.to_vec();
     let mut touched = Vec::new();

@@ -8,7 +8,7 @@
 //! Three things can change who is in scope without the users themselves being touched, and are looked after here:
 //!
 //! - a group's members, or the groups within it: then all who are in scope are compared with those who were
-//!   ([`Changed::compare`]), by anchor alone, which costs a fraction of reading them;
+//!   ([`ChangeSet::compare_scope`]), by anchor alone, which costs a fraction of reading them;
 //! - the name of a branch of the tree: then everybody is read;
 //! - in Active Directory, the name of a manager, which changes in the entries of those who name them without these
 //!   counting as changed: then they are looked at too; and when somebody is deleted, everybody is read.
@@ -28,7 +28,7 @@ use crate::config::{AnchorForm, ChangeDetection, DirectoryConfig, Scope};
 use crate::connection::Connection;
 use crate::cursor::{Cursor, Position};
 use crate::directory::Directory;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::escape::escape;
 use crate::filter::enclosed;
 use crate::read::{ReadItem, conclude, evidence_of_changes};
@@ -36,7 +36,7 @@ use crate::scope::Selection;
 use crate::search::Query;
 use crate::server::Server;
 use crate::wire::SearchScope;
-pub use compare::Compared;
+pub use compare::ScopeComparison;
 use touched::{Class, Found, Touched};
 
 /// How many entries are looked at at once. Servers limit how long a filter may be, and how many entries come unpaged.
@@ -97,21 +97,21 @@ fn is_computed(attribute: &str) -> bool {
 }
 
 /// What there is to be read.
-pub enum Since {
+pub enum ChangeResponse {
     /// What has changed; [`Directory::follow`] reads it.
-    Changes(Box<Changed>),
+    Changes(Box<ChangeSet>),
     /// The changes can't be told, for this reason: everybody is to be read.
-    Everybody(String),
+    FullScanNeeded(String),
 }
 
 /// A read of what has changed.
-pub struct Changes<'d> {
+pub struct ChangeRead<'d> {
     directory: &'d mut Directory,
-    changed: Changed,
+    changed: ChangeSet,
 }
 
 /// Which entries have changed.
-pub struct Changed {
+pub struct ChangeSet {
     server: Server,
     cursor: Cursor,
     selection: Option<Selection>,
@@ -134,8 +134,12 @@ pub struct Changed {
 
 impl Directory {
     /// Asks for what has changed since the cursor was made.
-    pub async fn changes(&mut self, cursor: &Cursor, now: UnixSeconds) -> Result<Since, DirectoryError> {
-        let everybody = |why: &str| Ok(Since::Everybody(why.to_owned()));
+    pub async fn changes(
+        &mut self,
+        cursor: &Cursor,
+        now: UnixSeconds,
+    ) -> Result<ChangeResponse, DirectoryError> {
+        let everybody = |why: &str| Ok(ChangeResponse::FullScanNeeded(why.to_owned()));
         let Self { connection, config, .. } = self;
         let Some(position) = &cursor.position else {
             return everybody("the server has no way to tell what has changed");
@@ -165,7 +169,7 @@ impl Directory {
         };
         let mut found = match found {
             Ok(found) => found,
-            Err(refusal) => return Ok(Since::Everybody(refusal)),
+            Err(refusal) => return Ok(ChangeResponse::FullScanNeeded(refusal)),
         };
         if found.touched.len() > MOST_CHANGES {
             return everybody("so much has changed that it is quicker to read everybody");
@@ -218,7 +222,7 @@ impl Directory {
             read_at: now,
             ..cursor.clone()
         };
-        Ok(Since::Changes(Box::new(Changed {
+        Ok(ChangeResponse::Changes(Box::new(ChangeSet {
             server,
             cursor,
             selection: None,
@@ -234,8 +238,8 @@ impl Directory {
     }
 
     /// Reads what has changed.
-    pub fn follow(&mut self, changed: Changed) -> Changes<'_> {
-        Changes { directory: self, changed }
+    pub fn read_changes(&mut self, changed: ChangeSet) -> ChangeRead<'_> {
+        ChangeRead { directory: self, changed }
     }
 }
 
@@ -294,19 +298,19 @@ async fn anchors_of(
         scope: SearchScope::Subtree,
         filter: format!("(&{}{condition})", enclosed(&config.user_filter)),
         attributes: vec![config.anchor.attribute.clone()],
-        doing: Doing::ReadingChanges,
+        doing: DirectoryOperation::ReadingChanges,
     };
     let page_size = server.root.has_paging.then_some(config.page_size);
     let entries = connection.ask_paged(query, page_size, &[]).await?;
     let anchors = entries.iter().map(|entry| config.anchor.of(&entry.attributes));
     let anchors: Result<_, _> = anchors.collect();
-    anchors.map_err(|detail| DirectoryError::Protocol { doing: Doing::ReadingChanges, detail })
+    anchors.map_err(|detail| DirectoryError::Protocol { doing: DirectoryOperation::ReadingChanges, detail })
 }
 
 /// Active Directory takes whoever is deleted out of the entries that named them, and none of these counts as changed.
 const DELETED_MANAGER: &str = "somebody was deleted, and the server does not tell who had them as a manager";
 
-impl Changes<'_> {
+impl ChangeRead<'_> {
     /// The next few who are in scope. Those who were to be looked at and are not in scope are named at the end.
     pub async fn next_page(&mut self) -> Result<Option<Vec<ReadItem>>, Incomplete> {
         if !self.changed.unidentified.is_empty() {
@@ -369,9 +373,9 @@ impl Changes<'_> {
     }
 
     /// Notes how much the server knows by now, before what was seen so far is acted upon.
-    pub async fn note_mark(&mut self) {
+    pub async fn update_replication_state(&mut self) {
         let Directory { connection, config, .. } = &mut *self.directory;
-        self.changed.server.note_mark(connection, config).await;
+        self.changed.server.update_replication_state(connection, config).await;
         self.changed.cursor.mark = self.changed.server.mark.clone();
     }
 
@@ -402,7 +406,7 @@ fn query(config: &DirectoryConfig, base: &str, scope: SearchScope, filter: Strin
         scope,
         filter,
         attributes: config.requested(),
-        doing: Doing::LookingUp { attribute: config.anchor.attribute.clone() },
+        doing: DirectoryOperation::LookingUp { attribute: config.anchor.attribute.clone() },
     }
 }
 

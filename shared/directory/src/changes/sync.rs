@@ -11,7 +11,7 @@ use crate::config::DirectoryConfig;
 use crate::connection::Connection;
 use crate::cursor::{Bytes, Mark, Position};
 use crate::decode;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::search::{Item, NO_ATTRIBUTES, Query, Search};
 use crate::server::{Server, context_of};
 use crate::wire::ber::{self, BOOLEAN, ENUMERATED, OCTET_STRING, SEQUENCE, SET};
@@ -106,9 +106,11 @@ async fn ask(
     attributes: &[&str],
     cookie: Option<&[u8]>,
 ) -> Result<Told, DirectoryError> {
-    let doing = Doing::ReadingChanges;
-    let protocol =
-        |detail: &str| DirectoryError::Protocol { doing: Doing::ReadingChanges, detail: detail.to_owned() };
+    let doing = DirectoryOperation::ReadingChanges;
+    let protocol = |detail: &str| DirectoryError::Protocol {
+        doing: DirectoryOperation::ReadingChanges,
+        detail: detail.to_owned(),
+    };
     let query = Query {
         base: base.to_owned(),
         scope: SearchScope::Subtree,

@@ -10,7 +10,7 @@ use model::{Attributes, Fingerprint, Fingerprinter};
 use crate::config::DirectoryConfig;
 use crate::connection::Connection;
 use crate::cursor::Position;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::search::Query;
 use crate::server::{MODIFIED, Server};
 use crate::wire::SearchScope;
@@ -59,7 +59,7 @@ pub(super) async fn changed(
         scope: SearchScope::Subtree,
         filter: format!("({MODIFIED}>={})", earlier(since)),
         attributes: [&config.anchor.attribute, MODIFIED, OBJECT_CLASS].map(str::to_owned).to_vec(),
-        doing: Doing::ReadingChanges,
+        doing: DirectoryOperation::ReadingChanges,
     };
     let page_size = server.root.has_paging.then_some(config.page_size);
     let entries = connection.ask_paged(query, page_size, &[]).await?;
@@ -99,7 +99,7 @@ async fn branches(
 (objectClass=domain)(objectClass=locality)(objectClass=country))"
             .to_owned(),
         attributes: vec![config.anchor.attribute.clone()],
-        doing: Doing::ReadingChanges,
+        doing: DirectoryOperation::ReadingChanges,
     };
     let page_size = server.root.has_paging.then_some(config.page_size);
     let entries = connection.ask_paged(query, page_size, &[]).await?;

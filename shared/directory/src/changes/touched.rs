@@ -7,7 +7,7 @@ use model::{Anchor, AnchorHash, Attributes};
 use crate::config::DirectoryConfig;
 use crate::connection::Connection;
 use crate::cursor::Position;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::search::Query;
 use crate::server::Server;
 use crate::wire::SearchScope;
@@ -121,7 +121,7 @@ pub(super) async fn classify(
             scope: SearchScope::Subtree,
             filter: format!("(|{any})"),
             attributes: vec![config.anchor.attribute.clone(), OBJECT_CLASS.to_owned()],
-            doing: Doing::ReadingChanges,
+            doing: DirectoryOperation::ReadingChanges,
         };
         let found = connection.ask(query).await?.into_iter().filter_map(|entry| {
             let anchor = config.anchor.of(&entry.attributes).ok()?;

@@ -4,7 +4,7 @@
 use crate::config::DirectoryConfig;
 use crate::connection::Connection;
 use crate::cursor::Position;
-use crate::errors::{DirectoryError, Doing};
+use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::search::Query;
 use crate::server::Server;
 use crate::wire::{Control, SearchScope};
@@ -46,15 +46,17 @@ pub(super) async fn changed(
         scope: SearchScope::Subtree,
         filter: format!("(&(uSNChanged>={}){OBJECTS})", usn.saturating_add(1)),
         attributes: [&config.anchor.attribute, OBJECT_CLASS, DELETED].map(str::to_owned).to_vec(),
-        doing: Doing::ReadingChanges,
+        doing: DirectoryOperation::ReadingChanges,
     };
     let page_size = server.root.has_paging.then_some(config.page_size);
     let entries = connection.ask_paged(query, page_size, &[show_deleted()]).await?;
     let mut touched = Vec::new();
     for entry in entries {
         let anchor = config.anchor.of(&entry.attributes);
-        let anchor =
-            anchor.map_err(|detail| DirectoryError::Protocol { doing: Doing::ReadingChanges, detail })?;
+        let anchor = anchor.map_err(|detail| DirectoryError::Protocol {
+            doing: DirectoryOperation::ReadingChanges,
+            detail,
+        })?;
         let is_deleted = is_true(entry.attributes.one(DELETED));
         touched.push(Touched { anchor, dn: Some(entry.dn), class: Class::of(&entry.attributes), is_deleted });
     }
@@ -79,7 +81,7 @@ pub(super) async fn sees_deleted(
         scope: SearchScope::OneLevel,
         filter: "(isDeleted=TRUE)".to_owned(),
         attributes: vec![crate::search::NO_ATTRIBUTES.to_owned()],
-        doing: Doing::ReadingChanges,
+        doing: DirectoryOperation::ReadingChanges,
     };
     let one = [show_deleted(), crate::paging::page(1, &[])];
     match connection.ask_with(query, &one).await {

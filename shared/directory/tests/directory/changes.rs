@@ -1,9 +1,10 @@
 //! Reading what has changed: what is found, what it proves, and when everybody must be read instead.
 
 use directory::{
-    ChangeDetection, Compared, Cursor, Directory, DirectoryConfig, Membership, ReadItem, Scope, Since,
+    ChangeDetection, ChangeResponse, Cursor, Directory, DirectoryConfig, Membership, ReadItem, Scope,
+    ScopeComparison,
 };
-use embedded_ldap::{EmbeddedLdap, Fault, ResultCode};
+use embedded_ldap::{EmbeddedLdap, LdapFault, ResultCode};
 use model::{Anchor, AnchorHash, CompleteRead, DeprovisionReason, Fingerprint, Incomplete, UnixSeconds};
 
 use crate::support::{BASE, GROUP, config, people, person};
@@ -48,17 +49,17 @@ pub async fn changes(
     known: &Known,
 ) -> (Vec<String>, Result<CompleteRead, Incomplete>) {
     let mut changed = match directory.changes(cursor, NOW).await.unwrap() {
-        Since::Changes(changed) => changed,
-        Since::Everybody(why) => panic!("everybody is to be read: {why}"),
+        ChangeResponse::Changes(changed) => changed,
+        ChangeResponse::FullScanNeeded(why) => panic!("everybody is to be read: {why}"),
     };
-    if changed.must_compare(|hash| known.iter().any(|(known, _)| known == hash)) {
-        match changed.compare(directory, known).await {
-            Compared::Done => {}
-            Compared::Incomplete(incomplete) => return (Vec::new(), Err(incomplete)),
-            Compared::Everybody(why) => panic!("everybody is to be read: {why}"),
+    if changed.needs_comparison(|hash| known.iter().any(|(known, _)| known == hash)) {
+        match changed.compare_scope(directory, known).await {
+            ScopeComparison::Done => {}
+            ScopeComparison::Incomplete(incomplete) => return (Vec::new(), Err(incomplete)),
+            ScopeComparison::FullScanNeeded(why) => panic!("everybody is to be read: {why}"),
         }
     }
-    let mut changes = directory.follow(*changed);
+    let mut changes = directory.read_changes(*changed);
     let mut looked_at = Vec::new();
     loop {
         match changes.next_page().await {
@@ -76,8 +77,8 @@ pub async fn changes(
 
 async fn why_everybody(directory: &mut Directory, cursor: &Cursor) -> String {
     match directory.changes(cursor, NOW).await.unwrap() {
-        Since::Changes(_) => panic!("the changes were read"),
-        Since::Everybody(why) => why,
+        ChangeResponse::Changes(_) => panic!("the changes were read"),
+        ChangeResponse::FullScanNeeded(why) => why,
     }
 }
 
@@ -157,7 +158,7 @@ async fn a_cursor_is_good_for_one_server_and_one_question() {
     server.add("ou=new,dc=acme,dc=test", &[("objectClass", &["organizationalUnit"])]).unwrap();
     assert!(why_everybody(&mut directory, &cursor).await.starts_with("a branch of the tree was made"));
 
-    server.inject(Fault::OtherServer.on_any_search().times(1));
+    server.inject(LdapFault::OtherServer.on_any_search().times(1));
     let _ = directory.find("uid", "p1").await.unwrap();
     assert_eq!(why_everybody(&mut directory, &cursor).await, "another server answers than the last time");
 }
@@ -170,15 +171,15 @@ async fn there_is_no_cursor_for_what_changes_by_itself() {
     config.attributes.push("memberof".to_owned());
     let mut directory = Directory::connect(&config).await.unwrap();
     let (_, cursor) = everybody(&mut directory).await;
-    assert!(!cursor.can_go_on());
+    assert!(!cursor.is_resumable());
 }
 
 #[tokio::test]
 async fn changes_that_are_not_read_to_the_end_prove_nothing() {
-    let fail = Fault::FailPage { page: 1, entries: 1, code: ResultCode::SizeLimitExceeded };
+    let fail = LdapFault::FailPage { page: 1, entries: 1, code: ResultCode::SizeLimitExceeded };
     let faults = [
-        Fault::CutAfterEntries { entries: 0 }.on_any_search(),
-        Fault::CutAfterBytes { bytes: 10 }.on_any_search(),
+        LdapFault::CutAfterEntries { entries: 0 }.on_any_search(),
+        LdapFault::CutAfterBytes { bytes: 10 }.on_any_search(),
         fail.times(1),
     ];
     let mut fired = [0; 3];
@@ -200,9 +201,9 @@ async fn changes_that_are_not_read_to_the_end_prove_nothing() {
 
 /// Whether the changes can be read to their end, with a proof.
 async fn is_complete(directory: &mut Directory, cursor: &Cursor, known: &Known) -> bool {
-    let Ok(Since::Changes(mut changed)) = directory.changes(cursor, NOW).await else { return false };
-    let Compared::Done = changed.compare(directory, known).await else { return false };
-    let mut changes = directory.follow(*changed);
+    let Ok(ChangeResponse::Changes(mut changed)) = directory.changes(cursor, NOW).await else { return false };
+    let ScopeComparison::Done = changed.compare_scope(directory, known).await else { return false };
+    let mut changes = directory.read_changes(*changed);
     loop {
         match changes.next_page().await {
             Ok(Some(_)) => {}
@@ -229,7 +230,7 @@ async fn a_server_that_knows_less_than_before_proves_nothing() {
     server.set(BASE, "contextCSN", &[&mark(6)]).unwrap();
     assert!(read_after(&mut directory, &cursor).await.is_ok());
     // Another server of the same site shows by its mark that it knows as much.
-    server.inject(Fault::OtherServer.on_any_search().times(1));
+    server.inject(LdapFault::OtherServer.on_any_search().times(1));
     let _ = directory.find("uid", "p1").await.unwrap();
     assert!(read_after(&mut directory, &cursor).await.is_ok());
 }
@@ -240,7 +241,7 @@ async fn another_server_has_to_show_that_it_has_caught_up() {
     let server = people(3).await;
     let mut directory = Directory::connect(&by_timestamp(&server)).await.unwrap();
     let (_, cursor) = everybody(&mut directory).await;
-    server.inject(Fault::OtherServer.on_any_search().times(1));
+    server.inject(LdapFault::OtherServer.on_any_search().times(1));
     let _ = directory.find("uid", "p1").await.unwrap();
     let mut read = directory.read(Some(&cursor), NOW).await.unwrap();
     while read.next_page().await.unwrap().is_some() {}

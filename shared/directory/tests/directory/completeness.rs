@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use directory::{Directory, Membership, ReadItem, Scope};
-use embedded_ldap::{Fault, Options, ResultCode};
+use embedded_ldap::{LdapFault, LdapOptions, ResultCode};
 use model::{DeprovisionReason, Incomplete, UnixSeconds};
 
 use crate::support::{BASE, GROUP, Outcome, config, people, people_with, person, read, read_from};
 
 /// Ten people on four pages, with a fault.
-async fn read_with(fault: Fault) -> Outcome {
+async fn read_with(fault: LdapFault) -> Outcome {
     let server = people(10).await;
     server.inject(fault);
     let outcome = read(&config(&server.url())).await;
@@ -41,7 +41,7 @@ async fn an_empty_directory_is_a_complete_one() {
 
 #[tokio::test]
 async fn a_lost_connection() {
-    let outcome = read_with(Fault::CutAfterEntries { entries: 5 }).await;
+    let outcome = read_with(LdapFault::CutAfterEntries { entries: 5 }).await;
     assert_eq!(outcome.dns().len(), 5);
     assert!(
         matches!(outcome.doubt(), Incomplete::BrokeOff(why) if why.contains("dc=acme,dc=test was cut off"))
@@ -50,7 +50,7 @@ async fn a_lost_connection() {
 
 #[tokio::test]
 async fn a_connection_lost_inside_an_entry() {
-    let outcome = read_with(Fault::CutAfterBytes { bytes: 700 }).await;
+    let outcome = read_with(LdapFault::CutAfterBytes { bytes: 700 }).await;
     assert!(outcome.dns().len() < 10);
     assert!(matches!(outcome.doubt(), Incomplete::BrokeOff(_)));
 }
@@ -65,7 +65,7 @@ async fn a_page_that_fails() {
         (ResultCode::Unavailable, 52),
         (ResultCode::Referral, 10),
     ] {
-        let outcome = read_with(Fault::FailPage { page: 2, entries: 1, code }).await;
+        let outcome = read_with(LdapFault::FailPage { page: 2, entries: 1, code }).await;
         assert_eq!(outcome.dns().len(), 4);
         assert!(
             matches!(outcome.doubt(), Incomplete::Refused { page: 2, code, .. } if code == number),
@@ -76,7 +76,7 @@ async fn a_page_that_fails() {
 
 #[tokio::test]
 async fn a_size_limit() {
-    let server = people_with(10, Options { size_limit: Some(7), ..Options::default() }).await;
+    let server = people_with(10, LdapOptions { size_limit: Some(7), ..LdapOptions::default() }).await;
     let outcome = read(&config(&server.url())).await;
     assert_eq!(outcome.dns().len(), 7);
     assert!(matches!(outcome.doubt(), Incomplete::Refused { code: 4, .. }));
@@ -84,7 +84,7 @@ async fn a_size_limit() {
 
 #[tokio::test]
 async fn smaller_pages_than_asked_for_do_no_harm() {
-    let options = Options { size_limit: Some(2), size_limit_per_page: true, ..Options::default() };
+    let options = LdapOptions { size_limit: Some(2), size_limit_per_page: true, ..LdapOptions::default() };
     let server = people_with(10, options).await;
     let outcome = read(&config(&server.url())).await;
     assert_eq!(outcome.dns().len(), 10);
@@ -93,7 +93,7 @@ async fn smaller_pages_than_asked_for_do_no_harm() {
 
 #[tokio::test]
 async fn a_reference_to_another_server() {
-    let outcome = read_with(Fault::Referral { page: 2 }).await;
+    let outcome = read_with(LdapFault::Referral { page: 2 }).await;
     assert_eq!(outcome.dns().len(), 10);
     assert_eq!(outcome.doubt(), Incomplete::Referrals(1));
 }
@@ -102,29 +102,29 @@ async fn a_reference_to_another_server() {
 #[tokio::test]
 async fn a_reference_to_the_forests_configuration_does_not_count() {
     let root_dse = vec![("configurationNamingContext".to_owned(), vec!["DC=Elsewhere,DC=Test".to_owned()])];
-    let server = people_with(10, Options { root_dse, ..Options::default() }).await;
-    server.inject(Fault::Referral { page: 2 });
+    let server = people_with(10, LdapOptions { root_dse, ..LdapOptions::default() }).await;
+    server.inject(LdapFault::Referral { page: 2 });
     assert!(read(&config(&server.url())).await.verdict.is_ok());
     assert!(server.faults_fired() > 0);
 }
 
 #[tokio::test]
 async fn a_page_without_the_paging_control() {
-    assert_eq!(read_with(Fault::MissingControl { page: 2 }).await.doubt(), Incomplete::NoEnd);
+    assert_eq!(read_with(LdapFault::MissingControl { page: 2 }).await.doubt(), Incomplete::NoEnd);
     // The last page is the one where it would matter most.
-    assert_eq!(read_with(Fault::MissingControl { page: 4 }).await.doubt(), Incomplete::NoEnd);
+    assert_eq!(read_with(LdapFault::MissingControl { page: 4 }).await.doubt(), Incomplete::NoEnd);
 }
 
 #[tokio::test]
 async fn a_paging_control_that_is_none() {
-    let outcome = read_with(Fault::MalformedControl { page: 2 }).await;
+    let outcome = read_with(LdapFault::MalformedControl { page: 2 }).await;
     assert_eq!(outcome.dns().len(), 6);
     assert_eq!(outcome.doubt(), Incomplete::NoEnd);
 }
 
 #[tokio::test]
 async fn an_entry_that_is_none() {
-    let outcome = read_with(Fault::GarbledEntry { page: 2 }).await;
+    let outcome = read_with(LdapFault::GarbledEntry { page: 2 }).await;
     assert_eq!(outcome.dns().len(), 9);
     let unidentified: Vec<_> = outcome
         .sightings
@@ -138,7 +138,7 @@ async fn an_entry_that_is_none() {
 
 #[tokio::test]
 async fn an_entry_without_an_anchor() {
-    let outcome = read_with(Fault::WithoutUuid { dn: person(4) }).await;
+    let outcome = read_with(LdapFault::WithoutUuid { dn: person(4) }).await;
     assert_eq!(outcome.dns().len(), 9);
     assert_eq!(outcome.doubt(), Incomplete::Undecodable(1));
 }
@@ -146,14 +146,14 @@ async fn an_entry_without_an_anchor() {
 #[tokio::test]
 async fn a_base_that_can_no_longer_be_read() {
     for code in [ResultCode::NoSuchObject, ResultCode::InsufficentAccessRights] {
-        let outcome = read_with(Fault::BaseUnreadable { code }).await;
+        let outcome = read_with(LdapFault::BaseUnreadable { code }).await;
         assert_eq!(outcome.doubt(), Incomplete::BaseUnreadable("after"));
     }
 }
 
 #[tokio::test]
 async fn another_server_at_the_end() {
-    assert_eq!(read_with(Fault::OtherServer).await.doubt(), Incomplete::ServerChanged);
+    assert_eq!(read_with(LdapFault::OtherServer).await.doubt(), Incomplete::ServerChanged);
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn a_group_that_is_gone_at_the_end() {
 #[tokio::test]
 async fn an_answer_that_does_not_come() {
     let server = people(10).await;
-    server.inject(Fault::Slow { delay: Duration::from_secs(60) });
+    server.inject(LdapFault::Slow { delay: Duration::from_secs(60) });
     let mut config = config(&server.url());
     config.timeout = Duration::from_millis(200);
     let doubt = read(&config).await.doubt();
@@ -187,14 +187,14 @@ async fn an_answer_that_does_not_come() {
 
 #[tokio::test]
 async fn a_page_that_comes_twice_does_no_harm() {
-    let outcome = read_with(Fault::RepeatPage { page: 2, times: 3 }).await;
+    let outcome = read_with(LdapFault::RepeatPage { page: 2, times: 3 }).await;
     assert_eq!(outcome.dns().len(), 10 + 3 * 3);
     assert!(outcome.verdict.is_ok());
 }
 
 #[tokio::test]
 async fn a_page_that_comes_for_ever_ends() {
-    let outcome = read_with(Fault::RepeatPage { page: 2, times: usize::MAX }).await;
+    let outcome = read_with(LdapFault::RepeatPage { page: 2, times: usize::MAX }).await;
     assert!(matches!(outcome.doubt(), Incomplete::BrokeOff(why) if why.contains("over and over")));
 }
 
@@ -213,13 +213,13 @@ async fn what_is_not_read_to_the_end_proves_nothing() {
 #[tokio::test]
 async fn answers_to_two_questions_do_not_mix() {
     let root_dse = vec![("highestCommittedUSN".to_owned(), vec!["7".to_owned()])];
-    let server = people_with(10, Options { root_dse, ..Options::default() }).await;
+    let server = people_with(10, LdapOptions { root_dse, ..LdapOptions::default() }).await;
     let mut directory = Directory::connect(&config(&server.url())).await.unwrap();
     let mut read = directory.read(None, UnixSeconds(0)).await.unwrap();
     let mut seen = 0;
     while let Some(page) = read.next_page().await.unwrap() {
         seen += page.len();
-        read.note_mark().await;
+        read.update_replication_state().await;
     }
     assert_eq!(seen, 10);
     assert_eq!(read.finish().await.unwrap().pages(), 4);
@@ -230,7 +230,7 @@ async fn answers_to_two_questions_do_not_mix() {
 /// limits.
 #[tokio::test]
 async fn an_early_end_goes_unnoticed_but_nobody_departs() {
-    for fault in [Fault::EndEarly { page: 2 }, Fault::StaleReplica { entries: 6 }] {
+    for fault in [LdapFault::EndEarly { page: 2 }, LdapFault::StaleReplica { entries: 6 }] {
         let server = people(10).await;
         server.inject(fault);
         let mut directory = Directory::connect(&config(&server.url())).await.unwrap();
@@ -251,19 +251,19 @@ fn anchor_of(server: &embedded_ldap::EmbeddedLdap, number: usize) -> model::Anch
 #[tokio::test]
 async fn a_server_without_paging() {
     let no_paging =
-        || Options { root_dse: vec![("supportedControl".to_owned(), vec![])], ..Options::default() };
+        || LdapOptions { root_dse: vec![("supportedControl".to_owned(), vec![])], ..LdapOptions::default() };
     let server = people_with(10, no_paging()).await;
     let outcome = read(&config(&server.url())).await;
     assert_eq!(outcome.dns().len(), 10);
     assert_eq!((outcome.verdict.unwrap().pages(), server.pages()), (1, 0));
 
-    let server = people_with(10, Options { size_limit: Some(7), ..no_paging() }).await;
+    let server = people_with(10, LdapOptions { size_limit: Some(7), ..no_paging() }).await;
     let outcome = read(&config(&server.url())).await;
     assert_eq!(outcome.dns().len(), 7);
     assert!(matches!(outcome.doubt(), Incomplete::Refused { page: 1, code: 4, .. }));
 
     let server = people_with(10, no_paging()).await;
-    server.inject(Fault::CutAfterEntries { entries: 5 }.on_any_search().after(1));
+    server.inject(LdapFault::CutAfterEntries { entries: 5 }.on_any_search().after(1));
     let outcome = read(&config(&server.url())).await;
     assert_eq!(outcome.dns().len(), 5);
     assert!(matches!(outcome.doubt(), Incomplete::BrokeOff(_)));

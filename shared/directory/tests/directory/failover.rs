@@ -1,7 +1,7 @@
 //! Several servers, and servers that are busy.
 
 use directory::{Bind, Directory, DirectoryError};
-use embedded_ldap::{Fault, ResultCode};
+use embedded_ldap::{LdapFault, ResultCode};
 
 use crate::support::{config, people, read};
 
@@ -19,7 +19,7 @@ async fn the_first_server_that_can_be_used() {
     // One that is there and can't serve just now is as good as none.
     let other = people(4).await;
     config.urls = vec![server.url(), other.url()];
-    server.inject(Fault::RefuseBind { code: ResultCode::Unavailable }.once());
+    server.inject(LdapFault::RefuseBind { code: ResultCode::Unavailable }.once());
     assert_eq!(read(&config).await.dns().len(), 4);
     assert_eq!(read(&config).await.dns().len(), 3);
 }
@@ -41,7 +41,7 @@ async fn a_refused_password_is_not_tried_elsewhere() {
     config.urls.push(other.url());
     let Bind::Simple { dn, .. } = config.bind else { panic!("a password was expected") };
     config.bind = Bind::Simple { dn, password: "wrong".into() };
-    other.inject(Fault::RefuseBind { code: ResultCode::Busy });
+    other.inject(LdapFault::RefuseBind { code: ResultCode::Busy });
     let error = Directory::connect(&config).await.err().unwrap();
     assert!(matches!(error, DirectoryError::InvalidCredentials { .. }), "{error}");
     assert_eq!(other.faults_fired(), 0);
@@ -52,18 +52,18 @@ async fn a_busy_server_is_asked_again_for_a_while() {
     let server = people(10).await;
     let config = config(&server.url());
     for code in [ResultCode::Busy, ResultCode::Unavailable] {
-        server.inject(Fault::FailPage { page: 1, entries: 0, code: code.clone() }.times(2));
+        server.inject(LdapFault::FailPage { page: 1, entries: 0, code: code.clone() }.times(2));
         let outcome = read(&config).await;
         assert_eq!(outcome.dns().len(), 10);
         assert!(outcome.verdict.is_ok());
         server.clear_faults();
 
-        server.inject(Fault::FailPage { page: 1, entries: 0, code: code.clone() });
+        server.inject(LdapFault::FailPage { page: 1, entries: 0, code: code.clone() });
         assert!(read(&config).await.verdict.is_err(), "not for ever");
         server.clear_faults();
 
         // Part of the page has come: to ask again would mean to see somebody twice, and nobody knows what else happened.
-        server.inject(Fault::FailPage { page: 1, entries: 1, code }.once());
+        server.inject(LdapFault::FailPage { page: 1, entries: 1, code }.once());
         assert!(read(&config).await.verdict.is_err());
         server.clear_faults();
     }

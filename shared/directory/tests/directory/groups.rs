@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use directory::{ChangeDetection, Directory, MemberHow, Membership, ReadItem, Scope};
-use embedded_ldap::{EmbeddedLdap, Options};
+use directory::{ChangeDetection, Directory, Membership, MembershipPath, ReadItem, Scope};
+use embedded_ldap::{EmbeddedLdap, LdapOptions};
 use model::UnixSeconds;
 
 use crate::support::{config, person, read};
@@ -22,7 +22,7 @@ fn by_member_of() -> Membership {
 
 /// Three groups in a circle, with one person each, and one person beside them.
 async fn circle() -> EmbeddedLdap {
-    let server = EmbeddedLdap::start(Options::default()).await.unwrap();
+    let server = EmbeddedLdap::start(LdapOptions::default()).await.unwrap();
     for number in 0..4 {
         server.add(&person(number), &[("objectClass", &["person"])]).unwrap();
     }
@@ -54,7 +54,7 @@ async fn groups_in_a_circle_are_gone_through_once() {
 /// Ten members for a server that names three at a time, as Active Directory does from 1,500 on.
 #[tokio::test]
 async fn members_in_ranges_are_all_members() {
-    let options = Options { max_values: Some(3), ..Options::default() };
+    let options = LdapOptions { max_values: Some(3), ..LdapOptions::default() };
     let server = crate::support::people_with(10, options).await;
     let mut config = config(&server.url());
     for nested in [false, true] {
@@ -71,11 +71,11 @@ async fn members_in_ranges_are_all_members() {
 #[tokio::test]
 async fn four_thousand_members_within_active_directorys_limits() {
     const MEMBERS: usize = 4_000;
-    let options = Options {
+    let options = LdapOptions {
         max_values: Some(1_500),
         size_limit: Some(1_000),
         size_limit_per_page: true,
-        ..Options::default()
+        ..LdapOptions::default()
     };
     let server = crate::support::people_with(MEMBERS, options).await;
     let mut config = config(&server.url());
@@ -169,14 +169,14 @@ async fn an_explanation_of_the_scope_agrees_with_it() {
             hows.push(told.conditions.into_iter().find_map(|condition| condition.how));
         }
         let through = |groups: &[&str]| {
-            Some(MemberHow::Nested(groups.iter().map(|group| (*group).to_owned()).collect()))
+            Some(MembershipPath::Nested(groups.iter().map(|group| (*group).to_owned()).collect()))
         };
         let [second, third] = match (&membership, nested) {
             (_, false) => [None, None],
             (Membership::Member { .. }, true) => [through(&[MIDDLE]), through(&[BOTTOM, MIDDLE])],
             (_, true) => [through(&[MIDDLE]), through(&[BOTTOM])],
         };
-        assert_eq!(hows, [Some(MemberHow::Direct), second, third, None], "{membership:?} {nested}");
+        assert_eq!(hows, [Some(MembershipPath::Direct), second, third, None], "{membership:?} {nested}");
     }
 }
 
@@ -185,7 +185,7 @@ async fn an_explanation_of_the_scope_agrees_with_it() {
 async fn one_user_is_explained_by_as_many_questions_in_a_large_group_as_in_a_small_one() {
     let mut searches = Vec::new();
     for count in [3, 200] {
-        let server = crate::support::people_with(count, Options::default()).await;
+        let server = crate::support::people_with(count, LdapOptions::default()).await;
         let mut config = config(&server.url());
         let dn = crate::support::GROUP.to_owned();
         config.scope = Scope::Group { dn, membership: by_member(), nested: true };
@@ -201,7 +201,7 @@ async fn one_user_is_explained_by_as_many_questions_in_a_large_group_as_in_a_sma
 /// Each condition has a verdict of its own, for entries that are no users or elsewhere, too.
 #[tokio::test]
 async fn each_condition_of_a_scope_has_its_own_verdict() {
-    let server = EmbeddedLdap::start(Options::default()).await.unwrap();
+    let server = EmbeddedLdap::start(LdapOptions::default()).await.unwrap();
     for unit in ["ou=staff,dc=acme,dc=test", "ou=alumni,dc=acme,dc=test"] {
         server.add(unit, &[("objectClass", &["organizationalUnit"])]).unwrap();
     }

@@ -1,6 +1,6 @@
 //! Against a real OpenLDAP server.
 
-use directory::{Bind, Directory, DirectoryConfig, DirectoryError, Kind, Membership, ReadItem, Scope};
+use directory::{Bind, Directory, DirectoryConfig, DirectoryError, Membership, ReadItem, Scope, ServerKind};
 use model::{Anchor, DeprovisionReason, Incomplete, UnixSeconds};
 
 use crate::slapd::{ADMIN, PASSWORD, Slapd};
@@ -40,7 +40,7 @@ fn certificate() -> String {
 
 async fn openldap() -> (Slapd, DirectoryConfig) {
     let server = Slapd::start(&ldif()).await;
-    let preset = Kind::OpenLdap.preset();
+    let preset = ServerKind::OpenLdap.preset();
     let config = DirectoryConfig {
         bind: Bind::Simple { dn: ADMIN.to_owned(), password: PASSWORD.into() },
         user_filter: preset.user_filter.to_owned(),
@@ -198,7 +198,7 @@ async fn the_preset_knows_who_is_locked() {
     let locked = "dn: cn=Locked,dc=acme,dc=test\nobjectClass: inetOrgPerson\nsn: L\nuid: locked\n\
                   pwdAccountLockedTime: 000001010000Z\n\n";
     let server = Slapd::start(&format!("{}\n{locked}", ldif())).await;
-    let preset = Kind::OpenLdap.preset();
+    let preset = ServerKind::OpenLdap.preset();
     let attribute = preset.status.attribute().unwrap().to_owned();
     let config = DirectoryConfig {
         bind: Bind::Simple { dn: ADMIN.to_owned(), password: PASSWORD.into() },

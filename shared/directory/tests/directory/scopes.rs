@@ -3,13 +3,13 @@
 use directory::{
     AnchorAttribute, AnchorForm, Directory, DirectoryConfig, DirectoryError, Membership, ReadItem, Scope,
 };
-use embedded_ldap::{EmbeddedLdap, Options, company};
+use embedded_ldap::{EmbeddedLdap, LdapOptions, company};
 use model::{Entry, UnixSeconds};
 
 use crate::support::{BASE, GROUP, config, people, read};
 
 async fn the_company() -> (EmbeddedLdap, DirectoryConfig) {
-    let server = EmbeddedLdap::start(Options::default()).await.unwrap();
+    let server = EmbeddedLdap::start(LdapOptions::default()).await.unwrap();
     company::populate(&server).unwrap();
     let config = config(&server.url());
     (server, config)

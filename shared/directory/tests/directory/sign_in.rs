@@ -1,7 +1,7 @@
 //! Connecting and signing in, and what is said when it doesn't work.
 
 use directory::{Bind, Directory, DirectoryError};
-use embedded_ldap::{Fault, Options, ResultCode};
+use embedded_ldap::{LdapFault, LdapOptions, ResultCode};
 use model::UnixSeconds;
 
 use crate::support::{config, people, people_with, read};
@@ -23,7 +23,7 @@ async fn wrong_credentials_fail() {
 #[tokio::test]
 async fn an_empty_password_is_not_sent() {
     // This server would take it for an anonymous bind, and answer with success.
-    let server = people_with(1, Options { allow_anonymous: true, ..Options::default() }).await;
+    let server = people_with(1, LdapOptions { allow_anonymous: true, ..LdapOptions::default() }).await;
     let mut config = config(&server.url());
     config.bind = Bind::Simple { dn: "cn=provisioner,dc=acme,dc=test".to_owned(), password: "".into() };
     let error = Directory::connect(&config).await.err().unwrap();
@@ -32,7 +32,7 @@ async fn an_empty_password_is_not_sent() {
 
 #[tokio::test]
 async fn nobody_in_particular() {
-    let server = people_with(4, Options { allow_anonymous: true, ..Options::default() }).await;
+    let server = people_with(4, LdapOptions { allow_anonymous: true, ..LdapOptions::default() }).await;
     let mut config = config(&server.url());
     config.bind = Bind::Anonymous;
     assert!(read(&config).await.verdict.is_ok());
@@ -49,7 +49,7 @@ async fn nobody_in_particular() {
 #[tokio::test]
 async fn a_server_that_refuses_for_other_reasons() {
     let server = people(1).await;
-    server.inject(Fault::RefuseBind { code: ResultCode::Unavailable });
+    server.inject(LdapFault::RefuseBind { code: ResultCode::Unavailable });
     let error = Directory::connect(&config(&server.url())).await.err().unwrap().to_string();
     assert!(error.starts_with("signing in to ldap://127.0.0.1:"), "{error}");
     assert!(error.ends_with("ended with LDAP result 52 (unavailable); try again later"), "{error}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use directory::{
     AnchorAttribute, AnchorForm, Bind, ChangeDetection, Directory, DirectoryConfig, ReadItem, Scope,
 };
-use embedded_ldap::{EmbeddedLdap, Options};
+use embedded_ldap::{EmbeddedLdap, LdapOptions};
 use model::{CompleteRead, Incomplete, UnixSeconds};
 
 pub const BASE: &str = "dc=acme,dc=test";
@@ -13,7 +13,7 @@ pub const GROUP: &str = "cn=everybody,dc=acme,dc=test";
 
 /// Reads everybody with the class `person`, three to a page.
 pub fn config(url: &str) -> DirectoryConfig {
-    let Options { base_dn, bind_dn, password, .. } = Options::default();
+    let LdapOptions { base_dn, bind_dn, password, .. } = LdapOptions::default();
     DirectoryConfig {
         urls: vec![url.to_owned()],
         start_tls: false,
@@ -34,10 +34,10 @@ pub fn config(url: &str) -> DirectoryConfig {
 
 /// A server with so many people, all of them in [`GROUP`].
 pub async fn people(count: usize) -> EmbeddedLdap {
-    people_with(count, Options::default()).await
+    people_with(count, LdapOptions::default()).await
 }
 
-pub async fn people_with(count: usize, options: Options) -> EmbeddedLdap {
+pub async fn people_with(count: usize, options: LdapOptions) -> EmbeddedLdap {
     let server = EmbeddedLdap::start(options).await.unwrap();
     server.add(GROUP, &[("objectClass", &["groupOfNames"])]).unwrap();
     for number in 0..count {

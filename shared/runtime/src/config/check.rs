@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use directory::{AnchorAttribute, AnchorForm, ChangeDetection, Kind, Membership, Scope};
+use directory::{AnchorAttribute, AnchorForm, ChangeDetection, Membership, Scope, ServerKind};
 use model::{Options, RemoveAction};
 use plan::status::{AccountStatus, StatusRule};
 use plan::{Policy, Rules, SafetyLimits};
@@ -24,10 +24,10 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, P
     let RetentionTable { left_days, history_days } = retention;
     check_days(left_days, "retention.left_days")?;
     check_days(history_days, "retention.history_days")?;
-    let kind: Kind = directory
+    let kind: ServerKind = directory
         .kind
         .parse()
-        .map_err(|error: directory::UnknownKind| Problem::at("directory.kind", error.to_string()))?;
+        .map_err(|error: directory::UnknownServerKind| Problem::at("directory.kind", error.to_string()))?;
     let target = check_target(target, folder)?;
     let options = check_options(options)?;
     let rules = Rules {
@@ -150,7 +150,7 @@ fn check_safety(table: SafetyTable) -> Result<SafetyLimits, Problem> {
     Ok(SafetyLimits { max_removals, max_removal_percent, max_removals_per_day, max_changes })
 }
 
-fn check_status(table: Option<&StatusTable>, kind: Kind) -> Result<StatusRule, Problem> {
+fn check_status(table: Option<&StatusTable>, kind: ServerKind) -> Result<StatusRule, Problem> {
     let key = "directory.status.attribute";
     let word = |word: &StatusWord| match word {
         StatusWord::Enabled => AccountStatus::Enabled,
@@ -177,7 +177,7 @@ fn check_status(table: Option<&StatusTable>, kind: Kind) -> Result<StatusRule, P
 
 fn check_directory(
     table: DirectoryTable,
-    kind: Kind,
+    kind: ServerKind,
     scope: ScopeTable,
     rules: &Rules,
     folder: &Path,
@@ -286,7 +286,7 @@ fn check_filter(filter: &str, key: &str) -> Result<(), Problem> {
     directory::check_filter(filter).map_err(|error| Problem::at(key, error.to_string()))
 }
 
-fn check_scope(table: ScopeTable, kind: Kind) -> Result<Scope, Problem> {
+fn check_scope(table: ScopeTable, kind: ServerKind) -> Result<Scope, Problem> {
     let ScopeTable { group, nested, membership, member_attribute, filter } = table;
     match (group, filter) {
         (None, Some(_)) if nested => {
@@ -324,7 +324,7 @@ fn check_scope(table: ScopeTable, kind: Kind) -> Result<Scope, Problem> {
 fn check_membership(
     word: Option<MembershipWord>,
     attribute: Option<String>,
-    kind: Kind,
+    kind: ServerKind,
 ) -> Result<Membership, Problem> {
     if let Some(name) = &attribute {
         rules::attribute_name(name, "scope.member_attribute")?;

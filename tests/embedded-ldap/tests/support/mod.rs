@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use embedded_ldap::{EmbeddedLdap, Options};
+use embedded_ldap::{EmbeddedLdap, LdapOptions};
 use ldap3::controls::{Control, ControlType, PagedResults, RawControl};
 use ldap3::{Ldap, LdapConnAsync, LdapResult, Scope, SearchEntry};
 
 /// A server with `count` people below `ou=people`, named `uid=user0` and so on.
-pub async fn server_with(count: usize, options: Options) -> EmbeddedLdap {
+pub async fn server_with(count: usize, options: LdapOptions) -> EmbeddedLdap {
     let server = EmbeddedLdap::start(options).await.unwrap();
     server.add("ou=people,dc=acme,dc=test", &[("objectClass", &["organizationalUnit"])]).unwrap();
     for number in 0..count {
@@ -32,7 +32,7 @@ pub async fn connect(server: &EmbeddedLdap) -> Ldap {
 }
 
 pub async fn bound(server: &EmbeddedLdap) -> Ldap {
-    let options = Options::default();
+    let options = LdapOptions::default();
     let mut ldap = connect(server).await;
     ldap.simple_bind(&options.bind_dn, &options.password).await.unwrap().success().unwrap();
     ldap

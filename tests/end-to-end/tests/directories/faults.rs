@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
-use embedded_ldap::{EmbeddedLdap, Fault, Injection, ResultCode};
+use embedded_ldap::{EmbeddedLdap, Injection, LdapFault, ResultCode};
 use end_to_end::{Admin, BASE_DN, Configuration, CuttingProxy, Random, Slapd, SlapdOptions};
 use model::Anchor;
 use scan::Mode;
@@ -254,23 +254,23 @@ fn fault(random: &mut Random, staff: &Staff) -> (&'static str, Injection) {
     ];
     let fail = |entries| {
         let code = codes.iter().find(|(number, _)| *number == code).map(|(_, code)| code.clone());
-        Fault::FailPage { page, entries, code: code.unwrap_or(ResultCode::Other) }
+        LdapFault::FailPage { page, entries, code: code.unwrap_or(ResultCode::Other) }
     };
     let present = staff.people.iter().filter(|person| person.anchor.is_some());
     let dn = present.map(|person| person.dn.clone()).nth(random.below(PEOPLE / 2)).unwrap_or_default();
     match random.below(14) {
-        0 | 1 => ("cut after bytes", Fault::CutAfterBytes { bytes: random.below(BYTES) }.into()),
-        2 => ("cut after entries", Fault::CutAfterEntries { entries }.into()),
+        0 | 1 => ("cut after bytes", LdapFault::CutAfterBytes { bytes: random.below(BYTES) }.into()),
+        2 => ("cut after entries", LdapFault::CutAfterEntries { entries }.into()),
         3 | 4 => ("page with a result code", fail(entries % PAGE_SIZE).into()),
         5 => ("search with a result code", fail(0).after(random.below(4)).on_any_search()),
-        6 => ("referral", Fault::Referral { page }.into()),
-        7 => ("stale replica", Fault::StaleReplica { entries }.into()),
-        8 => ("last page too early", Fault::EndEarly { page }.into()),
-        9 => ("page without control", Fault::MissingControl { page }.into()),
-        10 => ("broken control", Fault::MalformedControl { page }.into()),
-        11 => ("garbled entry", Fault::GarbledEntry { page }.into()),
-        12 => ("entry without its id", Fault::WithoutUuid { dn }.into()),
-        _ => ("another server", Fault::OtherServer.after(random.below(3)).on_any_search()),
+        6 => ("referral", LdapFault::Referral { page }.into()),
+        7 => ("stale replica", LdapFault::StaleReplica { entries }.into()),
+        8 => ("last page too early", LdapFault::EndEarly { page }.into()),
+        9 => ("page without control", LdapFault::MissingControl { page }.into()),
+        10 => ("broken control", LdapFault::MalformedControl { page }.into()),
+        11 => ("garbled entry", LdapFault::GarbledEntry { page }.into()),
+        12 => ("entry without its id", LdapFault::WithoutUuid { dn }.into()),
+        _ => ("another server", LdapFault::OtherServer.after(random.below(3)).on_any_search()),
     }
 }
 
@@ -279,7 +279,7 @@ fn a_directory_that_fails_at_random_removes_nobody() {
     let what = "embedded directory";
     let mut random = Random::seeded(seed(what));
     block_on(async {
-        let options = embedded_ldap::Options::default();
+        let options = embedded_ldap::LdapOptions::default();
         let secret = json!({ "bind_dn": options.bind_dn, "password": options.password });
         let directory = EmbeddedLdap::start(options).await?;
         let book = Book::Embedded(&directory);

@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use embedded_ldap::{EmbeddedLdap, Fault as DirectoryFault, company};
+use embedded_ldap::{EmbeddedLdap, LdapFault, company};
 use end_to_end::{Configuration, Finished, Slapd, SlapdOptions, TestDir};
 use serde_json::json;
 use simulator::{Content, Effect, Fault, Reply};
@@ -215,7 +215,7 @@ fn an_entry_without_an_anchor_stops_removals_and_nothing_else() {
     directory.add_member(company::WORKPLACE, company::WEI).unwrap();
     directory.set(company::GRACE, "title", &["Chief Technology Officer"]).unwrap();
     directory.remove_member(company::WORKPLACE, company::TOMASZ).unwrap();
-    directory.inject(DirectoryFault::WithoutUuid { dn: company::AISHA.to_owned() });
+    directory.inject(LdapFault::WithoutUuid { dn: company::AISHA.to_owned() });
 
     world
         .sync()

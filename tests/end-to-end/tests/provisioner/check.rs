@@ -1,6 +1,6 @@
 //! `provisioner check` proves each part of a set-up by using it, and fails where one is wrong.
 
-use embedded_ldap::{EmbeddedLdap, Fault as DirectoryFault, company};
+use embedded_ldap::{EmbeddedLdap, LdapFault, company};
 use end_to_end::{BASE_DN, GROUPS_DN, Slapd};
 use serde_json::Value;
 
@@ -164,6 +164,6 @@ fn entries_that_can_not_be_mapped_or_identified_fail_it() {
     world.check().expect_exit(1).says_in_a_line(&["FAIL", "mapping", &anchor, "userName is empty"]);
 
     let world = World::<EmbeddedLdap>::company();
-    world.directory.inject(DirectoryFault::WithoutUuid { dn: company::GRACE.to_owned() });
+    world.directory.inject(LdapFault::WithoutUuid { dn: company::GRACE.to_owned() });
     world.check().expect_exit(1).says_in_a_line(&["FAIL", "anchor", company::GRACE, "entryUUID"]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use embedded_ldap::{EmbeddedLdap, Fault as DirectoryFault, company};
+use embedded_ldap::{EmbeddedLdap, LdapFault, company};
 use end_to_end::{Finished, Person, Slapd};
 use serde_json::{Value, json};
 use simulator::{Effect, Fault};
@@ -175,7 +175,7 @@ fn a_plan_of_a_part_says_so_and_shows_no_removal() {
     world.settle(0);
     world.directory.remove_member(company::WORKPLACE, company::TOMASZ).unwrap();
     world.directory.set(company::GRACE, "title", &["Chief Technology Officer"]).unwrap();
-    world.directory.inject(DirectoryFault::WithoutUuid { dn: company::AISHA.to_owned() });
+    world.directory.inject(LdapFault::WithoutUuid { dn: company::AISHA.to_owned() });
     let plan = world.plan();
     plan.expect_exit(1)
         .says_in_a_line(&["grace@acme.test", "update"])

@@ -98,7 +98,7 @@ impl World<EmbeddedLdap> {
     /// The embedded directory with its company of twelve, of whom eight are in the group.
     pub fn company() -> Self {
         let runtime = runtime();
-        let options = embedded_ldap::Options::default();
+        let options = embedded_ldap::LdapOptions::default();
         let secret = json!({ "bind_dn": options.bind_dn, "password": options.password });
         let directory = runtime.block_on(EmbeddedLdap::start(options)).unwrap();
         company::populate(&directory).unwrap();

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use embedded_ldap::{EmbeddedLdap, Fault, Injection, ResultCode};
+use embedded_ldap::{EmbeddedLdap, Injection, LdapFault, ResultCode};
 use end_to_end::{Configuration, CuttingProxy, Finished, Group, Person, Slapd, SlapdOptions, people};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -279,7 +279,7 @@ const FRAGILE: usize = 60;
 impl Fragile {
     fn company() -> Self {
         let runtime = runtime();
-        let options = embedded_ldap::Options::default();
+        let options = embedded_ldap::LdapOptions::default();
         let secret = json!({ "bind_dn": options.bind_dn, "password": options.password });
         let directory = runtime.block_on(EmbeddedLdap::start(options)).unwrap();
         let people = people::generate(FRAGILE, 12);
@@ -321,7 +321,7 @@ enum Arrival {
 /// Every way of ending early that a client can notice, and what it is told.
 fn noticeable(person: &str) -> Vec<(Injection, &'static str, Arrival)> {
     use Arrival::{Seen, Unseen};
-    let fail = |code: ResultCode| Injection::from(Fault::FailPage { page: 4, entries: 3, code });
+    let fail = |code: ResultCode| Injection::from(LdapFault::FailPage { page: 4, entries: 3, code });
     vec![
         (fail(ResultCode::InsufficentAccessRights), "LDAP result 50 (insufficient access rights)", Seen),
         (fail(ResultCode::Busy), "LDAP result 51 (busy)", Seen),
@@ -331,29 +331,37 @@ fn noticeable(person: &str) -> Vec<(Injection, &'static str, Arrival)> {
         (fail(ResultCode::SizeLimitExceeded), "LDAP result 4 (size limit exceeded)", Seen),
         (fail(ResultCode::AdminLimitExceeded), "LDAP result 11 (administrative limit exceeded)", Seen),
         (fail(ResultCode::Referral), "LDAP result 10 (referral)", Seen),
-        (Fault::CutAfterEntries { entries: 18 }.into(), "cut off", Seen),
-        (Fault::CutAfterBytes { bytes: 12_000 }.into(), "cut off", Seen),
-        (Fault::Referral { page: 4 }.into(), "referral(s) to other servers", Seen),
-        (Fault::MissingControl { page: 4 }.into(), "did not say that its last page was the last", Seen),
-        (Fault::MalformedControl { page: 4 }.into(), "did not say that its last page was the last", Seen),
-        (Fault::RepeatPage { page: 4, times: usize::MAX }.into(), "over and over", Seen),
-        (Fault::WithoutUuid { dn: person.to_owned() }.into(), "could not be identified", Seen),
-        (Fault::GarbledEntry { page: 4 }.into(), "could not be identified", Seen),
-        (Fault::OtherServer.into(), "the server changed", Seen),
+        (LdapFault::CutAfterEntries { entries: 18 }.into(), "cut off", Seen),
+        (LdapFault::CutAfterBytes { bytes: 12_000 }.into(), "cut off", Seen),
+        (LdapFault::Referral { page: 4 }.into(), "referral(s) to other servers", Seen),
+        (LdapFault::MissingControl { page: 4 }.into(), "did not say that its last page was the last", Seen),
+        (LdapFault::MalformedControl { page: 4 }.into(), "did not say that its last page was the last", Seen),
+        (LdapFault::RepeatPage { page: 4, times: usize::MAX }.into(), "over and over", Seen),
+        (LdapFault::WithoutUuid { dn: person.to_owned() }.into(), "could not be identified", Seen),
+        (LdapFault::GarbledEntry { page: 4 }.into(), "could not be identified", Seen),
+        (LdapFault::OtherServer.into(), "the server changed", Seen),
         (
-            Fault::BaseUnreadable { code: ResultCode::NoSuchObject }.into(),
+            LdapFault::BaseUnreadable { code: ResultCode::NoSuchObject }.into(),
             "base entry could not be read",
             Seen,
         ),
         (
-            Fault::BaseUnreadable { code: ResultCode::InsufficentAccessRights }.into(),
+            LdapFault::BaseUnreadable { code: ResultCode::InsufficentAccessRights }.into(),
             "base entry could not be read",
             Seen,
         ),
-        (Fault::Slow { delay: Duration::from_secs(5) }.into(), "longer than 2 s", Unseen),
-        (Fault::RefuseBind { code: ResultCode::InvalidCredentials }.into(), "its password expired", Unseen),
-        (Fault::RefuseBind { code: ResultCode::UnwillingToPerform }.into(), "unwilling to perform", Unseen),
-        (Fault::FailPage { page: 1, entries: 0, code: ResultCode::Busy }.on_any_search(), "busy", Unseen),
+        (LdapFault::Slow { delay: Duration::from_secs(5) }.into(), "longer than 2 s", Unseen),
+        (
+            LdapFault::RefuseBind { code: ResultCode::InvalidCredentials }.into(),
+            "its password expired",
+            Unseen,
+        ),
+        (
+            LdapFault::RefuseBind { code: ResultCode::UnwillingToPerform }.into(),
+            "unwilling to perform",
+            Unseen,
+        ),
+        (LdapFault::FailPage { page: 1, entries: 0, code: ResultCode::Busy }.on_any_search(), "busy", Unseen),
     ]
 }
 
@@ -396,9 +404,9 @@ fn a_fault_that_no_client_can_notice_removes_nobody_either() {
     let Fragile { directory, site, people, .. } = &company;
     let half = FRAGILE / 2;
     let faults = [
-        Fault::StaleReplica { entries: half },
-        Fault::EndEarly { page: 6 },
-        Fault::DuplicateUuid { dn: people[40].dn(), of: people[1].dn() },
+        LdapFault::StaleReplica { entries: half },
+        LdapFault::EndEarly { page: 6 },
+        LdapFault::DuplicateUuid { dn: people[40].dn(), of: people[1].dn() },
     ];
     for fault in &faults {
         let what = format!("{fault:?}");
@@ -438,7 +446,7 @@ fn a_replica_that_has_lost_everybody_is_held() {
     company.site.configure(|it| it.safety.clear());
     let Fragile { directory, site, .. } = &company;
     let before = site.accounts();
-    directory.inject(Fault::StaleReplica { entries: 1 }.on_any_search());
+    directory.inject(LdapFault::StaleReplica { entries: 1 }.on_any_search());
     site.plan().run().unwrap().expect_exit(4);
     site.sync().run().unwrap().expect_exit(4);
     assert!(site.workplace.writes().is_empty(), "{:#?}", site.workplace.writes());

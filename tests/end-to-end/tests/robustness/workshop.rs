@@ -33,7 +33,7 @@ pub fn pass(seconds: i64) {
 
 /// A directory with the group `workplace` of all these people.
 pub async fn directory_of(people: &[Person]) -> EmbeddedLdap {
-    let directory = EmbeddedLdap::start(embedded_ldap::Options::default()).await.unwrap();
+    let directory = EmbeddedLdap::start(embedded_ldap::LdapOptions::default()).await.unwrap();
     populate(&directory, people, people);
     directory
 }
@@ -66,7 +66,7 @@ impl Workshop {
     ) -> Self {
         let workplace = Simulator::start(server).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let bind = embedded_ldap::Options::default();
+        let bind = embedded_ldap::LdapOptions::default();
         let secret = json!({ "bind_dn": bind.bind_dn, "password": bind.password });
         fs::write(dir.path().join("directory.json"), secret.to_string()).unwrap();
         let (ldap, scim, group) = (directory.url(), workplace.url(), group_dn());

@@ -89,7 +89,7 @@ pub struct Village {
 
 impl Village {
     pub async fn start(setup: Setup, people: &People) -> Result<Self> {
-        let directory = EmbeddedLdap::start(embedded_ldap::Options::default()).await?;
+        let directory = EmbeddedLdap::start(embedded_ldap::LdapOptions::default()).await?;
         let options = simulator::Options { unknown_fields: false, ..simulator::Options::default() };
         let workplace = Simulator::start(options).await?;
         workplace.seed(json!({ "userName": STRANGER, "active": true, "title": "Visitor" }));
@@ -388,7 +388,7 @@ fn connection(
     directory: &EmbeddedLdap,
     workplace: &Simulator,
 ) -> Result<Connection> {
-    let bind = embedded_ldap::Options::default();
+    let bind = embedded_ldap::LdapOptions::default();
     let secret = json!({ "bind_dn": bind.bind_dn, "password": bind.password });
     fs::write(dir.path().join("directory.json"), secret.to_string())?;
     let Setup { provision_disabled, delete } = setup;
