@@ -2,7 +2,7 @@
 
 use model::{CreateIntent, Desired, DesiredUser, OwnedAccount, Value};
 use scim::{Resource, Target, TargetError};
-use store::{Claim, Store, StoreError, UserLease};
+use store::{AccountClaim, Store, StoreError, UserLease};
 
 /// A failure on either side.
 #[derive(Debug)]
@@ -106,23 +106,23 @@ pub(crate) async fn claim(
     store: &Store,
     lease: &mut UserLease,
     resource: &Resource,
-) -> Result<Claim, Failure> {
+) -> Result<AccountClaim, Failure> {
     let account = &resource.account.id;
     let owner = match store.claim_account(lease, account).await? {
-        Claim::OwnedBy(owner) => owner,
+        AccountClaim::OwnedBy(owner) => owner,
         owned => return Ok(owned),
     };
-    let Some(Desired::Present(user)) = &lease.record.desired else { return Ok(Claim::OwnedBy(owner)) };
+    let Some(Desired::Present(user)) = &lease.record.desired else { return Ok(AccountClaim::OwnedBy(owner)) };
     let name = user.user_name.clone();
     match store.fetch_record(owner.hash()).await? {
         Some(other) if !matches!(other.desired, Some(Desired::Present(_))) => {
             let account = store.take_over_account(lease, account, &other).await?;
-            Ok(account.map_or(Claim::OwnedBy(owner), Claim::Owned))
+            Ok(account.map_or(AccountClaim::OwnedBy(owner), AccountClaim::Owned))
         }
         Some(other) if other.user_name().is_some_and(|its| *its != name) => {
             let detail = "the account that has this name is about to get another".to_owned();
             Err(TargetError::Conflict { detail }.into())
         }
-        _ => Ok(Claim::OwnedBy(owner)),
+        _ => Ok(AccountClaim::OwnedBy(owner)),
     }
 }

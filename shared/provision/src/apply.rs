@@ -3,7 +3,7 @@
 use model::{Applied, DeprovisionReason, Desired, DesiredUser, Fingerprint, OwnedAccount, Value};
 use plan::{Decision, Difference, Situation, decide, differences};
 use scim::{DeleteOutcome, Resource, TargetError};
-use store::{Claim, Store, StoreError, UserLease};
+use store::{AccountClaim, Store, StoreError, UserLease};
 
 use crate::account::{Failure, Found, claim, fetch_account};
 use crate::creation::{Created, create, find_made};
@@ -170,13 +170,13 @@ async fn work_through(
                 }
             }
             (Decision::Link, _, Found::Unlinked(resource)) => match claim(store, lease, &resource).await? {
-                Claim::Owned(owned) => {
+                AccountClaim::Owned(owned) => {
                     work.steps.push(Step::Linked);
                     found = Found::Linked(owned, resource);
                 }
                 // Somebody disabled who never had this account has no claim to it.
-                Claim::OwnedBy(_) if !matches!(desired, Desired::Present(_)) => return Ok(()),
-                Claim::OwnedBy(owner) => {
+                AccountClaim::OwnedBy(_) if !matches!(desired, Desired::Present(_)) => return Ok(()),
+                AccountClaim::OwnedBy(owner) => {
                     work.end = End::Conflict(owner);
                     return Ok(());
                 }

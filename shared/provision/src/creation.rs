@@ -2,7 +2,7 @@
 
 use model::{CreateIntent, Desired, DesiredUser};
 use scim::{Resource, TargetError};
-use store::{Claim, UserLease};
+use store::{AccountClaim, UserLease};
 
 use crate::account::{Failure, Found, claim, find_tried, look_again};
 use crate::apply::Work;
@@ -24,12 +24,12 @@ pub(crate) async fn find_made(
     (work.asked, lease.record.tried) = (true, None);
     let Some(resource) = made else { return Ok(None) };
     match claim(provisioner.store, lease, &resource).await? {
-        Claim::Owned(owned) => {
+        AccountClaim::Owned(owned) => {
             work.steps.push(Step::Linked);
             Ok(Some(Found::Linked(owned, resource)))
         }
         // Somebody else has found it meanwhile, under a name that is theirs by now.
-        Claim::OwnedBy(_) => Ok(None),
+        AccountClaim::OwnedBy(_) => Ok(None),
     }
 }
 

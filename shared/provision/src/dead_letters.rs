@@ -57,7 +57,7 @@ pub async fn handle_dead_letter(
         refers_to: BTreeMap::new(),
         event: Some(event),
     };
-    store.finish_user(lease, outcome, now).await?;
+    store.write_outcome(lease, outcome, now).await?;
     tracing::error!(user.anchor = %letter.anchor, version = %letter.version, "the user is given up; see the record");
     Ok(MessageDisposition::Done)
 }

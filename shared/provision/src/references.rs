@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{AccountId, AnchorHash, Desired, DnKey, Link, Managed, Status, UnixSeconds, UserRecord, Value};
 use queue::ProvisionRequest;
-use store::{Awaited, Finished, Store, StoreError, UserLease, UserOutcome};
+use store::{Awaited, OutcomeWrite, Store, StoreError, UserLease, UserOutcome};
 
 use crate::{FollowUp, Provisioner, RequestQueue};
 
@@ -172,8 +172,8 @@ pub(crate) async fn settle_waiting(
         refers_to,
         event: None,
     };
-    match store.finish_user(lease, settled, now).await? {
-        Finished::Done => Ok(rest),
-        Finished::Outdated => Ok(FollowUp::Due),
+    match store.write_outcome(lease, settled, now).await? {
+        OutcomeWrite::Done => Ok(rest),
+        OutcomeWrite::Outdated => Ok(FollowUp::Due),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{AccountId, DnKey, HoldReason, Status, UnixSeconds, UserRecord};
 use plan::Difference;
 use scim::Resource;
-use store::{Claim, Finished, HistoryEvent, StoreError, UserLease, UserOutcome};
+use store::{AccountClaim, HistoryEvent, OutcomeWrite, StoreError, UserLease, UserOutcome};
 
 use crate::account::{Failure, claim};
 use crate::apply::{End, Work};
@@ -41,7 +41,7 @@ pub(crate) async fn write_down(
     if let Some(resource) = made {
         let account = &resource.account.id;
         let conclusion = conclude(provisioner, &lease.record, Some(account), &work, &references, waits, now);
-        if store.finish_created(&lease, account, &conclusion.outcome, now).await? {
+        if store.write_created_outcome(&lease, account, &conclusion.outcome, now).await? {
             at_once = Some(conclusion);
         } else {
             link_made(provisioner, &mut lease, &resource, &mut work).await?;
@@ -55,16 +55,16 @@ pub(crate) async fn write_down(
             wake_waiting(provisioner, &record).await?;
             let account = record.link.as_ref().map(|link| &link.account);
             let conclusion = conclude(provisioner, &record, account, &work, &references, waits, now);
-            let rest = match store.finish_user(lease, conclusion.outcome.clone(), now).await? {
-                Finished::Done => FollowUp::Nothing,
-                Finished::Outdated => FollowUp::Due,
+            let rest = match store.write_outcome(lease, conclusion.outcome.clone(), now).await? {
+                OutcomeWrite::Done => FollowUp::Nothing,
+                OutcomeWrite::Outdated => FollowUp::Due,
             };
             (conclusion, rest)
         }
     };
     let Conclusion { outcome: UserOutcome { status, next_attempt, .. }, judgement } = conclusion;
     if work.asked && judgement.is_none() && health.is_news(now) {
-        store.note_served(now).await?;
+        store.record_served(now).await?;
     }
     let (anchor, user_name) = (record.anchor.clone(), record.user_name().cloned());
     let Work { steps, end, .. } = work;
@@ -92,8 +92,8 @@ async fn link_made(
     work: &mut Work,
 ) -> Result<(), StoreError> {
     let end = match claim(provisioner.store, lease, made).await {
-        Ok(Claim::Owned(_)) => return Ok(()),
-        Ok(Claim::OwnedBy(owner)) => End::Conflict(owner),
+        Ok(AccountClaim::Owned(_)) => return Ok(()),
+        Ok(AccountClaim::OwnedBy(owner)) => End::Conflict(owner),
         Err(Failure::Target(error)) => End::Failed(error),
         Err(Failure::Store(error)) => return Err(error),
     };

@@ -80,7 +80,7 @@ async fn note(context: &ScanContext<'_>, began: UnixSeconds, summary: &ScanSumma
     let Ok(numbers) = serde_json::to_value(summary) else { return };
     let (version, ended) = (Version(summary.version), (context.clock)());
     let scan = PastScan { version, began, ended, summary: numbers };
-    if let Err(error) = context.store.note_scan(&scan).await {
+    if let Err(error) = context.store.record_scan(&scan).await {
         tracing::warn!("the scan could not be put on the list of scans: {error}");
     }
 }
@@ -202,7 +202,7 @@ async fn scan_under(
         after.configuration = before.configuration.or(after.configuration);
     }
     if after != before {
-        writer.remember(&after).await?;
+        writer.save_safety_memory(&after).await?;
     }
     writer.write_users(users).await?;
     writer.write_ending(ending).await?;

@@ -49,7 +49,7 @@ pub async fn approve(context: &ScanContext<'_>, hash: &str) -> Result<Approval, 
     let (approval, memory) = approved(memory, hash, (context.clock)());
     let kept = match approval {
         Approval::Nothing { .. } => Ok(true),
-        Approval::Removals(_) | Approval::Change(_) => store.remember(&lease, &memory).await,
+        Approval::Removals(_) | Approval::Change(_) => store.save_safety_memory(&lease, &memory).await,
     };
     store.release(lease, None, None).await?;
     if kept? { Ok(approval) } else { Err(ScanError::LeaseLost) }

@@ -6,7 +6,7 @@ use model::Desired;
 use plan::RecordPlan;
 use serde::Serialize;
 use serde_json::Value;
-use store::Units;
+use store::CapacityUnits;
 
 use crate::{Mode, UserPlan};
 
@@ -138,8 +138,8 @@ impl ScanSummary {
     }
 
     /// Takes over what was consumed of the table.
-    pub(crate) fn take_units(&mut self, consumed: Units) {
-        let Units { reads, writes } = consumed;
+    pub(crate) fn take_units(&mut self, consumed: CapacityUnits) {
+        let CapacityUnits { reads, writes } = consumed;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -14,7 +14,7 @@ use model::{
 };
 use plan::{RecordPlan, ReleasedRemoval, RemovalCandidate, Removals};
 use queue::ProvisionRequest;
-use store::{DIRTY, DesiredWrite, Saved, ScanLease, Snapshot, Store, StoreError, Written};
+use store::{DIRTY, DesiredWrite, RecordWrite, ScanLease, Snapshot, SnapshotSave, Store, StoreError};
 
 use crate::ending::{FinalPlan, Transfer};
 use crate::planning::{InSnapshot, UserPlan};
@@ -88,7 +88,7 @@ impl<'a> Writer<'a> {
     pub async fn mark_page(&mut self, checkpoint: &Checkpoint) -> Result<(), ScanError> {
         let Ok(checkpoint) = serde_json::to_value(checkpoint) else { return Ok(()) };
         self.keep_lease().await?;
-        match self.context.store.save_cursor(self.lease, &checkpoint).await? {
+        match self.context.store.save_checkpoint(self.lease, &checkpoint).await? {
             true => Ok(()),
             false => Err(ScanError::LeaseLost),
         }
@@ -178,7 +178,7 @@ impl<'a> Writer<'a> {
         self.announce_known(released.iter().map(hash_of).filter(moves)).await?;
         for removal in &released {
             self.keep_lease().await?;
-            if self.context.store.write_removal(self.lease, removal).await? == Written::Done {
+            if self.context.store.write_removal(self.lease, removal).await? == RecordWrite::Done {
                 let hash = hash_of(removal);
                 self.changes.extend(after_removal.get(&hash).and_then(|then| then.change_of(hash)));
                 self.note_due(Some(removal.candidate().anchor.clone()));
@@ -196,9 +196,9 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes down what the safety checks are to remember, before anything is done by it.
-    pub async fn remember(&mut self, memory: &SafetyMemory) -> Result<(), ScanError> {
+    pub async fn save_safety_memory(&mut self, memory: &SafetyMemory) -> Result<(), ScanError> {
         self.keep_lease().await?;
-        match self.context.store.remember(self.lease, memory).await? {
+        match self.context.store.save_safety_memory(self.lease, memory).await? {
             true => Ok(()),
             false => Err(ScanError::LeaseLost),
         }
@@ -207,7 +207,7 @@ impl<'a> Writer<'a> {
     /// Saves what was seen, as far as it is dealt with.
     pub async fn save(self) -> Result<(), ScanError> {
         let Self { context, lease, stored, changes, requests: _, unsent: _ } = self;
-        if let Saved::Outdated = context.store.save_snapshot(lease, stored, changes).await? {
+        if let SnapshotSave::Outdated = context.store.save_snapshot(lease, stored, changes).await? {
             tracing::warn!("a later scan has saved its snapshot already; this one's is dropped");
         }
         Ok(())
@@ -243,7 +243,7 @@ impl<'a> Writer<'a> {
     /// Sees to it that the lease lasts for what is done next.
     async fn keep_lease(&mut self) -> Result<(), ScanError> {
         let now = (self.context.clock)();
-        if self.lease.lasts(now, LEASE_SECONDS / 2) {
+        if self.lease.lasts_for(now, LEASE_SECONDS / 2) {
             return Ok(());
         }
         match self.context.store.renew_lease(self.lease, now, LEASE_SECONDS).await? {
@@ -319,7 +319,7 @@ async fn write_user(
 ) -> Result<WrittenUser, ScanError> {
     let store = context.store;
     let UserPlan { anchor, dn, record, plan, conflict, snapshot } = user;
-    if plan != RecordPlan::Nothing && !lease.lasts((context.clock)(), LONGEST_WRITE_SECONDS) {
+    if plan != RecordPlan::Nothing && !lease.lasts_for((context.clock)(), LONGEST_WRITE_SECONDS) {
         return Err(ScanError::LeaseLost);
     }
     let hash = anchor.hash();
@@ -327,7 +327,7 @@ async fn write_user(
     let written = match plan {
         RecordPlan::Nothing => {
             is_due = false;
-            Written::Done
+            RecordWrite::Done
         }
         RecordPlan::Mark(status) => {
             is_due = status.is_due();
@@ -346,9 +346,9 @@ async fn write_user(
         RecordPlan::Remove(_) => return Ok(WrittenUser { change: None, due: None }),
     };
     Ok(match written {
-        Written::Done => WrittenUser { change: snapshot.change_of(hash), due: is_due.then_some(anchor) },
-        Written::NameTaken { .. } => WrittenUser { change: snapshot.change_of(hash), due: None },
-        Written::Outdated => WrittenUser { change: None, due: None },
+        RecordWrite::Done => WrittenUser { change: snapshot.change_of(hash), due: is_due.then_some(anchor) },
+        RecordWrite::NameTaken { .. } => WrittenUser { change: snapshot.change_of(hash), due: None },
+        RecordWrite::Outdated => WrittenUser { change: None, due: None },
     })
 }
 

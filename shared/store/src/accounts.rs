@@ -10,23 +10,23 @@ use crate::applied::UserLease;
 use crate::batch::GET_CHUNK;
 use crate::desired::owner_in;
 use crate::errors::StoreError;
-use crate::item::{Item, Reader, number, text};
-use crate::keys::{EXPIRES_AT, Key, SK};
-use crate::query::{From, Part};
+use crate::item::{ItemReader, TableItem, number, text};
+use crate::keys::{EXPIRES_AT, ItemKey, SK};
+use crate::query::{KeyRange, QuerySource};
 use crate::record::{
     ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RELEASED, REV, SURE, flag, if_claimed,
     if_linked, if_rev,
 };
 use crate::retention::{departure, if_free};
-use crate::work::{Page, PageKey};
-use crate::write::{Committed, Verdict, Write};
+use crate::work::{ListPage, PageKey};
+use crate::write::{CommitResult, ConditionResult, ItemWrite};
 
 /// Whether an account may be signed in to, as far as we know.
 pub(crate) const ACTIVE: &str = "active";
 
 /// Who an account belongs to after it was claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum AccountClaim {
     /// The user who claimed it.
     Owned(OwnedAccount),
     /// Another entry, which had it before.
@@ -48,9 +48,9 @@ fn owned_account(id: &AccountId) -> OwnedAccount {
 const LONGEST_KEY: usize = 1_024;
 
 /// The account and the entry in an account's item.
-fn linked_in(item: &Item) -> Result<Option<(AccountId, Anchor)>, StoreError> {
+fn linked_in(item: &TableItem) -> Result<Option<(AccountId, Anchor)>, StoreError> {
     let owner = owner_in(item)?;
-    let id = Reader::new(item).text(SK)?.and_then(AccountId::new);
+    let id = ItemReader::new(item).text(SK)?.and_then(AccountId::new);
     Ok(id.map(|id| (id, owner)))
 }
 
@@ -61,14 +61,14 @@ impl Store {
         &self,
         lease: &mut UserLease,
         account: &AccountId,
-    ) -> Result<Claim, StoreError> {
+    ) -> Result<AccountClaim, StoreError> {
         let linked = lease.record.link.as_ref().map(|link| link.account.clone());
         if linked.as_ref() == Some(account) {
-            return Ok(Claim::Owned(owned_account(account)));
+            return Ok(AccountClaim::Owned(owned_account(account)));
         }
         let link = Link { account: account.clone(), applied: None };
         let record = self.set_link(if_linked(self.by_lease(lease), linked.as_ref()), Some(&link))?;
-        let item = Write::put(self.keys.account(account))
+        let item = ItemWrite::put(self.keys.account(account))
             .set(ANCHOR, text(lease.record.anchor.as_str()))
             // Until we have seen otherwise, it counts as one that can be signed in to.
             .set(ACTIVE, flag(true));
@@ -76,12 +76,12 @@ impl Store {
         let mut writes = vec![record, item];
         writes.extend(linked.map(|old| self.forget_account(lease, &old)));
         match self.commit(&writes).await? {
-            Committed::Done => {
+            CommitResult::Done => {
                 (lease.record.link, lease.record.tried, lease.sure) = (Some(link), None, false);
-                Ok(Claim::Owned(owned_account(account)))
+                Ok(AccountClaim::Owned(owned_account(account)))
             }
-            Committed::Refused(verdicts) => match verdicts.into_iter().nth(1) {
-                Some(Verdict::Refused(Some(item))) => Ok(Claim::OwnedBy(owner_in(&item)?)),
+            CommitResult::Refused(verdicts) => match verdicts.into_iter().nth(1) {
+                Some(ConditionResult::Refused(Some(item))) => Ok(AccountClaim::OwnedBy(owner_in(&item)?)),
                 _ => Err(StoreError::LeaseLost),
             },
         }
@@ -104,7 +104,7 @@ impl Store {
             return Ok(None);
         }
         let taker = self.set_link(if_linked(self.by_lease(lease), None), Some(&link))?;
-        let giver = Write::update(self.keys.record(&from.anchor.hash()));
+        let giver = ItemWrite::update(self.keys.record(&from.anchor.hash()));
         let giver = if_rev(if_linked(giver, Some(account)), old.rev)
             .only_if(
                 "attribute_not_exists(#lease_owner) OR #lease_until <= :now",
@@ -118,23 +118,23 @@ impl Store {
             .remove(LEASE_OWNER)
             .remove(LEASE_UNTIL);
         let giver = self.set_status(giver, &from.anchor.hash(), &Status::InSync, AT_ONCE)?;
-        let giver = if_claimed(giver, old.belongings.claimed.as_deref());
-        let item = Write::update(self.keys.account(account))
+        let giver = if_claimed(giver, old.owned_items.claimed.as_deref());
+        let item = ItemWrite::update(self.keys.account(account))
             .set(ANCHOR, text(lease.record.anchor.as_str()))
             .remove(EXPIRES_AT)
             .only_if("#anchor = :from", [("from", text(from.anchor.as_str()))]);
         let nothing = UserRecord { link: None, ..old.record };
         let mut writes = vec![taker, item];
-        writes.append(&mut self.let_expire(giver, &nothing, reason, &old.belongings, lease.taken_at));
+        writes.append(&mut self.let_expire(giver, &nothing, reason, &old.owned_items, lease.taken_at));
         match self.commit(&writes).await? {
-            Committed::Done => {
+            CommitResult::Done => {
                 (lease.record.link, lease.record.tried, lease.sure) = (Some(link), None, false);
                 Ok(Some(owned_account(account)))
             }
-            Committed::Refused(verdicts) if verdicts.first().is_some_and(Verdict::is_refused) => {
+            CommitResult::Refused(verdicts) if verdicts.first().is_some_and(ConditionResult::is_refused) => {
                 Err(StoreError::LeaseLost)
             }
-            Committed::Refused(_) => Ok(None),
+            CommitResult::Refused(_) => Ok(None),
         }
     }
 
@@ -144,11 +144,11 @@ impl Store {
         let record =
             if_linked(self.by_lease(lease), Some(&link.account)).remove(ACCOUNT).remove(APPLIED).remove(SURE);
         match self.commit(&[record, self.forget_account(lease, &link.account)]).await? {
-            Committed::Done => {
+            CommitResult::Done => {
                 (lease.record.link, lease.sure) = (None, false);
                 Ok(())
             }
-            Committed::Refused(_) => Err(StoreError::LeaseLost),
+            CommitResult::Refused(_) => Err(StoreError::LeaseLost),
         }
     }
 
@@ -180,24 +180,24 @@ impl Store {
         &self,
         after: Option<PageKey>,
         limit: usize,
-    ) -> Result<Page<(AccountId, Anchor)>, StoreError> {
-        let after = after.map(|PageKey(sk)| Key { pk: self.keys.accounts(), sk }.attributes());
+    ) -> Result<ListPage<(AccountId, Anchor)>, StoreError> {
+        let after = after.map(|PageKey(sk)| ItemKey { pk: self.keys.accounts(), sk }.attributes());
         let limit = i32::try_from(limit.clamp(1, 1_000)).unwrap_or(1_000);
-        let query = self.range(From::Items, &self.keys.accounts(), &Part::All).limit(limit);
+        let query = self.range(QuerySource::Items, &self.keys.accounts(), &KeyRange::All).limit(limit);
         let page = self.page(query, after).await?;
         let next = match &page.last_evaluated_key {
-            Some(position) => Reader::new(position).text(SK)?.map(|sk| PageKey(sk.to_owned())),
+            Some(position) => ItemReader::new(position).text(SK)?.map(|sk| PageKey(sk.to_owned())),
             None => None,
         };
         let items = page.items.unwrap_or_default();
         let linked = items.iter().filter_map(|item| linked_in(item).transpose());
-        Ok(Page { items: linked.collect::<Result<_, _>>()?, next })
+        Ok(ListPage { items: linked.collect::<Result<_, _>>()?, next })
     }
 
     /// How many linked accounts can be signed in to. Counting stops at `at_most`, since the safety check needs no more.
     pub async fn count_enabled_accounts(&self, at_most: u64) -> Result<u64, StoreError> {
         let query = self
-            .range(From::Items, &self.keys.accounts(), &Part::All)
+            .range(QuerySource::Items, &self.keys.accounts(), &KeyRange::All)
             .filter_expression("#active = :yes")
             .expression_attribute_names("#active", ACTIVE)
             .expression_attribute_values(":yes", flag(true))
@@ -215,8 +215,8 @@ impl Store {
         Ok(count.min(at_most))
     }
 
-    fn forget_account(&self, lease: &UserLease, account: &AccountId) -> Write {
-        Write::delete(self.keys.account(account)).only_if(
+    fn forget_account(&self, lease: &UserLease, account: &AccountId) -> ItemWrite {
+        ItemWrite::delete(self.keys.account(account)).only_if(
             "attribute_not_exists(#anchor) OR #anchor = :me",
             [("me", text(lease.record.anchor.as_str()))],
         )

@@ -10,11 +10,11 @@ use crate::errors::StoreError;
 use crate::history::HistoryEvent;
 use crate::item::{json, number, text};
 use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, BEFORE, Belongings, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, REFERS,
-    SURE, Stored, TRIED, WAITS, flag, if_linked, if_rev,
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, BEFORE, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, OwnedItems, REFERS,
+    SURE, StoredRecord, TRIED, WAITS, flag, if_linked, if_rev,
 };
 use crate::retention::{departure, if_free, left_active};
-use crate::write::{Committed, Updated, Verdict, Write};
+use crate::write::{CommitResult, ConditionResult, ItemWrite, UpdateResult};
 
 /// The right to provision one user.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct UserLease {
     /// Whether it is known for sure what the account was left as: nobody has worked on the user since who may have sent
     /// something of which nothing was heard.
     pub(crate) sure: bool,
-    belongings: Belongings,
+    owned_items: OwnedItems,
     pub(crate) taken_at: UnixSeconds,
 }
 
@@ -38,12 +38,12 @@ impl UserLease {
 
     /// The names of those for whom the user waits.
     pub fn waits_for(&self) -> &[DnKey] {
-        &self.belongings.waits
+        &self.owned_items.waits
     }
 
     /// The names of those to whom the account refers, and the accounts that were sent for them.
     pub fn refers_to(&self) -> &BTreeMap<DnKey, AccountId> {
-        &self.belongings.refers
+        &self.owned_items.refers
     }
 }
 
@@ -68,7 +68,7 @@ pub struct UserOutcome {
 
 /// How an outcome was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finished {
+pub enum OutcomeWrite {
     /// As told.
     Done,
     /// The question changed meanwhile. What was applied and the history are written; the user is pending once more, or
@@ -83,9 +83,9 @@ const MAX_NAMES: usize = 45;
 const ATTEMPTS: usize = 5;
 
 /// A record as an outcome expects it.
-struct Known<'a> {
+struct ExpectedRecord<'a> {
     rev: u64,
-    belongings: Belongings,
+    owned_items: OwnedItems,
     record: &'a UserRecord,
 }
 
@@ -99,7 +99,7 @@ impl Store {
         now: UnixSeconds,
         seconds: i64,
     ) -> Result<Option<UserLease>, StoreError> {
-        let write = Write::update(self.keys.record(&hash))
+        let write = ItemWrite::update(self.keys.record(&hash))
             .set(LEASE_OWNER, text(owner))
             .set(LEASE_UNTIL, number(now.plus(seconds).0))
             .bump(LEASE_NUMBER)
@@ -109,32 +109,33 @@ impl Store {
                 [("now", number(now.0)), ("owner", text(owner))],
             );
         match self.update_and_read(&write).await? {
-            Updated::Refused(_) => Ok(None),
-            Updated::Now(item) => {
-                let Stored { record, rev, belongings, lease_number: number, sure, .. } =
-                    Stored::decode(&self.keys, &item)?;
+            UpdateResult::Refused(_) => Ok(None),
+            UpdateResult::Now(item) => {
+                let StoredRecord { record, rev, owned_items, lease_number: number, sure, .. } =
+                    StoredRecord::decode(&self.keys, &item)?;
                 // Whoever had the lease in between may have died after a call, and left no word of it.
                 let sure = sure.is_some_and(|sure| sure + 1 == number);
-                Ok(Some(UserLease { record, rev, number, sure, belongings, taken_at: now }))
+                Ok(Some(UserLease { record, rev, number, sure, owned_items, taken_at: now }))
             }
         }
     }
 
     /// Writes the outcome and gives the lease back. `now` is when history and retention count from: who is settled, is to
     /// have no account and has no active one, has left, and the record expires.
-    pub async fn finish_user(
+    pub async fn write_outcome(
         &self,
         lease: UserLease,
         outcome: UserOutcome,
         now: UnixSeconds,
-    ) -> Result<Finished, StoreError> {
+    ) -> Result<OutcomeWrite, StoreError> {
         if outcome.applied.is_some() && lease.record.link.is_none() {
             return Err(StoreError::NotLinked);
         }
         let stand = Some((&outcome.status, (outcome.attempts, outcome.next_attempt)));
-        let known = Known { rev: lease.rev, belongings: lease.belongings.clone(), record: &lease.record };
-        let mut found = match self.write_outcome(&lease, &outcome, now, known, stand).await? {
-            None => return Ok(Finished::Done),
+        let known =
+            ExpectedRecord { rev: lease.rev, owned_items: lease.owned_items.clone(), record: &lease.record };
+        let mut found = match self.try_write_outcome(&lease, &outcome, now, known, stand).await? {
+            None => return Ok(OutcomeWrite::Done),
             Some(found) => found,
         };
         for _ in 0..ATTEMPTS {
@@ -149,9 +150,10 @@ impl Store {
                 | Status::Skipped { .. }
                 | Status::Invalid { .. } => None,
             };
-            let known = Known { rev: found.rev, belongings: found.belongings, record: &found.record };
-            match self.write_outcome(&lease, &outcome, now, known, stand).await? {
-                None => return Ok(Finished::Outdated),
+            let known =
+                ExpectedRecord { rev: found.rev, owned_items: found.owned_items, record: &found.record };
+            match self.try_write_outcome(&lease, &outcome, now, known, stand).await? {
+                None => return Ok(OutcomeWrite::Outdated),
                 Some(newer) => found = newer,
             }
         }
@@ -181,7 +183,7 @@ impl Store {
         let write = if_rev(self.by_lease(lease), lease.rev).only_if("attribute_not_exists(#account)", []);
         let key = write.key().clone();
         let write = write.set(TRIED, json(&key, &tried)?);
-        let done = self.commit(&[write]).await? == Committed::Done;
+        let done = self.commit(&[write]).await? == CommitResult::Done;
         if done {
             lease.record.tried = Some(tried);
         }
@@ -193,15 +195,15 @@ impl Store {
     /// `false` when that can't be, and then nothing is written: the question has changed, the account is another entry's, or
     /// somebody waits for it, who has to be woken after the link and before the outcome. Whoever begins to wait while this
     /// looks for those who do leaves a word in the record ([`await_account`](Self::await_account)), or finds the link.
-    pub async fn finish_created(
+    pub async fn write_created_outcome(
         &self,
         lease: &UserLease,
         account: &AccountId,
         outcome: &UserOutcome,
         now: UnixSeconds,
     ) -> Result<bool, StoreError> {
-        let UserLease { record: user, rev, belongings, .. } = lease;
-        if user.link.is_some() || belongings.expires_at.is_some() {
+        let UserLease { record: user, rev, owned_items, .. } = lease;
+        if user.link.is_some() || owned_items.expires_at.is_some() {
             return Ok(false);
         }
         let Some(applied) = &outcome.applied else { return Ok(false) };
@@ -217,8 +219,8 @@ impl Store {
         let record = self.set_link(if_linked(record, None), Some(&link))?.set(SURE, number(lease.number));
         let settled = outcome.status == Status::InSync;
         let record = if settled { record.remove(BEFORE) } else { record };
-        let mut writes = self.with_waits(record, user, outcome, settled, belongings, now)?;
-        let item = Write::put(self.keys.account(account))
+        let mut writes = self.with_waits(record, user, outcome, settled, owned_items, now)?;
+        let item = ItemWrite::put(self.keys.account(account))
             .set(ANCHOR, text(user.anchor.as_str()))
             .set(ACTIVE, flag(applied.active));
         writes.push(if_free(item, &user.anchor, lease.taken_at));
@@ -226,36 +228,38 @@ impl Store {
             writes.push(self.event(user, event, outcome.attempts)?);
         }
         let verdicts = match self.commit(&writes).await? {
-            Committed::Done => return Ok(true),
-            Committed::Refused(verdicts) => verdicts,
+            CommitResult::Done => return Ok(true),
+            CommitResult::Refused(verdicts) => verdicts,
         };
-        let Some(Verdict::Refused(Some(item))) = verdicts.into_iter().next() else { return Ok(false) };
-        let found = Stored::decode(&self.keys, &item)?;
+        let Some(ConditionResult::Refused(Some(item))) = verdicts.into_iter().next() else {
+            return Ok(false);
+        };
+        let found = StoredRecord::decode(&self.keys, &item)?;
         let is_linked = found.record.link.as_ref().is_some_and(|link| link.account == *account);
         // The answer to the first try was lost.
         Ok(is_linked && is_ended(&found, lease, *rev))
     }
 
     /// One try at writing an outcome, for a record as it is known. Gives the record back when it has changed.
-    async fn write_outcome(
+    async fn try_write_outcome(
         &self,
         lease: &UserLease,
         outcome: &UserOutcome,
         now: UnixSeconds,
-        known: Known<'_>,
+        known: ExpectedRecord<'_>,
         stand: Option<(&Status, (u32, UnixSeconds))>,
-    ) -> Result<Option<Stored>, StoreError> {
+    ) -> Result<Option<StoredRecord>, StoreError> {
         let UserOutcome { applied, attempts, event, .. } = outcome;
-        let Known { rev, mut belongings, record: user } = known;
+        let ExpectedRecord { rev, mut owned_items, record: user } = known;
         let hash = user.anchor.hash();
         let link = lease.record.link.as_ref();
         let was_active = link.is_some_and(left_active);
         let is_active = applied.as_ref().map_or(was_active, |applied| applied.active);
         let settled = stand.is_some_and(|(status, _)| *status == Status::InSync);
         let left = if settled { departure(user.desired.as_ref(), is_active) } else { None };
-        if left.is_none() && belongings.expires_at.is_some() {
-            self.bring_back(self.by_lease(lease), user, &belongings, now).await?;
-            belongings.expires_at = None;
+        if left.is_none() && owned_items.expires_at.is_some() {
+            self.bring_back(self.by_lease(lease), user, &owned_items, now).await?;
+            owned_items.expires_at = None;
         }
 
         let mut record = self.ending(lease, rev);
@@ -277,13 +281,13 @@ impl Store {
         let mut writes = match left {
             Some(reason) => {
                 let user = UserRecord { link: link.cloned(), ..user.clone() };
-                self.let_expire(record, &user, reason, &belongings, now)
+                self.let_expire(record, &user, reason, &owned_items, now)
             }
             None => {
-                let mut writes = self.with_waits(record, user, outcome, settled, &belongings, now)?;
+                let mut writes = self.with_waits(record, user, outcome, settled, &owned_items, now)?;
                 if let Some(link) = link.filter(|_| was_active != is_active) {
                     let me = text(user.anchor.as_str());
-                    let account = Write::update(self.keys.account(&link.account))
+                    let account = ItemWrite::update(self.keys.account(&link.account))
                         .set(ANCHOR, me.clone())
                         .set(ACTIVE, flag(is_active))
                         .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me)]);
@@ -297,14 +301,14 @@ impl Store {
         }
 
         let verdicts = match self.commit(&writes).await? {
-            Committed::Done => return Ok(None),
-            Committed::Refused(verdicts) => verdicts,
+            CommitResult::Done => return Ok(None),
+            CommitResult::Refused(verdicts) => verdicts,
         };
         // Only the items that are the user's have conditions. Whatever ended the lease or moved one of them did both.
-        let Some(Verdict::Refused(Some(item))) = verdicts.into_iter().next() else {
+        let Some(ConditionResult::Refused(Some(item))) = verdicts.into_iter().next() else {
             return Err(StoreError::LeaseLost);
         };
-        let found = Stored::decode(&self.keys, &item)?;
+        let found = StoredRecord::decode(&self.keys, &item)?;
         // The answer to the first try was lost.
         if is_ended(&found, lease, rev) {
             return Ok(None);
@@ -320,19 +324,19 @@ impl Store {
     /// this user's.
     fn with_waits(
         &self,
-        record: Write,
+        record: ItemWrite,
         user: &UserRecord,
         outcome: &UserOutcome,
         settled: bool,
-        belongings: &Belongings,
+        owned_items: &OwnedItems,
         now: UnixSeconds,
-    ) -> Result<Vec<Write>, StoreError> {
+    ) -> Result<Vec<ItemWrite>, StoreError> {
         let hash = user.anchor.hash();
         let names: BTreeSet<DnKey> = outcome.waiting_for.iter().copied().take(MAX_NAMES).collect();
         let sent = outcome.refers_to.iter().filter(|(dn, _)| !names.contains(dn));
         let sent: BTreeMap<DnKey, AccountId> =
             sent.take(MAX_NAMES - names.len()).map(|(dn, account)| (*dn, account.clone())).collect();
-        let Belongings { waits, refers, .. } = belongings;
+        let OwnedItems { waits, refers, .. } = owned_items;
         let is_stale = |dn: &DnKey| settled && !names.contains(dn) && !sent.contains_key(dn);
         let before: BTreeSet<DnKey> = waits.iter().chain(refers.keys()).copied().collect();
         let stale: BTreeSet<DnKey> = before.iter().copied().filter(is_stale).take(MAX_NAMES).collect();
@@ -356,7 +360,7 @@ impl Store {
         }
         let mut writes = vec![record];
         let item = |dn: &DnKey| {
-            Write::put(self.keys.wait(dn, &hash))
+            ItemWrite::put(self.keys.wait(dn, &hash))
                 .set(ANCHOR, text(user.anchor.as_str()))
                 .set("since", number(now.0))
         };
@@ -364,18 +368,18 @@ impl Store {
         // What stands there already is not written again.
         let new = sent.iter().filter(|(dn, account)| refers.get(*dn) != Some(account));
         writes.extend(new.map(|(dn, account)| item(dn).set(ACCOUNT, text(account.as_str()))));
-        writes.extend(stale.iter().map(|dn| Write::delete(self.keys.wait(dn, &hash))));
+        writes.extend(stale.iter().map(|dn| ItemWrite::delete(self.keys.wait(dn, &hash))));
         Ok(writes)
     }
 
     /// The record's write that ends a lease, where no scan has written since.
-    fn ending(&self, lease: &UserLease, rev: u64) -> Write {
+    fn ending(&self, lease: &UserLease, rev: u64) -> ItemWrite {
         if_rev(self.by_lease(lease), rev).remove(LEASE_OWNER).remove(LEASE_UNTIL)
     }
 
     /// A write to the record that only the holder of the lease may do.
-    pub(crate) fn by_lease(&self, lease: &UserLease) -> Write {
-        Write::update(self.keys.record(&lease.record.anchor.hash())).only_if(
+    pub(crate) fn by_lease(&self, lease: &UserLease) -> ItemWrite {
+        ItemWrite::update(self.keys.record(&lease.record.anchor.hash())).only_if(
             "attribute_exists(#lease_owner) AND #lease_number = :lease",
             [("lease", number(lease.number))],
         )
@@ -383,6 +387,6 @@ impl Store {
 }
 
 /// Whether this lease was given back by its holder: nobody else does that without raising `rev`.
-fn is_ended(found: &Stored, lease: &UserLease, rev: u64) -> bool {
+fn is_ended(found: &StoredRecord, lease: &UserLease, rev: u64) -> bool {
     found.lease_number == lease.number && found.lease_owner.is_none() && found.rev == rev
 }

@@ -7,11 +7,11 @@ use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
 use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
 
 use crate::Store;
-use crate::errors::{StoreError, meaning};
-use crate::item::Item;
-use crate::keys::Key;
+use crate::errors::{StoreError, classify};
+use crate::item::TableItem;
+use crate::keys::ItemKey;
 use crate::meter::COUNTED;
-use crate::patience::{patiently, pause};
+use crate::retry_throttled::{pause, retry_throttled};
 
 /// The most keys that one `BatchGetItem` takes.
 pub(crate) const GET_CHUNK: usize = 100;
@@ -23,23 +23,23 @@ const WRITE: &str = "write many items (BatchWriteItem)";
 const ATTEMPTS: u32 = 8;
 
 /// A write without a condition.
-pub(crate) enum Plain {
-    Put(Item),
-    Delete(Key),
+pub(crate) enum UnconditionalWrite {
+    Put(TableItem),
+    Delete(ItemKey),
 }
 
 impl Store {
     /// Up to [`GET_CHUNK`] items, consistently, in no order.
-    pub(crate) async fn get_chunk(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
+    pub(crate) async fn get_chunk(&self, keys: &[ItemKey]) -> Result<Vec<TableItem>, StoreError> {
         let Some(first) = keys.first() else { return Ok(Vec::new()) };
         let mut items = Vec::with_capacity(keys.len());
-        let mut left: Vec<_> = keys.iter().map(Key::attributes).collect();
+        let mut left: Vec<_> = keys.iter().map(ItemKey::attributes).collect();
         let mut attempt = 0;
         loop {
             let wanted = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
             let wanted =
                 wanted.map_err(|_| StoreError::Refused { action: GET, code: "incomplete".to_owned() })?;
-            let found = patiently(first, || self.get_once(wanted.clone())).await?;
+            let found = retry_throttled(first, || self.get_once(wanted.clone())).await?;
             let mut by_table = found.responses.unwrap_or_default();
             let got = by_table.remove(&self.table).unwrap_or_default();
             // Large items come in several answers; only one that brings nothing is a sign of throttling.
@@ -58,17 +58,17 @@ impl Store {
     }
 
     /// Up to [`WRITE_CHUNK`] writes, each for itself.
-    pub(crate) async fn write_chunk(&self, writes: Vec<Plain>) -> Result<(), StoreError> {
+    pub(crate) async fn write_chunk(&self, writes: Vec<UnconditionalWrite>) -> Result<(), StoreError> {
         let incomplete = |_| StoreError::Refused { action: WRITE, code: "incomplete".to_owned() };
         let mut left = Vec::with_capacity(writes.len());
         for write in writes {
             let request = WriteRequest::builder();
             left.push(match write {
-                Plain::Put(item) => {
+                UnconditionalWrite::Put(item) => {
                     let put = PutRequest::builder().set_item(Some(item)).build().map_err(incomplete)?;
                     request.put_request(put).build()
                 }
-                Plain::Delete(key) => {
+                UnconditionalWrite::Delete(key) => {
                     let delete = DeleteRequest::builder().set_key(Some(key.attributes())).build();
                     request.delete_request(delete.map_err(incomplete)?).build()
                 }
@@ -83,7 +83,7 @@ impl Store {
                 pause(attempt, &spread).await;
             }
             let requests = HashMap::from([(self.table.clone(), left)]);
-            let done = patiently(&spread, || self.write_once(requests.clone())).await?;
+            let done = retry_throttled(&spread, || self.write_once(requests.clone())).await?;
             left = done.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
         }
         if left.is_empty() { Ok(()) } else { Err(StoreError::Throttled { action: WRITE }) }
@@ -92,7 +92,7 @@ impl Store {
     async fn get_once(&self, wanted: KeysAndAttributes) -> Result<BatchGetItemOutput, StoreError> {
         let request = self.client.batch_get_item().request_items(&self.table, wanted);
         let sent = request.return_consumed_capacity(COUNTED).send().await;
-        let found = sent.map_err(|error| meaning(GET, &self.table, &error))?;
+        let found = sent.map_err(|error| classify(GET, &self.table, &error))?;
         self.meter.read(found.consumed_capacity());
         Ok(found)
     }
@@ -103,7 +103,7 @@ impl Store {
     ) -> Result<BatchWriteItemOutput, StoreError> {
         let request = self.client.batch_write_item().set_request_items(Some(requests));
         let sent = request.return_consumed_capacity(COUNTED).send().await;
-        let done = sent.map_err(|error| meaning(WRITE, &self.table, &error))?;
+        let done = sent.map_err(|error| classify(WRITE, &self.table, &error))?;
         self.meter.write(done.consumed_capacity());
         Ok(done)
     }

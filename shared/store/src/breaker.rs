@@ -7,8 +7,8 @@ use model::UnixSeconds;
 
 use crate::Store;
 use crate::errors::StoreError;
-use crate::item::{Item, Reader, number, text};
-use crate::write::{Committed, Updated, Write};
+use crate::item::{ItemReader, TableItem, number, text};
+use crate::write::{CommitResult, ItemWrite, UpdateResult};
 
 const REASON: &str = "reason";
 const OPENED_AT: &str = "opened_at";
@@ -73,34 +73,34 @@ impl Store {
         let key = self.keys.breaker();
         let until = now.plus(seconds);
         for _ in 0..ATTEMPTS {
-            let longer = Write::update(key.clone())
+            let longer = ItemWrite::update(key.clone())
                 .set(REASON, text(reason.word()))
                 .set(UNTIL, number(until.0))
                 .only_if("#until <= :new", [("new", number(until.0))]);
             let found = match self.update_and_read(&longer).await? {
-                Updated::Now(item) => return decode(&item),
-                Updated::Refused(Some(item)) => Some(item),
-                Updated::Refused(None) => self.get(&key).await?,
+                UpdateResult::Now(item) => return decode(&item),
+                UpdateResult::Refused(Some(item)) => Some(item),
+                UpdateResult::Refused(None) => self.get(&key).await?,
             };
             if let Some(found) = found {
                 // It is open for longer than this, or somebody has opened it just now and it is to be made longer.
                 if decode(&found)?.until > until {
-                    let told = Write::update(key.clone())
+                    let told = ItemWrite::update(key.clone())
                         .set(REASON, text(reason.word()))
                         .only_if("attribute_exists(#until)", []);
-                    if let Updated::Now(item) = self.update_and_read(&told).await? {
+                    if let UpdateResult::Now(item) = self.update_and_read(&told).await? {
                         return decode(&item);
                     }
                 }
                 continue;
             }
-            let first = Write::put(key.clone())
+            let first = ItemWrite::put(key.clone())
                 .set(REASON, text(reason.word()))
                 .set(OPENED_AT, number(now.0))
                 .set(UNTIL, number(until.0))
                 .set(PROBES, number(0))
                 .only_if("attribute_not_exists(#until)", []);
-            if self.commit(&[first]).await? == Committed::Done {
+            if self.commit(&[first]).await? == CommitResult::Done {
                 return Ok(Breaker { reason, opened_at: now, until, probes: 0 });
             }
         }
@@ -111,23 +111,23 @@ impl Store {
     /// gets `true`, and it is theirs for so many seconds; then another one may. `false` too when the breaker is closed by
     /// now, which [`fetch_breaker`](Self::fetch_breaker) tells.
     pub async fn try_probe(&self, now: UnixSeconds, seconds: i64) -> Result<bool, StoreError> {
-        let write = Write::update(self.keys.breaker())
+        let write = ItemWrite::update(self.keys.breaker())
             .set(UNTIL, number(now.plus(seconds).0))
             .bump(PROBES)
             .only_if("#until <= :now", [("now", number(now.0))]);
         // As a transaction: were its answer lost, a plain update would be refused at the second try, for what it did
         // itself, and then nobody would probe.
-        Ok(self.transact(&[write]).await? == Committed::Done)
+        Ok(self.transact(&[write]).await? == CommitResult::Done)
     }
 
     /// Closes the breaker after a call that worked. Ask for it only where it was seen open; it costs a write.
     pub async fn close_breaker(&self) -> Result<(), StoreError> {
-        self.commit(&[Write::delete(self.keys.breaker())]).await.map(drop)
+        self.commit(&[ItemWrite::delete(self.keys.breaker())]).await.map(drop)
     }
 }
 
-fn decode(item: &Item) -> Result<Breaker, StoreError> {
-    let read = Reader::new(item);
+fn decode(item: &TableItem) -> Result<Breaker, StoreError> {
+    let read = ItemReader::new(item);
     let reason = read.required(REASON, read.text(REASON)?)?;
     Ok(Breaker {
         reason: BreakerReason::of(reason).ok_or_else(|| read.wrong(REASON, "is no reason"))?,

@@ -7,13 +7,13 @@ use model::{Anchor, DeprovisionReason, Desired, Link, Status, UnixSeconds, UserN
 use crate::batch::GET_CHUNK;
 use crate::desired::owner_in;
 use crate::errors::StoreError;
-use crate::item::{Reader, json, number, text};
+use crate::item::{ItemReader, json, number, text};
 use crate::keys::EXPIRES_AT;
 use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, Belongings, CLAIMED, DESIRED, LEASE_OWNER, LEASE_UNTIL, RELEASED,
-    SURE, Stored, TRIED, flag, if_claimed, if_linked, if_rev, if_same_lease,
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, CLAIMED, DESIRED, LEASE_OWNER, LEASE_UNTIL, OwnedItems, RELEASED,
+    SURE, StoredRecord, TRIED, flag, if_claimed, if_linked, if_rev, if_same_lease,
 };
-use crate::write::{Committed, Write};
+use crate::write::{CommitResult, ItemWrite};
 use crate::{ScanLease, Store};
 
 impl Store {
@@ -36,7 +36,7 @@ impl Store {
         }
         let Some(old) = self.unchanged(lease, from).await? else { return Ok(false) };
         let Some(new) = self.unchanged(lease, to).await? else { return Ok(false) };
-        if old.belongings.claimed.as_deref() != Some(wanted.folded().as_str()) {
+        if old.owned_items.claimed.as_deref() != Some(wanted.folded().as_str()) {
             return Ok(false);
         }
 
@@ -52,7 +52,7 @@ impl Store {
             .remove(SURE);
         let giver = self.set_status(giver, &from.anchor.hash(), &Status::InSync, AT_ONCE)?;
         let nothing = UserRecord { link: None, ..from.clone() };
-        let left = Belongings { claimed: None, ..old.belongings.clone() };
+        let left = OwnedItems { claimed: None, ..old.owned_items.clone() };
         let mut leaving = self.let_expire(giver, &nothing, reason, &left, lease.now);
 
         let link: Option<&Link> = old.record.link.as_ref().or(new.record.link.as_ref());
@@ -64,10 +64,10 @@ impl Store {
         if let Some(link) = &old.record.link {
             writes.push(self.pass(self.keys.account(&link.account), from, to));
         }
-        if let Some(name) = new.belongings.claimed.filter(|name| *name != wanted.folded()) {
+        if let Some(name) = new.owned_items.claimed.filter(|name| *name != wanted.folded()) {
             writes.push(self.give_up_name(&to.anchor, &name));
         }
-        Ok(self.commit(&writes).await? == Committed::Done)
+        Ok(self.commit(&writes).await? == CommitResult::Done)
     }
 
     /// Gives a record the name that it wants and another entry had: `from`, who no longer wants it, or nobody. The
@@ -87,13 +87,13 @@ impl Store {
         }
         let taker = if_rev(self.by_scan(lease, &record.anchor), new.rev);
         let taker = self.set_status(taker, &record.anchor.hash(), &Status::Pending, AT_ONCE)?;
-        let claimed = new.belongings.claimed.as_deref();
+        let claimed = new.owned_items.claimed.as_deref();
         let mut writes = self.with_claim(taker, &record.anchor, &name, claimed, lease.now);
 
         if let (Some(from), [_, claim, ..]) =
             (from.filter(|from| **from != record.anchor), writes.as_mut_slice())
         {
-            *claim = Write::put(self.keys.name(&name)).set(ANCHOR, text(record.anchor.as_str())).only_if(
+            *claim = ItemWrite::put(self.keys.name(&name)).set(ANCHOR, text(record.anchor.as_str())).only_if(
                 "attribute_not_exists(#anchor) OR #anchor = :me OR #anchor = :from OR #expires_at <= :now",
                 [
                     ("me", text(record.anchor.as_str())),
@@ -105,13 +105,13 @@ impl Store {
                 if wanted_name(&old.record) == Some(wanted) {
                     return Ok(false);
                 }
-                if old.belongings.claimed.as_deref() == Some(name.as_str()) {
+                if old.owned_items.claimed.as_deref() == Some(name.as_str()) {
                     let giver = if_rev(self.by_scan(lease, from), old.rev);
                     writes.push(if_claimed(giver, Some(&name)).remove(CLAIMED));
                 }
             }
         }
-        Ok(self.commit(&writes).await? == Committed::Done)
+        Ok(self.commit(&writes).await? == CommitResult::Done)
     }
 
     /// Which entries these user names belong to at this time, by folded name; a name that is free is not in the answer.
@@ -129,7 +129,7 @@ impl Store {
         for chunk in folded.chunks(GET_CHUNK) {
             let keys: Vec<_> = chunk.iter().map(|name| self.keys.name(name)).collect();
             for item in self.get_chunk(&keys).await? {
-                let read = Reader::new(&item);
+                let read = ItemReader::new(&item);
                 let expired = read.number::<i64>(EXPIRES_AT)?.is_some_and(|at| at <= now.0);
                 let key = read.key();
                 if let Some(name) = self.keys.parse_name(&key.pk).filter(|_| !expired) {
@@ -141,7 +141,11 @@ impl Store {
     }
 
     /// A record that is still what the caller knows, and that nobody is provisioning.
-    async fn unchanged(&self, lease: &ScanLease, known: &UserRecord) -> Result<Option<Stored>, StoreError> {
+    async fn unchanged(
+        &self,
+        lease: &ScanLease,
+        known: &UserRecord,
+    ) -> Result<Option<StoredRecord>, StoreError> {
         let stored = self.stored(&known.anchor.hash()).await?;
         Ok(stored.filter(|stored| {
             let UserRecord { version, desired, link, .. } = &stored.record;
@@ -152,11 +156,11 @@ impl Store {
 
     /// What both sides of a hand-over have in common. A lease that ran out is taken away, so that whoever still holds it
     /// can't write any more.
-    fn handing(&self, lease: &ScanLease, stored: &Stored) -> Write {
+    fn handing(&self, lease: &ScanLease, stored: &StoredRecord) -> ItemWrite {
         let write = if_rev(self.by_scan(lease, &stored.record.anchor), stored.rev);
         let write = if_same_lease(write, stored);
         let account = stored.record.link.as_ref().map(|link| &link.account);
-        let write = if_claimed(if_linked(write, account), stored.belongings.claimed.as_deref());
+        let write = if_claimed(if_linked(write, account), stored.owned_items.claimed.as_deref());
         write
             .only_if(
                 "attribute_not_exists(#lease_owner) OR #lease_until <= :now OR #lease_owner = :owner",
@@ -167,8 +171,8 @@ impl Store {
     }
 
     /// Makes a name's or an account's item belong to another entry.
-    fn pass(&self, key: crate::keys::Key, from: &UserRecord, to: &UserRecord) -> Write {
-        Write::update(key)
+    fn pass(&self, key: crate::keys::ItemKey, from: &UserRecord, to: &UserRecord) -> ItemWrite {
+        ItemWrite::update(key)
             .set(ANCHOR, text(to.anchor.as_str()))
             .remove(EXPIRES_AT)
             .only_if("#anchor = :from", [("from", text(from.anchor.as_str()))])

@@ -5,14 +5,14 @@ use model::{
 };
 
 use crate::errors::{StoreError, corrupt};
-use crate::item::{Item, Reader, json, number, text};
+use crate::item::{ItemReader, TableItem, json, number, text};
 use crate::keys::DN_PK;
 use crate::record::{
-    ANCHOR, AT_ONCE, BEFORE, CLAIMED, DESIRED, RELEASED, REV, Stored, VERSION, flag, if_claimed, if_linked,
-    if_rev, if_same_lease,
+    ANCHOR, AT_ONCE, BEFORE, CLAIMED, DESIRED, RELEASED, REV, StoredRecord, VERSION, flag, if_claimed,
+    if_linked, if_rev, if_same_lease,
 };
 use crate::retention::{departure, if_free, if_kept};
-use crate::write::{Committed, Verdict, Write};
+use crate::write::{CommitResult, ConditionResult, ItemWrite};
 use crate::{ScanLease, Store};
 
 /// What the directory says that a user should be.
@@ -33,7 +33,7 @@ pub struct DesiredWrite {
 
 /// How a scan's write ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Written {
+pub enum RecordWrite {
     /// It is written.
     Done,
     /// What is desired is written, as a conflict: the user name belongs to another entry.
@@ -52,12 +52,16 @@ impl Store {
     /// Writes what a user should be, and claims the user name. The link and what was applied stay as they are; the attempts
     /// begin anew, and a removal that was released before is not any more. Who is settled and to have no account has left,
     /// and the record expires; it is kept again as soon as something else is written.
-    pub async fn write_desired(&self, lease: &ScanLease, write: DesiredWrite) -> Result<Written, StoreError> {
+    pub async fn write_desired(
+        &self,
+        lease: &ScanLease,
+        write: DesiredWrite,
+    ) -> Result<RecordWrite, StoreError> {
         let DesiredWrite { anchor, dn, desired, status, previous } = write;
         let key = self.keys.record(&anchor.hash());
         let before = previous.as_ref().and_then(|previous| before(previous, &desired));
         let before = before.map(|before| json(&key, &before)).transpose()?;
-        let record = |status: &Status| -> Result<Write, StoreError> {
+        let record = |status: &Status| -> Result<ItemWrite, StoreError> {
             let write = self.by_scan(lease, &anchor);
             let write = write
                 .set(DESIRED, json(&key, &desired)?)
@@ -84,24 +88,24 @@ impl Store {
             let own = if_kept(record(&status)?);
             let writes = self.with_claim(own, &anchor, &wanted, claimed.as_deref(), lease.now);
             let verdicts = match self.commit(&writes).await? {
-                Committed::Done => return Ok(Written::Done),
-                Committed::Refused(verdicts) => verdicts,
+                CommitResult::Done => return Ok(RecordWrite::Done),
+                CommitResult::Refused(verdicts) => verdicts,
             };
             let mut refused = verdicts.into_iter();
-            let own = refused.next().unwrap_or(Verdict::Held);
-            let name = refused.next().unwrap_or(Verdict::Held);
-            let given_up = refused.next().unwrap_or(Verdict::Held);
+            let own = refused.next().unwrap_or(ConditionResult::Held);
+            let name = refused.next().unwrap_or(ConditionResult::Held);
+            let given_up = refused.next().unwrap_or(ConditionResult::Held);
             let own = match (own, name) {
-                (Verdict::Held, Verdict::Refused(holder)) => {
+                (ConditionResult::Held, ConditionResult::Refused(holder)) => {
                     let by = self.holder_of(&wanted, holder).await?;
                     let Some(by) = by else { continue };
                     let conflict = if_kept(record(&Status::Conflict { with: by.clone() })?);
                     match self.commit(&[if_claimed(conflict, claimed.as_deref())]).await? {
-                        Committed::Done => return Ok(Written::NameTaken { by }),
-                        Committed::Refused(verdicts) => verdicts.into_iter().next(),
+                        CommitResult::Done => return Ok(RecordWrite::NameTaken { by }),
+                        CommitResult::Refused(verdicts) => verdicts.into_iter().next(),
                     }
                 }
-                (Verdict::Held, Verdict::Held) if given_up.is_refused() => {
+                (ConditionResult::Held, ConditionResult::Held) if given_up.is_refused() => {
                     let key = self.keys.name(claimed.as_deref().unwrap_or_default());
                     return Err(corrupt(&key, "it belongs to another entry than the one that claims it"));
                 }
@@ -109,10 +113,10 @@ impl Store {
             };
             // The record is not what was expected: it is newer than this scan, its user had left, or it claims another
             // name.
-            let Some(Verdict::Refused(found)) = own else { continue };
+            let Some(ConditionResult::Refused(found)) = own else { continue };
             claimed = match self.refused_by(&anchor, found).await? {
                 None => None,
-                Some(stored) if stored.record.version > lease.version() => return Ok(Written::Outdated),
+                Some(stored) if stored.record.version > lease.version() => return Ok(RecordWrite::Outdated),
                 Some(stored) => self.present_again(lease, stored).await?,
             };
         }
@@ -125,7 +129,7 @@ impl Store {
         &self,
         lease: &ScanLease,
         removal: &plan::ReleasedRemoval,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<RecordWrite, StoreError> {
         let plan::RemovalCandidate { anchor, dn, user_name: _, departure: _, desired } = removal.candidate();
         let record = || {
             let write = self
@@ -146,7 +150,7 @@ impl Store {
         anchor: &Anchor,
         dn: Option<DnKey>,
         status: Status,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<RecordWrite, StoreError> {
         let record = |status: &Status| {
             let mut write = self.set_status(self.by_scan(lease, anchor), &anchor.hash(), status, AT_ONCE)?;
             if let Some(dn) = dn {
@@ -179,17 +183,17 @@ impl Store {
         &self,
         lease: &ScanLease,
         anchor: &Anchor,
-        record: impl Fn() -> Result<Write, StoreError>,
-    ) -> Result<Written, StoreError> {
+        record: impl Fn() -> Result<ItemWrite, StoreError>,
+    ) -> Result<RecordWrite, StoreError> {
         for _ in 0..ATTEMPTS {
             let refused = match self.commit(&[if_kept(record()?)]).await? {
-                Committed::Done => return Ok(Written::Done),
-                Committed::Refused(verdicts) => verdicts.into_iter().next(),
+                CommitResult::Done => return Ok(RecordWrite::Done),
+                CommitResult::Refused(verdicts) => verdicts.into_iter().next(),
             };
-            let Some(Verdict::Refused(found)) = refused else { continue };
+            let Some(ConditionResult::Refused(found)) = refused else { continue };
             let Some(stored) = self.refused_by(anchor, found).await? else { continue };
             if stored.record.version > lease.version() {
-                return Ok(Written::Outdated);
+                return Ok(RecordWrite::Outdated);
             }
             self.present_again(lease, stored).await?;
         }
@@ -203,56 +207,65 @@ impl Store {
         lease: &ScanLease,
         anchor: &Anchor,
         reason: DeprovisionReason,
-        record: impl Fn(&Status) -> Result<Write, StoreError>,
-    ) -> Result<Written, StoreError> {
+        record: impl Fn(&Status) -> Result<ItemWrite, StoreError>,
+    ) -> Result<RecordWrite, StoreError> {
         for _ in 0..ATTEMPTS {
             let stored = self.stored(&anchor.hash()).await?;
             let stored = match stored {
-                None => Stored::new(anchor.clone()),
-                Some(stored) if stored.record.version > lease.version() => return Ok(Written::Outdated),
+                None => StoredRecord::new(anchor.clone()),
+                Some(stored) if stored.record.version > lease.version() => return Ok(RecordWrite::Outdated),
                 Some(stored) if stored.record.has_active_account() => {
                     let held = Status::Held { departure: reason, reason: HoldReason::AwaitingCheck };
                     return self.write_kept(lease, anchor, || record(&held)).await;
                 }
                 Some(stored) => stored,
             };
-            let Stored { record: user, belongings, rev, .. } = &stored;
+            let StoredRecord { record: user, owned_items, rev, .. } = &stored;
             // An account may be about to be made.
             let own = record(&Status::InSync)?.only_if("attribute_not_exists(#tried)", []);
             let own = if_same_lease(if_rev(own, *rev), &stored);
             let own = if_linked(own, user.link.as_ref().map(|link| &link.account));
-            let own = if_claimed(own, belongings.claimed.as_deref());
-            match self.commit(&self.let_expire(own, user, reason, belongings, lease.now)).await? {
-                Committed::Done => return Ok(Written::Done),
-                Committed::Refused(verdicts) if verdicts.first().is_some_and(Verdict::is_refused) => {}
+            let own = if_claimed(own, owned_items.claimed.as_deref());
+            match self.commit(&self.let_expire(own, user, reason, owned_items, lease.now)).await? {
+                CommitResult::Done => return Ok(RecordWrite::Done),
+                CommitResult::Refused(verdicts)
+                    if verdicts.first().is_some_and(ConditionResult::is_refused) => {}
                 // It had expired already, and others took what was this user's.
-                Committed::Refused(_) => drop(self.present_again(lease, stored).await?),
+                CommitResult::Refused(_) => drop(self.present_again(lease, stored).await?),
             }
         }
         Err(StoreError::Throttled { action: "write that a user has left" })
     }
 
     /// Keeps a record that was to expire, and says which name it claims then.
-    async fn present_again(&self, lease: &ScanLease, stored: Stored) -> Result<Option<String>, StoreError> {
-        let Stored { record: user, belongings, .. } = stored;
-        if belongings.expires_at.is_none() {
-            return Ok(belongings.claimed);
+    async fn present_again(
+        &self,
+        lease: &ScanLease,
+        stored: StoredRecord,
+    ) -> Result<Option<String>, StoreError> {
+        let StoredRecord { record: user, owned_items, .. } = stored;
+        if owned_items.expires_at.is_none() {
+            return Ok(owned_items.claimed);
         }
-        self.bring_back(self.by_scan(lease, &user.anchor), &user, &belongings, lease.now).await?;
-        Ok(self.stored(&user.anchor.hash()).await?.and_then(|stored| stored.belongings.claimed))
+        self.bring_back(self.by_scan(lease, &user.anchor), &user, &owned_items, lease.now).await?;
+        Ok(self.stored(&user.anchor.hash()).await?.and_then(|stored| stored.owned_items.claimed))
     }
 
     /// The record that a write met: as the refusal told, else by looking.
-    async fn refused_by(&self, anchor: &Anchor, told: Option<Item>) -> Result<Option<Stored>, StoreError> {
+    async fn refused_by(
+        &self,
+        anchor: &Anchor,
+        told: Option<TableItem>,
+    ) -> Result<Option<StoredRecord>, StoreError> {
         match told {
-            Some(item) => Stored::decode(&self.keys, &item).map(Some),
+            Some(item) => StoredRecord::decode(&self.keys, &item).map(Some),
             None => self.stored(&anchor.hash()).await,
         }
     }
 
     /// What every write of a scan does to a record: it is refused by a later scan's, and provisioning notices it.
-    pub(crate) fn by_scan(&self, lease: &ScanLease, anchor: &Anchor) -> Write {
-        Write::update(self.keys.record(&anchor.hash()))
+    pub(crate) fn by_scan(&self, lease: &ScanLease, anchor: &Anchor) -> ItemWrite {
+        ItemWrite::update(self.keys.record(&anchor.hash()))
             .set(ANCHOR, text(anchor.as_str()))
             .set(VERSION, number(lease.version()))
             .bump(REV)
@@ -265,17 +278,17 @@ impl Store {
     /// The writes that bring a record the name it wants. A record that has it already is written alone.
     pub(crate) fn with_claim(
         &self,
-        record: Write,
+        record: ItemWrite,
         anchor: &Anchor,
         wanted: &str,
         claimed: Option<&str>,
         now: UnixSeconds,
-    ) -> Vec<Write> {
+    ) -> Vec<ItemWrite> {
         let record = if_claimed(record, claimed);
         if claimed == Some(wanted) {
             return vec![record];
         }
-        let claim = Write::put(self.keys.name(wanted)).set(ANCHOR, text(anchor.as_str()));
+        let claim = ItemWrite::put(self.keys.name(wanted)).set(ANCHOR, text(anchor.as_str()));
         let claim = if_free(claim, anchor, now);
         let mut writes = vec![record.set(CLAIMED, text(wanted)), claim];
         writes.extend(claimed.map(|old| self.give_up_name(anchor, old)));
@@ -283,13 +296,13 @@ impl Store {
     }
 
     /// Gives a name up that a record claims.
-    pub(crate) fn give_up_name(&self, anchor: &Anchor, name: &str) -> Write {
-        Write::delete(self.keys.name(name))
+    pub(crate) fn give_up_name(&self, anchor: &Anchor, name: &str) -> ItemWrite {
+        ItemWrite::delete(self.keys.name(name))
             .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", text(anchor.as_str()))])
     }
 
     /// Who a name belongs to: as the refused write told, else by looking.
-    async fn holder_of(&self, name: &str, told: Option<Item>) -> Result<Option<Anchor>, StoreError> {
+    async fn holder_of(&self, name: &str, told: Option<TableItem>) -> Result<Option<Anchor>, StoreError> {
         let item = match told {
             Some(item) => Some(item),
             None => self.get(&self.keys.name(name)).await?,
@@ -299,8 +312,8 @@ impl Store {
 }
 
 /// The entry that a name's or an account's item belongs to.
-pub(crate) fn owner_in(item: &Item) -> Result<Anchor, StoreError> {
-    let read = Reader::new(item);
+pub(crate) fn owner_in(item: &TableItem) -> Result<Anchor, StoreError> {
+    let read = ItemReader::new(item);
     let text = read.required(ANCHOR, read.text(ANCHOR)?)?;
     Anchor::from_text(text).map_err(|_| read.wrong(ANCHOR, "is not an anchor"))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-use crate::keys::Key;
+use crate::keys::ItemKey;
 
 /// Why the state could not be read or written. The text never holds a person's data: keys that are made of a user
 /// name show none, and what a server says about a value is left out.
@@ -84,8 +84,8 @@ pub enum StoreError {
     },
 }
 
-/// Turns the SDK's error into its meaning.
-pub(crate) fn meaning<E, R>(action: &'static str, table: &str, error: &SdkError<E, R>) -> StoreError
+/// Turns the SDK's error into its classify.
+pub(crate) fn classify<E, R>(action: &'static str, table: &str, error: &SdkError<E, R>) -> StoreError
 where
     E: ProvideErrorMetadata,
 {
@@ -134,6 +134,6 @@ pub(crate) fn says_too_large(message: Option<&str>) -> bool {
 }
 
 /// An item that this program did not write, or not like this.
-pub(crate) fn corrupt(key: &Key, detail: impl Into<String>) -> StoreError {
+pub(crate) fn corrupt(key: &ItemKey, detail: impl Into<String>) -> StoreError {
     StoreError::Corrupt { key: key.to_string(), detail: detail.into() }
 }

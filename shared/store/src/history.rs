@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::errors::StoreError;
-use crate::item::{Reader, json, number};
+use crate::item::{ItemReader, json, number};
 use crate::keys::{EVENT_PREFIX, EXPIRES_AT};
-use crate::query::{From, Part};
-use crate::write::Write;
+use crate::query::{KeyRange, QuerySource};
+use crate::write::ItemWrite;
 
 /// One thing that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,11 +39,11 @@ impl Store {
         user: &UserRecord,
         event: &HistoryEvent,
         attempt: u32,
-    ) -> Result<Write, StoreError> {
+    ) -> Result<ItemWrite, StoreError> {
         let key = self.keys.event(&user.anchor.hash(), event.at, event.version, attempt);
         let expires_at = event.at.plus(i64::from(self.history_days) * DAY);
         let event = json(&key, &impersonal(event, user))?;
-        Ok(Write::put(key).set(EVENT, event).set(EXPIRES_AT, number(expires_at.0)))
+        Ok(ItemWrite::put(key).set(EVENT, event).set(EXPIRES_AT, number(expires_at.0)))
     }
 
     /// What was done for a user, the newest first.
@@ -63,14 +63,17 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
         let part = match before {
-            None => Part::Prefix(EVENT_PREFIX.to_owned()),
+            None => KeyRange::Prefix(EVENT_PREFIX.to_owned()),
             // Whatever comes at that moment sorts after its bare number.
-            Some(at) => Part::Between(EVENT_PREFIX.to_owned(), format!("{EVENT_PREFIX}{:012}", at.0.max(0))),
+            Some(at) => {
+                KeyRange::Between(EVENT_PREFIX.to_owned(), format!("{EVENT_PREFIX}{:012}", at.0.max(0)))
+            }
         };
-        let query = self.range(From::Items, &self.keys.record(&hash).pk, &part).scan_index_forward(false);
+        let query =
+            self.range(QuerySource::Items, &self.keys.record(&hash).pk, &part).scan_index_forward(false);
         let items = self.items(query, limit).await?;
         let events = items.iter().map(|item| {
-            let read = Reader::new(item);
+            let read = ItemReader::new(item);
             read.required(EVENT, read.json(EVENT)?)
         });
         events.collect()

@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::errors::{StoreError, corrupt};
-use crate::keys::{Key, PK, SK};
+use crate::keys::{ItemKey, PK, SK};
 
 /// An item as the SDK gives it.
-pub(crate) type Item = HashMap<String, AttributeValue>;
+pub(crate) type TableItem = HashMap<String, AttributeValue>;
 
 /// Text for an attribute.
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
@@ -32,7 +32,7 @@ pub(crate) fn bytes(value: Vec<u8>) -> AttributeValue {
 const MAX_JSON_BYTES: usize = 390_000;
 
 /// A value as JSON text for an attribute, refused where no item could hold it.
-pub(crate) fn json<T: Serialize>(key: &Key, value: &T) -> Result<AttributeValue, StoreError> {
+pub(crate) fn json<T: Serialize>(key: &ItemKey, value: &T) -> Result<AttributeValue, StoreError> {
     let text = serde_json::to_string(value).map_err(|_| corrupt(key, "what was to be written is no JSON"))?;
     if text.len() > MAX_JSON_BYTES {
         return Err(StoreError::TooLarge { key: key.to_string() });
@@ -42,22 +42,22 @@ pub(crate) fn json<T: Serialize>(key: &Key, value: &T) -> Result<AttributeValue,
 
 /// An item that is being read.
 #[derive(Clone, Copy)]
-pub(crate) struct Reader<'a> {
-    item: &'a Item,
+pub(crate) struct ItemReader<'a> {
+    item: &'a TableItem,
 }
 
-impl<'a> Reader<'a> {
-    pub fn new(item: &'a Item) -> Self {
+impl<'a> ItemReader<'a> {
+    pub fn new(item: &'a TableItem) -> Self {
         Self { item }
     }
 
     /// The item's key, as far as it has one.
-    pub fn key(&self) -> Key {
+    pub fn key(&self) -> ItemKey {
         let part = |name| match self.item.get(name) {
             Some(AttributeValue::S(text)) => text.clone(),
             _ => String::new(),
         };
-        Key { pk: part(PK), sk: part(SK) }
+        ItemKey { pk: part(PK), sk: part(SK) }
     }
 
     /// The complaint about one attribute.

@@ -35,12 +35,12 @@ pub(crate) const SCAN_PREFIX: &str = "scan#";
 
 /// One item's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
+pub(crate) struct ItemKey {
     pub pk: String,
     pub sk: String,
 }
 
-impl Key {
+impl ItemKey {
     /// The key as the SDK takes it.
     pub fn attributes(&self) -> HashMap<String, AttributeValue> {
         HashMap::from([
@@ -51,7 +51,7 @@ impl Key {
 }
 
 /// For messages: without the user name, where the key is made of one.
-impl fmt::Display for Key {
+impl fmt::Display for ItemKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.pk.split_once("#name#") {
             Some((connection, _)) => write!(f, "'{connection}#name#(a user name)' / '{}'", self.sk),
@@ -62,11 +62,11 @@ impl fmt::Display for Key {
 
 /// The keys of one connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Keys {
+pub(crate) struct ConnectionKeys {
     connection: String,
 }
 
-impl Keys {
+impl ConnectionKeys {
     /// The keys of the connection with this name.
     pub fn of(connection: &str) -> Self {
         Self { connection: connection.replace('%', "%25").replace('#', "%23") }
@@ -77,37 +77,37 @@ impl Keys {
         self.connection.clone()
     }
 
-    pub fn state(&self) -> Key {
-        Key { pk: self.connection.clone(), sk: "state".to_owned() }
+    pub fn state(&self) -> ItemKey {
+        ItemKey { pk: self.connection.clone(), sk: "state".to_owned() }
     }
 
-    pub fn scan(&self, version: Version) -> Key {
-        Key { pk: self.connection.clone(), sk: format!("{SCAN_PREFIX}{:012}", version.0) }
+    pub fn scan(&self, version: Version) -> ItemKey {
+        ItemKey { pk: self.connection.clone(), sk: format!("{SCAN_PREFIX}{:012}", version.0) }
     }
 
-    pub fn breaker(&self) -> Key {
-        Key { pk: self.connection.clone(), sk: "breaker".to_owned() }
+    pub fn breaker(&self) -> ItemKey {
+        ItemKey { pk: self.connection.clone(), sk: "breaker".to_owned() }
     }
 
-    pub fn pace(&self) -> Key {
-        Key { pk: self.connection.clone(), sk: "pace".to_owned() }
+    pub fn pace(&self) -> ItemKey {
+        ItemKey { pk: self.connection.clone(), sk: "pace".to_owned() }
     }
 
-    pub fn snapshot(&self, sk: &str) -> Key {
-        Key { pk: format!("{}#snapshot", self.connection), sk: sk.to_owned() }
+    pub fn snapshot(&self, sk: &str) -> ItemKey {
+        ItemKey { pk: format!("{}#snapshot", self.connection), sk: sk.to_owned() }
     }
 
-    pub fn record(&self, hash: &AnchorHash) -> Key {
-        Key { pk: format!("{}#user#{hash}", self.connection), sk: RECORD.to_owned() }
+    pub fn record(&self, hash: &AnchorHash) -> ItemKey {
+        ItemKey { pk: format!("{}#user#{hash}", self.connection), sk: RECORD.to_owned() }
     }
 
-    pub fn event(&self, hash: &AnchorHash, at: UnixSeconds, version: Version, attempt: u32) -> Key {
+    pub fn event(&self, hash: &AnchorHash, at: UnixSeconds, version: Version, attempt: u32) -> ItemKey {
         let sk = format!("{EVENT_PREFIX}{:012}#{:012}#{attempt:06}", at.0.max(0), version.0);
-        Key { pk: self.record(hash).pk, sk }
+        ItemKey { pk: self.record(hash).pk, sk }
     }
 
-    pub fn name(&self, folded: &str) -> Key {
-        Key { pk: format!("{}#name#{folded}", self.connection), sk: "owner".to_owned() }
+    pub fn name(&self, folded: &str) -> ItemKey {
+        ItemKey { pk: format!("{}#name#{folded}", self.connection), sk: "owner".to_owned() }
     }
 
     /// The partition of all accounts.
@@ -115,8 +115,8 @@ impl Keys {
         format!("{}#accounts", self.connection)
     }
 
-    pub fn account(&self, id: &AccountId) -> Key {
-        Key { pk: self.accounts(), sk: id.as_str().to_owned() }
+    pub fn account(&self, id: &AccountId) -> ItemKey {
+        ItemKey { pk: self.accounts(), sk: id.as_str().to_owned() }
     }
 
     /// The partition of those that wait for a name.
@@ -124,8 +124,8 @@ impl Keys {
         format!("{}#waits#{dn}", self.connection)
     }
 
-    pub fn wait(&self, dn: &DnKey, hash: &AnchorHash) -> Key {
-        Key { pk: self.waits(dn), sk: hash.to_string() }
+    pub fn wait(&self, dn: &DnKey, hash: &AnchorHash) -> ItemKey {
+        ItemKey { pk: self.waits(dn), sk: hash.to_string() }
     }
 
     pub fn dn(&self, dn: &DnKey) -> String {
@@ -175,14 +175,14 @@ mod tests {
 
     #[test]
     fn a_connection_can_not_reach_into_another() {
-        let (plain, nested) = (Keys::of("corp"), Keys::of("corp#user"));
+        let (plain, nested) = (ConnectionKeys::of("corp"), ConnectionKeys::of("corp#user"));
         assert_ne!(plain.record(&AnchorHash([1; 16])).pk, nested.state().pk);
         assert_eq!(nested.state().pk, "corp%23user");
     }
 
     #[test]
     fn what_is_written_reads_back() {
-        let (keys, hash) = (Keys::of("corp"), AnchorHash([0xab; 16]));
+        let (keys, hash) = (ConnectionKeys::of("corp"), AnchorHash([0xab; 16]));
         assert_eq!(keys.parse_record(&keys.record(&hash).pk), Some(hash));
         let dn = DnKey::of("cn=a");
         assert_eq!(keys.parse_dn(&keys.dn(&dn)), Some(dn));
@@ -192,6 +192,6 @@ mod tests {
 
     #[test]
     fn a_message_shows_no_user_name() {
-        assert!(!Keys::of("corp").name("ada@example.test").to_string().contains("ada"));
+        assert!(!ConnectionKeys::of("corp").name("ada@example.test").to_string().contains("ada"));
     }
 }

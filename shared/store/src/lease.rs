@@ -4,8 +4,8 @@ use model::{SafetyMemory, UnixSeconds, Version};
 
 use crate::Store;
 use crate::errors::StoreError;
-use crate::item::{Item, Reader, json, number, text};
-use crate::write::{Committed, Updated, Verdict, Write};
+use crate::item::{ItemReader, TableItem, json, number, text};
+use crate::write::{CommitResult, ConditionResult, ItemWrite, UpdateResult};
 
 const OWNER: &str = "lease_owner";
 const UNTIL: &str = "lease_until";
@@ -43,7 +43,7 @@ impl ScanLease {
 
     /// Whether it lasts for so many seconds yet. What takes no longer than that and is begun now ends before anybody
     /// else can have the lease.
-    pub fn lasts(&self, now: UnixSeconds, seconds: i64) -> bool {
+    pub fn lasts_for(&self, now: UnixSeconds, seconds: i64) -> bool {
         now.plus(seconds) < self.until
     }
 }
@@ -94,7 +94,7 @@ impl Store {
         seconds: i64,
     ) -> Result<Result<ScanLease, LeaseTaken>, StoreError> {
         let until = now.plus(seconds);
-        let write = Write::update(self.keys.state())
+        let write = ItemWrite::update(self.keys.state())
             .set(OWNER, text(owner))
             .set(UNTIL, number(until.0))
             .bump(VERSION)
@@ -103,12 +103,12 @@ impl Store {
                 [("now", number(now.0)), ("owner", text(owner))],
             );
         match self.update_and_read(&write).await? {
-            Updated::Now(item) => {
-                let read = Reader::new(&item);
+            UpdateResult::Now(item) => {
+                let read = ItemReader::new(&item);
                 let version = Version(read.required(VERSION, read.number(VERSION)?)?);
                 Ok(Ok(ScanLease { owner: owner.to_owned(), version, now, until }))
             }
-            Updated::Refused(item) => {
+            UpdateResult::Refused(item) => {
                 let holder = holder(&item.unwrap_or_default())?;
                 let LeaseHolder { owner, until } =
                     holder.unwrap_or(LeaseHolder { owner: "somebody".to_owned(), until: now });
@@ -126,8 +126,8 @@ impl Store {
         seconds: i64,
     ) -> Result<bool, StoreError> {
         let until = now.plus(seconds);
-        let write = self.if_held(Write::update(self.keys.state()), lease).set(UNTIL, number(until.0));
-        let held = self.commit(&[write]).await? == Committed::Done;
+        let write = self.if_held(ItemWrite::update(self.keys.state()), lease).set(UNTIL, number(until.0));
+        let held = self.commit(&[write]).await? == CommitResult::Done;
         if held {
             (lease.now, lease.until) = (now, until);
         }
@@ -135,14 +135,14 @@ impl Store {
     }
 
     /// Remembers what the scan in progress knows about where the next can go on. `false` says that another has begun.
-    pub async fn save_cursor(
+    pub async fn save_checkpoint(
         &self,
         lease: &ScanLease,
         cursor: &serde_json::Value,
     ) -> Result<bool, StoreError> {
         let key = self.keys.state();
-        let write = self.if_held(Write::update(key.clone()), lease).set(CURSOR, json(&key, cursor)?);
-        Ok(self.commit(&[write]).await? == Committed::Done)
+        let write = self.if_held(ItemWrite::update(key.clone()), lease).set(CURSOR, json(&key, cursor)?);
+        Ok(self.commit(&[write]).await? == CommitResult::Done)
     }
 
     /// Gives the lease back, and leaves something behind for the next scan if this one got that far: its numbers, and
@@ -154,7 +154,7 @@ impl Store {
         cursor: Option<serde_json::Value>,
     ) -> Result<bool, StoreError> {
         let key = self.keys.state();
-        let mut write = self.if_held(Write::update(key.clone()), &lease).remove(OWNER).remove(UNTIL);
+        let mut write = self.if_held(ItemWrite::update(key.clone()), &lease).remove(OWNER).remove(UNTIL);
         if let Some(last_scan) = last_scan {
             write = write.set(LAST_SCAN, json(&key, &last_scan)?);
         }
@@ -162,12 +162,12 @@ impl Store {
             write = write.set(CURSOR, json(&key, &cursor)?);
         }
         match self.commit(&[write]).await? {
-            Committed::Done => Ok(true),
+            CommitResult::Done => Ok(true),
             // Nobody holds a lease of this version, which is what giving it back brings about: the answer to the first
             // try was lost.
-            Committed::Refused(verdicts) => match verdicts.into_iter().next() {
-                Some(Verdict::Refused(Some(item))) => {
-                    let version = Reader::new(&item).number(VERSION)?.map(Version);
+            CommitResult::Refused(verdicts) => match verdicts.into_iter().next() {
+                Some(ConditionResult::Refused(Some(item))) => {
+                    let version = ItemReader::new(&item).number(VERSION)?.map(Version);
                     Ok(version == Some(lease.version()) && holder(&item)?.is_none())
                 }
                 _ => Ok(false),
@@ -177,23 +177,27 @@ impl Store {
 
     /// Writes down what the safety checks are to remember. `false` says that another scan has begun, and that nothing was
     /// written.
-    pub async fn remember(&self, lease: &ScanLease, memory: &SafetyMemory) -> Result<bool, StoreError> {
+    pub async fn save_safety_memory(
+        &self,
+        lease: &ScanLease,
+        memory: &SafetyMemory,
+    ) -> Result<bool, StoreError> {
         let key = self.keys.state();
         let memory = json(&key, memory)?;
-        let write = self.if_held(Write::update(key), lease).set(MEMORY, memory);
-        Ok(self.commit(&[write]).await? == Committed::Done)
+        let write = self.if_held(ItemWrite::update(key), lease).set(MEMORY, memory);
+        Ok(self.commit(&[write]).await? == CommitResult::Done)
     }
 
     /// Writes down that the target serves. Provisioning alone writes this, and no scan touches it.
-    pub async fn note_served(&self, now: UnixSeconds) -> Result<(), StoreError> {
-        let write = Write::update(self.keys.state()).set(SERVED, number(now.0));
+    pub async fn record_served(&self, now: UnixSeconds) -> Result<(), StoreError> {
+        let write = ItemWrite::update(self.keys.state()).set(SERVED, number(now.0));
         self.commit(&[write]).await.map(drop)
     }
 
     /// What is known about the connection as a whole.
     pub async fn fetch_connection(&self) -> Result<ConnectionState, StoreError> {
         let Some(item) = self.get(&self.keys.state()).await? else { return Ok(ConnectionState::default()) };
-        let read = Reader::new(&item);
+        let read = ItemReader::new(&item);
         Ok(ConnectionState {
             version: Version(read.number(VERSION)?.unwrap_or_default()),
             last_scan: read.json(LAST_SCAN)?,
@@ -206,7 +210,7 @@ impl Store {
     }
 
     /// The version tells one taking of the lease from the next, also by the same owner.
-    fn if_held(&self, write: Write, lease: &ScanLease) -> Write {
+    fn if_held(&self, write: ItemWrite, lease: &ScanLease) -> ItemWrite {
         write.only_if(
             "#version = :version AND #lease_owner = :owner",
             [("version", number(lease.version)), ("owner", text(&lease.owner))],
@@ -214,8 +218,8 @@ impl Store {
     }
 }
 
-fn holder(item: &Item) -> Result<Option<LeaseHolder>, StoreError> {
-    let read = Reader::new(item);
+fn holder(item: &TableItem) -> Result<Option<LeaseHolder>, StoreError> {
+    let read = ItemReader::new(item);
     let Some(owner) = read.text(OWNER)? else { return Ok(None) };
     let until = UnixSeconds(read.number(UNTIL)?.unwrap_or_default());
     Ok(Some(LeaseHolder { owner: owner.to_owned(), until }))

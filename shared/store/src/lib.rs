@@ -72,7 +72,6 @@
 //! Time is a parameter throughout, and nothing is read from the environment.
 
 mod accounts;
-mod again;
 mod applied;
 mod batch;
 mod breaker;
@@ -88,10 +87,11 @@ mod marks;
 mod meter;
 mod pace;
 mod pack;
-mod patience;
 mod query;
 mod record;
 mod retention;
+mod retry;
+mod retry_throttled;
 mod scans;
 mod snapshot;
 mod table;
@@ -100,20 +100,20 @@ mod waiting;
 mod work;
 mod write;
 
-pub use accounts::{Claim, owned};
-pub use again::Again;
-pub use applied::{Finished, UserLease, UserOutcome};
+pub use accounts::{AccountClaim, owned};
+pub use applied::{OutcomeWrite, UserLease, UserOutcome};
 pub use breaker::{Breaker, BreakerReason};
-pub use desired::{DesiredWrite, Written};
+pub use desired::{DesiredWrite, RecordWrite};
 pub use embedded::Embedded;
 pub use errors::StoreError;
 pub use history::HistoryEvent;
 pub use lease::{ConnectionState, LeaseHolder, LeaseTaken, ScanLease};
 pub use marks::DIRTY;
-pub use meter::Units;
+pub use meter::CapacityUnits;
 pub use pace::{Micros, Pace};
+pub use retry::RetryResult;
 pub use scans::PastScan;
-pub use snapshot::{Saved, Snapshot};
+pub use snapshot::{Snapshot, SnapshotSave};
 pub use table::{Store, Table};
 pub use waiting::Awaited;
-pub use work::{Page, PageKey};
+pub use work::{ListPage, PageKey};

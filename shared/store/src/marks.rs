@@ -9,10 +9,10 @@ use std::collections::HashSet;
 use model::{AnchorHash, Fingerprint};
 
 use crate::errors::StoreError;
-use crate::item::{Reader, bytes};
-use crate::keys::{HEADER, Key, SK};
-use crate::query::{From, Part};
-use crate::write::Write;
+use crate::item::{ItemReader, bytes};
+use crate::keys::{HEADER, ItemKey, SK};
+use crate::query::{KeyRange, QuerySource};
+use crate::write::ItemWrite;
 use crate::{ScanLease, Snapshot, Store};
 
 /// The fingerprint of somebody who is to be looked at again.
@@ -27,12 +27,12 @@ const USERS: usize = 4_096;
 
 /// The marks that are there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Marks {
+pub(crate) struct DirtyMarkers {
     items: Vec<String>,
     hashes: HashSet<AnchorHash>,
 }
 
-impl Marks {
+impl DirtyMarkers {
     pub fn contain(&self, hash: &AnchorHash) -> bool {
         self.hashes.contains(hash)
     }
@@ -47,7 +47,7 @@ impl Marks {
     }
 }
 
-pub(crate) fn is_mark(key: &Key) -> bool {
+pub(crate) fn is_mark(key: &ItemKey) -> bool {
     key.sk.starts_with(PREFIX)
 }
 
@@ -63,19 +63,19 @@ impl Store {
             let marks = &mut snapshot.marks;
             let sk = format!("{PREFIX}{:012}#{:06}", lease.version().0, marks.items.len());
             let packed: Vec<u8> = users.iter().flat_map(|hash| hash.0).collect();
-            self.commit(&[Write::put(self.keys.snapshot(&sk)).set(HASHES, bytes(packed))]).await?;
+            self.commit(&[ItemWrite::put(self.keys.snapshot(&sk)).set(HASHES, bytes(packed))]).await?;
             marks.items.push(sk);
             marks.hashes.extend(users);
         }
         Ok(())
     }
 
-    pub(crate) async fn fetch_marks(&self) -> Result<Marks, StoreError> {
+    pub(crate) async fn fetch_marks(&self) -> Result<DirtyMarkers, StoreError> {
         let partition = self.keys.snapshot(HEADER).pk;
-        let part = Part::Prefix(PREFIX.to_owned());
-        let mut marks = Marks::default();
-        for item in self.items(self.range(From::Items, &partition, &part), usize::MAX).await? {
-            let read = Reader::new(&item);
+        let part = KeyRange::Prefix(PREFIX.to_owned());
+        let mut marks = DirtyMarkers::default();
+        for item in self.items(self.range(QuerySource::Items, &partition, &part), usize::MAX).await? {
+            let read = ItemReader::new(&item);
             let (hashes, rest) = read.required(HASHES, read.bytes(HASHES)?)?.as_chunks::<HASH>();
             if !rest.is_empty() {
                 return Err(read.wrong(HASHES, "holds no users' hashes"));

@@ -13,7 +13,7 @@ pub(crate) const COUNTED: ReturnConsumedCapacity = ReturnConsumedCapacity::Total
 /// Capacity units, as they are paid for: a read unit is 4 KB read consistently, or twice as much read as it was a moment ago;
 /// a write unit is 1 KB written. Requests that were refused or whose answer was lost are not in them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Units {
+pub struct CapacityUnits {
     /// Read units.
     pub reads: f64,
     /// Write units, those of the indexes included.
@@ -22,12 +22,12 @@ pub struct Units {
 
 /// Halves of units, because that is the smallest amount.
 #[derive(Debug, Default)]
-pub(crate) struct Meter {
+pub(crate) struct CapacityMeter {
     reads: AtomicU64,
     writes: AtomicU64,
 }
 
-impl Meter {
+impl CapacityMeter {
     pub fn read<'a>(&self, consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
         add(&self.reads, consumed);
     }
@@ -49,15 +49,15 @@ fn add<'a>(to: &AtomicU64, consumed: impl IntoIterator<Item = &'a ConsumedCapaci
 
 impl Store {
     /// What was consumed since this connection's part of the table was opened, by all its copies together.
-    pub fn consumed(&self) -> Units {
-        let Meter { reads, writes } = &*self.meter;
+    pub fn consumed(&self) -> CapacityUnits {
+        let CapacityMeter { reads, writes } = &*self.meter;
         #[expect(clippy::cast_precision_loss, reason = "nobody reads so much")]
         let units = |halves: &AtomicU64| halves.load(Ordering::Relaxed) as f64 / 2.0;
-        Units { reads: units(reads), writes: units(writes) }
+        CapacityUnits { reads: units(reads), writes: units(writes) }
     }
 }
 
-impl Sub for Units {
+impl Sub for CapacityUnits {
     type Output = Self;
 
     fn sub(self, before: Self) -> Self {

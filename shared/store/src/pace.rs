@@ -6,8 +6,8 @@
 
 use crate::Store;
 use crate::errors::StoreError;
-use crate::item::{Item, Reader, number};
-use crate::write::{Updated, Write};
+use crate::item::{ItemReader, TableItem, number};
+use crate::write::{ItemWrite, UpdateResult};
 
 const NEXT: &str = "next";
 const SHARE: &str = "share";
@@ -66,16 +66,17 @@ impl Store {
     pub async fn reserve_calls(&self, now: Micros, span: Micros) -> Result<(Micros, Pace), StoreError> {
         let key = self.keys.pace();
         for _ in 0..ATTEMPTS {
-            let behind =
-                Write::update(key.clone()).add(NEXT, span).only_if("#next >= :now", [("now", number(now))]);
-            if let Updated::Now(item) = self.update_and_read(&behind).await? {
+            let behind = ItemWrite::update(key.clone())
+                .add(NEXT, span)
+                .only_if("#next >= :now", [("now", number(now))]);
+            if let UpdateResult::Now(item) = self.update_and_read(&behind).await? {
                 let pace = decode(&item)?;
                 return Ok((pace.next.saturating_sub(span), pace));
             }
-            let first = Write::update(key.clone())
+            let first = ItemWrite::update(key.clone())
                 .set(NEXT, number(now.saturating_add(span)))
                 .only_if("attribute_not_exists(#next) OR #next < :now", [("now", number(now))]);
-            if let Updated::Now(item) = self.update_and_read(&first).await? {
+            if let UpdateResult::Now(item) = self.update_and_read(&first).await? {
                 return Ok((now, decode(&item)?));
             }
         }
@@ -86,7 +87,7 @@ impl Store {
     /// alone. Many workers hear of the same complaint: within a second it counts once.
     pub async fn slow_down(&self, now: Micros, seen: &Pace, wait: Micros) -> Result<(), StoreError> {
         let key = self.keys.pace();
-        let slower = Write::update(key.clone())
+        let slower = ItemWrite::update(key.clone())
             .set(SHARE, number((seen.share(now) / 2).max(LEAST)))
             .set(SLOWED_AT, number(now))
             .only_if(
@@ -96,7 +97,7 @@ impl Store {
         self.update_and_read(&slower).await?;
         if wait > 0 {
             let until = number(now.saturating_add(wait));
-            let later = Write::update(key)
+            let later = ItemWrite::update(key)
                 .set(NEXT, until.clone())
                 .only_if("attribute_not_exists(#next) OR #next < :until", [("until", until)]);
             self.update_and_read(&later).await?;
@@ -105,8 +106,8 @@ impl Store {
     }
 }
 
-fn decode(item: &Item) -> Result<Pace, StoreError> {
-    let read = Reader::new(item);
+fn decode(item: &TableItem) -> Result<Pace, StoreError> {
+    let read = ItemReader::new(item);
     let usual = Pace::default();
     Ok(Pace {
         next: read.required(NEXT, read.number(NEXT)?)?,

@@ -3,7 +3,7 @@
 use model::{AnchorHash, Fingerprint};
 
 /// Who was seen, and what they looked like.
-pub(crate) type Pair = (AnchorHash, Fingerprint);
+pub(crate) type SnapshotPair = (AnchorHash, Fingerprint);
 
 /// The bytes of one pair.
 const PAIR: usize = 32;
@@ -35,7 +35,7 @@ pub(crate) fn bucket_of(hash: &AnchorHash, bits: u32) -> u32 {
 }
 
 /// The pairs as bytes.
-pub(crate) fn pack(pairs: &[Pair]) -> Vec<u8> {
+pub(crate) fn pack(pairs: &[SnapshotPair]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(pairs.len() * PAIR);
     for (hash, fingerprint) in pairs {
         bytes.extend_from_slice(&hash.0);
@@ -45,7 +45,7 @@ pub(crate) fn pack(pairs: &[Pair]) -> Vec<u8> {
 }
 
 /// Adds a bucket's pairs to those of the buckets before it. `None` when the bytes are no such bucket.
-pub(crate) fn unpack(bytes: &[u8], bucket: u32, bits: u32, into: &mut Vec<Pair>) -> Option<()> {
+pub(crate) fn unpack(bytes: &[u8], bucket: u32, bits: u32, into: &mut Vec<SnapshotPair>) -> Option<()> {
     let (chunks, rest) = bytes.as_chunks::<PAIR>();
     if !rest.is_empty() {
         return None;
@@ -63,7 +63,7 @@ pub(crate) fn unpack(bytes: &[u8], bucket: u32, bits: u32, into: &mut Vec<Pair>)
 }
 
 /// The run of pairs that belong to a bucket, out of all.
-pub(crate) fn run_of(pairs: &[Pair], bucket: u32, bits: u32) -> &[Pair] {
+pub(crate) fn run_of(pairs: &[SnapshotPair], bucket: u32, bits: u32) -> &[SnapshotPair] {
     let start = pairs.partition_point(|(hash, _)| bucket_of(hash, bits) < bucket);
     let end = pairs.partition_point(|(hash, _)| bucket_of(hash, bits) <= bucket);
     pairs.get(start..end).unwrap_or_default()

@@ -6,15 +6,15 @@ use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use crate::Store;
-use crate::errors::{StoreError, meaning};
-use crate::item::{Item, text};
-use crate::keys::{DN_INDEX, DN_PK, Key, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
+use crate::errors::{StoreError, classify};
+use crate::item::{TableItem, text};
+use crate::keys::{DN_INDEX, DN_PK, ItemKey, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
 use crate::meter::COUNTED;
-use crate::patience::patiently;
+use crate::retry_throttled::retry_throttled;
 
 /// Where a range is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum QuerySource {
     /// The table, consistently.
     Items,
     /// The table as it is or was a moment ago, for half the price.
@@ -34,7 +34,7 @@ enum Consistency {
 
 /// Which part of a partition is read.
 #[derive(Clone, Debug)]
-pub(crate) enum Part {
+pub(crate) enum KeyRange {
     All,
     /// Sort keys that begin so.
     Prefix(String),
@@ -47,16 +47,20 @@ const GET: &str = "read an item (GetItem)";
 
 impl Store {
     /// One item, consistently.
-    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
-        patiently(key, || self.get_item(key, Consistency::Strong)).await
+    pub(crate) async fn get(&self, key: &ItemKey) -> Result<Option<TableItem>, StoreError> {
+        retry_throttled(key, || self.get_item(key, Consistency::Strong)).await
     }
 
     /// One item as it is or was a moment ago, for half the price.
-    pub(crate) async fn get_lately(&self, key: &Key) -> Result<Option<Item>, StoreError> {
-        patiently(key, || self.get_item(key, Consistency::Eventual)).await
+    pub(crate) async fn get_lately(&self, key: &ItemKey) -> Result<Option<TableItem>, StoreError> {
+        retry_throttled(key, || self.get_item(key, Consistency::Eventual)).await
     }
 
-    async fn get_item(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
+    async fn get_item(
+        &self,
+        key: &ItemKey,
+        consistency: Consistency,
+    ) -> Result<Option<TableItem>, StoreError> {
         let sent = self
             .client
             .get_item()
@@ -66,33 +70,33 @@ impl Store {
             .return_consumed_capacity(COUNTED)
             .send()
             .await;
-        let found = sent.map_err(|error| meaning(GET, &self.table, &error))?;
+        let found = sent.map_err(|error| classify(GET, &self.table, &error))?;
         self.meter.read(&found.consumed_capacity);
         Ok(found.item)
     }
 
     /// The beginnings of a query, to which paging and projection may be added.
-    pub(crate) fn range(&self, from: From, partition: &str, part: &Part) -> QueryFluentBuilder {
+    pub(crate) fn range(&self, from: QuerySource, partition: &str, part: &KeyRange) -> QueryFluentBuilder {
         let (index, pk, sk) = match from {
-            From::Items | From::ItemsLately => (None, PK, SK),
-            From::Work => (Some(WORK_INDEX), WORK_PK, WORK_SK),
-            From::Dn => (Some(DN_INDEX), DN_PK, SK),
+            QuerySource::Items | QuerySource::ItemsLately => (None, PK, SK),
+            QuerySource::Work => (Some(WORK_INDEX), WORK_PK, WORK_SK),
+            QuerySource::Dn => (Some(DN_INDEX), DN_PK, SK),
         };
         let query = self
             .client
             .query()
             .table_name(&self.table)
             .set_index_name(index.map(str::to_owned))
-            .consistent_read(from == From::Items)
+            .consistent_read(from == QuerySource::Items)
             .expression_attribute_names("#pk", pk)
             .expression_attribute_values(":pk", text(partition));
         match part {
-            Part::All => query.key_condition_expression("#pk = :pk"),
-            Part::Prefix(prefix) => query
+            KeyRange::All => query.key_condition_expression("#pk = :pk"),
+            KeyRange::Prefix(prefix) => query
                 .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
                 .expression_attribute_names("#sk", sk)
                 .expression_attribute_values(":prefix", text(prefix)),
-            Part::Between(first, last) => query
+            KeyRange::Between(first, last) => query
                 .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
                 .expression_attribute_names("#sk", sk)
                 .expression_attribute_values(":first", text(first))
@@ -107,12 +111,12 @@ impl Store {
         after: Option<HashMap<String, aws_sdk_dynamodb::types::AttributeValue>>,
     ) -> Result<QueryOutput, StoreError> {
         let query = query.set_exclusive_start_key(after);
-        patiently(&self.keys.state(), || self.query_once(query.clone())).await
+        retry_throttled(&self.keys.state(), || self.query_once(query.clone())).await
     }
 
     async fn query_once(&self, query: QueryFluentBuilder) -> Result<QueryOutput, StoreError> {
         let sent = query.return_consumed_capacity(COUNTED).send().await;
-        let found = sent.map_err(|error| meaning(QUERY, &self.table, &error))?;
+        let found = sent.map_err(|error| classify(QUERY, &self.table, &error))?;
         self.meter.read(&found.consumed_capacity);
         Ok(found)
     }
@@ -122,7 +126,7 @@ impl Store {
         &self,
         query: QueryFluentBuilder,
         limit: usize,
-    ) -> Result<Vec<Item>, StoreError> {
+    ) -> Result<Vec<TableItem>, StoreError> {
         let mut items = Vec::new();
         let mut after = None;
         loop {

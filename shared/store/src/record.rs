@@ -7,9 +7,9 @@ use model::{AccountId, Anchor, AnchorHash, DnKey, Link, Status, UnixSeconds, Use
 
 use crate::Store;
 use crate::errors::StoreError;
-use crate::item::{Item, Reader, json, number, text};
-use crate::keys::{DN_PK, EXPIRES_AT, Keys, WORK_PK, WORK_SK, work_sk};
-use crate::write::Write;
+use crate::item::{ItemReader, TableItem, json, number, text};
+use crate::keys::{ConnectionKeys, DN_PK, EXPIRES_AT, WORK_PK, WORK_SK, work_sk};
+use crate::write::ItemWrite;
 
 pub(crate) const ANCHOR: &str = "anchor";
 pub(crate) const DESIRED: &str = "desired";
@@ -43,10 +43,10 @@ pub(crate) const LEASE_NUMBER: &str = "lease_number";
 
 /// A record together with what only this crate needs to know.
 #[derive(Clone, Debug)]
-pub(crate) struct Stored {
+pub(crate) struct StoredRecord {
     pub record: UserRecord,
     pub rev: u64,
-    pub belongings: Belongings,
+    pub owned_items: OwnedItems,
     pub lease_owner: Option<String>,
     pub lease_until: UnixSeconds,
     pub lease_number: u64,
@@ -55,7 +55,7 @@ pub(crate) struct Stored {
 
 /// The items beside the record that are this user's too, the account's aside, and until when all of them are kept.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Belongings {
+pub(crate) struct OwnedItems {
     /// The user name, folded, that the record owns.
     pub claimed: Option<String>,
     /// The names that the user waits for.
@@ -66,7 +66,7 @@ pub(crate) struct Belongings {
     pub expires_at: Option<UnixSeconds>,
 }
 
-impl Stored {
+impl StoredRecord {
     /// A record that is not there yet.
     pub fn new(anchor: Anchor) -> Self {
         let record = UserRecord {
@@ -86,7 +86,7 @@ impl Stored {
         Self {
             record,
             rev: 0,
-            belongings: Belongings::default(),
+            owned_items: OwnedItems::default(),
             lease_owner: None,
             lease_until,
             lease_number: 0,
@@ -95,8 +95,8 @@ impl Stored {
     }
 
     /// Reads an item. The anchor has to be the one that the key says.
-    pub fn decode(keys: &Keys, item: &Item) -> Result<Self, StoreError> {
-        let read = Reader::new(item);
+    pub fn decode(keys: &ConnectionKeys, item: &TableItem) -> Result<Self, StoreError> {
+        let read = ItemReader::new(item);
         let anchor = read.required(ANCHOR, read.text(ANCHOR)?)?;
         let anchor = Anchor::from_text(anchor).map_err(|_| read.wrong(ANCHOR, "is not an anchor"))?;
         if keys.parse_record(&read.key().pk) != Some(anchor.hash()) {
@@ -129,7 +129,7 @@ impl Stored {
         Ok(Self {
             record,
             rev: read.number(REV)?.unwrap_or_default(),
-            belongings: Belongings {
+            owned_items: OwnedItems {
                 claimed: read.text(CLAIMED)?.map(str::to_owned),
                 waits: read.json(WAITS)?.unwrap_or_default(),
                 refers: read.json(REFERS)?.unwrap_or_default(),
@@ -155,11 +155,11 @@ impl Store {
     /// Sets the status, when to try next, and what of it the `work` index shows.
     pub(crate) fn set_status(
         &self,
-        write: Write,
+        write: ItemWrite,
         hash: &AnchorHash,
         status: &Status,
         (attempts, next_attempt): (u32, UnixSeconds),
-    ) -> Result<Write, StoreError> {
+    ) -> Result<ItemWrite, StoreError> {
         let key = write.key().clone();
         let write = write
             .set(STATUS, json(&key, status)?)
@@ -176,7 +176,7 @@ impl Store {
 
     /// Sets the link, or takes it away. With a link there is no creation that nobody has heard of, and what the account is
     /// has yet to be seen.
-    pub(crate) fn set_link(&self, write: Write, link: Option<&Link>) -> Result<Write, StoreError> {
+    pub(crate) fn set_link(&self, write: ItemWrite, link: Option<&Link>) -> Result<ItemWrite, StoreError> {
         let key = write.key().clone();
         let applied = link.and_then(|link| link.applied.as_ref());
         let applied = applied.map(|applied| json(&key, applied)).transpose()?;
@@ -189,7 +189,7 @@ impl Store {
 }
 
 /// The condition that a user name is claimed, or that none is.
-pub(crate) fn if_claimed(write: Write, claimed: Option<&str>) -> Write {
+pub(crate) fn if_claimed(write: ItemWrite, claimed: Option<&str>) -> ItemWrite {
     match claimed {
         Some(name) => write.only_if("#claimed = :claimed", [("claimed", text(name))]),
         None => write.only_if("attribute_not_exists(#claimed)", []),
@@ -197,7 +197,7 @@ pub(crate) fn if_claimed(write: Write, claimed: Option<&str>) -> Write {
 }
 
 /// The condition that this account is linked, or that none is.
-pub(crate) fn if_linked(write: Write, account: Option<&AccountId>) -> Write {
+pub(crate) fn if_linked(write: ItemWrite, account: Option<&AccountId>) -> ItemWrite {
     match account {
         Some(id) => write.only_if("#account = :account", [("account", text(id.as_str()))]),
         None => write.only_if("attribute_not_exists(#account)", []),
@@ -205,7 +205,7 @@ pub(crate) fn if_linked(write: Write, account: Option<&AccountId>) -> Write {
 }
 
 /// The condition that no scan has written since.
-pub(crate) fn if_rev(write: Write, rev: u64) -> Write {
+pub(crate) fn if_rev(write: ItemWrite, rev: u64) -> ItemWrite {
     match rev {
         0 => write.only_if("attribute_not_exists(#rev)", []),
         rev => write.only_if("#rev = :rev", [("rev", number(rev))]),
@@ -213,7 +213,7 @@ pub(crate) fn if_rev(write: Write, rev: u64) -> Write {
 }
 
 /// The condition that nobody has taken or ended a lease since: what provisioning writes raises no `rev`.
-pub(crate) fn if_same_lease(write: Write, stored: &Stored) -> Write {
+pub(crate) fn if_same_lease(write: ItemWrite, stored: &StoredRecord) -> ItemWrite {
     let write = match stored.lease_number {
         0 => write.only_if("attribute_not_exists(#lease_number)", []),
         number_then => write.only_if("#lease_number = :lease", [("lease", number(number_then))]),

@@ -14,13 +14,13 @@ use crate::errors::StoreError;
 use crate::item::{number, text};
 use crate::keys::{DN_PK, EXPIRES_AT};
 use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, BEFORE, Belongings, CLAIMED, REFERS, WAITS, flag, if_claimed, if_linked,
+    ACCOUNT, ANCHOR, APPLIED, BEFORE, CLAIMED, OwnedItems, REFERS, WAITS, flag, if_claimed, if_linked,
 };
-use crate::write::{Committed, Verdict, Write};
+use crate::write::{CommitResult, ConditionResult, ItemWrite};
 use crate::{Store, history};
 
 /// The condition that a name's or an account's item is this entry's or nobody's by now.
-pub(crate) fn if_free(write: Write, anchor: &Anchor, now: UnixSeconds) -> Write {
+pub(crate) fn if_free(write: ItemWrite, anchor: &Anchor, now: UnixSeconds) -> ItemWrite {
     write.only_if(
         "attribute_not_exists(#anchor) OR #anchor = :me OR #expires_at <= :now",
         [("me", text(anchor.as_str())), ("now", number(now.0))],
@@ -28,7 +28,7 @@ pub(crate) fn if_free(write: Write, anchor: &Anchor, now: UnixSeconds) -> Write 
 }
 
 /// The condition that a record's user has not left.
-pub(crate) fn if_kept(write: Write) -> Write {
+pub(crate) fn if_kept(write: ItemWrite) -> ItemWrite {
     write.only_if("attribute_not_exists(#expires_at)", [])
 }
 
@@ -50,16 +50,16 @@ impl Store {
     /// once. The record's own write stays the first.
     pub(crate) fn let_expire(
         &self,
-        record: Write,
+        record: ItemWrite,
         user: &UserRecord,
         reason: DeprovisionReason,
-        belongings: &Belongings,
+        owned_items: &OwnedItems,
         now: UnixSeconds,
-    ) -> Vec<Write> {
-        let at = belongings.expires_at.unwrap_or(now.plus(i64::from(self.retention_days) * history::DAY));
+    ) -> Vec<ItemWrite> {
+        let at = owned_items.expires_at.unwrap_or(now.plus(i64::from(self.retention_days) * history::DAY));
         let (me, at) = (text(user.anchor.as_str()), number(at.0));
         let mine = |key| {
-            Write::update(key)
+            ItemWrite::update(key)
                 .set(ANCHOR, me.clone())
                 .set(EXPIRES_AT, at.clone())
                 .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me.clone())])
@@ -74,12 +74,12 @@ impl Store {
         };
         let hash = user.anchor.hash();
         let mut writes = vec![record];
-        writes.extend(belongings.claimed.as_deref().map(|name| mine(self.keys.name(name))));
+        writes.extend(owned_items.claimed.as_deref().map(|name| mine(self.keys.name(name))));
         writes.extend(
             user.link.as_ref().map(|link| mine(self.keys.account(&link.account)).set(ACTIVE, flag(false))),
         );
-        let names = belongings.waits.iter().chain(belongings.refers.keys());
-        writes.extend(names.map(|dn| Write::delete(self.keys.wait(dn, &hash))));
+        let names = owned_items.waits.iter().chain(owned_items.refers.keys());
+        writes.extend(names.map(|dn| ItemWrite::delete(self.keys.wait(dn, &hash))));
         writes
     }
 
@@ -88,32 +88,35 @@ impl Store {
     /// whether it was refused, the caller sees at its own next write.
     pub(crate) async fn bring_back(
         &self,
-        guard: Write,
+        guard: ItemWrite,
         user: &UserRecord,
-        belongings: &Belongings,
+        owned_items: &OwnedItems,
         now: UnixSeconds,
     ) -> Result<(), StoreError> {
-        let Some(at) = belongings.expires_at else { return Ok(()) };
+        let Some(at) = owned_items.expires_at else { return Ok(()) };
         let link = user.link.as_ref();
         let mut record = if_linked(guard, link.map(|link| &link.account))
             .only_if("#expires_at = :at", [("at", number(at.0))])
             .remove(EXPIRES_AT);
-        record = if_claimed(record, belongings.claimed.as_deref());
+        record = if_claimed(record, owned_items.claimed.as_deref());
 
-        let mine = |key| if_free(Write::put(key).set(ANCHOR, text(user.anchor.as_str())), &user.anchor, now);
-        let name = belongings.claimed.as_deref().map(|name| mine(self.keys.name(name)));
+        let mine =
+            |key| if_free(ItemWrite::put(key).set(ANCHOR, text(user.anchor.as_str())), &user.anchor, now);
+        let name = owned_items.claimed.as_deref().map(|name| mine(self.keys.name(name)));
         let account =
             link.map(|link| mine(self.keys.account(&link.account)).set(ACTIVE, flag(left_active(link))));
 
-        let writes: Vec<Write> =
+        let writes: Vec<ItemWrite> =
             [Some(record.clone()), name.clone(), account.clone()].into_iter().flatten().collect();
         let verdicts = match self.commit(&writes).await? {
-            Committed::Refused(verdicts) if !verdicts.first().is_some_and(Verdict::is_refused) => verdicts,
+            CommitResult::Refused(verdicts) if !verdicts.first().is_some_and(ConditionResult::is_refused) => {
+                verdicts
+            }
             _ => return Ok(()),
         };
-        let refused = |write: &Option<Write>| {
+        let refused = |write: &Option<ItemWrite>| {
             let place = write.as_ref().and_then(|write| writes.iter().position(|it| it.key() == write.key()));
-            place.and_then(|place| verdicts.get(place)).is_some_and(Verdict::is_refused)
+            place.and_then(|place| verdicts.get(place)).is_some_and(ConditionResult::is_refused)
         };
         let (name_taken, account_taken) = (refused(&name), refused(&account));
         if name_taken {
@@ -124,7 +127,7 @@ impl Store {
         }
         let name = name.filter(|_| !name_taken);
         let account = account.filter(|_| !account_taken);
-        let writes: Vec<Write> = [Some(record), name, account].into_iter().flatten().collect();
+        let writes: Vec<ItemWrite> = [Some(record), name, account].into_iter().flatten().collect();
         self.commit(&writes).await.map(drop)
     }
 }

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::Store;
 use crate::errors::StoreError;
 use crate::history::DAY;
-use crate::item::{Reader, json, number};
+use crate::item::{ItemReader, json, number};
 use crate::keys::{EXPIRES_AT, SCAN_PREFIX};
-use crate::query::{From, Part};
-use crate::write::Write;
+use crate::query::{KeyRange, QuerySource};
+use crate::write::ItemWrite;
 
 const SCAN: &str = "scan";
 
@@ -29,21 +29,21 @@ pub struct PastScan {
 impl Store {
     /// Remembers a scan for as long as history is kept. One that found nothing need not be: a list of them would hide
     /// the others.
-    pub async fn note_scan(&self, scan: &PastScan) -> Result<(), StoreError> {
+    pub async fn record_scan(&self, scan: &PastScan) -> Result<(), StoreError> {
         let key = self.keys.scan(scan.version);
         let expires_at = scan.ended.plus(i64::from(self.history_days) * DAY);
         let scan = json(&key, scan)?;
-        let write = Write::put(key).set(SCAN, scan).set(EXPIRES_AT, number(expires_at.0));
+        let write = ItemWrite::put(key).set(SCAN, scan).set(EXPIRES_AT, number(expires_at.0));
         self.commit(&[write]).await.map(drop)
     }
 
     /// The scans that were remembered, the newest first.
     pub async fn fetch_scans(&self, limit: usize) -> Result<Vec<PastScan>, StoreError> {
-        let part = Part::Prefix(SCAN_PREFIX.to_owned());
-        let query = self.range(From::Items, &self.keys.state().pk, &part).scan_index_forward(false);
+        let part = KeyRange::Prefix(SCAN_PREFIX.to_owned());
+        let query = self.range(QuerySource::Items, &self.keys.state().pk, &part).scan_index_forward(false);
         let items = self.items(query, limit).await?;
         let scans = items.iter().map(|item| {
-            let read = Reader::new(item);
+            let read = ItemReader::new(item);
             read.required(SCAN, read.json(SCAN)?)
         });
         scans.collect()

@@ -14,14 +14,14 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{AnchorHash, Fingerprint, Version};
 
-use crate::batch::{Plain, WRITE_CHUNK};
+use crate::batch::{UnconditionalWrite, WRITE_CHUNK};
 use crate::errors::{StoreError, corrupt};
-use crate::item::{Item, Reader, bytes, number, text};
-use crate::keys::{HEADER, Key, SK};
-use crate::marks::{DIRTY, Marks, is_mark};
-use crate::pack::{Pair, bits_for, bucket_of, outgrown, pack, run_of, unpack};
-use crate::query::{From, Part};
-use crate::write::{Committed, Write};
+use crate::item::{ItemReader, TableItem, bytes, number, text};
+use crate::keys::{HEADER, ItemKey, SK};
+use crate::marks::{DIRTY, DirtyMarkers, is_mark};
+use crate::pack::{SnapshotPair, bits_for, bucket_of, outgrown, pack, run_of, unpack};
+use crate::query::{KeyRange, QuerySource};
+use crate::write::{CommitResult, ItemWrite};
 use crate::{ScanLease, Store};
 
 const VERSION: &str = "version";
@@ -45,17 +45,17 @@ const BUCKETS_A_QUERY: u32 = 256;
 /// What the last scan saw. Thirty-two bytes a user, sorted by the anchor's hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    pairs: Arc<Vec<Pair>>,
-    cut: Option<Cut>,
+    pairs: Arc<Vec<SnapshotPair>>,
+    cut: Option<SnapshotLayout>,
     /// The buckets that were read, where only some were.
     only: Option<BTreeSet<u32>>,
     /// Whom a scan was about to write.
-    pub(crate) marks: Marks,
+    pub(crate) marks: DirtyMarkers,
 }
 
 /// How the stored snapshot is cut; `None` before the first was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Cut {
+struct SnapshotLayout {
     generation: String,
     bits: u32,
     untidy: bool,
@@ -65,7 +65,7 @@ struct Cut {
 
 /// How saving a snapshot ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Saved {
+pub enum SnapshotSave {
     /// It is written.
     Done,
     /// A later scan has saved one, so this one's is not wanted any more.
@@ -103,14 +103,14 @@ impl Snapshot {
     }
 
     /// The buckets in which these changes make a difference.
-    fn touched(&self, changes: &Changes, bits: u32) -> BTreeSet<u32> {
+    fn touched(&self, changes: &SnapshotChanges, bits: u32) -> BTreeSet<u32> {
         let different =
             changes.iter().filter(|(hash, wanted)| self.marks.contain(hash) || self.get(hash) != **wanted);
         different.map(|(hash, _)| bucket_of(hash, bits)).collect()
     }
 
     /// How many there are after these changes.
-    fn len_after(&self, changes: &Changes) -> usize {
+    fn len_after(&self, changes: &SnapshotChanges) -> usize {
         let was_there = |hash: &AnchorHash| self.pairs.binary_search_by_key(hash, |(hash, _)| *hash).is_ok();
         let come = changes.iter().filter(|(hash, wanted)| wanted.is_some() && !was_there(hash)).count();
         let gone = changes.iter().filter(|(hash, wanted)| wanted.is_none() && was_there(hash)).count();
@@ -118,10 +118,11 @@ impl Snapshot {
     }
 
     /// Shows those who were about to be written as unlike any, as far as their buckets were read.
-    fn with_marks(mut self, marks: Marks) -> Self {
+    fn with_marks(mut self, marks: DirtyMarkers) -> Self {
         let (only, bits) = (self.only.as_ref(), self.cut.as_ref().map_or(0, |cut| cut.bits));
         let is_read = |hash: &&AnchorHash| only.is_none_or(|only| only.contains(&bucket_of(hash, bits)));
-        let marked: Changes = marks.hashes().filter(is_read).map(|hash| (*hash, Some(DIRTY))).collect();
+        let marked: SnapshotChanges =
+            marks.hashes().filter(is_read).map(|hash| (*hash, Some(DIRTY))).collect();
         if !marked.is_empty() {
             self.pairs = Arc::new(merged(&self.pairs, &marked));
         }
@@ -130,10 +131,10 @@ impl Snapshot {
 }
 
 /// A fingerprint for who was seen, `None` for who is gone.
-type Changes = BTreeMap<AnchorHash, Option<Fingerprint>>;
+type SnapshotChanges = BTreeMap<AnchorHash, Option<Fingerprint>>;
 
 /// Both are sorted, so one walk through them is enough.
-fn merged(pairs: &[Pair], changes: &Changes) -> Vec<Pair> {
+fn merged(pairs: &[SnapshotPair], changes: &SnapshotChanges) -> Vec<SnapshotPair> {
     let mut merged = Vec::with_capacity(pairs.len() + changes.len());
     let mut old = pairs.iter().copied().peekable();
     for (hash, wanted) in changes {
@@ -162,7 +163,7 @@ impl Store {
     /// What the last scan saw, or the one before it, where the table has not caught up yet.
     pub async fn fetch_snapshot(&self) -> Result<Snapshot, StoreError> {
         // Whoever reads without the lease may meet a scan that is just switching over, and then reads again.
-        let mut from = From::ItemsLately;
+        let mut from = QuerySource::ItemsLately;
         for _ in 0..4 {
             let (cut, marks) = futures::try_join!(self.fetch_cut(), self.fetch_marks())?;
             let Some(cut) = cut else { return Ok(Snapshot::default().with_marks(marks)) };
@@ -172,7 +173,7 @@ impl Store {
                     return Ok(read.with_marks(marks));
                 }
                 // A bucket that is so new that it can't be seen yet.
-                Err(_) if from == From::ItemsLately => from = From::Items,
+                Err(_) if from == QuerySource::ItemsLately => from = QuerySource::Items,
                 Err(error) => {
                     let now = self.fetch_cut().await?;
                     if now.is_some_and(|now| now.generation == cut.generation) {
@@ -215,35 +216,35 @@ impl Store {
             }
             _ => (read, None),
         };
-        Ok(Snapshot { pairs: Arc::new(pairs), cut, only, marks: Marks::default() }.with_marks(marks))
+        Ok(Snapshot { pairs: Arc::new(pairs), cut, only, marks: DirtyMarkers::default() }.with_marks(marks))
     }
 
     /// These buckets, or all where that is quicker, as they are now; and which they are, where they are not all.
     async fn fetch_some(
         &self,
-        cut: &Cut,
+        cut: &SnapshotLayout,
         buckets: &BTreeSet<u32>,
-    ) -> Result<(Vec<Pair>, Option<BTreeSet<u32>>), StoreError> {
+    ) -> Result<(Vec<SnapshotPair>, Option<BTreeSet<u32>>), StoreError> {
         if buckets.len() * FEW >= 1 << cut.bits {
-            return Ok((self.fetch_buckets(cut, From::Items).await?, None));
+            return Ok((self.fetch_buckets(cut, QuerySource::Items).await?, None));
         }
-        let reads = buckets.iter().map(|bucket| self.fetch_range(cut, From::Items, *bucket, *bucket));
-        let parts: Vec<Vec<Pair>> = stream::iter(reads).buffered(PARTS_AT_ONCE).try_collect().await?;
+        let reads = buckets.iter().map(|bucket| self.fetch_range(cut, QuerySource::Items, *bucket, *bucket));
+        let parts: Vec<Vec<SnapshotPair>> = stream::iter(reads).buffered(PARTS_AT_ONCE).try_collect().await?;
         Ok((parts.concat(), Some(buckets.clone())))
     }
 
     /// How many users the last scan saw. One look, however many they are.
-    pub async fn count_seen(&self) -> Result<u64, StoreError> {
+    pub async fn count_snapshot_users(&self) -> Result<u64, StoreError> {
         match self.fetch_cut().await? {
             None => Ok(0),
-            Some(Cut { users: Some(users), .. }) => Ok(users),
-            Some(Cut { users: None, .. }) => Ok(self.fetch_snapshot().await?.len() as u64),
+            Some(SnapshotLayout { users: Some(users), .. }) => Ok(users),
+            Some(SnapshotLayout { users: None, .. }) => Ok(self.fetch_snapshot().await?.len() as u64),
         }
     }
 
-    async fn fetch_cut(&self) -> Result<Option<Cut>, StoreError> {
+    async fn fetch_cut(&self) -> Result<Option<SnapshotLayout>, StoreError> {
         let Some(item) = self.get(&self.keys.snapshot(HEADER)).await? else { return Ok(None) };
-        let read = Reader::new(&item);
+        let read = ItemReader::new(&item);
         // Before the first generation is complete, the header only marks that one is being written.
         let Some(generation) = read.text(GENERATION)? else { return Ok(None) };
         let bits = read.required(BITS, read.number::<u32>(BITS)?)?;
@@ -252,10 +253,14 @@ impl Store {
         }
         let untidy = read.flag(UNTIDY)?.unwrap_or_default();
         let users = read.number(USERS)?;
-        Ok(Some(Cut { generation: generation.to_owned(), bits, untidy, users }))
+        Ok(Some(SnapshotLayout { generation: generation.to_owned(), bits, untidy, users }))
     }
 
-    async fn fetch_buckets(&self, cut: &Cut, from: From) -> Result<Vec<Pair>, StoreError> {
+    async fn fetch_buckets(
+        &self,
+        cut: &SnapshotLayout,
+        from: QuerySource,
+    ) -> Result<Vec<SnapshotPair>, StoreError> {
         let buckets = 1u32 << cut.bits;
         let ranges = (0..buckets).step_by(BUCKETS_A_QUERY as usize).map(|first| {
             let last = (first + BUCKETS_A_QUERY).min(buckets) - 1;
@@ -276,12 +281,12 @@ impl Store {
 
     async fn fetch_range(
         &self,
-        cut: &Cut,
-        from: From,
+        cut: &SnapshotLayout,
+        from: QuerySource,
         first: u32,
         last: u32,
-    ) -> Result<Vec<Pair>, StoreError> {
-        let part = Part::Between(bucket_sk(&cut.generation, first), bucket_sk(&cut.generation, last));
+    ) -> Result<Vec<SnapshotPair>, StoreError> {
+        let part = KeyRange::Between(bucket_sk(&cut.generation, first), bucket_sk(&cut.generation, last));
         let partition = self.keys.snapshot(HEADER).pk;
         let items = self.items(self.range(from, &partition, &part), usize::MAX).await?;
         let mut pairs = Vec::new();
@@ -290,7 +295,7 @@ impl Store {
         for bucket in first..=last {
             let key = self.keys.snapshot(&bucket_sk(&cut.generation, bucket));
             let item = found.next().ok_or_else(|| corrupt(&key, "the bucket is missing"))?;
-            let read = Reader::new(item);
+            let read = ItemReader::new(item);
             if read.key() != key {
                 return Err(corrupt(&key, "the bucket is missing"));
             }
@@ -309,7 +314,7 @@ impl Store {
         lease: &ScanLease,
         before: Snapshot,
         mut changes: BTreeMap<AnchorHash, Option<Fingerprint>>,
-    ) -> Result<Saved, StoreError> {
+    ) -> Result<SnapshotSave, StoreError> {
         for hash in before.marks.hashes() {
             changes.entry(*hash).or_insert(Some(DIRTY));
         }
@@ -324,11 +329,11 @@ impl Store {
         let users = before.is_whole().then(|| before.len_after(&changes));
         let is_counted = users.is_none_or(|users| cut.users == Some(users as u64));
         if touched.is_empty() && is_counted {
-            return Ok(Saved::Done);
+            return Ok(SnapshotSave::Done);
         }
         // Whether the cut is outgrown shows when all of it is read.
         let saved = if users.is_some_and(|users| outgrown(users, cut.bits)) {
-            let now = self.fetch_buckets(&cut, From::Items).await?;
+            let now = self.fetch_buckets(&cut, QuerySource::Items).await?;
             self.save_all(lease, Some(cut), merged(&now, &changes)).await?
         } else {
             let (now, _) = self.fetch_some(&cut, &touched).await?;
@@ -340,15 +345,20 @@ impl Store {
                 }
                 _ => users.map(|users| users as u64),
             };
-            self.save_buckets(lease, Cut { users, ..cut }, &pairs, &touched).await?
+            self.save_buckets(lease, SnapshotLayout { users, ..cut }, &pairs, &touched).await?
         };
         self.without_marks(saved, before.marks).await
     }
 
     /// Takes the marks away for which the snapshot stands in by now.
-    async fn without_marks(&self, saved: Saved, marks: Marks) -> Result<Saved, StoreError> {
-        if saved == Saved::Done {
-            self.write_all(marks.items().map(|sk| Plain::Delete(self.keys.snapshot(sk)))).await?;
+    async fn without_marks(
+        &self,
+        saved: SnapshotSave,
+        marks: DirtyMarkers,
+    ) -> Result<SnapshotSave, StoreError> {
+        if saved == SnapshotSave::Done {
+            self.write_all(marks.items().map(|sk| UnconditionalWrite::Delete(self.keys.snapshot(sk))))
+                .await?;
         }
         Ok(saved)
     }
@@ -357,22 +367,22 @@ impl Store {
     async fn save_buckets(
         &self,
         lease: &ScanLease,
-        cut: Cut,
-        pairs: &[Pair],
+        cut: SnapshotLayout,
+        pairs: &[SnapshotPair],
         touched: &BTreeSet<u32>,
-    ) -> Result<Saved, StoreError> {
+    ) -> Result<SnapshotSave, StoreError> {
         // The header comes first: from then on an older scan is refused, whichever buckets it wants to write.
         let header = self.header(lease, Some(&cut));
         let header = match cut.users {
             Some(users) => header.set(USERS, number(users)),
             None => header,
         };
-        if self.commit(&[header]).await? != Committed::Done {
-            return Ok(Saved::Outdated);
+        if self.commit(&[header]).await? != CommitResult::Done {
+            return Ok(SnapshotSave::Outdated);
         }
         let cut = self.tidy(lease, cut).await?;
         let writes = touched.iter().map(|bucket| {
-            Write::put(self.keys.snapshot(&bucket_sk(&cut.generation, *bucket)))
+            ItemWrite::put(self.keys.snapshot(&bucket_sk(&cut.generation, *bucket)))
                 .set(PAIRS, bytes(pack(run_of(pairs, *bucket, cut.bits))))
                 .set(VERSION, number(lease.version()))
                 .only_if(
@@ -381,23 +391,23 @@ impl Store {
                 )
         });
         let results = stream::iter(writes).map(|write| async move { self.commit(&[write]).await });
-        let results: Vec<Committed> = results.buffer_unordered(AT_ONCE).try_collect().await?;
-        if results.iter().any(|result| *result != Committed::Done) {
-            return Ok(Saved::Outdated);
+        let results: Vec<CommitResult> = results.buffer_unordered(AT_ONCE).try_collect().await?;
+        if results.iter().any(|result| *result != CommitResult::Done) {
+            return Ok(SnapshotSave::Outdated);
         }
-        Ok(Saved::Done)
+        Ok(SnapshotSave::Done)
     }
 
     /// Everything, as a new generation. The old one stays in force until the last bucket is written.
     async fn save_all(
         &self,
         lease: &ScanLease,
-        old: Option<Cut>,
-        pairs: Vec<Pair>,
-    ) -> Result<Saved, StoreError> {
+        old: Option<SnapshotLayout>,
+        pairs: Vec<SnapshotPair>,
+    ) -> Result<SnapshotSave, StoreError> {
         let header = self.header(lease, old.as_ref()).set(UNTIDY, crate::record::flag(true));
-        if self.commit(&[header]).await? != Committed::Done {
-            return Ok(Saved::Outdated);
+        if self.commit(&[header]).await? != CommitResult::Done {
+            return Ok(SnapshotSave::Outdated);
         }
         if old.as_ref().is_none_or(|cut| cut.untidy) {
             // A half-written generation from before may have more buckets than the one that comes now.
@@ -405,12 +415,12 @@ impl Store {
         }
         let generation = next_generation(lease.version(), old.as_ref().map(|cut| cut.generation.as_str()));
         let users = Some(pairs.len() as u64);
-        let cut = Cut { generation, bits: bits_for(pairs.len()), untidy: true, users };
+        let cut = SnapshotLayout { generation, bits: bits_for(pairs.len()), untidy: true, users };
         let items = (0..1u32 << cut.bits).map(|bucket| {
-            let mut item: Item = self.keys.snapshot(&bucket_sk(&cut.generation, bucket)).attributes();
+            let mut item: TableItem = self.keys.snapshot(&bucket_sk(&cut.generation, bucket)).attributes();
             item.insert(PAIRS.to_owned(), bytes(pack(run_of(&pairs, bucket, cut.bits))));
             item.insert(VERSION.to_owned(), number(lease.version()));
-            Plain::Put(item)
+            UnconditionalWrite::Put(item)
         });
         self.write_all(items).await?;
         let header = self
@@ -418,19 +428,20 @@ impl Store {
             .set(GENERATION, text(&cut.generation))
             .set(BITS, number(cut.bits))
             .set(USERS, number(pairs.len() as u64));
-        if self.commit(&[header]).await? != Committed::Done {
-            return Ok(Saved::Outdated);
+        if self.commit(&[header]).await? != CommitResult::Done {
+            return Ok(SnapshotSave::Outdated);
         }
         self.tidy(lease, cut).await?;
-        Ok(Saved::Done)
+        Ok(SnapshotSave::Done)
     }
 
     /// Claims the header for this scan, as long as no later one has, and the generation is the one that was read.
-    fn header(&self, lease: &ScanLease, cut: Option<&Cut>) -> Write {
-        let write = Write::update(self.keys.snapshot(HEADER)).set(VERSION, number(lease.version())).only_if(
-            "attribute_not_exists(#version) OR #version <= :scan",
-            [("scan", number(lease.version()))],
-        );
+    fn header(&self, lease: &ScanLease, cut: Option<&SnapshotLayout>) -> ItemWrite {
+        let write =
+            ItemWrite::update(self.keys.snapshot(HEADER)).set(VERSION, number(lease.version())).only_if(
+                "attribute_not_exists(#version) OR #version <= :scan",
+                [("scan", number(lease.version()))],
+            );
         match cut {
             Some(cut) => write.only_if("#generation = :current", [("current", text(&cut.generation))]),
             None => write.only_if("attribute_not_exists(#generation)", []),
@@ -438,29 +449,29 @@ impl Store {
     }
 
     /// Deletes the buckets of all generations but the one in force, if there may be any.
-    async fn tidy(&self, lease: &ScanLease, cut: Cut) -> Result<Cut, StoreError> {
+    async fn tidy(&self, lease: &ScanLease, cut: SnapshotLayout) -> Result<SnapshotLayout, StoreError> {
         if !cut.untidy {
             return Ok(cut);
         }
         self.sweep(Some(&cut)).await?;
         let header = self.header(lease, Some(&cut)).remove(UNTIDY);
-        let untidy = self.commit(&[header]).await? != Committed::Done;
-        Ok(Cut { untidy, ..cut })
+        let untidy = self.commit(&[header]).await? != CommitResult::Done;
+        Ok(SnapshotLayout { untidy, ..cut })
     }
 
-    async fn sweep(&self, keep: Option<&Cut>) -> Result<(), StoreError> {
+    async fn sweep(&self, keep: Option<&SnapshotLayout>) -> Result<(), StoreError> {
         let partition = self.keys.snapshot(HEADER).pk;
-        let query = self.range(From::Items, &partition, &Part::All);
+        let query = self.range(QuerySource::Items, &partition, &KeyRange::All);
         let query = query.projection_expression("#pk, #key").expression_attribute_names("#key", SK);
         let items = self.items(query, usize::MAX).await?;
-        let stale = items.iter().map(|item| Reader::new(item).key()).filter(|key| {
+        let stale = items.iter().map(|item| ItemReader::new(item).key()).filter(|key| {
             let kept = keep.is_some_and(|cut| is_of(&cut.generation, key));
             !kept && key.sk != HEADER && !is_mark(key)
         });
-        self.write_all(stale.map(Plain::Delete)).await
+        self.write_all(stale.map(UnconditionalWrite::Delete)).await
     }
 
-    async fn write_all(&self, writes: impl Iterator<Item = Plain>) -> Result<(), StoreError> {
+    async fn write_all(&self, writes: impl Iterator<Item = UnconditionalWrite>) -> Result<(), StoreError> {
         let mut chunks = vec![Vec::new()];
         for write in writes {
             match chunks.last_mut() {
@@ -473,6 +484,6 @@ impl Store {
     }
 }
 
-fn is_of(generation: &str, key: &Key) -> bool {
+fn is_of(generation: &str, key: &ItemKey) -> bool {
     key.sk.strip_prefix(generation).is_some_and(|rest| rest.starts_with('#'))
 }

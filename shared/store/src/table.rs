@@ -11,9 +11,9 @@ use aws_sdk_dynamodb::types::{
 };
 
 use crate::StoreError;
-use crate::errors::meaning;
-use crate::keys::{DN_INDEX, DN_PK, EXPIRES_AT, Keys, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
-use crate::meter::Meter;
+use crate::errors::classify;
+use crate::keys::{ConnectionKeys, DN_INDEX, DN_PK, EXPIRES_AT, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
+use crate::meter::CapacityMeter;
 
 /// The table that holds the state of all connections.
 #[derive(Clone, Debug)]
@@ -27,10 +27,10 @@ pub struct Table {
 pub struct Store {
     pub(crate) client: Client,
     pub(crate) table: String,
-    pub(crate) keys: Keys,
+    pub(crate) keys: ConnectionKeys,
     pub(crate) history_days: u32,
     pub(crate) retention_days: u32,
-    pub(crate) meter: Arc<Meter>,
+    pub(crate) meter: Arc<CapacityMeter>,
 }
 
 const CREATE: &str = "create the table (CreateTable)";
@@ -53,7 +53,7 @@ impl Table {
         Store {
             client: self.client.clone(),
             table: self.name.clone(),
-            keys: Keys::of(name),
+            keys: ConnectionKeys::of(name),
             history_days: Store::HISTORY_DAYS,
             retention_days: Store::RETENTION_DAYS,
             meter: Arc::default(),
@@ -77,7 +77,7 @@ impl Table {
             Err(SdkError::ServiceError(service)) if service.err().is_resource_not_found_exception() => {
                 Ok(None)
             }
-            Err(error) => Err(meaning(DESCRIBE, &self.name, &error)),
+            Err(error) => Err(classify(DESCRIBE, &self.name, &error)),
         }
     }
 
@@ -104,7 +104,7 @@ impl Table {
             Ok(_) => Ok(()),
             // Somebody else was quicker, which is as good.
             Err(SdkError::ServiceError(service)) if service.err().is_resource_in_use_exception() => Ok(()),
-            Err(error) => Err(meaning(CREATE, &self.name, &error)),
+            Err(error) => Err(classify(CREATE, &self.name, &error)),
         }
     }
 
@@ -140,7 +140,7 @@ impl Table {
             Err(SdkError::ServiceError(service)) if service.err().code() == Some("ValidationException") => {
                 Ok(())
             }
-            Err(error) => Err(meaning(EXPIRE, &self.name, &error)),
+            Err(error) => Err(classify(EXPIRE, &self.name, &error)),
         }
     }
 }

@@ -8,9 +8,9 @@ use model::{AnchorHash, Desired, DnKey, UserRecord};
 use crate::Store;
 use crate::batch::GET_CHUNK;
 use crate::errors::StoreError;
-use crate::item::Reader;
-use crate::query::{From, Part};
-use crate::record::Stored;
+use crate::item::ItemReader;
+use crate::query::{KeyRange, QuerySource};
+use crate::record::StoredRecord;
 
 /// How many requests run at once.
 const AT_ONCE: usize = 4;
@@ -39,7 +39,7 @@ impl Store {
         let items = stream::iter(chunks).map(|keys| async move { self.get_chunk(&keys).await });
         let items: Vec<_> = items.buffer_unordered(AT_ONCE).try_collect().await?;
         let records = items.iter().flatten().map(|item| {
-            let record = Stored::decode(&self.keys, item)?.record;
+            let record = StoredRecord::decode(&self.keys, item)?.record;
             Ok((record.anchor.hash(), record))
         });
         records.collect()
@@ -53,18 +53,18 @@ impl Store {
 
     /// All users whose entries have this name, as far as is known.
     pub(crate) async fn find_all_by_dn(&self, dn: DnKey) -> Result<Vec<UserRecord>, StoreError> {
-        let query = self.range(From::Dn, &self.keys.dn(&dn), &Part::All);
+        let query = self.range(QuerySource::Dn, &self.keys.dn(&dn), &KeyRange::All);
         let items = self.items(query, NAMESAKES).await?;
         let hashes: Vec<_> =
-            items.iter().filter_map(|item| self.keys.parse_record(&Reader::new(item).key().pk)).collect();
+            items.iter().filter_map(|item| self.keys.parse_record(&ItemReader::new(item).key().pk)).collect();
         let records = self.fetch_records(&hashes).await?.into_values();
         // The index lags behind; the record itself says whether it still has that name.
         Ok(records.filter(|record| record.dn == Some(dn)).collect())
     }
 
-    pub(crate) async fn stored(&self, hash: &AnchorHash) -> Result<Option<Stored>, StoreError> {
+    pub(crate) async fn stored(&self, hash: &AnchorHash) -> Result<Option<StoredRecord>, StoreError> {
         let item = self.get(&self.keys.record(hash)).await?;
-        item.map(|item| Stored::decode(&self.keys, &item)).transpose()
+        item.map(|item| StoredRecord::decode(&self.keys, &item)).transpose()
     }
 }
 

@@ -5,13 +5,13 @@ use model::{AccountId, AnchorHash, DnKey, Status};
 
 use crate::Store;
 use crate::errors::StoreError;
-use crate::item::{Reader, text};
+use crate::item::{ItemReader, text};
 use crate::keys::{SK, parse_hash};
-use crate::query::{From, Part};
+use crate::query::{KeyRange, QuerySource};
 use crate::record::{ACCOUNT, AT_ONCE, AWAITED, REV, SURE, flag, if_linked};
 use crate::retention::if_kept;
 use crate::users::{is_there, meant};
-use crate::write::{Committed, Write};
+use crate::write::{CommitResult, ItemWrite};
 
 /// Whether somebody's account can be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +36,9 @@ impl Store {
         let mut awaited = Awaited::Nobody;
         for record in namesakes.iter().filter(|record| is_there(record) && record.link.is_none()) {
             let key = self.keys.record(&record.anchor.hash());
-            let write = Write::update(key).set(AWAITED, flag(true)).only_if("attribute_exists(#anchor)", []);
-            if self.commit(&[if_linked(write, None)]).await? != Committed::Done {
+            let write =
+                ItemWrite::update(key).set(AWAITED, flag(true)).only_if("attribute_exists(#anchor)", []);
+            if self.commit(&[if_linked(write, None)]).await? != CommitResult::Done {
                 return Ok(Awaited::There);
             }
             awaited = Awaited::Told;
@@ -48,10 +49,10 @@ impl Store {
     /// Who has to be told that the user with this name has this account: whoever waits for one, and whoever was told
     /// another one.
     pub async fn fetch_waiting(&self, dn: DnKey, account: &AccountId) -> Result<Vec<AnchorHash>, StoreError> {
-        let query = self.range(From::Items, &self.keys.waits(&dn), &Part::All);
+        let query = self.range(QuerySource::Items, &self.keys.waits(&dn), &KeyRange::All);
         let mut waiting = Vec::new();
         for item in &self.items(query, usize::MAX).await? {
-            let read = Reader::new(item);
+            let read = ItemReader::new(item);
             let sk = read.required(SK, read.text(SK)?)?;
             let hash = parse_hash(sk).ok_or_else(|| read.wrong(SK, "is no user's hash"))?;
             if read.text(ACCOUNT)? != Some(account.as_str()) {
@@ -66,23 +67,23 @@ impl Store {
     /// could be resolved. Says whether the user is pending by that.
     pub async fn wake(&self, dn: DnKey, account: &AccountId, hash: AnchorHash) -> Result<bool, StoreError> {
         let record = || {
-            Write::update(self.keys.record(&hash))
+            ItemWrite::update(self.keys.record(&hash))
                 .only_if("attribute_exists(#anchor)", [])
                 .remove(SURE)
                 .bump(REV)
         };
         // Whoever heard of the account meanwhile needs no waking, and goes on referring to it.
-        let waiting = Write::delete(self.keys.wait(&dn, &hash)).only_if(
+        let waiting = ItemWrite::delete(self.keys.wait(&dn, &hash)).only_if(
             "attribute_not_exists(#account) OR #account <> :account",
             [("account", text(account.as_str()))],
         );
         // Nothing is to be done for somebody who left.
         let settled = if_kept(record().only_if("attribute_not_exists(#work_pk)", []));
         let pending = self.set_status(settled, &hash, &Status::Pending, AT_ONCE)?;
-        if self.commit(&[pending, waiting.clone()]).await? == Committed::Done {
+        if self.commit(&[pending, waiting.clone()]).await? == CommitResult::Done {
             return Ok(true);
         }
-        if self.commit(&[record(), waiting.clone()]).await? == Committed::Done {
+        if self.commit(&[record(), waiting.clone()]).await? == CommitResult::Done {
             return Ok(false);
         }
         // There is no such user.

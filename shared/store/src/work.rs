@@ -8,11 +8,11 @@ use model::{AccountId, AnchorHash, Status, UnixSeconds, UserRecord};
 
 use crate::Store;
 use crate::errors::StoreError;
-use crate::item::{Item, Reader, text};
+use crate::item::{ItemReader, TableItem, text};
 use crate::keys::{WORK_PK, WORK_SK, parse_work_sk};
-use crate::query::{From, Part};
+use crate::query::{KeyRange, QuerySource};
 use crate::record::{AT_ONCE, REV, SURE};
-use crate::write::{Committed, Write};
+use crate::write::{CommitResult, ItemWrite};
 
 /// The words of all statuses that the index holds, which are all but `settled`.
 const WORDS: [&str; 8] =
@@ -45,7 +45,7 @@ impl PageKey {
 
 /// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
+pub struct ListPage<T> {
     /// What is on it.
     pub items: Vec<T>,
     /// Where the next one begins, if there is more.
@@ -60,13 +60,13 @@ impl Store {
         word: &str,
         after: Option<PageKey>,
         limit: usize,
-    ) -> Result<Page<UserRecord>, StoreError> {
+    ) -> Result<ListPage<UserRecord>, StoreError> {
         let after = after.and_then(|PageKey(sk)| self.index_position(&sk));
         let limit = i32::try_from(limit.clamp(1, 1_000)).unwrap_or(1_000);
-        let query = self.range(From::Work, &self.keys.work(), &Part::Prefix(format!("{word}#")));
+        let query = self.range(QuerySource::Work, &self.keys.work(), &KeyRange::Prefix(format!("{word}#")));
         let page = self.page(query.limit(limit), after).await?;
         let next = match &page.last_evaluated_key {
-            Some(position) => Reader::new(position).text(WORK_SK)?.map(|sk| PageKey(sk.to_owned())),
+            Some(position) => ItemReader::new(position).text(WORK_SK)?.map(|sk| PageKey(sk.to_owned())),
             None => None,
         };
         let found = page.items.unwrap_or_default();
@@ -76,19 +76,19 @@ impl Store {
         // The index lags behind; who has another status by now is left out.
         let items = hashes.iter().filter_map(|hash| records.remove(hash));
         let items = items.filter(|record| record.status.word() == word).collect();
-        Ok(Page { items, next })
+        Ok(ListPage { items, next })
     }
 
     /// Has somebody looked at again who is settled, because the account was seen to be otherwise than it was left. Says
     /// whether that made the user due; who is not settled is dealt with anyway.
     pub async fn reopen(&self, hash: AnchorHash) -> Result<bool, StoreError> {
-        let record = Write::update(self.keys.record(&hash))
+        let record = ItemWrite::update(self.keys.record(&hash))
             .only_if("attribute_exists(#anchor)", [])
             .only_if("attribute_not_exists(#work_pk)", [])
             .remove(SURE)
             .bump(REV);
         let pending = self.set_status(record, &hash, &Status::Pending, AT_ONCE)?;
-        Ok(self.commit(&[pending]).await? == Committed::Done)
+        Ok(self.commit(&[pending]).await? == CommitResult::Done)
     }
 
     /// Whose work may be done now, the longest due first.
@@ -96,8 +96,8 @@ impl Store {
         let mut due = Vec::new();
         for word in DUE_WORDS {
             let last = format!("{word}#{:012}#{AFTER_ALL}", now.0.max(0));
-            let part = Part::Between(format!("{word}#"), last);
-            let items = self.items(self.range(From::Work, &self.keys.work(), &part), limit).await?;
+            let part = KeyRange::Between(format!("{word}#"), last);
+            let items = self.items(self.range(QuerySource::Work, &self.keys.work(), &part), limit).await?;
             for item in &items {
                 due.push(place(item)?);
             }
@@ -113,8 +113,8 @@ impl Store {
     pub async fn next_due_at(&self) -> Result<Option<UnixSeconds>, StoreError> {
         let mut first = None;
         for word in DUE_WORDS {
-            let part = Part::Prefix(format!("{word}#"));
-            for item in self.items(self.range(From::Work, &self.keys.work(), &part), 1).await? {
+            let part = KeyRange::Prefix(format!("{word}#"));
+            for item in self.items(self.range(QuerySource::Work, &self.keys.work(), &part), 1).await? {
                 let (at, _) = place(&item)?;
                 first = Some(first.map_or(at, |other: UnixSeconds| other.min(at)));
             }
@@ -126,13 +126,13 @@ impl Store {
     /// index.
     pub async fn count_by_status(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         // One question for all of them: mostly nobody waits, and each question costs something.
-        let query = self.range(From::Work, &self.keys.work(), &Part::All);
+        let query = self.range(QuerySource::Work, &self.keys.work(), &KeyRange::All);
         let query = query.projection_expression("#sk").expression_attribute_names("#sk", WORK_SK);
         let (mut counts, mut after) = (BTreeMap::new(), None);
         loop {
             let page = self.page(query.clone(), after).await?;
             for item in page.items.unwrap_or_default() {
-                let read = Reader::new(&item);
+                let read = ItemReader::new(&item);
                 let sk = read.required(WORK_SK, read.text(WORK_SK)?)?;
                 let (word, ..) =
                     parse_work_sk(sk).ok_or_else(|| read.wrong(WORK_SK, "names no status and user"))?;
@@ -146,9 +146,10 @@ impl Store {
     }
 
     /// The same, but of each status no more are counted than this: to look takes no longer, however many they are.
-    pub async fn count_up_to(&self, most: u64) -> Result<BTreeMap<String, u64>, StoreError> {
+    pub async fn count_by_status_up_to(&self, most: u64) -> Result<BTreeMap<String, u64>, StoreError> {
         let counts = stream::iter(WORDS.map(str::to_owned)).map(|word| async move {
-            let query = self.range(From::Work, &self.keys.work(), &Part::Prefix(format!("{word}#")));
+            let query =
+                self.range(QuerySource::Work, &self.keys.work(), &KeyRange::Prefix(format!("{word}#")));
             let query = query.select(Select::Count);
             let (mut count, mut after) = (0_u64, None);
             loop {
@@ -177,8 +178,8 @@ impl Store {
 }
 
 /// When a user is due, and who it is.
-fn place(item: &Item) -> Result<(UnixSeconds, AnchorHash), StoreError> {
-    let read = Reader::new(item);
+fn place(item: &TableItem) -> Result<(UnixSeconds, AnchorHash), StoreError> {
+    let read = ItemReader::new(item);
     let sk = read.required(WORK_SK, read.text(WORK_SK)?)?;
     let (_, at, hash) = parse_work_sk(sk).ok_or_else(|| read.wrong(WORK_SK, "names no status and user"))?;
     Ok((at, hash))

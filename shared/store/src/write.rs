@@ -13,17 +13,17 @@ use aws_sdk_dynamodb::types::{
 };
 
 use crate::Store;
-use crate::errors::{StoreError, meaning, says_too_large};
-use crate::item::Item;
-use crate::keys::Key;
+use crate::errors::{StoreError, classify, says_too_large};
+use crate::item::TableItem;
+use crate::keys::ItemKey;
 use crate::meter::COUNTED;
-use crate::patience::patiently;
+use crate::retry_throttled::retry_throttled;
 
 /// One item's write. In conditions, `#name` is the attribute of that name and `:name` a value given along.
 #[derive(Clone, Debug)]
-pub(crate) struct Write {
-    key: Key,
-    kind: Kind,
+pub(crate) struct ItemWrite {
+    key: ItemKey,
+    kind: WriteKind,
     set: Vec<(&'static str, AttributeValue)>,
     remove: BTreeSet<&'static str>,
     add: Vec<(&'static str, AttributeValue)>,
@@ -32,29 +32,29 @@ pub(crate) struct Write {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum WriteKind {
     Update,
     Put,
     Delete,
 }
 
-impl Write {
+impl ItemWrite {
     /// Changes some attributes; the item comes into being if it isn't there.
-    pub fn update(key: Key) -> Self {
-        Self::new(key, Kind::Update)
+    pub fn update(key: ItemKey) -> Self {
+        Self::new(key, WriteKind::Update)
     }
 
     /// Writes the whole item.
-    pub fn put(key: Key) -> Self {
-        Self::new(key, Kind::Put)
+    pub fn put(key: ItemKey) -> Self {
+        Self::new(key, WriteKind::Put)
     }
 
     /// Deletes the item.
-    pub fn delete(key: Key) -> Self {
-        Self::new(key, Kind::Delete)
+    pub fn delete(key: ItemKey) -> Self {
+        Self::new(key, WriteKind::Delete)
     }
 
-    fn new(key: Key, kind: Kind) -> Self {
+    fn new(key: ItemKey, kind: WriteKind) -> Self {
         Self {
             key,
             kind,
@@ -67,7 +67,7 @@ impl Write {
     }
 
     /// The key that is written to.
-    pub fn key(&self) -> &Key {
+    pub fn key(&self) -> &ItemKey {
         &self.key
     }
 
@@ -141,7 +141,7 @@ impl Write {
     fn names(&self) -> Option<HashMap<String, String>> {
         let mut names = HashMap::new();
         let mut add = |name: &str| names.insert(format!("#{name}"), name.to_owned());
-        if self.kind == Kind::Update {
+        if self.kind == WriteKind::Update {
             let changed = self.set.iter().chain(&self.add).map(|(name, _)| name);
             changed.chain(&self.remove).for_each(|name| {
                 add(name);
@@ -158,14 +158,14 @@ impl Write {
 
     fn expression_values(&self) -> Option<HashMap<String, AttributeValue>> {
         let mut values = self.values.clone();
-        if self.kind == Kind::Update {
+        if self.kind == WriteKind::Update {
             values.extend(self.set.iter().map(|(name, value)| (format!(":set_{name}"), value.clone())));
             values.extend(self.add.iter().map(|(name, value)| (format!(":add_{name}"), value.clone())));
         }
         (!values.is_empty()).then_some(values)
     }
 
-    fn item(&self) -> Item {
+    fn item(&self) -> TableItem {
         let mut item = self.key.attributes();
         item.extend(self.set.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         item
@@ -176,7 +176,7 @@ impl Write {
         let incomplete = |_| StoreError::Refused { action: TRANSACT, code: "incomplete".to_owned() };
         let item = TransactWriteItem::builder();
         Ok(match self.kind {
-            Kind::Update => item.update(
+            WriteKind::Update => item.update(
                 Update::builder()
                     .table_name(table)
                     .set_key(Some(self.key.attributes()))
@@ -188,7 +188,7 @@ impl Write {
                     .build()
                     .map_err(incomplete)?,
             ),
-            Kind::Put => item.put(
+            WriteKind::Put => item.put(
                 Put::builder()
                     .table_name(table)
                     .set_item(Some(self.item()))
@@ -199,7 +199,7 @@ impl Write {
                     .build()
                     .map_err(incomplete)?,
             ),
-            Kind::Delete => item.delete(
+            WriteKind::Delete => item.delete(
                 Delete::builder()
                     .table_name(table)
                     .set_key(Some(self.key.attributes()))
@@ -222,14 +222,14 @@ const DELETE: &str = "delete an item (DeleteItem)";
 
 /// How a write's condition came out.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Verdict {
+pub(crate) enum ConditionResult {
     /// The condition held.
     Held,
     /// It did not, and this was there.
-    Refused(Option<Item>),
+    Refused(Option<TableItem>),
 }
 
-impl Verdict {
+impl ConditionResult {
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Refused(_))
     }
@@ -237,39 +237,39 @@ impl Verdict {
 
 /// How a set of writes ended: all of them, or none.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Committed {
+pub(crate) enum CommitResult {
     /// All were written.
     Done,
     /// None was, because these conditions did not hold; in the order of the writes.
-    Refused(Vec<Verdict>),
+    Refused(Vec<ConditionResult>),
 }
 
 /// How a single update ended.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Updated {
+pub(crate) enum UpdateResult {
     /// The item as it now is.
-    Now(Item),
+    Now(TableItem),
     /// It was refused, and this was there.
-    Refused(Option<Item>),
+    Refused(Option<TableItem>),
 }
 
 impl Store {
     /// Writes all or nothing. A single write is no transaction, since that costs half.
-    pub(crate) async fn commit(&self, writes: &[Write]) -> Result<Committed, StoreError> {
+    pub(crate) async fn commit(&self, writes: &[ItemWrite]) -> Result<CommitResult, StoreError> {
         match writes {
-            [] => Ok(Committed::Done),
+            [] => Ok(CommitResult::Done),
             [single] => {
                 let verdict = match single.kind {
-                    Kind::Update => match self.update(single, ReturnValue::None).await? {
-                        Updated::Now(_) => Verdict::Held,
-                        Updated::Refused(item) => Verdict::Refused(item),
+                    WriteKind::Update => match self.update(single, ReturnValue::None).await? {
+                        UpdateResult::Now(_) => ConditionResult::Held,
+                        UpdateResult::Refused(item) => ConditionResult::Refused(item),
                     },
-                    Kind::Put => patiently(&single.key, || self.put(single)).await?,
-                    Kind::Delete => patiently(&single.key, || self.delete(single)).await?,
+                    WriteKind::Put => retry_throttled(&single.key, || self.put(single)).await?,
+                    WriteKind::Delete => retry_throttled(&single.key, || self.delete(single)).await?,
                 };
                 Ok(match verdict {
-                    Verdict::Held => Committed::Done,
-                    refused => Committed::Refused(vec![refused]),
+                    ConditionResult::Held => CommitResult::Done,
+                    refused => CommitResult::Refused(vec![refused]),
                 })
             }
             several => self.transact(several).await,
@@ -277,15 +277,15 @@ impl Store {
     }
 
     /// One update that answers with what the item has become.
-    pub(crate) async fn update_and_read(&self, write: &Write) -> Result<Updated, StoreError> {
+    pub(crate) async fn update_and_read(&self, write: &ItemWrite) -> Result<UpdateResult, StoreError> {
         self.update(write, ReturnValue::AllNew).await
     }
 
-    async fn update(&self, write: &Write, answer: ReturnValue) -> Result<Updated, StoreError> {
-        patiently(&write.key, || self.update_once(write, answer.clone())).await
+    async fn update(&self, write: &ItemWrite, answer: ReturnValue) -> Result<UpdateResult, StoreError> {
+        retry_throttled(&write.key, || self.update_once(write, answer.clone())).await
     }
 
-    async fn update_once(&self, write: &Write, answer: ReturnValue) -> Result<Updated, StoreError> {
+    async fn update_once(&self, write: &ItemWrite, answer: ReturnValue) -> Result<UpdateResult, StoreError> {
         let sent = self
             .client
             .update_item()
@@ -303,17 +303,19 @@ impl Store {
         match sent {
             Ok(done) => {
                 self.meter.write(&done.consumed_capacity);
-                Ok(Updated::Now(done.attributes.unwrap_or_default()))
+                Ok(UpdateResult::Now(done.attributes.unwrap_or_default()))
             }
             Err(SdkError::ServiceError(service)) => match service.into_err() {
-                UpdateItemError::ConditionalCheckFailedException(failed) => Ok(Updated::Refused(failed.item)),
+                UpdateItemError::ConditionalCheckFailedException(failed) => {
+                    Ok(UpdateResult::Refused(failed.item))
+                }
                 other => Err(self.single_failure(UPDATE, &write.key, other)),
             },
-            Err(error) => Err(meaning(UPDATE, &self.table, &error)),
+            Err(error) => Err(classify(UPDATE, &self.table, &error)),
         }
     }
 
-    async fn put(&self, write: &Write) -> Result<Verdict, StoreError> {
+    async fn put(&self, write: &ItemWrite) -> Result<ConditionResult, StoreError> {
         let sent = self
             .client
             .put_item()
@@ -329,17 +331,19 @@ impl Store {
         match sent {
             Ok(done) => {
                 self.meter.write(&done.consumed_capacity);
-                Ok(Verdict::Held)
+                Ok(ConditionResult::Held)
             }
             Err(SdkError::ServiceError(service)) => match service.into_err() {
-                PutItemError::ConditionalCheckFailedException(failed) => Ok(Verdict::Refused(failed.item)),
+                PutItemError::ConditionalCheckFailedException(failed) => {
+                    Ok(ConditionResult::Refused(failed.item))
+                }
                 other => Err(self.single_failure(PUT, &write.key, other)),
             },
-            Err(error) => Err(meaning(PUT, &self.table, &error)),
+            Err(error) => Err(classify(PUT, &self.table, &error)),
         }
     }
 
-    async fn delete(&self, write: &Write) -> Result<Verdict, StoreError> {
+    async fn delete(&self, write: &ItemWrite) -> Result<ConditionResult, StoreError> {
         let sent = self
             .client
             .delete_item()
@@ -355,35 +359,37 @@ impl Store {
         match sent {
             Ok(done) => {
                 self.meter.write(&done.consumed_capacity);
-                Ok(Verdict::Held)
+                Ok(ConditionResult::Held)
             }
             Err(SdkError::ServiceError(service)) => match service.into_err() {
-                DeleteItemError::ConditionalCheckFailedException(failed) => Ok(Verdict::Refused(failed.item)),
+                DeleteItemError::ConditionalCheckFailedException(failed) => {
+                    Ok(ConditionResult::Refused(failed.item))
+                }
                 other => Err(self.single_failure(DELETE, &write.key, other)),
             },
-            Err(error) => Err(meaning(DELETE, &self.table, &error)),
+            Err(error) => Err(classify(DELETE, &self.table, &error)),
         }
     }
 
     /// All or nothing, also for a single write: the service recognises a transaction that it has seen, so one whose
     /// answer was lost is answered anew instead of being refused for what it did itself.
-    pub(crate) async fn transact(&self, writes: &[Write]) -> Result<Committed, StoreError> {
-        let Some(first) = writes.first() else { return Ok(Committed::Done) };
+    pub(crate) async fn transact(&self, writes: &[ItemWrite]) -> Result<CommitResult, StoreError> {
+        let Some(first) = writes.first() else { return Ok(CommitResult::Done) };
         let items: Vec<_> =
             writes.iter().map(|write| write.in_transaction(&self.table)).collect::<Result<_, _>>()?;
-        patiently(&first.key, || self.transact_once(writes, items.clone())).await
+        retry_throttled(&first.key, || self.transact_once(writes, items.clone())).await
     }
 
     async fn transact_once(
         &self,
-        writes: &[Write],
+        writes: &[ItemWrite],
         items: Vec<TransactWriteItem>,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitResult, StoreError> {
         let request = self.client.transact_write_items().set_transact_items(Some(items));
         match request.return_consumed_capacity(COUNTED).send().await {
             Ok(done) => {
                 self.meter.write(done.consumed_capacity());
-                Ok(Committed::Done)
+                Ok(CommitResult::Done)
             }
             Err(SdkError::ServiceError(service)) => match service.into_err() {
                 TransactWriteItemsError::TransactionCanceledException(cancelled) => {
@@ -391,20 +397,24 @@ impl Store {
                 }
                 other => Err(self.service_failure(TRANSACT, other)),
             },
-            Err(error) => Err(meaning(TRANSACT, &self.table, &error)),
+            Err(error) => Err(classify(TRANSACT, &self.table, &error)),
         }
     }
 
     /// What a cancelled transaction means: conditions that did not hold, a mistake, or only that it met others and can
     /// be tried again.
-    fn cancelled(&self, writes: &[Write], reasons: Vec<CancellationReason>) -> Result<Committed, StoreError> {
+    fn cancelled(
+        &self,
+        writes: &[ItemWrite],
+        reasons: Vec<CancellationReason>,
+    ) -> Result<CommitResult, StoreError> {
         let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
         if has("ConditionalCheckFailed") {
             let verdict = |reason: CancellationReason| match reason.code() {
-                Some("ConditionalCheckFailed") => Verdict::Refused(reason.item),
-                _ => Verdict::Held,
+                Some("ConditionalCheckFailed") => ConditionResult::Refused(reason.item),
+                _ => ConditionResult::Held,
             };
-            return Ok(Committed::Refused(reasons.into_iter().map(verdict).collect()));
+            return Ok(CommitResult::Refused(reasons.into_iter().map(verdict).collect()));
         }
         for (write, reason) in writes.iter().zip(&reasons) {
             match reason.code() {
@@ -430,7 +440,7 @@ impl Store {
     fn single_failure<E: ProvideErrorMetadata>(
         &self,
         action: &'static str,
-        key: &Key,
+        key: &ItemKey,
         error: E,
     ) -> StoreError {
         match self.service_failure(action, error) {
@@ -440,6 +450,6 @@ impl Store {
     }
 
     fn service_failure<E: ProvideErrorMetadata>(&self, action: &'static str, error: E) -> StoreError {
-        meaning(action, &self.table, &SdkError::service_error(error, ()))
+        classify(action, &self.table, &SdkError::service_error(error, ()))
     }
 }

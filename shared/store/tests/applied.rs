@@ -7,7 +7,7 @@ use model::{
     Applied, CreateIntent, DeprovisionReason, Desired, HoldReason, Managed, Status, UnixSeconds, Value,
     Version,
 };
-use store::{Claim, Finished, HistoryEvent, Store, StoreError, UserOutcome, owned};
+use store::{AccountClaim, HistoryEvent, OutcomeWrite, Store, StoreError, UserOutcome, owned};
 
 #[tokio::test]
 async fn one_at_a_time_for_each_user() -> Result<(), StoreError> {
@@ -20,13 +20,13 @@ async fn one_at_a_time_for_each_user() -> Result<(), StoreError> {
     assert_eq!(first.record.desired, Some(present("a")));
     assert!(store.lease_user(hash, "w2", NOW.plus(59), 60).await?.is_none());
     let again = store.lease_user(hash, "w1", NOW.plus(1), 60).await?.unwrap();
-    let lost = store.finish_user(first, settled(None), NOW).await;
+    let lost = store.write_outcome(first, settled(None), NOW).await;
     assert_eq!(lost, Err(StoreError::LeaseLost), "the same owner took it anew");
 
     let heir = store.lease_user(hash, "w2", NOW.plus(61), 60).await?.unwrap();
-    assert_eq!(store.finish_user(again, settled(None), NOW).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.write_outcome(again, settled(None), NOW).await, Err(StoreError::LeaseLost));
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
-    assert_eq!(store.finish_user(heir, settled(None), NOW).await?, Finished::Done);
+    assert_eq!(store.write_outcome(heir, settled(None), NOW).await?, OutcomeWrite::Done);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
     assert!(store.lease_user(hash, "w3", NOW, 60).await?.is_some(), "finishing gives it back");
     Ok(())
@@ -41,17 +41,17 @@ async fn an_account_belongs_to_one_entry() -> Result<(), StoreError> {
     let (mut a, mut b) = (lease(&store, "a").await, lease(&store, "b").await);
     assert!(owned(&a.record).is_none());
 
-    let Claim::Owned(mine) = store.claim_account(&mut a, &account("1")).await? else { panic!() };
+    let AccountClaim::Owned(mine) = store.claim_account(&mut a, &account("1")).await? else { panic!() };
     assert_eq!(mine.id(), &account("1"));
     assert_eq!(owned(&a.record).as_ref(), Some(&mine));
     assert_eq!(owned(&record_of(&store, "a").await.unwrap()), Some(mine.clone()));
-    assert_eq!(store.claim_account(&mut a, &account("1")).await?, Claim::Owned(mine), "twice is once");
-    assert_eq!(store.claim_account(&mut b, &account("1")).await?, Claim::OwnedBy(anchor("a")));
+    assert_eq!(store.claim_account(&mut a, &account("1")).await?, AccountClaim::Owned(mine), "twice is once");
+    assert_eq!(store.claim_account(&mut b, &account("1")).await?, AccountClaim::OwnedBy(anchor("a")));
     assert!(owned(&record_of(&store, "b").await.unwrap()).is_none());
 
     // Another account replaces the link and frees the first.
     store.claim_account(&mut a, &account("2")).await?;
-    assert!(matches!(store.claim_account(&mut b, &account("1")).await?, Claim::Owned(_)));
+    assert!(matches!(store.claim_account(&mut b, &account("1")).await?, AccountClaim::Owned(_)));
 
     store.drop_link(&mut a).await?;
     assert!(a.record.link.is_none() && record_of(&store, "a").await.unwrap().link.is_none());
@@ -70,7 +70,7 @@ async fn a_lost_lease_claims_nothing() -> Result<(), StoreError> {
     lost.record.link = held.record.link.clone();
     assert_eq!(store.drop_link(&mut lost).await, Err(StoreError::LeaseLost));
     let outcome = settled(Some(applied("a", false)));
-    assert_eq!(store.finish_user(lost, outcome, NOW).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.write_outcome(lost, outcome, NOW).await, Err(StoreError::LeaseLost));
     assert_eq!(store.count_enabled_accounts(9).await?, 1, "not even in part");
     Ok(())
 }
@@ -92,14 +92,14 @@ async fn an_account_is_taken_over_only_from_somebody_who_is_gone() -> Result<(),
 
     let working = lease(&store, "old").await;
     assert_eq!(store.take_over_account(&mut new, &account("1"), &from).await?, None, "it is being worked on");
-    store.finish_user(working, settled(None), NOW).await?;
+    store.write_outcome(working, settled(None), NOW).await?;
 
     let taken = store.take_over_account(&mut new, &account("1"), &from).await?.unwrap();
     assert_eq!(taken.id(), &account("1"));
     assert_eq!(record_of(&store, "new").await.unwrap().link, from.link);
     let old = record_of(&store, "old").await.unwrap();
     assert_eq!((old.link, old.status, old.removal_released), (None, Status::InSync, false));
-    store.finish_user(new, settled(Some(applied("new", false))), NOW).await?;
+    store.write_outcome(new, settled(Some(applied("new", false))), NOW).await?;
     assert_eq!(store.count_enabled_accounts(9).await?, 0);
     Ok(())
 }
@@ -112,7 +112,10 @@ async fn an_outdated_outcome_settles_nobody() -> Result<(), StoreError> {
     store.claim_account(&mut old, &account("1")).await?;
     want(&store, &scan(&store).await, "a", present("b")).await;
 
-    assert_eq!(store.finish_user(old, settled(Some(applied("a", true))), NOW).await?, Finished::Outdated);
+    assert_eq!(
+        store.write_outcome(old, settled(Some(applied("a", true))), NOW).await?,
+        OutcomeWrite::Outdated
+    );
     let record = record_of(&store, "a").await.unwrap();
     assert_eq!((record.status, record.next_attempt), (Status::Pending, UnixSeconds(0)));
     assert_eq!(record.link.unwrap().applied, Some(applied("a", true)), "what was done is remembered");
@@ -123,7 +126,7 @@ async fn an_outdated_outcome_settles_nobody() -> Result<(), StoreError> {
     for (by_scan, ends) in [(Status::InSync, Status::Pending), (held.clone(), held)] {
         let busy = lease(&store, "a").await;
         store.write_status(&scan(&store).await, &anchor("a"), None, by_scan).await?;
-        assert_eq!(store.finish_user(busy, settled(None), NOW).await?, Finished::Outdated);
+        assert_eq!(store.write_outcome(busy, settled(None), NOW).await?, OutcomeWrite::Outdated);
         assert_eq!(record_of(&store, "a").await.unwrap().status, ends);
     }
     Ok(())
@@ -136,7 +139,7 @@ async fn the_same_scan_writing_again_is_noticed_too() -> Result<(), StoreError> 
     want(&store, &scan, "a", present("a")).await;
     let busy = lease(&store, "a").await;
     want(&store, &scan, "a", present("b")).await;
-    assert_eq!(store.finish_user(busy, settled(None), NOW).await?, Finished::Outdated);
+    assert_eq!(store.write_outcome(busy, settled(None), NOW).await?, OutcomeWrite::Outdated);
     Ok(())
 }
 
@@ -145,7 +148,7 @@ async fn nothing_is_applied_without_a_link() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let lease = lease(&store, "a").await;
-    let refused = store.finish_user(lease, settled(Some(applied("a", true))), NOW).await;
+    let refused = store.write_outcome(lease, settled(Some(applied("a", true))), NOW).await;
     assert_eq!(refused, Err(StoreError::NotLinked));
     Ok(())
 }
@@ -165,7 +168,7 @@ async fn history_is_read_backwards() -> Result<(), StoreError> {
     for number in [2, 1, 12, 3] {
         let lease = lease(&store, "a").await;
         let outcome = store::UserOutcome { event: Some(event(number)), ..settled(None) };
-        store.finish_user(lease, outcome, NOW).await?;
+        store.write_outcome(lease, outcome, NOW).await?;
     }
     let hash = anchor("a").hash();
     assert_eq!(store.fetch_history(hash, 9).await?, [event(12), event(3), event(2), event(1)]);
@@ -181,7 +184,7 @@ async fn who_waits_for_somebody_is_woken() -> Result<(), StoreError> {
     let hash = anchor("a").hash();
     let waits =
         || store::UserOutcome { waiting_for: vec![dn("boss"), dn("boss"), dn("deputy")], ..settled(None) };
-    store.finish_user(lease(&store, "a").await, waits(), NOW).await?;
+    store.write_outcome(lease(&store, "a").await, waits(), NOW).await?;
     assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, [hash]);
     assert_eq!(store.fetch_waiting(dn("deputy"), &account("1")).await?, [hash]);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
@@ -192,7 +195,7 @@ async fn who_waits_for_somebody_is_woken() -> Result<(), StoreError> {
 
     let busy = lease(&store, "a").await;
     store.wake(dn("deputy"), &account("1"), hash).await?;
-    assert_eq!(store.finish_user(busy, waits(), NOW).await?, Finished::Outdated, "woken while at work");
+    assert_eq!(store.write_outcome(busy, waits(), NOW).await?, OutcomeWrite::Outdated, "woken while at work");
     store.wake(dn("boss"), &account("1"), anchor("nobody").hash()).await?;
     assert!(record_of(&store, "nobody").await.is_none());
     Ok(())
@@ -213,7 +216,7 @@ async fn a_returned_lease_leaves_the_work_as_it_was() -> Result<(), StoreError> 
     let heir = store.lease_user(hash, "w3", NOW.plus(61), 60).await?.unwrap();
     store.return_lease(next).await?;
     assert!(store.lease_user(hash, "w4", NOW.plus(62), 60).await?.is_none(), "it is still held");
-    assert_eq!(store.finish_user(heir, settled(None), NOW).await?, Finished::Done);
+    assert_eq!(store.write_outcome(heir, settled(None), NOW).await?, OutcomeWrite::Done);
     Ok(())
 }
 
@@ -238,7 +241,7 @@ async fn applied_as(store: &Store, who: &str, desired: &Desired) -> Result<(), S
     store.claim_account(&mut lease, &account(who)).await?;
     let Desired::Present(user) = desired else { panic!("{desired:?}") };
     let applied = Applied { fingerprint: user.update_fingerprint(), ..applied(who, true) };
-    store.finish_user(lease, settled(Some(applied)), NOW).await.map(drop)
+    store.write_outcome(lease, settled(Some(applied)), NOW).await.map(drop)
 }
 
 #[tokio::test]
@@ -282,7 +285,7 @@ async fn an_account_is_known_for_sure_while_nobody_can_have_sent_anything() -> R
         sure
     };
     let settle = async |applied| {
-        store.finish_user(lease(&store, "a").await, settled(applied), NOW).await.unwrap();
+        store.write_outcome(lease(&store, "a").await, settled(applied), NOW).await.unwrap();
     };
     assert!(!is_sure().await, "there is no account");
     applied_as(&store, "a", &present("a")).await?;
@@ -306,7 +309,7 @@ async fn an_account_is_known_for_sure_while_nobody_can_have_sent_anything() -> R
     assert!(!is_sure().await, "what the account refers to may be another account by now");
     settle(Some(applied("a", true))).await;
     let failed = UserOutcome { status: Status::Retrying { error: "lost".to_owned() }, ..settled(None) };
-    store.finish_user(lease(&store, "a").await, failed, NOW).await?;
+    store.write_outcome(lease(&store, "a").await, failed, NOW).await?;
     assert!(!is_sure().await, "something was sent of which nothing was heard");
     Ok(())
 }
@@ -349,20 +352,20 @@ async fn whoever_refers_to_another_account_is_told() -> Result<(), StoreError> {
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
     let refers = |id: &str| UserOutcome { refers_to: [(dn("boss"), account(id))].into(), ..settled(None) };
-    store.finish_user(lease(&store, "a").await, refers("1"), NOW).await?;
+    store.write_outcome(lease(&store, "a").await, refers("1"), NOW).await?;
     assert_eq!(lease(&store, "a").await.refers_to(), &[(dn("boss"), account("1"))].into());
     assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, []);
     assert_eq!(store.fetch_waiting(dn("boss"), &account("2")).await?, [hash]);
 
     assert!(!store.wake(dn("boss"), &account("1"), hash).await?, "that is what it refers to");
-    store.finish_user(lease(&store, "a").await, refers("1"), NOW).await?;
+    store.write_outcome(lease(&store, "a").await, refers("1"), NOW).await?;
     assert!(store.wake(dn("boss"), &account("2"), hash).await?);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
-    store.finish_user(lease(&store, "a").await, refers("2"), NOW).await?;
+    store.write_outcome(lease(&store, "a").await, refers("2"), NOW).await?;
     assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, [hash]);
 
     // And whoever refers to nobody any more is told nothing.
-    store.finish_user(lease(&store, "a").await, settled(None), NOW).await?;
+    store.write_outcome(lease(&store, "a").await, settled(None), NOW).await?;
     assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, []);
     assert_eq!(lease(&store, "a").await.refers_to(), &Default::default());
     Ok(())

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use model::{CreateIntent, Status};
-use store::{Awaited, Claim, Finished, HistoryEvent, Store, StoreError, UserLease, UserOutcome};
+use store::{AccountClaim, Awaited, HistoryEvent, OutcomeWrite, Store, StoreError, UserLease, UserOutcome};
 
 fn outcome() -> UserOutcome {
     let event = HistoryEvent {
@@ -28,14 +28,14 @@ async fn about_to(store: &Store) -> Result<UserLease, StoreError> {
 }
 
 /// It can't be done at once, leaves everything as it was, and goes step by step.
-async fn expect_steps(store: &Store, mut lease: UserLease, finished: Finished) -> Result<(), StoreError> {
+async fn expect_steps(store: &Store, mut lease: UserLease, finished: OutcomeWrite) -> Result<(), StoreError> {
     let before = record_of(store, "a").await;
-    assert!(!store.finish_created(&lease, &account("1"), &outcome(), NOW).await?);
+    assert!(!store.write_created_outcome(&lease, &account("1"), &outcome(), NOW).await?);
     assert_eq!(record_of(store, "a").await, before);
     assert_eq!(store.fetch_account_owner(&account("1")).await?, None);
     assert_eq!(store.fetch_history(anchor("a").hash(), 9).await?, []);
-    assert!(matches!(store.claim_account(&mut lease, &account("1")).await?, Claim::Owned(_)));
-    assert_eq!(store.finish_user(lease, outcome(), NOW).await?, finished);
+    assert!(matches!(store.claim_account(&mut lease, &account("1")).await?, AccountClaim::Owned(_)));
+    assert_eq!(store.write_outcome(lease, outcome(), NOW).await?, finished);
     Ok(())
 }
 
@@ -43,7 +43,7 @@ async fn expect_steps(store: &Store, mut lease: UserLease, finished: Finished) -
 async fn it_is_linked_with_its_outcome() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let first = about_to(&store).await?;
-    assert!(store.finish_created(&first, &account("1"), &outcome(), NOW).await?);
+    assert!(store.write_created_outcome(&first, &account("1"), &outcome(), NOW).await?);
 
     let record = record_of(&store, "a").await.unwrap();
     let link = record.link.clone().unwrap();
@@ -62,7 +62,7 @@ async fn one_that_was_made_inactive_does_not_count() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let lease = about_to(&store).await?;
     let inactive = UserOutcome { applied: Some(applied("a", false)), ..outcome() };
-    assert!(store.finish_created(&lease, &account("1"), &inactive, NOW).await?);
+    assert!(store.write_created_outcome(&lease, &account("1"), &inactive, NOW).await?);
     assert_eq!(store.count_enabled_accounts(9).await?, 0);
     Ok(())
 }
@@ -72,7 +72,7 @@ async fn whoever_has_to_wait_is_not_settled_yet() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let lease = about_to(&store).await?;
     let waits = UserOutcome { status: Status::Pending, waiting_for: vec![dn("boss")], ..outcome() };
-    assert!(store.finish_created(&lease, &account("1"), &waits, NOW).await?);
+    assert!(store.write_created_outcome(&lease, &account("1"), &waits, NOW).await?);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
     assert_eq!(store.fetch_waiting(dn("boss"), &account("2")).await?, [anchor("a").hash()]);
     Ok(())
@@ -83,7 +83,7 @@ async fn not_when_the_question_has_changed() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let lease = about_to(&store).await?;
     want(&store, &scan(&store).await, "a", present("another")).await;
-    expect_steps(&store, lease, Finished::Outdated).await
+    expect_steps(&store, lease, OutcomeWrite::Outdated).await
 }
 
 #[tokio::test]
@@ -91,9 +91,9 @@ async fn not_when_somebody_waits_for_it() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "b", present("b")).await;
     let waits = UserOutcome { waiting_for: vec![dn("a")], ..settled(None) };
-    store.finish_user(lease(&store, "b").await, waits, NOW).await?;
+    store.write_outcome(lease(&store, "b").await, waits, NOW).await?;
     let lease = about_to(&store).await?;
-    expect_steps(&store, lease, Finished::Done).await
+    expect_steps(&store, lease, OutcomeWrite::Done).await
 }
 
 /// Somebody settles on waiting when those who wait have been looked for already: only the word in the record tells.
@@ -102,12 +102,12 @@ async fn not_when_somebody_has_just_settled_on_waiting() -> Result<(), StoreErro
     let (_place, _table, store) = corp().await;
     let first = about_to(&store).await?;
     assert_eq!(store.await_account(dn("a")).await?, Awaited::Told);
-    expect_steps(&store, first, Finished::Done).await?;
+    expect_steps(&store, first, OutcomeWrite::Done).await?;
 
     // With the link, the word is gone. Another account would be linked at once again.
     let mut again = lease(&store, "a").await;
     store.drop_link(&mut again).await?;
-    assert!(store.finish_created(&again, &account("2"), &outcome(), NOW).await?);
+    assert!(store.write_created_outcome(&again, &account("2"), &outcome(), NOW).await?);
     Ok(())
 }
 
@@ -117,17 +117,17 @@ async fn not_when_it_is_another_entrys_or_the_lease_is_lost() -> Result<(), Stor
     want(&store, &scan(&store).await, "b", present("b")).await;
     provision(&store, "b", "1").await;
     let first = about_to(&store).await?;
-    assert!(!store.finish_created(&first, &account("1"), &outcome(), NOW).await?);
+    assert!(!store.write_created_outcome(&first, &account("1"), &outcome(), NOW).await?);
     assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("b")));
 
     let mut heir = store.lease_user(anchor("a").hash(), "heir", NOW.plus(61), 60).await?.unwrap();
-    assert!(!store.finish_created(&first, &account("2"), &outcome(), NOW).await?);
+    assert!(!store.write_created_outcome(&first, &account("2"), &outcome(), NOW).await?);
     assert_eq!(store.fetch_account_owner(&account("2")).await?, None);
 
     // Nor when there is one already, or nothing is known of it.
-    assert!(!store.finish_created(&heir, &account("2"), &settled(None), NOW).await?);
+    assert!(!store.write_created_outcome(&heir, &account("2"), &settled(None), NOW).await?);
     store.claim_account(&mut heir, &account("2")).await?;
-    assert!(!store.finish_created(&heir, &account("3"), &outcome(), NOW).await?);
+    assert!(!store.write_created_outcome(&heir, &account("3"), &outcome(), NOW).await?);
     assert_eq!(store.fetch_account_owner(&account("3")).await?, None);
     Ok(())
 }
@@ -150,6 +150,8 @@ async fn waiting_is_for_those_who_have_no_account() -> Result<(), StoreError> {
     store.write_desired(&scan, namesake).await?;
     assert_eq!(store.await_account(dn("a")).await?, Awaited::Told);
     let lease = lease(&store, "b").await;
-    assert!(!store.finish_created(&lease, &account("2"), &settled(Some(applied("b", true))), NOW).await?);
+    assert!(
+        !store.write_created_outcome(&lease, &account("2"), &settled(Some(applied("b", true))), NOW).await?
+    );
     Ok(())
 }

@@ -7,7 +7,7 @@ use model::{
     Anchor, DeprovisionReason, Desired, DesiredUser, DisabledOption, HoldReason, Managed, Status, UserName,
     Value, Version,
 };
-use store::{StoreError, Written};
+use store::{RecordWrite, StoreError};
 
 fn every_status() -> Vec<Status> {
     let error = || "userName: too \"long\" – ü".to_owned();
@@ -60,7 +60,7 @@ async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
         for status in every_status() {
             let mut asked = write("a", desired.clone(), record_of(&store, "a").await);
             asked.status = status.clone();
-            assert_eq!(store.write_desired(&scan, asked).await?, Written::Done);
+            assert_eq!(store.write_desired(&scan, asked).await?, RecordWrite::Done);
             let record = record_of(&store, "a").await.unwrap();
             assert_eq!(record.desired.as_ref(), Some(&desired));
             assert_eq!(record.status, status);
@@ -77,11 +77,11 @@ async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
 async fn an_older_scan_can_not_write_over_a_newer_one() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let (old, new) = (scan(&store).await, scan(&store).await);
-    assert_eq!(want(&store, &new, "a", present("a")).await, Written::Done);
-    assert_eq!(want(&store, &old, "a", present("stale")).await, Written::Outdated);
-    assert_eq!(want(&store, &old, "a", absent("a")).await, Written::Outdated);
-    assert_eq!(store.write_removal(&old, &released("a")).await?, Written::Outdated);
-    assert_eq!(store.write_status(&old, &anchor("a"), None, Status::InSync).await?, Written::Outdated);
+    assert_eq!(want(&store, &new, "a", present("a")).await, RecordWrite::Done);
+    assert_eq!(want(&store, &old, "a", present("stale")).await, RecordWrite::Outdated);
+    assert_eq!(want(&store, &old, "a", absent("a")).await, RecordWrite::Outdated);
+    assert_eq!(store.write_removal(&old, &released("a")).await?, RecordWrite::Outdated);
+    assert_eq!(store.write_status(&old, &anchor("a"), None, Status::InSync).await?, RecordWrite::Outdated);
     let record = record_of(&store, "a").await.unwrap();
     assert_eq!((record.desired, record.version), (Some(present("a")), Version(2)));
     assert_eq!(name_owner(&store, &user_name("stale")).await, None, "the stale claim was not written either");
@@ -92,7 +92,7 @@ async fn an_older_scan_can_not_write_over_a_newer_one() -> Result<(), StoreError
 async fn the_first_entry_keeps_the_name() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
-    assert_eq!(want(&store, &scan, "a", present("jo")).await, Written::Done);
+    assert_eq!(want(&store, &scan, "a", present("jo")).await, RecordWrite::Done);
     let shouted = Desired::Present(DesiredUser {
         user_name: UserName::new("JO@EXAMPLE.TEST").unwrap(),
         active: true,
@@ -101,12 +101,12 @@ async fn the_first_entry_keeps_the_name() -> Result<(), StoreError> {
     });
     for _ in 0..2 {
         let written = want(&store, &scan, "b", shouted.clone()).await;
-        assert_eq!(written, Written::NameTaken { by: anchor("a") });
+        assert_eq!(written, RecordWrite::NameTaken { by: anchor("a") });
         let record = record_of(&store, "b").await.unwrap();
         assert_eq!(record.status, Status::Conflict { with: anchor("a") });
         assert_eq!(record.desired, Some(shouted.clone()), "what it should be is written all the same");
     }
-    assert_eq!(want(&store, &scan, "a", present("jo")).await, Written::Done, "and nothing flaps");
+    assert_eq!(want(&store, &scan, "a", present("jo")).await, RecordWrite::Done, "and nothing flaps");
     Ok(())
 }
 
@@ -117,12 +117,12 @@ async fn a_renamed_user_frees_the_old_name_and_one_in_conflict_keeps_it() -> Res
     want(&store, &scan, "a", present("a")).await;
     want(&store, &scan, "b", present("b")).await;
 
-    assert_eq!(want(&store, &scan, "b", present("a")).await, Written::NameTaken { by: anchor("a") });
+    assert_eq!(want(&store, &scan, "b", present("a")).await, RecordWrite::NameTaken { by: anchor("a") });
     assert_eq!(name_owner(&store, &user_name("b")).await, Some(anchor("b")), "the old claim is kept");
 
-    assert_eq!(want(&store, &scan, "a", present("a2")).await, Written::Done);
+    assert_eq!(want(&store, &scan, "a", present("a2")).await, RecordWrite::Done);
     assert_eq!(name_owner(&store, &user_name("a")).await, None);
-    assert_eq!(want(&store, &scan, "b", present("a")).await, Written::Done);
+    assert_eq!(want(&store, &scan, "b", present("a")).await, RecordWrite::Done);
     assert_eq!(name_owner(&store, &user_name("a")).await, Some(anchor("b")));
     assert_eq!(name_owner(&store, &user_name("b")).await, None, "now the old claim goes");
     Ok(())
@@ -136,7 +136,7 @@ async fn a_scan_needs_no_fresh_record() -> Result<(), StoreError> {
     let old = record_of(&store, "a").await;
     want(&store, &scan, "a", present("b")).await;
     for previous in [None, old] {
-        assert_eq!(store.write_desired(&scan, write("a", present("c"), previous)).await?, Written::Done);
+        assert_eq!(store.write_desired(&scan, write("a", present("c"), previous)).await?, RecordWrite::Done);
         want(&store, &scan, "a", present("b")).await;
     }
     for name in ["a", "c"] {
@@ -153,7 +153,7 @@ async fn what_provisioning_wrote_stays() -> Result<(), StoreError> {
     want(&store, &scan, "a", present("a")).await;
     let unaware = record_of(&store, "a").await;
     provision(&store, "a", "1").await;
-    assert_eq!(store.write_desired(&scan, write("a", present("a"), unaware)).await?, Written::Done);
+    assert_eq!(store.write_desired(&scan, write("a", present("a"), unaware)).await?, RecordWrite::Done);
     let record = record_of(&store, "a").await.unwrap();
     let link = record.link.unwrap();
     assert_eq!((link.account, link.applied), (account("1"), Some(applied("a", true))));
@@ -167,7 +167,7 @@ async fn only_a_released_removal_is_marked_as_one() -> Result<(), StoreError> {
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
     provision(&store, "a", "1").await;
-    assert_eq!(store.write_removal(&scan, &released("a")).await?, Written::Done);
+    assert_eq!(store.write_removal(&scan, &released("a")).await?, RecordWrite::Done);
     let record = record_of(&store, "a").await.unwrap();
     assert!(record.removal_released && record.status == Status::Pending && record.dn.is_none());
     assert_eq!(record.desired, Some(absent("a")));
@@ -189,7 +189,7 @@ async fn a_status_leaves_what_is_desired_alone() -> Result<(), StoreError> {
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
     let skipped = Status::Skipped { by: DisabledOption::Create };
-    assert_eq!(store.write_status(&scan, &anchor("a"), None, skipped.clone()).await?, Written::Done);
+    assert_eq!(store.write_status(&scan, &anchor("a"), None, skipped.clone()).await?, RecordWrite::Done);
     let record = record_of(&store, "a").await.unwrap();
     assert_eq!((record.desired, record.dn, record.status), (Some(present("a")), Some(dn("a")), skipped));
 
@@ -233,7 +233,7 @@ async fn an_account_passes_to_the_entry_made_anew() -> Result<(), StoreError> {
     want(&store, &scan, "old", present("jo")).await;
     provision(&store, "old", "1").await;
     want(&store, &scan, "new", present("before")).await;
-    assert_eq!(want(&store, &scan, "new", present("jo")).await, Written::NameTaken { by: anchor("old") });
+    assert_eq!(want(&store, &scan, "new", present("jo")).await, RecordWrite::NameTaken { by: anchor("old") });
     let (from, to) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
 
     assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
@@ -261,7 +261,7 @@ async fn nothing_passes_while_somebody_works_on_it_or_after_a_change() -> Result
 
     let working = lease(&store, "old").await;
     assert!(!store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
-    store.finish_user(working, settled(Some(applied("jo", false))), NOW).await?;
+    store.write_outcome(working, settled(Some(applied("jo", false))), NOW).await?;
     assert!(
         !store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?,
         "what was applied has changed"
@@ -295,7 +295,7 @@ async fn ones_own_lease_on_a_user_is_in_nobodys_way() -> Result<(), StoreError> 
     assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
     assert_eq!(record_of(&store, "new").await.unwrap().link, from.link);
     for dead in [left_behind, also_left_behind] {
-        assert_eq!(store.finish_user(dead, settled(None), NOW).await, Err(StoreError::LeaseLost));
+        assert_eq!(store.write_outcome(dead, settled(None), NOW).await, Err(StoreError::LeaseLost));
     }
     for hash in hashes {
         assert!(store.lease_user(hash, "anybody", NOW, 60).await?.is_some(), "and it is free afterwards");
@@ -340,8 +340,8 @@ async fn a_name_that_nobody_wants_any_more_can_be_claimed() -> Result<(), StoreE
     assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("new")));
 
     // The one who lost it is in conflict when they come back, and can take another name.
-    assert_eq!(want(&store, &scan, "old", present("jo")).await, Written::NameTaken { by: anchor("new") });
-    assert_eq!(want(&store, &scan, "old", present("jo2")).await, Written::Done);
+    assert_eq!(want(&store, &scan, "old", present("jo")).await, RecordWrite::NameTaken { by: anchor("new") });
+    assert_eq!(want(&store, &scan, "old", present("jo2")).await, RecordWrite::Done);
     Ok(())
 }
 
@@ -360,9 +360,9 @@ async fn of_many_at_once_one_gets_the_name() -> Result<(), StoreError> {
     let owner = name_owner(&store, &user_name("jo")).await.unwrap();
     for (who, written) in names.iter().zip(results) {
         match written? {
-            Written::Done => assert_eq!(owner, anchor(who)),
-            Written::NameTaken { by } => assert_eq!(owner, by),
-            Written::Outdated => panic!("{who} is not outdated"),
+            RecordWrite::Done => assert_eq!(owner, anchor(who)),
+            RecordWrite::NameTaken { by } => assert_eq!(owner, by),
+            RecordWrite::Outdated => panic!("{who} is not outdated"),
         }
         let settled = record_of(&store, who).await.unwrap().status == Status::Pending;
         assert_eq!(settled, owner == anchor(who));

@@ -131,15 +131,15 @@ async fn what_has_expired_goes_when_somebody_has_the_time_for_it() -> Result<(),
     let [old, young] = [scan(1, 0), scan(2, NOW.0)];
     let (engine, table) = Embedded::open(&path).await?;
     let store = table.connection("corp");
-    store.note_scan(&old).await?;
-    store.note_scan(&young).await?;
+    store.record_scan(&old).await?;
+    store.record_scan(&young).await?;
     drop(engine);
     let (engine, table) = Embedded::open(&path).await?;
     let store = table.connection("corp");
     assert_eq!(store.fetch_scans(9).await?.len(), 2, "looking reads no more than it shows");
     engine.delete_expired(&table, NOW).await?;
     assert_eq!(store.fetch_scans(9).await?, std::slice::from_ref(&young));
-    store.note_scan(&old).await?;
+    store.record_scan(&old).await?;
     engine.delete_expired(&table, NOW.plus(3600)).await?;
     assert_eq!(store.fetch_scans(9).await?.len(), 2, "the file is read once a day");
     engine.delete_expired(&table, NOW.plus(24 * 3600)).await?;

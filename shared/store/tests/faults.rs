@@ -12,8 +12,8 @@ use common::*;
 use model::{AnchorHash, DeprovisionReason, Fingerprint, Status, Version};
 use serde_json::json;
 use store::{
-    Awaited, BreakerReason, Claim, Finished, HistoryEvent, Saved, Snapshot, Store, StoreError, UserOutcome,
-    Written,
+    AccountClaim, Awaited, BreakerReason, HistoryEvent, OutcomeWrite, RecordWrite, Snapshot, SnapshotSave,
+    Store, StoreError, UserOutcome,
 };
 
 fn outcome_with_event(active: bool) -> UserOutcome {
@@ -36,14 +36,20 @@ fn hashes(count: u32) -> impl Iterator<Item = AnchorHash> {
 async fn story(store: &Store) {
     let mut scan = scan(store).await;
     for who in ["a", "b", "c"] {
-        assert_eq!(want(store, &scan, who, present(who)).await, Written::Done);
+        assert_eq!(want(store, &scan, who, present(who)).await, RecordWrite::Done);
     }
-    assert_eq!(want(store, &scan, "d", present("a")).await, Written::NameTaken { by: anchor("a") });
+    assert_eq!(want(store, &scan, "d", present("a")).await, RecordWrite::NameTaken { by: anchor("a") });
     assert!(store.renew_lease(&mut scan, NOW.plus(1), 900).await.unwrap());
     for (who, id) in [("a", "1"), ("b", "2")] {
         let mut lease = lease(store, who).await;
-        assert!(matches!(store.claim_account(&mut lease, &account(id)).await.unwrap(), Claim::Owned(_)));
-        assert_eq!(store.finish_user(lease, outcome_with_event(true), NOW).await.unwrap(), Finished::Done);
+        assert!(matches!(
+            store.claim_account(&mut lease, &account(id)).await.unwrap(),
+            AccountClaim::Owned(_)
+        ));
+        assert_eq!(
+            store.write_outcome(lease, outcome_with_event(true), NOW).await.unwrap(),
+            OutcomeWrite::Done
+        );
     }
     deprovision(store, &scan, "b").await;
     let (from, to) = (record_of(store, "a").await.unwrap(), record_of(store, "d").await.unwrap());
@@ -51,10 +57,10 @@ async fn story(store: &Store) {
     store.wake(dn("boss"), &account("1"), anchor("a").hash()).await.unwrap();
 
     let seen = |look| hashes(600).map(|hash| (hash, Some(Fingerprint([look; 16])))).collect();
-    assert_eq!(store.save_snapshot(&scan, Snapshot::default(), seen(1)).await.unwrap(), Saved::Done);
+    assert_eq!(store.save_snapshot(&scan, Snapshot::default(), seen(1)).await.unwrap(), SnapshotSave::Done);
     let (one, before) = (hashes(1).next().unwrap(), store.fetch_snapshot().await.unwrap());
     let changes = BTreeMap::from([(one, Some(Fingerprint([2; 16])))]);
-    assert_eq!(store.save_snapshot(&scan, before, changes).await.unwrap(), Saved::Done);
+    assert_eq!(store.save_snapshot(&scan, before, changes).await.unwrap(), SnapshotSave::Done);
     assert_eq!(store.fetch_snapshot().await.unwrap().get(&one), Some(Fingerprint([2; 16])));
 
     store.open_breaker(BreakerReason::Unavailable, NOW, 10).await.unwrap();
@@ -116,7 +122,7 @@ async fn a_table_that_stays_busy_is_said_to_be_and_nothing_is_written() -> Resul
     let tried = busy.seen().iter().filter(|operation| *operation == "TransactWriteItems").count();
     assert!((8..=40).contains(&tried), "{tried} tries");
     assert_eq!(items(&busy.place).await, before);
-    assert_eq!(want(&store, &scan, "a", present("a")).await, Written::Done, "and later it can be");
+    assert_eq!(want(&store, &scan, "a", present("a")).await, RecordWrite::Done, "and later it can be");
     Ok(())
 }
 
@@ -162,7 +168,7 @@ async fn a_batch_that_is_done_in_parts_is_done_whole() -> Result<(), StoreError>
 
     faults.set([none("BatchWriteItem", 2), half("BatchWriteItem", 4)]);
     let changes = hashes(600).map(|hash| (hash, Some(Fingerprint([1; 16])))).collect();
-    assert_eq!(store.save_snapshot(&scan, Snapshot::default(), changes).await?, Saved::Done);
+    assert_eq!(store.save_snapshot(&scan, Snapshot::default(), changes).await?, SnapshotSave::Done);
     faults.seen();
     assert_eq!(store.fetch_snapshot().await?.len(), 600);
 
@@ -187,30 +193,30 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
     lost("UpdateItem");
     assert!(store.renew_lease(&mut scan, NOW, 900).await?);
     lost("TransactWriteItems");
-    assert_eq!(want(&store, &scan, "a", present("a")).await, Written::Done);
+    assert_eq!(want(&store, &scan, "a", present("a")).await, RecordWrite::Done);
     lost("UpdateItem");
-    assert_eq!(want(&store, &scan, "a", present("a")).await, Written::Done);
+    assert_eq!(want(&store, &scan, "a", present("a")).await, RecordWrite::Done);
     lost("TransactWriteItems");
-    assert_eq!(want(&store, &scan, "a", present("a2")).await, Written::Done);
+    assert_eq!(want(&store, &scan, "a", present("a2")).await, RecordWrite::Done);
     lost("UpdateItem");
     let written = want(&store, &scan, "b", present("a2")).await;
-    assert_eq!(written, Written::NameTaken { by: anchor("a") });
+    assert_eq!(written, RecordWrite::NameTaken { by: anchor("a") });
 
     lost("UpdateItem");
     let mut worker = lease(&store, "a").await;
     lost("TransactWriteItems");
-    assert!(matches!(store.claim_account(&mut worker, &account("1")).await?, Claim::Owned(_)));
+    assert!(matches!(store.claim_account(&mut worker, &account("1")).await?, AccountClaim::Owned(_)));
     lost("TransactWriteItems");
     let waiting = UserOutcome { waiting_for: vec![dn("boss")], ..settled(Some(applied("a", true))) };
-    assert_eq!(store.finish_user(worker, waiting, NOW).await?, Finished::Done);
+    assert_eq!(store.write_outcome(worker, waiting, NOW).await?, OutcomeWrite::Done);
     lost("TransactWriteItems");
     store.wake(dn("boss"), &account("1"), anchor("a").hash()).await?;
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
-    store.finish_user(lease(&store, "a").await, settled(None), NOW).await?;
+    store.write_outcome(lease(&store, "a").await, settled(None), NOW).await?;
     let worker = lease(&store, "a").await;
     lost("UpdateItem");
-    let done = store.finish_user(worker, settled(None), NOW).await?;
-    assert_eq!(done, Finished::Done, "a single write, whose condition it ended itself");
+    let done = store.write_outcome(worker, settled(None), NOW).await?;
+    assert_eq!(done, OutcomeWrite::Done, "a single write, whose condition it ended itself");
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
     let worker = lease(&store, "a").await;
     lost("UpdateItem");
@@ -219,7 +225,7 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
     lost("TransactWriteItems");
     store.drop_link(&mut worker).await?;
     store.claim_account(&mut worker, &account("1")).await?;
-    store.finish_user(worker, settled(Some(applied("a", true))), NOW).await?;
+    store.write_outcome(worker, settled(Some(applied("a", true))), NOW).await?;
 
     let (from, to) = (record_of(&store, "a").await.unwrap(), record_of(&store, "b").await.unwrap());
     lost("TransactWriteItems");
@@ -229,7 +235,7 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
     store.write_removal(&scan, &released("b")).await?;
     let worker = lease(&store, "b").await;
     lost("TransactWriteItems");
-    store.finish_user(worker, settled(Some(applied("b", false))), NOW).await?;
+    store.write_outcome(worker, settled(Some(applied("b", false))), NOW).await?;
     assert_eq!(expiring(&faults.place).await, 2);
     want(&store, &scan, "c", present("c")).await;
     let mut worker = lease(&store, "c").await;
@@ -240,14 +246,16 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
     want(&store, &scan, "e", present("e")).await;
     let worker = lease(&store, "e").await;
     lost("TransactWriteItems");
-    assert!(store.finish_created(&worker, &account("5"), &settled(Some(applied("e", true))), NOW).await?);
+    assert!(
+        store.write_created_outcome(&worker, &account("5"), &settled(Some(applied("e", true))), NOW).await?
+    );
     want(&store, &scan, "f", present("f")).await;
     lost("UpdateItem");
     assert_eq!(store.await_account(dn("f")).await?, Awaited::Told);
 
     let changes = BTreeMap::from([(anchor("a").hash(), Some(Fingerprint([1; 16])))]);
     lost("UpdateItem");
-    assert_eq!(store.save_snapshot(&scan, Snapshot::default(), changes).await?, Saved::Done);
+    assert_eq!(store.save_snapshot(&scan, Snapshot::default(), changes).await?, SnapshotSave::Done);
 
     lost("PutItem");
     let open = store.open_breaker(BreakerReason::Unauthorized, NOW, 10).await?;
@@ -275,7 +283,7 @@ async fn what_another_did_meanwhile_is_not_taken_for_ones_own() -> Result<(), St
     let old = lease(&store, "a").await;
     // The same worker's successor has finished.
     store.return_lease(lease(&store, "a").await).await?;
-    assert_eq!(store.finish_user(old, settled(None), NOW).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.write_outcome(old, settled(None), NOW).await, Err(StoreError::LeaseLost));
     // A later scan has begun, and ended.
     let second = scan(&store).await;
     assert!(store.release(second, None, None).await?);
@@ -300,7 +308,7 @@ async fn what_a_worker_finishes_between_reading_and_writing_is_noticed() -> Resu
     let previous = record_of(&store, "a").await;
     let gone = store::DesiredWrite { status: Status::InSync, ..write("a", absent("a"), previous) };
     let seen_active = async {
-        behind.finish_user(worker, settled(Some(applied("a", true))), NOW).await.unwrap();
+        behind.write_outcome(worker, settled(Some(applied("a", true))), NOW).await.unwrap();
     };
     faults.meanwhile(store.write_desired(&scan, gone), seen_active).await?;
     assert_eq!(expiring(&faults.place).await, 0, "an active account is not forgotten");
@@ -309,7 +317,7 @@ async fn what_a_worker_finishes_between_reading_and_writing_is_noticed() -> Resu
     let (from, to) = (record_of(&store, "a").await.unwrap(), record_of(&store, "b").await.unwrap());
     let switched_off = async {
         let worker = lease(&behind, "a").await;
-        behind.finish_user(worker, settled(Some(applied("a", false))), NOW).await.unwrap();
+        behind.write_outcome(worker, settled(Some(applied("a", false))), NOW).await.unwrap();
     };
     let passed = store.transfer(&scan, &from, &to, DeprovisionReason::Deleted);
     assert!(!faults.meanwhile(passed, switched_off).await?, "what would pass is not what was read");
@@ -327,7 +335,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for_for_ever() -> Result<(),
     want(&store, &scan, "a", present("a")).await;
     let worker = lease(&store, "a").await;
     faults.set([Rule::next("UpdateItem", Fault::Silent)]);
-    assert_eq!(store.finish_user(worker, settled(None), NOW).await?, Finished::Done);
+    assert_eq!(store.write_outcome(worker, settled(None), NOW).await?, OutcomeWrite::Done);
     faults.set([Rule { operation: "UpdateItem", after: 0, times: 3, fault: Fault::Lost }]);
     let error = store.lease_user(anchor("a").hash(), "worker", NOW, 60).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
@@ -349,14 +357,17 @@ async fn to_look_takes_as_many_questions_however_many_users_there_are() {
         let lease = scan(&store).await;
         for number in 0..count {
             let who = format!("n{number}");
-            assert_eq!(want(&store, &lease, &who, present(&who)).await, Written::Done);
+            assert_eq!(want(&store, &lease, &who, present(&who)).await, RecordWrite::Done);
         }
         let all = hashes(count * 100).map(|hash| (hash, Some(Fingerprint([1; 16])))).collect();
         let saved = store.save_snapshot(&lease, Snapshot::default(), all).await.unwrap();
-        assert_eq!(saved, Saved::Done);
+        assert_eq!(saved, SnapshotSave::Done);
         faults.seen();
-        assert_eq!(store.count_seen().await.unwrap(), u64::from(count) * 100);
-        assert_eq!(store.count_up_to(3).await.unwrap(), BTreeMap::from([("pending".to_owned(), 3)]));
+        assert_eq!(store.count_snapshot_users().await.unwrap(), u64::from(count) * 100);
+        assert_eq!(
+            store.count_by_status_up_to(3).await.unwrap(),
+            BTreeMap::from([("pending".to_owned(), 3)])
+        );
         store.fetch_by_status("pending", None, 3).await.unwrap();
         asked.push(faults.seen());
     }

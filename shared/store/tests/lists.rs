@@ -26,7 +26,7 @@ async fn what_is_due_comes_in_its_order() -> Result<(), StoreError> {
     ] {
         want(&store, &scan, who, present(who)).await;
         let outcome = UserOutcome { status, attempts: 2, next_attempt: NOW.plus(seconds), ..settled(None) };
-        store.finish_user(lease(&store, who).await, outcome, NOW).await?;
+        store.write_outcome(lease(&store, who).await, outcome, NOW).await?;
     }
     let hashes = |names: &[&str]| names.iter().map(|name| anchor(name).hash()).collect::<Vec<_>>();
     assert_eq!(store.fetch_due(NOW, 9).await?, hashes(&["first", "early"]));
@@ -92,7 +92,7 @@ async fn counting_enabled_accounts_stops_early() -> Result<(), StoreError> {
         want(&store, &scan, &who, present(&who)).await;
         let mut lease = lease(&store, &who).await;
         store.claim_account(&mut lease, &account(&format!("{number:03}"))).await?;
-        store.finish_user(lease, settled(Some(applied(&who, number % 10 != 0))), NOW).await?;
+        store.write_outcome(lease, settled(Some(applied(&who, number % 10 != 0))), NOW).await?;
     }
     for (at_most, counted) in [(0, 0), (1, 1), (50, 50), (117, 117), (1_000, 117), (u64::MAX, 117)] {
         assert_eq!(store.count_enabled_accounts(at_most).await?, counted);
@@ -154,11 +154,11 @@ async fn the_last_scans_come_newest_first_and_expire_like_history() -> Result<()
         summary: json!({ "created": version }),
     };
     for version in [1, 2, 10] {
-        store.note_scan(&noted(version)).await?;
+        store.record_scan(&noted(version)).await?;
     }
-    table.connection("other").note_scan(&noted(7)).await?;
+    table.connection("other").record_scan(&noted(7)).await?;
     // Told twice, because the answer was lost, it is there once.
-    store.note_scan(&noted(10)).await?;
+    store.record_scan(&noted(10)).await?;
     assert_eq!(store.fetch_scans(2).await?, [noted(10), noted(2)]);
     assert_eq!(store.fetch_scans(9).await?.len(), 3);
     let _lease = scan(&store).await;

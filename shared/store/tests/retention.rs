@@ -12,7 +12,8 @@ use model::{
     DeprovisionReason, Desired, DesiredUser, Managed, Status, UnixSeconds, UserName, Value, Version,
 };
 use store::{
-    Claim, DesiredWrite, Finished, HistoryEvent, ScanLease, Store, StoreError, UserOutcome, Written,
+    AccountClaim, DesiredWrite, HistoryEvent, OutcomeWrite, RecordWrite, ScanLease, Store, StoreError,
+    UserOutcome,
 };
 
 const DAY: i64 = 24 * 60 * 60;
@@ -47,7 +48,7 @@ fn gone(reason: DeprovisionReason) -> Desired {
     Desired::Absent { user_name: Some(UserName::new("Ada@Example.test").unwrap()), reason }
 }
 
-async fn write_ada(store: &Store, scan: &ScanLease, desired: Desired, status: Status) -> Written {
+async fn write_ada(store: &Store, scan: &ScanLease, desired: Desired, status: Status) -> RecordWrite {
     let previous = record_of(store, "ada").await;
     let asked = DesiredWrite { anchor: anchor("ada"), dn: Some(dn("ada")), desired, status, previous };
     store.write_desired(scan, asked).await.unwrap()
@@ -74,13 +75,13 @@ async fn arrive(store: &Store, scan: &ScanLease) {
     let applied = model::Applied { user_name: ada().user_name().cloned(), ..applied("ada", true) };
     let outcome =
         UserOutcome { waiting_for: vec![dn("charles")], event: Some(event), ..settled(Some(applied)) };
-    store.finish_user(lease, outcome, NOW).await.unwrap();
+    store.write_outcome(lease, outcome, NOW).await.unwrap();
 }
 
 async fn leave(store: &Store, scan: &ScanLease) {
     store.write_removal(scan, &released("ada")).await.unwrap();
     let lease = lease(store, "ada").await;
-    store.finish_user(lease, settled(Some(applied("ada", false))), NOW).await.unwrap();
+    store.write_outcome(lease, settled(Some(applied("ada", false))), NOW).await.unwrap();
 }
 
 fn record(items: &BTreeMap<(String, String), Item>) -> &Item {
@@ -173,14 +174,14 @@ async fn a_return_within_the_time_finds_the_same_account() -> Result<(), StoreEr
     assert_eq!(expiring(&place).await, 1);
 
     let later = scan_at(&store, NOW.plus(50 * DAY)).await;
-    assert_eq!(write_ada(&store, &later, ada(), Status::Pending).await, Written::Done);
+    assert_eq!(write_ada(&store, &later, ada(), Status::Pending).await, RecordWrite::Done);
     assert_eq!(expiring(&place).await, 0);
     let back = record_of(&store, "ada").await.unwrap();
     assert_eq!((&back.desired, &back.status), (&Some(ada()), &Status::Pending));
     assert_eq!(back.link.map(|link| link.account), Some(account("1815")));
     assert_eq!(store.count_enabled_accounts(9).await?, 0, "until it is switched on again");
 
-    store.finish_user(lease(&store, "ada").await, settled(Some(applied("ada", true))), NOW).await?;
+    store.write_outcome(lease(&store, "ada").await, settled(Some(applied("ada", true))), NOW).await?;
     assert_eq!(expiring(&place).await, 0);
     assert_eq!(store.count_enabled_accounts(9).await?, 1);
     Ok(())
@@ -249,7 +250,7 @@ async fn an_active_account_is_never_forgotten() -> Result<(), StoreError> {
     assert_eq!(expiring(&place).await, 0);
     store.write_status(&scan, &anchor("ada"), None, Status::InSync).await?;
     assert_eq!(expiring(&place).await, 0);
-    store.finish_user(lease(&store, "ada").await, settled(None), NOW).await?;
+    store.write_outcome(lease(&store, "ada").await, settled(None), NOW).await?;
     assert_eq!(expiring(&place).await, 0);
     Ok(())
 }
@@ -267,8 +268,8 @@ async fn an_outcome_that_comes_too_late_keeps_the_record() -> Result<(), StoreEr
     assert_eq!(expiring(&place).await, 1);
 
     // Her account was seen active while the scan let her go: it has to be looked at again.
-    let finished = store.finish_user(busy, settled(Some(applied("ada", true))), NOW).await?;
-    assert_eq!(finished, Finished::Outdated);
+    let finished = store.write_outcome(busy, settled(Some(applied("ada", true))), NOW).await?;
+    assert_eq!(finished, OutcomeWrite::Outdated);
     assert_eq!(expiring(&place).await, 0);
     let record = record_of(&store, "ada").await.unwrap();
     assert!(record.status == Status::Pending && record.has_active_account());
@@ -297,10 +298,13 @@ async fn what_has_expired_is_nobodys() -> Result<(), StoreError> {
     assert_eq!(asked.get("ada@example.test"), Some(&anchor("ada")));
     let early = scan_at(&store, almost).await;
     let taken = store.write_desired(&early, namesake(None)).await?;
-    assert_eq!(taken, Written::NameTaken { by: anchor("ada") });
+    assert_eq!(taken, RecordWrite::NameTaken { by: anchor("ada") });
     let hash = anchor("namesake").hash();
     let mut worker = store.lease_user(hash, "worker", almost, 60).await?.unwrap();
-    assert_eq!(store.claim_account(&mut worker, &account("1815")).await?, Claim::OwnedBy(anchor("ada")));
+    assert_eq!(
+        store.claim_account(&mut worker, &account("1815")).await?,
+        AccountClaim::OwnedBy(anchor("ada"))
+    );
     store.return_lease(worker).await?;
 
     let over = NOW.plus(90 * DAY);
@@ -308,15 +312,15 @@ async fn what_has_expired_is_nobodys() -> Result<(), StoreError> {
     let late = scan_at(&store, over).await;
     assert_eq!(
         store.write_desired(&late, namesake(record_of(&store, "namesake").await)).await?,
-        Written::Done
+        RecordWrite::Done
     );
     let mut worker = store.lease_user(hash, "worker", over, 60).await?.unwrap();
-    assert!(matches!(store.claim_account(&mut worker, &account("1815")).await?, Claim::Owned(_)));
-    store.finish_user(worker, settled(Some(applied("ada", true))), over).await?;
+    assert!(matches!(store.claim_account(&mut worker, &account("1815")).await?, AccountClaim::Owned(_)));
+    store.write_outcome(worker, settled(Some(applied("ada", true))), over).await?;
 
     // Ada's record is still there. She comes back, and neither is hers any more.
     let written = write_ada(&store, &late, ada(), Status::Pending).await;
-    assert_eq!(written, Written::NameTaken { by: anchor("namesake") });
+    assert_eq!(written, RecordWrite::NameTaken { by: anchor("namesake") });
     let back = record_of(&store, "ada").await.unwrap();
     assert_eq!((back.link, back.status), (None, Status::Conflict { with: anchor("namesake") }));
     assert_eq!(store.fetch_account_owner(&account("1815")).await?, Some(anchor("namesake")));
@@ -337,7 +341,7 @@ async fn whoever_is_late_but_not_replaced_gets_everything_back() -> Result<(), S
     delete.key("PK", value("corp#accounts")).key("SK", value("1815")).send().await.unwrap();
 
     let late = scan_at(&store, NOW.plus(91 * DAY)).await;
-    assert_eq!(write_ada(&store, &late, ada(), Status::Pending).await, Written::Done);
+    assert_eq!(write_ada(&store, &late, ada(), Status::Pending).await, RecordWrite::Done);
     assert_eq!(expiring(&place).await, 0);
     assert_eq!(record_of(&store, "ada").await.unwrap().link.unwrap().account, account("1815"));
     Ok(())
@@ -373,7 +377,7 @@ async fn what_passes_to_another_is_theirs_to_keep() -> Result<(), StoreError> {
     let mut new = lease(&store, "new").await;
     assert!(store.take_over_account(&mut new, &account("2"), &from).await?.is_some());
     assert_eq!(expiring(&place).await, 2);
-    store.finish_user(new, settled(Some(applied("new", true))), NOW).await?;
+    store.write_outcome(new, settled(Some(applied("new", true))), NOW).await?;
     assert_eq!(expiring(&place).await, 2);
     Ok(())
 }
@@ -397,18 +401,18 @@ async fn whoever_waits_for_somebody_else_now_no_longer_waits_for_the_first() -> 
     arrive(&store, &scan).await;
     let hash = anchor("ada").hash();
     let waits = |name: &str| UserOutcome { waiting_for: vec![dn(name)], ..settled(None) };
-    store.finish_user(lease(&store, "ada").await, waits("mary"), NOW).await?;
+    store.write_outcome(lease(&store, "ada").await, waits("mary"), NOW).await?;
     assert_eq!(store.fetch_waiting(dn("charles"), &account("1")).await?, []);
     assert_eq!(store.fetch_waiting(dn("mary"), &account("1")).await?, [hash]);
 
     let failed = UserOutcome { status: Status::Retrying { error: "x".into() }, ..settled(None) };
-    store.finish_user(lease(&store, "ada").await, failed, NOW).await?;
+    store.write_outcome(lease(&store, "ada").await, failed, NOW).await?;
     assert_eq!(
         store.fetch_waiting(dn("mary"), &account("1")).await?,
         [hash],
         "a failure says nothing about it"
     );
-    store.finish_user(lease(&store, "ada").await, settled(None), NOW).await?;
+    store.write_outcome(lease(&store, "ada").await, settled(None), NOW).await?;
     assert_eq!(store.fetch_waiting(dn("mary"), &account("1")).await?, []);
     Ok(())
 }

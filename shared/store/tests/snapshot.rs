@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use common::{NOW, Place, corp, scan};
 use model::{AnchorHash, Fingerprint};
 use proptest::prelude::*;
-use store::{DIRTY, Saved, ScanLease, Snapshot, Store, StoreError};
+use store::{DIRTY, ScanLease, Snapshot, SnapshotSave, Store, StoreError};
 
 type Changes = BTreeMap<AnchorHash, Option<Fingerprint>>;
 
@@ -28,9 +28,9 @@ fn seen(numbers: std::ops::Range<u32>, look: u8) -> Changes {
 }
 
 async fn save(store: &Store, lease: &ScanLease, before: Snapshot, changes: &Changes) -> Snapshot {
-    assert_eq!(store.save_snapshot(lease, before, changes.clone()).await.unwrap(), Saved::Done);
+    assert_eq!(store.save_snapshot(lease, before, changes.clone()).await.unwrap(), SnapshotSave::Done);
     let after = store.fetch_snapshot().await.unwrap();
-    assert_eq!(store.count_seen().await.unwrap(), after.len() as u64);
+    assert_eq!(store.count_snapshot_users().await.unwrap(), after.len() as u64);
     after
 }
 
@@ -98,9 +98,9 @@ async fn an_older_scan_can_not_save_over_a_newer_one() -> Result<(), StoreError>
     let new = scan(&store).await;
     let after = save(&store, &new, before.clone(), &seen(0..1, 2)).await;
 
-    assert_eq!(store.save_snapshot(&old, before.clone(), seen(5..6, 3)).await?, Saved::Outdated);
-    assert_eq!(store.save_snapshot(&old, before, seen(0..9_000, 3)).await?, Saved::Outdated);
-    assert_eq!(store.save_snapshot(&old, Snapshot::default(), seen(0..9, 3)).await?, Saved::Outdated);
+    assert_eq!(store.save_snapshot(&old, before.clone(), seen(5..6, 3)).await?, SnapshotSave::Outdated);
+    assert_eq!(store.save_snapshot(&old, before, seen(0..9_000, 3)).await?, SnapshotSave::Outdated);
+    assert_eq!(store.save_snapshot(&old, Snapshot::default(), seen(0..9, 3)).await?, SnapshotSave::Outdated);
     assert_eq!(store.fetch_snapshot().await?, after);
     Ok(())
 }
@@ -248,7 +248,7 @@ async fn what_was_read_too_early_does_not_undo_what_was_written() -> Result<(), 
     let lease = scan(&store).await;
     let early = save(&store, &lease, Snapshot::default(), &seen(0..1_000, 1)).await;
     save(&store, &lease, early.clone(), &seen(900..1_500, 2)).await;
-    assert_eq!(store.save_snapshot(&lease, early, seen(0..300, 3)).await?, Saved::Done);
+    assert_eq!(store.save_snapshot(&lease, early, seen(0..300, 3)).await?, SnapshotSave::Done);
     let after = store.fetch_snapshot().await?;
     assert_eq!((after.len(), after.get(&hash(1_499))), (1_500, Some(Fingerprint([2; 16]))));
     assert_eq!(
@@ -261,7 +261,7 @@ async fn what_was_read_too_early_does_not_undo_what_was_written() -> Result<(), 
 #[tokio::test]
 async fn how_many_there_are_is_known_without_reading_them() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
-    assert_eq!(store.count_seen().await?, 0);
+    assert_eq!(store.count_snapshot_users().await?, 0);
     let lease = scan(&store).await;
     save(&store, &lease, Snapshot::default(), &seen(0..2_000, 1)).await;
 
@@ -270,8 +270,8 @@ async fn how_many_there_are_is_known_without_reading_them() -> Result<(), StoreE
     changes.extend([(hash(7), None), (hash(8), Some(Fingerprint([2; 16]))), (hash(5_000), None)]);
     let part = store.fetch_part(&[hash(7)]).await?;
     assert!(!part.is_whole());
-    assert_eq!(store.save_snapshot(&lease, part, changes).await?, Saved::Done);
-    assert_eq!(store.count_seen().await?, 2_002);
+    assert_eq!(store.save_snapshot(&lease, part, changes).await?, SnapshotSave::Done);
+    assert_eq!(store.count_snapshot_users().await?, 2_002);
     assert_eq!(store.fetch_snapshot().await?.len(), 2_002);
 
     // A build that did not count yet: it is counted now, and written down with the next read of everybody.
@@ -285,12 +285,12 @@ async fn how_many_there_are_is_known_without_reading_them() -> Result<(), StoreE
         .send()
         .await
         .unwrap();
-    assert_eq!(store.count_seen().await?, 2_002);
+    assert_eq!(store.count_snapshot_users().await?, 2_002);
     let part = store.fetch_part(&[hash(9)]).await?;
-    assert_eq!(store.save_snapshot(&lease, part, seen(9..10, 3)).await?, Saved::Done);
-    assert_eq!(store.count_seen().await?, 2_002);
+    assert_eq!(store.save_snapshot(&lease, part, seen(9..10, 3)).await?, SnapshotSave::Done);
+    assert_eq!(store.count_snapshot_users().await?, 2_002);
     let whole = store.fetch_snapshot().await?;
     save(&store, &lease, whole, &Changes::new()).await;
-    assert_eq!(store.count_seen().await?, 2_002);
+    assert_eq!(store.count_snapshot_users().await?, 2_002);
     Ok(())
 }

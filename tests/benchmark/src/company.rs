@@ -12,7 +12,7 @@ use plan::{EntryDiff, ScanPlanner};
 use scan::{Mode, ScanContext};
 use serde_json::Value;
 use simulator::{Options, Simulator};
-use store::{Embedded, Saved, Snapshot};
+use store::{Embedded, SnapshotSave, Snapshot};
 use tokio::runtime::{Builder, Runtime};
 
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -99,7 +99,7 @@ impl Company {
             ensure!(seen.len() == self.people.len(), "{} were seen", seen.len());
             let lease = store.take_lease("benchmark", now, 600).await?;
             let lease = lease.map_err(|taken| anyhow!("{} has the lease", taken.owner))?;
-            ensure!(store.save_snapshot(&lease, Snapshot::default(), seen).await? == Saved::Done);
+            ensure!(store.save_snapshot(&lease, Snapshot::default(), seen).await? == SnapshotSave::Done);
             store.release(lease, None, None).await?;
             Ok(())
         })

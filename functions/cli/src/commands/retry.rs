@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use serde_json::json;
-use store::Again;
+use store::RetryResult;
 
 use crate::exit::Exit;
 use crate::session::Session;
@@ -20,7 +20,7 @@ pub async fn run(
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
-    match (try_again(session, user).await?, json) {
+    match (retry_user(session, user).await?, json) {
         (Retried::Users(again), true) => writeln!(out, "{}", json!({ "retried": again }))?,
         (Retried::Users(again), false) => {
             writeln!(out, "{again} to be tried again, by the next sync or scan")?
@@ -42,24 +42,26 @@ pub enum Retried {
 }
 
 /// Has one user, or everybody who failed, tried again.
-pub async fn try_again(session: &Session, user: Option<&str>) -> Result<Retried> {
+pub async fn retry_user(session: &Session, user: Option<&str>) -> Result<Retried> {
     let Some(user) = user else { return Ok(Retried::Users(everybody(session).await?)) };
     Ok(match one(session, user).await? {
-        Again::Pending => Retried::Users(1),
-        Again::Not(status) => {
+        RetryResult::Pending => Retried::Users(1),
+        RetryResult::NotFailed(status) => {
             let why = status.why().map(|why| format!(" ({why})")).unwrap_or_default();
             let word = status.word();
             Retried::Nobody { why: format!("there is nothing to try again: the user is {word}{why}") }
         }
-        Again::Unknown => Retried::Nobody { why: "nothing is remembered of such a user".to_owned() },
+        RetryResult::UnknownUser => {
+            Retried::Nobody { why: "nothing is remembered of such a user".to_owned() }
+        }
     })
 }
 
-async fn one(session: &Session, user: &str) -> Result<Again> {
+async fn one(session: &Session, user: &str) -> Result<RetryResult> {
     let record = scan::find_record(&session.store, user, runtime::now()).await?;
     Ok(match record {
-        Some(record) => session.store.try_again(record.anchor.hash()).await?,
-        None => Again::Unknown,
+        Some(record) => session.store.retry_user(record.anchor.hash()).await?,
+        None => RetryResult::UnknownUser,
     })
 }
 
@@ -70,7 +72,8 @@ async fn everybody(session: &Session) -> Result<u64> {
         loop {
             let page = session.store.fetch_by_status(word, after, PAGE).await?;
             for record in page.items {
-                again += u64::from(session.store.try_again(record.anchor.hash()).await? == Again::Pending);
+                again +=
+                    u64::from(session.store.retry_user(record.anchor.hash()).await? == RetryResult::Pending);
             }
             after = page.next;
             if after.is_none() {

@@ -125,8 +125,8 @@ pub async fn fetch(session: &Session, listing: &Listing<'_>) -> Result<Connectio
         version: state.version.0,
         last_scan: state.last_scan,
         scanning: state.lease.filter(|lease| lease.until > now).map(|lease| lease.owner),
-        in_scope: store.count_seen().await?,
-        users: store.count_up_to(MOST_COUNTED).await?,
+        in_scope: store.count_snapshot_users().await?,
+        users: store.count_by_status_up_to(MOST_COUNTED).await?,
         breaker: breaker.map(|breaker| BreakerPart {
             reason: breaker.reason.word(),
             since: breaker.opened_at.0,

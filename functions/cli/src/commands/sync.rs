@@ -8,7 +8,7 @@ use anyhow::Result;
 use provision::Stop;
 use scan::{Mode, Nameless, ScanSummary};
 use serde::Serialize;
-use store::Units;
+use store::CapacityUnits;
 
 use super::apply::Agreement;
 use crate::drive::{Tally, provision_due};
@@ -183,7 +183,7 @@ async fn summarise(
         unidentified: scanned.nameless,
         calls: Calls { reads: calls.reads, writes: calls.writes },
         state: {
-            let Units { reads, writes } = session.store.consumed();
+            let CapacityUnits { reads, writes } = session.store.consumed();
             let (scan_read_units, scan_write_units) = (scanned.read_units, scanned.write_units);
             Consumed { read_units: reads, write_units: writes, scan_read_units, scan_write_units }
         },

@@ -13,7 +13,7 @@ use super::Console;
 use super::act::Act;
 use super::page::{Place, page, parameter};
 use super::trouble::Trouble;
-use crate::commands::retry::{Retried, try_again};
+use crate::commands::retry::{Retried, retry_user};
 use crate::report::{Shown, waiting_page};
 
 /// How many are listed of each kind.
@@ -67,7 +67,7 @@ pub async fn retry(
     Act(Retry { user }): Act<Retry>,
 ) -> Result<Redirect, Trouble> {
     let session = console.sessions.to_act().await?;
-    match (try_again(&session, user.as_deref()).await?, user) {
+    match (retry_user(&session, user.as_deref()).await?, user) {
         (Retried::Nobody { why }, _) => Err(Trouble::conflict(why)),
         (Retried::Users(_), Some(user)) => Ok(Redirect::to(&format!("/user?who={}", parameter(&user)))),
         (Retried::Users(again), None) => Ok(Redirect::to(&format!("/failed?again={again}"))),

@@ -17,17 +17,17 @@ use aws_smithy_runtime_api::http::StatusCode;
 use dynoxide::Database;
 use tokio::sync::oneshot;
 
-use super::Message;
+use super::EngineMessage;
 use super::operations::perform;
 
 /// One request, and where its answer goes.
-pub(super) struct Call {
+pub(super) struct EngineCall {
     operation: String,
     body: Vec<u8>,
     answer: oneshot::Sender<(u16, String)>,
 }
 
-impl Call {
+impl EngineCall {
     /// Does what is asked. Whoever has stopped waiting is not told, and it is done all the same, as over a network.
     pub fn answer(self, database: &Database) {
         let _ = self.answer.send(perform(database, &self.operation, &self.body));
@@ -35,24 +35,24 @@ impl Call {
 }
 
 #[derive(Clone, Debug)]
-struct InProcess {
-    calls: mpsc::Sender<Message>,
+struct InProcessHttp {
+    calls: mpsc::Sender<EngineMessage>,
 }
 
-impl HttpClient for InProcess {
+impl HttpClient for InProcessHttp {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
 
-impl HttpConnector for InProcess {
+impl HttpConnector for InProcessHttp {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = request.body().bytes().unwrap_or_default().to_vec();
         let (answer, answered) = oneshot::channel();
         // Where the engine has ended, nobody answers, and that is seen below.
-        let _ = self.calls.send(Message::Call(Call { operation, body, answer }));
+        let _ = self.calls.send(EngineMessage::EngineCall(EngineCall { operation, body, answer }));
         HttpConnectorFuture::new(async move {
             let (status, body) = answered.await.map_err(|ended| ConnectorError::io(ended.into()))?;
             let status =
@@ -63,7 +63,7 @@ impl HttpConnector for InProcess {
 }
 
 /// A client for the engine that looks at nothing but what is written here.
-pub(super) fn client(calls: mpsc::Sender<Message>) -> Client {
+pub(super) fn client(calls: mpsc::Sender<EngineMessage>) -> Client {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(20))
         .operation_timeout(Duration::from_secs(60))
@@ -73,7 +73,7 @@ pub(super) fn client(calls: mpsc::Sender<Message>) -> Client {
         .region(Region::new("local"))
         // A name that is no host's: nothing is ever sent there.
         .endpoint_url("http://embedded.invalid")
-        .http_client(InProcess { calls })
+        .http_client(InProcessHttp { calls })
         // Nobody looks at a signature here, and making one takes longer than much of what is asked.
         .allow_no_auth()
         .retry_config(RetryConfig::standard().with_max_attempts(3))

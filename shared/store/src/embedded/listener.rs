@@ -8,13 +8,13 @@ use tokio::sync::oneshot;
 
 /// An open port. It is closed when this is dropped, with all its connections.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct EnginePort {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Listener {
+impl EnginePort {
     pub fn open(database: Database) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -41,7 +41,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for EnginePort {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());

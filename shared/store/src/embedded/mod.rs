@@ -27,11 +27,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use dynoxide::Database;
 use model::UnixSeconds;
 
-use self::client::{Call, client};
-use self::listener::Listener;
+use self::client::{EngineCall, client};
+use self::listener::EnginePort;
 use self::lock::{keep_private, lock};
-use crate::errors::meaning;
-use crate::item::{Item, Reader, number};
+use crate::errors::classify;
+use crate::item::{ItemReader, TableItem, number};
 use crate::keys::{PK, SK};
 use crate::{StoreError, Table};
 
@@ -49,26 +49,26 @@ const DAY: i64 = 24 * 3600;
 /// The running engine. It stops when this is dropped.
 #[derive(Debug)]
 pub struct Embedded {
-    calls: Option<mpsc::Sender<Message>>,
+    calls: Option<mpsc::Sender<EngineMessage>>,
     thread: Option<JoinHandle<()>>,
-    listener: OnceLock<Listener>,
-    database: Engine,
+    listener: OnceLock<EnginePort>,
+    database: EmbeddedDatabase,
     /// Dropped last: the lock is free when the file is closed.
     _lock: Option<File>,
 }
 
 /// The engine, for whoever opens a port to it.
-struct Engine(Database);
+struct EmbeddedDatabase(Database);
 
-impl std::fmt::Debug for Engine {
+impl std::fmt::Debug for EmbeddedDatabase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Engine")
+        f.write_str("EmbeddedDatabase")
     }
 }
 
 /// What the engine's thread is told.
-enum Message {
-    Call(Call),
+enum EngineMessage {
+    EngineCall(EngineCall),
     Stop,
 }
 
@@ -92,7 +92,7 @@ impl Embedded {
     ///
     /// Where no program may listen on loopback.
     pub fn endpoint(&self) -> String {
-        let listen = || Listener::open(self.database.0.clone()).expect("nothing can listen on loopback");
+        let listen = || EnginePort::open(self.database.0.clone()).expect("nothing can listen on loopback");
         self.listener.get_or_init(listen).endpoint()
     }
 
@@ -112,7 +112,7 @@ impl Embedded {
         let thread = std::thread::Builder::new()
             .name("dynamodb".to_owned())
             .spawn(move || {
-                while let Ok(Message::Call(call)) = called.recv() {
+                while let Ok(EngineMessage::EngineCall(call)) = called.recv() {
                     call.answer(&for_calls);
                 }
             })
@@ -122,7 +122,7 @@ impl Embedded {
             calls: Some(calls),
             thread: Some(thread),
             listener: OnceLock::new(),
-            database: Engine(database),
+            database: EmbeddedDatabase(database),
             _lock: lock,
         };
         // To describe a table, the engine counts everything in it, and to see that there is one nobody needs that.
@@ -139,7 +139,7 @@ impl Drop for Embedded {
     fn drop(&mut self) {
         // Clients may be left that have the channel too, so its end alone would not do.
         if let Some(calls) = self.calls.take() {
-            let _ = calls.send(Message::Stop);
+            let _ = calls.send(EngineMessage::Stop);
         }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -161,18 +161,18 @@ fn open_database(path: Option<&str>) -> Result<Database, StoreError> {
 impl Table {
     async fn swept_at(&self) -> Result<Option<i64>, StoreError> {
         let sent = self.client.get_item().table_name(&self.name).set_key(Some(swept())).send().await;
-        let found = sent.map_err(|error| meaning(GET, &self.name, &error))?;
-        found.item.map_or(Ok(None), |item| Reader::new(&item).number(SWEPT_AT))
+        let found = sent.map_err(|error| classify(GET, &self.name, &error))?;
+        found.item.map_or(Ok(None), |item| ItemReader::new(&item).number(SWEPT_AT))
     }
 
     async fn note_swept(&self, now: UnixSeconds) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.name).set_item(Some(swept()));
         let sent = put.item(SWEPT_AT, number(now.0)).send().await;
-        sent.map(|_| ()).map_err(|error| meaning(PUT, &self.name, &error))
+        sent.map(|_| ()).map_err(|error| classify(PUT, &self.name, &error))
     }
 }
 
-fn swept() -> Item {
+fn swept() -> TableItem {
     SWEPT.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned()))).collect()
 }
 

@@ -20,7 +20,7 @@ use model::{
 use plan::{
     Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafeguardInputs, SafetyLimits, judge_removals,
 };
-use store::{DesiredWrite, ScanLease, Store, Table, UserLease, UserOutcome, Written};
+use store::{DesiredWrite, RecordWrite, ScanLease, Store, Table, UserLease, UserOutcome};
 
 pub use place::Place;
 
@@ -87,7 +87,7 @@ pub fn write(who: &str, desired: Desired, previous: Option<UserRecord>) -> Desir
 }
 
 /// Writes a user as a scan does that has read the record before.
-pub async fn want(store: &Store, lease: &ScanLease, who: &str, desired: Desired) -> Written {
+pub async fn want(store: &Store, lease: &ScanLease, who: &str, desired: Desired) -> RecordWrite {
     let previous = record_of(store, who).await;
     store.write_desired(lease, write(who, desired, previous)).await.unwrap()
 }
@@ -116,14 +116,14 @@ pub fn settled(applied: Option<Applied>) -> UserOutcome {
 pub async fn provision(store: &Store, who: &str, id: &str) {
     let mut lease = lease(store, who).await;
     store.claim_account(&mut lease, &account(id)).await.unwrap();
-    store.finish_user(lease, settled(Some(applied(who, true))), NOW).await.unwrap();
+    store.write_outcome(lease, settled(Some(applied(who, true))), NOW).await.unwrap();
 }
 
 /// Provisions the removal of a user whose account is made inactive.
 pub async fn deprovision(store: &Store, scan: &ScanLease, who: &str) {
     store.write_removal(scan, &released(who)).await.unwrap();
     let lease = lease(store, who).await;
-    store.finish_user(lease, settled(Some(applied(who, false))), NOW).await.unwrap();
+    store.write_outcome(lease, settled(Some(applied(who, false))), NOW).await.unwrap();
 }
 
 /// A removal that the safety check has released.

@@ -119,7 +119,7 @@ async fn a_manager_whose_account_is_being_made() {
         refers_to: BTreeMap::new(),
         event: None,
     };
-    assert!(!store.finish_created(&lease, &made, &outcome, clock()).await.unwrap());
+    assert!(!store.write_created_outcome(&lease, &made, &outcome, clock()).await.unwrap());
     store.return_lease(lease).await.unwrap();
 
     workshop.drive().await;

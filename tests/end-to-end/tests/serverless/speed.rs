@@ -12,7 +12,7 @@ use model::{AnchorHash, Fingerprint, UnixSeconds};
 use plan::{EntryDiff, ScanPlanner};
 use runtime::Secrets;
 use serde_json::{Value, json};
-use store::{Saved, Snapshot};
+use store::{SnapshotSave, Snapshot};
 
 use crate::cloud::{Cloud, Setup};
 
@@ -57,7 +57,7 @@ fn remember_everybody(cloud: &Cloud) {
         assert_eq!(seen.len(), USERS);
         let lease = store.take_lease("test", now, 600).await.unwrap().unwrap();
         let saved = store.save_snapshot(&lease, Snapshot::default(), seen).await.unwrap();
-        assert_eq!(saved, Saved::Done);
+        assert_eq!(saved, SnapshotSave::Done);
         assert!(store.release(lease, None, None).await.unwrap());
     });
 }

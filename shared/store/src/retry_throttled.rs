@@ -9,13 +9,13 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::errors::StoreError;
-use crate::keys::Key;
+use crate::keys::ItemKey;
 
 /// How often a request is tried.
 const ATTEMPTS: u32 = 8;
 
 /// Tries until the table takes it, or until it has been too busy for too long.
-pub(crate) async fn patiently<T, F>(spread: &Key, once: impl Fn() -> F) -> Result<T, StoreError>
+pub(crate) async fn retry_throttled<T, F>(spread: &ItemKey, once: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
@@ -33,7 +33,7 @@ where
 
 /// Waits before another try: twice as long each time, and not the same for all, so that those who met once don't
 /// meet again. The spread comes from the key, because randomness is not this crate's to draw.
-pub(crate) async fn pause(attempt: u32, key: &Key) {
+pub(crate) async fn pause(attempt: u32, key: &ItemKey) {
     let mut spread = DefaultHasher::new();
     (key, attempt).hash(&mut spread);
     let longest = 40u64.saturating_mul(1 << attempt.min(6));
