@@ -12,7 +12,7 @@ use plan::{EntryDiff, ScanPlanner};
 use scan::{Mode, ScanContext};
 use serde_json::Value;
 use simulator::{Options, Simulator};
-use store::{Embedded, SnapshotSave, Snapshot};
+use store::{Embedded, Snapshot, SnapshotSave};
 use tokio::runtime::{Builder, Runtime};
 
 const PATIENCE: Duration = Duration::from_secs(900);

@@ -11,7 +11,7 @@ use plan::mapping::{Mapping, Rule};
 use plan::status::{AccountStatus, StatusRule};
 use plan::{EntryDiff, Rules, ScanPlanner};
 use serde_json::json;
-use store::{Embedded, SnapshotSave, Snapshot};
+use store::{Embedded, Snapshot, SnapshotSave};
 use tokio::runtime::Builder;
 
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -90,7 +90,10 @@ pub fn prepare(users: u32, state: &Path) -> anyhow::Result<()> {
         let store = table.connection("corp");
         let lease =
             store.take_lease("benchmark", NOW, 600).await?.map_err(|taken| anyhow!("{}", taken.owner))?;
-        ensure!(store.save_snapshot(&lease, Snapshot::default(), seen).await? == SnapshotSave::Done, "outdated");
+        ensure!(
+            store.save_snapshot(&lease, Snapshot::default(), seen).await? == SnapshotSave::Done,
+            "outdated"
+        );
         store.release(lease, None, None).await?;
         Ok(())
     })

@@ -12,7 +12,7 @@ use model::{AnchorHash, Fingerprint, UnixSeconds};
 use plan::{EntryDiff, ScanPlanner};
 use runtime::Secrets;
 use serde_json::{Value, json};
-use store::{SnapshotSave, Snapshot};
+use store::{Snapshot, SnapshotSave};
 
 use crate::cloud::{Cloud, Setup};
 
