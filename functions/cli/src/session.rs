@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use directory::Directory;
 use operate::Explaining;
-use provision::{Health, Provisioner, paced};
+use provision::{Health, Provisioner};
 use runtime::{Connection, Patience, Secrets};
 use scan::ScanContext;
 use scim::Target;
@@ -141,8 +141,7 @@ to synchronise now, invoke the scan function"
 
     /// Makes a client for the target that keeps to the budget of calls.
     pub async fn target(&self) -> Result<Target> {
-        let target = self.ends.target().await?;
-        Ok(paced(target, &self.store, self.connection().target.calls_per_second, runtime::now_micros))
+        self.ends.target().await
     }
 
     /// The name under which this terminal holds leases. In a table that others write too, no two are alike: a lease of

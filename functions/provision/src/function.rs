@@ -12,7 +12,7 @@ use model::{AnchorHash, UnixSeconds};
 use queue::{ProvisionRequest, QueueError};
 use runtime::function::parse_event;
 use runtime::metrics::{Count, Sample, count, durations, sample};
-use runtime::{Connection, Deployed, FunctionError, Invocation, Patience, environment, now, now_micros};
+use runtime::{Connection, Deployed, FunctionError, Invocation, Patience, environment, now};
 use scan::{Found, ScanContext, ScanError, scan_user};
 use scim::{RetryPolicy, Target};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use tracing::Instrument;
 use operate::{ExplainError, Explaining, Explanation, explain};
 use provision::{
     Health, MessageDisposition, Outcome, Provisioned, Provisioner, RequestQueue, Step, describe,
-    handle_dead_letter, paced, switches_off, work,
+    handle_dead_letter, switches_off, work,
 };
 
 /// What a direct event looks like.
@@ -37,6 +37,9 @@ const RETRY: RetryPolicy =
 
 /// So many answers that are waited for in vain fit into one invocation: a look-up, tried twice, a write, and a reserve.
 const ANSWERS_IN_TIME: u64 = 4;
+
+/// Workers that SQS runs for an event source at least, whatever `concurrency` says.
+const MIN_WORKERS: usize = 2;
 
 /// A lease outlives its holder by this at most.
 const LEASE_RESERVE_SECONDS: i64 = 5;
@@ -344,14 +347,13 @@ impl ProvisionFunction {
         // Every invocation has the same time, so the first one's holds for all.
         let time = u64::try_from(invocation.deadline.0.saturating_sub(now().0)).unwrap_or_default();
         let longest_answer = Duration::from_secs(time.div_ceil(ANSWERS_IN_TIME));
-        let patience = Patience { retry: RETRY, longest_answer };
+        let workers = connection.target.concurrency.max(MIN_WORKERS);
+        let patience = Patience { retry: RETRY, longest_answer, workers };
         let target = connection
             .target
             .open(&self.deployed.secrets, patience)
             .await
             .map_err(|error| FunctionError::new("TargetUnavailable", &error))?;
-        let store = connection.store(&self.deployed.table);
-        let target = paced(target, &store, connection.target.calls_per_second, now_micros);
         let end = Arc::new(End { target, health: Health::default(), throttled: AtomicU64::new(0) });
         ends.insert(connection.policy.name.clone(), Arc::clone(&end));
         Ok(end)

@@ -39,9 +39,3 @@ pub fn required(name: &'static str, what: &'static str) -> Result<String, Missin
 pub fn now() -> UnixSeconds {
     UnixSeconds(jiff::Timestamp::now().as_second())
 }
-
-/// The time in microseconds since 1970 UTC, for what happens many times a second.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
-pub fn now_micros() -> i64 {
-    jiff::Timestamp::now().as_microsecond()
-}

@@ -13,6 +13,6 @@ pub mod telemetry;
 pub use aws::config as aws_config;
 pub use config::{ConfigError, Connection, OpenError, Patience};
 pub use deployed::{Deployed, deployed_table};
-pub use environment::{now, now_micros};
+pub use environment::now;
 pub use function::{FunctionError, Invocation};
 pub use secrets::{DirectorySecret, SecretError, SecretRef, Secrets, TargetSecret};

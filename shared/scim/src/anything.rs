@@ -25,7 +25,7 @@ pub fn read_arbitrary_response(bytes: &[u8]) {
         headers.insert(RETRY_AFTER, value.clone());
         headers.insert("x-app-usage", value);
     }
-    let _ = pace::is_used_up(&headers);
+    let _ = pace::is_usage_high(&headers);
     let content_type = std::str::from_utf8(header).ok();
     for dialect in Dialect::names().iter().filter_map(|name| Dialect::named(name)) {
         let body = ResponseBody::read(content_type, content);

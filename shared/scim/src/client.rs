@@ -20,7 +20,7 @@ use crate::dialect::DialectPatch;
 use crate::errors::TargetError;
 use crate::json::JsonObject;
 use crate::options::{TargetCredentials, TargetOptions};
-use crate::pace::{Pacing, Slots};
+use crate::pace::Pacer;
 use crate::tally::CallCounts;
 use crate::transport::{CallFailure, TargetCall, Transport};
 
@@ -59,17 +59,11 @@ impl Target {
         self
     }
 
-    /// Says when calls may be made. `reserve` gives the next moments for some calls; `slow_down` is told each time that the
-    /// target wants fewer, and how long it wants to be left alone, if it says so.
+    /// Limits this client to its share of a call budget that `workers` clients divide. Throttled answers slow it down
+    /// further for a while. Without a budget, calls go out as they come.
     #[must_use]
-    pub fn with_pace<R, RF, S, SF>(mut self, reserve: R, slow_down: S) -> Self
-    where
-        R: Fn() -> RF + Send + Sync + 'static,
-        RF: Future<Output = Slots> + Send + 'static,
-        S: Fn(Option<Duration>) -> SF + Send + Sync + 'static,
-        SF: Future<Output = ()> + Send + 'static,
-    {
-        self.transport.pacing = Some(Arc::new(Pacing::new(reserve, slow_down)));
+    pub fn with_call_budget(mut self, calls_per_second: Option<u32>, workers: usize) -> Self {
+        self.transport.pacer = calls_per_second.map(|calls| Arc::new(Pacer::new(calls, workers)));
         self
     }
 

@@ -67,7 +67,6 @@ pub use client::{DeleteOutcome, Target};
 pub use dialect::{Dialect, DialectPut};
 pub use errors::TargetError;
 pub use options::{RetryPolicy, TargetCredentials, TargetOptions};
-pub use pace::Slots;
 pub use patch::PatchOperation;
 pub use resource::{AccountPage, Resource};
 pub use tally::CallCounts;

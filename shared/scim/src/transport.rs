@@ -19,7 +19,7 @@ use crate::errors::TargetError;
 use crate::json::JsonObject;
 use crate::meaning::{RequestKind, TargetResponse};
 use crate::options::{RetryPolicy, TargetCredentials, TargetOptions};
-use crate::pace::{self, Pacing};
+use crate::pace::{self, Pacer};
 use crate::proof::AppSecretProof;
 use crate::redact::Redactor;
 use crate::retry::RepeatPolicy;
@@ -69,7 +69,7 @@ pub(crate) struct Transport {
     places: Arc<Semaphore>,
     now: fn() -> UnixSeconds,
     pub(crate) access: AccessTokens,
-    pub(crate) pacing: Option<Arc<Pacing>>,
+    pub(crate) pacer: Option<Arc<Pacer>>,
     pub(crate) tally: Arc<CallMetrics>,
 }
 
@@ -95,8 +95,8 @@ impl Transport {
             .build()
             .map_err(|error| TargetError::Unavailable { detail: why(error) })?;
         let places = Arc::new(Semaphore::new(max_concurrent_calls.max(1)));
-        let (pacing, tally) = (None, Arc::default());
-        Ok(Self { dialect, client, base, retry, timeout, places, now, access, pacing, tally })
+        let (pacer, tally) = (None, Arc::default());
+        Ok(Self { dialect, client, base, retry, timeout, places, now, access, pacer, tally })
     }
 
     /// The address of something under the base.
@@ -153,8 +153,8 @@ impl Transport {
         };
         let error = answer.as_ref().err().map(|failure| &failure.error);
         self.tally.ended(took, error);
-        if let (Some(pacing), Some(TargetError::RateLimited { retry_after })) = (&self.pacing, error) {
-            pacing.slow_down(*retry_after).await;
+        if let (Some(pacer), Some(TargetError::RateLimited { retry_after })) = (&self.pacer, error) {
+            pacer.slow_down(*retry_after);
         }
         answer
     }
@@ -168,14 +168,13 @@ impl Transport {
         request: RequestBuilder,
         asked: RequestKind,
     ) -> (Duration, Result<RawResponse, reqwest::Error>) {
-        let (places, pacing, tally) =
-            (Arc::clone(&self.places), self.pacing.clone(), Arc::clone(&self.tally));
+        let (places, pacer, tally) = (Arc::clone(&self.places), self.pacer.clone(), Arc::clone(&self.tally));
         let mut task = JoinSet::new();
         task.spawn(async move {
             // Nobody closes it, so there is always a place some time.
             let _place = places.acquire().await;
-            if let Some(pacing) = pacing {
-                pacing.turn().await;
+            if let Some(pacer) = pacer {
+                pacer.wait().await;
             }
             tally.begun(asked);
             let started = Instant::now();
@@ -199,10 +198,10 @@ impl Transport {
         RawResponse { status, headers, body }: RawResponse,
     ) -> Result<ResponseBody, CallFailure> {
         debug!(http.method = %method, http.status = status, "target answered");
-        if let Some(pacing) = &self.pacing
-            && pace::is_used_up(&headers)
+        if let Some(pacer) = &self.pacer
+            && pace::is_usage_high(&headers)
         {
-            pacing.slow_down(None).await;
+            pacer.slow_down(None);
         }
         let body = match body {
             Ok(body) => body,

@@ -89,10 +89,6 @@ impl ConnectionKeys {
         ItemKey { pk: self.connection.clone(), sk: "breaker".to_owned() }
     }
 
-    pub fn pace(&self) -> ItemKey {
-        ItemKey { pk: self.connection.clone(), sk: "pace".to_owned() }
-    }
-
     pub fn snapshot(&self, sk: &str) -> ItemKey {
         ItemKey { pk: format!("{}#snapshot", self.connection), sk: sk.to_owned() }
     }

@@ -13,7 +13,6 @@
 //! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind, what the safety checks remember, when the target last served somebody |
 //! | scan | `<conn>` | `scan#<version>` | the numbers of a scan that is worth remembering; expires like history |
 //! | breaker | `<conn>` | `breaker` | why nobody is tried at the target, since when, and when the next may |
-//! | pace | `<conn>` | `pace` | when the target may be called next, and whether it wants fewer calls |
 //! | snapshot header | `<conn>#snapshot` | `header` | how the snapshot is cut into buckets, and who wrote it |
 //! | snapshot bucket | `<conn>#snapshot` | `<generation>#<bucket>` | sorted pairs of anchor hash and fingerprint, 32 bytes a user |
 //! | mark | `<conn>#snapshot` | `mark#<version>#<number>` | whom a scan is about to write, 16 bytes a user |
@@ -85,7 +84,6 @@ mod keys;
 mod lease;
 mod marks;
 mod meter;
-mod pace;
 mod pack;
 mod query;
 mod record;
@@ -110,7 +108,6 @@ pub use history::HistoryEvent;
 pub use lease::{ConnectionState, LeaseHolder, LeaseTaken, ScanLease};
 pub use marks::DIRTY;
 pub use meter::CapacityUnits;
-pub use pace::{Micros, Pace};
 pub use retry::RetryResult;
 pub use scans::PastScan;
 pub use snapshot::{Snapshot, SnapshotSave};

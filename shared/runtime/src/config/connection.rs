@@ -97,11 +97,13 @@ pub struct Patience {
     /// An answer is waited for no longer than this, whatever is configured: a function that is stopped in mid-call can
     /// write down no outcome.
     pub longest_answer: Duration,
+    /// Processes that divide the call budget among them.
+    pub workers: usize,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { retry: RetryPolicy::default(), longest_answer: Duration::MAX }
+        Self { retry: RetryPolicy::default(), longest_answer: Duration::MAX, workers: 1 }
     }
 }
 
@@ -207,7 +209,7 @@ impl TargetSettings {
     /// Makes a client; nothing is sent yet. When the target refuses the access token, the client fetches the secret
     /// again, so that a rotation costs no user.
     pub async fn open(&self, secrets: &Secrets, patience: Patience) -> Result<Target, OpenError> {
-        let Patience { retry, longest_answer } = patience;
+        let Patience { retry, longest_answer, workers } = patience;
         let timeout = self.timeout.min(longest_answer);
         let (url, max_concurrent_calls) = (self.url.clone(), self.concurrency);
         let options = TargetOptions { url, timeout, retry, max_concurrent_calls, now: crate::now };
@@ -217,6 +219,7 @@ impl TargetSettings {
             Err(TargetError::Unauthorized { .. }) => client(secrets.refetch_target(&self.secret).await?)?,
             made => made?,
         };
+        let target = target.with_call_budget(self.calls_per_second, workers);
         let (secrets, secret) = (secrets.clone(), self.secret.clone());
         Ok(target.with_renewal(move || current_credentials(secrets.clone(), secret.clone())))
     }

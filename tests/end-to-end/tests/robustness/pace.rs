@@ -1,20 +1,18 @@
-//! One call budget for many workers, seen from the target.
+//! A call budget divided among workers, measured at the target.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{UnixSeconds, UserName};
-use provision::paced;
 use scim::{Dialect, RetryPolicy, Target, TargetCredentials, TargetOptions};
 use simulator::{Effect, Fault, Options, Simulator};
-use store::{Embedded, Store};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 const WORKERS: usize = 8;
 const BUDGET: u32 = 50;
 
-fn client(workplace: &Simulator, store: &Store) -> Target {
+fn client(workplace: &Simulator) -> Target {
     let options = TargetOptions {
         url: workplace.url(),
         timeout: Duration::from_secs(10),
@@ -24,14 +22,14 @@ fn client(workplace: &Simulator, store: &Store) -> Target {
     };
     let credentials = TargetCredentials { access_token: workplace.token().into(), app_secret: None };
     let target = Target::new(Dialect::named("workplace").unwrap(), options, credentials).unwrap();
-    paced(target, store, Some(BUDGET), runtime::now_micros)
+    target.with_call_budget(Some(BUDGET), WORKERS)
 }
 
-/// Workers that call as fast as they may, each by a client of its own, two calls at a time.
-fn work(workplace: &Simulator, store: &Store, until: Instant) -> JoinSet<()> {
+/// Workers that call as fast as they may, each with a client of its own and two tasks.
+fn work(workplace: &Simulator, until: Instant) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     for _ in 0..WORKERS {
-        let target = Arc::new(client(workplace, store));
+        let target = Arc::new(client(workplace));
         for _ in 0..2 {
             let target = Arc::clone(&target);
             workers.spawn(async move {
@@ -45,12 +43,12 @@ fn work(workplace: &Simulator, store: &Store, until: Instant) -> JoinSet<()> {
     workers
 }
 
-/// When each call arrived, in milliseconds.
+/// Arrival time of each call, in milliseconds.
 fn arrivals(workplace: &Simulator) -> Vec<u128> {
     workplace.requests().iter().map(|request| request.at.as_millis()).collect()
 }
 
-/// The most calls in any second, whenever it begins.
+/// Highest number of calls within one second, wherever that second starts.
 fn most_in_a_second(arrivals: &[u128]) -> usize {
     let from =
         |(first, at): (usize, &u128)| arrivals[first..].iter().take_while(|it| **it < at + 1_000).count();
@@ -58,13 +56,11 @@ fn most_in_a_second(arrivals: &[u128]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn eight_workers_share_fifty_calls_a_second() {
-    let (_engine, table) = Embedded::in_memory().await.unwrap();
-    let store = table.connection("corp");
+async fn workers_together_stay_within_the_call_budget() {
     let workplace = Simulator::start(Options::default()).await.unwrap();
     workplace.set_latency(Duration::from_millis(20));
     let seconds = 20;
-    let mut workers = work(&workplace, &store, Instant::now() + Duration::from_secs(seconds));
+    let mut workers = work(&workplace, Instant::now() + Duration::from_secs(seconds));
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let seen = arrivals(&workplace);
     while let Some(done) = workers.join_next().await {
@@ -77,24 +73,24 @@ async fn eight_workers_share_fifty_calls_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_complaint_slows_all_workers_down_within_a_second() {
-    let (_engine, table) = Embedded::in_memory().await.unwrap();
-    let store = table.connection("corp");
+async fn throttled_workers_halve_their_rate_within_a_second() {
     let workplace = Simulator::start(Options::default()).await.unwrap();
-    let mut workers = work(&workplace, &store, Instant::now() + Duration::from_secs(5));
+    let mut workers = work(&workplace, Instant::now() + Duration::from_secs(5));
     tokio::time::sleep(Duration::from_secs(2)).await;
-    workplace.inject(Fault::once(Effect::TooManyRequests { retry_after: None }));
+    // Calls are spread evenly, so each worker makes two of these.
+    let throttled = Fault::times(2 * WORKERS, Effect::TooManyRequests { retry_after: None });
+    workplace.inject(throttled);
     while let Some(done) = workers.join_next().await {
         done.unwrap();
     }
     let requests = workplace.requests();
-    let complaint = requests.iter().find(|request| request.status == 429).unwrap().at.as_millis();
+    let throttled = requests.iter().find(|request| request.status == 429).unwrap().at.as_millis();
     let seen = arrivals(&workplace);
     let within = |from: u128, to: u128| seen.iter().filter(|at| (from..to).contains(*at)).count();
-    let before = within(complaint - 1_000, complaint);
-    let after = within(complaint + 1_000, complaint + 2_000);
-    println!("{before} calls in the second before the complaint, {after} in the second after the next");
+    let before = within(throttled - 1_000, throttled);
+    let after = within(throttled + 1_000, throttled + 2_000);
+    println!("{before} calls in the second before the first 429, {after} in the second after the next");
     assert!((40..=60).contains(&before), "{before}");
-    // Half of it, and what has grown again by then.
+    // Half of the budget, and what the rate has grown by then.
     assert!((15..=33).contains(&after), "{after}");
 }
