@@ -76,6 +76,7 @@ mod batch;
 mod breaker;
 mod claims;
 mod desired;
+#[cfg(feature = "embedded")]
 mod embedded;
 mod errors;
 mod history;
@@ -102,6 +103,7 @@ pub use accounts::{AccountClaim, owned};
 pub use applied::{OutcomeWrite, UserLease, UserOutcome};
 pub use breaker::{Breaker, BreakerReason};
 pub use desired::{DesiredWrite, RecordWrite};
+#[cfg(feature = "embedded")]
 pub use embedded::Embedded;
 pub use errors::StoreError;
 pub use history::HistoryEvent;
