@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use anyhow::Result;
 use futures::{StreamExt, stream};
 use model::{Anchor, AnchorHash, Desired, Status, UserRecord};
-use plan::{Decision, RecordPlan, ReleasedRemoval, RemovalCandidate, Removals};
+use plan::{Decision, RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
 use scan::{FinalPlan, Mode, Passed, Planning, Reading, Transfer, UserPlan, plan_final};
 use scim::Target;
 
@@ -115,18 +115,18 @@ impl<S: PlanSink> Preview<'_, S> {
         for UserPlan { anchor, record, plan, conflict, .. } in users {
             let name = || record.as_ref().and_then(UserRecord::user_name);
             match (plan, conflict) {
-                (RecordPlan::Desire { desired, .. }, Some(with)) => {
+                (RecordPlan::SetDesired { desired, .. }, Some(with)) => {
                     let why = format!("another entry has this user name ({with})");
                     let mut item = self.shown.item(&anchor, desired.user_name(), "conflict", why);
                     item.seen = Some(seen::of(Some(&desired), record.as_ref(), None));
                     self.conflicts.push((anchor.hash(), item));
                 }
-                (RecordPlan::Desire { desired, status }, None) if status.is_due() => {
+                (RecordPlan::SetDesired { desired, status }, None) if status.is_due() => {
                     looks.push(Look { held, ..Look::of(anchor, record, desired) });
                 }
                 // They wait as before, and are told as before.
-                (RecordPlan::Nothing | RecordPlan::Mark(Status::Conflict { .. }), Some(with)) => {
-                    let status = Status::Conflict { with };
+                (RecordPlan::Nothing | RecordPlan::SetStatus(Status::Conflict { .. }), Some(with)) => {
+                    let status = Status::Conflict { owner: with };
                     self.stands(&anchor, record.as_ref(), &status)?;
                 }
                 (RecordPlan::Nothing, None) if record.as_ref().is_some_and(is_withheld) => {
@@ -134,12 +134,12 @@ impl<S: PlanSink> Preview<'_, S> {
                         self.stands(&anchor, Some(record), &record.status)?;
                     }
                 }
-                (RecordPlan::Mark(Status::Invalid { error }), _) => {
+                (RecordPlan::SetStatus(Status::Invalid { error }), _) => {
                     let mut item = self.shown.item(&anchor, name(), "invalid", error);
                     item.seen = Some(seen::of(None, record.as_ref(), None));
                     self.say(item)?;
                 }
-                (RecordPlan::Mark(status), _) if status.is_due() => {
+                (RecordPlan::SetStatus(status), _) if status.is_due() => {
                     let Some(desired) = record.as_ref().and_then(|record| record.desired.clone()) else {
                         continue;
                     };
@@ -156,7 +156,7 @@ impl<S: PlanSink> Preview<'_, S> {
     /// Somebody for whom nothing changes, and who waits.
     fn stands(&mut self, anchor: &Anchor, record: Option<&UserRecord>, status: &Status) -> Result<()> {
         let name = record.and_then(UserRecord::user_name);
-        let mut item = self.shown.item(anchor, name, status.word(), status.why().unwrap_or_default());
+        let mut item = self.shown.item(anchor, name, status.word(), status.detail().unwrap_or_default());
         item.seen = Some(seen::of(record.and_then(|record| record.desired.as_ref()), record, None));
         self.say(item)
     }
@@ -188,7 +188,7 @@ impl<S: PlanSink> Preview<'_, S> {
         let is_leaving = matches!(record.status, Status::PendingDeletion { .. });
         let is_deleted = self.session.connection().policy.options.delete_after_days.is_some();
         if is_leaving && is_deleted && record.next_attempt > runtime::now() {
-            let why = record.status.why().unwrap_or_default();
+            let why = record.status.detail().unwrap_or_default();
             let why = format!("{why}: {}", moment(record.next_attempt));
             let mut item = self.shown.item(&record.anchor, record.user_name(), "pending_deletion", why);
             item.seen = Some(seen::of(Some(&desired), Some(&record), None));
@@ -212,7 +212,7 @@ impl<S: PlanSink> Preview<'_, S> {
             let UserPlan { anchor, record, plan, .. } = to;
             let known = record.as_ref().and_then(|record| record.desired.clone());
             let planned = match plan {
-                RecordPlan::Desire { desired, .. } => Some(desired),
+                RecordPlan::SetDesired { desired, .. } => Some(desired),
                 _ => known,
             };
             let Some(desired) = planned else { continue };
@@ -237,21 +237,21 @@ impl<S: PlanSink> Preview<'_, S> {
         self.look_at(looks).await
     }
 
-    async fn removals(&mut self, removals: Removals) -> Result<()> {
+    async fn removals(&mut self, removals: RemovalVerdict) -> Result<()> {
         match removals {
-            Removals::Held(candidates) => self.waiting(&candidates, "held", OVER_LIMIT),
-            Removals::Skipped(candidates) => self.waiting(&candidates, "skipped", OFF),
-            Removals::Approved { released, held } => {
+            RemovalVerdict::Held(candidates) => self.waiting(&candidates, "held", OVER_LIMIT),
+            RemovalVerdict::Skipped(candidates) => self.waiting(&candidates, "skipped", OFF),
+            RemovalVerdict::PartlyReleased { released, held } => {
                 self.released(&released).await?;
                 self.waiting(&held, "held", OVER_LIMIT)
             }
-            Removals::Released(released) => self.released(&released).await,
+            RemovalVerdict::Released(released) => self.released(&released).await,
         }
     }
 
     fn waiting(&mut self, candidates: &[RemovalCandidate], action: &'static str, by: &str) -> Result<()> {
         candidates.iter().try_for_each(|candidate| {
-            let why = format!("{}; {by}", candidate.departure);
+            let why = format!("{}; {by}", candidate.reason);
             let mut item = self.shown.item(&candidate.anchor, candidate.user_name.as_ref(), action, why);
             item.seen = Some(seen::of(Some(&candidate.desired), None, None));
             self.say(item)

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use directory::Directory;
 use operate::Explaining;
 use provision::{Health, Provisioner};
-use runtime::{Connection, Patience, Secrets};
+use runtime::{CallLimits, Connection, Secrets};
 use scan::ScanContext;
 use scim::Target;
 use store::{Embedded, Store, StoreError, Table};
@@ -63,7 +63,11 @@ impl Ends {
 
     /// Makes a client for the target.
     pub async fn target(&self) -> Result<Target> {
-        self.connection.target.open(&self.secrets, Patience::default()).await.context("can't use the target")
+        self.connection
+            .target
+            .open(&self.secrets, CallLimits::default())
+            .await
+            .context("can't use the target")
     }
 }
 

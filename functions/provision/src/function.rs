@@ -11,8 +11,8 @@ use directory::Directory;
 use model::{AnchorHash, UnixSeconds};
 use queue::{ProvisionRequest, QueueError};
 use runtime::function::parse_event;
-use runtime::metrics::{Count, Sample, count, durations, sample};
-use runtime::{Connection, Deployed, FunctionError, Invocation, Patience, environment, now};
+use runtime::metrics::{Counter, Gauge, count, durations, sample};
+use runtime::{CallLimits, Connection, Deployment, FunctionError, Invocation, environment, now};
 use scan::{Found, ScanContext, ScanError, scan_user};
 use scim::{RetryPolicy, Target};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ pub enum Answer {
 
 /// The function. What it opened is kept from one invocation to the next.
 pub struct ProvisionFunction {
-    deployed: Deployed,
+    deployed: Deployment,
     dead_letter_queue_arn: String,
     ends: Mutex<HashMap<String, Arc<End>>>,
 }
@@ -99,7 +99,7 @@ impl ProvisionFunction {
     pub async fn start() -> Result<Self, FunctionError> {
         let dead_letter_queue_arn =
             environment::required(environment::DEAD_LETTER_QUEUE_ARN, "the ARN of the dead-letter queue")?;
-        let deployed = Deployed::open().await?;
+        let deployed = Deployment::open().await?;
         Ok(Self { deployed, dead_letter_queue_arn, ends: Mutex::default() })
     }
 
@@ -194,12 +194,12 @@ impl ProvisionFunction {
         let provisioner = self.provisioner(connection, &store, &end, invocation);
         for (message, _) in &alive {
             if let Some(seconds) = age_seconds(message) {
-                sample(name, Sample::QueueAge, seconds);
+                sample(name, Gauge::QueueAge, seconds);
             }
         }
         let mut fates = Vec::new();
         for (message, letter) in &dead {
-            count(name, Count::DeadLetters, 1);
+            count(name, Counter::DeadLetters, 1);
             let fate = handle_dead_letter(&provisioner, letter).await.unwrap_or_else(|error| {
                 tracing::error!(user.anchor = %letter.anchor, "a dead letter was not dealt with: {error}");
                 MessageDisposition::Retry(now().plus(UNUSABLE_SECONDS))
@@ -215,7 +215,7 @@ impl ProvisionFunction {
             fates.extend(alive.iter().map(|(message, _)| *message).zip(worked));
             measure_target(name, &end);
             if let Ok(breaker) = store.fetch_breaker().await {
-                sample(name, Sample::BreakerOpen, u64::from(breaker.is_some()));
+                sample(name, Gauge::BreakerOpen, u64::from(breaker.is_some()));
             }
         }
         fates
@@ -346,9 +346,9 @@ impl ProvisionFunction {
         }
         // Every invocation has the same time, so the first one's holds for all.
         let time = u64::try_from(invocation.deadline.0.saturating_sub(now().0)).unwrap_or_default();
-        let longest_answer = Duration::from_secs(time.div_ceil(ANSWERS_IN_TIME));
+        let max_timeout = Duration::from_secs(time.div_ceil(ANSWERS_IN_TIME));
         let workers = connection.target.concurrency.max(MIN_WORKERS);
-        let patience = Patience { retry: RETRY, longest_answer, workers };
+        let patience = CallLimits { retry: RETRY, max_timeout, workers };
         let target = connection
             .target
             .open(&self.deployed.secrets, patience)
@@ -402,16 +402,16 @@ fn done(outcome: &Outcome) -> String {
 fn count_outcome(connection: &str, outcome: &Outcome) {
     for step in outcome.steps() {
         let what = match step {
-            Step::Created { .. } => Count::Created,
-            Step::Updated(found) if switches_off(found) => Count::Deprovisioned,
-            Step::Updated(_) | Step::Linked => Count::Updated,
-            Step::Deactivated(_) | Step::Deleted(_) | Step::DeactivatedInstead(_) => Count::Deprovisioned,
+            Step::Created { .. } => Counter::Created,
+            Step::Updated(found) if switches_off(found) => Counter::Deprovisioned,
+            Step::Updated(_) | Step::Linked => Counter::Updated,
+            Step::Deactivated(_) | Step::Deleted(_) | Step::DeactivatedInstead(_) => Counter::Deprovisioned,
             Step::Vanished => continue,
         };
         count(connection, what, 1);
     }
     if matches!(outcome, Outcome::Failed { .. }) {
-        count(connection, Count::Failed, 1);
+        count(connection, Counter::Failed, 1);
     }
 }
 
@@ -419,8 +419,8 @@ fn count_outcome(connection: &str, outcome: &Outcome) {
 fn measure_target(connection: &str, end: &End) {
     let throttled = end.target.calls().throttled;
     let before = end.throttled.swap(throttled, Ordering::Relaxed);
-    count(connection, Count::TargetThrottled, throttled.saturating_sub(before));
-    durations(connection, Sample::TargetLatency, &end.target.take_latencies());
+    count(connection, Counter::TargetThrottled, throttled.saturating_sub(before));
+    durations(connection, Gauge::TargetLatency, &end.target.take_latencies());
 }
 
 /// How long a message has been in the queue.

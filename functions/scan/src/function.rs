@@ -8,8 +8,8 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use model::UnixSeconds;
 use runtime::function::parse_event;
-use runtime::metrics::{Count, Sample, count, sample};
-use runtime::{Connection, Deployed, FunctionError, Invocation, now};
+use runtime::metrics::{Counter, Gauge, count, sample};
+use runtime::{Connection, Deployment, FunctionError, Invocation, now};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::Instrument;
@@ -62,14 +62,14 @@ pub struct ScanAnswer {
 
 /// The function.
 pub struct ScanFunction {
-    deployed: Deployed,
+    deployed: Deployment,
     lambda: aws_sdk_lambda::Client,
 }
 
 impl ScanFunction {
     /// Reads the environment and the configuration.
     pub async fn start() -> Result<Self, FunctionError> {
-        let deployed = Deployed::open().await?;
+        let deployed = Deployment::open().await?;
         let lambda = aws_sdk_lambda::Client::new(&deployed.sdk);
         Ok(Self { deployed, lambda })
     }
@@ -109,7 +109,7 @@ impl ScanFunction {
             }
             Err(failure) => {
                 if event.user.is_none() && !matches!(failure, ScanFailure::NotApproved(_)) {
-                    sample(&connection.policy.name, Sample::IncompleteReads, 1);
+                    sample(&connection.policy.name, Gauge::IncompleteReads, 1);
                 }
                 return Err(failure.into());
             }
@@ -207,19 +207,19 @@ impl ScanFunction {
         let ScanSummary { read, changed, held, held_changes, skipped, conflicts, failed, complete, .. } =
             summary;
         let name = &connection.policy.name;
-        count(name, Count::Scanned, *read);
-        count(name, Count::Changed, *changed);
-        sample(name, Sample::ScanDuration, duration_ms);
+        count(name, Counter::Scanned, *read);
+        count(name, Counter::Changed, *changed);
+        sample(name, Gauge::ScanDuration, duration_ms);
         if !summary.out_of_time {
-            sample(name, Sample::IncompleteReads, u64::from(!complete));
-            sample(name, Sample::Held, held.saturating_add(*held_changes));
-            sample(name, Sample::Skipped, *skipped);
-            sample(name, Sample::Conflicts, *conflicts);
-            sample(name, Sample::UsersFailed, *failed);
+            sample(name, Gauge::IncompleteReads, u64::from(!complete));
+            sample(name, Gauge::Held, held.saturating_add(*held_changes));
+            sample(name, Gauge::Skipped, *skipped);
+            sample(name, Gauge::Conflicts, *conflicts);
+            sample(name, Gauge::UsersFailed, *failed);
         }
         let breaker = connection.store(&self.deployed.table).fetch_breaker().await;
         if let Ok(breaker) = breaker {
-            sample(name, Sample::BreakerOpen, u64::from(breaker.is_some()));
+            sample(name, Gauge::BreakerOpen, u64::from(breaker.is_some()));
         }
         tracing::info!(
             version = summary.version,
@@ -261,11 +261,13 @@ fn one_user(found: &Found) -> (ScanSummary, Option<String>) {
                 (_, plan::RecordPlan::Remove(_)) => {
                     "the user is disabled; removals are left to a scan of everybody"
                 }
-                (_, plan::RecordPlan::Mark(model::Status::Invalid { .. })) => {
+                (_, plan::RecordPlan::SetStatus(model::Status::Invalid { .. })) => {
                     "the mapping can make nothing of the entry"
                 }
                 (_, plan::RecordPlan::Nothing) => "nothing has changed",
-                (_, plan::RecordPlan::Desire { .. } | plan::RecordPlan::Mark(_)) => "it is written down",
+                (_, plan::RecordPlan::SetDesired { .. } | plan::RecordPlan::SetStatus(_)) => {
+                    "it is written down"
+                }
             };
             (summary, Some(note.to_owned()))
         }

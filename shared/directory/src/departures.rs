@@ -18,7 +18,7 @@ const BATCH: usize = 50;
 
 impl Directory {
     /// Why each of these left: [`DeprovisionReason::OutOfScope`] when the entry still exists under the base,
-    /// [`DeprovisionReason::Moved`] when it exists elsewhere, else [`DeprovisionReason::Deleted`].
+    /// [`DeprovisionReason::MovedOutOfBase`] when it exists elsewhere, else [`DeprovisionReason::Deleted`].
     ///
     /// **Whoever is not in the answer has not left**: the entry exists and is in scope. A read over pages is no
     /// snapshot, so it can miss an entry that is moved or renamed meanwhile; and a server that leaves out users
@@ -43,7 +43,7 @@ impl Directory {
             .map(|anchor| {
                 let reason = match () {
                     () if existing.contains(anchor) => DeprovisionReason::OutOfScope,
-                    () if moved.contains(anchor) => DeprovisionReason::Moved,
+                    () if moved.contains(anchor) => DeprovisionReason::MovedOutOfBase,
                     () => DeprovisionReason::Deleted,
                 };
                 (anchor.clone(), reason)

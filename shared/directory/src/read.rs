@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use model::{AnchorHash, CompleteRead, Entry, Freshness, Incomplete, ReadEvidence, UnixSeconds};
+use model::{AnchorHash, CompleteRead, Entry, Freshness, IncompleteRead, ReadEvidence, UnixSeconds};
 
 use crate::changes;
 use crate::cursor::{Cursor, Position};
@@ -58,7 +58,7 @@ pub struct FullRead<'a> {
 enum State {
     Reading,
     Ended,
-    Failed(Incomplete),
+    Failed(IncompleteRead),
 }
 
 impl Directory {
@@ -88,7 +88,7 @@ impl Directory {
         let mut read = FullRead::begin(self, server, selection, attributes);
         (read.evidence.freshness, read.position, read.read_at) = (freshness, position, now);
         if freshness == Freshness::Older {
-            read.state = State::Failed(Incomplete::Behind);
+            read.state = State::Failed(IncompleteRead::Behind);
         } else {
             read.ask_ahead().await;
         }
@@ -153,7 +153,7 @@ impl FullRead<'_> {
     ///
     /// When a read breaks off, those who came before are still given; the error comes with the call after
     /// that, and with every further one.
-    pub async fn next_page(&mut self) -> Result<Option<Vec<ReadItem>>, Incomplete> {
+    pub async fn next_page(&mut self) -> Result<Option<Vec<ReadItem>>, IncompleteRead> {
         match &self.state {
             State::Reading => {}
             State::Ended => return Ok(None),
@@ -178,19 +178,19 @@ impl FullRead<'_> {
     }
 
     /// Looks at base, group and server again and judges what was seen.
-    pub async fn finish(mut self) -> Result<CompleteRead, Incomplete> {
+    pub async fn finish(mut self) -> Result<CompleteRead, IncompleteRead> {
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Failed(reason) => return Err(reason),
             // Nobody asked for the rest, so nobody knows what is in it.
-            State::Reading => return Err(Incomplete::NoEnd),
+            State::Reading => return Err(IncompleteRead::NoEnd),
             State::Ended => {}
         }
         conclude(self.directory, &self.server, self.evidence).await
     }
 
     /// Reads one page. What it holds is in `page` even when it fails.
-    async fn fill(&mut self, page: &mut Vec<ReadItem>) -> Result<(), Incomplete> {
-        let broke_off = |error: DirectoryError| Incomplete::BrokeOff(error.to_string());
+    async fn fill(&mut self, page: &mut Vec<ReadItem>) -> Result<(), IncompleteRead> {
+        let broke_off = |error: DirectoryError| IncompleteRead::BrokeOff(error.to_string());
         let size = self.directory.config.page_size.max(1);
         let portion = usize::try_from(size).unwrap_or(usize::MAX);
         let mut search = match self.ahead.take() {
@@ -274,7 +274,7 @@ impl FullRead<'_> {
     }
 
     /// Takes in how a page ended.
-    fn end_page(&mut self, result: Outcome) -> Result<(), Incomplete> {
+    fn end_page(&mut self, result: Outcome) -> Result<(), IncompleteRead> {
         const REFERRAL: u32 = 10;
         let mark = std::mem::take(&mut self.mark);
         self.evidence.page_results.push(result.code);
@@ -296,12 +296,12 @@ impl FullRead<'_> {
             self.state = State::Ended;
             return Ok(());
         }
-        self.chain.follow(cookie, mark).map_err(|Stuck(why)| Incomplete::BrokeOff(why.to_owned()))
+        self.chain.follow(cookie, mark).map_err(|Stuck(why)| IncompleteRead::BrokeOff(why.to_owned()))
     }
 
     /// Why what was seen so far can't become a proof any more.
-    fn refuted(&self) -> Incomplete {
-        judge(self.evidence.clone()).err().unwrap_or(Incomplete::NoEnd)
+    fn refuted(&self) -> IncompleteRead {
+        judge(self.evidence.clone()).err().unwrap_or(IncompleteRead::NoEnd)
     }
 }
 
@@ -310,9 +310,9 @@ pub(crate) async fn conclude(
     directory: &mut Directory,
     server: &Server,
     mut evidence: ReadEvidence,
-) -> Result<CompleteRead, Incomplete> {
+) -> Result<CompleteRead, IncompleteRead> {
     let Directory { connection, config, .. } = directory;
-    let broke_off = |error: DirectoryError| Incomplete::BrokeOff(error.to_string());
+    let broke_off = |error: DirectoryError| IncompleteRead::BrokeOff(error.to_string());
     match Server::look(connection, config).await {
         Ok(now) => {
             evidence.base_readable.1 = true;
@@ -352,6 +352,6 @@ pub(crate) fn evidence_of_changes(
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that gathers the evidence")]
-fn judge(evidence: ReadEvidence) -> Result<CompleteRead, Incomplete> {
-    CompleteRead::judge(evidence)
+fn judge(evidence: ReadEvidence) -> Result<CompleteRead, IncompleteRead> {
+    CompleteRead::verify(evidence)
 }

@@ -39,7 +39,7 @@ pub enum Freshness {
 
 /// Why a read doesn't count as complete. Nobody is removed after such a read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Incomplete {
+pub enum IncompleteRead {
     /// The connection failed or the server answered something that is not LDAP.
     #[error("the read broke off: {0}")]
     BrokeOff(String),
@@ -96,7 +96,7 @@ pub struct CompleteRead {
 
 impl CompleteRead {
     /// Judges the evidence. Only the directory crate gathers any; `clippy.toml` refuses other callers.
-    pub fn judge(evidence: ReadEvidence) -> Result<Self, Incomplete> {
+    pub fn verify(evidence: ReadEvidence) -> Result<Self, IncompleteRead> {
         let ReadEvidence {
             page_results,
             ended_by_server,
@@ -109,29 +109,29 @@ impl CompleteRead {
         } = evidence;
         if let Some(at) = page_results.iter().position(|code| *code != 0) {
             let code = page_results.get(at).copied().unwrap_or_default();
-            return Err(Incomplete::Refused { page: at + 1, code, meaning: result_meaning(code) });
+            return Err(IncompleteRead::Refused { page: at + 1, code, meaning: result_meaning(code) });
         }
         if page_results.is_empty() || !ended_by_server {
-            return Err(Incomplete::NoEnd);
+            return Err(IncompleteRead::NoEnd);
         }
         if unfollowed_referrals > 0 {
-            return Err(Incomplete::Referrals(unfollowed_referrals));
+            return Err(IncompleteRead::Referrals(unfollowed_referrals));
         }
         if undecodable_entries > 0 {
-            return Err(Incomplete::Undecodable(undecodable_entries));
+            return Err(IncompleteRead::Undecodable(undecodable_entries));
         }
         match base_readable {
             (true, true) => {}
-            (false, _) => return Err(Incomplete::BaseUnreadable("before")),
-            (true, false) => return Err(Incomplete::BaseUnreadable("after")),
+            (false, _) => return Err(IncompleteRead::BaseUnreadable("before")),
+            (true, false) => return Err(IncompleteRead::BaseUnreadable("after")),
         }
         if server.0 != server.1 {
-            return Err(Incomplete::ServerChanged);
+            return Err(IncompleteRead::ServerChanged);
         }
         match freshness {
             Freshness::NotOlder => {}
-            Freshness::Older => return Err(Incomplete::Behind),
-            Freshness::Unknown => return Err(Incomplete::AnotherServer),
+            Freshness::Older => return Err(IncompleteRead::Behind),
+            Freshness::Unknown => return Err(IncompleteRead::AnotherServer),
         }
         Ok(Self { pages: page_results.len(), named })
     }
@@ -195,17 +195,17 @@ mod tests {
 
     #[test]
     fn good_evidence_is_a_proof() {
-        assert_eq!(CompleteRead::judge(good()).unwrap().pages(), 2);
+        assert_eq!(CompleteRead::verify(good()).unwrap().pages(), 2);
     }
 
     #[test]
     fn changes_speak_of_those_whom_they_name() {
         let hash = |text: &str| crate::Anchor::from_text(text).unwrap().hash();
         let changes =
-            CompleteRead::judge(ReadEvidence { named: Some([hash("ada")].into()), ..good() }).unwrap();
+            CompleteRead::verify(ReadEvidence { named: Some([hash("ada")].into()), ..good() }).unwrap();
         assert!(changes.accounts_for(&hash("ada")));
         assert!(!changes.accounts_for(&hash("grace")));
-        assert!(CompleteRead::judge(good()).unwrap().accounts_for(&hash("grace")));
+        assert!(CompleteRead::verify(good()).unwrap().accounts_for(&hash("grace")));
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
         for (number, doubt) in doubts.into_iter().enumerate() {
             let mut evidence = good();
             doubt(&mut evidence);
-            assert!(CompleteRead::judge(evidence).is_err(), "doubt {number}");
+            assert!(CompleteRead::verify(evidence).is_err(), "doubt {number}");
         }
     }
 }

@@ -23,13 +23,14 @@ pub use account::{Account, AccountId, OwnedAccount};
 pub use anchor::{Anchor, AnchorHash, InvalidAnchor};
 pub use attribute::{TargetAttribute, Value, ValueKind};
 pub use before::Before;
-pub use complete_read::{CompleteRead, Freshness, Incomplete, ReadEvidence, result_meaning};
+pub use complete_read::{CompleteRead, Freshness, IncompleteRead, ReadEvidence, result_meaning};
 pub use dn::{DnKey, cn_of};
 pub use entry::{Attributes, Entry};
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use options::{Options, RemoveAction};
 pub use record::{
-    Applied, CreateIntent, DisabledOption, HoldReason, Link, Status, UnixSeconds, UserRecord, Version,
+    AccountLink, AppliedState, CreateIntent, DisabledOption, HoldReason, ScanVersion, Status, UnixSeconds,
+    UserRecord,
 };
-pub use safety::{ChangeApproval, HeldChange, HeldSet, Released, RemovalApproval, SafetyMemory};
+pub use safety::{ChangeApproval, HeldChange, HeldRemovals, ReleasedBatch, RemovalApproval, SafeguardMemory};
 pub use user::{DeprovisionReason, Desired, DesiredUser, InvalidUserName, Managed, UserName};

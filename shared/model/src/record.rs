@@ -11,9 +11,9 @@ use crate::{
 /// A connection's version counter: each scan takes the next one, and what it writes carries it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Version(pub u64);
+pub struct ScanVersion(pub u64);
 
-impl fmt::Display for Version {
+impl fmt::Display for ScanVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
@@ -33,16 +33,16 @@ impl UnixSeconds {
 
 /// The account that belongs to a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
+pub struct AccountLink {
     /// The target's id.
     pub account: AccountId,
     /// What we last brought about in it; `None` when it was linked and nothing was sent yet.
-    pub applied: Option<Applied>,
+    pub applied: Option<AppliedState>,
 }
 
 /// What an account was last made to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Applied {
+pub struct AppliedState {
     /// Of the desired user that was applied, with its references resolved as far as they were.
     pub fingerprint: Fingerprint,
     /// The account's user name then.
@@ -97,7 +97,7 @@ pub enum HoldReason {
     /// There are more removals than the safety limits let through unasked.
     OverLimit,
     /// The account was only just linked; the next scan's safety check decides.
-    AwaitingCheck,
+    AwaitingSafeguard,
 }
 
 /// Where a user stands.
@@ -121,24 +121,24 @@ pub enum Status {
     /// Another entry owns the user name or the account.
     Conflict {
         /// The other entry.
-        with: Anchor,
+        owner: Anchor,
     },
     /// A removal that waits.
     Held {
         /// Why the user would lose the account.
-        departure: DeprovisionReason,
+        reason: DeprovisionReason,
         /// Why that waits.
-        reason: HoldReason,
+        hold: HoldReason,
     },
     /// The account was made inactive, and is deleted at `next_attempt`.
     PendingDeletion {
         /// Why.
-        departure: DeprovisionReason,
+        reason: DeprovisionReason,
     },
     /// An option is off that this would need.
     Skipped {
         /// Which.
-        by: DisabledOption,
+        option: DisabledOption,
     },
     /// The mapping can't make a user of this entry.
     Invalid {
@@ -164,23 +164,25 @@ impl Status {
     }
 
     /// Why the user stands here, where the word alone does not say it.
-    pub fn why(&self) -> Option<String> {
+    pub fn detail(&self) -> Option<String> {
         match self {
             Self::InSync | Self::Pending => None,
             Self::Retrying { error } | Self::Failed { error } | Self::Invalid { error } => {
                 Some(error.clone())
             }
-            Self::Conflict { with } => Some(format!("another entry has the user name or account ({with})")),
-            Self::Held { departure, reason: HoldReason::OverLimit } => {
+            Self::Conflict { owner: with } => {
+                Some(format!("another entry has the user name or account ({with})"))
+            }
+            Self::Held { reason: departure, hold: HoldReason::OverLimit } => {
                 Some(format!("{departure}; more removals than the safety limits allow"))
             }
-            Self::Held { departure, reason: HoldReason::AwaitingCheck } => {
+            Self::Held { reason: departure, hold: HoldReason::AwaitingSafeguard } => {
                 Some(format!("{departure}; awaits the next scan's safety check"))
             }
-            Self::PendingDeletion { departure } => {
+            Self::PendingDeletion { reason: departure } => {
                 Some(format!("{departure}; the account is inactive, and deleted when its time is over"))
             }
-            Self::Skipped { by } => Some(by.to_string()),
+            Self::Skipped { option: by } => Some(by.to_string()),
         }
     }
 
@@ -200,15 +202,15 @@ pub struct UserRecord {
     /// What the directory says; `None` for an entry that was never mappable.
     pub desired: Option<Desired>,
     /// Which scan said so.
-    pub version: Version,
+    pub version: ScanVersion,
     /// Whether the safety check has released the removal that `desired` asks for.
     pub removal_released: bool,
     /// The account, once there is one.
-    pub link: Option<Link>,
+    pub link: Option<AccountLink>,
     /// What was otherwise in the user who was applied last, where the directory has said something else since.
     pub before: Option<Before>,
     /// The creation of which nothing was heard; there is none where there is a link.
-    pub tried: Option<CreateIntent>,
+    pub create_intent: Option<CreateIntent>,
     /// Where the user stands.
     pub status: Status,
     /// How often the current work was tried.
@@ -238,7 +240,8 @@ impl UserRecord {
     /// about without our hearing of it; and so may one whose creation was sent.
     pub fn has_active_account(&self) -> bool {
         let desired = self.desired.as_ref().is_some_and(Desired::is_active);
-        let active = |link: &Link| desired || link.applied.as_ref().is_none_or(|applied| applied.active);
-        self.link.as_ref().map_or(self.tried.is_some(), active)
+        let active =
+            |link: &AccountLink| desired || link.applied.as_ref().is_none_or(|applied| applied.active);
+        self.link.as_ref().map_or(self.create_intent.is_some(), active)
     }
 }

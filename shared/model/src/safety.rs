@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AnchorHash, DeprovisionReason, Fingerprint, Fingerprinter, UnixSeconds, Version};
+use crate::{AnchorHash, DeprovisionReason, Fingerprint, Fingerprinter, ScanVersion, UnixSeconds};
 
 /// What the safety checks remember.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct SafetyMemory {
+pub struct SafeguardMemory {
     /// The removals that wait for a person, as the last scan left them.
-    pub held: Option<HeldSet>,
+    pub held: Option<HeldRemovals>,
     /// What a person has let through of them.
     pub approval: Option<RemovalApproval>,
     /// Removals that were released lately, the oldest first.
-    pub released: Vec<Released>,
+    pub released: Vec<ReleasedBatch>,
     /// The configuration that the accounts follow; `None` before the first scan has come to its end.
     pub configuration: Option<Fingerprint>,
     /// Another configuration that waits for a person.
@@ -24,18 +24,18 @@ pub struct SafetyMemory {
 
 /// The removals that wait for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldSet {
+pub struct HeldRemovals {
     /// Stands for who waits, and why. An approval names it.
     pub hash: Fingerprint,
     /// How many wait.
     pub count: u64,
     /// The scan that said so. Whoever is held since a later one is not in the set.
-    pub version: Version,
+    pub version: ScanVersion,
 }
 
-impl HeldSet {
+impl HeldRemovals {
     /// The set of those held, by whom and why; the order makes no difference.
-    pub fn of(mut held: Vec<(AnchorHash, DeprovisionReason)>, version: Version) -> Option<Self> {
+    pub fn of(mut held: Vec<(AnchorHash, DeprovisionReason)>, version: ScanVersion) -> Option<Self> {
         if held.is_empty() {
             return None;
         }
@@ -53,14 +53,14 @@ impl HeldSet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovalApproval {
     /// Which set.
-    pub set: HeldSet,
+    pub set: HeldRemovals,
     /// Until when it holds.
     pub until: UnixSeconds,
 }
 
 /// Removals that one scan released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Released {
+pub struct ReleasedBatch {
     /// When.
     pub at: UnixSeconds,
     /// How many.
@@ -100,7 +100,7 @@ pub struct ChangeApproval {
     pub until: UnixSeconds,
 }
 
-impl SafetyMemory {
+impl SafeguardMemory {
     /// How many removals were released since then.
     pub fn released_since(&self, then: UnixSeconds) -> u64 {
         self.released.iter().filter(|batch| batch.at > then).map(|batch| batch.count).sum()
@@ -128,12 +128,12 @@ impl SafetyMemory {
 mod tests {
     use super::*;
 
-    const V: Version = Version(1);
+    const V: ScanVersion = ScanVersion(1);
 
     #[test]
     fn a_held_set_is_told_by_who_and_why_in_any_order() {
         let [a, b, c] = [1, 2, 3].map(|byte| AnchorHash([byte; 16]));
-        let of = |who: Vec<_>| HeldSet::of(who, V).unwrap().hash;
+        let of = |who: Vec<_>| HeldRemovals::of(who, V).unwrap().hash;
         let set = of(vec![(a, DeprovisionReason::Deleted), (b, DeprovisionReason::OutOfScope)]);
         assert_eq!(set, of(vec![(b, DeprovisionReason::OutOfScope), (a, DeprovisionReason::Deleted)]));
         assert_ne!(
@@ -147,14 +147,14 @@ mod tests {
             "somebody else"
         );
         assert_ne!(set, of(vec![(a, DeprovisionReason::Deleted)]), "fewer");
-        assert_eq!(HeldSet::of(Vec::new(), V), None);
+        assert_eq!(HeldRemovals::of(Vec::new(), V), None);
     }
 
     #[test]
     fn an_approval_runs_out() {
-        let set = HeldSet::of(vec![(AnchorHash([1; 16]), DeprovisionReason::Deleted)], V).unwrap();
+        let set = HeldRemovals::of(vec![(AnchorHash([1; 16]), DeprovisionReason::Deleted)], V).unwrap();
         let approval = RemovalApproval { set, until: UnixSeconds(100) };
-        let memory = SafetyMemory { approval: Some(approval), ..SafetyMemory::default() };
+        let memory = SafeguardMemory { approval: Some(approval), ..SafeguardMemory::default() };
         assert_eq!(memory.approval_at(UnixSeconds(99)), Some(&approval));
         assert_eq!(memory.approval_at(UnixSeconds(100)), None);
     }
@@ -163,7 +163,7 @@ mod tests {
     fn an_approved_configuration_is_not_another_one() {
         let [one, other] = [1, 2].map(|byte| Fingerprint([byte; 16]));
         let approval = ChangeApproval { change: HeldChange::of(one, 5, 0), until: UnixSeconds(100) };
-        let memory = SafetyMemory { change_approval: Some(approval), ..SafetyMemory::default() };
+        let memory = SafeguardMemory { change_approval: Some(approval), ..SafeguardMemory::default() };
         assert_eq!(memory.change_approval_at(UnixSeconds(99), one), Some(&approval));
         assert_eq!(memory.change_approval_at(UnixSeconds(99), other), None);
         assert_eq!(memory.change_approval_at(UnixSeconds(100), one), None);
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_an_older_build_left_behind_can_be_read() {
-        let memory: SafetyMemory = serde_json::from_str("{}").unwrap();
-        assert_eq!(memory, SafetyMemory::default());
+        let memory: SafeguardMemory = serde_json::from_str("{}").unwrap();
+        assert_eq!(memory, SafeguardMemory::default());
     }
 }

@@ -157,7 +157,7 @@ pub enum DeprovisionReason {
     /// The entry is there but left the group or stopped matching the filter.
     OutOfScope,
     /// The entry is there but no longer under the base entry.
-    Moved,
+    MovedOutOfBase,
     /// The entry is in scope and its account status is disabled.
     Disabled,
 }
@@ -168,7 +168,7 @@ impl DeprovisionReason {
         match self {
             Self::Deleted => "deleted",
             Self::OutOfScope => "left_scope",
-            Self::Moved => "moved",
+            Self::MovedOutOfBase => "moved",
             Self::Disabled => "disabled",
         }
     }
@@ -179,7 +179,7 @@ impl fmt::Display for DeprovisionReason {
         f.write_str(match self {
             Self::Deleted => "deleted from the directory",
             Self::OutOfScope => "out of scope",
-            Self::Moved => "moved out of the base",
+            Self::MovedOutOfBase => "moved out of the base",
             Self::Disabled => "disabled in the directory",
         })
     }
@@ -215,7 +215,7 @@ impl Desired {
     }
 
     /// Why an active account would have to go, if it would.
-    pub fn departure(&self) -> Option<DeprovisionReason> {
+    pub fn deprovision_reason(&self) -> Option<DeprovisionReason> {
         match self {
             Self::Present(user) if user.active => None,
             Self::Present(_) => Some(DeprovisionReason::Disabled),

@@ -104,7 +104,7 @@ async fn explain_one(
     }
     let mut seen = None;
     let is_out = sighted.is_none_or(|sighted| !sighted.scope.in_scope);
-    if is_out && desired.is_some_and(|desired| desired.departure().is_none()) {
+    if is_out && desired.is_some_and(|desired| desired.deprovision_reason().is_none()) {
         told.would = vec!["wait for a scan of everybody: it decides whether the account goes".to_owned()];
     } else if let Some(desired) = desired {
         seen = look_at_account(with, &mut told, &masks, record, desired).await?;
@@ -167,7 +167,7 @@ fn verdict(told: &Explanation, record: Option<&UserRecord>) -> String {
     let stands = match record.map(|record| &record.status) {
         None => "not looked at by a scan yet".to_owned(),
         Some(Status::InSync) => "nothing is left to do".to_owned(),
-        Some(status) => match status.why() {
+        Some(status) => match status.detail() {
             Some(why) => format!("{}: {why}", status.word()),
             None => status.word().to_owned(),
         },
@@ -179,10 +179,10 @@ fn entry_part(masks: &Masks, policy: &Policy, sighted: &Sighted, now: UnixSecond
     let Sighted { entry, scope, observation, .. } = sighted;
     let explained = explain_observation(&policy.rules, &entry.attributes, now);
     let (says, problem) = match observation {
-        plan::Observation::Wanted(Desired::Present(user)) => {
+        plan::Observation::Valid(Desired::Present(user)) => {
             (if user.active { "active" } else { "inactive" }, None)
         }
-        plan::Observation::Wanted(Desired::Absent { .. }) => ("disabled", None),
+        plan::Observation::Valid(Desired::Absent { .. }) => ("disabled", None),
         plan::Observation::Invalid(problem) => ("invalid", Some(problem.clone())),
     };
     EntryPart {
@@ -203,7 +203,7 @@ fn record_part(masks: &Masks, record: &UserRecord) -> RecordPart {
     RecordPart {
         anchor: record.anchor.to_string(),
         status: record.status.word(),
-        why: record.status.why(),
+        why: record.status.detail(),
         version: record.version.0,
         says: record.desired.as_ref().map(|desired| match desired {
             Desired::Present(user) if user.active => "active",
@@ -239,7 +239,7 @@ fn said(decision: &Decision) -> String {
         }
         Decision::Deactivate(reason) => format!("make the account inactive: {reason}"),
         Decision::Delete(reason) => format!("delete the account: {reason}"),
-        Decision::AwaitCheck(reason) => format!("wait for a scan's safety check: {reason}"),
+        Decision::AwaitSafeguard(reason) => format!("wait for a scan's safety check: {reason}"),
         Decision::Skipped(by) => format!("nothing: {by}"),
     }
 }

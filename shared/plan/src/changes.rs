@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use model::{Anchor, AnchorHash, CompleteRead, DnKey, Entry, Fingerprint, UnixSeconds};
 
-use crate::look::Looks;
-use crate::{Observation, Rules, observe};
+use crate::look::EntryFingerprints;
+use crate::{Observation, UserRules, observe};
 
 /// Compares a stream of entries with the snapshot of the last scan. It holds one bit per known user and the
 /// hashes of new ones, whatever the directory's size.
-pub struct ScanPlanner<'a> {
-    rules: &'a Rules,
-    looks: Looks<'a>,
+pub struct SnapshotDiff<'a> {
+    rules: &'a UserRules,
+    looks: EntryFingerprints<'a>,
     now: UnixSeconds,
     known: &'a [(AnchorHash, Fingerprint)],
     seen: Vec<bool>,
@@ -24,14 +24,14 @@ pub enum EntryDiff {
     /// As at the last scan: nothing to read, nothing to write.
     Unchanged,
     /// New or different.
-    Changed(Box<Change>),
+    Changed(Box<EntryChange>),
     /// The same anchor came before in this read; the first time counts.
     Duplicate(Anchor),
 }
 
 /// An entry that is new or different.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct EntryChange {
     /// The entry.
     pub anchor: Anchor,
     /// Where it is.
@@ -42,12 +42,12 @@ pub struct Change {
     pub fingerprint: Fingerprint,
 }
 
-impl<'a> ScanPlanner<'a> {
+impl<'a> SnapshotDiff<'a> {
     /// Starts with the last scan's snapshot, sorted by anchor hash, at a moment.
-    pub fn new(rules: &'a Rules, known: &'a [(AnchorHash, Fingerprint)], now: UnixSeconds) -> Self {
+    pub fn new(rules: &'a UserRules, known: &'a [(AnchorHash, Fingerprint)], now: UnixSeconds) -> Self {
         Self {
             rules,
-            looks: Looks::new(rules, now),
+            looks: EntryFingerprints::new(rules, now),
             now,
             known,
             seen: vec![false; known.len()],
@@ -73,7 +73,7 @@ impl<'a> ScanPlanner<'a> {
         if known == Some(fingerprint) {
             return EntryDiff::Unchanged;
         }
-        EntryDiff::Changed(Box::new(Change {
+        EntryDiff::Changed(Box::new(EntryChange {
             anchor: entry.anchor.clone(),
             dn: DnKey::of(&entry.dn),
             observation: observe(self.rules, entry, self.now),

@@ -2,7 +2,7 @@
 
 use model::{Account, DeprovisionReason, Desired, DesiredUser, DisabledOption, Options, RemoveAction};
 
-use crate::{Difference, differences};
+use crate::{AttributeDifference, differences};
 
 /// All that a decision depends on.
 #[derive(Clone, Copy, Debug)]
@@ -31,13 +31,13 @@ pub enum Decision {
     /// Link the account that is there, then decide again.
     Link,
     /// Send what differs.
-    Update(Vec<Difference>),
+    Update(Vec<AttributeDifference>),
     /// Make the account inactive.
     Deactivate(DeprovisionReason),
     /// Delete the account, or make it inactive where the target refuses that.
     Delete(DeprovisionReason),
     /// An active account would go, and the safety check has not seen this removal yet.
-    AwaitCheck(DeprovisionReason),
+    AwaitSafeguard(DeprovisionReason),
     /// An option that is off stops it.
     Skipped(DisabledOption),
 }
@@ -78,7 +78,7 @@ fn update(situation: &Situation<'_>, user: &DesiredUser, account: &Account) -> D
             Decision::Skipped(DisabledOption::Deprovision)
         }
         Situation { removal_released: false, .. } if switches_off => {
-            Decision::AwaitCheck(DeprovisionReason::Disabled)
+            Decision::AwaitSafeguard(DeprovisionReason::Disabled)
         }
         Situation { options, .. } if !options.update && switches_off => {
             Decision::Deactivate(DeprovisionReason::Disabled)
@@ -97,7 +97,7 @@ fn remove(situation: &Situation<'_>, reason: DeprovisionReason, account: &Accoun
         }
         _ if !account.active => Decision::Nothing,
         Situation { options, .. } if !options.deprovision => Decision::Skipped(DisabledOption::Deprovision),
-        Situation { removal_released: false, .. } => Decision::AwaitCheck(reason),
+        Situation { removal_released: false, .. } => Decision::AwaitSafeguard(reason),
         Situation { options, .. } => match options.remove_action {
             RemoveAction::Disable => Decision::Deactivate(reason),
             RemoveAction::Delete => Decision::Delete(reason),

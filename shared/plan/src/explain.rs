@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use model::{Attributes, UnixSeconds};
 use serde::Serialize;
 
-use crate::Rules;
+use crate::UserRules;
 use crate::mapping::{AttributeExplained, values};
 use crate::status::{AccountStatus, StatusRule, has_expired};
 
@@ -29,7 +29,7 @@ pub struct StatusExplained {
     /// What the entry has in it.
     pub values: Vec<String>,
     /// What that is compared with.
-    pub comparison: Comparison,
+    pub comparison: StatusComparison,
     /// Whether the entry says nothing, so that the default counts.
     pub used_default: bool,
     /// What it comes to; `None` where the value can't be understood.
@@ -41,7 +41,7 @@ pub struct StatusExplained {
 /// What the status attribute is compared with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Comparison {
+pub enum StatusComparison {
     /// Nothing: everybody is enabled.
     None,
     /// Bits of a number, any of which means disabled; without the attribute, enabled.
@@ -74,7 +74,11 @@ pub struct ExpiryExplained {
 }
 
 /// Tells what [`observe`](crate::observe) goes by for one entry, at a moment.
-pub fn explain_observation(rules: &Rules, attributes: &Attributes, now: UnixSeconds) -> ObservationExplained {
+pub fn explain_observation(
+    rules: &UserRules,
+    attributes: &Attributes,
+    now: UnixSeconds,
+) -> ObservationExplained {
     let hidden = rules.mapping.hidden_sources();
     ObservationExplained {
         status: explain_status(&rules.status, attributes, &hidden),
@@ -85,10 +89,12 @@ pub fn explain_observation(rules: &Rules, attributes: &Attributes, now: UnixSeco
 
 fn explain_status(rule: &StatusRule, attributes: &Attributes, hidden: &BTreeSet<String>) -> StatusExplained {
     let comparison = match rule {
-        StatusRule::AlwaysEnabled => Comparison::None,
-        StatusRule::Bitmap { attribute: _, disabled_bits } => Comparison::Bits { disabled: *disabled_bits },
+        StatusRule::AlwaysEnabled => StatusComparison::None,
+        StatusRule::Bitmap { attribute: _, disabled_bits } => {
+            StatusComparison::Bits { disabled: *disabled_bits }
+        }
         StatusRule::Flag { attribute: _, value, means, default } => {
-            Comparison::Value { value: value.clone(), means: *means, default: *default }
+            StatusComparison::Value { value: value.clone(), means: *means, default: *default }
         }
     };
     let (verdict, problem) = split(rule.verdict(attributes));
@@ -132,12 +138,15 @@ mod tests {
 
     use super::*;
     use crate::Mapping;
-    use crate::mapping::{MASK, Rule};
+    use crate::mapping::{MASK, MappingRule};
 
-    fn rules(status: StatusRule, masked: bool) -> Rules {
-        let kind = Rule { masked, ..Rule::plain("employeeType", Text) };
-        Rules {
-            mapping: Mapping::new(Rule::plain("mail", Text), BTreeMap::from([("userType".into(), kind)])),
+    fn rules(status: StatusRule, masked: bool) -> UserRules {
+        let kind = MappingRule { masked, ..MappingRule::plain("employeeType", Text) };
+        UserRules {
+            mapping: Mapping::new(
+                MappingRule::plain("mail", Text),
+                BTreeMap::from([("userType".into(), kind)]),
+            ),
             status,
             expires: Some("accountExpires".to_owned()),
             provision_disabled: false,
@@ -156,7 +165,7 @@ mod tests {
         assert_eq!(disabled.attribute.as_deref(), Some("userAccountControl"));
         assert_eq!(
             (disabled.values, disabled.comparison),
-            (vec!["514".to_owned()], Comparison::Bits { disabled: 2 })
+            (vec!["514".to_owned()], StatusComparison::Bits { disabled: 2 })
         );
         assert_eq!((disabled.verdict, disabled.used_default), (Some(AccountStatus::Disabled), false));
         let silent = explained(bits(), false, &[]).status;
@@ -164,7 +173,10 @@ mod tests {
         let garbled = explained(bits(), false, &[("userAccountControl", "many")]).status;
         assert_eq!(garbled.verdict, None);
         assert!(garbled.problem.unwrap().contains("whole number"));
-        assert_eq!(explained(StatusRule::AlwaysEnabled, false, &[]).status.comparison, Comparison::None);
+        assert_eq!(
+            explained(StatusRule::AlwaysEnabled, false, &[]).status.comparison,
+            StatusComparison::None
+        );
     }
 
     #[test]

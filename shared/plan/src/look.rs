@@ -2,13 +2,13 @@
 
 use model::{Entry, Fingerprint, Fingerprinter, UnixSeconds};
 
-use crate::Rules;
+use crate::UserRules;
 use crate::status::has_expired;
 
 /// Tells whether an entry looks as it did before, without working out what it means. It takes in every attribute that any
 /// rule reads, and nothing else: who looks the same is the same, and who looks different may be the same all the same.
-pub(crate) struct Looks<'a> {
-    rules: &'a Rules,
+pub(crate) struct EntryFingerprints<'a> {
+    rules: &'a UserRules,
     /// In lower case, in order, with their places in the entry before.
     attributes: Vec<(String, usize)>,
     /// What all fingerprints begin with.
@@ -18,9 +18,9 @@ pub(crate) struct Looks<'a> {
     now: UnixSeconds,
 }
 
-impl<'a> Looks<'a> {
+impl<'a> EntryFingerprints<'a> {
     /// Looks by these rules at a moment: an account can expire without anybody's doing.
-    pub fn new(rules: &'a Rules, now: UnixSeconds) -> Self {
+    pub fn new(rules: &'a UserRules, now: UnixSeconds) -> Self {
         let mut attributes = rules.mapping.source_attributes();
         attributes.extend(rules.status.attribute().map(str::to_ascii_lowercase));
         attributes.extend(rules.expires.as_ref().map(|attribute| attribute.to_ascii_lowercase()));

@@ -7,7 +7,7 @@ use crate::status::{AccountStatus, StatusRule, has_expired};
 
 /// Everything that turns an entry into an observation.
 #[derive(Debug)]
-pub struct Rules {
+pub struct UserRules {
     /// The mapping.
     pub mapping: Mapping,
     /// How the directory says that a user is disabled.
@@ -20,7 +20,7 @@ pub struct Rules {
     pub dialect: String,
 }
 
-impl Rules {
+impl UserRules {
     /// A fingerprint of the rules themselves.
     pub fn version(&self) -> Fingerprint {
         let Self { mapping, status, expires, provision_disabled, dialect } = self;
@@ -40,13 +40,13 @@ impl Rules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
     /// This is what the user should be.
-    Wanted(Desired),
+    Valid(Desired),
     /// The mapping can't make a user of it. That is no reason to remove anybody.
     Invalid(String),
 }
 
 /// Looks at one entry, at a moment: an account can expire without anybody's doing.
-pub fn observe(rules: &Rules, entry: &Entry, now: UnixSeconds) -> Observation {
+pub fn observe(rules: &UserRules, entry: &Entry, now: UnixSeconds) -> Observation {
     let status = rules.status.verdict(&entry.attributes);
     let expired = match &rules.expires {
         Some(attribute) => has_expired(&entry.attributes, attribute, now),
@@ -60,11 +60,11 @@ pub fn observe(rules: &Rules, entry: &Entry, now: UnixSeconds) -> Observation {
     };
     if active || rules.provision_disabled {
         return match rules.mapping.desired_user(&entry.attributes, active) {
-            Ok(user) => Observation::Wanted(Desired::Present(user)),
+            Ok(user) => Observation::Valid(Desired::Present(user)),
             Err(error) => Observation::Invalid(error.to_string()),
         };
     }
     // Somebody who is disabled is switched off even if the rest of the entry can't be mapped.
     let user_name = rules.mapping.user_name(&entry.attributes).ok();
-    Observation::Wanted(Desired::Absent { user_name, reason: DeprovisionReason::Disabled })
+    Observation::Valid(Desired::Absent { user_name, reason: DeprovisionReason::Disabled })
 }

@@ -2,7 +2,7 @@
 
 use model::{Fingerprint, Options};
 
-use crate::{Rules, SafetyLimits};
+use crate::{SafetyLimits, UserRules};
 
 /// What an administrator configured about users, without any address or secret: the engines work with this value alone.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub struct Policy {
     /// Name of the connection; keys the stored state.
     pub name: String,
     /// Mapping and account-status rules.
-    pub rules: Rules,
+    pub rules: UserRules,
     /// Capabilities that are on.
     pub options: Options,
     /// Limits above which removals and changes wait for an approval.

@@ -2,7 +2,7 @@
 
 use model::{DeprovisionReason, Desired, HoldReason, Status, UserRecord};
 
-use crate::{Change, Observation, RemovalCandidate};
+use crate::{EntryChange, Observation, RemovalCandidate};
 
 /// What is to be done with one user's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub enum RecordPlan {
     /// It already says this.
     Nothing,
     /// It is to say this from now on.
-    Desire {
+    SetDesired {
         /// What the user should be.
         desired: Desired,
         /// Whether there is anything to do.
@@ -19,24 +19,24 @@ pub enum RecordPlan {
     /// An active account would go: a matter for the safety check.
     Remove(RemovalCandidate),
     /// Only the status changes.
-    Mark(Status),
+    SetStatus(Status),
 }
 
 /// What an entry that is new or different means for its record.
-pub fn plan_change(change: &Change, record: Option<&UserRecord>) -> RecordPlan {
+pub fn plan_change(change: &EntryChange, record: Option<&UserRecord>) -> RecordPlan {
     let desired = match &change.observation {
-        Observation::Wanted(desired) => desired,
+        Observation::Valid(desired) => desired,
         Observation::Invalid(error) => {
             let status = Status::Invalid { error: error.clone() };
             let known = record.is_some_and(|record| record.status == status);
-            return if known { RecordPlan::Nothing } else { RecordPlan::Mark(status) };
+            return if known { RecordPlan::Nothing } else { RecordPlan::SetStatus(status) };
         }
     };
     let Some(record) = record else {
-        return RecordPlan::Desire { desired: desired.clone(), status: status_for(desired, None) };
+        return RecordPlan::SetDesired { desired: desired.clone(), status: status_for(desired, None) };
     };
     let said_already = record.desired.as_ref() == Some(desired) && record.dn == Some(change.dn);
-    if let Some(departure) = desired.departure().filter(|_| record.has_active_account()) {
+    if let Some(departure) = desired.deprovision_reason().filter(|_| record.has_active_account()) {
         if said_already && record.removal_released {
             return RecordPlan::Nothing;
         }
@@ -44,7 +44,7 @@ pub fn plan_change(change: &Change, record: Option<&UserRecord>) -> RecordPlan {
             anchor: change.anchor.clone(),
             dn: Some(change.dn),
             user_name: record.user_name().or(desired.user_name()).cloned(),
-            departure,
+            reason: departure,
             desired: desired.clone(),
         });
     }
@@ -60,7 +60,7 @@ pub fn plan_change(change: &Change, record: Option<&UserRecord>) -> RecordPlan {
         {
             RecordPlan::Nothing
         }
-        _ => RecordPlan::Desire { desired: desired.clone(), status: status_for(desired, Some(record)) },
+        _ => RecordPlan::SetDesired { desired: desired.clone(), status: status_for(desired, Some(record)) },
     }
 }
 
@@ -73,7 +73,7 @@ pub fn plan_departure(record: &UserRecord, reason: DeprovisionReason) -> RecordP
                 RecordPlan::Nothing
             }
             Some(known) if *known == desired && record.status == Status::InSync => RecordPlan::Nothing,
-            _ => RecordPlan::Desire { desired, status: Status::InSync },
+            _ => RecordPlan::SetDesired { desired, status: Status::InSync },
         };
     }
     if record.removal_released && matches!(record.desired, Some(Desired::Absent { .. })) {
@@ -83,7 +83,7 @@ pub fn plan_departure(record: &UserRecord, reason: DeprovisionReason) -> RecordP
         anchor: record.anchor.clone(),
         dn: None,
         user_name: record.user_name().cloned(),
-        departure: reason,
+        reason,
         desired,
     })
 }
@@ -91,16 +91,16 @@ pub fn plan_departure(record: &UserRecord, reason: DeprovisionReason) -> RecordP
 /// What becomes of a removal that was held or skipped before and was in scope, unchanged, in this read.
 pub fn plan_held(record: &UserRecord) -> RecordPlan {
     let Some(desired) = &record.desired else { return RecordPlan::Nothing };
-    match desired.departure() {
+    match desired.deprovision_reason() {
         Some(departure) if record.has_active_account() => RecordPlan::Remove(RemovalCandidate {
             anchor: record.anchor.clone(),
             dn: record.dn,
             user_name: record.user_name().cloned(),
-            departure,
+            reason: departure,
             desired: desired.clone(),
         }),
         // The reason for the removal is gone: the user is back.
-        _ => RecordPlan::Mark(status_for(desired, Some(record))),
+        _ => RecordPlan::SetStatus(status_for(desired, Some(record))),
     }
 }
 
@@ -121,7 +121,7 @@ pub fn status_for(desired: &Desired, record: Option<&UserRecord>) -> Status {
             Status::Pending
         }
         Desired::Absent { reason, .. } if record.is_some_and(UserRecord::has_active_account) => {
-            Status::Held { departure: *reason, reason: HoldReason::AwaitingCheck }
+            Status::Held { reason: *reason, hold: HoldReason::AwaitingSafeguard }
         }
         Desired::Absent { .. } => Status::InSync,
     }

@@ -66,7 +66,7 @@ pub struct RemovalCandidate {
     /// The name to show.
     pub user_name: Option<UserName>,
     /// Why.
-    pub departure: DeprovisionReason,
+    pub reason: DeprovisionReason,
     /// What the user's record will say once the removal is released.
     pub desired: Desired,
 }
@@ -92,13 +92,13 @@ impl ReleasedRemoval {
 
 /// The verdict on all removals of a scan.
 #[derive(Debug)]
-pub enum Removals {
+pub enum RemovalVerdict {
     /// They go.
     Released(Vec<ReleasedRemoval>),
     /// They are more than the limits allow, and wait for a person.
     Held(Vec<RemovalCandidate>),
     /// Some of them go; the rest waits for a person, who has approved of others.
-    Approved {
+    PartlyReleased {
         /// They go.
         released: Vec<ReleasedRemoval>,
         /// They wait.
@@ -117,17 +117,17 @@ pub struct SafeguardInputs {
     pub removed_today: u64,
     /// What a person has let through, while that holds and somebody of it is left. It is a ceiling: nobody else goes
     /// meanwhile.
-    pub approved: Option<Approved>,
+    pub approved: Option<ApprovedRemovals>,
     /// Whom that ceiling has held. They wait for a word of their own, also when nobody is left whom the approval was about
     /// and the limits count again.
     pub held_back: BTreeSet<AnchorHash>,
     /// Whether the directory looks like the one that was read before.
-    pub resemblance: DirectoryMatch,
+    pub directory_match: DirectoryMatch,
 }
 
 /// Whom a person has let go.
 #[derive(Clone, Debug, Default)]
-pub struct Approved {
+pub struct ApprovedRemovals {
     /// They.
     pub users: BTreeSet<AnchorHash>,
     /// And never more than so many.
@@ -146,39 +146,44 @@ pub enum DirectoryMatch {
 
 /// Judges the removals of one scan together. It takes the proof that the read was complete: without it there is
 /// no judging, and so no removal. Nor is there for those for whom it does not account; they stay as they are.
-pub fn judge_removals(
+pub fn check_removals(
     mut candidates: Vec<RemovalCandidate>,
     proof: &CompleteRead,
     limits: &SafetyLimits,
     circumstances: &SafeguardInputs,
     deprovision: Deprovision,
-) -> Removals {
-    let SafeguardInputs { enabled_accounts, removed_today, approved, held_back, resemblance } = circumstances;
+) -> RemovalVerdict {
+    let SafeguardInputs { enabled_accounts, removed_today, approved, held_back, directory_match } =
+        circumstances;
     candidates.retain(|candidate| proof.accounts_for(&candidate.anchor.hash()));
     if deprovision == Deprovision::Off {
-        return Removals::Skipped(candidates);
+        return RemovalVerdict::Skipped(candidates);
     }
-    if let Some(Approved { users, ceiling }) = approved {
+    if let Some(ApprovedRemovals { users, ceiling }) = approved {
         let (going, held): (Vec<_>, Vec<_>) =
             candidates.into_iter().partition(|candidate| users.contains(&candidate.anchor.hash()));
         return match (going.len() as u64 <= *ceiling, held.is_empty()) {
-            (true, true) => Removals::Released(release(going)),
-            (true, false) => Removals::Approved { released: release(going), held },
-            (false, _) => Removals::Held(going.into_iter().chain(held).collect()),
+            (true, true) => RemovalVerdict::Released(release(going)),
+            (true, false) => RemovalVerdict::PartlyReleased { released: release(going), held },
+            (false, _) => RemovalVerdict::Held(going.into_iter().chain(held).collect()),
         };
     }
     let count = candidates.len() as u64;
     let is_too_much = count > 0
-        && (*resemblance == DirectoryMatch::Mismatch
+        && (*directory_match == DirectoryMatch::Mismatch
             || limits.exceeded(count, *enabled_accounts)
             || limits.day_exceeded(count, *removed_today, *enabled_accounts));
     if is_too_much {
-        return Removals::Held(candidates);
+        return RemovalVerdict::Held(candidates);
     }
     let (held, going): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|candidate| held_back.contains(&candidate.anchor.hash()));
     let released = release(going);
-    if held.is_empty() { Removals::Released(released) } else { Removals::Approved { released, held } }
+    if held.is_empty() {
+        RemovalVerdict::Released(released)
+    } else {
+        RemovalVerdict::PartlyReleased { released, held }
+    }
 }
 
 fn release(candidates: Vec<RemovalCandidate>) -> Vec<ReleasedRemoval> {

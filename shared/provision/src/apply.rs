@@ -1,7 +1,7 @@
 //! Deciding and doing, for one user under its lease.
 
-use model::{Applied, DeprovisionReason, Desired, DesiredUser, Fingerprint, OwnedAccount, Value};
-use plan::{Decision, Difference, Situation, decide, differences};
+use model::{AppliedState, DeprovisionReason, Desired, DesiredUser, Fingerprint, OwnedAccount, Value};
+use plan::{AttributeDifference, Decision, Situation, decide, differences};
 use scim::{DeleteOutcome, Resource, TargetError};
 use store::{AccountClaim, Store, StoreError, UserLease};
 
@@ -20,7 +20,7 @@ pub(crate) struct Work {
     pub(crate) steps: Vec<Step>,
     pub(crate) end: End,
     /// What the account is by now, where that is to be remembered.
-    pub(crate) applied: Option<Applied>,
+    pub(crate) applied: Option<AppliedState>,
     /// The account was made inactive, and is to be deleted later.
     pub(crate) leaving: Option<DeprovisionReason>,
     /// Whether the target was asked for anything.
@@ -206,7 +206,7 @@ async fn work_through(
             (Decision::Delete(reason), _, Found::Linked(owned, _)) => {
                 return delete(provisioner, lease, &owned, reason, work).await;
             }
-            (Decision::AwaitCheck(reason), _, Found::Linked(_, resource)) => {
+            (Decision::AwaitSafeguard(reason), _, Found::Linked(_, resource)) => {
                 work.end = End::AwaitsCheck(reason);
                 *current = Some(resource);
                 return Ok(());
@@ -225,19 +225,20 @@ async fn work_through(
 /// which a reference could not name before it was made, is no reason to stop.
 pub(crate) fn is_within(decision: &Decision, planned: &[Decision]) -> bool {
     match decision {
-        Decision::Nothing | Decision::AwaitCheck(_) | Decision::Skipped(_) => true,
+        Decision::Nothing | Decision::AwaitSafeguard(_) | Decision::Skipped(_) => true,
         Decision::Create | Decision::Link | Decision::Deactivate(_) | Decision::Delete(_) => {
             planned.contains(decision)
         }
         Decision::Update(found) => {
-            let known = |difference: &Difference| {
+            let known = |difference: &AttributeDifference| {
                 let mut planned = planned.iter().filter_map(|planned| match planned {
                     Decision::Update(found) => Some(found),
                     _ => None,
                 });
                 planned.any(|planned| planned.contains(difference))
             };
-            let is_reference = |difference: &Difference| matches!(difference.to, Some(Value::Account(_)));
+            let is_reference =
+                |difference: &AttributeDifference| matches!(difference.to, Some(Value::Account(_)));
             found.iter().all(|difference| is_reference(difference) || known(difference))
         }
     }
@@ -275,8 +276,8 @@ async fn delete(
 
 /// What is remembered of an account that is as its user should be. References count as they were desired, because
 /// that is what the next scan compares.
-fn applied(user: &DesiredUser, resource: &Resource) -> Applied {
-    Applied {
+fn applied(user: &DesiredUser, resource: &Resource) -> AppliedState {
+    AppliedState {
         fingerprint: user.update_fingerprint(),
         user_name: Some(user.user_name.clone()),
         active: resource.account.active,
@@ -284,14 +285,14 @@ fn applied(user: &DesiredUser, resource: &Resource) -> Applied {
 }
 
 /// What is remembered of an account that was switched off: equal to no desired user, so that a return is an update.
-fn switched_off(resource: &Resource) -> Applied {
-    Applied {
+fn switched_off(resource: &Resource) -> AppliedState {
+    AppliedState {
         fingerprint: Fingerprint([0; 16]),
         user_name: resource.account.user_name.as_deref().and_then(|name| model::UserName::new(name).ok()),
         active: false,
     }
 }
 
-fn seen_inactive(resource: &Resource, applied: Option<Applied>) -> Applied {
-    applied.unwrap_or_else(|| Applied { active: resource.account.active, ..switched_off(resource) })
+fn seen_inactive(resource: &Resource, applied: Option<AppliedState>) -> AppliedState {
+    applied.unwrap_or_else(|| AppliedState { active: resource.account.active, ..switched_off(resource) })
 }

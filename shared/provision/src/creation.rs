@@ -16,12 +16,12 @@ pub(crate) async fn find_made(
     desired: &Desired,
     work: &mut Work,
 ) -> Result<Option<Found>, Failure> {
-    let Some(tried) = lease.record.tried.clone() else { return Ok(None) };
+    let Some(tried) = lease.record.create_intent.clone() else { return Ok(None) };
     if matches!(desired, Desired::Present(user) if user.user_name == tried.user_name) {
         return Ok(None);
     }
     let made = find_tried(provisioner.target, &tried).await?;
-    (work.asked, lease.record.tried) = (true, None);
+    (work.asked, lease.record.create_intent) = (true, None);
     let Some(resource) = made else { return Ok(None) };
     match claim(provisioner.store, lease, &resource).await? {
         AccountClaim::Owned(owned) => {
@@ -51,7 +51,7 @@ pub(crate) async fn create(
     work: &mut Work,
 ) -> Result<Created, Failure> {
     let Provisioner { store, target, .. } = *provisioner;
-    let is_first = lease.record.tried.is_none();
+    let is_first = lease.record.create_intent.is_none();
     if !store.store_create_intent(lease, CreateIntent::of(user)).await? {
         return Ok(Created::Outdated);
     }
@@ -62,7 +62,7 @@ pub(crate) async fn create(
             let found = look_again(target, user, &refusal).await?;
             // One of before may have been what it was refused for.
             if is_first {
-                lease.record.tried = None;
+                lease.record.create_intent = None;
             }
             return found.map(Created::Found).ok_or(Failure::Target(refusal));
         }

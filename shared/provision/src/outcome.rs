@@ -1,7 +1,7 @@
 //! What became of one user.
 
 use model::{Anchor, DeprovisionReason, DisabledOption, UnixSeconds, UserName, Value};
-use plan::Difference;
+use plan::AttributeDifference;
 
 /// One thing that was done to an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Step {
     /// The account that was there was linked.
     Linked,
     /// The account was updated, or reactivated, or both.
-    Updated(Vec<Difference>),
+    Updated(Vec<AttributeDifference>),
     /// The account was made inactive.
     Deactivated(DeprovisionReason),
     /// The account was deleted.
@@ -73,7 +73,7 @@ pub enum Outcome {
         /// What that took; empty if the account was right already.
         steps: Vec<Step>,
         /// Mapped attributes that the target keeps otherwise than was sent.
-        kept: Vec<Difference>,
+        kept: Vec<AttributeDifference>,
         /// Whether a reference waits for another user's account.
         waits: bool,
     },
@@ -162,7 +162,7 @@ impl Outcome {
 }
 
 /// Whether an update makes an active account inactive.
-pub fn switches_off(found: &[Difference]) -> bool {
+pub fn switches_off(found: &[AttributeDifference]) -> bool {
     found.iter().any(|difference| {
         difference.attribute.as_str() == "active" && difference.to == Some(Value::Boolean(false))
     })

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use model::{AccountId, AnchorHash, Desired, DnKey, Link, Managed, Status, UnixSeconds, UserRecord, Value};
+use model::{
+    AccountId, AccountLink, AnchorHash, Desired, DnKey, Managed, Status, UnixSeconds, UserRecord, Value,
+};
 use queue::ProvisionRequest;
 use store::{Awaited, OutcomeWrite, Store, StoreError, UserLease, UserOutcome};
 
@@ -94,7 +96,7 @@ pub(crate) async fn look_again(
     let mut rest = FollowUp::Nothing;
     for dn in waits_for {
         let found = store.find_by_dn(*dn).await?.and_then(|record| record.link);
-        if let Some(Link { account, .. }) = found
+        if let Some(AccountLink { account, .. }) = found
             && store.wake(*dn, &account, user).await?
         {
             rest = FollowUp::Due;

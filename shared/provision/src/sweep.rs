@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 
 use model::{Account, AccountId, AnchorHash, Desired, Status, UserRecord, Value};
-use plan::{Difference, differences};
+use plan::{AttributeDifference, differences};
 use scim::{Target, TargetError};
 use store::{Store, StoreError};
 
@@ -36,7 +36,7 @@ pub enum Finding<'a> {
         /// Whose it is.
         record: &'a UserRecord,
         /// In what it differs from what it should be.
-        differences: Vec<Difference>,
+        differences: Vec<AttributeDifference>,
     },
     /// A linked account is gone.
     Gone {
@@ -216,9 +216,10 @@ impl Sweep<'_> {
 }
 
 /// Of somebody who is to have no account nothing is sent but that it is inactive.
-fn reactivated(account: &Account) -> Vec<Difference> {
+fn reactivated(account: &Account) -> Vec<AttributeDifference> {
     let active = |is: bool| Some(Value::Boolean(is));
-    let difference = Difference { attribute: "active".into(), from: active(true), to: active(false) };
+    let difference =
+        AttributeDifference { attribute: "active".into(), from: active(true), to: active(false) };
     if account.active { vec![difference] } else { Vec::new() }
 }
 

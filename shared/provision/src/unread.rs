@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use model::{Account, Desired, DesiredUser, Managed, OwnedAccount, Value};
-use plan::{Decision, Difference, Situation, decide, differences};
+use plan::{AttributeDifference, Decision, Situation, decide, differences};
 use scim::{Resource, TargetError};
 use store::UserLease;
 
@@ -68,7 +68,7 @@ async fn update(
     provisioner: &Provisioner<'_>,
     owned: &OwnedAccount,
     (before, user): (&DesiredUser, &DesiredUser),
-    mut found: Vec<Difference>,
+    mut found: Vec<AttributeDifference>,
     work: &mut Work,
 ) -> Result<Unread, TargetError> {
     let target = provisioner.target;
@@ -81,8 +81,8 @@ async fn update(
     };
     let drifted = differences(user, &shown.account);
     let shown = if drifted.is_empty() { shown } else { target.update(owned, &shown, user).await? };
-    let is_new = |it: &Difference| found.iter().all(|known| known.attribute != it.attribute);
-    let more: Vec<Difference> = drifted.into_iter().filter(is_new).collect();
+    let is_new = |it: &AttributeDifference| found.iter().all(|known| known.attribute != it.attribute);
+    let more: Vec<AttributeDifference> = drifted.into_iter().filter(is_new).collect();
     found.extend(more);
     work.steps.push(Step::Updated(found));
     Ok(Unread::Done(Some(shown)))

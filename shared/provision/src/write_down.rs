@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{AccountId, DnKey, HoldReason, Status, UnixSeconds, UserRecord};
-use plan::Difference;
+use plan::AttributeDifference;
 use scim::Resource;
 use store::{AccountClaim, HistoryEvent, OutcomeWrite, StoreError, UserLease, UserOutcome};
 
@@ -32,7 +32,7 @@ pub(crate) async fn write_down(
     mut work: Work,
     references: References,
     made: Option<Resource>,
-    kept: Vec<Difference>,
+    kept: Vec<AttributeDifference>,
     waits: bool,
 ) -> Result<Provisioned, StoreError> {
     let Provisioner { store, health, clock, .. } = *provisioner;
@@ -139,21 +139,21 @@ fn conclude(
         (End::InSync, _) if waits => (Status::Pending, UnixSeconds(0), "done".to_owned()),
         (End::InSync, _) => match *leaving {
             Some(departure) => {
-                (Status::PendingDeletion { departure }, now.plus(days * DAY), "done".to_owned())
+                (Status::PendingDeletion { reason: departure }, now.plus(days * DAY), "done".to_owned())
             }
             None => (Status::InSync, UnixSeconds(0), "done".to_owned()),
         },
         (End::AwaitsCheck(departure), _) => {
-            let reason = HoldReason::AwaitingCheck;
+            let reason = HoldReason::AwaitingSafeguard;
             (
-                Status::Held { departure: *departure, reason },
+                Status::Held { reason: *departure, hold: reason },
                 UnixSeconds(0),
                 "awaits the safety check".to_owned(),
             )
         }
-        (End::Skipped(by), _) => (Status::Skipped { by: *by }, UnixSeconds(0), format!("skipped: {by}")),
+        (End::Skipped(by), _) => (Status::Skipped { option: *by }, UnixSeconds(0), format!("skipped: {by}")),
         (End::Conflict(with), _) => (
-            Status::Conflict { with: with.clone() },
+            Status::Conflict { owner: with.clone() },
             UnixSeconds(0),
             format!("the account belongs to {with}"),
         ),

@@ -1,6 +1,6 @@
 //! What a message says.
 
-use model::{Anchor, Version};
+use model::{Anchor, ScanVersion};
 use serde::{Deserialize, Serialize};
 
 /// The body of a message: `{"connection":"corp","anchor":"…","version":42}`. Fields that a later version adds are
@@ -12,7 +12,7 @@ pub struct ProvisionRequest {
     /// The user's directory entry.
     pub anchor: Anchor,
     /// The scan that sent this. It orders wake-ups for whoever reads them; what to do is in the user's record alone.
-    pub version: Version,
+    pub version: ScanVersion,
 }
 
 /// A message that is no wake-up.
@@ -46,7 +46,7 @@ mod tests {
     fn a_body_is_the_contract() {
         let request =
             ProvisionRequest::parse(r#"{"connection":"corp","anchor":"A-1","version":42}"#).unwrap();
-        assert_eq!((request.connection.as_str(), request.version), ("corp", Version(42)));
+        assert_eq!((request.connection.as_str(), request.version), ("corp", ScanVersion(42)));
         assert_eq!(request.anchor.as_str(), "a-1");
         assert_eq!(ProvisionRequest::parse(&request.body()), Ok(request.clone()));
         assert_eq!(serde_json::to_string(&request).unwrap().len(), request.body().len());

@@ -165,7 +165,7 @@ fn one_for_each_user(requests: &[ProvisionRequest]) -> Vec<ProvisionRequest> {
 
 #[cfg(test)]
 mod tests {
-    use model::{Anchor, Version};
+    use model::{Anchor, ScanVersion};
 
     use super::*;
 
@@ -174,7 +174,7 @@ mod tests {
         let request = |connection: &str, anchor, version| ProvisionRequest {
             connection: connection.to_owned(),
             anchor: Anchor::from_text(anchor).unwrap(),
-            version: Version(version),
+            version: ScanVersion(version),
         };
         let many = [
             request("corp", "b", 2),

@@ -11,7 +11,7 @@ use crate::environment::{self, required};
 use crate::{Connection, FunctionError, Secrets, config};
 
 /// The surroundings of a deployed function.
-pub struct Deployed {
+pub struct Deployment {
     connections: BTreeMap<String, Connection>,
     /// The state.
     pub table: Table,
@@ -23,7 +23,7 @@ pub struct Deployed {
     pub sdk: SdkConfig,
 }
 
-impl Deployed {
+impl Deployment {
     /// Reads the environment and checks every configuration. Nobody is contacted yet.
     pub async fn open() -> Result<Self, FunctionError> {
         let path = required(environment::CONFIG, "the path of a configuration file, or of a folder of them")?;

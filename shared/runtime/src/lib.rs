@@ -11,8 +11,8 @@ mod secrets;
 pub mod telemetry;
 
 pub use aws::config as aws_config;
-pub use config::{ConfigError, Connection, OpenError, Patience};
-pub use deployed::{Deployed, deployed_table};
+pub use config::{CallLimits, ConfigError, Connection, OpenError};
+pub use deployed::{Deployment, deployed_table};
 pub use environment::now;
 pub use function::{FunctionError, Invocation};
 pub use secrets::{DirectorySecret, SecretError, SecretRef, Secrets, TargetSecret};

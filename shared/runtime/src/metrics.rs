@@ -19,7 +19,7 @@ static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 
 /// Something that is counted: users, calls or scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
+pub enum Counter {
     /// Entries in scope that a scan read.
     Scanned,
     /// Of those, new or different.
@@ -40,7 +40,7 @@ pub enum Count {
 
 /// A value of its moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sample {
+pub enum Gauge {
     /// How long a scan took.
     ScanDuration,
     /// How long the target took for one call.
@@ -61,7 +61,7 @@ pub enum Sample {
     UsersFailed,
 }
 
-impl Count {
+impl Counter {
     const ALL: [Self; 8] = [
         Self::Scanned,
         Self::Changed,
@@ -87,7 +87,7 @@ impl Count {
     }
 }
 
-impl Sample {
+impl Gauge {
     const ALL: [Self; 9] = [
         Self::ScanDuration,
         Self::TargetLatency,
@@ -132,28 +132,28 @@ impl Sample {
 pub(crate) fn start() {
     let Ok(collector) = Builder::new().cloudwatch_namespace(NAMESPACE).init() else { return };
     let _ = COLLECTOR.set(collector);
-    for count in Count::ALL {
+    for count in Counter::ALL {
         describe_counter!(count.name(), Unit::Count, "");
     }
-    for sample in Sample::ALL {
+    for sample in Gauge::ALL {
         describe_histogram!(sample.name(), sample.unit(), "");
     }
 }
 
 /// Counts.
-pub fn count(connection: &str, what: Count, number: u64) {
+pub fn count(connection: &str, what: Counter, number: u64) {
     counter!(what.name(), CONNECTION => connection.to_owned()).increment(number);
 }
 
 /// Notes a value.
 #[expect(clippy::cast_precision_loss, reason = "a metric is a floating-point number, and these are small")]
-pub fn sample(connection: &str, what: Sample, value: u64) {
+pub fn sample(connection: &str, what: Gauge, value: u64) {
     histogram!(what.name(), CONNECTION => connection.to_owned()).record(value as f64);
 }
 
 /// Notes how long something took, each time that it was done. Beyond what one line can hold, every second, third … is
 /// left out.
-pub fn durations(connection: &str, what: Sample, durations: &[Duration]) {
+pub fn durations(connection: &str, what: Gauge, durations: &[Duration]) {
     let step = durations.len().div_ceil(MOST_VALUES).max(1);
     let histogram = histogram!(what.name(), CONNECTION => connection.to_owned());
     for duration in durations.iter().step_by(step) {

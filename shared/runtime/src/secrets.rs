@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
-use cache::{Cache, Wanted};
+use cache::{Cache, SecretRead};
 pub use place::SecretRef;
 
 /// A secret that can't be used. It says which and why, never what is in it.
@@ -87,11 +87,11 @@ impl TargetSecret {
 /// Fetches secrets. AWS is contacted only when a secret is there. Clones share what was fetched.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    shared: Arc<Shared>,
+    shared: Arc<SecretSources>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct SecretSources {
     manager: OnceCell<Client>,
     cache: Cache,
 }
@@ -99,35 +99,35 @@ struct Shared {
 impl Secrets {
     /// The same by way of this client.
     pub fn with_client(client: Client) -> Self {
-        let shared = Shared { manager: OnceCell::new_with(Some(client)), cache: Cache::default() };
+        let shared = SecretSources { manager: OnceCell::new_with(Some(client)), cache: Cache::default() };
         Self { shared: Arc::new(shared) }
     }
 
     /// The directory's secret.
     pub async fn fetch_directory(&self, secret: &SecretRef) -> Result<DirectorySecret, SecretError> {
-        self.fetch(secret, DirectorySecret::SHAPE, Wanted::Kept).await
+        self.fetch(secret, DirectorySecret::SHAPE, SecretRead::CachedSecret).await
     }
 
     /// The directory's secret as it is now, for whoever was refused with the one that [`fetch_directory`] gave.
     ///
     /// [`fetch_directory`]: Self::fetch_directory
     pub async fn refetch_directory(&self, secret: &SecretRef) -> Result<DirectorySecret, SecretError> {
-        self.fetch(secret, DirectorySecret::SHAPE, Wanted::Current).await
+        self.fetch(secret, DirectorySecret::SHAPE, SecretRead::Current).await
     }
 
     /// The target's secret.
     pub async fn fetch_target(&self, secret: &SecretRef) -> Result<TargetSecret, SecretError> {
-        self.fetch(secret, TargetSecret::SHAPE, Wanted::Kept).await
+        self.fetch(secret, TargetSecret::SHAPE, SecretRead::CachedSecret).await
     }
 
     /// The target's secret as it is now, for whoever was refused with the one that [`fetch_target`] gave.
     ///
     /// [`fetch_target`]: Self::fetch_target
     pub async fn refetch_target(&self, secret: &SecretRef) -> Result<TargetSecret, SecretError> {
-        self.fetch(secret, TargetSecret::SHAPE, Wanted::Current).await
+        self.fetch(secret, TargetSecret::SHAPE, SecretRead::Current).await
     }
 
-    async fn fetch<T>(&self, secret: &SecretRef, shape: &str, wanted: Wanted) -> Result<T, SecretError>
+    async fn fetch<T>(&self, secret: &SecretRef, shape: &str, wanted: SecretRead) -> Result<T, SecretError>
     where
         T: DeserializeOwned,
     {
@@ -143,7 +143,7 @@ impl Secrets {
                 parse(&text.map_err(|error| fail(format!("can't be read: {error}")))?.into())
             }
             SecretRef::SecretsManager(id) => {
-                let Shared { manager, cache } = &*self.shared;
+                let SecretSources { manager, cache } = &*self.shared;
                 let fetch = async || {
                     let client = manager.get_or_init(manager::client).await;
                     manager::fetch(client, id).await.map_err(fail)

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use runtime::{Patience, Secrets};
+use runtime::{CallLimits, Secrets};
 use scim::TargetError;
 use serde_json::json;
 use simulator::{Options, Simulator};
@@ -49,11 +49,11 @@ async fn it_is_proven_before_and_after_a_rotation() {
     let connection = folder.connection(&workplace.url());
 
     folder.hold(&json!({"access_token": workplace.token()}));
-    let without = connection.target.open(&Secrets::default(), Patience::default()).await.unwrap();
+    let without = connection.target.open(&Secrets::default(), CallLimits::default()).await.unwrap();
     assert!(matches!(without.check().await, Err(TargetError::Unauthorized { .. })));
 
     folder.hold(&json!({"access_token": workplace.token(), "app_secret": "first"}));
-    let target = connection.target.open(&Secrets::default(), Patience::default()).await.unwrap();
+    let target = connection.target.open(&Secrets::default(), CallLimits::default()).await.unwrap();
     target.check().await.unwrap();
 
     workplace.set_app_secret("second");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use model::{Anchor, AnchorHash};
-use plan::{RecordPlan, RemovalCandidate, Removals};
+use plan::{RecordPlan, RemovalCandidate, RemovalVerdict};
 
 use crate::{FinalPlan, Transfer, UserPlan};
 
@@ -25,14 +25,16 @@ impl ApprovedPlan {
     /// Adds the removals and hand-overs of the end of a scan.
     pub fn add_ending(&mut self, ending: &FinalPlan) {
         let released = match &ending.removals {
-            Removals::Released(released) | Removals::Approved { released, .. } => released.as_slice(),
-            Removals::Held(_) | Removals::Skipped(_) => &[],
+            RemovalVerdict::Released(released) | RemovalVerdict::PartlyReleased { released, .. } => {
+                released.as_slice()
+            }
+            RemovalVerdict::Held(_) | RemovalVerdict::Skipped(_) => &[],
         };
         let waiting = match &ending.removals {
-            Removals::Held(held) | Removals::Approved { held, .. } | Removals::Skipped(held) => {
-                held.as_slice()
-            }
-            Removals::Released(_) => &[],
+            RemovalVerdict::Held(held)
+            | RemovalVerdict::PartlyReleased { held, .. }
+            | RemovalVerdict::Skipped(held) => held.as_slice(),
+            RemovalVerdict::Released(_) => &[],
         };
         let candidates = released.iter().map(|released| released.candidate()).chain(waiting);
         self.removals.extend(candidates.map(|candidate| (candidate.anchor.hash(), candidate.clone())));
@@ -65,22 +67,22 @@ impl ApprovedPlan {
             planned
         };
         let removals = match removals {
-            Removals::Released(mut released) => {
+            RemovalVerdict::Released(mut released) => {
                 released.retain(|released| is_planned(released.candidate()));
-                Removals::Released(released)
+                RemovalVerdict::Released(released)
             }
-            Removals::Held(mut held) => {
+            RemovalVerdict::Held(mut held) => {
                 held.retain(is_planned);
-                Removals::Held(held)
+                RemovalVerdict::Held(held)
             }
-            Removals::Skipped(mut skipped) => {
+            RemovalVerdict::Skipped(mut skipped) => {
                 skipped.retain(is_planned);
-                Removals::Skipped(skipped)
+                RemovalVerdict::Skipped(skipped)
             }
-            Removals::Approved { mut released, mut held } => {
+            RemovalVerdict::PartlyReleased { mut released, mut held } => {
                 released.retain(|released| is_planned(released.candidate()));
                 held.retain(is_planned);
-                Removals::Approved { released, held }
+                RemovalVerdict::PartlyReleased { released, held }
             }
         };
         let users = self.only(users, left_out);

@@ -1,7 +1,7 @@
 //! A scan: one that writes the plan down, and one that only counts what is in it.
 
 use directory::Directory;
-use model::{HeldChange, Released, SafetyMemory, UnixSeconds, Version};
+use model::{HeldChange, ReleasedBatch, SafeguardMemory, ScanVersion, UnixSeconds};
 use serde_json::Value;
 use store::{ConnectionState, PastScan, ScanLease, Snapshot};
 
@@ -78,7 +78,7 @@ struct Ended {
 /// reason to fail.
 async fn note(context: &ScanContext<'_>, began: UnixSeconds, summary: &ScanSummary) {
     let Ok(numbers) = serde_json::to_value(summary) else { return };
-    let (version, ended) = (Version(summary.version), (context.clock)());
+    let (version, ended) = (ScanVersion(summary.version), (context.clock)());
     let scan = PastScan { version, began, ended, summary: numbers };
     if let Err(error) = context.store.record_scan(&scan).await {
         tracing::warn!("the scan could not be put on the list of scans: {error}");
@@ -112,7 +112,7 @@ pub async fn preview(
 }
 
 /// The gate for a scan of this connection.
-pub fn gate(context: &ScanContext<'_>, memory: &SafetyMemory, snapshot: &Snapshot) -> ChangeGate {
+pub fn gate(context: &ScanContext<'_>, memory: &SafeguardMemory, snapshot: &Snapshot) -> ChangeGate {
     let connection = context.policy;
     let most = connection.safety.max_changes;
     ChangeGate::new(connection.fingerprint, most, memory, snapshot.is_empty(), (context.clock)())
@@ -122,11 +122,11 @@ pub fn gate(context: &ScanContext<'_>, memory: &SafetyMemory, snapshot: &Snapsho
 /// wait.
 fn memory_after(
     context: &ScanContext<'_>,
-    before: &SafetyMemory,
+    before: &SafeguardMemory,
     summary: &ScanSummary,
     ending: &FinalPlan,
-    (change, version): (Option<HeldChange>, Version),
-) -> SafetyMemory {
+    (change, version): (Option<HeldChange>, ScanVersion),
+) -> SafeguardMemory {
     let now = (context.clock)();
     let mut memory = forget_old(before.clone(), now);
     if !summary.complete {
@@ -134,7 +134,7 @@ fn memory_after(
     }
     memory.held = ending.held(version);
     if ending.released() > 0 {
-        memory.released.push(Released { at: now, count: ending.released() });
+        memory.released.push(ReleasedBatch { at: now, count: ending.released() });
     }
     if change.is_none() {
         memory.configuration = Some(context.policy.fingerprint);

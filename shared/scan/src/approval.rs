@@ -7,10 +7,10 @@
 use std::collections::BTreeSet;
 
 use model::{
-    AnchorHash, ChangeApproval, Fingerprint, HeldChange, HeldSet, HoldReason, RemovalApproval, SafetyMemory,
-    Status, UnixSeconds, UserRecord,
+    AnchorHash, ChangeApproval, Fingerprint, HeldChange, HeldRemovals, HoldReason, RemovalApproval,
+    SafeguardMemory, Status, UnixSeconds, UserRecord,
 };
-use plan::{Approved, DirectoryMatch, RemovalCandidate, SafeguardInputs};
+use plan::{ApprovedRemovals, DirectoryMatch, RemovalCandidate, SafeguardInputs};
 
 use crate::writer::take_lease;
 use crate::{ScanContext, ScanError};
@@ -34,7 +34,7 @@ pub enum Approval {
     /// Nothing of that hash waits, or not any more.
     Nothing {
         /// The removals that wait.
-        held: Option<HeldSet>,
+        held: Option<HeldRemovals>,
         /// The configuration that waits.
         change: Option<HeldChange>,
     },
@@ -55,18 +55,18 @@ pub async fn approve(context: &ScanContext<'_>, hash: &str) -> Result<Approval, 
     if kept? { Ok(approval) } else { Err(ScanError::LeaseLost) }
 }
 
-fn approved(memory: SafetyMemory, hash: &str, now: UnixSeconds) -> (Approval, SafetyMemory) {
+fn approved(memory: SafeguardMemory, hash: &str, now: UnixSeconds) -> (Approval, SafeguardMemory) {
     let until = now.plus(APPROVAL_SECONDS);
     let is_meant = |known: Fingerprint| {
         hash.len() >= SHORTEST_HASH && known.to_string().starts_with(&hash.to_ascii_lowercase())
     };
     if let Some(set) = memory.held.filter(|set| is_meant(set.hash)) {
         let approval = RemovalApproval { set, until };
-        return (Approval::Removals(approval), SafetyMemory { approval: Some(approval), ..memory });
+        return (Approval::Removals(approval), SafeguardMemory { approval: Some(approval), ..memory });
     }
     if let Some(change) = memory.change.filter(|change| is_meant(change.hash)) {
         let approval = ChangeApproval { change, until };
-        let memory = SafetyMemory { change_approval: Some(approval), ..memory };
+        let memory = SafeguardMemory { change_approval: Some(approval), ..memory };
         return (Approval::Change(approval), memory);
     }
     (Approval::Nothing { held: memory.held, change: memory.change }, memory)
@@ -76,7 +76,7 @@ fn approved(memory: SafetyMemory, hash: &str, now: UnixSeconds) -> (Approval, Sa
 pub(crate) async fn circumstances(
     context: &ScanContext<'_>,
     candidates: &[RemovalCandidate],
-    resemblance: DirectoryMatch,
+    directory_match: DirectoryMatch,
 ) -> Result<SafeguardInputs, ScanError> {
     if candidates.is_empty() {
         return Ok(SafeguardInputs::default());
@@ -88,14 +88,14 @@ pub(crate) async fn circumstances(
     let to_count = context.policy.safety.accounts_to_count(to_judge);
     let enabled_accounts = store.count_enabled_accounts(to_count).await?;
     let mut circumstances =
-        SafeguardInputs { enabled_accounts, removed_today, resemblance, ..SafeguardInputs::default() };
+        SafeguardInputs { enabled_accounts, removed_today, directory_match, ..SafeguardInputs::default() };
     if let Some(approval) = memory.approval_at(now) {
         let (covered, held_back) = sorted(context, candidates, approval).await?;
         circumstances.held_back = held_back;
         // With nobody left whom it is about, everybody gone or back, it has served its turn.
         let is_consumed = covered.is_empty();
         circumstances.approved =
-            (!is_consumed).then_some(Approved { users: covered, ceiling: approval.set.count });
+            (!is_consumed).then_some(ApprovedRemovals { users: covered, ceiling: approval.set.count });
     }
     Ok(circumstances)
 }
@@ -125,21 +125,21 @@ async fn sorted(
 
 /// Whoever is held and was not in the set: the approval was given for others, and in that knowledge.
 fn is_held_since(record: &UserRecord, approval: &RemovalApproval) -> bool {
-    let over_limit = matches!(record.status, Status::Held { reason: HoldReason::OverLimit, .. });
+    let over_limit = matches!(record.status, Status::Held { hold: HoldReason::OverLimit, .. });
     over_limit && record.version > approval.set.version
 }
 
 /// Whoever was in the held set is held since the scan that told of it, or since an earlier one, and for that reason.
 fn is_covered(record: &UserRecord, candidate: &RemovalCandidate, approval: &RemovalApproval) -> bool {
-    let held = Status::Held { departure: candidate.departure, reason: HoldReason::OverLimit };
+    let held = Status::Held { reason: candidate.reason, hold: HoldReason::OverLimit };
     record.status == held && record.version <= approval.set.version
 }
 
 /// What is remembered of releases and approvals once they have run out: nothing.
-pub(crate) fn forget_old(memory: SafetyMemory, now: UnixSeconds) -> SafetyMemory {
-    let SafetyMemory { held, approval, mut released, configuration, change, change_approval } = memory;
+pub(crate) fn forget_old(memory: SafeguardMemory, now: UnixSeconds) -> SafeguardMemory {
+    let SafeguardMemory { held, approval, mut released, configuration, change, change_approval } = memory;
     released.retain(|batch| batch.at > now.plus(-DAY_SECONDS));
-    SafetyMemory {
+    SafeguardMemory {
         held,
         approval: approval.filter(|approval| now < approval.until),
         released,
@@ -152,18 +152,18 @@ pub(crate) fn forget_old(memory: SafetyMemory, now: UnixSeconds) -> SafetyMemory
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Anchor, DeprovisionReason, Desired, Version};
+    use model::{Anchor, DeprovisionReason, Desired, ScanVersion};
 
     const NOW: UnixSeconds = UnixSeconds(1_000_000);
 
-    fn held(count: u8) -> HeldSet {
+    fn held(count: u8) -> HeldRemovals {
         let who = (0..count).map(|n| (AnchorHash([n; 16]), DeprovisionReason::Deleted)).collect();
-        HeldSet::of(who, Version(7)).unwrap()
+        HeldRemovals::of(who, ScanVersion(7)).unwrap()
     }
 
     #[test]
     fn an_approval_is_bound_to_the_set_that_was_seen() {
-        let memory = SafetyMemory { held: Some(held(30)), ..SafetyMemory::default() };
+        let memory = SafeguardMemory { held: Some(held(30)), ..SafeguardMemory::default() };
         let seen = held(30).hash.to_string();
         let (approval, after) = approved(memory.clone(), &seen[..12], NOW);
         assert_eq!(approval, Approval::Removals(after.approval.unwrap()));
@@ -184,23 +184,23 @@ mod tests {
             anchor: anchor.clone(),
             dn: None,
             user_name: None,
-            departure,
+            reason: departure,
             desired: Desired::Absent { user_name: None, reason: departure },
         };
         let record = |status, version| UserRecord {
             anchor: anchor.clone(),
             dn: None,
             desired: None,
-            version: Version(version),
+            version: ScanVersion(version),
             removal_released: false,
             link: None,
             before: None,
-            tried: None,
+            create_intent: None,
             status,
             attempts: 0,
             next_attempt: UnixSeconds::default(),
         };
-        let over = |departure| Status::Held { departure, reason: HoldReason::OverLimit };
+        let over = |departure| Status::Held { reason: departure, hold: HoldReason::OverLimit };
         let approval = RemovalApproval { set: held(1), until: NOW };
         let [gone, left] = [DeprovisionReason::Deleted, DeprovisionReason::OutOfScope];
         for (status, version, departure, covered) in [
@@ -209,24 +209,27 @@ mod tests {
             (over(gone), 8, gone, false),
             (over(left), 7, gone, false),
             (Status::InSync, 7, gone, false),
-            (Status::Held { departure: gone, reason: HoldReason::AwaitingCheck }, 7, gone, false),
+            (Status::Held { reason: gone, hold: HoldReason::AwaitingSafeguard }, 7, gone, false),
         ] {
             let record = record(status, version);
             assert_eq!(is_covered(&record, &candidate(departure), &approval), covered, "{record:?}");
-            let over_limit = matches!(record.status, Status::Held { reason: HoldReason::OverLimit, .. });
+            let over_limit = matches!(record.status, Status::Held { hold: HoldReason::OverLimit, .. });
             assert_eq!(is_held_since(&record, &approval), over_limit && version == 8, "{record:?}");
         }
     }
 
     #[test]
     fn what_has_run_out_is_forgotten() {
-        let batch = |at| model::Released { at, count: 3 };
-        let memory = SafetyMemory {
+        let batch = |at| model::ReleasedBatch { at, count: 3 };
+        let memory = SafeguardMemory {
             approval: Some(RemovalApproval { set: held(2), until: NOW }),
             released: vec![batch(NOW.plus(-DAY_SECONDS)), batch(NOW.plus(-1))],
-            ..SafetyMemory::default()
+            ..SafeguardMemory::default()
         };
         let after = forget_old(memory, NOW);
-        assert_eq!(after, SafetyMemory { released: vec![batch(NOW.plus(-1))], ..SafetyMemory::default() });
+        assert_eq!(
+            after,
+            SafeguardMemory { released: vec![batch(NOW.plus(-1))], ..SafeguardMemory::default() }
+        );
     }
 }

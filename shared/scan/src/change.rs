@@ -4,7 +4,7 @@
 //! person has said so. Creations and updates are judged apart, so that somebody new does not wait for a mapping that
 //! would rewrite everybody. Removals have a check of their own.
 
-use model::{ChangeApproval, Fingerprint, HeldChange, SafetyMemory, Status, UnixSeconds, UserRecord};
+use model::{ChangeApproval, Fingerprint, HeldChange, SafeguardMemory, Status, UnixSeconds, UserRecord};
 use plan::RecordPlan;
 
 use crate::UserPlan;
@@ -68,7 +68,7 @@ impl ChangeGate {
     pub fn new(
         configuration: Fingerprint,
         max_changes: u64,
-        memory: &SafetyMemory,
+        memory: &SafeguardMemory,
         is_first_load: bool,
         now: UnixSeconds,
     ) -> Self {
@@ -135,8 +135,8 @@ fn is_return(user: &UserPlan) -> bool {
         return false;
     };
     match &user.plan {
-        RecordPlan::Mark(_) => true,
-        RecordPlan::Desire { desired, .. } => known.as_ref() == Some(desired),
+        RecordPlan::SetStatus(_) => true,
+        RecordPlan::SetDesired { desired, .. } => known.as_ref() == Some(desired),
         RecordPlan::Nothing | RecordPlan::Remove(_) => false,
     }
 }
@@ -170,7 +170,8 @@ mod tests {
     use super::*;
     use crate::planning::InSnapshot;
     use model::{
-        AccountId, Anchor, DeprovisionReason, Desired, DesiredUser, HoldReason, Link, UserName, Version,
+        AccountId, AccountLink, Anchor, DeprovisionReason, Desired, DesiredUser, HoldReason, ScanVersion,
+        UserName,
     };
 
     const NOW: UnixSeconds = UnixSeconds(1_000);
@@ -189,11 +190,11 @@ mod tests {
             anchor: anchor.clone(),
             dn: None,
             desired: None,
-            version: Version(1),
+            version: ScanVersion(1),
             removal_released: false,
-            link: Some(Link { account: AccountId::new("1").unwrap(), applied: None }),
+            link: Some(AccountLink { account: AccountId::new("1").unwrap(), applied: None }),
             before: None,
-            tried: None,
+            create_intent: None,
             status: Status::InSync,
             attempts: 0,
             next_attempt: NOW,
@@ -202,7 +203,7 @@ mod tests {
             anchor,
             dn: None,
             record,
-            plan: RecordPlan::Desire { desired, status: Status::Pending },
+            plan: RecordPlan::SetDesired { desired, status: Status::Pending },
             conflict: None,
             snapshot: InSnapshot::AsItWas,
         }
@@ -212,12 +213,12 @@ mod tests {
         (0..updates).map(|n| user(n, true)).chain((0..creates).map(|n| user(1_000 + n, false))).collect()
     }
 
-    fn memory(configuration: Option<Fingerprint>) -> SafetyMemory {
-        SafetyMemory { configuration, ..SafetyMemory::default() }
+    fn memory(configuration: Option<Fingerprint>) -> SafeguardMemory {
+        SafeguardMemory { configuration, ..SafeguardMemory::default() }
     }
 
     /// How many updates and creations go, and what waits.
-    fn judge(memory: &SafetyMemory, (updates, creates): (u64, u64)) -> (usize, usize, Option<HeldChange>) {
+    fn judge(memory: &SafeguardMemory, (updates, creates): (u64, u64)) -> (usize, usize, Option<HeldChange>) {
         let mut gate = ChangeGate::new(NEW, 3, memory, false, NOW);
         let Passed { go: mut gone, held } = gate.let_through(users(updates, creates));
         let judged = gate.finish(true);
@@ -245,7 +246,7 @@ mod tests {
     #[test]
     fn an_approved_change_touches_no_more_than_was_approved() {
         let change = HeldChange::of(NEW, 5, 1);
-        let approved = |until| SafetyMemory {
+        let approved = |until| SafeguardMemory {
             change_approval: Some(ChangeApproval { change, until }),
             ..memory(Some(OLD))
         };
@@ -267,14 +268,14 @@ mod tests {
 
     #[test]
     fn whoever_only_comes_back_from_being_held_does_not_wait() {
-        let status = Status::Held { departure: DeprovisionReason::OutOfScope, reason: HoldReason::OverLimit };
+        let status = Status::Held { reason: DeprovisionReason::OutOfScope, hold: HoldReason::OverLimit };
         let mut back = users(9, 0);
         for user in &mut back {
-            let RecordPlan::Desire { desired, .. } = &user.plan else { unreachable!() };
+            let RecordPlan::SetDesired { desired, .. } = &user.plan else { unreachable!() };
             let record = user.record.as_mut().unwrap();
             (record.status, record.desired) = (status.clone(), Some(desired.clone()));
         }
-        back[0].plan = RecordPlan::Mark(Status::Pending);
+        back[0].plan = RecordPlan::SetStatus(Status::Pending);
         let mut gate = ChangeGate::new(NEW, 3, &memory(Some(OLD)), false, NOW);
         assert_eq!(gate.let_through(back.clone()).go.len(), 9);
         // Changed as well, they are like everybody else.

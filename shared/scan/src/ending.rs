@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use directory::Directory;
 use model::{
-    Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DisabledOption, HeldSet, Incomplete,
-    Status, UserName, UserRecord, Version,
+    Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DisabledOption, HeldRemovals,
+    IncompleteRead, ScanVersion, Status, UserName, UserRecord,
 };
 use plan::{
-    Deprovision, DirectoryMatch, RecordPlan, RemovalCandidate, Removals, judge_removals, plan_departure,
-    plan_held, status_for,
+    Deprovision, DirectoryMatch, RecordPlan, RemovalCandidate, RemovalVerdict, check_removals,
+    plan_departure, plan_held, status_for,
 };
 
 use crate::approval::circumstances;
@@ -40,7 +40,7 @@ pub struct FinalPlan {
     /// Records that change without anybody losing an account.
     pub users: Vec<UserPlan>,
     /// The verdict on the removals.
-    pub removals: Removals,
+    pub removals: RemovalVerdict,
     /// What the snapshot holds for those whose removal is judged, once it is released.
     pub(crate) after_removal: HashMap<AnchorHash, InSnapshot>,
     /// Users who are in the snapshot and of whom nothing is known.
@@ -51,19 +51,21 @@ impl FinalPlan {
     /// How many removals go.
     pub(crate) fn released(&self) -> u64 {
         match &self.removals {
-            Removals::Released(released) | Removals::Approved { released, .. } => released.len() as u64,
-            Removals::Held(_) | Removals::Skipped(_) => 0,
+            RemovalVerdict::Released(released) | RemovalVerdict::PartlyReleased { released, .. } => {
+                released.len() as u64
+            }
+            RemovalVerdict::Held(_) | RemovalVerdict::Skipped(_) => 0,
         }
     }
 
     /// The removals that wait for a person after the scan of this version.
-    pub(crate) fn held(&self, version: Version) -> Option<HeldSet> {
+    pub(crate) fn held(&self, version: ScanVersion) -> Option<HeldRemovals> {
         let held = match &self.removals {
-            Removals::Held(held) | Removals::Approved { held, .. } => held.as_slice(),
-            Removals::Released(_) | Removals::Skipped(_) => &[],
+            RemovalVerdict::Held(held) | RemovalVerdict::PartlyReleased { held, .. } => held.as_slice(),
+            RemovalVerdict::Released(_) | RemovalVerdict::Skipped(_) => &[],
         };
-        let held = held.iter().map(|candidate| (candidate.anchor.hash(), candidate.departure));
-        HeldSet::of(held.collect(), version)
+        let held = held.iter().map(|candidate| (candidate.anchor.hash(), candidate.reason));
+        HeldRemovals::of(held.collect(), version)
     }
 }
 
@@ -73,7 +75,7 @@ pub async fn plan_final(
     context: &ScanContext<'_>,
     directory: &mut Directory,
     seen: &mut Seen<'_>,
-    verdict: Result<CompleteRead, Incomplete>,
+    verdict: Result<CompleteRead, IncompleteRead>,
 ) -> Result<FinalPlan, ScanError> {
     let doubt = match verdict {
         Ok(proof) => match plan_with_proof(context, directory, seen, &proof).await {
@@ -113,7 +115,7 @@ async fn plan_with_proof(
     // Whether each of those who lose their account now is gone, rather than disabled.
     let mut leaving: HashMap<AnchorHash, bool> = candidates
         .iter()
-        .map(|(candidate, _)| (candidate.anchor.hash(), candidate.departure != DeprovisionReason::Disabled))
+        .map(|(candidate, _)| (candidate.anchor.hash(), candidate.reason != DeprovisionReason::Disabled))
         .collect();
     let inactive_and_gone = users.iter().filter(|user| user.snapshot == InSnapshot::Gone);
     leaving.extend(inactive_and_gone.map(|user| (user.anchor.hash(), true)));
@@ -132,21 +134,21 @@ async fn plan_with_proof(
         && departed.len() == seen.planner.known()
         && departed.len() >= STRANGE_FROM
         && seen.summary.read > 0;
-    let resemblance = if is_strange { DirectoryMatch::Mismatch } else { DirectoryMatch::Same };
+    let directory_match = if is_strange { DirectoryMatch::Mismatch } else { DirectoryMatch::Same };
     let limits = &context.policy.safety;
     let deprovision = if context.policy.options.deprovision { Deprovision::On } else { Deprovision::Off };
     let after_removal = candidates.iter().map(|(candidate, then)| (candidate.anchor.hash(), *then)).collect();
     let candidates: Vec<RemovalCandidate> = candidates.into_iter().map(|(candidate, _)| candidate).collect();
-    let circumstances = circumstances(context, &candidates, resemblance).await?;
-    let removals = judge_removals(candidates, proof, limits, &circumstances, deprovision);
+    let circumstances = circumstances(context, &candidates, directory_match).await?;
+    let removals = check_removals(candidates, proof, limits, &circumstances, deprovision);
     users.iter().for_each(|user| seen.summary.count(user));
     match &removals {
-        Removals::Released(released) => seen.summary.deprovisioned = released.len() as u64,
-        Removals::Held(candidates) => seen.summary.held = candidates.len() as u64,
-        Removals::Approved { released, held } => {
+        RemovalVerdict::Released(released) => seen.summary.deprovisioned = released.len() as u64,
+        RemovalVerdict::Held(candidates) => seen.summary.held = candidates.len() as u64,
+        RemovalVerdict::PartlyReleased { released, held } => {
             (seen.summary.deprovisioned, seen.summary.held) = (released.len() as u64, held.len() as u64);
         }
-        Removals::Skipped(candidates) => seen.summary.skipped = candidates.len() as u64,
+        RemovalVerdict::Skipped(candidates) => seen.summary.skipped = candidates.len() as u64,
     }
     Ok(FinalPlan { transfers, users, removals, after_removal, forgotten })
 }
@@ -158,7 +160,7 @@ async fn plan_without_proof(context: &ScanContext<'_>, seen: &mut Seen<'_>) -> R
     Ok(FinalPlan {
         transfers,
         users,
-        removals: Removals::Released(Vec::new()),
+        removals: RemovalVerdict::Released(Vec::new()),
         after_removal: HashMap::new(),
         forgotten: Vec::new(),
     })
@@ -186,7 +188,7 @@ async fn plan_waiting(
                 }
                 seen.handled.insert(hash);
                 let plan = match &record.status {
-                    Status::Skipped { by } if *by != DisabledOption::Deprovision => {
+                    Status::Skipped { option: by } if *by != DisabledOption::Deprovision => {
                         resume(&record, *by, context)
                     }
                     _ => plan_held(&record),
@@ -211,7 +213,7 @@ fn resume(record: &UserRecord, by: DisabledOption, context: &ScanContext<'_>) ->
         DisabledOption::Deprovision => options.deprovision,
     };
     match &record.desired {
-        Some(desired) if is_on => RecordPlan::Mark(status_for(desired, Some(record))),
+        Some(desired) if is_on => RecordPlan::SetStatus(status_for(desired, Some(record))),
         _ => RecordPlan::Nothing,
     }
 }
@@ -300,7 +302,7 @@ async fn plan_transfers(
         if let Some(owner) = owner.filter(|owner| to.conflict.as_ref() != Some(owner)) {
             to.conflict = Some(owner.clone());
             if to.plan == RecordPlan::Nothing {
-                to.plan = RecordPlan::Mark(Status::Conflict { with: owner });
+                to.plan = RecordPlan::SetStatus(Status::Conflict { owner });
             }
         }
         let Some(owner) = &to.conflict else { continue };
@@ -322,7 +324,7 @@ async fn plan_transfers(
             _ => {
                 seen.summary.conflicts += 1;
                 // Who is new to it was planned with the page.
-                users.extend((!matches!(to.plan, RecordPlan::Desire { .. })).then_some(to));
+                users.extend((!matches!(to.plan, RecordPlan::SetDesired { .. })).then_some(to));
             }
         }
     }
@@ -332,7 +334,7 @@ async fn plan_transfers(
 
 /// A conflict of an earlier scan, unless this one has planned something else for that user.
 fn known_conflict(record: UserRecord, seen: &Seen<'_>) -> Option<UserPlan> {
-    let Status::Conflict { with } = record.status.clone() else { return None };
+    let Status::Conflict { owner: with } = record.status.clone() else { return None };
     let wants_account = matches!(record.desired, Some(Desired::Present(_)));
     (wants_account && !seen.was_handled(&record.anchor.hash())).then(|| UserPlan {
         anchor: record.anchor.clone(),
@@ -349,7 +351,7 @@ fn with_free_name(user: UserPlan) -> Option<UserPlan> {
     let record = user.record.as_ref()?;
     let desired = record.desired.clone()?;
     let status = status_for(&desired, Some(record));
-    Some(UserPlan { plan: RecordPlan::Desire { desired, status }, conflict: None, ..user })
+    Some(UserPlan { plan: RecordPlan::SetDesired { desired, status }, conflict: None, ..user })
 }
 
 /// Whether the entry that has the contested name has got another one by now, or is about to. An account keeps its name
@@ -373,7 +375,7 @@ fn has_account(user: &UserPlan) -> bool {
 
 fn wanted(user: &UserPlan) -> Option<&UserName> {
     let planned = match &user.plan {
-        RecordPlan::Desire { desired, .. } => Some(desired),
+        RecordPlan::SetDesired { desired, .. } => Some(desired),
         _ => user.record.as_ref().and_then(|record| record.desired.as_ref()),
     };
     planned.and_then(Desired::user_name)

@@ -58,7 +58,7 @@ impl Names {
 /// The name that a user would need to have.
 fn wanted_name(user: &UserPlan) -> Option<&UserName> {
     match &user.plan {
-        RecordPlan::Desire { desired: Desired::Present(wanted), .. } => Some(&wanted.user_name),
+        RecordPlan::SetDesired { desired: Desired::Present(wanted), .. } => Some(&wanted.user_name),
         _ => None,
     }
 }

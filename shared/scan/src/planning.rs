@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use directory::ReadItem;
-use model::{Anchor, AnchorHash, CompleteRead, DnKey, Fingerprint, Incomplete, UnixSeconds, UserRecord};
-use plan::{Change, EntryDiff, RecordPlan, RemovalCandidate, ScanPlanner, plan_change};
+use model::{Anchor, AnchorHash, CompleteRead, DnKey, Fingerprint, IncompleteRead, UnixSeconds, UserRecord};
+use plan::{EntryChange, EntryDiff, RecordPlan, RemovalCandidate, SnapshotDiff, plan_change};
 use store::{Snapshot, Store};
 
 use crate::names::Names;
@@ -48,12 +48,12 @@ pub struct Planning<'a, 'd> {
     store: &'a Store,
     clock: fn() -> UnixSeconds,
     seen: Seen<'a>,
-    broken: Option<Incomplete>,
+    broken: Option<IncompleteRead>,
 }
 
 /// What a read has found so far, and is needed at its end.
 pub struct Seen<'a> {
-    pub(crate) planner: ScanPlanner<'a>,
+    pub(crate) planner: SnapshotDiff<'a>,
     pub(crate) names: Names,
     /// Users of whom something is planned already.
     pub(crate) handled: HashSet<AnchorHash>,
@@ -79,7 +79,7 @@ impl<'a, 'd> Planning<'a, 'd> {
             ..ScanSummary::default()
         };
         let seen = Seen {
-            planner: ScanPlanner::new(&context.policy.rules, snapshot.pairs(), now),
+            planner: SnapshotDiff::new(&context.policy.rules, snapshot.pairs(), now),
             names: Names::default(),
             handled: HashSet::new(),
             candidates: Vec::new(),
@@ -120,7 +120,7 @@ impl<'a, 'd> Planning<'a, 'd> {
             match plan {
                 RecordPlan::Remove(candidate) => self.seen.candidates.push((candidate, snapshot)),
                 plan => {
-                    let Change { anchor, dn, .. } = change;
+                    let EntryChange { anchor, dn, .. } = change;
                     users.push(UserPlan { anchor, dn: Some(dn), record, plan, conflict: None, snapshot });
                 }
             }
@@ -137,7 +137,7 @@ impl<'a, 'd> Planning<'a, 'd> {
     }
 
     /// Ends the read and says whether it saw everybody.
-    pub async fn finish(self) -> (Seen<'a>, Result<CompleteRead, Incomplete>) {
+    pub async fn finish(self) -> (Seen<'a>, Result<CompleteRead, IncompleteRead>) {
         let Self { reading, mut seen, broken, .. } = self;
         let (verdict, checkpoint) = reading.finish().await;
         let verdict = match broken {
@@ -145,7 +145,7 @@ impl<'a, 'd> Planning<'a, 'd> {
             None => verdict,
         };
         // Who is missing on another server is not judged, but what changes on it from here on can be asked for.
-        let goes_on = matches!(verdict, Ok(_) | Err(Incomplete::AnotherServer));
+        let goes_on = matches!(verdict, Ok(_) | Err(IncompleteRead::AnotherServer));
         seen.checkpoint = goes_on.then_some(checkpoint);
         seen.summary.complete = verdict.is_ok();
         seen.summary.incomplete = verdict.as_ref().err().map(ToString::to_string);
@@ -159,7 +159,7 @@ impl Seen<'_> {
         self.handled.contains(hash)
     }
 
-    fn look_at(&mut self, sightings: Vec<ReadItem>) -> Vec<Change> {
+    fn look_at(&mut self, sightings: Vec<ReadItem>) -> Vec<EntryChange> {
         let mut changes = Vec::new();
         for sighting in sightings {
             let entry = match sighting {

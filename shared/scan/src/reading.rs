@@ -3,7 +3,7 @@
 use directory::{
     ChangeRead, ChangeResponse, ChangeSet, Cursor, Directory, FullRead, ReadItem, ScopeComparison,
 };
-use model::{Anchor, AnchorHash, CompleteRead, Fingerprint, Incomplete, UnixSeconds};
+use model::{Anchor, AnchorHash, CompleteRead, Fingerprint, IncompleteRead, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use store::{Snapshot, Store, StoreError};
 
@@ -43,7 +43,7 @@ pub struct Reading<'d> {
     /// Whether the read before was of the same directory, and asked the same.
     pub(crate) asks_again: bool,
     /// Why the read can't be complete any more. What is read of it counts all the same.
-    broken: Option<Incomplete>,
+    broken: Option<IncompleteRead>,
 }
 
 enum Kind<'d> {
@@ -123,7 +123,7 @@ impl<'d> Reading<'d> {
     }
 
     /// The next few users who are in scope.
-    pub(crate) async fn next_page(&mut self) -> Result<Option<Vec<ReadItem>>, Incomplete> {
+    pub(crate) async fn next_page(&mut self) -> Result<Option<Vec<ReadItem>>, IncompleteRead> {
         match &mut self.kind {
             Kind::Everybody(read) => read.next_page().await,
             Kind::Changes(changes) => changes.next_page().await,
@@ -157,7 +157,7 @@ impl<'d> Reading<'d> {
     }
 
     /// Ends the read: the verdict on it, and where to go on from it.
-    pub(crate) async fn finish(self) -> (Result<CompleteRead, Incomplete>, Checkpoint) {
+    pub(crate) async fn finish(self) -> (Result<CompleteRead, IncompleteRead>, Checkpoint) {
         let Self { kind, mut checkpoint, broken, .. } = self;
         checkpoint.cursor = match &kind {
             Kind::Everybody(read) => read.cursor(),

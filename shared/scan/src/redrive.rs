@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Status, UnixSeconds, UserRecord, Version};
+use model::{ScanVersion, Status, UnixSeconds, UserRecord};
 use queue::ProvisionRequest;
 
 use crate::{ScanContext, ScanError};
@@ -19,7 +19,7 @@ const PAGE: usize = 100;
 /// somebody try again, a wake-up has to be there for it. Says how many there were.
 pub(crate) async fn redrive(
     context: &ScanContext<'_>,
-    version: Version,
+    version: ScanVersion,
     statuses: &BTreeMap<String, u64>,
 ) -> Result<u64, ScanError> {
     let now = (context.clock)();

@@ -100,8 +100,8 @@ impl UserPlan {
         let Self { record, plan, conflict, .. } = self;
         let known = record.as_ref().and_then(|record| record.desired.as_ref());
         let (desired, status) = match plan {
-            RecordPlan::Desire { desired, status } => (Some(desired), status),
-            RecordPlan::Mark(status) => (known, status),
+            RecordPlan::SetDesired { desired, status } => (Some(desired), status),
+            RecordPlan::SetStatus(status) => (known, status),
             RecordPlan::Nothing | RecordPlan::Remove(_) => return None,
         };
         if conflict.is_some() || !status.is_due() || !matches!(desired, Some(Desired::Present(_))) {

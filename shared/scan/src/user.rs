@@ -2,7 +2,7 @@
 
 use directory::{Directory, ScopeExplanation};
 use model::{Anchor, Desired, DnKey, Entry, UnixSeconds, UserName, UserRecord};
-use plan::{Change, EntryDiff, Observation, RecordPlan, ScanPlanner, plan_change};
+use plan::{EntryChange, EntryDiff, Observation, RecordPlan, SnapshotDiff, plan_change};
 use store::{ScanLease, Store, StoreError};
 
 use crate::planning::{InSnapshot, UserPlan};
@@ -33,7 +33,7 @@ pub struct Sighted {
     pub plan: RecordPlan,
     /// What was remembered before.
     pub record: Option<UserRecord>,
-    change: Change,
+    change: EntryChange,
 }
 
 /// Looks for a user by anchor, DN, user name, or e-mail address. Nothing is written.
@@ -54,7 +54,7 @@ pub async fn look_up(
     let scope = directory.explain_scope(&entry).await?;
     let record = context.store.fetch_record(entry.anchor.hash()).await?;
     let EntryDiff::Changed(change) =
-        ScanPlanner::new(&context.policy.rules, &[], (context.clock)()).look_at(&entry)
+        SnapshotDiff::new(&context.policy.rules, &[], (context.clock)()).look_at(&entry)
     else {
         return Ok(Found::Nobody(record.map(Box::new)));
     };
@@ -86,7 +86,7 @@ async fn scan_user_under(
 ) -> Result<Found, ScanError> {
     let found = look_up(context, directory, user).await?;
     if let Found::One(sighted) = &found
-        && matches!(sighted.plan, RecordPlan::Desire { .. } | RecordPlan::Mark(_))
+        && matches!(sighted.plan, RecordPlan::SetDesired { .. } | RecordPlan::SetStatus(_))
     {
         // In the snapshot the user stays marked, so the next scan looks at the record again.
         let snapshot = context.store.fetch_part(&[sighted.entry.anchor.hash()]).await?;
@@ -99,7 +99,7 @@ impl Sighted {
     /// What the user should be, if the entry is in scope and can be mapped.
     pub fn desired(&self) -> Option<&Desired> {
         match &self.observation {
-            Observation::Wanted(desired) if self.scope.in_scope => Some(desired),
+            Observation::Valid(desired) if self.scope.in_scope => Some(desired),
             _ => None,
         }
     }
@@ -111,7 +111,7 @@ impl Sighted {
 
     /// The plan for this entry, as a scan would make it.
     pub fn planned(&self) -> UserPlan {
-        let Change { anchor, dn, fingerprint, .. } = &self.change;
+        let EntryChange { anchor, dn, fingerprint, .. } = &self.change;
         UserPlan {
             anchor: anchor.clone(),
             dn: Some(*dn),

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{
-    Anchor, AnchorHash, DeprovisionReason, Desired, DisabledOption, Fingerprint, HoldReason, SafetyMemory,
+    Anchor, AnchorHash, DeprovisionReason, Desired, DisabledOption, Fingerprint, HoldReason, SafeguardMemory,
     Status, UserRecord,
 };
-use plan::{RecordPlan, ReleasedRemoval, RemovalCandidate, Removals};
+use plan::{RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
 use queue::ProvisionRequest;
 use store::{DIRTY, DesiredWrite, RecordWrite, ScanLease, Snapshot, SnapshotSave, Store, StoreError};
 
@@ -151,15 +151,15 @@ impl<'a> Writer<'a> {
         self.changes.extend(forgotten.into_iter().map(|hash| (hash, None)));
         self.write_users(users).await?;
         match removals {
-            Removals::Released(released) => self.release(released, &after_removal).await?,
+            RemovalVerdict::Released(released) => self.release(released, &after_removal).await?,
             // Those who wait keep their old place in the snapshot, so that the next scan judges them afresh.
-            Removals::Held(candidates) => self.hold(candidates).await?,
-            Removals::Approved { released, held } => {
+            RemovalVerdict::Held(candidates) => self.hold(candidates).await?,
+            RemovalVerdict::PartlyReleased { released, held } => {
                 self.release(released, &after_removal).await?;
                 self.hold(held).await?;
             }
-            Removals::Skipped(candidates) => {
-                self.wait(candidates, |_| Status::Skipped { by: DisabledOption::Deprovision }).await?;
+            RemovalVerdict::Skipped(candidates) => {
+                self.wait(candidates, |_| Status::Skipped { option: DisabledOption::Deprovision }).await?;
             }
         }
         // A name is free only once its owner's removal is written.
@@ -189,14 +189,14 @@ impl<'a> Writer<'a> {
 
     async fn hold(&mut self, candidates: Vec<RemovalCandidate>) -> Result<(), ScanError> {
         let status = |candidate: &RemovalCandidate| Status::Held {
-            departure: candidate.departure,
-            reason: HoldReason::OverLimit,
+            reason: candidate.reason,
+            hold: HoldReason::OverLimit,
         };
         self.wait(candidates, status).await
     }
 
     /// Writes down what the safety checks are to remember, before anything is done by it.
-    pub async fn save_safety_memory(&mut self, memory: &SafetyMemory) -> Result<(), ScanError> {
+    pub async fn save_safety_memory(&mut self, memory: &SafeguardMemory) -> Result<(), ScanError> {
         self.keep_lease().await?;
         match self.context.store.save_safety_memory(self.lease, memory).await? {
             true => Ok(()),
@@ -329,13 +329,13 @@ async fn write_user(
             is_due = false;
             RecordWrite::Done
         }
-        RecordPlan::Mark(status) => {
+        RecordPlan::SetStatus(status) => {
             is_due = status.is_due();
             store.write_status(lease, &anchor, dn, status).await?
         }
-        RecordPlan::Desire { desired, status } => {
+        RecordPlan::SetDesired { desired, status } => {
             let status = match conflict {
-                Some(with) => Status::Conflict { with },
+                Some(with) => Status::Conflict { owner: with },
                 None => status,
             };
             is_due = status.is_due();
@@ -362,7 +362,8 @@ async fn transfer(
     let Transfer { from, to, with_account, snapshot } = change;
     let Some(to) = store.fetch_record(to.anchor.hash()).await? else { return Ok(None) };
     let done = if with_account {
-        let reason = from.desired.as_ref().and_then(Desired::departure).unwrap_or(DeprovisionReason::Deleted);
+        let reason =
+            from.desired.as_ref().and_then(Desired::deprovision_reason).unwrap_or(DeprovisionReason::Deleted);
         store.transfer(lease, &from, &to, reason).await?
     } else {
         store.claim_name(lease, &to, Some(&from.anchor)).await?

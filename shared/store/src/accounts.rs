@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::Select;
-use model::{AccountId, Anchor, Link, OwnedAccount, Status, UserRecord};
+use model::{AccountId, AccountLink, Anchor, OwnedAccount, Status, UserRecord};
 
 use crate::Store;
 use crate::applied::UserLease;
@@ -66,7 +66,7 @@ impl Store {
         if linked.as_ref() == Some(account) {
             return Ok(AccountClaim::Owned(owned_account(account)));
         }
-        let link = Link { account: account.clone(), applied: None };
+        let link = AccountLink { account: account.clone(), applied: None };
         let record = self.set_link(if_linked(self.by_lease(lease), linked.as_ref()), Some(&link))?;
         let item = ItemWrite::put(self.keys.account(account))
             .set(ANCHOR, text(lease.record.anchor.as_str()))
@@ -77,7 +77,7 @@ impl Store {
         writes.extend(linked.map(|old| self.forget_account(lease, &old)));
         match self.commit(&writes).await? {
             CommitResult::Done => {
-                (lease.record.link, lease.record.tried, lease.sure) = (Some(link), None, false);
+                (lease.record.link, lease.record.create_intent, lease.sure) = (Some(link), None, false);
                 Ok(AccountClaim::Owned(owned_account(account)))
             }
             CommitResult::Refused(verdicts) => match verdicts.into_iter().nth(1) {
@@ -128,7 +128,7 @@ impl Store {
         writes.append(&mut self.let_expire(giver, &nothing, reason, &old.owned_items, lease.taken_at));
         match self.commit(&writes).await? {
             CommitResult::Done => {
-                (lease.record.link, lease.record.tried, lease.sure) = (Some(link), None, false);
+                (lease.record.link, lease.record.create_intent, lease.sure) = (Some(link), None, false);
                 Ok(Some(owned_account(account)))
             }
             CommitResult::Refused(verdicts) if verdicts.first().is_some_and(ConditionResult::is_refused) => {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{AccountId, AnchorHash, Applied, CreateIntent, DnKey, Link, Status, UnixSeconds, UserRecord};
+use model::{
+    AccountId, AccountLink, AnchorHash, AppliedState, CreateIntent, DnKey, Status, UnixSeconds, UserRecord,
+};
 
 use crate::Store;
 use crate::accounts::ACTIVE;
@@ -51,7 +53,7 @@ impl UserLease {
 #[derive(Clone, Debug)]
 pub struct UserOutcome {
     /// What the account now is; `None` leaves what was applied before.
-    pub applied: Option<Applied>,
+    pub applied: Option<AppliedState>,
     /// Where the user stands now.
     pub status: Status,
     /// How often the work was tried.
@@ -177,7 +179,7 @@ impl Store {
         lease: &mut UserLease,
         tried: CreateIntent,
     ) -> Result<bool, StoreError> {
-        if lease.record.tried.as_ref() == Some(&tried) {
+        if lease.record.create_intent.as_ref() == Some(&tried) {
             return Ok(true);
         }
         let write = if_rev(self.by_lease(lease), lease.rev).only_if("attribute_not_exists(#account)", []);
@@ -185,7 +187,7 @@ impl Store {
         let write = write.set(TRIED, json(&key, &tried)?);
         let done = self.commit(&[write]).await? == CommitResult::Done;
         if done {
-            lease.record.tried = Some(tried);
+            lease.record.create_intent = Some(tried);
         }
         Ok(done)
     }
@@ -215,7 +217,7 @@ impl Store {
         let record = self.ending(lease, *rev).only_if("attribute_not_exists(#awaited)", []);
         let attempt = (outcome.attempts, outcome.next_attempt);
         let record = self.set_status(record, &user.anchor.hash(), &outcome.status, attempt)?;
-        let link = Link { account: account.clone(), applied: Some(applied.clone()) };
+        let link = AccountLink { account: account.clone(), applied: Some(applied.clone()) };
         let record = self.set_link(if_linked(record, None), Some(&link))?.set(SURE, number(lease.number));
         let settled = outcome.status == Status::InSync;
         let record = if settled { record.remove(BEFORE) } else { record };
@@ -267,7 +269,7 @@ impl Store {
             record = self.set_status(record, &hash, status, attempt)?;
         }
         let key = record.key().clone();
-        let tried = lease.record.tried.as_ref().map(|tried| json(&key, tried)).transpose()?;
+        let tried = lease.record.create_intent.as_ref().map(|tried| json(&key, tried)).transpose()?;
         record = record.set_or_remove(TRIED, tried);
         let sure = applied.is_some() || (settled && lease.sure);
         record = record.set_or_remove(SURE, sure.then(|| number(lease.number)));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use model::{Anchor, DeprovisionReason, Desired, Link, Status, UnixSeconds, UserName, UserRecord};
+use model::{AccountLink, Anchor, DeprovisionReason, Desired, Status, UnixSeconds, UserName, UserRecord};
 
 use crate::batch::GET_CHUNK;
 use crate::desired::owner_in;
@@ -55,7 +55,7 @@ impl Store {
         let left = OwnedItems { claimed: None, ..old.owned_items.clone() };
         let mut leaving = self.let_expire(giver, &nothing, reason, &left, lease.now);
 
-        let link: Option<&Link> = old.record.link.as_ref().or(new.record.link.as_ref());
+        let link: Option<&AccountLink> = old.record.link.as_ref().or(new.record.link.as_ref());
         let taker = self.set_link(self.handing(lease, &new), link)?.set(CLAIMED, text(wanted.folded()));
         let taker = self.set_status(taker, &to.anchor.hash(), &Status::Pending, AT_ONCE)?;
 

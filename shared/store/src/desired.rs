@@ -99,7 +99,7 @@ impl Store {
                 (ConditionResult::Held, ConditionResult::Refused(holder)) => {
                     let by = self.holder_of(&wanted, holder).await?;
                     let Some(by) = by else { continue };
-                    let conflict = if_kept(record(&Status::Conflict { with: by.clone() })?);
+                    let conflict = if_kept(record(&Status::Conflict { owner: by.clone() })?);
                     match self.commit(&[if_claimed(conflict, claimed.as_deref())]).await? {
                         CommitResult::Done => return Ok(RecordWrite::NameTaken { by }),
                         CommitResult::Refused(verdicts) => verdicts.into_iter().next(),
@@ -130,7 +130,7 @@ impl Store {
         lease: &ScanLease,
         removal: &plan::ReleasedRemoval,
     ) -> Result<RecordWrite, StoreError> {
-        let plan::RemovalCandidate { anchor, dn, user_name: _, departure: _, desired } = removal.candidate();
+        let plan::RemovalCandidate { anchor, dn, user_name: _, reason: _, desired } = removal.candidate();
         let record = || {
             let write = self
                 .by_scan(lease, anchor)
@@ -215,7 +215,7 @@ impl Store {
                 None => StoredRecord::new(anchor.clone()),
                 Some(stored) if stored.record.version > lease.version() => return Ok(RecordWrite::Outdated),
                 Some(stored) if stored.record.has_active_account() => {
-                    let held = Status::Held { departure: reason, reason: HoldReason::AwaitingCheck };
+                    let held = Status::Held { reason, hold: HoldReason::AwaitingSafeguard };
                     return self.write_kept(lease, anchor, || record(&held)).await;
                 }
                 Some(stored) => stored,

@@ -1,6 +1,6 @@
 //! What was done for a user, and with which result.
 
-use model::{AccountId, AnchorHash, Desired, Managed, UnixSeconds, UserName, UserRecord, Value, Version};
+use model::{AccountId, AnchorHash, Desired, Managed, ScanVersion, UnixSeconds, UserName, UserRecord, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
@@ -16,7 +16,7 @@ pub struct HistoryEvent {
     /// When.
     pub at: UnixSeconds,
     /// Which scan had asked for it.
-    pub version: Version,
+    pub version: ScanVersion,
     /// What was done, as a word: `create`, `update`, `deprovision` …
     pub action: String,
     /// Why, if that is not plain.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use model::{AccountId, AnchorHash, DnKey, UnixSeconds, Version};
+use model::{AccountId, AnchorHash, DnKey, ScanVersion, UnixSeconds};
 
 /// The table's partition key.
 pub(crate) const PK: &str = "PK";
@@ -81,7 +81,7 @@ impl ConnectionKeys {
         ItemKey { pk: self.connection.clone(), sk: "state".to_owned() }
     }
 
-    pub fn scan(&self, version: Version) -> ItemKey {
+    pub fn scan(&self, version: ScanVersion) -> ItemKey {
         ItemKey { pk: self.connection.clone(), sk: format!("{SCAN_PREFIX}{:012}", version.0) }
     }
 
@@ -97,7 +97,7 @@ impl ConnectionKeys {
         ItemKey { pk: format!("{}#user#{hash}", self.connection), sk: RECORD.to_owned() }
     }
 
-    pub fn event(&self, hash: &AnchorHash, at: UnixSeconds, version: Version, attempt: u32) -> ItemKey {
+    pub fn event(&self, hash: &AnchorHash, at: UnixSeconds, version: ScanVersion, attempt: u32) -> ItemKey {
         let sk = format!("{EVENT_PREFIX}{:012}#{:012}#{attempt:06}", at.0.max(0), version.0);
         ItemKey { pk: self.record(hash).pk, sk }
     }

@@ -1,6 +1,6 @@
 //! The connection's item: one scan at a time, each with a version of its own.
 
-use model::{SafetyMemory, UnixSeconds, Version};
+use model::{SafeguardMemory, ScanVersion, UnixSeconds};
 
 use crate::Store;
 use crate::errors::StoreError;
@@ -19,7 +19,7 @@ const SERVED: &str = "served_at";
 #[derive(Debug)]
 pub struct ScanLease {
     owner: String,
-    version: Version,
+    version: ScanVersion,
     /// The latest moment that the caller has told; user leases that end before it are over.
     pub(crate) now: UnixSeconds,
     until: UnixSeconds,
@@ -27,7 +27,7 @@ pub struct ScanLease {
 
 impl ScanLease {
     /// The version of this scan: what it writes carries it, and what an older scan wrote later is refused.
-    pub fn version(&self) -> Version {
+    pub fn version(&self) -> ScanVersion {
         self.version
     }
 
@@ -71,13 +71,13 @@ pub struct LeaseHolder {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConnectionState {
     /// The version of the latest scan that began; nought before the first.
-    pub version: Version,
+    pub version: ScanVersion,
     /// What the latest complete scan left behind for the next.
     pub last_scan: Option<serde_json::Value>,
     /// Where the next scan can go on, as the latest that came to its end left it.
     pub cursor: Option<serde_json::Value>,
     /// What the safety checks remember.
-    pub memory: SafetyMemory,
+    pub memory: SafeguardMemory,
     /// When the target last served somebody, give or take a day.
     pub served_at: Option<UnixSeconds>,
     /// The scan in progress, or one that was killed.
@@ -105,7 +105,7 @@ impl Store {
         match self.update_and_read(&write).await? {
             UpdateResult::Now(item) => {
                 let read = ItemReader::new(&item);
-                let version = Version(read.required(VERSION, read.number(VERSION)?)?);
+                let version = ScanVersion(read.required(VERSION, read.number(VERSION)?)?);
                 Ok(Ok(ScanLease { owner: owner.to_owned(), version, now, until }))
             }
             UpdateResult::Refused(item) => {
@@ -167,7 +167,7 @@ impl Store {
             // try was lost.
             CommitResult::Refused(verdicts) => match verdicts.into_iter().next() {
                 Some(ConditionResult::Refused(Some(item))) => {
-                    let version = ItemReader::new(&item).number(VERSION)?.map(Version);
+                    let version = ItemReader::new(&item).number(VERSION)?.map(ScanVersion);
                     Ok(version == Some(lease.version()) && holder(&item)?.is_none())
                 }
                 _ => Ok(false),
@@ -180,7 +180,7 @@ impl Store {
     pub async fn save_safety_memory(
         &self,
         lease: &ScanLease,
-        memory: &SafetyMemory,
+        memory: &SafeguardMemory,
     ) -> Result<bool, StoreError> {
         let key = self.keys.state();
         let memory = json(&key, memory)?;
@@ -199,7 +199,7 @@ impl Store {
         let Some(item) = self.get(&self.keys.state()).await? else { return Ok(ConnectionState::default()) };
         let read = ItemReader::new(&item);
         Ok(ConnectionState {
-            version: Version(read.number(VERSION)?.unwrap_or_default()),
+            version: ScanVersion(read.number(VERSION)?.unwrap_or_default()),
             last_scan: read.json(LAST_SCAN)?,
             // One that can't be read is as good as none: everybody is read.
             cursor: read.json(CURSOR).ok().flatten(),

@@ -39,7 +39,7 @@
 //! Writes are update expressions on the attributes that the writer owns, never whole items, so that the two sides
 //! don't overwrite each other:
 //!
-//! - A **scan** holds the connection's lease and a [`model::Version`] of its own. It writes what is desired, and is refused
+//! - A **scan** holds the connection's lease and a [`model::ScanVersion`] of its own. It writes what is desired, and is refused
 //!   where a later scan has written already. Each of its writes raises the record's `rev`.
 //! - **Provisioning** holds one user's lease, numbered anew each time it is taken. It writes the link, what was
 //!   applied and the outcome, and is refused when the lease went to somebody else. When `rev` moved meanwhile, the

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use model::{AccountId, Anchor, AnchorHash, DnKey, Link, Status, UnixSeconds, UserRecord, Version};
+use model::{
+    AccountId, AccountLink, Anchor, AnchorHash, DnKey, ScanVersion, Status, UnixSeconds, UserRecord,
+};
 
 use crate::Store;
 use crate::errors::StoreError;
@@ -73,11 +75,11 @@ impl StoredRecord {
             anchor,
             dn: None,
             desired: None,
-            version: Version::default(),
+            version: ScanVersion::default(),
             removal_released: false,
             link: None,
             before: None,
-            tried: None,
+            create_intent: None,
             status: Status::InSync,
             attempts: 0,
             next_attempt: UnixSeconds::default(),
@@ -108,7 +110,7 @@ impl StoredRecord {
         };
         let link = match read.text(ACCOUNT)? {
             None => None,
-            Some(id) => Some(Link {
+            Some(id) => Some(AccountLink {
                 account: AccountId::new(id).ok_or_else(|| read.wrong(ACCOUNT, "is empty"))?,
                 applied: read.json(APPLIED)?,
             }),
@@ -117,11 +119,11 @@ impl StoredRecord {
             anchor,
             dn,
             desired: read.json(DESIRED)?,
-            version: Version(read.required(VERSION, read.number(VERSION)?)?),
+            version: ScanVersion(read.required(VERSION, read.number(VERSION)?)?),
             removal_released: read.flag(RELEASED)?.unwrap_or_default(),
             link,
             before: read.json(BEFORE)?,
-            tried: read.json(TRIED)?,
+            create_intent: read.json(TRIED)?,
             status: read.required(STATUS, read.json(STATUS)?)?,
             attempts: read.number(ATTEMPTS)?.unwrap_or_default(),
             next_attempt: UnixSeconds(read.number(NEXT_ATTEMPT)?.unwrap_or_default()),
@@ -176,7 +178,11 @@ impl Store {
 
     /// Sets the link, or takes it away. With a link there is no creation that nobody has heard of, and what the account is
     /// has yet to be seen.
-    pub(crate) fn set_link(&self, write: ItemWrite, link: Option<&Link>) -> Result<ItemWrite, StoreError> {
+    pub(crate) fn set_link(
+        &self,
+        write: ItemWrite,
+        link: Option<&AccountLink>,
+    ) -> Result<ItemWrite, StoreError> {
         let key = write.key().clone();
         let applied = link.and_then(|link| link.applied.as_ref());
         let applied = applied.map(|applied| json(&key, applied)).transpose()?;

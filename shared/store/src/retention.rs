@@ -7,7 +7,7 @@
 //! DynamoDB deletes late, item by item, in no order. So an item that has expired counts as free to others even while
 //! it is there, and whoever returns after that has to look whether somebody took it.
 
-use model::{Anchor, DeprovisionReason, Desired, Link, UnixSeconds, UserRecord};
+use model::{AccountLink, Anchor, DeprovisionReason, Desired, UnixSeconds, UserRecord};
 
 use crate::accounts::ACTIVE;
 use crate::errors::StoreError;
@@ -41,7 +41,7 @@ pub(crate) fn departure(desired: Option<&Desired>, has_active_account: bool) -> 
 }
 
 /// Whether an account was left active, as far as was seen.
-pub(crate) fn left_active(link: &Link) -> bool {
+pub(crate) fn left_active(link: &AccountLink) -> bool {
     link.applied.as_ref().is_none_or(|applied| applied.active)
 }
 
@@ -68,9 +68,9 @@ impl Store {
         let record = match reason {
             // The entry is still there, and others may name it as their manager.
             DeprovisionReason::Disabled => record,
-            DeprovisionReason::Deleted | DeprovisionReason::OutOfScope | DeprovisionReason::Moved => {
-                record.remove(DN_PK)
-            }
+            DeprovisionReason::Deleted
+            | DeprovisionReason::OutOfScope
+            | DeprovisionReason::MovedOutOfBase => record.remove(DN_PK),
         };
         let hash = user.anchor.hash();
         let mut writes = vec![record];

@@ -1,6 +1,6 @@
 //! Scans that are worth remembering, in numbers.
 
-use model::{UnixSeconds, Version};
+use model::{ScanVersion, UnixSeconds};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
@@ -17,7 +17,7 @@ const SCAN: &str = "scan";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PastScan {
     /// Which.
-    pub version: Version,
+    pub version: ScanVersion,
     /// When it took the lease.
     pub began: UnixSeconds,
     /// When it gave it back.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{AnchorHash, Fingerprint, Version};
+use model::{AnchorHash, Fingerprint, ScanVersion};
 
 use crate::batch::{UnconditionalWrite, WRITE_CHUNK};
 use crate::errors::{StoreError, corrupt};
@@ -153,7 +153,7 @@ fn bucket_sk(generation: &str, bucket: u32) -> String {
 }
 
 /// A generation is named after the scan that writes it, so that two scans never write to the same one.
-fn next_generation(version: Version, current: Option<&str>) -> String {
+fn next_generation(version: ScanVersion, current: Option<&str>) -> String {
     let mine = format!("{:012}.", version.0);
     let count = current.and_then(|name| name.strip_prefix(&mine)?.parse::<u32>().ok());
     format!("{mine}{:04}", count.map_or(0, |count| count + 1))

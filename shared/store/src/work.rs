@@ -199,10 +199,10 @@ mod tests {
             Status::Pending,
             Status::Retrying { error: error() },
             Status::Failed { error: error() },
-            Status::Conflict { with: Anchor::from_text("a").unwrap() },
-            Status::Held { departure: DeprovisionReason::Deleted, reason: HoldReason::OverLimit },
-            Status::PendingDeletion { departure: DeprovisionReason::Deleted },
-            Status::Skipped { by: DisabledOption::Create },
+            Status::Conflict { owner: Anchor::from_text("a").unwrap() },
+            Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::OverLimit },
+            Status::PendingDeletion { reason: DeprovisionReason::Deleted },
+            Status::Skipped { option: DisabledOption::Create },
             Status::Invalid { error: error() },
         ];
         for status in all {

@@ -4,8 +4,8 @@ mod common;
 
 use common::*;
 use model::{
-    Applied, CreateIntent, DeprovisionReason, Desired, HoldReason, Managed, Status, UnixSeconds, Value,
-    Version,
+    AppliedState, CreateIntent, DeprovisionReason, Desired, HoldReason, Managed, ScanVersion, Status,
+    UnixSeconds, Value,
 };
 use store::{AccountClaim, HistoryEvent, OutcomeWrite, Store, StoreError, UserOutcome, owned};
 
@@ -122,7 +122,7 @@ async fn an_outdated_outcome_settles_nobody() -> Result<(), StoreError> {
     assert_eq!(record.desired, Some(present("b")));
     assert_eq!(store.fetch_due(NOW, 9).await?, [anchor("a").hash()]);
 
-    let held = Status::Held { departure: DeprovisionReason::Deleted, reason: HoldReason::OverLimit };
+    let held = Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::OverLimit };
     for (by_scan, ends) in [(Status::InSync, Status::Pending), (held.clone(), held)] {
         let busy = lease(&store, "a").await;
         store.write_status(&scan(&store).await, &anchor("a"), None, by_scan).await?;
@@ -159,7 +159,7 @@ async fn history_is_read_backwards() -> Result<(), StoreError> {
     want(&store, &scan(&store).await, "a", present("a")).await;
     let event = |number: i64| HistoryEvent {
         at: NOW.plus(number),
-        version: Version(1),
+        version: ScanVersion(1),
         action: "update".into(),
         reason: (number == 3).then(|| "because".into()),
         result: format!("result {number}"),
@@ -240,7 +240,7 @@ async fn applied_as(store: &Store, who: &str, desired: &Desired) -> Result<(), S
     let mut lease = lease(store, who).await;
     store.claim_account(&mut lease, &account(who)).await?;
     let Desired::Present(user) = desired else { panic!("{desired:?}") };
-    let applied = Applied { fingerprint: user.update_fingerprint(), ..applied(who, true) };
+    let applied = AppliedState { fingerprint: user.update_fingerprint(), ..applied(who, true) };
     store.write_outcome(lease, settled(Some(applied)), NOW).await.map(drop)
 }
 
@@ -323,13 +323,13 @@ async fn a_creation_is_written_down_before_it_is_sent() -> Result<(), StoreError
     assert!(store.store_create_intent(&mut first, tried()).await?);
     drop(first);
     let record = record_of(&store, "a").await.unwrap();
-    assert!(record.has_active_account() && record.tried == Some(tried()));
+    assert!(record.has_active_account() && record.create_intent == Some(tried()));
 
     // The user leaves: a scan that knew nothing of the creation does not forget the account.
     let gone = write("a", absent("a"), None);
     store.write_desired(&scan(&store).await, store::DesiredWrite { status: Status::InSync, ..gone }).await?;
     let record = record_of(&store, "a").await.unwrap();
-    let held = Status::Held { departure: DeprovisionReason::Deleted, reason: HoldReason::AwaitingCheck };
+    let held = Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::AwaitingSafeguard };
     assert!(record.status == held && record.has_active_account(), "{record:?}");
 
     // What the user should be has changed meanwhile: nothing may be sent any more.
@@ -337,12 +337,12 @@ async fn a_creation_is_written_down_before_it_is_sent() -> Result<(), StoreError
     want(&store, &scan(&store).await, "a", present("a")).await;
     let other = CreateIntent { user_name: user_name("b"), external_id: None };
     assert!(!store.store_create_intent(&mut second, other).await?);
-    assert_eq!(second.record.tried, Some(tried()));
+    assert_eq!(second.record.create_intent, Some(tried()));
 
     // An account that is linked is heard of.
     store.return_lease(second).await?;
     provision(&store, "a", "1").await;
-    assert_eq!(record_of(&store, "a").await.unwrap().tried, None);
+    assert_eq!(record_of(&store, "a").await.unwrap().create_intent, None);
     Ok(())
 }
 

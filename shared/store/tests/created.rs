@@ -9,7 +9,7 @@ use store::{AccountClaim, Awaited, HistoryEvent, OutcomeWrite, Store, StoreError
 fn outcome() -> UserOutcome {
     let event = HistoryEvent {
         at: NOW,
-        version: model::Version(1),
+        version: model::ScanVersion(1),
         action: "created".into(),
         reason: None,
         result: "done".into(),
@@ -48,7 +48,7 @@ async fn it_is_linked_with_its_outcome() -> Result<(), StoreError> {
     let record = record_of(&store, "a").await.unwrap();
     let link = record.link.clone().unwrap();
     assert_eq!((link.account, link.applied), (account("1"), Some(applied("a", true))));
-    assert_eq!((record.status, record.tried), (Status::InSync, None));
+    assert_eq!((record.status, record.create_intent), (Status::InSync, None));
     assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("a")));
     assert_eq!(store.count_enabled_accounts(9).await?, 1);
     assert_eq!(store.fetch_history(anchor("a").hash(), 9).await?.len(), 1);

@@ -4,8 +4,8 @@ mod common;
 
 use common::*;
 use model::{
-    Anchor, DeprovisionReason, Desired, DesiredUser, DisabledOption, HoldReason, Managed, Status, UserName,
-    Value, Version,
+    Anchor, DeprovisionReason, Desired, DesiredUser, DisabledOption, HoldReason, Managed, ScanVersion,
+    Status, UserName, Value,
 };
 use store::{RecordWrite, StoreError};
 
@@ -16,23 +16,23 @@ fn every_status() -> Vec<Status> {
         Status::Pending,
         Status::Retrying { error: error() },
         Status::Failed { error: error() },
-        Status::Conflict { with: anchor("other") },
+        Status::Conflict { owner: anchor("other") },
         Status::Invalid { error: error() },
     ];
     for departure in [
         DeprovisionReason::Deleted,
         DeprovisionReason::OutOfScope,
-        DeprovisionReason::Moved,
+        DeprovisionReason::MovedOutOfBase,
         DeprovisionReason::Disabled,
     ] {
         all.extend(
-            [HoldReason::OverLimit, HoldReason::AwaitingCheck]
-                .map(|reason| Status::Held { departure, reason }),
+            [HoldReason::OverLimit, HoldReason::AwaitingSafeguard]
+                .map(|reason| Status::Held { reason: departure, hold: reason }),
         );
     }
     all.extend(
         [DisabledOption::Create, DisabledOption::Update, DisabledOption::Deprovision]
-            .map(|by| Status::Skipped { by }),
+            .map(|by| Status::Skipped { option: by }),
     );
     all
 }
@@ -67,7 +67,7 @@ async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
             // Where somebody was who left is nobody's business.
             let left = status == Status::InSync && matches!(desired, Desired::Absent { .. });
             assert_eq!((record.anchor, record.dn), (anchor("a"), (!left).then(|| dn("a"))));
-            assert_eq!((record.version, record.removal_released, record.link), (Version(1), false, None));
+            assert_eq!((record.version, record.removal_released, record.link), (ScanVersion(1), false, None));
         }
     }
     Ok(())
@@ -83,7 +83,7 @@ async fn an_older_scan_can_not_write_over_a_newer_one() -> Result<(), StoreError
     assert_eq!(store.write_removal(&old, &released("a")).await?, RecordWrite::Outdated);
     assert_eq!(store.write_status(&old, &anchor("a"), None, Status::InSync).await?, RecordWrite::Outdated);
     let record = record_of(&store, "a").await.unwrap();
-    assert_eq!((record.desired, record.version), (Some(present("a")), Version(2)));
+    assert_eq!((record.desired, record.version), (Some(present("a")), ScanVersion(2)));
     assert_eq!(name_owner(&store, &user_name("stale")).await, None, "the stale claim was not written either");
     Ok(())
 }
@@ -103,7 +103,7 @@ async fn the_first_entry_keeps_the_name() -> Result<(), StoreError> {
         let written = want(&store, &scan, "b", shouted.clone()).await;
         assert_eq!(written, RecordWrite::NameTaken { by: anchor("a") });
         let record = record_of(&store, "b").await.unwrap();
-        assert_eq!(record.status, Status::Conflict { with: anchor("a") });
+        assert_eq!(record.status, Status::Conflict { owner: anchor("a") });
         assert_eq!(record.desired, Some(shouted.clone()), "what it should be is written all the same");
     }
     assert_eq!(want(&store, &scan, "a", present("jo")).await, RecordWrite::Done, "and nothing flaps");
@@ -173,7 +173,7 @@ async fn only_a_released_removal_is_marked_as_one() -> Result<(), StoreError> {
     assert_eq!(record.desired, Some(absent("a")));
     assert!(record.link.is_some());
 
-    let held = Status::Held { departure: DeprovisionReason::Deleted, reason: HoldReason::OverLimit };
+    let held = Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::OverLimit };
     store.write_status(&scan, &anchor("a"), None, held).await?;
     assert!(!record_of(&store, "a").await.unwrap().removal_released, "holding takes the release back");
 
@@ -188,7 +188,7 @@ async fn a_status_leaves_what_is_desired_alone() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
-    let skipped = Status::Skipped { by: DisabledOption::Create };
+    let skipped = Status::Skipped { option: DisabledOption::Create };
     assert_eq!(store.write_status(&scan, &anchor("a"), None, skipped.clone()).await?, RecordWrite::Done);
     let record = record_of(&store, "a").await.unwrap();
     assert_eq!((record.desired, record.dn, record.status), (Some(present("a")), Some(dn("a")), skipped));

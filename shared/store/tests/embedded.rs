@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use model::{UnixSeconds, Version};
+use model::{ScanVersion, UnixSeconds};
 use store::{Embedded, PastScan, Snapshot, StoreError};
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn what_has_expired_goes_when_somebody_has_the_time_for_it() -> Result<(),
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state.db");
     let scan = |version, ended| PastScan {
-        version: Version(version),
+        version: ScanVersion(version),
         began: UnixSeconds(0),
         ended: UnixSeconds(ended),
         summary: serde_json::Value::Null,

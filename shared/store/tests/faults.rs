@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use common::dump::{self, expiring, items};
 use common::faults::{Fault, Faults, Rule};
 use common::*;
-use model::{AnchorHash, DeprovisionReason, Fingerprint, Status, Version};
+use model::{AnchorHash, DeprovisionReason, Fingerprint, ScanVersion, Status};
 use serde_json::json;
 use store::{
     AccountClaim, Awaited, BreakerReason, HistoryEvent, OutcomeWrite, RecordWrite, Snapshot, SnapshotSave,
@@ -19,7 +19,7 @@ use store::{
 fn outcome_with_event(active: bool) -> UserOutcome {
     let event = HistoryEvent {
         at: NOW,
-        version: Version(1),
+        version: ScanVersion(1),
         action: "update".into(),
         reason: None,
         result: "done".into(),

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{NOW, corp, scan};
-use model::Version;
+use model::ScanVersion;
 use serde_json::json;
 use store::{LeaseTaken, StoreError};
 
@@ -11,7 +11,7 @@ use store::{LeaseTaken, StoreError};
 async fn one_scan_at_a_time() -> Result<(), StoreError> {
     let (_place, table, store) = corp().await;
     let mut first = store.take_lease("a", NOW, 60).await?.unwrap();
-    assert_eq!(first.version(), Version(1));
+    assert_eq!(first.version(), ScanVersion(1));
 
     let taken = store.take_lease("b", NOW.plus(59), 60).await?.unwrap_err();
     assert_eq!(taken, LeaseTaken { owner: "a".into(), until: NOW.plus(60) });
@@ -22,7 +22,7 @@ async fn one_scan_at_a_time() -> Result<(), StoreError> {
 
     assert!(store.release(first, Some(json!({ "cursor": 7 })), None).await?);
     let second = store.take_lease("b", NOW.plus(101), 60).await?.unwrap();
-    assert_eq!(second.version(), Version(2));
+    assert_eq!(second.version(), ScanVersion(2));
     let state = store.fetch_connection().await?;
     assert_eq!(state.last_scan, Some(json!({ "cursor": 7 })));
     assert_eq!(state.lease.unwrap().owner, "b");
@@ -34,14 +34,14 @@ async fn whoever_comes_after_a_dead_scan_takes_its_lease() -> Result<(), StoreEr
     let (_place, _table, store) = corp().await;
     let mut dead = store.take_lease("a", NOW, 60).await?.unwrap();
     let heir = store.take_lease("a", NOW.plus(1), 60).await?.unwrap();
-    assert_eq!(heir.version(), Version(2), "the same owner need not wait");
+    assert_eq!(heir.version(), ScanVersion(2), "the same owner need not wait");
 
     assert!(!store.renew_lease(&mut dead, NOW.plus(2), 600).await?);
     assert!(!store.release(dead, Some(json!("stale")), None).await?);
     assert_eq!(store.fetch_connection().await?.last_scan, None);
 
     let stranger = store.take_lease("b", NOW.plus(61), 60).await?.unwrap();
-    assert_eq!(stranger.version(), Version(3), "and anybody when it has run out");
+    assert_eq!(stranger.version(), ScanVersion(3), "and anybody when it has run out");
     Ok(())
 }
 

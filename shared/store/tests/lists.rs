@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use common::dump::{items, number};
 use common::*;
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{Status, UnixSeconds, Version};
+use model::{ScanVersion, Status, UnixSeconds};
 use serde_json::json;
 use store::{PageKey, PastScan, Store, StoreError, UserOutcome};
 
@@ -148,7 +148,7 @@ async fn how_fast_users_are_written() -> Result<(), Box<dyn std::error::Error>> 
 async fn the_last_scans_come_newest_first_and_expire_like_history() -> Result<(), StoreError> {
     let (place, table, store) = corp().await;
     let noted = |version: u64| PastScan {
-        version: Version(version),
+        version: ScanVersion(version),
         began: NOW,
         ended: NOW.plus(2),
         summary: json!({ "created": version }),
@@ -162,7 +162,11 @@ async fn the_last_scans_come_newest_first_and_expire_like_history() -> Result<()
     assert_eq!(store.fetch_scans(2).await?, [noted(10), noted(2)]);
     assert_eq!(store.fetch_scans(9).await?.len(), 3);
     let _lease = scan(&store).await;
-    assert_eq!(store.fetch_connection().await?.version, Version(1), "the connection's own item is another");
+    assert_eq!(
+        store.fetch_connection().await?.version,
+        ScanVersion(1),
+        "the connection's own item is another"
+    );
 
     let written = items(&place).await;
     let scan = &written[&("corp".to_owned(), "scan#000000000010".to_owned())];

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use common::dump::{Item, expiring, items, number, text};
 use common::*;
 use model::{
-    DeprovisionReason, Desired, DesiredUser, Managed, Status, UnixSeconds, UserName, Value, Version,
+    DeprovisionReason, Desired, DesiredUser, Managed, ScanVersion, Status, UnixSeconds, UserName, Value,
 };
 use store::{
     AccountClaim, DesiredWrite, HistoryEvent, OutcomeWrite, RecordWrite, ScanLease, Store, StoreError,
@@ -66,13 +66,13 @@ async fn arrive(store: &Store, scan: &ScanLease) {
     store.claim_account(&mut lease, &account("1815")).await.unwrap();
     let event = HistoryEvent {
         at: NOW,
-        version: Version(1),
+        version: ScanVersion(1),
         action: "created; updated title, phoneNumbers.mobile".into(),
         reason: None,
         result: "the target keeps 'Enchantress of Numbers' of Augusta Lovelace for Ada@Example.test".into(),
         account: Some(account("1815")),
     };
-    let applied = model::Applied { user_name: ada().user_name().cloned(), ..applied("ada", true) };
+    let applied = model::AppliedState { user_name: ada().user_name().cloned(), ..applied("ada", true) };
     let outcome =
         UserOutcome { waiting_for: vec![dn("charles")], event: Some(event), ..settled(Some(applied)) };
     store.write_outcome(lease, outcome, NOW).await.unwrap();
@@ -322,7 +322,7 @@ async fn what_has_expired_is_nobodys() -> Result<(), StoreError> {
     let written = write_ada(&store, &late, ada(), Status::Pending).await;
     assert_eq!(written, RecordWrite::NameTaken { by: anchor("namesake") });
     let back = record_of(&store, "ada").await.unwrap();
-    assert_eq!((back.link, back.status), (None, Status::Conflict { with: anchor("namesake") }));
+    assert_eq!((back.link, back.status), (None, Status::Conflict { owner: anchor("namesake") }));
     assert_eq!(store.fetch_account_owner(&account("1815")).await?, Some(anchor("namesake")));
     assert_eq!(expiring(&place).await, 0);
     Ok(())

@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use model::UnixSeconds;
-use plan::{EntryDiff, ScanPlanner, plan_change};
+use plan::{EntryDiff, SnapshotDiff, plan_change};
 
 const USERS: u32 = 10_000;
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -18,7 +18,7 @@ const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 fn planner(criterion: &mut Criterion) {
     let rules = million::rules();
     let entries: Vec<_> = (0..USERS).map(million::entry).collect();
-    let mut first = ScanPlanner::new(&rules, &[], NOW);
+    let mut first = SnapshotDiff::new(&rules, &[], NOW);
     let mut known: Vec<_> = entries
         .iter()
         .filter_map(|entry| match first.look_at(entry) {
@@ -33,7 +33,7 @@ fn planner(criterion: &mut Criterion) {
     group.bench_function("unchanged", |bencher| {
         bencher.iter_custom(|rounds| {
             each(rounds, |entries_left| {
-                let mut planner = ScanPlanner::new(&rules, &known, NOW);
+                let mut planner = SnapshotDiff::new(&rules, &known, NOW);
                 for entry in entries.iter().take(entries_left) {
                     black_box(planner.look_at(entry));
                 }
@@ -43,7 +43,7 @@ fn planner(criterion: &mut Criterion) {
     group.bench_function("changed", |bencher| {
         bencher.iter_custom(|rounds| {
             each(rounds, |entries_left| {
-                let mut planner = ScanPlanner::new(&rules, &[], NOW);
+                let mut planner = SnapshotDiff::new(&rules, &[], NOW);
                 for entry in entries.iter().take(entries_left) {
                     if let EntryDiff::Changed(change) = planner.look_at(entry) {
                         black_box(plan_change(&change, None));

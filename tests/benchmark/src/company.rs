@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail, ensure};
 use directory::ReadItem;
 use end_to_end::{Configuration, Finished, Group, Person, Slapd, SlapdOptions, TestDir, people};
 use model::UnixSeconds;
-use plan::{EntryDiff, ScanPlanner};
+use plan::{EntryDiff, SnapshotDiff};
 use scan::{Mode, ScanContext};
 use serde_json::Value;
 use simulator::{Options, Simulator};
@@ -86,7 +86,7 @@ impl Company {
             let store = connection.store(&table);
             let mut directory = connection.directory.open(&Secrets::default()).await?;
             let mut read = directory.read(None, now).await?;
-            let mut planner = ScanPlanner::new(&connection.policy.rules, &[], now);
+            let mut planner = SnapshotDiff::new(&connection.policy.rules, &[], now);
             let mut seen = BTreeMap::new();
             while let Some(page) = read.next_page().await? {
                 for sighting in page {

@@ -7,9 +7,9 @@ use std::time::Instant;
 use anyhow::{anyhow, ensure};
 use bytes::Bytes;
 use model::{Anchor, Attributes, Entry, UnixSeconds, ValueKind};
-use plan::mapping::{Mapping, Rule};
+use plan::mapping::{Mapping, MappingRule};
 use plan::status::{AccountStatus, StatusRule};
-use plan::{EntryDiff, Rules, ScanPlanner};
+use plan::{EntryDiff, SnapshotDiff, UserRules};
 use serde_json::json;
 use store::{Embedded, Snapshot, SnapshotSave};
 use tokio::runtime::Builder;
@@ -17,8 +17,8 @@ use tokio::runtime::Builder;
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
 /// A mapping as most companies have it.
-pub fn rules() -> Rules {
-    let text = |attribute: &str| Rule::plain(attribute, ValueKind::Text);
+pub fn rules() -> UserRules {
+    let text = |attribute: &str| MappingRule::plain(attribute, ValueKind::Text);
     let mapped = [
         ("name.givenName", text("givenName")),
         ("name.familyName", text("sn")),
@@ -28,10 +28,10 @@ pub fn rules() -> Rules {
         ("phoneNumbers.mobile", text("mobile")),
         ("department", text("departmentNumber")),
         ("employeeNumber", text("employeeNumber")),
-        ("manager", Rule::plain("manager", ValueKind::Reference)),
+        ("manager", MappingRule::plain("manager", ValueKind::Reference)),
     ];
     let mapped: BTreeMap<_, _> = mapped.into_iter().map(|(name, rule)| (name.into(), rule)).collect();
-    Rules {
+    UserRules {
         mapping: Mapping::new(text("mail"), mapped),
         status: StatusRule::Flag {
             attribute: "employeeType".into(),
@@ -78,7 +78,7 @@ pub fn entry(number: u32) -> Entry {
 /// Saves the snapshot that a scan of these users leaves.
 pub fn prepare(users: u32, state: &Path) -> anyhow::Result<()> {
     let rules = rules();
-    let mut planner = ScanPlanner::new(&rules, &[], NOW);
+    let mut planner = SnapshotDiff::new(&rules, &[], NOW);
     let mut seen = BTreeMap::new();
     for number in 0..users {
         if let EntryDiff::Changed(change) = planner.look_at(&entry(number)) {
@@ -110,7 +110,7 @@ pub fn unchanged(users: u32, state: &Path) -> anyhow::Result<()> {
     (0..users).for_each(|number| drop(std::hint::black_box(entry(number))));
     let made_up = made_up.elapsed();
     let started = Instant::now();
-    let mut planner = ScanPlanner::new(&rules, snapshot.pairs(), NOW);
+    let mut planner = SnapshotDiff::new(&rules, snapshot.pairs(), NOW);
     let unchanged =
         (0..users).filter(|number| matches!(planner.look_at(&entry(*number)), EntryDiff::Unchanged)).count();
     let took = started.elapsed().saturating_sub(made_up);

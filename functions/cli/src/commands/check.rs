@@ -156,7 +156,7 @@ impl Counts {
                 self.invalid += 1;
                 self.problem.get_or_insert(format!("{}: {problem}", entry.anchor));
             }
-            Observation::Wanted(desired) => {
+            Observation::Valid(desired) => {
                 self.disabled += u64::from(!desired.is_active());
                 if let (None, Desired::Present(user)) = (&self.example, desired) {
                     self.example = Some((entry, user));

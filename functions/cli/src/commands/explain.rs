@@ -7,9 +7,9 @@ use directory::{MembershipPath, ScopeCondition, ScopeConditionKind};
 use model::UnixSeconds;
 use operate::explain;
 use operate::explanation::{AppliedPart, BesidePart, EntryPart, Explanation, RecordPart, WaitPart};
-use plan::mapping::{AttributeExplained, Origin, Step};
+use plan::mapping::{AttributeExplained, TransformStep, ValueOrigin};
 use plan::status::AccountStatus;
-use plan::{Comparison, ExpiryExplained, StatusExplained};
+use plan::{ExpiryExplained, StatusComparison, StatusExplained};
 
 use super::history::line;
 use crate::exit::Exit;
@@ -124,9 +124,9 @@ fn print_status(status: &StatusExplained, out: &mut impl Write) -> Result<()> {
         (None, problem) => problem.as_deref().unwrap_or_default(),
     };
     let compared = match comparison {
-        Comparison::None => "everybody counts as".to_owned(),
-        Comparison::Bits { disabled } => format!("bits {disabled:#x} mean disabled:"),
-        Comparison::Value { value, means, default } => {
+        StatusComparison::None => "everybody counts as".to_owned(),
+        StatusComparison::Bits { disabled } => format!("bits {disabled:#x} mean disabled:"),
+        StatusComparison::Value { value, means, default } => {
             format!("\"{}\" means {}, nothing means {}:", plain(value), word(means), word(default))
         }
     };
@@ -159,21 +159,21 @@ fn print_attribute(explained: &AttributeExplained, out: &mut impl Write) -> Resu
     };
     writeln!(out, "mapping  {:<28} {result}", attribute.as_str())?;
     let mut notes = match from {
-        Origin::Attributes(_) => Vec::new(),
-        Origin::Expression(expression) => vec![plain(expression)],
-        Origin::Constant(_) => vec!["the same for everybody".to_owned()],
-        Origin::NameParts => vec!["made of the parts of the name".to_owned()],
+        ValueOrigin::Attributes(_) => Vec::new(),
+        ValueOrigin::Expression(expression) => vec![plain(expression)],
+        ValueOrigin::Constant(_) => vec!["the same for everybody".to_owned()],
+        ValueOrigin::NameParts => vec!["made of the parts of the name".to_owned()],
     };
     notes.extend(
         sources.iter().map(|source| format!("{} {}", source.attribute, several_values(&source.values))),
     );
     notes.extend(steps.iter().map(|step| {
         let word = match step {
-            Step::CnFromDn => "the CN is taken",
-            Step::UserNameFromEmail => "the part before the @ is taken",
-            Step::Trim => "trimmed",
-            Step::Lower => "in lower case",
-            Step::Upper => "in upper case",
+            TransformStep::CnFromDn => "the CN is taken",
+            TransformStep::UserNameFromEmail => "the part before the @ is taken",
+            TransformStep::Trim => "trimmed",
+            TransformStep::Lower => "in lower case",
+            TransformStep::Upper => "in upper case",
         };
         word.to_owned()
     }));

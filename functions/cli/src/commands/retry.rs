@@ -47,7 +47,7 @@ pub async fn retry_user(session: &Session, user: Option<&str>) -> Result<Retried
     Ok(match one(session, user).await? {
         RetryResult::Pending => Retried::Users(1),
         RetryResult::NotFailed(status) => {
-            let why = status.why().map(|why| format!(" ({why})")).unwrap_or_default();
+            let why = status.detail().map(|why| format!(" ({why})")).unwrap_or_default();
             let word = status.word();
             Retried::Nobody { why: format!("there is nothing to try again: the user is {word}{why}") }
         }

@@ -69,13 +69,13 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{UnixSeconds, Version};
+    use model::{ScanVersion, UnixSeconds};
     use serde_json::json;
 
     #[test]
     fn bars_are_as_high_as_their_numbers_and_the_newest_is_last() {
         let scan = |created: Value| PastScan {
-            version: Version(1),
+            version: ScanVersion(1),
             began: UnixSeconds(0),
             ended: UnixSeconds(1),
             summary: json!({ "created": created }),

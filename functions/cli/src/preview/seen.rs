@@ -1,6 +1,6 @@
 //! What a user's part of a plan was made from, by fingerprint.
 
-use model::{Account, Applied, Desired, DesiredUser, Fingerprinter, Link, UserRecord, Value};
+use model::{Account, AccountLink, AppliedState, Desired, DesiredUser, Fingerprinter, UserRecord, Value};
 
 use crate::report::Seen;
 
@@ -43,7 +43,7 @@ fn of_record(record: &UserRecord) -> String {
         status,
         // What was applied is told by its fingerprint.
         before: _,
-        tried,
+        create_intent,
         attempts: _,
         next_attempt: _,
     } = record;
@@ -52,16 +52,16 @@ fn of_record(record: &UserRecord) -> String {
     hash.text(&desired.as_ref().map(of_desired).unwrap_or_default());
     hash.bytes(&version.0.to_le_bytes());
     hash.flag(*removal_released);
-    if let Some(Link { account, applied }) = link {
+    if let Some(AccountLink { account, applied }) = link {
         hash.text(account.as_str());
-        if let Some(Applied { fingerprint, user_name: _, active }) = applied {
+        if let Some(AppliedState { fingerprint, user_name: _, active }) = applied {
             hash.bytes(&fingerprint.0);
             hash.flag(*active);
         }
     }
-    hash.flag(tried.is_some());
+    hash.flag(create_intent.is_some());
     hash.text(status.word());
-    hash.text(&status.why().unwrap_or_default());
+    hash.text(&status.detail().unwrap_or_default());
     hash.finish().to_string()
 }
 

@@ -1,6 +1,6 @@
 //! What waits for a person's word.
 
-use model::{HeldChange, SafetyMemory, UnixSeconds};
+use model::{HeldChange, SafeguardMemory, UnixSeconds};
 use serde::Serialize;
 
 use super::{BAD, paint};
@@ -18,7 +18,7 @@ pub struct HeldPart {
 
 impl HeldPart {
     /// The held removals.
-    pub fn removals(memory: &SafetyMemory, now: UnixSeconds) -> Option<Self> {
+    pub fn removals(memory: &SafeguardMemory, now: UnixSeconds) -> Option<Self> {
         let held = memory.held.as_ref()?;
         let approval = memory.approval_at(now).filter(|approval| approval.set.hash == held.hash);
         Some(Self {
@@ -29,7 +29,7 @@ impl HeldPart {
     }
 
     /// The held change of the configuration.
-    pub fn change(memory: &SafetyMemory, now: UnixSeconds) -> Option<Self> {
+    pub fn change(memory: &SafeguardMemory, now: UnixSeconds) -> Option<Self> {
         let change = memory.change.as_ref()?;
         let approval = memory.change_approval_at(now, change.configuration);
         let approval = approval.filter(|approval| approval.change == *change);

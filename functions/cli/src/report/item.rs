@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 use model::{Anchor, Desired, DesiredUser, Managed, TargetAttribute, UserName, Value};
-use plan::{Decision, Difference};
+use plan::{AttributeDifference, Decision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -73,8 +73,8 @@ impl Shown {
         (!self.masked.contains(&"userName".into())).then(|| name.to_string())
     }
 
-    fn difference(&self, difference: &Difference) -> ChangeLine {
-        let Difference { attribute, from, to } = difference;
+    fn difference(&self, difference: &AttributeDifference) -> ChangeLine {
+        let AttributeDifference { attribute, from, to } = difference;
         ChangeLine {
             attribute: attribute.to_string(),
             from: from.as_ref().map(|value| self.value(attribute, value)),
@@ -83,7 +83,7 @@ impl Shown {
     }
 
     /// The attributes in which an account differs.
-    pub fn differences(&self, found: &[Difference]) -> Vec<ChangeLine> {
+    pub fn differences(&self, found: &[AttributeDifference]) -> Vec<ChangeLine> {
         found.iter().map(|difference| self.difference(difference)).collect()
     }
 
@@ -147,14 +147,14 @@ impl Shown {
             }
             Decision::Deactivate(reason) => item("deactivate", reason.to_string()),
             Decision::Delete(reason) => item("delete", reason.to_string()),
-            Decision::AwaitCheck(reason) => item("held", format!("{reason}; awaits the safety check")),
+            Decision::AwaitSafeguard(reason) => item("held", format!("{reason}; awaits the safety check")),
             Decision::Skipped(by) => item("skipped", by.to_string()),
         })
     }
 }
 
 /// What an update amounts to.
-pub fn update_word(found: &[Difference]) -> &'static str {
+pub fn update_word(found: &[AttributeDifference]) -> &'static str {
     let active = found.iter().find(|difference| difference.attribute.as_str() == "active");
     match active.and_then(|difference| difference.to.as_ref()) {
         Some(Value::Boolean(true)) => "reactivate",
@@ -164,7 +164,7 @@ pub fn update_word(found: &[Difference]) -> &'static str {
 }
 
 /// Why it is made.
-pub fn update_reason(found: &[Difference]) -> String {
+pub fn update_reason(found: &[AttributeDifference]) -> String {
     match update_word(found) {
         "deactivate" => "disabled in the directory".into(),
         "reactivate" => "in scope again".into(),

@@ -35,7 +35,7 @@ pub async fn waiting_page(
 
 /// Where a user stands, unless there is nothing left to do.
 pub fn standing(record: &UserRecord, shown: &Shown) -> Option<Item> {
-    let why = record.status.why().unwrap_or_default();
+    let why = record.status.detail().unwrap_or_default();
     let (action, why) = match &record.status {
         Status::Held { .. } => ("held", why),
         Status::Skipped { .. } => ("skipped", why),

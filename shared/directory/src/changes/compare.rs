@@ -1,7 +1,7 @@
 //! Comparing who is in scope with who was, by anchor alone: what a changed group, or a server that doesn't name
 //! deletions, asks for.
 
-use model::{Anchor, AnchorHash, Entry, Fingerprint, Incomplete};
+use model::{Anchor, AnchorHash, Entry, Fingerprint, IncompleteRead};
 
 use crate::directory::Directory;
 use crate::errors::DirectoryError;
@@ -19,7 +19,7 @@ pub enum ScopeComparison {
     /// It isn't enough, for this reason: everybody is to be read.
     FullScanNeeded(String),
     /// It broke off, and proves nothing.
-    Incomplete(Incomplete),
+    Incomplete(IncompleteRead),
 }
 
 impl ChangeSet {
@@ -60,7 +60,7 @@ impl ChangeSet {
         &mut self,
         directory: &mut Directory,
         known: &[(AnchorHash, Fingerprint)],
-    ) -> Result<ScopeComparison, Incomplete> {
+    ) -> Result<ScopeComparison, IncompleteRead> {
         if let Some(present) = self.present.take() {
             let gone = known.iter().map(|(hash, _)| *hash).filter(|hash| !present.contains(hash));
             self.named.extend(gone);
@@ -70,7 +70,7 @@ impl ChangeSet {
             return Ok(ScopeComparison::Done);
         }
         let is_active_directory = self.server.root.is_active_directory;
-        let broke_off = |error: DirectoryError| Incomplete::BrokeOff(error.to_string());
+        let broke_off = |error: DirectoryError| IncompleteRead::BrokeOff(error.to_string());
         let Directory { connection, config, .. } = &mut *directory;
         let server = Server::look(connection, config).await.map_err(broke_off)?;
         let selection = Selection::prepare(connection, config, &server.root).await.map_err(broke_off)?;

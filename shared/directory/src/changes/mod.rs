@@ -22,7 +22,9 @@ mod usn;
 
 use std::collections::{BTreeMap, HashSet};
 
-use model::{Anchor, AnchorHash, Attributes, CompleteRead, DnKey, Entry, Freshness, Incomplete, UnixSeconds};
+use model::{
+    Anchor, AnchorHash, Attributes, CompleteRead, DnKey, Entry, Freshness, IncompleteRead, UnixSeconds,
+};
 
 use crate::config::{AnchorForm, ChangeDetection, DirectoryConfig, Scope};
 use crate::connection::Connection;
@@ -312,7 +314,7 @@ const DELETED_MANAGER: &str = "somebody was deleted, and the server does not tel
 
 impl ChangeRead<'_> {
     /// The next few who are in scope. Those who were to be looked at and are not in scope are named at the end.
-    pub async fn next_page(&mut self) -> Result<Option<Vec<ReadItem>>, Incomplete> {
+    pub async fn next_page(&mut self) -> Result<Option<Vec<ReadItem>>, IncompleteRead> {
         if !self.changed.unidentified.is_empty() {
             let unidentified = std::mem::take(&mut self.changed.unidentified);
             self.changed.undecodable += unidentified.len();
@@ -321,7 +323,7 @@ impl ChangeRead<'_> {
         if self.changed.to_look_at.is_empty() {
             return Ok(None);
         }
-        self.look().await.map(Some).map_err(|error| Incomplete::BrokeOff(error.to_string()))
+        self.look().await.map(Some).map_err(|error| IncompleteRead::BrokeOff(error.to_string()))
     }
 
     async fn look(&mut self) -> Result<Vec<ReadItem>, DirectoryError> {
@@ -386,9 +388,9 @@ impl ChangeRead<'_> {
 
     /// Looks at base, group and server again and judges what was seen. The proof accounts for those who were named and
     /// for nobody else.
-    pub async fn finish(self) -> Result<CompleteRead, Incomplete> {
+    pub async fn finish(self) -> Result<CompleteRead, IncompleteRead> {
         if !self.changed.to_look_at.is_empty() || !self.changed.unidentified.is_empty() {
-            return Err(Incomplete::NoEnd);
+            return Err(IncompleteRead::NoEnd);
         }
         let evidence = evidence_of_changes(
             &self.changed.server,

@@ -5,7 +5,7 @@ use directory::{
     ScopeComparison,
 };
 use embedded_ldap::{EmbeddedLdap, LdapFault, ResultCode};
-use model::{Anchor, AnchorHash, CompleteRead, DeprovisionReason, Fingerprint, Incomplete, UnixSeconds};
+use model::{Anchor, AnchorHash, CompleteRead, DeprovisionReason, Fingerprint, IncompleteRead, UnixSeconds};
 
 use crate::support::{BASE, GROUP, config, people, person};
 
@@ -47,7 +47,7 @@ pub async fn changes(
     directory: &mut Directory,
     cursor: &Cursor,
     known: &Known,
-) -> (Vec<String>, Result<CompleteRead, Incomplete>) {
+) -> (Vec<String>, Result<CompleteRead, IncompleteRead>) {
     let mut changed = match directory.changes(cursor, NOW).await.unwrap() {
         ChangeResponse::Changes(changed) => changed,
         ChangeResponse::FullScanNeeded(why) => panic!("everybody is to be read: {why}"),
@@ -134,7 +134,7 @@ async fn why_somebody_left_is_known() {
     let mut directory = Directory::connect(&config).await.unwrap();
     server.rename("uid=ada,ou=staff,dc=acme,dc=test", "uid=ada,dc=acme,dc=test").unwrap();
     let departures = directory.departures(std::slice::from_ref(&ada)).await.unwrap();
-    assert_eq!(departures, [(ada.clone(), DeprovisionReason::Moved)].into());
+    assert_eq!(departures, [(ada.clone(), DeprovisionReason::MovedOutOfBase)].into());
     server.delete("uid=ada,dc=acme,dc=test").unwrap();
     let departures = directory.departures(std::slice::from_ref(&ada)).await.unwrap();
     assert_eq!(departures, [(ada, DeprovisionReason::Deleted)].into());
@@ -225,7 +225,7 @@ async fn a_server_that_knows_less_than_before_proves_nothing() {
     server.set(BASE, "contextCSN", &[&mark(4)]).unwrap();
     assert_eq!(why_everybody(&mut directory, &cursor).await, "the server knows less than the last time");
     let verdict = read_after(&mut directory, &cursor).await;
-    assert_eq!(verdict.unwrap_err(), Incomplete::Behind);
+    assert_eq!(verdict.unwrap_err(), IncompleteRead::Behind);
 
     server.set(BASE, "contextCSN", &[&mark(6)]).unwrap();
     assert!(read_after(&mut directory, &cursor).await.is_ok());
@@ -246,11 +246,11 @@ async fn another_server_has_to_show_that_it_has_caught_up() {
     let mut read = directory.read(Some(&cursor), NOW).await.unwrap();
     while read.next_page().await.unwrap().is_some() {}
     let now = read.cursor();
-    assert_eq!(read.finish().await.unwrap_err(), Incomplete::AnotherServer);
+    assert_eq!(read.finish().await.unwrap_err(), IncompleteRead::AnotherServer);
     assert!(read_after(&mut directory, &now).await.is_ok());
 }
 
-async fn read_after(directory: &mut Directory, cursor: &Cursor) -> Result<CompleteRead, Incomplete> {
+async fn read_after(directory: &mut Directory, cursor: &Cursor) -> Result<CompleteRead, IncompleteRead> {
     let mut read = directory.read(Some(cursor), NOW).await.unwrap();
     while read.next_page().await?.is_some() {}
     read.finish().await

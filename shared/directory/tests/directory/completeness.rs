@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use directory::{Directory, Membership, ReadItem, Scope};
 use embedded_ldap::{LdapFault, LdapOptions, ResultCode};
-use model::{DeprovisionReason, Incomplete, UnixSeconds};
+use model::{DeprovisionReason, IncompleteRead, UnixSeconds};
 
 use crate::support::{BASE, GROUP, Outcome, config, people, people_with, person, read, read_from};
 
@@ -44,7 +44,7 @@ async fn a_lost_connection() {
     let outcome = read_with(LdapFault::CutAfterEntries { entries: 5 }).await;
     assert_eq!(outcome.dns().len(), 5);
     assert!(
-        matches!(outcome.doubt(), Incomplete::BrokeOff(why) if why.contains("dc=acme,dc=test was cut off"))
+        matches!(outcome.doubt(), IncompleteRead::BrokeOff(why) if why.contains("dc=acme,dc=test was cut off"))
     );
 }
 
@@ -52,7 +52,7 @@ async fn a_lost_connection() {
 async fn a_connection_lost_inside_an_entry() {
     let outcome = read_with(LdapFault::CutAfterBytes { bytes: 700 }).await;
     assert!(outcome.dns().len() < 10);
-    assert!(matches!(outcome.doubt(), Incomplete::BrokeOff(_)));
+    assert!(matches!(outcome.doubt(), IncompleteRead::BrokeOff(_)));
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_page_that_fails() {
         let outcome = read_with(LdapFault::FailPage { page: 2, entries: 1, code }).await;
         assert_eq!(outcome.dns().len(), 4);
         assert!(
-            matches!(outcome.doubt(), Incomplete::Refused { page: 2, code, .. } if code == number),
+            matches!(outcome.doubt(), IncompleteRead::Refused { page: 2, code, .. } if code == number),
             "{number}"
         );
     }
@@ -79,7 +79,7 @@ async fn a_size_limit() {
     let server = people_with(10, LdapOptions { size_limit: Some(7), ..LdapOptions::default() }).await;
     let outcome = read(&config(&server.url())).await;
     assert_eq!(outcome.dns().len(), 7);
-    assert!(matches!(outcome.doubt(), Incomplete::Refused { code: 4, .. }));
+    assert!(matches!(outcome.doubt(), IncompleteRead::Refused { code: 4, .. }));
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn smaller_pages_than_asked_for_do_no_harm() {
 async fn a_reference_to_another_server() {
     let outcome = read_with(LdapFault::Referral { page: 2 }).await;
     assert_eq!(outcome.dns().len(), 10);
-    assert_eq!(outcome.doubt(), Incomplete::Referrals(1));
+    assert_eq!(outcome.doubt(), IncompleteRead::Referrals(1));
 }
 
 /// A search of a whole Active Directory domain always brings such references. What they lead to holds no users.
@@ -110,16 +110,16 @@ async fn a_reference_to_the_forests_configuration_does_not_count() {
 
 #[tokio::test]
 async fn a_page_without_the_paging_control() {
-    assert_eq!(read_with(LdapFault::MissingControl { page: 2 }).await.doubt(), Incomplete::NoEnd);
+    assert_eq!(read_with(LdapFault::MissingControl { page: 2 }).await.doubt(), IncompleteRead::NoEnd);
     // The last page is the one where it would matter most.
-    assert_eq!(read_with(LdapFault::MissingControl { page: 4 }).await.doubt(), Incomplete::NoEnd);
+    assert_eq!(read_with(LdapFault::MissingControl { page: 4 }).await.doubt(), IncompleteRead::NoEnd);
 }
 
 #[tokio::test]
 async fn a_paging_control_that_is_none() {
     let outcome = read_with(LdapFault::MalformedControl { page: 2 }).await;
     assert_eq!(outcome.dns().len(), 6);
-    assert_eq!(outcome.doubt(), Incomplete::NoEnd);
+    assert_eq!(outcome.doubt(), IncompleteRead::NoEnd);
 }
 
 #[tokio::test]
@@ -133,27 +133,27 @@ async fn an_entry_that_is_none() {
         .collect();
     let why = "the entry can't be read: one of its attributes has no set of values";
     assert_eq!(unidentified, [&ReadItem::Unidentified { dn: person(3), why: why.to_owned() }]);
-    assert_eq!(outcome.doubt(), Incomplete::Undecodable(1));
+    assert_eq!(outcome.doubt(), IncompleteRead::Undecodable(1));
 }
 
 #[tokio::test]
 async fn an_entry_without_an_anchor() {
     let outcome = read_with(LdapFault::WithoutUuid { dn: person(4) }).await;
     assert_eq!(outcome.dns().len(), 9);
-    assert_eq!(outcome.doubt(), Incomplete::Undecodable(1));
+    assert_eq!(outcome.doubt(), IncompleteRead::Undecodable(1));
 }
 
 #[tokio::test]
 async fn a_base_that_can_no_longer_be_read() {
     for code in [ResultCode::NoSuchObject, ResultCode::InsufficentAccessRights] {
         let outcome = read_with(LdapFault::BaseUnreadable { code }).await;
-        assert_eq!(outcome.doubt(), Incomplete::BaseUnreadable("after"));
+        assert_eq!(outcome.doubt(), IncompleteRead::BaseUnreadable("after"));
     }
 }
 
 #[tokio::test]
 async fn another_server_at_the_end() {
-    assert_eq!(read_with(LdapFault::OtherServer).await.doubt(), Incomplete::ServerChanged);
+    assert_eq!(read_with(LdapFault::OtherServer).await.doubt(), IncompleteRead::ServerChanged);
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn a_group_that_is_gone_at_the_end() {
         server.delete(GROUP).unwrap();
         while read.next_page().await.unwrap().is_some() {}
         let doubt = read.finish().await.unwrap_err();
-        assert!(matches!(&doubt, Incomplete::BrokeOff(why) if why.contains(GROUP)), "{doubt}");
+        assert!(matches!(&doubt, IncompleteRead::BrokeOff(why) if why.contains(GROUP)), "{doubt}");
     }
 }
 
@@ -182,7 +182,7 @@ async fn an_answer_that_does_not_come() {
     let mut config = config(&server.url());
     config.timeout = Duration::from_millis(200);
     let doubt = read(&config).await.doubt();
-    assert!(matches!(&doubt, Incomplete::BrokeOff(why) if why.contains("longer than 0.2 s")), "{doubt}");
+    assert!(matches!(&doubt, IncompleteRead::BrokeOff(why) if why.contains("longer than 0.2 s")), "{doubt}");
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn a_page_that_comes_twice_does_no_harm() {
 #[tokio::test]
 async fn a_page_that_comes_for_ever_ends() {
     let outcome = read_with(LdapFault::RepeatPage { page: 2, times: usize::MAX }).await;
-    assert!(matches!(outcome.doubt(), Incomplete::BrokeOff(why) if why.contains("over and over")));
+    assert!(matches!(outcome.doubt(), IncompleteRead::BrokeOff(why) if why.contains("over and over")));
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn what_is_not_read_to_the_end_proves_nothing() {
     let mut directory = Directory::connect(&config(&server.url())).await.unwrap();
     let mut read = directory.read(None, UnixSeconds(0)).await.unwrap();
     read.next_page().await.unwrap().unwrap();
-    assert_eq!(read.finish().await.unwrap_err(), Incomplete::NoEnd);
+    assert_eq!(read.finish().await.unwrap_err(), IncompleteRead::NoEnd);
     // The connection is as good as before.
     assert!(read_from(&mut directory).await.verdict.is_ok());
 }
@@ -260,13 +260,13 @@ async fn a_server_without_paging() {
     let server = people_with(10, LdapOptions { size_limit: Some(7), ..no_paging() }).await;
     let outcome = read(&config(&server.url())).await;
     assert_eq!(outcome.dns().len(), 7);
-    assert!(matches!(outcome.doubt(), Incomplete::Refused { page: 1, code: 4, .. }));
+    assert!(matches!(outcome.doubt(), IncompleteRead::Refused { page: 1, code: 4, .. }));
 
     let server = people_with(10, no_paging()).await;
     server.inject(LdapFault::CutAfterEntries { entries: 5 }.on_any_search().after(1));
     let outcome = read(&config(&server.url())).await;
     assert_eq!(outcome.dns().len(), 5);
-    assert!(matches!(outcome.doubt(), Incomplete::BrokeOff(_)));
+    assert!(matches!(outcome.doubt(), IncompleteRead::BrokeOff(_)));
 }
 
 /// Moved while the read goes on: seen twice, or not at all. The look-up finds out.

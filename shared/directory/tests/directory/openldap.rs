@@ -1,7 +1,7 @@
 //! Against a real OpenLDAP server.
 
 use directory::{Bind, Directory, DirectoryConfig, DirectoryError, Membership, ReadItem, Scope, ServerKind};
-use model::{Anchor, DeprovisionReason, Incomplete, UnixSeconds};
+use model::{Anchor, DeprovisionReason, IncompleteRead, UnixSeconds};
 
 use crate::slapd::{ADMIN, PASSWORD, Slapd};
 use crate::support::{Outcome, config, read};
@@ -102,7 +102,7 @@ async fn scopes_departures_and_limits() {
     config.scope = Scope::Filter("(sn=*)".to_owned());
     config.bind = Bind::Simple { dn: "cn=limited,dc=acme,dc=test".to_owned(), password: "limited".into() };
     let doubt = read(&config).await.doubt();
-    assert!(matches!(doubt, Incomplete::Refused { code: 4 | 11, .. }), "{doubt}");
+    assert!(matches!(doubt, IncompleteRead::Refused { code: 4 | 11, .. }), "{doubt}");
 
     config.bind = Bind::Simple { dn: ADMIN.to_owned(), password: "wrong".into() };
     let error = Directory::connect(&config).await.err().unwrap();

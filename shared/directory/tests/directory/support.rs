@@ -6,7 +6,7 @@ use directory::{
     AnchorAttribute, AnchorForm, Bind, ChangeDetection, Directory, DirectoryConfig, ReadItem, Scope,
 };
 use embedded_ldap::{EmbeddedLdap, LdapOptions};
-use model::{CompleteRead, Incomplete, UnixSeconds};
+use model::{CompleteRead, IncompleteRead, UnixSeconds};
 
 pub const BASE: &str = "dc=acme,dc=test";
 pub const GROUP: &str = "cn=everybody,dc=acme,dc=test";
@@ -57,7 +57,7 @@ pub fn person(number: usize) -> String {
 /// What came of a read.
 pub struct Outcome {
     pub sightings: Vec<ReadItem>,
-    pub verdict: Result<CompleteRead, Incomplete>,
+    pub verdict: Result<CompleteRead, IncompleteRead>,
 }
 
 impl Outcome {
@@ -71,7 +71,7 @@ impl Outcome {
     }
 
     /// Why the read isn't complete.
-    pub fn doubt(self) -> Incomplete {
+    pub fn doubt(self) -> IncompleteRead {
         self.verdict.unwrap_err()
     }
 }

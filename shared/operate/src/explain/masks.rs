@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Account, Desired, DesiredUser, Entry, Managed, TargetAttribute, UserName, Value};
 use plan::mapping::MASK;
-use plan::{Decision, Difference, Mapping};
+use plan::{AttributeDifference, Decision, Mapping};
 
 use crate::explanation::{AccountPart, BesidePart, DifferencePart};
 
@@ -55,8 +55,8 @@ impl Masks {
         }
     }
 
-    fn difference(&self, difference: &Difference) -> DifferencePart {
-        let Difference { attribute, from, to } = difference;
+    fn difference(&self, difference: &AttributeDifference) -> DifferencePart {
+        let AttributeDifference { attribute, from, to } = difference;
         DifferencePart {
             attribute: attribute.to_string(),
             from: from.as_ref().map(|value| self.text(attribute, value)),

@@ -1,6 +1,6 @@
 //! Why something waits, or is not done.
 
-use model::{Fingerprint, HoldReason, SafetyMemory, Status, UnixSeconds, UserRecord};
+use model::{Fingerprint, HoldReason, SafeguardMemory, Status, UnixSeconds, UserRecord};
 use plan::Decision;
 use scan::Sighted;
 use store::Breaker;
@@ -11,7 +11,7 @@ use provision::Preview;
 /// What decides about waiting, beside the user.
 pub(super) struct Waiting<'a> {
     /// What the safety checks remember.
-    pub memory: &'a SafetyMemory,
+    pub memory: &'a SafeguardMemory,
     /// Whether anybody is tried.
     pub breaker: Option<Breaker>,
     /// The configuration in use.
@@ -47,11 +47,11 @@ pub(super) fn waits(
 
 impl Waiting<'_> {
     fn by_status(&self, record: &UserRecord) -> Option<WaitPart> {
-        let why = record.status.why().unwrap_or_default();
+        let why = record.status.detail().unwrap_or_default();
         let until = Some(record.next_attempt.0);
         Some(match &record.status {
             Status::InSync | Status::Pending => return None,
-            Status::Held { reason: HoldReason::OverLimit, .. } => {
+            Status::Held { hold: HoldReason::OverLimit, .. } => {
                 let held = self.memory.held.as_ref();
                 let approval = self.memory.approval_at(self.now);
                 let approval = approval.filter(|it| held.is_some_and(|held| held.hash == it.set.hash));
@@ -61,7 +61,7 @@ impl Waiting<'_> {
                     ..plain(WaitKind::Removal, why)
                 }
             }
-            Status::Held { reason: HoldReason::AwaitingCheck, .. } => plain(WaitKind::Removal, why),
+            Status::Held { hold: HoldReason::AwaitingSafeguard, .. } => plain(WaitKind::Removal, why),
             Status::Skipped { .. } => plain(WaitKind::Option, why),
             Status::Conflict { .. } => plain(WaitKind::Conflict, why),
             Status::Retrying { .. } => WaitPart { until, ..plain(WaitKind::Retry, why) },

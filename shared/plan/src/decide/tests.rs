@@ -98,7 +98,9 @@ fn in_scope_and_disabled() {
 
 #[test]
 fn out_of_scope_or_deleted() {
-    for reason in [DeprovisionReason::Deleted, DeprovisionReason::OutOfScope, DeprovisionReason::Moved] {
+    for reason in
+        [DeprovisionReason::Deleted, DeprovisionReason::OutOfScope, DeprovisionReason::MovedOutOfBase]
+    {
         let there = account(true, "Analyst");
         assert_eq!(AS_USUAL.decides(&gone(reason), true, Some(&there)), Decision::Deactivate(reason));
         assert_eq!(AS_USUAL.decides(&gone(reason), true, Some(&account(false, ""))), Decision::Nothing);
@@ -116,14 +118,14 @@ fn nobody_is_switched_off_without_the_safety_check() {
     for reason in [
         DeprovisionReason::Deleted,
         DeprovisionReason::OutOfScope,
-        DeprovisionReason::Moved,
+        DeprovisionReason::MovedOutOfBase,
         DeprovisionReason::Disabled,
     ] {
-        assert_eq!(unchecked.decides(&gone(reason), true, Some(&there)), Decision::AwaitCheck(reason));
+        assert_eq!(unchecked.decides(&gone(reason), true, Some(&there)), Decision::AwaitSafeguard(reason));
     }
     assert_eq!(
         unchecked.decides(&user(false, "Clerk"), true, Some(&there)),
-        Decision::AwaitCheck(DeprovisionReason::Disabled)
+        Decision::AwaitSafeguard(DeprovisionReason::Disabled)
     );
 }
 

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use model::{Anchor, Attributes, Entry, UnixSeconds, ValueKind};
 
-use super::Looks;
-use crate::Rules;
-use crate::mapping::{Mapping, Rule};
+use super::EntryFingerprints;
+use crate::UserRules;
+use crate::mapping::{Mapping, MappingRule};
 use crate::status::{AccountStatus, StatusRule, file_time};
 
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
-fn rules() -> Rules {
-    let title = Rule::plain("Title", ValueKind::Text);
-    Rules {
+fn rules() -> UserRules {
+    let title = MappingRule::plain("Title", ValueKind::Text);
+    UserRules {
         mapping: Mapping::new(
-            Rule::plain("mail", ValueKind::Text),
+            MappingRule::plain("mail", ValueKind::Text),
             BTreeMap::from([("title".into(), title)]),
         ),
         status: StatusRule::Flag {
@@ -41,7 +41,7 @@ fn entry(pairs: &[(&str, &str)]) -> Entry {
 #[test]
 fn all_that_decides_counts_and_nothing_else() {
     let rules = rules();
-    let mut looks = Looks::new(&rules, NOW);
+    let mut looks = EntryFingerprints::new(&rules, NOW);
     let ada = [("mail", "ada@x"), ("title", "a"), ("title", "b")];
     let mut alike = |pairs: &[(&str, &str)]| looks.of(&entry(pairs)) == looks.of(&entry(&ada));
     assert!(alike(&[("TITLE", "b"), ("Mail", "ada@x"), ("title", "a")]), "neither order nor case of names");
@@ -63,14 +63,14 @@ fn an_account_expires_without_anybodys_doing() {
     let rules = rules();
     let expires = file_time(NOW).to_string();
     let ada = entry(&[("mail", "ada@x"), ("accountExpires", &expires)]);
-    let at = |seconds: i64| Looks::new(&rules, UnixSeconds(NOW.0 + seconds)).of(&ada);
+    let at = |seconds: i64| EntryFingerprints::new(&rules, UnixSeconds(NOW.0 + seconds)).of(&ada);
     assert_eq!(at(-100), at(-1));
     assert_ne!(at(-1), at(0));
 }
 
 #[test]
 fn other_rules_are_another_look() {
-    let (rules, other) = (rules(), Rules { provision_disabled: true, ..rules() });
+    let (rules, other) = (rules(), UserRules { provision_disabled: true, ..rules() });
     let ada = entry(&[("mail", "ada@x")]);
-    assert_ne!(Looks::new(&rules, NOW).of(&ada), Looks::new(&other, NOW).of(&ada));
+    assert_ne!(EntryFingerprints::new(&rules, NOW).of(&ada), EntryFingerprints::new(&other, NOW).of(&ada));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::{Attributes, Managed, TargetAttribute, Value};
 use serde::Serialize;
 
-use super::{Case, Extract, Mapping, Rule, Source, formatted_name};
+use super::{Mapping, MappingRule, TextCase, TextExtract, ValueSource, formatted_name};
 
 /// What stands for a value that is not to be shown.
 pub const MASK: &str = "•••";
@@ -16,11 +16,11 @@ pub struct AttributeExplained {
     /// Which.
     pub attribute: TargetAttribute,
     /// Where its value comes from.
-    pub from: Origin,
+    pub from: ValueOrigin,
     /// What the entry has in the directory attributes that are read for it.
     pub sources: Vec<SourceValues>,
     /// What is done to the text that was found, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TransformStep>,
     /// What stands in when nothing was found.
     pub default: Option<String>,
     /// Whether it does.
@@ -38,7 +38,7 @@ pub struct AttributeExplained {
 /// Where a value comes from, as the configuration has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Origin {
+pub enum ValueOrigin {
     /// The first of these directory attributes that has a value.
     Attributes(Vec<String>),
     /// An expression.
@@ -61,7 +61,7 @@ pub struct SourceValues {
 /// What is done to a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum TransformStep {
     /// The CN of a distinguished name is taken.
     CnFromDn,
     /// What stands before the `@` is taken.
@@ -79,7 +79,7 @@ impl Mapping {
     pub fn hidden_sources(&self) -> BTreeSet<String> {
         let rules = std::iter::once(&self.user_name).chain(self.rules.values());
         let masked = rules.filter(|rule| rule.masked);
-        masked.flat_map(Rule::source_attributes).map(str::to_ascii_lowercase).collect()
+        masked.flat_map(MappingRule::source_attributes).map(str::to_ascii_lowercase).collect()
     }
 
     /// How each target attribute came about, the user name first.
@@ -106,7 +106,7 @@ impl Mapping {
         let masked = self.masked().contains(&attribute);
         Some(AttributeExplained {
             attribute,
-            from: Origin::NameParts,
+            from: ValueOrigin::NameParts,
             sources: Vec::new(),
             steps: Vec::new(),
             default: None,
@@ -119,7 +119,7 @@ impl Mapping {
     }
 }
 
-impl Rule {
+impl MappingRule {
     fn explain(
         &self,
         attribute: TargetAttribute,
@@ -130,21 +130,21 @@ impl Rule {
         let Self { source, kind: _, default, create_only, trim, case, extract, masked } = self;
         let shown = |text: &str| if *masked { MASK.to_owned() } else { text.to_owned() };
         let from = match source {
-            Source::Attributes(names) => Origin::Attributes(names.clone()),
-            Source::Template(template) => Origin::Expression(template.text().to_owned()),
-            Source::Constant(text) => Origin::Constant(shown(text)),
+            ValueSource::Attributes(names) => ValueOrigin::Attributes(names.clone()),
+            ValueSource::Template(template) => ValueOrigin::Expression(template.text().to_owned()),
+            ValueSource::Constant(text) => ValueOrigin::Constant(shown(text)),
         };
         let sources = self.source_attributes().into_iter().map(|name| SourceValues {
             attribute: name.to_owned(),
             values: values(attributes, name, hidden),
         });
         let extract = extract.map(|extract| match extract {
-            Extract::CnFromDn => Step::CnFromDn,
-            Extract::UserNameFromEmail => Step::UserNameFromEmail,
+            TextExtract::CnFromDn => TransformStep::CnFromDn,
+            TextExtract::UserNameFromEmail => TransformStep::UserNameFromEmail,
         });
         let case = case.map(|case| match case {
-            Case::Lower => Step::Lower,
-            Case::Upper => Step::Upper,
+            TextCase::Lower => TransformStep::Lower,
+            TextCase::Upper => TransformStep::Upper,
         });
         let (result, problem) = match result {
             Ok(value) => (value.map(|value| shown(&value.to_string())), None),
@@ -154,7 +154,7 @@ impl Rule {
             attribute,
             from,
             sources: sources.collect(),
-            steps: extract.into_iter().chain(trim.then_some(Step::Trim)).chain(case).collect(),
+            steps: extract.into_iter().chain(trim.then_some(TransformStep::Trim)).chain(case).collect(),
             default: default.as_deref().map(shown),
             used_default: default.is_some() && self.found(attributes) == Ok(None),
             create_only: *create_only,
@@ -170,7 +170,7 @@ pub(crate) fn values(attributes: &Attributes, name: &str, hidden: &BTreeSet<Stri
     let is_hidden = hidden.contains(&name.to_ascii_lowercase());
     let shown = |value: &[u8]| match std::str::from_utf8(value) {
         _ if is_hidden => MASK.to_owned(),
-        Ok(text) if value.len() <= Rule::MAX_VALUE_BYTES => text.to_owned(),
+        Ok(text) if value.len() <= MappingRule::MAX_VALUE_BYTES => text.to_owned(),
         _ => format!("({} bytes)", value.len()),
     };
     attributes.all(name).iter().map(|value| shown(value)).collect()
@@ -185,13 +185,13 @@ mod tests {
     use super::super::Template;
     use super::*;
 
-    fn explained(rules: Vec<(&str, Rule)>, entry: &[(&str, &str)]) -> Vec<AttributeExplained> {
+    fn explained(rules: Vec<(&str, MappingRule)>, entry: &[(&str, &str)]) -> Vec<AttributeExplained> {
         let rules: BTreeMap<_, _> = rules.into_iter().map(|(name, rule)| (name.into(), rule)).collect();
-        Mapping::new(Rule::plain("mail", Text), rules).explain(&entry.iter().copied().collect())
+        Mapping::new(MappingRule::plain("mail", Text), rules).explain(&entry.iter().copied().collect())
     }
 
-    fn template(text: &str) -> Rule {
-        Rule::of(Source::Template(Box::new(Template::compile(text).unwrap())), Text)
+    fn template(text: &str) -> MappingRule {
+        MappingRule::of(ValueSource::Template(Box::new(Template::compile(text).unwrap())), Text)
     }
 
     const ADA: [(&str, &str); 4] =
@@ -199,24 +199,25 @@ mod tests {
 
     #[test]
     fn an_attribute_is_followed_from_its_sources_to_its_value() {
-        let rule = Rule { case: Some(Case::Upper), ..template("{{ givenName | trim }} {{ sn }}") };
+        let rule = MappingRule { case: Some(TextCase::Upper), ..template("{{ givenName | trim }} {{ sn }}") };
         let all = explained(vec![("displayName", rule)], &ADA);
         assert_eq!(all[0].attribute.as_str(), "userName");
         assert_eq!(all[0].result.as_deref(), Some("ada@acme.test"));
         let display = &all[1];
-        assert_eq!(display.from, Origin::Expression("{{ givenName | trim }} {{ sn }}".to_owned()));
+        assert_eq!(display.from, ValueOrigin::Expression("{{ givenName | trim }} {{ sn }}".to_owned()));
         let sources: Vec<_> =
             display.sources.iter().map(|s| (s.attribute.as_str(), s.values.clone())).collect();
         assert_eq!(sources, [("givenName", vec![" Ada ".to_owned()]), ("sn", vec!["Lovelace".to_owned()])]);
         assert_eq!(
             (display.steps.as_slice(), display.result.as_deref()),
-            (&[Step::Upper][..], Some("ADA LOVELACE"))
+            (&[TransformStep::Upper][..], Some("ADA LOVELACE"))
         );
     }
 
     #[test]
     fn a_default_shows_when_it_stands_in() {
-        let title = || Rule { default: Some("Employee".to_owned()), ..Rule::plain("title", Text) };
+        let title =
+            || MappingRule { default: Some("Employee".to_owned()), ..MappingRule::plain("title", Text) };
         let without = explained(vec![("title", title())], &ADA);
         assert_eq!((without[1].used_default, without[1].result.as_deref()), (true, Some("Employee")));
         assert_eq!(without[1].sources[0].values, Vec::<String>::new());
@@ -226,10 +227,17 @@ mod tests {
 
     #[test]
     fn a_masked_attribute_leaks_through_no_other_ones_sources() {
-        let masked = Rule { masked: true, default: Some("secret".to_owned()), ..Rule::plain("Mobile", Text) };
-        let other = Rule::of(Source::Attributes(vec!["pager".to_owned(), "mobile".to_owned()]), Text);
-        let all =
-            explained(vec![("phoneNumbers.mobile", masked), ("title", Rule { trim: true, ..other })], &ADA);
+        let masked = MappingRule {
+            masked: true,
+            default: Some("secret".to_owned()),
+            ..MappingRule::plain("Mobile", Text)
+        };
+        let other =
+            MappingRule::of(ValueSource::Attributes(vec!["pager".to_owned(), "mobile".to_owned()]), Text);
+        let all = explained(
+            vec![("phoneNumbers.mobile", masked), ("title", MappingRule { trim: true, ..other })],
+            &ADA,
+        );
         let phone = all.iter().find(|it| it.masked).unwrap();
         assert_eq!(phone.result.as_deref(), Some(MASK));
         assert_eq!(phone.default.as_deref(), Some(MASK));
@@ -247,11 +255,14 @@ mod tests {
     #[test]
     fn the_formatted_name_is_explained_where_it_is_made_up() {
         let parts = |masked| {
-            let given = Rule { trim: true, masked, ..Rule::plain("givenName", Text) };
-            explained(vec![("name.givenName", given), ("name.familyName", Rule::plain("sn", Text))], &ADA)
+            let given = MappingRule { trim: true, masked, ..MappingRule::plain("givenName", Text) };
+            explained(
+                vec![("name.givenName", given), ("name.familyName", MappingRule::plain("sn", Text))],
+                &ADA,
+            )
         };
         let made = parts(false).pop().unwrap();
-        assert_eq!((made.from, made.result.as_deref()), (Origin::NameParts, Some("Ada Lovelace")));
+        assert_eq!((made.from, made.result.as_deref()), (ValueOrigin::NameParts, Some("Ada Lovelace")));
         assert_eq!(parts(true).pop().unwrap().result.as_deref(), Some(MASK));
     }
 }

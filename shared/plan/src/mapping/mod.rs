@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Attributes, DesiredUser, Fingerprinter, Managed, TargetAttribute, UserName, Value, ValueKind};
 
 pub(crate) use explain::values;
-pub use explain::{AttributeExplained, MASK, Origin, SourceValues, Step};
-pub use rule::{Case, Extract, Rule, Source};
+pub use explain::{AttributeExplained, MASK, SourceValues, TransformStep, ValueOrigin};
+pub use rule::{MappingRule, TextCase, TextExtract, ValueSource};
 pub use template::{Template, TemplateError};
 
 /// Why an entry can't be made into a user. It names the target attribute and what the problem is, and holds none
@@ -30,14 +30,14 @@ pub struct MappingError {
 /// All rules of a connection.
 #[derive(Debug)]
 pub struct Mapping {
-    user_name: Rule,
-    rules: BTreeMap<TargetAttribute, Rule>,
-    nameless: Nameless,
+    user_name: MappingRule,
+    rules: BTreeMap<TargetAttribute, MappingRule>,
+    nameless: MissingUserName,
 }
 
 /// What becomes of an entry that has no value for `userName`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Nameless {
+pub enum MissingUserName {
     /// It can't be mapped.
     #[default]
     Refused,
@@ -47,26 +47,26 @@ pub enum Nameless {
 
 impl Mapping {
     /// Puts the rule for `userName` and those for the other target attributes together.
-    pub fn new(user_name: Rule, rules: BTreeMap<TargetAttribute, Rule>) -> Self {
-        Self { user_name, rules, nameless: Nameless::default() }
+    pub fn new(user_name: MappingRule, rules: BTreeMap<TargetAttribute, MappingRule>) -> Self {
+        Self { user_name, rules, nameless: MissingUserName::default() }
     }
 
     /// The same for a target that says what becomes of entries without a user name.
     #[must_use]
-    pub fn with_nameless(self, nameless: Nameless) -> Self {
+    pub fn with_missing_user_name(self, nameless: MissingUserName) -> Self {
         Self { nameless, ..self }
     }
 
     /// The directory attributes that any rule reads, in lower case.
     pub fn source_attributes(&self) -> BTreeSet<String> {
         let rules = std::iter::once(&self.user_name).chain(self.rules.values());
-        rules.flat_map(Rule::source_attributes).map(|name| name.to_ascii_lowercase()).collect()
+        rules.flat_map(MappingRule::source_attributes).map(|name| name.to_ascii_lowercase()).collect()
     }
 
     /// The directory attributes that hold the DN of another user.
     pub fn reference_attributes(&self) -> Vec<String> {
         let references = self.rules.values().filter(|rule| rule.kind == ValueKind::Reference);
-        references.flat_map(Rule::source_attributes).map(str::to_owned).collect()
+        references.flat_map(MappingRule::source_attributes).map(str::to_owned).collect()
     }
 
     /// The directory attributes that the user name is made of.
@@ -115,7 +115,7 @@ impl Mapping {
 
     /// What stands in for a missing user name.
     fn external_id(&self, attributes: &Attributes) -> Option<String> {
-        if self.nameless == Nameless::Refused {
+        if self.nameless == MissingUserName::Refused {
             return None;
         }
         match self.rules.get(&TargetAttribute::from("externalId"))?.evaluate(attributes) {

@@ -6,9 +6,9 @@ use super::{MappingError, Template};
 
 /// One rule of a mapping.
 #[derive(Debug)]
-pub struct Rule {
+pub struct MappingRule {
     /// Where the value comes from.
-    pub source: Source,
+    pub source: ValueSource,
     /// What the target takes here.
     pub kind: ValueKind,
     /// Used when the source fails or yields nothing.
@@ -18,16 +18,16 @@ pub struct Rule {
     /// Spaces at both ends are taken off.
     pub trim: bool,
     /// Upper or lower case.
-    pub case: Option<Case>,
+    pub case: Option<TextCase>,
     /// A part is taken out of the value.
-    pub extract: Option<Extract>,
+    pub extract: Option<TextExtract>,
     /// The value is not shown in plans, logs and reports.
     pub masked: bool,
 }
 
 /// Where a value comes from.
 #[derive(Debug)]
-pub enum Source {
+pub enum ValueSource {
     /// The first of these directory attributes that has a value.
     Attributes(Vec<String>),
     /// An expression over directory attributes.
@@ -38,7 +38,7 @@ pub enum Source {
 
 /// A change of case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Case {
+pub enum TextCase {
     /// All lower.
     Lower,
     /// All upper.
@@ -47,25 +47,25 @@ pub enum Case {
 
 /// A part of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extract {
+pub enum TextExtract {
     /// The CN of a distinguished name.
     CnFromDn,
     /// The part of an e-mail address before the `@`.
     UserNameFromEmail,
 }
 
-impl Rule {
+impl MappingRule {
     /// The longest value, in bytes, that is read or sent. Nothing that belongs in an account is longer, and one
     /// entry must not fill a record.
     pub const MAX_VALUE_BYTES: usize = 8 * 1024;
 
     /// A rule that takes one directory attribute as it is.
     pub fn plain(attribute: &str, kind: ValueKind) -> Self {
-        Self::of(Source::Attributes(vec![attribute.to_owned()]), kind)
+        Self::of(ValueSource::Attributes(vec![attribute.to_owned()]), kind)
     }
 
     /// A rule with this source and nothing else.
-    pub fn of(source: Source, kind: ValueKind) -> Self {
+    pub fn of(source: ValueSource, kind: ValueKind) -> Self {
         Self {
             source,
             kind,
@@ -81,9 +81,9 @@ impl Rule {
     /// The directory attributes that this rule reads.
     pub fn source_attributes(&self) -> Vec<&str> {
         match &self.source {
-            Source::Attributes(names) => names.iter().map(String::as_str).collect(),
-            Source::Template(template) => template.attributes().collect(),
-            Source::Constant(_) => Vec::new(),
+            ValueSource::Attributes(names) => names.iter().map(String::as_str).collect(),
+            ValueSource::Template(template) => template.attributes().collect(),
+            ValueSource::Constant(_) => Vec::new(),
         }
     }
 
@@ -115,8 +115,8 @@ impl Rule {
 
     fn source_text(&self, attributes: &Attributes) -> Result<Option<String>, String> {
         match &self.source {
-            Source::Constant(text) => Ok(Some(text.clone())),
-            Source::Attributes(names) => {
+            ValueSource::Constant(text) => Ok(Some(text.clone())),
+            ValueSource::Attributes(names) => {
                 for name in names {
                     if let Some(text) = attribute_text(attributes, name)? {
                         return Ok(Some(text));
@@ -124,7 +124,7 @@ impl Rule {
                 }
                 Ok(None)
             }
-            Source::Template(template) => match template.render(attributes)? {
+            ValueSource::Template(template) => match template.render(attributes)? {
                 Ok(text) => Ok(text),
                 // An expression that fails is what the default is for; without one, the user is not touched.
                 Err(_) if self.default.is_some() => Ok(None),
@@ -136,24 +136,24 @@ impl Rule {
     fn transformed(&self, text: String) -> String {
         let text = match self.extract {
             None => text,
-            Some(Extract::CnFromDn) => cn_of(&text).unwrap_or_default(),
-            Some(Extract::UserNameFromEmail) => {
+            Some(TextExtract::CnFromDn) => cn_of(&text).unwrap_or_default(),
+            Some(TextExtract::UserNameFromEmail) => {
                 text.rsplit_once('@').map(|(user, _)| user.to_owned()).unwrap_or(text)
             }
         };
         let text = if self.trim { text.trim().to_owned() } else { text };
         match self.case {
             None => text,
-            Some(Case::Lower) => text.to_lowercase(),
-            Some(Case::Upper) => text.to_uppercase(),
+            Some(TextCase::Lower) => text.to_lowercase(),
+            Some(TextCase::Upper) => text.to_uppercase(),
         }
     }
 
     pub(super) fn error(&self, attribute: &TargetAttribute, problem: String) -> MappingError {
         let source_text = match &self.source {
-            Source::Constant(_) => "a constant".to_owned(),
-            Source::Attributes(names) => format!("'{}'", names.join("', '")),
-            Source::Template(template) => format!("\"{}\"", template.text()),
+            ValueSource::Constant(_) => "a constant".to_owned(),
+            ValueSource::Attributes(names) => format!("'{}'", names.join("', '")),
+            ValueSource::Template(template) => format!("\"{}\"", template.text()),
         };
         MappingError { attribute: attribute.clone(), source_text, problem }
     }
@@ -162,15 +162,15 @@ impl Rule {
         // Masking changes what is shown, not what is sent.
         let Self { source, kind, default, create_only, trim, case, extract, masked: _ } = self;
         match source {
-            Source::Attributes(names) => {
+            ValueSource::Attributes(names) => {
                 hash.text("attributes");
                 names.iter().for_each(|name| hash.text(&name.to_ascii_lowercase()));
             }
-            Source::Template(template) => {
+            ValueSource::Template(template) => {
                 hash.text("template");
                 hash.text(template.text());
             }
-            Source::Constant(text) => {
+            ValueSource::Constant(text) => {
                 hash.text("constant");
                 hash.text(text);
             }
@@ -184,8 +184,8 @@ impl Rule {
 /// The text of the value that stands for an attribute.
 pub(super) fn attribute_text(attributes: &Attributes, name: &str) -> Result<Option<String>, String> {
     let Some(value) = attributes.one(name) else { return Ok(None) };
-    if value.len() > Rule::MAX_VALUE_BYTES {
-        let (length, most) = (value.len(), Rule::MAX_VALUE_BYTES);
+    if value.len() > MappingRule::MAX_VALUE_BYTES {
+        let (length, most) = (value.len(), MappingRule::MAX_VALUE_BYTES);
         return Err(format!(
             "the value of '{name}' has {length} bytes, more than the {most} that are allowed"
         ));

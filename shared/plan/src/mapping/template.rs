@@ -6,7 +6,7 @@ use std::fmt;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use model::{Attributes, cn_of};
 
-use super::Rule;
+use super::MappingRule;
 use super::rule::attribute_text;
 
 /// How much work one expression may do for one user. A believable mapping needs a few hundred.
@@ -89,10 +89,10 @@ impl Template {
             .get_template(NAME)
             .and_then(|template| template.render(minijinja::Value::from_pairs(context)));
         Ok(match rendered {
-            Ok(text) if text.len() > Rule::MAX_VALUE_BYTES => Err(format!(
+            Ok(text) if text.len() > MappingRule::MAX_VALUE_BYTES => Err(format!(
                 "the expression yields {} bytes, more than the {} that are allowed",
                 text.len(),
-                Rule::MAX_VALUE_BYTES
+                MappingRule::MAX_VALUE_BYTES
             )),
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == ErrorKind::UndefinedError => Ok(None),

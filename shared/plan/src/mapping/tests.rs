@@ -19,12 +19,12 @@ fn ada() -> Attributes {
     .collect()
 }
 
-fn mapping(rules: Vec<(&str, Rule)>) -> Mapping {
+fn mapping(rules: Vec<(&str, MappingRule)>) -> Mapping {
     let rules = rules.into_iter().map(|(name, rule)| (TargetAttribute::from(name), rule)).collect();
-    Mapping::new(Rule::plain("mail", Text), rules)
+    Mapping::new(MappingRule::plain("mail", Text), rules)
 }
 
-fn check(rule: Rule, expected: Option<Value>) {
+fn check(rule: MappingRule, expected: Option<Value>) {
     let shown = format!("{rule:?}");
     let user = mapping(vec![("title", rule)]).desired_user(&ada(), true).unwrap();
     let found = user.attributes.get(&TargetAttribute::from("title")).cloned();
@@ -35,35 +35,45 @@ fn text(text: &str) -> Option<Value> {
     Some(Value::Text(text.to_owned()))
 }
 
-fn template(text: &str) -> Rule {
-    Rule::of(Source::Template(Box::new(Template::compile(text).unwrap())), Text)
+fn template(text: &str) -> MappingRule {
+    MappingRule::of(ValueSource::Template(Box::new(Template::compile(text).unwrap())), Text)
 }
 
 #[test]
 fn plain_attributes_and_transforms() {
-    check(Rule::plain("givenName", Text), text("Ada"));
-    check(Rule::plain("GIVENNAME", Text), text("Ada"));
-    check(Rule::plain("sn", Text), text(" Lovelace "));
-    check(Rule { trim: true, ..Rule::plain("sn", Text) }, text("Lovelace"));
-    check(Rule { case: Some(Case::Upper), ..Rule::plain("uid", Text) }, text("ADA"));
-    check(Rule { case: Some(Case::Lower), ..Rule::plain("mail", Text) }, text("ada.lovelace@acme.test"));
-    check(Rule { extract: Some(Extract::CnFromDn), ..Rule::plain("manager", Text) }, text("Charles Babbage"));
+    check(MappingRule::plain("givenName", Text), text("Ada"));
+    check(MappingRule::plain("GIVENNAME", Text), text("Ada"));
+    check(MappingRule::plain("sn", Text), text(" Lovelace "));
+    check(MappingRule { trim: true, ..MappingRule::plain("sn", Text) }, text("Lovelace"));
+    check(MappingRule { case: Some(TextCase::Upper), ..MappingRule::plain("uid", Text) }, text("ADA"));
     check(
-        Rule { extract: Some(Extract::UserNameFromEmail), ..Rule::plain("mail", Text) },
+        MappingRule { case: Some(TextCase::Lower), ..MappingRule::plain("mail", Text) },
+        text("ada.lovelace@acme.test"),
+    );
+    check(
+        MappingRule { extract: Some(TextExtract::CnFromDn), ..MappingRule::plain("manager", Text) },
+        text("Charles Babbage"),
+    );
+    check(
+        MappingRule { extract: Some(TextExtract::UserNameFromEmail), ..MappingRule::plain("mail", Text) },
         text("Ada.Lovelace"),
     );
-    check(Rule { extract: Some(Extract::CnFromDn), ..Rule::plain("uid", Text) }, None);
+    check(MappingRule { extract: Some(TextExtract::CnFromDn), ..MappingRule::plain("uid", Text) }, None);
 }
 
 #[test]
 fn several_sources_defaults_and_constants() {
-    let several =
-        |names: &[&str]| Rule::of(Source::Attributes(names.iter().map(ToString::to_string).collect()), Text);
+    let several = |names: &[&str]| {
+        MappingRule::of(ValueSource::Attributes(names.iter().map(ToString::to_string).collect()), Text)
+    };
     check(several(&["title", "description", "uid"]), text("ada"));
     check(several(&["title", "description"]), None);
-    check(Rule { default: Some("Employee".into()), ..Rule::plain("title", Text) }, text("Employee"));
-    check(Rule { default: Some("Employee".into()), ..Rule::plain("uid", Text) }, text("ada"));
-    check(Rule::of(Source::Constant("en_GB".into()), Text), text("en_GB"));
+    check(
+        MappingRule { default: Some("Employee".into()), ..MappingRule::plain("title", Text) },
+        text("Employee"),
+    );
+    check(MappingRule { default: Some("Employee".into()), ..MappingRule::plain("uid", Text) }, text("ada"));
+    check(MappingRule::of(ValueSource::Constant("en_GB".into()), Text), text("en_GB"));
 }
 
 #[test]
@@ -73,8 +83,8 @@ fn expressions() {
     check(template("{{ mail | user_name }}"), text("Ada.Lovelace"));
     check(template("{% if description is defined %}{{ description }}{% endif %}"), None);
     check(template("{{ description }}"), None);
-    check(Rule { default: Some("-".into()), ..template("{{ description }}") }, text("-"));
-    check(Rule { default: Some("-".into()), ..template("{{ range(givenName) }}") }, text("-"));
+    check(MappingRule { default: Some("-".into()), ..template("{{ description }}") }, text("-"));
+    check(MappingRule { default: Some("-".into()), ..template("{{ range(givenName) }}") }, text("-"));
     assert_eq!(
         Template::compile("{{ a }} {{ b | upper }}").unwrap().attributes().collect::<Vec<_>>(),
         ["a", "b"]
@@ -109,20 +119,22 @@ fn bad_syntax_says_what_and_where() {
 
 #[test]
 fn kinds_are_converted() {
-    check(Rule::plain("employeeNumber", Integer), Some(Value::Integer(42)));
-    check(Rule::of(Source::Constant("TRUE".into()), Boolean), Some(Value::Boolean(true)));
+    check(MappingRule::plain("employeeNumber", Integer), Some(Value::Integer(42)));
+    check(MappingRule::of(ValueSource::Constant("TRUE".into()), Boolean), Some(Value::Boolean(true)));
     check(
-        Rule::plain("manager", Reference),
+        MappingRule::plain("manager", Reference),
         Some(Value::Reference(DnKey::of("cn=charles babbage,ou=people,dc=acme,dc=test"))),
     );
     for kind in [Integer, Boolean] {
-        assert!(mapping(vec![("title", Rule::plain("uid", kind))]).desired_user(&ada(), true).is_err());
+        assert!(
+            mapping(vec![("title", MappingRule::plain("uid", kind))]).desired_user(&ada(), true).is_err()
+        );
     }
 }
 
 #[test]
 fn create_only_values_are_no_reason_for_an_update() {
-    let create_only = || Rule { create_only: true, ..Rule::plain("uid", Text) };
+    let create_only = || MappingRule { create_only: true, ..MappingRule::plain("uid", Text) };
     let user = mapping(vec![("title", create_only())]).desired_user(&ada(), true).unwrap();
     assert_eq!(user.attributes.len(), 0);
     assert_eq!(user.create_only.get(&"title".into()), text("ada").as_ref());
@@ -133,13 +145,16 @@ fn create_only_values_are_no_reason_for_an_update() {
 #[test]
 fn the_formatted_name_is_made_of_its_parts() {
     let parts = || {
-        vec![("name.familyName", Rule::plain("sn", Text)), ("name.givenName", Rule::plain("givenName", Text))]
+        vec![
+            ("name.familyName", MappingRule::plain("sn", Text)),
+            ("name.givenName", MappingRule::plain("givenName", Text)),
+        ]
     };
     let formatted = |mapping: Mapping| {
         mapping.desired_user(&ada(), true).unwrap().attributes.remove(&"name.formatted".into())
     };
     assert_eq!(formatted(mapping(parts())), text("Ada Lovelace").map(Managed::Set));
-    let mapped = parts().into_iter().chain([("name.formatted", Rule::plain("uid", Text))]).collect();
+    let mapped = parts().into_iter().chain([("name.formatted", MappingRule::plain("uid", Text))]).collect();
     assert_eq!(formatted(mapping(mapped)), text("ada").map(Managed::Set));
     assert_eq!(formatted(mapping(vec![])), None);
 }
@@ -149,7 +164,7 @@ fn bad_values_name_the_attribute_and_show_nothing() {
     let try_with = |name: &str, value: Vec<u8>| {
         let mut attributes = ada();
         attributes.insert(name.to_owned(), [value.into()]);
-        mapping(vec![("title", Rule::plain("description", Text))])
+        mapping(vec![("title", MappingRule::plain("description", Text))])
             .desired_user(&attributes, true)
             .unwrap_err()
             .to_string()
@@ -166,38 +181,39 @@ fn bad_values_name_the_attribute_and_show_nothing() {
 
 #[test]
 fn a_user_without_a_name_is_no_user() {
-    for rule in
-        [Rule::plain("title", Text), Rule { trim: true, ..Rule::of(Source::Constant("  ".into()), Text) }]
-    {
+    for rule in [
+        MappingRule::plain("title", Text),
+        MappingRule { trim: true, ..MappingRule::of(ValueSource::Constant("  ".into()), Text) },
+    ] {
         let error = Mapping::new(rule, BTreeMap::new()).desired_user(&ada(), true).unwrap_err();
         assert_eq!(error.problem, "userName is empty");
     }
-    let long = Rule::of(Source::Constant("x".repeat(400)), Text);
+    let long = MappingRule::of(ValueSource::Constant("x".repeat(400)), Text);
     assert!(Mapping::new(long, BTreeMap::new()).desired_user(&ada(), true).is_err());
 }
 
 #[test]
 fn every_part_of_a_rule_counts_in_the_mapping_version() {
-    let version = |rule: Rule| {
+    let version = |rule: MappingRule| {
         let mut hash = Fingerprinter::new("test");
         mapping(vec![("title", rule)]).describe(&mut hash);
         hash.finish()
     };
-    let plain = |kind: ValueKind| Rule::plain("uid", kind);
+    let plain = |kind: ValueKind| MappingRule::plain("uid", kind);
     let versions: BTreeSet<_> = [
         version(plain(Text)),
         version(plain(Integer)),
-        version(Rule::plain("sn", Text)),
+        version(MappingRule::plain("sn", Text)),
         version(template("{{ uid }}")),
-        version(Rule::of(Source::Constant("uid".into()), Text)),
-        version(Rule { default: Some("x".into()), ..plain(Text) }),
-        version(Rule { create_only: true, ..plain(Text) }),
-        version(Rule { trim: true, ..plain(Text) }),
-        version(Rule { case: Some(Case::Lower), ..plain(Text) }),
-        version(Rule { extract: Some(Extract::CnFromDn), ..plain(Text) }),
+        version(MappingRule::of(ValueSource::Constant("uid".into()), Text)),
+        version(MappingRule { default: Some("x".into()), ..plain(Text) }),
+        version(MappingRule { create_only: true, ..plain(Text) }),
+        version(MappingRule { trim: true, ..plain(Text) }),
+        version(MappingRule { case: Some(TextCase::Lower), ..plain(Text) }),
+        version(MappingRule { extract: Some(TextExtract::CnFromDn), ..plain(Text) }),
     ]
     .into_iter()
     .collect();
     assert_eq!(versions.len(), 10);
-    assert_eq!(version(plain(Text)), version(Rule { masked: true, ..plain(Text) }));
+    assert_eq!(version(plain(Text)), version(MappingRule { masked: true, ..plain(Text) }));
 }

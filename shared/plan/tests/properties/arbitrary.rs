@@ -32,7 +32,7 @@ fn departure() -> impl Strategy<Value = DeprovisionReason> {
     select(vec![
         DeprovisionReason::Deleted,
         DeprovisionReason::OutOfScope,
-        DeprovisionReason::Moved,
+        DeprovisionReason::MovedOutOfBase,
         DeprovisionReason::Disabled,
     ])
 }
@@ -75,7 +75,7 @@ pub fn options() -> impl Strategy<Value = Options> {
 pub fn candidate(number: usize) -> RemovalCandidate {
     let desired = Desired::Absent { user_name: None, reason: DeprovisionReason::Deleted };
     let anchor = Anchor::from_text(&format!("anchor-{number}")).unwrap();
-    RemovalCandidate { anchor, dn: None, user_name: None, departure: DeprovisionReason::Deleted, desired }
+    RemovalCandidate { anchor, dn: None, user_name: None, reason: DeprovisionReason::Deleted, desired }
 }
 
 /// An account that is just what this user should be.
@@ -99,7 +99,7 @@ pub fn account_of(user: &DesiredUser) -> Account {
     reason = "what comes after a complete read is tested without a directory"
 )]
 pub fn complete() -> CompleteRead {
-    CompleteRead::judge(ReadEvidence {
+    CompleteRead::verify(ReadEvidence {
         page_results: vec![0],
         ended_by_server: true,
         base_readable: (true, true),

@@ -70,7 +70,7 @@ proptest! {
         // Who is out of scope has no claim to it.
         let gone = matches!(
             desired,
-            Desired::Absent { reason: DeprovisionReason::Deleted | DeprovisionReason::OutOfScope | DeprovisionReason::Moved, .. }
+            Desired::Absent { reason: DeprovisionReason::Deleted | DeprovisionReason::OutOfScope | DeprovisionReason::MovedOutOfBase, .. }
         );
         prop_assert!(!gone || decision == Decision::Nothing, "{decision:?}");
     }
@@ -91,7 +91,7 @@ proptest! {
         };
         let decision = decide(&situation);
         prop_assert!(!takes_away(&decision, &desired), "{decision:?}");
-        prop_assert!(!matches!(decision, Decision::AwaitCheck(_)), "{decision:?}");
+        prop_assert!(!matches!(decision, Decision::AwaitSafeguard(_)), "{decision:?}");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use plan::{Approved, Deprovision, DirectoryMatch, Removals, SafeguardInputs, SafetyLimits, judge_removals};
+use plan::{
+    ApprovedRemovals, Deprovision, DirectoryMatch, RemovalVerdict, SafeguardInputs, SafetyLimits,
+    check_removals,
+};
 use proptest::prelude::*;
 
 use crate::arbitrary::{candidate, complete};
@@ -20,16 +23,16 @@ proptest! {
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
         let seen = SafeguardInputs { enabled_accounts: enabled, ..SafeguardInputs::default() };
-        let removals = judge_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::On);
+        let removals = check_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::On);
         let few = (count as u64) < SafetyLimits::PERCENT_FROM;
         match removals {
-            Removals::Released(released) => {
+            RemovalVerdict::Released(released) => {
                 prop_assert!(count as u64 <= max_removals);
                 prop_assert!(few || count as u64 * 100 <= percent * enabled);
                 let released: Vec<_> = released.iter().map(|removal| removal.candidate().clone()).collect();
                 prop_assert_eq!(released, candidates);
             }
-            Removals::Held(held) => {
+            RemovalVerdict::Held(held) => {
                 let share_exceeded = !few && count as u64 * 100 > percent * enabled;
                 prop_assert!(count as u64 > max_removals || share_exceeded, "held without a reason");
                 prop_assert_eq!(held, candidates);
@@ -44,8 +47,8 @@ proptest! {
             SafetyLimits { max_removals: u64::MAX, max_removal_percent: 100, ..SafetyLimits::default() };
         let seen = SafeguardInputs { enabled_accounts: enabled, ..SafeguardInputs::default() };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let removals = judge_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::Off);
-        prop_assert!(matches!(removals, Removals::Skipped(skipped) if skipped == candidates));
+        let removals = check_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::Off);
+        prop_assert!(matches!(removals, RemovalVerdict::Skipped(skipped) if skipped == candidates));
     }
 
     #[test]
@@ -56,15 +59,15 @@ proptest! {
         let users: BTreeSet<_> = (0..approved).map(|n| candidate(n).anchor.hash()).collect();
         let seen = SafeguardInputs {
             enabled_accounts: 1_000,
-            approved: Some(Approved { users: users.clone(), ceiling }),
+            approved: Some(ApprovedRemovals { users: users.clone(), ceiling }),
             ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let (released, held) = match judge_removals(candidates, &complete(), &limits, &seen, Deprovision::On) {
-            Removals::Released(released) => (released, Vec::new()),
-            Removals::Approved { released, held } => (released, held),
-            Removals::Held(held) => (Vec::new(), held),
-            Removals::Skipped(_) => return Err(TestCaseError::fail("deprovisioning is on")),
+        let (released, held) = match check_removals(candidates, &complete(), &limits, &seen, Deprovision::On) {
+            RemovalVerdict::Released(released) => (released, Vec::new()),
+            RemovalVerdict::PartlyReleased { released, held } => (released, held),
+            RemovalVerdict::Held(held) => (Vec::new(), held),
+            RemovalVerdict::Skipped(_) => return Err(TestCaseError::fail("deprovisioning is on")),
         };
         prop_assert!(released.len() as u64 <= ceiling);
         prop_assert_eq!(released.len() + held.len(), count);
@@ -93,17 +96,17 @@ proptest! {
         };
         let candidates: Vec<_> = (0..held + others).map(candidate).collect();
         let plain = SafeguardInputs { held_back: BTreeSet::new(), ..seen.clone() };
-        let without = judge_removals(candidates.clone(), &complete(), &limits, &plain, Deprovision::On);
-        match judge_removals(candidates, &complete(), &limits, &seen, Deprovision::On) {
-            Removals::Approved { released, held: waiting } => {
-                prop_assert!(matches!(without, Removals::Released(_)), "the limits count as ever");
+        let without = check_removals(candidates.clone(), &complete(), &limits, &plain, Deprovision::On);
+        match check_removals(candidates, &complete(), &limits, &seen, Deprovision::On) {
+            RemovalVerdict::PartlyReleased { released, held: waiting } => {
+                prop_assert!(matches!(without, RemovalVerdict::Released(_)), "the limits count as ever");
                 prop_assert_eq!((released.len(), waiting.len()), (others, held));
                 for removal in &released {
                     prop_assert!(!held_back.contains(&removal.candidate().anchor.hash()));
                 }
             }
-            Removals::Held(waiting) => {
-                prop_assert!(matches!(without, Removals::Held(_)), "the limits count as ever");
+            RemovalVerdict::Held(waiting) => {
+                prop_assert!(matches!(without, RemovalVerdict::Held(_)), "the limits count as ever");
                 prop_assert_eq!(waiting.len(), held + others);
             }
             other => prop_assert!(false, "{other:?}"),
@@ -120,12 +123,12 @@ proptest! {
         };
         let seen = SafeguardInputs {
             enabled_accounts: 1_000,
-            resemblance: DirectoryMatch::Mismatch,
+            directory_match: DirectoryMatch::Mismatch,
             ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let removals = judge_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::On);
-        prop_assert!(matches!(removals, Removals::Held(held) if held == candidates));
+        let removals = check_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::On);
+        prop_assert!(matches!(removals, RemovalVerdict::Held(held) if held == candidates));
     }
 
     #[test]
@@ -146,8 +149,8 @@ proptest! {
                 removed_today: gone,
                 ..SafeguardInputs::default()
             };
-            if let Removals::Released(released) =
-                judge_removals(candidates, &complete(), &limits, &seen, Deprovision::On)
+            if let RemovalVerdict::Released(released) =
+                check_removals(candidates, &complete(), &limits, &seen, Deprovision::On)
             {
                 gone += released.len() as u64;
             }

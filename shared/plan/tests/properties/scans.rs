@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    Anchor, AnchorHash, Attributes, Desired, Entry, Fingerprint, Status, UnixSeconds, UserRecord, ValueKind,
-    Version,
+    Anchor, AnchorHash, Attributes, Desired, Entry, Fingerprint, ScanVersion, Status, UnixSeconds,
+    UserRecord, ValueKind,
 };
 use plan::{
-    Change, EntryDiff, Mapping, Observation, RecordPlan, Rules, ScanPlanner,
-    mapping::Rule,
+    EntryChange, EntryDiff, Mapping, Observation, RecordPlan, SnapshotDiff, UserRules,
+    mapping::MappingRule,
     plan_change, plan_departure,
     status::{AccountStatus, StatusRule},
 };
@@ -66,9 +66,9 @@ fn anchor(number: u8) -> Anchor {
     Anchor::from_text(&format!("anchor-{number}")).unwrap()
 }
 
-fn rules(provision_disabled: bool) -> Rules {
-    let text = |attribute: &str| Rule::plain(attribute, ValueKind::Text);
-    Rules {
+fn rules(provision_disabled: bool) -> UserRules {
+    let text = |attribute: &str| MappingRule::plain(attribute, ValueKind::Text);
+    UserRules {
         mapping: Mapping::new(text("mail"), BTreeMap::from([("title".into(), text("title"))])),
         status: StatusRule::Flag {
             attribute: "employeeType".into(),
@@ -91,16 +91,16 @@ struct Remembered {
 
 /// What one scan found.
 struct Scanned {
-    changes: Vec<Change>,
+    changes: Vec<EntryChange>,
     departed: Vec<AnchorHash>,
     repeated: usize,
     unchanged: usize,
 }
 
 impl Remembered {
-    fn scan(&self, rules: &Rules, entries: &[Entry]) -> Scanned {
+    fn scan(&self, rules: &UserRules, entries: &[Entry]) -> Scanned {
         let known: Vec<_> = self.snapshot.iter().map(|(hash, print)| (*hash, *print)).collect();
-        let mut planner = ScanPlanner::new(rules, &known, NOW);
+        let mut planner = SnapshotDiff::new(rules, &known, NOW);
         let mut scanned = Scanned { changes: Vec::new(), departed: Vec::new(), repeated: 0, unchanged: 0 };
         for entry in entries {
             match planner.look_at(entry) {
@@ -136,21 +136,21 @@ impl Remembered {
             anchor: anchor.clone(),
             dn: None,
             desired: None,
-            version: Version(0),
+            version: ScanVersion(0),
             removal_released: false,
             link: None,
             before: None,
-            tried: None,
+            create_intent: None,
             status: Status::InSync,
             attempts: 0,
             next_attempt: UnixSeconds(0),
         });
         match plan {
             RecordPlan::Nothing => {}
-            RecordPlan::Desire { desired, status } => {
+            RecordPlan::SetDesired { desired, status } => {
                 (record.desired, record.status, record.dn) = (Some(desired), status, dn);
             }
-            RecordPlan::Mark(status) => (record.status, record.dn) = (status, dn),
+            RecordPlan::SetStatus(status) => (record.status, record.dn) = (status, dn),
             RecordPlan::Remove(candidate) => panic!("nobody has an account to lose: {candidate:?}"),
         }
     }
@@ -204,7 +204,7 @@ proptest! {
         let found = remembered.scan(&rules, &twice);
         prop_assert_eq!(found.repeated, reordered.len());
         prop_assert_eq!(found.departed, expected.departed);
-        let sorted = |changes: Vec<Change>| {
+        let sorted = |changes: Vec<EntryChange>| {
             let by_anchor: BTreeMap<Anchor, Fingerprint> =
                 changes.into_iter().map(|change| (change.anchor, change.fingerprint)).collect();
             by_anchor
@@ -216,7 +216,7 @@ proptest! {
     fn something_is_planned_exactly_when_the_user_changes(before in person(), after in person()) {
         let rules = rules(true);
         let mut remembered = Remembered::default();
-        let mappable = |observation: &Observation| matches!(observation, Observation::Wanted(Desired::Present(_)));
+        let mappable = |observation: &Observation| matches!(observation, Observation::Valid(Desired::Present(_)));
         let observe = |person: &Person| {
             let entries = entries(&BTreeMap::from([(1, person.clone())]));
             (plan::observe(&rules, &entries[0], NOW), entries)

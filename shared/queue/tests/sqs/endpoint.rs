@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use model::{Anchor, Version};
+use model::{Anchor, ScanVersion};
 use queue::{ProvisionRequest, Queue};
 use serde_json::{Value, json};
 
@@ -118,7 +118,7 @@ pub fn requests(count: u64) -> Vec<ProvisionRequest> {
     let of = |number| ProvisionRequest {
         connection: "corp".to_owned(),
         anchor: Anchor::from_text(&format!("anchor-{number}")).unwrap(),
-        version: Version(7),
+        version: ScanVersion(7),
     };
     (0..count).map(of).collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use directory::{AnchorAttribute, AnchorForm, ChangeDetection, Membership, Scope, ServerKind};
 use model::{Options, RemoveAction};
 use plan::status::{AccountStatus, StatusRule};
-use plan::{Policy, Rules, SafetyLimits};
+use plan::{Policy, SafetyLimits, UserRules};
 use scim::Dialect;
 
 use super::connection::{Connection, DirectorySettings, TargetSettings};
@@ -14,11 +14,11 @@ use super::file::{
     ChangesWord, ConnectionFile, DirectoryTable, MembershipWord, OneOrMore, OptionsTable, RemoveWord,
     RetentionTable, SafetyTable, ScopeTable, StatusTable, StatusWord, TargetTable,
 };
-use super::{Problem, rules};
+use super::{KeyProblem, rules};
 use crate::secrets::SecretRef;
 
 /// Checks a whole file.
-pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, Problem> {
+pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, KeyProblem> {
     let ConnectionFile { name, directory, scope, target, options, safety, retention, mapping } = file;
     check_name(&name)?;
     let RetentionTable { left_days, history_days } = retention;
@@ -27,10 +27,10 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, P
     let kind: ServerKind = directory
         .kind
         .parse()
-        .map_err(|error: directory::UnknownServerKind| Problem::at("directory.kind", error.to_string()))?;
+        .map_err(|error: directory::UnknownServerKind| KeyProblem::at("directory.kind", error.to_string()))?;
     let target = check_target(target, folder)?;
     let options = check_options(options)?;
-    let rules = Rules {
+    let rules = UserRules {
         mapping: rules::mapping(mapping, target.dialect)?,
         status: check_status(directory.status.as_ref(), kind)?,
         expires: directory.account_expires.then(|| "accountExpires".to_owned()),
@@ -56,39 +56,39 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, P
     })
 }
 
-fn check_days(days: u32, key: &str) -> Result<(), Problem> {
-    if (1..=3650).contains(&days) { Ok(()) } else { Err(Problem::at(key, "must be from 1 to 3650 days")) }
+fn check_days(days: u32, key: &str) -> Result<(), KeyProblem> {
+    if (1..=3650).contains(&days) { Ok(()) } else { Err(KeyProblem::at(key, "must be from 1 to 3650 days")) }
 }
 
-fn check_full_read_hours(hours: u32) -> Result<u32, Problem> {
+fn check_full_read_hours(hours: u32) -> Result<u32, KeyProblem> {
     if (1..=168).contains(&hours) {
         return Ok(hours);
     }
-    Err(Problem::at("directory.full_read_hours", "must be from 1 to 168"))
+    Err(KeyProblem::at("directory.full_read_hours", "must be from 1 to 168"))
 }
 
-fn check_name(name: &str) -> Result<(), Problem> {
+fn check_name(name: &str) -> Result<(), KeyProblem> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if (1..=64).contains(&name.len()) && name.chars().all(plain) {
         return Ok(());
     }
-    Err(Problem::at("name", "a connection's name has 1 to 64 letters, digits, '-' and '_'"))
+    Err(KeyProblem::at("name", "a connection's name has 1 to 64 letters, digits, '-' and '_'"))
 }
 
-fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, Problem> {
+fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, KeyProblem> {
     let TargetTable { kind, url, secret, timeout_seconds, concurrency, calls_per_second, max_attempts } =
         table;
     let dialect = Dialect::named(&kind).ok_or_else(|| {
-        Problem::at("target.kind", format!("{kind:?} is not one of: {}", Dialect::names().join(", ")))
+        KeyProblem::at("target.kind", format!("{kind:?} is not one of: {}", Dialect::names().join(", ")))
     })?;
     if !(1..=64).contains(&concurrency) {
-        return Err(Problem::at("target.concurrency", "must be from 1 to 64"));
+        return Err(KeyProblem::at("target.concurrency", "must be from 1 to 64"));
     }
     if calls_per_second.is_some_and(|calls| !(1..=1000).contains(&calls)) {
-        return Err(Problem::at("target.calls_per_second", "must be from 1 to 1000"));
+        return Err(KeyProblem::at("target.calls_per_second", "must be from 1 to 1000"));
     }
     if !(1..=100).contains(&max_attempts) {
-        return Err(Problem::at("target.max_attempts", "must be from 1 to 100"));
+        return Err(KeyProblem::at("target.max_attempts", "must be from 1 to 100"));
     }
     Ok(TargetSettings {
         dialect,
@@ -101,27 +101,27 @@ fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, Pro
     })
 }
 
-fn check_secret(text: &str, folder: &Path, key: &str) -> Result<SecretRef, Problem> {
+fn check_secret(text: &str, folder: &Path, key: &str) -> Result<SecretRef, KeyProblem> {
     if text.trim_start().starts_with('{') {
-        return Err(Problem::at(
+        return Err(KeyProblem::at(
             key,
             "this is a secret itself; name the place where it is kept, such as file:PATH",
         ));
     }
     if text.is_empty() {
-        return Err(Problem::at(key, "is empty; name a Secrets Manager id, env:NAME or file:PATH"));
+        return Err(KeyProblem::at(key, "is empty; name a Secrets Manager id, env:NAME or file:PATH"));
     }
     Ok(SecretRef::parse(text, folder))
 }
 
-fn check_timeout(seconds: u64, key: &str) -> Result<Duration, Problem> {
+fn check_timeout(seconds: u64, key: &str) -> Result<Duration, KeyProblem> {
     if (1..=900).contains(&seconds) {
         return Ok(Duration::from_secs(seconds));
     }
-    Err(Problem::at(key, "must be from 1 to 900 seconds"))
+    Err(KeyProblem::at(key, "must be from 1 to 900 seconds"))
 }
 
-fn check_options(table: OptionsTable) -> Result<Options, Problem> {
+fn check_options(table: OptionsTable) -> Result<Options, KeyProblem> {
     let OptionsTable { create, update, deprovision, provision_disabled, remove_action, delete_after_days } =
         table;
     if let Some(days) = delete_after_days {
@@ -132,7 +132,7 @@ fn check_options(table: OptionsTable) -> Result<Options, Problem> {
         RemoveWord::Delete => RemoveAction::Delete,
     };
     if remove_action == RemoveAction::Delete && delete_after_days.is_some() {
-        return Err(Problem::at(
+        return Err(KeyProblem::at(
             "options.delete_after_days",
             "goes with remove_action = \"disable\"; \"delete\" deletes at once",
         ));
@@ -140,17 +140,17 @@ fn check_options(table: OptionsTable) -> Result<Options, Problem> {
     Ok(Options { create, update, deprovision, provision_disabled, remove_action, delete_after_days })
 }
 
-fn check_safety(table: SafetyTable) -> Result<SafetyLimits, Problem> {
+fn check_safety(table: SafetyTable) -> Result<SafetyLimits, KeyProblem> {
     let SafetyTable { max_removals, max_removal_percent, max_removals_per_day, max_changes } = table;
     if max_removal_percent > 100 {
-        return Err(Problem::at("safety.max_removal_percent", "must be from 0 to 100"));
+        return Err(KeyProblem::at("safety.max_removal_percent", "must be from 0 to 100"));
     }
     let max_removals_per_day =
         max_removals_per_day.unwrap_or(max_removals.saturating_mul(SafetyLimits::SCANS_A_DAY));
     Ok(SafetyLimits { max_removals, max_removal_percent, max_removals_per_day, max_changes })
 }
 
-fn check_status(table: Option<&StatusTable>, kind: ServerKind) -> Result<StatusRule, Problem> {
+fn check_status(table: Option<&StatusTable>, kind: ServerKind) -> Result<StatusRule, KeyProblem> {
     let key = "directory.status.attribute";
     let word = |word: &StatusWord| match word {
         StatusWord::Enabled => AccountStatus::Enabled,
@@ -179,9 +179,9 @@ fn check_directory(
     table: DirectoryTable,
     kind: ServerKind,
     scope: ScopeTable,
-    rules: &Rules,
+    rules: &UserRules,
     folder: &Path,
-) -> Result<DirectorySettings, Problem> {
+) -> Result<DirectorySettings, KeyProblem> {
     let preset = kind.preset();
     let DirectoryTable {
         kind: _,
@@ -204,26 +204,26 @@ fn check_directory(
         OneOrMore::More(urls) => urls,
     };
     if urls.is_empty() {
-        return Err(Problem::at("directory.url", "is an empty list; name at least one server"));
+        return Err(KeyProblem::at("directory.url", "is an empty list; name at least one server"));
     }
     if !urls.iter().all(|url| url.starts_with("ldap://") || url.starts_with("ldaps://")) {
-        return Err(Problem::at("directory.url", "must start with ldaps:// or ldap://"));
+        return Err(KeyProblem::at("directory.url", "must start with ldaps:// or ldap://"));
     }
     if start_tls && urls.iter().any(|url| url.starts_with("ldaps://")) {
-        return Err(Problem::at(
+        return Err(KeyProblem::at(
             "directory.start_tls",
             "ldaps:// is encrypted already; use ldap:// to start TLS",
         ));
     }
     if base_dn.trim().is_empty() {
-        return Err(Problem::at(
+        return Err(KeyProblem::at(
             "directory.base_dn",
             "is empty; name the entry under which users are searched",
         ));
     }
     let page_size = page_size.unwrap_or(preset.page_size);
     if !(1..=10_000).contains(&page_size) {
-        return Err(Problem::at("directory.page_size", "must be from 1 to 10000"));
+        return Err(KeyProblem::at("directory.page_size", "must be from 1 to 10000"));
     }
     let user_filter = user_filter.unwrap_or_else(|| preset.user_filter.to_owned());
     check_filter(&user_filter, "directory.user_filter")?;
@@ -275,30 +275,30 @@ fn anchor_form(attribute: &str) -> AnchorForm {
     }
 }
 
-fn check_ca(text: &str, folder: &Path) -> Result<PathBuf, Problem> {
+fn check_ca(text: &str, folder: &Path) -> Result<PathBuf, KeyProblem> {
     match text.strip_prefix("file:") {
         Some(path) => Ok(folder.join(path)),
-        None => Err(Problem::at("directory.ca", "must be file:PATH of a PEM file")),
+        None => Err(KeyProblem::at("directory.ca", "must be file:PATH of a PEM file")),
     }
 }
 
-fn check_filter(filter: &str, key: &str) -> Result<(), Problem> {
-    directory::check_filter(filter).map_err(|error| Problem::at(key, error.to_string()))
+fn check_filter(filter: &str, key: &str) -> Result<(), KeyProblem> {
+    directory::check_filter(filter).map_err(|error| KeyProblem::at(key, error.to_string()))
 }
 
-fn check_scope(table: ScopeTable, kind: ServerKind) -> Result<Scope, Problem> {
+fn check_scope(table: ScopeTable, kind: ServerKind) -> Result<Scope, KeyProblem> {
     let ScopeTable { group, nested, membership, member_attribute, filter } = table;
     match (group, filter) {
         (None, Some(_)) if nested => {
-            Err(Problem::at("scope.nested", "goes with scope.group, not with scope.filter"))
+            Err(KeyProblem::at("scope.nested", "goes with scope.group, not with scope.filter"))
         }
         (Some(dn), None) => {
             if dn.trim().is_empty() {
-                return Err(Problem::at("scope.group", "is empty; name the group's DN"));
+                return Err(KeyProblem::at("scope.group", "is empty; name the group's DN"));
             }
             let membership = check_membership(membership, member_attribute, kind)?;
             if nested && matches!(membership, Membership::MemberUid { .. }) {
-                return Err(Problem::at(
+                return Err(KeyProblem::at(
                     "scope.nested",
                     "a group that names its members by uid can have no groups in it",
                 ));
@@ -307,16 +307,19 @@ fn check_scope(table: ScopeTable, kind: ServerKind) -> Result<Scope, Problem> {
         }
         (None, Some(filter)) => {
             if membership.is_some() || member_attribute.is_some() {
-                return Err(Problem::at("scope.membership", "goes with scope.group, not with scope.filter"));
+                return Err(KeyProblem::at(
+                    "scope.membership",
+                    "goes with scope.group, not with scope.filter",
+                ));
             }
             check_filter(&filter, "scope.filter")?;
             Ok(Scope::Filter(filter))
         }
         (Some(_), Some(_)) => {
-            Err(Problem::at("scope", "has both group and filter; exactly one says who is in scope"))
+            Err(KeyProblem::at("scope", "has both group and filter; exactly one says who is in scope"))
         }
         (None, None) => {
-            Err(Problem::at("scope", "has neither group nor filter; one must say who is in scope"))
+            Err(KeyProblem::at("scope", "has neither group nor filter; one must say who is in scope"))
         }
     }
 }
@@ -325,7 +328,7 @@ fn check_membership(
     word: Option<MembershipWord>,
     attribute: Option<String>,
     kind: ServerKind,
-) -> Result<Membership, Problem> {
+) -> Result<Membership, KeyProblem> {
     if let Some(name) = &attribute {
         rules::attribute_name(name, "scope.member_attribute")?;
     }

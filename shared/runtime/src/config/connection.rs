@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use directory::{AnchorAttribute, Bind, ChangeDetection, Directory, DirectoryConfig, DirectoryError, Scope};
 use model::{Fingerprint, Fingerprinter, Options};
-use plan::{Policy, Rules};
+use plan::{Policy, UserRules};
 use scim::{Dialect, RetryPolicy, Target, TargetCredentials, TargetError, TargetOptions};
 use store::{Store, Table};
 use tracing::warn;
@@ -37,7 +37,7 @@ impl Connection {
 
 impl DirectorySettings {
     /// Fingerprint of everything that decides which entry gets which account.
-    pub(super) fn policy_fingerprint(&self, rules: &Rules, options: &Options) -> Fingerprint {
+    pub(super) fn policy_fingerprint(&self, rules: &UserRules, options: &Options) -> Fingerprint {
         let Self { base_dn, scope, user_filter, anchor, .. } = self;
         let mut hash = Fingerprinter::new("provisioner 2026 configuration");
         hash.bytes(&rules.version().0);
@@ -91,19 +91,19 @@ pub struct TargetSettings {
 
 /// How patiently the target is called.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct CallLimits {
     /// How often a call is tried.
     pub retry: RetryPolicy,
     /// An answer is waited for no longer than this, whatever is configured: a function that is stopped in mid-call can
     /// write down no outcome.
-    pub longest_answer: Duration,
+    pub max_timeout: Duration,
     /// Processes that divide the call budget among them.
     pub workers: usize,
 }
 
-impl Default for Patience {
+impl Default for CallLimits {
     fn default() -> Self {
-        Self { retry: RetryPolicy::default(), longest_answer: Duration::MAX, workers: 1 }
+        Self { retry: RetryPolicy::default(), max_timeout: Duration::MAX, workers: 1 }
     }
 }
 
@@ -208,9 +208,9 @@ fn is_about_credentials(error: &DirectoryError) -> bool {
 impl TargetSettings {
     /// Makes a client; nothing is sent yet. When the target refuses the access token, the client fetches the secret
     /// again, so that a rotation costs no user.
-    pub async fn open(&self, secrets: &Secrets, patience: Patience) -> Result<Target, OpenError> {
-        let Patience { retry, longest_answer, workers } = patience;
-        let timeout = self.timeout.min(longest_answer);
+    pub async fn open(&self, secrets: &Secrets, patience: CallLimits) -> Result<Target, OpenError> {
+        let CallLimits { retry, max_timeout, workers } = patience;
+        let timeout = self.timeout.min(max_timeout);
         let (url, max_concurrent_calls) = (self.url.clone(), self.concurrency);
         let options = TargetOptions { url, timeout, retry, max_concurrent_calls, now: crate::now };
         let client = |secret| Target::new(self.dialect, options.clone(), credentials(secret));

@@ -8,7 +8,7 @@ mod rules;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use connection::{Connection, DirectorySettings, OpenError, Patience, TargetSettings};
+pub use connection::{CallLimits, Connection, DirectorySettings, OpenError, TargetSettings};
 
 /// A configuration that can't be used. It says where and what, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,12 +24,12 @@ pub struct ConfigError {
 
 /// A problem with one key, before the file's name is known.
 #[derive(Debug)]
-struct Problem {
+struct KeyProblem {
     key: String,
     problem: String,
 }
 
-impl Problem {
+impl KeyProblem {
     fn at(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { key: key.into(), problem: problem.into() }
     }
@@ -86,7 +86,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Connection, ConfigError> {
         ConfigError { file: path.to_owned(), place, problem: error.message().trim().replace('\n', " ") }
     })?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    check::check(file, folder).map_err(|Problem { key, problem }| ConfigError {
+    check::check(file, folder).map_err(|KeyProblem { key, problem }| ConfigError {
         file: path.to_owned(),
         place: format!(", key {key}"),
         problem,

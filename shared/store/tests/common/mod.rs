@@ -14,11 +14,12 @@ pub mod faults;
 pub mod place;
 
 use model::{
-    AccountId, Anchor, Applied, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey, Fingerprint,
-    Managed, ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
+    AccountId, Anchor, AppliedState, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey,
+    Fingerprint, Managed, ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
 };
 use plan::{
-    Deprovision, ReleasedRemoval, RemovalCandidate, Removals, SafeguardInputs, SafetyLimits, judge_removals,
+    Deprovision, ReleasedRemoval, RemovalCandidate, RemovalVerdict, SafeguardInputs, SafetyLimits,
+    check_removals,
 };
 use store::{DesiredWrite, RecordWrite, ScanLease, Store, Table, UserLease, UserOutcome};
 
@@ -77,8 +78,8 @@ pub fn absent(name: &str) -> Desired {
     Desired::Absent { user_name: Some(user_name(name)), reason: DeprovisionReason::Deleted }
 }
 
-pub fn applied(name: &str, active: bool) -> Applied {
-    Applied { fingerprint: Fingerprint([3; 16]), user_name: Some(user_name(name)), active }
+pub fn applied(name: &str, active: bool) -> AppliedState {
+    AppliedState { fingerprint: Fingerprint([3; 16]), user_name: Some(user_name(name)), active }
 }
 
 /// The entry `who`, to be the user `name`.
@@ -100,7 +101,7 @@ pub async fn lease(store: &Store, who: &str) -> UserLease {
     store.lease_user(anchor(who).hash(), "worker", NOW, 60).await.unwrap().unwrap()
 }
 
-pub fn settled(applied: Option<Applied>) -> UserOutcome {
+pub fn settled(applied: Option<AppliedState>) -> UserOutcome {
     UserOutcome {
         applied,
         status: Status::InSync,
@@ -128,7 +129,7 @@ pub async fn deprovision(store: &Store, scan: &ScanLease, who: &str) {
 
 /// A removal that the safety check has released.
 pub fn released(who: &str) -> ReleasedRemoval {
-    let proof = CompleteRead::judge(ReadEvidence {
+    let proof = CompleteRead::verify(ReadEvidence {
         page_results: vec![0],
         ended_by_server: true,
         unfollowed_referrals: 0,
@@ -141,13 +142,13 @@ pub fn released(who: &str) -> ReleasedRemoval {
         anchor: anchor(who),
         dn: None,
         user_name: Some(user_name(who)),
-        departure: DeprovisionReason::Deleted,
+        reason: DeprovisionReason::Deleted,
         desired: absent(who),
     };
     let limits = SafetyLimits::default();
     let seen = SafeguardInputs { enabled_accounts: 1_000, ..SafeguardInputs::default() };
-    match judge_removals(vec![candidate], &proof.unwrap(), &limits, &seen, Deprovision::On) {
-        Removals::Released(mut removals) => removals.pop().unwrap(),
+    match check_removals(vec![candidate], &proof.unwrap(), &limits, &seen, Deprovision::On) {
+        RemovalVerdict::Released(mut removals) => removals.pop().unwrap(),
         other => panic!("not released: {other:?}"),
     }
 }

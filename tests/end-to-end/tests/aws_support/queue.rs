@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use aws_sdk_sqs::{Client, types::Message};
 use end_to_end::{Aws, QueueDepth};
-use model::{Anchor, Version};
+use model::{Anchor, ScanVersion};
 use queue::{ProvisionRequest, Queue, QueueError};
 
 pub fn requests(count: u64) -> Vec<ProvisionRequest> {
     let of = |number| ProvisionRequest {
         connection: "corp".to_owned(),
         anchor: Anchor::from_text(&format!("anchor-{number}")).unwrap(),
-        version: Version(7),
+        version: ScanVersion(7),
     };
     (0..count).map(of).collect()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use aws_sdk_secretsmanager::{Client, primitives::Blob};
 use end_to_end::{Aws, Configuration, Slapd, SlapdOptions};
 use model::{DesiredUser, Managed, UserName, Value};
-use runtime::{Connection, DirectorySecret, Patience, Secrets, config};
+use runtime::{CallLimits, Connection, DirectorySecret, Secrets, config};
 use scim::{RetryPolicy, Target, TargetError};
 use serde_json::json;
 use simulator::{Options, Simulator};
@@ -121,7 +121,7 @@ async fn a_rotation_of_the_token_in_mid_run_costs_no_user() {
     let connection = connection("ldap://127.0.0.1:1", &workplace.url());
     // Whatever is not let in is not tried again but for a new token.
     let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
-    let patience = Patience { retry, ..Patience::default() };
+    let patience = CallLimits { retry, ..CallLimits::default() };
     let target = connection.target.open(&secrets(&aws), patience).await.unwrap();
 
     let rotate = || {
@@ -163,7 +163,7 @@ async fn a_token_that_can_not_be_sent_is_forgotten_when_it_is_corrected() {
     aws.create_secret(TARGET, &json!({ "access_token": "" })).unwrap();
     assert!(secrets.fetch_target(&secret(TARGET)).await.is_ok());
     aws.rotate_secret(TARGET, &json!({ "access_token": "good" })).unwrap();
-    assert!(connection.target.open(&secrets, Patience::default()).await.is_ok());
+    assert!(connection.target.open(&secrets, CallLimits::default()).await.is_ok());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use end_to_end::{Configuration, Finished, Group, Person, Random, Slapd, SlapdOptions, people};
-use model::{AccountId, Anchor, Fingerprint, UnixSeconds, UserRecord, Version};
+use model::{AccountId, Anchor, Fingerprint, ScanVersion, UnixSeconds, UserRecord};
 use serde_json::{Value, json};
 use simulator::Simulator;
 use store::Embedded;
@@ -188,7 +188,7 @@ fn without_time(record: UserRecord, names: &BTreeMap<AccountId, String>) -> User
         link.account = AccountId::new(names.get(&link.account).cloned().unwrap_or("gone".into())).unwrap();
         link
     });
-    UserRecord { version: Version(0), next_attempt: UnixSeconds(0), link, ..record }
+    UserRecord { version: ScanVersion(0), next_attempt: UnixSeconds(0), link, ..record }
 }
 
 /// Every account that came to be was asked for once, and there is no other.

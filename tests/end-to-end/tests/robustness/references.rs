@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use end_to_end::{Person, people};
 use futures::{StreamExt as _, stream};
-use model::{AccountId, Applied, DnKey, Fingerprint, Status, UnixSeconds};
+use model::{AccountId, AppliedState, DnKey, Fingerprint, Status, UnixSeconds};
 use provision::{FollowUp, Outcome, Repair, sweep};
 use serde_json::Value;
 use store::UserOutcome;
@@ -109,7 +109,7 @@ async fn a_manager_whose_account_is_being_made() {
     // As if it had begun to wait only now.
     store.wake(dns[1], &made, report).await.unwrap();
     assert_eq!(store.fetch_waiting(dns[1], &made).await.unwrap(), []);
-    let applied = Applied { fingerprint: Fingerprint([1; 16]), user_name: None, active: true };
+    let applied = AppliedState { fingerprint: Fingerprint([1; 16]), user_name: None, active: true };
     let outcome = UserOutcome {
         applied: Some(applied),
         status: Status::InSync,

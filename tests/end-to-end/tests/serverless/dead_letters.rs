@@ -17,7 +17,7 @@ fn a_user_whom_the_target_refuses_is_parked_with_the_reason_and_stops_nobody() {
     assert_eq!(cloud.active().len(), 19);
     assert_eq!(cloud.statuses(), [("failed".to_owned(), 1)].into());
     let failed = cloud.runtime.block_on(cloud.store().fetch_by_status("failed", None, 10)).unwrap();
-    assert!(failed.items[0].status.why().unwrap().contains("the target refuses"), "{failed:?}");
+    assert!(failed.items[0].status.detail().unwrap().contains("the target refuses"), "{failed:?}");
 
     // The next scan leaves the user alone, a change brings them back.
     cloud.workplace.clear_faults();
@@ -77,7 +77,7 @@ fn a_message_that_is_never_answered_ends_as_a_failed_user() {
     buried.drain(PATIENCE).unwrap();
     assert_eq!(cloud.statuses(), [("failed".to_owned(), 1)].into(), "{}", cloud.functions.log("provision"));
     let failed = cloud.runtime.block_on(cloud.store().fetch_by_status("failed", None, 10)).unwrap();
-    assert!(failed.items[0].status.why().unwrap().contains("given up"), "{failed:?}");
+    assert!(failed.items[0].status.detail().unwrap().contains("given up"), "{failed:?}");
     assert_eq!(cloud.active(), names(&cloud.people[..1]));
     assert!(cloud.functions.log("provision").contains("\"DeadLetters\":1"));
 }

@@ -9,7 +9,7 @@ use std::{
 use directory::ReadItem;
 use end_to_end::Configuration;
 use model::{AnchorHash, Fingerprint, UnixSeconds};
-use plan::{EntryDiff, ScanPlanner};
+use plan::{EntryDiff, SnapshotDiff};
 use runtime::Secrets;
 use serde_json::{Value, json};
 use store::{Snapshot, SnapshotSave};
@@ -44,7 +44,7 @@ fn remember_everybody(cloud: &Cloud) {
         let now = UnixSeconds(0);
         let mut directory = connection.directory.open(&Secrets::default()).await.unwrap();
         let mut read = directory.read(None, now).await.unwrap();
-        let mut planner = ScanPlanner::new(&connection.policy.rules, &[], now);
+        let mut planner = SnapshotDiff::new(&connection.policy.rules, &[], now);
         let mut seen: BTreeMap<AnchorHash, Option<Fingerprint>> = BTreeMap::new();
         while let Some(page) = read.next_page().await.unwrap() {
             for sighting in page {

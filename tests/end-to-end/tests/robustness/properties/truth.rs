@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use model::{AccountId, Anchor, AnchorHash, Desired, Status, UserRecord};
-use plan::{RecordPlan, Removals};
+use plan::{RecordPlan, RemovalVerdict};
 use scan::{Mode, Planning, Reading, plan_final};
 use serde_json::Value;
 
@@ -167,7 +167,7 @@ impl Village {
             ensure!(user.plan == RecordPlan::Nothing, "the plan changes {user:?}");
         }
         match &ending.removals {
-            Removals::Released(removals) if removals.is_empty() => Ok(()),
+            RemovalVerdict::Released(removals) if removals.is_empty() => Ok(()),
             removals => bail!("the plan has removals: {removals:?}"),
         }
     }
@@ -183,7 +183,7 @@ impl Village {
         while seen.insert(&current.anchor) {
             let wanted = current.desired.as_ref().and_then(Desired::user_name);
             let has_account = current.link.is_some();
-            if let Status::Conflict { with } = &current.status
+            if let Status::Conflict { owner: with } = &current.status
                 && let Some(rival) = found.records.get(with).filter(|rival| self.wants_account_now(rival))
                 && rival.desired.as_ref().and_then(Desired::user_name) == wanted
             {
@@ -217,7 +217,7 @@ impl Village {
             return (owner != Some(&record.anchor)).then(|| owner.and_then(|owner| found.records.get(owner)));
         }
         match &record.status {
-            Status::Conflict { with } => found.records.get(with).map(Some),
+            Status::Conflict { owner: with } => found.records.get(with).map(Some),
             _ => None,
         }
     }
