@@ -8,7 +8,7 @@ use anyhow::Result;
 use futures::{StreamExt, stream};
 use model::{Anchor, AnchorHash, Desired, Status, UserRecord};
 use plan::{Decision, RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
-use scan::{FinalPlan, Mode, Passed, Planning, Reading, Transfer, UserPlan, plan_final};
+use scan::{FinalPlan, Passed, Planning, Reading, ScanMode, Transfer, UserPlan, plan_final};
 use scim::Target;
 
 use crate::commands::plan::PlanSummary;
@@ -55,7 +55,7 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
     let mut directory = session.ends.directory().await?;
     let context = session.scan_context();
     // Whoever asks for a plan wants to see everybody's.
-    let (snapshot, reading) = Reading::begin(&context, &mut directory, Mode::Full).await?;
+    let (snapshot, reading) = Reading::begin(&context, &mut directory, ScanMode::Full).await?;
     let (actions, conflicts) = Default::default();
     let mut preview = Preview { session, shown, sink, target: &target, actions, conflicts, unchanged: 0 };
 
@@ -86,7 +86,7 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
         complete: summary.complete,
         incomplete: summary.incomplete,
         change: judged.held.map(|change| HeldPart::of_change(&change)),
-        unidentified: summary.nameless,
+        unidentified: summary.unidentified_entries,
     })
 }
 

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use tracing::Instrument;
 
 use scan::{
-    Approval, Found, Mode, ScanContext, ScanError, ScanSummary, approve, look_up, preview, scan, scan_user,
+    Approval, Found, ScanContext, ScanError, ScanMode, ScanSummary, approve, look_up, preview, scan,
+    scan_user,
 };
 
 /// What an event looks like.
@@ -35,7 +36,7 @@ struct ScanEvent {
     /// Which connection; it may be left out where there is only one.
     connection: Option<String>,
     #[serde(default)]
-    mode: Mode,
+    mode: ScanMode,
     #[serde(default)]
     dry_run: bool,
     /// One user alone.
@@ -224,7 +225,7 @@ impl ScanFunction {
         tracing::info!(
             version = summary.version,
             mode = ?summary.mode,
-            full_because = summary.full_because,
+            full_reason = summary.full_reason,
             read,
             changed,
             created = summary.created,

@@ -1,4 +1,4 @@
-//! Looking after those who seem to have left.
+//! Looking up, by anchor, the users whom a read did not show.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,24 +13,34 @@ use crate::search::Query;
 use crate::server::context_of;
 use crate::wire::SearchScope;
 
-/// How many are looked up at once. Servers limit how long a filter may be, and how many entries come unpaged.
+/// Anchors in one search. Servers limit the length of a filter, and the number of entries in an answer without pages.
 const BATCH: usize = 50;
 
-impl Directory {
-    /// Why each of these left: [`DeprovisionReason::OutOfScope`] when the entry still exists under the base,
+/// Asks the directory, batch after batch, why users left.
+///
+/// The root DSE and the scope (with the group's members, where the group lists them) are read once, with the first batch
+/// that needs them.
+pub struct DepartureCheck<'d> {
+    directory: &'d mut Directory,
+    root: Option<RootDse>,
+    scope: Option<Selection>,
+}
+
+impl DepartureCheck<'_> {
+    /// Why each of these users left: [`DeprovisionReason::OutOfScope`] when the entry still exists under the base DN,
     /// [`DeprovisionReason::MovedOutOfBase`] when it exists elsewhere, else [`DeprovisionReason::Deleted`].
     ///
-    /// **Whoever is not in the answer has not left**: the entry exists and is in scope. A read over pages is no
+    /// **A user who is missing from the result has not left**: the entry exists and is in scope. A read over pages is not a
     /// snapshot, so it can miss an entry that is moved or renamed meanwhile; and a server that leaves out users
-    /// without saying so misses many. Asking for each by anchor finds them.
+    /// without saying so misses many. A search for each anchor finds them.
     pub async fn departures(
         &mut self,
         anchors: &[Anchor],
     ) -> Result<HashMap<Anchor, DeprovisionReason>, DirectoryError> {
         let mut existing = HashSet::new();
-        let base = self.config.base_dn.clone();
+        let base = self.directory.config.base_dn.clone();
         for batch in anchors.chunks(BATCH) {
-            let found = self.look_up(&base, batch, "").await?;
+            let found = self.directory.look_up(&base, batch, "").await?;
             existing.extend(found.into_iter().map(|(anchor, ..)| anchor));
         }
         let still_there: Vec<Anchor> = existing.iter().cloned().collect();
@@ -51,19 +61,20 @@ impl Directory {
             .collect())
     }
 
-    /// Which of these are in the tree, although not under the base. It only tells why somebody left: where the tree
-    /// can't be searched, nobody is found.
+    /// The anchors whose entries exist in the directory tree, although not under the base DN. The result only names the
+    /// reason for a departure: where the tree can't be searched, it is empty.
     async fn elsewhere(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
         if anchors.is_empty() {
             return Ok(HashSet::new());
         }
-        let root = RootDse::read(&mut self.connection).await?;
-        let Some(context) = context_of(&self.config.base_dn, &root.contexts).map(str::to_owned) else {
+        let root = self.root().await?;
+        let base = &self.directory.config.base_dn;
+        let Some(context) = context_of(base, &root.contexts).map(str::to_owned) else {
             return Ok(HashSet::new());
         };
         let mut found = HashSet::new();
         for batch in anchors.chunks(BATCH) {
-            match self.look_up(&context, batch, "").await {
+            match self.directory.look_up(&context, batch, "").await {
                 Ok(entries) => found.extend(entries.into_iter().map(|(anchor, ..)| anchor)),
                 Err(DirectoryError::Refused { .. }) => break,
                 Err(error) => return Err(error),
@@ -72,22 +83,56 @@ impl Directory {
         Ok(found)
     }
 
-    /// Which of these are in scope now.
-    pub async fn in_scope(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
+    async fn in_scope(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
         if anchors.is_empty() {
             return Ok(HashSet::new());
         }
-        let root = RootDse::read(&mut self.connection).await?;
-        let selection = Selection::prepare(&mut self.connection, &self.config, &root).await?;
-        let base = self.config.base_dn.clone();
+        let scope = match self.scope.take() {
+            Some(scope) => scope,
+            None => {
+                let root = self.root().await?;
+                let Directory { connection, config, .. } = &mut *self.directory;
+                Selection::prepare(connection, config, &root).await?
+            }
+        };
+        let base = self.directory.config.base_dn.clone();
         let mut in_scope = HashSet::new();
         for batch in anchors.chunks(BATCH) {
-            let found = self.look_up(&base, batch, &selection.filter).await?;
+            let found = self.directory.look_up(&base, batch, &scope.filter).await?;
             let members =
-                found.into_iter().filter(|(_, dn, attributes)| selection.members.contain(dn, attributes));
+                found.into_iter().filter(|(_, dn, attributes)| scope.members.contain(dn, attributes));
             in_scope.extend(members.map(|(anchor, ..)| anchor));
         }
+        self.scope = Some(scope);
         Ok(in_scope)
+    }
+
+    async fn root(&mut self) -> Result<RootDse, DirectoryError> {
+        if let Some(root) = &self.root {
+            return Ok(root.clone());
+        }
+        let root = RootDse::read(&mut self.directory.connection).await?;
+        Ok(self.root.insert(root).clone())
+    }
+}
+
+impl Directory {
+    /// A check of departures that reads the scope once, however many batches of users it is asked about.
+    pub fn check_departures(&mut self) -> DepartureCheck<'_> {
+        DepartureCheck { directory: self, root: None, scope: None }
+    }
+
+    /// Why each of these users left, for one batch; see [`DepartureCheck::departures`].
+    pub async fn departures(
+        &mut self,
+        anchors: &[Anchor],
+    ) -> Result<HashMap<Anchor, DeprovisionReason>, DirectoryError> {
+        self.check_departures().departures(anchors).await
+    }
+
+    /// The anchors whose entries are in scope now.
+    pub async fn in_scope(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
+        self.check_departures().in_scope(anchors).await
     }
 
     /// The entries of these anchors, as far as they exist and pass a further condition.

@@ -85,6 +85,7 @@ mod wire;
 pub use changes::{ChangeRead, ChangeResponse, ChangeSet, ScopeComparison};
 pub use config::{AnchorAttribute, AnchorForm, Bind, ChangeDetection, DirectoryConfig, Membership, Scope};
 pub use cursor::Cursor;
+pub use departures::DepartureCheck;
 pub use directory::Directory;
 pub use errors::{DirectoryError, DirectoryOperation};
 pub use escape::{escape, escape_bytes};

@@ -35,7 +35,7 @@ const FOREST_CONTEXT: &str = "rootDomainNamingContext";
 const CONFIGURATION_CONTEXT: &str = "configurationNamingContext";
 
 /// What there is to know about a server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RootDse {
     /// Text that is the same for the same server.
     pub(crate) identity: String,

@@ -43,7 +43,7 @@ impl ApprovedPlan {
     }
 
     /// Those of these users who are as they were planned.
-    pub(crate) fn only(&self, mut users: Vec<UserPlan>, left_out: &mut u64) -> Vec<UserPlan> {
+    pub(crate) fn only(&self, mut users: Vec<UserPlan>, not_as_planned: &mut u64) -> Vec<UserPlan> {
         let before = users.len();
         users.retain(|user| {
             let planned = self.users.get(&user.anchor.hash());
@@ -51,19 +51,19 @@ impl ApprovedPlan {
             user.plan == RecordPlan::Nothing
                 || planned.is_some_and(|(plan, conflict)| *plan == user.plan && *conflict == user.conflict)
         });
-        *left_out += (before - users.len()) as u64;
+        *not_as_planned += (before - users.len()) as u64;
         users
     }
 
     /// That of the end of a scan which was planned. What the safety check says now counts, whatever it said then.
-    pub(crate) fn narrow(&self, ending: FinalPlan, left_out: &mut u64) -> FinalPlan {
+    pub(crate) fn narrow(&self, ending: FinalPlan, not_as_planned: &mut u64) -> FinalPlan {
         let FinalPlan { mut transfers, users, removals, after_removal, forgotten } = ending;
         let before = transfers.len();
         transfers.retain(|change| self.transfers.get(&change.to.anchor.hash()) == Some(&taken(change)));
-        *left_out += (before - transfers.len()) as u64;
+        *not_as_planned += (before - transfers.len()) as u64;
         let mut is_planned = |candidate: &RemovalCandidate| {
             let planned = self.removals.get(&candidate.anchor.hash()) == Some(candidate);
-            *left_out += u64::from(!planned);
+            *not_as_planned += u64::from(!planned);
             planned
         };
         let removals = match removals {
@@ -85,7 +85,7 @@ impl ApprovedPlan {
                 RemovalVerdict::PartlyReleased { released, held }
             }
         };
-        let users = self.only(users, left_out);
+        let users = self.only(users, not_as_planned);
         FinalPlan { transfers, users, removals, after_removal, forgotten }
     }
 }

@@ -10,7 +10,7 @@ use crate::change::{ChangeGate, Judged};
 use crate::ending::{FinalPlan, plan_final};
 use crate::keep_alive::keep_alive;
 use crate::planning::Planning;
-use crate::reading::{Checkpoint, Mode, Reading};
+use crate::reading::{Checkpoint, Reading, ScanMode};
 use crate::redrive::redrive;
 use crate::writer::{Writer, take_lease};
 use crate::{ApprovedPlan, ScanContext, ScanError, ScanSummary};
@@ -19,7 +19,7 @@ use crate::{ApprovedPlan, ScanContext, ScanError, ScanSummary};
 pub async fn scan(
     context: &ScanContext<'_>,
     directory: &mut Directory,
-    mode: Mode,
+    mode: ScanMode,
     progress: impl Fn(u64) + Sync,
 ) -> Result<ScanSummary, ScanError> {
     scan_for(context, directory, mode, None, progress).await
@@ -33,13 +33,13 @@ pub async fn scan_approved(
     agreed: &ApprovedPlan,
     progress: impl Fn(u64) + Sync,
 ) -> Result<ScanSummary, ScanError> {
-    scan_for(context, directory, Mode::Full, Some(agreed), progress).await
+    scan_for(context, directory, ScanMode::Full, Some(agreed), progress).await
 }
 
 async fn scan_for(
     context: &ScanContext<'_>,
     directory: &mut Directory,
-    mode: Mode,
+    mode: ScanMode,
     agreed: Option<&ApprovedPlan>,
     progress: impl Fn(u64) + Sync,
 ) -> Result<ScanSummary, ScanError> {
@@ -89,7 +89,7 @@ async fn note(context: &ScanContext<'_>, began: UnixSeconds, summary: &ScanSumma
 pub async fn preview(
     context: &ScanContext<'_>,
     directory: &mut Directory,
-    mode: Mode,
+    mode: ScanMode,
 ) -> Result<ScanSummary, ScanError> {
     let memory = context.store.fetch_connection().await?.memory;
     let (snapshot, reading) = Reading::begin(context, directory, mode).await?;
@@ -148,7 +148,7 @@ async fn scan_under(
     context: &ScanContext<'_>,
     lease: &mut ScanLease,
     directory: &mut Directory,
-    (mode, agreed): (Mode, Option<&ApprovedPlan>),
+    (mode, agreed): (ScanMode, Option<&ApprovedPlan>),
     progress: impl Fn(u64) + Sync,
 ) -> Result<Ended, ScanError> {
     let store = context.store;
@@ -158,9 +158,9 @@ async fn scan_under(
     let mut gate = gate(context, &before, &snapshot);
     let mut writer = Writer::new(context, lease, snapshot.clone());
     let mut planning = Planning::new(context, &snapshot, reading);
-    let mut left_out = 0;
+    let mut not_as_planned = 0;
     let mut only = |users| match agreed {
-        Some(agreed) => agreed.only(users, &mut left_out),
+        Some(agreed) => agreed.only(users, &mut not_as_planned),
         None => users,
     };
     while let Some(users) = planning.next().await? {
@@ -185,19 +185,19 @@ async fn scan_under(
     let Judged { users, waiting: _, held, held_updates, held_creates } = gate.finish(seen.summary.complete);
     let users = only(users);
     if let Some(agreed) = agreed {
-        ending = agreed.narrow(ending, &mut left_out);
+        ending = agreed.narrow(ending, &mut not_as_planned);
     }
     seen.summary.hold_changes(held_updates, held_creates);
     if let Some(doubt) = &seen.summary.incomplete {
         tracing::warn!("the directory was not read completely: {doubt}; nobody is removed");
     }
     let (mut summary, checkpoint) = (seen.summary, seen.checkpoint);
-    summary.left_out = left_out;
+    summary.not_as_planned = not_as_planned;
     // While a configuration waits for a person, everybody is looked at each time. So they are after somebody was left
     // out, who is to be found again.
-    let checkpoint = checkpoint.filter(|_| held.is_none() && left_out == 0);
+    let checkpoint = checkpoint.filter(|_| held.is_none() && not_as_planned == 0);
     let mut after = memory_after(context, &before, &summary, &ending, (held, version));
-    if left_out > 0 {
+    if not_as_planned > 0 {
         // The accounts don't follow this configuration as long as somebody's does not.
         after.configuration = before.configuration.or(after.configuration);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use directory::Directory;
+use directory::{DepartureCheck, Directory};
 use model::{
     Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DisabledOption, HeldRemovals,
     IncompleteRead, ScanVersion, Status, UserName, UserRecord,
@@ -14,7 +14,7 @@ use plan::{
 
 use crate::approval::circumstances;
 use crate::planning::{InSnapshot, Seen, UserPlan};
-use crate::{Mode, ScanContext, ScanError};
+use crate::{ScanContext, ScanError, ScanMode};
 
 /// From so many known users on, a read that shows none of them, but others, is of another directory.
 const STRANGE_FROM: usize = 3;
@@ -100,16 +100,17 @@ async fn plan_with_proof(
     let candidates = std::mem::take(&mut seen.candidates);
     let mut sorted = Sorted { candidates, users: Vec::new(), has_known: false };
     let mut forgotten = Vec::new();
+    let mut check = directory.check_departures();
     let departed = seen.planner.departed(proof);
     for hashes in departed.chunks(100) {
         let records = context.store.fetch_records(hashes).await?;
         forgotten.extend(hashes.iter().filter(|hash| !records.contains_key(hash)));
-        sorted.take_unseen(directory, seen, records.into_values().collect()).await?;
+        sorted.take_unseen(&mut check, seen, records.into_values().collect()).await?;
     }
     let mut unseen = plan_waiting(context, seen, &mut sorted).await?;
     // Those whom the snapshot knows were asked for just now.
     unseen.retain(|record| departed.binary_search(&record.anchor.hash()).is_err());
-    sorted.take_unseen(directory, seen, unseen).await?;
+    sorted.take_unseen(&mut check, seen, unseen).await?;
     let Sorted { mut candidates, mut users, has_known } = sorted;
 
     // Whether each of those who lose their account now is gone, rather than disabled.
@@ -129,7 +130,7 @@ async fn plan_with_proof(
 
     // Whoever is not among those who left was seen, if everybody was read. Where the same was asked as the last time and somebody of
     // those who were known is still there, it is the same directory, and all of them have really left the scope.
-    let is_strange = seen.summary.mode == Mode::Full
+    let is_strange = seen.summary.mode == ScanMode::Full
         && !(seen.asks_again && has_known)
         && departed.len() == seen.planner.known()
         && departed.len() >= STRANGE_FROM
@@ -245,12 +246,12 @@ impl Sorted {
     /// Users whom the read did not show. Each is asked for once more, by anchor: the read may only have missed them.
     async fn take_unseen(
         &mut self,
-        directory: &mut Directory,
+        check: &mut DepartureCheck<'_>,
         seen: &mut Seen<'_>,
         records: Vec<UserRecord>,
     ) -> Result<(), ScanError> {
         let anchors: Vec<_> = records.iter().map(|record| record.anchor.clone()).collect();
-        let reasons = directory.departures(&anchors).await?;
+        let reasons = check.departures(&anchors).await?;
         for record in records {
             let reason = reasons.get(&record.anchor);
             self.has_known |= reason != Some(&DeprovisionReason::Deleted);
@@ -328,7 +329,7 @@ async fn plan_transfers(
             }
         }
     }
-    seen.summary.handed_over += transfers.len() as u64;
+    seen.summary.transferred += transfers.len() as u64;
     Ok(transfers)
 }
 

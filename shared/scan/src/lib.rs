@@ -24,8 +24,8 @@ pub use approval::{Approval, approve};
 pub use change::{ChangeGate, Judged, Passed};
 pub use ending::{FinalPlan, Transfer, plan_final};
 pub use planning::{Planning, Seen, UserPlan};
-pub use reading::{Mode, Reading};
-pub use summary::{Nameless, ScanSummary};
+pub use reading::{Reading, ScanMode};
+pub use summary::{ScanSummary, UnidentifiedEntry};
 pub use user::{Found, Sighted, find_record, look_up, scan_user};
 
 use model::UnixSeconds;

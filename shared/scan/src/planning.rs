@@ -9,7 +9,7 @@ use store::{Snapshot, Store};
 
 use crate::names::Names;
 use crate::reading::{Checkpoint, Reading};
-use crate::{Nameless, ScanContext, ScanError, ScanSummary};
+use crate::{ScanContext, ScanError, ScanSummary, UnidentifiedEntry};
 
 /// One user whom this scan is about to change.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub(crate) enum InSnapshot {
 }
 
 /// How many entries that can't be identified are named.
-const NAMELESS_SHOWN: usize = 20;
+const UNIDENTIFIED_SHOWN: usize = 20;
 
 /// A read in progress, planned as it goes.
 pub struct Planning<'a, 'd> {
@@ -75,7 +75,7 @@ impl<'a, 'd> Planning<'a, 'd> {
         let now = (context.clock)();
         let summary = ScanSummary {
             mode: reading.mode(),
-            full_because: reading.full_because.clone(),
+            full_reason: reading.full_reason.clone(),
             ..ScanSummary::default()
         };
         let seen = Seen {
@@ -167,11 +167,11 @@ impl Seen<'_> {
                 ReadItem::Unidentified { dn, why } => {
                     self.summary.unidentified += 1;
                     // Where one lacks the id, all may, and the first few tell as much.
-                    if self.summary.nameless.len() < NAMELESS_SHOWN {
+                    if self.summary.unidentified_entries.len() < UNIDENTIFIED_SHOWN {
                         tracing::warn!(
                             "an entry can't be identified: {why}; nobody is removed after this read"
                         );
-                        self.summary.nameless.push(Nameless { dn, why });
+                        self.summary.unidentified_entries.push(UnidentifiedEntry { dn, why });
                     }
                     continue;
                 }
@@ -186,7 +186,7 @@ impl Seen<'_> {
                     changes.push(*change);
                 }
                 EntryDiff::Duplicate(anchor) => {
-                    self.summary.repeated += 1;
+                    self.summary.duplicates += 1;
                     tracing::warn!(user.anchor = %anchor, "the same anchor came twice in one read; the first counts");
                 }
             }

@@ -12,7 +12,7 @@ use crate::{ScanContext, ScanError};
 /// How the directory is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Mode {
+pub enum ScanMode {
     /// What has changed; everybody every few hours, and whenever the changes can't be told.
     #[default]
     Auto,
@@ -39,7 +39,7 @@ pub struct Reading<'d> {
     /// What is remembered.
     last: Option<Checkpoint>,
     /// Why everybody is read.
-    pub(crate) full_because: Option<String>,
+    pub(crate) full_reason: Option<String>,
     /// Whether the read before was of the same directory, and asked the same.
     pub(crate) asks_again: bool,
     /// Why the read can't be complete any more. What is read of it counts all the same.
@@ -58,18 +58,18 @@ impl<'d> Reading<'d> {
     pub async fn begin(
         context: &ScanContext<'_>,
         directory: &'d mut Directory,
-        mode: Mode,
+        mode: ScanMode,
     ) -> Result<(Snapshot, Self), ScanError> {
         let now = (context.clock)();
         let configuration = context.policy.fingerprint;
         let last = context.store.fetch_connection().await?.cursor;
         let last: Option<Checkpoint> = last.and_then(|last| serde_json::from_value(last).ok());
         let why_full = match &last {
-            _ if mode == Mode::Full => "it was asked for".to_owned(),
+            _ if mode == ScanMode::Full => "it was asked for".to_owned(),
             None => NOTHING_TO_GO_ON_FROM.to_owned(),
             Some(last) if !last.cursor.is_resumable() => NOTHING_TO_GO_ON_FROM.to_owned(),
             Some(last) if last.configuration != configuration => "the configuration has changed".to_owned(),
-            Some(last) if mode == Mode::Auto && last.is_old(context, now) => {
+            Some(last) if mode == ScanMode::Auto && last.is_old(context, now) => {
                 let hours = context.policy.full_read_hours;
                 format!("the last time was {hours} hours ago or more")
             }
@@ -86,8 +86,8 @@ impl<'d> Reading<'d> {
                     };
                     let kind = Kind::Changes(Box::new(directory.read_changes(*changed)));
                     let (checkpoint, last) = (last.clone(), Some(last.clone()));
-                    let (full_because, asks_again) = (None, true);
-                    return Ok((snapshot, Self { kind, checkpoint, last, full_because, asks_again, broken }));
+                    let (full_reason, asks_again) = (None, true);
+                    return Ok((snapshot, Self { kind, checkpoint, last, full_reason, asks_again, broken }));
                 }
             },
         };
@@ -111,14 +111,14 @@ impl<'d> Reading<'d> {
             last.configuration == configuration && last.cursor.is_same_query(&checkpoint.cursor)
         });
         let (kind, last) = (Kind::Everybody(Box::new(read)), last.cloned());
-        Ok((snapshot, Self { kind, checkpoint, last, full_because: Some(why), asks_again, broken: None }))
+        Ok((snapshot, Self { kind, checkpoint, last, full_reason: Some(why), asks_again, broken: None }))
     }
 
     /// The mode that this is.
-    pub fn mode(&self) -> Mode {
+    pub fn mode(&self) -> ScanMode {
         match self.kind {
-            Kind::Everybody(_) => Mode::Full,
-            Kind::Changes(_) => Mode::Incremental,
+            Kind::Everybody(_) => ScanMode::Full,
+            Kind::Changes(_) => ScanMode::Incremental,
         }
     }
 

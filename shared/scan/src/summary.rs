@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 use store::CapacityUnits;
 
-use crate::{Mode, UserPlan};
+use crate::{ScanMode, UserPlan};
 
 /// An entry that can't be identified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Nameless {
+pub struct UnidentifiedEntry {
     /// Where it is, as far as that could be read.
     pub dn: String,
     /// What is wrong with it.
@@ -25,10 +25,10 @@ pub struct ScanSummary {
     /// Which scan this was; nought for one that wrote nothing.
     pub version: u64,
     /// How the directory was read.
-    pub mode: Mode,
+    pub mode: ScanMode,
     /// Why everybody was read, where that was not the only way.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub full_because: Option<String>,
+    pub full_reason: Option<String>,
     /// In scope, and looked at.
     pub read: u64,
     /// As at the last scan.
@@ -44,7 +44,7 @@ pub struct ScanSummary {
     /// Whose user name another entry has.
     pub conflicts: u64,
     /// Who took over the account of an entry that was made anew.
-    pub handed_over: u64,
+    pub transferred: u64,
     /// Whose removal waits for a person.
     pub held: u64,
     /// Whose creation or update waits for a person, because the configuration was changed and would touch too many.
@@ -63,14 +63,14 @@ pub struct ScanSummary {
     pub redriven: u64,
     /// Who was not as in the plan that was agreed on, and is left to a later scan.
     #[serde(skip)]
-    pub left_out: u64,
+    pub not_as_planned: u64,
     /// Entries that came twice.
-    pub repeated: u64,
+    pub duplicates: u64,
     /// Entries without a usable anchor.
     pub unidentified: u64,
     /// The first of them, for whoever reads the answer. They name persons, so they go into no log and no state.
     #[serde(skip)]
-    pub nameless: Vec<Nameless>,
+    pub unidentified_entries: Vec<UnidentifiedEntry>,
     /// DynamoDB's read units that it took, rounded up.
     pub read_units: u64,
     /// Its write units.
@@ -152,8 +152,8 @@ impl ScanSummary {
     /// Whether there is something to tell that the scan before it did not: something was done, or other users wait, or the
     /// directory could be read less well. `before` is that scan's summary as it was stored.
     pub(crate) fn is_news(&self, before: Option<&Value>) -> bool {
-        let Self { changed, created, updated, deprovisioned, handed_over, .. } = *self;
-        let done = [changed, created, updated, deprovisioned, handed_over];
+        let Self { changed, created, updated, deprovisioned, transferred, .. } = *self;
+        let done = [changed, created, updated, deprovisioned, transferred];
         let (Some(before), Ok(now)) = (before, serde_json::to_value(self)) else { return true };
         done.iter().any(|count| *count > 0) || STANDING.iter().any(|key| before.get(key) != now.get(key))
     }
@@ -175,7 +175,7 @@ mod tests {
         let before = serde_json::to_value(&quiet).unwrap();
         let is_news = |summary: ScanSummary| summary.is_news(Some(&before));
         assert!(quiet.is_news(None), "the first one");
-        assert!(!is_news(ScanSummary { version: 8, mode: Mode::Full, read: 10, ..quiet.clone() }));
+        assert!(!is_news(ScanSummary { version: 8, mode: ScanMode::Full, read: 10, ..quiet.clone() }));
         for news in [
             ScanSummary { updated: 1, ..quiet.clone() },
             ScanSummary { deprovisioned: 1, ..quiet.clone() },

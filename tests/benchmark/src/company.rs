@@ -9,7 +9,7 @@ use directory::ReadItem;
 use end_to_end::{Configuration, Finished, Group, Person, Slapd, SlapdOptions, TestDir, people};
 use model::UnixSeconds;
 use plan::{EntryDiff, SnapshotDiff};
-use scan::{Mode, ScanContext};
+use scan::{ScanContext, ScanMode};
 use serde_json::Value;
 use simulator::{Options, Simulator};
 use store::{Embedded, Snapshot, SnapshotSave};
@@ -121,7 +121,7 @@ impl Company {
                 stop_at: None,
                 clock: ::runtime::now,
             };
-            let scanned = scan::scan(&context, &mut directory, Mode::Full, |_| ()).await?;
+            let scanned = scan::scan(&context, &mut directory, ScanMode::Full, |_| ()).await?;
             ensure!(scanned.created == self.people.len() as u64, "{scanned:?}");
             Ok(())
         })

@@ -7,7 +7,7 @@ use anyhow::Result;
 use directory::ReadItem;
 use model::{Desired, DesiredUser, Entry, Managed, TargetAttribute, Value};
 use plan::{Observation, observe};
-use scan::Nameless;
+use scan::UnidentifiedEntry;
 use scim::TargetError;
 use serde::Serialize;
 
@@ -92,7 +92,7 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
             Err(incomplete) => break Err(incomplete),
         }
     };
-    let Counts { entries, disabled, invalid, problem, nameless, example } = counts;
+    let Counts { entries, disabled, invalid, problem, unidentified, example } = counts;
     if ended.is_ok() {
         let how = match cursor.method() {
             Some(way) => format!(
@@ -115,7 +115,7 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
             report.bad("scope", format!("{incomplete}; nobody would be removed after such a read"))
         }
     }
-    if let Some(Nameless { dn, why }) = nameless {
+    if let Some(UnidentifiedEntry { dn, why }) = unidentified {
         report.bad("anchor", format!("{dn}: {why}"));
     }
     if invalid > 0 {
@@ -136,7 +136,7 @@ struct Counts {
     disabled: u64,
     invalid: u64,
     problem: Option<String>,
-    nameless: Option<Nameless>,
+    unidentified: Option<UnidentifiedEntry>,
     example: Option<(Entry, DesiredUser)>,
 }
 
@@ -145,7 +145,7 @@ impl Counts {
         let entry = match sighting {
             ReadItem::Entry(entry) => entry,
             ReadItem::Unidentified { dn, why } => {
-                self.nameless.get_or_insert(Nameless { dn, why });
+                self.unidentified.get_or_insert(UnidentifiedEntry { dn, why });
                 return;
             }
         };

@@ -9,7 +9,7 @@ use embedded_ldap::{EmbeddedLdap, company};
 use serde_json::json;
 use simulator::Simulator;
 
-use scan::Mode;
+use scan::ScanMode;
 
 use super::sync::Errand;
 use super::{plan, sync};
@@ -19,7 +19,7 @@ use crate::report::{FAINT, GOOD, HEADING, paint};
 use crate::session::{Ends, Session};
 
 /// All that there is to do each time.
-const EVERYTHING: Errand<'static> = Errand::Everything(Mode::Auto);
+const EVERYTHING: Errand<'static> = Errand::Everything(ScanMode::Auto);
 
 /// Runs the story.
 pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {

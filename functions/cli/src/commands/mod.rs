@@ -18,7 +18,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use model::UnixSeconds;
-use scan::Mode;
+use scan::ScanMode;
 
 use crate::args::{Arguments, Command, StatePlace};
 use crate::console::Rights;
@@ -48,7 +48,7 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
         }
         Command::Sync { place, full } => {
             let session = Session::open(Ends::read(place)?, &place.state_place()).await?;
-            let mode = if *full { Mode::Full } else { Mode::Auto };
+            let mode = if *full { ScanMode::Full } else { ScanMode::Auto };
             sync::run(&session, sync::Errand::Everything(mode), place.json, &mut out).await
         }
         Command::Status { place, only, limit, after } => {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use scan::Nameless;
+use scan::UnidentifiedEntry;
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -30,7 +30,7 @@ pub struct PlanSummary {
     /// The changed configuration, if so many accounts would follow it that `sync` holds it.
     pub change: Option<HeldPart>,
     /// Entries that could not be identified, up to a limit.
-    pub unidentified: Vec<Nameless>,
+    pub unidentified: Vec<UnidentifiedEntry>,
 }
 
 /// Where a plan is written, beside the screen.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use provision::Stop;
-use scan::{Mode, Nameless, ScanSummary};
+use scan::{ScanMode, ScanSummary, UnidentifiedEntry};
 use serde::Serialize;
 use store::CapacityUnits;
 
@@ -25,7 +25,7 @@ const SCANS: usize = 2;
 #[derive(Debug, Serialize)]
 pub struct SyncSummary {
     /// How the directory was read.
-    pub mode: Mode,
+    pub mode: ScanMode,
     /// Entries in scope that were looked at.
     pub read: u64,
     /// As at the last scan.
@@ -44,7 +44,7 @@ pub struct SyncSummary {
     /// What `provisioner approve` would let through.
     pub approvable: Vec<HeldPart>,
     /// Users who were not as in the plan, and were left alone.
-    pub left_out: u64,
+    pub not_as_planned: u64,
     /// Users who could not be mapped or provisioned.
     pub failed: u64,
     /// Users who are still to be provisioned.
@@ -54,7 +54,7 @@ pub struct SyncSummary {
     /// Why it was not.
     pub incomplete: Option<String>,
     /// Entries that could not be identified, up to a limit.
-    pub unidentified: Vec<Nameless>,
+    pub unidentified: Vec<UnidentifiedEntry>,
     /// Calls to the target.
     pub calls: Calls,
     /// What was consumed of the state's table.
@@ -91,7 +91,7 @@ pub struct Calls {
 #[derive(Clone, Copy)]
 pub enum Errand<'a> {
     /// Everything that there is to do, after a read of this kind.
-    Everything(Mode),
+    Everything(ScanMode),
     /// What a person has agreed to.
     ApprovedPlan(&'a Agreement),
 }
@@ -175,12 +175,12 @@ async fn summarise(
             .into_iter()
             .chain(HeldPart::change(&memory, now))
             .collect(),
-        left_out: scanned.left_out,
+        not_as_planned: scanned.not_as_planned,
         failed: count(&["retrying", "failed", "invalid"]),
         pending: count(&["pending"]),
         complete: scanned.complete,
         incomplete: scanned.incomplete,
-        unidentified: scanned.nameless,
+        unidentified: scanned.unidentified_entries,
         calls: Calls { reads: calls.reads, writes: calls.writes },
         state: {
             let CapacityUnits { reads, writes } = session.store.consumed();
@@ -207,7 +207,7 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
         (summary.skipped, "skipped"),
         (summary.held, "held"),
         (summary.held_changes, "held changes"),
-        (summary.left_out, "left alone, who changed since the plan"),
+        (summary.not_as_planned, "left alone, who changed since the plan"),
         (summary.failed, "failed"),
         (summary.pending, "pending"),
     ];
@@ -220,8 +220,10 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
         words.push("nothing to do".into());
     }
     let looked_at = match summary.mode {
-        Mode::Incremental => format!("{} looked at, of what has changed", summary.read),
-        Mode::Full | Mode::Auto => format!("{} in scope, {} unchanged", summary.read, summary.unchanged),
+        ScanMode::Incremental => format!("{} looked at, of what has changed", summary.read),
+        ScanMode::Full | ScanMode::Auto => {
+            format!("{} in scope, {} unchanged", summary.read, summary.unchanged)
+        }
     };
     let rest = format!(
         "({looked_at}; {} reads and {} writes at the target; {} ms)",
@@ -261,7 +263,7 @@ fn exit(summary: &SyncSummary) -> Exit {
         SyncSummary { held: 1.., .. } | SyncSummary { held_changes: 1.., .. } => Exit::Held,
         SyncSummary { failed: 1.., .. }
         | SyncSummary { conflicts: 1.., .. }
-        | SyncSummary { left_out: 1.., .. }
+        | SyncSummary { not_as_planned: 1.., .. }
         | SyncSummary { pending: 1.., .. } => Exit::SomeFailed,
         _ => Exit::Done,
     }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use model::UnixSeconds;
-use scan::Nameless;
+use scan::UnidentifiedEntry;
 
 pub use held::HeldPart;
 #[cfg(test)]
@@ -37,10 +37,10 @@ pub const HEADING: Style = Style::new().bold();
 pub const FAINT: Style = Style::new().dimmed();
 
 /// That the directory was not read completely, why, and which entries could not be identified.
-pub fn incomplete_read(why: &str, nameless: &[Nameless]) -> String {
+pub fn incomplete_read(why: &str, unidentified: &[UnidentifiedEntry]) -> String {
     let mut text =
         format!("{} {why}; nobody is removed", paint(BAD, "The directory was not read completely:"));
-    for Nameless { dn, why } in nameless {
+    for UnidentifiedEntry { dn, why } in unidentified {
         let _ = write!(text, "\n      {}: {why}", plain(dn));
     }
     text

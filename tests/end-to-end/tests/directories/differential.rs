@@ -17,7 +17,7 @@ use crate::{
     server::Kind,
     side::{Side, wait_seconds, was_incremental},
 };
-use scan::Mode;
+use scan::ScanMode;
 
 /// How many changes there are at least, in a history that decides.
 pub const CHANGES: usize = 300;
@@ -83,7 +83,7 @@ impl Pair {
     }
 
     async fn scan_and_provision(&mut self) -> Result<()> {
-        let summary = self.incremental.scan(Mode::Incremental).await?;
+        let summary = self.incremental.scan(ScanMode::Incremental).await?;
         ensure!(summary.complete, "{}: the incremental read was not complete: {summary:?}", self.what);
         match was_incremental(&summary) {
             Ok(true) => self.incremental_reads += 1,
@@ -94,7 +94,7 @@ impl Pair {
         if self.shares_full {
             return Ok(());
         }
-        let summary = self.full.scan(Mode::Full).await?;
+        let summary = self.full.scan(ScanMode::Full).await?;
         ensure!(summary.complete, "{}: the full read was not complete: {summary:?}", self.what);
         self.full.provision().await
     }

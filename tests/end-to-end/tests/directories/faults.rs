@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use embedded_ldap::{EmbeddedLdap, Injection, LdapFault, ResultCode};
 use end_to_end::{Admin, BASE_DN, Configuration, CuttingProxy, Random, Slapd, SlapdOptions};
 use model::Anchor;
-use scan::Mode;
+use scan::ScanMode;
 use serde_json::json;
 
 use crate::{
@@ -174,7 +174,7 @@ struct Tally {
 
 impl Tally {
     /// One scan, and whether somebody in scope is about to lose an account by it.
-    async fn run(&mut self, fault: &'static str, side: &Side, mode: Mode, staff: &Staff) -> Result<()> {
+    async fn run(&mut self, fault: &'static str, side: &Side, mode: ScanMode, staff: &Staff) -> Result<()> {
         let anchors: Vec<Anchor> = staff.in_scope().filter_map(|person| person.anchor.clone()).collect();
         let before = side.leaving(&anchors).await?;
         let outcome = side.scan(mode).await;
@@ -194,7 +194,7 @@ impl Tally {
     }
 
     /// Nobody disturbs, and everything is as it should be.
-    async fn calm(&self, side: &Side, mode: Mode, staff: &Staff) -> Result<()> {
+    async fn calm(&self, side: &Side, mode: ScanMode, staff: &Staff) -> Result<()> {
         let summary = side.scan(mode).await?;
         ensure!(summary.complete, "an undisturbed read was not complete: {summary:?}");
         side.provision().await?;
@@ -234,8 +234,8 @@ fn scopes() -> [String; 2] {
     ["member", "member-of"].map(|membership| format!("group = \"{GROUP}\"\nmembership = \"{membership}\"\n"))
 }
 
-fn any_mode(random: &mut Random) -> Mode {
-    random.pick(&[Mode::Incremental, Mode::Full])
+fn any_mode(random: &mut Random) -> ScanMode {
+    random.pick(&[ScanMode::Incremental, ScanMode::Full])
 }
 
 /// A fault at a random point. What the protocol doesn't give away shows in the search alone, not in what is asked for
@@ -351,7 +351,7 @@ fn a_wire_that_is_cut_or_leads_elsewhere_removes_nobody() {
                 for side in &sides {
                     tally.calm(side, any_mode(&mut random), &staff).await?;
                 }
-                limited.scan(Mode::Full).await?;
+                limited.scan(ScanMode::Full).await?;
                 limited.provision().await?;
                 if tally.runs % (2 * CALM_EVERY) == 0 {
                     replica = Some(slapd.copy()?);

@@ -8,7 +8,7 @@ use crate::{
     server::Kind,
     side::{Side, in_seconds, wait_seconds},
 };
-use scan::Mode;
+use scan::ScanMode;
 
 /// That the domain controller is what the tests take it for.
 #[test]
@@ -112,23 +112,23 @@ fn another_forest_in_its_place_removes_nobody() {
         };
         block_on(async {
             let side = Side::new(&configuration, &secret).await?;
-            side.scan(Mode::Auto).await?;
+            side.scan(ScanMode::Auto).await?;
             side.provision().await?;
             let active = side.active()?;
             assert_eq!(active.len(), 12);
-            let summary = side.scan(Mode::Incremental).await?;
-            assert_eq!((summary.mode, summary.read), (Mode::Incremental, 0), "{summary:?}");
+            let summary = side.scan(ScanMode::Incremental).await?;
+            assert_eq!((summary.mode, summary.read), (ScanMode::Incremental, 0), "{summary:?}");
 
             proxy.redirect(other.address());
-            let summary = side.scan(Mode::Incremental).await?;
+            let summary = side.scan(ScanMode::Incremental).await?;
             println!("{way}, in another forest: {summary:?}");
-            assert_eq!((summary.mode, summary.deprovisioned), (Mode::Full, 0), "{summary:?}");
-            assert!(summary.full_because.is_some(), "{summary:?}");
+            assert_eq!((summary.mode, summary.deprovisioned), (ScanMode::Full, 0), "{summary:?}");
+            assert!(summary.full_reason.is_some(), "{summary:?}");
             side.provision().await?;
             assert!(active.is_subset(&side.active()?), "{:?}", side.active()?);
 
             proxy.redirect(samba.address());
-            side.scan(Mode::Incremental).await?;
+            side.scan(ScanMode::Incremental).await?;
             side.provision().await?;
             assert!(active.is_subset(&side.active()?), "{:?}", side.active()?);
             Ok(())
@@ -154,17 +154,17 @@ fn time_switches_an_account_off() {
             assert_eq!(found, active);
         };
         admin.set(&ada, "accountExpires", &[&plan::status::file_time(in_seconds(100)).to_string()])?;
-        side.scan(Mode::Auto).await?;
+        side.scan(ScanMode::Auto).await?;
         side.provision().await?;
         expect_active(&["ada@acme.test"]);
         wait_seconds(200);
-        let summary = side.scan(Mode::Auto).await?;
-        assert_eq!((summary.mode, summary.read), (Mode::Incremental, 1), "{summary:?}");
+        let summary = side.scan(ScanMode::Auto).await?;
+        assert_eq!((summary.mode, summary.read), (ScanMode::Incremental, 1), "{summary:?}");
         side.provision().await?;
         expect_active(&[]);
         // It is extended, for ever.
         admin.set(&ada, "accountExpires", &["0"])?;
-        assert_eq!(side.scan(Mode::Auto).await?.mode, Mode::Incremental);
+        assert_eq!(side.scan(ScanMode::Auto).await?.mode, ScanMode::Incremental);
         side.provision().await?;
         expect_active(&["ada@acme.test"]);
         Ok(())

@@ -13,7 +13,7 @@ use end_to_end::Configuration;
 use model::{Anchor, Desired, DnKey, Status, UnixSeconds, UserName};
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
-use scan::{Mode, ScanContext, ScanSummary};
+use scan::{ScanContext, ScanMode, ScanSummary};
 use scim::{RetryPolicy, Target, TargetCredentials, TargetOptions};
 use serde_json::{Value, json};
 use simulator::Simulator;
@@ -83,7 +83,7 @@ impl Side {
         })
     }
 
-    pub async fn scan(&self, mode: Mode) -> Result<ScanSummary> {
+    pub async fn scan(&self, mode: ScanMode) -> Result<ScanSummary> {
         let mut directory = self.connection.directory.open(&Secrets::default()).await?;
         let context = ScanContext {
             policy: &self.connection.policy,
@@ -179,9 +179,9 @@ impl Side {
 
 /// Whether only what changed was read, or else the reason that the summary gives.
 pub fn was_incremental(summary: &ScanSummary) -> Result<bool, String> {
-    match &summary.full_because {
+    match &summary.full_reason {
         Some(why) => Err(why.clone()),
-        None => Ok(summary.mode == Mode::Incremental),
+        None => Ok(summary.mode == ScanMode::Incremental),
     }
 }
 

@@ -125,7 +125,7 @@ impl Workshop {
             stop_at: None,
             clock,
         };
-        let summary = scan::scan(&context, &mut directory, scan::Mode::Auto, |_| {}).await.unwrap();
+        let summary = scan::scan(&context, &mut directory, scan::ScanMode::Auto, |_| {}).await.unwrap();
         assert!(summary.complete, "{summary:?}");
     }
 

@@ -139,5 +139,5 @@ fn an_event_that_makes_no_sense_is_refused_and_nothing_is_done() {
     assert_eq!(cloud.statuses(), [].into());
     let answer = cloud.scan(json!({ "connection": "corp", "mode": "incremental" }));
     assert_eq!((&answer["mode"], &answer["read"]), (&json!("full"), &json!(20)));
-    assert_eq!(answer["full_because"], "there is nothing to go on from");
+    assert_eq!(answer["full_reason"], "there is nothing to go on from");
 }

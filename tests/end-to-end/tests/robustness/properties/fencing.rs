@@ -3,7 +3,7 @@
 use std::{future::poll_fn, pin::pin, task::Poll};
 
 use anyhow::{Result, bail, ensure};
-use scan::{Mode, ScanContext, ScanError};
+use scan::{ScanContext, ScanError, ScanMode};
 
 use super::{
     history::{Change, People, Setup},
@@ -34,7 +34,7 @@ pub async fn overtaken_after(steps: usize) -> Result<Ended> {
     }
     let context = village.context();
     let mut directory = village.open_directory().await?;
-    let mut first = pin!(scan::scan(&context, &mut directory, Mode::Auto, |_| {}));
+    let mut first = pin!(scan::scan(&context, &mut directory, ScanMode::Auto, |_| {}));
     let mut polls = steps;
     let has_ended = poll_fn(|task| {
         if polls == 0 {
@@ -54,7 +54,7 @@ pub async fn overtaken_after(steps: usize) -> Result<Ended> {
     }
     let successor = ScanContext { owner: "successor", ..context };
     let mut again = village.open_directory().await?;
-    scan::scan(&successor, &mut again, Mode::Auto, |_| {}).await?;
+    scan::scan(&successor, &mut again, ScanMode::Auto, |_| {}).await?;
     let (records, snapshot) = (village.records().await?, village.store.fetch_snapshot().await?);
 
     let ended = match first.await {

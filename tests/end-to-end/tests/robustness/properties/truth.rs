@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, bail, ensure};
 use model::{AccountId, Anchor, AnchorHash, Desired, Status, UserRecord};
 use plan::{RecordPlan, RemovalVerdict};
-use scan::{Mode, Planning, Reading, plan_final};
+use scan::{Planning, Reading, ScanMode, plan_final};
 use serde_json::Value;
 
 use super::village::{Entry, Village, display_name, mail, title};
@@ -136,7 +136,7 @@ impl Village {
         let summary = self.scan().await?;
         ensure!(summary.complete, "incomplete: {summary:?}");
         ensure!(summary.changed == 0 && summary.deprovisioned == 0, "a scan changed something: {summary:?}");
-        ensure!(summary.handed_over == 0 && summary.missed == 0, "a scan did something: {summary:?}");
+        ensure!(summary.transferred == 0 && summary.missed == 0, "a scan did something: {summary:?}");
         super::village::wait_long();
         self.drive().await?;
         let requests = self.workplace.requests();
@@ -155,7 +155,7 @@ impl Village {
     async fn check_empty_plan(&self) -> Result<()> {
         let context = self.context();
         let mut directory = self.open_directory().await?;
-        let (snapshot, reading) = Reading::begin(&context, &mut directory, Mode::Full).await?;
+        let (snapshot, reading) = Reading::begin(&context, &mut directory, ScanMode::Full).await?;
         let mut planning = Planning::new(&context, &snapshot, reading);
         while let Some(users) = planning.next().await? {
             ensure!(users.is_empty(), "the plan changes {users:?}");

@@ -10,7 +10,7 @@ use futures::{StreamExt as _, stream};
 use model::{Anchor, AnchorHash, UnixSeconds};
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
-use scan::{Mode, ScanContext, ScanSummary};
+use scan::{ScanContext, ScanMode, ScanSummary};
 use scim::{RetryPolicy, Target, TargetCredentials, TargetOptions};
 use serde_json::{Value, json};
 use simulator::Simulator;
@@ -269,13 +269,13 @@ impl Village {
 
     pub async fn scan(&self) -> Result<ScanSummary> {
         let mut directory = self.open_directory().await?;
-        Ok(scan::scan(&self.context(), &mut directory, Mode::Auto, |_| {}).await?)
+        Ok(scan::scan(&self.context(), &mut directory, ScanMode::Auto, |_| {}).await?)
     }
 
     /// A worker dies under way, after so many steps that can be told apart.
     pub async fn scan_cut_short(&self, steps: usize) -> Result<()> {
         let mut directory = self.open_directory().await?;
-        let _ = cut_short(scan::scan(&self.context(), &mut directory, Mode::Auto, |_| {}), steps)
+        let _ = cut_short(scan::scan(&self.context(), &mut directory, ScanMode::Auto, |_| {}), steps)
             .await
             .transpose()?;
         Ok(())
