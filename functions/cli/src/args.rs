@@ -6,13 +6,16 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Keeps the accounts of Workplace, or another SCIM target, in step with an LDAP directory.
+/// The configuration file that is read if neither the option nor the variable names one.
+const DEFAULT_CONFIG: &str = "provisioner.toml";
+
+/// Keeps the accounts of Workplace, or another SCIM target, in line with an LDAP directory.
 #[derive(Debug, Parser)]
 #[command(
     name = "provisioner",
     version,
     after_help = "Exit codes: 0 done, 1 could not run or not to the end, \
-2 bad usage or configuration, 3 done but some users failed, 4 removals are held."
+2 bad usage or configuration, 3 done but some users failed, 4 something is held and waits for approval."
 )]
 pub struct Arguments {
     /// What to do.
@@ -20,183 +23,188 @@ pub struct Arguments {
     pub command: Command,
 }
 
-/// What to do.
+/// One command of the terminal.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the main job on an embedded company: nothing is installed, nobody is contacted.
+    /// Run the whole flow on an embedded directory and target; nothing else is contacted.
+    #[cfg(feature = "demo")]
     Demo,
-    /// Prove that the configuration works, by using each part of it.
+    /// Write an example configuration with comments.
+    Init {
+        /// The file to write. An existing file is not overwritten.
+        #[arg(value_name = "FILE", default_value = DEFAULT_CONFIG)]
+        file: PathBuf,
+    },
+    /// Test the configuration: sign in to the directory and the target, read the scope, map the users.
     Check {
-        /// Where things are.
         #[command(flatten)]
-        place: Place,
-        /// Check the file alone and contact nobody.
+        connection: ConnectionArgs,
+        /// Check the file only; contact no server.
         #[arg(long)]
         offline: bool,
     },
-    /// Show what `sync` would do, and do nothing.
+    /// Show what `sync` would do; write nothing to the target.
     Plan {
-        /// Where things are.
         #[command(flatten)]
-        place: Place,
-        /// Write the plan into this file as well, for `apply`.
+        connection: ConnectionArgs,
+        /// Also write the plan to this file, for `apply`.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
-        /// Write it as a page for a browser as well.
+        /// Also write the plan as an HTML page.
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
     },
-    /// Do what a plan says and nothing else, or nothing if anything in it has moved since.
+    /// Do exactly what a plan file says, or nothing if anything has changed since it was made.
     Apply {
-        /// Where things are.
         #[command(flatten)]
-        place: Place,
-        /// What `plan --out` wrote.
+        connection: ConnectionArgs,
+        /// The file that `plan --out` wrote.
         #[arg(value_name = "PLAN")]
         plan: PathBuf,
     },
-    /// Bring the target in step with the directory.
+    /// Scan the directory and update the target.
     Sync {
-        /// Where things are.
         #[command(flatten)]
-        place: Place,
-        /// Read everybody, rather than what has changed.
+        connection: ConnectionArgs,
+        /// Run a full scan even where an incremental scan is possible.
         #[arg(long)]
         full: bool,
     },
-    /// Show how things stand: the last scan, and who waits for what.
-    Status {
-        /// Where things are.
-        #[command(flatten)]
-        place: Place,
-        /// List only users who stand there: pending, retrying, failed, conflict, held, skipped, invalid or leaving.
-        #[arg(long, value_name = "STATUS", value_parser = LISTED)]
-        only: Option<String>,
-        /// How many are listed of each kind.
-        #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
-        limit: u16,
-        /// Go on where the last page ended.
-        #[arg(long, value_name = "KEY", requires = "only")]
-        after: Option<String>,
-    },
-    /// Show where one user stands, and what was done.
-    History {
-        /// Where things are.
-        #[command(flatten)]
-        place: Place,
-        /// The user name, anchor or DN.
-        user: String,
-        /// How many events are shown.
-        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
-        limit: u16,
-        /// Only what was done before this moment, in seconds since 1970.
-        #[arg(long, value_name = "SECONDS")]
-        before: Option<i64>,
-    },
-    /// Let held removals, or a held change of the configuration, through; without a hash, show what waits.
-    Approve {
-        /// Where things are.
-        #[command(flatten)]
-        place: Place,
-        /// What `status` shows for that which waits. Whoever is held later is not meant by it.
-        hash: Option<String>,
-    },
-    /// Try users again now who failed.
-    Retry {
-        /// Where things are.
-        #[command(flatten)]
-        place: Place,
-        /// The user name, anchor or DN.
-        #[arg(required_unless_present = "failed")]
-        user: Option<String>,
-        /// Everybody who was refused, or waits for another try.
-        #[arg(long, conflicts_with = "user")]
-        failed: bool,
-    },
-    /// Show the breaker, which is open while the target serves nobody; or close it.
-    Breaker {
-        /// Where things are.
-        #[command(flatten)]
-        place: Place,
-        /// What to do with it.
-        #[arg(value_enum, default_value_t = BreakerAction::Show)]
-        action: BreakerAction,
-    },
-    /// Show everything that is known about one user, and what would be done.
+    /// Show all facts about one user, and what would be done.
     Explain {
-        /// Where things are.
         #[command(flatten)]
-        place: Place,
+        connection: ConnectionArgs,
         /// The user name, e-mail address, anchor or DN.
         user: String,
     },
-    /// Compare the target's accounts with what they were left as, one by one.
-    Sweep {
-        /// Where things are.
+    /// Show the last scan, and the users that wait or failed.
+    Status {
         #[command(flatten)]
-        place: Place,
-        /// Put right what is ours and was changed or is gone. Accounts that were never linked are left alone.
+        connection: ConnectionArgs,
+        /// List only users of this status.
+        #[arg(long, value_name = "STATUS", value_parser = STATUSES)]
+        only: Option<String>,
+        /// Maximum number of users listed per status.
+        #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        /// Continue after the page that ended with this key.
+        #[arg(long, value_name = "KEY", requires = "only")]
+        after: Option<String>,
+    },
+    /// Show the status of one user, and the actions so far.
+    History {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// The user name, anchor or DN.
+        user: String,
+        /// Maximum number of events.
+        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        /// Only events before this time, in seconds since 1970.
+        #[arg(long, value_name = "SECONDS")]
+        before: Option<i64>,
+    },
+    /// Approve held removals or a held configuration change. Without a hash, list what is held.
+    Approve {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// The hash that `status` shows. Users that are held later are not included.
+        hash: Option<String>,
+    },
+    /// Make failed users pending, for the next `sync` or scan.
+    Retry {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// The user name, anchor or DN.
+        #[arg(required_unless_present = "failed")]
+        user: Option<String>,
+        /// All users with status failed or retrying.
+        #[arg(long, conflicts_with = "user")]
+        failed: bool,
+    },
+    /// Compare all accounts at the target with the state last applied.
+    Drift {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// Restore linked accounts that were changed or deleted. Accounts that were never linked are not changed.
         #[arg(long)]
         repair: bool,
     },
-    /// Show the same as a small web page, to one person on this machine.
-    Console {
-        /// Where things are.
+    /// Show or close the circuit breaker. While it is open, no requests are sent to the target.
+    Breaker {
         #[command(flatten)]
-        place: Place,
+        connection: ConnectionArgs,
+        #[arg(value_enum, default_value_t = BreakerAction::Show)]
+        action: BreakerAction,
+    },
+    /// Serve a local web page with status, users, held removals and failures.
+    Console {
+        #[command(flatten)]
+        connection: ConnectionArgs,
         /// The port on 127.0.0.1; 0 takes a free one.
         #[arg(long, value_name = "PORT", default_value_t = 0)]
         port: u16,
-        /// Let the page approve and retry too.
+        /// Allow approve and retry on the page.
         #[arg(long)]
         write: bool,
     },
     /// Print the JSON Schema of the configuration file.
     Schema {
-        /// That of a plan's file instead.
+        /// Print the schema of the plan file instead.
         #[arg(long)]
         plan: bool,
     },
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
-/// The statuses that are listed.
-pub const LISTED: [&str; 8] =
+/// Statuses that can be listed.
+pub const STATUSES: [&str; 8] =
     ["pending", "retrying", "failed", "conflict", "held", "skipped", "invalid", "pending_deletion"];
 
-/// What to do with the breaker.
+/// An action on the circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BreakerAction {
     /// Show it.
     Show,
-    /// Close it, so that users are tried at once. Should the target still fail, it opens again.
+    /// Close it. It opens again if the target still fails.
     Reset,
 }
 
-/// Where things are.
+/// Options that name the connection.
 #[derive(Clone, Debug, Args)]
-pub struct Place {
-    /// The connection's configuration.
-    #[arg(long, value_name = "FILE")]
+pub struct ConnectionArgs {
+    /// The configuration of the connection; by default $PROVISIONER_CONFIG or ./provisioner.toml.
+    #[arg(short, long, value_name = "FILE", default_value_os_t = default_config())]
     pub config: PathBuf,
-    /// Where the connection's state is: a file (by default beside the configuration, ending in .state), or
-    /// dynamodb:TABLE for the deployed state, which `sync` leaves to the functions.
+    /// The state of the connection: a file (by default the configuration's name with .state), or dynamodb:TABLE for the
+    /// deployed state. `sync` does not run on the deployed state.
     #[arg(long, value_name = "PATH|dynamodb:TABLE")]
-    pub state: Option<StatePlace>,
-    /// Answer in JSON.
+    pub state: Option<StateLocation>,
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Where a connection's state is.
+fn default_config() -> PathBuf {
+    runtime::environment::variable(runtime::environment::CONFIG)
+        .unwrap_or_else(|| DEFAULT_CONFIG.into())
+        .into()
+}
+
+/// Where the state of a connection is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StatePlace {
-    /// In a file of this machine.
+pub enum StateLocation {
+    /// A file on this machine.
     File(PathBuf),
-    /// In a DynamoDB table, by the caller's own credentials.
+    /// A DynamoDB table, with the caller's credentials.
     DynamoDb(String),
 }
 
-impl FromStr for StatePlace {
+impl FromStr for StateLocation {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
@@ -207,9 +215,9 @@ impl FromStr for StatePlace {
     }
 }
 
-impl Place {
-    /// Where the state is.
-    pub fn state_place(&self) -> StatePlace {
-        self.state.clone().unwrap_or_else(|| StatePlace::File(self.config.with_extension("state")))
+impl ConnectionArgs {
+    /// The named location, or the default file beside the configuration.
+    pub fn state_location(&self) -> StateLocation {
+        self.state.clone().unwrap_or_else(|| StateLocation::File(self.config.with_extension("state")))
     }
 }

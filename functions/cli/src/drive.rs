@@ -16,7 +16,7 @@ const TRIES: u32 = 4;
 
 /// What was done, in numbers of users.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Tally {
+pub struct ProvisionCounts {
     /// Accounts made.
     pub created: u64,
     /// Existing accounts linked.
@@ -50,9 +50,9 @@ pub async fn provision_due(
     concurrency: usize,
     planned: Planned<'_>,
     mut show: impl FnMut(&Outcome),
-) -> Result<Tally> {
+) -> Result<ProvisionCounts> {
     let Provisioner { store, clock, .. } = *provisioner;
-    let mut tally = Tally::default();
+    let mut tally = ProvisionCounts::default();
     let mut due = Due { planned, ..Due::default() };
     let provision = |user| async move {
         let done = match planned.and_then(|planned| planned.get(&user)) {
@@ -148,7 +148,7 @@ impl Due<'_> {
     }
 }
 
-impl Tally {
+impl ProvisionCounts {
     fn count(&mut self, outcome: &Outcome) {
         if matches!(outcome, Outcome::AwaitsCheck { .. }) {
             self.awaiting_check += 1;

@@ -20,7 +20,7 @@ pub enum Exit {
 impl Exit {
     /// The exit code for an error that ended a command.
     pub fn of(error: &anyhow::Error) -> Self {
-        if error.is::<runtime::ConfigError>() || error.is::<Usage>() {
+        if error.is::<runtime::ConfigError>() || error.is::<UsageError>() {
             Self::BadConfiguration
         } else {
             Self::CouldNotRun
@@ -30,15 +30,15 @@ impl Exit {
 
 /// What was asked for can't be done like this.
 #[derive(Debug)]
-pub struct Usage(pub String);
+pub struct UsageError(pub String);
 
-impl std::fmt::Display for Usage {
+impl std::fmt::Display for UsageError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Usage {}
+impl std::error::Error for UsageError {}
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -12,7 +12,7 @@ use scan::{FinalPlan, Passed, Planning, Reading, ScanMode, Transfer, UserPlan, p
 use scim::Target;
 
 use crate::commands::plan::PlanSummary;
-use crate::report::{HeldPart, Item, Seen, Shown, moment};
+use crate::report::{HeldSummary, PlanInputs, ReportItem, ValueMask, moment};
 use crate::session::Session;
 
 /// Why a creation or an update is held.
@@ -21,7 +21,7 @@ const CHANGED: &str = "the configuration was changed, and would touch more accou
 /// Where a plan goes, item by item.
 pub trait PlanSink {
     /// Takes the next item.
-    fn item(&mut self, item: Item) -> Result<()>;
+    fn item(&mut self, item: ReportItem) -> Result<()>;
     /// Is told how many entries were read.
     fn read(&mut self, entries: u64);
     /// Is told of users whose records would be written.
@@ -50,9 +50,9 @@ impl Look {
 }
 
 /// Plans everything that a `sync` would do now.
-pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink) -> Result<PlanSummary> {
-    let target = session.ends.target().await?;
-    let mut directory = session.ends.directory().await?;
+pub async fn preview(session: &Session, shown: &ValueMask, sink: &mut impl PlanSink) -> Result<PlanSummary> {
+    let target = session.connections.target().await?;
+    let mut directory = session.connections.directory().await?;
     let context = session.scan_context();
     // Whoever asks for a plan wants to see everybody's.
     let (snapshot, reading) = Reading::begin(&context, &mut directory, ScanMode::Full).await?;
@@ -85,19 +85,19 @@ pub async fn preview(session: &Session, shown: &Shown, sink: &mut impl PlanSink)
         actions,
         complete: summary.complete,
         incomplete: summary.incomplete,
-        change: judged.held.map(|change| HeldPart::of_change(&change)),
+        change: judged.held.map(|change| HeldSummary::of_change(&change)),
         unidentified: summary.unidentified_entries,
     })
 }
 
 struct Preview<'a, S> {
     session: &'a Session,
-    shown: &'a Shown,
+    shown: &'a ValueMask,
     sink: &'a mut S,
     target: &'a Target,
     actions: BTreeMap<String, u64>,
     /// Those whose name another entry has, unless that one turns out at the end to be gone.
-    conflicts: Vec<(AnchorHash, Item)>,
+    conflicts: Vec<(AnchorHash, ReportItem)>,
     unchanged: u64,
 }
 
@@ -301,31 +301,33 @@ impl<S: PlanSink> Preview<'_, S> {
                 }
                 Err(error) => {
                     let item = self.shown.item(anchor, desired.user_name(), "failed", error.to_string());
-                    self.say(Item { seen: from(None), ..item })?;
+                    self.say(ReportItem { seen: from(None), ..item })?;
                 }
                 Ok(preview) => {
-                    let seen: Option<Seen> = from(preview.account.as_ref());
+                    let seen: Option<PlanInputs> = from(preview.account.as_ref());
                     if let Some(with) = preview.conflict {
                         let why = format!("the account belongs to another entry ({with})");
                         let item = self.shown.item(anchor, desired.user_name(), "conflict", why);
-                        self.say(Item { seen, ..item })?;
+                        self.say(ReportItem { seen, ..item })?;
                         continue;
                     }
                     if held.is_none() {
                         self.sink.decided(anchor.hash(), &preview.decisions);
                     }
                     let items = preview.decisions.iter();
-                    let items: Vec<Item> =
+                    let items: Vec<ReportItem> =
                         items.filter_map(|d| self.shown.decision(anchor, desired, d)).collect();
                     if items.is_empty() {
                         self.unchanged += 1;
                     }
                     for item in items {
-                        let item = Item { seen: seen.clone(), ..item };
+                        let item = ReportItem { seen: seen.clone(), ..item };
                         self.say(match held {
-                            Some(why) => {
-                                Item { action: "held".into(), why: format!("{}; {why}", item.why), ..item }
-                            }
+                            Some(why) => ReportItem {
+                                action: "held".into(),
+                                why: format!("{}; {why}", item.why),
+                                ..item
+                            },
                             None => item,
                         })?;
                     }
@@ -335,7 +337,7 @@ impl<S: PlanSink> Preview<'_, S> {
         Ok(())
     }
 
-    fn say(&mut self, item: Item) -> Result<()> {
+    fn say(&mut self, item: ReportItem) -> Result<()> {
         *self.actions.entry(item.action.to_string()).or_default() += 1;
         self.sink.item(item)
     }

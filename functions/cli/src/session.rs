@@ -1,4 +1,4 @@
-//! Everything that a command works with, opened.
+//! An open connection: configuration, state, and clients for directory and target.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,46 +12,46 @@ use scan::ScanContext;
 use scim::Target;
 use store::{Embedded, Store, StoreError, Table};
 
-use crate::args::{Place, StatePlace};
-use crate::exit::Usage;
+use crate::args::{ConnectionArgs, StateLocation};
+use crate::exit::UsageError;
 
-/// The owner of every lease that the terminal takes in a state file. The file's lock lets one terminal in at a time, so a
-/// lease of this name was left by one that died, and may be taken over.
+/// Owner of every lease that the terminal takes in a state file. Only one process can open the file, so a lease of this
+/// name was left by a process that died, and may be taken over.
 const OWNER: &str = "terminal";
 
-/// How long one user may be worked on before another run may try.
+/// Lease duration for one user.
 const LEASE_SECONDS: i64 = 300;
 
-/// How often a state file is asked for that another process has, and how long is waited in between: two seconds in all.
-const ASKED: usize = 40;
-const PAUSE: Duration = Duration::from_millis(50);
+/// Attempts to open a locked state file, and the pause between two of them: two seconds in total.
+const OPEN_ATTEMPTS: usize = 40;
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
-/// Opens a state file. Another command, or the console for a page, may have it for a moment; a sync has it for longer, and
+/// Opens a state file. Another command, or a page of the console, holds it for a moment; a `sync` holds it for longer, and
 /// then the error names it.
 async fn open_file(file: &Path) -> Result<(Embedded, Table), StoreError> {
-    for _ in 0..ASKED {
+    for _ in 0..OPEN_ATTEMPTS {
         match Embedded::open(file).await {
-            Err(StoreError::Locked { .. }) => tokio::time::sleep(PAUSE).await,
+            Err(StoreError::Locked { .. }) => tokio::time::sleep(OPEN_PAUSE).await,
             opened => return opened,
         }
     }
     Embedded::open(file).await
 }
 
-/// A connection and the means to open both of its ends.
-pub struct Ends {
+/// The configuration of a connection, and the secrets that open its directory and target.
+pub struct Connections {
     /// The configuration.
     pub connection: Connection,
     secrets: Secrets,
 }
 
-impl Ends {
-    /// Reads the configuration.
-    pub fn read(place: &Place) -> Result<Self> {
-        Ok(Self::of(runtime::config::read(&place.config)?))
+impl Connections {
+    /// Reads the configuration file.
+    pub fn read(arguments: &ConnectionArgs) -> Result<Self> {
+        Ok(Self::of(runtime::config::read(&arguments.config)?))
     }
 
-    /// The ends of a connection.
+    /// Uses a configuration that is read already.
     pub fn of(connection: Connection) -> Self {
         Self { connection, secrets: Secrets::default() }
     }
@@ -61,7 +61,7 @@ impl Ends {
         self.connection.directory.open(&self.secrets).await.context("can't use the directory")
     }
 
-    /// Makes a client for the target.
+    /// Creates a client for the target.
     pub async fn target(&self) -> Result<Target> {
         self.connection
             .target
@@ -74,25 +74,25 @@ impl Ends {
 /// A connection with its state.
 pub struct Session {
     /// Directory and target.
-    pub ends: Ends,
+    pub connections: Connections,
     /// The state.
     pub store: Store,
     health: Health,
     owner: String,
-    /// What keeps a state file open; the deployed state needs nothing of that kind.
+    /// Keeps the state file open; `None` for the deployed state.
     _engine: Option<Embedded>,
 }
 
 impl Session {
-    /// Opens the state to work with it, and makes a new file where there is none. What has expired is forgotten by this.
-    pub async fn open(ends: Ends, state: &StatePlace) -> Result<Self> {
+    /// Opens the state to synchronise. A missing file is created, and expired items are deleted.
+    pub async fn open(connections: Connections, state: &StateLocation) -> Result<Self> {
         match state {
-            StatePlace::File(file) => {
+            StateLocation::File(file) => {
                 let (engine, table) = open_file(file).await?;
                 engine.delete_expired(&table, runtime::now()).await?;
-                Ok(Self::with_table(ends, Some(engine), &table))
+                Ok(Self::with_table(connections, Some(engine), &table))
             }
-            StatePlace::DynamoDb(table) => Err(Usage(format!(
+            StateLocation::DynamoDb(table) => Err(UsageError(format!(
                 "the state in the table {table} belongs to the deployed functions, and the terminal does not synchronise it; \
 to synchronise now, invoke the scan function"
             ))
@@ -100,73 +100,67 @@ to synchronise now, invoke the scan function"
         }
     }
 
-    /// Opens the state to look at it. Where there is none, nothing is made.
-    pub async fn open_to_read(ends: Ends, state: &StatePlace) -> Result<Self> {
+    /// Opens the state to read it. A missing file is not created.
+    pub async fn open_to_read(connections: Connections, state: &StateLocation) -> Result<Self> {
         match state {
-            StatePlace::File(file) if file.exists() => {
+            StateLocation::File(file) if file.exists() => {
                 let (engine, table) = open_file(file).await?;
-                Ok(Self::with_table(ends, Some(engine), &table))
+                Ok(Self::with_table(connections, Some(engine), &table))
             }
-            StatePlace::File(_) => {
+            StateLocation::File(_) => {
                 let (engine, table) = Embedded::in_memory().await?;
-                Ok(Self::with_table(ends, Some(engine), &table))
+                Ok(Self::with_table(connections, Some(engine), &table))
             }
-            StatePlace::DynamoDb(table) => {
-                Ok(Self::with_table(ends, None, &runtime::deployed_table(table).await))
+            StateLocation::DynamoDb(table) => {
+                Ok(Self::with_table(connections, None, &runtime::deployed_table(table).await))
             }
         }
     }
 
-    /// Opens the state to change something in it by hand: a file that is there, or the deployed state. Nothing is
-    /// synchronised by that.
-    pub async fn open_to_act(ends: Ends, state: &StatePlace) -> Result<Self> {
+    /// Opens the state to change it by hand: an existing file, or the deployed state. Nothing is synchronised.
+    pub async fn open_to_act(connections: Connections, state: &StateLocation) -> Result<Self> {
         match state {
-            StatePlace::File(file) if !file.exists() => {
-                let text = format!("there is no state in {}; run sync first", file.display());
-                Err(Usage(text).into())
+            StateLocation::File(file) if !file.exists() => {
+                let text = format!("there is no state in {}; run provisioner sync first", file.display());
+                Err(UsageError(text).into())
             }
-            state => Self::open_to_read(ends, state).await,
+            state => Self::open_to_read(connections, state).await,
         }
     }
 
-    fn with_table(ends: Ends, engine: Option<Embedded>, table: &Table) -> Self {
-        let store = ends.connection.store(table);
+    fn with_table(connections: Connections, engine: Option<Embedded>, table: &Table) -> Self {
+        let store = connections.connection.store(table);
+        // In a shared table every process needs its own name, because an owner may take over its own lease.
         let owner = match engine {
             Some(_) => OWNER.to_owned(),
             None => format!("{OWNER} {} at {}", std::process::id(), runtime::now().0),
         };
-        Self { ends, store, health: Health::default(), owner, _engine: engine }
+        Self { connections, store, health: Health::default(), owner, _engine: engine }
     }
 
     /// The configuration.
     pub fn connection(&self) -> &Connection {
-        &self.ends.connection
+        &self.connections.connection
     }
 
-    /// Makes a client for the target that keeps to the budget of calls.
+    /// Creates a client for the target that keeps to the configured call budget.
     pub async fn target(&self) -> Result<Target> {
-        self.ends.target().await
+        self.connections.target().await
     }
 
-    /// The name under which this terminal holds leases. In a table that others write too, no two are alike: a lease of
-    /// one's own may be taken over.
-    fn owner(&self) -> &str {
-        &self.owner
-    }
-
-    /// What a scan works with.
+    /// Context of a scan.
     pub fn scan_context(&self) -> ScanContext<'_> {
         ScanContext {
             policy: &self.connection().policy,
             store: &self.store,
             queue: None,
-            owner: self.owner(),
+            owner: &self.owner,
             stop_at: None,
             clock: runtime::now,
         }
     }
 
-    /// What provisioning works with.
+    /// Context of provisioning.
     pub fn provisioner<'a>(&'a self, target: &'a Target) -> Provisioner<'a> {
         Provisioner {
             store: &self.store,
@@ -175,13 +169,13 @@ to synchronise now, invoke the scan function"
             options: &self.connection().policy.options,
             max_attempts: self.connection().target.max_attempts,
             requests: None,
-            owner: self.owner(),
+            owner: &self.owner,
             lease_seconds: LEASE_SECONDS,
             clock: runtime::now,
         }
     }
 
-    /// What explanations are made from.
+    /// Context of an explanation.
     pub fn explaining<'a>(&'a self, target: &'a Target) -> Explaining<'a> {
         Explaining { policy: &self.connection().policy, store: &self.store, target, clock: runtime::now }
     }

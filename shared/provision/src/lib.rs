@@ -9,22 +9,22 @@ mod apply;
 mod breaker;
 mod creation;
 mod dead_letters;
+mod drift;
 mod health;
 mod outcome;
 mod policy;
 mod preview;
 mod references;
-mod sweep;
 mod unread;
 mod worker;
 mod write_down;
 
 pub use dead_letters::handle_dead_letter;
+pub use drift::{DriftCounts, DriftError, DriftFinding, DriftRepair, find_drift};
 pub use health::Health;
 pub use outcome::{FollowUp, Outcome, Provisioned, Step, Stop, switches_off};
 pub use policy::{Verdict, judge};
 pub use preview::{Look, Preview, preview};
-pub use sweep::{Finding, Repair, SweepError, Swept, sweep};
 pub use worker::{MessageDisposition, work};
 pub use write_down::describe;
 

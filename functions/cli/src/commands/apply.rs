@@ -10,10 +10,10 @@ use scan::{ApprovedPlan, FinalPlan, UserPlan};
 use serde_json::json;
 
 use super::sync::{self, Errand};
-use crate::exit::{Exit, Usage};
+use crate::exit::{Exit, UsageError};
 use crate::plan_file::{Moved, PlanFile, moved};
 use crate::preview::{PlanSink, preview};
-use crate::report::{BAD, FAINT, Item, Progress, Shown, paint, plain};
+use crate::report::{BAD, FAINT, Progress, ReportItem, ValueMask, paint, plain};
 use crate::session::Session;
 
 /// What a person has agreed to, as the scan and provisioning take it.
@@ -38,13 +38,13 @@ pub async fn run(
             "the plan is for the connection {}, and this is {}",
             planned.connection, connection.policy.name
         );
-        return Err(Usage(text).into());
+        return Err(UsageError(text).into());
     }
     if let Some(breaker) = session.store.fetch_breaker().await? {
         let why = format!("nobody is tried at the target now ({})", breaker.reason.word());
         anyhow::bail!("{why}; see provisioner breaker");
     }
-    let shown = Shown { masked: connection.policy.rules.mapping.masked() };
+    let shown = ValueMask { masked: connection.policy.rules.mapping.masked() };
     let progress = Progress::start("planning", None);
     let mut again = Again { progress, users: Vec::new(), agreement: Agreement::default() };
     let summary = preview(session, &shown, &mut again).await?;
@@ -77,12 +77,12 @@ fn refuse(moved: &[Moved], json: bool, out: &mut impl Write) -> Result<Exit> {
 /// The plan as it is now.
 struct Again {
     progress: Progress,
-    users: Vec<Item>,
+    users: Vec<ReportItem>,
     agreement: Agreement,
 }
 
 impl PlanSink for Again {
-    fn item(&mut self, item: Item) -> Result<()> {
+    fn item(&mut self, item: ReportItem) -> Result<()> {
         self.users.push(item);
         Ok(())
     }

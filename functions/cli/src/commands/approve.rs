@@ -8,23 +8,23 @@ use scan::Approval;
 use serde_json::json;
 
 use crate::exit::Exit;
-use crate::report::{GOOD, HeldPart, Shown, moment, paint, waiting_page};
+use crate::report::{GOOD, HeldSummary, ValueMask, moment, paint, waiting_page};
 use crate::session::Session;
 
 /// How many held users are read at a time.
 const PAGE: usize = 100;
 
 /// What waits.
-pub async fn waiting(session: &Session) -> Result<Vec<HeldPart>> {
+pub async fn waiting(session: &Session) -> Result<Vec<HeldSummary>> {
     let memory = session.store.fetch_connection().await?.memory;
     let now = runtime::now();
-    let parts = [HeldPart::removals(&memory, now), HeldPart::change(&memory, now)];
+    let parts = [HeldSummary::removals(&memory, now), HeldSummary::change(&memory, now)];
     Ok(parts.into_iter().flatten().collect())
 }
 
 /// Shows what waits: everybody by name, and the hash to approve it by.
 pub async fn show(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
+    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
     let parts = waiting(session).await?;
     let (mut users, mut after) = (Vec::new(), None);
     loop {

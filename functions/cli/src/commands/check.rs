@@ -11,49 +11,49 @@ use scan::UnidentifiedEntry;
 use scim::TargetError;
 use serde::Serialize;
 
-use crate::args::Place;
+use crate::args::ConnectionArgs;
 use crate::exit::{Exit, explain};
 use crate::report::{BAD, FAINT, GOOD, paint};
-use crate::session::Ends;
+use crate::session::Connections;
 
 /// What was tried and what came of it.
 #[derive(Debug, Default, Serialize)]
-struct Report {
+struct CheckReport {
     ok: bool,
-    steps: Vec<Step>,
+    steps: Vec<CheckStep>,
 }
 
 #[derive(Debug, Serialize)]
-struct Step {
+struct CheckStep {
     tried: String,
     ok: bool,
     result: String,
 }
 
-impl Report {
+impl CheckReport {
     fn good(&mut self, tried: &str, result: impl Into<String>) {
-        self.steps.push(Step { tried: tried.into(), ok: true, result: result.into() });
+        self.steps.push(CheckStep { tried: tried.into(), ok: true, result: result.into() });
     }
 
     fn bad(&mut self, tried: &str, result: impl Into<String>) {
-        self.steps.push(Step { tried: tried.into(), ok: false, result: result.into() });
+        self.steps.push(CheckStep { tried: tried.into(), ok: false, result: result.into() });
     }
 }
 
 /// Checks a connection.
-pub async fn run(place: &Place, offline: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let ends = Ends::read(place)?;
-    let mut report = Report::default();
-    report.good("configuration", format!("{} is in order", place.config.display()));
+pub async fn run(arguments: &ConnectionArgs, offline: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+    let connections = Connections::read(arguments)?;
+    let mut report = CheckReport::default();
+    report.good("configuration", format!("{} is in order", arguments.config.display()));
     if !offline {
-        let example = check_directory(&ends, &mut report).await;
-        check_target(&ends, example.as_ref(), &mut report).await;
+        let example = check_directory(&connections, &mut report).await;
+        check_target(&connections, example.as_ref(), &mut report).await;
     }
     report.ok = report.steps.iter().all(|step| step.ok);
-    if place.json {
+    if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
-        for Step { tried, ok, result } in &report.steps {
+        for CheckStep { tried, ok, result } in &report.steps {
             let mark = if *ok { paint(GOOD, "ok  ") } else { paint(BAD, "FAIL") };
             writeln!(out, "{mark} {tried:<22} {}", if *ok { paint(FAINT, result) } else { result.clone() })?;
         }
@@ -62,9 +62,9 @@ pub async fn run(place: &Place, offline: bool, out: &mut (impl Write + Send)) ->
 }
 
 /// Reads everybody in scope, and returns one of them.
-async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser> {
-    let settings = &ends.connection.directory;
-    let mut directory = match ends.directory().await {
+async fn check_directory(connections: &Connections, report: &mut CheckReport) -> Option<DesiredUser> {
+    let settings = &connections.connection.directory;
+    let mut directory = match connections.directory().await {
         Ok(directory) => directory,
         Err(error) => {
             report.bad("directory", explain(&error));
@@ -80,11 +80,11 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
         }
     };
     report.good("base DN", format!("{} is readable", settings.base_dn));
-    let mut counts = Counts::default();
+    let mut counts = DirectoryCounts::default();
     let mut cursor = read.cursor();
     let ended = loop {
         match read.next_page().await {
-            Ok(Some(page)) => page.into_iter().for_each(|sighting| counts.take(ends, sighting)),
+            Ok(Some(page)) => page.into_iter().for_each(|sighting| counts.take(connections, sighting)),
             Ok(None) => {
                 cursor = read.cursor();
                 break read.finish().await;
@@ -92,12 +92,12 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
             Err(incomplete) => break Err(incomplete),
         }
     };
-    let Counts { entries, disabled, invalid, problem, unidentified, example } = counts;
+    let DirectoryCounts { entries, disabled, invalid, problem, unidentified, example } = counts;
     if ended.is_ok() {
         let how = match cursor.method() {
             Some(way) => format!(
                 "can be asked for ({way}); everybody is read every {} hours",
-                ends.connection.policy.full_read_hours
+                connections.connection.policy.full_read_hours
             ),
             None => "can't be asked for; everybody is read each time".to_owned(),
         };
@@ -125,13 +125,13 @@ async fn check_directory(ends: &Ends, report: &mut Report) -> Option<DesiredUser
         );
     }
     let (entry, user) = example?;
-    let shown = mask(&user, &ends.connection.policy.rules.mapping.masked());
+    let shown = mask(&user, &connections.connection.policy.rules.mapping.masked());
     report.good("mapping", format!("{} becomes {shown}", entry.anchor));
     Some(user)
 }
 
 #[derive(Default)]
-struct Counts {
+struct DirectoryCounts {
     entries: u64,
     disabled: u64,
     invalid: u64,
@@ -140,8 +140,8 @@ struct Counts {
     example: Option<(Entry, DesiredUser)>,
 }
 
-impl Counts {
-    fn take(&mut self, ends: &Ends, sighting: ReadItem) {
+impl DirectoryCounts {
+    fn take(&mut self, connections: &Connections, sighting: ReadItem) {
         let entry = match sighting {
             ReadItem::Entry(entry) => entry,
             ReadItem::Unidentified { dn, why } => {
@@ -150,7 +150,7 @@ impl Counts {
             }
         };
         self.entries += 1;
-        let observation = observe(&ends.connection.policy.rules, &entry, runtime::now());
+        let observation = observe(&connections.connection.policy.rules, &entry, runtime::now());
         match observation {
             Observation::Invalid(problem) => {
                 self.invalid += 1;
@@ -184,13 +184,13 @@ fn mask(user: &DesiredUser, masked: &BTreeSet<TargetAttribute>) -> String {
 }
 
 /// Proves the token by using it, and looks the example up.
-async fn check_target(ends: &Ends, example: Option<&DesiredUser>, report: &mut Report) {
-    let target = match ends.target().await {
+async fn check_target(connections: &Connections, example: Option<&DesiredUser>, report: &mut CheckReport) {
+    let target = match connections.target().await {
         Ok(target) => target,
         Err(error) => return report.bad("target", explain(&error)),
     };
     match target.check().await {
-        Ok(()) => report.good("target", format!("{} accepts the token", ends.connection.target.url)),
+        Ok(()) => report.good("target", format!("{} accepts the token", connections.connection.target.url)),
         Err(error @ TargetError::Unauthorized { .. }) => {
             return report.bad("target", format!("the token is refused: {error}"));
         }

@@ -5,21 +5,26 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::args::Place;
-use crate::console::{Rights, listen};
+use crate::args::ConnectionArgs;
+use crate::console::{ConsoleRights, listen};
 use crate::exit::Exit;
 use crate::report::{FAINT, HEADING, paint};
 
 /// Serves the page until somebody ends it.
-pub async fn run(place: &Place, port: u16, rights: Rights, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let listening = listen(place, port, rights).await?;
+pub async fn run(
+    connection: &ConnectionArgs,
+    port: u16,
+    rights: ConsoleRights,
+    out: &mut (impl Write + Send),
+) -> Result<Exit> {
+    let listening = listen(connection, port, rights).await?;
     let url = listening.url();
-    if place.json {
-        writeln!(out, "{}", json!({ "url": url, "write": rights == Rights::Write }))?;
+    if connection.json {
+        writeln!(out, "{}", json!({ "url": url, "write": rights == ConsoleRights::Write }))?;
     } else {
         let may = match rights {
-            Rights::Read => "shows only; with --write it can approve and retry",
-            Rights::Write => "can approve and retry",
+            ConsoleRights::Read => "shows only; with --write it can approve and retry",
+            ConsoleRights::Write => "can approve and retry",
         };
         writeln!(out, "{}", paint(HEADING, &url))?;
         let note = format!("for you alone: the address holds the key. It {may}. Ctrl-C ends it.");

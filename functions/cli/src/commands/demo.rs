@@ -13,10 +13,10 @@ use scan::ScanMode;
 
 use super::sync::Errand;
 use super::{plan, sync};
-use crate::args::StatePlace;
+use crate::args::StateLocation;
 use crate::exit::Exit;
 use crate::report::{FAINT, GOOD, HEADING, paint};
-use crate::session::{Ends, Session};
+use crate::session::{Connections, Session};
 
 /// All that there is to do each time.
 const EVERYTHING: Errand<'static> = Errand::Everything(ScanMode::Auto);
@@ -92,8 +92,8 @@ async fn open(folder: &Path, directory: &EmbeddedLdap, target: &Simulator) -> Re
         .replace("SCIM_URL", &target.url())
         .replace("GROUP_DN", company::WORKPLACE);
     let connection = runtime::config::parse(&text, &folder.join("demo.toml"))?;
-    let state = StatePlace::File(folder.join("demo.state"));
-    Session::open(Ends::of(connection), &state).await
+    let state = StateLocation::File(folder.join("demo.state"));
+    Session::open(Connections::of(connection), &state).await
 }
 
 fn live(directory: &EmbeddedLdap) -> Result<()> {

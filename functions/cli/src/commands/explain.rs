@@ -30,8 +30,8 @@ pub async fn run(session: &Session, user: &str, json: bool, out: &mut (impl Writ
 
 /// Everything that is known about one user, as directory, state and target have it now.
 pub async fn fetch(session: &Session, user: &str) -> Result<Explanation> {
-    let target = session.ends.target().await?;
-    let mut directory = session.ends.directory().await?;
+    let target = session.connections.target().await?;
+    let mut directory = session.connections.directory().await?;
     Ok(explain(&session.explaining(&target), &mut directory, user).await?)
 }
 

@@ -9,7 +9,7 @@ use store::HistoryEvent;
 
 use super::retry;
 use crate::exit::Exit;
-use crate::report::{FAINT, HeldPart, Item, Shown, moment, paint, plain, standing};
+use crate::report::{FAINT, HeldSummary, ReportItem, ValueMask, moment, paint, plain, standing};
 use crate::session::Session;
 
 /// Shows what was done for one user, the newest first.
@@ -67,11 +67,11 @@ pub async fn fetch(
 ) -> Result<Option<Known>> {
     let store = &session.store;
     let Some(record) = scan::find_record(store, user, runtime::now()).await? else { return Ok(None) };
-    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
+    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
     let memory = store.fetch_connection().await?.memory;
     let history = UserHistory {
         stands: standing(&record, &shown),
-        change: HeldPart::change(&memory, runtime::now()),
+        change: HeldSummary::change(&memory, runtime::now()),
         events: store.fetch_history_before(record.anchor.hash(), before, limit.into()).await?,
     };
     Ok(Some(Known { record, history }))
@@ -81,9 +81,9 @@ pub async fn fetch(
 #[derive(Serialize)]
 pub struct UserHistory {
     /// Where the user stands, unless there is nothing left to do.
-    pub stands: Option<Item>,
+    pub stands: Option<ReportItem>,
     /// A change of the configuration that waits for a person, and what follows from it for whomever it touches.
-    pub change: Option<HeldPart>,
+    pub change: Option<HeldSummary>,
     /// What was done, the newest first.
     pub events: Vec<HistoryEvent>,
 }

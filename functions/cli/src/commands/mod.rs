@@ -1,98 +1,123 @@
-//! One file a command.
+//! Commands of the terminal, one file each.
 
 mod apply;
 pub mod approve;
 mod breaker;
 mod check;
 mod console;
+#[cfg(feature = "demo")]
 mod demo;
+mod drift;
 pub mod explain;
 pub mod history;
+mod init;
 pub mod plan;
 pub mod retry;
 pub mod status;
-mod sweep;
 mod sync;
 
 use std::io::Write;
 
 use anyhow::Result;
+use clap::CommandFactory;
 use model::UnixSeconds;
 use scan::ScanMode;
 
-use crate::args::{Arguments, Command, StatePlace};
-use crate::console::Rights;
+use crate::args::{Arguments, Command, ConnectionArgs, StateLocation};
+use crate::console::ConsoleRights;
 use crate::exit::Exit;
 use crate::plan_file::{self, PlanFile};
-use crate::session::{Ends, Session};
+use crate::session::{Connections, Session};
 
 /// Runs the command.
 pub async fn run(arguments: &Arguments) -> Result<Exit> {
     let mut out = anstream::stdout();
     match &arguments.command {
+        #[cfg(feature = "demo")]
         Command::Demo => demo::run(&mut out).await,
-        Command::Check { place, offline } => check::run(place, *offline, &mut out).await,
-        Command::Plan { place, out: file, html } => {
-            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
+        Command::Init { file } => init::run(file, &mut out),
+        Command::Check { connection, offline } => check::run(connection, *offline, &mut out).await,
+        Command::Plan { connection, out: file, html } => {
             let files = plan::Files { plan: file.as_deref(), page: html.as_deref() };
-            plan::run(&session, files, place.json, &mut out).await
+            plan::run(&open_to_read(connection).await?, files, connection.json, &mut out).await
         }
-        Command::Apply { place, plan } => {
+        Command::Apply { connection, plan } => {
             let planned = PlanFile::read(plan)?;
-            let state = place.state_place();
-            let session = match &state {
-                StatePlace::File(_) => Session::open(Ends::read(place)?, &state).await?,
-                StatePlace::DynamoDb(_) => Session::open_to_act(Ends::read(place)?, &state).await?,
+            let session = match connection.state_location() {
+                StateLocation::File(_) => open(connection).await?,
+                StateLocation::DynamoDb(_) => open_to_act(connection).await?,
             };
-            apply::run(&session, &planned, place.json, &mut out).await
+            apply::run(&session, &planned, connection.json, &mut out).await
         }
-        Command::Sync { place, full } => {
-            let session = Session::open(Ends::read(place)?, &place.state_place()).await?;
+        Command::Sync { connection, full } => {
             let mode = if *full { ScanMode::Full } else { ScanMode::Auto };
-            sync::run(&session, sync::Errand::Everything(mode), place.json, &mut out).await
-        }
-        Command::Status { place, only, limit, after } => {
-            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
-            let listing = status::Listing::of(only.as_deref(), *limit, after.as_deref())?;
-            status::run(&session, &listing, place.json, &mut out).await
-        }
-        Command::History { place, user, limit, before } => {
-            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
-            history::run(&session, user, (before.map(UnixSeconds), *limit), place.json, &mut out).await
-        }
-        Command::Approve { place, hash: None } => {
-            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
-            approve::show(&session, place.json, &mut out).await
-        }
-        Command::Approve { place, hash: Some(hash) } => {
-            let session = Session::open_to_act(Ends::read(place)?, &place.state_place()).await?;
-            approve::run(&session, hash, place.json, &mut out).await
-        }
-        Command::Retry { place, user, failed: _ } => {
-            let session = Session::open_to_act(Ends::read(place)?, &place.state_place()).await?;
-            retry::run(&session, user.as_deref(), place.json, &mut out).await
-        }
-        Command::Breaker { place, action } => {
-            let session = Session::open_to_act(Ends::read(place)?, &place.state_place()).await?;
-            breaker::run(&session, *action, place.json, &mut out).await
-        }
-        Command::Explain { place, user } => {
-            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
-            explain::run(&session, user, place.json, &mut out).await
-        }
-        Command::Sweep { place, repair } => {
-            let session = Session::open_to_read(Ends::read(place)?, &place.state_place()).await?;
-            let repair = if *repair { provision::Repair::Due } else { provision::Repair::Nothing };
-            sweep::run(&session, &place.state_place(), repair, place.json, &mut out).await
-        }
-        Command::Console { place, port, write } => {
-            let rights = if *write { Rights::Write } else { Rights::Read };
-            console::run(place, *port, rights, &mut out).await
+            let errand = sync::Errand::Everything(mode);
+            sync::run(&open(connection).await?, errand, connection.json, &mut out).await
         }
         Command::Schema { plan } => {
             let schema = if *plan { plan_file::json_schema()? } else { runtime::config::json_schema() };
             write!(out, "{schema}")?;
             Ok(Exit::Done)
         }
+        Command::Completions { shell } => {
+            // Into memory first: the generator panics where it can't write.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "provisioner", &mut script);
+            out.write_all(&script)?;
+            Ok(Exit::Done)
+        }
+        operator_command => run_operator_command(operator_command, &mut out).await,
     }
+}
+
+/// Runs a command that answers a question about the state, or changes it by hand.
+async fn run_operator_command(command: &Command, out: &mut (impl Write + Send)) -> Result<Exit> {
+    match command {
+        Command::Status { connection, only, limit, after } => {
+            let listing = status::UserListing::of(only.as_deref(), *limit, after.as_deref())?;
+            status::run(&open_to_read(connection).await?, &listing, connection.json, out).await
+        }
+        Command::History { connection, user, limit, before } => {
+            let range = (before.map(UnixSeconds), *limit);
+            history::run(&open_to_read(connection).await?, user, range, connection.json, out).await
+        }
+        Command::Approve { connection, hash: None } => {
+            approve::show(&open_to_read(connection).await?, connection.json, out).await
+        }
+        Command::Approve { connection, hash: Some(hash) } => {
+            approve::run(&open_to_act(connection).await?, hash, connection.json, out).await
+        }
+        Command::Retry { connection, user, failed: _ } => {
+            retry::run(&open_to_act(connection).await?, user.as_deref(), connection.json, out).await
+        }
+        Command::Breaker { connection, action } => {
+            breaker::run(&open_to_act(connection).await?, *action, connection.json, out).await
+        }
+        Command::Explain { connection, user } => {
+            explain::run(&open_to_read(connection).await?, user, connection.json, out).await
+        }
+        Command::Drift { connection, repair } => {
+            use provision::DriftRepair;
+            let repair = if *repair { DriftRepair::MarkPending } else { DriftRepair::ReportOnly };
+            let session = open_to_read(connection).await?;
+            drift::run(&session, &connection.state_location(), repair, connection.json, out).await
+        }
+        Command::Console { connection, port, write } => {
+            let rights = if *write { ConsoleRights::Write } else { ConsoleRights::Read };
+            console::run(connection, *port, rights, out).await
+        }
+        _ => Ok(Exit::Done),
+    }
+}
+
+async fn open(connection: &ConnectionArgs) -> Result<Session> {
+    Session::open(Connections::read(connection)?, &connection.state_location()).await
+}
+
+async fn open_to_read(connection: &ConnectionArgs) -> Result<Session> {
+    Session::open_to_read(Connections::read(connection)?, &connection.state_location()).await
+}
+
+async fn open_to_act(connection: &ConnectionArgs) -> Result<Session> {
+    Session::open_to_act(Connections::read(connection)?, &connection.state_location()).await
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::plan_file::{PlanFile, page, write_private};
 use crate::preview::{PlanSink, preview};
-use crate::report::{FAINT, HEADING, HeldPart, Item, Progress, Shown, incomplete_read, paint};
+use crate::report::{FAINT, HEADING, HeldSummary, Progress, ReportItem, ValueMask, incomplete_read, paint};
 use crate::session::Session;
 
 /// A plan in numbers.
@@ -28,7 +28,7 @@ pub struct PlanSummary {
     /// Why it was not.
     pub incomplete: Option<String>,
     /// The changed configuration, if so many accounts would follow it that `sync` holds it.
-    pub change: Option<HeldPart>,
+    pub change: Option<HeldSummary>,
     /// Entries that could not be identified, up to a limit.
     pub unidentified: Vec<UnidentifiedEntry>,
 }
@@ -49,7 +49,7 @@ pub async fn run(
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
-    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
+    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
     let Files { plan, page: page_path } = files;
     let kept = (plan.is_some() || page_path.is_some()).then(Vec::new);
     let mut printer = Printer { out, json, first: true, progress: Progress::start("reading", None), kept };
@@ -87,7 +87,7 @@ struct Printer<'a, W> {
     first: bool,
     progress: Progress,
     /// What goes into a file.
-    kept: Option<Vec<Item>>,
+    kept: Option<Vec<ReportItem>>,
 }
 
 impl<W: Write> Printer<'_, W> {
@@ -124,7 +124,7 @@ impl<W: Write> Printer<'_, W> {
 }
 
 impl<W: Write> PlanSink for Printer<'_, W> {
-    fn item(&mut self, item: Item) -> Result<()> {
+    fn item(&mut self, item: ReportItem) -> Result<()> {
         let Self { out, json, first, progress, kept } = self;
         let mut result = Ok(());
         progress.aside(|| {
@@ -147,7 +147,7 @@ impl<W: Write> PlanSink for Printer<'_, W> {
 /// How the plan begins in JSON.
 const BEGIN: &str = "{\"users\":[";
 
-fn write_json(out: &mut impl Write, item: &Item, first: bool) -> Result<()> {
+fn write_json(out: &mut impl Write, item: &ReportItem, first: bool) -> Result<()> {
     write!(out, "{}\n{}", if first { BEGIN } else { "," }, serde_json::to_string(item)?)?;
     Ok(())
 }

@@ -8,8 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 use store::{PageKey, Store};
 
-use crate::exit::{Exit, Usage};
-use crate::report::{BAD, FAINT, GOOD, HEADING, HeldPart, Item, KINDS, Shown, moment, paint, waiting_page};
+use crate::exit::{Exit, UsageError};
+use crate::report::{
+    BAD, FAINT, GOOD, HEADING, HeldSummary, KINDS, ReportItem, ValueMask, moment, paint, waiting_page,
+};
 use crate::session::Session;
 
 /// So many are counted of each status, and no more: whoever looks waits for it, however many there are.
@@ -30,19 +32,19 @@ pub struct ConnectionStatus {
     /// How many users stand where, up to a limit; those who are settled are not counted.
     users: BTreeMap<String, u64>,
     /// Why nobody is tried at the target, if that is so.
-    breaker: Option<BreakerPart>,
+    breaker: Option<BreakerStatus>,
     /// Removals that wait for a person.
-    held: Option<HeldPart>,
+    held: Option<HeldSummary>,
     /// A change of the configuration that waits for a person.
-    change: Option<HeldPart>,
+    change: Option<HeldSummary>,
     /// Everybody who waits for something, up to a limit.
-    waiting: Vec<Item>,
+    waiting: Vec<ReportItem>,
     /// Where the next page of them begins, if one kind was asked for and there are more.
     next: Option<String>,
 }
 
 /// Who is listed.
-pub struct Listing<'a> {
+pub struct UserListing<'a> {
     who: Who<'a>,
     limit: usize,
     after: Option<PageKey>,
@@ -57,11 +59,12 @@ enum Who<'a> {
     Waiting,
 }
 
-impl<'a> Listing<'a> {
+impl<'a> UserListing<'a> {
     /// As the command line says.
     pub fn of(only: Option<&'a str>, limit: u16, after: Option<&str>) -> Result<Self> {
         let key = |text: &str| {
-            PageKey::parse(text).ok_or_else(|| Usage("--after: this is not the end of a page".to_owned()))
+            PageKey::parse(text)
+                .ok_or_else(|| UsageError("--after: this is not the end of a page".to_owned()))
         };
         let who = only.map_or(Who::Waiting, Who::Only);
         Ok(Self { who, limit: limit.into(), after: after.map(key).transpose()? })
@@ -72,7 +75,7 @@ impl<'a> Listing<'a> {
         Self { who: Who::Nobody, limit: 0, after: None }
     }
 
-    async fn fetch(&self, store: &Store, shown: &Shown) -> Result<(Vec<Item>, Option<PageKey>)> {
+    async fn fetch(&self, store: &Store, shown: &ValueMask) -> Result<(Vec<ReportItem>, Option<PageKey>)> {
         match self.who {
             Who::Nobody => return Ok((Vec::new(), None)),
             Who::Only(word) => {
@@ -89,7 +92,7 @@ impl<'a> Listing<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct BreakerPart {
+struct BreakerStatus {
     reason: &'static str,
     since: i64,
     until: i64,
@@ -99,7 +102,7 @@ struct BreakerPart {
 /// Shows how things stand.
 pub async fn run(
     session: &Session,
-    listing: &Listing<'_>,
+    listing: &UserListing<'_>,
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
@@ -113,8 +116,8 @@ pub async fn run(
 }
 
 /// How things stand.
-pub async fn fetch(session: &Session, listing: &Listing<'_>) -> Result<ConnectionStatus> {
-    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
+pub async fn fetch(session: &Session, listing: &UserListing<'_>) -> Result<ConnectionStatus> {
+    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
     let store = &session.store;
     let state = store.fetch_connection().await?;
     let now = runtime::now();
@@ -127,14 +130,14 @@ pub async fn fetch(session: &Session, listing: &Listing<'_>) -> Result<Connectio
         scanning: state.lease.filter(|lease| lease.until > now).map(|lease| lease.owner),
         in_scope: store.count_snapshot_users().await?,
         users: store.count_by_status_up_to(MOST_COUNTED).await?,
-        breaker: breaker.map(|breaker| BreakerPart {
+        breaker: breaker.map(|breaker| BreakerStatus {
             reason: breaker.reason.word(),
             since: breaker.opened_at.0,
             until: breaker.until.0,
             probes: breaker.probes,
         }),
-        held: HeldPart::removals(&state.memory, now),
-        change: HeldPart::change(&state.memory, now),
+        held: HeldSummary::removals(&state.memory, now),
+        change: HeldSummary::change(&state.memory, now),
         waiting,
         next: next.map(|key| key.as_str().to_owned()),
     })
@@ -168,7 +171,7 @@ fn print(status: &ConnectionStatus, out: &mut impl Write) -> Result<()> {
     if let Some(owner) = scanning {
         writeln!(out, "a scan is running {}", paint(FAINT, owner))?;
     }
-    if let Some(BreakerPart { reason, since, until, probes }) = breaker {
+    if let Some(BreakerStatus { reason, since, until, probes }) = breaker {
         let (since, until) = (moment(model::UnixSeconds(*since)), moment(model::UnixSeconds(*until)));
         let text = format!(
             "nobody is tried at the target ({reason}) since {since}, again at {until}, {probes} probes; \

@@ -11,10 +11,11 @@ use serde::Serialize;
 use store::CapacityUnits;
 
 use super::apply::Agreement;
-use crate::drive::{Tally, provision_due};
+use crate::drive::{ProvisionCounts, provision_due};
 use crate::exit::Exit;
 use crate::report::{
-    BAD, FAINT, GOOD, HEADING, HeldPart, Item, Progress, Shown, incomplete_read, item_of, paint, waiting,
+    BAD, FAINT, GOOD, HEADING, HeldSummary, Progress, ReportItem, ValueMask, incomplete_read, item_of, paint,
+    waiting,
 };
 use crate::session::Session;
 
@@ -32,7 +33,7 @@ pub struct SyncSummary {
     pub unchanged: u64,
     /// Accounts made, linked, updated and deprovisioned.
     #[serde(flatten)]
-    pub done: Tally,
+    pub done: ProvisionCounts,
     /// Users whose user name or account another entry has.
     pub conflicts: u64,
     /// Users for whom an option stopped something.
@@ -42,7 +43,7 @@ pub struct SyncSummary {
     /// Users whose creation or update waits for a person, because the configuration was changed.
     pub held_changes: u64,
     /// What `provisioner approve` would let through.
-    pub approvable: Vec<HeldPart>,
+    pub approvable: Vec<HeldSummary>,
     /// Users who were not as in the plan, and were left alone.
     pub not_as_planned: u64,
     /// Users who could not be mapped or provisioned.
@@ -62,7 +63,7 @@ pub struct SyncSummary {
     /// How long it took.
     pub duration_ms: u64,
     /// Everybody who waits for something, up to a limit.
-    pub waiting: Vec<Item>,
+    pub waiting: Vec<ReportItem>,
 }
 
 /// DynamoDB's units. The engine of a state file counts them as the service would.
@@ -103,14 +104,14 @@ pub async fn run(
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
-    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
+    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
     let started = Instant::now();
-    let mut tally = Tally::default();
+    let mut tally = ProvisionCounts::default();
     let target = session.target().await?;
     let mut scanned = ScanSummary::default();
     for round in 1..=SCANS {
         let progress = Progress::start("reading", None);
-        let mut directory = session.ends.directory().await?;
+        let mut directory = session.connections.directory().await?;
         let (context, at) = (session.scan_context(), |read| progress.at(read));
         let (found, planned) = match errand {
             Errand::Everything(mode) => (scan::scan(&context, &mut directory, mode, at).await?, None),
@@ -152,9 +153,9 @@ pub async fn run(
 
 async fn summarise(
     session: &Session,
-    shown: &Shown,
+    shown: &ValueMask,
     scanned: ScanSummary,
-    done: Tally,
+    done: ProvisionCounts,
     target: &scim::Target,
     started: Instant,
 ) -> Result<SyncSummary> {
@@ -171,9 +172,9 @@ async fn summarise(
         skipped: count(&["skipped"]),
         held: count(&["held"]),
         held_changes: scanned.held_changes,
-        approvable: HeldPart::removals(&memory, now)
+        approvable: HeldSummary::removals(&memory, now)
             .into_iter()
-            .chain(HeldPart::change(&memory, now))
+            .chain(HeldSummary::change(&memory, now))
             .collect(),
         not_as_planned: scanned.not_as_planned,
         failed: count(&["retrying", "failed", "invalid"]),
@@ -257,9 +258,8 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
 
 fn exit(summary: &SyncSummary) -> Exit {
     match summary {
-        SyncSummary { done: Tally { stopped: Some(_), .. }, .. } | SyncSummary { complete: false, .. } => {
-            Exit::CouldNotRun
-        }
+        SyncSummary { done: ProvisionCounts { stopped: Some(_), .. }, .. }
+        | SyncSummary { complete: false, .. } => Exit::CouldNotRun,
         SyncSummary { held: 1.., .. } | SyncSummary { held_changes: 1.., .. } => Exit::Held,
         SyncSummary { failed: 1.., .. }
         | SyncSummary { conflicts: 1.., .. }

@@ -18,9 +18,9 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::error_page::ErrorPage;
 use super::page::STYLE;
-use super::trouble::Trouble;
-use super::{Console, Rights};
+use super::{Console, ConsoleRights};
 
 /// The name of the key in the printed address.
 const LINK: &str = "key";
@@ -41,9 +41,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
 ];
 
 /// Something that nobody can guess, for as long as this process lives.
-struct Key(String);
+struct ConsoleKey(String);
 
-impl Key {
+impl ConsoleKey {
     fn new() -> Result<Self> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).context("this system gives no random numbers")?;
@@ -57,17 +57,17 @@ impl Key {
 }
 
 /// What opens the console, and where it is.
-pub struct Keys {
+pub struct ConsoleKeys {
     port: u16,
-    link: Key,
-    cookie: Key,
-    form: Key,
+    link: ConsoleKey,
+    cookie: ConsoleKey,
+    form: ConsoleKey,
 }
 
-impl Keys {
+impl ConsoleKeys {
     /// New ones, for a console at this port.
     pub fn new(port: u16) -> Result<Self> {
-        Ok(Self { port, link: Key::new()?, cookie: Key::new()?, form: Key::new()? })
+        Ok(Self { port, link: ConsoleKey::new()?, cookie: ConsoleKey::new()?, form: ConsoleKey::new()? })
     }
 
     /// The address that opens it.
@@ -119,7 +119,7 @@ impl Keys {
 
     /// Lets somebody in: with a cookie, and on to the address without the key.
     fn welcome(&self) -> Response {
-        let (name, Key(value)) = (self.cookie_name(), &self.cookie);
+        let (name, ConsoleKey(value)) = (self.cookie_name(), &self.cookie);
         let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict");
         (StatusCode::SEE_OTHER, [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)]).into_response()
     }
@@ -135,20 +135,20 @@ pub async fn guard(State(console): State<Arc<Console>>, request: Request, next: 
     let is_our_name =
         header(request.headers(), &HOST).is_some_and(|host| keys.hosts().iter().any(|h| h == host));
     let mut response = if !is_our_name {
-        Trouble::refused("The console answers to 127.0.0.1 and localhost alone.").into_response()
+        ErrorPage::refused("The console answers to 127.0.0.1 and localhost alone.").into_response()
     } else if keys.is_link(&request) {
         keys.welcome()
     } else if request.uri().path() == STYLE || keys.has_cookie(request.headers()) {
         next.run(request).await
     } else {
-        Trouble::refused("Open the address that the terminal printed: it holds the key.").into_response()
+        ErrorPage::refused("Open the address that the terminal printed: it holds the key.").into_response()
     };
     let said = HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value)));
     response.headers_mut().extend(said);
     response
 }
 
-impl Rights {
+impl ConsoleRights {
     /// Whether buttons are shown, and work.
     pub fn may_act(self) -> bool {
         self == Self::Write
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_key_is_itself_alone() {
-        let [key, other] = [Key::new().unwrap(), Key::new().unwrap()];
+        let [key, other] = [ConsoleKey::new().unwrap(), ConsoleKey::new().unwrap()];
         assert!(key.is(&key.0));
         for wrong in ["", &key.0[1..], &other.0] {
             assert!(!key.is(wrong), "{wrong:?}");
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_form_is_ours_by_origin_site_and_key() {
-        let keys = Keys::new(8123).unwrap();
+        let keys = ConsoleKeys::new(8123).unwrap();
         let key = keys.form().to_owned();
         for (headers, key, ours) in [
             (&[("origin", "http://127.0.0.1:8123")][..], key.as_str(), true),

@@ -15,15 +15,15 @@ const KINDS: [(&str, &str); 3] =
 
 /// A picture of some scans.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Chart {
+pub struct ScanChart {
     /// How many bars there is room for.
     places: usize,
-    rows: Vec<Row>,
+    rows: Vec<ChartRow>,
 }
 
 /// The bars of one kind.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Row {
+struct ChartRow {
     /// Its name in a summary, which is its class in the picture too.
     kind: &'static str,
     label: &'static str,
@@ -31,26 +31,26 @@ struct Row {
     total: u64,
     /// Of one scan.
     most: u64,
-    bars: Vec<Bar>,
+    bars: Vec<ChartBar>,
 }
 
 /// A scan's bar; a scan with none has no bar.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Bar {
+struct ChartBar {
     x: usize,
     y: u64,
     height: u64,
 }
 
-impl Chart {
+impl ScanChart {
     /// The picture of these scans, of which the newest comes first; there it is the rightmost of so many places.
     pub fn of(scans: &[PastScan], places: usize) -> Self {
-        let rows = KINDS.iter().map(|(kind, label)| Row::of(scans, places, kind, label));
+        let rows = KINDS.iter().map(|(kind, label)| ChartRow::of(scans, places, kind, label));
         Self { places, rows: rows.collect() }
     }
 }
 
-impl Row {
+impl ChartRow {
     fn of(scans: &[PastScan], places: usize, kind: &'static str, label: &'static str) -> Self {
         let count = |scan: &PastScan| scan.summary.get(kind).and_then(Value::as_u64).unwrap_or_default();
         let counts: Vec<u64> = scans.iter().take(places).map(count).collect();
@@ -59,7 +59,7 @@ impl Row {
         let bars = bars.map(|(count, x)| {
             // However few, they can be seen.
             let height = (count.saturating_mul(HEIGHT) / most.max(1)).max(4);
-            Bar { x, y: HEIGHT.saturating_sub(height), height }
+            ChartBar { x, y: HEIGHT.saturating_sub(height), height }
         });
         let total = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
         Self { kind, label, total, most, bars: bars.collect() }
@@ -81,7 +81,7 @@ mod tests {
             summary: json!({ "created": created }),
         };
         let scans = [scan(json!(50)), scan(json!("nonsense")), scan(json!(1_000)), scan(json!(1))];
-        let chart = Chart::of(&scans, 10);
+        let chart = ScanChart::of(&scans, 10);
         let [created, updated, _] = &chart.rows[..] else { panic!("three kinds") };
         assert_eq!((created.total, created.most), (1_051, 1_000));
         let bars: Vec<_> = created.bars.iter().map(|bar| (bar.x, bar.y, bar.height)).collect();

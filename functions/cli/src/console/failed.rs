@@ -10,11 +10,11 @@ use serde::Deserialize;
 use store::PageKey;
 
 use super::Console;
-use super::act::Act;
-use super::page::{Place, page, parameter};
-use super::trouble::Trouble;
+use super::action::AuthorizedForm;
+use super::error_page::ErrorPage;
+use super::page::{ConsolePage, page, parameter};
 use crate::commands::retry::{Retried, retry_user};
-use crate::report::{Shown, waiting_page};
+use crate::report::{ValueMask, waiting_page};
 
 /// How many are listed of each kind.
 const LISTED: usize = 50;
@@ -29,13 +29,13 @@ const KINDS: [(&str, &str, bool); 4] = [
 
 /// What was just done.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct FailedQuery {
     again: Option<u64>,
 }
 
 /// Who is tried again.
 #[derive(Debug, Deserialize)]
-pub struct Retry {
+pub struct RetryForm {
     /// One user's anchor; everybody without.
     user: Option<String>,
 }
@@ -43,10 +43,10 @@ pub struct Retry {
 /// Shows who failed.
 pub async fn show(
     State(console): State<Arc<Console>>,
-    Query(Asked { again }): Query<Asked>,
-) -> Result<Html<String>, Trouble> {
+    Query(FailedQuery { again }): Query<FailedQuery>,
+) -> Result<Html<String>, ErrorPage> {
     let session = console.sessions.to_read().await?;
-    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
+    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
     let mut kinds = Vec::new();
     for (status, name, can_retry) in KINDS {
         let (users, next) = waiting_page(&session.store, &shown, status, None, LISTED).await?;
@@ -58,17 +58,17 @@ pub async fn show(
         kinds, again,
         form_key => console.rights.may_act().then(|| console.keys.form()),
     };
-    page(&console, Place::Failed, "Failed", "failed.html", values)
+    page(&console, ConsolePage::Failed, "Failed", "failed.html", values)
 }
 
 /// Has one user, or everybody who failed, tried again.
 pub async fn retry(
     State(console): State<Arc<Console>>,
-    Act(Retry { user }): Act<Retry>,
-) -> Result<Redirect, Trouble> {
+    AuthorizedForm(RetryForm { user }): AuthorizedForm<RetryForm>,
+) -> Result<Redirect, ErrorPage> {
     let session = console.sessions.to_act().await?;
     match (retry_user(&session, user.as_deref()).await?, user) {
-        (Retried::Nobody { why }, _) => Err(Trouble::conflict(why)),
+        (Retried::Nobody { why }, _) => Err(ErrorPage::conflict(why)),
         (Retried::Users(_), Some(user)) => Ok(Redirect::to(&format!("/user?who={}", parameter(&user)))),
         (Retried::Users(again), None) => Ok(Redirect::to(&format!("/failed?again={again}"))),
     }

@@ -10,11 +10,11 @@ use serde::Deserialize;
 use store::PageKey;
 
 use super::Console;
-use super::act::Act;
-use super::page::{Place, page};
-use super::trouble::Trouble;
+use super::action::AuthorizedForm;
+use super::error_page::ErrorPage;
+use super::page::{ConsolePage, page};
 use crate::commands::approve::{let_through, waiting};
-use crate::report::{Shown, waiting_page};
+use crate::report::{ValueMask, waiting_page};
 
 /// How many are on a page.
 const PAGE: usize = 100;
@@ -22,23 +22,23 @@ const PAGE: usize = 100;
 /// Where a page begins.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Asked {
+pub struct HeldQuery {
     after: String,
 }
 
 /// What is approved.
 #[derive(Debug, Deserialize)]
-pub struct Approve {
+pub struct ApproveForm {
     hash: String,
 }
 
 /// Shows what waits, and who.
 pub async fn show(
     State(console): State<Arc<Console>>,
-    Query(Asked { after }): Query<Asked>,
-) -> Result<Html<String>, Trouble> {
+    Query(HeldQuery { after }): Query<HeldQuery>,
+) -> Result<Html<String>, ErrorPage> {
     let session = console.sessions.to_read().await?;
-    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
+    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
     let parts = waiting(&session).await?;
     let (users, next) = waiting_page(&session.store, &shown, "held", PageKey::parse(&after), PAGE).await?;
     drop(session);
@@ -48,19 +48,19 @@ pub async fn show(
         next => next.as_ref().map(PageKey::as_str),
         form_key => console.rights.may_act().then(|| console.keys.form()),
     };
-    page(&console, Place::Held, "Held", "held.html", values)
+    page(&console, ConsolePage::Held, "Held", "held.html", values)
 }
 
 /// Approves what was shown.
 pub async fn approve(
     State(console): State<Arc<Console>>,
-    Act(Approve { hash }): Act<Approve>,
-) -> Result<Redirect, Trouble> {
+    AuthorizedForm(ApproveForm { hash }): AuthorizedForm<ApproveForm>,
+) -> Result<Redirect, ErrorPage> {
     let session = console.sessions.to_act().await?;
     match let_through(&session, &hash).await? {
         // The page then says until when it is approved.
         Some(_) => Ok(Redirect::to("/held")),
-        None => Err(Trouble::conflict(
+        None => Err(ErrorPage::conflict(
             "Nothing of that hash waits any more, so nothing was approved. Look at what is held now.",
         )),
     }

@@ -8,25 +8,25 @@ use minijinja::context;
 use minijinja::value::Serde;
 
 use super::Console;
-use super::chart::Chart;
-use super::page::{Place, page};
-use super::trouble::Trouble;
-use crate::commands::status::{self, Listing};
+use super::chart::ScanChart;
+use super::error_page::ErrorPage;
+use super::page::{ConsolePage, page};
+use crate::commands::status::{self, UserListing};
 
 /// How many scans are shown.
 const SCANS: usize = 40;
 
 /// Shows how things stand.
-pub async fn show(State(console): State<Arc<Console>>) -> Result<Html<String>, Trouble> {
+pub async fn show(State(console): State<Arc<Console>>) -> Result<Html<String>, ErrorPage> {
     let session = console.sessions.to_read().await?;
-    let status = status::fetch(&session, &Listing::nobody()).await?;
+    let status = status::fetch(&session, &UserListing::nobody()).await?;
     let scans = session.store.fetch_scans(SCANS).await?;
     drop(session);
     let values = context! {
         status => Serde(&status),
         most_counted => status::MOST_COUNTED,
-        chart => Serde(Chart::of(&scans, SCANS)),
+        chart => Serde(ScanChart::of(&scans, SCANS)),
         scans => Serde(&scans),
     };
-    page(&console, Place::Overview, "Overview", "overview.html", values)
+    page(&console, ConsolePage::Overview, "Overview", "overview.html", values)
 }

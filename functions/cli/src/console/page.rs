@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use minijinja::{Environment, Error, UndefinedBehavior, Value, context};
 
 use super::Console;
-use super::trouble::Trouble;
+use super::error_page::ErrorPage;
 
 /// Where the style sheet is.
 pub const STYLE: &str = "/style.css";
@@ -21,7 +21,7 @@ const TEMPLATES: [(&str, &str); 7] = [
     ("user.html", include_str!("templates/user.html")),
     ("held.html", include_str!("templates/held.html")),
     ("failed.html", include_str!("templates/failed.html")),
-    ("trouble.html", include_str!("templates/trouble.html")),
+    ("error.html", include_str!("templates/error.html")),
 ];
 
 static ENVIRONMENT: LazyLock<Result<Environment<'static>, Error>> = LazyLock::new(|| {
@@ -37,7 +37,7 @@ static ENVIRONMENT: LazyLock<Result<Environment<'static>, Error>> = LazyLock::ne
 
 /// The pages that the navigation leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ConsolePage {
     /// How things stand.
     Overview,
     /// Everybody.
@@ -48,21 +48,21 @@ pub enum Place {
     Failed,
 }
 
-const PLACES: [(Place, &str, &str); 4] = [
-    (Place::Overview, "/", "Overview"),
-    (Place::Users, "/users", "Users"),
-    (Place::Held, "/held", "Held"),
-    (Place::Failed, "/failed", "Failed"),
+const PLACES: [(ConsolePage, &str, &str); 4] = [
+    (ConsolePage::Overview, "/", "Overview"),
+    (ConsolePage::Users, "/users", "Users"),
+    (ConsolePage::Held, "/held", "Held"),
+    (ConsolePage::Failed, "/failed", "Failed"),
 ];
 
 /// A whole page of the console.
 pub fn page(
     console: &Console,
-    place: Place,
+    place: ConsolePage,
     title: &str,
     template: &str,
     values: Value,
-) -> Result<Html<String>, Trouble> {
+) -> Result<Html<String>, ErrorPage> {
     let body = Value::from_safe_string(render(template, values)?);
     let places = PLACES.map(|(other, path, name)| context! { path, name, here => other == place });
     let frame = context! {
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn what_is_shown_is_escaped() {
         let why = "<script>alert(\"1\")</script> & 'so on'";
-        let shown = render("trouble.html", context! { title => "x", why }).unwrap();
+        let shown = render("error.html", context! { title => "x", why }).unwrap();
         assert!(!shown.contains("<script") && shown.contains("&lt;script&gt;"), "{shown}");
     }
 

@@ -5,8 +5,8 @@ use std::ops::Deref;
 use anyhow::Result;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::args::{Place, StatePlace};
-use crate::session::{Ends, Session};
+use crate::args::{ConnectionArgs, StateLocation};
+use crate::session::{Connections, Session};
 
 /// Opens the state for one page after another.
 ///
@@ -14,21 +14,21 @@ use crate::session::{Ends, Session};
 /// file; so it opens it for each page, and reads the configuration with it, as a command does. The deployed state needs
 /// no such care and stays open.
 pub struct Sessions {
-    place: Place,
+    arguments: ConnectionArgs,
     deployed: Option<Session>,
     /// Pages that are asked for at once come one after another.
     turn: Mutex<()>,
 }
 
 /// The state, open.
-pub enum Opened<'a> {
+pub enum OpenSession<'a> {
     /// For all pages.
     Kept(&'a Session),
     /// For this one. The file is closed before the next one's turn comes.
     ForNow { session: Box<Session>, _turn: MutexGuard<'a, ()> },
 }
 
-impl Deref for Opened<'_> {
+impl Deref for OpenSession<'_> {
     type Target = Session;
 
     fn deref(&self) -> &Session {
@@ -40,33 +40,39 @@ impl Deref for Opened<'_> {
 }
 
 impl Sessions {
-    /// Those of a connection.
-    pub async fn of(place: &Place) -> Result<Self> {
-        let state = place.state_place();
+    /// Those of a arguments.
+    pub async fn of(arguments: &ConnectionArgs) -> Result<Self> {
+        let state = arguments.state_location();
         let deployed = match &state {
-            StatePlace::File(_) => None,
-            StatePlace::DynamoDb(_) => Some(Session::open_to_read(Ends::read(place)?, &state).await?),
+            StateLocation::File(_) => None,
+            StateLocation::DynamoDb(_) => {
+                Some(Session::open_to_read(Connections::read(arguments)?, &state).await?)
+            }
         };
-        Ok(Self { place: place.clone(), deployed, turn: Mutex::default() })
+        Ok(Self { arguments: arguments.clone(), deployed, turn: Mutex::default() })
     }
 
     /// To look at something.
-    pub async fn to_read(&self) -> Result<Opened<'_>> {
+    pub async fn to_read(&self) -> Result<OpenSession<'_>> {
         if let Some(session) = &self.deployed {
-            return Ok(Opened::Kept(session));
+            return Ok(OpenSession::Kept(session));
         }
         let turn = self.turn.lock().await;
-        let session = Session::open_to_read(Ends::read(&self.place)?, &self.place.state_place()).await?;
-        Ok(Opened::ForNow { session: Box::new(session), _turn: turn })
+        let session =
+            Session::open_to_read(Connections::read(&self.arguments)?, &self.arguments.state_location())
+                .await?;
+        Ok(OpenSession::ForNow { session: Box::new(session), _turn: turn })
     }
 
     /// To change something.
-    pub async fn to_act(&self) -> Result<Opened<'_>> {
+    pub async fn to_act(&self) -> Result<OpenSession<'_>> {
         if let Some(session) = &self.deployed {
-            return Ok(Opened::Kept(session));
+            return Ok(OpenSession::Kept(session));
         }
         let turn = self.turn.lock().await;
-        let session = Session::open_to_act(Ends::read(&self.place)?, &self.place.state_place()).await?;
-        Ok(Opened::ForNow { session: Box::new(session), _turn: turn })
+        let session =
+            Session::open_to_act(Connections::read(&self.arguments)?, &self.arguments.state_location())
+                .await?;
+        Ok(OpenSession::ForNow { session: Box::new(session), _turn: turn })
     }
 }

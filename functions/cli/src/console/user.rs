@@ -16,13 +16,13 @@ use operate::Explanation;
 use serde::Deserialize;
 
 use super::Console;
-use super::page::{Place, page};
-use super::trouble::Trouble;
+use super::error_page::ErrorPage;
+use super::page::{ConsolePage, page};
 use super::users::item;
 use crate::commands::history::Known;
 use crate::commands::{explain, history};
 use crate::exit;
-use crate::report::Shown;
+use crate::report::ValueMask;
 use crate::session::Session;
 
 /// How long the directory and the target may take.
@@ -33,7 +33,7 @@ const EVENTS: u16 = 25;
 
 /// Who is asked for.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct UserQuery {
     /// A user name, e-mail address, anchor or DN.
     who: String,
     /// Only what was done before this moment.
@@ -41,7 +41,7 @@ pub struct Asked {
 }
 
 /// What was found out.
-struct Seen {
+struct UserView {
     /// By the directory and the target, or why they could not be asked.
     told: Result<Explanation, String>,
     /// What is remembered.
@@ -53,11 +53,11 @@ struct Seen {
 /// Shows one user.
 pub async fn show(
     State(console): State<Arc<Console>>,
-    Query(Asked { who, before }): Query<Asked>,
-) -> Result<Html<String>, Trouble> {
+    Query(UserQuery { who, before }): Query<UserQuery>,
+) -> Result<Html<String>, ErrorPage> {
     let who = who.trim();
     let session = console.sessions.to_read().await?;
-    let Seen { told, known, name } = look_up(&session, who, before.map(UnixSeconds)).await?;
+    let UserView { told, known, name } = look_up(&session, who, before.map(UnixSeconds)).await?;
     drop(session);
     let may_retry = console.rights.may_act() && known.as_ref().is_some_and(Known::has_failed);
     let anchor = known.as_ref().map(|known| known.record.anchor.as_str());
@@ -73,10 +73,10 @@ pub async fn show(
         form_key => may_retry.then(|| console.keys.form()),
     };
     let title = name.as_deref().or(anchor).unwrap_or(who);
-    page(&console, Place::Users, title, "user.html", values)
+    page(&console, ConsolePage::Users, title, "user.html", values)
 }
 
-async fn look_up(session: &Session, who: &str, before: Option<UnixSeconds>) -> Result<Seen> {
+async fn look_up(session: &Session, who: &str, before: Option<UnixSeconds>) -> Result<UserView> {
     let told = match tokio::time::timeout(PATIENCE, explain::fetch(session, who)).await {
         Ok(told) => told.map_err(|error| exit::explain(&error)),
         Err(_) => Err(format!("there was no answer within {} s", PATIENCE.as_secs())),
@@ -87,7 +87,7 @@ async fn look_up(session: &Session, who: &str, before: Option<UnixSeconds>) -> R
         entry.or(told.record.as_ref().map(|record| record.anchor.as_str()))
     });
     let known = history::fetch(session, anchor.unwrap_or(who), before, EVENTS).await?;
-    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
+    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
     let name = known.as_ref().and_then(|known| item(&known.record, &shown).user_name);
-    Ok(Seen { told, known, name })
+    Ok(UserView { told, known, name })
 }

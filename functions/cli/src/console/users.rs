@@ -15,10 +15,10 @@ use serde::Deserialize;
 use store::{PageKey, Store};
 
 use super::Console;
-use super::page::{Place, page};
-use super::trouble::Trouble;
-use crate::args::LISTED;
-use crate::report::{Item, Shown, standing, waiting_page};
+use super::error_page::ErrorPage;
+use super::page::{ConsolePage, page};
+use crate::args::STATUSES;
+use crate::report::{ReportItem, ValueMask, standing, waiting_page};
 
 /// How many are on a page.
 const PAGE: usize = 50;
@@ -26,7 +26,7 @@ const PAGE: usize = 50;
 /// Who is asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Asked {
+pub struct UsersQuery {
     /// A user name, anchor, DN or account id.
     q: String,
     /// A status.
@@ -36,40 +36,40 @@ pub struct Asked {
 }
 
 /// Some users, and where the next page begins.
-type Found = (Vec<Item>, Option<PageKey>);
+type Found = (Vec<ReportItem>, Option<PageKey>);
 
 /// Shows users.
 pub async fn show(
     State(console): State<Arc<Console>>,
-    Query(asked): Query<Asked>,
-) -> Result<Html<String>, Trouble> {
-    let Asked { q, status, after } = &asked;
+    Query(asked): Query<UsersQuery>,
+) -> Result<Html<String>, ErrorPage> {
+    let UsersQuery { q, status, after } = &asked;
     let (q, after) = (q.trim(), Some(after.as_str()).filter(|after| !after.is_empty()));
     let session = console.sessions.to_read().await?;
-    let shown = Shown { masked: session.connection().policy.rules.mapping.masked() };
+    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
     let (users, next) = if !q.is_empty() {
         (named(&session.store, &shown, q).await?, None)
-    } else if LISTED.contains(&status.as_str()) {
+    } else if STATUSES.contains(&status.as_str()) {
         let key =
-            |text| PageKey::parse(text).ok_or_else(|| Trouble::nonsense("This is not the end of a page."));
+            |text| PageKey::parse(text).ok_or_else(|| ErrorPage::nonsense("This is not the end of a page."));
         waiting_page(&session.store, &shown, status, after.map(key).transpose()?, PAGE).await?
     } else if status.is_empty() {
         with_account(&session.store, &shown, after.and_then(AccountId::new)).await?
     } else {
-        return Err(Trouble::nonsense("There is no such status."));
+        return Err(ErrorPage::nonsense("There is no such status."));
     };
     drop(session);
     let values = context! {
         q, status,
-        statuses => LISTED.to_vec(),
+        statuses => STATUSES.to_vec(),
         users => Serde(&users),
         next => next.as_ref().map(PageKey::as_str),
     };
-    page(&console, Place::Users, "Users", "users.html", values)
+    page(&console, ConsolePage::Users, "Users", "users.html", values)
 }
 
 /// Whoever has this name or id. Nobody but the state is asked.
-async fn named(store: &Store, shown: &Shown, q: &str) -> Result<Vec<Item>> {
+async fn named(store: &Store, shown: &ValueMask, q: &str) -> Result<Vec<ReportItem>> {
     if let Some(record) = scan::find_record(store, q, runtime::now()).await? {
         return Ok(vec![item(&record, shown)]);
     }
@@ -81,7 +81,7 @@ async fn named(store: &Store, shown: &Shown, q: &str) -> Result<Vec<Item>> {
 }
 
 /// A page of those who have an account, in the order of the accounts' ids.
-async fn with_account(store: &Store, shown: &Shown, after: Option<AccountId>) -> Result<Found> {
+async fn with_account(store: &Store, shown: &ValueMask, after: Option<AccountId>) -> Result<Found> {
     let page = store.fetch_accounts(after.as_ref().map(PageKey::after_account), PAGE).await?;
     let hashes: Vec<AnchorHash> = page.items.iter().map(|(_, owner)| owner.hash()).collect();
     let records = store.fetch_records(&hashes).await?;
@@ -90,7 +90,7 @@ async fn with_account(store: &Store, shown: &Shown, after: Option<AccountId>) ->
 }
 
 /// A user as a line, also where there is nothing left to do.
-pub fn item(record: &UserRecord, shown: &Shown) -> Item {
+pub fn item(record: &UserRecord, shown: &ValueMask) -> ReportItem {
     let settled = || shown.item(&record.anchor, record.user_name(), "in_sync", "nothing is left to do");
     standing(record, shown).unwrap_or_else(settled)
 }

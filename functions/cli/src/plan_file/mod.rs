@@ -16,8 +16,8 @@ use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::plan::PlanSummary;
-use crate::exit::Usage;
-use crate::report::Item;
+use crate::exit::UsageError;
+use crate::report::ReportItem;
 
 pub use moved::{Moved, moved};
 pub use page::page;
@@ -41,7 +41,7 @@ pub struct PlanFile {
     /// The plan in numbers.
     pub summary: PlanNumbers,
     /// Everybody to whom something would be done or is not done, by user name and anchor.
-    pub users: Vec<Item>,
+    pub users: Vec<ReportItem>,
 }
 
 /// A plan in numbers.
@@ -64,7 +64,7 @@ pub struct PlanNumbers {
 
 impl PlanFile {
     /// Puts a plan together.
-    pub fn of(connection: &Connection, summary: &PlanSummary, mut users: Vec<Item>) -> Self {
+    pub fn of(connection: &Connection, summary: &PlanSummary, mut users: Vec<ReportItem>) -> Self {
         // Where more than one thing is done to somebody, they stay in their order.
         users.sort_by(|a, b| (&a.user_name, &a.anchor).cmp(&(&b.user_name, &b.anchor)));
         let PlanSummary { read, unchanged, actions, complete, incomplete, change, unidentified: _ } = summary;
@@ -89,7 +89,7 @@ impl PlanFile {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("can't read the plan {}", path.display()))?;
-        let bad = |why: String| Usage(format!("{}: this is not a plan: {why}", path.display()));
+        let bad = |why: String| UsageError(format!("{}: this is not a plan: {why}", path.display()));
         let plan: Self = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
         match plan.format {
             FORMAT => Ok(plan),

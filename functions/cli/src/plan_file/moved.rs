@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::PlanFile;
-use crate::report::Item;
+use crate::report::ReportItem;
 
 /// Something that is not as it was planned.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -54,14 +54,14 @@ pub fn moved(planned: &PlanFile, now: &PlanFile) -> Vec<Moved> {
     moved
 }
 
-fn by_anchor(plan: &PlanFile) -> BTreeMap<&str, Vec<&Item>> {
-    let mut users: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
+fn by_anchor(plan: &PlanFile) -> BTreeMap<&str, Vec<&ReportItem>> {
+    let mut users: BTreeMap<&str, Vec<&ReportItem>> = BTreeMap::new();
     plan.users.iter().for_each(|item| users.entry(&item.anchor).or_default().push(item));
     users
 }
 
 /// What of a user has moved; the plan alone, where that follows from others.
-fn parts(then: &[&Item], now: &[&Item]) -> Vec<&'static str> {
+fn parts(then: &[&ReportItem], now: &[&ReportItem]) -> Vec<&'static str> {
     let [then, now] = [then, now].map(|items| items.first().and_then(|item| item.seen.as_ref()));
     let (Some(then), Some(now)) = (then, now) else { return vec!["plan"] };
     let sides = [
@@ -73,11 +73,11 @@ fn parts(then: &[&Item], now: &[&Item]) -> Vec<&'static str> {
     if parts.is_empty() { vec!["plan"] } else { parts }
 }
 
-fn words(items: &[&Item]) -> String {
+fn words(items: &[&ReportItem]) -> String {
     if items.is_empty() {
         return "nothing".to_owned();
     }
-    let word = |item: &&Item| {
+    let word = |item: &&ReportItem| {
         let changed: Vec<&str> = item.changes.iter().map(|change| change.attribute.as_str()).collect();
         match (&*item.action, changed.is_empty()) {
             ("create" | "create-inactive", _) | (_, true) => item.action.to_string(),
@@ -91,13 +91,16 @@ fn words(items: &[&Item]) -> String {
 mod tests {
     use super::*;
     use crate::plan_file::PlanNumbers;
-    use crate::report::{ChangeLine, Seen};
+    use crate::report::{AttributeChange, PlanInputs};
 
-    fn item(anchor: &str, action: &'static str, to: &str, entry: &str) -> Item {
-        let change =
-            ChangeLine { attribute: "title".to_owned(), from: Some("a".to_owned()), to: Some(to.to_owned()) };
-        let seen = Seen { entry: Some(entry.to_owned()), account: Some("1".to_owned()), record: None };
-        Item {
+    fn item(anchor: &str, action: &'static str, to: &str, entry: &str) -> ReportItem {
+        let change = AttributeChange {
+            attribute: "title".to_owned(),
+            from: Some("a".to_owned()),
+            to: Some(to.to_owned()),
+        };
+        let seen = PlanInputs { entry: Some(entry.to_owned()), account: Some("1".to_owned()), record: None };
+        ReportItem {
             anchor: anchor.to_owned(),
             user_name: Some(format!("{anchor}@acme.test")),
             action: action.into(),
@@ -107,7 +110,7 @@ mod tests {
         }
     }
 
-    fn plan(users: Vec<Item>) -> PlanFile {
+    fn plan(users: Vec<ReportItem>) -> PlanFile {
         PlanFile {
             format: 1,
             connection: "corp".to_owned(),

@@ -23,12 +23,12 @@ mod tests {
 
     use super::*;
     use crate::plan_file::PlanNumbers;
-    use crate::report::{ChangeLine, Item};
+    use crate::report::{AttributeChange, ReportItem};
 
     #[test]
     fn every_value_is_escaped() {
         let evil = || "<script>alert(1)</script>\"'&".to_owned();
-        let change = ChangeLine { attribute: evil(), from: Some(evil()), to: None };
+        let change = AttributeChange { attribute: evil(), from: Some(evil()), to: None };
         let plan = PlanFile {
             format: 1,
             connection: evil(),
@@ -42,7 +42,7 @@ mod tests {
                 incomplete: Some(evil()),
                 held_change: Some(evil()),
             },
-            users: vec![Item {
+            users: vec![ReportItem {
                 anchor: evil(),
                 user_name: Some(evil()),
                 action: evil().into(),

@@ -2,11 +2,11 @@
 
 use model::{Account, AccountLink, AppliedState, Desired, DesiredUser, Fingerprinter, UserRecord, Value};
 
-use crate::report::Seen;
+use crate::report::PlanInputs;
 
 /// The fingerprints of what the entry says, of what is remembered, and of the account.
-pub fn of(desired: Option<&Desired>, record: Option<&UserRecord>, account: Option<&Account>) -> Seen {
-    Seen {
+pub fn of(desired: Option<&Desired>, record: Option<&UserRecord>, account: Option<&Account>) -> PlanInputs {
+    PlanInputs {
         entry: desired.map(of_desired),
         record: record.map(of_record),
         account: account.map(|account| of_account(account, desired)),

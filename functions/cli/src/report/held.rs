@@ -7,7 +7,7 @@ use super::{BAD, paint};
 
 /// What waits for a person's word.
 #[derive(Debug, Serialize)]
-pub struct HeldPart {
+pub struct HeldSummary {
     /// What `provisioner approve` takes.
     pub hash: String,
     /// What it is.
@@ -16,7 +16,7 @@ pub struct HeldPart {
     pub approved_until: Option<i64>,
 }
 
-impl HeldPart {
+impl HeldSummary {
     /// The held removals.
     pub fn removals(memory: &SafeguardMemory, now: UnixSeconds) -> Option<Self> {
         let held = memory.held.as_ref()?;

@@ -15,7 +15,7 @@ use super::{BAD, CHANGED, FAINT, GONE, NEW, paint, plain};
 /// One user in a plan or a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Item {
+pub struct ReportItem {
     /// The entry's immutable id.
     pub anchor: String,
     /// The name to show; where there is none, or it is masked, the entry's id stands for it.
@@ -26,17 +26,17 @@ pub struct Item {
     /// Why.
     pub why: String,
     /// Attribute by attribute.
-    pub changes: Vec<ChangeLine>,
+    pub changes: Vec<AttributeChange>,
     /// What the plan was made from, where this is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Seen>,
+    pub seen: Option<PlanInputs>,
 }
 
 /// What a user's part of a plan was made from, by fingerprint: equal ones mean that nothing has moved, hidden values
 /// included.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Seen {
+pub struct PlanInputs {
     /// What the entry says that the user should be.
     pub entry: Option<String>,
     /// What was remembered of the user.
@@ -48,7 +48,7 @@ pub struct Seen {
 /// One attribute of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ChangeLine {
+pub struct AttributeChange {
     /// Which.
     pub attribute: String,
     /// What is there.
@@ -59,12 +59,12 @@ pub struct ChangeLine {
 
 /// Which values may be shown.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct ValueMask {
     /// These may not.
     pub masked: BTreeSet<TargetAttribute>,
 }
 
-impl Shown {
+impl ValueMask {
     fn value(&self, attribute: &TargetAttribute, value: &Value) -> String {
         if self.masked.contains(attribute) { "•••".into() } else { value.to_string() }
     }
@@ -73,9 +73,9 @@ impl Shown {
         (!self.masked.contains(&"userName".into())).then(|| name.to_string())
     }
 
-    fn difference(&self, difference: &AttributeDifference) -> ChangeLine {
+    fn difference(&self, difference: &AttributeDifference) -> AttributeChange {
         let AttributeDifference { attribute, from, to } = difference;
-        ChangeLine {
+        AttributeChange {
             attribute: attribute.to_string(),
             from: from.as_ref().map(|value| self.value(attribute, value)),
             to: to.as_ref().map(|value| self.value(attribute, value)),
@@ -83,19 +83,19 @@ impl Shown {
     }
 
     /// The attributes in which an account differs.
-    pub fn differences(&self, found: &[AttributeDifference]) -> Vec<ChangeLine> {
+    pub fn differences(&self, found: &[AttributeDifference]) -> Vec<AttributeChange> {
         found.iter().map(|difference| self.difference(difference)).collect()
     }
 
     /// The attributes that a new account gets.
-    pub fn new_account(&self, user: &DesiredUser) -> Vec<ChangeLine> {
+    pub fn new_account(&self, user: &DesiredUser) -> Vec<AttributeChange> {
         let managed = user.attributes.iter().filter_map(|(attribute, managed)| match managed {
             Managed::Set(value) => Some((attribute, value)),
             Managed::Clear => None,
         });
-        let mut lines: Vec<ChangeLine> = managed
+        let mut lines: Vec<AttributeChange> = managed
             .chain(&user.create_only)
-            .map(|(attribute, value)| ChangeLine {
+            .map(|(attribute, value)| AttributeChange {
                 attribute: attribute.to_string(),
                 from: None,
                 to: Some(self.value(attribute, value)),
@@ -112,9 +112,9 @@ impl Shown {
         name: Option<&UserName>,
         action: &'static str,
         why: impl Into<String>,
-    ) -> Item {
+    ) -> ReportItem {
         let user_name = name.and_then(|name| self.name(name));
-        Item {
+        ReportItem {
             anchor: anchor.to_string(),
             user_name,
             action: action.into(),
@@ -125,26 +125,27 @@ impl Shown {
     }
 
     /// A decision of the plan.
-    pub fn decision(&self, anchor: &Anchor, desired: &Desired, decision: &Decision) -> Option<Item> {
+    pub fn decision(&self, anchor: &Anchor, desired: &Desired, decision: &Decision) -> Option<ReportItem> {
         let name = desired.user_name();
         let item = |action, why: String| self.item(anchor, name, action, why);
         Some(match decision {
             Decision::Nothing => return None,
             Decision::Create => match desired {
-                Desired::Present(user) if user.active => Item {
+                Desired::Present(user) if user.active => ReportItem {
                     changes: self.new_account(user),
                     ..item("create", "in scope, and has no account".into())
                 },
-                Desired::Present(user) => Item {
+                Desired::Present(user) => ReportItem {
                     changes: self.new_account(user),
                     ..item("create-inactive", "in scope and disabled; disabled users are provisioned".into())
                 },
                 Desired::Absent { .. } => return None,
             },
             Decision::Link => item("link", "an account of this name exists".into()),
-            Decision::Update(found) => {
-                Item { changes: self.differences(found), ..item(update_word(found), update_reason(found)) }
-            }
+            Decision::Update(found) => ReportItem {
+                changes: self.differences(found),
+                ..item(update_word(found), update_reason(found))
+            },
             Decision::Deactivate(reason) => item("deactivate", reason.to_string()),
             Decision::Delete(reason) => item("delete", reason.to_string()),
             Decision::AwaitSafeguard(reason) => item("held", format!("{reason}; awaits the safety check")),
@@ -175,7 +176,7 @@ pub fn update_reason(found: &[AttributeDifference]) -> String {
     }
 }
 
-impl Item {
+impl ReportItem {
     fn mark(&self) -> (&'static str, Style) {
         match &*self.action {
             "create" | "create-inactive" | "created" | "created-inactive" => ("+", NEW),
@@ -194,7 +195,7 @@ impl Item {
         let mut text =
             format!("{} {name:<32} {}", paint(style, mark), paint(style, &format!("{:<16}", self.action)));
         let _ = write!(text, " {}", paint(FAINT, &plain(&self.why)));
-        for ChangeLine { attribute, from, to } in &self.changes {
+        for AttributeChange { attribute, from, to } in &self.changes {
             let shown = match (from, to) {
                 (None, Some(to)) => quoted(to),
                 (Some(from), Some(to)) => format!("{} → {}", quoted(from), quoted(to)),

@@ -13,10 +13,10 @@ use jiff::Timestamp;
 use model::UnixSeconds;
 use scan::UnidentifiedEntry;
 
-pub use held::HeldPart;
+pub use held::HeldSummary;
 #[cfg(test)]
-pub use item::ChangeLine;
-pub use item::{Item, Seen, Shown};
+pub use item::AttributeChange;
+pub use item::{PlanInputs, ReportItem, ValueMask};
 pub use outcome::item_of;
 pub use progress::Progress;
 pub use waiting::{KINDS, standing, waiting, waiting_page};

@@ -3,10 +3,10 @@
 use provision::{Outcome, Step};
 
 use super::item::update_word;
-use super::{Item, Shown};
+use super::{ReportItem, ValueMask};
 
 /// The item for an outcome; `None` if nothing happened that is worth a line.
-pub fn item_of(shown: &Shown, outcome: &Outcome) -> Option<Item> {
+pub fn item_of(shown: &ValueMask, outcome: &Outcome) -> Option<ReportItem> {
     match outcome {
         Outcome::NothingToDo | Outcome::NotYet { .. } | Outcome::Busy => None,
         Outcome::InSync { anchor, user_name, steps, kept, waits } => {

@@ -3,7 +3,7 @@
 use model::{Status, UserRecord};
 use store::{PageKey, Store, StoreError};
 
-use super::{Item, Shown};
+use super::{ReportItem, ValueMask};
 
 /// How many are listed of each kind.
 const LISTED: usize = 50;
@@ -13,7 +13,7 @@ pub const KINDS: [&str; 7] =
     ["held", "skipped", "conflict", "retrying", "failed", "invalid", "pending_deletion"];
 
 /// Everybody who waits for something, up to a limit.
-pub async fn waiting(store: &Store, shown: &Shown) -> Result<Vec<Item>, StoreError> {
+pub async fn waiting(store: &Store, shown: &ValueMask) -> Result<Vec<ReportItem>, StoreError> {
     let mut items = Vec::new();
     for word in KINDS {
         items.extend(waiting_page(store, shown, word, None, LISTED).await?.0);
@@ -24,17 +24,17 @@ pub async fn waiting(store: &Store, shown: &Shown) -> Result<Vec<Item>, StoreErr
 /// One page of those who stand there, and where the next one begins.
 pub async fn waiting_page(
     store: &Store,
-    shown: &Shown,
+    shown: &ValueMask,
     word: &str,
     after: Option<PageKey>,
     limit: usize,
-) -> Result<(Vec<Item>, Option<PageKey>), StoreError> {
+) -> Result<(Vec<ReportItem>, Option<PageKey>), StoreError> {
     let page = store.fetch_by_status(word, after, limit).await?;
     Ok((page.items.iter().filter_map(|record| standing(record, shown)).collect(), page.next))
 }
 
 /// Where a user stands, unless there is nothing left to do.
-pub fn standing(record: &UserRecord, shown: &Shown) -> Option<Item> {
+pub fn standing(record: &UserRecord, shown: &ValueMask) -> Option<ReportItem> {
     let why = record.status.detail().unwrap_or_default();
     let (action, why) = match &record.status {
         Status::Held { .. } => ("held", why),

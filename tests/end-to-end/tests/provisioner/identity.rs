@@ -342,7 +342,7 @@ fn who_has_no_email_address_is_known_by_an_external_id() {
     assert_eq!((linked["id"].as_u64(), linked["title"].as_str()), (Some(id), Some(there.title.as_str())));
 
     world.sync().expect_exit(0).says("nothing to do");
-    world.run(&["sweep"]).expect_exit(0).says("4 equal");
+    world.run(&["drift"]).expect_exit(0).says("4 equal");
     world.set(nameless, "title", &["Poet"]);
     world.leave(there);
     world.sync().expect_exit(0);

@@ -22,10 +22,10 @@ mod thousand;
 mod bad_input;
 mod check;
 mod console;
+mod drift;
 mod explain;
 mod plan;
 mod plan_file;
-mod sweep;
 
 mod scim_client;
 mod scim_servers;

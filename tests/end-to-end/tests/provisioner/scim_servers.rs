@@ -140,8 +140,8 @@ fn live(product: ScimProduct) {
         assert_eq!(account["displayName"], before[&leaver.mail]["displayName"], "{product}");
     }
 
-    // Swept: somebody else has changed one account, deleted another, and made a third.
-    place.run(&["sweep"]).expect_exit(0).says("8 equal");
+    // Drift: one account is changed at the target, one is deleted, one is created.
+    place.run(&["drift"]).expect_exit(0).says("8 equal");
     let title = patch(json!({"op": "replace", "path": "title", "value": "Impostor"}));
     let way = |name: &str| format!("/Users/{}", before[name]["id"].as_str().unwrap());
     place.call(Method::PATCH, &way(&worker.mail), Some(title));
@@ -149,14 +149,14 @@ fn live(product: ScimProduct) {
     let stranger = json!({"schemas": schemas, "userName": "stranger@acme.test", "title": "Mismatch"});
     let stranger = place.call(Method::POST, "/Users", Some(stranger));
     place
-        .run(&["sweep"])
+        .run(&["drift"])
         .expect_exit(3)
         .says_in_a_line(&[&worker.mail, "changed"])
         .says_in_a_line(&["title", "Impostor", "Poet"])
         .says_in_a_line(&[&leaver.mail, "gone"])
-        .says("6 equal, 1 changed, 1 gone, 0 waiting, 1 not ours");
-    place.run(&["sweep", "--repair"]).expect_exit(0);
-    place.run(&["sweep"]).expect_exit(0).says("8 equal, 0 changed, 0 gone, 0 waiting, 1 not ours");
+        .says("6 equal, 1 changed, 1 gone, 0 waiting, 1 not linked");
+    place.run(&["drift", "--repair"]).expect_exit(0);
+    place.run(&["drift"]).expect_exit(0).says("8 equal, 0 changed, 0 gone, 0 waiting, 1 not linked");
     assert_eq!(place.account(&worker.mail)["title"], "Poet", "{product}");
     assert_eq!(place.account("stranger@acme.test")["id"], stranger["id"], "{product}");
     assert_ne!(place.account(&leaver.mail)["id"], before[&leaver.mail]["id"], "{product}");

@@ -150,20 +150,20 @@ fn the_breaker_is_shown_and_can_be_closed() {
 }
 
 #[test]
-fn a_sweep_finds_what_somebody_changed_and_the_functions_put_it_right() {
+fn drift_is_found_and_repaired_by_the_functions() {
     let cloud = Cloud::start(Setup { members: 4, ..Setup::default() });
     let state = format!("dynamodb:{}", cloud.table.name());
     cloud.scan(json!({}));
     cloud.drain();
     let mail = cloud.people[1].mail.clone();
     cloud.workplace.edit(&mail, json!({ "title": "Impostor" }));
-    let swept = cloud.terminal(&arguments("sweep", None, &state)).run().unwrap();
-    swept.expect_exit(3);
-    let swept = swept.json().unwrap();
-    assert_eq!((&swept["equal"], &swept["changed"]), (&json!(3), &json!(1)), "{swept}");
+    let drift = cloud.terminal(&arguments("drift", None, &state)).run().unwrap();
+    drift.expect_exit(3);
+    let drift = drift.json().unwrap();
+    assert_eq!((&drift["equal"], &drift["changed"]), (&json!(3), &json!(1)), "{drift}");
     assert_eq!(cloud.statuses(), [].into(), "looking changes nothing");
 
-    let repaired = cloud.terminal(&arguments("sweep", Some("--repair"), &state)).run().unwrap();
+    let repaired = cloud.terminal(&arguments("drift", Some("--repair"), &state)).run().unwrap();
     repaired.expect_exit(0);
     assert_eq!(repaired.json().unwrap()["repair"], json!({ "due": 1, "done": null, "left": 0 }));
     assert_eq!(cloud.workplace.account(&mail).unwrap()["title"], "Impostor", "that is the functions' to do");

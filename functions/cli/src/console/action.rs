@@ -8,32 +8,32 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Console;
-use super::trouble::Trouble;
+use super::error_page::ErrorPage;
 
 /// A form that may be acted upon: the console was started to act, and the form came from one of its own pages. Only a
 /// request that passed all this makes one, so a handler that takes it needs no check of its own.
-pub struct Act<T>(pub T);
+pub struct AuthorizedForm<T>(pub T);
 
 /// A form as it comes.
 #[derive(Deserialize)]
-struct Sent<T> {
+struct SubmittedForm<T> {
     form_key: String,
     #[serde(flatten)]
     what: T,
 }
 
-impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Act<T> {
-    type Rejection = Trouble;
+impl<T: DeserializeOwned> FromRequest<Arc<Console>> for AuthorizedForm<T> {
+    type Rejection = ErrorPage;
 
-    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Trouble> {
+    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, ErrorPage> {
         if !console.rights.may_act() {
             let why = "This console only shows. To approve or to retry, start it with --write.";
-            return Err(Trouble::refused(why));
+            return Err(ErrorPage::refused(why));
         }
         let headers = request.headers().clone();
-        let foreign = || Trouble::refused("This form did not come from a page of this console.");
-        let Form(Sent { form_key, what }) =
-            Form::<Sent<T>>::from_request(request, console).await.map_err(|_| foreign())?;
+        let foreign = || ErrorPage::refused("This form did not come from a page of this console.");
+        let Form(SubmittedForm { form_key, what }) =
+            Form::<SubmittedForm<T>>::from_request(request, console).await.map_err(|_| foreign())?;
         if console.keys.is_ours(&headers, &form_key) { Ok(Self(what)) } else { Err(foreign()) }
     }
 }

@@ -11,12 +11,12 @@ use crate::exit;
 
 /// Why a page can't be shown, or something can't be done.
 #[derive(Debug)]
-pub struct Trouble {
+pub struct ErrorPage {
     status: StatusCode,
     why: String,
 }
 
-impl Trouble {
+impl ErrorPage {
     /// Somebody may not.
     pub fn refused(why: &str) -> Self {
         Self { status: StatusCode::FORBIDDEN, why: why.to_owned() }
@@ -34,11 +34,11 @@ impl Trouble {
 }
 
 /// Where there is no page.
-pub async fn no_such_page() -> Trouble {
-    Trouble { status: StatusCode::NOT_FOUND, why: "There is no such page.".to_owned() }
+pub async fn no_such_page() -> ErrorPage {
+    ErrorPage { status: StatusCode::NOT_FOUND, why: "There is no such page.".to_owned() }
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Trouble {
+impl<E: Into<anyhow::Error>> From<E> for ErrorPage {
     fn from(error: E) -> Self {
         let error = error.into();
         // While a sync has the state file, or a scan the connection, nobody else does.
@@ -50,7 +50,7 @@ impl<E: Into<anyhow::Error>> From<E> for Trouble {
     }
 }
 
-impl IntoResponse for Trouble {
+impl IntoResponse for ErrorPage {
     fn into_response(self) -> Response {
         let Self { status, why } = self;
         let title = match status {
@@ -61,7 +61,7 @@ impl IntoResponse for Trouble {
             StatusCode::BAD_REQUEST => "Not understood",
             _ => "Something went wrong",
         };
-        match page::render("trouble.html", context! { title, why => why.as_str() }) {
+        match page::render("error.html", context! { title, why => why.as_str() }) {
             Ok(html) => (status, axum::response::Html(html)).into_response(),
             Err(_) => (status, why).into_response(),
         }
