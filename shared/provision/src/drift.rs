@@ -212,7 +212,8 @@ impl DriftRun<'_> {
 /// AttributeDifference of an account that should be inactive. Nothing else is sent for a deprovisioned user.
 fn reactivation(account: &Account) -> Vec<AttributeDifference> {
     let active = |is: bool| Some(Value::Boolean(is));
-    let difference = AttributeDifference { attribute: "active".into(), from: active(true), to: active(false) };
+    let difference =
+        AttributeDifference { attribute: "active".into(), from: active(true), to: active(false) };
     if account.active { vec![difference] } else { Vec::new() }
 }
 
