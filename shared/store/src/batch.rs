@@ -1,4 +1,4 @@
-//! Many items in one request. What the service leaves undone is asked for again, with growing pauses.
+//! Batch requests. What the service leaves unprocessed is requested again, with growing pauses.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::errors::{StoreError, classify};
 use crate::item::TableItem;
 use crate::keys::ItemKey;
 use crate::meter::COUNTED;
-use crate::retry_throttled::{pause, retry_throttled};
+use crate::retry_throttled::{batch_backoff, retry_throttled};
 
 /// The most keys that one `BatchGetItem` takes.
 pub(crate) const GET_CHUNK: usize = 100;
@@ -20,7 +20,6 @@ pub(crate) const WRITE_CHUNK: usize = 25;
 
 const GET: &str = "read many items (BatchGetItem)";
 const WRITE: &str = "write many items (BatchWriteItem)";
-const ATTEMPTS: u32 = 8;
 
 /// A write without a condition.
 pub(crate) enum UnconditionalWrite {
@@ -31,29 +30,31 @@ pub(crate) enum UnconditionalWrite {
 impl Store {
     /// Up to [`GET_CHUNK`] items, consistently, in no order.
     pub(crate) async fn get_chunk(&self, keys: &[ItemKey]) -> Result<Vec<TableItem>, StoreError> {
-        let Some(first) = keys.first() else { return Ok(Vec::new()) };
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut items = Vec::with_capacity(keys.len());
         let mut left: Vec<_> = keys.iter().map(ItemKey::attributes).collect();
-        let mut attempt = 0;
+        let mut pauses = batch_backoff();
         loop {
             let wanted = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
             let wanted =
                 wanted.map_err(|_| StoreError::Refused { action: GET, code: "incomplete".to_owned() })?;
-            let found = retry_throttled(first, || self.get_once(wanted.clone())).await?;
+            let found = retry_throttled(|| self.get_once(wanted.clone())).await?;
             let mut by_table = found.responses.unwrap_or_default();
             let got = by_table.remove(&self.table).unwrap_or_default();
-            // Large items come in several answers; only one that brings nothing is a sign of throttling.
-            attempt = if got.is_empty() { attempt + 1 } else { 0 };
+            // Large items take several responses. Only an empty response means that the table is throttled.
+            if !got.is_empty() {
+                pauses = batch_backoff();
+            }
             items.extend(got);
             let unread = found.unprocessed_keys.unwrap_or_default().remove(&self.table);
             left = match unread {
                 Some(unread) if !unread.keys.is_empty() => unread.keys,
                 _ => return Ok(items),
             };
-            if attempt >= ATTEMPTS {
-                return Err(StoreError::Throttled { action: GET });
-            }
-            pause(attempt, first).await;
+            let Some(pause) = pauses.next() else { return Err(StoreError::Throttled { action: GET }) };
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -74,19 +75,18 @@ impl Store {
                 }
             });
         }
-        let spread = self.keys.state();
-        for attempt in 0..ATTEMPTS {
-            if left.is_empty() {
-                return Ok(());
-            }
-            if attempt > 0 {
-                pause(attempt, &spread).await;
-            }
+        let mut pauses = batch_backoff();
+        while !left.is_empty() {
             let requests = HashMap::from([(self.table.clone(), left)]);
-            let done = retry_throttled(&spread, || self.write_once(requests.clone())).await?;
+            let done = retry_throttled(|| self.write_once(requests.clone())).await?;
             left = done.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
+            if left.is_empty() {
+                break;
+            }
+            let Some(pause) = pauses.next() else { return Err(StoreError::Throttled { action: WRITE }) };
+            tokio::time::sleep(pause).await;
         }
-        if left.is_empty() { Ok(()) } else { Err(StoreError::Throttled { action: WRITE }) }
+        Ok(())
     }
 
     async fn get_once(&self, wanted: KeysAndAttributes) -> Result<BatchGetItemOutput, StoreError> {

@@ -48,12 +48,12 @@ const GET: &str = "read an item (GetItem)";
 impl Store {
     /// One item, consistently.
     pub(crate) async fn get(&self, key: &ItemKey) -> Result<Option<TableItem>, StoreError> {
-        retry_throttled(key, || self.get_item(key, Consistency::Strong)).await
+        retry_throttled(|| self.get_item(key, Consistency::Strong)).await
     }
 
     /// One item as it is or was a moment ago, for half the price.
     pub(crate) async fn get_lately(&self, key: &ItemKey) -> Result<Option<TableItem>, StoreError> {
-        retry_throttled(key, || self.get_item(key, Consistency::Eventual)).await
+        retry_throttled(|| self.get_item(key, Consistency::Eventual)).await
     }
 
     async fn get_item(
@@ -111,7 +111,7 @@ impl Store {
         after: Option<HashMap<String, aws_sdk_dynamodb::types::AttributeValue>>,
     ) -> Result<QueryOutput, StoreError> {
         let query = query.set_exclusive_start_key(after);
-        retry_throttled(&self.keys.state(), || self.query_once(query.clone())).await
+        retry_throttled(|| self.query_once(query.clone())).await
     }
 
     async fn query_once(&self, query: QueryFluentBuilder) -> Result<QueryOutput, StoreError> {

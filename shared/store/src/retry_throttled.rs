@@ -1,41 +1,37 @@
-//! Trying again what the table was too busy for.
+//! Retries of requests that the table throttled.
 //!
-//! The client retries a little by itself, for a fraction of a second. That is short for a table that is growing to a
-//! new load or for two who want the same item, and giving up a whole scan is dear: so each request gets some more
-//! seconds here. A request that was refused for this reason had no effect, so trying again is always right.
+//! The SDK retries for a fraction of a second. That is too short for a table that scales to a new load or for two writers
+//! of one item, and a scan that gives up is expensive. So each request is retried here for some seconds more. A throttled
+//! request had no effect, so sending it again is safe.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder, Retryable as _};
+
 use crate::errors::StoreError;
-use crate::keys::ItemKey;
 
-/// How often a request is tried.
-const ATTEMPTS: u32 = 8;
+/// Retries of one request after its first attempt.
+const MAX_RETRIES: usize = 7;
 
-/// Tries until the table takes it, or until it has been too busy for too long.
-pub(crate) async fn retry_throttled<T, F>(spread: &ItemKey, once: impl Fn() -> F) -> Result<T, StoreError>
+/// Sends a request until it is not throttled, at most `MAX_RETRIES` + 1 times.
+pub(crate) async fn retry_throttled<T, F>(request: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    let mut attempt = 0;
-    loop {
-        match once().await {
-            Err(StoreError::Throttled { .. }) if attempt + 1 < ATTEMPTS => {
-                pause(attempt, spread).await;
-                attempt += 1;
-            }
-            done => return done,
-        }
-    }
+    let is_throttled = |error: &StoreError| matches!(error, StoreError::Throttled { .. });
+    request.retry(builder().with_max_times(MAX_RETRIES)).when(is_throttled).await
 }
 
-/// Waits before another try: twice as long each time, and not the same for all, so that those who met once don't
-/// meet again. The spread comes from the key, because randomness is not this crate's to draw.
-pub(crate) async fn pause(attempt: u32, key: &ItemKey) {
-    let mut spread = DefaultHasher::new();
-    (key, attempt).hash(&mut spread);
-    let longest = 40u64.saturating_mul(1 << attempt.min(6));
-    tokio::time::sleep(Duration::from_millis(longest / 2 + spread.finish() % (longest / 2))).await;
+/// Pauses between attempts at what a batch left unprocessed.
+pub(crate) fn batch_backoff() -> ExponentialBackoff {
+    builder().with_max_times(MAX_RETRIES + 1).build()
+}
+
+/// Pauses from 20–40 ms to 1.3–2.6 s. The jitter keeps concurrent writers from colliding again.
+fn builder() -> ExponentialBuilder {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(Duration::from_millis(1_280))
+        .with_factor(2.0)
+        .with_jitter()
 }

@@ -264,8 +264,8 @@ impl Store {
                         UpdateResult::Now(_) => ConditionResult::Held,
                         UpdateResult::Refused(item) => ConditionResult::Refused(item),
                     },
-                    WriteKind::Put => retry_throttled(&single.key, || self.put(single)).await?,
-                    WriteKind::Delete => retry_throttled(&single.key, || self.delete(single)).await?,
+                    WriteKind::Put => retry_throttled(|| self.put(single)).await?,
+                    WriteKind::Delete => retry_throttled(|| self.delete(single)).await?,
                 };
                 Ok(match verdict {
                     ConditionResult::Held => CommitResult::Done,
@@ -282,7 +282,7 @@ impl Store {
     }
 
     async fn update(&self, write: &ItemWrite, answer: ReturnValue) -> Result<UpdateResult, StoreError> {
-        retry_throttled(&write.key, || self.update_once(write, answer.clone())).await
+        retry_throttled(|| self.update_once(write, answer.clone())).await
     }
 
     async fn update_once(&self, write: &ItemWrite, answer: ReturnValue) -> Result<UpdateResult, StoreError> {
@@ -374,10 +374,12 @@ impl Store {
     /// All or nothing, also for a single write: the service recognises a transaction that it has seen, so one whose
     /// answer was lost is answered anew instead of being refused for what it did itself.
     pub(crate) async fn transact(&self, writes: &[ItemWrite]) -> Result<CommitResult, StoreError> {
-        let Some(first) = writes.first() else { return Ok(CommitResult::Done) };
+        if writes.is_empty() {
+            return Ok(CommitResult::Done);
+        }
         let items: Vec<_> =
             writes.iter().map(|write| write.in_transaction(&self.table)).collect::<Result<_, _>>()?;
-        retry_throttled(&first.key, || self.transact_once(writes, items.clone())).await
+        retry_throttled(|| self.transact_once(writes, items.clone())).await
     }
 
     async fn transact_once(
