@@ -1,155 +1,154 @@
-//! What a directory is read with.
+//! Settings of a directory.
 
 use std::time::Duration;
 
 use model::{Fingerprint, Fingerprinter};
 use secrecy::SecretString;
 
-/// Where the directory is, who reads it, and whom it is about.
+use crate::errors::DirectoryError;
+use crate::filter::check_filter;
+
+/// Servers, credentials, scope and attributes of a directory.
 #[derive(Clone, Debug)]
 pub struct DirectoryConfig {
-    /// `ldaps://host`, or `ldap://host`; a port if it is not the usual one. The servers of one directory, in the order in
-    /// which they are tried; what was begun with one is never ended with another.
+    /// `ldaps://host` or `ldap://host`, with a port if it is not the default. The servers of one directory, in the order in
+    /// which they are tried; a read never changes the server.
     pub urls: Vec<String>,
-    /// Whether a connection to an `ldap://` address is made secure before anything else is said.
+    /// Whether an `ldap://` connection is encrypted by StartTLS before the bind.
     pub start_tls: bool,
-    /// The certificates, in PEM, of the authorities that may vouch for the server, and no others.
-    /// Without any, those of the operating system.
+    /// PEM certificates of the only trusted authorities. `None` trusts those of the operating system.
     pub ca_pem: Option<Vec<u8>>,
-    /// Who reads.
+    /// Credentials of the bind account.
     pub bind: Bind,
-    /// The entry under which the users are.
+    /// Entry under which the users are.
     pub base_dn: String,
-    /// What makes an entry a user, as [`ServerPreset::user_filter`](crate::ServerPreset) has it for each kind of server.
+    /// Filter that every user matches, see [`ServerPreset::user_filter`](crate::ServerPreset).
     pub user_filter: String,
-    /// The attribute that holds the immutable id.
+    /// Attribute that holds the anchor.
     pub anchor: AnchorAttribute,
-    /// Which users are meant.
+    /// Users that are targeted.
     pub scope: Scope,
-    /// The attributes that mapping and account status need. What scope and anchor need is added.
+    /// Attributes for mapping and account status. Those of scope and anchor are added.
     pub attributes: Vec<String>,
-    /// Those of them that hold the DN of another user.
+    /// Those of the attributes that hold the DN of another user.
     pub references: Vec<String>,
-    /// The attribute with the moment at which an account expires, in Active Directory's form; `None` where that makes
-    /// no difference.
+    /// Attribute with the time at which an account expires, in Active Directory's format; `None` where expiry is ignored.
     pub expires: Option<String>,
-    /// How to ask for what has changed.
+    /// Method of change detection.
     pub changes: ChangeDetection,
-    /// How many entries are asked for at a time.
+    /// Entries per page.
     pub page_size: i32,
-    /// How long each answer may take. In a search every entry is an answer.
+    /// Longest wait for one answer. In a search every entry is an answer.
     pub timeout: Duration,
 }
 
-/// Who reads the directory.
+/// Credentials of the bind account.
 #[derive(Clone, Debug)]
 pub enum Bind {
-    /// A name and a password.
+    /// Simple bind.
     Simple {
-        /// A DN; Active Directory takes `user@domain` as well.
+        /// DN; Active Directory accepts `user@domain` too.
         dn: String,
-        /// The password. An empty one is refused here, because servers accept it as if nobody had signed in.
+        /// Password. An empty one is refused, because servers treat it as an anonymous bind.
         password: SecretString,
     },
-    /// Nobody in particular.
+    /// Anonymous bind.
     Anonymous,
-    /// Whoever the certificate says that is shown when the connection is secured (SASL EXTERNAL).
+    /// SASL EXTERNAL with a client certificate.
     External {
-        /// The client's certificate, and those between it and the authority, in PEM.
+        /// Client certificate and its chain, in PEM.
         certificate: String,
-        /// Its private key, in PEM.
+        /// Private key, in PEM.
         private_key: SecretString,
     },
 }
 
-/// How to ask for what has changed since the last time.
+/// Method of change detection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChangeDetection {
-    /// In the best of the ways that the server offers.
+    /// Best method that the server offers.
     #[default]
     Auto,
-    /// By Active Directory's DirSync control.
+    /// Active Directory's DirSync control.
     DirSync,
-    /// By Active Directory's update sequence numbers.
-    Usn,
-    /// By content synchronisation (RFC 4533).
+    /// Content synchronisation (RFC 4533).
     Sync,
-    /// By the time of the last modification, and by comparing who is in scope.
+    /// Time of the last modification, with a comparison of the scope by anchor.
     Timestamp,
-    /// Not at all: everybody is read each time.
+    /// None: every scan is full.
     None,
 }
 
-/// Which attribute holds the immutable id, and how.
+/// Attribute that holds the anchor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnchorAttribute {
-    /// The attribute.
+    /// Name of the attribute.
     pub attribute: String,
-    /// What its value looks like.
+    /// Form of its value.
     pub form: AnchorForm,
 }
 
-/// What an anchor's value looks like.
+/// Form of an anchor's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnchorForm {
-    /// A UUID as text: `entryUUID`.
+    /// UUID as text: `entryUUID`.
     Uuid,
-    /// A Microsoft GUID of sixteen bytes: `objectGUID`.
+    /// Microsoft GUID of sixteen bytes: `objectGUID`.
     Guid,
-    /// Any other text: `nsUniqueId`, an employee number. It is remembered in lower case, so an attribute that the
-    /// server compares with case makes a poor anchor.
+    /// Other text: `nsUniqueId`, an employee number. It is stored in lower case, so an attribute that the server
+    /// compares with case is a poor anchor.
     Text,
-    /// Any other bytes.
+    /// Other bytes.
     Binary,
 }
 
-/// Which of the users under the base DN are meant.
+/// Users under the base DN that are targeted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The members of a group.
+    /// Members of a group.
     Group {
-        /// The group.
+        /// DN of the group.
         dn: String,
-        /// Where its membership is written.
+        /// Attribute that holds the membership.
         membership: Membership,
-        /// Whether the members of its member groups count too.
+        /// Whether members of nested groups are in scope.
         nested: bool,
     },
-    /// Those that match a filter.
+    /// Users that match a filter.
     Filter(String),
 }
 
-/// Where it is written who is in a group.
+/// Attribute that holds the membership of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Membership {
-    /// Each user names the groups, by DN. The quickest, because the server does the choosing.
+    /// Attribute of the user with the DNs of the groups. The fastest, because the server filters.
     MemberOf {
         /// `memberOf`, `isMemberOf`.
         attribute: String,
     },
-    /// The group names the users, by DN.
+    /// Attribute of the group with the DNs of the members.
     Member {
         /// `member`, `uniqueMember`.
         attribute: String,
     },
-    /// The group names the users, by an id of theirs.
+    /// Attribute of the group with an id of each member.
     MemberUid {
-        /// The group's attribute: `memberUid`.
+        /// Attribute of the group: `memberUid`.
         attribute: String,
-        /// The user's attribute: `uid`.
+        /// Attribute of the user: `uid`.
         user_attribute: String,
     },
 }
 
 impl Membership {
-    /// Whether the group lists its members, rather than each user the groups.
+    /// Whether the group lists its members.
     pub(crate) fn is_list(&self) -> bool {
         matches!(self, Self::Member { .. } | Self::MemberUid { .. })
     }
 }
 
 impl DirectoryConfig {
-    /// What tells who an entry is: the anchor, and what the scope goes by.
+    /// Attributes that identify a user: the anchor, and the id of a membership list.
     pub(crate) fn identifying(&self) -> Vec<String> {
         let id = match &self.scope {
             Scope::Group { membership: Membership::MemberUid { user_attribute, .. }, .. } => {
@@ -157,30 +156,183 @@ impl DirectoryConfig {
             }
             _ => None,
         };
-        each_once(std::iter::once(&self.anchor.attribute).chain(id))
+        unique(std::iter::once(&self.anchor.attribute).chain(id))
     }
 
-    /// Everything to be asked for about a user.
+    /// All attributes that are read of a user.
     pub(crate) fn requested(&self) -> Vec<String> {
-        each_once(self.identifying().iter().chain(&self.attributes).chain(&self.expires))
+        unique(self.identifying().iter().chain(&self.attributes).chain(&self.expires))
     }
 
-    /// What makes a cursor useless when it changes: who is in scope, and what is read about them.
+    /// Checks every setting that becomes part of a filter.
+    pub(crate) fn check_filters(&self) -> Result<(), DirectoryError> {
+        let check = |filter: &String| {
+            check_filter(filter).map_err(|error| DirectoryError::Filter { filter: filter.clone(), error })
+        };
+        check(&self.user_filter)?;
+        check_attribute(&self.anchor.attribute)?;
+        match &self.scope {
+            Scope::Filter(filter) => check(filter),
+            Scope::Group { membership: Membership::MemberOf { attribute }, .. } => check_attribute(attribute),
+            Scope::Group { .. } => Ok(()),
+        }
+    }
+
+    /// Fingerprint of the query behind a cursor: scope, attributes and method. A cursor of another query is useless.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        let Self { base_dn, user_filter, anchor, scope, attributes, references, expires, changes, .. } = self;
-        let mut hash = Fingerprinter::new("provisioner 2026 directory scope");
-        hash.text(&format!("{base_dn:?} {user_filter:?} {anchor:?} {scope:?}"));
-        hash.text(&format!("{attributes:?} {references:?} {expires:?} {changes:?}"));
+        let Self {
+            base_dn,
+            user_filter,
+            anchor: AnchorAttribute { attribute, form },
+            scope,
+            attributes,
+            references,
+            expires,
+            changes,
+            urls: _,
+            start_tls: _,
+            ca_pem: _,
+            bind: _,
+            page_size: _,
+            timeout: _,
+        } = self;
+        let mut hash = Fingerprinter::new("provisioner 2026 directory query");
+        for text in [base_dn, user_filter, attribute] {
+            hash.text(text);
+        }
+        hash.text(form.word());
+        scope.add_to(&mut hash);
+        let expires: Vec<String> = expires.iter().cloned().collect();
+        for list in [attributes, references, &expires] {
+            hash.bytes(&(list.len() as u64).to_le_bytes());
+            list.iter().for_each(|name| hash.text(name));
+        }
+        hash.text(changes.word());
         hash.finish()
     }
 }
 
-fn each_once<'a>(attributes: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let mut once: Vec<String> = Vec::new();
-    for attribute in attributes {
-        if !once.iter().any(|known| known.eq_ignore_ascii_case(attribute)) {
-            once.push(attribute.clone());
+// The words below are part of stored fingerprints: renaming a variant must not change them.
+
+impl AnchorForm {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Uuid => "uuid",
+            Self::Guid => "guid",
+            Self::Text => "text",
+            Self::Binary => "binary",
         }
     }
-    once
+}
+
+impl ChangeDetection {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::DirSync => "dirsync",
+            Self::Sync => "sync",
+            Self::Timestamp => "timestamp",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Scope {
+    fn add_to(&self, hash: &mut Fingerprinter) {
+        match self {
+            Self::Filter(filter) => ["filter", filter].into_iter().for_each(|text| hash.text(text)),
+            Self::Group { dn, membership, nested } => {
+                let (kind, attribute, user_attribute) = match membership {
+                    Membership::MemberOf { attribute } => ("member-of", attribute, ""),
+                    Membership::Member { attribute } => ("member", attribute, ""),
+                    Membership::MemberUid { attribute, user_attribute } => {
+                        ("member-uid", attribute, user_attribute.as_str())
+                    }
+                };
+                ["group", dn, kind, attribute, user_attribute].into_iter().for_each(|text| hash.text(text));
+                hash.flag(*nested);
+            }
+        }
+    }
+}
+
+/// Checks that an attribute name is only a name before it becomes part of a filter.
+pub(crate) fn check_attribute(attribute: &str) -> Result<(), DirectoryError> {
+    let filter = format!("({attribute}=*)");
+    check_filter(&filter).map_err(|error| DirectoryError::Filter { filter, error })
+}
+
+fn unique<'a>(attributes: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut unique: Vec<String> = Vec::new();
+    for attribute in attributes {
+        if !unique.iter().any(|known| known.eq_ignore_ascii_case(attribute)) {
+            unique.push(attribute.clone());
+        }
+    }
+    unique
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(scope: Scope) -> DirectoryConfig {
+        DirectoryConfig {
+            urls: vec!["ldaps://dc1.corp.example".to_owned()],
+            start_tls: false,
+            ca_pem: None,
+            bind: Bind::Anonymous,
+            base_dn: "DC=corp,DC=example".to_owned(),
+            user_filter: "(objectClass=user)".to_owned(),
+            anchor: AnchorAttribute { attribute: "objectGUID".to_owned(), form: AnchorForm::Guid },
+            scope,
+            attributes: vec!["mail".to_owned(), "manager".to_owned()],
+            references: vec!["manager".to_owned()],
+            expires: Some("accountExpires".to_owned()),
+            changes: ChangeDetection::Auto,
+            page_size: 1000,
+            timeout: Duration::from_secs(60),
+        }
+    }
+
+    /// Stored cursors hold these bytes: other bytes make every connection's next scan a full one.
+    #[test]
+    fn query_fingerprint_is_pinned() {
+        let group = |membership, nested| Scope::Group { dn: "CN=g".to_owned(), membership, nested };
+        let member_uid =
+            Membership::MemberUid { attribute: "memberUid".to_owned(), user_attribute: "uid".to_owned() };
+        let prints = [
+            Scope::Filter("(mail=*)".to_owned()),
+            group(Membership::MemberOf { attribute: "memberOf".to_owned() }, true),
+            group(Membership::Member { attribute: "member".to_owned() }, false),
+            group(member_uid, false),
+        ]
+        .map(|scope| config(scope).fingerprint().to_string());
+        let pinned = [
+            "66c6f3749f2f57ca632b25e2d065103a",
+            "350b322e2060e3500b6151f5db5a7a8c",
+            "6d4a35b3b7221669a6aa3a20d66ea408",
+            "0e0a16ba49b34a7d99d1033bef1cd6b8",
+        ];
+        assert_eq!(prints, pinned);
+    }
+
+    #[test]
+    fn query_fingerprint_ignores_server_and_credentials() {
+        let one = config(Scope::Filter("(mail=*)".to_owned()));
+        let other = DirectoryConfig {
+            urls: vec!["ldaps://dc2.corp.example".to_owned()],
+            page_size: 5,
+            timeout: Duration::from_secs(1),
+            ..one.clone()
+        };
+        assert_eq!(one.fingerprint(), other.fingerprint());
+        // A name that moves from one list to the next is another query.
+        let moved = DirectoryConfig {
+            attributes: vec!["mail".to_owned()],
+            references: vec!["manager".to_owned(), "manager".to_owned()],
+            ..one.clone()
+        };
+        assert_ne!(one.fingerprint(), moved.fingerprint());
+    }
 }

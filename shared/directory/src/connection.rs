@@ -1,4 +1,4 @@
-//! One connection to one server, from its opening to its end.
+//! Connection to one server, from its start to its end.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -9,46 +9,46 @@ use tokio::time::timeout;
 
 use crate::bind;
 use crate::config::{Bind, DirectoryConfig};
-use crate::endpoint::Endpoint;
+use crate::endpoint::LdapEndpoint;
 use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::tls;
-use crate::wire::{Control, Message, Outcome, Request, Stream, WireError};
+use crate::wire::{LdapControl, LdapMessage, LdapRequest, LdapResult, LdapStream, WireError};
 
-/// A connection that is signed in. It closes when it is dropped.
+/// Connection after a successful bind. Dropping it closes it.
 ///
-/// Several questions may be open at the same time, and nobody but who waits for an answer reads from the connection: the
-/// server is never further ahead than what the operating system holds for it.
+/// Several requests may be open at once. Only a caller that waits for an answer reads from the socket, so the server is never
+/// further ahead than the socket's buffers.
 pub(crate) struct Connection {
-    stream: Stream,
+    stream: LdapStream,
     timeout: Duration,
     last_id: i32,
-    open: HashMap<i32, Weak<Inbox>>,
+    open: HashMap<i32, Weak<MessageInbox>>,
 }
 
-/// A question that was sent. Whoever drops it does not want its answers any more.
-pub(crate) struct Question {
+/// Request awaiting answers. Dropping it discards them.
+pub(crate) struct PendingRequest {
     id: i32,
-    inbox: Arc<Inbox>,
+    inbox: Arc<MessageInbox>,
 }
 
-/// Answers that came while somebody waited for others.
+/// Answers that arrived while the caller waited for those of another request.
 #[derive(Default)]
-struct Inbox(Mutex<VecDeque<Message>>);
+struct MessageInbox(Mutex<VecDeque<LdapMessage>>);
 
-impl Inbox {
-    fn push(&self, message: Message) {
+impl MessageInbox {
+    fn push(&self, message: LdapMessage) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(message);
     }
 
-    fn pop(&self) -> Option<Message> {
+    fn pop(&self) -> Option<LdapMessage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
 
 impl Connection {
-    /// Connects, secures the connection, and signs in.
+    /// Connects, starts TLS and binds.
     pub(crate) async fn open(config: &DirectoryConfig, url: &str) -> Result<Self, DirectoryError> {
-        let endpoint = Endpoint::parse(url)?;
+        let endpoint = LdapEndpoint::parse(url)?;
         let url = endpoint.url();
         let is_secure = endpoint.is_ldaps || config.start_tls;
         bind::check(&config.bind, &url, is_secure)?;
@@ -58,18 +58,21 @@ impl Connection {
         let limit = config.timeout;
         let connecting = timeout(limit, Self::connect(config, &endpoint, &url)).await;
         let mut connection = connecting.unwrap_or_else(|_| {
-            Err(DirectoryError::Timeout { doing: DirectoryOperation::Connecting { url: url.clone() }, limit })
+            Err(DirectoryError::Timeout {
+                operation: DirectoryOperation::Connecting { url: url.clone() },
+                limit,
+            })
         })?;
-        let doing = DirectoryOperation::SigningIn { url: url.clone() };
-        let answer = connection.demand(bind::request(&config.bind), Message::BIND_RESPONSE).await;
-        let answer = answer.map_err(|error| connection.failure(doing, error))?;
+        let operation = DirectoryOperation::Binding { url: url.clone() };
+        let answer = connection.call(bind::request(&config.bind), LdapMessage::BIND_RESPONSE).await;
+        let answer = answer.map_err(|error| connection.failure(operation, error))?;
         bind::judge(&url, &answer)?;
         Ok(connection)
     }
 
     async fn connect(
         config: &DirectoryConfig,
-        endpoint: &Endpoint,
+        endpoint: &LdapEndpoint,
         url: &str,
     ) -> Result<Self, DirectoryError> {
         let tls = match endpoint.is_ldaps || config.start_tls {
@@ -84,55 +87,59 @@ impl Connection {
                 DirectoryError::Unreachable { url: url.to_owned(), detail: error.to_string() }
             }
             error => {
-                let doing = DirectoryOperation::Connecting { url: url.to_owned() };
-                DirectoryError::Protocol { doing, detail: meaning(&error) }
+                let operation = DirectoryOperation::Connecting { url: url.to_owned() };
+                DirectoryError::Protocol { operation, detail: meaning(&error) }
             }
         };
         let insecure = |error: WireError| tls::failure(url, &error).unwrap_or_else(|| failed(error));
-        let stream = Stream::connect(endpoint.host(), endpoint.port).await.map_err(failed)?;
+        let stream = LdapStream::connect(endpoint.host(), endpoint.port).await.map_err(failed)?;
         let mut connection = Self { stream, timeout: config.timeout, last_id: 0, open: HashMap::new() };
         let Some((config, name)) = tls else { return Ok(connection) };
         if !endpoint.is_ldaps {
-            let answer = connection.demand(Request::start_tls(), Message::EXTENDED_RESPONSE).await;
+            let answer = connection.call(LdapRequest::start_tls(), LdapMessage::EXTENDED_RESPONSE).await;
             match answer.map_err(insecure)?.code {
                 0 => {}
                 code => return Err(tls::refused(url, code)),
             }
         }
-        connection.stream = connection.stream.secure(config, name).await.map_err(insecure)?;
+        connection.stream = connection.stream.encrypt(config, name).await.map_err(insecure)?;
         Ok(connection)
     }
 
-    /// Sends a question that is answered by one message.
-    async fn demand(&mut self, request: Request, kind: u8) -> Result<Outcome, WireError> {
-        let question = self.send(request, &[]).await?;
-        let answer = self.receive(&question).await?;
+    /// Sends a request that has a single answer, and waits for it.
+    async fn call(&mut self, request: LdapRequest, kind: u8) -> Result<LdapResult, WireError> {
+        let pending = self.send(request, &[]).await?;
+        let answer = self.receive(&pending).await?;
         if answer.kind != kind {
             return Err(WireError::NotLdap);
         }
-        answer.outcome().ok_or(WireError::NotLdap)
+        answer.result().ok_or(WireError::NotLdap)
     }
 
-    /// Sends a question.
+    /// Sends a request.
     pub(crate) async fn send(
         &mut self,
-        request: Request,
-        controls: &[Control],
-    ) -> Result<Question, WireError> {
-        // Nought is the server's own.
-        self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-        let (id, inbox) = (self.last_id, Arc::default());
+        request: LdapRequest,
+        controls: &[LdapControl],
+    ) -> Result<PendingRequest, WireError> {
+        let (id, inbox) = (self.next_id(), Arc::default());
         self.open.insert(id, Arc::downgrade(&inbox));
         let message = request.encode(id, controls);
         match timeout(self.timeout, self.stream.send(&message)).await {
-            Ok(sent) => sent.map(|()| Question { id, inbox }),
+            Ok(sent) => sent.map(|()| PendingRequest { id, inbox }),
             Err(_) => Err(WireError::Timeout),
         }
     }
 
-    /// The next answer to a question.
-    pub(crate) async fn receive(&mut self, question: &Question) -> Result<Message, WireError> {
-        if let Some(message) = question.inbox.pop() {
+    /// Id 0 is reserved for the server.
+    fn next_id(&mut self) -> i32 {
+        self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+        self.last_id
+    }
+
+    /// Waits for the next answer to a request.
+    pub(crate) async fn receive(&mut self, pending: &PendingRequest) -> Result<LdapMessage, WireError> {
+        if let Some(message) = pending.inbox.pop() {
             return Ok(message);
         }
         loop {
@@ -143,40 +150,38 @@ impl Connection {
                     Err(_) => return Err(WireError::Timeout),
                 },
             };
-            if let Some(code) = message.farewell() {
+            if let Some(code) = message.disconnection_notice() {
                 return Err(WireError::Disconnected(code));
             }
-            if message.id == question.id {
+            if message.id == pending.id {
                 return Ok(message);
             }
             match self.open.get(&message.id).and_then(Weak::upgrade) {
                 Some(inbox) => inbox.push(message),
-                // Nobody waits for it any more.
+                // The caller dropped the request.
                 None => drop(self.open.remove(&message.id)),
             }
         }
     }
 
-    /// Forgets a question whose last answer has come.
-    pub(crate) fn close(&mut self, question: &Question) {
-        self.open.remove(&question.id);
+    /// Removes a request after its last answer.
+    pub(crate) fn close(&mut self, pending: &PendingRequest) {
+        self.open.remove(&pending.id);
     }
 
-    /// Tells the server, if it is still there, that nobody waits for the rest of the answers any more.
-    pub(crate) async fn give_up(&mut self, question: &Question) {
-        /// How long to try. It is a courtesy.
-        const WAIT: Duration = Duration::from_secs(1);
-        self.close(question);
-        self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-        let message = Request::abandon(question.id).encode(self.last_id, &[]);
-        let _ = timeout(WAIT, self.stream.send(&message)).await;
+    /// Asks the server to send no further answers. A failure has no consequence.
+    pub(crate) async fn abandon(&mut self, pending: &PendingRequest) {
+        const LONGEST_WAIT: Duration = Duration::from_secs(1);
+        self.close(pending);
+        let message = LdapRequest::abandon(pending.id).encode(self.next_id(), &[]);
+        let _ = timeout(LONGEST_WAIT, self.stream.send(&message)).await;
     }
 
-    /// What an error means for what was being done.
-    pub(crate) fn failure(&self, doing: DirectoryOperation, error: WireError) -> DirectoryError {
+    /// Meaning of a wire error during an operation.
+    pub(crate) fn failure(&self, operation: DirectoryOperation, error: WireError) -> DirectoryError {
         match error {
-            WireError::Timeout => DirectoryError::Timeout { doing, limit: self.timeout },
-            error => DirectoryError::ConnectionLost { doing, detail: meaning(&error) },
+            WireError::Timeout => DirectoryError::Timeout { operation, limit: self.timeout },
+            error => DirectoryError::ConnectionLost { operation, detail: meaning(&error) },
         }
     }
 }
@@ -192,7 +197,7 @@ fn meaning(error: &WireError) -> String {
             )
         }
         WireError::NotLdap => "the server sent something that is not LDAP".to_owned(),
-        WireError::TooLong => "the server sent a single answer of more than 64 MiB".to_owned(),
+        WireError::TooLong => "the server sent a message of more than 64 MiB".to_owned(),
         WireError::Timeout => "no answer came in time".to_owned(),
     }
 }

@@ -1,112 +1,107 @@
-//! From where to go on, the next time.
+//! State of one read that the next one continues from.
 
 use std::collections::BTreeMap;
 
 use model::{Anchor, Fingerprint, UnixSeconds};
 use serde::{Deserialize, Serialize};
 
-/// What a read leaves behind, so that the next one need only ask for what has changed. It belongs to one server, and to
-/// one way of asking that server.
+/// Position up to which a directory was read. It belongs to one server, one query and one method of change detection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// Which server it was.
+    /// Identity of the server.
     pub(crate) server: Fingerprint,
-    /// The database of that domain controller, where it is one.
+    /// Id of the domain controller's database, in Active Directory.
     pub(crate) invocation: Option<String>,
-    /// How much the server knew.
-    pub(crate) mark: Option<Mark>,
-    /// Whom it was asked for, and what about them.
-    pub(crate) asked: Fingerprint,
-    /// Where to go on; `None` where the server has no way to tell what has changed.
-    pub(crate) position: Option<Position>,
-    /// The groups in scope: the one that is configured, and those that are nested in it.
+    /// Replication state of the server.
+    pub(crate) replication: Option<ReplicationState>,
+    /// Fingerprint of the query.
+    pub(crate) query: Fingerprint,
+    /// Position for change detection; `None` where the server supports none.
+    pub(crate) position: Option<CursorPosition>,
+    /// Groups in scope: the configured one and those nested in it.
     pub(crate) groups: Vec<Anchor>,
-    /// When that was.
+    /// Time of the read.
     pub(crate) read_at: UnixSeconds,
 }
 
 impl Cursor {
-    /// Whether the next read can ask for the changes alone.
+    /// Whether an incremental read can start here.
     pub fn is_resumable(&self) -> bool {
         self.position.is_some()
     }
 
-    /// Whether both belong to reads of the same directory that asked the same.
+    /// Whether both cursors belong to the same query of the same directory.
     pub fn is_same_query(&self, other: &Self) -> bool {
-        self.server == other.server && self.asked == other.asked
+        self.server == other.server && self.query == other.query
     }
 
-    /// What to remember before anything of the read that this belongs to is acted upon; `last` is what the read before
-    /// left behind. Should the read break off, or whoever acts on it die, then nobody takes a server that knows less for
-    /// one that knows as much: what was seen may be news to it.
+    /// Cursor to store before the first write of a read; `last` is the cursor of the read before.
+    ///
+    /// It keeps `last`'s position and the newer replication state. If the read or the writer fails, an older server is then
+    /// still recognised as older than what was written.
     pub fn before_writes(&self, last: Option<&Self>) -> Self {
-        let same = last.filter(|last| last.server == self.server || self.shares_marks_with(last));
+        let same = last.filter(|last| last.server == self.server || self.shares_replication_with(last));
         match same {
-            Some(last) => Self { mark: Mark::later(last.mark.clone(), self.mark.clone()), ..last.clone() },
-            // Where to go on is known when it has been read to its end.
+            Some(last) => {
+                let replication =
+                    ReplicationState::latest(last.replication.clone(), self.replication.clone());
+                Self { replication, ..last.clone() }
+            }
+            // The position is valid only after a read that ended.
             None => Self { position: None, ..self.clone() },
         }
     }
 
-    fn shares_marks_with(&self, other: &Self) -> bool {
-        matches!((&self.mark, &other.mark), (Some(Mark::Csn(_)), Some(Mark::Csn(_))))
+    fn shares_replication_with(&self, other: &Self) -> bool {
+        matches!(
+            (&self.replication, &other.replication),
+            (Some(ReplicationState::Csn(_)), Some(ReplicationState::Csn(_)))
+        )
     }
 
-    /// In which way the changes are asked for, in a word.
+    /// Configuration word of the method of change detection.
     pub fn method(&self) -> Option<&'static str> {
-        self.position.as_ref().map(Position::method)
+        self.position.as_ref().map(|position| match position {
+            CursorPosition::Dirsync { .. } => "dirsync",
+            CursorPosition::Sync { .. } => "sync",
+            CursorPosition::Timestamp { .. } => "timestamp",
+        })
     }
 }
 
-/// Where to go on.
+/// Position of one method of change detection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "kebab-case")]
-pub(crate) enum Position {
-    /// After what this cookie of Active Directory's stands for.
+pub(crate) enum CursorPosition {
+    /// Active Directory's DirSync control.
     Dirsync {
-        cookie: Bytes,
-        /// Whether deleted objects are told of.
+        cookie: SyncCookie,
+        /// Whether the server shows deleted objects to the bind account.
         sees_deleted: bool,
     },
-    /// After the change of this number.
-    Usn {
-        usn: u64,
-        /// Whether deleted objects can be seen. If not, who is gone is found by comparing.
-        sees_deleted: bool,
-    },
-    /// After what this cookie of RFC 4533 stands for.
-    Sync { cookie: Bytes },
-    /// At this time of the server's.
+    /// Content synchronisation (RFC 4533).
+    Sync { cookie: SyncCookie },
+    /// Time of the last modification.
     Timestamp {
+        /// Latest modification that was read, by the server's clock.
         since: String,
-        /// What the branches of the tree were called.
-        branches: Fingerprint,
+        /// Fingerprint of the DNs of all containers.
+        containers: Fingerprint,
     },
 }
 
-impl Position {
-    fn method(&self) -> &'static str {
-        match self {
-            Self::Dirsync { .. } => "dirsync",
-            Self::Usn { .. } => "usn",
-            Self::Sync { .. } => "sync",
-            Self::Timestamp { .. } => "timestamp",
-        }
-    }
-}
-
-/// How much a server knows, in a form that can be compared.
+/// Changes that a server has received, in a comparable form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Mark {
-    /// The number of a domain controller's latest change; each counts for itself.
+pub(crate) enum ReplicationState {
+    /// A domain controller's `highestCommittedUSN`. Other controllers count separately.
     Usn(u64),
-    /// The latest change from each server of an OpenLDAP site, whichever of them is asked.
+    /// Values of OpenLDAP's `contextCSN` by server id. All servers of a site use the same.
     Csn(BTreeMap<String, String>),
 }
 
-impl Mark {
-    /// From the values of `contextCSN`: `20260101120000.000000Z#000000#001#000000`, with the server's number third.
+impl ReplicationState {
+    /// Reads `contextCSN`: `20260101120000.000000Z#000000#001#000000`, with the server id third.
     pub(crate) fn of_csns(values: &[impl AsRef<[u8]>]) -> Option<Self> {
         let latest: BTreeMap<String, String> = values
             .iter()
@@ -118,8 +113,8 @@ impl Mark {
         (!latest.is_empty()).then_some(Self::Csn(latest))
     }
 
-    /// What is known at either of two marks of the same kind; of two kinds, the one that is there now.
-    pub(crate) fn later(before: Option<Self>, now: Option<Self>) -> Option<Self> {
+    /// Union of two states of the same kind; of two kinds, the present one.
+    pub(crate) fn latest(before: Option<Self>, now: Option<Self>) -> Option<Self> {
         match (before, now) {
             (Some(Self::Usn(before)), Some(Self::Usn(now))) => Some(Self::Usn(before.max(now))),
             (Some(Self::Csn(mut latest)), Some(Self::Csn(now))) => {
@@ -134,7 +129,7 @@ impl Mark {
         }
     }
 
-    /// Whether less is known than at the other mark, for two marks that can be compared.
+    /// Whether changes of the other state are missing. States of two kinds can't be compared.
     pub(crate) fn is_behind(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Usn(now), Self::Usn(before)) => now < before,
@@ -146,22 +141,22 @@ impl Mark {
     }
 }
 
-/// Bytes, kept as hexadecimal digits.
+/// Opaque cookie of a server, stored as hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(crate) struct Bytes(pub(crate) Vec<u8>);
+pub(crate) struct SyncCookie(pub(crate) Vec<u8>);
 
-impl From<Bytes> for String {
-    fn from(bytes: Bytes) -> Self {
-        bytes.0.iter().map(|byte| format!("{byte:02x}")).collect()
+impl From<SyncCookie> for String {
+    fn from(cookie: SyncCookie) -> Self {
+        hex::encode(cookie.0)
     }
 }
 
-impl TryFrom<String> for Bytes {
+impl TryFrom<String> for SyncCookie {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        crate::anchor::hex_bytes(&text).map(Self).ok_or("a cookie is kept as hexadecimal digits")
+        hex::decode(text).map(Self).map_err(|_| "a stored cookie consists of hexadecimal digits")
     }
 }
 
@@ -169,12 +164,12 @@ impl TryFrom<String> for Bytes {
 mod tests {
     use super::*;
 
-    fn csns(values: &[&str]) -> Mark {
-        Mark::of_csns(&values.iter().map(|value| value.as_bytes().to_vec()).collect::<Vec<_>>()).unwrap()
+    fn csns(values: &[&str]) -> ReplicationState {
+        ReplicationState::of_csns(values).unwrap()
     }
 
     #[test]
-    fn a_replica_that_lacks_anything_is_behind() {
+    fn server_without_a_change_is_behind() {
         let early = "20260101120000.000000Z#000000#001#000000";
         let late = "20260101120000.000001Z#000000#001#000000";
         let other = "20250101120000.000000Z#000000#002#000000";
@@ -182,39 +177,40 @@ mod tests {
         assert!(!csns(&[late]).is_behind(&csns(&[early])));
         assert!(!csns(&[late, other]).is_behind(&csns(&[late])));
         assert!(csns(&[late]).is_behind(&csns(&[early, other])));
-        assert!(Mark::Usn(7).is_behind(&Mark::Usn(8)));
-        assert!(!Mark::Usn(8).is_behind(&Mark::Usn(8)));
+        assert!(ReplicationState::Usn(7).is_behind(&ReplicationState::Usn(8)));
+        assert!(!ReplicationState::Usn(8).is_behind(&ReplicationState::Usn(8)));
     }
 
     #[test]
-    fn what_was_acted_upon_is_not_forgotten() {
-        let cursor = |server: u8, mark: Mark| Cursor {
+    fn cursor_before_writes_keeps_the_latest_replication_state() {
+        use ReplicationState::Usn;
+        let cursor = |server: u8, replication: ReplicationState| Cursor {
             server: Fingerprint([server; 16]),
             invocation: None,
-            mark: Some(mark),
-            asked: Fingerprint([0; 16]),
-            position: Some(Position::Usn { usn: 5, sees_deleted: true }),
+            replication: Some(replication),
+            query: Fingerprint([0; 16]),
+            position: Some(CursorPosition::Sync { cookie: SyncCookie(vec![5]) }),
             groups: Vec::new(),
             read_at: UnixSeconds(0),
         };
-        let last = cursor(1, Mark::Usn(7));
-        let same = cursor(1, Mark::Usn(9)).before_writes(Some(&last));
-        assert_eq!((same.mark, same.position.is_some()), (Some(Mark::Usn(9)), true));
-        let behind = cursor(1, Mark::Usn(3)).before_writes(Some(&last));
-        assert_eq!(behind.mark, Some(Mark::Usn(7)));
-        let other = cursor(2, Mark::Usn(3)).before_writes(Some(&last));
-        assert_eq!((other.mark, other.position), (Some(Mark::Usn(3)), None));
-        // Marks that mean the same everywhere add up.
+        let last = cursor(1, Usn(7));
+        let same = cursor(1, Usn(9)).before_writes(Some(&last));
+        assert_eq!((same.replication, same.position.is_some()), (Some(Usn(9)), true));
+        let behind = cursor(1, Usn(3)).before_writes(Some(&last));
+        assert_eq!(behind.replication, Some(Usn(7)));
+        let other = cursor(2, Usn(3)).before_writes(Some(&last));
+        assert_eq!((other.replication, other.position), (Some(Usn(3)), None));
+        // States of one site add up.
         let (one, two) = ("20260101120000.000000Z#0#001#0", "20260101120000.000000Z#0#002#0");
         let both = cursor(2, csns(&[two])).before_writes(Some(&cursor(1, csns(&[one]))));
-        assert!(!both.mark.unwrap().is_behind(&csns(&[one, two])));
+        assert!(!both.replication.unwrap().is_behind(&csns(&[one, two])));
     }
 
     #[test]
-    fn a_cookie_is_kept_as_it_is() {
-        let position = Position::Sync { cookie: Bytes(b"rid=000,csn=\x00\xff".to_vec()) };
+    fn cookie_survives_serialisation() {
+        let position = CursorPosition::Sync { cookie: SyncCookie(b"rid=000,csn=\x00\xff".to_vec()) };
         let text = serde_json::to_string(&position).unwrap();
-        assert_eq!(serde_json::from_str::<Position>(&text).unwrap(), position);
-        assert!(serde_json::from_str::<Position>(r#"{"by":"sync","cookie":"0x"}"#).is_err());
+        assert_eq!(serde_json::from_str::<CursorPosition>(&text).unwrap(), position);
+        assert!(serde_json::from_str::<CursorPosition>(r#"{"by":"sync","cookie":"0x"}"#).is_err());
     }
 }

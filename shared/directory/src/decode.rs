@@ -1,64 +1,63 @@
-//! Taking a search's entries apart (RFC 4511, section 4.5.2).
-//!
-//! What is wrong is returned; values are bytes, and stay where they came in.
+//! Decoding of search result entries (RFC 4511, section 4.5.2). Values stay in the buffer in which they arrived.
 
 use bytes::Bytes;
 use model::Attributes;
 
-use crate::wire::Message;
+use crate::wire::LdapMessage;
 use crate::wire::ber::{self, OCTET_STRING, SEQUENCE, SET};
 
-/// An entry before anything is known about its anchor.
+/// Decoded entry, before its anchor is read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct RawEntry {
-    /// The distinguished name as the server spells it.
+pub(crate) struct DecodedEntry {
+    /// Distinguished name in the server's spelling.
     pub(crate) dn: String,
-    /// The attributes, without those options that only say how the values were transferred.
+    /// Attributes, without options about the transfer of their values.
     pub(crate) attributes: Attributes,
-    /// The attributes, in lower case, whose values came in ranges (`member;range=0-1499`), with the number of the first
-    /// value that is still missing.
+    /// Attributes in lower case whose values came in ranges (`member;range=0-1499`), with the index of the first missing
+    /// value.
     pub(crate) partial: Vec<(String, Option<usize>)>,
 }
 
-/// An entry that can't be taken apart.
+/// Entry that can't be decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Garbled {
-    /// The name, as far as it could be read.
+pub(crate) struct MalformedEntry {
+    /// Distinguished name, as far as it is readable.
     pub(crate) dn: String,
-    /// What is wrong.
+    /// Problem.
     pub(crate) why: &'static str,
 }
 
-/// Takes an entry apart: `[APPLICATION 4] SEQUENCE { name, SEQUENCE OF { type, SET OF value } }`.
-pub(crate) fn entry(message: &Message) -> Result<RawEntry, Garbled> {
-    let nameless = |why| Garbled { dn: String::new(), why };
-    if message.kind != Message::ENTRY {
+/// Decodes `[APPLICATION 4] SEQUENCE { name, SEQUENCE OF { type, SET OF value } }`.
+pub(crate) fn entry(message: &LdapMessage) -> Result<DecodedEntry, MalformedEntry> {
+    let nameless = |why| MalformedEntry { dn: String::new(), why };
+    if message.kind != LdapMessage::ENTRY {
         return Err(nameless("it is not a search result entry"));
     }
     let (name, rest) = ber::take(OCTET_STRING, &message.content).ok_or_else(|| nameless("it has no name"))?;
-    let dn = std::str::from_utf8(name).map_err(|_| Garbled {
+    let dn = std::str::from_utf8(name).map_err(|_| MalformedEntry {
         dn: String::from_utf8_lossy(name).into_owned(),
         why: "its name is not UTF-8",
     })?;
-    let garbled = |why| Garbled { dn: dn.to_owned(), why };
-    let (mut list, _) = ber::take(SEQUENCE, rest).ok_or_else(|| garbled("it has no list of attributes"))?;
-    let mut entry = RawEntry { dn: dn.to_owned(), attributes: Attributes::default(), partial: Vec::new() };
+    let malformed = |why| MalformedEntry { dn: dn.to_owned(), why };
+    let (mut list, _) = ber::take(SEQUENCE, rest).ok_or_else(|| malformed("it has no list of attributes"))?;
+    let mut entry =
+        DecodedEntry { dn: dn.to_owned(), attributes: Attributes::default(), partial: Vec::new() };
     while !list.is_empty() {
         let (attribute, rest) =
-            ber::take(SEQUENCE, list).ok_or_else(|| garbled("one of its attributes is no sequence"))?;
-        entry.add(&message.content, attribute).map_err(garbled)?;
+            ber::take(SEQUENCE, list).ok_or_else(|| malformed("one of its attributes is no sequence"))?;
+        entry.add(&message.content, attribute).map_err(malformed)?;
         list = rest;
     }
     Ok(entry)
 }
 
-impl RawEntry {
-    /// Adds an attribute, which is a part of the whole.
-    fn add(&mut self, whole: &Bytes, attribute: &[u8]) -> Result<(), &'static str> {
+impl DecodedEntry {
+    /// Adds an attribute, which is a slice of the entry's bytes.
+    fn add(&mut self, entry: &Bytes, attribute: &[u8]) -> Result<(), &'static str> {
         let (name, rest) = ber::take(OCTET_STRING, attribute).ok_or("one of its attributes has no name")?;
         let text = std::str::from_utf8(name).map_err(|_| "the name of one of its attributes is not UTF-8")?;
         let (values, _) = ber::take(SET, rest).ok_or("one of its attributes has no set of values")?;
-        let mut values = Values { whole, rest: values, is_garbled: false };
+        let mut values = ValueIter { entry, rest: values, is_malformed: false };
         if text.contains(';') {
             let (name, range) = plain_name(text);
             if let Some(range) = range {
@@ -66,20 +65,20 @@ impl RawEntry {
             }
             self.attributes.insert(name, &mut values);
         } else {
-            self.attributes.insert(whole.slice_ref(name), &mut values);
+            self.attributes.insert(entry.slice_ref(name), &mut values);
         }
-        if values.is_garbled { Err("one of its values is no octet string") } else { Ok(()) }
+        if values.is_malformed { Err("one of its values is no octet string") } else { Ok(()) }
     }
 }
 
-/// The values in a set, up to the first that can't be read.
-struct Values<'a> {
-    whole: &'a Bytes,
+/// Values of a set, up to the first that can't be decoded.
+struct ValueIter<'a> {
+    entry: &'a Bytes,
     rest: &'a [u8],
-    is_garbled: bool,
+    is_malformed: bool,
 }
 
-impl Iterator for Values<'_> {
+impl Iterator for ValueIter<'_> {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
@@ -89,25 +88,25 @@ impl Iterator for Values<'_> {
         match ber::take(OCTET_STRING, self.rest) {
             Some((value, rest)) => {
                 self.rest = rest;
-                Some(self.whole.slice_ref(value))
+                Some(self.entry.slice_ref(value))
             }
             None => {
-                (self.rest, self.is_garbled) = (&[], true);
+                (self.rest, self.is_malformed) = (&[], true);
                 None
             }
         }
     }
 }
 
-/// A range of values: `range=0-1499`, or `range=1500-*` for the last one.
+/// Range of values: `range=0-1499`, or `range=1500-*` for the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Range {
-    /// The number of the first value behind it.
+struct ValueRange {
+    /// Index of the first value behind the range.
     missing: Option<usize>,
 }
 
-impl Range {
-    /// One that can't be read counts as if all that came were the first value: more is certainly missing.
+impl ValueRange {
+    /// Reads an option. An unreadable range counts as one of a single value, so that the rest is requested.
     fn of(option: &str) -> Option<Self> {
         let (name, bounds) = option.split_once('=')?;
         if !name.eq_ignore_ascii_case("range") {
@@ -122,22 +121,22 @@ impl Range {
     }
 }
 
-/// The name without `;binary` and `;range=…`, and the range if there was one.
-/// Other options (`;lang-de`) make another attribute, and stay.
+/// Attribute name without `;binary` and `;range=…`, and the range. Other options (`;lang-de`) belong to the name.
 ///
-/// A range on a user's attribute leaves what values came: somebody with thousands of them is not to be taken for
-/// somebody without any. Who needs all of them looks at [`RawEntry::partial`].
-fn plain_name(description: &str) -> (String, Option<Range>) {
+/// The values of a range stay with the attribute: a user with thousands of values must not seem to have none. A caller that
+/// needs all of them looks at [`DecodedEntry::partial`].
+fn plain_name(description: &str) -> (String, Option<ValueRange>) {
     let (transfer, kept): (Vec<&str>, Vec<&str>) = description
         .split(';')
-        .partition(|option| Range::of(option).is_some() || option.eq_ignore_ascii_case("binary"));
-    (kept.join(";"), transfer.into_iter().find_map(Range::of))
+        .partition(|option| ValueRange::of(option).is_some() || option.eq_ignore_ascii_case("binary"));
+    (kept.join(";"), transfer.into_iter().find_map(ValueRange::of))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::ber::{element, put_all};
+    use crate::wire::ber::element;
+    use crate::wire::encode_message;
     use proptest::prelude::*;
 
     fn octets(bytes: &[u8]) -> Vec<u8> {
@@ -157,18 +156,16 @@ mod tests {
         sequence(&[octets(name.as_bytes()), set(&values)])
     }
 
-    fn answer(kind: u8, parts: &[Vec<u8>]) -> Message {
-        let mut content = element(ber::INTEGER, &[1]);
-        put_all(kind, parts, &mut content);
-        Message::parse(&element(SEQUENCE, &content).into()).unwrap()
+    fn answer(kind: u8, parts: &[Vec<u8>]) -> LdapMessage {
+        LdapMessage::parse(&encode_message(1, &element(kind, &parts.concat()), &[]).into()).unwrap()
     }
 
-    fn result_entry(parts: &[Vec<u8>]) -> Message {
-        answer(Message::ENTRY, parts)
+    fn result_entry(parts: &[Vec<u8>]) -> LdapMessage {
+        answer(LdapMessage::ENTRY, parts)
     }
 
     #[test]
-    fn values_stay_bytes_and_names_have_no_case() {
+    fn values_are_bytes_and_names_ignore_case() {
         let message = result_entry(&[
             octets("cn=Jürgen,dc=x".as_bytes()),
             sequence(&[
@@ -190,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_noticed() {
+    fn value_range_is_reported() {
         let list = sequence(&[attribute("member", &[]), attribute("Member;Range=0-1499", &[b"cn=a"])]);
         let entry = entry(&result_entry(&[octets(b"cn=g"), list])).unwrap();
         assert_eq!(entry.partial, [("member".to_owned(), Some(1500))]);
@@ -198,10 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_wrong_is_said_with_the_name() {
+    fn malformed_entry_is_reported_with_its_name() {
         let name = || octets(b"cn=a");
         for (message, dn, why) in [
-            (answer(Message::REFERENCE, &[name()]), "", "it is not a search result entry"),
+            (answer(LdapMessage::REFERENCE, &[name()]), "", "it is not a search result entry"),
             (result_entry(&[]), "", "it has no name"),
             (result_entry(&[octets(b"cn=\xff")]), "cn=\u{fffd}", "its name is not UTF-8"),
             (result_entry(&[name()]), "cn=a", "it has no list of attributes"),
@@ -228,11 +225,11 @@ mod tests {
                 "one of its values is no octet string",
             ),
         ] {
-            assert_eq!(entry(&message), Err(Garbled { dn: dn.into(), why }));
+            assert_eq!(entry(&message), Err(MalformedEntry { dn: dn.into(), why }));
         }
     }
 
-    /// Bytes with a liking for what BER looks like.
+    /// Bytes that resemble BER.
     fn any_element() -> impl Strategy<Value = Vec<u8>> {
         let tag = prop_oneof![Just(OCTET_STRING), Just(SEQUENCE), Just(SET), any::<u8>()];
         let leaf = (tag.clone(), any::<Vec<u8>>()).prop_map(|(tag, content)| element(tag, &content));
@@ -244,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_answer_is_too_strange(parts in prop::collection::vec(any_element(), 0..4), at: usize, byte: u8) {
+        fn decoding_never_panics(parts in prop::collection::vec(any_element(), 0..4), at: usize, byte: u8) {
             let _ = entry(&result_entry(&parts));
             let whole = [octets(b"cn=a"), sequence(&[attribute("mail", &[b"a@x", b"b@x"]), attribute("cn;x", &[b"a"])])];
             let mut bytes = whole.concat();
@@ -254,7 +251,7 @@ mod tests {
         }
 
         #[test]
-        fn no_attribute_name_is_too_strange(name: String) {
+        fn attribute_names_never_panic(name: String) {
             let _ = plain_name(&name);
         }
     }

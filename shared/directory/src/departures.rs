@@ -1,38 +1,34 @@
-//! Looking up, by anchor, the users whom a read did not show.
+//! Search by anchor for the users that a read did not show.
 
 use std::collections::{HashMap, HashSet};
 
-use model::{Anchor, Attributes, DeprovisionReason};
+use model::{Anchor, DeprovisionReason};
 
-use crate::decode::RawEntry;
 use crate::directory::Directory;
-use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::dn::context_of;
+use crate::errors::DirectoryError;
 use crate::root_dse::RootDse;
-use crate::scope::Selection;
-use crate::search::Query;
-use crate::server::context_of;
-use crate::wire::SearchScope;
+use crate::scope::ScopeSelection;
 
-/// Anchors in one search. Servers limit the length of a filter, and the number of entries in an answer without pages.
+/// Anchors per search. Servers limit the length of a filter and the number of entries without paging.
 const BATCH: usize = 50;
 
-/// Asks the directory, batch after batch, why users left.
+/// Search for the reasons of departures, in batches.
 ///
-/// The root DSE and the scope (with the group's members, where the group lists them) are read once, with the first batch
-/// that needs them.
+/// The root DSE and the scope, with the members of a group that lists them, are read once, with the first batch that needs
+/// them.
 pub struct DepartureCheck<'d> {
     directory: &'d mut Directory,
     root: Option<RootDse>,
-    scope: Option<Selection>,
+    scope: Option<ScopeSelection>,
 }
 
 impl DepartureCheck<'_> {
-    /// Why each of these users left: [`DeprovisionReason::OutOfScope`] when the entry still exists under the base DN,
-    /// [`DeprovisionReason::MovedOutOfBase`] when it exists elsewhere, else [`DeprovisionReason::Deleted`].
+    /// Reason for which each of these users left: [`DeprovisionReason::OutOfScope`] if the entry exists under the base,
+    /// [`DeprovisionReason::MovedOutOfBase`] if it exists elsewhere, else [`DeprovisionReason::Deleted`].
     ///
-    /// **A user who is missing from the result has not left**: the entry exists and is in scope. A read over pages is not a
-    /// snapshot, so it can miss an entry that is moved or renamed meanwhile; and a server that leaves out users
-    /// without saying so misses many. A search for each anchor finds them.
+    /// **A user that is missing in the result has not left.** A paged read is not a snapshot: it can miss an entry that is
+    /// moved meanwhile, and a server can omit entries without an error. This search by anchor finds both.
     pub async fn departures(
         &mut self,
         anchors: &[Anchor],
@@ -47,7 +43,7 @@ impl DepartureCheck<'_> {
         let in_scope = self.in_scope(&still_there).await?;
         let missing: Vec<Anchor> =
             anchors.iter().filter(|anchor| !existing.contains(anchor)).cloned().collect();
-        let moved = self.elsewhere(&missing).await?;
+        let moved = self.outside_base(&missing).await?;
         let gone = anchors.iter().filter(|anchor| !in_scope.contains(anchor));
         Ok(gone
             .map(|anchor| {
@@ -61,9 +57,9 @@ impl DepartureCheck<'_> {
             .collect())
     }
 
-    /// The anchors whose entries exist in the directory tree, although not under the base DN. The result only names the
-    /// reason for a departure: where the tree can't be searched, it is empty.
-    async fn elsewhere(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
+    /// Those of the anchors that exist in the tree. This only refines the reason: where the tree can't be searched, the
+    /// result is empty.
+    async fn outside_base(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
         if anchors.is_empty() {
             return Ok(HashSet::new());
         }
@@ -91,8 +87,7 @@ impl DepartureCheck<'_> {
             Some(scope) => scope,
             None => {
                 let root = self.root().await?;
-                let Directory { connection, config, .. } = &mut *self.directory;
-                Selection::prepare(connection, config, &root).await?
+                ScopeSelection::prepare(self.directory, &root).await?
             }
         };
         let base = self.directory.config.base_dn.clone();
@@ -117,12 +112,12 @@ impl DepartureCheck<'_> {
 }
 
 impl Directory {
-    /// A check of departures that reads the scope once, however many batches of users it is asked about.
+    /// Check of departures that reads the scope once for all batches.
     pub fn check_departures(&mut self) -> DepartureCheck<'_> {
         DepartureCheck { directory: self, root: None, scope: None }
     }
 
-    /// Why each of these users left, for one batch; see [`DepartureCheck::departures`].
+    /// Reasons of departures for one batch; see [`DepartureCheck::departures`].
     pub async fn departures(
         &mut self,
         anchors: &[Anchor],
@@ -130,38 +125,8 @@ impl Directory {
         self.check_departures().departures(anchors).await
     }
 
-    /// The anchors whose entries are in scope now.
+    /// Those of the anchors that are in scope now.
     pub async fn in_scope(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
         self.check_departures().in_scope(anchors).await
-    }
-
-    /// The entries of these anchors, as far as they exist and pass a further condition.
-    pub(crate) async fn look_up(
-        &mut self,
-        base: &str,
-        anchors: &[Anchor],
-        condition: &str,
-    ) -> Result<Vec<(Anchor, String, Attributes)>, DirectoryError> {
-        let config = &self.config;
-        let any: String = anchors.iter().filter_map(|anchor| config.anchor.condition(anchor)).collect();
-        if any.is_empty() {
-            return Ok(Vec::new());
-        }
-        let doing = DirectoryOperation::LookingUp { attribute: config.anchor.attribute.clone() };
-        let query = Query {
-            base: base.to_owned(),
-            scope: SearchScope::Subtree,
-            filter: format!("(&(|{any}){condition})"),
-            attributes: config.identifying(),
-            doing: doing.clone(),
-        };
-        let mut found = Vec::new();
-        for RawEntry { dn, attributes, .. } in self.connection.ask(query).await? {
-            let anchor = self.config.anchor.of(&attributes);
-            let anchor =
-                anchor.map_err(|detail| DirectoryError::Protocol { doing: doing.clone(), detail })?;
-            found.push((anchor, dn, attributes));
-        }
-        Ok(found)
     }
 }

@@ -1,68 +1,68 @@
-//! Where a server is.
+//! Address of a server: a scheme, a host and a port.
 //!
-//! An address like `ldap://cn=admin:secret@host` would carry a password into messages and logs, so there is nothing in one
-//! but a host and a port.
+//! An address such as `ldap://cn=admin:secret@host` would carry a password into messages and logs, so it is refused.
 
 use std::net::IpAddr;
 
+use url::{ParseError, Url};
+
 use crate::errors::DirectoryError;
 
-/// A server's address.
+/// Address of a server.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint {
-    /// Whether the connection is secure from its first byte.
+pub(crate) struct LdapEndpoint {
+    /// Whether TLS starts with the first byte.
     pub(crate) is_ldaps: bool,
     host: String,
     pub(crate) port: u16,
 }
 
-impl Endpoint {
+impl LdapEndpoint {
     /// Reads `ldaps://host:port` or `ldap://host:port`.
-    pub(crate) fn parse(url: &str) -> Result<Self, DirectoryError> {
-        let problem = |problem| Err(DirectoryError::Address(problem));
-        let Some((scheme, rest)) = url.trim().split_once("://") else {
-            return problem("it has no ldap:// or ldaps:// in front");
-        };
-        let is_ldaps = match scheme.to_ascii_lowercase().as_str() {
+    pub(crate) fn parse(text: &str) -> Result<Self, DirectoryError> {
+        const HOST: &str = "it must be a scheme, a host name and a port, without a path";
+        let url = Url::parse(text.trim()).map_err(|error| {
+            DirectoryError::Address(match error {
+                ParseError::RelativeUrlWithoutBase => "it does not begin with ldap:// or ldaps://",
+                ParseError::InvalidPort => "the port is not a number from 1 to 65535",
+                _ => HOST,
+            })
+        })?;
+        let is_ldaps = match url.scheme() {
             "ldaps" => true,
             "ldap" => false,
-            _ => return problem("only ldap:// and ldaps:// are known"),
+            _ => return Err(DirectoryError::Address("it does not begin with ldap:// or ldaps://")),
         };
-        if rest.contains('@') {
-            return problem("names and passwords don't belong into it but into the directory's secret");
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(DirectoryError::Address(
+                "it holds a name or a password; put both into the directory's secret",
+            ));
         }
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = match authority.rsplit_once(':') {
-            // An address of IP version 6 has colons of its own, within brackets.
-            Some((host, port)) if !port.contains(']') => match port.parse() {
-                Ok(port) if port != 0 => (host, port),
-                _ => return problem("the port is not a number from 1 to 65535"),
-            },
-            _ => (authority, if is_ldaps { 636 } else { 389 }),
-        };
-        let is_version_6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let is_host = match is_version_6 {
-            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)),
-        };
-        if !is_host {
-            return problem("it has no host name, or more than a host name and a port");
+        let has_more = !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
+        let host = url.host_str().unwrap_or_default();
+        // The library percent-encodes the host of this scheme instead of checking it.
+        let is_name = host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+        if has_more || host.is_empty() || !(is_name || host.starts_with('[')) {
+            return Err(DirectoryError::Address(HOST));
         }
-        Ok(Self { is_ldaps, host: host.to_owned(), port })
+        match url.port().unwrap_or(if is_ldaps { 636 } else { 389 }) {
+            0 => Err(DirectoryError::Address("the port is not a number from 1 to 65535")),
+            port => Ok(Self { is_ldaps, host: host.to_owned(), port }),
+        }
     }
 
-    /// The host alone, as a name or as a number.
+    /// Host name or IP address, without brackets.
     pub(crate) fn host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// The address as messages show it.
+    /// Address for messages.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.is_ldaps { "ldaps" } else { "ldap" };
         format!("{scheme}://{}:{}", self.host, self.port)
     }
 
-    /// Whether this is the very machine that we run on, so that nothing goes over a network.
+    /// Whether the server runs on this machine, so that no byte crosses a network.
     pub(crate) fn is_loopback(&self) -> bool {
         let address = self.host().parse::<IpAddr>();
         self.host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses() {
+    fn addresses_are_parsed() {
         for (url, shown, is_loopback) in [
             ("ldaps://dc1.corp.example", "ldaps://dc1.corp.example:636", false),
             ("LDAP://dc1.corp.example/", "ldap://dc1.corp.example:389", false),
@@ -84,13 +84,13 @@ mod tests {
             ("ldaps://[2001:db8::1]", "ldaps://[2001:db8::1]:636", false),
             ("ldap://localhost.evil.example", "ldap://localhost.evil.example:389", false),
         ] {
-            let endpoint = Endpoint::parse(url).unwrap();
+            let endpoint = LdapEndpoint::parse(url).unwrap();
             assert_eq!((endpoint.url().as_str(), endpoint.is_loopback()), (shown, is_loopback), "{url}");
         }
     }
 
     #[test]
-    fn what_is_no_address_is_refused_and_not_shown() {
+    fn invalid_address_is_refused_and_not_shown() {
         for url in [
             "",
             "dc1.corp.example",
@@ -104,11 +104,15 @@ mod tests {
             "ldap://dc1:port",
             "ldap://dc1/dc=corp",
             "ldap://dc1?x",
+            "ldap://dc1#x",
+            "ldap://dc%31",
+            "ldap://dc 1",
             "ldap://[::1",
             "ldap://::1",
             "ldap://admin:hunter2@dc1",
+            "ldap://:hunter2@dc1",
         ] {
-            let error = Endpoint::parse(url).unwrap_err();
+            let error = LdapEndpoint::parse(url).unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }

@@ -1,34 +1,34 @@
-//! What can go wrong with a directory, by meaning.
+//! Errors of a directory, by meaning.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::filter::FilterError;
+use crate::filter_error::FilterError;
 
-/// Why the directory could not be used. Each message says what was tried, on what, and what to do about it.
+/// Reason for which the directory can't be used. Each message names the operation, its subject and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
-    /// The address is not one. It isn't shown, because people put passwords into addresses.
+    /// The address is invalid. It is not shown, because it may hold a password.
     #[error(
         "the directory's address can't be used: {0}; write ldaps://HOST or ldap://HOST, with :PORT if it is not the \
-         usual one"
+         default"
     )]
     Address(&'static str),
-    /// One of the filters is not one.
+    /// A filter is invalid.
     #[error("the filter {filter} can't be used: {error}")]
     Filter {
-        /// The filter as configured.
+        /// Filter as configured.
         filter: String,
-        /// What is wrong with it.
+        /// Position and problem.
         error: FilterError,
     },
-    /// The password, and perhaps everybody's data, would go over the network for all to read.
+    /// Credentials would cross the network unencrypted.
     #[error(
-        "nobody signs in to {url} in the clear: a password could be read, and a certificate can't be shown; use an \
-         ldaps:// address or switch on StartTLS"
+        "the connection to {url} is not encrypted, so a password could be read and a certificate can't be presented; \
+         use an ldaps:// address or set start_tls"
     )]
     Insecure {
-        /// The address.
+        /// Address of the server.
         url: String,
     },
     /// No connection.
@@ -37,150 +37,152 @@ pub enum DirectoryError {
          the network lets this machine through"
     )]
     Unreachable {
-        /// The address.
+        /// Address of the server.
         url: String,
-        /// What the operating system says.
+        /// Text of the operating system.
         detail: String,
     },
-    /// A connection, but not a secure one to the right server.
+    /// No TLS connection to the right server.
     #[error("no secure connection to the directory at {url}: {detail}; {advice}")]
     Tls {
-        /// The address.
+        /// Address of the server.
         url: String,
-        /// What was wrong.
+        /// Problem.
         detail: String,
-        /// What to do.
+        /// Remedy.
         advice: &'static str,
     },
-    /// The name or the password is missing, which servers take for an anonymous bind that succeeds.
+    /// The name or the password is empty, which servers accept as an anonymous bind.
     #[error(
-        "no sign-in to {url} without a name and a password: servers accept an empty one as if nobody had signed \
-         in; put both into the directory's secret"
+        "can't sign in to {url}: the name or the password is empty, which servers accept as an anonymous bind; put \
+         both into the directory's secret"
     )]
     NoCredentials {
-        /// The address.
+        /// Address of the server.
         url: String,
     },
-    /// The server knows the name, the password, or both not; or the account may not sign in.
+    /// The server refused the credentials.
     #[error(
         "the directory at {url} refused the sign-in: {reason}; check the bind DN and the password in the directory's \
          secret"
     )]
     InvalidCredentials {
-        /// The address.
+        /// Address of the server.
         url: String,
-        /// What the server lets on.
+        /// Reason, as far as the server gives one.
         reason: &'static str,
     },
-    /// There is no base entry, or the account used can't see it.
+    /// The base entry does not exist or is not readable.
     #[error(
-        "the base entry {base_dn} is not there, or the account used for reading may not see it; check the base DN \
-         and the account's access rights"
+        "the base entry {base_dn} does not exist, or the bind account may not read it; check the base DN and the \
+         account's access rights"
     )]
     BaseNotFound {
-        /// The base DN.
+        /// Base DN.
         base_dn: String,
     },
-    /// There is no such group, or the account used can't see it. It is not taken for an empty one.
+    /// The group does not exist or is not readable. It must not count as an empty group.
     #[error(
-        "the group {dn} is not there, or the account used for reading may not see it; check the group's DN \
-         and the account's access rights"
+        "the group {dn} does not exist, or the bind account may not read it; check the group's DN and the account's \
+         access rights"
     )]
     GroupNotFound {
-        /// The group's DN.
+        /// DN of the group.
         dn: String,
     },
-    /// More groups are nested in the configured one than a scope can have.
+    /// The group has more nested groups than a scope allows.
     #[error(
-        "more than {most} groups are nested in the group {dn}; is it the right one? If so, split the connection, or \
-         use a filter"
+        "the group {dn} has more than {most} nested groups; check that it is the right group, or split the connection \
+         or use a filter"
     )]
     TooManyGroups {
-        /// The configured group's DN.
+        /// DN of the configured group.
         dn: String,
-        /// How many there may be.
+        /// Limit.
         most: usize,
     },
-    /// None of several servers can be used.
+    /// None of several servers is usable.
     #[error("none of the directory's servers can be used: {}", .reasons.join("; "))]
     NoServer {
-        /// Why not, server by server.
+        /// Reason of each server.
         reasons: Vec<String>,
     },
-    /// The server says no.
-    #[error("{doing} ended with LDAP result {code} ({meaning}){}", Advice(*code))]
+    /// The server refused the operation.
+    #[error("{operation} ended with LDAP result {code} ({meaning}){}", ResultAdvice(*code))]
     Refused {
-        /// What was being done.
-        doing: DirectoryOperation,
-        /// The LDAP result code.
+        /// Operation.
+        operation: DirectoryOperation,
+        /// LDAP result code.
         code: u32,
-        /// What the code means.
+        /// Meaning of the code.
         meaning: &'static str,
     },
     /// No answer in time.
     #[error(
-        "{doing} took longer than {} s; the directory may be overloaded, or the attributes that the filter uses not \
-         indexed; the timeout can be raised", .limit.as_secs_f64()
+        "{operation} took longer than {} s; the directory may be overloaded, or the attributes of the filter not \
+         indexed; raise the timeout if the directory needs it", .limit.as_secs_f64()
     )]
     Timeout {
-        /// What was being done.
-        doing: DirectoryOperation,
-        /// The time that was given.
+        /// Operation.
+        operation: DirectoryOperation,
+        /// Configured timeout.
         limit: Duration,
     },
-    /// The connection ended by itself.
-    #[error("{doing} was cut off: {detail}; try again, and look into the server's log if it happens again")]
+    /// The connection ended.
+    #[error(
+        "{operation} was cut off: {detail}; try again, and look into the server's log if it happens again"
+    )]
     ConnectionLost {
-        /// What was being done.
-        doing: DirectoryOperation,
-        /// Why, as far as it is known.
+        /// Operation.
+        operation: DirectoryOperation,
+        /// Reason, as far as it is known.
         detail: String,
     },
-    /// The server says something that the protocol doesn't provide for.
-    #[error("{doing} brought an answer that can't be used: {detail}")]
+    /// The answer does not follow the protocol.
+    #[error("{operation} brought an answer that can't be used: {detail}")]
     Protocol {
-        /// What was being done.
-        doing: DirectoryOperation,
-        /// What is wrong with it.
+        /// Operation.
+        operation: DirectoryOperation,
+        /// Problem.
         detail: String,
     },
 }
 
-/// What was being done when something went wrong.
+/// Operation during which an error occurred.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DirectoryOperation {
     /// Opening the connection.
     Connecting {
-        /// The address.
+        /// Address of the server.
         url: String,
     },
-    /// Saying who reads.
-    SigningIn {
-        /// The address.
+    /// Bind.
+    Binding {
+        /// Address of the server.
         url: String,
     },
-    /// Reading what the server says about itself.
+    /// Reading the root DSE.
     ReadingRootDse,
-    /// Looking whether the base entry is there.
+    /// Reading the base entry.
     ReadingBase {
-        /// The base DN.
+        /// Base DN.
         base_dn: String,
     },
-    /// Looking whether the group is there, and who is in it.
+    /// Reading the group and its members.
     ReadingGroup {
-        /// The group's DN.
+        /// DN of the group.
         dn: String,
     },
     /// Reading the users.
     ReadingUsers {
-        /// The base DN.
+        /// Base DN.
         base_dn: String,
     },
-    /// Asking for what has changed.
+    /// Change detection.
     ReadingChanges,
-    /// Looking for single users.
+    /// Searching for single users.
     LookingUp {
-        /// The attribute by which.
+        /// Attribute of the search.
         attribute: String,
     },
 }
@@ -189,19 +191,19 @@ impl fmt::Display for DirectoryOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connecting { url } => write!(f, "connecting to {url}"),
-            Self::SigningIn { url } => write!(f, "signing in to {url}"),
+            Self::Binding { url } => write!(f, "signing in to {url}"),
             Self::ReadingRootDse => f.write_str("reading the server's own description (the root DSE)"),
             Self::ReadingBase { base_dn } => write!(f, "reading the base entry {base_dn}"),
             Self::ReadingGroup { dn } => write!(f, "reading the group {dn}"),
             Self::ReadingUsers { base_dn } => write!(f, "reading the users under {base_dn}"),
-            Self::ReadingChanges => f.write_str("asking for what has changed"),
+            Self::ReadingChanges => f.write_str("reading the changed entries"),
             Self::LookingUp { attribute } => write!(f, "looking up users by {attribute}"),
         }
     }
 }
 
 impl DirectoryError {
-    /// Whether another server of the same directory might do better.
+    /// Whether another server of the same directory might answer.
     pub(crate) fn is_about_this_server(&self) -> bool {
         matches!(
             self,
@@ -214,25 +216,30 @@ impl DirectoryError {
         )
     }
 
-    /// A result code other than success.
-    pub(crate) fn refused(doing: DirectoryOperation, code: u32) -> Self {
-        Self::Refused { doing, code, meaning: model::result_meaning(code) }
+    /// Error for a result code other than success.
+    pub(crate) fn refused(operation: DirectoryOperation, code: u32) -> Self {
+        Self::Refused { operation, code, meaning: model::result_meaning(code) }
+    }
+
+    /// Error for an answer that does not follow the protocol.
+    pub(crate) fn protocol(operation: &DirectoryOperation, detail: impl Into<String>) -> Self {
+        Self::Protocol { operation: operation.clone(), detail: detail.into() }
     }
 }
 
-/// What to do about a result code, where something can be done.
-struct Advice(u32);
+/// Remedy for a result code, if one is known.
+struct ResultAdvice(u32);
 
-impl fmt::Display for Advice {
+impl fmt::Display for ResultAdvice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            1 => "; Active Directory says this to those who have not signed in",
-            3 | 4 | 11 => "; raise the server's limits for the account used for reading",
-            8 | 13 => "; use an ldaps:// address or switch on StartTLS",
-            10 => "; another server holds this part of the tree: use that one's address",
-            34 => "; check how the DN is written",
-            48 => "; the server does not let anybody sign in this way",
-            50 => "; give the account used for reading the right to do this",
+            1 => "; Active Directory answers so to clients that are not signed in",
+            3 | 4 | 11 => "; raise the server's limits for the bind account",
+            8 | 13 => "; use an ldaps:// address or set start_tls",
+            10 => "; another server holds this part of the tree: use its address",
+            34 => "; check the spelling of the DN",
+            48 => "; the server does not allow this kind of sign-in",
+            50 => "; give the bind account the right to do this",
             51 | 52 => "; try again later",
             53 => "; the account's password may have to be changed first",
             _ => "",
@@ -245,15 +252,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_say_what_was_tried_and_what_to_do() {
+    fn messages_name_operation_and_remedy() {
         let base_dn = "dc=acme,dc=test".to_owned();
-        let refused =
-            DirectoryError::refused(DirectoryOperation::ReadingBase { base_dn: base_dn.clone() }, 50);
-        insta::assert_snapshot!(refused, @"reading the base entry dc=acme,dc=test ended with LDAP result 50 (insufficient access rights); give the account used for reading the right to do this");
+        let operation = DirectoryOperation::ReadingBase { base_dn: base_dn.clone() };
+        insta::assert_snapshot!(DirectoryError::refused(operation, 50), @"reading the base entry dc=acme,dc=test ended with LDAP result 50 (insufficient access rights); give the bind account the right to do this");
         let timeout = DirectoryError::Timeout {
-            doing: DirectoryOperation::ReadingUsers { base_dn },
+            operation: DirectoryOperation::ReadingUsers { base_dn },
             limit: Duration::from_millis(1500),
         };
-        insta::assert_snapshot!(timeout, @"reading the users under dc=acme,dc=test took longer than 1.5 s; the directory may be overloaded, or the attributes that the filter uses not indexed; the timeout can be raised");
+        insta::assert_snapshot!(timeout, @"reading the users under dc=acme,dc=test took longer than 1.5 s; the directory may be overloaded, or the attributes of the filter not indexed; raise the timeout if the directory needs it");
     }
 }

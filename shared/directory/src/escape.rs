@@ -1,6 +1,6 @@
-//! Writing values into filters (RFC 4515, section 3).
+//! Values in filters (RFC 4515, section 3).
 
-/// A value as it may stand in a filter: whatever a person's name or a group's DN contains, it stays a value.
+/// Escapes a value for a filter, so that no character in it ends the value.
 pub fn escape(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for c in value.chars() {
@@ -16,7 +16,7 @@ pub fn escape(value: &str) -> String {
     escaped
 }
 
-/// Bytes as they may stand in a filter: every one of them escaped.
+/// Escapes every byte of a binary value for a filter.
 pub fn escape_bytes(value: &[u8]) -> String {
     value.iter().map(|byte| format!("\\{byte:02x}")).collect()
 }
@@ -26,14 +26,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_value_ends_it() {
+    fn special_characters_are_escaped() {
         assert_eq!(escape("CN=Müller (ext)*\\,DC=x\0"), r"CN=Müller \28ext\29\2a\5c,DC=x\00");
         assert_eq!(escape_bytes(&[0x00, 0x2a, 0xff]), r"\00\2a\ff");
     }
 
     proptest::proptest! {
         #[test]
-        fn whatever_is_escaped_makes_a_valid_filter(value: String, bytes: Vec<u8>) {
+        fn escaped_values_make_valid_filters(value: String, bytes: Vec<u8>) {
             proptest::prop_assert_eq!(crate::check_filter(&format!("(cn={})", escape(&value))), Ok(()));
             proptest::prop_assert_eq!(crate::check_filter(&format!("(x={})", escape_bytes(&bytes))), Ok(()));
         }

@@ -1,5 +1,5 @@
-//! Why one entry is in scope or is not: each condition by itself, asked for this entry alone, so that it makes no
-//! difference how many others there are.
+//! Explanation of one entry's scope: each condition is evaluated for this entry alone, so its cost does not depend on the
+//! number of users.
 
 use std::collections::HashMap;
 
@@ -11,69 +11,69 @@ use crate::directory::Directory;
 use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::escape::{escape, escape_bytes};
 use crate::filter::{conjuncts, enclosed};
-use crate::groups::{Group, groups_with, nested_by_member_of};
+use crate::groups::{LdapGroup, groups_where, nested_by_member_of};
 use crate::root_dse::RootDse;
-use crate::search::Query;
+use crate::search::{NO_ATTRIBUTES, SearchQuery};
 
-/// More groups above one user than this are not followed.
+/// Most levels of groups above a user that are followed.
 const MOST_LEVELS: usize = 32;
 
-/// Whether an entry is in scope, and by which conditions.
+/// Whether an entry is in scope, with the result of each condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScopeExplanation {
-    /// Whether it is.
+    /// Whether the entry is in scope.
     pub in_scope: bool,
-    /// What it takes; all of them have to be met.
+    /// Conditions, all of which must be met.
     pub conditions: Vec<ScopeCondition>,
 }
 
-/// One condition of the scope.
+/// Condition of the scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ScopeCondition {
-    /// What kind it is of.
+    /// Kind of condition.
     pub kind: ScopeConditionKind,
-    /// What is asked for: a DN or a filter.
+    /// DN or filter of the condition.
     pub asked: String,
-    /// Whether the entry meets it.
+    /// Whether the entry meets the condition.
     pub met: bool,
-    /// How the entry is in the group, if it is.
+    /// Path of the membership, for a group that the entry is in.
     pub how: Option<MembershipPath>,
 }
 
-/// A kind of condition.
+/// Kind of condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScopeConditionKind {
     /// The entry is under the base.
     Base,
-    /// It is a user, as the configuration has it.
+    /// The entry matches the user filter.
     UserFilter,
-    /// It matches the targeted filter, or one of the parts that must all match.
+    /// The entry matches the scope's filter, or one of its conjuncts.
     Filter,
-    /// It is in the targeted group.
+    /// The entry is in the scope's group.
     Group,
 }
 
-/// How somebody is in a group.
+/// Path by which an entry is in a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MembershipPath {
-    /// By itself.
+    /// Direct membership.
     Direct,
-    /// By way of groups in it, the entry's own first.
+    /// Membership through nested groups, the entry's own first.
     Nested(Vec<String>),
     /// The group is the user's primary group.
     PrimaryGroup,
 }
 
 impl Directory {
-    /// Whether an entry is in scope, and why.
+    /// Explains whether an entry is in scope.
     pub async fn explain_scope(&mut self, entry: &Entry) -> Result<ScopeExplanation, DirectoryError> {
         let base = self.config.base_dn.clone();
         let users = enclosed(&self.config.user_filter);
         let scope = self.config.scope.clone();
         let under_base = !self.look_up(&base, std::slice::from_ref(&entry.anchor), "").await?.is_empty();
-        let is_user = self.passes(&entry.dn, &users).await?;
+        let is_user = self.matches(&entry.dn, &users).await?;
         let plain = |kind, asked, met| ScopeCondition { kind, asked, met, how: None };
         let mut conditions = vec![
             plain(ScopeConditionKind::Base, base, under_base),
@@ -82,23 +82,17 @@ impl Directory {
         match &scope {
             Scope::Filter(filter) => {
                 for part in conjuncts(&enclosed(filter)) {
-                    let met = self.passes(&entry.dn, &part).await?;
+                    let met = self.matches(&entry.dn, &part).await?;
                     conditions.push(plain(ScopeConditionKind::Filter, part, met));
                 }
             }
             Scope::Group { dn, membership, nested } => {
-                let how = self.membership(entry, dn, membership, *nested).await?;
-                let met = how.is_some();
-                conditions.push(ScopeCondition {
-                    kind: ScopeConditionKind::Group,
-                    asked: dn.clone(),
-                    met,
-                    how,
-                });
+                let how = self.membership_path(entry, (dn, *nested), membership).await?;
+                let (kind, asked, met) = (ScopeConditionKind::Group, dn.clone(), how.is_some());
+                conditions.push(ScopeCondition { kind, asked, met, how });
             }
         }
-        // Where the server can choose, its choice counts, as it does for everybody; of a member list, all would have to
-        // be read for that.
+        // The server's own selection decides, as in a scan. A member list would have to be read completely for it.
         let in_scope = match &scope {
             Scope::Group { membership, .. } if membership.is_list() => conditions.iter().all(|it| it.met),
             _ => self.in_scope(std::slice::from_ref(&entry.anchor)).await?.contains(&entry.anchor),
@@ -106,72 +100,68 @@ impl Directory {
         Ok(ScopeExplanation { in_scope, conditions })
     }
 
-    async fn membership(
+    async fn membership_path(
         &mut self,
         entry: &Entry,
-        dn: &str,
+        (dn, nested): (&str, bool),
         membership: &Membership,
-        nested: bool,
     ) -> Result<Option<MembershipPath>, DirectoryError> {
         let root = RootDse::read(&mut self.connection).await?;
-        let top = Group::find(&mut self.connection, &self.config, dn).await?;
+        let top = LdapGroup::find(&mut self.connection, &self.config, dn).await?;
         match membership {
             Membership::MemberUid { attribute, user_attribute } => {
                 for id in entry.attributes.all(user_attribute) {
-                    if self.passes(dn, &format!("({attribute}={})", escape_bytes(id))).await? {
+                    if self.matches(dn, &format!("({attribute}={})", escape_bytes(id))).await? {
                         return Ok(Some(MembershipPath::Direct));
                     }
                 }
                 Ok(None)
             }
             Membership::Member { attribute } => {
-                if self.passes(dn, &format!("({attribute}={})", escape(&entry.dn))).await? {
+                if self.matches(dn, &format!("({attribute}={})", escape(&entry.dn))).await? {
                     return Ok(Some(MembershipPath::Direct));
                 }
-                if nested { self.way_up(entry, &top, attribute, &root).await } else { Ok(None) }
+                if nested { self.path_upwards(&entry.dn, &top, (attribute, &root)).await } else { Ok(None) }
             }
             Membership::MemberOf { attribute } => {
-                let own = Group::values(&mut self.connection, &entry.dn, attribute).await?;
+                let own = LdapGroup::values(&mut self.connection, &entry.dn, attribute).await?;
                 let own: Vec<DnKey> = own.iter().map(|dn| DnKey::of(&String::from_utf8_lossy(dn))).collect();
                 if own.contains(&DnKey::of(dn)) {
                     return Ok(Some(MembershipPath::Direct));
                 }
                 let primary = top.rid.filter(|_| root.is_active_directory);
                 if let Some(rid) = primary
-                    && self.passes(&entry.dn, &format!("(primaryGroupID={rid})")).await?
+                    && self.matches(&entry.dn, &format!("(primaryGroupID={rid})")).await?
                 {
                     return Ok(Some(MembershipPath::PrimaryGroup));
                 }
                 if !nested {
                     return Ok(None);
                 }
-                let groups =
-                    nested_by_member_of(&mut self.connection, &self.config, &root, top, attribute).await?;
+                let groups = nested_by_member_of(self, &root, top, attribute).await?;
                 let through = groups.into_iter().find(|group| own.contains(&DnKey::of(&group.dn)));
                 Ok(through.map(|group| MembershipPath::Nested(vec![group.dn])))
             }
         }
     }
 
-    /// The groups by way of which an entry is in another, level by level from the entry upwards.
-    async fn way_up(
+    /// Groups through which an entry is in another, searched level by level from the entry upwards.
+    async fn path_upwards(
         &mut self,
-        entry: &Entry,
-        top: &Group,
-        attribute: &str,
-        root: &RootDse,
+        entry_dn: &str,
+        top: &LdapGroup,
+        (attribute, root): (&str, &RootDse),
     ) -> Result<Option<MembershipPath>, DirectoryError> {
         let target = DnKey::of(&top.dn);
-        // Each group that was met, by the one below it; a circle ends where it began.
+        // Each group found, with the group below it. A cycle ends at a known group.
         let mut below: HashMap<DnKey, Option<String>> = HashMap::new();
-        let mut level = vec![entry.dn.clone()];
+        let mut level = vec![entry_dn.to_owned()];
         for depth in 0..MOST_LEVELS {
             let mut next = Vec::new();
             for member in &level {
-                let holders =
-                    groups_with(&mut self.connection, &self.config, root, top, attribute, member).await?;
-                for holder in holders {
-                    let key = DnKey::of(&holder.dn);
+                let condition = format!("({attribute}={})", escape(member));
+                for group in groups_where(self, root, &top.dn, &condition).await? {
+                    let key = DnKey::of(&group.dn);
                     if below.contains_key(&key) {
                         continue;
                     }
@@ -179,7 +169,7 @@ impl Directory {
                     if key == target {
                         return Ok(Some(MembershipPath::Nested(chain(&below, target))));
                     }
-                    next.push(holder.dn);
+                    next.push(group.dn);
                 }
             }
             if next.is_empty() {
@@ -190,16 +180,16 @@ impl Directory {
         Ok(None)
     }
 
-    /// Whether one entry is there and passes a filter.
-    async fn passes(&mut self, dn: &str, filter: &str) -> Result<bool, DirectoryError> {
-        // No attribute is wanted (RFC 4511, 4.5.1.8).
-        let query =
-            Query::one(dn, &["1.1"], DirectoryOperation::LookingUp { attribute: "the DN".to_owned() });
-        Ok(self.connection.ask_for_one(Query { filter: filter.to_owned(), ..query }).await?.is_some())
+    /// Whether an entry exists and matches a filter.
+    async fn matches(&mut self, dn: &str, filter: &str) -> Result<bool, DirectoryError> {
+        let operation = DirectoryOperation::LookingUp { attribute: "the DN".to_owned() };
+        let query = SearchQuery::entry(dn, &[NO_ATTRIBUTES], operation);
+        let query = SearchQuery { filter: filter.to_owned(), ..query };
+        Ok(self.connection.search_one(query).await?.is_some())
     }
 }
 
-/// The groups below the target, the lowest first.
+/// Groups below the target, the lowest first.
 fn chain(below: &HashMap<DnKey, Option<String>>, target: DnKey) -> Vec<String> {
     let mut chain = Vec::new();
     let mut at = target;

@@ -1,34 +1,28 @@
-//! Filters as text (RFC 4515), and as they are sent (RFC 4511, section 4.5.1).
-//!
-//! An administrator who copied a filter of three lines wants to know where it is wrong, and wants to know it before a
-//! server sees it.
+//! Filters: their text (RFC 4515), checked with the position of an error, and their encoding (RFC 4511, section 4.5.1).
 
 use crate::wire::ber::{OCTET_STRING, SEQUENCE, element, put, put_all};
 
-mod problem;
+use crate::filter_error::{FilterError, FilterProblem};
 
-pub use problem::{FilterError, FilterProblem};
-
-/// How deep a filter may nest. People stay below ten.
+/// Deepest nesting of a filter. Real filters stay below ten.
 const MAX_DEPTH: usize = 50;
 
-/// Checks an administrator's filter. The outermost parentheses may be left out around a single condition.
+/// Checks a configured filter. A single condition needs no parentheses.
 pub fn check_filter(filter: &str) -> Result<(), FilterError> {
     encode(filter).map(drop)
 }
 
-/// A filter as it is sent.
+/// Encodes a filter.
 pub(crate) fn encode(filter: &str) -> Result<Vec<u8>, FilterError> {
-    Parser { text: filter, rest: filter }.whole()
+    FilterParser { text: filter, rest: filter }.whole()
 }
 
-/// The filter in parentheses, so that it can stand within another.
+/// Filter in parentheses, so that it can become part of another.
 pub(crate) fn enclosed(filter: &str) -> String {
     if filter.starts_with('(') { filter.to_owned() } else { format!("({filter})") }
 }
 
-/// The conditions of a filter in parentheses that must all be met: those within its outermost `&`, or it alone. It has
-/// been checked, so a parenthesis within a value is escaped.
+/// Conditions of a checked filter in parentheses that must all be met: those of its outermost `&`, or the filter itself.
 pub(crate) fn conjuncts(filter: &str) -> Vec<String> {
     let Some(inner) = filter.strip_prefix("(&").and_then(|rest| rest.strip_suffix(')')) else {
         return vec![filter.to_owned()];
@@ -51,7 +45,7 @@ pub(crate) fn conjuncts(filter: &str) -> Vec<String> {
     parts
 }
 
-struct Parser<'a> {
+struct FilterParser<'a> {
     text: &'a str,
     rest: &'a str,
 }
@@ -64,7 +58,7 @@ const SUBSTRINGS: u8 = 0xa4;
 const PRESENT: u8 = 0x87;
 const EXTENSIBLE: u8 = 0xa9;
 
-impl<'a> Parser<'a> {
+impl<'a> FilterParser<'a> {
     fn whole(&mut self) -> Result<Vec<u8>, FilterError> {
         let mut out = Vec::new();
         match self.peek() {
@@ -79,7 +73,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// One filter in parentheses.
+    /// Parses a filter in parentheses.
     fn condition(&mut self, depth: usize, out: &mut Vec<u8>) -> Result<(), FilterError> {
         if depth == MAX_DEPTH {
             return self.fail(FilterProblem::TooDeep);
@@ -128,13 +122,13 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// `attribute=value` and its relatives.
+    /// Parses `attribute=value` or another comparison.
     fn comparison(&mut self, out: &mut Vec<u8>) -> Result<(), FilterError> {
         if self.peek() == Some(':') {
-            let looks_at_dn = self.dn_flag();
+            let with_dn = self.dn_flag();
             self.take(":");
             let rule = self.attribute()?;
-            return self.assertion((Some(rule), None, looks_at_dn), out);
+            return self.assertion((Some(rule), None, with_dn), out);
         }
         let start = self.rest;
         self.attribute()?;
@@ -155,25 +149,25 @@ impl<'a> Parser<'a> {
         if self.peek() != Some(':') {
             return self.fail(FilterProblem::NoComparison);
         }
-        let looks_at_dn = self.dn_flag();
+        let with_dn = self.dn_flag();
         let rule = if self.rest.starts_with(":=") {
             None
         } else {
             self.take(":");
             Some(self.attribute()?)
         };
-        self.assertion((rule, Some(attribute), looks_at_dn), out)
+        self.assertion((rule, Some(attribute), with_dn), out)
     }
 
-    /// The `:dn` with which a matching rule looks at the entry's DN as well.
+    /// Parses `:dn`, by which a matching rule covers the attributes of the DN too.
     fn dn_flag(&mut self) -> bool {
         self.rest.starts_with(":dn:") && self.take(":dn")
     }
 
-    /// What follows a matching rule.
+    /// Parses the value behind a matching rule.
     fn assertion(
         &mut self,
-        (rule, attribute, looks_at_dn): (Option<&str>, Option<&str>, bool),
+        (rule, attribute, with_dn): (Option<&str>, Option<&str>, bool),
         out: &mut Vec<u8>,
     ) -> Result<(), FilterError> {
         if !self.take(":=") {
@@ -187,14 +181,14 @@ impl<'a> Parser<'a> {
             }
         }
         put(0x83, &value, &mut parts);
-        if looks_at_dn {
+        if with_dn {
             put(0x84, &[0xff], &mut parts);
         }
         put(EXTENSIBLE, &parts, out);
         Ok(())
     }
 
-    /// A name, or a number with dots.
+    /// Parses an attribute name or an object identifier.
     fn attribute(&mut self) -> Result<&'a str, FilterError> {
         let start = self.rest;
         match self.peek() {
@@ -213,7 +207,7 @@ impl<'a> Parser<'a> {
 
     fn number(&mut self) -> Result<(), FilterError> {
         match self.peek() {
-            // No digit may follow a leading zero.
+            // A leading zero stands alone.
             Some('0') => {
                 self.advance();
                 Ok(())
@@ -232,7 +226,7 @@ impl<'a> Parser<'a> {
         if self.rest.len() == before { self.fail(FilterProblem::NoAttribute) } else { Ok(()) }
     }
 
-    /// A value in which asterisks stand for anything.
+    /// Parses a value with asterisks as wildcards.
     fn pattern(&mut self, attribute: &str, out: &mut Vec<u8>) -> Result<(), FilterError> {
         let mut pieces = vec![self.value()?];
         while self.take("*") {
@@ -250,14 +244,14 @@ impl<'a> Parser<'a> {
             pieces => {
                 let mut list = Vec::new();
                 for (at, piece) in pieces.iter().enumerate().filter(|(_, piece)| !piece.is_empty()) {
-                    let place = if at == 0 {
+                    let tag = if at == 0 {
                         0x80
                     } else if at == last {
                         0x82
                     } else {
                         0x81
                     };
-                    put(place, piece, &mut list);
+                    put(tag, piece, &mut list);
                 }
                 let mut parts = octets(attribute.as_bytes());
                 put(SEQUENCE, &list, &mut parts);
@@ -267,7 +261,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Everything up to a character that ends a value.
+    /// Parses up to a character that ends a value.
     fn value(&mut self) -> Result<Vec<u8>, FilterError> {
         let mut value = Vec::new();
         loop {
@@ -310,7 +304,7 @@ impl<'a> Parser<'a> {
         found.is_some()
     }
 
-    /// What was read since `start`, which is what was left then.
+    /// Text that was parsed since `start`.
     fn since(&self, start: &'a str) -> &'a str {
         start.get(..start.len() - self.rest.len()).unwrap_or_default()
     }
@@ -330,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_conditions_of_an_and_stand_for_themselves() {
+    fn conjuncts_of_an_and_are_separate() {
         let parts = |filter: &str| conjuncts(filter);
         assert_eq!(parts("(uid=ada)"), ["(uid=ada)"]);
         assert_eq!(parts("(|(a=1)(b=2))"), ["(|(a=1)(b=2))"]);
@@ -360,14 +354,14 @@ mod tests {
     ];
 
     #[test]
-    fn what_administrators_write() {
+    fn usual_filters_are_valid() {
         for filter in FILTERS {
             assert_eq!(check_filter(filter), Ok(()), "{filter}");
         }
     }
 
     #[test]
-    fn what_is_wrong_and_where() {
+    fn error_has_problem_and_position() {
         for (filter, position, problem) in [
             ("", 1, Empty),
             ("()", 2, NoAttribute),
@@ -399,19 +393,19 @@ mod tests {
     }
 
     #[test]
-    fn a_bottomless_filter_is_refused() {
+    fn excessive_nesting_is_refused() {
         let filter = format!("{}(a=b){}", "(!".repeat(100_000), ")".repeat(100_000));
         assert_eq!(check_filter(&filter).map_err(|error| error.problem), Err(TooDeep));
     }
 
     #[test]
-    fn the_message_says_where() {
+    fn message_names_the_position() {
         let message = check_filter("(&(a=b)(c=d)").unwrap_err().to_string();
         assert_eq!(message, "at character 13: ')' is expected");
     }
 
-    /// The tree of a filter as another library sends it.
-    fn sent_elsewhere(filter: &str) -> Vec<u8> {
+    /// Encoding of a filter by another library.
+    fn encoded_by_ldap3(filter: &str) -> Vec<u8> {
         use lber::structures::ASNTag;
         let tag = ldap3::parse_filter(filter).unwrap();
         let mut written = Default::default();
@@ -419,7 +413,7 @@ mod tests {
         written.to_vec()
     }
 
-    /// The same element with all lengths in their shortest form.
+    /// Same element with every length in its shortest form.
     fn shortest(element: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut rest = element;
@@ -440,24 +434,24 @@ mod tests {
     }
 
     #[test]
-    fn it_is_sent_as_others_send_it() {
+    fn encoding_equals_that_of_another_library() {
         for filter in FILTERS {
-            assert_eq!(shortest(&encode(filter).unwrap()), shortest(&sent_elsewhere(filter)), "{filter}");
+            assert_eq!(shortest(&encode(filter).unwrap()), shortest(&encoded_by_ldap3(filter)), "{filter}");
         }
-        let long = format!("(|{})", "(uid=somebody)".repeat(10_000));
-        assert_eq!(shortest(&encode(&long).unwrap()), shortest(&sent_elsewhere(&long)));
+        let long = format!("(|{})", "(uid=someone)".repeat(10_000));
+        assert_eq!(shortest(&encode(&long).unwrap()), shortest(&encoded_by_ldap3(&long)));
     }
 
     proptest::proptest! {
         #[test]
-        fn whatever_passes_is_understood_elsewhere(filter in r"[(&|!a0=*:;\\ 2b<>~.)d-]{0,16}") {
+        fn valid_filters_encode_as_in_another_library(filter in r"[(&|!a0=*:;\\ 2b<>~.)d-]{0,16}") {
             if let Ok(sent) = encode(&filter) {
-                proptest::prop_assert_eq!(shortest(&sent), shortest(&sent_elsewhere(&filter)), "{}", filter);
+                proptest::prop_assert_eq!(shortest(&sent), shortest(&encoded_by_ldap3(&filter)), "{}", filter);
             }
         }
 
         #[test]
-        fn no_text_is_too_strange(filter: String) {
+        fn parsing_never_panics(filter: String) {
             let _ = check_filter(&filter);
         }
     }

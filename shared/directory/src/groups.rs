@@ -1,57 +1,55 @@
-//! Groups: their members, however many, and the groups within them, however deep.
+//! Groups: all of their members, and the groups nested in them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use model::{Anchor, Attributes, DnKey};
 
 use crate::config::DirectoryConfig;
 use crate::connection::Connection;
+use crate::directory::Directory;
+use crate::dn::context_of;
 use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::escape::escape;
 use crate::root_dse::RootDse;
-use crate::search::Query;
-use crate::server::context_of;
+use crate::search::SearchQuery;
 use crate::wire::SearchScope;
 
-/// A group.
+/// Group of the directory.
 #[derive(Clone, Debug)]
-pub(crate) struct Group {
+pub(crate) struct LdapGroup {
     pub(crate) dn: String,
-    /// Its immutable id; `None` where users have one that groups don't have.
+    /// Anchor; `None` if groups lack the anchor attribute of users.
     pub(crate) anchor: Option<Anchor>,
-    /// The number by which Active Directory's users name their primary group.
+    /// Relative id, by which users in Active Directory name their primary group.
     pub(crate) rid: Option<u32>,
 }
 
-/// What makes an entry a group, on any server.
+/// Filter that matches groups of every product.
 const GROUPS: &str = "(|(objectClass=group)(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)\
 (objectClass=groupOfEntries)(objectClass=posixGroup))";
 
 const SID: &str = "objectSid";
 
-/// The rule by which Active Directory follows memberships of any depth (LDAP_MATCHING_RULE_IN_CHAIN).
+/// Matching rule by which Active Directory follows nested memberships (LDAP_MATCHING_RULE_IN_CHAIN).
 const IN_CHAIN: &str = "1.2.840.113556.1.4.1941";
 
-/// How many groups are asked about at once.
+/// Groups per search.
 const BATCH: usize = 50;
 
-/// More groups than this in one scope are a mistake, or too many for a filter.
-const MOST: usize = 2000;
+/// Most groups in one scope. More indicate a wrong group, and make the filter too long.
+const MOST_GROUPS: usize = 2000;
 
-impl Group {
-    /// The group of this name. One that was deleted, or a mistake in its name, must not look like an empty one.
+impl LdapGroup {
+    /// Reads a group. A missing one is an error, because it must not count as empty.
     pub(crate) async fn find(
         connection: &mut Connection,
         config: &DirectoryConfig,
         dn: &str,
     ) -> Result<Self, DirectoryError> {
-        let query = Query::one(
-            dn,
-            &[&config.anchor.attribute, SID],
-            DirectoryOperation::ReadingGroup { dn: dn.to_owned() },
-        );
-        match connection.ask_for_one(query).await? {
+        let operation = DirectoryOperation::ReadingGroup { dn: dn.to_owned() };
+        let query = SearchQuery::entry(dn, &[&config.anchor.attribute, SID], operation);
+        match connection.search_one(query).await? {
             Some(entry) => Ok(Self::of(dn.to_owned(), &entry.attributes, config)),
             None => Err(DirectoryError::GroupNotFound { dn: dn.to_owned() }),
         }
@@ -63,23 +61,22 @@ impl Group {
         Self { dn, anchor: config.anchor.of(attributes).ok(), rid }
     }
 
-    /// All values of one of its attributes. Active Directory names 1,500 members at a time; whoever comes after these is
-    /// no less a member.
+    /// All values of an attribute. Active Directory returns 1,500 values at a time; the rest is requested in ranges.
     pub(crate) async fn values(
         connection: &mut Connection,
         dn: &str,
         attribute: &str,
     ) -> Result<Vec<Bytes>, DirectoryError> {
-        let doing = DirectoryOperation::ReadingGroup { dn: dn.to_owned() };
+        let operation = DirectoryOperation::ReadingGroup { dn: dn.to_owned() };
         let mut values = Vec::new();
         let mut from = None;
         loop {
-            let asked = match from {
+            let requested = match from {
                 None => attribute.to_owned(),
                 Some(from) => format!("{attribute};range={from}-*"),
             };
-            let query = Query::one(dn, &[&asked], doing.clone());
-            let Some(entry) = connection.ask_for_one(query).await? else {
+            let query = SearchQuery::entry(dn, &[&requested], operation.clone());
+            let Some(entry) = connection.search_one(query).await? else {
                 return Err(DirectoryError::GroupNotFound { dn: dn.to_owned() });
             };
             let name = attribute.to_ascii_lowercase();
@@ -90,91 +87,86 @@ impl Group {
                 None => return Ok(values),
                 Some(next) if from.is_none_or(|from| from < next) => from = Some(next),
                 Some(_) => {
-                    let detail = "the same range of members came again".to_owned();
-                    return Err(DirectoryError::Protocol { doing, detail });
+                    return Err(DirectoryError::protocol(&operation, "the same range of members came again"));
                 }
             }
         }
     }
 }
 
-/// A group and all that are nested in it, as the users' own attribute tells.
+/// A group and all groups nested in it, by the `memberOf` of the groups.
 pub(crate) async fn nested_by_member_of(
-    connection: &mut Connection,
-    config: &DirectoryConfig,
+    directory: &mut Directory,
     root: &RootDse,
-    top: Group,
+    top: LdapGroup,
     attribute: &str,
-) -> Result<Vec<Group>, DirectoryError> {
+) -> Result<Vec<LdapGroup>, DirectoryError> {
     if root.is_active_directory {
         let condition = format!("({attribute}:{IN_CHAIN}:={})", escape(&top.dn));
-        match ask(connection, config, root, &top.dn, &condition).await {
+        match groups_where(directory, root, &top.dn, &condition).await {
             Ok(found) => {
                 let mut groups = vec![top];
                 groups.extend(found);
                 return within_limit(groups);
             }
-            // The rule is dear, and some servers refuse it. Level by level it is slower for the server and surer for us.
+            // The rule is expensive, and some servers refuse it.
             Err(DirectoryError::Refused { .. } | DirectoryError::Timeout { .. }) => {
-                tracing::info!(
-                    "the server does not follow nested groups by itself; they are followed one by one"
-                );
+                tracing::info!("the server does not resolve nested groups; reading them level by level");
             }
             Err(error) => return Err(error),
         }
     }
-    let mut seen = Groups::of(top);
-    let mut level = seen.dns();
+    let mut closure = GroupClosure::of(top);
+    let mut level = closure.dns();
     while !level.is_empty() {
         let mut next = Vec::new();
         for batch in level.chunks(BATCH) {
             let any: String = batch.iter().map(|dn| format!("({attribute}={})", escape(dn))).collect();
-            for group in ask(connection, config, root, &seen.top, &format!("(|{any})")).await? {
-                if let Some(dn) = seen.add(group) {
+            for group in groups_where(directory, root, &closure.top, &format!("(|{any})")).await? {
+                if let Some(dn) = closure.add(group) {
                     next.push(dn);
                 }
             }
         }
         level = next;
-        seen.check()?;
+        closure.check()?;
     }
-    within_limit(seen.found)
+    within_limit(closure.found)
 }
 
-/// A group and all that are nested in it, with the names of all their members, as the groups' attribute tells.
+/// A group and all groups nested in it, with the values of their member attribute.
 pub(crate) async fn nested_by_member(
-    connection: &mut Connection,
-    config: &DirectoryConfig,
+    directory: &mut Directory,
     root: &RootDse,
-    top: Group,
+    top: LdapGroup,
     attribute: &str,
-) -> Result<(Vec<Group>, Vec<Bytes>), DirectoryError> {
-    let all = ask(connection, config, root, &top.dn, "").await?;
-    let all: HashMap<DnKey, Group> = all.into_iter().map(|group| (DnKey::of(&group.dn), group)).collect();
-    let mut seen = Groups::of(top);
-    let mut level = seen.dns();
+) -> Result<(Vec<LdapGroup>, Vec<Bytes>), DirectoryError> {
+    let all = groups_where(directory, root, &top.dn, "").await?;
+    let all: HashMap<DnKey, LdapGroup> = all.into_iter().map(|group| (DnKey::of(&group.dn), group)).collect();
+    let mut closure = GroupClosure::of(top);
+    let mut level = closure.dns();
     let mut members = Vec::new();
     while let Some(dn) = level.pop() {
-        for member in Group::values(connection, &dn, attribute).await? {
+        for member in LdapGroup::values(&mut directory.connection, &dn, attribute).await? {
             if let Some(group) = all.get(&DnKey::of(&dn_of_member(&member))) {
-                level.extend(seen.add(group.clone()));
+                level.extend(closure.add(group.clone()));
             }
             members.push(member);
         }
-        seen.check()?;
+        closure.check()?;
     }
-    Ok((within_limit(seen.found)?, members))
+    Ok((within_limit(closure.found)?, members))
 }
 
-/// The groups that were met. Groups may contain each other in a circle, so each is gone into once.
-struct Groups {
+/// Groups found so far. Nested groups may form a cycle, so each is followed once.
+struct GroupClosure {
     top: String,
-    found: Vec<Group>,
-    known: std::collections::HashSet<DnKey>,
+    found: Vec<LdapGroup>,
+    known: HashSet<DnKey>,
 }
 
-impl Groups {
-    fn of(top: Group) -> Self {
+impl GroupClosure {
+    fn of(top: LdapGroup) -> Self {
         Self { top: top.dn.clone(), known: [DnKey::of(&top.dn)].into(), found: vec![top] }
     }
 
@@ -182,8 +174,8 @@ impl Groups {
         self.found.iter().map(|group| group.dn.clone()).collect()
     }
 
-    /// The group's name, if it is met for the first time.
-    fn add(&mut self, group: Group) -> Option<String> {
+    /// Adds a group; returns its DN if it is new.
+    fn add(&mut self, group: LdapGroup) -> Option<String> {
         self.known.insert(DnKey::of(&group.dn)).then(|| {
             let dn = group.dn.clone();
             self.found.push(group);
@@ -192,55 +184,43 @@ impl Groups {
     }
 
     fn check(&self) -> Result<(), DirectoryError> {
-        if self.found.len() > MOST {
-            Err(DirectoryError::TooManyGroups { dn: self.top.clone(), most: MOST })
+        if self.found.len() > MOST_GROUPS {
+            Err(DirectoryError::TooManyGroups { dn: self.top.clone(), most: MOST_GROUPS })
         } else {
             Ok(())
         }
     }
 }
 
-fn within_limit(groups: Vec<Group>) -> Result<Vec<Group>, DirectoryError> {
+fn within_limit(groups: Vec<LdapGroup>) -> Result<Vec<LdapGroup>, DirectoryError> {
     match groups.first() {
-        Some(top) if groups.len() > MOST => {
-            Err(DirectoryError::TooManyGroups { dn: top.dn.clone(), most: MOST })
+        Some(top) if groups.len() > MOST_GROUPS => {
+            Err(DirectoryError::TooManyGroups { dn: top.dn.clone(), most: MOST_GROUPS })
         }
         _ => Ok(groups),
     }
 }
 
-/// The groups of the same tree that pass a condition.
-async fn ask(
-    connection: &mut Connection,
-    config: &DirectoryConfig,
+/// Groups in the tree of the group `dn` that match a condition.
+pub(crate) async fn groups_where(
+    directory: &mut Directory,
     root: &RootDse,
     dn: &str,
     condition: &str,
-) -> Result<Vec<Group>, DirectoryError> {
-    let query = Query {
+) -> Result<Vec<LdapGroup>, DirectoryError> {
+    let Directory { connection, config, .. } = directory;
+    let query = SearchQuery {
         base: context_of(dn, &root.contexts).unwrap_or(&config.base_dn).to_owned(),
         scope: SearchScope::Subtree,
         filter: format!("(&{GROUPS}{condition})"),
         attributes: vec![config.anchor.attribute.clone(), SID.to_owned()],
-        doing: DirectoryOperation::ReadingGroup { dn: dn.to_owned() },
+        operation: DirectoryOperation::ReadingGroup { dn: dn.to_owned() },
     };
-    let found = connection.ask_paged(query, root.has_paging.then_some(config.page_size), &[]).await?;
-    Ok(found.into_iter().map(|entry| Group::of(entry.dn, &entry.attributes, config)).collect())
+    let found = connection.search_paged(query, root.has_paging.then_some(config.page_size)).await?;
+    Ok(found.into_iter().map(|entry| LdapGroup::of(entry.dn, &entry.attributes, config)).collect())
 }
 
-/// The groups of a group's tree that have this member of their own.
-pub(crate) async fn groups_with(
-    connection: &mut Connection,
-    config: &DirectoryConfig,
-    root: &RootDse,
-    top: &Group,
-    attribute: &str,
-    member: &str,
-) -> Result<Vec<Group>, DirectoryError> {
-    ask(connection, config, root, &top.dn, &format!("({attribute}={})", escape(member))).await
-}
-
-/// A member's DN. `uniqueMember` may have a bit string behind it (RFC 4517, section 3.3.21): `cn=a,dc=b#'0101'B`.
+/// DN of a member. `uniqueMember` may end with a bit string (RFC 4517, section 3.3.21): `cn=a,dc=b#'0101'B`.
 pub(crate) fn dn_of_member(value: &[u8]) -> String {
     let mut dn = String::from_utf8_lossy(value).into_owned();
     if dn.ends_with("'B")

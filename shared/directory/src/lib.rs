@@ -1,8 +1,8 @@
-//! Reads users from an LDAP directory, and says whether it saw all of them.
+//! Users of an LDAP directory, read with a proof of whether all of them were seen.
 //!
-//! The second half is the point. Whoever is missing from a read is about to lose an account, and a directory has many
-//! ways of answering with half of its users: a size limit, a lost connection, a referral, an account that may not see
-//! the tree any more. So this crate alone makes [`model::CompleteRead`], and nobody is removed without one.
+//! A user that is missing in a read is about to lose an account, and a directory has many ways of returning only a part of
+//! its users: a size limit, a lost connection, a referral, an account without the right to read the tree. So this crate alone
+//! creates [`model::CompleteRead`], and no user is deprovisioned without one.
 //!
 //! ```no_run
 //! # async fn example(config: &directory::DirectoryConfig) -> Result<(), Box<dyn std::error::Error>> {
@@ -11,63 +11,64 @@
 //! let mut directory = Directory::connect(config).await?;
 //! let mut read = directory.read(None, model::UnixSeconds(0)).await?;
 //! while let Some(page) = read.next_page().await? {
-//!     for sighting in page {
-//!         match sighting {
+//!     for item in page {
+//!         match item {
 //!             ReadItem::Entry(entry) => println!("{}", entry.anchor),
-//!             ReadItem::Unidentified { why, .. } => println!("somebody who can't be identified: {why}"),
+//!             ReadItem::Unidentified { why, .. } => println!("an entry without an anchor: {why}"),
 //!         }
 //!     }
 //! }
 //! let proof = read.finish().await?;
-//! println!("everybody was seen, on {} pages", proof.pages());
+//! println!("all users were read, on {} pages", proof.pages());
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! What makes a read complete:
+//! A read is complete if
 //!
-//! - every page ended with success, and the last one with the empty cookie by which the server says that it was the
-//!   last;
-//! - no reference to another server was left unfollowed (none is followed: see [`FullRead`] for those that don't count);
-//! - everybody in scope had a usable anchor;
-//! - the base entry, and the group where there is one, could be read before the first page and after the last;
-//! - the server that answered the last question is the one that answered the first. There is one connection for
-//!   a whole read, and never a second server;
-//! - the server knows at least what was known at the read before, as far as it says how much it knows
-//!   (`highestCommittedUSN`, `contextCSN`). Another server than the last time has to show that it has caught up.
+//! - every page ended with success, and the last one with an empty cookie;
+//! - no reference to another server was left unfollowed (see [`FullRead`] for the exceptions);
+//! - every entry in scope had a usable anchor;
+//! - the base entry and the group were readable before the first page and after the last;
+//! - the same server answered from the first request to the last, over one connection;
+//! - the server has every change of the previous read, as far as it tells (`highestCommittedUSN`, `contextCSN`). Another
+//!   server than the last time must prove it.
 //!
-//! What no client can notice is a server that leaves out users and says with success that these were all: a replica
-//! that is behind, an access rule that hides a branch, an early empty cookie. Two things stand behind that.
-//! [`Directory::departures`] asks for everyone who seems to have left once more, each by anchor, and leaves out those
-//! who are in scope after all; and the planner's safety limits hold removals that are too many.
+//! No client can notice a server that omits users and reports success: a replica that lags, an access rule that hides a part
+//! of the tree, an empty cookie that comes too early. Two mechanisms cover that. [`DepartureCheck`] searches for each
+//! missing user by anchor and leaves out those that are in scope; and the planner's safeguard holds removals that are too
+//! many.
 //!
-//! Errors carry meaning and advice, and name what the configuration names: the address, the base DN, the group. Never
-//! a password, and nobody's data.
+//! Error messages name the address, the base DN or the group of the configuration, and never a password or a user's data.
 //!
-//! The protocol is spoken here (`wire/`): libraries for it copy every value several times, which costs more than
-//! everything else that a scan does, and panic on answers that they don't expect.
+//! The crate has its own encoding of LDAP (`wire/`). The libraries for it copy every value several times, which costs more
+//! than the rest of a scan, and panic on unexpected answers.
 //!
-//! A read of everybody leaves a [`Cursor`] behind, with which [`Directory::changes`] asks for what has changed since;
-//! `changes/` has the ways of asking. Such a read proves something about those whom the server named, and nothing about
-//! others.
+//! A full read returns a [`Cursor`], from which [`Directory::changes`] detects the changes since. An incremental read proves
+//! something about the changed entries alone.
 //!
-//! A group's members by DN or by id are kept as a set, everything else streams: memory is one page plus sixteen bytes a
-//! member.
+//! Memory holds one page, and 16 bytes for each member of a group that lists its members.
 
 mod changes;
 mod config;
 mod cursor;
 mod departures;
+mod detection;
 mod directory;
 mod errors;
+mod evidence;
 mod explain;
+mod lookup;
 mod preset;
 mod read;
+mod read_item;
 
 mod anchor;
 mod decode;
+mod dn;
 mod escape;
 mod filter;
+mod filter_error;
 mod groups;
 mod paging;
 mod references;
@@ -80,6 +81,11 @@ mod endpoint;
 mod search;
 mod server;
 mod tls;
+// Public for a server that shares the encoding.
+#[cfg(feature = "wire")]
+#[doc(hidden)]
+pub mod wire;
+#[cfg(not(feature = "wire"))]
 mod wire;
 
 pub use changes::{ChangeRead, ChangeResponse, ChangeSet, ScopeComparison};
@@ -90,6 +96,8 @@ pub use directory::Directory;
 pub use errors::{DirectoryError, DirectoryOperation};
 pub use escape::{escape, escape_bytes};
 pub use explain::{MembershipPath, ScopeCondition, ScopeConditionKind, ScopeExplanation};
-pub use filter::{FilterError, FilterProblem, check_filter};
+pub use filter::check_filter;
+pub use filter_error::{FilterError, FilterProblem};
 pub use preset::{ServerKind, ServerPreset, UnknownServerKind};
-pub use read::{FullRead, ReadItem};
+pub use read::FullRead;
+pub use read_item::ReadItem;

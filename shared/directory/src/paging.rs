@@ -1,34 +1,32 @@
-//! Reading in pages (RFC 2696): the control, and the chain of cookies.
+//! Paged results (RFC 2696): the control, and the chain of cookies.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::wire::Control;
+use crate::wire::LdapControl;
 use crate::wire::ber::{self, INTEGER, OCTET_STRING, SEQUENCE};
 
-/// The name of the control.
+/// Object identifier of the control.
 pub(crate) const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 
-/// How often the same page may come again before the server is taken to be stuck. A page that comes twice does no
-/// harm.
+/// Repetitions of one page before the read fails. Two equal pages do no harm.
 const MAX_REPEATS: usize = 20;
 
-/// How many pages in a row may be empty. Active Directory sends empty ones when a search takes it long.
+/// Consecutive empty pages before the read fails. Active Directory sends some during a long search.
 const MAX_EMPTY: usize = 1000;
 
-/// One page of the results. The control is critical: a server that can't obey it must not answer as if it had not been
-/// there.
-pub(crate) fn page(size: i32, cookie: &[u8]) -> Control {
+/// Control that requests one page. It is critical, so a server that can't page must refuse the search.
+pub(crate) fn page_control(size: i32, cookie: &[u8]) -> LdapControl {
     let parts = [ber::number(INTEGER, size), ber::element(OCTET_STRING, cookie)];
-    Control::critical(PAGED_RESULTS, Some(ber::element(SEQUENCE, &parts.concat())))
+    LdapControl::critical(PAGED_RESULTS, Some(ber::element(SEQUENCE, &parts.concat())))
 }
 
-/// The cookie among a page's controls; `None` when there is none, or none that can be read.
-pub(crate) fn cookie_of(controls: Vec<Control>) -> Option<Vec<u8>> {
+/// Cookie among the controls of a page; `None` if it is missing or can't be decoded.
+pub(crate) fn cookie_of(controls: Vec<LdapControl>) -> Option<Vec<u8>> {
     let control = controls.into_iter().find(|control| control.oid == PAGED_RESULTS)?;
     decode(&control.value?).map(<[u8]>::to_vec)
 }
 
-/// `SEQUENCE { size INTEGER, cookie OCTET STRING }`. The size is the server's guess of the total, which nobody needs.
+/// `SEQUENCE { size INTEGER, cookie OCTET STRING }`. The size is an estimate of the total, which is not used.
 fn decode(value: &[u8]) -> Option<&[u8]> {
     let (content, after) = ber::take(SEQUENCE, value)?;
     let (size, content) = ber::take(INTEGER, content)?;
@@ -36,67 +34,66 @@ fn decode(value: &[u8]) -> Option<&[u8]> {
     (after.is_empty() && more.is_empty() && !size.is_empty()).then_some(cookie)
 }
 
-/// The chain of cookies that leads from page to page, and an eye on whether it leads anywhere.
+/// Chain of cookies from page to page. It ends a read in which the server repeats itself.
 #[derive(Debug, Default)]
-pub(crate) struct Chain {
+pub(crate) struct CookieChain {
     cookie: Vec<u8>,
     previous: Option<u64>,
     repeats: usize,
     empty: usize,
 }
 
-/// What a page showed of its entries, to tell whether it is the same page again.
+/// Digest of a page's entries, to recognise a repeated page.
 #[derive(Default)]
-pub(crate) struct PageMark {
+pub(crate) struct PageDigest {
     hasher: DefaultHasher,
     entries: usize,
 }
 
-/// The chain leads nowhere.
+/// Reason for which the pages don't end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stuck(pub(crate) &'static str);
+pub(crate) struct PagingStuck(pub(crate) &'static str);
 
-impl PageMark {
-    /// Counts an entry in.
-    pub(crate) fn note(&mut self, dn: &str) {
+impl PageDigest {
+    /// Adds an entry.
+    pub(crate) fn add(&mut self, dn: &str) {
         dn.hash(&mut self.hasher);
         self.entries += 1;
     }
 }
 
-impl Chain {
-    /// What the next page is asked for with; empty for the first one.
+impl CookieChain {
+    /// Cookie of the next page; empty for the first.
     pub(crate) fn cookie(&self) -> &[u8] {
         &self.cookie
     }
 
-    /// Goes on to the page behind `cookie`, unless the server keeps sending the same.
+    /// Moves on to the page behind `cookie`, unless the server repeats itself.
     ///
-    /// A cookie that stays the same is not a sign of that by itself: some servers (389 Directory Server) give a
-    /// search one cookie for all of its pages.
-    pub(crate) fn follow(&mut self, cookie: Vec<u8>, page: PageMark) -> Result<(), Stuck> {
+    /// An unchanged cookie alone is no repetition: 389 Directory Server uses one cookie for all pages of a search.
+    pub(crate) fn advance(&mut self, cookie: Vec<u8>, page: PageDigest) -> Result<(), PagingStuck> {
         let same_cookie = !self.cookie.is_empty() && self.cookie == cookie;
-        let mark = page.hasher.finish();
+        let digest = page.hasher.finish();
         if page.entries == 0 {
             self.empty += 1;
             if same_cookie {
-                return Err(Stuck("the server sent an empty page and the same cookie again"));
+                return Err(PagingStuck("the server sent an empty page and the same cookie again"));
             }
             if self.empty > MAX_EMPTY {
-                return Err(Stuck("the server sent nothing but empty pages"));
+                return Err(PagingStuck("the server sent only empty pages"));
             }
         } else {
             self.empty = 0;
         }
-        if same_cookie && self.previous == Some(mark) {
+        if same_cookie && self.previous == Some(digest) {
             self.repeats += 1;
             if self.repeats > MAX_REPEATS {
-                return Err(Stuck("the server sent the same page over and over"));
+                return Err(PagingStuck("the server sent the same page over and over"));
             }
         } else {
             self.repeats = 0;
         }
-        self.previous = Some(mark);
+        self.previous = Some(digest);
         self.cookie = cookie;
         Ok(())
     }
@@ -106,14 +103,14 @@ impl Chain {
 mod tests {
     use super::*;
 
-    fn page(names: &[&str]) -> PageMark {
-        let mut mark = PageMark::default();
-        names.iter().for_each(|dn| mark.note(dn));
-        mark
+    fn page(names: &[&str]) -> PageDigest {
+        let mut digest = PageDigest::default();
+        names.iter().for_each(|dn| digest.add(dn));
+        digest
     }
 
     #[test]
-    fn the_control_value() {
+    fn control_value_decodes() {
         assert_eq!(decode(&[0x30, 5, 2, 1, 0, 4, 0]), Some([].as_slice()));
         assert_eq!(decode(&[0x30, 7, 2, 1, 0, 4, 2, 8, 9]), Some([8, 9].as_slice()));
         for broken in [
@@ -130,46 +127,46 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_that_gets_on_may_be_long_and_have_empty_pages() {
-        let mut chain = Chain::default();
+    fn long_chain_with_empty_pages_continues() {
+        let mut chain = CookieChain::default();
         for number in 0..5000_u32 {
             let entry = format!("uid={number}");
             let names = if number % 3 == 0 { vec![] } else { vec![entry.as_str()] };
-            assert_eq!(chain.follow(number.to_be_bytes().to_vec(), page(&names)), Ok(()));
+            assert_eq!(chain.advance(number.to_be_bytes().to_vec(), page(&names)), Ok(()));
         }
     }
 
     #[test]
     fn one_cookie_for_all_pages_is_legal() {
-        let mut chain = Chain::default();
+        let mut chain = CookieChain::default();
         for number in 0..5000_u32 {
-            assert_eq!(chain.follow(b"0".to_vec(), page(&[&format!("uid={number}")])), Ok(()));
+            assert_eq!(chain.advance(b"0".to_vec(), page(&[&format!("uid={number}")])), Ok(()));
         }
     }
 
     #[test]
-    fn a_chain_that_leads_nowhere_ends() {
-        let mut chain = Chain::default();
-        assert!(chain.follow(b"a".to_vec(), page(&[])).is_ok());
-        assert!(chain.follow(b"a".to_vec(), page(&[])).is_err());
+    fn repeating_server_ends_the_chain() {
+        let mut chain = CookieChain::default();
+        assert!(chain.advance(b"a".to_vec(), page(&[])).is_ok());
+        assert!(chain.advance(b"a".to_vec(), page(&[])).is_err());
 
-        let mut chain = Chain::default();
-        assert!((0..2000_u32).any(|number| chain.follow(number.to_be_bytes().to_vec(), page(&[])).is_err()));
+        let mut chain = CookieChain::default();
+        assert!((0..2000_u32).any(|number| chain.advance(number.to_be_bytes().to_vec(), page(&[])).is_err()));
 
-        let mut chain = Chain::default();
-        assert!((0..3).all(|_| chain.follow(b"a".to_vec(), page(&["uid=ada"])).is_ok()));
-        assert!((0..100).any(|_| chain.follow(b"a".to_vec(), page(&["uid=ada"])).is_err()));
+        let mut chain = CookieChain::default();
+        assert!((0..3).all(|_| chain.advance(b"a".to_vec(), page(&["uid=ada"])).is_ok()));
+        assert!((0..100).any(|_| chain.advance(b"a".to_vec(), page(&["uid=ada"])).is_err()));
     }
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_are_too_strange(bytes: Vec<u8>) {
+        fn decoding_never_panics(bytes: Vec<u8>) {
             let _ = decode(&bytes);
         }
 
         #[test]
-        fn every_cookie_comes_through(cookie in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
-            proptest::prop_assert_eq!(cookie_of(vec![super::page(7, &cookie)]), Some(cookie));
+        fn every_cookie_survives_encoding(cookie in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            proptest::prop_assert_eq!(cookie_of(vec![page_control(7, &cookie)]), Some(cookie));
         }
     }
 }

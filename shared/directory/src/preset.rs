@@ -1,4 +1,4 @@
-//! What is usual on each kind of server, so that a configuration says only what differs.
+//! Default settings of each kind of server.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use plan::status::{AccountStatus, StatusRule};
 
 use crate::config::{AnchorAttribute, AnchorForm, Membership};
 
-/// A kind of directory server.
+/// Kind of directory server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerKind {
     /// Microsoft Active Directory, and Samba as a domain controller.
@@ -17,41 +17,40 @@ pub enum ServerKind {
     Ds389,
     /// PingDirectory.
     PingDirectory,
-    /// Any other server that speaks LDAP version 3 and has `entryUUID`.
+    /// Other servers with LDAP version 3 and `entryUUID`.
     Generic,
 }
 
-/// A kind of server that isn't known.
+/// Unknown name of a kind of server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a kind of directory; one of {known} is expected", known = ServerKind::NAMES.join(", "))]
+#[error("'{0}' is not a kind of directory; use one of {known}", known = ServerKind::NAMES.join(", "))]
 pub struct UnknownServerKind(pub String);
 
-/// What is usual on one kind of server.
+/// Default settings of one kind of server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerPreset {
-    /// The immutable id.
+    /// Anchor attribute.
     pub anchor: AnchorAttribute,
-    /// What makes an entry a user.
+    /// Filter that every user matches.
     pub user_filter: &'static str,
-    /// The group's attribute that names its members.
+    /// Attribute of the group that holds its members.
     pub member_attribute: &'static str,
-    /// The user's attribute that names the groups, where the server has one or can have one. OpenLDAP and 389
-    /// Directory Server keep it only where an overlay or plug-in is switched on, which can't be seen from outside.
+    /// Attribute of the user that holds the groups, if the product supports one. In OpenLDAP and 389 Directory Server it
+    /// needs an overlay or plug-in, which a client can't detect.
     pub member_of: Option<&'static str>,
-    /// Where it is written who is in a group, unless the configuration says otherwise: with the user
-    /// if the server always does that, else with the group.
+    /// Default membership attribute: the user's if the product always has one, else the group's.
     pub membership: Membership,
-    /// How the server says that a user is disabled.
+    /// Account status.
     pub status: StatusRule,
-    /// How many entries to ask for at a time: as many as the server gives by default.
+    /// Entries per page: the default limit of the product.
     pub page_size: i32,
 }
 
 impl ServerKind {
-    /// The names by which a configuration calls them.
+    /// Configuration words.
     pub const NAMES: [&str; 5] = ["active-directory", "openldap", "389ds", "pingdirectory", "generic"];
 
-    /// What is usual on such a server.
+    /// Default settings.
     pub fn preset(self) -> ServerPreset {
         match self {
             Self::ActiveDirectory => ServerPreset {
@@ -69,7 +68,7 @@ impl ServerKind {
                 member_attribute: "member",
                 member_of: Some("memberOf"),
                 membership: Membership::Member { attribute: "member".into() },
-                // Only this value locks for good; any other is a time at which the lock ends by itself.
+                // This value locks permanently; any other is the time at which the lock ends.
                 status: disabled_when("pwdAccountLockedTime", "000001010000Z"),
                 page_size: 500,
             },
@@ -137,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_a_kind_with_a_valid_filter() {
+    fn every_kind_has_valid_defaults() {
         for name in ServerKind::NAMES {
             let preset = name.parse::<ServerKind>().unwrap().preset();
             assert_eq!(crate::check_filter(preset.user_filter), Ok(()), "{name}");
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_ends_by_itself_disables_nobody() {
+    fn temporary_lock_does_not_disable_the_user() {
         let status = ServerKind::OpenLdap.preset().status;
         let locked = |time: &str| status.verdict(&[("pwdAccountLockedTime", time)].into_iter().collect());
         assert_eq!(locked("000001010000Z"), Ok(AccountStatus::Disabled));

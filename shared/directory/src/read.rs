@@ -1,122 +1,102 @@
-//! Reading everybody in scope, and gathering the evidence that it was everybody.
+//! Full read of the users in scope, with the evidence that it was complete.
 
-use std::collections::HashSet;
+use model::{CompleteRead, Entry, Freshness, IncompleteRead, ReadEvidence, UnixSeconds};
 
-use model::{AnchorHash, CompleteRead, Entry, Freshness, IncompleteRead, ReadEvidence, UnixSeconds};
-
-use crate::changes;
-use crate::cursor::{Cursor, Position};
-use crate::decode::{self, Garbled, RawEntry};
+use crate::cursor::{Cursor, CursorPosition};
+use crate::decode::{self, DecodedEntry, MalformedEntry};
+use crate::detection;
 use crate::directory::Directory;
 use crate::errors::{DirectoryError, DirectoryOperation};
-use crate::paging::{Chain, PageMark, Stuck, cookie_of, page};
+use crate::evidence;
+use crate::paging::{CookieChain, PageDigest, PagingStuck, cookie_of, page_control};
+use crate::read_item::ReadItem;
 use crate::references::{may_hide_users, server_of};
-use crate::scope::{self, Selection};
-use crate::search::{Backoff, Item, Query, Search};
-use crate::server::{MODIFIED, Server};
-use crate::wire::{Outcome, SearchScope};
+use crate::scope::ScopeSelection;
+use crate::search::{BusyBackoff, RunningSearch, SearchItem, SearchQuery};
+use crate::server::{DirectoryServer, MODIFIED};
+use crate::wire::{LdapResult, SearchScope};
 
-/// A user that was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReadItem {
-    /// A user in scope.
-    Entry(Entry),
-    /// Somebody who may be in scope, but nobody knows who it is. After such a read nobody is removed: it might be
-    /// them.
-    Unidentified {
-        /// The distinguished name, as far as it could be read. It names a person, so it belongs into no log.
-        dn: String,
-        /// What is wrong with the entry.
-        why: String,
-    },
-}
-
-/// A read that is under way, page by page. What was seen on a page may be acted upon at once; that somebody was *not*
-/// seen means something only after [`finish`](Self::finish).
+/// Full read, page by page. The users of a page may be processed at once; the absence of a user has a meaning only after
+/// [`finish`](Self::finish).
 ///
-/// References to other servers are not followed, and make the read incomplete. The exception are those three that every
-/// Active Directory domain brings and that lead to no users: its forest's configuration, and two partitions for DNS. A
-/// reference to a child domain counts; a base DN below the domain's root avoids it where that is what is wanted.
+/// References to other servers are not followed and make the read incomplete, except the three that every Active Directory
+/// domain returns and that hold no users: the forest's configuration and two DNS partitions. A reference to a child domain
+/// counts; a base DN below the domain's root avoids it.
 ///
-/// A server without paging answers all at once. Its entries are handed on in portions of the same size. Of others the next
-/// page is asked for while the one before is being worked on.
+/// The next page is requested while the caller processes the one before. A server without paging sends all entries at once;
+/// they are returned in portions of the page size.
 pub struct FullRead<'a> {
     directory: &'a mut Directory,
-    query: Query,
-    selection: Selection,
-    server: Server,
-    position: Option<Position>,
+    query: SearchQuery,
+    selection: ScopeSelection,
+    server: DirectoryServer,
+    position: Option<CursorPosition>,
     read_at: UnixSeconds,
-    chain: Chain,
-    /// The search whose entries come next: of a server without paging the only one, of others that of the next page.
-    ahead: Option<Search>,
-    mark: PageMark,
+    chain: CookieChain,
+    /// Search of the next page, or the only search of a server without paging.
+    ahead: Option<RunningSearch>,
+    digest: PageDigest,
     evidence: ReadEvidence,
-    state: State,
+    progress: ReadProgress,
 }
 
-enum State {
+enum ReadProgress {
     Reading,
     Ended,
     Failed(IncompleteRead),
 }
 
 impl Directory {
-    /// Starts to read everybody in scope. Server, base and group are looked at first, so that what can be known to be
-    /// wrong is an error here and not an empty directory later.
+    /// Starts a full read. It reads server, base and group first, so that a wrong configuration is an error and not an empty
+    /// directory.
     ///
-    /// `last` is what the read before left behind, whether of everybody or of the changes. Of a server that knows less
-    /// than was known then nobody is read: who is missing there may be new, and what it says may be old.
+    /// `last` is the cursor of the previous read, full or incremental. A server with fewer changes than that cursor is not
+    /// read: its missing users may be new, and its entries old.
     pub async fn read(
         &mut self,
         last: Option<&Cursor>,
         now: UnixSeconds,
     ) -> Result<FullRead<'_>, DirectoryError> {
-        let Self { connection, config, .. } = self;
-        let server = Server::look(connection, config).await?;
+        let server = DirectoryServer::inspect(self).await?;
         let freshness = match last {
-            Some(last) => server.freshness(connection, last).await?,
+            Some(last) => server.freshness(&mut self.connection, last).await?,
             None => Freshness::NotOlder,
         };
-        // Where to go on is asked before anybody is read: what changes meanwhile is seen twice rather than not at all.
-        let position = changes::begin(connection, config, &server).await?;
-        let selection = Selection::prepare(connection, config, &server.root).await?;
-        let mut attributes = config.requested();
-        if matches!(position, Some(Position::Timestamp { .. })) {
+        // The position is taken before the entries: a change during the read is then read twice, and never missed.
+        let position = detection::start_position(self, &server).await?;
+        let selection = ScopeSelection::prepare(self, &server.root).await?;
+        let mut attributes = self.config.requested();
+        if matches!(position, Some(CursorPosition::Timestamp { .. })) {
             attributes.push(MODIFIED.to_owned());
         }
-        let mut read = FullRead::begin(self, server, selection, attributes);
+        let mut read = FullRead::new(self, server, selection, attributes);
         (read.evidence.freshness, read.position, read.read_at) = (freshness, position, now);
         if freshness == Freshness::Older {
-            read.state = State::Failed(IncompleteRead::Behind);
+            read.progress = ReadProgress::Failed(IncompleteRead::Behind);
         } else {
-            read.ask_ahead().await;
+            read.request_ahead().await;
         }
         Ok(read)
     }
 }
 
 impl<'a> FullRead<'a> {
-    /// A read of these attributes of everybody who was selected.
-    pub(crate) fn begin(
+    /// Read of these attributes of every selected user.
+    pub(crate) fn new(
         directory: &'a mut Directory,
-        server: Server,
-        selection: Selection,
+        server: DirectoryServer,
+        selection: ScopeSelection,
         attributes: Vec<String>,
     ) -> Self {
         let base_dn = &directory.config.base_dn;
-        let query = Query {
+        let query = SearchQuery {
             base: base_dn.clone(),
             scope: SearchScope::Subtree,
             filter: selection.filter.clone(),
             attributes,
-            doing: DirectoryOperation::ReadingUsers { base_dn: base_dn.clone() },
+            operation: DirectoryOperation::ReadingUsers { base_dn: base_dn.clone() },
         };
-        let evidence = ReadEvidence {
-            base_readable: (true, false),
-            server: (server.identity.to_string(), String::new()),
-            ..ReadEvidence::default()
-        };
+        let evidence = evidence::initial(&server);
         Self {
             directory,
             query,
@@ -124,93 +104,90 @@ impl<'a> FullRead<'a> {
             server,
             position: None,
             read_at: UnixSeconds(0),
-            chain: Chain::default(),
+            chain: CookieChain::default(),
             ahead: None,
-            mark: PageMark::default(),
+            digest: PageDigest::default(),
             evidence,
-            state: State::Reading,
+            progress: ReadProgress::Reading,
         }
     }
 }
 
 impl FullRead<'_> {
-    /// What to remember about the read, for the next one to go on from. It means something once the read has ended.
+    /// Cursor for the next read. It is valid once this read has ended.
     pub fn cursor(&self) -> Cursor {
-        let Server { identity, invocation, mark, .. } = &self.server;
+        let DirectoryServer { identity, invocation, replication, .. } = &self.server;
         Cursor {
             server: *identity,
             invocation: invocation.clone(),
-            mark: mark.clone(),
-            asked: self.directory.config.fingerprint(),
+            replication: replication.clone(),
+            query: self.directory.config.fingerprint(),
             position: self.position.clone(),
             groups: self.selection.groups.clone(),
             read_at: self.read_at,
         }
     }
 
-    /// The next page, or `None` after the last. A page may be empty without being the last: nobody on it
-    /// was in scope.
+    /// Next page, or `None` after the last. A page without users in scope is empty.
     ///
-    /// When a read breaks off, those who came before are still given; the error comes with the call after
-    /// that, and with every further one.
+    /// When a read breaks off, the users read before are still returned. The error follows with the next call and every
+    /// further one.
     pub async fn next_page(&mut self) -> Result<Option<Vec<ReadItem>>, IncompleteRead> {
-        match &self.state {
-            State::Reading => {}
-            State::Ended => return Ok(None),
-            State::Failed(reason) => return Err(reason.clone()),
+        match &self.progress {
+            ReadProgress::Reading => {}
+            ReadProgress::Ended => return Ok(None),
+            ReadProgress::Failed(reason) => return Err(reason.clone()),
         }
         let mut page = Vec::new();
-        if let Err(reason) = self.fill(&mut page).await {
+        if let Err(reason) = self.read_page(&mut page).await {
             self.ahead = None;
-            self.state = State::Failed(reason.clone());
+            self.progress = ReadProgress::Failed(reason.clone());
             return if page.is_empty() { Err(reason) } else { Ok(Some(page)) };
         }
-        match self.state {
-            State::Ended if page.is_empty() => Ok(None),
+        match self.progress {
+            ReadProgress::Ended if page.is_empty() => Ok(None),
             _ => Ok(Some(page)),
         }
     }
 
-    /// Notes how much the server knows by now, before what was seen so far is acted upon.
+    /// Reads the server's replication state again, before the users read so far are written.
     pub async fn update_replication_state(&mut self) {
-        let Directory { connection, config, .. } = &mut *self.directory;
-        self.server.update_replication_state(connection, config).await;
+        self.server.update_replication_state(self.directory).await;
     }
 
-    /// Looks at base, group and server again and judges what was seen.
+    /// Reads base, group and server again, and judges the evidence.
     pub async fn finish(mut self) -> Result<CompleteRead, IncompleteRead> {
-        match std::mem::replace(&mut self.state, State::Ended) {
-            State::Failed(reason) => return Err(reason),
-            // Nobody asked for the rest, so nobody knows what is in it.
-            State::Reading => return Err(IncompleteRead::NoEnd),
-            State::Ended => {}
+        match std::mem::replace(&mut self.progress, ReadProgress::Ended) {
+            ReadProgress::Failed(reason) => Err(reason),
+            // The caller did not read the remaining pages.
+            ReadProgress::Reading => Err(IncompleteRead::NoEnd),
+            ReadProgress::Ended => evidence::conclude(self.directory, &self.server, self.evidence).await,
         }
-        conclude(self.directory, &self.server, self.evidence).await
     }
 
-    /// Reads one page. What it holds is in `page` even when it fails.
-    async fn fill(&mut self, page: &mut Vec<ReadItem>) -> Result<(), IncompleteRead> {
+    /// Reads one page into `page`, which holds the entries read even on failure.
+    async fn read_page(&mut self, page: &mut Vec<ReadItem>) -> Result<(), IncompleteRead> {
         let broke_off = |error: DirectoryError| IncompleteRead::BrokeOff(error.to_string());
         let size = self.directory.config.page_size.max(1);
         let portion = usize::try_from(size).unwrap_or(usize::MAX);
         let mut search = match self.ahead.take() {
             Some(search) => search,
-            None => self.send(size).await.map_err(broke_off)?,
+            None => self.request(size).await.map_err(broke_off)?,
         };
-        let mut patience = Backoff::default();
+        let mut backoff = BusyBackoff::default();
         loop {
             match search.next(&mut self.directory.connection).await.map_err(broke_off)? {
-                Item::Entry(message) => page.extend(self.sighting(decode::entry(&message))),
-                Item::Reference(addresses) => self.note_reference(&addresses),
-                Item::Intermediate(_) => {}
-                // The same page again, as long as nothing of it has come.
-                Item::Done(result) if page.is_empty() && patience.again(result.code).await => {
-                    search = self.send(size).await.map_err(broke_off)?;
+                SearchItem::Entry(message) => page.extend(self.read_item(decode::entry(&message))),
+                SearchItem::Reference(addresses) => self.note_reference(&addresses),
+                SearchItem::Intermediate(_) => {}
+                // The same page is requested again only if none of its entries arrived.
+                SearchItem::Done(result) if page.is_empty() && backoff.wait(result.code).await => {
+                    search = self.request(size).await.map_err(broke_off)?;
                 }
-                Item::Done(result) => {
+                SearchItem::Done(result) => {
                     self.end_page(result)?;
-                    if matches!(self.state, State::Reading) {
-                        self.ask_ahead().await;
+                    if matches!(self.progress, ReadProgress::Reading) {
+                        self.request_ahead().await;
                     }
                     return Ok(());
                 }
@@ -222,36 +199,34 @@ impl FullRead<'_> {
         }
     }
 
-    /// Asks for the next page before anybody wants it. If that can't be done, it is asked for again, and the error told,
-    /// when somebody does.
-    async fn ask_ahead(&mut self) {
-        self.ahead = self.send(self.directory.config.page_size.max(1)).await.ok();
+    /// Requests the next page ahead of time. On failure it is requested again when it is needed, and the error reported then.
+    async fn request_ahead(&mut self) {
+        self.ahead = self.request(self.directory.config.page_size.max(1)).await.ok();
     }
 
-    /// Asks for the next page.
-    async fn send(&mut self, size: i32) -> Result<Search, DirectoryError> {
-        let control = self.server.root.has_paging.then(|| page(size, self.chain.cookie()));
-        Search::start(&mut self.directory.connection, self.query.clone(), control.as_slice()).await
+    async fn request(&mut self, size: i32) -> Result<RunningSearch, DirectoryError> {
+        let control = self.server.root.has_paging.then(|| page_control(size, self.chain.cookie()));
+        RunningSearch::start(&mut self.directory.connection, self.query.clone(), control.as_slice()).await
     }
 
-    /// What an entry tells, if it is about somebody in scope.
-    fn sighting(&mut self, decoded: Result<RawEntry, Garbled>) -> Option<ReadItem> {
+    /// Item for an entry; `None` if the entry is not in scope.
+    fn read_item(&mut self, decoded: Result<DecodedEntry, MalformedEntry>) -> Option<ReadItem> {
         let (dn, why) = match decoded {
-            Ok(RawEntry { dn, attributes, .. }) => {
-                self.mark.note(&dn);
+            Ok(DecodedEntry { dn, attributes, .. }) => {
+                self.digest.add(&dn);
                 if !self.selection.members.contain(&dn, &attributes) {
                     return None;
                 }
-                if let Some(Position::Timestamp { since, .. }) = &mut self.position {
-                    changes::note_time(since, &attributes);
+                if let Some(CursorPosition::Timestamp { since, .. }) = &mut self.position {
+                    detection::advance_time(since, &attributes);
                 }
                 match self.directory.config.anchor.of(&attributes) {
                     Ok(anchor) => return Some(ReadItem::Entry(Entry { anchor, dn, attributes })),
                     Err(why) => (dn, why),
                 }
             }
-            Err(Garbled { dn, why }) => {
-                self.mark.note(&dn);
+            Err(MalformedEntry { dn, why }) => {
+                self.digest.add(&dn);
                 (dn, format!("the entry can't be read: {why}"))
             }
         };
@@ -273,85 +248,32 @@ impl FullRead<'_> {
         self.evidence.unfollowed_referrals += 1;
     }
 
-    /// Takes in how a page ended.
-    fn end_page(&mut self, result: Outcome) -> Result<(), IncompleteRead> {
+    /// Processes the result of a page.
+    fn end_page(&mut self, result: LdapResult) -> Result<(), IncompleteRead> {
         const REFERRAL: u32 = 10;
-        let mark = std::mem::take(&mut self.mark);
+        let digest = std::mem::take(&mut self.digest);
         self.evidence.page_results.push(result.code);
         if result.code == REFERRAL {
             self.note_reference(&result.referrals);
         }
         if result.code != 0 {
-            return Err(self.refuted());
+            return Err(self.incomplete());
         }
-        if !self.server.root.has_paging {
-            self.evidence.ended_by_server = true;
-            self.state = State::Ended;
-            return Ok(());
-        }
-        // A server that says it can page, and then leaves the control out, has not said that this was the last page.
-        let cookie = cookie_of(result.controls).ok_or_else(|| self.refuted())?;
-        if cookie.is_empty() {
-            self.evidence.ended_by_server = true;
-            self.state = State::Ended;
-            return Ok(());
-        }
-        self.chain.follow(cookie, mark).map_err(|Stuck(why)| IncompleteRead::BrokeOff(why.to_owned()))
-    }
-
-    /// Why what was seen so far can't become a proof any more.
-    fn refuted(&self) -> IncompleteRead {
-        judge(self.evidence.clone()).err().unwrap_or(IncompleteRead::NoEnd)
-    }
-}
-
-/// Looks at base, group and server once more, and judges the evidence.
-pub(crate) async fn conclude(
-    directory: &mut Directory,
-    server: &Server,
-    mut evidence: ReadEvidence,
-) -> Result<CompleteRead, IncompleteRead> {
-    let Directory { connection, config, .. } = directory;
-    let broke_off = |error: DirectoryError| IncompleteRead::BrokeOff(error.to_string());
-    match Server::look(connection, config).await {
-        Ok(now) => {
-            evidence.base_readable.1 = true;
-            evidence.server.1 = now.identity.to_string();
-            let is_behind =
-                now.mark.zip(server.mark.as_ref()).is_some_and(|(now, before)| now.is_behind(before));
-            if is_behind && evidence.freshness == Freshness::NotOlder {
-                evidence.freshness = Freshness::Older;
+        if self.server.root.has_paging {
+            // A page without the control does not say whether it is the last.
+            let cookie = cookie_of(result.controls).ok_or_else(|| self.incomplete())?;
+            if !cookie.is_empty() {
+                let advanced = self.chain.advance(cookie, digest);
+                return advanced.map_err(|PagingStuck(why)| IncompleteRead::BrokeOff(why.to_owned()));
             }
         }
-        Err(DirectoryError::BaseNotFound { .. } | DirectoryError::Refused { .. }) => {
-            evidence.base_readable.1 = false;
-        }
-        Err(error) => return Err(broke_off(error)),
+        self.evidence.ended_by_server = true;
+        self.progress = ReadProgress::Ended;
+        Ok(())
     }
-    scope::check_group(connection, config).await.map_err(broke_off)?;
-    judge(evidence)
-}
 
-/// The evidence of a read of the changes.
-pub(crate) fn evidence_of_changes(
-    server: &Server,
-    freshness: Freshness,
-    named: HashSet<AnchorHash>,
-    undecodable_entries: usize,
-) -> ReadEvidence {
-    ReadEvidence {
-        page_results: vec![0],
-        ended_by_server: true,
-        unfollowed_referrals: 0,
-        undecodable_entries,
-        base_readable: (true, false),
-        server: (server.identity.to_string(), String::new()),
-        freshness,
-        named: Some(named),
+    /// Reason for which this read can't become complete.
+    fn incomplete(&self) -> IncompleteRead {
+        evidence::judge(self.evidence.clone()).err().unwrap_or(IncompleteRead::NoEnd)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the one place that gathers the evidence")]
-fn judge(evidence: ReadEvidence) -> Result<CompleteRead, IncompleteRead> {
-    CompleteRead::verify(evidence)
 }

@@ -1,55 +1,34 @@
-//! References to other servers, and which of them matter.
+//! Search result references, and which of them make a read incomplete.
 //!
-//! None is followed: it would lead to another server, about which nothing was proved. A search of a whole Active
-//! Directory domain always brings three that lead to no users: to the forest's configuration and to two partitions
-//! for DNS. They are told by exactly the names that the server itself gives for these. Any other reference, such as
-//! one to a child domain, counts, and the read is not complete; a base DN below the domain's root avoids it where
-//! that is what is wanted.
+//! References are not followed: they lead to another server, about which nothing is proved. A search of a whole Active
+//! Directory domain always returns three that hold no users: the forest's configuration and two DNS partitions. They are
+//! recognised by the exact names that the root DSE gives. Any other reference, such as one to a child domain, makes the read
+//! incomplete; a base DN below the domain's root avoids it.
 
 use model::DnKey;
+use percent_encoding::percent_decode_str;
 
 use crate::root_dse::RootDse;
 
-/// Whether users may be behind a reference. Its addresses are alternatives, so all must be known to lead to none.
+/// Whether a reference may lead to users. Its addresses are alternatives, so each must name a partition without users.
 pub(crate) fn may_hide_users(addresses: &[String], root: &RootDse) -> bool {
     let is_userless =
         |address: &String| dn_of(address).is_some_and(|dn| root.userless.contains(&DnKey::of(&dn)));
     addresses.is_empty() || !addresses.iter().all(is_userless)
 }
 
-/// The server that a reference leads to, to be logged. What follows it may be the name of a single person.
+/// Host of a reference, for the log. The rest of the address may name a user.
 pub(crate) fn server_of(addresses: &[String]) -> &str {
     let server = addresses.first().and_then(|address| address.split('/').nth(2));
     server.unwrap_or("unknown")
 }
 
-/// The DN in an LDAP URL (RFC 4516): `ldap://host:port/DN?attributes?scope?filter`.
+/// DN of an LDAP URL (RFC 4516): `ldap://host:port/DN?attributes?scope?filter`.
 fn dn_of(address: &str) -> Option<String> {
     let (_, rest) = address.split_once("://")?;
     let (_, path) = rest.split_once('/')?;
-    let dn = path.split('?').next()?;
-    percent_decoded(dn)
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        (bytes, rest) = match (first, after) {
-            (b'%', [high, low, tail @ ..]) => {
-                let digits = [*high, *low];
-                let byte = u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?;
-                bytes.push(byte);
-                (bytes, tail)
-            }
-            (b'%', _) => return None,
-            (plain, tail) => {
-                bytes.push(*plain);
-                (bytes, tail)
-            }
-        };
-    }
-    String::from_utf8(bytes).ok()
+    let dn = percent_decode_str(path.split('?').next()?).decode_utf8().ok()?;
+    Some(dn.into_owned())
 }
 
 #[cfg(test)]
@@ -57,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_known_parts_of_the_forest_do_not_count() {
+    fn only_known_userless_partitions_are_ignored() {
         let root = RootDse {
             userless: ["CN=Configuration,DC=corp,DC=example", "DC=DomainDnsZones,DC=corp,DC=example"]
                 .map(DnKey::of)
@@ -82,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_shows_the_server_and_nobody() {
+    fn log_shows_the_host_alone() {
         let addresses = |address: &str| [address.to_owned()];
         assert_eq!(server_of(&addresses("ldap://other:389/uid=ada,dc=x")), "other:389");
         assert_eq!(server_of(&addresses("ldap://other")), "other");
@@ -92,7 +71,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_address_is_too_strange(address: String) {
+        fn parsing_never_panics(address: String) {
             let _ = dn_of(&address);
         }
     }

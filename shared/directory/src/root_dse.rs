@@ -1,16 +1,14 @@
-//! What a server says about itself (RFC 4512, section 5.1).
+//! Root DSE: the server's description of itself (RFC 4512, section 5.1).
 
 use model::{Attributes, DnKey};
 
 use crate::connection::Connection;
 use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::paging::PAGED_RESULTS;
-use crate::search::Query;
+use crate::search::SearchQuery;
 
-/// The attributes by which one server can be told from another. None of them changes while a server runs. How much
-/// they tell depends on the product: Active Directory names the very server, others at least the product and the
-/// data. That is no loss within a read, which has one connection and so one server, unless something in between
-/// deceives.
+/// Attributes that identify a server. None of them changes while it runs. Active Directory names the host; other products
+/// name at least the product and the naming contexts, which is enough within a read, because a read has one connection.
 const IDENTITY: [&str; 9] = [
     "dsServiceName",
     "dnsHostName",
@@ -25,7 +23,7 @@ const IDENTITY: [&str; 9] = [
 
 const SUPPORTED_CONTROL: &str = "supportedControl";
 const CAPABILITIES: &str = "supportedCapabilities";
-/// By which a server says that it is Active Directory (MS-ADTS, section 3.1.1.3.4.3.1). Samba says it as well.
+/// Capability of Active Directory (MS-ADTS, section 3.1.1.3.4.3.1), and of Samba.
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 const CONTEXTS: &str = "namingContexts";
 const SERVICE: &str = "dsServiceName";
@@ -34,44 +32,43 @@ const DEFAULT_CONTEXT: &str = "defaultNamingContext";
 const FOREST_CONTEXT: &str = "rootDomainNamingContext";
 const CONFIGURATION_CONTEXT: &str = "configurationNamingContext";
 
-/// What there is to know about a server.
+/// Properties of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct RootDse {
-    /// Text that is the same for the same server.
+    /// Text that identifies the server.
     pub(crate) identity: String,
-    /// Whether it can answer in pages.
+    /// Whether it supports paged results.
     pub(crate) has_paging: bool,
-    /// The controls that it knows.
+    /// Object identifiers of the supported controls.
     pub(crate) controls: Vec<String>,
-    /// Whether it is an Active Directory domain controller.
+    /// Whether the server is an Active Directory domain controller.
     pub(crate) is_active_directory: bool,
-    /// The domain's root entry, where there is a domain.
+    /// Root entry of the domain, in Active Directory.
     pub(crate) domain: Option<String>,
-    /// The roots of the trees that it holds.
+    /// Root entries of the trees.
     pub(crate) contexts: Vec<String>,
-    /// The entry that stands for this very domain controller.
+    /// Entry of the domain controller.
     pub(crate) service: Option<String>,
-    /// The number of a domain controller's latest change.
+    /// Number of the domain controller's latest change.
     pub(crate) highest_usn: Option<u64>,
-    /// The parts of an Active Directory forest that never hold users, and that a search of a
-    /// whole domain always refers to.
+    /// Partitions of an Active Directory forest without users, to which every search of a whole domain refers.
     pub(crate) userless: Vec<DnKey>,
 }
 
 impl RootDse {
-    /// Asks for it. A server that doesn't show it can't be told from another, so nothing can be proved about a read.
+    /// Reads the root DSE. Without it the server has no identity, and no read can be proved complete.
     pub(crate) async fn read(connection: &mut Connection) -> Result<Self, DirectoryError> {
         let also =
             [SUPPORTED_CONTROL, CAPABILITIES, FOREST_CONTEXT, CONFIGURATION_CONTEXT, CONTEXTS, HIGHEST_USN];
         let attributes: Vec<&str> = IDENTITY.into_iter().chain(also).collect();
-        let doing = DirectoryOperation::ReadingRootDse;
-        match connection.ask_for_one(Query::one("", &attributes, doing.clone())).await? {
+        let operation = DirectoryOperation::ReadingRootDse;
+        match connection.search_one(SearchQuery::entry("", &attributes, operation.clone())).await? {
             Some(entry) => Ok(Self::of(&entry.attributes)),
-            None => Err(DirectoryError::Protocol { doing, detail: "there was none".to_owned() }),
+            None => Err(DirectoryError::protocol(&operation, "the entry is missing")),
         }
     }
 
-    /// Whether it knows a control.
+    /// Whether the server supports a control.
     pub(crate) fn offers(&self, control: &str) -> bool {
         self.controls.iter().any(|known| known == control)
     }
@@ -103,7 +100,7 @@ impl RootDse {
     }
 }
 
-/// Values have no order, so they are sorted: the same server must give the same text.
+/// Sorted values: their order is not specified, and the same server must give the same text.
 fn identity(attributes: &Attributes) -> String {
     let mut lines = Vec::new();
     for name in IDENTITY {
@@ -120,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_identity_does_not_depend_on_order() {
+    fn identity_ignores_the_order_of_values() {
         let one = [("namingContexts", "dc=a"), ("namingContexts", "dc=b"), ("dnsHostName", "dc1")];
         let other = [("dnshostname", "dc1"), ("namingcontexts", "dc=b"), ("namingcontexts", "dc=a")];
         let identity = |pairs: [(&str, &str); 3]| RootDse::of(&pairs.into_iter().collect()).identity;
@@ -129,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forest_names_the_parts_without_users() {
+    fn userless_partitions_come_from_the_forest() {
         let root = RootDse::of(
             &[
                 ("supportedControl", PAGED_RESULTS),

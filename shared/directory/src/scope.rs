@@ -1,110 +1,106 @@
-//! Who is meant: as a filter where the server can choose, as a set of members where it can't.
+//! Scope of a search: a filter where the server can select the users, a set of members where it can't.
 
 use std::collections::HashSet;
 
 use model::{Anchor, Attributes, DnKey};
 
-use crate::config::{DirectoryConfig, Membership, Scope};
-use crate::connection::Connection;
+use crate::config::{Membership, Scope};
+use crate::directory::Directory;
 use crate::errors::DirectoryError;
 use crate::escape::escape;
-use crate::filter::{check_filter, enclosed};
-use crate::groups::{Group, dn_of_member, nested_by_member, nested_by_member_of};
+use crate::filter::enclosed;
+use crate::groups::{LdapGroup, dn_of_member, nested_by_member, nested_by_member_of};
 use crate::root_dse::RootDse;
 
-/// Who is meant, made ready for a search.
-pub(crate) struct Selection {
-    /// What the server chooses by.
+/// Scope, prepared for searches.
+pub(crate) struct ScopeSelection {
+    /// Filter for the server.
     pub(crate) filter: String,
-    /// What is chosen by afterwards.
-    pub(crate) members: Members,
-    /// The groups whose changes may change who is meant.
+    /// Members that the returned entries are compared with.
+    pub(crate) members: ScopeMembers,
+    /// Groups whose changes may change the scope.
     pub(crate) groups: Vec<Anchor>,
 }
 
-/// The members of a group, as the group names them.
-pub(crate) enum Members {
-    /// The server has chosen already.
-    Everyone,
-    /// By name. Sixteen bytes each, so a group of a hundred thousand is no burden.
+/// Members of a group, by the group's list.
+pub(crate) enum ScopeMembers {
+    /// The filter selects them.
+    SelectedByFilter,
+    /// Members by DN, 16 bytes each.
     ByDn(HashSet<DnKey>),
-    /// By an id, without case.
+    /// Members by id, without case.
     ById { user_attribute: String, ids: HashSet<String> },
 }
 
-impl Selection {
-    /// Makes the scope ready. That a group exists is checked here, whichever way its membership is written.
-    pub(crate) async fn prepare(
-        connection: &mut Connection,
-        config: &DirectoryConfig,
-        root: &RootDse,
-    ) -> Result<Self, DirectoryError> {
-        let users = enclosed(&config.user_filter);
-        let (dn, membership, nested) = match &config.scope {
+impl ScopeSelection {
+    /// Prepares the scope. A missing group is an error for every kind of membership.
+    pub(crate) async fn prepare(directory: &mut Directory, root: &RootDse) -> Result<Self, DirectoryError> {
+        let users = enclosed(&directory.config.user_filter);
+        let (dn, membership, nested) = match directory.config.scope.clone() {
             Scope::Filter(filter) => {
                 return Ok(Self {
-                    filter: format!("(&{users}{})", enclosed(filter)),
-                    members: Members::Everyone,
+                    filter: format!("(&{users}{})", enclosed(&filter)),
+                    members: ScopeMembers::SelectedByFilter,
                     groups: Vec::new(),
                 });
             }
-            Scope::Group { dn, membership, nested } => (dn, membership, *nested),
+            Scope::Group { dn, membership, nested } => (dn, membership, nested),
         };
-        let top = Group::find(connection, config, dn).await?;
+        let top = LdapGroup::find(&mut directory.connection, &directory.config, &dn).await?;
         match membership {
             Membership::MemberOf { attribute } => {
                 let groups = match nested {
-                    true => nested_by_member_of(connection, config, root, top, attribute).await?,
+                    true => nested_by_member_of(directory, root, top, &attribute).await?,
                     false => vec![top],
                 };
-                let conditions: String = groups.iter().map(|group| group.members(attribute, root)).collect();
+                let conditions: String =
+                    groups.iter().map(|group| member_condition(group, &attribute, root)).collect();
                 let filter = format!("(&{users}(|{conditions}))");
-                Ok(Self { filter, members: Members::Everyone, groups: anchors(groups) })
+                Ok(Self { filter, members: ScopeMembers::SelectedByFilter, groups: anchors(groups) })
             }
             Membership::Member { attribute } => {
                 let (groups, members) = match nested {
-                    true => nested_by_member(connection, config, root, top, attribute).await?,
+                    true => nested_by_member(directory, root, top, &attribute).await?,
                     false => {
-                        let members = Group::values(connection, dn, attribute).await?;
+                        let members = LdapGroup::values(&mut directory.connection, &dn, &attribute).await?;
                         (vec![top], members)
                     }
                 };
                 let keys = members.iter().map(|member| DnKey::of(&dn_of_member(member)));
-                Ok(Self { filter: users, members: Members::ByDn(keys.collect()), groups: anchors(groups) })
+                let members = ScopeMembers::ByDn(keys.collect());
+                Ok(Self { filter: users, members, groups: anchors(groups) })
             }
             Membership::MemberUid { attribute, user_attribute } => {
-                let ids = Group::values(connection, dn, attribute).await?;
+                let ids = LdapGroup::values(&mut directory.connection, &dn, &attribute).await?;
                 let ids = ids.iter().map(|id| folded(id)).collect();
-                let members = Members::ById { user_attribute: user_attribute.clone(), ids };
+                let members = ScopeMembers::ById { user_attribute, ids };
                 Ok(Self { filter: users, members, groups: anchors(vec![top]) })
             }
         }
     }
 }
 
-impl Group {
-    /// The condition that its members meet. In Active Directory those whose primary group it is are members, and neither
-    /// they nor the group say so in the usual attributes.
-    fn members(&self, attribute: &str, root: &RootDse) -> String {
-        let by_name = format!("({attribute}={})", escape(&self.dn));
-        match self.rid {
-            Some(rid) if root.is_active_directory => format!("{by_name}(primaryGroupID={rid})"),
-            _ => by_name,
-        }
+/// Condition that the members of a group match. In Active Directory the users of a primary group are members too, and
+/// neither `member` nor `memberOf` shows it.
+fn member_condition(group: &LdapGroup, attribute: &str, root: &RootDse) -> String {
+    let by_name = format!("({attribute}={})", escape(&group.dn));
+    match group.rid {
+        Some(rid) if root.is_active_directory => format!("{by_name}(primaryGroupID={rid})"),
+        _ => by_name,
     }
 }
 
-fn anchors(groups: Vec<Group>) -> Vec<Anchor> {
+fn anchors(groups: Vec<LdapGroup>) -> Vec<Anchor> {
     let mut anchors: Vec<Anchor> = groups.into_iter().filter_map(|group| group.anchor).collect();
     anchors.sort();
     anchors
 }
 
-impl Members {
-    /// Whether an entry that the server has chosen is one of them.
+impl ScopeMembers {
+    /// Whether an entry that matches the filter is a member.
     pub(crate) fn contain(&self, dn: &str, attributes: &Attributes) -> bool {
         match self {
-            Self::Everyone => true,
+            Self::SelectedByFilter => true,
             Self::ByDn(keys) => keys.contains(&DnKey::of(dn)),
             Self::ById { user_attribute, ids } => {
                 attributes.all(user_attribute).iter().any(|id| ids.contains(&folded(id)))
@@ -113,35 +109,13 @@ impl Members {
     }
 }
 
-/// Sees to it that the group is there, for scopes that have one, and tells which one it is.
-pub(crate) async fn check_group(
-    connection: &mut Connection,
-    config: &DirectoryConfig,
-) -> Result<Option<Anchor>, DirectoryError> {
+/// Checks that the group of the scope exists, and returns its anchor.
+pub(crate) async fn check_group(directory: &mut Directory) -> Result<Option<Anchor>, DirectoryError> {
+    let Directory { connection, config, .. } = directory;
     match &config.scope {
         Scope::Filter(_) => Ok(None),
-        Scope::Group { dn, .. } => Ok(Group::find(connection, config, dn).await?.anchor),
+        Scope::Group { dn, .. } => Ok(LdapGroup::find(connection, config, dn).await?.anchor),
     }
-}
-
-/// Checks what of a configuration ends up in filters.
-pub(crate) fn check_filters(config: &DirectoryConfig) -> Result<(), DirectoryError> {
-    let check = |filter: &String| {
-        check_filter(filter).map_err(|error| DirectoryError::Filter { filter: filter.clone(), error })
-    };
-    check(&config.user_filter)?;
-    check_attribute(&config.anchor.attribute)?;
-    match &config.scope {
-        Scope::Filter(filter) => check(filter),
-        Scope::Group { membership: Membership::MemberOf { attribute }, .. } => check_attribute(attribute),
-        Scope::Group { .. } => Ok(()),
-    }
-}
-
-/// Checks that an attribute's name is only that, before a filter is made with it.
-pub(crate) fn check_attribute(attribute: &str) -> Result<(), DirectoryError> {
-    let filter = format!("({attribute}=*)");
-    check_filter(&filter).map_err(|error| DirectoryError::Filter { filter, error })
 }
 
 fn folded(id: &[u8]) -> String {
@@ -156,7 +130,8 @@ mod tests {
     fn members_by_dn_compare_as_dns() {
         let named: [&[u8]; 3] =
             [r"CN=Smith\, Jo,DC=x".as_bytes(), b"cn=ada,dc=x#'0101'B", "cn=Jürgen,dc=x".as_bytes()];
-        let members = Members::ByDn(named.iter().map(|member| DnKey::of(&dn_of_member(member))).collect());
+        let members =
+            ScopeMembers::ByDn(named.iter().map(|member| DnKey::of(&dn_of_member(member))).collect());
         let contain = |dn: &str| members.contain(dn, &Attributes::default());
         assert!(contain(r"cn=smith\2c jo, dc=X"));
         assert!(contain("CN=Ada,DC=x"));
@@ -166,7 +141,7 @@ mod tests {
 
     #[test]
     fn members_by_id_compare_without_case() {
-        let members = Members::ById { user_attribute: "uid".into(), ids: ["ada".into()].into() };
+        let members = ScopeMembers::ById { user_attribute: "uid".into(), ids: ["ada".into()].into() };
         let contain = |uid: &str| members.contain("cn=x", &[("UID", uid)].into_iter().collect());
         assert!(contain("Ada"));
         assert!(!contain("adam"));

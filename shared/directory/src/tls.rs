@@ -1,4 +1,4 @@
-//! Secure connections: whom to trust, and what to say when one fails.
+//! TLS: trusted authorities, client certificates, and the meaning of failures.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::config::Bind;
 use crate::errors::DirectoryError;
 use crate::wire::WireError;
 
-/// A TLS configuration that trusts the given authorities and no others, or without any those that the operating system
-/// trusts; and that shows the client's certificate if there is one.
+/// TLS configuration that trusts only the given authorities, or without any those of the operating system. It presents the
+/// client certificate of [`Bind::External`].
 pub(crate) fn config(
     url: &str,
     ca_pem: Option<&[u8]>,
@@ -25,27 +25,27 @@ pub(crate) fn config(
         Some(ca_pem) => {
             for certificate in CertificateDer::pem_slice_iter(ca_pem) {
                 let certificate = certificate.map_err(|error| {
-                    unusable(format!("the directory's CA is no PEM file: {error}"), CA_ADVICE)
+                    unusable(format!("the directory's CA is not a PEM file: {error}"), CA_ADVICE)
                 })?;
                 roots.add(certificate).map_err(|error| {
                     let detail =
-                        format!("the directory's CA holds a certificate that can't be used: {error}");
+                        format!("the directory's CA contains a certificate that can't be used: {error}");
                     unusable(detail, CA_ADVICE)
                 })?;
             }
             if roots.is_empty() {
-                return Err(unusable("the directory's CA holds no certificate".to_owned(), CA_ADVICE));
+                return Err(unusable("the directory's CA contains no certificate".to_owned(), CA_ADVICE));
             }
         }
         None => {
-            // Some systems bring authorities that can't be used; whose server they signed can't be used either.
+            // Some systems contain unusable certificates, which are ignored.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
-                return Err(unusable("this machine trusts no authority at all".to_owned(), CA_ADVICE));
+                return Err(unusable("this machine trusts no certificate authority".to_owned(), CA_ADVICE));
             }
         }
     }
-    // The provider is named, so that a second one anywhere in the build can't make this ambiguous and panic.
+    // An explicit provider: with a second one in the build, the default would panic.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -54,7 +54,7 @@ pub(crate) fn config(
     let Bind::External { certificate, private_key } = bind else {
         return Ok(Arc::new(config.with_no_client_auth()));
     };
-    // What the library says about a key that it can't read has nothing of the key in it.
+    // The library's errors show nothing of the key.
     let own = |error: &dyn std::fmt::Display| {
         unusable(format!("the client certificate or its key can't be used: {error}"), CLIENT_ADVICE)
     };
@@ -65,41 +65,38 @@ pub(crate) fn config(
     Ok(Arc::new(config.with_client_auth_cert(chain, key).map_err(|error| own(&error))?))
 }
 
-/// The name that the server's certificate must be for.
+/// Host name that the server's certificate must have.
 pub(crate) fn server_name(url: &str, host: &str) -> Result<ServerName<'static>, DirectoryError> {
     ServerName::try_from(host.to_owned()).map_err(|_| DirectoryError::Tls {
         url: url.to_owned(),
-        detail: "the address has no host name that a certificate could be for".to_owned(),
+        detail: "the address has no host name that a certificate could have".to_owned(),
         advice: "use the server's host name in the address",
     })
 }
 
-/// A server that was asked for StartTLS and said no.
+/// Error for a refused StartTLS request.
 pub(crate) fn refused(url: &str, code: u32) -> DirectoryError {
     DirectoryError::Tls {
         url: url.to_owned(),
         detail: format!("the server refused StartTLS with LDAP result {code}"),
-        advice: "use an ldaps:// address, or have StartTLS switched on in the server",
+        advice: "use an ldaps:// address, or enable StartTLS on the server",
     }
 }
 
 const CA_ADVICE: &str =
-    "give the certificate of the authority that signed the server's, in PEM, as the directory's CA";
+    "set the directory's CA to the PEM certificate of the authority that signed the server's certificate";
 const CLIENT_ADVICE: &str = "put both into the directory's secret, in PEM, as \"certificate\" and \"private_key\"; the key must be the certificate's";
 
-/// What a failure to secure a connection says about TLS; `None` when it says nothing, and the network or the server is to
-/// blame.
+/// TLS error behind a failure to connect; `None` if the network or the server caused it.
 pub(crate) fn failure(url: &str, error: &WireError) -> Option<DirectoryError> {
-    let hung_up = || ("the server hung up instead of answering".to_owned(), WRONG_PORT);
+    let closed = || ("the server closed the connection instead of answering".to_owned(), WRONG_PORT);
     let (detail, advice) = match error {
-        WireError::Closed => hung_up(),
+        WireError::Closed => closed(),
         WireError::Io(source) => {
             match source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                 Some(error) => explain(error),
                 None => match source.kind() {
-                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
-                        hung_up()
-                    }
+                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => closed(),
                     _ => return None,
                 },
             }
@@ -116,7 +113,7 @@ fn explain(error: &rustls::Error) -> (String, &'static str) {
     let advice = match error {
         rustls::Error::InvalidCertificate(invalid) => return explain_certificate(invalid),
         rustls::Error::InvalidMessage(_) => WRONG_PORT,
-        _ => "have the server's TLS settings checked; version 1.2 or 1.3 is needed",
+        _ => "check the server's TLS settings; version 1.2 or 1.3 is needed",
     };
     (error.to_string(), advice)
 }
@@ -129,23 +126,23 @@ fn explain_certificate(invalid: &CertificateError) -> (String, &'static str) {
     match invalid {
         UnknownIssuer => (
             "the server's certificate was signed by an authority that is not trusted".to_owned(),
-            "give that authority's certificate as the directory's CA; if you did, this may be another server",
+            "set the directory's CA to that authority's certificate; if it is set, this may be another server",
         ),
-        // The authority's name is known and its key is another: it was made anew.
+        // Known name, other key: the authority was renewed.
         BadSignature => (
             "the server's certificate was not signed by the given authority's key".to_owned(),
-            "give the authority's current certificate as the directory's CA; it may have been renewed",
+            "set the directory's CA to the authority's current certificate; it may have been renewed",
         ),
         NotValidForName | NotValidForNameContext { .. } => (
             invalid.to_string(),
-            "use the name that the server's certificate is for in the address, or have a certificate made for this one",
+            "use a name of the server's certificate in the address, or issue a certificate for this name",
         ),
         Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
-            (invalid.to_string(), "have the server's certificate renewed; check this machine's clock as well")
+            (invalid.to_string(), "renew the server's certificate, and check this machine's clock")
         }
         _ => (
             format!("the server's certificate can't be used: {invalid}"),
-            "have the server's certificate checked; one that signed itself must not be marked as an authority",
+            "check the server's certificate; a self-signed one must not be marked as an authority",
         ),
     }
 }
@@ -155,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ca_that_is_none_is_refused() {
+    fn invalid_ca_is_refused() {
         for pem in [
             b"".as_slice(),
             b"not a certificate",

@@ -1,31 +1,18 @@
-//! LDAP on the wire (RFC 4511), as much of it as reading takes: bind, StartTLS, search and abandon.
+//! LDAP messages as bytes (RFC 4511), for a client that reads: bind, StartTLS, search and abandon.
 //!
-//! Whatever a server sends is taken apart here, in place and without recursion: nothing in it can make this panic, and an
-//! entry's values stay in the bytes that they came in.
+//! Messages are decoded in place and without recursion. No input can make the decoder panic, and the values of an entry
+//! share the buffer in which they arrived.
 
-pub(crate) mod ber;
+pub mod ber;
 
-mod answer;
+mod error;
+mod message;
 mod request;
 mod stream;
 
-pub(crate) use answer::{Control, Message, Outcome};
-pub(crate) use request::{Request, SearchScope};
-pub(crate) use stream::Stream;
-
-/// Why a connection can't go on.
-#[derive(Debug)]
-pub(crate) enum WireError {
-    /// The operating system, or TLS, says so.
-    Io(std::io::Error),
-    /// The server closed it.
-    Closed,
-    /// The server said that it would close it, with this result code (RFC 4511, section 4.4.1).
-    Disconnected(u32),
-    /// What came is not LDAP.
-    NotLdap,
-    /// A message of more bytes than any directory sends.
-    TooLong,
-    /// Nothing came in time.
-    Timeout,
-}
+pub use error::WireError;
+#[cfg(any(test, feature = "wire"))]
+pub use message::encode_message;
+pub use message::{LdapControl, LdapMessage, LdapResult};
+pub use request::{LdapRequest, SearchScope};
+pub use stream::LdapStream;

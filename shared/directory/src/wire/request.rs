@@ -1,33 +1,33 @@
-//! What is sent to a server.
+//! Requests to a server.
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Control;
 use super::ber::{BOOLEAN, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE, element, number, put, put_all};
+use super::message::{LdapControl, encode_message};
 
-/// How far below its base a search goes.
+/// Depth of a search below its base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SearchScope {
-    /// The base entry alone.
+pub enum SearchScope {
+    /// The base entry.
     Base = 0,
-    /// Those directly under it.
+    /// The entries directly under the base.
     OneLevel = 1,
-    /// It and all under it.
+    /// The base and every entry under it.
     Subtree = 2,
 }
 
-/// A question to a server, in the form in which it is sent.
-pub(crate) struct Request(Vec<u8>);
+/// Encoded operation of a request.
+pub struct LdapRequest(Vec<u8>);
 
-impl Request {
-    /// A sign-in with a name and a password. Both empty is an anonymous one.
-    pub(crate) fn simple_bind(dn: &str, password: &SecretString) -> Self {
+impl LdapRequest {
+    /// Bind with a name and a password; both empty is an anonymous bind.
+    pub fn simple_bind(dn: &str, password: &SecretString) -> Self {
         const SIMPLE: u8 = 0x80;
         Self::bind(dn, element(SIMPLE, password.expose_secret().as_bytes()))
     }
 
-    /// A sign-in as whom the client's certificate names.
-    pub(crate) fn external_bind() -> Self {
+    /// Bind with the identity of the client's certificate (SASL EXTERNAL).
+    pub fn external_bind() -> Self {
         const SASL: u8 = 0xa3;
         let parts = [element(OCTET_STRING, b"EXTERNAL"), element(OCTET_STRING, b"")];
         Self::bind("", element(SASL, &parts.concat()))
@@ -40,14 +40,14 @@ impl Request {
         Self::of(BIND, &[number(INTEGER, VERSION), name, authentication])
     }
 
-    /// The wish for a secure connection (RFC 4511, section 4.14).
-    pub(crate) fn start_tls() -> Self {
+    /// StartTLS (RFC 4511, section 4.14).
+    pub fn start_tls() -> Self {
         const EXTENDED: u8 = 0x77;
         Self::of(EXTENDED, &[element(0x80, b"1.3.6.1.4.1.1466.20037")])
     }
 
-    /// A search; the filter is encoded already. Aliases are not followed, and no limit is asked for.
-    pub(crate) fn search(base: &str, scope: SearchScope, filter: Vec<u8>, attributes: &[String]) -> Self {
+    /// Search with an encoded filter. It does not follow aliases and sets no limit.
+    pub fn search(base: &str, scope: SearchScope, filter: Vec<u8>, attributes: &[String]) -> Self {
         const SEARCH: u8 = 0x63;
         let mut names = Vec::new();
         attributes.iter().for_each(|name| put(OCTET_STRING, name.as_bytes(), &mut names));
@@ -66,16 +66,10 @@ impl Request {
         )
     }
 
-    /// Word that the answers to a question are not waited for any more.
-    pub(crate) fn abandon(id: i32) -> Self {
+    /// Abandons the request with this message id.
+    pub fn abandon(id: i32) -> Self {
         const ABANDON: u8 = 0x50;
         Self(number(ABANDON, id))
-    }
-
-    /// Any operation whatever.
-    #[cfg(test)]
-    pub(crate) fn raw(operation: Vec<u8>) -> Self {
-        Self(operation)
     }
 
     fn of(operation: u8, parts: &[Vec<u8>]) -> Self {
@@ -84,26 +78,8 @@ impl Request {
         Self(written)
     }
 
-    /// The whole message.
-    pub(crate) fn encode(self, id: i32, controls: &[Control]) -> Vec<u8> {
-        const CONTROLS: u8 = 0xa0;
-        let mut content = number(INTEGER, id);
-        content.extend(self.0);
-        if !controls.is_empty() {
-            let controls: Vec<Vec<u8>> = controls.iter().map(control).collect();
-            put_all(CONTROLS, &controls, &mut content);
-        }
-        element(SEQUENCE, &content)
+    /// Encodes the whole message.
+    pub fn encode(&self, id: i32, controls: &[LdapControl]) -> Vec<u8> {
+        encode_message(id, &self.0, controls)
     }
-}
-
-fn control(control: &Control) -> Vec<u8> {
-    let mut parts = element(OCTET_STRING, control.oid.as_bytes());
-    if control.is_critical {
-        put(BOOLEAN, &[0xff], &mut parts);
-    }
-    if let Some(value) = &control.value {
-        put(OCTET_STRING, value, &mut parts);
-    }
-    element(SEQUENCE, &parts)
 }

@@ -1,4 +1,4 @@
-//! The bytes to and from a server, message by message.
+//! Messages over a socket.
 
 use std::sync::Arc;
 
@@ -10,73 +10,79 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::ber::{Header, SEQUENCE};
-use super::{Message, WireError};
+use super::ber::{BerHeader, SEQUENCE};
+use super::error::WireError;
+use super::message::LdapMessage;
 
-/// Room for what comes at a time. A page's entries share as much memory, so it is not much.
+/// Bytes read at a time. The entries of a page share buffers of this size.
 const READ: usize = 64 << 10;
 
-/// No message is longer. A group that names half a million members has about this size.
+/// Longest accepted message, in bytes: about a group with half a million members.
 const LONGEST: usize = 64 << 20;
 
-/// A connection, secure or not.
-pub(crate) struct Stream {
-    socket: Socket,
+/// Stream of messages over a plain or encrypted connection.
+pub struct LdapStream {
+    socket: LdapSocket,
     incoming: BytesMut,
-    /// What is still to be sent. It is kept here so that a wait that is given up in the middle loses nothing.
+    /// Bytes not sent yet. A cancelled send loses none of them.
     outgoing: BytesMut,
 }
 
-enum Socket {
+enum LdapSocket {
     Plain(TcpStream),
-    Secure(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl Stream {
-    /// Connects.
-    pub(crate) async fn connect(host: &str, port: u16) -> Result<Self, WireError> {
+impl LdapStream {
+    /// Connects without encryption.
+    pub async fn connect(host: &str, port: u16) -> Result<Self, WireError> {
         let socket = TcpStream::connect((host, port)).await.map_err(WireError::Io)?;
-        // Questions are small, and answers are waited for.
-        socket.set_nodelay(true).map_err(WireError::Io)?;
-        let (incoming, outgoing) = (BytesMut::new(), BytesMut::new());
-        Ok(Self { socket: Socket::Plain(socket), incoming, outgoing })
+        Self::over(socket)
     }
 
-    /// Secures the connection.
-    pub(crate) async fn secure(
+    /// Stream over a connected socket.
+    pub fn over(socket: TcpStream) -> Result<Self, WireError> {
+        // Messages are small, and the other side waits for each.
+        socket.set_nodelay(true).map_err(WireError::Io)?;
+        let (incoming, outgoing) = (BytesMut::new(), BytesMut::new());
+        Ok(Self { socket: LdapSocket::Plain(socket), incoming, outgoing })
+    }
+
+    /// Encrypts the connection.
+    pub async fn encrypt(
         self,
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
     ) -> Result<Self, WireError> {
-        // What came before was said by nobody in particular, and must not count as said by the server.
+        // Bytes from before the handshake are not authenticated and must not count as answers of the server.
         if !self.incoming.is_empty() {
             return Err(WireError::NotLdap);
         }
-        let Socket::Plain(socket) = self.socket else { return Err(WireError::NotLdap) };
-        let secure = TlsConnector::from(config).connect(name, socket).await.map_err(WireError::Io)?;
-        Ok(Self { socket: Socket::Secure(Box::new(secure)), ..self })
+        let LdapSocket::Plain(socket) = self.socket else { return Err(WireError::NotLdap) };
+        let tls = TlsConnector::from(config).connect(name, socket).await.map_err(WireError::Io)?;
+        Ok(Self { socket: LdapSocket::Tls(Box::new(tls)), ..self })
     }
 
-    /// Sends a whole message.
-    pub(crate) async fn send(&mut self, message: &[u8]) -> Result<(), WireError> {
+    /// Sends bytes.
+    pub async fn send(&mut self, message: &[u8]) -> Result<(), WireError> {
         self.outgoing.extend_from_slice(message);
         while self.outgoing.has_remaining() {
             match &mut self.socket {
-                Socket::Plain(socket) => socket.write_buf(&mut self.outgoing).await,
-                Socket::Secure(socket) => socket.write_buf(&mut self.outgoing).await,
+                LdapSocket::Plain(socket) => socket.write_buf(&mut self.outgoing).await,
+                LdapSocket::Tls(socket) => socket.write_buf(&mut self.outgoing).await,
             }
             .map_err(WireError::Io)?;
         }
         match &mut self.socket {
-            Socket::Plain(_) => Ok(()),
-            Socket::Secure(socket) => socket.flush().await.map_err(WireError::Io),
+            LdapSocket::Plain(_) => Ok(()),
+            LdapSocket::Tls(socket) => socket.flush().await.map_err(WireError::Io),
         }
     }
 
-    /// The next message, if it is here already.
-    pub(crate) fn pop(&mut self) -> Result<Option<Message>, WireError> {
-        let Some(header) = Header::read(&self.incoming).map_err(|_| WireError::NotLdap)? else {
-            // Even a single byte tells whether it can become a message.
+    /// Next message that has arrived already.
+    pub fn pop(&mut self) -> Result<Option<LdapMessage>, WireError> {
+        let Some(header) = BerHeader::read(&self.incoming).map_err(|_| WireError::NotLdap)? else {
+            // A single byte shows whether it can begin a message.
             return match self.incoming.first() {
                 Some(&first) if first != SEQUENCE => Err(WireError::NotLdap),
                 _ => Ok(None),
@@ -93,24 +99,24 @@ impl Stream {
             return Ok(None);
         }
         let message: Bytes = self.incoming.split_to(whole).freeze();
-        Message::parse(&message).map(Some).ok_or(WireError::NotLdap)
+        LdapMessage::parse(&message).map(Some).ok_or(WireError::NotLdap)
     }
 
-    /// The next message. A wait that is given up loses nothing of it.
-    pub(crate) async fn receive(&mut self) -> Result<Message, WireError> {
+    /// Waits for the next message. A cancelled wait loses no bytes.
+    pub async fn receive(&mut self) -> Result<LdapMessage, WireError> {
         loop {
             if let Some(message) = self.pop()? {
                 return Ok(message);
             }
             self.incoming.reserve(READ);
             let read = match &mut self.socket {
-                Socket::Plain(socket) => socket.read_buf(&mut self.incoming).await,
-                Socket::Secure(socket) => socket.read_buf(&mut self.incoming).await,
+                LdapSocket::Plain(socket) => socket.read_buf(&mut self.incoming).await,
+                LdapSocket::Tls(socket) => socket.read_buf(&mut self.incoming).await,
             };
             match read {
                 Ok(0) => return Err(WireError::Closed),
                 Ok(_) => {}
-                // A server that hangs up without the farewell of TLS has hung up all the same.
+                // The server closed the connection without TLS's close_notify.
                 Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                     return Err(WireError::Closed);
                 }

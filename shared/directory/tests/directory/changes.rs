@@ -156,11 +156,11 @@ async fn a_cursor_is_good_for_one_server_and_one_question() {
     assert_eq!(why_everybody(&mut other, &cursor).await, "the configuration has changed");
 
     server.add("ou=new,dc=acme,dc=test", &[("objectClass", &["organizationalUnit"])]).unwrap();
-    assert!(why_everybody(&mut directory, &cursor).await.starts_with("a branch of the tree was made"));
+    assert!(why_everybody(&mut directory, &cursor).await.starts_with("a container was added"));
 
     server.inject(LdapFault::OtherServer.on_any_search().times(1));
     let _ = directory.find("uid", "p1").await.unwrap();
-    assert_eq!(why_everybody(&mut directory, &cursor).await, "another server answers than the last time");
+    assert_eq!(why_everybody(&mut directory, &cursor).await, "another server answers than in the last scan");
 }
 
 /// An attribute that follows from a group's change is read with everybody, each time.
@@ -223,7 +223,10 @@ async fn a_server_that_knows_less_than_before_proves_nothing() {
     let (_, cursor) = everybody(&mut directory).await;
 
     server.set(BASE, "contextCSN", &[&mark(4)]).unwrap();
-    assert_eq!(why_everybody(&mut directory, &cursor).await, "the server knows less than the last time");
+    assert_eq!(
+        why_everybody(&mut directory, &cursor).await,
+        "the server lacks changes that the last scan saw"
+    );
     let verdict = read_after(&mut directory, &cursor).await;
     assert_eq!(verdict.unwrap_err(), IncompleteRead::Behind);
 

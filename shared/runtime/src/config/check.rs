@@ -256,7 +256,6 @@ fn check_directory(
         changes: match changes {
             ChangesWord::Auto => ChangeDetection::Auto,
             ChangesWord::Dirsync => ChangeDetection::DirSync,
-            ChangesWord::Usn => ChangeDetection::Usn,
             ChangesWord::Sync => ChangeDetection::Sync,
             ChangesWord::Timestamp => ChangeDetection::Timestamp,
             ChangesWord::None => ChangeDetection::None,

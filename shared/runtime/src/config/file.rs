@@ -85,8 +85,6 @@ pub enum ChangesWord {
     Auto,
     /// By Active Directory's DirSync control.
     Dirsync,
-    /// By Active Directory's update sequence numbers.
-    Usn,
     /// By content synchronisation (RFC 4533), which OpenLDAP offers with its overlay `syncprov`.
     Sync,
     /// By `modifyTimestamp`, and by comparing who is in scope.

@@ -60,15 +60,14 @@ fn changes_read_by_themselves_lead_to_the_same_as_a_full_read() {
     // Active Directory doesn't tell whose manager was deleted, so with managers everybody is read after a deletion.
     let filtered = Configuration { mapping: format!("{MAPPING}{MANAGER}"), ..filtered };
     let check = |company: &Company, pair: &Pair| match pair.what {
-        NESTED | NESTED_BY_USN | NESTED_UNPRIVILEGED => expect_truth(company, pair),
+        NESTED | NESTED_UNPRIVILEGED => expect_truth(company, pair),
         _ => Ok(()),
     };
     block_on(async {
         let nested_group = Pair::new(NESTED, &by("dirsync", &nested), &all_seeing).await?;
-        let by_usn = nested_group.beside(NESTED_BY_USN, &by("usn", &nested), &all_seeing).await?;
         let unprivileged = nested_group.beside(NESTED_UNPRIVILEGED, &nested, &reader).await?;
         let filter = Pair::new("filter, whole domain, with managers", &filtered, &all_seeing).await?;
-        let pairs = vec![nested_group, by_usn, unprivileged, filter];
+        let pairs = vec![nested_group, unprivileged, filter];
         let history = History { what: "Samba", kind: Kind::Samba, admin: &admin, at_least: CHANGES };
         compare(history, pairs, check, || samba.restart()).await
     });
@@ -99,41 +98,39 @@ fn another_forest_in_its_place_removes_nobody() {
 
     let scope = format!("group = {group:?}\nnested = true\n");
     let directory = configuration(&samba, &Kind::Samba.base(), scope);
-    for way in ["dirsync", "usn"] {
-        let configuration = Configuration {
-            directory: format!(
-                "kind = \"active-directory\"\nurl = \"{}\"\nbase_dn = \"{}\"\n\
-                 secret = \"file:directory-secret.json\"\nchanges = \"{way}\"\n",
-                proxy.ldap_url(),
-                Kind::Samba.base(),
-            ),
-            safety: String::new(),
-            ..directory.clone()
-        };
-        block_on(async {
-            let side = Side::new(&configuration, &secret).await?;
-            side.scan(ScanMode::Auto).await?;
-            side.provision().await?;
-            let active = side.active()?;
-            assert_eq!(active.len(), 12);
-            let summary = side.scan(ScanMode::Incremental).await?;
-            assert_eq!((summary.mode, summary.read), (ScanMode::Incremental, 0), "{summary:?}");
+    let configuration = Configuration {
+        directory: format!(
+            "kind = \"active-directory\"\nurl = \"{}\"\nbase_dn = \"{}\"\n\
+             secret = \"file:directory-secret.json\"\nchanges = \"dirsync\"\n",
+            proxy.ldap_url(),
+            Kind::Samba.base(),
+        ),
+        safety: String::new(),
+        ..directory.clone()
+    };
+    block_on(async {
+        let side = Side::new(&configuration, &secret).await?;
+        side.scan(ScanMode::Auto).await?;
+        side.provision().await?;
+        let active = side.active()?;
+        assert_eq!(active.len(), 12);
+        let summary = side.scan(ScanMode::Incremental).await?;
+        assert_eq!((summary.mode, summary.read), (ScanMode::Incremental, 0), "{summary:?}");
 
-            proxy.redirect(other.address());
-            let summary = side.scan(ScanMode::Incremental).await?;
-            println!("{way}, in another forest: {summary:?}");
-            assert_eq!((summary.mode, summary.deprovisioned), (ScanMode::Full, 0), "{summary:?}");
-            assert!(summary.full_reason.is_some(), "{summary:?}");
-            side.provision().await?;
-            assert!(active.is_subset(&side.active()?), "{:?}", side.active()?);
+        proxy.redirect(other.address());
+        let summary = side.scan(ScanMode::Incremental).await?;
+        println!("in another forest: {summary:?}");
+        assert_eq!((summary.mode, summary.deprovisioned), (ScanMode::Full, 0), "{summary:?}");
+        assert!(summary.full_reason.is_some(), "{summary:?}");
+        side.provision().await?;
+        assert!(active.is_subset(&side.active()?), "{:?}", side.active()?);
 
-            proxy.redirect(samba.address());
-            side.scan(ScanMode::Incremental).await?;
-            side.provision().await?;
-            assert!(active.is_subset(&side.active()?), "{:?}", side.active()?);
-            Ok(())
-        });
-    }
+        proxy.redirect(samba.address());
+        side.scan(ScanMode::Incremental).await?;
+        side.provision().await?;
+        assert!(active.is_subset(&side.active()?), "{:?}", side.active()?);
+        Ok(())
+    });
 }
 
 /// An account expires, and nobody touches the entry.
@@ -172,7 +169,6 @@ fn time_switches_an_account_off() {
 }
 
 const NESTED: &str = "nested group";
-const NESTED_BY_USN: &str = "nested group, by update sequence numbers";
 const NESTED_UNPRIVILEGED: &str = "nested group, ordinary reader";
 
 fn configuration(samba: &Samba, base_dn: &str, scope: String) -> Configuration {

@@ -1,43 +1,43 @@
-//! What can be wrong with a filter, in words for whoever wrote it.
+//! Errors in filters.
 
 use std::fmt;
 
-/// Why a filter can't be used, and where.
+/// Error in a filter, with its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at character {position}: {problem}")]
 pub struct FilterError {
-    /// The character at which the filter stops making sense, counted from 1.
+    /// Position of the error in characters, from 1.
     pub position: usize,
-    /// What is wrong there.
+    /// Problem at the position.
     pub problem: FilterProblem,
 }
 
-/// What is wrong with a filter.
+/// Problem in a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterProblem {
-    /// There is nothing.
+    /// The filter is empty.
     Empty,
-    /// A condition was to begin.
+    /// A condition must begin here.
     NoOpening,
-    /// A condition was to end.
+    /// A condition must end here.
     NoClosing,
-    /// There is more after the end.
+    /// Text follows the end.
     Trailing,
-    /// `&` or `|` without conditions: one matches everybody and the other nobody, and neither was meant.
+    /// `&` or `|` without conditions, which match every entry or none.
     NoConditions,
-    /// No attribute name where one belongs.
+    /// An attribute name is missing.
     NoAttribute,
-    /// No comparison after the attribute name.
+    /// A comparison is missing after the attribute name.
     NoComparison,
-    /// A backslash that is not followed by two hexadecimal digits.
+    /// A backslash without two hexadecimal digits.
     BadEscape,
-    /// A character that a value holds only in escaped form.
+    /// A character that must be escaped in a value.
     Unescaped,
-    /// Two asterisks in a row.
+    /// Two consecutive asterisks.
     DoubleAsterisk,
-    /// White space between the parts; this is not in the grammar, though some tools accept it.
+    /// White space between the parts, which the grammar does not allow.
     Space,
-    /// More levels than anybody can read.
+    /// Nested too deeply.
     TooDeep,
 }
 
@@ -47,7 +47,7 @@ impl fmt::Display for FilterProblem {
             Self::Empty => "the filter is empty",
             Self::NoOpening => "'(' is expected",
             Self::NoClosing => "')' is expected",
-            Self::Trailing => "the filter has ended before this; is there a ')' too many?",
+            Self::Trailing => "the filter has ended before this; remove a ')' if there is one too many",
             Self::NoConditions => "'&' and '|' need at least one condition in parentheses",
             Self::NoAttribute => "an attribute name is expected",
             Self::NoComparison => "'=', '>=', '<=' or '~=' is expected after the attribute name",
@@ -55,7 +55,7 @@ impl fmt::Display for FilterProblem {
                 "'\\' must be followed by two hexadecimal digits; a backslash itself is written \\5c"
             }
             Self::Unescaped => "this must be escaped within a value: '(' as \\28, ')' as \\29, '*' as \\2a",
-            Self::DoubleAsterisk => "one '*' is enough",
+            Self::DoubleAsterisk => "write one '*' instead of two",
             Self::Space => "there must be no white space between the parts of a filter",
             Self::TooDeep => "the filter is nested too deeply",
         })

@@ -1,0 +1,250 @@
+//! Entries to read after change detection.
+
+use std::collections::{BTreeMap, HashSet};
+
+use model::{Anchor, AnchorHash, Freshness, UnixSeconds};
+
+use crate::config::{DirectoryConfig, Scope};
+use crate::cursor::Cursor;
+use crate::detection::{self, ChangedEntry, DetectedChanges, EntryClass};
+use crate::directory::Directory;
+use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::escape::escape;
+use crate::filter::enclosed;
+use crate::read_item::ReadItem;
+use crate::scope::{ScopeSelection, check_group};
+use crate::search::SearchQuery;
+use crate::server::DirectoryServer;
+use crate::wire::SearchScope;
+
+/// DNs per search for referring entries. Servers limit the length of a filter.
+const BATCH: usize = 100;
+
+/// Most changed entries of an incremental read. With more, a full read is faster.
+const MOST_CHANGES: usize = 5000;
+
+/// Reason for a full scan. Active Directory removes a deleted user's DN from other entries without marking them as changed.
+pub(super) const DELETED_MANAGER: &str =
+    "a user was deleted, and the server does not tell which users had that user as their manager";
+
+/// Result of change detection.
+pub enum ChangeResponse {
+    /// Changed entries; [`Directory::read_changes`] reads them.
+    Changes(Box<ChangeSet>),
+    /// Full scan needed, for this reason.
+    FullScanNeeded(String),
+}
+
+/// Changed entries.
+pub struct ChangeSet {
+    pub(super) server: DirectoryServer,
+    pub(super) cursor: Cursor,
+    pub(super) selection: Option<ScopeSelection>,
+    /// Entries to read, with the DN where the method gives it.
+    pub(super) to_read: BTreeMap<Anchor, Option<String>>,
+    /// Entries that the read accounts for, whether they are in scope or not.
+    pub(super) accounted: HashSet<AnchorHash>,
+    /// Deleted entries of unknown class. Those that are no known user may be groups.
+    pub(super) unclassified_deletions: Vec<AnchorHash>,
+    /// All existing entries, where the server names these instead of the deleted ones.
+    pub(super) present: Option<HashSet<AnchorHash>>,
+    /// Whether a group in scope changed, so that the scope must be compared.
+    pub(super) groups_changed: bool,
+    /// Whether the server reports deletions.
+    pub(super) sees_deleted: bool,
+    /// Entries without a readable anchor, found in the comparison.
+    pub(super) unidentified: Vec<ReadItem>,
+    pub(super) undecodable: usize,
+}
+
+impl ChangeSet {
+    /// Users whose last known state is needed: those to read, and deleted entries that may have been users.
+    pub fn affected(&self) -> Vec<AnchorHash> {
+        let Self { to_read, unclassified_deletions, .. } = self;
+        to_read.keys().map(Anchor::hash).chain(unclassified_deletions.iter().copied()).collect()
+    }
+
+    /// Adds users to read.
+    pub fn add_anchors(&mut self, anchors: impl IntoIterator<Item = Anchor>) {
+        for anchor in anchors {
+            self.to_read.entry(anchor).or_default();
+        }
+    }
+
+    /// Whether all known users are needed for [`compare_scope`](Self::compare_scope). `is_known` tells whether a user was in
+    /// scope.
+    pub fn needs_comparison(&self, is_known: impl Fn(&AnchorHash) -> bool) -> bool {
+        self.groups_changed || self.present.is_some() || !self.unclassified_deletions.iter().all(is_known)
+    }
+}
+
+impl Directory {
+    /// Detects the changes since a cursor.
+    pub async fn changes(
+        &mut self,
+        cursor: &Cursor,
+        now: UnixSeconds,
+    ) -> Result<ChangeResponse, DirectoryError> {
+        let full_scan = |why: &str| Ok(ChangeResponse::FullScanNeeded(why.to_owned()));
+        let Some(position) = &cursor.position else {
+            return full_scan("the server supports no change detection");
+        };
+        if cursor.query != self.config.fingerprint() {
+            return full_scan("the configuration has changed");
+        }
+        let server = DirectoryServer::inspect(self).await?;
+        if server.identity != cursor.server {
+            return full_scan("another server answers than in the last scan");
+        }
+        if server.freshness(&mut self.connection, cursor).await? != Freshness::NotOlder {
+            return full_scan("the server lacks changes that the last scan saw");
+        }
+        let group = check_group(self).await?;
+        let mut detected = match detection::detect(self, &server, position).await? {
+            Ok(detected) => detected,
+            Err(why) => return full_scan(&why),
+        };
+        if detected.entries.len() > MOST_CHANGES {
+            return full_scan("so many entries changed that a full scan is faster");
+        }
+        if server.root.is_active_directory {
+            detection::classify(self, &server, &mut detected.entries).await?;
+        }
+        if let Some(why) = self.unresolvable(&server, &detected.entries) {
+            return full_scan(why);
+        }
+        let groups_changed = groups_changed(&self.config, cursor, group, &detected);
+        let to_read = self.to_read(&server, &detected.entries, (cursor.read_at, now)).await?;
+        let deleted = detected.entries.iter().filter(|entry| entry.is_deleted);
+        let unclassified = deleted.filter(|_| detected.deletions_unclassified);
+        Ok(ChangeResponse::Changes(Box::new(ChangeSet {
+            selection: None,
+            to_read,
+            accounted: HashSet::new(),
+            unclassified_deletions: unclassified.map(|entry| entry.anchor.hash()).collect(),
+            groups_changed,
+            sees_deleted: !detected.compare_scope,
+            unidentified: Vec::new(),
+            undecodable: 0,
+            present: detected.present,
+            cursor: Cursor {
+                replication: server.replication.clone(),
+                position: Some(detected.position),
+                read_at: now,
+                ..cursor.clone()
+            },
+            server,
+        })))
+    }
+
+    /// Reason for which the changed entries don't show all affected users.
+    fn unresolvable(&self, server: &DirectoryServer, entries: &[ChangedEntry]) -> Option<&'static str> {
+        if let Some(container) = entries.iter().find(|entry| entry.may_rename_others(&self.config)) {
+            tracing::debug!(entry.anchor = %container.anchor, "a container changed");
+            return Some("a container changed, and with it possibly the DNs of the entries in it");
+        }
+        let has_references = server.root.is_active_directory && !self.config.references.is_empty();
+        (has_references && entries.iter().any(ChangedEntry::is_deleted_person)).then_some(DELETED_MANAGER)
+    }
+
+    /// Entries to read: changed users, users that refer to them, and users whose account expired meanwhile.
+    async fn to_read(
+        &mut self,
+        server: &DirectoryServer,
+        entries: &[ChangedEntry],
+        (from, to): (UnixSeconds, UnixSeconds),
+    ) -> Result<BTreeMap<Anchor, Option<String>>, DirectoryError> {
+        let is_ad = server.root.is_active_directory;
+        let mut to_read = BTreeMap::new();
+        let mut renamed = Vec::new();
+        for ChangedEntry { anchor, dn, class, .. } in entries {
+            if matches!(class, EntryClass::Person | EntryClass::Unknown) {
+                renamed.extend(dn.clone().filter(|_| is_ad));
+                to_read.insert(anchor.clone(), dn.clone().filter(|_| !is_ad));
+            }
+        }
+        let mut also = self.referring(server, &renamed).await?;
+        // Expiry changes the status by time alone, without a change of the entry.
+        if let Some(attribute) = &self.config.expires {
+            let (from, to) = (plan::status::file_time(from), plan::status::file_time(to));
+            let condition = format!("({attribute}>={from})({attribute}<={to})");
+            also.extend(self.users_where(server, &condition).await?);
+        }
+        for anchor in also {
+            to_read.entry(anchor).or_default();
+        }
+        Ok(to_read)
+    }
+
+    /// Users that refer to one of these DNs, such as by their manager. Active Directory updates a reference to a renamed
+    /// entry without marking the referring entry as changed.
+    async fn referring(
+        &mut self,
+        server: &DirectoryServer,
+        dns: &[String],
+    ) -> Result<Vec<Anchor>, DirectoryError> {
+        let mut found = Vec::new();
+        if self.config.references.is_empty() {
+            return Ok(found);
+        }
+        for batch in dns.chunks(BATCH) {
+            let references = &self.config.references;
+            let any: String = batch
+                .iter()
+                .flat_map(|dn| references.iter().map(move |name| format!("({name}={})", escape(dn))))
+                .collect();
+            found.extend(self.users_where(server, &format!("(|{any})")).await?);
+        }
+        Ok(found)
+    }
+
+    /// Users that match a condition.
+    async fn users_where(
+        &mut self,
+        server: &DirectoryServer,
+        condition: &str,
+    ) -> Result<Vec<Anchor>, DirectoryError> {
+        let Self { connection, config, .. } = self;
+        let operation = DirectoryOperation::ReadingChanges;
+        let query = SearchQuery {
+            base: config.base_dn.clone(),
+            scope: SearchScope::Subtree,
+            filter: format!("(&{}{condition})", enclosed(&config.user_filter)),
+            attributes: vec![config.anchor.attribute.clone()],
+            operation: operation.clone(),
+        };
+        let page_size = server.root.has_paging.then_some(config.page_size);
+        let entries = connection.search_paged(query, page_size).await?;
+        let anchors: Result<_, _> = entries.iter().map(|entry| config.anchor.of(&entry.attributes)).collect();
+        anchors.map_err(|detail| DirectoryError::protocol(&operation, detail))
+    }
+}
+
+/// Whether the scope may have changed by groups: `group` is the anchor of the configured one.
+fn groups_changed(
+    config: &DirectoryConfig,
+    cursor: &Cursor,
+    group: Option<Anchor>,
+    detected: &DetectedChanges,
+) -> bool {
+    // A group that was deleted and created again under its DN is another group.
+    let is_other_group = group.is_some_and(|group| !cursor.groups.contains(&group));
+    let is_gone =
+        |present: &HashSet<AnchorHash>| cursor.groups.iter().any(|group| !present.contains(&group.hash()));
+    let by_groups = depends_on_groups(config);
+    let is_group_change = |entry: &ChangedEntry| {
+        let may_be_group = matches!(entry.class, EntryClass::Group | EntryClass::Unknown);
+        cursor.groups.contains(&entry.anchor) || (by_groups && may_be_group)
+    };
+    detected.compare_scope
+        || is_other_group
+        || detected.present.as_ref().is_some_and(is_gone)
+        || detected.entries.iter().any(is_group_change)
+}
+
+/// Whether a change of any group may change the scope.
+fn depends_on_groups(config: &DirectoryConfig) -> bool {
+    let mentions = |filter: &str| filter.to_ascii_lowercase().contains("memberof");
+    let by_scope = matches!(&config.scope, Scope::Filter(filter) if mentions(filter));
+    by_scope || mentions(&config.user_filter)
+}
