@@ -1,4 +1,4 @@
-//! What the target holds.
+//! Accounts at the target.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{TargetAttribute, Value};
 
-/// A target's id of an account, kept as text whatever it was on the wire.
+/// The target's id of an account, as text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AccountId(String);
 
 impl AccountId {
-    /// Takes an id as the target gave it; `None` when it is empty.
+    /// Takes the id that the target sent; `None` when it is empty.
     pub fn new(id: impl Into<String>) -> Option<Self> {
         let id = id.into();
         if id.is_empty() { None } else { Some(Self(id)) }
@@ -36,29 +36,31 @@ impl fmt::Display for AccountId {
 pub struct Account {
     /// The target's id.
     pub id: AccountId,
-    /// The user name, absent for accounts without e-mail. Text rather than a `UserName`, because a target may
-    /// hold what we would never send.
+    /// User name, absent for accounts without one. Plain text, because a target may hold names that a [`UserName`]
+    /// refuses.
+    ///
+    /// [`UserName`]: crate::UserName
     pub user_name: Option<String>,
-    /// Whether the person can sign in.
+    /// Whether the account can sign in.
     pub active: bool,
-    /// The values of those attributes that the dialect knows; an empty value is not there.
+    /// Values of the attributes that the dialect knows. An empty value is absent.
     pub attributes: BTreeMap<TargetAttribute, Value>,
-    /// Whether the target says that the account may be deleted; `None` where it doesn't say.
+    /// Whether the target allows deleting the account; `None` where it doesn't tell.
     pub can_delete: Option<bool>,
 }
 
-/// An account that is ours: it is linked to an entry, and the link is written down. Nothing else can be named in
-/// an update or a removal, so an account that was never linked can't be touched.
+/// An account whose link to an entry is stored. Updates and removals name this type alone, so an account that was
+/// never linked is never touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedAccount(AccountId);
 
 impl OwnedAccount {
-    /// Says that the link is written down. Only the store can know that; `clippy.toml` refuses other callers.
+    /// Asserts that the link is stored. `clippy.toml` refuses callers outside the store.
     pub fn from_claim(id: AccountId) -> Self {
         Self(id)
     }
 
-    /// Which account it is.
+    /// The target's id.
     pub fn id(&self) -> &AccountId {
         &self.0
     }

@@ -1,14 +1,16 @@
-//! The immutable id of a directory entry.
+//! Anchors: the immutable ids of directory entries.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::LazyLock;
 
+use hex::{FromHex, FromHexError};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Purpose;
 
-/// An entry's immutable id as text: entryUUID, nsUniqueId, or objectGUID in its usual GUID form. It survives
-/// renames and moves, which is why everything is remembered by it and by nothing else.
+/// An entry's immutable id as text: entryUUID, nsUniqueId, or objectGUID in GUID form. It survives renames and
+/// moves, so user records are keyed by it alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Anchor(String);
@@ -16,19 +18,19 @@ pub struct Anchor(String);
 /// Why a value can't be an anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAnchor {
-    /// The attribute is there but holds nothing.
+    /// The attribute is empty.
     #[error("the anchor attribute is empty")]
     Empty,
-    /// No server makes such long ids, so this is the wrong attribute.
-    #[error("the anchor has {0} bytes, more than the {max} that are allowed", max = Anchor::MAX_BYTES)]
+    /// The attribute is longer than the id of any known server.
+    #[error("the anchor has {0} bytes; at most {max} are allowed", max = Anchor::MAX_BYTES)]
     TooLong(usize),
 }
 
 impl Anchor {
-    /// The longest anchor taken, in bytes.
+    /// Longest anchor, in bytes.
     pub const MAX_BYTES: usize = 255;
 
-    /// Takes the text of an anchor attribute. UUIDs compare without case, so they are kept in lower case.
+    /// Takes the text of an anchor attribute, in lower case, because UUIDs compare without case.
     pub fn from_text(text: &str) -> Result<Self, InvalidAnchor> {
         let text = text.trim();
         if text.is_empty() {
@@ -40,32 +42,24 @@ impl Anchor {
         Ok(Self(text.to_lowercase()))
     }
 
-    /// Takes a Microsoft GUID as Active Directory sends it: sixteen bytes, the first three groups little-endian.
+    /// Takes a GUID as Active Directory sends it: sixteen bytes, the first three groups little-endian.
     pub fn from_guid(bytes: [u8; 16]) -> Self {
-        let [a0, a1, a2, a3, b0, b1, c0, c1, d0, d1, e @ ..] = bytes;
-        let mut text = format!(
-            "{:08x}-{:04x}-{:04x}-{d0:02x}{d1:02x}-",
-            u32::from_le_bytes([a0, a1, a2, a3]),
-            u16::from_le_bytes([b0, b1]),
-            u16::from_le_bytes([c0, c1]),
-        );
-        for byte in e {
-            text.push_str(&format!("{byte:02x}"));
-        }
-        Self(text)
+        let [a0, a1, a2, a3, b0, b1, c0, c1, rest @ ..] = bytes;
+        let mut ordered = [a3, a2, a1, a0, b1, b0, c1, c0, 0, 0, 0, 0, 0, 0, 0, 0];
+        ordered.split_at_mut(8).1.copy_from_slice(&rest);
+        Self::from_uuid(ordered)
     }
 
-    /// Takes a UUID of sixteen bytes, in the order in which it is written.
+    /// Takes the sixteen bytes of a UUID, in the order in which it is written.
     pub fn from_uuid(bytes: [u8; 16]) -> Self {
-        let hex = format!("{:032x}", u128::from_be_bytes(bytes));
-        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default());
-        Self(parts.join("-"))
+        let digits = hex::encode(bytes);
+        let groups = [0..8, 8..12, 12..16, 16..20, 20..32].map(|group| digits.get(group).unwrap_or_default());
+        Self(groups.join("-"))
     }
 
-    /// Takes any other binary id, kept as hexadecimal digits.
+    /// Takes any other binary id, as hexadecimal digits.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidAnchor> {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self::from_text(&hex)
+        Self::from_text(&hex::encode(bytes))
     }
 
     /// The anchor as text.
@@ -73,7 +67,7 @@ impl Anchor {
         &self.0
     }
 
-    /// The key under which this anchor is remembered.
+    /// The key of the user record.
     pub fn hash(&self) -> AnchorHash {
         static PURPOSE: LazyLock<Purpose> = LazyLock::new(|| Purpose::new("provisioner 2026 anchor"));
         AnchorHash(PURPOSE.digest(self.0.as_bytes()))
@@ -100,14 +94,22 @@ impl From<Anchor> for String {
     }
 }
 
-/// Sixteen bytes that stand for an anchor: they sort evenly, whatever the server's ids look like, and cost the
-/// same for all of them. A snapshot holds these, and records are keyed by them.
+/// Hash of an anchor: keys records and snapshots. All hashes have one length and an even distribution, whatever
+/// the server's ids look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnchorHash(pub [u8; 16]);
 
 impl fmt::Display for AnchorHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl FromStr for AnchorHash {
+    type Err = FromHexError;
+
+    fn from_str(digits: &str) -> Result<Self, Self::Err> {
+        FromHex::from_hex(digits).map(Self)
     }
 }
 
@@ -116,21 +118,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guid_reads_as_its_tools_show_it() {
+    fn guid_is_written_as_microsoft_tools_write_it() {
         let bytes =
             [0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
         assert_eq!(Anchor::from_guid(bytes).as_str(), "00112233-4455-6677-8899-aabbccddeeff");
     }
 
     #[test]
-    fn case_does_not_make_another_anchor() {
+    fn uuid_and_bytes_are_written_in_order() {
+        let bytes = std::array::from_fn(|at| at as u8);
+        assert_eq!(Anchor::from_uuid(bytes).as_str(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
+        assert_eq!(Anchor::from_bytes(&[0, 0xab]).unwrap().as_str(), "00ab");
+        assert_eq!(Anchor::from_bytes(&[]), Err(InvalidAnchor::Empty));
+    }
+
+    #[test]
+    fn anchors_compare_without_case() {
         let upper = Anchor::from_text(" 0F8FAD5B-D9CB-469F-A165-70867728950E").unwrap();
         assert_eq!(upper.hash(), Anchor::from_text("0f8fad5b-d9cb-469f-a165-70867728950e").unwrap().hash());
     }
 
     #[test]
-    fn empty_and_endless_anchors_are_refused() {
+    fn empty_and_overlong_anchors_are_refused() {
         assert_eq!(Anchor::from_text("  "), Err(InvalidAnchor::Empty));
-        assert_eq!(Anchor::from_text(&"x".repeat(300)), Err(InvalidAnchor::TooLong(300)));
+        assert!(Anchor::from_text(&"x".repeat(255)).is_ok());
+        assert_eq!(Anchor::from_text(&"x".repeat(256)), Err(InvalidAnchor::TooLong(256)));
+    }
+
+    #[test]
+    fn text_and_json_return_the_same_anchor() {
+        let anchor = Anchor::from_text("ada-1").unwrap();
+        assert_eq!(anchor.to_string(), "ada-1");
+        assert_eq!(serde_json::to_string(&anchor).unwrap(), "\"ada-1\"");
+        assert_eq!(serde_json::from_str::<Anchor>("\"ADA-1\"").unwrap(), anchor);
+        let hash = anchor.hash();
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        assert!("00ab".parse::<AnchorHash>().is_err());
     }
 }

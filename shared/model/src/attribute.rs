@@ -1,13 +1,13 @@
-//! What is set in an account: an attribute's name and its value.
+//! Target attributes and their values.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::DnKey;
+use crate::{AccountId, DnKey};
 
-/// A target attribute as a mapping names it: `title`, `name.givenName`, `emails.work`, `department`,
-/// `urn:…:User:startDate`. What it looks like on the wire is the dialect's affair.
+/// Name of a target attribute as a mapping writes it: `title`, `name.givenName`, `emails.work`, `department`,
+/// `urn:…:User:startDate`. The dialect translates it to and from JSON.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TargetAttribute(pub String);
 
@@ -30,10 +30,10 @@ impl fmt::Display for TargetAttribute {
     }
 }
 
-/// What kind of value an attribute takes. The dialect says it; the mapping converts to it.
+/// The type of an attribute's value. The dialect declares it, and the mapping converts to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
-    /// Any text.
+    /// Text.
     Text,
     /// A whole number.
     Integer,
@@ -43,7 +43,7 @@ pub enum ValueKind {
     Reference,
 }
 
-/// One attribute's value.
+/// An attribute's value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
@@ -51,13 +51,12 @@ pub enum Value {
     Text(String),
     /// A whole number, such as a Unix time.
     Integer(i64),
-    /// Yes or no.
+    /// `true` or `false`.
     Boolean(bool),
-    /// Another user, by the distinguished name that the directory gives for it. It becomes an account id when
-    /// that user has an account.
+    /// Another user, by distinguished name. It is resolved to an account id when that user has an account.
     Reference(DnKey),
-    /// Another user's account, once a reference is resolved; or a reference as the target shows it.
-    Account(crate::AccountId),
+    /// Another user's account: a resolved reference, or a reference as the target shows it.
+    Account(AccountId),
 }
 
 impl fmt::Display for Value {
@@ -65,9 +64,30 @@ impl fmt::Display for Value {
         match self {
             Self::Text(text) => f.write_str(text),
             Self::Integer(number) => write!(f, "{number}"),
-            Self::Boolean(yes) => write!(f, "{yes}"),
+            Self::Boolean(flag) => write!(f, "{flag}"),
             Self::Reference(_) => f.write_str("(another user)"),
             Self::Account(id) => write!(f, "account {id}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_shown_as_text() {
+        for (value, expected) in [
+            (Value::Text("Poet".into()), "Poet"),
+            (Value::Integer(7), "7"),
+            (Value::Boolean(true), "true"),
+            (Value::Reference(DnKey::of("cn=a")), "(another user)"),
+            (Value::Account(AccountId::new("7").unwrap()), "account 7"),
+        ] {
+            assert_eq!(value.to_string(), expected);
+        }
+        assert_eq!(TargetAttribute::from("title").to_string(), "title");
+        assert_eq!(AccountId::new("7").unwrap().to_string(), "7");
+        assert_eq!(AccountId::new(""), None);
     }
 }

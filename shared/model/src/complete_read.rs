@@ -1,89 +1,89 @@
-//! The proof that a read of the directory was complete.
+//! Proof that a read of the directory was complete.
 
 use std::collections::HashSet;
 
 use crate::AnchorHash;
 
-/// What was seen while the directory was read, gathered by the reader and judged in one place.
+/// Evidence that the reader collects, verified by [`CompleteRead::verify`] alone.
 #[derive(Clone, Debug, Default)]
 pub struct ReadEvidence {
-    /// The LDAP result code of each page, in order.
+    /// LDAP result code of each page, in order.
     pub page_results: Vec<u32>,
-    /// Whether the last page came with an empty cookie, which says that there are no more.
+    /// Whether the last page had an empty cookie, which marks the end.
     pub ended_by_server: bool,
-    /// References to other servers that were not followed.
+    /// Number of referrals to other servers that were not followed.
     pub unfollowed_referrals: usize,
-    /// Entries that could not be decoded, so that it is unknown who they were.
+    /// Number of entries that could not be decoded, and so have no known anchor.
     pub undecodable_entries: usize,
-    /// Whether the base entry could be read before the first page and after the last.
+    /// Whether the base entry was readable before the first page and after the last.
     pub base_readable: (bool, bool),
-    /// The server's identity before the first page and after the last.
+    /// Identity of the server before the first page and after the last.
     pub server: (String, String),
-    /// Whether the server knows at least what was known at the read before.
+    /// State of the server compared with the previous read.
     pub freshness: Freshness,
-    /// For a read of what has changed: of whom the server spoke. `None` for a read of everybody.
+    /// For an incremental read, the users that the server reported. `None` for a full read.
     pub named: Option<HashSet<AnchorHash>>,
 }
 
-/// What a server knows, next to what was known at the read before.
+/// How recent the server's data is, compared with the previous read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Freshness {
-    /// As much or more; or nothing was read before, or the server says nothing about it.
+    /// At least as recent; also when there was no previous read, or the server gives no information.
     #[default]
     NotOlder,
-    /// Less.
+    /// Older.
     Older,
-    /// It is another server than before, and does not say how much it has taken over from that one.
+    /// Another server answered, and it does not tell how far it has replicated from the previous one.
     Unknown,
 }
 
-/// Why a read doesn't count as complete. Nobody is removed after such a read.
+/// Why a read is not complete. No account is deprovisioned after such a read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IncompleteRead {
-    /// The connection failed or the server answered something that is not LDAP.
-    #[error("the read broke off: {0}")]
+    /// The connection failed, or the server sent something other than LDAP.
+    #[error("the read was interrupted: {0}")]
     BrokeOff(String),
     /// A page ended with an error, such as a size limit.
     #[error("page {page} ended with LDAP result {code} ({meaning})")]
     Refused {
-        /// Counted from 1.
+        /// Number of the page, from 1.
         page: usize,
-        /// The LDAP result code.
+        /// LDAP result code.
         code: u32,
-        /// What that code means.
+        /// Meaning of the code.
         meaning: &'static str,
     },
-    /// No page was read at all, or the server did not say that the last one was the last.
-    #[error("the server did not say that its last page was the last")]
+    /// No page was read, or the last page did not mark the end.
+    #[error("the server did not mark the end of its results")]
     NoEnd,
-    /// Part of the data lies on another server.
+    /// Part of the data is on another server.
     #[error("{0} referral(s) to other servers were not followed")]
     Referrals(usize),
-    /// Somebody could not be identified, and must not be taken for gone.
+    /// Entries without a known anchor may belong to users that seem to be missing.
     #[error("{0} entries could not be identified")]
     Undecodable(usize),
-    /// The account used for reading can't see the base entry, so an empty answer proves nothing.
+    /// The bind account can't read the base entry, so an empty result proves nothing.
     #[error("the base entry could not be read {0} the search")]
     BaseUnreadable(&'static str),
-    /// Another server answered at the end than at the start.
+    /// The server at the end is not the server of the start.
     #[error("the server changed during the read")]
     ServerChanged,
-    /// A replica that is behind, or a server that was restored from a backup.
+    /// The server is a replica that lags, or was restored from a backup.
     #[error(
-        "the server knows less than was known at the last read: it has not caught up, or was restored from a backup"
+        "the server's data is older than at the last read: the server has not replicated yet, or was restored from a backup"
     )]
     Behind,
-    /// Another domain controller, say. Those who are new might not have come to it yet.
+    /// The server is another one, such as another domain controller, and new users may not have reached it yet.
     #[error(
-        "another server answered than at the last read, and it does not show that it has caught up; who is missing on it is judged at the next full read from it"
+        "another server answered than at the last read, and it does not show that it has replicated everything; the next full read from it decides about missing users"
     )]
     AnotherServer,
 }
 
-/// Proof that one read saw everybody in scope, or that a read of the changes saw all of them. Removals can't be planned
-/// without it.
+/// Proof that a full read returned every user in scope, or that an incremental read returned every change.
+/// Planning a removal requires it.
 ///
-/// The fields are private, so it can't be made up:
+/// The fields are private, so other crates can't construct it:
 ///
 /// ```compile_fail
 /// let proof = model::CompleteRead { pages: 1 };
@@ -95,7 +95,7 @@ pub struct CompleteRead {
 }
 
 impl CompleteRead {
-    /// Judges the evidence. Only the directory crate gathers any; `clippy.toml` refuses other callers.
+    /// Verifies the evidence. `clippy.toml` refuses callers outside the directory crate.
     pub fn verify(evidence: ReadEvidence) -> Result<Self, IncompleteRead> {
         let ReadEvidence {
             page_results,
@@ -107,9 +107,12 @@ impl CompleteRead {
             freshness,
             named,
         } = evidence;
-        if let Some(at) = page_results.iter().position(|code| *code != 0) {
-            let code = page_results.get(at).copied().unwrap_or_default();
-            return Err(IncompleteRead::Refused { page: at + 1, code, meaning: result_meaning(code) });
+        if let Some((at, code)) = page_results.iter().enumerate().find(|(_, code)| **code != 0) {
+            return Err(IncompleteRead::Refused {
+                page: at + 1,
+                code: *code,
+                meaning: result_meaning(*code),
+            });
         }
         if page_results.is_empty() || !ended_by_server {
             return Err(IncompleteRead::NoEnd);
@@ -129,26 +132,25 @@ impl CompleteRead {
             return Err(IncompleteRead::ServerChanged);
         }
         match freshness {
-            Freshness::NotOlder => {}
-            Freshness::Older => return Err(IncompleteRead::Behind),
-            Freshness::Unknown => return Err(IncompleteRead::AnotherServer),
+            Freshness::NotOlder => Ok(Self { pages: page_results.len(), named }),
+            Freshness::Older => Err(IncompleteRead::Behind),
+            Freshness::Unknown => Err(IncompleteRead::AnotherServer),
         }
-        Ok(Self { pages: page_results.len(), named })
     }
 
-    /// How many pages the read had.
+    /// Number of pages read.
     pub fn pages(&self) -> usize {
         self.pages
     }
 
-    /// Whether not having been seen means that this user left: after a read of everybody always, after a read of the
-    /// changes only if the server named the user.
+    /// Whether the absence of this user from the read proves that the user left: always after a full read, and after an
+    /// incremental read only if the server named the user.
     pub fn accounts_for(&self, user: &AnchorHash) -> bool {
         self.named.as_ref().is_none_or(|named| named.contains(user))
     }
 }
 
-/// What an LDAP result code means (RFC 4511, appendix A), for those that reading a directory can end with.
+/// The meaning of an LDAP result code (RFC 4511, appendix A), for codes that a read can end with.
 pub fn result_meaning(code: u32) -> &'static str {
     match code {
         0 => "success",
@@ -176,11 +178,11 @@ pub fn result_meaning(code: u32) -> &'static str {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "this tests the judgement itself")]
+#[expect(clippy::disallowed_methods, reason = "the verification itself is under test")]
 mod tests {
     use super::*;
 
-    fn good() -> ReadEvidence {
+    fn complete() -> ReadEvidence {
         ReadEvidence {
             page_results: vec![0, 0],
             ended_by_server: true,
@@ -194,39 +196,41 @@ mod tests {
     }
 
     #[test]
-    fn good_evidence_is_a_proof() {
-        assert_eq!(CompleteRead::verify(good()).unwrap().pages(), 2);
+    fn complete_evidence_is_a_proof() {
+        assert_eq!(CompleteRead::verify(complete()).unwrap().pages(), 2);
     }
 
     #[test]
-    fn changes_speak_of_those_whom_they_name() {
+    fn incremental_read_accounts_for_named_users_only() {
         let hash = |text: &str| crate::Anchor::from_text(text).unwrap().hash();
-        let changes =
-            CompleteRead::verify(ReadEvidence { named: Some([hash("ada")].into()), ..good() }).unwrap();
-        assert!(changes.accounts_for(&hash("ada")));
-        assert!(!changes.accounts_for(&hash("grace")));
-        assert!(CompleteRead::verify(good()).unwrap().accounts_for(&hash("grace")));
+        let named = Some([hash("ada")].into());
+        let incremental = CompleteRead::verify(ReadEvidence { named, ..complete() }).unwrap();
+        assert!(incremental.accounts_for(&hash("ada")));
+        assert!(!incremental.accounts_for(&hash("grace")));
+        assert!(CompleteRead::verify(complete()).unwrap().accounts_for(&hash("grace")));
     }
 
     #[test]
-    fn each_single_doubt_refutes_it() {
-        let doubts: [fn(&mut ReadEvidence); 11] = [
-            |e| e.page_results = vec![],
-            |e| e.page_results = vec![0, 4],
-            |e| e.page_results = vec![52, 0],
-            |e| e.ended_by_server = false,
-            |e| e.unfollowed_referrals = 1,
-            |e| e.undecodable_entries = 1,
-            |e| e.base_readable.0 = false,
-            |e| e.base_readable.1 = false,
-            |e| e.server.1 = "b".into(),
-            |e| e.freshness = Freshness::Older,
-            |e| e.freshness = Freshness::Unknown,
+    fn each_doubt_refutes_the_read() {
+        type Doubt = fn(&mut ReadEvidence);
+        let doubts: [(Doubt, &str); 11] = [
+            (|e| e.page_results = vec![], "did not mark the end"),
+            (|e| e.page_results = vec![0, 4], "page 2 ended with LDAP result 4 (size limit exceeded)"),
+            (|e| e.page_results = vec![52, 0], "page 1 ended with LDAP result 52 (unavailable)"),
+            (|e| e.ended_by_server = false, "did not mark the end"),
+            (|e| e.unfollowed_referrals = 1, "1 referral(s)"),
+            (|e| e.undecodable_entries = 1, "1 entries could not be identified"),
+            (|e| e.base_readable.0 = false, "could not be read before the search"),
+            (|e| e.base_readable.1 = false, "could not be read after the search"),
+            (|e| e.server.1 = "b".into(), "the server changed"),
+            (|e| e.freshness = Freshness::Older, "older than at the last read"),
+            (|e| e.freshness = Freshness::Unknown, "another server answered"),
         ];
-        for (number, doubt) in doubts.into_iter().enumerate() {
-            let mut evidence = good();
+        for (doubt, message) in doubts {
+            let mut evidence = complete();
             doubt(&mut evidence);
-            assert!(CompleteRead::verify(evidence).is_err(), "doubt {number}");
+            let error = CompleteRead::verify(evidence).unwrap_err().to_string();
+            assert!(error.contains(message), "{error} should contain {message}");
         }
     }
 }

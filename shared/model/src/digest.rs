@@ -1,19 +1,19 @@
-//! Sixteen bytes that stand for many.
+//! Short keyed hashes.
 
 use blake3::Hasher;
 use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 
-/// What digests are for: equal bytes have different digests for different purposes.
+/// The purpose of a digest. Equal bytes have different digests for different purposes.
 #[derive(Clone, Copy)]
 pub(crate) struct Purpose(ContextKey);
 
 impl Purpose {
-    /// By a name that is never used for anything else.
+    /// Takes a name that no other purpose uses.
     pub(crate) fn new(name: &str) -> Self {
         Self(hash_derive_key_context(name))
     }
 
-    /// The digest of some bytes. 128 bits are plenty to tell users apart.
+    /// Hashes bytes to 128 bits, which are enough to tell users apart.
     pub(crate) fn digest(&self, bytes: &[u8]) -> [u8; 16] {
         let whole = Hasher::new_from_context_key(&self.0).update(bytes).finalize();
         let mut half = [0; 16];
@@ -26,9 +26,9 @@ impl Purpose {
 mod tests {
     use super::*;
 
-    /// What was stored once has to be found for ever.
+    /// Stored keys stay readable only while this holds.
     #[test]
-    fn it_is_the_key_that_blake3_derives() {
+    fn digest_is_the_start_of_blake3_derive_key() {
         let derived = blake3::derive_key("test", b"some bytes");
         assert_eq!(Purpose::new("test").digest(b"some bytes"), derived[..16]);
         assert_ne!(Purpose::new("other").digest(b"some bytes"), derived[..16]);

@@ -1,20 +1,21 @@
-//! Distinguished names (RFC 4514), as far as comparing them and taking a CN out of them needs.
+//! Distinguished names (RFC 4514): comparison, and extraction of the CN.
 
 use std::fmt;
 use std::sync::LazyLock;
 
+use hex::{FromHex, FromHexError};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Purpose;
 
-/// Sixteen bytes that are equal for equal distinguished names, however they are spelled. A record keeps this
-/// instead of the name: it is enough to find a manager's record, and it tells nobody who that is.
+/// Hash of a distinguished name; equal for every spelling of the same name. User records hold it in place of the name:
+/// it is enough to find a manager's record, and it reveals no name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DnKey([u8; 16]);
 
 impl DnKey {
-    /// The key of a distinguished name. A malformed one still gets a key, of its plain text without case.
+    /// Hashes a distinguished name. A malformed name is hashed as plain text without case.
     pub fn of(dn: &str) -> Self {
         static PURPOSE: LazyLock<Purpose> = LazyLock::new(|| Purpose::new("provisioner 2026 dn"));
         let normal = if is_plain(dn) { dn.to_ascii_lowercase() } else { normal(dn) };
@@ -24,7 +25,7 @@ impl DnKey {
 
 impl fmt::Display for DnKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -35,12 +36,10 @@ impl fmt::Debug for DnKey {
 }
 
 impl TryFrom<String> for DnKey {
-    type Error = &'static str;
+    type Error = FromHexError;
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        const WRONG: &str = "a DN key is 32 hexadecimal digits";
-        let number = u128::from_str_radix(&text, 16).map_err(|_| WRONG)?;
-        if text.len() == 32 { Ok(Self(number.to_be_bytes())) } else { Err(WRONG) }
+    fn try_from(digits: String) -> Result<Self, Self::Error> {
+        FromHex::from_hex(digits).map(Self)
     }
 }
 
@@ -50,7 +49,7 @@ impl From<DnKey> for String {
     }
 }
 
-/// The value of the first `CN` in a distinguished name, if there is one.
+/// The value of the first `CN` of a distinguished name.
 pub fn cn_of(dn: &str) -> Option<String> {
     split(dn, ',').into_iter().flat_map(|rdn| split(rdn, '+')).find_map(|part| {
         let (kind, value) = part.split_once('=')?;
@@ -58,7 +57,7 @@ pub fn cn_of(dn: &str) -> Option<String> {
     })
 }
 
-/// Whether a name is in the form that is compared, but for its case: most are, and there are many of them.
+/// Whether lower case is all that a name lacks of its normal form. Most names are plain, and this test is quick.
 fn is_plain(dn: &str) -> bool {
     let neighbours = std::iter::once(b',').chain(dn.bytes()).zip(dn.bytes().chain([b',']));
     let is_between_words = |(before, after): (u8, u8)| {
@@ -68,7 +67,7 @@ fn is_plain(dn: &str) -> bool {
     dn.bytes().all(is_plain) && neighbours.into_iter().all(is_between_words)
 }
 
-/// A name in the form that is compared.
+/// The normal form of a name: equal for every spelling.
 fn normal(dn: &str) -> String {
     let mut rdns: Vec<String> = Vec::new();
     for rdn in split(dn, ',') {
@@ -79,7 +78,7 @@ fn normal(dn: &str) -> String {
     rdns.join(",")
 }
 
-/// Splits at a separator that is neither escaped nor quoted.
+/// Splits at separators that are neither escaped nor quoted.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut escaped, mut quoted) = (0, false, false);
@@ -99,13 +98,13 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     pieces
 }
 
-/// One `type=value` in the form that is compared: no case, no escapes, single spaces.
+/// The normal form of one `type=value`: lower case, single spaces, no escapes but for separators.
 fn normal_part(part: &str) -> String {
     match part.split_once('=') {
         Some((kind, value)) => {
             let value = unescaped(value).to_lowercase();
             let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
-            // The separators are escaped again, so that `a\,b` and two components never look alike.
+            // Escaped separators keep `a\,b` apart from two components.
             let value = words.join(" ").replace('\\', "\\\\").replace(',', "\\,").replace('+', "\\+");
             format!("{}={value}", kind.trim().to_lowercase())
         }
@@ -113,7 +112,7 @@ fn normal_part(part: &str) -> String {
     }
 }
 
-/// A value without its escapes (`\,`, `\C3\A4`) and without the spaces that belong to the syntax.
+/// A value without escapes (`\,`, `\C3\A4`), quotes, and the spaces that belong to the syntax.
 fn unescaped(value: &str) -> String {
     let value = value.trim_start();
     let value = match value.strip_prefix('"').and_then(|inner| inner.trim_end().strip_suffix('"')) {
@@ -121,38 +120,31 @@ fn unescaped(value: &str) -> String {
         None => value,
     };
     let mut bytes: Vec<u8> = Vec::with_capacity(value.len());
+    // Length up to the last byte that is escaped or not a space.
     let mut kept = 0;
     let mut rest = value.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
+    while let Some((byte, is_escaped, after)) = next_byte(rest) {
         rest = after;
-        match (byte, after) {
-            (b'\\', [high, low, tail @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                bytes.push(hex_digit(*high) * 16 + hex_digit(*low));
-                rest = tail;
-                kept = bytes.len();
-            }
-            (b'\\', [plain, tail @ ..]) => {
-                bytes.push(*plain);
-                rest = tail;
-                kept = bytes.len();
-            }
-            _ => {
-                bytes.push(byte);
-                if byte != b' ' {
-                    kept = bytes.len();
-                }
-            }
+        bytes.push(byte);
+        if is_escaped || byte != b' ' {
+            kept = bytes.len();
         }
     }
     bytes.truncate(kept);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn hex_digit(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit - b'A' + 10,
+/// The next byte of a value, whether it is escaped, and the remaining bytes.
+fn next_byte(text: &[u8]) -> Option<(u8, bool, &[u8])> {
+    if let [b'\\', high, low, rest @ ..] = text
+        && let Ok([byte]) = <[u8; 1]>::from_hex([*high, *low])
+    {
+        return Some((byte, true, rest));
+    }
+    match text {
+        [] => None,
+        [b'\\', byte, rest @ ..] => Some((*byte, true, rest)),
+        [byte, rest @ ..] => Some((*byte, false, rest)),
     }
 }
 
@@ -161,23 +153,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spelling_does_not_make_another_dn() {
+    fn spellings_of_one_name_are_equal() {
         let key = DnKey::of("CN=Grace Hopper,OU=Navy,DC=acme,DC=test");
         assert_eq!(key, DnKey::of("cn=grace  hopper, ou=navy , dc=ACME,dc=test"));
         assert_eq!(DnKey::of(r"cn=J\C3\BCrgen,dc=x"), DnKey::of("cn=jürgen,dc=x"));
         assert_eq!(DnKey::of(r"cn=Smith\, Jo,dc=x"), DnKey::of(r"CN=Smith\2c Jo,dc=x"));
         assert_eq!(DnKey::of("cn=a+uid=b,dc=x"), DnKey::of("uid=b+cn=a,dc=x"));
+        assert_eq!(key.to_string(), String::from(key));
+        assert_eq!(DnKey::try_from(key.to_string()), Ok(key));
+        assert_eq!(format!("{key:?}"), format!("DnKey({key})"));
+        assert!(DnKey::try_from("abcd".to_owned()).is_err());
     }
 
     #[test]
-    fn different_dns_differ() {
+    fn different_names_differ() {
         assert_ne!(DnKey::of(r"cn=a\,ou=b,dc=x"), DnKey::of("cn=a,ou=b,dc=x"));
         assert_ne!(DnKey::of("cn=a,dc=x"), DnKey::of("cn=b,dc=x"));
     }
 
-    /// What is quick is no other name.
     #[test]
-    fn a_plain_name_is_its_normal_form_but_for_its_case() {
+    fn plain_names_are_normal_after_lowercasing() {
         let (mut plain, mut number) = (0, 1_u32);
         let mut next = |below: usize| {
             number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -197,10 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn the_cn_comes_out_of_a_dn() {
+    fn cn_is_extracted() {
         assert_eq!(cn_of(r"CN=Lovelace\, Ada,OU=x"), Some("Lovelace, Ada".into()));
         assert_eq!(cn_of("uid=ada+cn=Ada \\20,OU=x"), Some("Ada  ".into()));
         assert_eq!(cn_of("uid=ada,ou=x"), None);
         assert_eq!(cn_of("\\"), None);
+        assert_eq!(cn_of(r#"cn=" a, b ""#).as_deref(), Some(" a, b"));
+        assert_eq!(cn_of(r"cn=\zz\").as_deref(), Some(r"zz\"));
     }
 }

@@ -1,4 +1,4 @@
-//! A user as read from the directory.
+//! Entries as read from the directory.
 
 use std::ops::Range;
 
@@ -6,21 +6,21 @@ use bytes::Bytes;
 
 use crate::Anchor;
 
-/// A user as read from the directory.
+/// A user's entry in the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The immutable id.
     pub anchor: Anchor,
-    /// The distinguished name, as the server spells it.
+    /// Distinguished name, as the server spells it.
     pub dn: String,
-    /// The attributes that were asked for and are there.
+    /// The requested attributes that are present.
     pub attributes: Attributes,
 }
 
-/// Attribute values by name. Names compare without case; values are bytes, because a directory promises no more.
+/// Attribute values by name. Names compare without case. Values are bytes, because LDAP promises no text.
 ///
-/// An entry has a dozen of them and lives for a moment: they are a list, and share the memory of the message that they
-/// came in.
+/// A list is faster than a map here: an entry has a dozen attributes and is short-lived. Names and values share the
+/// memory of the LDAP message.
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {
     names: Vec<(Bytes, Range<usize>)>,
@@ -35,7 +35,7 @@ impl Attributes {
         let known = self.names.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&name));
         let known = match known {
             Some((_, range)) => {
-                // What is together stays together.
+                // The values of an attribute are adjacent.
                 self.values.extend_from_within(range.clone());
                 range
             }
@@ -51,29 +51,28 @@ impl Attributes {
 
     /// All values of an attribute, in the server's order; empty when it is absent.
     pub fn all(&self, name: &str) -> &[Bytes] {
-        let found = self.names.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
-        found.and_then(|(_, range)| self.values.get(range.clone())).unwrap_or_default()
+        self.all_near(name, &mut 0)
     }
 
-    /// The same for somebody who asks entry after entry: most list the same attributes in the same order. `place` is where the
-    /// attribute was in the entry before.
-    pub fn all_near(&self, name: &str, place: &mut usize) -> &[Bytes] {
+    /// The same, faster for one attribute of many entries: most entries list their attributes in the same order.
+    /// `position` is where the attribute was in the previous entry.
+    pub fn all_near(&self, name: &str, position: &mut usize) -> &[Bytes] {
         let is_it = |(known, _): &(Bytes, _)| known.eq_ignore_ascii_case(name.as_bytes());
-        if !self.names.get(*place).is_some_and(is_it) {
+        if !self.names.get(*position).is_some_and(is_it) {
             let Some(found) = self.names.iter().position(is_it) else { return &[] };
-            *place = found;
+            *position = found;
         }
-        let range = self.names.get(*place).map(|(_, range)| range.clone());
+        let range = self.names.get(*position).map(|(_, range)| range.clone());
         range.and_then(|range| self.values.get(range)).unwrap_or_default()
     }
 
-    /// The one value that stands for an attribute. LDAP gives values in no order, so the smallest is taken:
-    /// another server, or the same one tomorrow, then gives the same user.
+    /// The smallest value that is not empty. LDAP values have no order, so a fixed choice gives the same user on each
+    /// server and in each scan.
     pub fn one(&self, name: &str) -> Option<&[u8]> {
         self.all(name).iter().map(Bytes::as_ref).filter(|value| !value.is_empty()).min()
     }
 
-    /// The names that are there, as the server spells them.
+    /// The names that are present, as the server spells them.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok())
     }
@@ -105,20 +104,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_compare_without_case_and_order_does_not_matter() {
+    fn names_compare_without_case_and_in_any_order() {
         let a: Attributes = [("Mail", "b@x"), ("sn", "y"), ("mail", "a@x")].into_iter().collect();
         assert_eq!(a.one("MAIL"), Some(b"a@x".as_slice()));
         assert_eq!(a.all("mail"), [b"b@x".as_slice(), b"a@x"]);
         assert_eq!(a.all("SN"), [b"y".as_slice()]);
-        for place in 0..3 {
-            let mut place = place;
-            assert_eq!(a.all_near("Sn", &mut place), [b"y".as_slice()]);
-            assert_eq!((a.all_near("cn", &mut place).len(), place), (0, 1));
+        for start in 0..3 {
+            let mut position = start;
+            assert_eq!(a.all_near("Sn", &mut position), [b"y".as_slice()]);
+            assert_eq!((a.all_near("cn", &mut position).len(), position), (0, 1));
         }
         assert_eq!(a.one("cn"), None);
+        assert_eq!(a.names().collect::<Vec<_>>(), ["Mail", "sn"]);
         let b: Attributes = [("SN", "y"), ("mail", "b@x"), ("mail", "a@x")].into_iter().collect();
         assert_eq!(a, b);
         assert_ne!(a, [("sn", "y"), ("mail", "b@x")].into_iter().collect());
         assert_ne!(a, [("cn", "y"), ("mail", "b@x"), ("mail", "a@x")].into_iter().collect());
+        assert_ne!(a, [("sn", "y")].into_iter().collect());
+    }
+
+    #[test]
+    fn empty_values_do_not_count() {
+        let attributes: Attributes = [("sn", ""), ("sn", "y")].into_iter().collect();
+        assert_eq!((attributes.one("sn"), attributes.all("sn").len()), (Some(b"y".as_slice()), 2));
     }
 }

@@ -1,19 +1,20 @@
-//! Short, stable hashes of what something looks like.
+//! Fingerprints: short, stable hashes of values.
 
 use std::fmt;
 
+use hex::{FromHex, FromHexError};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Purpose;
 use crate::{Managed, Value};
 
-/// Sixteen bytes that change when what they stand for changes.
+/// Hash of a value; it changes when the value changes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint(pub [u8; 16]);
 
 impl Fingerprint {
-    /// So much of it as a person needs to name it.
+    /// The first twelve digits, enough to name a plan or an approval on a command line.
     pub fn short(self) -> String {
         self.to_string().chars().take(12).collect()
     }
@@ -21,7 +22,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -32,12 +33,10 @@ impl fmt::Debug for Fingerprint {
 }
 
 impl TryFrom<String> for Fingerprint {
-    type Error = &'static str;
+    type Error = FromHexError;
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        const WRONG: &str = "a fingerprint is 32 hexadecimal digits";
-        let number = u128::from_str_radix(&text, 16).map_err(|_| WRONG)?;
-        if text.len() == 32 { Ok(Self(number.to_be_bytes())) } else { Err(WRONG) }
+    fn try_from(digits: String) -> Result<Self, Self::Error> {
+        FromHex::from_hex(digits).map(Self)
     }
 }
 
@@ -47,22 +46,23 @@ impl From<Fingerprint> for String {
     }
 }
 
-/// Builds a fingerprint out of parts. Every part carries its length or its kind, so that moving a letter from
-/// one part to the next is a change too.
+/// Builds a fingerprint from parts.
 ///
-/// The parts are gathered and hashed at the end, because there are many of them and each is short.
+/// The serialisation is part of the stored format. Each part carries its length or a word for its kind, so a letter
+/// that moves from one part to the next changes the fingerprint. Parts are short and many, so they are collected and
+/// hashed once.
 pub struct Fingerprinter {
     purpose: Purpose,
     parts: Vec<u8>,
 }
 
 impl Fingerprinter {
-    /// Starts a fingerprint for one purpose; the same parts for another purpose give another fingerprint.
+    /// Starts a fingerprint for one purpose; equal parts for another purpose give another fingerprint.
     pub fn new(purpose: &str) -> Self {
         Self { purpose: Purpose::new(purpose), parts: Vec::new() }
     }
 
-    /// Starts anew with the parts that another one has so far. Who makes many fingerprints makes them in the same memory.
+    /// Starts again with the parts of `other`, in the memory that is allocated already.
     pub fn start_from(&mut self, other: &Self) {
         self.purpose = other.purpose;
         self.parts.clear();
@@ -80,9 +80,20 @@ impl Fingerprinter {
         self.bytes(text.as_bytes());
     }
 
-    /// Adds a yes or no.
-    pub fn flag(&mut self, yes: bool) {
-        self.parts.push(u8::from(yes));
+    /// Adds text that may be absent.
+    pub fn optional_text(&mut self, text: Option<&str>) {
+        self.flag(text.is_some());
+        text.into_iter().for_each(|text| self.text(text));
+    }
+
+    /// Adds a number.
+    pub fn number(&mut self, number: u64) {
+        self.bytes(&number.to_le_bytes());
+    }
+
+    /// Adds a flag.
+    pub fn flag(&mut self, flag: bool) {
+        self.parts.push(u8::from(flag));
     }
 
     /// Adds a managed attribute.
@@ -104,9 +115,9 @@ impl Fingerprinter {
                 self.text("integer");
                 self.bytes(&number.to_le_bytes());
             }
-            Value::Boolean(yes) => {
+            Value::Boolean(flag) => {
                 self.text("boolean");
-                self.flag(*yes);
+                self.flag(*flag);
             }
             Value::Reference(dn) => {
                 self.text("reference");
@@ -119,15 +130,21 @@ impl Fingerprinter {
         }
     }
 
-    /// The fingerprint of all that was added.
+    /// The fingerprint of all parts.
     pub fn finish(&self) -> Fingerprint {
         Fingerprint(self.purpose.digest(&self.parts))
+    }
+
+    /// The serialised parts, for tests that pin the stored format.
+    pub fn serialised(&self) -> &[u8] {
+        &self.parts
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{AccountId, DnKey};
 
     fn of(parts: &[&str]) -> Fingerprint {
         let mut hash = Fingerprinter::new("test");
@@ -136,8 +153,49 @@ mod tests {
     }
 
     #[test]
-    fn parts_do_not_run_into_each_other() {
+    fn parts_keep_their_boundaries() {
         assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
         assert_eq!(of(&["ab", "c"]), of(&["ab", "c"]));
+        assert_eq!(of(&["ab"]).to_string(), "fefa03f8fd6adbe6b8965e3776878d2f");
+    }
+
+    #[test]
+    fn serialisation_is_pinned() {
+        let mut hash = Fingerprinter::new("test");
+        hash.optional_text(None);
+        hash.optional_text(Some("x"));
+        hash.number(258);
+        hash.managed(&Managed::Clear);
+        hash.managed(&Managed::Set(Value::Text("Poet".into())));
+        hash.value(&Value::Integer(-1));
+        hash.value(&Value::Boolean(true));
+        hash.value(&Value::Reference(DnKey::of("cn=a")));
+        hash.value(&Value::Account(AccountId::new("7").unwrap()));
+        let found = hash.serialised().escape_ascii().to_string().replace(r"\x00", "");
+        let expected = concat!(
+            r"\x01\x01x\x08\x02\x01\x05clear\x04text\x04Poet\x07integer\x08\xff\xff\xff\xff\xff\xff\xff\xff",
+            r"\x07boolean\x01\treference 399fd25cf7101fbe6a1bd92c0a435035\x07account\x017",
+        );
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn start_from_equals_the_same_parts_from_the_beginning() {
+        let mut start = Fingerprinter::new("test");
+        start.text("a");
+        let mut hash = Fingerprinter::new("other");
+        hash.text("left over");
+        hash.start_from(&start);
+        hash.text("b");
+        assert_eq!(hash.finish(), of(&["a", "b"]));
+    }
+
+    #[test]
+    fn text_returns_the_same_fingerprint() {
+        let fingerprint = of(&["a"]);
+        assert_eq!(Fingerprint::try_from(fingerprint.to_string()), Ok(fingerprint));
+        assert!(Fingerprint::try_from("abcd".to_owned()).is_err());
+        assert_eq!(fingerprint.short(), fingerprint.to_string()[..12]);
+        assert_eq!(format!("{fingerprint:?}"), format!("Fingerprint({fingerprint})"));
     }
 }

@@ -1,9 +1,8 @@
-//! The values that every part of the provisioner speaks in: what an entry is, what a user should be, what an
-//! account is, and what is remembered about each user. Plain data: no I/O, no clock, no configuration.
+//! Plain values that every part of the provisioner shares: entries, desired users, accounts and user records.
+//! No I/O, no clock, no configuration.
 //!
-//! Two values here are proofs rather than data, and only one crate may make each of them:
-//! [`CompleteRead`] (made by `directory`) and [`OwnedAccount`] (made by `store`). The lints in `clippy.toml`
-//! refuse to build anything else that calls their constructors.
+//! Two values are proofs, and only one crate may make each of them: [`CompleteRead`] (made by `directory`) and
+//! [`OwnedAccount`] (made by `store`). The lints in `clippy.toml` refuse any other caller of their constructors.
 
 mod account;
 mod anchor;
@@ -16,7 +15,7 @@ mod entry;
 mod fingerprint;
 mod options;
 mod record;
-mod safety;
+mod safeguard;
 mod user;
 
 pub use account::{Account, AccountId, OwnedAccount};
@@ -32,5 +31,7 @@ pub use record::{
     AccountLink, AppliedState, CreateIntent, DisabledOption, HoldReason, ScanVersion, Status, UnixSeconds,
     UserRecord,
 };
-pub use safety::{ChangeApproval, HeldChange, HeldRemovals, ReleasedBatch, RemovalApproval, SafeguardMemory};
+pub use safeguard::{
+    ChangeApproval, HeldChange, HeldRemovals, ReleasedBatch, RemovalApproval, SafeguardMemory,
+};
 pub use user::{DeprovisionReason, Desired, DesiredUser, InvalidUserName, Managed, UserName};

@@ -1,4 +1,4 @@
-//! The administrator's switches.
+//! Options that switch capabilities on and off.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,27 +6,27 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemoveAction {
-    /// The account is made inactive and can come back.
+    /// Deactivates the account, which can be reactivated later.
     #[default]
     Disable,
-    /// The account is deleted; where the target refuses that, it is made inactive.
+    /// Deletes the account; where the target refuses that, deactivates it.
     Delete,
 }
 
-/// Which capabilities are on.
+/// Capabilities that are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Accounts are created. Linking to existing ones happens either way.
+    /// Create accounts. Existing accounts are linked either way.
     pub create: bool,
-    /// Accounts are updated; reactivating one needs this too.
+    /// Update accounts. Reactivation needs this option too.
     pub update: bool,
-    /// Accounts are deprovisioned.
+    /// Deprovision accounts.
     pub deprovision: bool,
-    /// A disabled user in scope gets an inactive account.
+    /// Give each disabled user in scope an inactive account.
     pub provision_disabled: bool,
     /// What deprovisioning does.
     pub remove_action: RemoveAction,
-    /// An account that deprovisioning has made inactive is deleted so many days later, unless its user is back.
+    /// Days after which a deactivated account is deleted, unless its user has returned.
     pub delete_after_days: Option<u32>,
 }
 

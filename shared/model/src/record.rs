@@ -1,4 +1,4 @@
-//! What is remembered about one user.
+//! The stored record of a user.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::{
     AccountId, Anchor, Before, DeprovisionReason, Desired, DesiredUser, DnKey, Fingerprint, UserName,
 };
 
-/// A connection's version counter: each scan takes the next one, and what it writes carries it.
+/// Number of a scan of one connection. Each scan takes the next number, and its writes carry it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ScanVersion(pub u64);
@@ -19,56 +19,56 @@ impl fmt::Display for ScanVersion {
     }
 }
 
-/// A moment, in whole seconds since 1970 UTC.
+/// A time in whole seconds since 1970 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixSeconds(pub i64);
 
 impl UnixSeconds {
-    /// This many seconds later.
+    /// The time this many seconds later.
     pub fn plus(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds))
     }
 }
 
-/// The account that belongs to a user.
+/// The link between a user and an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountLink {
     /// The target's id.
     pub account: AccountId,
-    /// What we last brought about in it; `None` when it was linked and nothing was sent yet.
+    /// What was last written to the account; `None` until the first write.
     pub applied: Option<AppliedState>,
 }
 
-/// What an account was last made to be.
+/// What was last written to an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedState {
-    /// Of the desired user that was applied, with its references resolved as far as they were.
+    /// Fingerprint of the applied user, with the references that were resolved then.
     pub fingerprint: Fingerprint,
-    /// The account's user name then.
+    /// User name of the account.
     pub user_name: Option<UserName>,
-    /// Whether the account was left active.
+    /// Whether the account was active.
     pub active: bool,
 }
 
-/// A creation that was sent, or is about to be, and was not heard of since: there may be an account. Right before it nobody
-/// had this name.
+/// Create intent, stored before POST. While it is set and no account is linked, the outcome of the POST is unknown.
+/// No account had this name immediately before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateIntent {
-    /// The name that was sent.
+    /// User name in the POST.
     pub user_name: UserName,
-    /// The external id that was sent along, if there was one.
+    /// External id in the POST.
     pub external_id: Option<String>,
 }
 
 impl CreateIntent {
-    /// What tells the account that is made of this user.
+    /// The intent that identifies the account of this user.
     pub fn of(user: &DesiredUser) -> Self {
         Self { user_name: user.user_name.clone(), external_id: user.external_id().map(str::to_owned) }
     }
 }
 
-/// An option that is off and stopped something.
+/// An option that is off and prevented an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DisabledOption {
@@ -90,32 +90,32 @@ impl fmt::Display for DisabledOption {
     }
 }
 
-/// Why a removal waits.
+/// Why a removal is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldReason {
-    /// There are more removals than the safety limits let through unasked.
+    /// The removals exceed the safety limits.
     OverLimit,
-    /// The account was only just linked; the next scan's safety check decides.
+    /// The account was linked after the scan; the safeguard of the next scan decides.
     AwaitingSafeguard,
 }
 
-/// Where a user stands.
+/// State of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// The account is as the directory says, or there is nothing to do.
+    /// The account equals the desired user, or nothing needs to be done.
     InSync,
-    /// Something is to be done, from `next_attempt` on.
+    /// An action is due at `next_attempt`.
     Pending,
-    /// Something was tried, failed, and will be tried again at `next_attempt`.
+    /// An action failed, and is due again at `next_attempt`.
     Retrying {
-        /// What went wrong last.
+        /// The last error.
         error: String,
     },
-    /// The target refused it; it is tried again when the user changes or somebody asks for it.
+    /// The target refused an action. It is due again when the entry changes, or on request.
     Failed {
-        /// What the target said.
+        /// The target's error.
         error: String,
     },
     /// Another entry owns the user name or the account.
@@ -123,32 +123,32 @@ pub enum Status {
         /// The other entry.
         owner: Anchor,
     },
-    /// A removal that waits.
+    /// The safeguard holds a removal.
     Held {
-        /// Why the user would lose the account.
+        /// Why the account is to be deprovisioned.
         reason: DeprovisionReason,
-        /// Why that waits.
+        /// Why the removal is held.
         hold: HoldReason,
     },
-    /// The account was made inactive, and is deleted at `next_attempt`.
+    /// The account is inactive, and its deletion is due at `next_attempt`.
     PendingDeletion {
-        /// Why.
+        /// Why the account was deprovisioned.
         reason: DeprovisionReason,
     },
-    /// An option is off that this would need.
+    /// An action needs an option that is off.
     Skipped {
-        /// Which.
+        /// The option.
         option: DisabledOption,
     },
-    /// The mapping can't make a user of this entry.
+    /// The mapping can't make a user of the entry.
     Invalid {
-        /// Which attribute and why.
+        /// The attribute and the problem.
         error: String,
     },
 }
 
 impl Status {
-    /// A single word for keys, listings and filters.
+    /// Stable word for keys, listings and filters.
     pub fn word(&self) -> &'static str {
         match self {
             Self::InSync => "in_sync",
@@ -163,64 +163,62 @@ impl Status {
         }
     }
 
-    /// Why the user stands here, where the word alone does not say it.
+    /// Explanation of the state, where the word alone is not enough.
     pub fn detail(&self) -> Option<String> {
         match self {
             Self::InSync | Self::Pending => None,
             Self::Retrying { error } | Self::Failed { error } | Self::Invalid { error } => {
                 Some(error.clone())
             }
-            Self::Conflict { owner: with } => {
-                Some(format!("another entry has the user name or account ({with})"))
+            Self::Conflict { owner } => Some(format!("another entry has the user name or account ({owner})")),
+            Self::Held { reason, hold: HoldReason::OverLimit } => {
+                Some(format!("{reason}; the removals exceed the safety limits"))
             }
-            Self::Held { reason: departure, hold: HoldReason::OverLimit } => {
-                Some(format!("{departure}; more removals than the safety limits allow"))
+            Self::Held { reason, hold: HoldReason::AwaitingSafeguard } => {
+                Some(format!("{reason}; waits for the safeguard of the next scan"))
             }
-            Self::Held { reason: departure, hold: HoldReason::AwaitingSafeguard } => {
-                Some(format!("{departure}; awaits the next scan's safety check"))
-            }
-            Self::PendingDeletion { reason: departure } => {
-                Some(format!("{departure}; the account is inactive, and deleted when its time is over"))
-            }
-            Self::Skipped { option: by } => Some(by.to_string()),
+            Self::PendingDeletion { reason } => Some(format!(
+                "{reason}; the account is inactive, and is deleted after options.delete_after_days"
+            )),
+            Self::Skipped { option } => Some(option.to_string()),
         }
     }
 
-    /// Whether work is due on its own accord.
+    /// Whether an action is due at `next_attempt`.
     pub fn is_due(&self) -> bool {
         matches!(self, Self::Pending | Self::Retrying { .. } | Self::PendingDeletion { .. })
     }
 }
 
-/// Everything that is remembered about one user.
+/// The stored record of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserRecord {
     /// The entry.
     pub anchor: Anchor,
-    /// Where the entry was last seen, so that others can refer to it.
+    /// Last known name of the entry, which references from other entries use.
     pub dn: Option<DnKey>,
-    /// What the directory says; `None` for an entry that was never mappable.
+    /// What the directory says; `None` for an entry that was never valid.
     pub desired: Option<Desired>,
-    /// Which scan said so.
+    /// The scan that wrote `desired`.
     pub version: ScanVersion,
-    /// Whether the safety check has released the removal that `desired` asks for.
+    /// Whether the safeguard released the removal that `desired` asks for.
     pub removal_released: bool,
-    /// The account, once there is one.
+    /// The linked account.
     pub link: Option<AccountLink>,
     /// What was otherwise in the user who was applied last, where the directory has said something else since.
     pub before: Option<Before>,
-    /// The creation of which nothing was heard; there is none where there is a link.
+    /// Create intent whose outcome is unknown; always `None` with a link.
     pub create_intent: Option<CreateIntent>,
-    /// Where the user stands.
+    /// State of the user.
     pub status: Status,
-    /// How often the current work was tried.
+    /// Number of attempts at the current action.
     pub attempts: u32,
-    /// When to try next.
+    /// Time of the next attempt.
     pub next_attempt: UnixSeconds,
 }
 
 impl UserRecord {
-    /// The name to show for this user: as desired, else as last applied.
+    /// The user name to show: the desired one, else the applied one.
     pub fn user_name(&self) -> Option<&UserName> {
         let applied = || self.link.as_ref()?.applied.as_ref()?.user_name.as_ref();
         self.desired.as_ref().and_then(Desired::user_name).or_else(applied)
@@ -236,12 +234,149 @@ impl UserRecord {
         if is_it(user) { Some(user.clone()) } else { earlier().filter(is_it) }
     }
 
-    /// Whether there is an account that is not known to be inactive. Where an active one is desired, it may have come
-    /// about without our hearing of it; and so may one whose creation was sent.
+    /// Whether an account exists that may be active. An account that is desired active may have become so, and a sent
+    /// POST may have created one, without a recorded outcome.
     pub fn has_active_account(&self) -> bool {
         let desired = self.desired.as_ref().is_some_and(Desired::is_active);
         let active =
             |link: &AccountLink| desired || link.applied.as_ref().is_none_or(|applied| applied.active);
         self.link.as_ref().map_or(self.create_intent.is_some(), active)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{Managed, Value};
+
+    fn record() -> UserRecord {
+        UserRecord {
+            anchor: Anchor::from_text("ada").unwrap(),
+            dn: None,
+            desired: None,
+            version: ScanVersion(1),
+            removal_released: false,
+            link: None,
+            before: None,
+            create_intent: None,
+            status: Status::InSync,
+            attempts: 0,
+            next_attempt: UnixSeconds(0),
+        }
+    }
+
+    fn user(name: &str, active: bool) -> DesiredUser {
+        DesiredUser {
+            user_name: UserName::new(name).unwrap(),
+            active,
+            attributes: BTreeMap::new(),
+            create_only: BTreeMap::new(),
+        }
+    }
+
+    fn link(applied: Option<(&str, bool)>) -> Option<AccountLink> {
+        let applied = applied.map(|(name, active)| AppliedState {
+            fingerprint: user(name, active).update_fingerprint(),
+            user_name: UserName::new(name).ok(),
+            active,
+        });
+        Some(AccountLink { account: AccountId::new("1").unwrap(), applied })
+    }
+
+    #[test]
+    fn account_may_be_active_unless_known_inactive() {
+        let active = |record: UserRecord| record.has_active_account();
+        let desired = |active| Some(Desired::Present(user("a", active)));
+        assert!(!active(record()));
+        assert!(active(UserRecord { create_intent: Some(CreateIntent::of(&user("a", true))), ..record() }));
+        assert!(active(UserRecord { link: link(None), ..record() }));
+        assert!(active(UserRecord { link: link(Some(("a", true))), desired: desired(false), ..record() }));
+        assert!(active(UserRecord { link: link(Some(("a", false))), desired: desired(true), ..record() }));
+        assert!(!active(UserRecord { link: link(Some(("a", false))), desired: desired(false), ..record() }));
+    }
+
+    #[test]
+    fn user_name_is_the_desired_one_before_the_applied_one() {
+        let name = |record: &UserRecord| record.user_name().map(ToString::to_string);
+        let applied = UserRecord { link: link(Some(("old", true))), ..record() };
+        let both = UserRecord { desired: Some(Desired::Present(user("new", true))), ..applied.clone() };
+        assert_eq!((name(&record()), name(&applied)), (None, Some("old".into())));
+        assert_eq!(name(&both), Some("new".into()));
+    }
+
+    #[test]
+    fn create_intent_names_the_account() {
+        let external = Managed::Set(Value::Text("7".into()));
+        let attributes = BTreeMap::from([("externalId".into(), external)]);
+        let intent = CreateIntent::of(&DesiredUser { attributes, ..user("a", true) });
+        assert_eq!((intent.user_name.as_str(), intent.external_id.as_deref()), ("a", Some("7")));
+    }
+
+    #[test]
+    fn states_have_words_details_and_due_times() {
+        use DeprovisionReason::Deleted;
+        let error = || "no title".to_owned();
+        let owner = Anchor::from_text("grace").unwrap();
+        for (status, word, detail, due) in [
+            (Status::InSync, "in_sync", None, false),
+            (Status::Pending, "pending", None, true),
+            (Status::Retrying { error: error() }, "retrying", Some("no title"), true),
+            (Status::Failed { error: error() }, "failed", Some("no title"), false),
+            (Status::Invalid { error: error() }, "invalid", Some("no title"), false),
+            (Status::Conflict { owner }, "conflict", Some("(grace)"), false),
+            (
+                Status::Held { reason: Deleted, hold: HoldReason::OverLimit },
+                "held",
+                Some("safety limits"),
+                false,
+            ),
+            (
+                Status::Held { reason: Deleted, hold: HoldReason::AwaitingSafeguard },
+                "held",
+                Some("next scan"),
+                false,
+            ),
+            (
+                Status::PendingDeletion { reason: Deleted },
+                "pending_deletion",
+                Some("delete_after_days"),
+                true,
+            ),
+            (
+                Status::Skipped { option: DisabledOption::Create },
+                "skipped",
+                Some("options.create is off"),
+                false,
+            ),
+            (
+                Status::Skipped { option: DisabledOption::Update },
+                "skipped",
+                Some("options.update is off"),
+                false,
+            ),
+            (
+                Status::Skipped { option: DisabledOption::Deprovision },
+                "skipped",
+                Some("options.deprovision is off"),
+                false,
+            ),
+        ] {
+            assert_eq!((status.word(), status.is_due()), (word, due));
+            let found = status.detail();
+            let matches = match (&found, detail) {
+                (Some(found), Some(detail)) => found.contains(detail),
+                (found, detail) => found.is_none() && detail.is_none(),
+            };
+            assert!(matches, "{word}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn times_and_versions_saturate_and_show_numbers() {
+        assert_eq!(UnixSeconds(7).plus(3), UnixSeconds(10));
+        assert_eq!(UnixSeconds(i64::MAX).plus(1), UnixSeconds(i64::MAX));
+        assert_eq!(ScanVersion(7).to_string(), "7");
     }
 }

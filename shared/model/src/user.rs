@@ -1,4 +1,4 @@
-//! What the directory says that a user should be.
+//! Desired users: what the directory and the mapping say about an account.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Fingerprint, Fingerprinter, TargetAttribute, Value};
 
-/// The name by which accounts are matched. It keeps its spelling and compares without case.
+/// The name that accounts are matched by. It keeps its spelling and compares without case.
 ///
-/// Somebody without an e-mail address may have none. Where the target allows that, the `externalId` stands in, marked by a
-/// prefix that no user name has; it compares with case, as external ids do (RFC 7643, 3.1).
+/// A user without an e-mail address may have no user name. Where the target allows that, the `externalId` replaces it,
+/// marked by a prefix that no user name has. External ids compare with case (RFC 7643, section 3.1).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserName(String);
@@ -18,42 +18,42 @@ pub struct UserName(String);
 /// Why a value can't be a user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUserName {
-    /// Nothing is left after trimming.
+    /// The value is empty, or all spaces.
     #[error("userName is empty")]
     Empty,
-    /// It would be taken for an external id.
+    /// The value has the prefix of an external id.
     #[error("userName begins with {prefix}, which marks an external id", prefix = UserName::EXTERNAL)]
     Marked,
-    /// Longer than any target takes.
-    #[error("userName has {0} bytes, more than the {max} that are allowed", max = UserName::MAX_BYTES)]
+    /// The value is longer than any target accepts.
+    #[error("userName has {0} bytes; at most {max} are allowed", max = UserName::MAX_BYTES)]
     TooLong(usize),
 }
 
 impl UserName {
-    /// The longest user name taken, in bytes: an e-mail address has at most 254.
+    /// Longest user name, in bytes. An e-mail address has at most 254.
     pub const MAX_BYTES: usize = 320;
 
-    /// What marks an external id that stands in for a user name.
+    /// Prefix of an external id in place of a user name.
     const EXTERNAL: &str = "externalId=";
 
-    /// Takes a mapped external id in place of a name.
+    /// Takes a mapped external id in place of a user name.
     pub fn external(id: &str) -> Result<Self, InvalidUserName> {
         let name = Self::new(&format!("{}{}", Self::EXTERNAL, id.trim()))?;
         if name.external_id() == Some("") { Err(InvalidUserName::Empty) } else { Ok(name) }
     }
 
-    /// The external id, where that stands in for a name.
+    /// The external id, where it replaces the user name.
     pub fn external_id(&self) -> Option<&str> {
         self.0.strip_prefix(Self::EXTERNAL)
     }
 
-    /// Takes a mapped name.
+    /// Takes a mapped user name.
     pub fn named(text: &str) -> Result<Self, InvalidUserName> {
         let name = Self::new(text)?;
         if name.external_id().is_some() { Err(InvalidUserName::Marked) } else { Ok(name) }
     }
 
-    /// Takes a value as it was kept, without the spaces around it.
+    /// Takes a stored value, without surrounding spaces.
     pub fn new(text: &str) -> Result<Self, InvalidUserName> {
         let text = text.trim();
         match text.len() {
@@ -102,31 +102,31 @@ impl From<UserName> for String {
     }
 }
 
-/// What a mapped attribute should be. An attribute that nobody mapped is in no map at all, and is left alone.
+/// The desired state of a mapped attribute. Unmapped attributes are in no map and are left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Managed {
-    /// It should have this value.
+    /// The attribute has this value.
     Set(Value),
-    /// It is mapped and the directory has no value for it: it should be empty.
+    /// The attribute is empty, because the directory has no value for it.
     Clear,
 }
 
-/// What the mapping makes of an entry.
+/// The user that the mapping makes of an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredUser {
     /// The name that accounts are matched by.
     pub user_name: UserName,
-    /// Whether the account should be active.
+    /// Whether the account is active.
     pub active: bool,
-    /// The managed attributes, `userName` and `active` aside.
+    /// Managed attributes, without `userName` and `active`.
     pub attributes: BTreeMap<TargetAttribute, Managed>,
-    /// Values for the moment of creation only; never updated afterwards.
+    /// Values that are sent at creation and never updated.
     pub create_only: BTreeMap<TargetAttribute, Value>,
 }
 
 impl DesiredUser {
-    /// The external id, where one is mapped and has a value.
+    /// The external id, where it is mapped and has a value.
     pub fn external_id(&self) -> Option<&str> {
         match self.attributes.get(&TargetAttribute::from("externalId")) {
             Some(Managed::Set(Value::Text(id))) => Some(id),
@@ -134,7 +134,7 @@ impl DesiredUser {
         }
     }
 
-    /// What an update would bring about: equal fingerprints mean that nothing is left to send.
+    /// Fingerprint of everything that an update sends. Equal fingerprints mean that no update is needed.
     pub fn update_fingerprint(&self) -> Fingerprint {
         let Self { user_name, active, attributes, create_only: _ } = self;
         let mut hash = Fingerprinter::new("provisioner 2026 applied user");
@@ -148,27 +148,27 @@ impl DesiredUser {
     }
 }
 
-/// Why a user should have no active account.
+/// Why an account is deprovisioned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeprovisionReason {
     /// The entry is no longer in the directory.
     Deleted,
-    /// The entry is there but left the group or stopped matching the filter.
+    /// The entry left the group, or no longer matches the filter.
     OutOfScope,
-    /// The entry is there but no longer under the base entry.
+    /// The entry is no longer under the base entry.
     MovedOutOfBase,
-    /// The entry is in scope and its account status is disabled.
+    /// The entry is in scope, and its account status is disabled.
     Disabled,
 }
 
 impl DeprovisionReason {
-    /// A single word for hashes, whatever the sentence says.
+    /// Stable word for fingerprints.
     pub fn word(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
-            Self::OutOfScope => "left_scope",
-            Self::MovedOutOfBase => "moved",
+            Self::OutOfScope => "out_of_scope",
+            Self::MovedOutOfBase => "moved_out_of_base",
             Self::Disabled => "disabled",
         }
     }
@@ -189,13 +189,13 @@ impl fmt::Display for DeprovisionReason {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Desired {
-    /// In scope, and to be provisioned (an inactive one only where disabled users are provisioned).
+    /// The user has an account like this. It is inactive only where disabled users are provisioned.
     Present(DesiredUser),
-    /// To have no active account.
+    /// The user has no active account.
     Absent {
-        /// Under which name an account may exist; unknown for an entry that is gone.
+        /// The name under which an account may exist; unknown for an entry that is gone.
         user_name: Option<UserName>,
-        /// Why.
+        /// Why the user has no account.
         reason: DeprovisionReason,
     },
 }
@@ -209,17 +209,96 @@ impl Desired {
         }
     }
 
-    /// Whether the user should have an active account.
+    /// Whether the user has an active account.
     pub fn is_active(&self) -> bool {
         matches!(self, Self::Present(user) if user.active)
     }
 
-    /// Why an active account would have to go, if it would.
+    /// Why an active account is deprovisioned; `None` for an active user.
     pub fn deprovision_reason(&self) -> Option<DeprovisionReason> {
         match self {
             Self::Present(user) if user.active => None,
             Self::Present(_) => Some(DeprovisionReason::Disabled),
             Self::Absent { reason, .. } => Some(*reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(active: bool) -> DesiredUser {
+        let text = |text: &str| Managed::Set(Value::Text(text.into()));
+        DesiredUser {
+            user_name: UserName::new("Ada@acme.test").unwrap(),
+            active,
+            attributes: BTreeMap::from([("externalId".into(), text("7")), ("title".into(), Managed::Clear)]),
+            create_only: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn user_names_compare_without_case_and_external_ids_with_case() {
+        let name = UserName::named(" Ada@acme.test ").unwrap();
+        assert_eq!((name.as_str(), name.external_id()), ("Ada@acme.test", None));
+        assert_eq!(name, UserName::new("ada@ACME.test").unwrap());
+        assert_ne!(name, UserName::new("grace@acme.test").unwrap());
+        let external = UserName::external(" aB1 ").unwrap();
+        assert_eq!((external.external_id(), external.to_string().as_str()), (Some("aB1"), "externalId=aB1"));
+        assert_ne!(external, UserName::external("ab1").unwrap());
+    }
+
+    #[test]
+    fn invalid_user_names_are_refused() {
+        assert_eq!(UserName::named("  "), Err(InvalidUserName::Empty));
+        assert_eq!(UserName::external(" "), Err(InvalidUserName::Empty));
+        assert_eq!(UserName::named("externalId=7"), Err(InvalidUserName::Marked));
+        assert!(UserName::new(&"x".repeat(320)).is_ok());
+        assert_eq!(UserName::new(&"x".repeat(321)), Err(InvalidUserName::TooLong(321)));
+        assert!(serde_json::from_str::<UserName>("\"\"").is_err());
+        assert_eq!(serde_json::to_string(&UserName::new("Ada").unwrap()).unwrap(), "\"Ada\"");
+    }
+
+    #[test]
+    fn update_fingerprint_covers_what_an_update_sends() {
+        let (before, create_only) = (user(true), BTreeMap::from([("title".into(), Value::Integer(1))]));
+        assert_eq!(
+            before.update_fingerprint(),
+            DesiredUser { create_only, ..user(true) }.update_fingerprint()
+        );
+        assert_ne!(before.update_fingerprint(), user(false).update_fingerprint());
+        let renamed = DesiredUser { user_name: UserName::new("ada@acme.test").unwrap(), ..user(true) };
+        assert_ne!(before.update_fingerprint(), renamed.update_fingerprint(), "the spelling is sent too");
+        let unmapped = DesiredUser { attributes: BTreeMap::new(), ..user(true) };
+        assert_ne!(before.update_fingerprint(), unmapped.update_fingerprint());
+        assert_eq!((before.external_id(), unmapped.external_id()), (Some("7"), None));
+    }
+
+    #[test]
+    fn deprovision_reason_follows_the_desired_state() {
+        let absent = |reason| Desired::Absent { user_name: None, reason };
+        for (desired, active, reason) in [
+            (Desired::Present(user(true)), true, None),
+            (Desired::Present(user(false)), false, Some(DeprovisionReason::Disabled)),
+            (absent(DeprovisionReason::Deleted), false, Some(DeprovisionReason::Deleted)),
+        ] {
+            assert_eq!((desired.is_active(), desired.deprovision_reason()), (active, reason), "{desired:?}");
+        }
+        assert_eq!(Desired::Present(user(true)).user_name(), Some(&user(true).user_name));
+        assert_eq!(absent(DeprovisionReason::Deleted).user_name(), None);
+    }
+
+    #[test]
+    fn reasons_have_stable_words_and_readable_text() {
+        use DeprovisionReason::{Deleted, Disabled, MovedOutOfBase, OutOfScope};
+        for (reason, word, text) in [
+            (Deleted, "deleted", "deleted from the directory"),
+            (OutOfScope, "out_of_scope", "out of scope"),
+            (MovedOutOfBase, "moved_out_of_base", "moved out of the base"),
+            (Disabled, "disabled", "disabled in the directory"),
+        ] {
+            assert_eq!((reason.word(), reason.to_string().as_str()), (word, text));
         }
     }
 }

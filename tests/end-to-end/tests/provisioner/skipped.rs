@@ -111,7 +111,7 @@ fn an_account_whose_time_is_not_over() {
     world.leave(&people[1]);
     world.sync().expect_exit(0).says("1 deprovisioned");
     let words =
-        [people[1].mail.as_str(), "pending_deletion", "out of scope", "deleted when its time is over"];
+        [people[1].mail.as_str(), "pending_deletion", "out of scope", "deleted after options.delete_after_days"];
     for _ in 0..2 {
         world.plan().expect_exit(0).says_in_a_line(&words).says("Plan: 1 leaving");
         world.run(&["status"]).expect_exit(0).says_in_a_line(&words);
@@ -121,7 +121,7 @@ fn an_account_whose_time_is_not_over() {
     }
     world.run(&["explain", &people[1].mail]).says_in_a_line(&[
         "waits",
-        "deleted when its time is over",
+        "deleted after options.delete_after_days",
         "until",
     ]);
     world.expect_active(&people[1].mail, false);

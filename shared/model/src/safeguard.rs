@@ -1,158 +1,153 @@
-//! What the safety checks remember from one scan to the next, for a whole connection.
+//! What the safeguard of a connection remembers from one scan to the next.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{AnchorHash, DeprovisionReason, Fingerprint, Fingerprinter, ScanVersion, UnixSeconds};
 
-/// What the safety checks remember.
+/// The safeguard's memory, stored once per connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SafeguardMemory {
-    /// The removals that wait for a person, as the last scan left them.
+    /// Removals that wait for an approval, as of the last scan.
     pub held: Option<HeldRemovals>,
-    /// What a person has let through of them.
+    /// Approval of held removals.
     pub approval: Option<RemovalApproval>,
-    /// Removals that were released lately, the oldest first.
+    /// Removals that were released recently, oldest first.
     pub released: Vec<ReleasedBatch>,
-    /// The configuration that the accounts follow; `None` before the first scan has come to its end.
+    /// The configuration that the accounts follow; `None` before the end of the first scan.
     pub configuration: Option<Fingerprint>,
-    /// Another configuration that waits for a person.
+    /// A changed configuration that waits for an approval.
     pub change: Option<HeldChange>,
-    /// What a person has let through of it.
+    /// Approval of a changed configuration.
     pub change_approval: Option<ChangeApproval>,
 }
 
-/// The removals that wait for a person.
+/// The set of removals that wait for an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldRemovals {
-    /// Stands for who waits, and why. An approval names it.
+    /// Hash of the users and their reasons. An approval names it.
     pub hash: Fingerprint,
-    /// How many wait.
+    /// Number of removals.
     pub count: u64,
-    /// The scan that said so. Whoever is held since a later one is not in the set.
+    /// The scan that held them. A removal that a later scan holds is not in the set.
     pub version: ScanVersion,
 }
 
 impl HeldRemovals {
-    /// The set of those held, by whom and why; the order makes no difference.
+    /// The set of these users and reasons, in any order; `None` when it is empty.
     pub fn of(mut held: Vec<(AnchorHash, DeprovisionReason)>, version: ScanVersion) -> Option<Self> {
         if held.is_empty() {
             return None;
         }
         held.sort_unstable_by_key(|(hash, _)| *hash);
         let mut hash = Fingerprinter::new("provisioner 2026 held removals");
-        for (anchor, departure) in &held {
+        for (anchor, reason) in &held {
             hash.bytes(&anchor.0);
-            hash.text(departure.word());
+            hash.text(reason.word());
         }
         Some(Self { hash: hash.finish(), count: held.len() as u64, version })
     }
 }
 
-/// A person's word that a held set may go. It is a ceiling: until it runs out, nobody else is removed.
+/// Approval of a held set. Until it expires, no removal outside the set is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovalApproval {
-    /// Which set.
+    /// The approved set.
     pub set: HeldRemovals,
-    /// Until when it holds.
+    /// When the approval expires.
     pub until: UnixSeconds,
 }
 
 /// Removals that one scan released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleasedBatch {
-    /// When.
+    /// Time of the release.
     pub at: UnixSeconds,
-    /// How many.
+    /// Number of removals.
     pub count: u64,
 }
 
-/// A configuration that would touch more users than may be touched unasked.
+/// A changed configuration that would change more accounts than the limits allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldChange {
-    /// Stands for the configuration and these numbers. An approval names it.
+    /// Hash of the configuration and the two numbers. An approval names it.
     pub hash: Fingerprint,
     /// The configuration.
     pub configuration: Fingerprint,
-    /// How many accounts it would bring up to date.
+    /// Number of accounts that it would update.
     pub updates: u64,
-    /// How many it would make.
+    /// Number of accounts that it would create.
     pub creates: u64,
 }
 
 impl HeldChange {
-    /// The change to this configuration, of this extent.
+    /// The change to this configuration with these effects.
     pub fn of(configuration: Fingerprint, updates: u64, creates: u64) -> Self {
         let mut hash = Fingerprinter::new("provisioner 2026 held change");
         hash.bytes(&configuration.0);
-        hash.bytes(&updates.to_le_bytes());
-        hash.bytes(&creates.to_le_bytes());
+        hash.number(updates);
+        hash.number(creates);
         Self { hash: hash.finish(), configuration, updates, creates }
     }
 }
 
-/// A person's word that a configuration may be applied, to no more users than it was told of.
+/// Approval of a changed configuration, up to the numbers that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeApproval {
-    /// What was approved.
+    /// The approved change.
     pub change: HeldChange,
-    /// Until when it holds.
+    /// When the approval expires.
     pub until: UnixSeconds,
 }
 
 impl SafeguardMemory {
-    /// How many removals were released since then.
+    /// Number of removals that were released after `then`.
     pub fn released_since(&self, then: UnixSeconds) -> u64 {
         self.released.iter().filter(|batch| batch.at > then).map(|batch| batch.count).sum()
     }
 
-    /// The approval of removals that holds now.
+    /// The approval of removals that is valid at `now`.
     pub fn approval_at(&self, now: UnixSeconds) -> Option<&RemovalApproval> {
         self.approval.as_ref().filter(|approval| now < approval.until)
     }
 
-    /// The approval of this configuration that holds now.
+    /// The approval of this configuration that is valid at `now`.
     pub fn change_approval_at(
         &self,
         now: UnixSeconds,
         configuration: Fingerprint,
     ) -> Option<&ChangeApproval> {
-        let fits = |approval: &&ChangeApproval| {
+        let is_valid = |approval: &&ChangeApproval| {
             now < approval.until && approval.change.configuration == configuration
         };
-        self.change_approval.as_ref().filter(fits)
+        self.change_approval.as_ref().filter(is_valid)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use DeprovisionReason::{Deleted, OutOfScope};
+
     use super::*;
 
-    const V: ScanVersion = ScanVersion(1);
+    const VERSION: ScanVersion = ScanVersion(1);
 
     #[test]
-    fn a_held_set_is_told_by_who_and_why_in_any_order() {
+    fn held_set_is_identified_by_users_and_reasons_in_any_order() {
         let [a, b, c] = [1, 2, 3].map(|byte| AnchorHash([byte; 16]));
-        let of = |who: Vec<_>| HeldRemovals::of(who, V).unwrap().hash;
-        let set = of(vec![(a, DeprovisionReason::Deleted), (b, DeprovisionReason::OutOfScope)]);
-        assert_eq!(set, of(vec![(b, DeprovisionReason::OutOfScope), (a, DeprovisionReason::Deleted)]));
-        assert_ne!(
-            set,
-            of(vec![(b, DeprovisionReason::Deleted), (a, DeprovisionReason::Deleted)]),
-            "another reason"
-        );
-        assert_ne!(
-            set,
-            of(vec![(a, DeprovisionReason::Deleted), (c, DeprovisionReason::OutOfScope)]),
-            "somebody else"
-        );
-        assert_ne!(set, of(vec![(a, DeprovisionReason::Deleted)]), "fewer");
-        assert_eq!(HeldRemovals::of(Vec::new(), V), None);
+        let of = |held: Vec<_>| HeldRemovals::of(held, VERSION).unwrap().hash;
+        let set = of(vec![(a, Deleted), (b, OutOfScope)]);
+        assert_eq!(set, of(vec![(b, OutOfScope), (a, Deleted)]));
+        assert_ne!(set, of(vec![(b, Deleted), (a, Deleted)]), "another reason");
+        assert_ne!(set, of(vec![(a, Deleted), (c, OutOfScope)]), "another user");
+        assert_ne!(set, of(vec![(a, Deleted)]), "fewer users");
+        assert_eq!(HeldRemovals::of(vec![(a, Deleted), (b, Deleted)], VERSION).unwrap().count, 2);
+        assert_eq!(HeldRemovals::of(Vec::new(), VERSION), None);
     }
 
     #[test]
-    fn an_approval_runs_out() {
-        let set = HeldRemovals::of(vec![(AnchorHash([1; 16]), DeprovisionReason::Deleted)], V).unwrap();
+    fn removal_approval_expires() {
+        let set = HeldRemovals::of(vec![(AnchorHash([1; 16]), Deleted)], VERSION).unwrap();
         let approval = RemovalApproval { set, until: UnixSeconds(100) };
         let memory = SafeguardMemory { approval: Some(approval), ..SafeguardMemory::default() };
         assert_eq!(memory.approval_at(UnixSeconds(99)), Some(&approval));
@@ -160,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_approved_configuration_is_not_another_one() {
+    fn change_approval_covers_one_configuration_until_it_expires() {
         let [one, other] = [1, 2].map(|byte| Fingerprint([byte; 16]));
         let approval = ChangeApproval { change: HeldChange::of(one, 5, 0), until: UnixSeconds(100) };
         let memory = SafeguardMemory { change_approval: Some(approval), ..SafeguardMemory::default() };
@@ -172,7 +167,16 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_build_left_behind_can_be_read() {
+    fn releases_count_after_a_moment() {
+        let batch = |at, count| ReleasedBatch { at: UnixSeconds(at), count };
+        let released = vec![batch(10, 1), batch(20, 2), batch(30, 4)];
+        let memory = SafeguardMemory { released, ..SafeguardMemory::default() };
+        assert_eq!(memory.released_since(UnixSeconds(10)), 6);
+        assert_eq!(memory.released_since(UnixSeconds(30)), 0);
+    }
+
+    #[test]
+    fn missing_fields_have_defaults() {
         let memory: SafeguardMemory = serde_json::from_str("{}").unwrap();
         assert_eq!(memory, SafeguardMemory::default());
     }
