@@ -110,8 +110,12 @@ fn an_account_whose_time_is_not_over() {
     world.settle(0);
     world.leave(&people[1]);
     world.sync().expect_exit(0).says("1 deprovisioned");
-    let words =
-        [people[1].mail.as_str(), "pending_deletion", "out of scope", "deleted after options.delete_after_days"];
+    let words = [
+        people[1].mail.as_str(),
+        "pending_deletion",
+        "out of scope",
+        "deleted after options.delete_after_days",
+    ];
     for _ in 0..2 {
         world.plan().expect_exit(0).says_in_a_line(&words).says("Plan: 1 leaving");
         world.run(&["status"]).expect_exit(0).says_in_a_line(&words);
