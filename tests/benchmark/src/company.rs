@@ -6,7 +6,9 @@ use std::time::Duration;
 use ::runtime::Secrets;
 use anyhow::{anyhow, bail, ensure};
 use directory::ReadItem;
-use end_to_end::{Configuration, Finished, Group, Person, Slapd, SlapdOptions, TestDir, people};
+use end_to_end::{
+    GroupEntry, PersonEntry, ProgramOutput, Slapd, SlapdOptions, TestConfiguration, TestDir, people,
+};
 use model::UnixSeconds;
 use plan::{EntryDiff, SnapshotDiff};
 use scan::{ScanContext, ScanMode};
@@ -15,23 +17,23 @@ use simulator::{Options, Simulator};
 use store::{Embedded, Snapshot, SnapshotSave};
 use tokio::runtime::{Builder, Runtime};
 
-const PATIENCE: Duration = Duration::from_secs(900);
+const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// A directory of so many people, and everything that provisions them.
-pub struct Company {
-    pub people: Vec<Person>,
+pub struct BenchmarkCompany {
+    pub people: Vec<PersonEntry>,
     pub slapd: Slapd,
     pub target: Simulator,
     dir: TestDir,
-    configuration: Configuration,
+    configuration: TestConfiguration,
     /// Last, because the target runs on it.
     runtime: Runtime,
 }
 
-impl Company {
+impl BenchmarkCompany {
     /// Everybody is in scope, nobody is provisioned yet.
     pub fn of(count: usize) -> anyhow::Result<Self> {
-        Self::with(people::generate(count, 1), 10, Configuration::take_everybody)
+        Self::with(people::generate(count, 1), 10, TestConfiguration::scope_all_people)
     }
 
     /// The same, with all of them in a group that is the scope.
@@ -43,13 +45,17 @@ impl Company {
     pub fn without_managers(count: usize) -> anyhow::Result<Self> {
         let mut people = people::generate(count, 1);
         people.iter_mut().for_each(|person| person.manager = None);
-        Self::with(people, 10, Configuration::take_everybody)
+        Self::with(people, 10, TestConfiguration::scope_all_people)
     }
 
-    fn with(people: Vec<Person>, members: usize, scope: fn(&mut Configuration)) -> anyhow::Result<Self> {
+    fn with(
+        people: Vec<PersonEntry>,
+        members: usize,
+        scope: fn(&mut TestConfiguration),
+    ) -> anyhow::Result<Self> {
         let slapd = Slapd::start(SlapdOptions {
             people: people.clone(),
-            groups: vec![Group::of("workplace", people.iter().take(members))],
+            groups: vec![GroupEntry::of("workplace", people.iter().take(members))],
             database_lines: vec![
                 "syncprov-checkpoint 1000 10".to_owned(),
                 "syncprov-sessionlog 100000".to_owned(),
@@ -60,7 +66,7 @@ impl Company {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let target =
             runtime.block_on(Simulator::start(Options { unknown_fields: false, ..Options::default() }))?;
-        let mut configuration = Configuration::openldap(&slapd, &target.url());
+        let mut configuration = TestConfiguration::openldap(&slapd, &target.url());
         scope(&mut configuration);
         let dir = TestDir::new()?;
         dir.configure(&configuration)?;
@@ -70,7 +76,7 @@ impl Company {
     }
 
     /// Changes what the provisioner does from now on.
-    pub fn configure(&mut self, change: impl FnOnce(&mut Configuration)) -> anyhow::Result<()> {
+    pub fn configure(&mut self, change: impl FnOnce(&mut TestConfiguration)) -> anyhow::Result<()> {
         change(&mut self.configuration);
         self.dir.configure(&self.configuration)?;
         Ok(())
@@ -128,13 +134,13 @@ impl Company {
     }
 
     /// Runs `provisioner` with these arguments to its end.
-    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<Finished> {
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<ProgramOutput> {
         let arguments = arguments.iter().chain(&["--config", "corp.toml", "--json"]);
-        self.dir.provisioner(arguments).timeout(PATIENCE).run()
+        self.dir.provisioner(arguments).timeout(TIMEOUT).run()
     }
 
     /// Runs `provisioner sync` to its end, and gives what it says of itself.
-    pub fn sync(&self, full: bool) -> anyhow::Result<(Value, Finished)> {
+    pub fn sync(&self, full: bool) -> anyhow::Result<(Value, ProgramOutput)> {
         let finished = self.run(if full { &["sync", "--full"] } else { &["sync"] })?;
         ensure!(finished.exit_code == Some(0), "sync ended with {finished}");
         Ok((finished.json()?, finished))

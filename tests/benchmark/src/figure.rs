@@ -18,13 +18,13 @@ pub struct Figure {
     /// In what.
     pub unit: String,
     /// What it should not be worse than.
-    pub target: Option<Target>,
+    pub target: Option<FigureTarget>,
 }
 
 /// What a number should not be worse than.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Target {
+pub enum FigureTarget {
     /// No more than this.
     AtMost(f64),
     /// No less than this.
@@ -37,7 +37,14 @@ pub struct Figures(pub Vec<Figure>);
 
 impl Figures {
     /// Adds a number that was measured several times, and says it.
-    pub fn add(&mut self, group: &str, name: &str, unit: &str, measured: &[f64], target: Option<Target>) {
+    pub fn add(
+        &mut self,
+        group: &str,
+        name: &str,
+        unit: &str,
+        measured: &[f64],
+        target: Option<FigureTarget>,
+    ) {
         let value = median(measured);
         let (least, most) = measured
             .iter()
@@ -72,8 +79,8 @@ impl Figure {
     /// Whether the target is met; `None` where there is none.
     pub fn holds(&self) -> Option<bool> {
         self.target.map(|target| match target {
-            Target::AtMost(most) => self.value <= most,
-            Target::AtLeast(least) => self.value >= least,
+            FigureTarget::AtMost(most) => self.value <= most,
+            FigureTarget::AtLeast(least) => self.value >= least,
         })
     }
 
@@ -81,8 +88,9 @@ impl Figure {
     pub fn worse_than(&self, other: &Self) -> Option<f64> {
         // Two runs on one machine are this far apart without a reason.
         const NOISE: f64 = 0.15;
-        let more_is_better =
-            matches!(self.target, Some(Target::AtLeast(_))) || self.unit.ends_with("/s") || self.unit == "%";
+        let more_is_better = matches!(self.target, Some(FigureTarget::AtLeast(_)))
+            || self.unit.ends_with("/s")
+            || self.unit == "%";
         let change = (self.value - other.value) / other.value.abs().max(f64::EPSILON);
         let worse = if more_is_better { -change } else { change };
         (worse > NOISE.max(self.spread).max(other.spread)).then_some(worse)
@@ -105,13 +113,13 @@ pub fn millis(duration: Duration) -> f64 {
 mod tests {
     use super::*;
 
-    fn figure(value: f64, spread: f64, target: Option<Target>) -> Figure {
+    fn figure(value: f64, spread: f64, target: Option<FigureTarget>) -> Figure {
         Figure { group: String::new(), name: String::new(), value, spread, unit: String::new(), target }
     }
 
     #[test]
     fn worse_is_said_beyond_noise_only() {
-        let least = Some(Target::AtLeast(0.85));
+        let least = Some(FigureTarget::AtLeast(0.85));
         assert_eq!(figure(110.0, 0.0, None).worse_than(&figure(100.0, 0.0, None)), None);
         assert_eq!(figure(150.0, 0.0, None).worse_than(&figure(100.0, 0.0, None)), Some(0.5));
         assert_eq!(figure(150.0, 0.6, None).worse_than(&figure(100.0, 0.0, None)), None);
@@ -121,8 +129,8 @@ mod tests {
 
     #[test]
     fn a_target_holds_or_does_not() {
-        assert_eq!(figure(1.2, 0.0, Some(Target::AtMost(1.3))).holds(), Some(true));
-        assert_eq!(figure(0.8, 0.0, Some(Target::AtLeast(0.85))).holds(), Some(false));
+        assert_eq!(figure(1.2, 0.0, Some(FigureTarget::AtMost(1.3))).holds(), Some(true));
+        assert_eq!(figure(0.8, 0.0, Some(FigureTarget::AtLeast(0.85))).holds(), Some(false));
         assert_eq!(figure(0.8, 0.0, None).holds(), None);
     }
 }

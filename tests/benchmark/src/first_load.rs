@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 
-use crate::company::Company;
-use crate::figure::{Figures, Target};
+use crate::company::BenchmarkCompany;
+use crate::figure::{FigureTarget, Figures};
 
 /// How many users, how long the target takes for a call, and how many are provisioned at once. With more of each the
 /// measurement takes longer, not the answer.
@@ -26,34 +26,34 @@ const MOST_ROUNDS: usize = 3;
 /// Measures each case; the longest has ten thousand users.
 pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
     for (users, latency, workers) in CASES {
-        let loads: Vec<Load> = (0..rounds.min(MOST_ROUNDS))
+        let loads: Vec<FirstLoad> = (0..rounds.min(MOST_ROUNDS))
             .map(|_| load(users, latency, workers))
             .collect::<anyhow::Result<_>>()?;
-        let of = |value: fn(&Load) -> f64| loads.iter().map(value).collect::<Vec<_>>();
+        let of = |value: fn(&FirstLoad) -> f64| loads.iter().map(value).collect::<Vec<_>>();
         let group = "First load";
         let name = format!("{users} users, {latency} ms a call, {workers} at once");
         figures.add(group, &name, "users/s", &of(|load| load.users_a_second), None);
         if latency > 0 {
             let target = (users, latency, workers) == (10_000, 20, 32);
-            let share = target.then_some(Target::AtLeast(85.0));
+            let share = target.then_some(FigureTarget::AtLeast(85.0));
             figures.add(group, &format!("{name}: share of the ideal"), "%", &of(|load| load.share), share);
         }
-        let most = Some(Target::AtMost(2.0));
+        let most = Some(FigureTarget::AtMost(2.0));
         figures.add(group, &format!("{name}: calls a user"), "", &of(|load| load.calls_a_user), most);
     }
     Ok(())
 }
 
 /// One first load.
-struct Load {
+struct FirstLoad {
     users_a_second: f64,
     /// What the target's own time would allow, as a part of the time that it took, in percent.
     share: f64,
     calls_a_user: f64,
 }
 
-fn load(users: usize, latency: u64, workers: usize) -> anyhow::Result<Load> {
-    let mut company = Company::without_managers(users)?;
+fn load(users: usize, latency: u64, workers: usize) -> anyhow::Result<FirstLoad> {
+    let mut company = BenchmarkCompany::without_managers(users)?;
     company
         .configure(|configuration| configuration.target.push_str(&format!("concurrency = {workers}\n")))?;
     company.target.set_latency(Duration::from_millis(latency));
@@ -65,7 +65,7 @@ fn load(users: usize, latency: u64, workers: usize) -> anyhow::Result<Load> {
     let (first, last) = (times.clone().min().unwrap_or_default(), times.max().unwrap_or_default());
     let latency = latency as f64 / 1000.0;
     let took = (last - first).as_secs_f64() + latency;
-    Ok(Load {
+    Ok(FirstLoad {
         users_a_second: users as f64 / took,
         share: latency * requests.len() as f64 / workers as f64 / took * 100.0,
         calls_a_user: requests.len() as f64 / users as f64,

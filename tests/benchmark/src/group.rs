@@ -1,21 +1,21 @@
 //! Everybody in one group that lists its members, as OpenLDAP's groups do.
 
 use anyhow::ensure;
-use end_to_end::{Configuration, Group};
+use end_to_end::{GroupEntry, TestConfiguration};
 
-use crate::company::Company;
-use crate::figure::{Figures, Target, millis};
+use crate::company::BenchmarkCompany;
+use crate::figure::{FigureTarget, Figures, millis};
 
 const USERS: usize = 100_000;
 
 /// Measures a company whose scope is a group of all.
 pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
-    let company = Company::in_one_group(USERS)?;
+    let company = BenchmarkCompany::in_one_group(USERS)?;
     company.remember_everybody()?;
     company.sync(true)?;
     let (mut ratio, mut full, mut peak, mut nothing) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let tool = company.slapd.ldapsearch_everybody()?;
+        let tool = company.slapd.ldapsearch_all()?;
         let (said, finished) = company.sync(true)?;
         ensure!(said["unchanged"] == USERS && said["mode"] == "full", "{said}");
         ratio.push(finished.duration.as_secs_f64() / tool.as_secs_f64());
@@ -26,7 +26,7 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
         nothing.push(millis(finished.duration));
     }
     // Whoever is in the group is compared with who was.
-    let (admin, group) = (company.slapd.admin(), Group::of("workplace", []).dn());
+    let (admin, group) = (company.slapd.admin(), GroupEntry::of("workplace", []).dn());
     let (mut touched, mut peak_touched) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         admin.set(&group, "description", &[&format!("Round {round}")])?;
@@ -36,19 +36,19 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
         peak_touched.push(finished.peak_rss_kib as f64 / 1024.0);
     }
     let name = format!("A group that lists {USERS} members in OpenLDAP");
-    let most_memory = Some(Target::AtMost(64.0));
+    let most_memory = Some(FigureTarget::AtMost(64.0));
     figures.add(&name, "everybody read, nothing changed", "ms", &full, None);
-    figures.add(&name, "that, as a ratio to ldapsearch", "×", &ratio, Some(Target::AtMost(2.0)));
+    figures.add(&name, "that, as a ratio to ldapsearch", "×", &ratio, Some(FigureTarget::AtMost(2.0)));
     figures.add(&name, "most memory of it", "MB", &peak, most_memory);
-    figures.add(&name, "the changes read, none", "ms", &nothing, Some(Target::AtMost(50.0)));
+    figures.add(&name, "the changes read, none", "ms", &nothing, Some(FigureTarget::AtMost(50.0)));
     figures.add(&name, "the changes read, the group's", "ms", &touched, None);
     figures.add(&name, "most memory of it, the group's", "MB", &peak_touched, most_memory);
     Ok(())
 }
 
 /// The same people, attributes and pages as of everybody, by the group.
-pub fn by_group(configuration: &mut Configuration) {
+pub fn by_group(configuration: &mut TestConfiguration) {
     let scope = configuration.scope.clone();
-    configuration.take_everybody();
+    configuration.scope_all_people();
     configuration.scope = scope;
 }

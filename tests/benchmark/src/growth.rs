@@ -2,9 +2,9 @@
 
 use std::env;
 
-use end_to_end::Invocation;
+use end_to_end::ProgramCall;
 
-use crate::figure::{Figures, Target, median};
+use crate::figure::{FigureTarget, Figures, median};
 
 const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
@@ -19,7 +19,7 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
         let run = |part: &str| {
             let arguments =
                 [part.as_ref(), users.to_string().as_ref(), state.as_os_str()].map(std::ffi::OsStr::to_owned);
-            Invocation::of(&program, dir.path(), arguments).run()
+            ProgramCall::of(&program, dir.path(), arguments).run()
         };
         let prepared = run("prepare")?;
         anyhow::ensure!(prepared.exit_code == Some(0), "{prepared}");
@@ -30,7 +30,7 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
             seconds.push(finished.json()?["seconds"].as_f64().unwrap_or(f64::NAN) * 1e9 / f64::from(users));
             peak.push(finished.peak_rss_kib as f64 / 1024.0);
         }
-        let most = (users == 1_000_000).then_some(Target::AtMost(100.0));
+        let most = (users == 1_000_000).then_some(FigureTarget::AtMost(100.0));
         figures.add(GROUP, &format!("{users} users: time a user"), "ns", &seconds, None);
         figures.add(GROUP, &format!("{users} users: most memory"), "MB", &peak, most);
         if users == SIZES[0] {
@@ -40,6 +40,6 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
     }
     let users = f64::from(SIZES[3] - SIZES[0]);
     let each = (largest - smallest) * 1024.0 * 1024.0 / users;
-    figures.add(GROUP, "memory for each user more", "bytes", &[each], Some(Target::AtMost(100.0)));
+    figures.add(GROUP, "memory for each user more", "bytes", &[each], Some(FigureTarget::AtMost(100.0)));
     Ok(())
 }

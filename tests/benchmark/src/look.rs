@@ -3,14 +3,14 @@
 
 use anyhow::ensure;
 
-use crate::company::Company;
-use crate::figure::{Figures, Target, millis};
+use crate::company::BenchmarkCompany;
+use crate::figure::{FigureTarget, Figures, millis};
 
 const USERS: usize = 100_000;
 
 /// Measures the terminal's commands, from start to end.
 pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
-    let company = Company::of(USERS)?;
+    let company = BenchmarkCompany::of(USERS)?;
     company.write_everybody_down()?;
     let (mut status, mut explain, mut history) = (Vec::new(), Vec::new(), Vec::new());
     for person in company.people.iter().step_by(USERS / rounds) {
@@ -26,7 +26,7 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
         }
     }
     let group = format!("A look at {USERS} users, none of them provisioned");
-    let most = Some(Target::AtMost(200.0));
+    let most = Some(FigureTarget::AtMost(200.0));
     figures.add(&group, "status", "ms", &status, most);
     figures.add(&group, "explain", "ms", &explain, most);
     figures.add(&group, "history", "ms", &history, None);

@@ -25,13 +25,13 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::figure::Figures;
-use crate::report::Report;
+use crate::report::BenchmarkReport;
 
 /// Measures the release build beside this program.
 #[derive(Parser)]
-struct Arguments {
+struct BenchmarkArguments {
     #[command(subcommand)]
-    part: Option<Part>,
+    part: Option<BenchmarkProcess>,
     /// What to measure; everything if nothing is named.
     #[arg(long, value_delimiter = ',', default_values = ["scan", "group", "load", "look", "planner", "growth", "start"])]
     only: Vec<String>,
@@ -51,7 +51,7 @@ struct Arguments {
 
 /// What runs in a process of its own, so that its memory can be told.
 #[derive(Subcommand)]
-enum Part {
+enum BenchmarkProcess {
     /// Saves a snapshot of generated users.
     #[command(hide = true)]
     Prepare { users: u32, state: PathBuf },
@@ -61,10 +61,10 @@ enum Part {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { part, only, users, rounds, out, baseline } = Arguments::parse();
+    let BenchmarkArguments { part, only, users, rounds, out, baseline } = BenchmarkArguments::parse();
     match part {
-        Some(Part::Prepare { users, state }) => return million::prepare(users, &state),
-        Some(Part::Unchanged { users, state }) => return million::unchanged(users, &state),
+        Some(BenchmarkProcess::Prepare { users, state }) => return million::prepare(users, &state),
+        Some(BenchmarkProcess::Unchanged { users, state }) => return million::unchanged(users, &state),
         None => {}
     }
     let mut figures = Figures::default();
@@ -82,5 +82,5 @@ fn main() -> anyhow::Result<()> {
             }
         }
     }
-    Report::of(figures).finish(&out, &baseline)
+    BenchmarkReport::of(figures).finish(&out, &baseline)
 }

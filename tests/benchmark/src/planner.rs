@@ -5,12 +5,12 @@ use std::fs;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::figure::{Figures, Target};
+use crate::figure::{FigureTarget, Figures};
 
 /// Takes over what criterion wrote down.
 pub fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     for (case, name, target) in [
-        ("unchanged", "entries that are as they were", Some(Target::AtLeast(500_000.0))),
+        ("unchanged", "entries that are as they were", Some(FigureTarget::AtLeast(500_000.0))),
         ("changed", "entries that have changed: mapping, diff and plan", None),
     ] {
         let path = format!("target/criterion/planner/{case}/new/estimates.json");

@@ -8,11 +8,11 @@ use std::process::Command;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use crate::figure::{Figure, Figures, Target};
+use crate::figure::{Figure, FigureTarget, Figures};
 
 /// A run's numbers and where they come from.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Report {
+pub struct BenchmarkReport {
     /// The machine.
     machine: String,
     /// What was used beside the provisioner.
@@ -22,7 +22,7 @@ pub struct Report {
     figures: Vec<Figure>,
 }
 
-impl Report {
+impl BenchmarkReport {
     pub fn of(figures: Figures) -> Self {
         let versions =
             [("rustc", "--version"), ("slapd", "-VV"), ("uname", "-sr")].map(|(program, option)| {
@@ -96,8 +96,8 @@ impl Report {
             }
             let target = match figure.target {
                 None => String::new(),
-                Some(Target::AtMost(most)) => format!("≤ {most}"),
-                Some(Target::AtLeast(least)) => format!("≥ {least}"),
+                Some(FigureTarget::AtMost(most)) => format!("≤ {most}"),
+                Some(FigureTarget::AtLeast(least)) => format!("≥ {least}"),
             };
             let missed = if figure.holds() == Some(false) { " (missed)" } else { "" };
             let _ = writeln!(table, "| {} | {} | {target}{missed} |", figure.name, figure.shown());

@@ -3,8 +3,8 @@
 use anyhow::ensure;
 use serde_json::Value;
 
-use crate::company::Company;
-use crate::figure::{Figures, Target, millis};
+use crate::company::BenchmarkCompany;
+use crate::figure::{FigureTarget, Figures, millis};
 
 /// Up to so many users are really provisioned first. For more, the snapshot alone is made: an unchanged scan reads
 /// nothing else.
@@ -12,7 +12,7 @@ const PROVISIONED: usize = 10_000;
 
 /// Measures a company of so many users.
 pub fn measure(users: usize, rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
-    let company = Company::of(users)?;
+    let company = BenchmarkCompany::of(users)?;
     let provisioned = users <= PROVISIONED;
     if !provisioned {
         company.remember_everybody()?;
@@ -26,7 +26,7 @@ pub fn measure(users: usize, rounds: usize, figures: &mut Figures) -> anyhow::Re
         "calls to the target",
         "",
         &[company.target.request_count() as f64],
-        Some(Target::AtMost(0.0)),
+        Some(FigureTarget::AtMost(0.0)),
     );
     if provisioned {
         some_changed(&company, users, rounds, figures)?;
@@ -43,11 +43,16 @@ fn units(said: &Value, which: &str) -> f64 {
 }
 
 /// Everybody is read. The tool that only reads takes turns with us.
-fn unchanged(company: &Company, users: usize, rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
+fn unchanged(
+    company: &BenchmarkCompany,
+    users: usize,
+    rounds: usize,
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
     let (mut tool, mut full, mut cpu, mut peak) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut ratio, mut reads, mut writes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let took = millis(company.slapd.ldapsearch_everybody()?);
+        let took = millis(company.slapd.ldapsearch_all()?);
         let (said, finished) = company.sync(true)?;
         ensure!(said["unchanged"] == users && said["mode"] == "full", "{said}");
         tool.push(took);
@@ -58,7 +63,7 @@ fn unchanged(company: &Company, users: usize, rounds: usize, figures: &mut Figur
         reads.push(units(&said, "scan_read_units"));
         writes.push(units(&said, "scan_write_units"));
     }
-    let of_all = |most: f64| (users == 100_000).then_some(Target::AtMost(most));
+    let of_all = |most: f64| (users == 100_000).then_some(FigureTarget::AtMost(most));
     let group = group(users);
     figures.add(&group, "ldapsearch, the same entries, attributes and pages", "ms", &tool, None);
     figures.add(&group, "everybody read, nothing changed", "ms", &full, None);
@@ -71,7 +76,12 @@ fn unchanged(company: &Company, users: usize, rounds: usize, figures: &mut Figur
 }
 
 /// The changes are read, and there are none.
-fn nothing_new(company: &Company, users: usize, rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
+fn nothing_new(
+    company: &BenchmarkCompany,
+    users: usize,
+    rounds: usize,
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
     let (mut took, mut reads, mut writes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let (said, finished) = company.sync(false)?;
@@ -80,7 +90,7 @@ fn nothing_new(company: &Company, users: usize, rounds: usize, figures: &mut Fig
         reads.push(units(&said, "scan_read_units"));
         writes.push(units(&said, "scan_write_units"));
     }
-    let of_all = |most: f64| (users == 100_000).then_some(Target::AtMost(most));
+    let of_all = |most: f64| (users == 100_000).then_some(FigureTarget::AtMost(most));
     let group = group(users);
     figures.add(&group, "the changes read, none", "ms", &took, of_all(50.0));
     figures.add(&group, "read units of it, none", "", &reads, of_all(10.0));
@@ -89,7 +99,12 @@ fn nothing_new(company: &Company, users: usize, rounds: usize, figures: &mut Fig
 }
 
 /// One user in a hundred has another title.
-fn some_changed(company: &Company, users: usize, rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
+fn some_changed(
+    company: &BenchmarkCompany,
+    users: usize,
+    rounds: usize,
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
     let (changed, admin) = (users / 100, company.slapd.admin());
     let (mut took, mut reads, mut writes, mut calls) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {

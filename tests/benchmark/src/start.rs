@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::figure::{Figures, Target};
+use crate::figure::{FigureTarget, Figures};
 
 /// Runs it and takes over its lines.
 pub fn measure(figures: &mut Figures) -> anyhow::Result<()> {
@@ -17,7 +17,7 @@ pub fn measure(figures: &mut Figures) -> anyhow::Result<()> {
         let (Some(size), Some(init), Some(first)) = (numbers.next(), numbers.next(), numbers.next()) else {
             bail!("tests/cold-start said: {line}");
         };
-        let at_most = |most: f64| Some(Target::AtMost(most));
+        let at_most = |most: f64| Some(FigureTarget::AtMost(most));
         let group = "Cold start, under Lambda's emulator";
         figures.add(group, &format!("{name}: binary"), "MB", &[size], at_most(10.0));
         figures.add(group, &format!("{name}: start"), "ms", &[init], at_most(60.0));

@@ -1,5 +1,5 @@
 //! Invocations that nobody waits for. The emulator answers each when it is done; on Lambda, one that is meant to run by
-//! itself (`X-Amz-Invocation-Type: Event`) is accepted at once, and runs whatever becomes of its caller.
+//! itself (`X-Amz-ProgramCall-Type: Event`) is accepted at once, and runs whatever becomes of its caller.
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -12,20 +12,20 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use crate::background::Background;
+use crate::background::BackgroundRuntime;
 
 /// Lambda takes 256 KB for such an invocation.
 const LARGEST_EVENT: usize = 256 << 10;
 
-struct Front {
+struct AsyncInvokeApi {
     emulator: String,
     client: reqwest::Client,
 }
 
 /// Serves the invoke API before the emulator's, and says where.
-pub fn serve(background: &Background, emulator: &str) -> anyhow::Result<String> {
+pub fn serve(background: &BackgroundRuntime, emulator: &str) -> anyhow::Result<String> {
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let front = Arc::new(Front { emulator: emulator.to_owned(), client });
+    let front = Arc::new(AsyncInvokeApi { emulator: emulator.to_owned(), client });
     let router = Router::new().fallback(accept).with_state(front);
     let listener = background.wait_for(async { Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?) })?;
     let endpoint = format!("http://{}", listener.local_addr()?);
@@ -35,7 +35,7 @@ pub fn serve(background: &Background, emulator: &str) -> anyhow::Result<String> 
     Ok(endpoint)
 }
 
-async fn accept(State(front): State<Arc<Front>>, request: Request) -> Response {
+async fn accept(State(front): State<Arc<AsyncInvokeApi>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let is_event = parts.headers.get("x-amz-invocation-type").is_some_and(|kind| kind == "Event");
     let body = match to_bytes(body, LARGEST_EVENT).await {
@@ -48,7 +48,7 @@ async fn accept(State(front): State<Arc<Front>>, request: Request) -> Response {
     status(StatusCode::ACCEPTED)
 }
 
-impl Front {
+impl AsyncInvokeApi {
     async fn invoke(&self, url: String, event: Bytes) {
         // What becomes of it, its own log says.
         let _ = self.client.post(url).header("content-type", "application/json").body(event).send().await;
@@ -66,20 +66,4 @@ fn function_name(path: &str) -> Option<String> {
     let name = path.strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?;
     let name = name.replace("%3A", ":");
     name.rsplit(':').next().map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::function_name;
-
-    #[test]
-    fn a_function_goes_by_its_name_or_its_arn() {
-        for name in
-            ["scan", "arn:aws:lambda:eu-west-1:1:function:scan", "arn%3Aaws%3Alambda%3Afunction%3Ascan"]
-        {
-            let path = format!("/2015-03-31/functions/{name}/invocations");
-            assert_eq!(function_name(&path).as_deref(), Some("scan"));
-        }
-        assert_eq!(function_name("/elsewhere"), None);
-    }
 }

@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     process::Command,
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -18,8 +19,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    background::Background,
-    leash::Leash,
+    background::BackgroundRuntime,
+    owned_process::OwnedProcess,
     ports,
     queue_depth::{QueueDepth, queue_depth},
     tools::python_tool,
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// Long, for a machine that is busy with something else: only a failure takes all of it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often another port is tried when the first was taken between looking and listening.
 const ATTEMPTS: u32 = 5;
 const REGION: &str = "eu-west-1";
@@ -36,9 +37,9 @@ const KEY: &str = "test";
 
 /// A moto server on a free loopback port, with everything in memory. It ends on drop.
 pub struct Aws {
-    background: Background,
+    background: BackgroundRuntime,
     /// Before the directory, so that the server is gone before its log is.
-    _process: Leash,
+    _process: OwnedProcess,
     _dir: TempDir,
     endpoint: String,
 }
@@ -52,11 +53,17 @@ pub struct QueueUrls {
     pub dead_letters: String,
 }
 
+/// The server that all tests of a run share: each test uses queues and secrets of its own.
+pub fn aws() -> &'static Aws {
+    static AWS: OnceLock<Aws> = OnceLock::new();
+    AWS.get_or_init(|| Aws::start().unwrap())
+}
+
 impl Aws {
     /// Starts the server and waits until it answers.
     pub fn start() -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("moto-").tempdir().context("no directory for moto")?;
-        let background = Background::start("moto-client")?;
+        let background = BackgroundRuntime::start("moto-client")?;
         for attempt in 1.. {
             let port = ports::free()?;
             match launch(&dir, port) {
@@ -183,10 +190,11 @@ impl Aws {
     }
 }
 
-fn launch(dir: &TempDir, port: u16) -> anyhow::Result<Leash> {
+fn launch(dir: &TempDir, port: u16) -> anyhow::Result<OwnedProcess> {
     let log = dir.path().join("moto.log");
     let output = File::create(&log)?;
-    let mut process = Leash::start(
+    let mut process = OwnedProcess::start_in(
+        dir.path(),
         Command::new(python_tool("python")?)
             .args(["-c", include_str!("moto.py"), "-H", "127.0.0.1", "-p", &port.to_string()])
             .stdout(output.try_clone()?)
@@ -194,11 +202,11 @@ fn launch(dir: &TempDir, port: u16) -> anyhow::Result<Leash> {
     )
     .context("cannot start moto")?;
     // It listens when everything is loaded, so whoever gets a connection gets an answer.
-    let ready = wait::until(PATIENCE, || match process.ended() {
+    let ready = wait::until(TIMEOUT, || match process.ended() {
         Some(status) => Some(Err(anyhow::anyhow!("moto ended with {status}"))),
         None => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok().then_some(Ok(())),
     });
-    let ready = ready.unwrap_or_else(|| Err(anyhow::anyhow!("moto doesn't answer after {PATIENCE:?}")));
+    let ready = ready.unwrap_or_else(|| Err(anyhow::anyhow!("moto doesn't answer after {TIMEOUT:?}")));
     ready.with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
     Ok(process)
 }

@@ -13,13 +13,13 @@ use tokio::{
 
 /// A runtime on a thread of its own, so that its owner can be used, and dropped, inside and outside an async test. When it
 /// is dropped, everything that runs in it is over.
-pub struct Background {
+pub struct BackgroundRuntime {
     handle: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Background {
+impl BackgroundRuntime {
     /// Starts the runtime; `name` is what a debugger shows.
     pub fn start(name: &'static str) -> anyhow::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name(name).enable_all().build();
@@ -54,7 +54,7 @@ impl Background {
     }
 }
 
-impl Drop for Background {
+impl Drop for BackgroundRuntime {
     fn drop(&mut self) {
         // Either the message or the channel's end is what the thread waits for.
         self.stop.take();

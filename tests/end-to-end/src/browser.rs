@@ -15,7 +15,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{background::Background, leash::Leash, ports, wait};
+use crate::{background::BackgroundRuntime, owned_process::OwnedProcess, ports, wait};
 
 /// Where pictures are kept, for whoever wants to see what the tests saw.
 const SCREENSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/screenshots");
@@ -25,7 +25,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// Which colours the reader has asked the system for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colours {
+pub enum ColourScheme {
     /// Dark text on light ground.
     Light,
     /// The other way round.
@@ -34,14 +34,14 @@ pub enum Colours {
 
 /// A key, as somebody without a mouse uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
+pub enum BrowserKey {
     /// On to the next thing that can be used.
     Tab,
     /// Uses it.
     Enter,
 }
 
-impl Key {
+impl BrowserKey {
     /// As WebDriver spells it.
     fn code(self) -> &'static str {
         match self {
@@ -57,8 +57,8 @@ impl Key {
 pub struct Browser {
     session: String,
     client: Client,
-    background: Background,
-    _driver: Leash,
+    background: BackgroundRuntime,
+    _driver: OwnedProcess,
     _profile: TempDir,
 }
 
@@ -68,7 +68,7 @@ impl Browser {
         let port = ports::free()?;
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut driver = Leash::start_group(&mut command)
+        let mut driver = OwnedProcess::start_group(Path::new(""), &mut command)
             .context("cannot start chromedriver: run ./tests/run, which installs it")?;
         let listens = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
         let up =
@@ -77,7 +77,7 @@ impl Browser {
             bail!("chromedriver did not start");
         }
         let profile = tempfile::Builder::new().prefix("browser-").tempdir()?;
-        let background = Background::start("browser")?;
+        let background = BackgroundRuntime::start("browser")?;
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
         let mut browser = Self {
             session: format!("http://127.0.0.1:{port}/session"),
@@ -160,7 +160,7 @@ impl Browser {
     }
 
     /// Presses a key, wherever the keyboard's focus is.
-    pub fn press(&self, key: Key) -> anyhow::Result<()> {
+    pub fn press(&self, key: BrowserKey) -> anyhow::Result<()> {
         self.type_keys(key.code())
     }
 
@@ -168,7 +168,7 @@ impl Browser {
     pub fn tab_to(&self, selector: &str, presses: usize) -> anyhow::Result<()> {
         let script = format!("return document.activeElement.matches({})", Value::from(selector));
         for _ in 0..presses {
-            self.press(Key::Tab)?;
+            self.press(BrowserKey::Tab)?;
             if self.run(&script)? == Value::Bool(true) {
                 return Ok(());
             }
@@ -183,10 +183,10 @@ impl Browser {
     }
 
     /// Shows pages in these colours.
-    pub fn set_colours(&self, colours: Colours) -> anyhow::Result<()> {
+    pub fn set_colours(&self, colours: ColourScheme) -> anyhow::Result<()> {
         let value = match colours {
-            Colours::Light => "light",
-            Colours::Dark => "dark",
+            ColourScheme::Light => "light",
+            ColourScheme::Dark => "dark",
         };
         let features = json!([{ "name": "prefers-color-scheme", "value": value }]);
         self.ask_chromium("Emulation.setEmulatedMedia", json!({ "features": features })).map(drop)
@@ -262,43 +262,4 @@ fn capabilities(profile: &Path) -> Value {
 
 fn text(value: Value) -> anyhow::Result<String> {
     value.as_str().map(str::to_owned).with_context(|| format!("the browser answered {value}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_is_read_used_and_photographed() {
-        let browser = Browser::start().unwrap();
-        let page = "<title>A page</title><style>@media (prefers-color-scheme: dark) { p { display: none } }</style>\
-<p>light</p><a href=\"#there\">a link</a> <input> <button onclick=\"document.title = 'used'\">use</button>";
-        let file = tempfile::Builder::new().suffix(".html").tempfile().unwrap();
-        fs::write(file.path(), page).unwrap();
-        browser.open(&format!("file://{}", file.path().display())).unwrap();
-        assert_eq!(browser.title().unwrap(), "A page");
-        assert_eq!((browser.text("p").unwrap().as_str(), browser.count("p, a").unwrap()), ("light", 2));
-        browser.set_colours(Colours::Dark).unwrap();
-        assert_eq!(browser.text("p").unwrap(), "");
-
-        browser.tab_to("input", 3).unwrap();
-        browser.type_keys("typed").unwrap();
-        assert_eq!(browser.run("return document.querySelector('input').value").unwrap(), "typed");
-        browser.press(Key::Tab).unwrap();
-        browser.press(Key::Enter).unwrap();
-        assert_eq!(browser.title().unwrap(), "used");
-        assert!(browser.tab_to("p", 4).is_err(), "it takes no focus");
-        browser.click("a").unwrap();
-        assert!(browser.url().unwrap().ends_with("#there"));
-        browser
-            .leave_page(|browser| browser.run("setTimeout(() => location.reload(), 300)").map(drop))
-            .unwrap();
-        assert_eq!(browser.title().unwrap(), "A page");
-
-        browser.set_width(400).unwrap();
-        assert_eq!(browser.run("return document.documentElement.clientWidth").unwrap(), 400);
-        let picture = fs::read(browser.screenshot("browser").unwrap()).unwrap();
-        assert!(picture.starts_with(b"\x89PNG"));
-        assert!(browser.click("#nowhere").is_err());
-    }
 }

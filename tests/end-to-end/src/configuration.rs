@@ -1,17 +1,28 @@
-//! A provisioner's configuration, as the text that a person would write.
+//! A provisioner's configuration as TOML text.
 
 use std::fmt;
 
-use crate::{BASE_DN, GROUPS_DN, Slapd};
+use crate::{BASE_DN, GROUPS_DN, GroupEntry, Slapd};
 
-/// The names of the secret files that a configuration refers to, beside it.
+/// File of the directory's secret, beside the configuration.
 pub const DIRECTORY_SECRET: &str = "directory-secret.json";
+/// File of the target's secret, beside the configuration.
 pub const TARGET_SECRET: &str = "target-secret.json";
 
-/// One connection's configuration. Each section is its TOML text, so that a test reads like the file; change or extend
-/// a section before writing it.
+/// A line of `[directory]`: `employeeType` tells the account status.
+pub const STATUS: &str = "status = { algorithm = \"flag\", attribute = \"employeeType\", value = \"disabled\", means = \"disabled\" }\n";
+
+/// Lines of `[safety]` without a limit on removals: only the proof of a complete read prevents a wrong removal.
+pub const NO_LIMITS: &str = "max_removals = 100000\nmax_removal_percent = 100\n";
+
+/// DN of the group that is the scope of [`TestConfiguration::openldap`].
+pub fn workplace_group() -> String {
+    GroupEntry::of("workplace", []).dn()
+}
+
+/// One connection's configuration. Each section is its TOML text; a test changes or extends a section before writing it.
 #[derive(Debug, Clone)]
-pub struct Configuration {
+pub struct TestConfiguration {
     /// `name`, and the file's name.
     pub name: String,
     /// `[directory]`.
@@ -26,17 +37,17 @@ pub struct Configuration {
     pub safety: String,
     /// `[mapping]`.
     pub mapping: String,
-    /// Whatever else stands at the end, with its own section headers.
+    /// Further sections, with their headers.
     pub more: String,
 }
 
-impl Configuration {
+impl TestConfiguration {
     /// The connection `corp` from this server's group `workplace` to a Workplace at `target_url`.
     pub fn openldap(slapd: &Slapd, target_url: &str) -> Self {
         Self::openldap_at(&slapd.url(), target_url)
     }
 
-    /// The same, with the directory at another URL: that of a proxy before it, or its TLS port.
+    /// The same for a directory at another URL, such as a proxy's or the TLS port's.
     pub fn openldap_at(directory_url: &str, target_url: &str) -> Self {
         Self {
             name: "corp".to_owned(),
@@ -66,9 +77,18 @@ impl Configuration {
             more: String::new(),
         }
     }
+
+    /// The same configuration with a target at another URL.
+    pub fn with_target_url(&self, url: &str) -> Self {
+        let lines = self.target.lines().map(|line| match line.starts_with("url = ") {
+            true => format!("url = \"{url}\"\n"),
+            false => format!("{line}\n"),
+        });
+        Self { target: lines.collect(), ..self.clone() }
+    }
 }
 
-impl fmt::Display for Configuration {
+impl fmt::Display for TestConfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, directory, scope, target, options, safety, mapping, more } = self;
         writeln!(f, "name = \"{name}\"")?;
@@ -85,22 +105,5 @@ impl fmt::Display for Configuration {
             }
         }
         if more.is_empty() { Ok(()) } else { writeln!(f, "\n{}", more.trim_end()) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_text_is_toml_with_every_section_in_its_place() {
-        let mut configuration = Configuration::openldap_at("ldap://127.0.0.1:1", "http://127.0.0.1:2");
-        configuration.safety = "max_removals = 3".to_owned();
-        configuration.more = "[extra]\nyes = true".to_owned();
-        let parsed: toml::Table = toml::from_str(&configuration.to_string()).unwrap();
-        let sections: Vec<_> = parsed.keys().map(String::as_str).collect();
-        assert_eq!(sections, ["directory", "extra", "mapping", "name", "safety", "scope", "target"]);
-        assert_eq!(parsed["safety"]["max_removals"].as_integer(), Some(3));
-        assert_eq!(parsed["mapping"]["manager"]["reference"].as_str(), Some("manager"));
     }
 }

@@ -8,18 +8,18 @@ use reqwest::{
 };
 use serde_json::Value;
 
-use crate::{Finished, Invocation, Running, wait};
+use crate::{ProgramCall, ProgramOutput, RunningProgram, wait};
 
 /// A console that answers. It is killed when this is dropped.
-pub struct Console {
-    process: Running,
+pub struct ConsoleProcess {
+    process: RunningProgram,
     client: Client,
     url: String,
 }
 
 /// What it answered.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ConsoleResponse {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -28,10 +28,10 @@ pub struct Answer {
     pub text: String,
 }
 
-impl Console {
+impl ConsoleProcess {
     /// Starts `provisioner console --json …`, and waits until it says where it is.
-    pub fn start(invocation: Invocation) -> anyhow::Result<Self> {
-        let (process, line) = invocation.start_and_hear()?;
+    pub fn start(invocation: ProgramCall) -> anyhow::Result<Self> {
+        let (process, line) = invocation.start_and_read_line()?;
         let said: Value =
             serde_json::from_str(&line).with_context(|| format!("the console says {line:?}"))?;
         let url = said["url"].as_str().context("the console does not say where it is")?.to_owned();
@@ -61,7 +61,7 @@ impl Console {
     }
 
     /// A page, as somebody with the cookie sees it.
-    pub fn page(&self, path: &str) -> anyhow::Result<Answer> {
+    pub fn page(&self, path: &str) -> anyhow::Result<ConsoleResponse> {
         self.ask(Method::GET, path, &[("cookie", &self.cookie()?)], None)
     }
 
@@ -72,7 +72,7 @@ impl Console {
         path: &str,
         headers: &[(&str, &str)],
         form: Option<&str>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<ConsoleResponse> {
         wait::block_on(|| async move {
             let mut request = self.client.request(method, format!("{}{path}", self.base()));
             for (name, value) in headers {
@@ -84,12 +84,12 @@ impl Console {
             }
             let answer = request.send().await?;
             let (status, headers) = (answer.status(), answer.headers().clone());
-            Ok(Answer { status, headers, text: answer.text().await? })
+            Ok(ConsoleResponse { status, headers, text: answer.text().await? })
         })
     }
 
     /// Presses Ctrl-C, and waits for its end.
-    pub fn interrupt(self) -> anyhow::Result<Finished> {
+    pub fn interrupt(self) -> anyhow::Result<ProgramOutput> {
         self.process.interrupt()?;
         self.process.finish()
     }

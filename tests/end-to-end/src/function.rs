@@ -10,9 +10,9 @@ type Invoke = dyn Fn(Value) -> BoxFuture<'static, anyhow::Result<Value>> + Send 
 
 /// Something that can be invoked, wherever it runs.
 #[derive(Clone)]
-pub struct Function(Arc<Invoke>);
+pub struct LambdaFunction(Arc<Invoke>);
 
-impl Function {
+impl LambdaFunction {
     /// A handler in the test's own process.
     pub fn in_process<F, Answer>(handler: F) -> Self
     where
@@ -24,8 +24,8 @@ impl Function {
 
     /// The function of this name behind Lambda's invoke API at `endpoint` (`http://127.0.0.1:PORT`). Its answer is waited
     /// for so long; what is later counts as lost, whatever it did.
-    pub fn at(endpoint: &str, name: &str, patience: Duration) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().no_proxy().timeout(patience).build()?;
+    pub fn at(endpoint: &str, name: &str, timeout: Duration) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder().no_proxy().timeout(timeout).build()?;
         let url = format!("{endpoint}/2015-03-31/functions/{name}/invocations");
         Ok(Self::in_process(move |event| invoke(client.clone(), url.clone(), event)))
     }

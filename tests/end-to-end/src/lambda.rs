@@ -1,4 +1,4 @@
-//! Functions on Lambda's runtime, as `cargo lambda watch` emulates it.
+//! LambdaEmulator on Lambda's runtime, as `cargo lambda watch` emulates it.
 //!
 //! What the emulator (cargo-lambda 1.9.2) does, as tried, and what follows from it:
 //!
@@ -11,9 +11,9 @@
 //!   It gets a manifest of its own, in a temporary directory, with nothing but these names.
 //! - Each copy waits at `next`; an invocation goes to the first that asks. So copies are the concurrency. Up to a hundred
 //!   invocations of a function may wait; beyond that the emulator can lock up.
-//! - A function's error is status 500 with the error as the body, where Lambda says 200 with a header. [`Function`]
+//! - A function's error is status 500 with the error as the body, where Lambda says 200 with a header. [`LambdaFunction`]
 //!   understands both.
-//! - An invocation is always answered, also one that was meant to run by itself (`X-Amz-Invocation-Type: Event`);
+//! - An invocation is always answered, also one that was meant to run by itself (`X-Amz-ProgramCall-Type: Event`);
 //!   [`crate::async_invokes`] accepts those for the functions.
 //! - Its `--timeout` also ends a copy's waiting for work, with an answer that the runtime library panics at: don't use it.
 //! - The deadline it gives is in 1970, and an invocation whose process died is never answered. [`crate::sandbox`]
@@ -35,23 +35,23 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    Function, async_invokes,
-    background::Background,
-    leash::Leash,
+    LambdaFunction, async_invokes,
+    background::BackgroundRuntime,
+    owned_process::OwnedProcess,
     ports,
-    sandbox::{Sandbox, Setup},
+    sandbox::{Sandbox, SandboxOptions},
     tools::{program, python_tool},
     wait,
 };
 
 /// Long, for a machine that is busy with something else: only a failure takes all of it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often another port is tried when the first was taken between looking and listening.
 const ATTEMPTS: u32 = 5;
 
 /// A function to run.
 #[derive(Debug, Clone)]
-pub struct FunctionOptions {
+pub struct LambdaOptions {
     /// Its name in the invoke API, also `AWS_LAMBDA_FUNCTION_NAME`.
     pub name: String,
     /// Its program.
@@ -64,7 +64,7 @@ pub struct FunctionOptions {
     pub timeout: Duration,
 }
 
-impl FunctionOptions {
+impl LambdaOptions {
     /// One copy of the workspace's binary of this name, with a minute for each invocation.
     pub fn new(name: &str, environment: Vec<(String, String)>) -> Self {
         Self {
@@ -77,21 +77,21 @@ impl FunctionOptions {
     }
 }
 
-/// Running functions. They end on drop.
-pub struct Functions {
+/// RunningProgram functions. They end on drop.
+pub struct LambdaEmulator {
     /// First, so that the copies end before the emulator does.
-    background: Background,
-    _emulator: Leash,
+    background: BackgroundRuntime,
+    _emulator: OwnedProcess,
     dir: TempDir,
     endpoint: String,
-    functions: BTreeMap<String, Function>,
+    functions: BTreeMap<String, LambdaFunction>,
     /// With the names of their functions.
     copies: Vec<(String, Arc<Sandbox>)>,
 }
 
-impl Functions {
+impl LambdaEmulator {
     /// Starts the emulator and all copies.
-    pub fn start(functions: Vec<FunctionOptions>) -> anyhow::Result<Self> {
+    pub fn start(functions: Vec<LambdaOptions>) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("lambda-").tempdir().context("no directory for Lambda")?;
         write_manifest(dir.path(), &functions)?;
         for function in &functions {
@@ -99,17 +99,17 @@ impl Functions {
             anyhow::ensure!(path.exists(), "{} is missing: build it, or use ./tests/run", path.display());
         }
         let (emulator, endpoint) = start_emulator(dir.path())?;
-        let background = Background::start("lambda")?;
+        let background = BackgroundRuntime::start("lambda")?;
         let invokes = async_invokes::serve(&background, &endpoint)?;
         let (mut by_name, mut copies) = (BTreeMap::new(), Vec::new());
         for function in functions {
-            // The sandbox answers at the deadline, so this patience is for an emulator that hangs, or for many who wait.
-            let patience = function.timeout * 2 + Duration::from_secs(60);
-            by_name.insert(function.name.clone(), Function::at(&endpoint, &function.name, patience)?);
+            // The sandbox answers at the deadline, so this timeout is for an emulator that hangs, or for many who wait.
+            let timeout = function.timeout * 2 + Duration::from_secs(60);
+            by_name.insert(function.name.clone(), LambdaFunction::at(&endpoint, &function.name, timeout)?);
             for _ in 0..function.copies {
                 // A function that invokes one finds the invoke API here.
                 let invoke_api = ("AWS_ENDPOINT_URL_LAMBDA".to_owned(), invokes.clone());
-                let sandbox = Arc::new(Sandbox::new(Setup {
+                let sandbox = Arc::new(Sandbox::new(SandboxOptions {
                     name: function.name.clone(),
                     binary: function.binary.clone(),
                     environment: function.environment.iter().cloned().chain([invoke_api]).collect(),
@@ -136,7 +136,7 @@ impl Functions {
     }
 
     /// The function as its callers see it.
-    pub fn function(&self, name: &str) -> anyhow::Result<Function> {
+    pub fn function(&self, name: &str) -> anyhow::Result<LambdaFunction> {
         self.functions.get(name).cloned().with_context(|| format!("there is no function {name}"))
     }
 
@@ -169,10 +169,10 @@ impl Functions {
 
     /// Kills one copy that works on an invocation, as nothing can prepare for, and says whether there was one. Another
     /// takes its place.
-    pub fn kill_one_at_work(&self, name: &str) -> bool {
+    pub fn kill_one_busy(&self, name: &str) -> bool {
         let mut of_name = self.copies.iter().filter(|(of, _)| of == name);
         let at_work =
-            of_name.find_map(|(_, sandbox)| if sandbox.is_at_work() { sandbox.process_id() } else { None });
+            of_name.find_map(|(_, sandbox)| if sandbox.is_busy() { sandbox.process_id() } else { None });
         at_work.is_some_and(|id| {
             let killed =
                 Command::new("sh").args(["-c", "kill -9 \"$1\"", "kill"]).arg(id.to_string()).status();
@@ -186,9 +186,9 @@ fn log(dir: &Path, name: &str) -> PathBuf {
 }
 
 /// What the emulator learns the functions' names from.
-fn write_manifest(dir: &Path, functions: &[FunctionOptions]) -> anyhow::Result<()> {
+fn write_manifest(dir: &Path, functions: &[LambdaOptions]) -> anyhow::Result<()> {
     let mut manifest = "[package]\nname = \"functions\"\nedition = \"2024\"\n\n[workspace]\n".to_owned();
-    for FunctionOptions { name, .. } in functions {
+    for LambdaOptions { name, .. } in functions {
         manifest.push_str(&format!("\n[[bin]]\nname = \"{name}\"\npath = \"main.rs\"\n"));
     }
     fs::write(dir.join("main.rs"), "fn main() {}\n")?;
@@ -196,7 +196,7 @@ fn write_manifest(dir: &Path, functions: &[FunctionOptions]) -> anyhow::Result<(
     Ok(())
 }
 
-fn start_emulator(dir: &Path) -> anyhow::Result<(Leash, String)> {
+fn start_emulator(dir: &Path) -> anyhow::Result<(OwnedProcess, String)> {
     for attempt in 1.. {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
         match launch(dir, address) {
@@ -208,10 +208,10 @@ fn start_emulator(dir: &Path) -> anyhow::Result<(Leash, String)> {
     bail!("no attempt was made to start the emulator")
 }
 
-fn launch(dir: &Path, address: SocketAddr) -> anyhow::Result<Leash> {
+fn launch(dir: &Path, address: SocketAddr) -> anyhow::Result<OwnedProcess> {
     let log = dir.join("emulator.log");
     let output = File::create(&log)?;
-    let mut process = Leash::start(
+    let mut process = OwnedProcess::start(
         Command::new(python_tool("cargo-lambda")?)
             .args(["lambda", "watch", "--only-lambda-apis", "--ignore-changes", "--disable-cors"])
             .args(["--invoke-address", &address.ip().to_string()])
@@ -221,11 +221,11 @@ fn launch(dir: &Path, address: SocketAddr) -> anyhow::Result<Leash> {
             .stderr(output),
     )
     .context("cannot start the Lambda emulator")?;
-    let ready = wait::until(PATIENCE, || match process.ended() {
+    let ready = wait::until(TIMEOUT, || match process.ended() {
         Some(status) => Some(Err(anyhow::anyhow!("the Lambda emulator ended with {status}"))),
         None => TcpStream::connect(address).is_ok().then_some(Ok(())),
     });
-    let late = || Err(anyhow::anyhow!("the Lambda emulator doesn't answer after {PATIENCE:?}"));
+    let late = || Err(anyhow::anyhow!("the Lambda emulator doesn't answer after {TIMEOUT:?}"));
     ready.unwrap_or_else(late).with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
     Ok(process)
 }

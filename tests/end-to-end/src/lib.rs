@@ -1,29 +1,21 @@
-//! What the end-to-end tests stand on: a real OpenLDAP, a real domain controller, people to put into it, a wire that can be cut, a directory in which
-//! the real `provisioner` binary runs, and what it runs on in the cloud: queues and secrets ([`Aws`]), the event source
-//! mapping between a queue and a function ([`Bridge`]), and functions on Lambda's runtime ([`Functions`]).
+//! Fixtures of the end-to-end tests and of the benchmark.
 //!
-//! Everything here is synchronous and works inside and outside an async test, because what is tested lives in other
-//! processes. Whatever starts also ends with its owner: each value stops its process, thread or directory on drop.
+//! | fixture | what runs |
+//! | --- | --- |
+//! | [`TerminalFixture`] | the real `provisioner` program, a directory, a simulated Workplace |
+//! | [`EngineFixture`] | the engines in the test's process, with a clock that the test sets |
+//! | [`Slapd`], [`Samba`], [`embedded_directory`] | a directory |
+//! | [`Aws`], [`SqsDelivery`], [`LambdaEmulator`] | AWS's services, an event source mapping, and functions on Lambda's runtime |
+//! | [`CuttingProxy`], [`ServiceProxy`] | faults on the way to a directory, and to a service of AWS |
 //!
-//! ```no_run
-//! # fn main() -> anyhow::Result<()> {
-//! use end_to_end::{people, Group, Slapd, SlapdOptions, TestDir};
-//!
-//! let people = people::generate(50, 1);
-//! let slapd = Slapd::start(SlapdOptions {
-//!     groups: vec![Group::of("workplace", &people)],
-//!     people,
-//!     ..SlapdOptions::default()
-//! })?;
-//! let dir = TestDir::for_slapd(&slapd, "http://127.0.0.1:8080")?;
-//! dir.provisioner(["plan", "--config", "corp.toml"]).run()?.expect_exit(0);
-//! # Ok(())
-//! # }
-//! ```
+//! Servers and programs start synchronously, inside and outside an async test, and end when their value is dropped or the
+//! test process ends. `tests/README.md` says which fixture fits which test.
 
 #![allow(
     clippy::indexing_slicing,
-    reason = "a panic of the support library is a failed test, which is what it should be"
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a panic of a fixture is a failed test, and seeds are printed for the developer"
 )]
 
 mod people_names;
@@ -31,23 +23,20 @@ mod random;
 
 pub mod people;
 
-pub use people::{Group, Person};
-pub use random::Random;
+pub use people::{GroupEntry, PersonEntry, enabled_people};
+pub use random::{SeededRandom, seed};
 
-mod leash;
+mod owned_process;
 mod ports;
-mod wait;
-
 mod tls;
-
-pub use tls::trusting;
+mod wait;
 
 mod slapd;
 mod slapd_admin;
 mod slapd_conf;
 
 pub use slapd::Slapd;
-pub use slapd_admin::Admin;
+pub use slapd_admin::DirectoryAdmin;
 pub use slapd_conf::{ADMIN_DN, BASE_DN, GROUPS_DN, PEOPLE_DN, READER_DN, SlapdOptions};
 
 mod samba;
@@ -55,6 +44,10 @@ mod samba_entries;
 
 pub use samba::{SAMBA_BASE_DN, Samba};
 pub use samba_entries::{DISABLED, ENABLED, samba_group, samba_user};
+
+mod embedded_directory;
+
+pub use embedded_directory::{embedded_directory, embedded_secret, populate};
 
 mod proxy;
 
@@ -67,42 +60,56 @@ pub use tools::program;
 
 mod browser;
 
-pub use browser::{Browser, Colours, Key};
+pub use browser::{Browser, BrowserKey, ColourScheme};
 
 mod aws;
 mod queue_depth;
 
-pub use aws::{Aws, QueueUrls};
+pub use aws::{Aws, QueueUrls, aws};
 pub use queue_depth::QueueDepth;
 
 mod function;
 
-pub use function::Function;
+pub use function::LambdaFunction;
 
-mod bridge;
+mod sqs_delivery;
 mod sqs_event;
 
-pub use bridge::{Bridge, BridgeOptions, Counters, Faults};
+pub use sqs_delivery::{DeliveryCounts, QueueFaults, SqsDelivery, SqsDeliveryOptions};
+pub use sqs_event::failed_messages;
 
 mod async_invokes;
 mod lambda;
 mod sandbox;
 mod service_proxy;
 
-pub use lambda::{FunctionOptions, Functions};
-pub use service_proxy::{ServiceProxy, Verdict};
+pub use lambda::{LambdaEmulator, LambdaOptions};
+pub use service_proxy::{ProxyVerdict, ServiceProxy};
 
 mod scim_server;
 
 pub use scim_server::{ScimProduct, ScimServer};
 
+mod all_people;
 mod configuration;
 mod console;
-mod everybody;
-mod run;
+mod program;
 mod workspace;
 
-pub use configuration::Configuration;
-pub use console::{Answer, Console};
-pub use run::{Finished, Invocation, Running};
+pub use configuration::{NO_LIMITS, STATUS, TestConfiguration, workplace_group};
+pub use console::{ConsoleProcess, ConsoleResponse};
+pub use program::{ProgramCall, ProgramOutput, RunningProgram};
 pub use workspace::TestDir;
+
+mod accounts;
+mod engine_fixture;
+mod state_dump;
+mod terminal_fixture;
+
+pub use accounts::{
+    ENTERPRISE, accounts_by_name, active_names, deactivates, deprovisions, expect_same_accounts,
+    request_lines,
+};
+pub use engine_fixture::{EngineFixture, advance_clock, clock};
+pub use state_dump::StateDump;
+pub use terminal_fixture::{TerminalFixture, server_runtime};

@@ -8,12 +8,12 @@ use std::{
 use crate::{
     ADMIN_DN, BASE_DN, GROUPS_DN, PEOPLE_DN, READER_DN,
     people_names::{CITIES, DEPARTMENTS, FAMILY, GIVEN},
-    random::Random,
+    random::SeededRandom,
 };
 
 /// One inetOrgPerson. Change a field before adding it, to get the person that a test needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct PersonEntry {
     /// The naming attribute.
     pub uid: String,
     /// givenName.
@@ -42,7 +42,7 @@ pub struct Person {
     pub manager: Option<String>,
 }
 
-impl Person {
+impl PersonEntry {
     /// Where the entry is.
     pub fn dn(&self) -> String {
         format!("uid={},ou={},{PEOPLE_DN}", self.uid, self.unit)
@@ -92,17 +92,17 @@ impl Person {
 
 /// One groupOfNames below [`GROUPS_DN`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct GroupEntry {
     /// cn.
     pub name: String,
     /// DNs. The schema wants at least one: a group without members gets the administrator's.
     pub members: Vec<String>,
 }
 
-impl Group {
+impl GroupEntry {
     /// The group `name` with these people in it.
-    pub fn of<'a>(name: &str, people: impl IntoIterator<Item = &'a Person>) -> Self {
-        Self { name: name.to_owned(), members: people.into_iter().map(Person::dn).collect() }
+    pub fn of<'a>(name: &str, people: impl IntoIterator<Item = &'a PersonEntry>) -> Self {
+        Self { name: name.to_owned(), members: people.into_iter().map(PersonEntry::dn).collect() }
     }
 
     /// Where the entry is.
@@ -122,10 +122,10 @@ impl Group {
 
 /// Makes `count` people, always the same for the same seed. Most have a manager among those before them, a few are
 /// disabled, user names and mail addresses are unique.
-pub fn generate(count: usize, seed: u64) -> Vec<Person> {
-    let mut random = Random::seeded(seed);
+pub fn generate(count: usize, seed: u64) -> Vec<PersonEntry> {
+    let mut random = SeededRandom::seeded(seed);
     let mut namesakes = HashMap::<String, usize>::new();
-    let mut people = Vec::<Person>::with_capacity(count);
+    let mut people = Vec::<PersonEntry>::with_capacity(count);
     for index in 0..count {
         let (given_name, given_letters) = random.pick(GIVEN);
         let (family_name, family_letters) = random.pick(FAMILY);
@@ -135,7 +135,7 @@ pub fn generate(count: usize, seed: u64) -> Vec<Person> {
         let suffix = if *namesake == 1 { String::new() } else { namesake.to_string() };
         // Somebody leads everybody; nine in ten of the others report to someone hired before them.
         let manager = (index > 0 && random.chance(90)).then(|| people[(index - 1) / 8].dn());
-        people.push(Person {
+        people.push(PersonEntry {
             uid: format!("{given_letters}.{family_letters}{suffix}"),
             given_name: given_name.to_owned(),
             family_name: family_name.to_owned(),
@@ -154,11 +154,23 @@ pub fn generate(count: usize, seed: u64) -> Vec<Person> {
     people
 }
 
+/// Makes `count` people as [`generate`] does, all of them enabled.
+pub fn enabled(count: usize, seed: u64) -> Vec<PersonEntry> {
+    let mut people = generate(count, seed);
+    people.iter_mut().for_each(|person| person.employee_type = "active".to_owned());
+    people
+}
+
+/// [`enabled`] with the seed that most tests use.
+pub fn enabled_people(count: usize) -> Vec<PersonEntry> {
+    enabled(count, 1)
+}
+
 /// The whole directory as LDIF: the base, the reader with `reader_password`, the units, the people, the groups.
 ///
 /// The bulk loader runs no overlay, so what `memberof` would have maintained is written out. Values stand as UTF-8,
 /// which OpenLDAP reads as it is.
-pub fn ldif(people: &[Person], groups: &[Group], reader_password: &str) -> String {
+pub fn ldif(people: &[PersonEntry], groups: &[GroupEntry], reader_password: &str) -> String {
     let mut out = String::new();
     entry(
         &mut out,
@@ -217,36 +229,4 @@ fn entry<'a>(out: &mut String, dn: &str, attributes: impl IntoIterator<Item = (&
         let _ = writeln!(out, "{name}: {value}");
     }
     out.push('\n');
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn the_same_seed_makes_the_same_people() {
-        assert_eq!(generate(200, 7), generate(200, 7));
-        assert_ne!(generate(200, 7), generate(200, 8));
-    }
-
-    #[test]
-    fn people_are_distinct_and_varied() {
-        let people = generate(2_000, 1);
-        assert_eq!(people.iter().map(|person| &person.mail).collect::<HashSet<_>>().len(), 2_000);
-        assert!(people.iter().any(|person| !person.family_name.is_ascii()));
-        assert!(people.iter().any(|person| person.mobile.is_none()));
-        let disabled = people.iter().filter(|person| person.employee_type == "disabled").count();
-        assert!((40..160).contains(&disabled), "{disabled} of 2,000 are disabled");
-        let managed = people.iter().filter(|person| person.manager.is_some()).count();
-        assert!(managed > 1_700, "{managed} of 2,000 have a manager");
-    }
-
-    #[test]
-    fn an_empty_group_still_has_the_member_that_the_schema_wants() {
-        assert!(
-            ldif(&[], &[Group::of("workplace", [])], "secret").contains(&format!("member: {ADMIN_DN}\n"))
-        );
-    }
 }

@@ -11,12 +11,12 @@ use std::{
 /// server, which leaves the client in the middle of an answer.
 pub struct CuttingProxy {
     address: SocketAddr,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ProxyState>>,
 }
 
 #[derive(Default)]
-struct State {
-    rule: Rule,
+struct ProxyState {
+    rule: CutRule,
     /// Counts the rules that were set, so that a connection notices a new one and starts its count afresh.
     rules_set: u64,
     from_server: u64,
@@ -30,7 +30,7 @@ struct State {
 }
 
 #[derive(Default, Clone, Copy)]
-enum Rule {
+enum CutRule {
     #[default]
     Pass,
     /// Each connection, the current ones included, gets this many more bytes from the server.
@@ -44,7 +44,7 @@ impl CuttingProxy {
     pub fn start(upstream: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(ProxyState::default()));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for client in listener.incoming() {
@@ -72,18 +72,18 @@ impl CuttingProxy {
     /// Cuts each connection, in both directions, once it got `bytes` more bytes from the server: the current ones and
     /// all later ones, until [`pass`](Self::pass). A client that tries again fails again. With 0, no answer gets through.
     pub fn cut_after(&self, bytes: u64) {
-        self.set(Rule::CutEach(bytes));
+        self.set(CutRule::CutEach(bytes));
     }
 
     /// Cuts one connection, in both directions, once it got `bytes` more bytes from the server; a client that tries
     /// again gets through.
     pub fn cut_once_after(&self, bytes: u64) {
-        self.set(Rule::CutOne(bytes));
+        self.set(CutRule::CutOne(bytes));
     }
 
     /// Lets everything through again.
     pub fn pass(&self) {
-        self.set(Rule::Pass);
+        self.set(CutRule::Pass);
     }
 
     /// Leads connections that are opened from now on to another server, as a load balancer would.
@@ -111,7 +111,7 @@ impl CuttingProxy {
         lock(&self.state).cuts
     }
 
-    fn set(&self, rule: Rule) {
+    fn set(&self, rule: CutRule) {
         let mut state = lock(&self.state);
         state.rule = rule;
         state.rules_set += 1;
@@ -132,7 +132,7 @@ impl Drop for CuttingProxy {
 }
 
 /// Starts a thread for each direction of a new connection.
-fn relay(client: TcpStream, upstream: SocketAddr, state: &Arc<Mutex<State>>) -> io::Result<()> {
+fn relay(client: TcpStream, upstream: SocketAddr, state: &Arc<Mutex<ProxyState>>) -> io::Result<()> {
     let server = TcpStream::connect(upstream)?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -146,7 +146,7 @@ fn relay(client: TcpStream, upstream: SocketAddr, state: &Arc<Mutex<State>>) -> 
     let shared = Arc::clone(state);
     thread::spawn(move || pump(from_client, to_server, |bytes| lock(&shared).passed_to_server(bytes)));
     let shared = Arc::clone(state);
-    let mut budget = Budget::default();
+    let mut budget = ByteBudget::default();
     thread::spawn(move || {
         pump(from_server, to_client, |bytes| lock(&shared).passed_from_server(bytes, &mut budget))
     });
@@ -168,32 +168,32 @@ fn pump(mut from: TcpStream, mut to: TcpStream, mut allowed: impl FnMut(usize) -
 
 /// What one connection may still get under the rule it last saw.
 #[derive(Default)]
-struct Budget {
+struct ByteBudget {
     rule_seen: u64,
     used: u64,
 }
 
-impl State {
+impl ProxyState {
     fn passed_to_server(&mut self, bytes: usize) -> usize {
         self.to_server += bytes as u64;
         bytes
     }
 
-    fn passed_from_server(&mut self, bytes: usize, budget: &mut Budget) -> usize {
+    fn passed_from_server(&mut self, bytes: usize, budget: &mut ByteBudget) -> usize {
         if budget.rule_seen != self.rules_set {
-            *budget = Budget { rule_seen: self.rules_set, used: 0 };
+            *budget = ByteBudget { rule_seen: self.rules_set, used: 0 };
         }
         let left = match self.rule {
-            Rule::Pass => u64::MAX,
-            Rule::CutEach(limit) | Rule::CutOne(limit) => limit.saturating_sub(budget.used),
+            CutRule::Pass => u64::MAX,
+            CutRule::CutEach(limit) | CutRule::CutOne(limit) => limit.saturating_sub(budget.used),
         };
         let pass = (bytes as u64).min(left);
         budget.used += pass;
         self.from_server += pass;
         if pass < bytes as u64 {
             self.cuts += 1;
-            if matches!(self.rule, Rule::CutOne(_)) {
-                self.rule = Rule::Pass;
+            if matches!(self.rule, CutRule::CutOne(_)) {
+                self.rule = CutRule::Pass;
             }
         }
         pass as usize
@@ -201,6 +201,6 @@ impl State {
 }
 
 /// A panic elsewhere doesn't spoil numbers that are complete after each step.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<ProxyState>) -> MutexGuard<'_, ProxyState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

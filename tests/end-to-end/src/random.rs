@@ -1,10 +1,12 @@
-//! Random numbers that are the same on every machine and in every release: a failing test can be run again.
+//! Random numbers that a failing test can repeat.
 
-/// The SplitMix64 generator. It is short, and its numbers never change under us as a library's might.
-pub struct Random(u64);
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-impl Random {
-    /// Starts the sequence that belongs to `seed`.
+/// The SplitMix64 generator: the same numbers on every machine and with every version of every library.
+pub struct SeededRandom(u64);
+
+impl SeededRandom {
+    /// Starts the sequence of a seed.
     pub fn seeded(seed: u64) -> Self {
         Self(seed)
     }
@@ -22,13 +24,22 @@ impl Random {
         (self.next() % limit.max(1) as u64) as usize
     }
 
-    /// True in `percent` of a hundred cases.
+    /// True with a probability of `percent`.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// One of `choices`, which are never empty here.
+    /// One of `choices`, which must not be empty.
     pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
+}
+
+/// The seed in `TEST_SEED`, or a new one; printed, so that a run can be repeated.
+#[expect(clippy::disallowed_methods, reason = "the environment is how a developer repeats a run")]
+pub fn seed(test: &str) -> u64 {
+    let given = std::env::var("TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    println!("{test}: seed {seed} (TEST_SEED={seed} repeats it)");
+    seed
 }

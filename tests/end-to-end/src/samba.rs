@@ -5,7 +5,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,7 +16,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Admin, leash::Leash, tls::Certificates, wait};
+use crate::{DirectoryAdmin, owned_process::OwnedProcess, tls::Certificates, wait};
 
 /// The domain of every test forest. Two forests of this name have nothing else in common, like a directory and the one
 /// that somebody put in its place.
@@ -23,7 +26,7 @@ const REALM: &str = "ACME.TEST";
 const SERVER: &str = "/usr/sbin/samba";
 const TOOL: &str = "/usr/bin/samba-tool";
 /// Long, for a machine that is busy with something else: only a failure takes all of it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Samba can't be told other ports than these, so each server has an address of its own.
 const LDAP: u16 = 389;
@@ -34,7 +37,7 @@ const RESERVATION: u16 = 18_389;
 /// goes, on drop.
 pub struct Samba {
     /// First, so that the server is gone before its directory is.
-    process: Option<Leash>,
+    process: Option<OwnedProcess>,
     dir: TempDir,
     address: Ipv4Addr,
     tls: Certificates,
@@ -43,6 +46,15 @@ pub struct Samba {
 }
 
 impl Samba {
+    /// The forest that the tests of a run share, one test at a time. The first test that needs it starts it.
+    ///
+    /// A test adds an organisational unit of its own, because earlier tests leave theirs behind.
+    pub fn shared() -> MutexGuard<'static, Self> {
+        static SHARED: OnceLock<Mutex<Samba>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| Mutex::new(Self::start().unwrap()));
+        shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes a new forest, which takes some seconds, starts its server and waits until it answers.
     pub fn start() -> anyhow::Result<Self> {
         for program in [SERVER, TOOL] {
@@ -61,7 +73,7 @@ impl Samba {
         static FORESTS: AtomicU32 = AtomicU32::new(1);
         let number = FORESTS.fetch_add(1, Ordering::Relaxed);
         // Its own password for each forest: one can't be mistaken for another.
-        let password = format!("Admin.{}.{number}", std::process::id());
+        let password = format!("DirectoryAdmin.{}.{number}", std::process::id());
         let mut samba = Self { process: None, dir, address, tls, password, _reservation: reservation };
         samba.provision(number)?;
         samba.launch()?;
@@ -71,7 +83,7 @@ impl Samba {
     /// Ends the server as an administrator would. Its data and its address stay.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
-            process.end(PATIENCE);
+            process.end(TIMEOUT);
         }
     }
 
@@ -102,8 +114,8 @@ impl Samba {
     }
 
     /// The domain's administrator, who sees everything: also what was deleted.
-    pub fn admin(&self) -> Admin {
-        Admin::new(self.plain_url(), administrator(), self.password.clone())
+    pub fn admin(&self) -> DirectoryAdmin {
+        DirectoryAdmin::new(self.plain_url(), administrator(), self.password.clone())
     }
 
     /// The provisioner's directory secret for the administrator.
@@ -187,7 +199,8 @@ impl Samba {
     fn launch(&mut self) -> anyhow::Result<()> {
         let log = self.dir.path().join("samba.log");
         let output = File::create(&log)?;
-        let mut process = Leash::start_group(
+        let mut process = OwnedProcess::start_group(
+            self.dir.path(),
             Command::new(SERVER)
                 .args(["-F", "--no-process-group", "--debug-stdout", "-s"])
                 .arg(self.configuration())
@@ -199,7 +212,7 @@ impl Samba {
 
         let admin = self.admin();
         let mut last = None;
-        let ready = wait::until(PATIENCE, || match (process.ended(), admin.bind()) {
+        let ready = wait::until(TIMEOUT, || match (process.ended(), admin.bind()) {
             (Some(status), _) => Some(Err(anyhow::anyhow!("Samba ended with {status}"))),
             (None, Ok(())) => Some(Ok(())),
             (None, Err(error)) => {
@@ -215,7 +228,7 @@ impl Samba {
             }
             Some(Err(error)) => Err(error.context(log())),
             None => bail!(
-                "Samba doesn't answer at {} after {PATIENCE:?}; last answer: {last:?}\n{}",
+                "Samba doesn't answer at {} after {TIMEOUT:?}; last answer: {last:?}\n{}",
                 self.address(),
                 log()
             ),

@@ -25,7 +25,7 @@ use axum::{
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::leash::Leash;
+use crate::owned_process::OwnedProcess;
 
 const REQUEST_ID: &str = "lambda-runtime-aws-request-id";
 const DEADLINE: &str = "lambda-runtime-deadline-ms";
@@ -37,7 +37,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// What a copy needs to start.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub struct SandboxOptions {
     /// The function's name.
     pub name: String,
     /// Its program.
@@ -54,35 +54,35 @@ pub struct Setup {
 
 /// One copy, which is started again whenever it ends.
 pub struct Sandbox {
-    setup: Setup,
+    setup: SandboxOptions,
     client: reqwest::Client,
-    state: Mutex<Progress>,
+    state: Mutex<SandboxState>,
 }
 
 /// What is known of the current process.
 #[derive(Default)]
-struct Progress {
+struct SandboxState {
     process_id: Option<u32>,
     launched: Option<Instant>,
     /// How long it took to ask for an invocation, which ends its start.
     init: Option<Duration>,
-    at_work: Option<AtWork>,
+    at_work: Option<BusyWith>,
 }
 
 #[derive(Clone)]
-struct AtWork {
+struct BusyWith {
     request_id: String,
     deadline: Instant,
 }
 
 /// How a process came to its end.
-enum End {
+enum ProcessEnd {
     Exited(ExitStatus),
     TimedOut,
 }
 
 impl Sandbox {
-    pub fn new(setup: Setup) -> anyhow::Result<Self> {
+    pub fn new(setup: SandboxOptions) -> anyhow::Result<Self> {
         // No time-out: a copy without work waits for an invocation as long as it takes.
         let client = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self { setup, client, state: Mutex::default() })
@@ -99,7 +99,7 @@ impl Sandbox {
     }
 
     /// Whether it works on an invocation now.
-    pub fn is_at_work(&self) -> bool {
+    pub fn is_busy(&self) -> bool {
         self.state().at_work.is_some()
     }
 
@@ -120,11 +120,11 @@ impl Sandbox {
         futures::future::try_join(serve, keep_running).await.map(|((), ())| ())
     }
 
-    fn launch(&self, runtime_api: SocketAddr) -> anyhow::Result<Leash> {
-        let Setup { name, binary, environment, log, .. } = &self.setup;
+    fn launch(&self, runtime_api: SocketAddr) -> anyhow::Result<OwnedProcess> {
+        let SandboxOptions { name, binary, environment, log, .. } = &self.setup;
         let output = File::options().create(true).append(true).open(log)?;
         let launched = Instant::now();
-        let process = Leash::start(
+        let process = OwnedProcess::start(
             Command::new(binary)
                 .env_clear()
                 .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -138,18 +138,21 @@ impl Sandbox {
                 .stderr(output),
         )
         .with_context(|| format!("cannot start {}", binary.display()))?;
-        *self.state() =
-            Progress { process_id: Some(process.id()), launched: Some(launched), ..Progress::default() };
+        *self.state() = SandboxState {
+            process_id: Some(process.id()),
+            launched: Some(launched),
+            ..SandboxState::default()
+        };
         Ok(process)
     }
 
-    async fn watch(&self, process: &mut Leash) -> End {
+    async fn watch(&self, process: &mut OwnedProcess) -> ProcessEnd {
         loop {
             if let Some(status) = process.ended() {
-                return End::Exited(status);
+                return ProcessEnd::Exited(status);
             }
             if self.state().at_work.as_ref().is_some_and(|work| Instant::now() > work.deadline) {
-                return End::TimedOut;
+                return ProcessEnd::TimedOut;
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -157,8 +160,8 @@ impl Sandbox {
 
     /// Answers the invocation that the process left behind. One that never got ready fails the next invocation
     /// instead, as a failed start does on Lambda; before that, nothing is started again.
-    async fn report(&self, end: End) {
-        let Progress { init, at_work, .. } = std::mem::take(&mut *self.state());
+    async fn report(&self, end: ProcessEnd) {
+        let SandboxState { init, at_work, .. } = std::mem::take(&mut *self.state());
         let request_id = match at_work {
             Some(work) => Some(work.request_id),
             None if init.is_some() => None,
@@ -166,8 +169,10 @@ impl Sandbox {
         };
         let Some(request_id) = request_id else { return };
         let (kind, message) = match end {
-            End::Exited(status) => ("Runtime.ExitError", format!("Runtime exited with error: {status}")),
-            End::TimedOut => (
+            ProcessEnd::Exited(status) => {
+                ("Runtime.ExitError", format!("Runtime exited with error: {status}"))
+            }
+            ProcessEnd::TimedOut => (
                 "Sandbox.Timedout",
                 format!("Task timed out after {:.2} seconds", self.setup.timeout.as_secs_f64()),
             ),
@@ -199,7 +204,7 @@ impl Sandbox {
             && status == StatusCode::OK
         {
             let deadline = Instant::now() + self.setup.timeout;
-            self.state().at_work = Some(AtWork { request_id: request_id.to_owned(), deadline });
+            self.state().at_work = Some(BusyWith { request_id: request_id.to_owned(), deadline });
             headers.insert(DEADLINE, HeaderValue::from(milliseconds_since_1970(self.setup.timeout)));
         }
         Ok(response(status, headers, body))
@@ -216,7 +221,7 @@ impl Sandbox {
         Ok(response(status, headers, answer.bytes().await?))
     }
 
-    fn state(&self) -> MutexGuard<'_, Progress> {
+    fn state(&self) -> MutexGuard<'_, SandboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

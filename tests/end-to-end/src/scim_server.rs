@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use crate::{leash::Leash, ports, tools::python_tool, wait};
+use crate::{owned_process::OwnedProcess, ports, tools::python_tool, wait};
 
 /// The token that they want.
 const TOKEN: &str = "the-token-of-the-test";
@@ -76,7 +76,7 @@ impl fmt::Display for ScimProduct {
 
 /// A running server without accounts. It is stopped when this is dropped.
 pub struct ScimServer {
-    _process: Leash,
+    _process: OwnedProcess,
     url: String,
     _announced: Option<NamedTempFile>,
 }
@@ -97,7 +97,7 @@ impl ScimServer {
     fn run(product: ScimProduct, announced: Option<NamedTempFile>) -> anyhow::Result<Self> {
         let port = ports::free()?;
         let mut command = product.command(port, announced.as_ref().map(NamedTempFile::path))?;
-        let mut process = Leash::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
+        let mut process = OwnedProcess::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
             .with_context(|| format!("cannot start {product}"))?;
         let listens = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
         let up =

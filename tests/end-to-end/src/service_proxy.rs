@@ -15,13 +15,13 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::background::Background;
+use crate::background::BackgroundRuntime;
 
 /// More than any request of ours has.
 const LARGEST_BODY: usize = 16 << 20;
 
 /// What becomes of a request.
-pub enum Verdict {
+pub enum ProxyVerdict {
     /// It is passed on.
     Pass,
     /// It is passed on with this body, and its answer is changed by this.
@@ -30,29 +30,29 @@ pub enum Verdict {
     Fail(u16, &'static str),
 }
 
-type Rule = dyn FnMut(&str, &Value) -> Verdict + Send;
+type RequestRule = dyn FnMut(&str, &Value) -> ProxyVerdict + Send;
 
 /// A proxy for one service that speaks AWS's JSON protocol. It ends on drop.
 pub struct ServiceProxy {
     endpoint: String,
-    middle: Arc<Middle>,
-    _background: Background,
+    middle: Arc<ServiceProxyState>,
+    _background: BackgroundRuntime,
 }
 
-struct Middle {
+struct ServiceProxyState {
     upstream: String,
     client: reqwest::Client,
-    rule: Mutex<Box<Rule>>,
+    rule: Mutex<Box<RequestRule>>,
 }
 
 impl ServiceProxy {
     /// Passes everything on until told otherwise.
     pub fn start(upstream: &str) -> anyhow::Result<Self> {
-        let background = Background::start("service-proxy")?;
-        let middle = Arc::new(Middle {
+        let background = BackgroundRuntime::start("service-proxy")?;
+        let middle = Arc::new(ServiceProxyState {
             upstream: upstream.to_owned(),
             client: reqwest::Client::builder().no_proxy().build()?,
-            rule: Mutex::new(Box::new(|_, _| Verdict::Pass)),
+            rule: Mutex::new(Box::new(|_, _| ProxyVerdict::Pass)),
         });
         let router = Router::new().fallback(pass_on).with_state(Arc::clone(&middle));
         let listener =
@@ -70,17 +70,17 @@ impl ServiceProxy {
     }
 
     /// From now on this says what becomes of a request, by the operation's name (`SendMessageBatch`) and its body.
-    pub fn rule(&self, rule: impl FnMut(&str, &Value) -> Verdict + Send + 'static) {
+    pub fn rule(&self, rule: impl FnMut(&str, &Value) -> ProxyVerdict + Send + 'static) {
         *self.middle.rule.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(rule);
     }
 
     /// From now on everything is passed on.
     pub fn behave(&self) {
-        self.rule(|_, _| Verdict::Pass);
+        self.rule(|_, _| ProxyVerdict::Pass);
     }
 }
 
-async fn pass_on(State(middle): State<Arc<Middle>>, request: Request) -> Response {
+async fn pass_on(State(middle): State<Arc<ServiceProxyState>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(bytes) = to_bytes(body, LARGEST_BODY).await else { return answer(413, Bytes::new(), None) };
     let target =
@@ -89,9 +89,9 @@ async fn pass_on(State(middle): State<Arc<Middle>>, request: Request) -> Respons
     let asked: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let verdict = (middle.rule.lock().unwrap_or_else(PoisonError::into_inner))(operation, &asked);
     let (bytes, change) = match verdict {
-        Verdict::Pass => (bytes, None),
-        Verdict::Alter(body, change) => (Bytes::from(body.to_string()), Some(change)),
-        Verdict::Fail(status, name) => {
+        ProxyVerdict::Pass => (bytes, None),
+        ProxyVerdict::Alter(body, change) => (Bytes::from(body.to_string()), Some(change)),
+        ProxyVerdict::Fail(status, name) => {
             let body = json!({ "__type": name, "message": "as the test wants it" });
             return answer(status, Bytes::from(body.to_string()), None);
         }

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    ADMIN_DN, Admin, READER_DN, SlapdOptions, leash::Leash, people, ports, slapd_conf, tls::Certificates,
-    wait,
+    ADMIN_DN, DirectoryAdmin, READER_DN, SlapdOptions, owned_process::OwnedProcess, people, ports,
+    slapd_conf, tls::Certificates, wait,
 };
 
 const BINARY: &str = "/usr/sbin/slapd";
@@ -24,7 +24,7 @@ const CONFINEMENT: &str = "/etc/apparmor.d/usr.sbin.slapd";
 /// Says `Y` where AppArmor is in force.
 const CONFINEMENT_ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
 /// Long, for a machine that is busy with something else: only a failure takes all of it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// How often another port is tried when the first was taken between looking and listening.
 const ATTEMPTS: u32 = 5;
 
@@ -32,22 +32,22 @@ const ATTEMPTS: u32 = 5;
 /// the directory goes, on drop.
 pub struct Slapd {
     /// First, so that the server is gone before its directory is.
-    process: Option<Leash>,
+    process: Option<OwnedProcess>,
     dir: TempDir,
     binary: PathBuf,
-    ports: Ports,
+    ports: SlapdPorts,
     tls: Option<Certificates>,
     admin_password: String,
     reader_password: String,
 }
 
 #[derive(Clone, Copy)]
-struct Ports {
+struct SlapdPorts {
     plain: u16,
     tls: u16,
 }
 
-impl Ports {
+impl SlapdPorts {
     fn free() -> anyhow::Result<Self> {
         Ok(Self { plain: ports::free()?, tls: ports::free()? })
     }
@@ -75,13 +75,20 @@ impl Slapd {
         let binary = binary(dir.path())?;
         load(&binary, dir.path())?;
 
-        let mut slapd =
-            Self { process: None, dir, binary, ports: Ports::free()?, tls, admin_password, reader_password };
+        let mut slapd = Self {
+            process: None,
+            dir,
+            binary,
+            ports: SlapdPorts::free()?,
+            tls,
+            admin_password,
+            reader_password,
+        };
         for attempt in 1.. {
             match slapd.launch() {
                 Ok(()) => break,
                 Err(error) if attempt == ATTEMPTS => return Err(error),
-                Err(_) => slapd.ports = Ports::free()?,
+                Err(_) => slapd.ports = SlapdPorts::free()?,
             }
         }
         Ok(slapd)
@@ -90,7 +97,7 @@ impl Slapd {
     /// Ends the server as an administrator would. Its data and its ports stay.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
-            process.end(PATIENCE);
+            process.end(TIMEOUT);
         }
     }
 
@@ -124,7 +131,7 @@ impl Slapd {
             process: None,
             binary: binary(to)?,
             dir,
-            ports: Ports::free()?,
+            ports: SlapdPorts::free()?,
             tls: None,
             admin_password: self.admin_password.clone(),
             reader_password: self.reader_password.clone(),
@@ -154,7 +161,7 @@ impl Slapd {
         self.tls.as_ref().map(|tls| tls.ca.as_path())
     }
 
-    /// What the reader's password is at the start. See [`Admin::set_reader_password`] for changing it.
+    /// What the reader's password is at the start. See [`DirectoryAdmin::set_reader_password`] for changing it.
     pub fn reader_password(&self) -> &str {
         &self.reader_password
     }
@@ -165,13 +172,13 @@ impl Slapd {
     }
 
     /// Changes to the live directory, with all rights.
-    pub fn admin(&self) -> Admin {
-        Admin::new(self.url(), ADMIN_DN.to_owned(), self.admin_password.clone())
+    pub fn admin(&self) -> DirectoryAdmin {
+        DirectoryAdmin::new(self.url(), ADMIN_DN.to_owned(), self.admin_password.clone())
     }
 
     /// The id of the server's process while it runs, to look at it from outside.
     pub fn process_id(&self) -> Option<u32> {
-        self.process.as_ref().map(Leash::id)
+        self.process.as_ref().map(OwnedProcess::id)
     }
 
     fn launch(&mut self) -> anyhow::Result<()> {
@@ -182,7 +189,7 @@ impl Slapd {
         let log = self.dir.path().join("slapd.log");
         let output = File::create(&log)?;
         // Any debug level keeps it in the foreground, where its process id is ours.
-        let mut process = Leash::start(
+        let mut process = OwnedProcess::start(
             Command::new(&self.binary)
                 .args(["-d", "0", "-h", &urls, "-f"])
                 .arg(self.dir.path().join("slapd.conf"))
@@ -193,7 +200,7 @@ impl Slapd {
 
         let admin = self.admin();
         let mut last = None;
-        let ready = wait::until(PATIENCE, || match (process.ended(), admin.bind()) {
+        let ready = wait::until(TIMEOUT, || match (process.ended(), admin.bind()) {
             (Some(status), _) => Some(Err(anyhow::anyhow!("slapd ended with {status}"))),
             (None, Ok(())) => Some(Ok(())),
             (None, Err(error)) => {
@@ -209,7 +216,7 @@ impl Slapd {
             }
             Some(Err(error)) => Err(error.context(log())),
             None => {
-                bail!("slapd doesn't answer on {urls} after {PATIENCE:?}; last answer: {last:?}\n{}", log())
+                bail!("slapd doesn't answer on {urls} after {TIMEOUT:?}; last answer: {last:?}\n{}", log())
             }
         }
     }

@@ -5,18 +5,18 @@ use std::{collections::HashSet, time::Duration};
 use anyhow::Context as _;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Mod, Scope, SearchEntry};
 
-use crate::{Group, PEOPLE_DN, Person, READER_DN, wait};
+use crate::{GroupEntry, PEOPLE_DN, PersonEntry, READER_DN, wait};
 
 /// An administrator of one directory. Every call opens a connection, does one thing and fails unless the server said
 /// that it was done.
 #[derive(Debug, Clone)]
-pub struct Admin {
+pub struct DirectoryAdmin {
     url: String,
     dn: String,
     password: String,
 }
 
-impl Admin {
+impl DirectoryAdmin {
     pub(crate) fn new(url: String, dn: String, password: String) -> Self {
         Self { url, dn, password }
     }
@@ -27,14 +27,14 @@ impl Admin {
     }
 
     /// Adds a person, and the unit that it is in if need be.
-    pub fn add_person(&self, person: &Person) -> anyhow::Result<()> {
+    pub fn add_person(&self, person: &PersonEntry) -> anyhow::Result<()> {
         self.add_unit(&person.unit)?;
         let attributes = person.attributes();
         self.add(&person.dn(), attributes.iter().map(|(name, value)| (*name, value.as_str())))
     }
 
     /// Adds a group.
-    pub fn add_group(&self, group: &Group) -> anyhow::Result<()> {
+    pub fn add_group(&self, group: &GroupEntry) -> anyhow::Result<()> {
         let members = group.member_values().into_iter().map(|member| ("member", member));
         let naming = [("objectClass", "groupOfNames"), ("cn", group.name.as_str())];
         self.add(&group.dn(), naming.into_iter().chain(members))

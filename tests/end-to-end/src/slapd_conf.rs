@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Group, Person, tls::Certificates};
+use crate::{GroupEntry, PersonEntry, tls::Certificates};
 
 /// The suffix of every test directory.
 pub const BASE_DN: &str = "dc=acme,dc=test";
@@ -19,9 +19,9 @@ pub const READER_DN: &str = "cn=reader,dc=acme,dc=test";
 #[derive(Debug, Clone, Default)]
 pub struct SlapdOptions {
     /// Who is in it from the start.
-    pub people: Vec<Person>,
+    pub people: Vec<PersonEntry>,
     /// The groups that are in it from the start.
-    pub groups: Vec<Group>,
+    pub groups: Vec<GroupEntry>,
     /// How many entries the reader gets from one search, all pages together, before it ends with result code 4.
     pub size_limit: Option<u32>,
     /// Listens for `ldaps` too, and offers StartTLS.

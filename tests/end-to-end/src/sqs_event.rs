@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 
 /// Where the messages come from, as the event names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct EventSource {
     region: String,
     arn: String,
 }
 
-impl Source {
+impl EventSource {
     /// Of a queue at `http://HOST/ACCOUNT/NAME`.
     pub fn of(region: &str, queue_url: &str) -> Self {
         let mut parts = queue_url.rsplit('/');
@@ -22,12 +22,12 @@ impl Source {
 }
 
 /// The event for these messages.
-pub fn event(source: &Source, messages: &[Message]) -> Value {
+pub fn event(source: &EventSource, messages: &[Message]) -> Value {
     let records: Vec<_> = messages.iter().map(|message| record(source, message)).collect();
     json!({ "Records": records })
 }
 
-fn record(source: &Source, message: &Message) -> Value {
+fn record(source: &EventSource, message: &Message) -> Value {
     let attributes: Map<String, Value> = message
         .attributes
         .iter()
@@ -50,7 +50,7 @@ fn record(source: &Source, message: &Message) -> Value {
 /// The ids of the messages that failed, by Lambda's rules for partial-batch answers: nothing, `null` or an empty list
 /// means that all went well, and an answer that makes no sense, or names a message that was not in the batch, that
 /// all of them failed.
-pub fn failures(answer: &Value, sent: &BTreeSet<String>) -> BTreeSet<String> {
+pub fn failed_messages(answer: &Value, sent: &BTreeSet<String>) -> BTreeSet<String> {
     named(answer).filter(|named| named.is_subset(sent)).unwrap_or_else(|| sent.clone())
 }
 
@@ -67,38 +67,5 @@ fn named(answer: &Value) -> Option<BTreeSet<String>> {
             items.iter().map(|item| item.get("itemIdentifier")?.as_str().map(str::to_owned)).collect()
         }
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_by_lambdas_rules() {
-        let sent: BTreeSet<String> = ["a", "b"].map(str::to_owned).into();
-        let item = |id: Value| json!({ "batchItemFailures": [{ "itemIdentifier": id }] });
-        for (answer, expect) in [
-            (Value::Null, ""),
-            (json!({}), ""),
-            (json!({ "batchItemFailures": null }), ""),
-            (json!({ "batchItemFailures": [] }), ""),
-            (item(json!("b")), "b"),
-            (item(json!("")), "ab"),
-            (item(json!(null)), "ab"),
-            (item(json!("c")), "ab"),
-            (json!({ "batchItemFailures": [{ "id": "a" }] }), "ab"),
-            (json!({ "batchItemFailures": "a" }), "ab"),
-            (json!("done"), "ab"),
-        ] {
-            let failed: String = failures(&answer, &sent).into_iter().collect();
-            assert_eq!(failed, expect, "{answer}");
-        }
-    }
-
-    #[test]
-    fn a_queue_is_named_by_its_arn() {
-        let source = Source::of("eu-west-1", "http://127.0.0.1:1/123456789012/wake-ups");
-        assert_eq!(source.arn, "arn:aws:sqs:eu-west-1:123456789012:wake-ups");
     }
 }

@@ -1,17 +1,11 @@
-//! A certificate authority for one test, and a client that trusts only it.
+//! A certificate authority for one test, and a server certificate that it signs.
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use anyhow::Context as _;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
 
 /// PEM files of an authority and of the server certificate that it signed.
 pub struct Certificates {
@@ -52,15 +46,4 @@ impl Certificates {
         fs::write(&files.key, server_key.serialize_pem())?;
         Ok(files)
     }
-}
-
-/// A client configuration that trusts what the authority in the PEM file `ca` signed, and nothing else.
-pub fn trusting(ca: &Path) -> anyhow::Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    let certificate =
-        CertificateDer::from_pem_file(ca).with_context(|| format!("no certificate in {}", ca.display()))?;
-    roots.add(certificate)?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }

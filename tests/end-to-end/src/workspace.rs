@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    Configuration, Invocation, Slapd,
+    ProgramCall, Slapd, TestConfiguration,
     configuration::{DIRECTORY_SECRET, TARGET_SECRET},
 };
 
@@ -28,7 +28,7 @@ impl TestDir {
     /// One that is ready to run: the configuration `corp.toml` from `slapd` to `target_url`, and both secrets.
     pub fn for_slapd(slapd: &Slapd, target_url: &str) -> anyhow::Result<Self> {
         let dir = Self::new()?;
-        dir.configure(&Configuration::openldap(slapd, target_url))?;
+        dir.configure(&TestConfiguration::openldap(slapd, target_url))?;
         dir.directory_secret(&slapd.reader_secret())?;
         dir.target_secret("test-token")?;
         Ok(dir)
@@ -57,7 +57,7 @@ impl TestDir {
     }
 
     /// Writes a configuration to the file of its name (`corp.toml`) and says where.
-    pub fn configure(&self, configuration: &Configuration) -> io::Result<PathBuf> {
+    pub fn configure(&self, configuration: &TestConfiguration) -> io::Result<PathBuf> {
         self.write(&format!("{}.toml", configuration.name), &configuration.to_string())
     }
 
@@ -72,7 +72,7 @@ impl TestDir {
     }
 
     /// The real `provisioner` with these arguments, in this directory; nothing runs yet.
-    pub fn provisioner(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Invocation {
-        Invocation::new(self.path(), arguments)
+    pub fn provisioner(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> ProgramCall {
+        ProgramCall::new(self.path(), arguments)
     }
 }

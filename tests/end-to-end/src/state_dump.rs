@@ -1,0 +1,48 @@
+//! The content of a state file, read without the provisioner's own code.
+
+use std::{collections::BTreeMap, path::Path};
+
+use dynoxide::{Database, actions::scan::ScanRequest};
+use serde_json::Value;
+
+/// The provisioner's table in a state file.
+const TABLE: &str = "provisioner";
+
+/// Every item of a state file by its key. Two equal dumps prove that nothing was written in between.
+#[derive(Debug, PartialEq)]
+pub struct StateDump(BTreeMap<(String, String), Value>);
+
+impl StateDump {
+    /// Reads a state file that no process has open.
+    pub fn read(path: &Path) -> Self {
+        let database = Database::new(path.to_str().unwrap()).unwrap();
+        let mut items = BTreeMap::new();
+        let mut request = ScanRequest { table_name: TABLE.to_owned(), ..ScanRequest::default() };
+        loop {
+            let page = database.scan(request).unwrap();
+            for item in page.items.unwrap() {
+                let item = serde_json::to_value(item).unwrap();
+                let key = |name: &str| item[name]["S"].as_str().unwrap().to_owned();
+                items.insert((key("PK"), key("SK")), item);
+            }
+            let Some(after) = page.last_evaluated_key else { break };
+            request = ScanRequest {
+                table_name: TABLE.to_owned(),
+                exclusive_start_key: Some(after),
+                ..ScanRequest::default()
+            };
+        }
+        Self(items)
+    }
+
+    /// Leaves out what every scan writes: the connection's item (lease, last scan) and the list of scans.
+    pub fn of_users(mut self) -> Self {
+        self.0.retain(|(_, sort_key), _| sort_key != "state" && !sort_key.starts_with("scan#"));
+        self
+    }
+
+    /// Number of user records.
+    pub fn records(&self) -> usize {
+        self.0.keys().filter(|(_, sort_key)| sort_key == "record").count()
+    }
+}

@@ -1,0 +1,9 @@
+//! Reads of Samba as a domain controller and of OpenLDAP: incremental scans against full scans, and directory faults.
+
+mod differential;
+mod history;
+mod server;
+
+mod faults;
+mod samba;
+mod slapd;

@@ -1,0 +1,140 @@
+//! How one and the same history is written into servers of two kinds.
+
+use std::collections::HashSet;
+
+use anyhow::{Context as _, Result};
+use end_to_end::{
+    ADMIN_DN, BASE_DN, DISABLED, DirectoryAdmin, ENABLED, SAMBA_BASE_DN, samba_group, samba_user,
+};
+use ldap3::LdapError;
+use model::Anchor;
+
+/// What a history is written into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerKind {
+    /// Samba as an Active Directory domain controller.
+    Samba,
+    /// OpenLDAP with the overlays `memberof` and `syncprov`.
+    Slapd,
+}
+
+impl ServerKind {
+    /// Everything is below this.
+    pub fn root(self) -> &'static str {
+        match self {
+            Self::Samba => SAMBA_BASE_DN,
+            Self::Slapd => BASE_DN,
+        }
+    }
+
+    /// Where users are searched.
+    pub fn base(self) -> String {
+        self.unit("Staff", self.root())
+    }
+
+    /// Where users are not searched.
+    pub fn outside(self) -> String {
+        self.unit("Elsewhere", self.root())
+    }
+
+    /// Where the groups are.
+    pub fn groups(self) -> String {
+        self.unit("Teams", self.root())
+    }
+
+    pub fn unit(self, name: &str, parent: &str) -> String {
+        format!("{},{parent}", self.unit_rdn(name))
+    }
+
+    pub fn unit_rdn(self, name: &str) -> String {
+        format!("OU={name}")
+    }
+
+    pub fn group(self, name: &str) -> String {
+        format!("CN={name},{}", self.groups())
+    }
+
+    pub fn user_rdn(self, name: &str) -> String {
+        match self {
+            Self::Samba => format!("CN={name}"),
+            Self::Slapd => format!("uid={name}"),
+        }
+    }
+
+    /// A new user's attributes.
+    pub fn user(self, account: &str, more: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Samba => samba_user(account, more),
+            Self::Slapd => {
+                let mut attributes =
+                    vec![("objectClass", "inetOrgPerson".to_owned()), ("cn", account.to_owned())];
+                attributes.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+                attributes
+            }
+        }
+    }
+
+    /// A new group's attributes.
+    pub fn new_group(self, account: &str) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Samba => samba_group(account),
+            // The schema wants a member.
+            Self::Slapd => {
+                vec![("objectClass", "groupOfNames".to_owned()), ("member", ADMIN_DN.to_owned())]
+            }
+        }
+    }
+
+    pub fn set_enabled(self, admin: &DirectoryAdmin, dn: &str, enabled: bool) -> Result<()> {
+        match self {
+            Self::Samba => admin.set(dn, "userAccountControl", &[if enabled { ENABLED } else { DISABLED }]),
+            Self::Slapd => admin.set(dn, "employeeType", &[if enabled { "active" } else { "disabled" }]),
+        }
+    }
+
+    /// The anchor of an entry.
+    pub fn anchor(self, admin: &DirectoryAdmin, dn: &str) -> Result<Anchor> {
+        match self {
+            Self::Samba => {
+                let guid = admin.bytes(dn, "objectGUID")?.context("an entry without objectGUID")?;
+                let guid = guid.try_into().ok().context("an objectGUID that isn't one")?;
+                Ok(Anchor::from_guid(guid))
+            }
+            Self::Slapd => {
+                let ids = admin.values(dn, "entryUUID")?;
+                Ok(Anchor::from_text(ids.first().context("an entry without entryUUID")?)?)
+            }
+        }
+    }
+
+    /// Makes a group the user's primary one.
+    pub fn set_primary_group(self, admin: &DirectoryAdmin, dn: &str, group: &str) -> Result<()> {
+        let tokens = admin.values(group, "primaryGroupToken")?;
+        let token = tokens.first().context("a group without primaryGroupToken")?;
+        admin.set(dn, "primaryGroupID", &[token])
+    }
+
+    /// The units and nothing in them.
+    pub fn prepare(self, admin: &DirectoryAdmin) -> Result<()> {
+        let top = [self.base(), self.outside(), self.groups()];
+        let unit = || vec![("objectClass", "organizationalUnit".to_owned())];
+        admin.add_all(&top.map(|dn| (dn, unit())))
+    }
+}
+
+/// OpenLDAP leaves a member's old DN in its groups when a unit above it is renamed. So what a group says may not be what
+/// the history thinks, and putting somebody in who is in, or taking somebody out who is not, is no mistake.
+pub fn tolerate(result: Result<()>) -> Result<()> {
+    const NO_SUCH_ATTRIBUTE: u32 = 16;
+    const VALUE_EXISTS: u32 = 20;
+    match result {
+        Err(error) => {
+            let tolerated = HashSet::from([NO_SUCH_ATTRIBUTE, VALUE_EXISTS]);
+            match error.downcast_ref::<LdapError>() {
+                Some(LdapError::LdapResult { result }) if tolerated.contains(&result.rc) => Ok(()),
+                _ => Err(error),
+            }
+        }
+        Ok(()) => Ok(()),
+    }
+}

@@ -1,0 +1,17 @@
+//! Faults: incomplete reads, killed runs, lost and repeated calls, large directories.
+
+#![allow(clippy::needless_range_loop, reason = "the tests name people by their numbers")]
+
+mod engine;
+
+mod costs;
+mod grace;
+mod idle;
+mod incomplete;
+mod kills;
+mod lost_creations;
+mod memory;
+mod pace;
+mod properties;
+mod references;
+mod target_faults;

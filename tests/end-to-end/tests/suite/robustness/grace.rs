@@ -1,0 +1,106 @@
+//! An account that is deleted some days after it was switched off.
+
+use end_to_end::{EngineFixture, PersonEntry, advance_clock, embedded_directory, people, workplace_group};
+use operate::explanation::WaitKind;
+use scan::ScanMode;
+use serde_json::json;
+use simulator::{Effect, Fault};
+
+use super::engine::{EngineOptions, engine_for};
+
+const DAY: i64 = 86_400;
+
+fn staff() -> Vec<PersonEntry> {
+    let mut staff = people::generate(4, 7);
+    staff.iter_mut().for_each(|person| person.employee_type = "active".to_owned());
+    staff
+}
+
+async fn leaving(engine: &EngineFixture) -> u64 {
+    engine.store.count_by_status().await.unwrap().get("pending_deletion").copied().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn an_account_is_deleted_when_its_time_is_over_and_its_user_is_not_back() {
+    let people = staff();
+    let directory = embedded_directory(&people).await.unwrap();
+    let mut engine = engine_for(
+        &directory,
+        EngineOptions { options: "delete_after_days = 30", ..EngineOptions::default() },
+    )
+    .await;
+    engine.sync().await.unwrap();
+
+    // One leaves the group, one is disabled and later deleted, one comes back in time.
+    let [leaver, deleted, returner, _] = &people[..] else { panic!("four people") };
+    directory.remove_member(&workplace_group(), &leaver.dn()).unwrap();
+    directory.remove_member(&workplace_group(), &returner.dn()).unwrap();
+    directory.set(&deleted.dn(), "employeeType", &["disabled"]).unwrap();
+    engine.sync().await.unwrap();
+    assert_eq!(leaving(&engine).await, 3);
+    for person in [leaver, deleted, returner] {
+        assert_eq!(
+            engine.workplace.account(&person.mail).unwrap()["active"],
+            json!(false),
+            "{}",
+            person.mail
+        );
+    }
+
+    advance_clock(10 * DAY);
+    directory.add_member(&workplace_group(), &returner.dn()).unwrap();
+    directory.delete(&deleted.dn()).unwrap();
+    engine.sync().await.unwrap();
+    assert_eq!(leaving(&engine).await, 2);
+    assert_eq!(engine.workplace.account(&returner.mail).unwrap()["active"], json!(true));
+
+    advance_clock(20 * DAY - 1);
+    engine.restart().unwrap();
+    engine.scan(ScanMode::Auto).await.unwrap();
+    assert_eq!(engine.provision_due().await.unwrap(), 0, "a second is left");
+    assert_eq!(engine.workplace.accounts().len(), 4);
+    let told = engine.explain(&leaver.mail).await.unwrap();
+    assert_eq!((told.would.len(), told.waits[0].what), (0, WaitKind::Deletion), "{told:?}");
+
+    // The target is down when the time is over; nothing is forgotten by that.
+    advance_clock(1);
+    assert_eq!(engine.explain(&leaver.mail).await.unwrap().would, ["delete the account: out of scope"]);
+    engine.workplace.inject(Fault::times(4, Effect::status(503)).method("DELETE"));
+    engine.provision_due().await.unwrap();
+    assert_eq!((leaving(&engine).await, engine.workplace.accounts().len()), (2, 4));
+    engine.restart().unwrap();
+    advance_clock(3_600);
+    engine.sync().await.unwrap();
+    assert_eq!(leaving(&engine).await, 0);
+    let left: Vec<_> = engine.workplace.accounts().iter().map(|it| it["userName"].clone()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(left.contains(&json!(returner.mail)), "{left:?}");
+
+    // Who comes back after that gets a new account.
+    directory.add_member(&workplace_group(), &leaver.dn()).unwrap();
+    engine.sync().await.unwrap();
+    assert_eq!(engine.workplace.account(&leaver.mail).unwrap()["active"], json!(true));
+}
+
+#[tokio::test]
+async fn an_account_that_the_target_keeps_stays_switched_off() {
+    let people = staff();
+    let directory = embedded_directory(&people).await.unwrap();
+    let engine = engine_for(
+        &directory,
+        EngineOptions { options: "delete_after_days = 1", ..EngineOptions::default() },
+    )
+    .await;
+    engine.sync().await.unwrap();
+    engine.workplace.set_claimed(&people[1].mail, true);
+    directory.remove_member(&workplace_group(), &people[1].dn()).unwrap();
+    engine.sync().await.unwrap();
+    advance_clock(DAY);
+    engine.provision_due().await.unwrap();
+    assert_eq!(engine.workplace.account(&people[1].mail).unwrap()["active"], json!(false));
+    assert_eq!(leaving(&engine).await, 0, "it is asked for once");
+    engine.workplace.clear_requests();
+    advance_clock(10 * DAY);
+    engine.sync().await.unwrap();
+    assert_eq!(engine.workplace.request_count(), 0);
+}

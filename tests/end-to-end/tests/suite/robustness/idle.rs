@@ -1,0 +1,44 @@
+//! A target that nothing is asked of for weeks.
+
+use end_to_end::{advance_clock, embedded_directory, people};
+use scan::ScanMode;
+use simulator::Options;
+
+use super::engine::{EngineOptions, engine_for};
+
+const DAY: i64 = 86_400;
+
+#[tokio::test]
+async fn a_target_is_called_before_it_switches_us_off() {
+    for (kind, server, calls) in [
+        ("workplace", Options::default(), 1),
+        ("workplace-v1", Options::v1(), 1),
+        ("scim2", Options::scim2(), 0),
+    ] {
+        let mut people = people::generate(3, 3);
+        people.iter_mut().for_each(|person| person.employee_type = "active".to_owned());
+        let directory = embedded_directory(&people).await.unwrap();
+        let mut engine =
+            engine_for(&directory, EngineOptions { kind, server, ..EngineOptions::default() }).await;
+        engine.sync().await.unwrap();
+        engine.workplace.clear_requests();
+
+        for round in 0..3 {
+            // Another process each time, none of which knows what those before it did.
+            for day in [10, 20] {
+                advance_clock(10 * DAY);
+                engine.restart().unwrap();
+                engine.scan(ScanMode::Auto).await.unwrap();
+                assert_eq!(engine.provision_due().await.unwrap(), 0, "{kind}: day {day} of round {round}");
+            }
+            advance_clock(10 * DAY + 60);
+            engine.sync().await.unwrap();
+            let requests = engine.workplace.requests();
+            assert_eq!(requests.len(), calls, "{kind}: {requests:?}");
+            assert!(requests.iter().all(|request| request.method == "GET"), "{kind}: {requests:?}");
+            engine.workplace.clear_requests();
+            engine.scan(ScanMode::Auto).await.unwrap();
+            assert_eq!(engine.provision_due().await.unwrap(), 0, "{kind}: once is enough");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! A run that is killed at any moment, and run again, ends as if it had not been killed.
+//!
+//! The Workplace lives in this process and outlives what is killed. It takes a few milliseconds for each answer, so
+//! that many kills hit a run that waits for one, with the change made and nothing written down about it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use end_to_end::{
+    GroupEntry, NO_LIMITS, PersonEntry, ProgramOutput, STATUS, SeededRandom, Slapd, SlapdOptions,
+    TerminalFixture, TestConfiguration, expect_same_accounts, people, seed, workplace_group,
+};
+use model::{AccountId, Anchor, Fingerprint, ScanVersion, UnixSeconds, UserRecord};
+use serde_json::{Value, json};
+use simulator::Simulator;
+use store::Embedded;
+
+/// How many runs are killed in each phase.
+const KILLS: usize = 12;
+
+/// What the Workplace takes for each answer.
+const LATENCY: Duration = Duration::from_millis(4);
+
+/// How many people there are. All but the last few are in the group at first.
+const PEOPLE: usize = 140;
+const OUTSIDERS: usize = 6;
+
+const STRANGER: &str = "visitor@partner.test";
+
+/// A directory and a place that was never synced, with accounts that are there already.
+struct KillCompany {
+    slapd: Slapd,
+    people: Vec<PersonEntry>,
+    /// Every entry there ever was, so that nobody's record is overlooked.
+    anchors: BTreeSet<Anchor>,
+}
+
+impl KillCompany {
+    fn start() -> Self {
+        let mut people = people::generate(PEOPLE, 21);
+        people.iter_mut().for_each(|person| person.employee_type = "active".to_owned());
+        // One is disabled from the start, and has an account all the same.
+        people[7].employee_type = "disabled".to_owned();
+        let groups = vec![GroupEntry::of("workplace", &people[..PEOPLE - OUTSIDERS])];
+        let options = SlapdOptions { people: people.clone(), groups, ..SlapdOptions::default() };
+        let mut company = Self { slapd: Slapd::start(options).unwrap(), people, anchors: BTreeSet::new() };
+        company.note_anchors();
+        company
+    }
+
+    fn note_anchors(&mut self) {
+        let admin = self.slapd.admin();
+        for person in &self.people {
+            let uuids = admin.values(&person.dn(), "entryUUID").unwrap();
+            self.anchors.extend(uuids.iter().map(|uuid| Anchor::from_text(uuid).unwrap()));
+        }
+    }
+
+    /// A place without state. Some have an account: just right, outdated, inactive, or of a disabled user.
+    fn fixture(&self) -> TerminalFixture {
+        let mut configuration = TestConfiguration::openldap(&self.slapd, "");
+        configuration.directory.push_str("page_size = 20\n");
+        configuration.directory.push_str(STATUS);
+        configuration.safety = NO_LIMITS.to_owned();
+        let fixture = TerminalFixture::new(configuration, &self.slapd.reader_secret());
+        let seed = |person: &PersonEntry, more: Value| {
+            let mut account = json!({ "userName": person.mail.to_uppercase(), "active": true });
+            account.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            fixture.workplace.seed(account);
+        };
+        for person in &self.people[1..6] {
+            let name = json!({ "givenName": person.given_name, "familyName": person.family_name });
+            seed(person, json!({ "name": name, "displayName": person.name(), "title": person.title }));
+        }
+        for person in &self.people[7..12] {
+            seed(person, json!({ "title": "Outdated", "displayName": "Somebody" }));
+        }
+        for person in &self.people[12..15] {
+            seed(person, json!({ "active": false }));
+        }
+        // An outsider's account, which is nobody's business, and a stranger's.
+        seed(&self.people[PEOPLE - 1], json!({ "title": "Guest" }));
+        fixture.workplace.seed(json!({ "userName": STRANGER, "active": true, "title": "Visitor" }));
+        fixture.workplace.set_latency(LATENCY);
+        fixture
+    }
+
+    /// Everything that happens to people, between two syncs.
+    fn live(&mut self) {
+        let admin = self.slapd.admin();
+        let people = &self.people;
+        let set = |number: usize, attribute: &str, values: &[&str]| {
+            admin.set(&people[number].dn(), attribute, values).unwrap();
+        };
+        for number in 15..25 {
+            set(number, "title", &["Promoted"]);
+        }
+        for number in 25..30 {
+            set(number, "mail", &[&format!("new.name{number}@acme.test")]);
+        }
+        for number in 30..34 {
+            set(number, "telephoneNumber", &[]);
+        }
+        for number in 34..44 {
+            set(number, "employeeType", &["disabled"]);
+        }
+        for number in 44..52 {
+            admin.delete(&people[number].dn()).unwrap();
+        }
+        for number in 52..60 {
+            admin.remove_member(&workplace_group(), &people[number].dn()).unwrap();
+        }
+        // The entries of these are made anew: other entries, the same persons.
+        for number in 60..66 {
+            admin.delete(&people[number].dn()).unwrap();
+            admin.add_person(&people[number]).unwrap();
+            admin.add_member(&workplace_group(), &people[number].dn()).unwrap();
+        }
+        // The disabled one is back, and some join who stand first or last, with managers among them.
+        set(7, "employeeType", &["active"]);
+        for number in PEOPLE - OUTSIDERS..PEOPLE - 1 {
+            set(number, "manager", &[&people[number + 1].dn()]);
+            admin.add_member(&workplace_group(), &people[number].dn()).unwrap();
+        }
+        admin.add_member(&workplace_group(), &people[PEOPLE - 1].dn()).unwrap();
+        // Others move to another place in the tree, and their people's references follow.
+        let unit = admin.add_unit("elsewhere").unwrap();
+        for number in 1..3 {
+            admin.move_to(&people[number].dn(), &unit).unwrap();
+        }
+        drop(admin);
+        self.note_anchors();
+    }
+
+    /// What there is when it is all over.
+    fn end(&self, fixture: &TerminalFixture) -> FinalState {
+        let names: BTreeMap<AccountId, String> = fixture
+            .workplace
+            .accounts()
+            .iter()
+            .map(|account| {
+                let id = AccountId::new(account["id"].to_string()).unwrap();
+                (id, account["userName"].as_str().unwrap().to_lowercase())
+            })
+            .collect();
+        let (records, snapshot) = fixture.block_on(async {
+            let (_engine, table) = Embedded::open(&fixture.dir.file("corp.state")).await.unwrap();
+            let store = table.connection("corp");
+            let hashes: Vec<_> = self.anchors.iter().map(Anchor::hash).collect();
+            let records = store.fetch_records(&hashes).await.unwrap();
+            (records, store.fetch_snapshot().await.unwrap().pairs().to_vec())
+        });
+        let records =
+            records.into_values().map(|record| (record.anchor.clone(), without_time(record, &names)));
+        FinalState {
+            accounts: fixture.accounts(),
+            records: records.collect(),
+            snapshot: snapshot.into_iter().map(|(hash, print)| (hash.to_string(), print)).collect(),
+        }
+    }
+}
+
+/// What is left of a run. Two runs that ended alike are equal.
+struct FinalState {
+    accounts: BTreeMap<String, Value>,
+    records: BTreeMap<Anchor, UserRecord>,
+    snapshot: BTreeMap<String, Fingerprint>,
+}
+
+impl FinalState {
+    #[track_caller]
+    fn expect(&self, what: &str, expected: &FinalState) {
+        let FinalState { accounts, records, snapshot } = self;
+        expect_same_accounts(what, accounts, &expected.accounts);
+        let anchors: BTreeSet<&Anchor> = records.keys().chain(expected.records.keys()).collect();
+        for anchor in anchors {
+            let (found, expected) = (records.get(anchor), expected.records.get(anchor));
+            assert_eq!(found, expected, "{what}: the record of {anchor}");
+        }
+        assert_eq!(snapshot, &expected.snapshot, "{what}: the snapshot");
+    }
+}
+
+/// A record without what differs from run to run: moments, the scans' numbers, and ids, which become names.
+fn without_time(record: UserRecord, names: &BTreeMap<AccountId, String>) -> UserRecord {
+    let link = record.link.map(|mut link| {
+        link.account = AccountId::new(names.get(&link.account).cloned().unwrap_or("gone".into())).unwrap();
+        link
+    });
+    UserRecord { version: ScanVersion(0), next_attempt: UnixSeconds(0), link, ..record }
+}
+
+/// Every account that came to be was asked for once, and there is no other.
+#[track_caller]
+fn expect_no_duplicates(what: &str, workplace: &Simulator, seeded: usize) {
+    let requests = workplace.requests();
+    let made = requests.iter().filter(|request| request.method == "POST" && request.changed).count();
+    assert_eq!(workplace.accounts().len(), seeded + made, "{what}");
+}
+
+/// Runs until all is done, and says how often that was.
+#[track_caller]
+fn to_the_end(what: &str, fixture: &TerminalFixture) -> usize {
+    for runs in 1..=4 {
+        let run = fixture.sync();
+        if run.exit_code == Some(0) {
+            return runs;
+        }
+        assert_eq!(run.exit_code, Some(3), "{what}: run {runs} after the kill\n{run}");
+    }
+    panic!("{what}: four runs were not enough");
+}
+
+/// When in a run a kill hit, told by what the target had heard by then.
+#[derive(Default)]
+struct KillCounts {
+    before: usize,
+    amid: usize,
+    after: usize,
+    too_late: usize,
+}
+
+/// A run that was done before its kill is no kill, but too many of those mean that the moments are wrong.
+const TOO_LATE: usize = 2 * KILLS;
+
+impl KillCounts {
+    fn killed(&self) -> usize {
+        self.before + self.amid + self.after
+    }
+
+    fn count(&mut self, killed: &ProgramOutput, writes: usize, all: usize) {
+        let hit = match (killed.exit_code, writes) {
+            (Some(_), _) => &mut self.too_late,
+            (None, 0) => &mut self.before,
+            (None, writes) if writes < all => &mut self.amid,
+            (None, _) => &mut self.after,
+        };
+        *hit += 1;
+    }
+
+    /// Says where the kills hit, and fails if too few of them did.
+    #[track_caller]
+    fn report(&self, phase: &str, undisturbed: Duration) {
+        let Self { before, amid, after, too_late } = self;
+        println!(
+            "{phase} (undisturbed: {undisturbed:?}): {before} killed before the first write to the target, \
+             {amid} amid them, {after} after the last; {too_late} had ended"
+        );
+        assert!(*amid >= KILLS / 4, "{phase}: too few runs were killed amid their work");
+    }
+}
+
+/// Kills runs from this starting point at random moments, and compares each one's end with an undisturbed run's.
+/// Gives the undisturbed one back.
+fn kill_at_random_moments(
+    phase: &str,
+    company: &KillCompany,
+    start: impl Fn() -> TerminalFixture,
+) -> TerminalFixture {
+    let seed = seed(phase);
+    let mut random = SeededRandom::seeded(seed);
+
+    let fixture = start();
+    let seeded = fixture.workplace.accounts().len();
+    let run = fixture.sync();
+    run.expect_exit(0);
+    let (mut undisturbed, writes) = (run.duration, fixture.workplace.writes().len());
+    expect_no_duplicates(phase, &fixture.workplace, seeded);
+    let expected = company.end(&fixture);
+
+    let mut hits = KillCounts::default();
+    while hits.killed() < KILLS {
+        let kill = hits.killed();
+        let place = start();
+        // One moment in each part of the run; a third of the runs are killed twice.
+        let mut moment =
+            || undisturbed.mul_f64((kill * 1000 + random.below(1000)) as f64 / (KILLS * 1000) as f64);
+        let delay = moment();
+        let killed = place.call(&["sync"]).kill_after(delay).run().unwrap();
+        hits.count(&killed, place.workplace.writes().len(), writes);
+        if killed.exit_code.is_some() {
+            // The machine is less busy than it was when the undisturbed run was measured.
+            undisturbed = undisturbed.min(killed.duration);
+            assert!(hits.too_late < TOO_LATE, "{phase}: runs end before they are killed");
+            continue;
+        }
+        let mut what = format!("{phase}, killed after {delay:?} (seed {seed})");
+        if kill % 3 == 0 {
+            let again = moment();
+            place.call(&["sync"]).kill_after(again).run().unwrap();
+            what = format!("{what} and after {again:?}");
+        }
+        to_the_end(&what, &place);
+        expect_no_duplicates(&what, &place.workplace, seeded);
+        company.end(&place).expect(&what, &expected);
+    }
+    hits.report(phase, undisturbed);
+    fixture
+}
+
+#[test]
+fn a_first_sync_that_is_killed_ends_like_any_other() {
+    let company = KillCompany::start();
+    let fixture = kill_at_random_moments("a first sync", &company, || company.fixture());
+    let active = json!(true);
+    assert_eq!(fixture.workplace.account(STRANGER).unwrap()["title"], "Visitor");
+    assert_eq!(fixture.workplace.account(&company.people[PEOPLE - 1].mail).unwrap()["title"], "Guest");
+    assert_eq!(fixture.workplace.account(&company.people[12].mail).unwrap()["active"], active);
+}
+
+#[test]
+fn a_sync_of_changes_that_is_killed_ends_like_any_other() {
+    let mut company = KillCompany::start();
+    let first = company.fixture();
+    first.settle(0);
+    company.live();
+    let start = || {
+        let fixture = first.copy();
+        fixture.workplace.set_latency(LATENCY);
+        fixture
+    };
+    let fixture = kill_at_random_moments("a sync of changes", &company, start);
+
+    // What the changes amount to, so that equal ends are also the right ones.
+    let account = |number: usize| fixture.workplace.account(&company.people[number].mail).unwrap();
+    for number in (34..44).chain(44..52).chain(52..60) {
+        assert_eq!(account(number)["active"], json!(false), "{number}");
+    }
+    for number in (15..25).chain(60..66).chain(PEOPLE - OUTSIDERS..PEOPLE) {
+        assert_eq!(account(number)["active"], json!(true), "{number}");
+    }
+    for number in 25..30 {
+        assert!(fixture.workplace.account(&format!("new.name{number}@acme.test")).is_some(), "{number}");
+        assert!(fixture.workplace.account(&company.people[number].mail).is_none(), "{number}");
+    }
+}

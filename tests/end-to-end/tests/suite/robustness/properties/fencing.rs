@@ -1,0 +1,71 @@
+//! A scan that is held up for so long that another one takes over.
+
+use std::{future::poll_fn, pin::pin, task::Poll};
+
+use anyhow::{Result, bail, ensure};
+use scan::{ScanContext, ScanError, ScanMode};
+
+use super::{
+    history::{HistoryChange, HistoryOptions, InitialPeople},
+    property_fixture::{NAMES, PropertyFixture, SLOTS, title, wait_long},
+};
+
+/// How it ended for the scan that was held up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OvertakenScan {
+    /// Before it was held up.
+    Before,
+    /// It noticed that it was overtaken.
+    Overtaken,
+    /// It had nothing left to write.
+    Done,
+}
+
+/// A scan works for so many steps and is held up. Meanwhile everything changes once more, and another scan sees and
+/// does all of that. Then the first one goes on: nothing that it writes from there on may be found afterwards.
+pub async fn overtaken_after(steps: usize) -> Result<OvertakenScan> {
+    let options = HistoryOptions { provision_disabled: false, delete: false };
+    let people = InitialPeople { present: vec![true; SLOTS], accounts: vec![None; NAMES] };
+    let mut fixture = PropertyFixture::start(options, &people).await?;
+    fixture.scan().await?;
+    fixture.engine.provision_due().await?;
+    for slot in 0..SLOTS {
+        fixture.change(HistoryChange::Retitle(slot, Some(1)))?;
+    }
+    let context = fixture.engine.context();
+    let mut directory = fixture.engine.open_directory().await?;
+    let mut first = pin!(scan::scan(&context, &mut directory, ScanMode::Auto, |_| {}));
+    let mut polls = steps;
+    let has_ended = poll_fn(|task| {
+        if polls == 0 {
+            return Poll::Ready(false);
+        }
+        polls -= 1;
+        first.as_mut().poll(task).map(|_| true)
+    })
+    .await;
+    if has_ended {
+        return Ok(OvertakenScan::Before);
+    }
+
+    wait_long();
+    for entry in fixture.entries.iter().flatten() {
+        fixture.directory.set(&entry.dn, "title", &[&title(2)])?;
+    }
+    let successor = ScanContext { owner: "successor", ..context };
+    let mut again = fixture.engine.open_directory().await?;
+    scan::scan(&successor, &mut again, ScanMode::Auto, |_| {}).await?;
+    let (records, snapshot) = (fixture.records().await?, fixture.engine.store.fetch_snapshot().await?);
+
+    let ended = match first.await {
+        Err(ScanError::LeaseLost) => OvertakenScan::Overtaken,
+        Ok(_) => OvertakenScan::Done,
+        Err(error) => bail!("{error}"),
+    };
+    ensure!(fixture.records().await? == records, "a record was written");
+    ensure!(
+        fixture.engine.store.fetch_snapshot().await?.pairs() == snapshot.pairs(),
+        "the snapshot was written"
+    );
+    Ok(ended)
+}

@@ -1,0 +1,172 @@
+//! Managers: chains, circles and changes, in the order that is the worst.
+
+use std::collections::BTreeMap;
+
+use end_to_end::{
+    ENTERPRISE, EngineFixture, PersonEntry, clock, embedded_directory, people, workplace_group,
+};
+use futures::{StreamExt as _, stream};
+use model::{AccountId, AppliedState, DnKey, Fingerprint, Status, UnixSeconds};
+use provision::{DriftRepair, FollowUp, Outcome, find_drift};
+use scan::ScanMode;
+use serde_json::Value;
+use store::UserOutcome;
+
+use super::engine::{EngineOptions, engine_for};
+
+/// So many people, each with the next as manager.
+fn chain(count: usize) -> Vec<PersonEntry> {
+    let mut people = people::generate(count, 11);
+    let managers: Vec<String> = people.iter().map(PersonEntry::dn).collect();
+    for (position, person) in people.iter_mut().enumerate() {
+        person.employee_type = "active".to_owned();
+        person.manager = managers.get(position + 1).cloned();
+    }
+    people
+}
+
+fn manager(engine: &EngineFixture, person: &PersonEntry) -> Value {
+    engine.workplace.account(&person.mail).unwrap()[ENTERPRISE]["manager"]["managerId"].clone()
+}
+
+fn id(engine: &EngineFixture, person: &PersonEntry) -> Value {
+    engine.workplace.account(&person.mail).unwrap()["id"].clone()
+}
+
+#[tokio::test]
+async fn a_chain_of_ten_is_complete_after_one_scan() {
+    let people = chain(10);
+    let directory = embedded_directory(&people).await.unwrap();
+    let engine = engine_for(&directory, EngineOptions::default()).await;
+    engine.sync().await.unwrap();
+    for pair in people.windows(2) {
+        assert_eq!(manager(&engine, &pair[0]), id(&engine, &pair[1]), "{}", pair[0].mail);
+    }
+    assert_eq!(manager(&engine, &people[9]), Value::Null);
+    // Nobody costs more than a look-up, a creation, and a reading and a change when the manager came later.
+    assert!(engine.workplace.request_count() <= 4 * people.len(), "{}", engine.workplace.request_count());
+}
+
+#[tokio::test]
+async fn a_circle_closes_and_a_manager_comes_and_goes() {
+    let mut people = chain(3);
+    people[2].manager = Some(people[0].dn());
+    let directory = embedded_directory(&people).await.unwrap();
+    let engine = engine_for(&directory, EngineOptions::default()).await;
+    engine.sync().await.unwrap();
+    for (person, boss) in [(0, 1), (1, 2), (2, 0)] {
+        assert_eq!(manager(&engine, &people[person]), id(&engine, &people[boss]));
+    }
+
+    // Somebody else deletes the manager's account, and the manager gets a new one: whoever refers to it is told, and nobody
+    // else is touched.
+    let before = id(&engine, &people[1]);
+    engine.workplace.remove(&people[1].mail);
+    engine.workplace.clear_requests();
+    directory.set(&people[1].dn(), "title", &["Again"]).unwrap();
+    engine.sync().await.unwrap();
+    assert_ne!(id(&engine, &people[1]), before);
+    assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]), "it is sent again");
+    // In vain, a look-up, a creation; then a reading and a change of the one who refers to it.
+    assert_eq!(engine.workplace.request_count(), 5, "{:?}", engine.workplace.requests());
+    let drift = find_drift(&engine.store, &engine.target, DriftRepair::ReportOnly, |_, _| {}).await.unwrap();
+    assert_eq!((drift.changed, drift.equal), (0, 3));
+
+    // An own change of the manager's is nobody else's.
+    engine.workplace.clear_requests();
+    directory.set(&people[1].dn(), "title", &["Once more"]).unwrap();
+    engine.sync().await.unwrap();
+    assert_eq!(engine.workplace.request_count(), 1, "{:?}", engine.workplace.requests());
+
+    // The manager leaves: nobody refers to them any more.
+    directory.remove_member(&workplace_group(), &people[1].dn()).unwrap();
+    directory.set(&people[0].dn(), "manager", &[]).unwrap();
+    engine.sync().await.unwrap();
+    assert_eq!(manager(&engine, &people[0]), Value::Null);
+}
+
+/// A manager's account is linked and written down at once where nobody waits for it. Whoever settles on waiting in between, after
+/// those who wait have been looked for, leaves a word that prevents it.
+#[tokio::test]
+async fn a_manager_whose_account_is_being_made() {
+    let people = chain(2);
+    let directory = embedded_directory(&people).await.unwrap();
+    let engine = engine_for(&directory, EngineOptions::default()).await;
+    engine.scan(ScanMode::Auto).await.unwrap();
+    let (store, provisioner) = (&engine.store, engine.provisioner("worker"));
+    let dns = [0, 1].map(|person: usize| DnKey::of(&people[person].dn()));
+    let report = store.find_by_dn(dns[0]).await.unwrap().unwrap().anchor.hash();
+    let boss = store.find_by_dn(dns[1]).await.unwrap().unwrap().anchor.hash();
+
+    let lease = store.lease_user(boss, "another", clock(), 60).await.unwrap().unwrap();
+    let done = provisioner.provision(report).await.unwrap();
+    assert!(matches!(done.outcome, Outcome::InSync { waits: true, .. }), "{done:?}");
+    assert_eq!(done.rest, FollowUp::Nothing, "the manager's record is there");
+    let made = AccountId::new("1815").unwrap();
+    // As if it had begun to wait only now.
+    store.wake(dns[1], &made, report).await.unwrap();
+    assert_eq!(store.fetch_waiting(dns[1], &made).await.unwrap(), []);
+    let applied = AppliedState { fingerprint: Fingerprint([1; 16]), user_name: None, active: true };
+    let outcome = UserOutcome {
+        applied: Some(applied),
+        status: Status::InSync,
+        attempts: 0,
+        next_attempt: UnixSeconds(0),
+        waiting_for: Vec::new(),
+        refers_to: BTreeMap::new(),
+        event: None,
+    };
+    assert!(!store.write_created_outcome(&lease, &made, &outcome, clock()).await.unwrap());
+    store.return_lease(lease).await.unwrap();
+
+    engine.provision_due().await.unwrap();
+    assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]));
+}
+
+/// Many at once, each waiting for another who is just being made, and some for themselves.
+#[tokio::test]
+async fn everybody_has_a_manager_however_they_meet() {
+    for round in 0..6 {
+        let mut people = chain(40);
+        let last = people.len() - 1;
+        people[last].manager = Some(people[0].dn());
+        people[round].manager = Some(people[round].dn());
+        let directory = embedded_directory(&people).await.unwrap();
+        let engine = engine_for(&directory, EngineOptions::default()).await;
+        engine.scan(ScanMode::Auto).await.unwrap();
+        let provisioner = engine.provisioner("worker");
+        for _ in 0..20 {
+            let mut due = engine.store.fetch_due(clock(), 1_000).await.unwrap();
+            let first = (round * 7).min(due.len());
+            due.rotate_left(first);
+            let done: Vec<_> = stream::iter(due)
+                .map(|user| provisioner.provision(user))
+                .buffer_unordered(12)
+                .collect()
+                .await;
+            assert!(done.iter().all(Result::is_ok), "{done:?}");
+        }
+        for person in &people {
+            let boss = people.iter().find(|boss| Some(boss.dn()) == person.manager).unwrap();
+            assert_eq!(manager(&engine, person), id(&engine, boss), "{}", person.mail);
+        }
+        assert_eq!(engine.store.count_by_status().await.unwrap(), [].into());
+    }
+}
+
+/// From a manager with an account to one without: the user is done with, and waits.
+#[tokio::test]
+async fn another_manager_who_has_no_account() {
+    let people = chain(2);
+    let directory = embedded_directory(&people).await.unwrap();
+    let engine = engine_for(&directory, EngineOptions::default()).await;
+    engine.sync().await.unwrap();
+    assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]));
+
+    directory.set(&people[0].dn(), "manager", &["uid=nobody,ou=people,dc=acme,dc=test"]).unwrap();
+    engine.sync().await.unwrap();
+    assert_eq!(engine.store.count_by_status().await.unwrap().get("pending"), None);
+    engine.workplace.clear_requests();
+    engine.sync().await.unwrap();
+    assert_eq!(engine.workplace.request_count(), 0);
+}

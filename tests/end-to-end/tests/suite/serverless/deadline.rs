@@ -1,0 +1,93 @@
+//! A scan that does not get to its end in one invocation.
+
+use std::{thread, time::Duration};
+
+use end_to_end::GroupEntry;
+use serde_json::json;
+
+use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
+
+/// Small pages from a state that is slow make a scan of some seconds.
+fn slow(people: usize) -> DeploymentOptions {
+    DeploymentOptions {
+        people,
+        members: people,
+        scanners: 2,
+        configure: |configuration| configuration.directory.push_str("\npage_size = 10\n"),
+        ..DeploymentOptions::default()
+    }
+}
+
+fn wait_for_all(deployment: &Deployment) {
+    let pending = deployment.people.len() as u64;
+    let start = std::time::Instant::now();
+    while deployment.statuses() != [("pending".to_owned(), pending)].into() {
+        assert!(
+            start.elapsed() < TIMEOUT,
+            "{:?}\n{}",
+            deployment.statuses(),
+            deployment.functions.log("scan")
+        );
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn near_its_deadline_a_scan_goes_on_in_a_fresh_invocation() {
+    let deployment =
+        Deployment::start(DeploymentOptions { scan_timeout: Duration::from_secs(3), ..slow(1_500) });
+    let answer = deployment.scan(json!({ "connection": "corp" }));
+    assert_eq!((&answer["out_of_time"], &answer["complete"]), (&json!(true), &json!(false)), "{answer}");
+    assert!(answer["read"].as_u64().unwrap() < 1_500, "{answer}");
+    wait_for_all(&deployment);
+    // The last of the invocations ends as a complete scan.
+    let start = std::time::Instant::now();
+    loop {
+        let state = deployment.runtime.block_on(deployment.store().fetch_connection()).unwrap();
+        if state.last_scan.is_some_and(|scan| scan["complete"] == true) {
+            break;
+        }
+        assert!(start.elapsed() < TIMEOUT, "no scan was complete\n{}", deployment.functions.log("scan"));
+        thread::sleep(Duration::from_millis(100));
+    }
+    let depth = end_to_end::aws().queue_depth(&deployment.queue.url).unwrap().total();
+    assert_eq!(depth, 1_500, "nobody is announced twice");
+}
+
+#[test]
+fn a_scan_that_is_cut_off_hard_is_simply_resumed() {
+    let deployment = Deployment::start(slow(300));
+    let killed = thread::scope(|scope| {
+        let scan = scope.spawn(|| deployment.functions.invoke("scan", &json!({ "connection": "corp" })));
+        while deployment.statuses().is_empty() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert!(deployment.functions.kill_one_busy("scan"));
+        scan.join().unwrap().unwrap_err().to_string()
+    });
+    assert!(killed.contains("signal: 9"), "{killed}");
+    // Somebody who was written already leaves before the next scan.
+    let leaver = &deployment.people[0];
+    deployment.slapd.admin().remove_member(&GroupEntry::of("workplace", []).dn(), &leaver.dn()).unwrap();
+    // The dead scan's lease has to run out: until then others say so and leave.
+    let start = std::time::Instant::now();
+    let answer = loop {
+        let answer = deployment.scan(json!({ "connection": "corp" }));
+        if answer["note"].is_null() {
+            break answer;
+        }
+        assert!(start.elapsed() < Duration::from_secs(150), "{answer}");
+        thread::sleep(Duration::from_secs(2));
+    };
+    assert_eq!((&answer["read"], &answer["complete"]), (&json!(299), &json!(true)), "{answer}");
+    deployment.drain();
+    let active = deployment.active();
+    let expected = names(&deployment.people[1..]);
+    // Whoever left was written by the scan that died, or was not; either way nobody else is missing.
+    let without_leaver: Vec<_> =
+        active.into_iter().filter(|name| *name != leaver.mail.to_lowercase()).collect();
+    assert_eq!(without_leaver, expected);
+    deployment.scan(json!({ "connection": "corp" }));
+    deployment.drain();
+    assert_eq!(deployment.active(), expected);
+}

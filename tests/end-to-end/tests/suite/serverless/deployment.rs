@@ -1,0 +1,336 @@
+//! A deployment: everything that the functions work with, and the functions.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::Client;
+use end_to_end::{
+    GroupEntry, LambdaEmulator, LambdaOptions, PersonEntry, QueueFaults, QueueUrls, ServiceProxy, Slapd,
+    SlapdOptions, SqsDelivery, SqsDeliveryOptions, TestConfiguration, TestDir, aws, people,
+};
+use serde_json::{Value, json};
+use simulator::{Options, Simulator};
+use store::{Embedded, Store, Table};
+use tokio::runtime::{Builder, Runtime};
+
+/// How long a test waits for anything before it has failed.
+pub const TIMEOUT: Duration = Duration::from_secs(120);
+
+const ENDPOINT: &str = "DYNAMODB_TEST_ENDPOINT";
+
+/// Where the state is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateBackend {
+    /// The embedded engine, unless the environment names an endpoint.
+    Engine,
+    /// moto's DynamoDB.
+    Moto,
+}
+
+/// What a deployment is like.
+pub struct DeploymentOptions {
+    /// How many people there are.
+    pub people: usize,
+    /// How many of them are in the group, from the first on.
+    pub members: usize,
+    /// How many copies of `provision` run.
+    pub workers: usize,
+    /// How many of `scan`.
+    pub scanners: usize,
+    /// When a message that was given back without a word returns.
+    pub visibility_seconds: u32,
+    /// How often a message is delivered before it is a dead letter.
+    pub max_receives: u32,
+    /// How long an invocation of `scan` may take.
+    pub scan_timeout: Duration,
+    /// How long an invocation of `provision` may take.
+    pub provision_timeout: Duration,
+    /// Where the state is.
+    pub state: StateBackend,
+    /// Changes the configuration.
+    pub configure: fn(&mut TestConfiguration),
+    /// Whether the functions reach their state through a proxy that a test can make fail.
+    pub state_proxy: bool,
+    /// Lines of the directory's configuration, for its database.
+    pub database_lines: Vec<String>,
+    /// Variables of the functions beside their usual ones; an empty value takes one away.
+    pub environment: Vec<(&'static str, String)>,
+}
+
+impl Default for DeploymentOptions {
+    fn default() -> Self {
+        Self {
+            people: 30,
+            members: 20,
+            workers: 2,
+            scanners: 1,
+            visibility_seconds: 30,
+            max_receives: 100,
+            scan_timeout: Duration::from_secs(60),
+            provision_timeout: Duration::from_secs(30),
+            state: StateBackend::Engine,
+            configure: |_| {},
+            state_proxy: false,
+            database_lines: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+}
+
+/// A deployment. It ends on drop, the functions first.
+pub struct Deployment {
+    pub functions: LambdaEmulator,
+    pub slapd: Slapd,
+    pub people: Vec<PersonEntry>,
+    pub workplace: Simulator,
+    pub queue: QueueUrls,
+    pub table: Table,
+    /// With the configuration.
+    pub dir: TestDir,
+    pub state_endpoint: String,
+    /// Between the functions and the state, if the test wants it.
+    pub state_proxy: Option<ServiceProxy>,
+    /// What tells this deployment's secrets from others'.
+    pub number: u32,
+    _engine: Option<Embedded>,
+    _elsewhere: Option<RemoteTable>,
+    /// Last, because the Workplace runs on it.
+    pub runtime: Runtime,
+}
+
+fn next_number() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The ARN of a queue at `http://HOST/ACCOUNT/NAME`, as the mapping names it.
+pub fn arn(url: &str) -> String {
+    let name = url.rsplit('/').next().unwrap();
+    format!("arn:aws:sqs:eu-west-1:123456789012:{name}")
+}
+
+/// A table of somebody else's service is not left behind.
+struct RemoteTable {
+    client: Client,
+    table: String,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Drop for RemoteTable {
+    fn drop(&mut self) {
+        let deleting = self.client.delete_table().table_name(&self.table).send();
+        let runtime = self.runtime.clone();
+        // A test that fails unwinds through here, and the runtime is still there.
+        let _ = std::thread::spawn(move || drop(runtime.block_on(deleting))).join();
+    }
+}
+
+impl Deployment {
+    pub fn start(setup: DeploymentOptions) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let number = next_number();
+        let people = people::generate(setup.people, 7);
+        let slapd = Slapd::start(SlapdOptions {
+            groups: vec![GroupEntry::of("workplace", &people[..setup.members])],
+            people: people.clone(),
+            database_lines: setup.database_lines.clone(),
+            ..SlapdOptions::default()
+        })
+        .unwrap();
+        let options = Options { unknown_fields: false, ..Options::default() };
+        let workplace = runtime.block_on(Simulator::start(options)).unwrap();
+
+        let queue = aws()
+            .create_queue(&format!("wake-ups-{number}"), setup.visibility_seconds, setup.max_receives)
+            .unwrap();
+        aws().create_secret(&format!("directory-{number}"), &slapd.reader_secret()).unwrap();
+        let token = json!({ "access_token": workplace.token() });
+        aws().create_secret(&format!("workplace-{number}"), &token).unwrap();
+
+        let (engine, elsewhere, table, state_endpoint) = runtime.block_on(open_state(setup.state, number));
+        let dir = TestDir::new().unwrap();
+        let mut configuration = TestConfiguration::openldap(&slapd, &workplace.url());
+        let from_secrets_manager = |section: &str, secret: &str| {
+            let kept = section.lines().filter(|line| !line.starts_with("secret = "));
+            kept.chain([format!("secret = \"{secret}-{number}\"").as_str()]).collect::<Vec<_>>().join("\n")
+        };
+        configuration.directory = from_secrets_manager(&configuration.directory, "directory");
+        configuration.target = from_secrets_manager(&configuration.target, "workplace");
+        (setup.configure)(&mut configuration);
+        dir.configure(&configuration).unwrap();
+
+        let state_proxy = setup.state_proxy.then(|| ServiceProxy::start(&state_endpoint).unwrap());
+        let functions_endpoint = state_proxy.as_ref().map_or(state_endpoint.as_str(), ServiceProxy::endpoint);
+        let environment = environment(&setup, &dir, &table, &queue, functions_endpoint);
+        let function = |name: &str, copies, timeout| LambdaOptions {
+            copies,
+            timeout,
+            ..LambdaOptions::new(name, environment.clone())
+        };
+        let functions = LambdaEmulator::start(vec![
+            function("scan", setup.scanners, setup.scan_timeout),
+            function("provision", setup.workers, setup.provision_timeout),
+        ])
+        .unwrap();
+        Self {
+            functions,
+            slapd,
+            people,
+            workplace,
+            queue,
+            table,
+            dir,
+            state_endpoint,
+            state_proxy,
+            number,
+            _engine: engine,
+            _elsewhere: elsewhere,
+            runtime,
+        }
+    }
+
+    /// Invokes `scan` and gives its answer.
+    #[track_caller]
+    pub fn scan(&self, event: Value) -> Value {
+        let answer = self.functions.invoke("scan", &event);
+        answer.unwrap_or_else(|error| panic!("{error:#}\n{}", self.functions.log("scan")))
+    }
+
+    /// The answer of a scan that fails.
+    #[track_caller]
+    pub fn failed_scan(&self, event: Value) -> String {
+        self.functions.invoke("scan", &event).unwrap_err().to_string()
+    }
+
+    /// Delivers messages to `provision`, with as many events at the same time as there are workers.
+    pub fn delivery(&self, change: impl FnOnce(&mut SqsDeliveryOptions)) -> SqsDelivery {
+        self.deliver_from(&self.queue.url, change)
+    }
+
+    /// The same for another queue.
+    pub fn deliver_from(&self, url: &str, change: impl FnOnce(&mut SqsDeliveryOptions)) -> SqsDelivery {
+        let function = self.functions.function("provision").unwrap();
+        let mut options = SqsDeliveryOptions {
+            faults: QueueFaults::default(),
+            ..SqsDeliveryOptions::new(url, aws().sdk_config(), function)
+        };
+        change(&mut options);
+        SqsDelivery::start(options).unwrap()
+    }
+
+    /// Delivers until the queue is empty.
+    #[track_caller]
+    pub fn drain(&self) {
+        let delivery = self.delivery(|_| {});
+        if let Err(error) = delivery.drain(TIMEOUT) {
+            panic!("{error:#}\n{}", self.functions.log("provision"));
+        }
+        delivery.stop().unwrap();
+    }
+
+    /// The connection's state.
+    pub fn store(&self) -> Store {
+        self.table.connection("corp")
+    }
+
+    /// The users by status; who is settled is not counted.
+    pub fn statuses(&self) -> BTreeMap<String, u64> {
+        self.runtime.block_on(self.store().count_by_status()).unwrap()
+    }
+
+    /// The names of the active accounts.
+    pub fn active(&self) -> Vec<String> {
+        let accounts = self.workplace.accounts();
+        let active = accounts.iter().filter(|account| account["active"] == json!(true));
+        let mut names: Vec<String> =
+            active.map(|account| account["userName"].as_str().unwrap().to_lowercase()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// How many accounts were made.
+    pub fn creates(&self) -> usize {
+        self.workplace.writes().iter().filter(|request| request.method == "POST").count()
+    }
+
+    /// A `provisioner` of the terminal, with what its AWS client needs.
+    pub fn terminal(&self, arguments: &[&str]) -> end_to_end::ProgramCall {
+        let mut invocation = self.dir.provisioner(arguments);
+        for (name, value) in aws_environment(&self.state_endpoint) {
+            invocation = invocation.env(&name, &value);
+        }
+        invocation
+    }
+}
+
+/// The user names of these people, in order.
+pub fn names<'a>(people: impl IntoIterator<Item = &'a PersonEntry>) -> Vec<String> {
+    let mut names: Vec<String> = people.into_iter().map(|person| person.mail.to_lowercase()).collect();
+    names.sort_unstable();
+    names
+}
+
+async fn open_state(
+    state: StateBackend,
+    number: u32,
+) -> (Option<Embedded>, Option<RemoteTable>, Table, String) {
+    let elsewhere = match state {
+        StateBackend::Engine => named_endpoint(),
+        StateBackend::Moto => Some(aws().endpoint().to_owned()),
+    };
+    match elsewhere {
+        None => {
+            let (engine, table) = Embedded::in_memory().await.unwrap();
+            let endpoint = engine.endpoint();
+            (Some(engine), None, table, endpoint)
+        }
+        Some(endpoint) => {
+            let config =
+                aws_sdk_dynamodb::config::Builder::from(&aws().sdk_config()).endpoint_url(&endpoint).build();
+            let name = format!("provisioner-test-{}-{number}", std::process::id());
+            let client = Client::from_conf(config);
+            let table = Table::new(client.clone(), &name);
+            table.create_if_missing().await.unwrap();
+            let runtime = tokio::runtime::Handle::current();
+            (None, Some(RemoteTable { client, table: name, runtime }), table, endpoint)
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever runs the suite says so by the environment")]
+fn named_endpoint() -> Option<String> {
+    std::env::var(ENDPOINT).ok()
+}
+
+fn aws_environment(state_endpoint: &str) -> Vec<(String, String)> {
+    let mut environment = aws().environment();
+    environment.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), state_endpoint.to_owned()));
+    environment
+}
+
+fn environment(
+    setup: &DeploymentOptions,
+    dir: &TestDir,
+    table: &Table,
+    queue: &QueueUrls,
+    state_endpoint: &str,
+) -> Vec<(String, String)> {
+    let mut environment: BTreeMap<String, String> = aws_environment(state_endpoint).into_iter().collect();
+    let ours = [
+        ("PROVISIONER_CONFIG", dir.path().display().to_string()),
+        ("PROVISIONER_TABLE", table.name().to_owned()),
+        ("PROVISIONER_QUEUE_URL", queue.url.clone()),
+        ("PROVISIONER_DEAD_LETTER_QUEUE_ARN", arn(&queue.dead_letters)),
+    ];
+    environment.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+    for (name, value) in &setup.environment {
+        match value.is_empty() {
+            true => drop(environment.remove(*name)),
+            false => drop(environment.insert((*name).to_owned(), value.clone())),
+        }
+    }
+    environment.into_iter().collect()
+}

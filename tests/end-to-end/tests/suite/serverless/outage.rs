@@ -1,0 +1,70 @@
+//! A target that serves nobody for a minute.
+
+use std::time::Duration;
+
+use serde_json::json;
+use simulator::{Effect, Fault};
+
+use super::deployment::{Deployment, DeploymentOptions, names};
+
+const PEOPLE: usize = 60;
+const OUTAGE: Duration = Duration::from_secs(60);
+/// The waits for a probe are 15, 30 and 60 seconds, the last of which may begin just before the end, and whoever waits comes
+/// back up to five seconds later each time: after 120 seconds one is served, and after 130 everybody. The rest is for a
+/// machine that is busy.
+const NOTICED: Duration = Duration::from_secs(150);
+const RECOVERED: Duration = Duration::from_secs(180);
+
+fn outage(what: &str, effect: Effect) {
+    let deployment = Deployment::start(DeploymentOptions {
+        people: PEOPLE,
+        members: PEOPLE,
+        workers: 4,
+        ..DeploymentOptions::default()
+    });
+    deployment.scan(json!({ "connection": "corp" }));
+    deployment.workplace.inject_for(OUTAGE, Fault::always(effect));
+    let delivery = deployment.delivery(|options| options.concurrency = 4);
+    delivery.drain(RECOVERED).unwrap();
+    let counters = delivery.stop().unwrap();
+
+    assert_eq!(deployment.active(), names(&deployment.people), "nobody is lost");
+    assert_eq!(deployment.statuses(), [].into(), "and nobody is failed");
+
+    let requests = deployment.workplace.requests();
+    let first = requests.first().unwrap().at;
+    let served = requests.iter().filter(|request| request.status < 400).map(|request| request.at).min();
+    let noticed = served.unwrap() - first;
+    assert!(noticed <= NOTICED, "the end was noticed after {noticed:?}");
+    let calls: Vec<_> =
+        requests.iter().filter(|request| request.at < first + OUTAGE && request.status >= 400).collect();
+    let busiest = (0..OUTAGE.as_secs()).map(|second| {
+        let from = first + Duration::from_secs(second);
+        calls.iter().filter(|call| (from..from + Duration::from_secs(1)).contains(&call.at)).count()
+    });
+    let busiest = busiest.max().unwrap_or_default();
+    println!(
+        "{what}: {} calls in {} s of outage ({:.2} a second, at most {busiest} in one), its end noticed after {noticed:?}, {counters:?}",
+        calls.len(),
+        OUTAGE.as_secs(),
+        calls.len() as f64 / OUTAGE.as_secs_f64()
+    );
+    // Each of four workers may find out for itself, with three users and two tries each; after that, probes.
+    assert!(calls.len() <= 40, "{} calls during the outage", calls.len());
+    assert!(busiest <= 30, "{busiest} calls in one second");
+    // Everybody is created once, whatever was answered in between.
+    assert_eq!(deployment.workplace.accounts().len(), PEOPLE);
+    let log = deployment.functions.log("provision");
+    assert!(log.contains("\"BreakerOpen\":[1"), "the breaker's metric is there");
+    assert!(log.contains("the target serves again"), "and so is the end");
+}
+
+#[test]
+fn unavailable_for_a_minute() {
+    outage("503", Effect::status(503));
+}
+
+#[test]
+fn throttled_for_a_minute() {
+    outage("429", Effect::TooManyRequests { retry_after: None });
+}

@@ -1,0 +1,36 @@
+//! Two scans of one connection.
+
+use std::thread;
+
+use end_to_end::PersonEntry;
+use serde_json::json;
+
+use super::deployment::{Deployment, DeploymentOptions, names};
+
+#[test]
+fn of_two_scans_at_once_one_works_and_the_other_says_so_and_leaves() {
+    let deployment = Deployment::start(DeploymentOptions {
+        people: 400,
+        members: 400,
+        scanners: 2,
+        ..DeploymentOptions::default()
+    });
+    let event = json!({ "connection": "corp" });
+    let answers: Vec<_> = thread::scope(|scope| {
+        let both: Vec<_> = (0..2).map(|_| scope.spawn(|| deployment.scan(event.clone()))).collect();
+        both.into_iter().map(|scan| scan.join().unwrap()).collect()
+    });
+    let mut read: Vec<u64> = answers.iter().map(|answer| answer["read"].as_u64().unwrap()).collect();
+    read.sort_unstable();
+    assert_eq!(read, [0, 400], "{answers:?}");
+    let note = answers.iter().find_map(|answer| answer["note"].as_str()).unwrap();
+    assert!(note.contains("another scan of this connection is running"), "{note}");
+    assert_eq!(deployment.statuses(), [("pending".to_owned(), 400)].into());
+    assert_eq!(aws_depth(&deployment), 400, "each user is announced once");
+    deployment.drain();
+    assert_eq!(deployment.active(), names(&deployment.people as &[PersonEntry]));
+}
+
+fn aws_depth(deployment: &Deployment) -> u64 {
+    end_to_end::aws().queue_depth(&deployment.queue.url).unwrap().total()
+}

@@ -1,0 +1,72 @@
+//! A token that expires, and a password that is changed.
+
+use std::{thread, time::Duration};
+
+use end_to_end::aws;
+use serde_json::json;
+
+use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
+
+#[test]
+fn an_expired_token_stops_the_work_until_the_secret_is_rotated() {
+    let deployment = Deployment::start(DeploymentOptions { workers: 2, ..DeploymentOptions::default() });
+    deployment.scan(json!({}));
+    deployment.workplace.set_token("the-next-token");
+    let delivery = deployment.delivery(|_| {});
+    thread::sleep(Duration::from_secs(8));
+    let refused = deployment.workplace.request_count();
+    println!("{refused} calls with the expired token, for 20 users");
+    assert!((1..=4).contains(&refused), "{refused} calls with an expired token");
+    assert_eq!(deployment.active(), Vec::<String>::new());
+
+    let rotated = json!({ "access_token": "the-next-token" });
+    aws().rotate_secret(&format!("workplace-{}", deployment.number), &rotated).unwrap();
+    delivery.drain(TIMEOUT).unwrap();
+    assert_eq!(deployment.active(), names(&deployment.people[..20]));
+    assert_eq!(deployment.statuses(), [].into(), "nobody is failed");
+    let log = deployment.functions.log("provision");
+    assert!(log.contains("\"reason\":\"unauthorized\""), "the breaker says why");
+    assert!(log.contains("\"BreakerOpen\":[1"), "and there is a metric for an alarm");
+    assert!(!log.contains("the-next-token") && !log.contains("test-token"), "no token is logged");
+}
+
+#[test]
+fn a_token_that_is_rotated_in_mid_run_costs_no_failed_user() {
+    let deployment = Deployment::start(DeploymentOptions {
+        people: 60,
+        members: 60,
+        workers: 2,
+        ..DeploymentOptions::default()
+    });
+    deployment.scan(json!({}));
+    deployment.workplace.set_latency(Duration::from_millis(30));
+    let delivery = deployment.delivery(|_| {});
+    while deployment.creates() < 15 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    // An administrator makes the new token known first, then the old one stops working.
+    let rotated = json!({ "access_token": "the-next-token" });
+    aws().rotate_secret(&format!("workplace-{}", deployment.number), &rotated).unwrap();
+    deployment.workplace.set_token("the-next-token");
+    delivery.drain(TIMEOUT).unwrap();
+    assert_eq!(deployment.active(), names(&deployment.people));
+    let log = deployment.functions.log("provision");
+    assert!(!log.contains("the user was not provisioned"), "{log}");
+    let refused = deployment.workplace.requests().iter().filter(|request| request.status == 401).count();
+    assert!((1..=4).contains(&refused), "{refused} calls with the old token");
+}
+
+#[test]
+fn a_changed_directory_password_is_fetched_anew() {
+    let deployment = Deployment::start(DeploymentOptions::default());
+    deployment.scan(json!({}));
+    deployment.slapd.admin().set_reader_password("another-password").unwrap();
+    let error = deployment.failed_scan(json!({}));
+    assert!(error.contains("DirectoryUnavailable") && !error.contains("another-password"), "{error}");
+    let secret =
+        json!({ "bind_dn": deployment.slapd.reader_secret()["bind_dn"], "password": "another-password" });
+    aws().rotate_secret(&format!("directory-{}", deployment.number), &secret).unwrap();
+    thread::sleep(Duration::from_secs(6));
+    let answer = deployment.scan(json!({ "mode": "full" }));
+    assert_eq!(answer["unchanged"], 20, "{answer}");
+}

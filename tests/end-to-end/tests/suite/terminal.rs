@@ -1,0 +1,21 @@
+//! The terminal program between a real OpenLDAP and a simulated Workplace.
+//!
+//! The embedded directory replaces OpenLDAP where a test needs entries that OpenLDAP refuses to store.
+
+mod approvals;
+mod capabilities;
+mod identity;
+mod limits;
+mod skipped;
+mod thousand;
+
+mod bad_input;
+mod check;
+mod console;
+mod drift;
+mod explain;
+mod plan;
+mod plan_file;
+
+mod scim_client;
+mod scim_servers;

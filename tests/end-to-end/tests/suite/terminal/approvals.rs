@@ -1,0 +1,304 @@
+//! A person's word: held removals, a configuration that would touch many, another try.
+
+use end_to_end::{
+    GroupEntry, PEOPLE_DN, PersonEntry, ProgramOutput, Slapd, TerminalFixture, deactivates, enabled_people,
+    workplace_group,
+};
+use serde_json::json;
+use simulator::{Effect, Fault};
+
+/// What `approve` takes for that which waits.
+#[track_caller]
+fn hash(fixture: &TerminalFixture<Slapd>) -> String {
+    let waiting = fixture.run(&["approve", "--json"]);
+    waiting.expect_exit(4);
+    let waiting = waiting.json().unwrap();
+    waiting["waiting"][0]["hash"].as_str().unwrap().to_owned()
+}
+
+#[track_caller]
+fn expect_nobody_removed(fixture: &TerminalFixture<Slapd>) {
+    let removals = fixture.workplace.writes().iter().filter(|write| deactivates(write)).count();
+    assert_eq!(removals, 0, "somebody was removed");
+}
+
+/// The last lines that a person would see, for the record.
+#[expect(clippy::print_stdout, reason = "a test's own output, shown with --nocapture")]
+fn show(title: &str, finished: &ProgramOutput) {
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    println!("--- {title}");
+    lines[lines.len().saturating_sub(4)..].iter().for_each(|line| println!("{line}"));
+}
+
+#[test]
+fn three_accidents_in_a_company_of_a_thousand_remove_nobody_and_stop_nobody_new() {
+    let mut people = enabled_people(1_004);
+    people[1_000].title = "Trainee".to_owned();
+    let (thousand, newcomers) = people.split_at(1_000);
+    let filter = |kind: &str| format!("filter = \"(|(employeeType={kind})(title=Trainee))\"");
+    let mut fixture = TerminalFixture::of(thousand).configured(|it| {
+        it.directory = it.directory.replace(
+            &format!("base_dn = \"{}\"", end_to_end::BASE_DN),
+            &format!("base_dn = \"{PEOPLE_DN}\""),
+        );
+        it.scope = filter("active");
+    });
+    fixture.settle(0);
+
+    // A typing mistake in the filter empties the scope. The trainee who starts in the same minute gets an account.
+    fixture.admin().add_person(&newcomers[0]).unwrap();
+    fixture.configure(|it| it.scope = filter("actve"));
+    let held = fixture.sync();
+    show("a typing mistake in the filter, and a new hire", &held);
+    let others = thousand.iter().filter(|person| person.title != "Trainee").count();
+    held.expect_exit(4).says("1 created").says(&format!("{others} held"));
+    fixture.expect_active(&newcomers[0].mail, true);
+    expect_nobody_removed(&fixture);
+    fixture.configure(|it| it.scope = filter("active"));
+    fixture.settle(0).never_says("held");
+
+    // The group is deleted, and made anew for somebody who has just been hired.
+    fixture.configure(|it| it.scope = format!("group = \"{}\"", workplace_group()));
+    fixture.join(&newcomers[0]);
+    fixture.settle(0);
+    fixture.admin().add_person(&newcomers[1]).unwrap();
+    fixture.admin().delete(&workplace_group()).unwrap();
+    let gone = fixture.sync();
+    show("the group is deleted", &gone);
+    assert_ne!(gone.exit_code, Some(0), "{gone}");
+    expect_nobody_removed(&fixture);
+    fixture.admin().add_group(&GroupEntry::of("workplace", [&newcomers[1]])).unwrap();
+    let held = fixture.sync();
+    show("the group is made anew for a new hire", &held);
+    held.expect_exit(4).says("1 created").says("1001 held");
+    fixture.expect_active(&newcomers[1].mail, true);
+    expect_nobody_removed(&fixture);
+    fixture.configure(|it| it.scope = filter("active"));
+    fixture.settle(0).never_says("held");
+
+    // Three hundred are moved out of the part of the directory that is read.
+    let outside = format!("ou=moved,{}", end_to_end::BASE_DN);
+    fixture.admin().add(&outside, [("objectClass", "organizationalUnit"), ("ou", "moved")]).unwrap();
+    for person in &thousand[..300] {
+        fixture.admin().move_to(&person.dn(), &outside).unwrap();
+    }
+    fixture.admin().add_person(&newcomers[2]).unwrap();
+    let held = fixture.sync();
+    show("300 of 1,000 are moved to another unit, and a new hire", &held);
+    held.expect_exit(4).says("1 created").says("300 held");
+    fixture.expect_active(&newcomers[2].mail, true);
+    expect_nobody_removed(&fixture);
+
+    // It was meant. Somebody else leaves between the look and the word, and is not meant.
+    let seen = hash(&fixture);
+    fixture.delete(&thousand[500]);
+    let approved = fixture.run(&["approve", &seen]);
+    show("the 300 are approved, and a 301st leaves", &approved);
+    approved.expect_exit(0).says("300 removals and no others");
+    let synced = fixture.sync();
+    show("the next sync", &synced);
+    synced.expect_exit(4).says("300 deprovisioned").says("1 held");
+    for (number, person) in thousand.iter().enumerate() {
+        fixture.expect_active(&person.mail, number >= 300);
+    }
+    // Nor does it go by itself with the next scans.
+    fixture.settle(4).says("1 held");
+    fixture.expect_active(&thousand[500].mail, true);
+}
+
+#[test]
+fn an_approval_is_bound_to_what_was_seen() {
+    let people = enabled_people(20);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    people[..5].iter().for_each(|person| fixture.leave(person));
+    let held = fixture.settle(4);
+    let seen = hash(&fixture);
+    held.says("5 held").says(&format!("provisioner approve {seen}"));
+    fixture.run(&["status"]).says(&format!("provisioner approve {seen}"));
+
+    // A sixth is held too before the word comes: that hash is no more.
+    fixture.leave(&people[5]);
+    fixture.settle(4).says("6 held");
+    fixture.run(&["approve", &seen]).expect_exit(1).says("nothing of that hash waits");
+    fixture.settle(4).says("6 held");
+    fixture.expect_no_write();
+    fixture.run(&["approve", "0123456789ab", "--json"]).expect_exit(1);
+
+    // Two come back after the word, and somebody else leaves: only the others of the set go.
+    fixture.run(&["approve", &hash(&fixture)]).expect_exit(0).says("6 removals and no others");
+    fixture.run(&["status"]).says("Approved: 6 removals");
+    fixture.join(&people[0]);
+    fixture.join(&people[1]);
+    fixture.leave(&people[6]);
+    fixture.sync().expect_exit(4).says("4 deprovisioned").says("1 held");
+    // The set is used up, and whoever was held by it waits for a word of their own.
+    fixture.settle(4).says("1 held");
+    fixture.run(&["approve", &hash(&fixture)]).expect_exit(0).says("1 removals and no others");
+    fixture.sync().expect_exit(0).says("1 deprovisioned");
+    for (number, person) in people.iter().enumerate() {
+        fixture.expect_active(&person.mail, !(2..=6).contains(&number));
+    }
+}
+
+#[test]
+fn an_approval_ends_with_its_set_and_the_limits_count_again() {
+    let people = enabled_people(40);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    people[..4].iter().for_each(|person| fixture.leave(person));
+    fixture.settle(4).says("4 held");
+    fixture.run(&["approve", &hash(&fixture)]).expect_exit(0);
+    fixture.join(&people[0]);
+    fixture.sync().expect_exit(0).says("3 deprovisioned").never_says("held");
+
+    // A single leaver is nothing to ask about again, and many are.
+    fixture.leave(&people[10]);
+    fixture.sync().expect_exit(0).says("1 deprovisioned").never_says("held");
+    people[20..24].iter().for_each(|person| fixture.leave(person));
+    fixture.settle(4).says("4 held");
+}
+
+#[test]
+fn a_slow_leak_is_held_once_the_days_limit_is_reached() {
+    let people = enabled_people(12);
+    let fixture = TerminalFixture::of(&people)
+        .configured(|it| it.safety = "max_removals = 2\nmax_removal_percent = 100".to_owned());
+    fixture.settle(0);
+    for two in people[..4].chunks(2) {
+        two.iter().for_each(|person| fixture.leave(person));
+        fixture.settle(0).says("2 deprovisioned");
+    }
+    fixture.leave(&people[4]);
+    fixture.settle(4).says("1 held");
+    fixture.expect_active(&people[4].mail, true);
+    fixture.expect_no_write();
+}
+
+#[test]
+fn another_directory_under_the_same_configuration_removes_nobody() {
+    let (ours, theirs): (Vec<PersonEntry>, Vec<PersonEntry>) = {
+        let mut people = enabled_people(10);
+        let theirs = people.split_off(5);
+        (people, theirs)
+    };
+    let mut all = ours.clone();
+    all.extend(theirs.clone());
+    let mut fixture = TerminalFixture::with(&all, &ours).configured(|it| {
+        it.safety = "max_removals = 1000\nmax_removal_percent = 100".to_owned();
+    });
+    fixture.settle(0);
+    fixture.configure(|it| it.scope = "group = \"cn=others,ou=groups,dc=acme,dc=test\"".to_owned());
+    let others = GroupEntry::of("others", &theirs);
+    fixture.configure(|it| it.scope = format!("group = \"{}\"", others.dn()));
+    fixture.admin().add_group(&others).unwrap();
+    fixture.sync().expect_exit(4).says("5 created").says("5 held");
+    ours.iter().for_each(|person| fixture.expect_active(&person.mail, true));
+}
+
+#[test]
+fn a_configuration_that_would_touch_many_waits_while_somebody_new_does_not() {
+    let people = enabled_people(13);
+    let mut fixture = TerminalFixture::with(&people, &people[..12])
+        .configured(|it| it.safety = "max_changes = 5".to_owned());
+    fixture.settle(0).says("12 created");
+    let title = |fixture: &TerminalFixture<Slapd>| fixture.account(&people[3].mail)["title"].clone();
+    let before = title(&fixture);
+
+    fixture
+        .configure(|it| it.mapping = it.mapping.replace("title = \"title\"", "title = \"employeeNumber\""));
+    fixture.join(&people[12]);
+    let plan = fixture.plan();
+    plan.expect_exit(4).says("would update 12 accounts and create 1").says("12 held");
+    for _ in 0..2 {
+        let held = fixture.sync();
+        held.expect_exit(4).says("12 held changes").says("would update 12 accounts");
+        assert_eq!(title(&fixture), before);
+    }
+    fixture.expect_active(&people[12].mail, true);
+
+    // What has nothing to do with it goes on meanwhile: somebody leaves.
+    fixture.leave(&people[0]);
+    fixture.settle(4).says("1 deprovisioned").says("11 held changes");
+    fixture.run(&["approve", &hash(&fixture)]).expect_exit(0).says("11 updates");
+    fixture.sync().expect_exit(0).says("11 updated");
+    assert_eq!(title(&fixture), people[3].employee_number);
+    fixture.settle(0).says("nothing to do");
+
+    // From now on this is the configuration, and few changes are nothing to ask about.
+    fixture.set(&people[3], "employeeNumber", &["4711"]);
+    fixture.sync().expect_exit(0).says("1 updated");
+    fixture.configure(|it| it.options = "update = false".to_owned());
+    fixture.settle(0);
+}
+
+#[test]
+fn a_configuration_that_is_put_back_touches_nobody() {
+    let people = enabled_people(12);
+    let mut fixture = TerminalFixture::of(&people).configured(|it| it.safety = "max_changes = 5".to_owned());
+    fixture.settle(0);
+    let mapping = fixture.configuration().mapping.clone();
+    fixture
+        .configure(|it| it.mapping = it.mapping.replace("title = \"title\"", "title = \"employeeNumber\""));
+    fixture.settle(4).says("12 held changes");
+    fixture.configure(|it| it.mapping = mapping);
+    fixture.settle(0).says("nothing to do");
+    fixture.expect_no_write();
+    fixture.run(&["approve"]).expect_exit(0).says("nothing waits");
+}
+
+#[test]
+fn status_is_paged_and_shows_each_that_waits_once() {
+    let people = enabled_people(12);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    people[..7].iter().for_each(|person| fixture.leave(person));
+    fixture.settle(4);
+    let (mut seen, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let mut command = vec!["status", "--json", "--only", "held", "--limit", "3"];
+        command.extend(after.iter().flat_map(|key| ["--after", key.as_str()]));
+        let page = fixture.run(&command).json().unwrap();
+        let users = page["waiting"].as_array().unwrap();
+        assert!(users.len() <= 3);
+        seen.extend(users.iter().map(|user| user["user_name"].as_str().unwrap().to_owned()));
+        after = page["next"].as_str().map(str::to_owned);
+        if after.is_none() {
+            break;
+        }
+    }
+    seen.sort();
+    let mut held: Vec<String> = people[..7].iter().map(|person| person.mail.clone()).collect();
+    held.sort();
+    assert_eq!(seen, held);
+    fixture.run(&["status", "--only", "held", "--after", "nonsense"]).expect_exit(2);
+}
+
+#[test]
+fn whoever_was_refused_is_tried_again_when_somebody_asks() {
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::of(&people);
+    let [one, other] = [&people[1].mail, &people[2].mail];
+    for user in [one, other] {
+        fixture.workplace.inject(Fault::always(Effect::status(400)).method("POST").user(user));
+    }
+    fixture.settle(3);
+    fixture.settle(3);
+    fixture.expect_no_write();
+    fixture.run(&["retry", &people[0].mail]).expect_exit(1).says("the user is settled");
+    fixture.run(&["retry", "nobody@acme.test"]).expect_exit(1);
+    fixture.run(&["retry"]).expect_exit(2);
+
+    fixture.workplace.clear_faults();
+    fixture.run(&["retry", one]).expect_exit(0).says("1 to be tried again");
+    fixture.run(&["history", one]).expect_exit(0).says("is to be provisioned");
+    fixture.sync().expect_exit(3).says("1 created");
+    fixture.expect_active(one, true);
+    fixture.expect_no_account(other);
+
+    let again = fixture.run(&["retry", "--failed", "--json"]);
+    again.expect_exit(0);
+    assert_eq!(again.json().unwrap(), json!({ "retried": 1 }));
+    fixture.sync().expect_exit(0).says("1 created");
+    fixture.expect_active(other, true);
+}

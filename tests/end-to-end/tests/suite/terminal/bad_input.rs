@@ -1,0 +1,421 @@
+//! Whatever is wrong is said clearly, with the file, the key or the user, and costs nobody else anything.
+
+use std::{thread, time::Duration};
+
+use embedded_ldap::{EmbeddedLdap, LdapFault, company};
+use end_to_end::{
+    ProgramOutput, Slapd, SlapdOptions, TerminalFixture, TestConfiguration, TestDir, deactivates,
+    enabled_people, request_lines, workplace_group,
+};
+use serde_json::json;
+use simulator::{Content, Effect, Fault, Reply};
+
+/// The company's members who have an account in the end, all eight of them.
+const MEMBERS: usize = 8;
+
+/// Runs a configuration for servers that aren't there: what is wrong with the file is said before anybody is asked.
+fn refused(change: impl FnOnce(&mut TestConfiguration)) -> ProgramOutput {
+    let dir = TestDir::new().unwrap();
+    let mut configuration = TestConfiguration::openldap_at("ldap://127.0.0.1:1", "http://127.0.0.1:1");
+    change(&mut configuration);
+    dir.configure(&configuration).unwrap();
+    let finished = dir.provisioner(["sync", "--config", "corp.toml"]).run().unwrap();
+    finished.expect_exit(2).says("corp.toml");
+    assert_eq!(finished.stdout, "", "an error is no answer");
+    assert!(!dir.file("corp.state").exists(), "a configuration that can't be used leaves no state behind");
+    finished
+}
+
+/// Nobody was switched off or deleted, and no other way was found of losing somebody.
+#[track_caller]
+fn expect_nobody_lost<D>(fixture: &TerminalFixture<D>, accounts: usize) {
+    let removals: Vec<_> = fixture
+        .workplace
+        .writes()
+        .into_iter()
+        .filter(|write| deactivates(write) || write.method == "DELETE")
+        .collect();
+    assert!(removals.is_empty(), "somebody lost the account:\n{}", request_lines(&removals));
+    let active = fixture.workplace.accounts().iter().filter(|account| account["active"] == true).count();
+    assert_eq!(active, accounts);
+}
+
+/// Syncs again and again until what waits for a time has had it.
+#[track_caller]
+fn expect_all_right_within_a_minute<D>(fixture: &TerminalFixture<D>) {
+    for _ in 0..12 {
+        if fixture.sync().exit_code == Some(0) {
+            return;
+        }
+        thread::sleep(Duration::from_secs(5));
+    }
+    fixture.sync().expect_exit(0);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line() {
+    refused(|it| it.options = "provision_disable = true".to_owned())
+        .says("corp.toml:")
+        .says("provision_disable")
+        .says("provision_disabled");
+    refused(|it| it.more = "[extras]\nyes = true".to_owned()).says("corp.toml:").says("extras");
+}
+
+#[test]
+fn an_unknown_target_attribute_is_named_with_the_nearest_that_there_are() {
+    refused(|it| it.mapping += "titel = \"title\"\n").says("mapping.\"titel\"").says("nearest").says("title");
+    refused(|it| it.mapping += "\"phoneNumbers.mobil\" = \"mobile\"\n").says("phoneNumbers.mobile");
+    refused(|it| it.mapping += "active = \"employeeType\"\n").says("active can't be mapped");
+}
+
+#[test]
+fn an_expression_that_is_none_is_shown_with_what_is_wrong() {
+    refused(|it| it.mapping += "nickName = \"{{ givenName | shout }}\"\n")
+        .says("mapping.\"nickName\"")
+        .says("{{ givenName | shout }}")
+        .says("shout");
+    refused(|it| it.mapping += "nickName = \"{{ givenName }\"\n").says("mapping.\"nickName\"").says("line 1");
+    refused(|it| it.mapping += "nickName = { expression = \"{% if sn %}x\" }\n").says("mapping.\"nickName\"");
+}
+
+#[test]
+fn what_no_configuration_can_mean_is_refused_with_the_key() {
+    refused(|it| it.mapping = "title = \"title\"".to_owned()).says("userName is not mapped");
+    refused(|it| it.scope += "filter = \"(uid=*)\"\n").says("key scope").says("both group and filter");
+    refused(|it| it.scope = "filter = \"(uid=*\"".to_owned()).says("key scope.filter");
+    refused(|it| it.directory = it.directory.replace("openldap", "novell")).says("key directory.kind");
+    refused(|it| {
+        it.directory =
+            it.directory.replace("file:directory-secret.json", "{\\\"password\\\": \\\"hunter2\\\"}")
+    })
+    .says("key directory.secret")
+    .never_says("hunter2");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let dir = TestDir::new().unwrap();
+    let finished = dir.provisioner(["sync", "--config", "nowhere.toml"]).run().unwrap();
+    finished.expect_exit(2).says("nowhere.toml");
+}
+
+#[test]
+fn a_missing_secret_is_named_and_nothing_is_lost() {
+    let people = enabled_people(3);
+    let mut fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+
+    let (file, text) = ("directory-secret.json", fixture.dir.read("directory-secret.json").unwrap());
+    std::fs::remove_file(fixture.dir.file(file)).unwrap();
+    fixture.sync().expect_exit(1).says("can't use the directory").says(file).says("can't be read");
+    fixture.dir.write(file, "{\"bind_dn\": \"cn=reader\", \"pasword\": \"hunter2\"}").unwrap();
+    fixture.sync().expect_exit(1).says(file).says("\"password\": \"…\"").never_says("hunter2");
+    fixture.dir.write(file, &text).unwrap();
+
+    std::fs::remove_file(fixture.dir.file("target-secret.json")).unwrap();
+    fixture.sync().expect_exit(1).says("can't use the target").says("target-secret.json");
+    fixture.configure(|it| it.target = it.target.replace("file:target-secret.json", "env:WORKPLACE_SECRET"));
+    fixture.sync().expect_exit(1).says("environment variable WORKPLACE_SECRET is not set");
+
+    let secret = json!({ "access_token": fixture.workplace.token() }).to_string();
+    let command = fixture.dir.provisioner(["sync", "--config", "corp.toml"]).env("WORKPLACE_SECRET", &secret);
+    command.run().unwrap().expect_exit(0).says("nothing to do");
+    expect_nobody_lost(&fixture, 3);
+}
+
+#[test]
+fn a_directory_that_can_not_be_reached_costs_nobody_the_account() {
+    let people = enabled_people(3);
+    let mut fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    let state = fixture.state().of_users();
+
+    fixture.directory.stop();
+    let url = fixture.directory.url();
+    fixture
+        .sync()
+        .expect_exit(1)
+        .says("can't reach the directory")
+        .says(&url)
+        .says("check the address and the port");
+    fixture.expect_no_write();
+    assert_eq!(fixture.state().of_users(), state);
+
+    fixture.directory.restart().unwrap();
+    fixture.sync().expect_exit(0).says("nothing to do");
+}
+
+#[test]
+fn a_directory_with_a_certificate_of_somebody_else_is_not_trusted() {
+    let people = enabled_people(3);
+    let tls = || SlapdOptions { tls: true, ..SlapdOptions::default() };
+    let others = Slapd::start(tls()).unwrap();
+    let mut fixture = TerminalFixture::start(SlapdOptions {
+        groups: vec![end_to_end::GroupEntry::of("workplace", &people)],
+        people,
+        ..tls()
+    });
+    let (plain, secure) = (fixture.directory.url(), fixture.directory.ldaps_url());
+    let ca = fixture.directory.ca().unwrap().display().to_string();
+    let wrong_ca = others.ca().unwrap().display().to_string();
+
+    fixture.configure(|it| it.directory = it.directory.replace(&plain, &secure));
+    fixture.sync().expect_exit(1).says("no secure connection").says(&secure).says("as the directory's CA");
+    let without = fixture.configuration().directory.clone();
+    fixture.configure(|it| it.directory += &format!("ca = \"file:{wrong_ca}\"\n"));
+    fixture.sync().expect_exit(1).says("no secure connection").says(&secure);
+    fixture.configure(|it| it.directory = without);
+    fixture.configure(|it| it.directory += "ca = \"file:nowhere.pem\"\n");
+    fixture.sync().expect_exit(1).says("directory.ca").says("nowhere.pem");
+
+    fixture.configure(|it| it.directory = it.directory.replace("nowhere.pem", &ca));
+    fixture.sync().expect_exit(0).says("3 created");
+    fixture.configure(|it| it.directory = it.directory.replace(&secure, &plain) + "start_tls = true\n");
+    fixture.sync().expect_exit(0).says("nothing to do");
+}
+
+#[test]
+fn an_authority_that_was_made_anew_under_the_same_name_is_told_from_a_broken_certificate() {
+    let tls = || SlapdOptions { tls: true, ..SlapdOptions::default() };
+    let (ours, others) = (TerminalFixture::start(tls()), Slapd::start(tls()).unwrap());
+    let ca = others.ca().unwrap().display().to_string();
+    let (plain, secure) = (ours.directory.url(), ours.directory.ldaps_url());
+    let fixture = ours.configured(|it| {
+        it.directory = it.directory.replace(&plain, &secure) + &format!("ca = \"file:{ca}\"\n");
+    });
+    fixture
+        .sync()
+        .expect_exit(1)
+        .says("no secure connection")
+        .says("the directory's CA")
+        .never_says("BadSignature");
+}
+
+#[test]
+fn a_wrong_password_is_said_and_costs_nobody_the_account() {
+    let people = enabled_people(3);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    fixture.admin().set_reader_password("another").unwrap();
+    fixture
+        .sync()
+        .expect_exit(1)
+        .says("refused the sign-in")
+        .says("check the bind DN and the password")
+        .never_says("reader-password");
+    fixture.expect_no_call();
+    expect_nobody_lost(&fixture, 3);
+}
+
+#[test]
+fn an_entry_without_an_anchor_stops_removals_and_nothing_else() {
+    let fixture = TerminalFixture::<EmbeddedLdap>::company();
+    fixture.settle(0).says("8 created");
+    let directory = &fixture.directory;
+    directory.add_member(company::WORKPLACE, company::WEI).unwrap();
+    directory.set(company::GRACE, "title", &["Chief Technology Officer"]).unwrap();
+    directory.remove_member(company::WORKPLACE, company::TOMASZ).unwrap();
+    directory.inject(LdapFault::WithoutUuid { dn: company::AISHA.to_owned() });
+
+    fixture
+        .sync()
+        .expect_exit(1)
+        .says("1 created, 1 updated")
+        .says("1 entries could not be identified; nobody is removed")
+        .says(company::AISHA)
+        .says("entryUUID");
+    expect_nobody_lost(&fixture, MEMBERS + 1);
+
+    directory.clear_faults();
+    fixture.sync().expect_exit(0).says_in_one_line(&["tomasz@acme.test", "deactivated"]);
+}
+
+#[test]
+fn an_entry_without_a_user_name_is_shown_and_the_others_are_provisioned() {
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::of(&people);
+    let anchor = fixture.admin().values(&people[2].dn(), "entryUUID").unwrap().remove(0);
+    fixture.set(&people[2], "mail", &[]);
+
+    fixture.sync().expect_exit(3).says("3 created").says_in_one_line(&[
+        &anchor,
+        "invalid",
+        "userName (from 'mail'): userName is empty",
+    ]);
+    assert_eq!(fixture.workplace.accounts().len(), 3);
+
+    fixture.set(&people[2], "mail", &[&people[2].mail]);
+    fixture.settle(0).says("1 created");
+
+    // Whoever has an account keeps it when the name is lost.
+    fixture.set(&people[3], "mail", &[]);
+    fixture.sync().expect_exit(3).says_in_one_line(&[&people[3].mail, "invalid", "userName is empty"]);
+    fixture.expect_no_write();
+    expect_nobody_lost(&fixture, 4);
+}
+
+#[test]
+fn a_value_of_a_megabyte_stops_its_user_alone() {
+    let people = enabled_people(4);
+    let mut fixture = TerminalFixture::of(&people);
+    fixture.configure(|it| it.mapping += "nickName = \"description\"\n");
+    fixture.settle(0);
+    fixture.set(&people[1], "description", &[&"x".repeat(1_000_000)]);
+    fixture.set(&people[2], "description", &["Lulu"]);
+
+    let finished = fixture.sync();
+    finished.expect_exit(3).says("1 updated").says_in_one_line(&[
+        &people[1].mail,
+        "invalid",
+        "nickName (from 'description'): the value of 'description' has 1000000 bytes",
+    ]);
+    assert!(finished.stdout.len() < 10_000, "the value itself is not shown");
+    assert_eq!(fixture.account(&people[2].mail)["nickName"], "Lulu");
+
+    // The same value where nobody reads it hurts nobody.
+    fixture.configure(|it| it.mapping = it.mapping.replace("nickName = \"description\"\n", ""));
+    fixture.sync().expect_exit(0);
+    expect_nobody_lost(&fixture, 4);
+}
+
+#[test]
+fn bytes_that_are_no_text_stop_their_user_alone() {
+    let fixture = TerminalFixture::<EmbeddedLdap>::company();
+    fixture.settle(0);
+    let directory = &fixture.directory;
+    directory.set_bytes(company::ZOE, "title", vec![vec![0xff, 0xfe, b'x']]).unwrap();
+    directory.set(company::GRACE, "title", &["Chief Technology Officer"]).unwrap();
+    fixture.sync().expect_exit(3).says("1 updated").says_in_one_line(&[
+        "zoe@acme.test",
+        "invalid",
+        "title (from 'title'): the value of 'title' is not valid UTF-8",
+    ]);
+    expect_nobody_lost(&fixture, MEMBERS);
+
+    directory.set(company::ZOE, "title", &["Site Reliability Engineer"]).unwrap();
+    fixture.sync().expect_exit(0);
+}
+
+#[test]
+fn what_moves_a_terminals_cursor_is_not_shown_as_it_is() {
+    let people = enabled_people(2);
+    let fixture = TerminalFixture::of(&people);
+    fixture.set(&people[1], "title", &["Engineer\u{1b}[2J\u{7}\r\nDone: nothing to do"]);
+    fixture.set(&people[0], "mail", &["\u{1b}[2J@acme.test"]);
+    fixture.plan().expect_exit(0).never_says("\u{1b}").never_says("\u{7}");
+    // No target takes such a name, and what is said about that is as clean.
+    fixture.sync().expect_exit(3).never_says("\u{1b}").never_says("\u{7}").says("1 created");
+}
+
+#[test]
+fn fields_that_nobody_knows_are_left_alone() {
+    let people = enabled_people(3);
+    let fixture = TerminalFixture::of(&people);
+    fixture
+        .workplace
+        .seed(json!({"userName": people[1].mail, "active": true, "name": {"formatted": "There Before"}}));
+    let account = fixture.account(&people[1].mail);
+    let unknown: Vec<_> = account.as_object().unwrap().keys().filter(|key| key.contains("adge")).collect();
+    assert!(!unknown.is_empty(), "the simulator should show something unknown: {account:#}");
+
+    fixture.settle(0).says("2 created, 1 linked");
+    fixture.set(&people[1], "title", &["Chief Gardener"]);
+    fixture.sync().expect_exit(0).says("1 updated");
+}
+
+#[test]
+fn an_answer_in_html_stops_its_user_alone() {
+    let people = enabled_people(6);
+    let fixture = TerminalFixture::of(&people);
+    let html = Reply::status(200).content(Content::Html);
+    fixture.workplace.inject(Fault::always(Effect::Answer(html)).user(&people[3].mail));
+
+    fixture
+        .sync()
+        .expect_exit(3)
+        .says("5 created")
+        .says("1 failed")
+        .says_in_one_line(&[&people[3].mail, "failed", "HTML", "is tried again"])
+        .never_says("<html");
+    assert_eq!(fixture.workplace.accounts().len(), 5);
+}
+
+#[test]
+fn a_refused_token_ends_the_run_after_few_calls_and_loses_nothing() {
+    let people = enabled_people(40);
+    let fixture = TerminalFixture::of(&people);
+    fixture.dir.target_secret("an-expired-token").unwrap();
+    fixture
+        .sync()
+        .expect_exit(1)
+        .says("The target refused the token: renew the access token; nothing is lost")
+        .never_says("an-expired-token")
+        .never_says(&fixture.workplace.token());
+    assert!(fixture.workplace.request_count() <= 8, "{}", request_lines(&fixture.workplace.requests()));
+    assert!(fixture.workplace.accounts().is_empty());
+
+    fixture.dir.target_secret(&fixture.workplace.token()).unwrap();
+    expect_all_right_within_a_minute(&fixture);
+    assert_eq!(fixture.workplace.accounts().len(), 40);
+    fixture.settle(0).says("nothing to do");
+}
+
+#[test]
+fn a_target_that_is_down_is_left_alone_and_everything_goes_on_when_it_is_back() {
+    let people = enabled_people(40);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    people[1..].iter().for_each(|person| fixture.set(person, "title", &["Chief Gardener"]));
+    fixture.leave(&people[39]);
+    fixture.workplace.inject(Fault::always(Effect::status(503)));
+
+    fixture
+        .sync()
+        .expect_exit(1)
+        .says("The target does not serve us now: run sync again later; nothing is lost")
+        .says("HTTP 503");
+    assert!(
+        fixture.workplace.request_count() <= 60,
+        "it is not hammered: {}",
+        fixture.workplace.request_count()
+    );
+
+    fixture.workplace.clear_faults();
+    expect_all_right_within_a_minute(&fixture);
+    for person in &people[1..39] {
+        assert_eq!(fixture.account(&person.mail)["title"], "Chief Gardener");
+    }
+    fixture.expect_active(&people[39].mail, false);
+    fixture.settle(0).says("nothing to do");
+}
+
+#[test]
+fn a_user_whom_the_target_refuses_is_parked_with_the_attribute_and_the_others_go_on() {
+    let mut people = enabled_people(4);
+    people[2].mail = "somebody@unverified.example".to_owned();
+    let fixture = TerminalFixture::of(&people);
+    fixture.workplace.change_options(|options| options.verified_domains = vec!["acme.test".to_owned()]);
+    fixture.sync().expect_exit(3).says("3 created").says_in_one_line(&[
+        "somebody@unverified.example",
+        "failed",
+        "userName",
+        "failed until the user changes",
+    ]);
+    // Nothing is tried again before the user changes.
+    fixture.workplace.clear_requests();
+    fixture.sync().expect_exit(3);
+    fixture.expect_no_call();
+
+    fixture.set(&people[2], "mail", &["somebody@acme.test"]);
+    fixture.sync().expect_exit(0).says_in_one_line(&["somebody@acme.test", "created"]);
+}
+
+#[test]
+fn a_group_that_was_deleted_is_not_an_empty_one() {
+    let people = enabled_people(3);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    fixture.admin().delete(&workplace_group()).unwrap();
+    fixture.sync().expect_exit(1).says(&workplace_group()).says("is not there");
+    fixture.expect_no_call();
+}

@@ -1,0 +1,170 @@
+//! `provisioner check` proves each part of a set-up by using it, and fails where one is wrong.
+
+use embedded_ldap::{EmbeddedLdap, LdapFault, company};
+use end_to_end::{BASE_DN, GROUPS_DN, STATUS, Slapd, TerminalFixture, enabled_people, workplace_group};
+use serde_json::Value;
+
+fn ready() -> TerminalFixture<Slapd> {
+    let mut people = enabled_people(5);
+    people[4].employee_type = "disabled".to_owned();
+    TerminalFixture::of(&people).configured(|it| it.directory += STATUS)
+}
+
+/// The step of a report in JSON, by what was tried.
+#[track_caller]
+fn step<'a>(report: &'a Value, tried: &str) -> &'a Value {
+    let steps = report["steps"].as_array().unwrap();
+    steps.iter().find(|step| step["tried"] == tried).unwrap_or_else(|| panic!("no {tried} in {report:#}"))
+}
+
+#[test]
+fn a_good_set_up_is_proved_part_by_part_and_changes_nothing() {
+    let fixture = ready();
+    let people = enabled_people(5);
+    let check = fixture.check();
+    check
+        .expect_exit(0)
+        .says_in_one_line(&["ok", "configuration", "corp.toml"])
+        .says_in_one_line(&["ok", "directory", &fixture.directory.url()])
+        .says_in_one_line(&["ok", "base DN", BASE_DN])
+        .says_in_one_line(&["ok", "scope", "5 entries, 1 of them disabled"])
+        .says_in_one_line(&["ok", "mapping", "userName", "•••"])
+        .says_in_one_line(&["ok", "target", &fixture.workplace.url()])
+        .says_in_one_line(&["ok", "look-up", "no account yet"])
+        .never_says("FAIL");
+    for person in &people {
+        for value in [&person.mail, &person.family_name, &person.title, &person.employee_number] {
+            check.never_says(value);
+        }
+    }
+    fixture.expect_no_write();
+    assert!(!fixture.dir.file("corp.state").exists(), "looking leaves nothing behind");
+
+    fixture.settle(0);
+    let state = fixture.state();
+    fixture.check().expect_exit(0).says("the example has an account");
+    fixture.expect_no_write();
+    assert_eq!(fixture.state(), state);
+}
+
+#[test]
+fn the_answer_in_json_holds_the_same() {
+    let fixture = ready();
+    let report = fixture.run(&["check", "--json"]).expect_exit(0).json().unwrap();
+    assert_eq!(report["ok"], true);
+    assert!(step(&report, "scope")["result"].as_str().unwrap().contains("5 entries"));
+
+    fixture.dir.target_secret("wrong").unwrap();
+    let report = fixture.run(&["check", "--json"]).expect_exit(1).json().unwrap();
+    assert_eq!(report["ok"], false);
+    assert_eq!(
+        (&step(&report, "target")["ok"], &step(&report, "scope")["ok"]),
+        (&false.into(), &true.into())
+    );
+}
+
+#[test]
+fn offline_looks_at_the_file_and_contacts_nobody() {
+    let mut fixture = ready();
+    fixture.directory.stop();
+    std::fs::remove_file(fixture.dir.file("directory-secret.json")).unwrap();
+    fixture.run(&["check", "--offline"]).expect_exit(0).says("is in order");
+    fixture.expect_no_call();
+
+    fixture.configure(|it| it.mapping += "titel = \"title\"\n");
+    fixture.run(&["check", "--offline"]).expect_exit(2).says("titel");
+}
+
+#[test]
+fn a_wrong_password_fails_it() {
+    let fixture = ready();
+    fixture.admin().set_reader_password("another").unwrap();
+    fixture
+        .check()
+        .expect_exit(1)
+        .says_in_one_line(&["FAIL", "directory", "refused the sign-in"])
+        // The other end is looked at all the same.
+        .says_in_one_line(&["ok", "target"]);
+}
+
+#[test]
+fn an_empty_password_fails_it() {
+    let fixture = ready();
+    let mut secret = fixture.directory.reader_secret();
+    secret["password"] = "".into();
+    fixture.dir.directory_secret(&secret).unwrap();
+    fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "directory", "without a name and a password"]);
+}
+
+#[test]
+fn a_directory_that_is_not_there_fails_it() {
+    let mut fixture = ready();
+    fixture.directory.stop();
+    fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "directory", "can't reach"]);
+}
+
+#[test]
+fn a_wrong_token_fails_it() {
+    let fixture = ready();
+    fixture.dir.target_secret("wrong-token").unwrap();
+    fixture
+        .check()
+        .expect_exit(1)
+        .says_in_one_line(&["FAIL", "target", "the token is refused"])
+        .says_in_one_line(&["ok", "scope"])
+        .never_says("wrong-token");
+    assert!(fixture.workplace.request_count() <= 2);
+}
+
+#[test]
+fn a_target_that_is_not_there_fails_it() {
+    let fixture = ready().configured(|it| {
+        it.target =
+            "kind = \"workplace\"\nurl = \"http://127.0.0.1:1\"\nsecret = \"file:target-secret.json\"\n"
+                .into();
+    });
+    fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "target", "not available"]);
+}
+
+#[test]
+fn a_wrong_base_fails_it() {
+    let fixture = ready().configured(|it| {
+        it.directory = it.directory.replace("base_dn = \"dc=acme", "base_dn = \"dc=acne");
+    });
+    fixture.check().expect_exit(1).says("FAIL").says("the base entry dc=acne,dc=test is not there");
+}
+
+#[test]
+fn a_missing_group_fails_it() {
+    let fixture = ready();
+    fixture.admin().delete(&workplace_group()).unwrap();
+    fixture
+        .check()
+        .expect_exit(1)
+        .says("FAIL")
+        .says(&format!("the group {} is not there", workplace_group()));
+
+    let fixture = ready().configured(|it| {
+        it.scope = format!("group = \"cn=nobody,{GROUPS_DN}\"\nmembership = \"member-of\"\n");
+    });
+    fixture.check().expect_exit(1).says(&format!("the group cn=nobody,{GROUPS_DN} is not there"));
+}
+
+#[test]
+fn a_scope_that_matches_nobody_fails_it() {
+    let fixture = ready().configured(|it| it.scope = "filter = \"(title=A typing mistake)\"".to_owned());
+    fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "scope", "matches nobody"]);
+}
+
+#[test]
+fn entries_that_can_not_be_mapped_or_identified_fail_it() {
+    let fixture = ready();
+    let people = enabled_people(5);
+    fixture.set(&people[2], "mail", &[]);
+    let anchor = fixture.admin().values(&people[2].dn(), "entryUUID").unwrap().remove(0);
+    fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "mapping", &anchor, "userName is empty"]);
+
+    let fixture = TerminalFixture::<EmbeddedLdap>::company();
+    fixture.directory.inject(LdapFault::WithoutUuid { dn: company::GRACE.to_owned() });
+    fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "anchor", company::GRACE, "entryUUID"]);
+}

@@ -1,0 +1,58 @@
+//! The console: what a person sees of it in a real browser, and what nobody else sees.
+
+mod browser;
+mod speed;
+mod strangers;
+
+use std::path::PathBuf;
+
+use end_to_end::{ConsoleProcess, PersonEntry, Slapd, TerminalFixture, enabled_people};
+use simulator::{Effect, Fault};
+
+/// What a directory may hold in a name.
+const SCRIPT: &str = "<script>document.title='taken over'</script>";
+
+/// A company of twelve of whom four are held and two are refused by the target, the first and the third. Nobody's title may
+/// be shown.
+struct ConsoleFixture {
+    fixture: TerminalFixture<Slapd>,
+    people: Vec<PersonEntry>,
+}
+
+impl ConsoleFixture {
+    fn start() -> Self {
+        let people = enabled_people(12);
+        let fixture = TerminalFixture::of(&people).configured(|it| {
+            it.safety = "max_removals = 3\nmax_removal_percent = 100".to_owned();
+            it.mapping =
+                it.mapping.replace("title = \"title\"", "title = { from = \"title\", masked = true }");
+        });
+        fixture.set(&people[1], "cn", &[SCRIPT]);
+        fixture.set(&people[0], "mail", &[&format!("{SCRIPT}@acme.test")]);
+        fixture.workplace.inject(Fault::always(Effect::status(400)).method("POST").user(&people[2].mail));
+        fixture.settle(3);
+        people[4..8].iter().for_each(|person| fixture.leave(person));
+        fixture.settle(4);
+        Self { fixture, people }
+    }
+
+    fn state(&self) -> PathBuf {
+        self.fixture.dir.file("corp.state")
+    }
+
+    fn console(&self, options: &[&str]) -> ConsoleProcess {
+        console(&self.fixture, options)
+    }
+
+    /// Until when the held removals are approved.
+    fn approved_until(&self) -> Option<i64> {
+        let waiting = self.fixture.run(&["approve", "--json"]).json().unwrap();
+        waiting["waiting"][0]["approved_until"].as_i64()
+    }
+}
+
+/// Starts a console for this fixture.
+fn console(fixture: &TerminalFixture<Slapd>, options: &[&str]) -> ConsoleProcess {
+    let arguments = ["console", "--config", "corp.toml", "--json"].into_iter().chain(options.iter().copied());
+    ConsoleProcess::start(fixture.dir.provisioner(arguments)).unwrap()
+}

@@ -1,0 +1,184 @@
+//! Who may look, who may act, and what the console leaves alone.
+
+use std::{net::TcpStream, time::Instant};
+
+use end_to_end::{ConsoleProcess, ConsoleResponse};
+use reqwest::{Method, StatusCode, header::SET_COOKIE};
+use serde_json::json;
+use store::Embedded;
+
+use super::ConsoleFixture;
+
+const PAGES: [&str; 6] = ["/", "/users", "/user?who=x", "/held", "/failed", "/nowhere"];
+
+#[track_caller]
+fn expect(answer: &ConsoleResponse, status: StatusCode, says: &str) {
+    assert!(answer.status == status && answer.text.contains(says), "{status}, {says:?}: {answer:#?}");
+}
+
+/// What a form of the console's own carries.
+fn form_key(console: &ConsoleProcess, path: &str) -> String {
+    let page = console.page(path).unwrap().text;
+    let key = page.split_once("name=\"form_key\" value=\"").map(|(_, rest)| rest.split('"').next().unwrap());
+    key.unwrap_or_else(|| panic!("no form\n{page}")).to_owned()
+}
+
+#[test]
+fn only_whoever_has_the_key_sees_anything() {
+    let site = ConsoleFixture::start();
+    let console = site.console(&["--write"]);
+    let cookie = console.cookie().unwrap();
+    let get = |path: &str, headers: &[(&str, &str)]| console.ask(Method::GET, path, headers, None).unwrap();
+
+    for path in PAGES {
+        for headers in [
+            &[][..],
+            &[("cookie", &cookie[..cookie.len() - 1])],
+            &[("cookie", &cookie), ("host", "console.attacker.test")],
+        ] {
+            let answer = get(path, headers);
+            expect(&answer, StatusCode::FORBIDDEN, "Not allowed");
+            assert!(!answer.text.contains("corp"), "{answer:#?}");
+        }
+    }
+    let (_, key) = console.url().split_once('?').unwrap();
+    // Another key opens nothing, and the right one the door alone. Nobody but this machine finds that.
+    let no_entry =
+        [format!("/?key={}", "0".repeat(64)), format!("/?{}", &key[..key.len() - 1]), format!("/held?{key}")];
+    for path in no_entry {
+        expect(&get(&path, &[]), StatusCode::FORBIDDEN, "Not allowed");
+    }
+    let (_, port) = console.base().rsplit_once(':').unwrap();
+    assert!(TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
+    assert!(TcpStream::connect(format!("127.0.0.2:{port}")).is_err(), "it listens on more than 127.0.0.1");
+
+    let door = get(&format!("/?{key}"), &[]);
+    let set = door.headers[SET_COOKIE].to_str().unwrap();
+    assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{set}");
+    assert!(!key.contains(cookie.split_once('=').unwrap().1), "the cookie is not the key");
+
+    for path in ["/", "/users", "/held", "/failed"] {
+        let page = console.page(path).unwrap();
+        expect(&page, StatusCode::OK, "corp");
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
+        assert!(!policy.contains("script-src") && !policy.contains("unsafe"), "{policy}");
+        for (name, value) in [
+            ("x-frame-options", "DENY"),
+            ("cache-control", "no-store"),
+            ("referrer-policy", "same-origin"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            assert_eq!(page.headers[name], value);
+        }
+    }
+    expect(&console.page("/nowhere").unwrap(), StatusCode::NOT_FOUND, "no such page");
+    expect(&console.page("/users?status=nonsense").unwrap(), StatusCode::BAD_REQUEST, "no such status");
+    expect(
+        &console.page("/users?status=held&after=nonsense").unwrap(),
+        StatusCode::BAD_REQUEST,
+        "end of a page",
+    );
+}
+
+#[test]
+fn only_its_own_forms_act_and_only_with_write() {
+    let site = ConsoleFixture::start();
+    let hash = site.fixture.run(&["approve", "--json"]).json().unwrap()["waiting"][0]["hash"].clone();
+    let hash = hash.as_str().unwrap();
+
+    let reader = site.console(&[]);
+    for path in ["/held", "/failed", "/users", &format!("/user?who={}", site.people[2].mail)] {
+        let page = reader.page(path).unwrap().text;
+        assert!(!page.contains("method=\"post\"") && !page.contains("form_key"), "{path}\n{page}");
+    }
+    let cookie = reader.cookie().unwrap();
+    let headers = [("cookie", cookie.as_str()), ("origin", reader.base())];
+    for (path, form) in
+        [("/held/approve", format!("hash={hash}&form_key=x")), ("/failed/retry", "form_key=x".into())]
+    {
+        let answer = reader.ask(Method::POST, path, &headers, Some(&form)).unwrap();
+        expect(&answer, StatusCode::FORBIDDEN, "only shows");
+    }
+    drop(reader);
+
+    let console = site.console(&["--write"]);
+    let (cookie, key) = (console.cookie().unwrap(), form_key(&console, "/held"));
+    let approve = |headers: &[(&str, &str)], form: &str| {
+        let headers: Vec<_> = headers.iter().copied().chain([("cookie", cookie.as_str())]).collect();
+        console.ask(Method::POST, "/held/approve", &headers, Some(form)).unwrap()
+    };
+    let (ours, form) = (console.base(), format!("hash={hash}&form_key={key}"));
+    for (headers, form) in [
+        (&[("origin", "https://attacker.test")][..], &form),
+        (&[("origin", "null")], &form),
+        (&[], &form),
+        (&[("origin", ours), ("sec-fetch-site", "cross-site")], &form),
+        (&[("origin", ours)], &format!("hash={hash}")),
+        (&[("origin", ours)], &format!("hash={hash}&form_key={}", &key[1..])),
+    ] {
+        expect(&approve(headers, form), StatusCode::FORBIDDEN, "did not come from a page");
+    }
+    let no_cookie = console.ask(Method::POST, "/held/approve", &[("origin", ours)], Some(&form)).unwrap();
+    expect(&no_cookie, StatusCode::FORBIDDEN, "Not allowed");
+    let by_link = console.page(&format!("/held/approve?{form}")).unwrap();
+    assert_eq!(by_link.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(site.approved_until(), None);
+
+    let headers = [("origin", ours), ("sec-fetch-site", "same-origin")];
+    let other = format!("hash=0123456789ab&form_key={key}");
+    expect(&approve(&headers, &other), StatusCode::CONFLICT, "nothing was approved");
+    assert_eq!(site.approved_until(), None);
+    assert_eq!(approve(&headers, &form).status, StatusCode::SEE_OTHER);
+    assert!(site.approved_until().is_some());
+
+    // Another try is the same act as the terminal's, for whoever has failed and for nobody else.
+    let retry = |form: String| {
+        let headers = [("cookie", cookie.as_str()), ("origin", ours)];
+        console.ask(Method::POST, "/failed/retry", &headers, Some(&form)).unwrap()
+    };
+    let settled = retry(format!("user={}&form_key={key}", site.people[3].mail));
+    expect(&settled, StatusCode::CONFLICT, "there is nothing to try again");
+    let everybody = retry(format!("form_key={key}"));
+    assert_eq!(everybody.headers["location"], "/failed?again=2", "{everybody:#?}");
+    expect(&console.page("/failed?again=2").unwrap(), StatusCode::OK, "2 to be tried again");
+    let users = site.fixture.run(&["status", "--json"]).json().unwrap()["users"].clone();
+    assert_eq!((&users["pending"], &users["failed"]), (&json!(2), &json!(null)), "{users}");
+}
+
+#[test]
+fn the_console_is_in_nobodys_way() {
+    let site = ConsoleFixture::start();
+    let console = site.console(&[]);
+    let before = site.fixture.state();
+    let who = format!("/user?who={}", site.people[4].mail);
+    for path in PAGES.into_iter().chain([who.as_str()]) {
+        console.page(path).unwrap();
+    }
+    assert_eq!(site.fixture.state(), before, "looking writes nothing");
+    site.fixture.sync().expect_exit(4).says("held");
+
+    // While somebody else works on the state, a page waits a little and then says so.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (engine, _table) = runtime.block_on(Embedded::open(&site.state())).unwrap();
+    let asked = Instant::now();
+    expect(&console.page("/").unwrap(), StatusCode::SERVICE_UNAVAILABLE, "Busy");
+    assert!(asked.elapsed().as_secs() < 5, "{:?}", asked.elapsed());
+    drop(engine);
+    expect(&console.page("/").unwrap(), StatusCode::OK, "Last scans");
+
+    // What is remembered is shown also where the directory can't be asked.
+    let directory = site.fixture.configuration().directory.clone();
+    let mut site = site;
+    let url = site.fixture.directory.url();
+    site.fixture.configure(|it| it.directory = directory.replace(&url, "ldap://127.0.0.1:9"));
+    let page = console.page(&who).unwrap();
+    expect(&page, StatusCode::OK, "can’t be looked up now");
+    assert!(page.text.contains("held") && page.text.contains("create"), "{page:#?}");
+
+    assert_eq!(console.interrupt().unwrap().exit_code, Some(0));
+    assert!(runtime.block_on(Embedded::open(&site.state())).is_ok(), "the state is free");
+}

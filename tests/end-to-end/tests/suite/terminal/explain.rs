@@ -1,0 +1,175 @@
+//! `provisioner explain USER`: why somebody is as they are, and what would be done.
+
+use end_to_end::{GroupEntry, STATUS, Slapd, SlapdOptions, TerminalFixture, enabled_people};
+use serde_json::{Value, json};
+use simulator::{Effect, Fault};
+
+#[track_caller]
+fn explained(fixture: &TerminalFixture<Slapd>, user: &str) -> Value {
+    let told = fixture.run(&["explain", "--json", user]);
+    told.expect_exit(0);
+    told.json().unwrap()
+}
+
+/// The mapping's way to one target attribute.
+#[track_caller]
+fn mapped<'a>(told: &'a Value, attribute: &str) -> &'a Value {
+    let all = told["entry"]["mapping"].as_array().unwrap();
+    all.iter().find(|it| it["attribute"] == attribute).unwrap_or_else(|| panic!("no {attribute} in {told:#}"))
+}
+
+#[test]
+fn a_user_is_explained_from_scope_to_history_by_each_of_the_names() {
+    let people = enabled_people(4);
+    let inner = GroupEntry::of("inner", &people[2..3]);
+    let outer = GroupEntry { members: vec![inner.dn(), people[1].dn()], ..GroupEntry::of("workplace", []) };
+    let options = SlapdOptions {
+        people: people.clone(),
+        groups: vec![inner.clone(), outer],
+        ..SlapdOptions::default()
+    };
+    let fixture = TerminalFixture::start(options).configured(|it| {
+        it.scope += "nested = true\n";
+        it.directory += STATUS;
+        it.mapping =
+            it.mapping.replace("displayName = \"cn\"", "displayName = \"{{ givenName }} {{ sn | upper }}\"")
+                + "nickName = { from = \"carLicense\", default = \"none\" }\n";
+    });
+    fixture.settle(0);
+    let (direct, nested, out) = (&people[1], &people[2], &people[3]);
+
+    let told = explained(&fixture, &direct.mail);
+    let anchor = told["entry"]["anchor"].as_str().unwrap();
+    for name in [anchor, &direct.dn(), &direct.mail.to_uppercase()] {
+        assert_eq!(explained(&fixture, name)["entry"]["anchor"], anchor, "{name}");
+    }
+    let scope = told["entry"]["scope"].as_array().unwrap();
+    assert_eq!(scope.iter().map(|it| &it["kind"]).collect::<Vec<_>>(), ["base", "user_filter", "group"]);
+    assert_eq!((&scope[2]["met"], &scope[2]["how"]), (&json!(true), &json!("direct")));
+    let status = &told["entry"]["status"];
+    assert_eq!((&status["attribute"], &status["values"]), (&json!("employeeType"), &json!(["active"])));
+    assert_eq!(
+        (&status["comparison"]["value"]["value"], &status["verdict"]),
+        (&json!("disabled"), &json!("enabled"))
+    );
+    let display = mapped(&told, "displayName");
+    assert_eq!(display["from"], json!({ "expression": "{{ givenName }} {{ sn | upper }}" }));
+    assert_eq!(display["sources"][1], json!({ "attribute": "sn", "values": [direct.family_name] }));
+    assert_eq!(display["result"], format!("{} {}", direct.given_name, direct.family_name.to_uppercase()));
+    let nick = mapped(&told, "nickName");
+    assert_eq!((&nick["used_default"], &nick["result"]), (&json!(true), &json!("none")));
+    assert_eq!(
+        told["record"]["applied"],
+        json!({ "user_name": direct.mail, "active": true, "as_recorded": true })
+    );
+    assert_eq!((&told["waits"], &told["would"]), (&json!([]), &json!([])));
+    assert_eq!(told["history"][0]["action"], "created");
+
+    let how = &explained(&fixture, &nested.mail)["entry"]["scope"][2]["how"];
+    assert_eq!(*how, json!({ "nested": [inner.dn()] }));
+    let told = explained(&fixture, &out.mail);
+    assert_eq!((&told["entry"]["scope"][2]["met"], &told["record"]), (&json!(false), &Value::Null));
+
+    // What the directory says now stands beside what was applied.
+    fixture.set(direct, "title", &["Chief Gardener"]);
+    let told = explained(&fixture, &direct.mail);
+    let title = told["attributes"].as_array().unwrap().iter().find(|it| it["attribute"] == "title").unwrap();
+    let before = &direct.title;
+    assert_eq!(
+        *title,
+        json!({ "attribute": "title", "directory": "Chief Gardener", "recorded": before, "account": before })
+    );
+    assert_eq!(told["would"], json!(["update title"]));
+
+    let printed = fixture.run(&["explain", &nested.mail]);
+    printed
+        .expect_exit(0)
+        .says_in_one_line(&["scope", "yes", "in the group", "through", &inner.dn()])
+        .says_in_one_line(&["status", "employeeType \"active\"", "\"disabled\" means disabled", "enabled"])
+        .says_in_one_line(&["mapping", "displayName", &nested.given_name])
+        .says_in_one_line(&["from {{ givenName }} {{ sn | upper }}", "givenName", "sn"])
+        .says_in_one_line(&["the default stands in"])
+        .says_in_one_line(&["applied", &nested.mail, "active", "as the last scan wrote it"]);
+    fixture.expect_no_write();
+}
+
+#[test]
+fn an_explanation_says_what_somebody_waits_for() {
+    let people = enabled_people(12);
+    let mut fixture = TerminalFixture::of(&people).configured(|it| it.safety = "max_changes = 5".to_owned());
+    fixture.settle(0);
+    let waits = |fixture: &TerminalFixture<Slapd>, user: &str| explained(fixture, user)["waits"].clone();
+
+    // A removal over the limit, with the hash that lets it through.
+    people[..4].iter().for_each(|person| fixture.leave(person));
+    fixture.settle(4);
+    let held = waits(&fixture, &people[0].mail);
+    let hash = fixture.run(&["approve", "--json"]).json().unwrap()["waiting"][0]["hash"].clone();
+    assert_eq!((&held[0]["what"], &held[0]["approve"]), (&json!("removal"), &hash), "{held}");
+    fixture
+        .run(&["explain", &people[0].mail])
+        .says(&format!("provisioner approve {}", hash.as_str().unwrap()));
+    people[..4].iter().for_each(|person| fixture.join(person));
+    fixture.settle(0);
+
+    // A changed configuration: before and after a scan has counted.
+    fixture
+        .configure(|it| it.mapping = it.mapping.replace("title = \"title\"", "title = \"employeeNumber\""));
+    let waiting = waits(&fixture, &people[5].mail);
+    assert!(waiting[0]["why"].as_str().unwrap().contains("the next scan counts"), "{waiting}");
+    fixture.settle(4);
+    let waiting = waits(&fixture, &people[5].mail);
+    assert!(waiting[0]["why"].as_str().unwrap().contains("would update 12 accounts"), "{waiting}");
+    assert!(waiting[0]["approve"].is_string());
+    fixture
+        .configure(|it| it.mapping = it.mapping.replace("title = \"employeeNumber\"", "title = \"title\""));
+
+    // The next try.
+    fixture.workplace.inject(Fault::always(Effect::status(503)).method("PUT").user(&people[6].mail));
+    fixture.set(&people[6], "title", &["Chief Gardener"]);
+    fixture.settle(3);
+    let told = explained(&fixture, &people[6].mail);
+    assert_eq!(told["waits"][0]["what"], "retry", "{told}");
+    assert_eq!(told["waits"][0]["until"], told["record"]["next_attempt"]);
+    assert!(told["history"][0]["result"].is_string());
+}
+
+#[test]
+fn what_is_masked_is_in_no_explanation_and_neither_is_what_it_is_made_of() {
+    let mut people = enabled_people(2);
+    people[1].title = "SECRET-title".to_owned();
+    people[1].mobile = Some("SECRET-phone".to_owned());
+    people[1].employee_type = "SECRET-type".to_owned();
+    let fixture = TerminalFixture::of(&people).configured(|it| {
+        it.directory += STATUS;
+        it.mapping = it
+            .mapping
+            .replace("title = \"title\"", "title = { from = \"title\", masked = true, default = \"SECRET-default\" }")
+            .replace("= \"mobile\"", "= { from = \"mobile\", masked = true }")
+            + "userType = { from = \"employeeType\", masked = true }\n"
+            // The same source, for an attribute that has another value.
+            + "nickName = { from = [\"sn\", \"title\", \"mobile\"] }\n";
+    });
+    for round in 0..2 {
+        for command in [&["explain", people[1].mail.as_str()][..], &["explain", "--json", &people[1].mail]] {
+            let told = fixture.run(command);
+            told.expect_exit(0).never_says("SECRET").says("•••");
+        }
+        if round == 0 {
+            fixture.settle(0);
+        }
+    }
+}
+
+#[test]
+fn a_name_that_is_masked_is_not_in_the_dn_either() {
+    let people = enabled_people(2);
+    let fixture = TerminalFixture::of(&people).configured(|it| {
+        it.mapping = it
+            .mapping
+            .replace("userName = \"mail\"", "userName = { from = \"{{ uid }}@acme.test\", masked = true }")
+    });
+    fixture.settle(0);
+    let told = fixture.run(&["explain", &people[1].mail]);
+    told.expect_exit(0).never_says(&people[1].uid);
+}

@@ -1,0 +1,377 @@
+//! One person, one account: through renames and moves, through leaving and coming back, and whoever has the same name.
+
+use end_to_end::{
+    ENTERPRISE, PersonEntry, Slapd, TerminalFixture, deactivates, enabled_people, request_lines,
+};
+use serde_json::json;
+
+#[track_caller]
+fn expect_nobody_was_ever_switched_off(fixture: &TerminalFixture<Slapd>) {
+    let writes = fixture.workplace.writes();
+    assert!(!writes.iter().any(deactivates), "somebody was switched off:\n{}", request_lines(&writes));
+}
+
+/// The same person, written into the directory anew.
+fn made_anew(fixture: &TerminalFixture<Slapd>, person: &PersonEntry) {
+    let before = fixture.admin().values(&person.dn(), "entryUUID").unwrap();
+    fixture.delete(person);
+    fixture.hire(person);
+    assert_ne!(fixture.admin().values(&person.dn(), "entryUUID").unwrap(), before);
+}
+
+#[test]
+fn a_rename_keeps_the_account() {
+    let people = enabled_people(5);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    let ids: Vec<u64> = people.iter().map(|person| fixture.id(&person.mail)).collect();
+    let admin = fixture.admin();
+
+    // The name of the entry, and the fixture that it is in, are nothing that the target knows of.
+    admin.rename(&people[1].dn(), "uid=renamed.one").unwrap();
+    let elsewhere = admin.add_unit("elsewhere").unwrap();
+    admin.move_to(&people[2].dn(), &elsewhere).unwrap();
+    fixture.sync().expect_exit(0).says("nothing to do");
+    fixture.expect_no_call();
+
+    // Another user name renames the account.
+    fixture.set(&people[3], "mail", &["three@acme.test"]);
+    fixture.sync().expect_exit(0).says_in_one_line(&["three@acme.test", "updated"]);
+    assert_eq!(fixture.only_write().method, "PUT");
+    fixture.expect_no_account(&people[3].mail);
+
+    // All of it at once.
+    let renamed = admin.rename(&people[4].dn(), "uid=renamed.four").unwrap();
+    let moved = admin.move_to(&renamed, &elsewhere).unwrap();
+    for (attribute, value) in [("mail", "four@acme.test"), ("sn", "Renamed"), ("cn", "Four Renamed")] {
+        admin.set(&moved, attribute, &[value]).unwrap();
+    }
+    fixture.sync().expect_exit(0).says_in_one_line(&["four@acme.test", "updated"]);
+    assert_eq!(fixture.account("four@acme.test")["name"]["familyName"], "Renamed");
+
+    let names = [&people[0].mail, &people[1].mail, &people[2].mail, "three@acme.test", "four@acme.test"];
+    assert_eq!(names.map(|name| fixture.id(name)).to_vec(), ids);
+    assert_eq!(fixture.workplace.accounts().len(), 5);
+    expect_nobody_was_ever_switched_off(&fixture);
+
+    // They are still the same to the directory's own look-ups: leaving is noticed under the new name.
+    admin.delete(&moved).unwrap();
+    fixture.sync().expect_exit(0).says_in_one_line(&["four@acme.test", "deactivated", "deleted"]);
+    assert_eq!(fixture.id("four@acme.test"), ids[4]);
+}
+
+#[test]
+fn a_name_that_somebody_gave_up_is_free_for_another() {
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    let [first, second] = [&people[1], &people[2]];
+    let ids = [fixture.id(&first.mail), fixture.id(&second.mail)];
+
+    fixture.set(first, "mail", &["married@acme.test"]);
+    fixture.set(second, "mail", &[&first.mail]);
+    // Whoever comes first meets the other's old name, and comes again.
+    fixture.sync().expect_exit(0);
+    assert_eq!([fixture.id("married@acme.test"), fixture.id(&first.mail)], ids);
+    assert_eq!(fixture.workplace.accounts().len(), 4);
+    expect_nobody_was_ever_switched_off(&fixture);
+}
+
+#[test]
+fn a_newcomer_gets_a_name_that_somebody_gave_up() {
+    let mut people = enabled_people(4);
+    people[3].mail = people[1].mail.clone();
+    let fixture = TerminalFixture::with(&people, &people[..3]);
+    fixture.settle(0);
+    let id = fixture.id(&people[1].mail);
+
+    fixture.set(&people[1], "mail", &["married@acme.test"]);
+    fixture.join(&people[3]);
+    // Whoever is served first may still meet the old name; the next scan knows better.
+    fixture.sync();
+    fixture.sync().expect_exit(0);
+    assert_eq!(fixture.id("married@acme.test"), id);
+    assert_eq!(fixture.workplace.accounts().len(), 4);
+    assert_eq!(fixture.account(&people[3].mail)["name"]["formatted"], people[3].name());
+    expect_nobody_was_ever_switched_off(&fixture);
+}
+
+#[test]
+fn two_who_swap_their_names_are_shown_and_keep_their_accounts() {
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    let [one, other] = [&people[1], &people[2]];
+    let before = [fixture.account(&one.mail), fixture.account(&other.mail)];
+
+    // Where names are unique, neither can go first. A person can see that, and nobody loses anything.
+    fixture.set(one, "mail", &[&other.mail]);
+    fixture.set(other, "mail", &[&one.mail]);
+    for _ in 1..=3 {
+        fixture
+            .sync()
+            .expect_exit(3)
+            .says_in_one_line(&["!", &one.mail])
+            .says_in_one_line(&["!", &other.mail]);
+    }
+    assert_eq!([fixture.account(&one.mail), fixture.account(&other.mail)], before);
+}
+
+#[test]
+fn an_entry_made_anew_takes_the_account_over_in_one_scan() {
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    let id = fixture.id(&people[2].mail);
+
+    made_anew(&fixture, &people[2]);
+    fixture.sync().expect_exit(0).never_says("deactivated");
+    assert_eq!(fixture.id(&people[2].mail), id);
+    fixture.expect_active(&people[2].mail, true);
+    expect_nobody_was_ever_switched_off(&fixture);
+    assert_eq!(fixture.workplace.accounts().len(), 4);
+
+    // The account belongs to the new entry now: changes reach it, and the old one's end is over.
+    fixture.workplace.clear_requests();
+    fixture.sync().expect_exit(0).says("nothing to do");
+    fixture.expect_no_call();
+    fixture.set(&people[2], "title", &["Second Self"]);
+    fixture.sync().expect_exit(0);
+    assert_eq!(fixture.account(&people[2].mail)["title"], "Second Self");
+    expect_nobody_was_ever_switched_off(&fixture);
+
+    fixture.delete(&people[2]);
+    fixture.sync().expect_exit(0).says_in_one_line(&[&people[2].mail, "deactivated", "deleted"]);
+    fixture.expect_active(&people[2].mail, false);
+}
+
+#[test]
+fn an_entry_made_anew_elsewhere_and_with_changes_takes_the_account_over() {
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    let id = fixture.id(&people[2].mail);
+
+    let anew = PersonEntry {
+        uid: "another.uid".to_owned(),
+        unit: "elsewhere".to_owned(),
+        title: "Second Self".to_owned(),
+        mail: people[2].mail.to_uppercase(),
+        ..people[2].clone()
+    };
+    fixture.delete(&people[2]);
+    fixture.hire(&anew);
+    fixture.sync().expect_exit(0).never_says("deactivated");
+    assert_eq!(fixture.id(&people[2].mail), id);
+    assert_eq!(fixture.account(&people[2].mail)["title"], "Second Self");
+    expect_nobody_was_ever_switched_off(&fixture);
+}
+
+#[test]
+fn many_entries_made_anew_are_no_removals_that_anybody_has_to_approve() {
+    let people = enabled_people(20);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    let ids: Vec<u64> = people.iter().map(|person| fixture.id(&person.mail)).collect();
+
+    people[1..].iter().for_each(|person| made_anew(&fixture, person));
+    fixture.sync().expect_exit(0).never_says("held");
+    assert_eq!(people.iter().map(|person| fixture.id(&person.mail)).collect::<Vec<_>>(), ids);
+    people.iter().for_each(|person| fixture.expect_active(&person.mail, true));
+    expect_nobody_was_ever_switched_off(&fixture);
+    fixture.settle(0).says("nothing to do");
+}
+
+#[test]
+fn an_entry_that_comes_back_after_its_end_was_seen_gets_the_same_account() {
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    let id = fixture.id(&people[2].mail);
+
+    fixture.delete(&people[2]);
+    fixture.settle(0).says("1 deprovisioned");
+    fixture.expect_active(&people[2].mail, false);
+
+    fixture.hire(&people[2]);
+    fixture.sync().expect_exit(0);
+    fixture.expect_active(&people[2].mail, true);
+    assert_eq!(fixture.id(&people[2].mail), id);
+    assert_eq!(fixture.workplace.accounts().len(), 4);
+    fixture.workplace.clear_requests();
+    fixture.sync().expect_exit(0);
+    fixture.expect_no_call();
+}
+
+#[test]
+fn of_two_entries_with_one_name_the_first_keeps_the_account_and_nothing_flaps() {
+    let mut people = enabled_people(5);
+    people[4].mail = people[2].mail.to_uppercase();
+    let fixture = TerminalFixture::with(&people, &people[..4]);
+    fixture.settle(0).says("4 created");
+    let name = &people[2].mail;
+    let before = fixture.account(name);
+
+    fixture.join(&people[4]);
+    let first = fixture.settle(3);
+    assert_eq!(first.lines_with(&["conflict", "another entry has"]), 1, "{first}");
+    first.says("1 conflicts").says_in_one_line(&[&people[4].mail, "conflict"]);
+    let state = fixture.state().of_users();
+    for _ in 2..=3 {
+        let again = fixture.sync();
+        again.expect_exit(3);
+        assert_eq!(again.lines_with(&["conflict", "another entry has"]), 1, "{again}");
+        fixture.expect_no_write();
+        assert_eq!(fixture.state().of_users(), state);
+    }
+    assert_eq!(fixture.account(name), before, "the first entry keeps the account as it is");
+    assert_eq!(fixture.workplace.accounts().len(), 4);
+
+    // When the first leaves, the second gets the account, which is switched off at no time.
+    fixture.leave(&people[2]);
+    fixture.sync().expect_exit(0).never_says("conflict");
+    let after = fixture.account(name);
+    assert_eq!((&after["id"], &after["active"]), (&before["id"], &json!(true)));
+    assert_eq!(after["name"]["formatted"], people[4].name());
+    expect_nobody_was_ever_switched_off(&fixture);
+    fixture.settle(0).says("nothing to do");
+}
+
+#[test]
+fn of_two_newcomers_with_one_name_exactly_one_gets_the_account() {
+    let mut people = enabled_people(4);
+    people[3].mail = people[2].mail.clone();
+    let fixture = TerminalFixture::of(&people);
+    let first = fixture.settle(3);
+    assert_eq!(first.lines_with(&["conflict", "another entry has"]), 1, "{first}");
+    first.says("3 created");
+    assert_eq!(fixture.workplace.accounts().len(), 3);
+    let account = fixture.account(&people[2].mail);
+
+    for _ in 2..=3 {
+        fixture.sync().expect_exit(3).says("1 conflicts");
+        fixture.expect_no_write();
+    }
+    assert_eq!(fixture.account(&people[2].mail), account);
+
+    // A change of the one who waits changes nothing, and the end of the conflict is its own.
+    let employee = account[ENTERPRISE]["employeeNumber"].as_str().unwrap().to_owned();
+    let waits = people[2..].iter().find(|person| person.employee_number != employee).unwrap();
+    fixture.set(waits, "title", &["Second"]);
+    fixture.sync().expect_exit(3);
+    fixture.expect_no_write();
+    fixture.set(waits, "mail", &["own.name@acme.test"]);
+    fixture.sync().expect_exit(0).says_in_one_line(&["own.name@acme.test", "created"]);
+    assert_eq!(fixture.account(&people[2].mail), account);
+}
+
+#[test]
+fn whoever_takes_a_colleagues_name_keeps_the_own_account_meanwhile() {
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    let [owner, taker] = [&people[2], &people[3]];
+    let before = [fixture.account(&owner.mail), fixture.account(&taker.mail)];
+
+    fixture.set(taker, "mail", &[&owner.mail]);
+    for _ in 1..=3 {
+        fixture.sync().expect_exit(3).says("1 conflicts");
+        fixture.expect_no_write();
+    }
+    fixture.set(taker, "mail", &[&taker.mail]);
+    fixture.sync().expect_exit(0);
+    assert_eq!([fixture.account(&owner.mail), fixture.account(&taker.mail)], before);
+    expect_nobody_was_ever_switched_off(&fixture);
+}
+
+#[test]
+fn accounts_that_nobody_linked_are_never_touched() {
+    let people = enabled_people(5);
+    let fixture = TerminalFixture::with(&people, &people[..4]).configured(|it| {
+        it.options = "remove_action = \"delete\"".to_owned();
+        it.safety = "max_removal_percent = 100".to_owned();
+    });
+    let account = |name: &str| json!({"userName": name, "active": true, "name": {"formatted": "A Mismatch"}});
+    // Somebody whom the directory doesn't know, and somebody who is in it and was never in the group.
+    let strangers = ["visitor@partner.test", people[4].mail.as_str()];
+    for name in strangers {
+        fixture.workplace.seed(account(name));
+    }
+    let before = strangers.map(|name| fixture.account(name));
+
+    fixture.settle(0).says("4 created");
+    fixture.set(&people[4], "title", &["Still A Mismatch"]);
+    fixture.set(&people[3], "title", &["Somebody"]);
+    fixture.leave(&people[1]);
+    fixture.sync().expect_exit(0);
+    fixture.delete(&people[4]);
+    fixture.leave(&people[2]);
+    fixture.leave(&people[3]);
+    fixture.sync().expect_exit(0).says("2 deprovisioned");
+
+    assert_eq!(strangers.map(|name| fixture.account(name)), before);
+    assert_eq!(fixture.workplace.accounts().len(), 3);
+    let ids = before.map(|account| account["id"].to_string());
+    let asked = fixture.workplace.requests();
+    assert!(
+        !asked.iter().any(|request| ids.iter().any(|id| request.path.ends_with(id))),
+        "{}",
+        request_lines(&asked)
+    );
+}
+
+#[test]
+fn who_has_no_email_address_is_known_by_an_external_id() {
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::of(&people)
+        .configured(|it| it.mapping.push_str("externalId = \"employeeNumber\"\n"));
+    let (nameless, there) = (&people[1], &people[2]);
+    for person in [nameless, there] {
+        fixture.set(person, "mail", &[]);
+    }
+    // This one has an account already.
+    let id = fixture.workplace.seed(json!({
+        "externalId": there.employee_number, "name": {"formatted": "Somebody"}, "title": "Before",
+    }));
+    fixture.settle(0);
+    assert_eq!(fixture.workplace.accounts().len(), 4);
+    let by_external_id = |number: &str| {
+        let accounts = fixture.workplace.accounts();
+        accounts.into_iter().find(|account| account["externalId"] == number).unwrap()
+    };
+    let account = by_external_id(&nameless.employee_number);
+    assert_eq!(account.get("userName"), None);
+    assert_eq!(account["name"]["familyName"], nameless.family_name);
+    let linked = by_external_id(&there.employee_number);
+    assert_eq!((linked["id"].as_u64(), linked["title"].as_str()), (Some(id), Some(there.title.as_str())));
+
+    fixture.sync().expect_exit(0).says("nothing to do");
+    fixture.run(&["drift"]).expect_exit(0).says("4 equal");
+    fixture.set(nameless, "title", &["Poet"]);
+    fixture.leave(there);
+    fixture.sync().expect_exit(0);
+    assert_eq!(by_external_id(&nameless.employee_number)["title"], "Poet");
+    assert_eq!(by_external_id(&there.employee_number)["active"], false);
+
+    // An address that comes later names the account that is there.
+    fixture.set(nameless, "mail", &["at.last@acme.test"]);
+    fixture.join(there);
+    fixture.sync().expect_exit(0);
+    assert_eq!(fixture.account("at.last@acme.test")["id"], account["id"]);
+    assert_eq!(by_external_id(&there.employee_number)["active"], true);
+    assert_eq!(fixture.workplace.accounts().len(), 4);
+}
+
+#[test]
+fn an_account_of_another_name_with_the_same_external_id_is_linked() {
+    let people = enabled_people(3);
+    let fixture = TerminalFixture::of(&people)
+        .configured(|it| it.mapping.push_str("externalId = \"employeeNumber\"\n"));
+    let id = fixture.workplace.seed(json!({
+        "userName": "maiden.name@acme.test", "externalId": people[1].employee_number, "name": {"formatted": "M"},
+    }));
+    fixture.settle(0);
+    assert_eq!(fixture.id(&people[1].mail), id);
+    fixture.expect_no_account("maiden.name@acme.test");
+    assert_eq!(fixture.workplace.accounts().len(), 3);
+}

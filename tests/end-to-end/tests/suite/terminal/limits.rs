@@ -1,0 +1,144 @@
+//! Removals over the limits wait for a person, and nothing else waits with them.
+
+use end_to_end::{STATUS, TerminalFixture, enabled_people};
+use serde_json::json;
+
+#[test]
+fn one_leaver_out_of_ten_goes() {
+    let people = enabled_people(10);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    fixture.leave(&people[4]);
+    fixture.sync().expect_exit(0).says_in_one_line(&[&people[4].mail, "deactivated"]).says("1 deprovisioned");
+    fixture.expect_active(&people[4].mail, false);
+}
+
+#[test]
+fn too_many_removals_are_held_with_names_and_reasons_while_everything_else_goes_on() {
+    let people = enabled_people(21);
+    let fixture = TerminalFixture::with(&people, &people[..20]).configured(|it| it.directory += STATUS);
+    fixture.settle(0);
+    let [deleted, disabled, left] = [&people[1], &people[2], &people[3]];
+    fixture.delete(deleted);
+    fixture.set(disabled, "employeeType", &["disabled"]);
+    fixture.leave(left);
+    fixture.join(&people[20]);
+    fixture.set(&people[4], "title", &["Chief Gardener"]);
+
+    let held = fixture.sync();
+    held.expect_exit(4)
+        .says_in_one_line(&[&deleted.mail, "held", "deleted from the directory", "more removals than"])
+        .says_in_one_line(&[&disabled.mail, "held", "disabled in the directory"])
+        .says_in_one_line(&[&left.mail, "held", "out of scope"])
+        .says("1 created, 1 updated, 3 held")
+        .says("provisioner approve ");
+    for person in [deleted, disabled, left, &people[20]] {
+        fixture.expect_active(&person.mail, true);
+    }
+    assert_eq!(fixture.account(&people[4].mail)["title"], "Chief Gardener");
+
+    // They stay held, without a call, however often it is asked.
+    fixture.workplace.clear_requests();
+    let state = fixture.state().of_users();
+    for _ in 2..=3 {
+        fixture.sync().expect_exit(4).says("3 held");
+        fixture.expect_no_call();
+        assert_eq!(fixture.state().of_users(), state);
+    }
+}
+
+#[test]
+fn a_hold_ends_by_itself_when_the_directory_is_right_again() {
+    let people = enabled_people(12);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    people[1..].iter().for_each(|person| fixture.leave(person));
+    fixture.sync().expect_exit(4).says("11 held");
+
+    people[1..].iter().for_each(|person| fixture.join(person));
+    fixture.sync().expect_exit(0).never_says("held").says("11 looked at");
+    fixture.expect_no_write();
+    people.iter().for_each(|person| fixture.expect_active(&person.mail, true));
+
+    // One who leaves afterwards is judged alone.
+    fixture.leave(&people[5]);
+    fixture.sync().expect_exit(0).says("1 deprovisioned");
+}
+
+#[test]
+fn held_removals_go_when_the_limits_are_raised() {
+    let people = enabled_people(12);
+    let mut fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    people[1..5].iter().for_each(|person| fixture.leave(person));
+    fixture.sync().expect_exit(4).says("4 held");
+
+    fixture.configure(|it| it.safety = "max_removal_percent = 50".to_owned());
+    let released = fixture.sync();
+    released.expect_exit(0).says("4 deprovisioned");
+    for person in &people[1..5] {
+        released.says_in_one_line(&[&person.mail, "deactivated", "out of scope"]);
+        fixture.expect_active(&person.mail, false);
+    }
+    fixture.expect_active(&people[0].mail, true);
+    fixture.settle(0).says("nothing to do");
+}
+
+#[test]
+fn removals_that_come_bit_by_bit_are_counted_with_those_that_are_held() {
+    let people = enabled_people(12);
+    let fixture = TerminalFixture::of(&people)
+        .configured(|it| it.safety = "max_removals = 2\nmax_removal_percent = 100".to_owned());
+    fixture.settle(0);
+    people[1..4].iter().for_each(|person| fixture.leave(person));
+    fixture.sync().expect_exit(4).says("3 held");
+
+    fixture.leave(&people[4]);
+    fixture.sync().expect_exit(4).says("4 held").never_says("deprovisioned");
+    fixture.expect_no_write();
+
+    // Two of the four come back: what is left is within the limit.
+    fixture.join(&people[1]);
+    fixture.join(&people[2]);
+    fixture.sync().expect_exit(0).says("2 deprovisioned");
+    let active = people.iter().filter(|person| fixture.account(&person.mail)["active"] == true).count();
+    assert_eq!(active, 10);
+}
+
+#[test]
+fn an_emptied_scope_removes_nobody() {
+    let people = enabled_people(8);
+    let mut fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    fixture.configure(|it| it.scope = "filter = \"(title=A typing mistake)\"".to_owned());
+    fixture.sync().expect_exit(4).says("8 held");
+    fixture.expect_no_write();
+
+    fixture.configure(|it| it.scope = "filter = \"(objectClass=inetOrgPerson)\"".to_owned());
+    fixture.sync().expect_exit(0).never_says("held");
+    fixture.expect_no_write();
+}
+
+#[test]
+fn accounts_that_are_only_found_on_the_way_to_removing_them_are_counted_too() {
+    let mut people = enabled_people(10);
+    people[5..].iter_mut().for_each(|person| person.employee_type = "disabled".to_owned());
+    let mut fixture = TerminalFixture::of(&people).configured(|it| it.directory += STATUS);
+    for person in &people {
+        let account = json!({"userName": person.mail, "active": true, "name": {"formatted": person.name()}});
+        fixture.workplace.seed(account);
+    }
+
+    // Nothing was linked before this run, so nothing was known to go when it began.
+    let held = fixture.sync();
+    held.expect_exit(4).says("5 held");
+    for person in &people[5..] {
+        held.says_in_one_line(&[&person.mail, "held", "disabled in the directory"]);
+        fixture.expect_active(&person.mail, true);
+    }
+
+    fixture.configure(|it| it.safety = "max_removal_percent = 60".to_owned());
+    fixture.sync().expect_exit(0).says("5 deprovisioned");
+    people[5..].iter().for_each(|person| fixture.expect_active(&person.mail, false));
+    people[..5].iter().for_each(|person| fixture.expect_active(&person.mail, true));
+}

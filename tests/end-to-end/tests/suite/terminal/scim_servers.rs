@@ -1,0 +1,182 @@
+//! The main job at servers that somebody else wrote: the real `provisioner`, a real OpenLDAP, and over HTTP a target that
+//! was made for nobody in particular.
+
+use std::collections::BTreeMap;
+
+use end_to_end::{
+    ENTERPRISE, GroupEntry, PersonEntry, ScimProduct, ScimServer, Slapd, SlapdOptions, TestConfiguration,
+    TestDir, enabled_people, workplace_group,
+};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+struct ScimServerFixture {
+    slapd: Slapd,
+    server: ScimServer,
+    dir: TestDir,
+    configuration: TestConfiguration,
+    runtime: Runtime,
+}
+
+impl ScimServerFixture {
+    fn new(product: ScimProduct, people: &[PersonEntry]) -> Self {
+        let slapd = Slapd::start(SlapdOptions {
+            people: people.to_vec(),
+            groups: vec![GroupEntry::of("workplace", people)],
+            ..SlapdOptions::default()
+        })
+        .unwrap();
+        let server = ScimServer::start(product).unwrap();
+        let mut configuration = TestConfiguration::openldap(&slapd, server.url());
+        configuration.target = configuration.target.replace("\"workplace\"", "\"scim2\"");
+        let dir = TestDir::for_slapd(&slapd, server.url()).unwrap();
+        dir.configure(&configuration).unwrap();
+        dir.target_secret(server.token()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { slapd, server, dir, configuration, runtime }
+    }
+
+    fn run(&self, command: &[&str]) -> end_to_end::ProgramOutput {
+        let arguments = command.iter().copied().chain(["--config", "corp.toml"]);
+        self.dir.provisioner(arguments).run().unwrap()
+    }
+
+    /// Somebody else's call.
+    fn call(&self, method: Method, way: &str, body: Option<Value>) -> Value {
+        let request = Client::builder().no_proxy().build().unwrap();
+        let mut request = request
+            .request(method, format!("{}{way}", self.server.url()))
+            .bearer_auth(self.server.token())
+            .header("content-type", "application/scim+json");
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let text = self.runtime.block_on(async { request.send().await.unwrap().text().await.unwrap() });
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// All accounts by user name, in lower case.
+    fn accounts(&self) -> BTreeMap<String, Value> {
+        let mut accounts = BTreeMap::new();
+        loop {
+            let start = accounts.len() + 1;
+            let page = self.call(Method::GET, &format!("/Users?startIndex={start}&count=5"), None);
+            for account in page["Resources"].as_array().into_iter().flatten() {
+                let name = account["userName"].as_str().unwrap().to_lowercase();
+                assert_eq!(accounts.insert(name.clone(), account.clone()), None, "two are called {name}");
+            }
+            if accounts.len() as u64 >= page["totalResults"].as_u64().unwrap() {
+                return accounts;
+            }
+            assert!(accounts.len() >= start, "the list ends early: {page}");
+        }
+    }
+
+    #[track_caller]
+    fn account(&self, name: &str) -> Value {
+        self.accounts().remove(name).unwrap_or_else(|| panic!("there is no account {name}"))
+    }
+}
+
+fn patch(operation: Value) -> Value {
+    json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]})
+}
+
+fn live(product: ScimProduct) {
+    let mut people = enabled_people(8);
+    people[2].manager = Some(people[1].dn());
+    let mut fixture = ScimServerFixture::new(product, &people);
+    let admin = fixture.slapd.admin();
+    let [linked, boss, worker, leaver, ..] = &people[..] else { panic!("eight people") };
+    let manager_of =
+        |fixture: &ScimServerFixture| fixture.account(&worker.mail)[ENTERPRISE]["manager"]["value"].clone();
+
+    // Created and linked.
+    let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
+    let there = json!({"schemas": schemas, "userName": linked.mail.to_uppercase(), "nickName": "Kept"});
+    let there = fixture.call(Method::POST, "/Users", Some(there));
+    fixture.run(&["check"]).expect_exit(0);
+    fixture.run(&["sync"]).expect_exit(0);
+    assert_eq!(fixture.accounts().len(), 8, "{product}");
+    let account = fixture.account(&linked.mail);
+    assert_eq!((&account["id"], &account["nickName"]), (&there["id"], &json!("Kept")), "{product}");
+    assert_eq!(account["name"]["familyName"], linked.family_name, "{product}");
+    assert_eq!(manager_of(&fixture), fixture.account(&boss.mail)["id"], "{product}");
+    fixture.run(&["sync"]).expect_exit(0).says("nothing to do");
+
+    // Updated, cleared, renamed, and given another manager.
+    admin.set(&worker.dn(), "title", &["Poet"]).unwrap();
+    admin.set(&worker.dn(), "telephoneNumber", &[]).unwrap();
+    admin.set(&worker.dn(), "departmentNumber", &[]).unwrap();
+    admin.set(&worker.dn(), "manager", &[&linked.dn()]).unwrap();
+    admin.set(&boss.dn(), "mail", &["renamed@acme.test"]).unwrap();
+    let before = fixture.accounts();
+    fixture.run(&["sync"]).expect_exit(0);
+    let account = fixture.account(&worker.mail);
+    assert_eq!(account["title"], "Poet", "{product}");
+    assert_eq!(account[ENTERPRISE].get("department"), None, "{product}");
+    let phones = account["phoneNumbers"].as_array().cloned().unwrap_or_default();
+    assert!(!phones.iter().any(|phone| phone["type"] == "work"), "{product}: {phones:?}");
+    assert_eq!(manager_of(&fixture), there["id"], "{product}");
+    assert_eq!(fixture.account("renamed@acme.test")["id"], before[&boss.mail]["id"], "{product}");
+    admin.set(&worker.dn(), "manager", &[]).unwrap();
+    fixture.run(&["sync"]).expect_exit(0);
+    assert_eq!(manager_of(&fixture), Value::Null, "{product}");
+
+    // Switched off and on.
+    for active in [false, true] {
+        if active {
+            admin.add_member(&workplace_group(), &leaver.dn()).unwrap();
+        } else {
+            admin.remove_member(&workplace_group(), &leaver.dn()).unwrap();
+        }
+        fixture.run(&["sync"]).expect_exit(0);
+        let account = fixture.account(&leaver.mail);
+        assert_eq!(
+            (&account["active"], &account["id"]),
+            (&json!(active), &before[&leaver.mail]["id"]),
+            "{product}"
+        );
+        assert_eq!(account["displayName"], before[&leaver.mail]["displayName"], "{product}");
+    }
+
+    // Drift: one account is changed at the target, one is deleted, one is created.
+    fixture.run(&["drift"]).expect_exit(0).says("8 equal");
+    let title = patch(json!({"op": "replace", "path": "title", "value": "Impostor"}));
+    let way = |name: &str| format!("/Users/{}", before[name]["id"].as_str().unwrap());
+    fixture.call(Method::PATCH, &way(&worker.mail), Some(title));
+    fixture.call(Method::DELETE, &way(&leaver.mail), None);
+    let stranger = json!({"schemas": schemas, "userName": "stranger@acme.test", "title": "Mismatch"});
+    let stranger = fixture.call(Method::POST, "/Users", Some(stranger));
+    fixture
+        .run(&["drift"])
+        .expect_exit(3)
+        .says_in_one_line(&[&worker.mail, "changed"])
+        .says_in_one_line(&["title", "Impostor", "Poet"])
+        .says_in_one_line(&[&leaver.mail, "gone"])
+        .says("6 equal, 1 changed, 1 gone, 0 waiting, 1 not linked");
+    fixture.run(&["drift", "--repair"]).expect_exit(0);
+    fixture.run(&["drift"]).expect_exit(0).says("8 equal, 0 changed, 0 gone, 0 waiting, 1 not linked");
+    assert_eq!(fixture.account(&worker.mail)["title"], "Poet", "{product}");
+    assert_eq!(fixture.account("stranger@acme.test")["id"], stranger["id"], "{product}");
+    assert_ne!(fixture.account(&leaver.mail)["id"], before[&leaver.mail]["id"], "{product}");
+
+    // Deleted.
+    fixture.configuration.options = "remove_action = \"delete\"".to_owned();
+    fixture.dir.configure(&fixture.configuration).unwrap();
+    admin.delete(&leaver.dn()).unwrap();
+    fixture.run(&["sync"]).expect_exit(0).says_in_one_line(&[&leaver.mail, "deleted"]);
+    assert_eq!(fixture.accounts().get(&leaver.mail), None, "{product}");
+    fixture.run(&["sync"]).expect_exit(0).says("nothing to do");
+}
+
+#[test]
+fn a_life_at_scim2_server() {
+    live(ScimProduct::Scim2Server);
+}
+
+#[test]
+fn a_life_at_scimmy() {
+    live(ScimProduct::Scimmy);
+}

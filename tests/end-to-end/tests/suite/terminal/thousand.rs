@@ -1,0 +1,32 @@
+//! A company of a thousand.
+
+use end_to_end::{ENTERPRISE, TerminalFixture, people};
+
+#[test]
+fn a_thousand_users_get_accounts_once_and_an_unchanged_run_calls_and_writes_nothing() {
+    let people = people::generate(1_000, 1);
+    let fixture = TerminalFixture::of(&people);
+
+    fixture.sync().expect_exit(0).says("1000 created");
+    assert_eq!(fixture.workplace.accounts().len(), 1_000);
+    for person in &people {
+        let account = fixture.account(&person.mail);
+        assert_eq!(account["active"], true, "{account:#}");
+        assert_eq!(account["name"]["formatted"], person.name(), "{account:#}");
+        assert_eq!(account["title"], person.title, "{account:#}");
+        let enterprise = &account[ENTERPRISE];
+        assert_eq!(enterprise["department"], person.department_number, "{account:#}");
+        let manager = person.manager.as_ref().map(|dn| {
+            let manager = people.iter().find(|other| other.dn() == *dn).unwrap();
+            fixture.id(&manager.mail)
+        });
+        assert_eq!(enterprise["manager"]["managerId"].as_u64(), manager, "{account:#}");
+    }
+    let state = fixture.state().of_users();
+    assert_eq!(state.records(), 1_000);
+
+    fixture.workplace.clear_requests();
+    fixture.sync().expect_exit(0).says("Done: nothing to do").says("0 looked at, of what has changed");
+    fixture.expect_no_call();
+    assert_eq!(fixture.state().of_users(), state);
+}
