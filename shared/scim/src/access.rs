@@ -1,4 +1,4 @@
-//! The credentials in use, and the way to another one when it is refused.
+//! Access tokens in use, and their renewal when the target refuses one.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -14,14 +14,14 @@ use crate::errors::TargetError;
 use crate::options::TargetCredentials;
 use crate::proof::AppSecretProof;
 
-/// How many tokens that were replaced are still taken out of complaints. Nobody rotates one so often within a call.
-const REMEMBERED: usize = 4;
+/// Replaced tokens that are still redacted from error texts. No token rotates more often within one call.
+const REMEMBERED_TOKENS: usize = 4;
 
-/// Asks whoever keeps the credentials which ones are good now.
+/// Fetches the credentials that are valid now; `None` if there are no new ones.
 type RenewCredentials =
     Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<TargetCredentials>> + Send>> + Send + Sync>;
 
-/// A token that can be sent, and the app secret that it is proven with.
+/// Access token that can be sent, and the app secret for its proof.
 pub(crate) struct AccessToken {
     secret: SecretString,
     header: HeaderValue,
@@ -29,25 +29,24 @@ pub(crate) struct AccessToken {
 }
 
 impl AccessToken {
-    /// Refuses what can't be a token before it is sent.
+    /// Refuses a value that can't be sent as a token.
     fn new(credentials: &TargetCredentials) -> Result<Self, TargetError> {
         let TargetCredentials { access_token, app_secret } = credentials;
-        // A file ends with a line break, and the token goes without: sent, compared and taken out of complaints.
+        // A secret in a file often ends with a line break.
         let secret = access_token.expose_secret().trim();
         let unusable = |detail: &str| TargetError::Unauthorized { detail: detail.to_owned() };
         if secret.is_empty() {
             return Err(unusable("it is empty"));
         }
         let mut header = HeaderValue::try_from(format!("Bearer {secret}"))
-            .map_err(|_| unusable("it has characters that no token has"))?;
+            .map_err(|_| unusable("it has characters that can't be sent in a header"))?;
         header.set_sensitive(true);
-        // A template for secrets may leave an empty place for what an integration doesn't ask for.
+        // A secret's template may contain a blank app secret where the integration needs none.
         let app_secret = app_secret.as_ref().map(|secret| secret.expose_secret().trim());
         let app_secret = app_secret.filter(|secret| !secret.is_empty()).map(SecretString::from);
         Ok(Self { secret: SecretString::from(secret), header, app_secret })
     }
 
-    /// What is sent.
     pub(crate) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
@@ -56,12 +55,12 @@ impl AccessToken {
         self.secret.expose_secret()
     }
 
-    /// What proves, in a call that is made now, that whoever holds the token knows the app secret too.
+    /// Proof for a call that is made now; `None` without an app secret.
     pub(crate) fn proof(&self, now: UnixSeconds) -> Option<AppSecretProof> {
         self.app_secret.as_ref().map(|app_secret| AppSecretProof::new(app_secret, &self.secret, now))
     }
 
-    /// All of it that is secret.
+    /// Values that must not appear in a text.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.expose()).chain(self.expose_app_secret())
     }
@@ -70,27 +69,27 @@ impl AccessToken {
         self.app_secret.as_ref().map(|secret| secret.expose_secret())
     }
 
-    /// A new app secret under the old token is something new too: the old one's proofs are refused.
+    /// A new app secret with the old token counts as different: proofs made with the old secret are refused.
     fn is_same(&self, other: &Self) -> bool {
         let Self { secret, header: _, app_secret: _ } = self;
         secret.expose_secret() == other.expose() && self.expose_app_secret() == other.expose_app_secret()
     }
 }
 
-/// The token in use, and those before it.
+/// Token in use and its predecessors, newest first.
 struct TokenHistory {
     current: Arc<AccessToken>,
     replaced: VecDeque<Arc<AccessToken>>,
 }
 
-/// What proves to the target that we may.
+/// Access token of one target, with renewal.
 pub(crate) struct AccessTokens {
     tokens: Mutex<TokenHistory>,
     renew: Option<RenewCredentials>,
-    /// Held by the one call that asks for new credentials; the others wait for what it hears.
-    asking: tokio::sync::Mutex<()>,
-    /// How often somebody asked and was answered.
-    answers: AtomicU64,
+    /// Held by the call that fetches new credentials; other refused calls wait for its result.
+    renewing: tokio::sync::Mutex<()>,
+    /// Completed renewals.
+    renewals: AtomicU64,
 }
 
 impl AccessTokens {
@@ -99,8 +98,8 @@ impl AccessTokens {
         Ok(Self {
             tokens: Mutex::new(TokenHistory { current, replaced: VecDeque::new() }),
             renew: None,
-            asking: tokio::sync::Mutex::default(),
-            answers: AtomicU64::new(0),
+            renewing: tokio::sync::Mutex::default(),
+            renewals: AtomicU64::new(0),
         })
     }
 
@@ -112,28 +111,27 @@ impl AccessTokens {
         self.renew = Some(Box::new(move || Box::pin(renew())));
     }
 
-    /// The token to send.
     pub(crate) fn current(&self) -> Arc<AccessToken> {
         self.lock().current.clone()
     }
 
-    /// All tokens that an answer could be about.
+    /// The current and the remembered tokens.
     pub(crate) fn known(&self) -> Vec<Arc<AccessToken>> {
         let tokens = self.lock();
         std::iter::once(&tokens.current).chain(&tokens.replaced).cloned().collect()
     }
 
-    /// Another token than the one that was refused; `None` when there is none to be had.
+    /// A token other than the refused one; `None` if there is none.
     ///
-    /// Many calls may be refused at once. One of them asks, and all of them go by what it hears, even if that is
-    /// nothing new: asking again in the same moment would bring the same.
-    pub(crate) async fn instead_of(&self, refused: &AccessToken) -> Option<Arc<AccessToken>> {
+    /// Of several calls that are refused together, one fetches new credentials and all use its result, even if it is
+    /// unchanged.
+    pub(crate) async fn replacement_for(&self, refused: &AccessToken) -> Option<Arc<AccessToken>> {
         let renew = self.renew.as_ref()?;
-        let before = self.answers.load(Ordering::Acquire);
-        let _asking = self.asking.lock().await;
-        if self.current().is_same(refused) && self.answers.load(Ordering::Acquire) == before {
+        let before = self.renewals.load(Ordering::Acquire);
+        let _renewing = self.renewing.lock().await;
+        if self.current().is_same(refused) && self.renewals.load(Ordering::Acquire) == before {
             let credentials = renew().await;
-            self.answers.fetch_add(1, Ordering::Release);
+            self.renewals.fetch_add(1, Ordering::Release);
             if let Some(credentials) = credentials {
                 self.adopt(&credentials);
             }
@@ -146,7 +144,7 @@ impl AccessTokens {
         let token = match AccessToken::new(credentials) {
             Ok(token) => Arc::new(token),
             Err(error) => {
-                warn!("the access token was fetched again and can't be used: {error}");
+                warn!("target: the renewed access token can't be used: {error}");
                 return;
             }
         };
@@ -154,13 +152,13 @@ impl AccessTokens {
         if tokens.current.is_same(&token) {
             return;
         }
-        info!("the access token or its proof was refused, and another one is in use now");
+        info!("target: access token or app secret proof refused; using renewed credentials");
         let replaced = std::mem::replace(&mut tokens.current, token);
         tokens.replaced.push_front(replaced);
-        tokens.replaced.truncate(REMEMBERED);
+        tokens.replaced.truncate(REMEMBERED_TOKENS);
     }
 
-    /// Nothing can panic while it holds this lock, so there is always a whole value behind it.
+    /// No code panics while it holds this lock, so the value is always complete.
     fn lock(&self) -> MutexGuard<'_, TokenHistory> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -175,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_checked_before_the_first_call() {
+    fn unusable_tokens_are_refused_before_the_first_call() {
         let token = AccessToken::new(&credentials(" abc\n")).unwrap();
         assert!(token.header().is_sensitive());
         assert_eq!((token.header().to_str().unwrap(), token.expose()), ("Bearer abc", "abc"));
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_tokens_are_remembered() {
+    fn newest_replaced_tokens_are_remembered() {
         let access = AccessTokens::new(&credentials("0")).unwrap();
         for number in 1..10 {
             access.adopt(&credentials(&number.to_string()));

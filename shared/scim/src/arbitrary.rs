@@ -1,4 +1,4 @@
-//! Made-up JSON for the property tests.
+//! Generated JSON for property tests.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -7,7 +7,7 @@ const NAMES: &str =
     "id|active|userName|name|title|emails|phoneNumbers|addresses|manager|managerId|type|value|primary";
 const EXTENSION: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2\\.0:User";
 
-/// Any JSON, with names and values in it that mean something to us more often than chance would have it.
+/// Any JSON. Names and values that the client reads occur often in it.
 pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

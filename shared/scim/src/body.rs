@@ -1,4 +1,4 @@
-//! The body of an answer: what it turns out to be, and what it complains of.
+//! Body of a response: its form, and the error that it describes.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use serde_json::Value;
 
 use crate::json::{self, JsonObject};
 
-/// What a body turns out to be. The bytes decide: servers label JSON in many ways.
+/// Form of a body. The bytes decide, because servers label JSON with many content types.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ResponseBody {
     /// A JSON object.
     Json(JsonObject),
-    /// A page for people, from something between us and the target.
+    /// An HTML page, usually from a proxy in front of the target.
     Html,
-    /// Nothing.
+    /// No content.
     Empty,
-    /// Plain words.
+    /// `text/plain`.
     Text(String),
-    /// Anything else: other JSON, half of something, bytes.
+    /// Anything else: JSON that is no object, incomplete JSON, binary data.
     Other,
-    /// More than is taken.
+    /// Larger than the client reads.
     TooLong,
 }
 
@@ -44,8 +44,8 @@ impl ResponseBody {
         }
     }
 
-    /// The complaint in it, if it is one in any of the three shapes.
-    pub(crate) fn complaint(&self) -> ErrorDetails {
+    /// Error described by the body in any of the three shapes, or an empty value.
+    pub(crate) fn error_details(&self) -> ErrorDetails {
         match self {
             Self::Json(object) => ErrorDetails::read(object),
             Self::Text(text) => ErrorDetails { detail: Some(text.clone()), ..ErrorDetails::default() },
@@ -61,22 +61,22 @@ impl fmt::Display for ResponseBody {
             Self::Html => "an HTML page",
             Self::Empty => "an empty body",
             Self::Text(_) => "plain text",
-            Self::Other => "something that is no JSON object",
+            Self::Other => "content that is no JSON object",
             Self::TooLong => "a body that is too long",
         })
     }
 }
 
-/// What a target says when it refuses.
+/// Error as the target describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ErrorDetails {
-    /// Whether it has the Graph platform's shape, whose codes have fixed meanings.
+    /// Whether the body has the Graph platform's shape, whose codes have fixed meanings.
     pub(crate) is_graph: bool,
-    /// Graph's or Workplace's code.
+    /// Code of the Graph platform or of Workplace.
     pub(crate) code: Option<i64>,
-    /// SCIM's own word for what is wrong.
+    /// `scimType` (RFC 7644, 3.12).
     pub(crate) scim_type: Option<String>,
-    /// The explanation, as it came.
+    /// Explanation, not redacted yet.
     pub(crate) detail: Option<String>,
 }
 
@@ -97,12 +97,12 @@ impl ErrorDetails {
         Self { scim_type, ..Self::of(body, "detail") }
     }
 
-    fn of(error: &JsonObject, words: &str) -> Self {
+    fn of(error: &JsonObject, text_member: &str) -> Self {
         Self {
             is_graph: false,
             code: json::member(error, "code").and_then(json::integer),
             scim_type: None,
-            detail: json::member(error, words).and_then(json::text),
+            detail: json::member(error, text_member).and_then(json::text),
         }
     }
 }

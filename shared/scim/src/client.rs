@@ -1,7 +1,7 @@
-//! The client: what it is made of, and what the server says of itself.
+//! SCIM client of one target: construction, and the features that the server announces.
 
-mod changing;
-mod finding;
+pub(crate) mod changing;
+pub(crate) mod finding;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,44 +11,40 @@ use model::AccountId;
 use reqwest::{Method, Url};
 use tokio::sync::OnceCell;
 
-pub use self::changing::DeleteOutcome;
-pub(crate) use self::finding::ListResponse;
-use crate::Dialect;
-use crate::announced::ServerFeatures;
 use crate::body::ResponseBody;
-use crate::dialect::DialectPatch;
+use crate::dialect::{Dialect, DialectPatch};
 use crate::errors::TargetError;
+use crate::features::ServerFeatures;
 use crate::json::JsonObject;
+use crate::metrics::CallCounts;
 use crate::options::{TargetCredentials, TargetOptions};
 use crate::pace::Pacer;
-use crate::tally::CallCounts;
 use crate::transport::{CallFailure, TargetCall, Transport};
 
-/// A store of accounts, by one of the [dialects](Dialect).
+/// SCIM client of one target, for one of the [dialects](Dialect).
 pub struct Target {
     dialect: &'static Dialect,
     transport: Transport,
-    /// What the server says of itself, once somebody had to know.
-    announced: OnceCell<ServerFeatures>,
+    /// Fetched with the first call that needs them.
+    features: OnceCell<ServerFeatures>,
 }
 
 impl Target {
-    /// Prepares a client; nothing is called yet. The address must be https, but for loopback.
+    /// Creates a client; no call is made yet. The URL must be https, except for loopback addresses.
     pub fn new(
         dialect: &'static Dialect,
         options: TargetOptions,
         credentials: TargetCredentials,
     ) -> Result<Self, TargetError> {
         let transport = Transport::new(dialect, options, credentials)?;
-        Ok(Self { dialect, transport, announced: OnceCell::new() })
+        Ok(Self { dialect, transport, features: OnceCell::new() })
     }
 
-    /// Says where new credentials come from when those in use are refused, as they are after a rotation.
+    /// Sets the source of new credentials for the time after a rotation.
     ///
-    /// A call that is [`Unauthorized`](TargetError::Unauthorized) then waits for this once, and is made once more if
-    /// the access token or the app secret is another one; else its error stands at once. Many calls that are refused together ask
-    /// together. One after the other they ask again each, so how often the credentials are really fetched is for
-    /// `renew` to limit. `None` says that there is nothing new to be had.
+    /// An [`Unauthorized`](TargetError::Unauthorized) call fetches credentials once, and is repeated once if the access
+    /// token or the app secret differs; otherwise its error is returned. Calls that are refused together share one
+    /// fetch; later calls fetch again, so `renew` must limit how often. `None` means that there are no new credentials.
     #[must_use]
     pub fn with_renewal<F, R>(mut self, renew: F) -> Self
     where
@@ -67,97 +63,86 @@ impl Target {
         self
     }
 
-    /// The dialect it speaks.
+    /// The dialect of the target.
     pub fn dialect(&self) -> &'static Dialect {
         self.dialect
     }
 
-    /// How many calls were made so far.
+    /// Numbers of calls made so far.
     pub fn calls(&self) -> CallCounts {
-        self.transport.tally.calls()
+        self.transport.metrics.calls()
     }
 
-    /// How long each attempt took that ended since this was last asked, up to the newest 1,000: until the answer was
-    /// read whole, or there was none.
+    /// Latencies of the attempts that ended since the last call of this function, at most the newest 1,000. A latency
+    /// ends with the complete response or the failure.
     pub fn take_latencies(&self) -> Vec<Duration> {
-        self.transport.tally.take_latencies()
+        self.transport.metrics.take_latencies()
     }
 
-    /// Whether the target has PATCH.
-    async fn has_patch(&self) -> Result<bool, TargetError> {
-        match self.dialect.patch {
-            DialectPatch::Always => Ok(true),
-            DialectPatch::Never => Ok(false),
-            DialectPatch::Announced => Ok(self.announced().await?.patch),
-        }
-    }
-
-    /// Those of these attributes that the server's own schemas don't have: what is sent of them will hardly be kept.
+    /// Attributes of the given ones that the server's schemas lack; the server will probably ignore their values.
     pub async fn missing_from_schemas<'a>(
         &self,
         attributes: impl IntoIterator<Item = &'a str> + Send,
     ) -> Result<Vec<&'a str>, TargetError> {
         let attributes: Vec<&str> = attributes.into_iter().collect();
-        let announced = self.announced().await?;
-        let lacking = |attribute: &&str| {
+        let features = self.features().await?;
+        let is_missing = |attribute: &&str| {
             let field = self.dialect.field(attribute);
             field.is_some_and(|field| {
-                announced.lacks(field.extension.unwrap_or(self.dialect.core), field.top())
+                features.lacks(field.extension.unwrap_or(self.dialect.core), field.attribute())
             })
         };
-        Ok(attributes.into_iter().filter(lacking).collect())
+        Ok(attributes.into_iter().filter(is_missing).collect())
     }
 
-    /// The address of the accounts.
-    async fn users(&self) -> Result<Url, TargetError> {
-        Ok(self.transport.under(&self.announced().await?.users))
+    async fn has_patch(&self) -> Result<bool, TargetError> {
+        match self.dialect.patch {
+            DialectPatch::Always => Ok(true),
+            DialectPatch::Never => Ok(false),
+            DialectPatch::Announced => Ok(self.features().await?.patch),
+        }
     }
 
-    /// The address of one account.
-    async fn user(&self, id: &AccountId) -> Result<Url, TargetError> {
-        one_of(self.users().await?, id)
+    async fn users_url(&self) -> Result<Url, TargetError> {
+        Ok(self.transport.url(&self.features().await?.users))
     }
 
-    /// What the server says of itself, asked once for the life of this client and only where the dialect leaves it to
-    /// the server.
-    async fn announced(&self) -> Result<&ServerFeatures, TargetError> {
-        self.announced.get_or_try_init(|| self.fetch_announced()).await
+    async fn user_url(&self, id: &AccountId) -> Result<Url, TargetError> {
+        with_id(self.users_url().await?, id)
     }
 
-    async fn fetch_announced(&self) -> Result<ServerFeatures, TargetError> {
-        let nothing = ServerFeatures::nothing(self.dialect);
+    /// Features of the server, fetched once per client and only where the dialect depends on the server.
+    async fn features(&self) -> Result<&ServerFeatures, TargetError> {
+        self.features.get_or_try_init(|| self.fetch_features()).await
+    }
+
+    async fn fetch_features(&self) -> Result<ServerFeatures, TargetError> {
+        let mut features = ServerFeatures::assumed(self.dialect);
         if self.dialect.patch != DialectPatch::Announced {
-            return Ok(nothing);
+            return Ok(features);
         }
         let (config, types, schemas) = tokio::join!(
             self.fetch_document("ServiceProviderConfig"),
             self.fetch_document("ResourceTypes"),
             self.fetch_document("Schemas"),
         );
-        let base = self.transport.under::<&str>(&[]);
-        let mut announced = nothing;
         if let Some(config) = config? {
-            announced = announced.with_config(&config);
+            features = features.with_config(&config);
         }
         if let Some(types) = types? {
-            announced = announced.with_resource_types(&types, base.as_str());
+            features = features.with_resource_types(&types, self.transport.base());
         }
-        // Nothing that is done depends on these.
+        // Schemas only serve warnings, so their failure is ignored.
         if let Ok(Some(schemas)) = schemas {
-            announced = announced.with_schemas(&schemas);
+            features = features.with_schemas(&schemas);
         }
-        Ok(announced)
+        Ok(features)
     }
 
-    /// What the server says under this name; `None` where it says nothing, or not to us. That the token is no good
-    /// shows in the first call that needs it.
+    /// A discovery document; `None` if the server has none or does not show it. An invalid token fails the first call
+    /// that needs it.
     async fn fetch_document(&self, name: &str) -> Result<Option<JsonObject>, TargetError> {
-        let call = TargetCall {
-            method: Method::GET,
-            url: self.transport.under(&[name]),
-            body: None,
-            sent: Vec::new(),
-        };
+        let call = TargetCall::new(Method::GET, self.transport.url(&[name]));
         match self.transport.call(&call).await {
             Ok(ResponseBody::Json(document)) => Ok(Some(document)),
             Ok(_) | Err(CallFailure { status: Some(403), error: TargetError::Unauthorized { .. } }) => {
@@ -178,23 +163,21 @@ impl fmt::Debug for Target {
     }
 }
 
-/// The address of one account under that of all.
-fn one_of(mut users: Url, id: &AccountId) -> Result<Url, TargetError> {
-    let refused =
-        || TargetError::Malformed { detail: "an account's id can't stand in an address".to_owned() };
+fn with_id(mut users: Url, id: &AccountId) -> Result<Url, TargetError> {
+    let unusable = || TargetError::Malformed { detail: format!("account id {id} can't be part of a URL") };
     match id.as_str() {
-        // As a path these would lead elsewhere, the collection itself included.
-        "." | ".." | "" => return Err(refused()),
-        id => users.path_segments_mut().map_err(|()| refused())?.push(id),
+        // As path segments these lead to other resources, such as the list of all users.
+        "." | ".." | "" => return Err(unusable()),
+        id => users.path_segments_mut().map_err(|()| unusable())?.push(id),
     };
     Ok(users)
 }
 
-/// The collection itself can't be missing from the right address; only an account can.
-fn of_collection(failure: CallFailure) -> CallFailure {
+/// Turns *not found* for the list of users into an error of the URL: the list itself always exists.
+fn users_not_found(failure: CallFailure) -> CallFailure {
     match failure.error {
         TargetError::NotFound => {
-            TargetError::Malformed { detail: "there is no /Users at this address".to_owned() }.into()
+            TargetError::Malformed { detail: "there is no /Users at this URL".to_owned() }.into()
         }
         _ => failure,
     }

@@ -1,20 +1,20 @@
-//! What a PATCH has to say where a PUT would say everything.
+//! PATCH operations that turn one resource into another.
 
 use serde_json::{Value as Json, json};
 
-use crate::Dialect;
+use crate::dialect::Dialect;
 use crate::json::JsonObject;
 
-/// The operations that make one resource of another; none where they are the same but for what is the server's own.
+/// Operations that turn `before` into `after`; none if they differ in read-only attributes only.
 ///
-/// Attributes with several values are sent whole, because not every server understands a filter in a path. So is what
-/// stands in an extension, such as a manager: who belongs together is told by one value.
+/// Multi-valued attributes are sent whole, because not every server supports a filter in a path. Complex attributes of
+/// an extension, such as `manager`, are sent whole too.
 pub(crate) fn operations(dialect: &Dialect, before: &JsonObject, after: &JsonObject) -> Vec<Json> {
     let mut operations = Vec::new();
     for name in names(before, after).filter(|name| !dialect.read_only.contains(name)) {
         let (old, new) = (assigned(before.get(name)), assigned(after.get(name)));
         match (parts(old), parts(new)) {
-            // A path must name an attribute: an extension as a whole has none (RFC 7644, 3.5.2).
+            // A path must name an attribute, so an extension is compared by attribute (RFC 7644, 3.5.2).
             _ if name.starts_with("urn:") => {
                 let (nothing, old, new) = (JsonObject::new(), parts(old), parts(new));
                 let (old, new) = (old.unwrap_or(&nothing), new.unwrap_or(&nothing));
@@ -42,13 +42,13 @@ fn compare(path: &str, old: Option<&Json>, new: Option<&Json>, operations: &mut 
     }
 }
 
-/// The names in either, once each.
+/// Names of both objects, each once.
 fn names<'a>(before: &'a JsonObject, after: &'a JsonObject) -> impl Iterator<Item = &'a str> {
     let added = after.keys().filter(|name| !before.contains_key(*name));
     before.keys().chain(added).map(String::as_str)
 }
 
-/// A value that is one: null and what is empty are the same as nothing (RFC 7643, 2.5).
+/// Value that counts as assigned: null and empty values are unassigned (RFC 7643, 2.5).
 fn assigned(value: Option<&Json>) -> Option<&Json> {
     value.filter(|value| match value {
         Json::Null => false,
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_same_is_not_sent() {
+    fn equal_attributes_are_not_sent() {
         let now = json!({
             "schemas": ["a"], "id": "1", "meta": {"version": "7"}, "groups": [1],
             "title": "Analyst", "name": {"givenName": "Ada"}, "nickName": null, "emails": [],
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_extension_comes_and_goes_by_its_attributes() {
+    fn extension_is_added_and_removed_by_attribute() {
         let with = json!({(ENTERPRISE): {"division": "East"}});
         let path = format!("{ENTERPRISE}:division");
         check(json!({}), with.clone(), &[json!({"op": "add", "path": path, "value": "East"})]);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_comes_and_goes_whole() {
+    fn name_is_added_and_removed_whole() {
         let with = json!({"name": {"givenName": "Ada"}});
         check(
             json!({}),

@@ -1,73 +1,69 @@
-//! What went wrong, by what it means for the caller.
+//! Errors of a call, by what they mean for the caller.
 
 use std::time::Duration;
 
-/// Why a call did not do what it should. Nothing in here is secret or personal: details are cut short, and names,
-/// e-mail addresses, sent values and the token are taken out of them.
+/// Reason why a call failed. It holds no secret and no personal data: details are cut short, and names, e-mail
+/// addresses, sent values and tokens are removed from them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// The target wants fewer calls.
-    #[error("the target asks for fewer calls{}", wait(retry_after))]
+    /// The target throttles calls.
+    #[error("target throttles calls (rate limited){}", retry_hint(retry_after))]
     RateLimited {
-        /// How long it wants to be left alone, if it says so.
+        /// Time to wait before the next call, if the target gives one.
         retry_after: Option<Duration>,
     },
-    /// The target can't be reached, or has a fault of its own; it may have done what it was asked.
-    #[error("the target is not available: {detail}")]
+    /// The target can't be reached or has an internal error. It may have executed the request.
+    #[error("target not available: {detail}")]
     Unavailable {
         /// What happened.
         detail: String,
     },
-    /// Another account has what only one may have.
-    #[error("the target has another account with this name or id: {detail}")]
+    /// Another account has a value that must be unique.
+    #[error("another account at the target has this user name or external id: {detail}")]
     Conflict {
-        /// What the target says.
+        /// Explanation from the target.
         detail: String,
     },
-    /// There is no such account.
-    #[error("the target has no such account")]
+    /// The account does not exist.
+    #[error("account not found at the target")]
     NotFound,
-    /// The token is no longer good, or doesn't allow this. It concerns every user alike.
-    #[error(
-        "the target does not accept the access token; make a new one or extend its permissions: {detail}"
-    )]
+    /// The access token is invalid or lacks a permission. Every user is affected alike.
+    #[error("target does not accept the access token; create a new one or extend its permissions: {detail}")]
     Unauthorized {
-        /// What the target says.
+        /// Explanation from the target.
         detail: String,
     },
-    /// The target will not do this for this user.
-    #[error("the target refuses{}: {detail}", what(attribute))]
+    /// The target refuses the request for this user.
+    #[error("target rejects {}: {detail}", attribute.as_deref().unwrap_or("the request"))]
     Rejected {
-        /// The attribute that it objects to, where that can be told.
+        /// Attribute that the target objects to, if it names one.
         attribute: Option<String>,
-        /// What the target says.
+        /// Explanation from the target.
         detail: String,
     },
-    /// The answer is not what a SCIM server gives. The target may have done what it was asked; for policy this is
-    /// like [`Unavailable`](Self::Unavailable), but it is more likely to need a person.
-    #[error("the target's answer can't be understood, check its URL: {detail}")]
+    /// The response is not one of a SCIM server. The target may have executed the request. Policy treats it like
+    /// [`Unavailable`](Self::Unavailable), but it more often needs a person.
+    #[error("target's response is not valid SCIM; check target.url: {detail}")]
     Malformed {
-        /// What is wrong with it.
+        /// What is wrong with the response.
         detail: String,
     },
-    /// The token would go over the network in the clear.
-    #[error("{url} is not encrypted; give an https address (plain http is for loopback only)")]
+    /// The access token would be sent without encryption.
+    #[error(
+        "target URL {url} is not encrypted; use https (plain http is allowed for loopback addresses only)"
+    )]
     Insecure {
-        /// The address.
+        /// The URL.
         url: String,
     },
-    /// The address can't be used.
-    #[error("the target's URL can't be used: {reason}")]
+    /// The URL can't be used.
+    #[error("target URL can't be used: {reason}")]
     InvalidUrl {
         /// Why.
         reason: String,
     },
 }
 
-fn wait(retry_after: &Option<Duration>) -> String {
-    retry_after.map(|wait| format!(", again in {} s", wait.as_secs())).unwrap_or_default()
-}
-
-fn what(attribute: &Option<String>) -> String {
-    attribute.as_ref().map(|attribute| format!(" {attribute}")).unwrap_or_default()
+fn retry_hint(retry_after: &Option<Duration>) -> String {
+    retry_after.map(|wait| format!("; retry in {} s", wait.as_secs())).unwrap_or_default()
 }

@@ -1,11 +1,11 @@
-//! Small helpers for JSON that somebody else wrote.
+//! Tolerant access to JSON of a server.
 
 use serde_json::{Map, Value};
 
 /// A JSON object.
 pub(crate) type JsonObject = Map<String, Value>;
 
-/// A member by name, as it is spelled or else without case: SCIM's attribute names have none (RFC 7643, 2.1).
+/// Member by name, first with exact case, then without: attribute names are case-insensitive (RFC 7643, 2.1).
 pub(crate) fn member<'a>(object: &'a JsonObject, name: &str) -> Option<&'a Value> {
     object.get(name).or_else(|| {
         let mut members = object.iter();
@@ -13,23 +13,23 @@ pub(crate) fn member<'a>(object: &'a JsonObject, name: &str) -> Option<&'a Value
     })
 }
 
-/// A member that is an object.
+/// Member that is an object.
 pub(crate) fn object<'a>(object: &'a JsonObject, name: &str) -> Option<&'a JsonObject> {
     member(object, name).and_then(Value::as_object)
 }
 
-/// A member that is a list; the empty list otherwise.
+/// Member that is a list, or an empty list.
 pub(crate) fn list<'a>(object: &'a JsonObject, name: &str) -> &'a [Value] {
     member(object, name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// All texts in a resource that may be about a person: everything but what says of which form or type something is.
+/// Texts in a resource that may be personal data: all but those of schemas, metadata, types and ids.
 pub(crate) fn texts(object: &JsonObject) -> impl Iterator<Item = &str> {
-    let is_form = |name: &str| matches!(name, "schemas" | "meta" | "type" | "id");
-    object.iter().filter(move |(name, _)| !is_form(name)).flat_map(|(_, value)| texts_of(value))
+    let is_technical = |name: &str| matches!(name, "schemas" | "meta" | "type" | "id");
+    object.iter().filter(move |(name, _)| !is_technical(name)).flat_map(|(_, value)| texts_of(value))
 }
 
-/// A parsed text is nested less deeply than what the parser takes, so this ends.
+/// The recursion is bounded by the nesting that the JSON parser accepts.
 fn texts_of(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text.as_str()],
@@ -39,7 +39,7 @@ fn texts_of(value: &Value) -> Vec<&str> {
     }
 }
 
-/// Text that says something; numbers are taken as they are written.
+/// Text that is not blank, or a number as text.
 pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
@@ -48,7 +48,7 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A whole number, also one that is written as text.
+/// Integer, also if written as text.
 pub(crate) fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
@@ -57,7 +57,7 @@ pub(crate) fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-/// A truth value, also one that is written as text.
+/// Boolean, also if written as text.
 pub(crate) fn boolean(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(yes) => Some(*yes),
@@ -67,7 +67,7 @@ pub(crate) fn boolean(value: &Value) -> Option<bool> {
     }
 }
 
-/// An id as text. A number is taken only where its digits are known exactly: a rounded id is another account's.
+/// Id as text. A number must be an exact integer: a rounded id would name another account.
 pub(crate) fn id(value: &Value) -> Option<String> {
     match value {
         Value::String(id) if !id.trim().is_empty() => Some(id.trim().to_owned()),

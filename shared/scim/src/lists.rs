@@ -1,30 +1,29 @@
-//! Attributes with several values, told apart by their type: e-mails, phone numbers, addresses, photos.
+//! Multi-valued attributes whose elements have a type: e-mails, phone numbers, addresses, photos.
 
 use serde_json::{Value, json};
 
 use crate::json::{self, JsonObject};
 
-/// What should become of one part of the element of one type.
+/// Change of one sub-attribute in the element of one type.
 #[derive(Clone, Debug)]
 pub(crate) struct ElementChange {
     pub(crate) kind: &'static str,
     pub(crate) part: &'static str,
-    /// The new value; `None` when it should go.
+    /// New value; `None` removes it.
     pub(crate) value: Option<Value>,
 }
 
-/// The element that stands for a type: the primary one, else the first.
-pub(crate) fn standing_for<'a>(elements: &'a [Value], kind: &str) -> Option<&'a JsonObject> {
+/// Element that represents a type: the primary one, else the first.
+pub(crate) fn representative<'a>(elements: &'a [Value], kind: &str) -> Option<&'a JsonObject> {
     let mut of_kind = elements.iter().filter_map(Value::as_object).filter(|element| is_of(element, kind));
     let first = of_kind.clone().next();
     of_kind.find(|element| is_primary(element)).or(first)
 }
 
-/// The whole list with the changes made, or `None` where they change nothing that needs to be sent. The changes of
-/// one type stand together.
+/// The whole list with the changes applied; `None` if there is nothing to send. Changes of one type are adjacent.
 ///
-/// Elements of other types stay exactly as they are. A mapped type belongs to the mapping: one element is left of
-/// it, with those of its parts that nobody mapped, or none when it has nothing left to say.
+/// Elements of other types stay unchanged. Of a mapped type one element remains, with its unmapped sub-attributes, or
+/// none if it has no content left.
 pub(crate) fn with_changes(elements: &[Value], changes: &[ElementChange]) -> Option<Vec<Value>> {
     let mut list = elements.to_vec();
     let mut is_touched = false;
@@ -34,22 +33,22 @@ pub(crate) fn with_changes(elements: &[Value], changes: &[ElementChange]) -> Opt
         is_touched = true;
         let position = list.iter().position(|element| is_of_kind(element, kind)).unwrap_or(list.len());
         list.retain(|element| !is_of_kind(element, kind));
-        if says_something(&element) {
+        if has_content(&element) {
             list.insert(position.min(list.len()), Value::Object(element));
         }
     }
     is_touched.then_some(list)
 }
 
-/// The element of a type after its changes; `None` when there was nothing to take away and nothing is added.
+/// Element of a type after its changes; `None` if the changes neither remove nor add a value.
 fn changed(list: &[Value], kind: &str, changes: &[ElementChange]) -> Option<JsonObject> {
     let mut is_touched = false;
-    let mut element = standing_for(list, kind).cloned().unwrap_or_else(|| new_element(list, kind));
+    let mut element = representative(list, kind).cloned().unwrap_or_else(|| new_element(list, kind));
     for ElementChange { kind: _, part, value } in changes {
         let old = element.remove(*part);
         is_touched |= value.is_some() || old.is_some();
         if old != *value {
-            // A label for the old value, made by the server (RFC 7643, 2.4).
+            // The server's label for the old value (RFC 7643, 2.4).
             element.remove("display");
         }
         if let Some(value) = value {
@@ -59,7 +58,7 @@ fn changed(list: &[Value], kind: &str, changes: &[ElementChange]) -> Option<Json
     is_touched.then_some(element)
 }
 
-/// The first of a list is its primary element, as the samples have it; one that is there already keeps the rank.
+/// The first element of a list is primary, as in Meta's samples; an existing primary element stays primary.
 fn new_element(list: &[Value], kind: &str) -> JsonObject {
     let mut element = JsonObject::new();
     element.insert("type".to_owned(), json!(kind));
@@ -74,17 +73,17 @@ fn is_of_kind(element: &Value, kind: &str) -> bool {
 }
 
 fn is_of(element: &JsonObject, kind: &str) -> bool {
-    let its_kind = json::member(element, "type").and_then(Value::as_str);
-    its_kind.is_some_and(|its_kind| its_kind.eq_ignore_ascii_case(kind))
+    let element_type = json::member(element, "type").and_then(Value::as_str);
+    element_type.is_some_and(|element_type| element_type.eq_ignore_ascii_case(kind))
 }
 
 fn is_primary(element: &JsonObject) -> bool {
     json::member(element, "primary").and_then(json::boolean) == Some(true)
 }
 
-fn says_something(element: &JsonObject) -> bool {
-    let is_about_itself = |name: &str| matches!(name, "type" | "primary" | "display");
-    element.iter().any(|(name, value)| !is_about_itself(name) && !value.is_null())
+fn has_content(element: &JsonObject) -> bool {
+    let is_descriptive = |name: &str| matches!(name, "type" | "primary" | "display");
+    element.iter().any(|(name, value)| !is_descriptive(name) && !value.is_null())
 }
 
 #[cfg(test)]
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn other_types_stay_as_they_are() {
+    fn elements_of_other_types_are_unchanged() {
         check(
             json!([{"type": "home", "value": "1", "x": 1}, {"type": "work", "value": "2", "primary": true}]),
             &[("work", "value", Some("3"))],
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_type_is_added_and_the_first_is_primary() {
+    fn new_type_is_added_and_first_element_is_primary() {
         check(
             json!([]),
             &[("work", "value", Some("1")), ("mobile", "value", Some("2"))],
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn several_values_of_a_mapped_type_become_one() {
+    fn mapped_type_keeps_one_element() {
         check(
             json!([{"type": "work", "value": "1"}, {"type": "Work", "value": "2", "primary": true}, {"value": "3"}]),
             &[("work", "value", Some("4"))],
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn unmapped_parts_of_an_address_stay() {
+    fn unmapped_parts_of_an_address_are_kept() {
         check(
             json!([{"type": "work", "formatted": "London", "country": "GB", "primary": true}]),
             &[("work", "formatted", Some("Paris"))],
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_without_content_goes_with_all_of_its_type() {
+    fn element_without_content_is_removed_with_its_type() {
         check(
             json!([{"type": "work", "value": "1", "display": "1"}, {"type": "work", "value": "2"}]),
             &[("work", "value", None)],
@@ -156,13 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_where_there_is_nothing_to_clear() {
+    fn clearing_an_absent_value_sends_nothing() {
         check(json!([{"type": "home", "value": "1"}]), &[("work", "value", None)], Value::Null);
         check(json!([]), &[("work", "value", None), ("fax", "value", None)], Value::Null);
     }
 
     #[test]
-    fn a_strange_list_is_left_alone() {
+    fn elements_without_type_are_kept() {
         check(
             json!(["x", 1, null, {"type": 3}]),
             &[("work", "value", Some("1"))],

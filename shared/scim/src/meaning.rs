@@ -1,51 +1,49 @@
-//! What an answer means: the one place that looks at status codes and error bodies.
+//! Meaning of a response: the one place that interprets status codes and error bodies.
 
 use reqwest::header::HeaderMap;
 
-use crate::Dialect;
 use crate::body::{ErrorDetails, ResponseBody};
+use crate::dialect::Dialect;
 use crate::errors::TargetError;
 use crate::redact::Redactor;
-use crate::retry_after::retry_after;
+use crate::retry::retry_after;
 
-/// Graph's codes for too many calls, whatever the HTTP status \[doc\].
+/// Graph codes for too many calls, on any HTTP status \[doc\].
 const THROTTLED: [i64; 4] = [4, 17, 32, 613];
-/// Graph's code for a token that is no longer good \[doc\].
-const TOKEN: i64 = 190;
-/// The code that is named for an e-mail address in a domain that the tenant hasn't verified \[doc\].
+/// Graph code for an access token that is no longer valid \[doc\].
+const INVALID_TOKEN: i64 = 190;
+/// Code for an e-mail address in a domain that the tenant has not verified \[doc\].
 const DOMAIN_UNVERIFIED: i64 = 1_789_003;
 
-/// What the target was asked to do.
+/// Kind of a request to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestKind {
-    /// To show something.
     Read,
-    /// To change something.
-    AttributeWrite,
+    Write,
 }
 
-/// What the target says through an answer, where it says anything but yes.
+/// A response, with what is needed to interpret it.
 pub(crate) struct TargetResponse<'a> {
-    pub(crate) asked: RequestKind,
+    pub(crate) kind: RequestKind,
     pub(crate) status: u16,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a ResponseBody,
 }
 
 impl TargetResponse<'_> {
-    /// The error that this answer is; `None` when it is a good one. A good status with a body that complains of
-    /// too many calls or of the token is no good answer.
+    /// Error that the response means; `None` for success. A success status whose body reports throttling or an
+    /// invalid token is an error.
     pub(crate) fn error(&self, dialect: &Dialect, redactor: &Redactor<'_>) -> Option<TargetError> {
-        let complaint = self.body.complaint();
-        let code_is = |codes: &[i64]| complaint.code.is_some_and(|code| codes.contains(&code));
-        let detail = || self.detail(&complaint, redactor);
-        if self.status == 429 || code_is(&THROTTLED) {
+        let details = self.body.error_details();
+        let has_code = |codes: &[i64]| details.code.is_some_and(|code| codes.contains(&code));
+        let detail = || self.detail(&details, redactor);
+        if self.status == 429 || has_code(&THROTTLED) {
             return Some(TargetError::RateLimited { retry_after: retry_after(self.headers) });
         }
         if self.status == 401
-            || code_is(&[TOKEN])
-            || lacks_permission(&complaint)
-            || self.is_about_the_proof(&complaint)
+            || has_code(&[INVALID_TOKEN])
+            || lacks_permission(&details)
+            || self.concerns_proof(&details)
         {
             return Some(TargetError::Unauthorized { detail: detail() });
         }
@@ -53,30 +51,30 @@ impl TargetResponse<'_> {
         Some(match self.status {
             200..=299 => return None,
             ..=399 => TargetError::Malformed { detail: detail() },
-            // Something in between speaks, and what it says tells nothing about the account: not even a 404.
+            // A proxy's error page says nothing about the account, even with status 404.
             400.. if is_html => TargetError::Unavailable { detail: detail() },
             404 | 410 => TargetError::NotFound,
             407 | 408 | 425 | 500 | 502..=599 => TargetError::Unavailable { detail: detail() },
             409 => TargetError::Conflict { detail: detail() },
-            _ if is_uniqueness(&complaint) => TargetError::Conflict { detail: detail() },
-            403 if self.asked == RequestKind::Read || is_about_us(&complaint) => {
+            _ if is_uniqueness(&details) => TargetError::Conflict { detail: detail() },
+            403 if self.kind == RequestKind::Read || concerns_integration(&details) => {
                 TargetError::Unauthorized { detail: detail() }
             }
-            _ => TargetError::Rejected { attribute: objected(dialect, &complaint), detail: detail() },
+            _ => TargetError::Rejected { attribute: rejected_attribute(dialect, &details), detail: detail() },
         })
     }
 
-    /// Whether a refusal is about the app secret proof. With which status and code it comes is not recorded, but no
-    /// user can have done it, and new credentials may help.
-    fn is_about_the_proof(&self, complaint: &ErrorDetails) -> bool {
-        let detail = complaint.detail.as_deref().unwrap_or_default().to_lowercase();
+    /// Whether the target rejects the app secret proof. Status and code of this are not recorded; the user's data
+    /// can't be the cause, and new credentials may help.
+    fn concerns_proof(&self, details: &ErrorDetails) -> bool {
+        let detail = details.detail.as_deref().unwrap_or_default().to_lowercase();
         (400..500).contains(&self.status) && detail.contains("appsecret")
     }
 
-    fn detail(&self, complaint: &ErrorDetails, redactor: &Redactor<'_>) -> String {
-        let said = complaint.detail.as_deref().map(|detail| redactor.clean(detail));
-        match said.filter(|said| !said.is_empty()) {
-            Some(said) => format!("HTTP {}: {said}", self.status),
+    fn detail(&self, details: &ErrorDetails, redactor: &Redactor<'_>) -> String {
+        let text = details.detail.as_deref().map(|detail| redactor.clean(detail));
+        match text.filter(|text| !text.is_empty()) {
+            Some(text) => format!("HTTP {}: {text}", self.status),
             None if (300..400).contains(&self.status) => {
                 format!("HTTP {}, a redirect, which is not followed", self.status)
             }
@@ -85,44 +83,43 @@ impl TargetResponse<'_> {
     }
 }
 
-/// Graph's codes for permissions that the integration doesn't have: 10, and 200 to 299.
-fn lacks_permission(complaint: &ErrorDetails) -> bool {
-    complaint.is_graph && complaint.code.is_some_and(|code| code == 10 || (200..300).contains(&code))
+/// Graph codes for missing permissions of the integration: 10 and 200 to 299.
+fn lacks_permission(details: &ErrorDetails) -> bool {
+    details.is_graph && details.code.is_some_and(|code| code == 10 || (200..300).contains(&code))
 }
 
-fn is_uniqueness(complaint: &ErrorDetails) -> bool {
-    complaint.scim_type.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("uniqueness"))
+fn is_uniqueness(details: &ErrorDetails) -> bool {
+    details.scim_type.as_deref().is_some_and(|scim_type| scim_type.eq_ignore_ascii_case("uniqueness"))
 }
 
-/// Whether a refused change is about the integration rather than about one user. It must say so: otherwise a single
-/// protected account could stop the work on all others. A refused look-up is always about the integration, and every
-/// change begins with one.
-fn is_about_us(complaint: &ErrorDetails) -> bool {
+/// Whether a rejected write concerns the integration and not one user. The text must say so: otherwise one protected
+/// account could stop provisioning for all users. A rejected read always concerns the integration.
+fn concerns_integration(details: &ErrorDetails) -> bool {
     const WORDS: [&str; 7] =
         ["token", "authoriz", "authoris", "authentic", "credential", "user-agent", "user agent"];
-    let detail = complaint.detail.as_deref().unwrap_or_default().to_lowercase();
+    let detail = details.detail.as_deref().unwrap_or_default().to_lowercase();
     WORDS.iter().any(|word| detail.contains(word))
 }
 
-/// The attribute that a complaint names. A name that is also an English word counts only where it is marked as
-/// a name: "your organization's limit" is not about `organization`.
-fn objected(dialect: &Dialect, complaint: &ErrorDetails) -> Option<String> {
-    if complaint.code == Some(DOMAIN_UNVERIFIED) {
+/// Attribute that an error text names. A name that is also an English word counts only where it is marked as a name:
+/// "your organization's limit" does not concern `organization`.
+fn rejected_attribute(dialect: &Dialect, details: &ErrorDetails) -> Option<String> {
+    if details.code == Some(DOMAIN_UNVERIFIED) {
         return Some("userName".to_owned());
     }
-    let detail = complaint.detail.as_deref()?;
+    let detail = details.detail.as_deref()?;
     let mut names: Vec<&str> = std::iter::once("userName").chain(dialect.attributes()).collect();
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
     names.into_iter().find(|name| is_named(detail, name)).map(str::to_owned)
 }
 
 fn is_named(detail: &str, name: &str) -> bool {
-    let is_a_word_too = !name.contains(|c: char| c.is_ascii_uppercase() || c == '.');
+    let is_english_word = !name.contains(|c: char| c.is_ascii_uppercase() || c == '.');
     detail.match_indices(name).any(|(start, _)| {
         let before = detail.get(..start).and_then(|text| text.chars().next_back());
         let mut rest = detail.get(start + name.len()..).unwrap_or_default().chars();
         let (after, then) = (rest.next(), rest.next());
-        if is_a_word_too {
+        if is_english_word {
             let is_quoted = matches!(before, Some('"' | '\'' | '`')) && before == after;
             // `title: …`, or a part of it: `manager.managerId: …`.
             let has_part = after == Some('.') && then.is_some_and(char::is_alphanumeric);
@@ -130,12 +127,12 @@ fn is_named(detail: &str, name: &str) -> bool {
             return is_quoted || is_heading;
         }
         // A full stop ends the sentence, unless a letter follows.
-        let goes_on = if after == Some('.') { then } else { after };
-        !before.is_some_and(is_name_like) && !goes_on.is_some_and(char::is_alphanumeric)
+        let next = if after == Some('.') { then } else { after };
+        !before.is_some_and(is_name_character) && !next.is_some_and(char::is_alphanumeric)
     })
 }
 
-fn is_name_like(c: char) -> bool {
+fn is_name_character(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.')
 }
 
@@ -149,20 +146,20 @@ mod tests {
     use super::*;
 
     fn read(status: u16, headers: &[(&str, &str)], body: &str) -> Option<TargetError> {
-        answer(RequestKind::AttributeWrite, status, headers, body)
+        respond(RequestKind::Write, status, headers, body)
     }
 
-    fn answer(asked: RequestKind, status: u16, headers: &[(&str, &str)], body: &str) -> Option<TargetError> {
+    fn respond(kind: RequestKind, status: u16, headers: &[(&str, &str)], body: &str) -> Option<TargetError> {
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let body = ResponseBody::read(None, body.as_bytes());
-        let answered = TargetResponse { asked, status, headers: &headers, body: &body };
-        answered.error(Dialect::named("workplace").unwrap(), &Redactor::new(["the-token"], ["ada@acme.test"]))
+        let response = TargetResponse { kind, status, headers: &headers, body: &body };
+        response.error(Dialect::named("workplace").unwrap(), &Redactor::new(["the-token"], ["ada@acme.test"]))
     }
 
-    fn kind(error: &Option<TargetError>) -> &'static str {
+    fn name(error: &Option<TargetError>) -> &'static str {
         match error {
-            None => "good",
+            None => "success",
             Some(TargetError::RateLimited { .. }) => "rate limited",
             Some(TargetError::Unavailable { .. }) => "unavailable",
             Some(TargetError::Conflict { .. }) => "conflict",
@@ -170,20 +167,20 @@ mod tests {
             Some(TargetError::Unauthorized { .. }) => "unauthorized",
             Some(TargetError::Rejected { .. }) => "rejected",
             Some(TargetError::Malformed { .. }) => "malformed",
-            Some(TargetError::Insecure { .. } | TargetError::InvalidUrl { .. }) => "not an answer",
+            Some(TargetError::Insecure { .. } | TargetError::InvalidUrl { .. }) => "no response",
         }
     }
 
     fn check(status: u16, body: &str, expect: &str) {
-        assert_eq!(kind(&read(status, &[], body)), expect, "{status} {body}");
+        assert_eq!(name(&read(status, &[], body)), expect, "{status} {body}");
     }
 
     #[test]
-    fn status_alone() {
+    fn status_decides_without_a_body() {
         for (status, expect) in [
-            (200, "good"),
-            (201, "good"),
-            (204, "good"),
+            (200, "success"),
+            (201, "success"),
+            (204, "success"),
             (302, "malformed"),
             (400, "rejected"),
             (401, "unauthorized"),
@@ -211,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_mean_the_same_whatever_the_status() {
+    fn graph_codes_mean_the_same_on_every_status() {
         for status in [200, 400, 401, 403, 404, 409, 500] {
             for code in [4, 17, 32, 613] {
                 check(status, &format!(r#"{{"error":{{"message":"m","code":{code}}}}}"#), "rate limited");
@@ -227,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_shapes() {
+    fn all_three_error_shapes_are_read() {
         check(400, r#"{"Errors":[{"description":"bad","code":400}]}"#, "rejected");
         check(400, r#"{"Errors":{"description":"bad","code":400}}"#, "rejected");
         check(400, r#"{"error":{"message":"bad","type":"OAuthException","code":100}}"#, "rejected");
@@ -241,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_one_user_is_not_one_of_the_token() {
+    fn rejection_of_one_user_does_not_concern_the_token() {
         check(403, r#"{"detail":"an administrator can't be changed"}"#, "rejected");
         check(
             403,
@@ -251,12 +248,12 @@ mod tests {
         check(403, r#"{"detail":"the integration is not authorized"}"#, "unauthorized");
         check(403, r#"{"Errors":[{"description":"User-Agent is required","code":403}]}"#, "unauthorized");
         for body in ["", r#"{"detail":"no"}"#] {
-            assert_eq!(kind(&answer(RequestKind::Read, 403, &[], body)), "unauthorized");
+            assert_eq!(name(&respond(RequestKind::Read, 403, &[], body)), "unauthorized");
         }
     }
 
     #[test]
-    fn a_refused_proof_is_nobodys_fault() {
+    fn rejected_proof_does_not_concern_the_user() {
         for status in [400, 401, 403, 412] {
             check(
                 status,
@@ -268,9 +265,9 @@ mod tests {
     }
 
     #[test]
-    fn html_comes_from_something_in_between() {
+    fn html_error_page_means_unavailable() {
         for (status, expect) in [
-            (200, "good"),
+            (200, "success"),
             (400, "unavailable"),
             (401, "unauthorized"),
             (403, "unavailable"),
@@ -284,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_to_wait() {
+    fn retry_after_is_kept() {
         let wait = |headers: &[(&str, &str)]| match read(429, headers, "") {
             Some(TargetError::RateLimited { retry_after }) => retry_after,
             other => panic!("{other:?}"),
@@ -299,19 +296,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_is_kept_and_cleaned() {
-        let said = |status, body| read(status, &[], body).unwrap().to_string();
+    fn error_text_is_kept_and_redacted() {
+        let text = |status, body| read(status, &[], body).unwrap().to_string();
         insta::assert_snapshot!(
-            said(400, r#"{"Errors":[{"description":"title: ADA@ACME.TEST\nmay not be with the-token","code":1}]}"#),
-            @"the target refuses title: HTTP 400: title: (value) may not be with (token)"
+            text(400, r#"{"Errors":[{"description":"title: ADA@ACME.TEST\nmay not be with the-token","code":1}]}"#),
+            @"target rejects title: HTTP 400: title: (value) may not be with (token)"
         );
-        insta::assert_snapshot!(said(400, ""), @"the target refuses: HTTP 400 with an empty body");
-        insta::assert_snapshot!(said(502, "<html>"), @"the target is not available: HTTP 502 with an HTML page");
-        insta::assert_snapshot!(said(302, ""), @"the target's answer can't be understood, check its URL: HTTP 302, a redirect, which is not followed");
+        insta::assert_snapshot!(text(400, ""), @"target rejects the request: HTTP 400 with an empty body");
+        insta::assert_snapshot!(text(502, "<html>"), @"target not available: HTTP 502 with an HTML page");
+        insta::assert_snapshot!(text(302, ""), @"target's response is not valid SCIM; check target.url: HTTP 302, a redirect, which is not followed");
     }
 
     #[test]
-    fn the_attribute_objected_to() {
+    fn rejected_attribute_is_found_in_the_error_text() {
         let attribute =
             |detail: &str| match read(400, &[], &serde_json::json!({"detail": detail}).to_string()) {
                 Some(TargetError::Rejected { attribute, .. }) => attribute.unwrap_or_default(),
@@ -339,11 +336,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_answer_makes_it_panic(status in 100u16..1000, retry_after in "[ -~]{0,40}", body: Vec<u8>) {
+        fn arbitrary_responses_are_read_without_panic(status in 100u16..1000, retry_after in "[ -~]{0,40}", body: Vec<u8>) {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, retry_after.parse().unwrap())]);
             let body = ResponseBody::read(None, &body);
-            let answered = TargetResponse { asked: RequestKind::AttributeWrite, status, headers: &headers, body: &body };
-            let _ = answered.error(Dialect::named("workplace").unwrap(), &Redactor::new(["t"], []));
+            let response = TargetResponse { kind: RequestKind::Write, status, headers: &headers, body: &body };
+            let _ = response.error(Dialect::named("workplace").unwrap(), &Redactor::new(["t"], []));
         }
     }
 }

@@ -1,44 +1,44 @@
-//! What a client needs to be told.
+//! Settings of a client.
 
 use std::time::Duration;
 
 use model::UnixSeconds;
 use secrecy::SecretString;
 
-/// What proves that we may.
+/// Credentials of the integration at the target.
 #[derive(Clone, Debug)]
 pub struct TargetCredentials {
-    /// The integration's access token, sent as bearer token with every call.
+    /// Access token, sent as bearer token with every call.
     pub access_token: SecretString,
-    /// The integration's app secret. With it every call carries an app secret proof, which an integration may require
-    /// \[seen\]. A blank one is none. It is itself never sent.
+    /// App secret. With it every call carries an app secret proof, which an integration may require \[seen\]. The
+    /// secret itself is never sent. Blank means none.
     pub app_secret: Option<SecretString>,
 }
 
-/// Where the target is and how patiently it is called.
+/// Address of the target and limits of the client.
 #[derive(Clone, Debug)]
 pub struct TargetOptions {
-    /// The base of its SCIM API, such as `https://scim.workplace.com`.
+    /// Base URL of the SCIM API, such as `https://scim.workplace.com`.
     pub url: String,
-    /// How long one attempt may take, answer included.
+    /// Longest duration of one attempt, response included.
     pub timeout: Duration,
-    /// How often a call is tried.
+    /// Retries of one call.
     pub retry: RetryPolicy,
-    /// How many calls are under way at most; one or more.
+    /// Highest number of calls under way at a time; at least one.
     pub max_concurrent_calls: usize,
-    /// The time, which goes into the app secret proof. Time is a parameter here as everywhere.
+    /// Clock for the app secret proof.
     pub now: fn() -> UnixSeconds,
 }
 
-/// How often a call is tried, and how long the pauses are. They double from one attempt to the next. A target that
-/// names a longer pause than the longest is not asked again: whoever called hears of it and comes back later.
+/// Attempts of one call and the pauses between them, which double. If the target asks for a pause longer than
+/// `max_delay`, the call fails at once and the caller comes back later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How often in all; 1 means that nothing is tried again.
+    /// Number of attempts; 1 means no retry.
     pub attempts: u32,
-    /// The first pause.
+    /// First pause.
     pub initial_delay: Duration,
-    /// The longest pause.
+    /// Longest pause.
     pub max_delay: Duration,
 }
 

@@ -1,26 +1,25 @@
-//! From the JSON of a resource to an account.
+//! Reads an account from the JSON of a resource.
 //!
-//! Reading is liberal: what is missing, unknown or of another form than expected is not there, and never an error.
-//! Strict parsers broke on Workplace's resources \[doc\].
+//! Reading is tolerant: missing, unknown or unexpected content is ignored. Strict parsers failed on Workplace's resources
+//! \[doc\].
 
 use std::collections::BTreeMap;
 
 use model::{Account, AccountId, TargetAttribute, Value, ValueKind};
 use serde_json::Value as Json;
 
-use crate::Dialect;
-use crate::dialect::{DialectClear, DialectField, FieldPath};
+use crate::dialect::{Dialect, DialectClear, DialectField, FieldPath};
 use crate::json::{self, JsonObject};
 use crate::lists;
 
-/// Reads an account; `None` without a usable id.
+/// Account of a resource; `None` without a usable id.
 pub(crate) fn account(dialect: &Dialect, resource: &JsonObject) -> Option<Account> {
     let id = json::member(resource, "id").and_then(json::id).and_then(AccountId::new)?;
     let can_delete = dialect.can_delete.and_then(|(extension, name)| {
         let status = json::object(resource, extension)?;
         json::boolean(json::member(status, name)?)
     });
-    // An account counts as active unless it says otherwise: then a deprovisioning that is due is carried out.
+    // Without a readable value the account counts as active, so that a due deactivation is carried out.
     let active = json::member(resource, "active").and_then(json::boolean).unwrap_or(true);
     Some(Account {
         id,
@@ -31,13 +30,13 @@ pub(crate) fn account(dialect: &Dialect, resource: &JsonObject) -> Option<Accoun
     })
 }
 
-/// The user name of a resource, also of one that is no account otherwise.
+/// User name of a resource.
 pub(crate) fn user_name(resource: &JsonObject) -> Option<&str> {
     let name = json::member(resource, "userName")?.as_str()?;
     (!name.trim().is_empty()).then_some(name)
 }
 
-/// The external id of a resource.
+/// External id of a resource.
 pub(crate) fn external_id(resource: &JsonObject) -> Option<&str> {
     json::member(resource, "externalId")?.as_str()
 }
@@ -50,7 +49,7 @@ fn attributes(dialect: &Dialect, resource: &JsonObject) -> BTreeMap<TargetAttrib
     values.collect()
 }
 
-/// What stands where the field says.
+/// JSON at the path of a field.
 fn located<'a>(field: &DialectField, resource: &'a JsonObject) -> Option<&'a Json> {
     let container = match field.extension {
         Some(extension) => json::object(resource, extension)?,
@@ -58,11 +57,11 @@ fn located<'a>(field: &DialectField, resource: &'a JsonObject) -> Option<&'a Jso
     };
     match field.path {
         FieldPath::Plain(name) => json::member(container, name),
-        // Another user may be shown in other ways than the documented one.
+        // Servers show references in several forms.
         FieldPath::Part { of, .. } if field.kind == ValueKind::Reference => json::member(container, of),
         FieldPath::Part { of, part } => json::member(json::object(container, of)?, part),
         FieldPath::Typed { list, kind, part } => {
-            json::member(lists::standing_for(json::list(container, list), kind)?, part)
+            json::member(lists::representative(json::list(container, list), kind)?, part)
         }
     }
 }
@@ -73,14 +72,14 @@ fn value_of(field: &DialectField, found: &Json) -> Option<Value> {
         ValueKind::Boolean => json::boolean(found).map(Value::Boolean),
         ValueKind::Integer => {
             let number = json::integer(found)?;
-            let is_nothing = number == 0 && field.clear == DialectClear::Zero;
-            (!is_nothing).then_some(Value::Integer(number))
+            let means_none = number == 0 && field.clear == DialectClear::Zero;
+            (!means_none).then_some(Value::Integer(number))
         }
         ValueKind::Reference => reference(field, found).map(Value::Account),
     }
 }
 
-/// Another user's account: an object with its id under the documented name or RFC 7643's, the bare id, or a list
+/// Account id of a reference: an object with the id under the documented name or RFC 7643's, the id alone, or a list
 /// that starts with one of these.
 fn reference(field: &DialectField, found: &Json) -> Option<AccountId> {
     let id = match found {
@@ -98,7 +97,7 @@ fn reference(field: &DialectField, found: &Json) -> Option<AccountId> {
         },
         bare => json::id(bare)?,
     };
-    // Zero stands for nobody, as it does for dates.
+    // Zero means no reference, as it means no date.
     if id == "0" { None } else { AccountId::new(id) }
 }
 
@@ -108,15 +107,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Resource;
     use crate::arbitrary::any_json;
+    use crate::resource::Resource;
 
     fn read(json: Json) -> Option<Account> {
         account(Dialect::named("workplace").unwrap(), json.as_object().unwrap())
     }
 
     #[test]
-    fn a_whole_account() {
+    fn account_is_read_with_all_attributes() {
         let account = read(json!({
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
             "id": 100_000_000_000_001_u64, "userName": "ada@acme.test", "externalId": "8f1c", "active": true,
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_keep_their_digits() {
+    fn id_keeps_its_digits() {
         let id = |id: Json| read(json!({"id": id})).map(|account| account.id.to_string());
         assert_eq!(id(json!(18_446_744_073_709_551_615_u64)).unwrap(), "18446744073709551615");
         assert_eq!(id(json!("100000000000001")).unwrap(), "100000000000001");
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_in_any_form() {
+    fn manager_is_read_in_each_form() {
         let manager = |manager: Json| {
             let extension = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
             let account = read(json!({"id": 1, extension: {"manager": manager}})).unwrap();
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn active_unless_it_says_otherwise() {
+    fn account_is_active_unless_stated_otherwise() {
         for (active, expect) in
             [(json!(true), true), (json!(false), false), (json!("False"), false), (json!(null), true)]
         {
@@ -210,18 +209,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_json_makes_it_panic(json in any_json()) {
+        fn arbitrary_json_is_read_without_panic(json in any_json()) {
             let _ = Resource::from_json(Dialect::named("workplace").unwrap(), json.to_string().as_bytes());
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        fn arbitrary_bytes_are_read_without_panic(bytes: Vec<u8>) {
             let _ = Resource::from_json(Dialect::named("workplace").unwrap(), &bytes);
         }
     }
 
     #[test]
-    fn endless_nesting_is_refused() {
+    fn deep_nesting_is_refused() {
         let deep = format!("{{\"id\":1,\"title\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
         assert!(Resource::from_json(Dialect::named("workplace").unwrap(), deep.as_bytes()).is_err());
     }

@@ -1,31 +1,31 @@
-//! PATCH: changing single attributes (RFC 7644, section 3.5.2).
+//! PATCH operations on single attributes (RFC 7644, section 3.5.2).
 
 use model::{TargetAttribute, Value, ValueKind};
 use serde_json::{Value as Json, json};
 
-use crate::dialect::{DialectField, FieldPath};
+use crate::dialect::{Dialect, DialectField, FieldPath};
 use crate::errors::TargetError;
 use crate::json::JsonObject;
-use crate::{Dialect, render};
+use crate::render;
 
-/// A change to one attribute.
+/// Change of one attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PatchOperation {
-    /// It gets this value.
+    /// Sets a value.
     Replace {
-        /// Which.
+        /// The attribute.
         attribute: TargetAttribute,
-        /// The value; an unresolved reference is left out.
+        /// The value; an operation with an unresolved reference is omitted.
         value: Value,
     },
-    /// It loses its value. A target may refuse that where there is none.
+    /// Removes the value. A target may refuse this if there is none.
     Remove {
-        /// Which.
+        /// The attribute.
         attribute: TargetAttribute,
     },
 }
 
-/// The operations as they go over the wire.
+/// JSON of the operations.
 pub(crate) fn operations(dialect: &Dialect, operations: &[PatchOperation]) -> Result<Vec<Json>, TargetError> {
     let mut rendered = Vec::new();
     for operation in operations {
@@ -51,7 +51,7 @@ pub(crate) fn operations(dialect: &Dialect, operations: &[PatchOperation]) -> Re
     Ok(rendered)
 }
 
-/// The body around the operations.
+/// Body of a PATCH.
 pub(crate) fn body(operations: Vec<Json>) -> JsonObject {
     let mut body = JsonObject::new();
     body.insert("schemas".to_owned(), json!(["urn:ietf:params:scim:api:messages:2.0:PatchOp"]));
@@ -59,17 +59,17 @@ pub(crate) fn body(operations: Vec<Json>) -> JsonObject {
     body
 }
 
-/// Whether an operation takes a value away.
+/// Whether an operation removes a value.
 pub(crate) fn is_removal(operation: &Json) -> bool {
     operation.get("op").and_then(Json::as_str) == Some("remove")
 }
 
-/// The operation that switches an account on or off.
+/// Operation that sets `active`.
 pub(crate) fn activation(active: bool) -> Json {
     json!({"op": "replace", "path": "active", "value": active})
 }
 
-/// Another user is one value, although it stands in an object of its own: the path leads to that object.
+/// Path of a field. The path of a reference ends at its object, which is one value.
 fn path(field: &DialectField) -> String {
     let within = match field.path {
         FieldPath::Plain(name) => name.to_owned(),
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_and_values() {
+    fn operations_have_paths_and_values() {
         let dialect = Dialect::named("workplace").unwrap();
         let replace = |attribute: &str, value| PatchOperation::Replace { attribute: attribute.into(), value };
         let remove = |attribute: &str| PatchOperation::Remove { attribute: attribute.into() };
@@ -110,7 +110,7 @@ mod tests {
                 remove("addresses.work.locality"),
             ],
         );
-        // The order of the members depends on features of `serde_json`.
+        // The order of members depends on features of `serde_json`.
         let line = |operation: &Json| {
             let of = |name| operation.get(name).map(ToString::to_string).unwrap_or_default();
             format!("{} {} {}", of("op"), of("path"), of("value")).trim().to_owned()
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_attributes_are_not_sent() {
+    fn unknown_attribute_is_refused() {
         let dialect = Dialect::named("workplace").unwrap();
         let error = operations(dialect, &[PatchOperation::Remove { attribute: "id".into() }]).unwrap_err();
         assert!(matches!(error, TargetError::Rejected { attribute: Some(name), .. } if name == "id"));

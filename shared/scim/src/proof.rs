@@ -1,16 +1,13 @@
-//! The app secret proof: that whoever brings the token also knows the app secret, which is itself never sent.
-
-use std::fmt::Write;
+//! App secret proof: shows that the caller knows the app secret without sending it.
 
 use aws_lc_rs::hmac;
 use model::UnixSeconds;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
-/// A proof for one attempt. It is good for a few minutes only, so each attempt makes its own.
+/// Proof for one attempt: HMAC-SHA256 of token and time, keyed with the app secret \[seen\].
 ///
-/// It is the HMAC-SHA256 of the token and the time, keyed with the app secret \[seen\]. How old one may be is not
-/// recorded.
+/// Its lifetime is not recorded, so each attempt makes its own.
 pub(crate) struct AppSecretProof {
     hex: SecretString,
     time: UnixSeconds,
@@ -21,10 +18,10 @@ impl AppSecretProof {
         let key = hmac::Key::new(hmac::HMAC_SHA256, app_secret.expose_secret().as_bytes());
         let message = format!("{}|{}", token.expose_secret(), time.0);
         let tag = hmac::sign(&key, message.as_bytes());
-        Self { hex: SecretString::from(hex(tag.as_ref())), time }
+        Self { hex: SecretString::from(hex::encode(tag.as_ref())), time }
     }
 
-    /// The address with the proof in its query, where it is looked for \[seen\].
+    /// URL with the proof in its query \[seen\].
     pub(crate) fn added_to(&self, url: &Url) -> Url {
         let Self { hex, time } = self;
         let mut url = url.clone();
@@ -34,20 +31,10 @@ impl AppSecretProof {
         url
     }
 
-    /// The proof itself, for whoever takes it out of a text.
+    /// The proof, to redact it from texts.
     pub(crate) fn expose(&self) -> &str {
         self.hex.expose_secret()
     }
-}
-
-/// In lower case \[seen\].
-fn hex(bytes: &[u8]) -> String {
-    let mut hex = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string can't fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
 }
 
 #[cfg(test)]
@@ -58,9 +45,9 @@ mod tests {
         AppSecretProof::new(&app_secret.into(), &token.into(), UnixSeconds(time))
     }
 
-    /// Worked out by OpenSSL: `printf %s 'the-token|1700000000' | openssl dgst -sha256 -hmac the-secret`.
+    /// Expected value made with OpenSSL: `printf %s 'the-token|1700000000' | openssl dgst -sha256 -hmac the-secret`.
     #[test]
-    fn another_implementation_makes_the_same() {
+    fn proof_equals_that_of_openssl() {
         insta::assert_snapshot!(
             proof("the-secret", "the-token", 1_700_000_000).expose(),
             @"97ece10d3394306ea08473637c56b6f5936f7913afd6f083ac9255745a4981da"
@@ -68,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_counts() {
+    fn app_secret_token_and_time_change_the_proof() {
         let all = [proof("s", "t", 1), proof("S", "t", 1), proof("s", "T", 1), proof("s", "t", 2)];
         let mut hexes: Vec<_> = all.iter().map(|proof| proof.expose().to_owned()).collect();
         assert!(hexes.iter().all(|hex| hex.len() == 64 && !hex.contains(|c: char| c.is_ascii_uppercase())));
@@ -78,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn it_joins_the_query_that_is_there() {
+    fn proof_is_added_to_an_existing_query() {
         let proof = proof("s", "t", 7);
         for (url, expect) in [
             ("https://x.test/Users", "https://x.test/Users?appsecret_proof="),

@@ -1,21 +1,21 @@
-//! Taking what is secret or personal out of what a target says.
+//! Removes secrets and personal data from the target's error texts.
 
-/// How much of a complaint is kept, in characters.
-const LONGEST: usize = 300;
+/// Longest text that is kept, in characters.
+const MAX_LENGTH: usize = 300;
 
-/// Shorter values are common words or codes; a complaint without them would be no complaint any more.
+/// Shorter values are common words or codes; without them an error text loses its meaning.
 const SHORTEST_VALUE: usize = 3;
 
-/// Stands where a token stood.
+/// Replacement for a token.
 const TOKEN: &str = "(token)";
 
-/// What must not appear in a text that is logged, stored or shown.
+/// Values that must not appear in a text that is logged, stored or shown.
 pub(crate) struct Redactor<'a> {
     hidden: Vec<(&'a str, &'static str)>,
 }
 
 impl<'a> Redactor<'a> {
-    /// Hides the tokens and those values that were sent.
+    /// Hides tokens and sent values.
     pub(crate) fn new(
         tokens: impl IntoIterator<Item = &'a str>,
         sent: impl IntoIterator<Item = &'a str>,
@@ -27,15 +27,14 @@ impl<'a> Redactor<'a> {
         Self { hidden }
     }
 
-    /// The text on one line, cut short, without hidden values and without anything that looks like an e-mail
-    /// address.
+    /// Text on one line, cut to the maximum length, without hidden values and e-mail addresses.
     pub(crate) fn clean(&self, text: &str) -> String {
         let mut clean = String::new();
         let mut kept = 0;
         let mut rest = text;
         let mut is_boundary = true;
         while let Some(next) = rest.chars().next() {
-            if kept >= LONGEST {
+            if kept >= MAX_LENGTH {
                 clean.push('…');
                 break;
             }
@@ -60,7 +59,7 @@ impl<'a> Redactor<'a> {
         clean.trim().to_owned()
     }
 
-    /// How many bytes at the start of a text are to be hidden, and by what.
+    /// Number of bytes to hide at the start of a text, and their replacement.
     fn hidden_at(&self, text: &str, is_boundary: bool) -> Option<(usize, &'static str)> {
         for (value, instead) in &self.hidden {
             let is_token = *instead == TOKEN;
@@ -77,23 +76,23 @@ impl<'a> Redactor<'a> {
     }
 }
 
-/// A name or a token must not survive because a part of it was hidden before.
+/// Longer values are hidden first: a hidden part must not leave the rest of a value readable.
 fn longest_first<'a>(hidden: impl Iterator<Item = (&'a str, &'static str)>) -> Vec<(&'a str, &'static str)> {
     let mut hidden: Vec<_> = hidden.collect();
     hidden.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
     hidden
 }
 
-/// How many bytes of the text say the value, without case.
+/// Length in bytes of the value at the start of the text, compared without case.
 fn starts_with(text: &str, value: &str) -> Option<usize> {
-    let mut said = text.char_indices();
+    let mut chars = text.char_indices();
     for wanted in value.chars() {
-        let (_, found) = said.next()?;
+        let (_, found) = chars.next()?;
         if found != wanted && !found.to_lowercase().eq(wanted.to_lowercase()) {
             return None;
         }
     }
-    Some(said.offset())
+    Some(chars.offset())
 }
 
 fn is_end(text: &str, length: usize) -> bool {
@@ -101,7 +100,7 @@ fn is_end(text: &str, length: usize) -> bool {
     !next.is_some_and(char::is_alphanumeric)
 }
 
-/// The length of the e-mail address at the start of a text, also in a URL's spelling.
+/// Length of the e-mail address at the start of a text, also if percent-encoded.
 fn address_at(text: &str) -> Option<usize> {
     let ends = |c: char| c.is_whitespace() || c.is_control() || "\"'`<>()[]{},;:=".contains(c);
     let word = text.split(ends).next()?;
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden() {
+    fn tokens_values_and_addresses_are_hidden() {
         check("title is too long", "title is too long");
         check("userName ada.l@ACME.test is taken", "userName (value) is taken");
         check("bob@acme.test, <eve@x>; mailto:joe%40x", "(e-mail), <(e-mail)>; mailto:(e-mail)");
@@ -139,19 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn long_complaints_are_cut() {
+    fn long_texts_are_cut() {
         let clean = Redactor::new([""], []).clean(&"ä".repeat(1000));
-        assert_eq!(clean.chars().count(), LONGEST + 1);
+        assert_eq!(clean.chars().count(), MAX_LENGTH + 1);
     }
 
     proptest! {
         #[test]
-        fn neither_token_nor_address_survives(before in ".{0,400}", after in ".{0,40}") {
+        fn no_token_or_address_remains(before in ".{0,400}", after in ".{0,40}") {
             let redactor = Redactor::new(["s3cret-token"], []);
             let clean = redactor.clean(&format!("{before} s3cret-token {after} ada@acme.test {after}"));
             prop_assert!(!clean.contains("s3cret-token"));
             prop_assert!(!clean.contains("ada@acme.test"));
-            prop_assert!(clean.chars().count() <= LONGEST + "(e-mail)".len() + 1);
+            prop_assert!(clean.chars().count() <= MAX_LENGTH + "(e-mail)".len() + 1);
             prop_assert!(!clean.contains(char::is_control));
         }
     }

@@ -1,27 +1,27 @@
-//! From a desired user to the JSON that is sent.
+//! Renders request bodies from a desired user.
 
 use std::collections::BTreeMap;
 
 use model::{DesiredUser, Managed, TargetAttribute, Value, ValueKind};
 use serde_json::{Value as Json, json};
 
-use crate::dialect::{AccountIdForm, DialectClear, DialectField, DialectPut, FieldPath};
+use crate::dialect::{AccountIdForm, Dialect, DialectClear, DialectField, DialectPut, FieldPath};
 use crate::errors::TargetError;
 use crate::json::{self, JsonObject};
 use crate::lists::{self, ElementChange};
-use crate::{Dialect, Resource};
+use crate::resource::Resource;
 
-/// Whether empty texts are sent to clear attributes. Some servers clear by them, some ignore them, some refuse the
-/// whole request; what Workplace does is not recorded.
+/// Whether empty texts are sent to clear attributes. Some servers clear by them, some ignore them, some reject the
+/// request; Workplace's behaviour is not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EmptyText {
-    /// They are sent.
+    /// Empty texts are sent.
     Sent,
-    /// They are not: the attributes are left out, and removed by PATCH afterwards.
+    /// The attributes are omitted, and removed by PATCH afterwards.
     Omitted,
 }
 
-/// The body that creates an account. There is nothing to clear in one that isn't there yet.
+/// Body of a creation.
 pub(crate) fn creation(dialect: &Dialect, user: &DesiredUser) -> Result<JsonObject, TargetError> {
     let DesiredUser { user_name: _, active: _, attributes, create_only } = user;
     let mut writes = BTreeMap::new();
@@ -36,7 +36,7 @@ pub(crate) fn creation(dialect: &Dialect, user: &DesiredUser) -> Result<JsonObje
     Ok(BodyRenderer { dialect, current: None, blanks: EmptyText::Sent }.body(user, &writes))
 }
 
-/// The body that makes an account as it should be.
+/// Body of an update of a known account.
 pub(crate) fn update(
     dialect: &Dialect,
     current: &Resource,
@@ -54,7 +54,7 @@ pub(crate) fn update(
             Managed::Set(value) => {
                 writes.insert(field.name, AttributeWrite::Set(value));
             }
-            // What is not there needs no clearing; sending blanks at a venture could only be refused.
+            // An absent value needs no clearing; an empty text could be rejected.
             Managed::Clear if is_there => {
                 writes.insert(field.name, AttributeWrite::Clear);
             }
@@ -63,13 +63,13 @@ pub(crate) fn update(
     }
     match dialect.put {
         DialectPut::Merges => carry_extensions(dialect, current, &mut writes),
-        // They go back as they were read.
+        // Extensions are sent back as read.
         DialectPut::Replaces => {}
     }
     Ok(BodyRenderer { dialect, current: Some(current.raw()), blanks }.body(user, &writes))
 }
 
-/// The body that changes what this user has and nothing else, without anything of the account being known.
+/// Body of an update of only these attributes, for an account that was not read.
 pub(crate) fn partial(dialect: &Dialect, user: &DesiredUser) -> Result<JsonObject, TargetError> {
     let mut writes = BTreeMap::new();
     for (attribute, managed) in &user.attributes {
@@ -82,23 +82,23 @@ pub(crate) fn partial(dialect: &Dialect, user: &DesiredUser) -> Result<JsonObjec
     Ok(BodyRenderer { dialect, current: None, blanks: EmptyText::Sent }.body(user, &writes))
 }
 
-/// Sends an extension whole once any part of it is sent, as it is done with names: how deep PUT merges is not recorded,
-/// and what nobody mapped must not be lost.
+/// Adds the current values of each extension that has a written attribute. How deep PUT merges is not recorded, and
+/// unmapped values must be kept.
 fn carry_extensions<'a>(dialect: &Dialect, current: &'a Resource, writes: &mut AttributeWrites<'a>) {
-    let touched: Vec<_> = dialect
+    let written: Vec<_> = dialect
         .fields
         .iter()
         .filter(|field| field.extension.is_some() && writes.contains_key(field.name))
         .map(|field| field.extension)
         .collect();
-    for field in dialect.fields.iter().filter(|field| touched.contains(&field.extension)) {
+    for field in dialect.fields.iter().filter(|field| written.contains(&field.extension)) {
         if let Some(value) = current.account.attributes.get(&field.name.into()) {
             writes.entry(field.name).or_insert(AttributeWrite::Set(value));
         }
     }
 }
 
-/// The body that switches an account on or off: nothing but `active`, as in Meta's samples \[sample\].
+/// Body that sets `active` alone, as in Meta's samples \[sample\].
 pub(crate) fn activation(dialect: &Dialect, active: bool) -> JsonObject {
     let mut body = JsonObject::new();
     body.insert("schemas".to_owned(), json!([dialect.core]));
@@ -106,7 +106,7 @@ pub(crate) fn activation(dialect: &Dialect, active: bool) -> JsonObject {
     body
 }
 
-/// The body that switches an account on or off where PUT replaces: all that was read, and `active`.
+/// Body that sets `active` where PUT replaces: the whole account as read, and `active`.
 pub(crate) fn whole_activation(dialect: &Dialect, current: &Resource, active: bool) -> JsonObject {
     let mut body = current.raw().clone();
     body.retain(|name, _| name == "schemas" || !dialect.read_only.contains(&name.as_str()));
@@ -114,18 +114,18 @@ pub(crate) fn whole_activation(dialect: &Dialect, current: &Resource, active: bo
     body
 }
 
-/// The place of an attribute; one that has none was let through by a mapping that was made for another dialect.
+/// Field of an attribute. An unknown attribute comes from a mapping for another dialect.
 pub(crate) fn known(
     dialect: &Dialect,
     attribute: &TargetAttribute,
 ) -> Result<&'static DialectField, TargetError> {
     dialect.field(attribute.as_str()).ok_or_else(|| TargetError::Rejected {
         attribute: Some(attribute.to_string()),
-        detail: format!("the {} dialect has no such attribute, so nothing was sent", dialect.name()),
+        detail: format!("the {} dialect has no such attribute; no request was sent", dialect.name()),
     })
 }
 
-/// A value as JSON; `None` for a reference that nobody has resolved.
+/// JSON of a value; `None` for an unresolved reference.
 pub(crate) fn value(dialect: &Dialect, value: &Value) -> Option<Json> {
     match value {
         Value::Text(text) => Some(json!(text)),
@@ -139,12 +139,12 @@ pub(crate) fn value(dialect: &Dialect, value: &Value) -> Option<Json> {
     }
 }
 
-/// The number that is written with exactly these characters.
+/// Number that is written with exactly these characters.
 fn exact_number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number: &u64| number.to_string() == text)
 }
 
-/// What is done to one attribute.
+/// Change of one attribute.
 #[derive(Clone, Copy)]
 enum AttributeWrite<'a> {
     Set(&'a Value),
@@ -153,10 +153,10 @@ enum AttributeWrite<'a> {
 
 type AttributeWrites<'a> = BTreeMap<&'static str, AttributeWrite<'a>>;
 
-/// What all parts of a body are rendered with.
+/// Inputs of all parts of a body.
 struct BodyRenderer<'a> {
     dialect: &'a Dialect,
-    /// The account as it is, unless it is to be created.
+    /// The account as read; `None` for a creation.
     current: Option<&'a JsonObject>,
     blanks: EmptyText,
 }
@@ -184,7 +184,7 @@ impl BodyRenderer<'_> {
         body
     }
 
-    /// The extensions of the table, once each.
+    /// Extensions of the dialect, each once.
     fn extensions(&self) -> Vec<&'static str> {
         let mut extensions: Vec<_> = self.dialect.fields.iter().filter_map(|field| field.extension).collect();
         extensions.sort_unstable();
@@ -192,7 +192,7 @@ impl BodyRenderer<'_> {
         extensions
     }
 
-    /// The core attributes, or those of one extension.
+    /// Core attributes, or those of one extension.
     fn container(
         &self,
         extension: Option<&str>,
@@ -213,7 +213,7 @@ impl BodyRenderer<'_> {
                     let there = json::object(&content, of).cloned();
                     let mut parts = there.unwrap_or_else(|| self.known_parts(field, of, before));
                     if field.kind == ValueKind::Reference && parts.get(part) != change.as_ref() {
-                        // What stands beside an account's id, a name or an address, belongs to that account.
+                        // Name and address beside an account id belong to the former account.
                         parts.clear();
                     }
                     apply(&mut parts, part, change);
@@ -224,7 +224,7 @@ impl BodyRenderer<'_> {
                 }
             }
         }
-        // An object that lost its only part says nothing any more.
+        // An object without parts is not sent.
         content.retain(|_, value| value.as_object().is_none_or(|parts| !parts.is_empty()));
         for (list, changes) in lists {
             let elements = before.map_or(&[][..], |before| json::list(before, list));
@@ -235,7 +235,7 @@ impl BodyRenderer<'_> {
         content
     }
 
-    /// What takes an attribute's place: a value, nothing (`Some(None)`), or whatever is there now (`None`).
+    /// New value of an attribute: `Some(None)` removes it, `None` keeps the current one.
     fn change(&self, field: &DialectField, write: AttributeWrite<'_>) -> Option<Option<Json>> {
         match write {
             AttributeWrite::Set(value) => self::value(self.dialect, value).map(Some),
@@ -251,8 +251,8 @@ impl BodyRenderer<'_> {
         }
     }
 
-    /// The parts that an object has now, as far as they are known. An attribute with parts is sent whole, like one
-    /// with several values: `name.formatted` is required in a name \[doc\], and how deep PUT merges is not recorded.
+    /// Current parts of a complex attribute, as far as the dialect knows them. The attribute is sent whole, because
+    /// `name.formatted` is required in a name \[doc\] and how deep PUT merges is not recorded.
     fn known_parts(&self, sibling: &DialectField, of: &str, before: Option<&JsonObject>) -> JsonObject {
         let Some(before) = before.and_then(|before| json::object(before, of)) else {
             return JsonObject::new();

@@ -32,7 +32,7 @@ fn current(dialect: &Dialect, json: Json) -> Resource {
     Resource::from_json(dialect, json.to_string().as_bytes()).unwrap()
 }
 
-/// The order of the members must not depend on which features of `serde_json` somebody else switches on.
+/// Sorts the members, whose order depends on features of `serde_json`.
 fn shown(body: JsonObject) -> String {
     let mut body = Json::Object(body);
     body.sort_all_objects();
@@ -45,7 +45,7 @@ fn updated(now: Json, user: &DesiredUser) -> String {
 }
 
 #[test]
-fn a_creation_carries_everything_and_clears_nothing() {
+fn creation_sends_all_values_and_clears_none() {
     let mut user = ada([
         ("name.formatted", text("Ada Lovelace")),
         ("name.givenName", text("Ada")),
@@ -117,7 +117,7 @@ fn a_creation_carries_everything_and_clears_nothing() {
 }
 
 #[test]
-fn an_update_carries_what_is_mapped_and_the_rest_of_what_goes_whole() {
+fn update_sends_mapped_values_and_the_rest_of_complex_attributes() {
     let now = json!({
         "id": 1, "userName": "ada@acme.test", "active": true, "title": "Analyst", "nickName": "Countess",
         "groups": [{"value": 9}], "badges": [],
@@ -169,7 +169,7 @@ fn an_update_carries_what_is_mapped_and_the_rest_of_what_goes_whole() {
 }
 
 #[test]
-fn what_is_cleared_is_blank_zero_or_left_out() {
+fn cleared_value_is_empty_zero_or_omitted() {
     let now = json!({
         "id": 1, "title": "Analyst", "nickName": "x",
         "name": {"formatted": "Ada", "middleName": "King"},
@@ -248,7 +248,7 @@ fn what_is_cleared_is_blank_zero_or_left_out() {
 }
 
 #[test]
-fn switching_on_and_off_sends_nothing_else() {
+fn activation_sends_only_active() {
     assert_eq!(
         Json::Object(activation(workplace(), false)),
         json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "active": false})
@@ -256,7 +256,7 @@ fn switching_on_and_off_sends_nothing_else() {
 }
 
 #[test]
-fn an_account_id_is_a_number_only_where_that_loses_nothing() {
+fn account_id_is_a_number_only_if_exact() {
     for (id, expect) in [
         ("100000000000002", json!(100_000_000_000_002_u64)),
         ("18446744073709551615", json!(u64::MAX)),
@@ -272,7 +272,7 @@ fn an_account_id_is_a_number_only_where_that_loses_nothing() {
 }
 
 #[test]
-fn a_reference_that_nobody_resolved_is_not_sent() {
+fn unresolved_reference_is_not_sent() {
     let user = ada([("manager", Managed::Set(Value::Reference(DnKey::of("cn=m"))))]);
     let body = creation(workplace(), &user).unwrap();
     assert_eq!(
@@ -286,7 +286,7 @@ fn a_reference_that_nobody_resolved_is_not_sent() {
 }
 
 #[test]
-fn an_attribute_without_a_place_is_refused_by_name() {
+fn unknown_attribute_is_refused_by_name() {
     for name in ["pronouns", "userName", "active"] {
         let error = creation(workplace(), &ada([(name, text("x"))])).unwrap_err();
         assert!(matches!(error, TargetError::Rejected { attribute: Some(it), .. } if it == name));
@@ -294,7 +294,7 @@ fn an_attribute_without_a_place_is_refused_by_name() {
 }
 
 #[test]
-fn where_put_replaces_everything_is_sent_back() {
+fn replacing_put_sends_the_whole_account() {
     let dialect = Dialect { put: DialectPut::Replaces, ..*workplace() };
     let now = json!({
         "schemas": [], "id": 1, "meta": {}, "groups": [], "title": "Analyst", "nickName": "x", "badges": [1],
@@ -339,8 +339,8 @@ fn where_put_replaces_everything_is_sent_back() {
     "#);
 }
 
-/// A value for every attribute that there is.
-fn everything() -> impl Strategy<Value = BTreeMap<TargetAttribute, Managed>> {
+/// Optional values for all attributes of the dialect.
+fn any_attributes() -> impl Strategy<Value = BTreeMap<TargetAttribute, Managed>> {
     let fields = workplace().fields;
     let attributes = fields.iter().map(|field| {
         let value = match field.kind {
@@ -356,9 +356,9 @@ fn everything() -> impl Strategy<Value = BTreeMap<TargetAttribute, Managed>> {
 }
 
 proptest! {
-    /// The names and values of an account are those of a mapping: otherwise nothing would ever compare equal.
+    /// Account and mapping must use the same names and values, or they never compare equal.
     #[test]
-    fn what_is_sent_reads_back_as_what_was_wanted(attributes in everything(), now in any_json()) {
+    fn sent_values_are_read_back_equal(attributes in any_attributes(), now in any_json()) {
         prop_assume!(attributes.values().all(|managed| match managed {
             Managed::Set(Value::Text(text)) => !text.trim().is_empty(),
             _ => true,
@@ -383,7 +383,7 @@ proptest! {
 }
 
 #[test]
-fn an_extension_of_which_nothing_is_mapped_is_left_alone() {
+fn unmapped_extension_is_not_sent() {
     let now = json!({"id": 1, "userName": "ada@acme.test", "active": true, (DATES): {"startDate": 1}});
     let body = update(workplace(), &current(workplace(), now), &ada([("title", text("x"))]), EmptyText::Sent)
         .unwrap();

@@ -1,26 +1,26 @@
-//! An account as it came over the wire, and a page of them.
+//! Account resource as received, and a page of them.
 
 use std::fmt;
 
 use model::Account;
 
 use crate::body::ResponseBody;
+use crate::dialect::Dialect;
 use crate::errors::TargetError;
 use crate::json::JsonObject;
-use crate::{Dialect, parse};
+use crate::parse;
 
-/// An account as the target shows it. The JSON is kept beside what was understood of it, because what has several
-/// values is sent back whole, with whatever else was in it.
+/// Account as the target shows it. The JSON is kept because multi-valued attributes are sent back whole.
 #[derive(Clone, PartialEq)]
 pub struct Resource {
-    /// What was understood.
+    /// Attributes that the dialect knows.
     pub account: Account,
     raw: JsonObject,
 }
 
 impl Resource {
-    /// Reads a resource. Attributes that the dialect doesn't know, or that hold something unexpected, are not
-    /// there in the account; only an id must be \[doc\].
+    /// Reads a resource. Attributes that are unknown to the dialect or have an unexpected form are ignored; only the
+    /// id is required \[doc\].
     pub fn from_json(dialect: &Dialect, json: &[u8]) -> Result<Self, TargetError> {
         Self::from_body(dialect, ResponseBody::read(None, json))
     }
@@ -28,16 +28,14 @@ impl Resource {
     pub(crate) fn from_body(dialect: &Dialect, body: ResponseBody) -> Result<Self, TargetError> {
         match body {
             ResponseBody::Json(raw) => Self::from_object(dialect, raw),
-            other => Err(TargetError::Malformed { detail: format!("an account was expected, not {other}") }),
+            other => Err(TargetError::Malformed { detail: format!("expected an account, received {other}") }),
         }
     }
 
     pub(crate) fn from_object(dialect: &Dialect, raw: JsonObject) -> Result<Self, TargetError> {
         match parse::account(dialect, &raw) {
             Some(account) => Ok(Self { account, raw }),
-            None => {
-                Err(TargetError::Malformed { detail: "an account has no id that can be kept exactly".into() })
-            }
+            None => Err(TargetError::Malformed { detail: "an account has no usable id".into() }),
         }
     }
 
@@ -46,22 +44,22 @@ impl Resource {
     }
 }
 
-/// Without the attributes, which are somebody's personal data.
+/// Omits the attributes, which are personal data.
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resource").field("id", &self.account.id).finish_non_exhaustive()
     }
 }
 
-/// Some of the accounts that there are.
+/// One page of the list of accounts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountPage {
-    /// The accounts.
+    /// Accounts of the page.
     pub resources: Vec<Resource>,
-    /// How many more came that can't be understood; one of them must not hide the others.
+    /// Resources that can't be read as accounts.
     pub unreadable: u64,
-    /// Where the next page starts; `None` after the last.
+    /// `startIndex` of the next page; `None` after the last.
     pub next: Option<u64>,
-    /// How many accounts the target says there are.
+    /// `totalResults`: accounts in the whole list.
     pub total: u64,
 }

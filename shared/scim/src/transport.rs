@@ -1,4 +1,4 @@
-//! One call over HTTP, repeated where that is allowed.
+//! Sends one call over HTTP, with retries where they are allowed.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -12,35 +12,54 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::debug;
 
-use crate::Dialect;
 use crate::access::{AccessToken, AccessTokens};
 use crate::body::ResponseBody;
+use crate::dialect::Dialect;
 use crate::errors::TargetError;
 use crate::json::JsonObject;
 use crate::meaning::{RequestKind, TargetResponse};
+use crate::metrics::CallMetrics;
 use crate::options::{RetryPolicy, TargetCredentials, TargetOptions};
 use crate::pace::{self, Pacer};
 use crate::proof::AppSecretProof;
 use crate::redact::Redactor;
 use crate::retry::RepeatPolicy;
-use crate::tally::CallMetrics;
 
-/// Requests without one are refused \[doc\].
+/// Requests without a user agent are refused \[doc\].
 const USER_AGENT: &str = concat!("workplace-provisioner/", env!("CARGO_PKG_VERSION"));
 
-/// Far more than a page of accounts has.
-const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
+/// Longest response that is read, in bytes; a page of accounts is far smaller.
+const MAX_RESPONSE: usize = 8 * 1024 * 1024;
 
-/// What is asked of the target.
+/// Request to the target.
 pub(crate) struct TargetCall<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) body: Option<JsonObject>,
-    /// Values that a complaint about this call must not repeat.
+    /// Values that are redacted from the target's error text.
     pub(crate) sent: Vec<&'a str>,
 }
 
-/// Why a call failed, with the status for the few who need it.
+impl<'a> TargetCall<'a> {
+    /// Request without a body.
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        Self { method, url, body: None, sent: Vec::new() }
+    }
+
+    pub(crate) fn with_body(self, body: JsonObject) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    pub(crate) fn redacting(self, sent: Vec<&'a str>) -> Self {
+        Self { sent, ..self }
+    }
+
+    fn kind(&self) -> RequestKind {
+        if self.method == Method::GET { RequestKind::Read } else { RequestKind::Write }
+    }
+}
+
+/// Error of a call, with the HTTP status if there was a response.
 pub(crate) struct CallFailure {
     pub(crate) status: Option<u16>,
     pub(crate) error: TargetError,
@@ -58,19 +77,19 @@ impl From<TargetError> for CallFailure {
     }
 }
 
-/// The way to one target.
+/// HTTP client for one target.
 pub(crate) struct Transport {
     dialect: &'static Dialect,
     client: Client,
     base: Url,
     retry: RetryPolicy,
     timeout: Duration,
-    /// A place for each call that may be under way.
-    places: Arc<Semaphore>,
+    /// One permit per call that may be under way.
+    permits: Arc<Semaphore>,
     now: fn() -> UnixSeconds,
     pub(crate) access: AccessTokens,
     pub(crate) pacer: Option<Arc<Pacer>>,
-    pub(crate) tally: Arc<CallMetrics>,
+    pub(crate) metrics: Arc<CallMetrics>,
 }
 
 impl Transport {
@@ -80,7 +99,7 @@ impl Transport {
         credentials: TargetCredentials,
     ) -> Result<Self, TargetError> {
         let TargetOptions { url, timeout, retry, max_concurrent_calls, now } = options;
-        let base = base(&url)?;
+        let base = parse_base(&url)?;
         let access = AccessTokens::new(&credentials)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/scim+json, application/json"));
@@ -88,33 +107,37 @@ impl Transport {
             .user_agent(USER_AGENT)
             .default_headers(headers)
             .timeout(timeout)
-            // A redirect could carry the token elsewhere.
+            // A redirect could send the token to another host.
             .redirect(redirect::Policy::none())
-            // A proxy would be picked up from the environment.
+            // Proxies from the environment are not used.
             .no_proxy()
             .build()
-            .map_err(|error| TargetError::Unavailable { detail: why(error) })?;
-        let places = Arc::new(Semaphore::new(max_concurrent_calls.max(1)));
-        let (pacer, tally) = (None, Arc::default());
-        Ok(Self { dialect, client, base, retry, timeout, places, now, access, pacer, tally })
+            .map_err(|error| TargetError::Unavailable { detail: root_cause(error) })?;
+        let permits = Arc::new(Semaphore::new(max_concurrent_calls.max(1)));
+        let (pacer, metrics) = (None, Arc::default());
+        Ok(Self { dialect, client, base, retry, timeout, permits, now, access, pacer, metrics })
     }
 
-    /// The address of something under the base.
-    pub(crate) fn under<S: AsRef<str>>(&self, way: &[S]) -> Url {
-        under(&self.base, way)
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
     }
 
-    /// Makes a call, again where its failure allows it, and gives the body of a good answer.
+    /// URL of a path below the base URL.
+    pub(crate) fn url<S: AsRef<str>>(&self, segments: &[S]) -> Url {
+        url_under(&self.base, segments)
+    }
+
+    /// Makes a call, with retries where its failure allows them, and returns the body of a successful response.
     ///
-    /// A token that is refused may have been replaced meanwhile. Then the call is made once more with the new one, a
-    /// creation too: who is not let in has done nothing.
+    /// After a refused token the call is made once more with a renewed token, a creation too: an unauthorized request
+    /// is not executed.
     pub(crate) async fn call(&self, call: &TargetCall<'_>) -> Result<ResponseBody, CallFailure> {
         let token = self.access.current();
         let refused = match self.call_with(&token, call).await {
             Err(failure) if matches!(failure.error, TargetError::Unauthorized { .. }) => failure,
-            answer => return answer,
+            result => return result,
         };
-        match self.access.instead_of(&token).await {
+        match self.access.replacement_for(&token).await {
             Some(token) => self.call_with(&token, call).await,
             None => Err(refused),
         }
@@ -125,19 +148,18 @@ impl Transport {
         token: &AccessToken,
         call: &TargetCall<'_>,
     ) -> Result<ResponseBody, CallFailure> {
-        let repeatable = match call.method {
-            Method::POST => RepeatPolicy::OnlyIfUndone,
-            _ => RepeatPolicy::Yes,
+        let repeat = match call.method {
+            Method::POST => RepeatPolicy::OnlyIfNotExecuted,
+            _ => RepeatPolicy::Always,
         };
         (|| self.attempt(token, call))
             .retry(self.retry.backoff())
-            .when(|failure: &CallFailure| repeatable.allows(&failure.error))
+            .when(|failure: &CallFailure| repeat.allows(&failure.error))
             .adjust(|failure: &CallFailure, backoff| self.retry.pause(&failure.error, backoff))
             .await
     }
 
     async fn attempt(&self, token: &AccessToken, call: &TargetCall<'_>) -> Result<ResponseBody, CallFailure> {
-        let asked = if call.method == Method::GET { RequestKind::Read } else { RequestKind::AttributeWrite };
         let TargetCall { method, url, body, .. } = call;
         let proof = token.proof((self.now)());
         let url = proof.as_ref().map_or_else(|| url.clone(), |proof| proof.added_to(url));
@@ -146,58 +168,58 @@ impl Transport {
             let json = serde_json::Value::Object(body.clone()).to_string();
             request = request.header(CONTENT_TYPE, "application/scim+json").body(json);
         }
-        let (took, heard) = self.exchange(request, asked).await;
-        let answer = match heard {
-            Ok(heard) => self.understand(call, asked, proof.as_ref(), heard).await,
-            Err(error) => Err(self.unanswered(method, proof.as_ref(), error)),
+        let (latency, response) = self.exchange(request, call.kind()).await;
+        let result = match response {
+            Ok(response) => self.interpret(call, proof.as_ref(), response),
+            Err(error) => Err(self.no_response(method, proof.as_ref(), error)),
         };
-        let error = answer.as_ref().err().map(|failure| &failure.error);
-        self.tally.ended(took, error);
+        let error = result.as_ref().err().map(|failure| &failure.error);
+        self.metrics.record_end(latency, error);
         if let (Some(pacer), Some(TargetError::RateLimited { retry_after })) = (&self.pacer, error) {
             pacer.slow_down(*retry_after);
         }
-        answer
+        result
     }
 
-    /// Sends a request as soon as it may be sent, and reads the answer. How long that took says how long the target took.
+    /// Sends a request as soon as permits and pace allow, and reads the response. The latency excludes this wait.
     ///
-    /// It is a task of its own, so that a call's place passes to the next as soon as the answer has come, and not when whoever waits
-    /// for it gets round to it. Who does not wait any more ends the task.
+    /// The exchange is a task of its own: its permit is free again when the response has arrived, even if the caller
+    /// is busy. Dropping the call ends the task.
     async fn exchange(
         &self,
         request: RequestBuilder,
-        asked: RequestKind,
+        kind: RequestKind,
     ) -> (Duration, Result<RawResponse, reqwest::Error>) {
-        let (places, pacer, tally) = (Arc::clone(&self.places), self.pacer.clone(), Arc::clone(&self.tally));
+        let (permits, pacer, metrics) =
+            (Arc::clone(&self.permits), self.pacer.clone(), Arc::clone(&self.metrics));
         let mut task = JoinSet::new();
         task.spawn(async move {
-            // Nobody closes it, so there is always a place some time.
-            let _place = places.acquire().await;
+            // The semaphore is never closed.
+            let _permit = permits.acquire().await;
             if let Some(pacer) = pacer {
                 pacer.wait().await;
             }
-            tally.begun(asked);
+            metrics.record_start(kind);
             let started = Instant::now();
-            let heard = hear(request).await;
-            (started.elapsed(), heard)
+            let response = RawResponse::receive(request).await;
+            (started.elapsed(), response)
         });
         match task.join_next().await {
             Some(Ok(done)) => done,
             Some(Err(ended)) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-            // The runtime is about to end, and whoever waits here with it.
+            // The runtime is shutting down, and this task with it.
             _ => std::future::pending().await,
         }
     }
 
-    /// What an answer means.
-    async fn understand(
+    fn interpret(
         &self,
-        TargetCall { method, sent, .. }: &TargetCall<'_>,
-        asked: RequestKind,
+        call: &TargetCall<'_>,
         proof: Option<&AppSecretProof>,
-        RawResponse { status, headers, body }: RawResponse,
+        response: RawResponse,
     ) -> Result<ResponseBody, CallFailure> {
-        debug!(http.method = %method, http.status = status, "target answered");
+        let RawResponse { status, headers, body } = response;
+        debug!(http.method = %call.method, http.status = status, "target responded");
         if let Some(pacer) = &self.pacer
             && pace::is_usage_high(&headers)
         {
@@ -206,38 +228,38 @@ impl Transport {
         let body = match body {
             Ok(body) => body,
             Err(error) if (200..300).contains(&status) => {
-                return Err(self.unanswered(method, proof, error));
+                return Err(self.no_response(&call.method, proof, error));
             }
-            // The status says enough.
+            // The status alone decides.
             Err(_) => ResponseBody::Other,
         };
         let tokens = self.access.known();
-        let redactor = Redactor::new(secrets(&tokens, proof), sent.iter().copied());
-        let answered = TargetResponse { asked, status, headers: &headers, body: &body };
-        match answered.error(self.dialect, &redactor) {
+        let redactor = Redactor::new(secrets(&tokens, proof), call.sent.iter().copied());
+        let response = TargetResponse { kind: call.kind(), status, headers: &headers, body: &body };
+        match response.error(self.dialect, &redactor) {
             None => Ok(body),
             Some(error) => Err(CallFailure { status: Some(status), error }),
         }
     }
 
-    fn unanswered(
+    fn no_response(
         &self,
         method: &Method,
         proof: Option<&AppSecretProof>,
         error: reqwest::Error,
     ) -> CallFailure {
-        debug!(http.method = %method, "target did not answer");
+        debug!(http.method = %method, "target did not respond");
         let detail = if error.is_timeout() {
-            format!("no answer within {} s", self.timeout.as_secs_f32())
+            format!("no response within {} s", self.timeout.as_secs_f32())
         } else {
             let tokens = self.access.known();
-            Redactor::new(secrets(&tokens, proof), []).clean(&why(error))
+            Redactor::new(secrets(&tokens, proof), []).clean(&root_cause(error))
         };
         TargetError::Unavailable { detail }.into()
     }
 }
 
-/// What no text may repeat: all that is known of the credentials, and the proof that was made of them for this attempt.
+/// Values that no text may contain: all known credentials and the proof of this attempt.
 fn secrets<'a>(
     tokens: &'a [Arc<AccessToken>],
     proof: Option<&'a AppSecretProof>,
@@ -245,25 +267,26 @@ fn secrets<'a>(
     tokens.iter().flat_map(|token| token.secrets()).chain(proof.map(AppSecretProof::expose))
 }
 
-/// An answer, as far as it came.
+/// Response as received. The body may have failed to arrive.
 struct RawResponse {
     status: u16,
     headers: HeaderMap,
     body: Result<ResponseBody, reqwest::Error>,
 }
 
-async fn hear(request: RequestBuilder) -> Result<RawResponse, reqwest::Error> {
-    let response = request.send().await?;
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Ok(RawResponse { status, headers, body: read(response).await })
+impl RawResponse {
+    async fn receive(request: RequestBuilder) -> Result<Self, reqwest::Error> {
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Self { status, headers, body: read_body(response).await })
+    }
 }
 
-/// Reads a body, but not endlessly.
-async fn read(mut response: Response) -> Result<ResponseBody, reqwest::Error> {
+async fn read_body(mut response: Response) -> Result<ResponseBody, reqwest::Error> {
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if bytes.len().saturating_add(chunk.len()) > LONGEST_ANSWER {
+        if bytes.len().saturating_add(chunk.len()) > MAX_RESPONSE {
             return Ok(ResponseBody::TooLong);
         }
         bytes.extend_from_slice(&chunk);
@@ -272,35 +295,34 @@ async fn read(mut response: Response) -> Result<ResponseBody, reqwest::Error> {
     Ok(ResponseBody::read(content_type, &bytes))
 }
 
-/// What is at the bottom of an error, without the address: a look-up's address holds a name.
-fn why(error: reqwest::Error) -> String {
+/// Text of an error and of its deepest cause, without the URL: a look-up's URL contains a user name.
+fn root_cause(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut said = error.to_string();
+    let mut text = error.to_string();
     let mut deepest: Option<&dyn Error> = error.source();
     while let Some(cause) = deepest {
         if cause.source().is_none() {
-            said = format!("{said}: {cause}");
+            text = format!("{text}: {cause}");
         }
         deepest = cause.source();
     }
-    said
+    text
 }
 
-/// The address of something under a base, which has been found to have a path.
-fn under<S: AsRef<str>>(base: &Url, way: &[S]) -> Url {
+fn url_under<S: AsRef<str>>(base: &Url, segments: &[S]) -> Url {
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(way);
+        path.pop_if_empty().extend(segments);
     }
     url
 }
 
-/// A base that is fit to send a token to.
-fn base(base: &str) -> Result<Url, TargetError> {
+/// Parses a base URL that an access token may be sent to.
+fn parse_base(base: &str) -> Result<Url, TargetError> {
     let invalid = |reason: &str| TargetError::InvalidUrl { reason: reason.to_owned() };
     let url = Url::parse(base.trim()).map_err(|error| invalid(&error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid("it holds a user name or a password; credentials belong in the secret"));
+        return Err(invalid("it contains a user name or a password; credentials belong in the secret"));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(invalid("it must end with its path, without ? or #"));
@@ -328,8 +350,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses() {
-        let users = |text: &str| base(text).map(|url| under(&url, &["Users"]).to_string());
+    fn base_url_must_be_https_or_loopback() {
+        let users = |text: &str| parse_base(text).map(|url| url_under(&url, &["Users"]).to_string());
         assert_eq!(users("https://scim.workplace.com").unwrap(), "https://scim.workplace.com/Users");
         assert_eq!(users(" https://x.test/scim/v2/ ").unwrap(), "https://x.test/scim/v2/Users");
         assert_eq!(users("https://xn--bcher-kva.test/x").unwrap(), "https://xn--bcher-kva.test/x/Users");

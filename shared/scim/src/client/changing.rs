@@ -1,9 +1,9 @@
-//! Making accounts, and changing those that are ours.
+//! Creation, update and deletion of accounts.
 
 use model::{DesiredUser, Managed, OwnedAccount, Value};
 use reqwest::Method;
 
-use super::{Target, of_collection};
+use super::{Target, users_not_found};
 use crate::body::ResponseBody;
 use crate::dialect::{DialectClear, DialectDelete, DialectPut};
 use crate::errors::TargetError;
@@ -14,16 +14,17 @@ use crate::resource::Resource;
 use crate::transport::{CallFailure, TargetCall};
 use crate::{changes, difference, patch};
 
-/// What became of a deletion.
+/// Result of a DELETE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeleteOutcome {
-    /// The account is gone now.
+    /// The account was deleted.
     Deleted,
-    /// It was gone before.
+    /// The account did not exist any more.
     AlreadyGone,
-    /// The target keeps it; it can still be deactivated. Workplace deletes only what nobody has claimed \[doc\].
+    /// The target keeps the account; it can still be deactivated. Workplace deletes only accounts that were never
+    /// claimed \[doc\].
     Refused {
-        /// What the target says.
+        /// Explanation from the target.
         detail: String,
     },
 }
@@ -31,30 +32,25 @@ pub enum DeleteOutcome {
 impl Target {
     /// Creates an account.
     ///
-    /// It is not tried again when the answer is lost, and nobody has recorded how a duplicate is answered. So
-    /// after any failure but [`Unauthorized`](TargetError::Unauthorized) and
-    /// [`RateLimited`](TargetError::RateLimited) the account may be there: look again before anything else.
+    /// The request is not repeated when its response is lost, and the response to a duplicate is not recorded. So after
+    /// any error but [`Unauthorized`](TargetError::Unauthorized) and [`RateLimited`](TargetError::RateLimited) the
+    /// account may exist: the caller must look it up first.
     pub async fn create(&self, user: &DesiredUser) -> Result<Resource, TargetError> {
         let body = render::creation(self.dialect, user)?;
-        let call = TargetCall {
-            method: Method::POST,
-            url: self.users().await?,
-            body: Some(body),
-            sent: personal(user),
-        };
-        let answer = self.transport.call(&call).await.map_err(of_collection)?;
+        let url = self.users_url().await?;
+        let call = TargetCall::new(Method::POST, url).with_body(body).redacting(personal(user));
+        let answer = self.transport.call(&call).await.map_err(users_not_found)?;
         Resource::from_body(self.dialect, answer)
     }
 
-    /// Makes an account as it should be: all mapped attributes, the user name and whether it is active. `current`
-    /// is the account as it was read just now; from it come the values that nobody mapped but that are sent along.
+    /// Updates all mapped attributes, the user name and `active`. `current` is the account as just read; unmapped
+    /// values that must be sent too come from it.
     ///
-    /// Where PUT merges, how a value is cleared is not documented, so several ways are tried until it is gone: an empty
-    /// value, then, for what is still there, a PATCH. A value that is shown even after that stays in the resource that
-    /// is given back.
+    /// Where PUT merges, the way to clear a value is not documented: an empty value is sent first, then a PATCH removes
+    /// values that remain. A value that still remains is part of the returned resource.
     ///
-    /// Where PUT replaces, only what differs is sent, and nothing if nothing does; without PATCH the whole account is.
-    /// Whatever somebody else changed there between the reading and the writing is then undone.
+    /// Where PUT replaces, only differences are sent, or nothing. Without PATCH the whole account is sent, which
+    /// reverts changes made at the target since `current` was read.
     pub async fn update(
         &self,
         account: &OwnedAccount,
@@ -133,7 +129,7 @@ impl Target {
         let body = render::update(self.dialect, current, user, EmptyText::Omitted)?;
         let operations = difference::operations(self.dialect, current.raw(), &body);
         if operations.is_empty() {
-            return self.same(account.id(), current.clone());
+            return self.check_id(account.id(), current.clone());
         }
         let sent: Vec<&str> = personal(user).into_iter().chain(json::texts(current.raw())).collect();
         if !self.has_patch().await? {
@@ -141,7 +137,7 @@ impl Target {
         }
         let removes = operations.iter().any(patch::is_removal);
         match self.send_patch(account, operations, sent.clone()).await {
-            // A server may have PATCH and still take values away by PUT alone.
+            // Some servers clear values by PUT only.
             Err(TargetError::Rejected { .. }) if removes => self.put(account, body, sent).await,
             Ok(patched) if removes && !self.left_to_clear(&patched, user).is_empty() => {
                 self.put(account, body, sent).await
@@ -150,9 +146,8 @@ impl Target {
         }
     }
 
-    /// Switches an account on or off, and changes nothing else. Workplace's documented way is a PUT of nothing but
-    /// `active`; a target that finds that too little is asked by PATCH. Where PUT replaces, PATCH comes first, and
-    /// without it the account is read and sent back whole.
+    /// Sets `active`, and changes nothing else. Workplace's documented way is a PUT of `active` alone; if the target
+    /// rejects it, a PATCH follows. Where PUT replaces, PATCH is used; without PATCH the whole account is read and sent.
     pub async fn set_active(&self, account: &OwnedAccount, active: bool) -> Result<Resource, TargetError> {
         let by_patch = || self.send_patch(account, vec![patch::activation(active)], Vec::new());
         match self.dialect.put {
@@ -171,7 +166,7 @@ impl Target {
         }
     }
 
-    /// Changes single attributes. Without any operation nothing is changed.
+    /// Changes single attributes. Without operations, the account is only read.
     pub async fn patch(
         &self,
         account: &OwnedAccount,
@@ -193,16 +188,14 @@ impl Target {
         }
     }
 
-    /// Deletes an account. Where DELETE would only switch it off, nothing is asked of the target: then it is better to
-    /// switch the account off and know so.
+    /// Deletes an account. Where DELETE only deactivates, no call is made, so that the caller deactivates explicitly.
     pub async fn delete(&self, account: &OwnedAccount) -> Result<DeleteOutcome, TargetError> {
         if self.dialect.delete == DialectDelete::Deactivates {
-            let detail = format!("a DELETE only deactivates at {}", self.dialect.name());
+            let detail = format!("DELETE only deactivates accounts at {}", self.dialect.name());
             return Ok(DeleteOutcome::Refused { detail });
         }
-        let url = self.user(account.id()).await?;
-        let call = TargetCall { method: Method::DELETE, url, body: None, sent: Vec::new() };
-        match self.transport.call(&call).await {
+        let url = self.user_url(account.id()).await?;
+        match self.transport.call(&TargetCall::new(Method::DELETE, url)).await {
             Ok(_) => Ok(DeleteOutcome::Deleted),
             Err(CallFailure { error: TargetError::NotFound, .. }) => Ok(DeleteOutcome::AlreadyGone),
             Err(CallFailure {
@@ -219,8 +212,8 @@ impl Target {
         body: JsonObject,
         sent: Vec<&str>,
     ) -> Result<Resource, TargetError> {
-        let url = self.user(account.id()).await?;
-        self.write(account, TargetCall { method: Method::PUT, url, body: Some(body), sent }).await
+        let url = self.user_url(account.id()).await?;
+        self.write(account, TargetCall::new(Method::PUT, url).with_body(body).redacting(sent)).await
     }
 
     async fn send_patch(
@@ -229,33 +222,33 @@ impl Target {
         operations: Vec<serde_json::Value>,
         sent: Vec<&str>,
     ) -> Result<Resource, TargetError> {
-        let url = self.user(account.id()).await?;
+        let url = self.user_url(account.id()).await?;
         self.write(
             account,
-            TargetCall { method: Method::PATCH, url, body: Some(patch::body(operations)), sent },
+            TargetCall::new(Method::PATCH, url).with_body(patch::body(operations)).redacting(sent),
         )
         .await
     }
 
-    /// A change that is answered with the account, or with nothing (RFC 7644, 3.5.2); then it is read.
+    /// Sends a change. If the response has no body (RFC 7644, 3.5.2), the account is read.
     async fn write(&self, account: &OwnedAccount, call: TargetCall<'_>) -> Result<Resource, TargetError> {
         match self.transport.call(&call).await? {
             ResponseBody::Empty => self.fetch(account.id()).await,
-            body => self.same(account.id(), Resource::from_body(self.dialect, body)?),
+            body => self.check_id(account.id(), Resource::from_body(self.dialect, body)?),
         }
     }
 
-    /// What should be empty and is not yet.
+    /// Removals of values that should be cleared and are still shown.
     fn left_to_clear(&self, updated: &Resource, user: &DesiredUser) -> Vec<PatchOperation> {
         let shown = &updated.account.attributes;
         let is_left = |attribute: &model::TargetAttribute| {
             let clear = self.dialect.field(attribute.as_str()).map(|field| field.clear);
             let value = shown.get(attribute);
-            // An account without e-mail addresses shows its user name as one \[seen\]; that can't be removed.
+            // An account without e-mail addresses shows its user name as one \[seen\]; it can't be removed.
             let is_mirror = attribute.as_str().starts_with("emails.")
                 && matches!(value, Some(Value::Text(text)) if text.to_lowercase() == user.user_name.folded());
-            let is_fixed = self.dialect.immutable.contains(&attribute.as_str());
-            value.is_some() && !is_mirror && !is_fixed && clear != Some(DialectClear::Never)
+            let is_immutable = self.dialect.immutable.contains(&attribute.as_str());
+            value.is_some() && !is_mirror && !is_immutable && clear != Some(DialectClear::Never)
         };
         let cleared = user.attributes.iter().filter(|(_, managed)| **managed == Managed::Clear);
         cleared
@@ -266,7 +259,7 @@ impl Target {
     }
 }
 
-/// What a complaint must not repeat.
+/// Values of a user that are redacted from error texts.
 fn personal(user: &DesiredUser) -> Vec<&str> {
     let DesiredUser { user_name, active: _, attributes, create_only } = user;
     let managed = attributes.values().filter_map(|managed| match managed {

@@ -1,10 +1,10 @@
-//! What several dialects have in common, and how their tables are put together.
+//! Attributes that dialects share, and the construction of their tables.
 
 use model::ValueKind;
 
-use super::{DialectClear, DialectField};
+use super::field::{DialectClear, DialectField};
 
-/// RFC 7643's core attributes, as far as all dialects have them in the same place.
+/// Core attributes of RFC 7643 that all dialects have in the same place.
 pub(super) const COMMON: &[DialectField] = &[
     DialectField::part("name.givenName", "name", "givenName"),
     DialectField::part("name.familyName", "name", "familyName"),
@@ -19,8 +19,8 @@ pub(super) const COMMON: &[DialectField] = &[
     DialectField::text("preferredLanguage"),
     DialectField::text("locale"),
     DialectField::text("timezone"),
-    // The types are RFC 7643's where Workplace's own are not recorded \[inferred\]; for phone numbers they are
-    // \[sample\], and so is the address of type work, which people see as their location \[doc\].
+    // Types are RFC 7643's where Workplace's are not recorded \[inferred\]. Recorded are phone numbers \[sample\] and the
+    // work address \[sample\], which Workplace shows as the location \[doc\].
     DialectField::typed("emails.work", "emails", "work", "value"),
     DialectField::typed("emails.home", "emails", "home", "value"),
     DialectField::typed("emails.other", "emails", "other", "value"),
@@ -48,7 +48,7 @@ pub(super) const COMMON: &[DialectField] = &[
     DialectField::typed("addresses.other.country", "addresses", "other", "country"),
 ];
 
-/// The enterprise extension under its URN, and the part of `manager` that holds the manager's account.
+/// Enterprise extension with its URN, and the sub-attribute of `manager` that contains the manager's account id.
 pub(super) const fn enterprise(urn: &'static str, manager_part: &'static str) -> [DialectField; 6] {
     [
         DialectField::text("employeeNumber").of(urn),
@@ -63,8 +63,8 @@ pub(super) const fn enterprise(urn: &'static str, manager_part: &'static str) ->
     ]
 }
 
-/// Several tables as one, made when this is compiled. A wrong length doesn't compile.
-#[expect(clippy::indexing_slicing, reason = "out of bounds is an error of compilation here")]
+/// Joins tables at compile time. A wrong length doesn't compile.
+#[expect(clippy::indexing_slicing, reason = "an index out of bounds is a compile error here")]
 pub(super) const fn joined<const N: usize>(tables: &[&[DialectField]]) -> [DialectField; N] {
     let mut all = [DialectField::text(""); N];
     let (mut table, mut at) = (0, 0);
@@ -77,6 +77,6 @@ pub(super) const fn joined<const N: usize>(tables: &[&[DialectField]]) -> [Diale
         }
         table += 1;
     }
-    assert!(at == N, "the table is shorter than it says");
+    assert!(at == N, "the table is shorter than declared");
     all
 }

@@ -1,19 +1,19 @@
-//! Where an attribute stands in the JSON.
+//! A mappable attribute and its place in the JSON.
 
 use model::ValueKind;
 
-/// An attribute that can be mapped: its name in a mapping, what it takes, and where it stands.
+/// Mappable attribute: name in a mapping, value kind, place in the JSON.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DialectField {
     pub(crate) name: &'static str,
     pub(crate) kind: ValueKind,
-    /// The extension whose object holds it; a core attribute has none.
+    /// URN of the extension that contains the attribute; `None` for core attributes.
     pub(crate) extension: Option<&'static str>,
     pub(crate) path: FieldPath,
     pub(crate) clear: DialectClear,
 }
 
-/// The way from the resource, or from an extension's object, to the value.
+/// Path from the resource, or from the extension's object, to the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FieldPath {
     /// `{"title": …}`
@@ -24,23 +24,22 @@ pub(crate) enum FieldPath {
     Typed { list: &'static str, kind: &'static str, part: &'static str },
 }
 
-/// How PUT is told that a value should go. No way is documented, so whatever is still there afterwards is removed
-/// by PATCH, where there is one.
+/// Way to clear a value by PUT. None is documented; values that remain are removed by PATCH, where it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DialectClear {
-    /// By an empty text.
+    /// Send an empty text.
     Blank,
-    /// By a zero.
+    /// Send a zero.
     Zero,
-    /// By leaving it out, from its list too.
+    /// Omit the value, in lists too.
     Omit,
-    /// Not at all: the target insists on a value, and to refuse the whole update for it would help nobody.
+    /// Never: the target requires a value, and a refused update would block all other changes.
     Never,
 }
 
 impl DialectField {
-    /// The attribute in its schema that holds the value, whole or as a part.
-    pub(crate) const fn top(&self) -> &'static str {
+    /// Name of the schema's attribute that contains the value.
+    pub(crate) const fn attribute(&self) -> &'static str {
         match self.path {
             FieldPath::Plain(name) => name,
             FieldPath::Part { of, .. } => of,
@@ -48,7 +47,7 @@ impl DialectField {
         }
     }
 
-    /// A text of its own among the core attributes.
+    /// Simple text attribute of the core schema.
     pub(super) const fn text(name: &'static str) -> Self {
         Self {
             name,
@@ -59,12 +58,12 @@ impl DialectField {
         }
     }
 
-    /// A part of an object.
+    /// Sub-attribute of a complex attribute.
     pub(super) const fn part(name: &'static str, of: &'static str, part: &'static str) -> Self {
         Self { path: FieldPath::Part { of, part }, ..Self::text(name) }
     }
 
-    /// A part of that element of a list that has a certain type.
+    /// Sub-attribute of the list element with a certain type.
     pub(super) const fn typed(
         name: &'static str,
         list: &'static str,
@@ -74,22 +73,22 @@ impl DialectField {
         Self { path: FieldPath::Typed { list, kind, part }, clear: DialectClear::Omit, ..Self::text(name) }
     }
 
-    /// The same in an extension.
+    /// Moves the attribute into an extension.
     pub(super) const fn of(self, extension: &'static str) -> Self {
         Self { extension: Some(extension), ..self }
     }
 
-    /// The same under another name on the wire.
+    /// Sets the name in the JSON.
     pub(super) const fn at(self, wire: &'static str) -> Self {
         Self { path: FieldPath::Plain(wire), ..self }
     }
 
-    /// The same with another kind of value.
+    /// Sets the value kind.
     pub(super) const fn takes(self, kind: ValueKind) -> Self {
         Self { kind, ..self }
     }
 
-    /// The same, cleared otherwise.
+    /// Sets the way to clear the value.
     pub(super) const fn cleared(self, clear: DialectClear) -> Self {
         Self { clear, ..self }
     }

@@ -1,18 +1,19 @@
-//! Slack, SCIM v2. It is RFC 7644's, with these differences:
+//! `slack`: SCIM v2 of Slack. It conforms to RFC 7644, with these differences:
 //!
-//! | | `slack` | weight |
+//! | | `slack` | certainty |
 //! | --- | --- | --- |
-//! | must be sent | `userName` and an e-mail address | \[doc\] |
-//! | PUT | overwrites everything | \[doc\] |
+//! | required | `userName` and an e-mail address | \[doc\] |
+//! | PUT | replaces | \[doc\] |
 //! | PATCH | yes | \[doc\] |
-//! | clearing | PUT; what a PATCH doesn't clear, or refuses to, is cleared by it | \[doc\] |
+//! | clearing | PUT, where a PATCH is refused or leaves the value | \[doc\] |
 //! | manager | `manager.value` | \[doc\] |
 //! | DELETE | deactivates | \[doc\] |
 //! | throttling | 429 with `Retry-After`; 180 writes to users a minute | \[doc\] |
 //!
-//! Which types of e-mail address count is not recorded, so any will do \[inferred\].
+//! Which type of e-mail address is required is not recorded; any is accepted \[inferred\].
 
-use super::{Dialect, DialectDelete, DialectPatch, DialectPut, scim2};
+use super::definition::{Dialect, DialectDelete, DialectPatch, DialectPut};
+use super::scim2;
 
 pub(super) static SLACK: Dialect = Dialect {
     name: "slack",
@@ -20,7 +21,7 @@ pub(super) static SLACK: Dialect = Dialect {
     put: DialectPut::Replaces,
     patch: DialectPatch::Always,
     delete: DialectDelete::Deactivates,
-    // Of writes; what is allowed of reads is not recorded.
+    // Limit of writes; the limit of reads is not recorded.
     calls_per_second: Some(3),
     ..scim2::SCIM2
 };

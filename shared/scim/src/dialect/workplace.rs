@@ -1,9 +1,9 @@
-//! Workplace from Meta, SCIM v2, and before it v1; Meta Admin Center serves a part of v2.
+//! `workplace` and `workplace-v1`: SCIM v2 and v1 of Workplace from Meta. Meta Admin Center serves a subset of v2.
 //!
-//! Meta Admin Center takes fewer attributes than this table has \[doc\]. It is no dialect of its own: what it doesn't
-//! know is the administrator's to leave unmapped, and nothing else differs.
+//! Meta Admin Center has fewer attributes than this table \[doc\] and no other differences, so it uses `workplace` with a
+//! smaller mapping.
 //!
-//! | | `workplace` | `workplace-v1` | weight |
+//! | | `workplace` | `workplace-v1` | certainty |
 //! | --- | --- | --- | --- |
 //! | base | `https://scim.workplace.com` | `https://www.workplace.com/scim/v1`, before that at `www.facebook.com` | \[doc\] |
 //! | URNs | RFC 7643's form | `urn:scim:schemas:…:1.0` | \[doc\] |
@@ -13,19 +13,19 @@
 //! | manager | `manager.managerId`, a number | the same | \[sample\] |
 //! | errors | any of three shapes | `Errors[]`, Graph's | \[doc\] |
 //!
-//! Without PATCH, v1 has one way less of clearing: what an empty text or leaving it out doesn't clear stays, and shows
-//! in the resource that an update gives back. The extension for frontline workers is in neither table: v2's URN is not
-//! recorded.
+//! Without PATCH, a value that v1 does not clear by an empty text or omission remains, and the response to the update
+//! shows it. The extension for frontline workers is in neither table: its v2 URN is not recorded.
 
 use model::ValueKind;
 
 use super::common::{COMMON, enterprise, joined};
-use super::{AccountIdForm, Dialect, DialectClear, DialectDelete, DialectField, DialectPatch, DialectPut};
+use super::definition::{AccountIdForm, Dialect, DialectDelete, DialectPatch, DialectPut};
+use super::field::{DialectClear, DialectField};
 
 const STATUS: &str = "urn:ietf:params:scim:schemas:extension:facebook:accountstatusdetails:2.0:User";
 const STATUS_V1: &str = "urn:scim:schemas:extension:facebook:accountstatusdetails:1.0";
 
-/// A mapping makes `name.formatted`, the required part \[doc\], of the others where it is not mapped.
+/// `name.formatted` is required \[doc\]; an unmapped one is composed of the other parts.
 const NAMES: &[&str] = &["name.formatted", "name.givenName", "name.familyName"];
 
 pub(super) static WORKPLACE: Dialect = Dialect {
@@ -33,25 +33,25 @@ pub(super) static WORKPLACE: Dialect = Dialect {
     core: "urn:ietf:params:scim:schemas:core:2.0:User",
     fields: FIELDS,
     required: &[NAMES],
-    // Accounts without e-mail address have an externalId instead \[doc\].
+    // Accounts without e-mail address have an `externalId` \[doc\].
     nameless: true,
     immutable: &[],
-    // An echoed account status or group membership is at best ignored \[seen\].
+    // Account status and groups are at best ignored in a request \[seen\].
     read_only: &["schemas", "id", "meta", "groups", STATUS],
     can_delete: Some((STATUS, "canDelete")),
-    // Meta's samples PUT `active` alone and lose nothing \[sample\].
+    // A PUT of `active` alone keeps all other attributes \[sample\].
     put: DialectPut::Merges,
-    // One use is recorded, a `replace` \[sample\].
+    // One recorded use: a `replace` \[sample\].
     patch: DialectPatch::Always,
-    // Or refuses to, of an account that somebody has claimed \[doc\].
+    // Refused for accounts that were ever claimed \[doc\].
     delete: DialectDelete::Deletes,
-    // The manager is a number in v2 too \[sample\].
+    // `managerId` is a number in v1 and v2 \[sample\].
     ids: AccountIdForm::Number,
-    // As Meta's own exporter asks; the maximum is not recorded, and shorter pages are fine \[sample\].
+    // Page size of Meta's exporter; the maximum is not recorded \[sample\].
     page_size: 100,
-    // None is published \[doc\].
+    // No limit is published \[doc\].
     calls_per_second: None,
-    // An integration that makes no call for 60 days is deactivated \[doc\].
+    // An integration without calls for 60 days is deactivated \[doc\].
     keep_alive_days: Some(30),
 };
 
@@ -61,7 +61,7 @@ pub(super) static WORKPLACE_V1: Dialect = Dialect {
     fields: FIELDS_V1,
     read_only: &["schemas", "id", "meta", "groups", STATUS_V1],
     can_delete: Some((STATUS_V1, "canDelete")),
-    // On v2 only \[doc\].
+    // PATCH exists in v2 only \[doc\].
     patch: DialectPatch::Never,
     ..WORKPLACE
 };
@@ -97,7 +97,7 @@ static FIELDS_V1: &[DialectField] = &joined::<{ CORE.len() + COMMON.len() + 9 }>
 ]);
 
 const CORE: &[DialectField] = &[
-    // Unique, and required of accounts without userName \[doc\].
+    // Unique, and required for accounts without `userName` \[doc\].
     DialectField::text("externalId"),
     DialectField::part("name.formatted", "name", "formatted").cleared(DialectClear::Never),
     DialectField::typed("photos.profile", "photos", "profile", "value"),
@@ -111,12 +111,12 @@ const fn start_date(name: &'static str) -> DialectField {
     DialectField::text(name).at("startDate").takes(ValueKind::Integer).cleared(DialectClear::Omit)
 }
 
-/// Unix seconds; zero stands for no date \[sample\].
+/// Unix seconds; zero means no date \[sample\].
 const fn term_date(name: &'static str) -> DialectField {
     DialectField::text(name).at("termDate").takes(ValueKind::Integer).cleared(DialectClear::Zero)
 }
 
-/// `password` or `sso` \[sample\]; an account always has one of them \[inferred\].
+/// `password` or `sso` \[sample\]; every account has one of them \[inferred\].
 const fn auth_method(name: &'static str) -> DialectField {
     DialectField::text(name).cleared(DialectClear::Never)
 }

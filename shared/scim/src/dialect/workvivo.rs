@@ -1,17 +1,18 @@
-//! Workvivo, which Meta named as Workplace's successor. Its SCIM is RFC 7644's, with these differences:
+//! `workvivo`: Workvivo, named by Meta as Workplace's successor. It conforms to RFC 7644, with these differences:
 //!
-//! | | `workvivo` | weight |
+//! | | `workvivo` | certainty |
 //! | --- | --- | --- |
-//! | must be sent | `externalId`, `userName` (an e-mail address), given and family name | \[doc\] |
-//! | `externalId` | can't be changed later | \[doc\] |
-//! | PUT | not stated, so nothing depends on it: a PATCH says what differs | \[inferred\] |
+//! | required | `externalId`, `userName` (an e-mail address), given and family name | \[doc\] |
+//! | `externalId` | immutable | \[doc\] |
+//! | PUT | not stated, so updates use PATCH | \[inferred\] |
 //! | PATCH | yes | \[doc\] |
 //! | clearing | `remove` in a PATCH; never null | \[doc\] |
 //! | manager | `manager.value` | \[doc\] |
-//! | DELETE | is a deactivation | \[doc\] |
-//! | errors, throttling | not recorded: all shapes are understood | |
+//! | DELETE | deactivates | \[doc\] |
+//! | errors, throttling | not recorded: all error shapes are read | |
 
-use super::{Dialect, DialectDelete, DialectPatch, DialectPut, scim2};
+use super::definition::{Dialect, DialectDelete, DialectPatch, DialectPut};
+use super::scim2;
 
 pub(super) static WORKVIVO: Dialect = Dialect {
     name: "workvivo",

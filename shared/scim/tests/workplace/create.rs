@@ -6,7 +6,7 @@ use simulator::{Effect, ErrorShape, Fault, Options};
 use crate::support::*;
 
 #[tokio::test]
-async fn an_account_is_created_with_all_it_should_have() {
+async fn created_account_has_all_mapped_values() {
     let (workplace, target) = workplace(Options::default()).await;
     let manager = workplace.seed(json!({"userName": "boss@acme.test"}));
     let manager = Value::Account(AccountId::new(manager.to_string()).unwrap());
@@ -39,7 +39,7 @@ async fn an_account_is_created_with_all_it_should_have() {
 }
 
 #[tokio::test]
-async fn a_duplicate_is_a_conflict_or_a_refusal() {
+async fn duplicate_is_a_conflict_or_a_rejection() {
     for shape in [ErrorShape::Errors, ErrorShape::Scim, ErrorShape::Graph, ErrorShape::Empty] {
         let options = Options { error_shape: shape, ..Options::default() };
         let (workplace, target, _) = with_ada(options, json!({})).await;
@@ -57,13 +57,13 @@ async fn a_duplicate_is_a_conflict_or_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_not_followed_by_a_second_account() {
+async fn creation_is_not_repeated_after_a_lost_response() {
     for effect in
         [Effect::EffectThenDrop, Effect::Drop, Effect::status(503), Effect::EffectThenDelay { ms: 5_000 }]
     {
         let (workplace, _) = workplace(Options::default()).await;
-        let target = impatient(&workplace, QUICK);
-        // The connection is warm: an HTTP library must not send the request again over another one either.
+        let target = with_short_timeout(&workplace, QUICK);
+        // With an open connection, an HTTP library could send the request again over a new one.
         target.check().await.unwrap();
         workplace.inject(Fault::once(effect.clone()).method("POST"));
         let error = target.create(&ada([])).await.unwrap_err();
@@ -73,7 +73,7 @@ async fn a_lost_answer_is_not_followed_by_a_second_account() {
 }
 
 #[tokio::test]
-async fn a_creation_that_was_put_off_is_tried_again() {
+async fn throttled_creation_is_retried() {
     let (workplace, target) = workplace(Options::default()).await;
     workplace.inject(Fault::once(Effect::TooManyRequests { retry_after: None }).method("POST"));
     workplace.inject(Fault::once(Effect::GraphThrottle { status: 400, code: 4 }).method("POST"));
@@ -83,7 +83,7 @@ async fn a_creation_that_was_put_off_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_refusal_names_the_attribute_and_nobody() {
+async fn rejection_names_the_attribute_without_personal_data() {
     let (workplace, target) =
         workplace(Options { verified_domains: vec!["other.test".to_owned()], ..Options::default() }).await;
     let error = target.create(&ada([])).await.unwrap_err();
@@ -103,10 +103,10 @@ async fn a_refusal_names_the_attribute_and_nobody() {
 }
 
 #[tokio::test]
-async fn complaints_do_not_repeat_what_was_sent() {
-    let complaint =
+async fn sent_values_are_redacted_from_error_texts() {
+    let error_body =
         json!({"detail": "Ada Lovelace <ada@acme.test> of RESEARCH (the-token) is not welcome"}).to_string();
-    let mock = Mock::answering(400, &[], complaint).await;
+    let mock = Mock::responding(400, &[], error_body).await;
     let error = mock.target().create(&ada([("department", text("Research"))])).await.unwrap_err();
     let TargetError::Rejected { detail, .. } = error else { panic!("{error}") };
     assert_eq!(detail, "HTTP 400: (value) <(value)> of (value) ((token)) is not welcome");

@@ -5,7 +5,7 @@ use simulator::{Effect, ErrorShape, Fault, Options};
 use crate::support::*;
 
 #[tokio::test]
-async fn what_nobody_claimed_is_deleted() {
+async fn unclaimed_account_is_deleted() {
     let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
     assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::Deleted));
     assert_eq!(workplace.accounts().len(), 0);
@@ -13,7 +13,7 @@ async fn what_nobody_claimed_is_deleted() {
 }
 
 #[tokio::test]
-async fn what_somebody_claimed_is_kept() {
+async fn claimed_account_is_kept() {
     for error_shape in [ErrorShape::Errors, ErrorShape::Scim, ErrorShape::Graph, ErrorShape::Empty] {
         let (workplace, target, now) =
             with_ada(Options { error_shape, ..Options::default() }, json!({})).await;
@@ -34,22 +34,25 @@ async fn what_somebody_claimed_is_kept() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_means_gone_at_the_second_look() {
+async fn repeated_delete_after_a_lost_response_means_already_gone() {
     let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
     workplace.inject(Fault::once(Effect::EffectThenDrop));
     assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::AlreadyGone));
 }
 
 #[tokio::test]
-async fn a_bad_token_is_not_a_refusal() {
+async fn unauthorized_delete_is_not_a_refusal() {
     let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
     workplace.inject(Fault::once(Effect::TokenExpired));
     assert!(matches!(target.delete(&owned(&now)).await, Err(TargetError::Unauthorized { .. })));
 }
 
 #[tokio::test]
-async fn a_proxy_s_not_found_is_not_the_targets() {
-    let mock = Mock::answering(404, &[("content-type", "text/html")], "<html>Not found</html>").await;
-    assert!(matches!(mock.target().delete(&nobodys()).await, Err(TargetError::Unavailable { .. })));
-    assert!(matches!(mock.target().fetch(nobodys().id()).await, Err(TargetError::Unavailable { .. })));
+async fn proxy_404_does_not_mean_deleted() {
+    let mock = Mock::responding(404, &[("content-type", "text/html")], "<html>Not found</html>").await;
+    assert!(matches!(mock.target().delete(&unknown_account()).await, Err(TargetError::Unavailable { .. })));
+    assert!(matches!(
+        mock.target().fetch(unknown_account().id()).await,
+        Err(TargetError::Unavailable { .. })
+    ));
 }

@@ -1,4 +1,4 @@
-//! One life of an account, in every dialect.
+//! An account from creation to deletion, in each dialect.
 
 use model::{Managed, Value};
 use scim::{DeleteOutcome, Dialect, Resource, Target, TargetError};
@@ -9,37 +9,37 @@ use crate::support::*;
 
 const BOSS: &str = "boss@acme.test";
 
-/// A dialect, and a server that speaks it.
+/// A dialect and a matching server.
 #[derive(Clone)]
-struct Speaking {
+struct DialectCase {
     dialect: &'static str,
     server: Options,
 }
 
-fn all() -> Vec<Speaking> {
-    let speaking = |dialect, server| Speaking { dialect, server };
+fn all() -> Vec<DialectCase> {
+    let case = |dialect, server| DialectCase { dialect, server };
     vec![
-        speaking("workplace", Options::default()),
-        speaking("workplace-v1", Options::v1()),
-        speaking("scim2", Options::scim2()),
-        speaking("scim2", Options { patch: false, ..Options::scim2() }),
-        speaking("workvivo", Options::workvivo()),
-        speaking("workvivo", Options { put: PutRule::Replace, ..Options::workvivo() }),
-        speaking("slack", Options::slack()),
-        speaking("slack", Options { patch_removes: true, ..Options::slack() }),
+        case("workplace", Options::default()),
+        case("workplace-v1", Options::v1()),
+        case("scim2", Options::scim2()),
+        case("scim2", Options { patch: false, ..Options::scim2() }),
+        case("workvivo", Options::workvivo()),
+        case("workvivo", Options { put: PutRule::Replace, ..Options::workvivo() }),
+        case("slack", Options::slack()),
+        case("slack", Options { patch_removes: true, ..Options::slack() }),
     ]
 }
 
-impl Speaking {
+impl DialectCase {
     async fn start(&self) -> (Simulator, Target) {
         let server = Simulator::start(self.server.clone()).await.expect("a free port");
-        let dialect = Dialect::named(self.dialect).expect("it exists");
+        let dialect = Dialect::named(self.dialect).expect("a dialect");
         let options = options_at(&server.url(), QUICK);
         let target = Target::new(dialect, options, credentials(&server.token())).expect("loopback");
         (server, target)
     }
 
-    /// Ada's account in a server of its own, with much in it.
+    /// Server with an account that has many attributes.
     async fn with_ada(&self) -> (Simulator, Target, Resource) {
         let (server, target) = self.start().await;
         let boss = user(
@@ -78,10 +78,10 @@ impl Speaking {
 }
 
 #[tokio::test]
-async fn an_account_is_found_changed_switched_off_and_on() {
-    for speaking in all() {
-        let label = speaking.dialect;
-        let (server, target, made) = speaking.with_ada().await;
+async fn account_is_found_updated_deactivated_and_reactivated() {
+    for case in all() {
+        let label = case.dialect;
+        let (server, target, made) = case.with_ada().await;
         target.check().await.unwrap();
         let now = target.find_by_user_name(&name("ADA@acme.test")).await.unwrap().expect(label);
         assert_eq!(now, made, "{label}");
@@ -119,12 +119,12 @@ async fn an_account_is_found_changed_switched_off_and_on() {
 }
 
 #[tokio::test]
-async fn an_account_is_deleted_once() {
-    for speaking in all() {
-        let label = speaking.dialect;
-        let (server, target, now) = speaking.with_ada().await;
+async fn account_is_deleted_once() {
+    for case in all() {
+        let label = case.dialect;
+        let (server, target, now) = case.with_ada().await;
         if matches!(label, "workvivo" | "slack") {
-            // It could only be switched off, and that is better done by name.
+            // DELETE would only deactivate.
             assert!(
                 matches!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::Refused { .. })),
                 "{label}"
@@ -139,9 +139,9 @@ async fn an_account_is_deleted_once() {
 }
 
 #[tokio::test]
-async fn workvivo_keeps_an_external_id() {
-    let speaking = Speaking { dialect: "workvivo", server: Options::workvivo() };
-    let (server, target, now) = speaking.with_ada().await;
+async fn workvivo_external_id_is_never_updated() {
+    let case = DialectCase { dialect: "workvivo", server: Options::workvivo() };
+    let (server, target, now) = case.with_ada().await;
     for managed in [text("a-2"), Managed::Clear] {
         let wanted = ada([("externalId", managed), ("title", text("Poet"))]);
         let after = target.update(&owned(&now), &now, &wanted).await.unwrap();
@@ -153,99 +153,99 @@ async fn workvivo_keeps_an_external_id() {
 }
 
 #[tokio::test]
-async fn slack_is_put_what_a_patch_does_not_clear() {
+async fn slack_value_is_cleared_by_put_after_a_refused_patch() {
     for (server, writes) in [
         (Options::slack(), ["PATCH 400", "PUT 200"].as_slice()),
         (Options { patch_removes: true, ..Options::slack() }, &["PATCH 200"]),
     ] {
-        let speaking = Speaking { dialect: "slack", server };
-        let (server, after) = cleared(&speaking, &["title", "phoneNumbers.work"]).await;
+        let case = DialectCase { dialect: "slack", server };
+        let (server, after) = cleared(&case, &["title", "phoneNumbers.work"]).await;
         assert_eq!(shown(&after, "title"), "");
-        let asked: Vec<_> =
+        let requests: Vec<_> =
             server.writes().iter().map(|write| format!("{} {}", write.method, write.status)).collect();
-        assert_eq!(asked, writes);
+        assert_eq!(requests, writes);
     }
 }
 
 #[tokio::test]
-async fn slack_says_when_it_has_had_enough() {
-    let speaking =
-        Speaking { dialect: "slack", server: Options { writes_per_minute: Some(2), ..Options::slack() } };
-    let (_server, target) = speaking.start().await;
-    let newcomer = |name: &'static str| user(name, [("emails.work", text(name))]);
-    let made = target.create(&newcomer(ADA)).await.unwrap();
-    target.create(&newcomer(BOSS)).await.unwrap();
+async fn slack_throttling_has_a_retry_after() {
+    let case =
+        DialectCase { dialect: "slack", server: Options { writes_per_minute: Some(2), ..Options::slack() } };
+    let (_server, target) = case.start().await;
+    let new_user = |name: &'static str| user(name, [("emails.work", text(name))]);
+    let made = target.create(&new_user(ADA)).await.unwrap();
+    target.create(&new_user(BOSS)).await.unwrap();
     let error = target.set_active(&owned(&made), false).await.unwrap_err();
     let TargetError::RateLimited { retry_after: Some(wait) } = error else { panic!("{error}") };
     assert!((50..=61).contains(&wait.as_secs()), "{wait:?}");
 }
 
 #[tokio::test]
-async fn workplace_keeps_what_somebody_claimed() {
-    for speaking in all().into_iter().filter(|speaking| speaking.dialect.starts_with("workplace")) {
-        let (server, target, now) = speaking.with_ada().await;
-        assert_eq!(now.account.can_delete, Some(true), "{}", speaking.dialect);
+async fn workplace_keeps_claimed_accounts() {
+    for case in all().into_iter().filter(|case| case.dialect.starts_with("workplace")) {
+        let (server, target, now) = case.with_ada().await;
+        assert_eq!(now.account.can_delete, Some(true), "{}", case.dialect);
         server.set_claimed(ADA, true);
         let claimed = target.fetch(&now.account.id).await.unwrap();
-        assert_eq!(claimed.account.can_delete, Some(false), "{}", speaking.dialect);
+        assert_eq!(claimed.account.can_delete, Some(false), "{}", case.dialect);
         assert!(matches!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::Refused { .. })));
         assert!(server.account(ADA).is_some());
     }
 }
 
-/// Ada after all this was cleared.
-async fn cleared(speaking: &Speaking, attributes: &[&str]) -> (Simulator, Resource) {
-    let (server, target, now) = speaking.with_ada().await;
+/// The account after these attributes were cleared.
+async fn cleared(case: &DialectCase, attributes: &[&str]) -> (Simulator, Resource) {
+    let (server, target, now) = case.with_ada().await;
     let mut wanted = ada([]);
     for attribute in attributes {
         wanted.attributes.insert((*attribute).into(), Managed::Clear);
     }
-    let after = target.update(&owned(&now), &now, &wanted).await.expect("it answers");
+    let after = target.update(&owned(&now), &now, &wanted).await.expect("a response");
     for (attribute, expect) in [
         ("nickName", "Countess"),
         ("name.formatted", "Ada Lovelace"),
         ("phoneNumbers.mobile", "2"),
         ("costCenter", "98765"),
     ] {
-        assert_eq!(shown(&after, attribute), expect, "{}: {attribute}", speaking.dialect);
+        assert_eq!(shown(&after, attribute), expect, "{}: {attribute}", case.dialect);
     }
-    assert_eq!(target.fetch(&now.account.id).await.expect("it answers"), after);
+    assert_eq!(target.fetch(&now.account.id).await.expect("a response"), after);
     (server, after)
 }
 
 #[tokio::test]
-async fn values_are_cleared() {
-    for speaking in all() {
+async fn values_are_cleared_in_each_dialect() {
+    for case in all() {
         let attributes = ["title", "name.middleName", "phoneNumbers.work", "department"];
-        let (_server, after) = cleared(&speaking, &attributes).await;
+        let (_server, after) = cleared(&case, &attributes).await;
         for attribute in attributes {
-            assert_eq!(shown(&after, attribute), "", "{}: {attribute}", speaking.dialect);
+            assert_eq!(shown(&after, attribute), "", "{}: {attribute}", case.dialect);
         }
     }
 }
 
 #[tokio::test]
-async fn without_patch_what_can_not_be_cleared_still_shows() {
-    let deaf = Options { empty_string: Blank::Ignore, ..Options::v1() };
+async fn without_patch_an_uncleared_value_remains_visible() {
+    let ignoring = Options { empty_string: Blank::Ignore, ..Options::v1() };
     let strict = Options { empty_string: Blank::Refuse, ..Options::v1() };
-    for (server, writes) in [(deaf, ["PUT 200"].as_slice()), (strict, &["PUT 400", "PUT 200"])] {
-        let speaking = Speaking { dialect: "workplace-v1", server };
-        let (server, after) = cleared(&speaking, &["title", "manager", "phoneNumbers.work"]).await;
+    for (server, writes) in [(ignoring, ["PUT 200"].as_slice()), (strict, &["PUT 400", "PUT 200"])] {
+        let case = DialectCase { dialect: "workplace-v1", server };
+        let (server, after) = cleared(&case, &["title", "manager", "phoneNumbers.work"]).await;
         assert_eq!(shown(&after, "title"), "Analyst");
         assert_ne!(shown(&after, "manager"), "");
         assert_eq!(shown(&after, "phoneNumbers.work"), "");
-        let asked: Vec<_> =
+        let requests: Vec<_> =
             server.writes().iter().map(|write| format!("{} {}", write.method, write.status)).collect();
-        assert_eq!(asked, writes);
+        assert_eq!(requests, writes);
     }
 }
 
 #[tokio::test]
-async fn v1_speaks_v1() {
+async fn v1_uses_its_own_urns_and_paths() {
     let dates = "urn:scim:schemas:extension:facebook:starttermdates:1.0";
     let auth = "urn:scim:schemas:extension:facebook:auth_method:1.0";
-    let speaking = Speaking { dialect: "workplace-v1", server: Options::v1() };
-    let (server, target) = speaking.start().await;
+    let case = DialectCase { dialect: "workplace-v1", server: Options::v1() };
+    let (server, target) = case.start().await;
     let made = target
         .create(&ada([
             (&format!("{dates}:termDate"), Managed::Set(Value::Integer(7))),
@@ -265,13 +265,13 @@ async fn v1_speaks_v1() {
     let after = target.update(&owned(&made), &made, &cleared).await.unwrap();
     assert_eq!(shown(&after, &format!("{dates}:termDate")), "");
     let patched = target.patch(&owned(&made), &[]).await.unwrap_err();
-    assert_eq!(patched.to_string(), "the target refuses: the workplace-v1 dialect has no PATCH");
+    assert_eq!(patched.to_string(), "target rejects the request: the workplace-v1 dialect has no PATCH");
 }
 
 #[tokio::test]
-async fn a_v1_server_refuses_what_v2_says() {
+async fn v1_server_rejects_v2_requests() {
     let wanted = ada([("department", text("Research"))]);
-    let crossed = Speaking { dialect: "workplace", server: Options::v1() };
+    let crossed = DialectCase { dialect: "workplace", server: Options::v1() };
     let (_server, target) = crossed.start().await;
     assert!(matches!(target.create(&wanted).await, Err(TargetError::Rejected { .. })));
 }

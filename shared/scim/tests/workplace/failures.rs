@@ -5,7 +5,7 @@ use simulator::{Content, Effect, ErrorShape, Fault, Options, Reply};
 use crate::support::*;
 
 #[tokio::test]
-async fn a_wrong_token_shows_at_once() {
+async fn wrong_token_fails_the_first_call() {
     for error_shape in [ErrorShape::Errors, ErrorShape::Scim, ErrorShape::Graph, ErrorShape::Empty] {
         let (workplace, _) = workplace(Options { error_shape, ..Options::default() }).await;
         let target = target_at(&workplace.url(), "wrong", QUICK).unwrap();
@@ -15,31 +15,31 @@ async fn a_wrong_token_shows_at_once() {
 }
 
 #[tokio::test]
-async fn meanings_do_not_depend_on_the_shape_of_an_error() {
+async fn error_shape_does_not_change_the_meaning() {
     for error_shape in [ErrorShape::Errors, ErrorShape::Scim, ErrorShape::Graph, ErrorShape::Empty] {
         let (workplace, target, now) =
             with_ada(Options { error_shape, ..Options::default() }, json!({})).await;
-        let answer = async |status| {
+        let error_of = async |status| {
             workplace.inject(Fault::always(Effect::status(status)));
             let error = target.update(&owned(&now), &now, &ada([])).await.unwrap_err();
             workplace.clear_faults();
             error
         };
-        assert!(matches!(answer(400).await, TargetError::Rejected { .. }));
-        assert!(matches!(answer(401).await, TargetError::Unauthorized { .. }));
-        assert!(matches!(answer(403).await, TargetError::Rejected { .. }));
-        assert!(matches!(answer(404).await, TargetError::NotFound));
-        assert!(matches!(answer(409).await, TargetError::Conflict { .. }));
-        assert!(matches!(answer(429).await, TargetError::RateLimited { .. }));
-        assert!(matches!(answer(500).await, TargetError::Unavailable { .. }));
-        assert!(matches!(answer(503).await, TargetError::Unavailable { .. }));
+        assert!(matches!(error_of(400).await, TargetError::Rejected { .. }));
+        assert!(matches!(error_of(401).await, TargetError::Unauthorized { .. }));
+        assert!(matches!(error_of(403).await, TargetError::Rejected { .. }));
+        assert!(matches!(error_of(404).await, TargetError::NotFound));
+        assert!(matches!(error_of(409).await, TargetError::Conflict { .. }));
+        assert!(matches!(error_of(429).await, TargetError::RateLimited { .. }));
+        assert!(matches!(error_of(500).await, TargetError::Unavailable { .. }));
+        assert!(matches!(error_of(503).await, TargetError::Unavailable { .. }));
     }
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_answer() {
+async fn unexpected_bodies_are_malformed_or_unavailable() {
     let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
-    let answer = async |status, content| {
+    let error_of = async |status, content| {
         workplace.inject(Fault::always(Effect::Answer(Reply::status(status).content(content))));
         let error = target.fetch(&now.account.id).await.unwrap_err();
         workplace.clear_faults();
@@ -52,17 +52,17 @@ async fn bodies_that_are_no_answer() {
         Content::Json(json!([])),
         Content::Json(json!({"id": 1})),
     ] {
-        let error = answer(200, content.clone()).await;
+        let error = error_of(200, content.clone()).await;
         assert!(matches!(error, TargetError::Malformed { .. }), "{content:?}: {error}");
     }
     for content in [Content::Html, Content::Empty, Content::MalformedJson] {
-        let error = answer(502, content.clone()).await;
+        let error = error_of(502, content.clone()).await;
         assert!(matches!(error, TargetError::Unavailable { .. }), "{content:?}: {error}");
     }
 }
 
 #[tokio::test]
-async fn nobody_there_is_not_available() {
+async fn refused_connection_means_unavailable() {
     let (workplace, target) = workplace(Options::default()).await;
     drop(workplace);
     let closed = target_at("http://127.0.0.1:1", "t", QUICK).unwrap();
@@ -74,23 +74,23 @@ async fn nobody_there_is_not_available() {
 }
 
 #[tokio::test]
-async fn a_target_that_is_too_slow_is_not_available() {
+async fn timeout_means_unavailable() {
     let (workplace, _) = workplace(Options::default()).await;
     workplace.inject(Fault::always(Effect::Delay { ms: 5_000 }));
     let once = scim::RetryPolicy { attempts: 1, ..QUICK };
-    let target = impatient(&workplace, once);
+    let target = with_short_timeout(&workplace, once);
     let error = target.check().await.unwrap_err();
-    assert_eq!(error, TargetError::Unavailable { detail: "no answer within 1 s".to_owned() });
+    assert_eq!(error, TargetError::Unavailable { detail: "no response within 1 s".to_owned() });
 }
 
 #[test]
-fn the_token_needs_an_encrypted_way() {
+fn url_must_be_encrypted() {
     for (url, expect) in [
         (
             "http://scim.workplace.com",
-            "http://scim.workplace.com is not encrypted; give an https address (plain http is for loopback only)",
+            "target URL http://scim.workplace.com is not encrypted; use https (plain http is allowed for loopback addresses only)",
         ),
-        ("workplace", "the target's URL can't be used: relative URL without a base"),
+        ("workplace", "target URL can't be used: relative URL without a base"),
     ] {
         assert_eq!(target_at(url, "t", QUICK).unwrap_err().to_string(), expect);
     }
@@ -98,7 +98,7 @@ fn the_token_needs_an_encrypted_way() {
 }
 
 #[test]
-fn nothing_shows_the_secrets() {
+fn debug_output_hides_secrets() {
     let credentials =
         TargetCredentials { access_token: "the-token".into(), app_secret: Some("the-secret".into()) };
     let target = target_at("http://127.0.0.1:1", "the-token", QUICK).unwrap();

@@ -5,7 +5,7 @@ use simulator::{IdForm, NoMatch, Options};
 use crate::support::*;
 
 #[tokio::test]
-async fn an_account_is_found_whatever_the_case() {
+async fn look_up_ignores_case() {
     let (_workplace, target) = workplace(Options::default()).await;
     seed_ada(&_workplace, json!({"title": "Analyst"}));
     let found = target.find_by_user_name(&name("ADA@Acme.Test")).await.unwrap().unwrap();
@@ -15,7 +15,7 @@ async fn an_account_is_found_whatever_the_case() {
 }
 
 #[tokio::test]
-async fn nobody_is_found_in_both_forms_of_an_empty_list() {
+async fn both_forms_of_an_empty_list_mean_not_found() {
     for no_match in [NoMatch::Empty, NoMatch::Absent] {
         let (_workplace, target) = workplace(Options { no_match, ..Options::default() }).await;
         assert_eq!(target.find_by_user_name(&name(ADA)).await, Ok(None));
@@ -25,38 +25,38 @@ async fn nobody_is_found_in_both_forms_of_an_empty_list() {
 }
 
 #[tokio::test]
-async fn names_that_could_break_out_of_the_filter_do_not() {
+async fn user_name_is_escaped_in_the_filter() {
     let (workplace, target) = workplace(Options::default()).await;
     seed_ada(&workplace, json!({}));
-    for strange in [
+    for unusual in [
         r#"x" or userName eq "ada@acme.test"#,
         r#"a"b\c@acme.test"#,
         "a b+c&d=e%20@acme.test",
         "zoë@acme.test",
         "a\u{7f}\u{1}b@acme.test",
     ] {
-        assert_eq!(target.find_by_user_name(&name(strange)).await, Ok(None), "{strange}");
-        workplace.seed(json!({"userName": strange}));
-        let found = target.find_by_user_name(&name(strange)).await.unwrap().unwrap();
-        assert_eq!(found.account.user_name.as_deref(), Some(strange));
+        assert_eq!(target.find_by_user_name(&name(unusual)).await, Ok(None), "{unusual}");
+        workplace.seed(json!({"userName": unusual}));
+        let found = target.find_by_user_name(&name(unusual)).await.unwrap().unwrap();
+        assert_eq!(found.account.user_name.as_deref(), Some(unusual));
     }
 }
 
 #[tokio::test]
-async fn a_space_in_a_query_is_no_plus() {
+async fn space_in_a_query_is_percent_encoded() {
     let mock = Mock::json(json!({"totalResults": 0})).await;
     mock.target().find_by_user_name(&name("a+b@acme.test")).await.unwrap();
-    assert_eq!(mock.asked(), ["GET /Users?filter=userName%20eq%20%22a%2Bb%40acme.test%22"]);
+    assert_eq!(mock.requests(), ["GET /Users?filter=userName%20eq%20%22a%2Bb%40acme.test%22"]);
 }
 
 #[tokio::test]
-async fn ids_may_be_texts() {
+async fn ids_may_be_strings() {
     let (_workplace, _, ada) = with_ada(Options { ids: IdForm::Text, ..Options::default() }, json!({})).await;
     assert_eq!(ada.account.id.as_str(), "100000000000001");
 }
 
 #[tokio::test]
-async fn an_external_id_is_found_where_it_can_be_looked_for() {
+async fn external_id_is_found_where_the_filter_supports_it() {
     let (workplace, target) = workplace(Options::default()).await;
     seed_ada(&workplace, json!({"externalId": "8f1c"}));
     let found = target.find_by_external_id("8f1c").await.unwrap().unwrap();
@@ -70,51 +70,51 @@ async fn an_external_id_is_found_where_it_can_be_looked_for() {
 }
 
 #[tokio::test]
-async fn a_target_that_ignores_the_filter_gives_no_stranger() {
+async fn result_of_an_ignored_filter_is_checked_by_name() {
     let list = |total: u64| {
         json!({"totalResults": total, "Resources": [
             {"id": 1, "userName": "eve@acme.test"}, {"id": 2, "userName": "Ada@acme.test"}, {"id": 3}, 4]})
     };
-    // She is among them.
+    // The list contains the account.
     let mock = Mock::json(list(100)).await;
     let found = mock.target().find_by_user_name(&name(ADA)).await.unwrap().unwrap();
     assert_eq!(found.account.id.as_str(), "2");
-    // These are all, and she isn't among them.
+    // The list is complete and lacks the account.
     let mock = Mock::json(list(4)).await;
     assert_eq!(mock.target().find_by_user_name(&name("bob@acme.test")).await, Ok(None));
     assert!(matches!(mock.target().check().await, Err(TargetError::Malformed { .. })));
-    // There are more, so nobody knows.
+    // The list is incomplete.
     let mock = Mock::json(list(100)).await;
     let unknown = mock.target().find_by_user_name(&name("bob@acme.test")).await;
     assert!(matches!(unknown, Err(TargetError::Malformed { .. })));
 }
 
 #[tokio::test]
-async fn of_several_accounts_none_is_taken() {
+async fn several_matching_accounts_are_an_error() {
     let twice = |a: u64, b: u64| json!({"totalResults": 2, "Resources": [{"id": a, "userName": ADA}, {"id": b, "userName": "ADA@acme.test"}]});
     let mock = Mock::json(twice(1, 2)).await;
     let error = mock.target().find_by_user_name(&name(ADA)).await.unwrap_err();
     assert!(matches!(error, TargetError::Rejected { attribute: Some(it), .. } if it == "userName"));
-    // One that is listed twice is one.
+    // The same account, listed twice.
     let mock = Mock::json(twice(1, 1)).await;
     assert!(mock.target().find_by_user_name(&name(ADA)).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn an_account_is_fetched_by_its_id() {
+async fn account_is_fetched_by_id() {
     let (_workplace, target, ada) = with_ada(Options::default(), json!({})).await;
     assert_eq!(target.fetch(&ada.account.id).await.as_ref(), Ok(&ada));
-    assert_eq!(target.fetch(nobodys().id()).await, Err(TargetError::NotFound));
+    assert_eq!(target.fetch(unknown_account().id()).await, Err(TargetError::NotFound));
 }
 
 #[tokio::test]
-async fn ids_can_not_lead_elsewhere() {
+async fn id_is_escaped_in_the_path() {
     let mock = Mock::json(json!({"id": "x"})).await;
     for id in ["../Groups", "1?a=b", "a b", "1/2", "..", "."] {
         let _ = mock.target().fetch(claim(model::AccountId::new(id).unwrap()).id()).await;
     }
     assert_eq!(
-        mock.asked(),
+        mock.requests(),
         ["GET /Users/..%2FGroups", "GET /Users/1%3Fa=b", "GET /Users/a%20b", "GET /Users/1%2F2"]
     );
 }

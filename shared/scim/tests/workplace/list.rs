@@ -5,7 +5,7 @@ use simulator::Options;
 use crate::support::*;
 
 #[tokio::test]
-async fn all_accounts_are_listed_however_short_the_pages_are() {
+async fn all_accounts_are_listed_with_short_pages() {
     let (workplace, target) = workplace(Options { page_max: 7, ..Options::default() }).await;
     for number in 0..30 {
         workplace.seed(json!({"userName": format!("user{number}@acme.test")}));
@@ -24,7 +24,7 @@ async fn all_accounts_are_listed_however_short_the_pages_are() {
 }
 
 #[tokio::test]
-async fn an_empty_list_has_no_next_page() {
+async fn empty_page_has_no_next_page() {
     let (_workplace, target) = workplace(Options::default()).await;
     let page = target.list(1).await.unwrap();
     assert_eq!((page.resources.len(), page.next, page.total), (0, None, 0));
@@ -33,13 +33,13 @@ async fn an_empty_list_has_no_next_page() {
 }
 
 #[tokio::test]
-async fn a_target_that_promises_more_than_it_gives_ends_the_list() {
+async fn empty_page_ends_the_list_despite_a_larger_total() {
     let page = Mock::json(json!({"totalResults": 9, "Resources": []})).await.target().list(1).await.unwrap();
     assert_eq!((page.next, page.total), (None, 9));
 }
 
 #[tokio::test]
-async fn an_account_that_can_not_be_read_does_not_hide_the_others() {
+async fn unreadable_account_does_not_hide_the_others() {
     let mock =
         Mock::json(json!({"totalResults": "4", "Resources": [{"id": 1}, {"id": null}, "x", {"id": 1e30}]}))
             .await;
@@ -48,7 +48,7 @@ async fn an_account_that_can_not_be_read_does_not_hide_the_others() {
 }
 
 #[tokio::test]
-async fn what_is_no_list_is_not_taken_for_an_empty_one() {
+async fn other_json_is_not_an_empty_list() {
     for body in
         [json!({}), json!({"id": 1}), json!([]), json!({"Resources": {}}), json!({"totalResults": -1})]
     {

@@ -1,19 +1,19 @@
-//! The client against a simulated Workplace, and against hand-made answers where no server would give them.
+//! Tests of the client against the simulator, and against fixed responses that the simulator does not give.
 
 mod support;
 
+mod activation;
 mod create;
 mod delete;
 mod dialects;
 mod find;
 mod list;
-mod switch;
 mod update;
 
+mod concurrency;
 mod failures;
-mod odd_answers;
-mod places;
 mod proof;
 mod renewal;
 mod retry;
 mod scim2;
+mod unusual_responses;

@@ -1,4 +1,4 @@
-//! The app secret proof, as a server that demands it sees it.
+//! App secret proof, checked by a server that requires it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,15 +16,15 @@ pub fn both(token: &str, app_secret: &str) -> TargetCredentials {
     TargetCredentials { app_secret: Some(app_secret.into()), ..credentials(token) }
 }
 
-/// A Workplace whose clock stands still and that demands the proof.
-async fn demanding() -> Arc<Simulator> {
+/// Server with a fixed clock that requires the proof.
+async fn requiring_proof() -> Arc<Simulator> {
     let options = Options { app_secret: Some(APP_SECRET.to_owned()), clock: || NOON, ..Options::default() };
     Arc::new(Simulator::start(options).await.expect("a free port"))
 }
 
 pub fn client(workplace: &Simulator, app_secret: &str, now: fn() -> UnixSeconds) -> Target {
     let options = TargetOptions { now, ..options_at(&workplace.url(), QUICK) };
-    let dialect = Dialect::named("workplace").expect("it exists");
+    let dialect = Dialect::named("workplace").expect("a dialect");
     Target::new(dialect, options, both(&workplace.token(), app_secret)).expect("loopback")
 }
 
@@ -32,12 +32,12 @@ fn noon() -> UnixSeconds {
     UnixSeconds(NOON)
 }
 
-/// How many calls are made for somebody: with every method, and once with a query of its own.
+/// Number of calls of [`provision`]: each method, and one call with a query.
 const CALLS: usize = 7;
 
-/// Makes them. Before each, its number is told.
+/// Makes the calls, and reports the number of each before it.
 async fn provision(target: &Target, user_name: &str, before: impl Fn(usize)) -> Result<(), TargetError> {
-    let wanted = user(user_name, [("name.formatted", text("Somebody")), ("title", text("Analyst"))]);
+    let wanted = user(user_name, [("name.formatted", text("Ada")), ("title", text("Analyst"))]);
     before(0);
     assert!(target.find_by_user_name(&name(user_name)).await?.is_none());
     before(1);
@@ -58,8 +58,8 @@ async fn provision(target: &Target, user_name: &str, before: impl Fn(usize)) -> 
 }
 
 #[tokio::test]
-async fn every_call_carries_a_proof() {
-    let workplace = demanding().await;
+async fn each_call_carries_a_proof() {
+    let workplace = requiring_proof().await;
     provision(&client(&workplace, APP_SECRET, noon), ADA, |_| ()).await.unwrap();
     assert_eq!(workplace.request_count(), CALLS);
     for request in workplace.requests() {
@@ -71,7 +71,7 @@ async fn every_call_carries_a_proof() {
 }
 
 #[tokio::test]
-async fn without_an_app_secret_there_is_none() {
+async fn no_proof_without_an_app_secret() {
     let (workplace, target) = workplace(Options::default()).await;
     target.check().await.unwrap();
     let blank = client(&workplace, " \n", noon);
@@ -82,9 +82,9 @@ async fn without_an_app_secret_there_is_none() {
 }
 
 #[tokio::test]
-async fn a_missing_wrong_or_old_proof_is_nobodys_fault() {
+async fn missing_wrong_or_old_proof_is_unauthorized() {
     for status in [400, 401, 403] {
-        let workplace = demanding().await;
+        let workplace = requiring_proof().await;
         workplace.change_options(|options| options.bad_proof_status = status);
         let without = target_at(&workplace.url(), &workplace.token(), QUICK).unwrap();
         for target in [
@@ -103,9 +103,9 @@ async fn a_missing_wrong_or_old_proof_is_nobodys_fault() {
 }
 
 #[tokio::test]
-async fn each_attempt_makes_its_own() {
+async fn each_attempt_has_its_own_proof() {
     static CLOCK: AtomicI64 = AtomicI64::new(NOON);
-    let workplace = demanding().await;
+    let workplace = requiring_proof().await;
     let target = client(&workplace, APP_SECRET, || UnixSeconds(CLOCK.fetch_add(1, Ordering::SeqCst)));
     workplace.inject(Fault::times(2, Effect::status(503)));
     target.check().await.unwrap();
@@ -119,13 +119,13 @@ async fn each_attempt_makes_its_own() {
 }
 
 #[tokio::test]
-async fn a_rotation_in_mid_run_costs_no_user() {
-    // The token, the app secret, or both: each is something new.
+async fn rotation_during_a_run_fails_no_user() {
+    // A new token, a new app secret, or both.
     for (token, app_secret) in
         [("simulator-token", "app-secret-2"), ("rotated", APP_SECRET), ("rotated", "app-secret-2")]
     {
         for first_refused in 0..CALLS {
-            let workplace = demanding().await;
+            let workplace = requiring_proof().await;
             let told = workplace.clone();
             let target = client(&workplace, APP_SECRET, noon).with_renewal(move || {
                 let now = both(&told.token(), app_secret);
@@ -152,19 +152,19 @@ async fn a_rotation_in_mid_run_costs_no_user() {
 }
 
 #[tokio::test]
-async fn neither_secret_nor_proof_is_repeated() {
-    let workplace = demanding().await;
+async fn secret_and_proof_are_redacted_from_error_texts() {
+    let workplace = requiring_proof().await;
     let target = client(&workplace, APP_SECRET, noon);
     target.check().await.unwrap();
     let proof = workplace.requests()[0].query["appsecret_proof"].clone();
-    let complaint = json!({"detail": format!("{APP_SECRET} and {} are no good", proof.to_uppercase())});
-    let mock = Mock::answering(400, &[], complaint.to_string()).await;
+    let error_body = json!({"detail": format!("{APP_SECRET} and {} are no good", proof.to_uppercase())});
+    let mock = Mock::responding(400, &[], error_body.to_string()).await;
     let options = options_at(&mock.url, QUICK);
-    let dialect = Dialect::named("workplace").expect("it exists");
+    let dialect = Dialect::named("workplace").expect("a dialect");
     let target = Target::new(dialect, options, both(&workplace.token(), APP_SECRET)).unwrap();
     let error = target.create(&ada([])).await.unwrap_err();
     assert!(error.to_string().ends_with("HTTP 400: (token) and (token) are no good"), "{error}");
-    assert!(mock.asked()[0].contains(&proof), "the mock would say nothing of it otherwise");
-    let said = format!("{error:?} {target:?} {:?}", both("simulator-token", APP_SECRET)).to_lowercase();
-    assert!(!said.contains(APP_SECRET) && !said.contains(&proof), "{said}");
+    assert!(mock.requests()[0].contains(&proof), "the proof was sent to the mock");
+    let output = format!("{error:?} {target:?} {:?}", both("simulator-token", APP_SECRET)).to_lowercase();
+    assert!(!output.contains(APP_SECRET) && !output.contains(&proof), "{output}");
 }

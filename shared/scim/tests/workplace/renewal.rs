@@ -1,4 +1,4 @@
-//! The token is rotated while the client is at work.
+//! Token rotation while the client makes calls.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,24 +13,24 @@ use tokio::time::sleep;
 use crate::proof;
 use crate::support::*;
 
-/// Where new credentials come from, and how often it was asked.
+/// Source of new credentials that counts its calls.
 #[derive(Clone, Default)]
-struct Keeper(Arc<AtomicUsize>);
+struct CredentialSource(Arc<AtomicUsize>);
 
-impl Keeper {
-    /// The target with this keeper, which takes its time and then says what this says.
+impl CredentialSource {
+    /// Target that renews its credentials from this source after a short delay.
     fn of(
         &self,
         target: Target,
-        says: impl Fn() -> Option<TargetCredentials> + Send + Sync + 'static,
+        current: impl Fn() -> Option<TargetCredentials> + Send + Sync + 'static,
     ) -> Target {
-        let (asked, says) = (self.0.clone(), Arc::new(says));
+        let (asked, current) = (self.0.clone(), Arc::new(current));
         target.with_renewal(move || {
             asked.fetch_add(1, Ordering::SeqCst);
-            let says = says.clone();
+            let current = current.clone();
             async move {
                 sleep(Duration::from_millis(20)).await;
-                says()
+                current()
             }
         })
     }
@@ -40,18 +40,18 @@ impl Keeper {
     }
 }
 
-/// A simulated Workplace, a client for it, and a keeper who always knows its token.
-async fn kept_workplace() -> (Arc<Simulator>, Target, Keeper) {
+/// Simulator, client, and a source that knows the current token.
+async fn workplace_with_renewal() -> (Arc<Simulator>, Target, CredentialSource) {
     let (workplace, target) = workplace(Options::default()).await;
-    let (workplace, keeper) = (Arc::new(workplace), Keeper::default());
+    let (workplace, source) = (Arc::new(workplace), CredentialSource::default());
     let told = workplace.clone();
-    let target = keeper.of(target, move || Some(credentials(&told.token())));
-    (workplace, target, keeper)
+    let target = source.of(target, move || Some(credentials(&told.token())));
+    (workplace, target, source)
 }
 
-/// All that is done for somebody new, with every method.
+/// Provisions a new user, with each method.
 async fn provision(target: &Target, user_name: &str) -> Result<(), TargetError> {
-    let wanted = user(user_name, [("name.formatted", text("Somebody")), ("title", text("Analyst"))]);
+    let wanted = user(user_name, [("name.formatted", text("Ada")), ("title", text("Analyst"))]);
     assert!(target.find_by_user_name(&name(user_name)).await?.is_none());
     let created = target.create(&wanted).await?;
     let updated = target.update(&owned(&created), &created, &wanted).await?;
@@ -61,10 +61,10 @@ async fn provision(target: &Target, user_name: &str) -> Result<(), TargetError> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_in_mid_run_costs_no_user_and_one_renewal() {
+async fn rotation_during_a_run_fails_no_user_and_renews_once() {
     const WORKERS: usize = 8;
     const USERS: usize = 6;
-    let (workplace, target, keeper) = kept_workplace().await;
+    let (workplace, target, source) = workplace_with_renewal().await;
     workplace.set_latency(Duration::from_millis(5));
     let target = Arc::new(target);
     let work = |worker: usize| {
@@ -83,84 +83,84 @@ async fn a_rotation_in_mid_run_costs_no_user_and_one_renewal() {
         worker.await.unwrap();
     }
 
-    assert_eq!(keeper.asked(), 1);
+    assert_eq!(source.asked(), 1);
     let refused = workplace.requests().iter().filter(|request| request.status == 401).count();
     assert!((1..=WORKERS).contains(&refused), "{refused} calls were refused");
     assert_eq!(workplace.request_count(), WORKERS * USERS * 5 + refused, "each was made once more");
 }
 
 #[tokio::test]
-async fn a_creation_is_made_once_more() {
-    let (workplace, target, keeper) = kept_workplace().await;
+async fn unauthorized_creation_is_repeated_once() {
+    let (workplace, target, source) = workplace_with_renewal().await;
     workplace.set_token("rotated");
     target.create(&ada([])).await.unwrap();
-    assert_eq!((workplace.writes().len(), workplace.accounts().len(), keeper.asked()), (2, 1, 1));
+    assert_eq!((workplace.writes().len(), workplace.accounts().len(), source.asked()), (2, 1, 1));
     target.check().await.unwrap();
-    assert_eq!((workplace.request_count(), keeper.asked()), (3, 1), "the new token stays");
+    assert_eq!((workplace.request_count(), source.asked()), (3, 1), "the new token is kept");
 }
 
 #[tokio::test]
-async fn a_new_token_that_is_refused_too_is_the_end() {
-    let mock = Mock::answering(401, &[], "").await;
-    let keeper = Keeper::default();
+async fn second_refused_token_ends_the_call() {
+    let mock = Mock::responding(401, &[], "").await;
+    let source = CredentialSource::default();
     let counter = AtomicUsize::new(0);
-    let target = keeper.of(mock.target(), move || {
+    let target = source.of(mock.target(), move || {
         Some(credentials(&format!("token-{}", counter.fetch_add(1, Ordering::SeqCst))))
     });
     let error = target.create(&ada([])).await.unwrap_err();
     assert!(matches!(error, TargetError::Unauthorized { .. }), "{error}");
     assert_eq!(mock.tokens(), ["the-token", "token-0"]);
     assert!(target.check().await.is_err());
-    assert_eq!(mock.tokens(), ["the-token", "token-0", "token-0", "token-1"], "the next call asks again");
+    assert_eq!(mock.tokens(), ["the-token", "token-0", "token-0", "token-1"], "the next call renews again");
 }
 
 #[tokio::test]
-async fn graphs_own_word_for_a_bad_token_counts_under_any_status() {
+async fn graph_code_for_an_invalid_token_renews_on_any_status() {
     for status in [200, 400, 500] {
-        let (workplace, target, keeper) = kept_workplace().await;
+        let (workplace, target, source) = workplace_with_renewal().await;
         let expired = json!({"error": {"message": "expired", "type": "OAuthException", "code": 190}});
         workplace.inject(Fault::once(Effect::Answer(Reply::status(status).content(Content::Json(expired)))));
         workplace.set_token("rotated");
         target.create(&ada([])).await.unwrap();
-        assert_eq!((workplace.writes().len(), keeper.asked()), (2, 1), "{status}");
+        assert_eq!((workplace.writes().len(), source.asked()), (2, 1), "{status}");
     }
 }
 
 #[tokio::test]
-async fn the_same_token_again_changes_nothing() {
-    type Says = fn() -> Option<TargetCredentials>;
-    let nothing_new: [Says; 4] = [
+async fn unchanged_token_is_not_tried_again() {
+    type Source = fn() -> Option<TargetCredentials>;
+    let unchanged: [Source; 4] = [
         || Some(credentials("the-token")),
         || Some(credentials(" the-token\n")),
         || Some(credentials("un\nusable")),
         || None,
     ];
-    for says in nothing_new {
-        let mock = Mock::answering(401, &[], "").await;
-        let keeper = Keeper::default();
-        let target = keeper.of(mock.target(), says);
+    for current in unchanged {
+        let mock = Mock::responding(401, &[], "").await;
+        let source = CredentialSource::default();
+        let target = source.of(mock.target(), current);
         let error = target.create(&ada([])).await.unwrap_err();
         assert!(matches!(error, TargetError::Unauthorized { .. }), "{error}");
-        assert_eq!((mock.asked().len(), keeper.asked()), (1, 1));
+        assert_eq!((mock.requests().len(), source.asked()), (1, 1));
         assert!(target.check().await.is_err());
-        assert_eq!((mock.asked().len(), keeper.asked()), (2, 2), "another call asks for itself");
+        assert_eq!((mock.requests().len(), source.asked()), (2, 2), "another call renews again");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn those_refused_together_ask_together() {
+async fn calls_refused_together_renew_once() {
     const CALLS: usize = 8;
-    let mock = Arc::new(Mock::answering(401, &[], "").await);
+    let mock = Arc::new(Mock::responding(401, &[], "").await);
     let asked = Arc::new(AtomicUsize::new(0));
-    let (everybody, count) = (mock.clone(), asked.clone());
+    let (waiting, count) = (mock.clone(), asked.clone());
     let target = Arc::new(mock.target().with_renewal(move || {
         count.fetch_add(1, Ordering::SeqCst);
-        let everybody = everybody.clone();
+        let waiting = waiting.clone();
         async move {
-            while everybody.asked().len() < CALLS {
+            while waiting.requests().len() < CALLS {
                 sleep(Duration::from_millis(1)).await;
             }
-            // Time for the last one to read its answer and to queue.
+            // Time for the last call to read its response and to queue.
             sleep(Duration::from_millis(300)).await;
             None
         }
@@ -173,12 +173,12 @@ async fn those_refused_together_ask_together() {
     for call in calls {
         assert!(matches!(call.await.unwrap(), Err(TargetError::Unauthorized { .. })));
     }
-    assert_eq!((mock.asked().len(), asked.load(Ordering::SeqCst)), (CALLS, 1));
+    assert_eq!((mock.requests().len(), asked.load(Ordering::SeqCst)), (CALLS, 1));
 }
 
 #[tokio::test]
-async fn whoever_hears_of_it_late_just_tries_again() {
-    let (workplace, target, keeper) = kept_workplace().await;
+async fn call_refused_after_a_renewal_uses_the_new_token() {
+    let (workplace, target, source) = workplace_with_renewal().await;
     workplace.set_token("rotated");
     workplace.inject(Fault::once(Effect::EffectThenDelay { ms: 500 }).method("GET"));
     let others = async {
@@ -189,11 +189,11 @@ async fn whoever_hears_of_it_late_just_tries_again() {
     };
     let (late, created) = tokio::join!(target.check(), others);
     assert!(late.is_ok() && created.is_ok());
-    assert_eq!((workplace.request_count(), keeper.asked()), (4, 1));
+    assert_eq!((workplace.request_count(), source.asked()), (4, 1));
 }
 
 #[tokio::test]
-async fn whoever_gives_up_while_asking_does_not_hold_up_the_others() {
+async fn cancelled_renewal_does_not_block_other_calls() {
     let (workplace, target) = workplace(Options::default()).await;
     let told = Arc::new(workplace);
     let (first, answer) = (AtomicUsize::new(0), told.clone());
@@ -213,32 +213,32 @@ async fn whoever_gives_up_while_asking_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
-async fn neither_the_old_nor_the_new_token_is_repeated() {
-    let complaint = json!({"detail": "not the-token, nor NEXT-token, nor the last-token"}).to_string();
-    let mock = Mock::answering(401, &[], complaint).await;
-    let keeper = Keeper::default();
+async fn old_and_new_tokens_are_redacted_from_error_texts() {
+    let error_body = json!({"detail": "not the-token, nor NEXT-token, nor the last-token"}).to_string();
+    let mock = Mock::responding(401, &[], error_body).await;
+    let source = CredentialSource::default();
     let counter = AtomicUsize::new(0);
     let tokens = ["next-token", "last-token\n"];
-    let target = keeper.of(mock.target(), move || {
+    let target = source.of(mock.target(), move || {
         tokens.get(counter.fetch_add(1, Ordering::SeqCst)).map(|token| credentials(token))
     });
-    let mut said = format!("{target:?}");
+    let mut output = format!("{target:?}");
     for _ in 0..3 {
         let error = target.create(&ada([])).await.unwrap_err();
-        said = format!("{said}\n{error}\n{error:?}\n{target:?}");
+        output = format!("{output}\n{error}\n{error:?}\n{target:?}");
     }
     assert_eq!(mock.tokens(), ["the-token", "next-token", "next-token", "last-token", "last-token"]);
-    let last = said.lines().rev().nth(2).unwrap();
+    let last = output.lines().rev().nth(2).unwrap();
     assert!(last.ends_with("HTTP 401: not (token), nor (token), nor the (token)"), "{last}");
-    let lower = said.to_lowercase();
-    assert!(!lower.contains("the-token") && !lower.contains("next-token"), "{said}");
+    let lower = output.to_lowercase();
+    assert!(!lower.contains("the-token") && !lower.contains("next-token"), "{output}");
 }
 
-/// All that is logged, whatever the level.
+/// Log output of all levels.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Log {
+impl Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().expect("no panic").write(bytes)
     }
@@ -249,17 +249,17 @@ impl Write for Log {
 }
 
 #[tokio::test]
-async fn no_token_is_logged() {
-    let log = Log::default();
+async fn tokens_are_not_logged() {
+    let log = LogBuffer::default();
     let writer = log.clone();
-    let everything = tracing_subscriber::fmt()
+    let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    // For all threads: for one alone, what another thread logged first would stay silent here too.
-    tracing::subscriber::set_global_default(everything).unwrap();
+    // Global, because a callsite that another thread used first could stay disabled here.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
 
-    let (workplace, target, _) = kept_workplace().await;
+    let (workplace, target, _) = workplace_with_renewal().await;
     for token in ["logged-first", "logged-second", "un\nlogged-third"] {
         workplace.set_token(token);
         let _ = target.create(&ada([])).await;
@@ -271,7 +271,7 @@ async fn no_token_is_logged() {
     let _ = proven.check().await;
     let proof = workplace.requests()[asked].query["appsecret_proof"].clone();
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for message in ["target answered", "another one is in use now", "can't be used"] {
+    for message in ["target responded", "using renewed credentials", "can't be used"] {
         assert!(logged.contains(message), "{message}");
     }
     assert!(!logged.contains("logged-") && !logged.contains(&proof), "{logged}");

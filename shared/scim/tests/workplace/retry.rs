@@ -7,7 +7,7 @@ use simulator::{Effect, Fault, Options};
 use crate::support::*;
 
 #[tokio::test]
-async fn faults_that_pass_are_not_noticed() {
+async fn transient_faults_are_retried() {
     for effect in [
         Effect::status(500),
         Effect::status(503),
@@ -29,7 +29,7 @@ async fn faults_that_pass_are_not_noticed() {
 }
 
 #[tokio::test]
-async fn attempts_are_counted_and_timed() {
+async fn attempts_are_counted_with_their_latencies() {
     let (workplace, target) = workplace(Options::default()).await;
     let latency = Duration::from_millis(30);
     workplace.set_latency(latency);
@@ -43,14 +43,13 @@ async fn attempts_are_counted_and_timed() {
     assert!(latencies.iter().all(|it| *it >= latency), "{latencies:?}");
     assert_eq!(target.take_latencies(), []);
 
-    // Its port could be another test's once it is dropped.
     workplace.inject(Fault::always(Effect::Drop));
     assert!(target.check().await.is_err());
-    assert_eq!(target.take_latencies().len(), 3, "an attempt without an answer took its time too");
+    assert_eq!(target.take_latencies().len(), 3, "attempts without a response have a latency too");
 }
 
 #[tokio::test]
-async fn patience_ends() {
+async fn retries_end_after_the_last_attempt() {
     let (workplace, target) = workplace(Options::default()).await;
     workplace.inject(Fault::always(Effect::status(503)));
     assert!(matches!(target.check().await, Err(TargetError::Unavailable { .. })));
@@ -58,7 +57,7 @@ async fn patience_ends() {
 }
 
 #[tokio::test]
-async fn what_will_not_change_is_not_tried_again() {
+async fn permanent_errors_are_not_retried() {
     let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
     for effect in [Effect::TokenExpired, Effect::status(404), Effect::status(409), Effect::status(501)] {
         workplace.clear_requests();
@@ -69,7 +68,7 @@ async fn what_will_not_change_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_pause_that_is_asked_for_is_kept() {
+async fn retry_after_is_respected() {
     let (workplace, _) = workplace(Options::default()).await;
     let retry = RetryPolicy {
         attempts: 2,
@@ -84,7 +83,7 @@ async fn a_pause_that_is_asked_for_is_kept() {
 }
 
 #[tokio::test]
-async fn a_pause_that_is_too_long_is_left_to_the_caller() {
+async fn long_retry_after_is_returned_to_the_caller() {
     let (workplace, target) = workplace(Options::default()).await;
     workplace.inject(Fault::once(Effect::TooManyRequests { retry_after: Some(120) }));
     let error = target.check().await.unwrap_err();

@@ -1,4 +1,4 @@
-//! A server that keeps to the RFCs: PUT replaces, PATCH is announced.
+//! Server that conforms to the RFCs: PUT replaces, PATCH is announced.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,7 @@ fn without_patch() -> Options {
 }
 
 fn client_of(server: &Simulator) -> Target {
-    let dialect = Dialect::named("scim2").expect("it exists");
+    let dialect = Dialect::named("scim2").expect("a dialect");
     Target::new(dialect, options_at(&server.url(), QUICK), credentials(&server.token())).expect("loopback")
 }
 
@@ -26,7 +26,7 @@ fn asked_for(server: &Simulator) -> Vec<String> {
     server.requests().iter().map(|request| format!("{} {}", request.path, request.status)).collect()
 }
 
-/// Ada with much that nobody mapped, as the client sees her.
+/// Account with many unmapped values, as the client reads it.
 async fn with_ada(options: Options) -> (Simulator, Target, Resource) {
     let server = Simulator::start(options).await.expect("a free port");
     let target = client_of(&server);
@@ -42,7 +42,7 @@ async fn with_ada(options: Options) -> (Simulator, Target, Resource) {
         (CUSTOM): {"colour": "green"},
     });
     seed_ada(&server, more);
-    let ada = target.find_by_user_name(&name(ADA)).await.expect("it answers").expect("she is there");
+    let ada = target.find_by_user_name(&name(ADA)).await.expect("a response").expect("the account");
     server.clear_requests();
     (server, target, ada)
 }
@@ -61,9 +61,9 @@ fn asked(server: &Simulator) -> Vec<String> {
     server.requests().iter().map(|request| format!("{} {}", request.method, request.status)).collect()
 }
 
-/// What Ada's account must be after [`poet`], whichever way it went.
+/// Checks the account after the update to [`poet`].
 fn check_poet(server: &Simulator) {
-    let account = server.account(ADA).expect("she is there");
+    let account = server.account(ADA).expect("the account");
     for (place, expect) in [
         ("/title", json!("Poet")),
         ("/nickName", json!("Countess")),
@@ -74,20 +74,20 @@ fn check_poet(server: &Simulator) {
         assert_eq!(account.pointer(place), Some(&expect), "{place}");
     }
     assert_eq!(account.get(CUSTOM), Some(&json!({"colour": "green"})));
-    let enterprise = account.get(ENTERPRISE).expect("it is there");
+    let enterprise = account.get(ENTERPRISE).expect("the extension");
     for (place, expect) in [("/costCenter", "98765"), ("/department", "Poetry"), ("/manager/value", "8")] {
         assert_eq!(enterprise.pointer(place), Some(&json!(expect)), "{place}");
     }
 }
 
 #[tokio::test]
-async fn a_patch_says_what_differs_and_no_more() {
+async fn patch_contains_only_differences() {
     let (server, target, now) = with_ada(Options::scim2()).await;
     target.update(&owned(&now), &now, &poet()).await.unwrap();
     check_poet(&server);
     assert_eq!(asked(&server), ["PATCH 200"]);
     let body = server.writes()[0].body.clone().unwrap();
-    let mut said: Vec<_> = body["Operations"]
+    let mut operations: Vec<_> = body["Operations"]
         .as_array()
         .unwrap()
         .iter()
@@ -96,9 +96,9 @@ async fn a_patch_says_what_differs_and_no_more() {
             format!("{} {}", of("path"), of("op"))
         })
         .collect();
-    said.sort();
+    operations.sort();
     assert_eq!(
-        said,
+        operations,
         [
             ":department replace",
             ":manager replace",
@@ -110,31 +110,30 @@ async fn a_patch_says_what_differs_and_no_more() {
 }
 
 #[tokio::test]
-async fn without_patch_everything_goes_back() {
+async fn without_patch_the_whole_account_is_sent() {
     let (server, target, now) = with_ada(without_patch()).await;
     target.update(&owned(&now), &now, &poet()).await.unwrap();
     check_poet(&server);
     assert_eq!(asked(&server), ["PUT 200"]);
     let body = server.writes()[0].body.clone().unwrap();
-    // The old manager's name and address are not the new one's.
+    // Name and URL of the old manager are dropped.
     assert_eq!(body[ENTERPRISE]["manager"], json!({"value": "8"}));
     assert_eq!(body.get("id"), None);
 }
 
 #[tokio::test]
-async fn the_server_is_asked_once_what_it_can() {
+async fn server_features_are_fetched_once() {
     for options in [Options::scim2(), without_patch()] {
         let server = Simulator::start(options).await.unwrap();
         let target = client_of(&server);
         seed_ada(&server, json!({"title": "Analyst"}));
         target.check().await.unwrap();
-        let mut about_itself = asked_for(&server);
-        about_itself.sort();
-        let there = ["ResourceTypes 404", "Schemas 404", "ServiceProviderConfig 200", "Users 200"];
-        assert_eq!(about_itself, there.map(|it| format!("/scim/v2/{it}")));
+        let mut discovery = asked_for(&server);
+        discovery.sort();
+        let expected = ["ResourceTypes 404", "Schemas 404", "ServiceProviderConfig 200", "Users 200"];
+        assert_eq!(discovery, expected.map(|it| format!("/scim/v2/{it}")));
         server.clear_requests();
         let now = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
-        // Nothing differs.
         let same = ada([("title", text("Analyst")), ("name.formatted", text("Ada Lovelace"))]);
         assert_eq!(target.update(&owned(&now), &now, &same).await, Ok(now.clone()));
         let poet = target.update(&owned(&now), &now, &poet()).await.unwrap();
@@ -144,7 +143,7 @@ async fn the_server_is_asked_once_what_it_can() {
 }
 
 #[tokio::test]
-async fn switching_off_loses_nothing() {
+async fn deactivation_keeps_all_values() {
     for (options, calls) in
         [(Options::scim2(), ["PATCH 200"].as_slice()), (without_patch(), &["GET 200", "PUT 200"])]
     {
@@ -154,13 +153,12 @@ async fn switching_off_loses_nothing() {
         assert!(!off.account.active);
         before["active"] = json!(false);
         assert_eq!(server.account(ADA).unwrap(), before);
-        // Without PATCH the account is read first.
         assert_eq!(asked(&server), calls);
     }
 }
 
 #[tokio::test]
-async fn a_configuration_that_can_not_be_had_is_asked_for_again() {
+async fn unavailable_configuration_is_fetched_again() {
     let server = Simulator::start(Options::scim2()).await.unwrap();
     let target = client_of(&server);
     server.inject(Fault::times(3, Effect::status(503)).path(CONFIG));
@@ -173,7 +171,7 @@ async fn a_configuration_that_can_not_be_had_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_of_itself_is_put() {
+async fn server_without_configuration_is_updated_by_put() {
     for status in [404, 400, 403, 501] {
         let server = Simulator::start(Options::scim2()).await.unwrap();
         for document in ["ServiceProviderConfig", "ResourceTypes", "Schemas"] {
@@ -188,8 +186,8 @@ async fn a_server_that_says_nothing_of_itself_is_put() {
     }
 }
 
-/// A server that is nothing like the table: its people live elsewhere, two to a page, and nobody can be searched for.
-async fn odd_server() -> (String, Arc<Mutex<Vec<String>>>) {
+/// Server with another path for users, two users a page and no filter support.
+async fn unusual_server() -> (String, Arc<Mutex<Vec<String>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = asked.clone();
     let people: Vec<_> = (1..=5)
@@ -198,7 +196,7 @@ async fn odd_server() -> (String, Arc<Mutex<Vec<String>>>) {
     let answer = move |method: Method, uri: Uri| {
         let (log, people) = (log.clone(), people.clone());
         async move {
-            log.lock().expect("nobody panics").push(format!("{method} {uri}"));
+            log.lock().expect("no panic").push(format!("{method} {uri}"));
             let number = |name: &str| {
                 let (_, rest) = uri.query()?.split_once(&format!("{name}="))?;
                 rest.split('&').next()?.parse::<usize>().ok()
@@ -232,8 +230,8 @@ async fn odd_server() -> (String, Arc<Mutex<Vec<String>>>) {
 }
 
 #[tokio::test]
-async fn a_server_is_spoken_to_as_it_says() {
-    let (url, asked) = odd_server().await;
+async fn announced_features_are_used() {
+    let (url, asked) = unusual_server().await;
     let dialect = Dialect::named("scim2").unwrap();
     let target = Target::new(dialect, options_at(&url, QUICK), credentials("the-token")).unwrap();
     target.check().await.unwrap();
@@ -257,12 +255,12 @@ async fn a_server_is_spoken_to_as_it_says() {
 }
 
 #[tokio::test]
-async fn what_was_read_is_not_repeated_in_a_complaint() {
+async fn read_values_are_redacted_from_error_texts() {
     for options in [Options::scim2(), without_patch()] {
         let (server, target, now) = with_ada(options).await;
         target.set_active(&owned(&now), false).await.unwrap();
-        let complaint = json!({"detail": "Countess King of green is not welcome", "status": "400"});
-        let reply = simulator::Reply::json(400, complaint);
+        let error_body = json!({"detail": "Countess King of green is not welcome", "status": "400"});
+        let reply = simulator::Reply::json(400, error_body);
         server.inject(Fault::always(Effect::Answer(reply)));
         let error = target.update(&owned(&now), &now, &poet()).await.unwrap_err();
         assert!(

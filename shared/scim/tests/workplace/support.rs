@@ -1,4 +1,4 @@
-//! What the tests are told with.
+//! Test fixtures: simulator, client, users, and a mock server.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:
 pub const DATES: &str = "urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User";
 pub const ADA: &str = "ada@acme.test";
 
-/// The time in a test that is about something else.
+/// Fixed time of the tests.
 pub const NOON: i64 = 1_700_000_000;
 
 /// Three attempts without noticeable pauses.
@@ -33,7 +33,7 @@ pub fn credentials(token: &str) -> TargetCredentials {
 pub fn options_at(url: &str, retry: RetryPolicy) -> TargetOptions {
     TargetOptions {
         url: url.to_owned(),
-        // A machine that is busy with other tests may stand still for seconds.
+        // Long, because a machine that runs many tests may stall for seconds.
         timeout: Duration::from_secs(30),
         retry,
         max_concurrent_calls: 8,
@@ -42,28 +42,28 @@ pub fn options_at(url: &str, retry: RetryPolicy) -> TargetOptions {
 }
 
 pub fn target_at(url: &str, token: &str, retry: RetryPolicy) -> Result<Target, TargetError> {
-    Target::new(Dialect::named("workplace").expect("it exists"), options_at(url, retry), credentials(token))
+    Target::new(Dialect::named("workplace").expect("a dialect"), options_at(url, retry), credentials(token))
 }
 
-/// A client that waits for no answer longer than a second.
-pub fn impatient(workplace: &Simulator, retry: RetryPolicy) -> Target {
+/// Client with a timeout of one second.
+pub fn with_short_timeout(workplace: &Simulator, retry: RetryPolicy) -> Target {
     let options = TargetOptions { timeout: Duration::from_secs(1), ..options_at(&workplace.url(), retry) };
-    let dialect = Dialect::named("workplace").expect("it exists");
+    let dialect = Dialect::named("workplace").expect("a dialect");
     Target::new(dialect, options, credentials(&workplace.token())).expect("loopback")
 }
 
-/// A simulated Workplace and a client for it.
+/// Simulator and client.
 pub async fn workplace(options: Options) -> (Simulator, Target) {
     let workplace = Simulator::start(options).await.expect("a free port");
     let target = target_at(&workplace.url(), &workplace.token(), QUICK).expect("loopback");
     (workplace, target)
 }
 
-/// The same with Ada in it, as the client sees her.
+/// Simulator with one account, as the client reads it.
 pub async fn with_ada(options: Options, more: serde_json::Value) -> (Simulator, Target, Resource) {
     let (workplace, target) = workplace(options).await;
     seed_ada(&workplace, more);
-    let ada = target.find_by_user_name(&name(ADA)).await.expect("it answers").expect("she is there");
+    let ada = target.find_by_user_name(&name(ADA)).await.expect("a response").expect("the account");
     workplace.clear_requests();
     (workplace, target, ada)
 }
@@ -93,7 +93,7 @@ pub fn user<const N: usize>(user_name: &str, attributes: [(&str, Managed); N]) -
     }
 }
 
-/// Ada with a name, which every account must have, and more.
+/// Desired user with the required name and further attributes.
 pub fn ada<const N: usize>(attributes: [(&str, Managed); N]) -> DesiredUser {
     let mut ada = user(ADA, attributes);
     ada.attributes.entry("name.formatted".into()).or_insert_with(|| text("Ada Lovelace"));
@@ -109,30 +109,30 @@ pub fn claim(id: AccountId) -> OwnedAccount {
     OwnedAccount::from_claim(id)
 }
 
-pub fn nobodys() -> OwnedAccount {
+pub fn unknown_account() -> OwnedAccount {
     claim(AccountId::new("100000000009999").expect("not empty"))
 }
 
-/// The value of an attribute as text; empty when it isn't there.
+/// Value of an attribute as text; empty if there is none.
 pub fn shown(resource: &Resource, attribute: &str) -> String {
     resource.account.attributes.get(&attribute.into()).map(ToString::to_string).unwrap_or_default()
 }
 
-/// A server that answers everything in one way and remembers what it was asked.
+/// Server that gives the same response to all requests and records them.
 pub struct Mock {
     pub url: String,
-    asked: Arc<Mutex<Vec<(String, HeaderMap)>>>,
+    requests: Arc<Mutex<Vec<(String, HeaderMap)>>>,
 }
 
 impl Mock {
-    pub async fn answering(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
+    pub async fn responding(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let asked = Arc::<Mutex<Vec<_>>>::default();
-        let (body, log) = (body.into(), asked.clone());
+        let requests = Arc::<Mutex<Vec<_>>>::default();
+        let (body, log) = (body.into(), requests.clone());
         let headers: Vec<(String, String)> =
             headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let answer = move |request: axum::extract::Request| {
+        let handler = move |request: axum::extract::Request| {
             let line = format!("{} {}", request.method(), request.uri());
             log.lock().expect("no panic").push((line, request.headers().clone()));
             let mut response = Response::builder().status(status);
@@ -142,32 +142,37 @@ impl Mock {
             let response = response.body(Body::from(body.clone())).expect("a response");
             async move { response }
         };
-        tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
-        Self { url, asked }
+        tokio::spawn(axum::serve(listener, Router::new().fallback(handler)).into_future());
+        Self { url, requests }
     }
 
     pub async fn json(body: serde_json::Value) -> Self {
-        Self::answering(200, &[("content-type", "application/json")], body.to_string()).await
+        Self::responding(200, &[("content-type", "application/json")], body.to_string()).await
     }
 
     pub fn target(&self) -> Target {
         target_at(&self.url, "the-token", QUICK).expect("loopback")
     }
 
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("no panic").iter().map(|(line, _)| line.clone()).collect()
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("no panic").iter().map(|(line, _)| line.clone()).collect()
     }
 
-    /// The token of each request.
+    /// Token of each request.
     pub fn tokens(&self) -> Vec<String> {
-        let asked = self.asked.lock().expect("no panic");
+        let requests = self.requests.lock().expect("no panic");
         let of = |headers: &HeaderMap| {
             headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned)
         };
-        asked.iter().map(|(_, headers)| of(headers).expect("a bearer token")).collect()
+        requests.iter().map(|(_, headers)| of(headers).expect("a bearer token")).collect()
     }
 
     pub fn headers(&self) -> HeaderMap {
-        self.asked.lock().expect("no panic").first().map(|(_, headers)| headers.clone()).unwrap_or_default()
+        self.requests
+            .lock()
+            .expect("no panic")
+            .first()
+            .map(|(_, headers)| headers.clone())
+            .unwrap_or_default()
     }
 }

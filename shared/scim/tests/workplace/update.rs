@@ -10,7 +10,7 @@ fn account(id: u64) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_mapped_changes_and_nothing_else() {
+async fn update_changes_only_mapped_values() {
     let before = json!({
         "title": "Analyst", "nickName": "Countess", "locale": "en_GB",
         "name": {"formatted": "Ada Lovelace", "middleName": "King"},
@@ -55,7 +55,7 @@ async fn what_is_mapped_changes_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn extensions_are_declared() {
+async fn sent_extensions_are_declared() {
     let options = Options { undeclared_extensions: simulator::Undeclared::Refuse, ..Options::default() };
     let (_workplace, target, now) = with_ada(options, json!({})).await;
     let dates = format!("{DATES}:termDate");
@@ -65,7 +65,7 @@ async fn extensions_are_declared() {
 }
 
 #[tokio::test]
-async fn a_name_changes_with_the_user() {
+async fn rename_keeps_the_account() {
     let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
     let after = target.update(&owned(&now), &now, &user("king@acme.test", [])).await.unwrap();
     assert_eq!(after.account.id, now.account.id);
@@ -73,7 +73,7 @@ async fn a_name_changes_with_the_user() {
     assert_eq!(workplace.accounts().len(), 1);
 }
 
-/// Everything that can be cleared, and how often that needs a call, under one way of taking blanks.
+/// Clears all clearable attributes and checks the calls that are needed.
 async fn clears(options: Options, calls: &[&str]) {
     let dates = [format!("{DATES}:startDate"), format!("{DATES}:termDate")];
     let before = json!({
@@ -105,7 +105,7 @@ async fn clears(options: Options, calls: &[&str]) {
     }
     let after = target.update(&owned(&now), &now, &wanted).await.expect("it can be cleared");
     for attribute in cleared {
-        // An account without e-mails shows its user name.
+        // An account without e-mail addresses shows its user name.
         let expect = if attribute == "emails.work" { ADA } else { "" };
         assert_eq!(shown(&after, attribute), expect, "{attribute}, {label}");
     }
@@ -124,7 +124,7 @@ async fn clears(options: Options, calls: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_value_is_cleared_whatever_a_blank_does() {
+async fn values_are_cleared_for_each_handling_of_empty_texts() {
     clears(Options::default(), &["PUT 200", "PATCH 200"]).await;
     clears(Options { empty_string: Blank::Ignore, ..Options::default() }, &["PUT 200", "PATCH 200"]).await;
     clears(
@@ -135,7 +135,7 @@ async fn a_value_is_cleared_whatever_a_blank_does() {
 }
 
 #[tokio::test]
-async fn clearing_what_is_empty_costs_nothing() {
+async fn clearing_absent_values_sends_nothing() {
     let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
     let wanted =
         ada([("title", Managed::Clear), ("manager", Managed::Clear), ("emails.work", Managed::Clear)]);
@@ -147,7 +147,7 @@ async fn clearing_what_is_empty_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_manager_is_set_changed_and_removed() {
+async fn manager_is_set_changed_and_removed() {
     for ids in [IdForm::Number, IdForm::Text] {
         let (workplace, target, now) = with_ada(Options { ids, ..Options::default() }, json!({})).await;
         let boss = workplace.seed(json!({"userName": "boss@acme.test"}));
@@ -163,7 +163,7 @@ async fn a_manager_is_set_changed_and_removed() {
 }
 
 #[tokio::test]
-async fn a_manager_that_is_not_there_is_named_as_the_reason() {
+async fn missing_manager_is_named_in_the_rejection() {
     let (_workplace, target, now) = with_ada(Options::default(), json!({})).await;
     let wanted = ada([("manager", Managed::Set(account(1)))]);
     let error = target.update(&owned(&now), &now, &wanted).await.unwrap_err();
@@ -174,7 +174,7 @@ async fn a_manager_that_is_not_there_is_named_as_the_reason() {
 }
 
 #[tokio::test]
-async fn an_unmapped_type_survives_a_target_that_replaces() {
+async fn unmapped_list_element_survives_a_replacing_put() {
     let before = json!({"phoneNumbers": [{"type": "pager", "value": "1"}, {"type": "work", "value": "2"}]});
     let (_workplace, target, now) =
         with_ada(Options { put: PutRule::Replace, ..Options::default() }, before).await;
@@ -184,7 +184,7 @@ async fn an_unmapped_type_survives_a_target_that_replaces() {
 }
 
 #[tokio::test]
-async fn an_update_is_repeated_when_its_answer_is_lost() {
+async fn update_is_repeated_after_a_lost_response() {
     let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
     workplace.inject(Fault::once(Effect::EffectThenDrop).method("PUT"));
     let after = target.update(&owned(&now), &now, &ada([("title", text("Poet"))])).await.unwrap();
@@ -193,9 +193,9 @@ async fn an_update_is_repeated_when_its_answer_is_lost() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_gone_is_not_found() {
+async fn update_of_a_missing_account_is_not_found() {
     let (_workplace, target, now) = with_ada(Options::default(), json!({})).await;
-    assert_eq!(target.update(&nobodys(), &now, &ada([])).await, Err(TargetError::NotFound));
+    assert_eq!(target.update(&unknown_account(), &now, &ada([])).await, Err(TargetError::NotFound));
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ fn a_user_whom_the_target_refuses_is_parked_with_the_reason_and_stops_nobody() {
     assert_eq!(deployment.active().len(), 19);
     assert_eq!(deployment.statuses(), [("failed".to_owned(), 1)].into());
     let failed = deployment.runtime.block_on(deployment.store().fetch_by_status("failed", None, 10)).unwrap();
-    assert!(failed.items[0].status.detail().unwrap().contains("the target refuses"), "{failed:?}");
+    assert!(failed.items[0].status.detail().unwrap().contains("target rejects"), "{failed:?}");
 
     // The next scan leaves the user alone, a change brings them back.
     deployment.workplace.clear_faults();

@@ -29,7 +29,7 @@ fn status_history_explain_and_plan_read_the_deployed_state() {
     let status = status.json().unwrap();
     assert_eq!((&status["in_scope"], &status["users"]), (&json!(20), &json!({ "failed": 1 })), "{status}");
     assert_eq!(status["last_scan"]["complete"], true);
-    assert!(status["waiting"][0]["why"].as_str().unwrap().contains("the target refuses"), "{status}");
+    assert!(status["waiting"][0]["why"].as_str().unwrap().contains("target rejects"), "{status}");
 
     let history = deployment.terminal(&arguments("history", Some(happy), &state)).run().unwrap();
     history.expect_exit(0);

@@ -5,11 +5,11 @@ use simulator::{Options, PutRule};
 use crate::support::*;
 
 #[tokio::test]
-async fn a_person_leaves_and_comes_back() {
+async fn account_is_deactivated_and_reactivated() {
     let (workplace, target, now) = with_ada(Options::default(), json!({"title": "Analyst"})).await;
     let off = target.set_active(&owned(&now), false).await.unwrap();
     assert!(!off.account.active);
-    // The account keeps its name \[sample\].
+    // A deactivated account keeps its user name \[sample\].
     assert!(!target.find_by_user_name(&name(ADA)).await.unwrap().unwrap().account.active);
     let on = target.set_active(&owned(&now), true).await.unwrap();
     assert_eq!(on, now);
@@ -19,7 +19,7 @@ async fn a_person_leaves_and_comes_back() {
 }
 
 #[tokio::test]
-async fn a_target_that_wants_more_is_asked_by_patch() {
+async fn rejected_put_of_active_is_followed_by_patch() {
     let options = Options { put: PutRule::Replace, ..Options::default() };
     let (workplace, target, now) = with_ada(options, json!({"title": "Analyst"})).await;
     let off = target.set_active(&owned(&now), false).await.unwrap();
@@ -30,7 +30,7 @@ async fn a_target_that_wants_more_is_asked_by_patch() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_gone_is_not_found() {
+async fn activation_of_a_missing_account_is_not_found() {
     let (_workplace, target) = workplace(Options::default()).await;
-    assert_eq!(target.set_active(&nobodys(), false).await, Err(TargetError::NotFound));
+    assert_eq!(target.set_active(&unknown_account(), false).await, Err(TargetError::NotFound));
 }

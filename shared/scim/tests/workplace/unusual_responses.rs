@@ -4,7 +4,7 @@ use serde_json::json;
 use crate::support::*;
 
 #[tokio::test]
-async fn every_call_says_who_calls() {
+async fn each_call_sends_user_agent_and_token() {
     let mock = Mock::json(json!({"totalResults": 0})).await;
     mock.target().check().await.unwrap();
     let headers = mock.headers();
@@ -16,22 +16,22 @@ async fn every_call_says_who_calls() {
 #[tokio::test]
 async fn redirects_are_not_followed() {
     let elsewhere = Mock::json(json!({"totalResults": 0})).await;
-    let mock = Mock::answering(307, &[("location", &elsewhere.url)], "").await;
+    let mock = Mock::responding(307, &[("location", &elsewhere.url)], "").await;
     assert!(matches!(mock.target().check().await, Err(TargetError::Malformed { .. })));
-    assert_eq!(elsewhere.asked().len(), 0);
+    assert_eq!(elsewhere.requests().len(), 0);
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_cut_off() {
+async fn overlong_response_is_refused() {
     let long = format!("{{\"totalResults\":0,\"x\":\"{}\"}}", "x".repeat(9 * 1024 * 1024));
-    let mock = Mock::answering(200, &[], long.clone()).await;
+    let mock = Mock::responding(200, &[], long.clone()).await;
     assert!(matches!(mock.target().check().await, Err(TargetError::Malformed { .. })));
-    let mock = Mock::answering(401, &[], long).await;
+    let mock = Mock::responding(401, &[], long).await;
     assert!(matches!(mock.target().check().await, Err(TargetError::Unauthorized { .. })));
 }
 
 #[tokio::test]
-async fn a_good_status_may_carry_a_complaint() {
+async fn error_body_with_success_status_is_an_error() {
     let mock = Mock::json(json!({"error": {"message": "slow down", "code": 17}})).await;
     assert!(matches!(mock.target().check().await, Err(TargetError::RateLimited { .. })));
     let mock = Mock::json(json!({"error": {"message": "expired", "code": 190}})).await;
@@ -39,30 +39,30 @@ async fn a_good_status_may_carry_a_complaint() {
 }
 
 #[tokio::test]
-async fn a_wrong_address_is_not_an_account_that_is_gone() {
-    let mock = Mock::answering(404, &[], "").await;
+async fn missing_user_list_is_an_error_of_the_url() {
+    let mock = Mock::responding(404, &[], "").await;
     for error in [
         mock.target().check().await.unwrap_err(),
         mock.target().list(1).await.unwrap_err(),
         mock.target().create(&ada([])).await.unwrap_err(),
     ] {
-        assert_eq!(error, TargetError::Malformed { detail: "there is no /Users at this address".to_owned() });
+        assert_eq!(error, TargetError::Malformed { detail: "there is no /Users at this URL".to_owned() });
     }
 }
 
 #[tokio::test]
-async fn an_answer_about_somebody_else_is_not_taken() {
+async fn response_about_another_account_is_refused() {
     let mock = Mock::json(json!({"id": 2, "active": false})).await;
-    let somebody = claim(model::AccountId::new("1").unwrap());
-    assert!(matches!(mock.target().fetch(somebody.id()).await, Err(TargetError::Malformed { .. })));
-    assert!(matches!(mock.target().set_active(&somebody, false).await, Err(TargetError::Malformed { .. })));
+    let account = claim(model::AccountId::new("1").unwrap());
+    assert!(matches!(mock.target().fetch(account.id()).await, Err(TargetError::Malformed { .. })));
+    assert!(matches!(mock.target().set_active(&account, false).await, Err(TargetError::Malformed { .. })));
 }
 
 #[tokio::test]
-async fn a_change_without_an_answer_is_looked_at() {
-    let mock = Mock::answering(204, &[], "").await;
-    assert!(mock.target().set_active(&nobodys(), false).await.is_err());
-    let id = nobodys();
-    assert_eq!(mock.asked(), [format!("PUT /Users/{}", id.id()), format!("GET /Users/{}", id.id())]);
+async fn account_is_read_after_a_change_without_response_body() {
+    let mock = Mock::responding(204, &[], "").await;
+    assert!(mock.target().set_active(&unknown_account(), false).await.is_err());
+    let id = unknown_account();
+    assert_eq!(mock.requests(), [format!("PUT /Users/{}", id.id()), format!("GET /Users/{}", id.id())]);
     assert_eq!(mock.target().delete(&id).await, Ok(scim::DeleteOutcome::Deleted));
 }

@@ -1,17 +1,20 @@
-//! Everything that reads an answer, in one function: for the tests that throw bytes at it.
+//! All code that reads a response, in one function for fuzz and property tests.
 
+use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
-use crate::announced::ServerFeatures;
 use crate::body::ResponseBody;
-use crate::client::ListResponse;
+use crate::client::finding::ListResponse;
+use crate::dialect::Dialect;
+use crate::features::ServerFeatures;
 use crate::meaning::{RequestKind, TargetResponse};
 use crate::redact::Redactor;
 use crate::render::{self, EmptyText};
-use crate::{Dialect, Resource, difference, pace};
+use crate::resource::Resource;
+use crate::{difference, pace};
 
-/// Reads these bytes as an answer to whatever might have been asked, in every dialect: the first two are the status, then
-/// comes a line of headers, then the body. It must come back.
+/// Reads bytes as a response to each kind of request in each dialect: two bytes of status, a line of header value, the
+/// body. It must return without a panic.
 #[doc(hidden)]
 pub fn read_arbitrary_response(bytes: &[u8]) {
     let (status, rest) = match bytes {
@@ -26,34 +29,33 @@ pub fn read_arbitrary_response(bytes: &[u8]) {
         headers.insert("x-app-usage", value);
     }
     let _ = pace::is_usage_high(&headers);
+    let Ok(base) = Url::parse("https://x.test") else { return };
     let content_type = std::str::from_utf8(header).ok();
     for dialect in Dialect::names().iter().filter_map(|name| Dialect::named(name)) {
         let body = ResponseBody::read(content_type, content);
-        for asked in [RequestKind::Read, RequestKind::AttributeWrite] {
-            let answered = TargetResponse { asked, status, headers: &headers, body: &body };
-            let _ = answered.error(dialect, &Redactor::new(["the-token"], ["ada@acme.test"]));
+        for kind in [RequestKind::Read, RequestKind::Write] {
+            let response = TargetResponse { kind, status, headers: &headers, body: &body };
+            let _ = response.error(dialect, &Redactor::new(["the-token"], ["ada@acme.test"]));
         }
         if let ResponseBody::Json(object) = &body {
-            let listed = ListResponse::read(object);
-            drop(listed);
-            let nothing = ServerFeatures::nothing(dialect);
-            let _ = nothing
+            drop(ListResponse::read(object));
+            let _ = ServerFeatures::assumed(dialect)
                 .with_config(object)
-                .with_resource_types(object, "https://x.test")
+                .with_resource_types(object, &base)
                 .with_schemas(object);
         }
         let Ok(resource) = Resource::from_body(dialect, body) else { continue };
         let whole = render::whole_activation(dialect, &resource, false);
         let _ = difference::operations(dialect, resource.raw(), &whole);
-        let Some(user) = wanting(&resource) else { continue };
+        let Some(user) = clearing(&resource) else { continue };
         for blanks in [EmptyText::Sent, EmptyText::Omitted] {
             let _ = render::update(dialect, &resource, &user, blanks);
         }
     }
 }
 
-/// Somebody for whom all that an account has is to be cleared.
-fn wanting(resource: &Resource) -> Option<model::DesiredUser> {
+/// A desired user that clears every attribute of the account.
+fn clearing(resource: &Resource) -> Option<model::DesiredUser> {
     let attributes = resource.account.attributes.keys().map(|name| (name.clone(), model::Managed::Clear));
     Some(model::DesiredUser {
         user_name: model::UserName::new("ada@acme.test").ok()?,
@@ -74,12 +76,12 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(400))]
 
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        fn arbitrary_bytes_are_read_without_panic(bytes: Vec<u8>) {
             read_arbitrary_response(&bytes);
         }
 
         #[test]
-        fn no_json_makes_it_panic(status in 100_u16..600, header in "[ -~]{0,20}", json in any_json()) {
+        fn arbitrary_json_is_read_without_panic(status in 100_u16..600, header in "[ -~]{0,20}", json in any_json()) {
             let mut bytes = status.to_be_bytes().to_vec();
             bytes.extend(format!("{header}\n{json}").bytes());
             read_arbitrary_response(&bytes);

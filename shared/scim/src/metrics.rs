@@ -1,4 +1,4 @@
-//! What calling the target costs: how many calls there were, and how long they took.
+//! Numbers of calls to the target and their latencies.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,21 +8,21 @@ use std::time::Duration;
 use crate::errors::TargetError;
 use crate::meaning::RequestKind;
 
-/// So many latencies are kept for whoever asks; older ones go first.
-const NEWEST: usize = 1000;
+/// Latencies kept until they are taken; the oldest are dropped first.
+const MAX_LATENCIES: usize = 1000;
 
-/// How many calls were made, repeated ones included.
+/// Numbers of calls to the target, retries included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallCounts {
-    /// Those that only look.
+    /// Calls that only read.
     pub reads: u64,
-    /// Those that ask for a change.
+    /// Calls that request a change.
     pub writes: u64,
-    /// Of both, those that were answered with the wish for fewer calls.
+    /// Reads and writes that the target throttled.
     pub throttled: u64,
 }
 
-/// Counts attempts as they are made.
+/// Counters of one client.
 #[derive(Debug, Default)]
 pub(crate) struct CallMetrics {
     reads: AtomicU64,
@@ -32,22 +32,22 @@ pub(crate) struct CallMetrics {
 }
 
 impl CallMetrics {
-    /// An attempt goes out. It counts from here on: an answer that nobody waits for was asked for all the same.
-    pub(crate) fn begun(&self, asked: RequestKind) {
-        let counter = match asked {
+    /// Counts an attempt that is about to be sent, whether or not its response is awaited.
+    pub(crate) fn record_start(&self, kind: RequestKind) {
+        let counter = match kind {
             RequestKind::Read => &self.reads,
-            RequestKind::AttributeWrite => &self.writes,
+            RequestKind::Write => &self.writes,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An attempt is over, with an error or without.
-    pub(crate) fn ended(&self, latency: Duration, error: Option<&TargetError>) {
+    /// Records the latency and the result of an attempt.
+    pub(crate) fn record_end(&self, latency: Duration, error: Option<&TargetError>) {
         if let Some(TargetError::RateLimited { .. }) = error {
             self.throttled.fetch_add(1, Ordering::Relaxed);
         }
         let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
-        if latencies.len() >= NEWEST {
+        if latencies.len() >= MAX_LATENCIES {
             latencies.pop_front();
         }
         latencies.push_back(latency);
@@ -73,14 +73,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_latencies_are_kept_until_they_are_taken() {
-        let tally = CallMetrics::default();
+    fn newest_latencies_are_kept_until_taken() {
+        let metrics = CallMetrics::default();
         for number in 0..1_500 {
-            tally.ended(Duration::from_millis(number), None);
+            metrics.record_end(Duration::from_millis(number), None);
         }
-        let taken = tally.take_latencies();
+        let taken = metrics.take_latencies();
         assert_eq!(taken.len(), 1000);
         assert_eq!((taken[0], taken[999]), (Duration::from_millis(500), Duration::from_millis(1_499)));
-        assert_eq!(tally.take_latencies(), []);
+        assert_eq!(metrics.take_latencies(), []);
     }
 }

@@ -1,4 +1,4 @@
-//! How many calls there are at a time.
+//! Limit of concurrent calls.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use simulator::{Options, Simulator};
 use crate::support::{ADA, QUICK, credentials, name, options_at};
 
 #[tokio::test]
-async fn no_more_calls_are_under_way_than_there_may_be() {
+async fn concurrent_calls_stay_within_the_limit() {
     const LATENCY: Duration = Duration::from_millis(60);
     let workplace = Simulator::start(Options::default()).await.expect("a free port");
     workplace.set_latency(LATENCY);
     let options = TargetOptions { max_concurrent_calls: 2, ..options_at(&workplace.url(), QUICK) };
-    let dialect = Dialect::named("workplace").expect("it exists");
+    let dialect = Dialect::named("workplace").expect("a dialect");
     let target = Target::new(dialect, options, credentials(&workplace.token())).expect("loopback");
     let ada = name(ADA);
-    let call = || async { target.find_by_user_name(&ada).await.expect("it answers") };
+    let call = || async { target.find_by_user_name(&ada).await.expect("a response") };
     tokio::join!(call(), call(), call(), call(), call(), call());
 
     let mut times: Vec<_> = workplace.requests().iter().map(|request| request.at).collect();

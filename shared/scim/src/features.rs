@@ -1,36 +1,37 @@
-//! What a server says of itself: its configuration, its resource types and its schemas (RFC 7644, section 4).
+//! Features that a server announces: its configuration, resource types and schemas (RFC 7644, section 4).
 //!
-//! Nothing of it has to be there. What a server doesn't say, or says in a way that can't be used, is as the dialect's
-//! table has it; servers without these documents are common.
+//! Every part is optional. Where a server announces nothing usable, the dialect's table applies; many servers lack
+//! these documents.
 
 use std::collections::BTreeSet;
 
+use reqwest::Url;
 use serde_json::Value;
 
-use crate::Dialect;
+use crate::dialect::Dialect;
 use crate::json::{self, JsonObject};
 
-const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+const USER_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
-/// How to speak to one server.
+/// How one server is to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerFeatures {
-    /// Whether there is PATCH.
+    /// Whether the server supports PATCH.
     pub(crate) patch: bool,
-    /// Whether accounts are found by a filter; else all of them have to be looked at.
+    /// Whether accounts can be found by a filter; otherwise all accounts must be listed.
     pub(crate) filter: bool,
-    /// How many accounts are asked for at a time.
+    /// Accounts requested per page.
     pub(crate) page_size: u32,
-    /// The way from the base address to the accounts, piece by piece.
+    /// Path segments from the base URL to the accounts.
     pub(crate) users: Vec<String>,
-    /// Every attribute that it knows, in lower case, those of an extension with its URN before them. `None` where it
-    /// doesn't say.
+    /// Lower-case names of all attributes in the server's schemas, each with its schema's URN in front. `None` if the
+    /// server announces no usable schemas.
     known: Option<BTreeSet<String>>,
 }
 
 impl ServerFeatures {
-    /// What holds where nothing is said. PATCH is then taken to be missing, because PUT is what every server has.
-    pub(crate) fn nothing(dialect: &Dialect) -> Self {
+    /// Features of a server that announces none. PATCH counts as missing, because every server has PUT.
+    pub(crate) fn assumed(dialect: &Dialect) -> Self {
         Self {
             patch: false,
             filter: true,
@@ -46,29 +47,29 @@ impl ServerFeatures {
         let supported = |name: &str| json::boolean(json::member(feature(name)?, "supported")?);
         self.patch = supported("patch").unwrap_or(self.patch);
         self.filter = supported("filter").unwrap_or(self.filter);
-        // Some write 0 for "no limit".
-        let most = feature("filter").and_then(|filter| json::integer(json::member(filter, "maxResults")?));
-        let most = most.and_then(|most| u32::try_from(most).ok()).filter(|most| *most > 0);
-        self.page_size = most.map_or(self.page_size, |most| most.min(self.page_size));
+        // Some servers announce 0 for "no limit".
+        let max = feature("filter").and_then(|filter| json::integer(json::member(filter, "maxResults")?));
+        let max = max.and_then(|max| u32::try_from(max).ok()).filter(|max| *max > 0);
+        self.page_size = max.map_or(self.page_size, |max| max.min(self.page_size));
         self
     }
 
     /// Reads the list of `ResourceTypes` (RFC 7643, section 6).
-    pub(crate) fn with_resource_types(mut self, types: &JsonObject, base: &str) -> Self {
-        let is_user = |kind: &&JsonObject| {
-            let says = |name: &str, expect: &str| {
-                json::member(kind, name)
+    pub(crate) fn with_resource_types(mut self, types: &JsonObject, base: &Url) -> Self {
+        let is_user = |resource_type: &&JsonObject| {
+            let has = |name: &str, expect: &str| {
+                json::member(resource_type, name)
                     .and_then(Value::as_str)
-                    .is_some_and(|it| it.eq_ignore_ascii_case(expect))
+                    .is_some_and(|value| value.eq_ignore_ascii_case(expect))
             };
-            says("schema", USER) || says("id", "User") || says("name", "User")
+            has("schema", USER_SCHEMA) || has("id", "User") || has("name", "User")
         };
         let endpoint = json::list(types, "Resources")
             .iter()
             .filter_map(Value::as_object)
             .find(is_user)
-            .and_then(|kind| json::member(kind, "endpoint")?.as_str());
-        if let Some(users) = endpoint.and_then(|endpoint| way(endpoint, base)) {
+            .and_then(|user| json::member(user, "endpoint")?.as_str());
+        if let Some(users) = endpoint.and_then(|endpoint| path_under(endpoint, base)) {
             self.users = users;
         }
         self
@@ -85,32 +86,36 @@ impl ServerFeatures {
                 }
             }
         }
-        // Without the core schema it is no list that could be relied on.
-        let user_name = format!("{USER}:userName").to_lowercase();
+        // A list without the core schema is not reliable.
+        let user_name = format!("{USER_SCHEMA}:userName").to_lowercase();
         self.known = known.contains(&user_name).then_some(known);
         self
     }
 
-    /// Whether the server's schemas lack an attribute of a schema. `externalId` is common to all resources and stands
-    /// in none (RFC 7643, 3.1).
+    /// Whether the server's schemas lack an attribute of a schema. `externalId` is common to all resources and part of
+    /// no schema (RFC 7643, 3.1).
     pub(crate) fn lacks(&self, schema: &str, attribute: &str) -> bool {
         let full = format!("{schema}:{attribute}").to_lowercase();
         attribute != "externalId" && self.known.as_ref().is_some_and(|known| !known.contains(&full))
     }
 }
 
-/// The pieces of an endpoint's way from the base. It must not lead out of there: the token goes along.
-fn way(endpoint: &str, base: &str) -> Option<Vec<String>> {
-    let base = base.trim_end_matches('/');
-    let relative =
-        if endpoint.contains("://") { endpoint.strip_prefix(base)?.strip_prefix('/')? } else { endpoint };
-    let pieces: Vec<String> = relative.trim_matches('/').split('/').map(str::to_owned).collect();
-    let is_plain = |piece: &String| {
-        !piece.starts_with('.')
-            && !piece.is_empty()
-            && piece.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'))
+/// Path segments of an endpoint below the base URL. An endpoint elsewhere is ignored: the access token is sent to it.
+fn path_under(endpoint: &str, base: &Url) -> Option<Vec<String>> {
+    let path = match Url::parse(endpoint) {
+        Ok(url) if url.origin() == base.origin() && url.query().is_none() => {
+            url.path().strip_prefix(base.path().trim_end_matches('/'))?.strip_prefix('/')?.to_owned()
+        }
+        Ok(_) => return None,
+        Err(_) => endpoint.to_owned(),
     };
-    pieces.iter().all(is_plain).then_some(pieces)
+    let segments: Vec<String> = path.trim_matches('/').split('/').map(str::to_owned).collect();
+    let is_plain = |segment: &String| {
+        !segment.starts_with('.')
+            && !segment.is_empty()
+            && segment.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'))
+    };
+    segments.iter().all(is_plain).then_some(segments)
 }
 
 #[cfg(test)]
@@ -121,20 +126,22 @@ mod tests {
     use super::*;
     use crate::arbitrary::any_json;
 
-    const BASE: &str = "https://x.test/scim";
+    fn base() -> Url {
+        Url::parse("https://x.test/scim").unwrap()
+    }
 
-    fn nothing() -> ServerFeatures {
-        ServerFeatures::nothing(Dialect::named("scim2").unwrap())
+    fn assumed() -> ServerFeatures {
+        ServerFeatures::assumed(Dialect::named("scim2").unwrap())
     }
 
     fn config(config: Value) -> (bool, bool, u32) {
         let ServerFeatures { patch, filter, page_size, .. } =
-            nothing().with_config(config.as_object().unwrap());
+            assumed().with_config(config.as_object().unwrap());
         (patch, filter, page_size)
     }
 
     #[test]
-    fn what_is_not_said_is_as_the_table_has_it() {
+    fn table_applies_where_the_server_announces_nothing() {
         assert_eq!(config(json!({})), (false, true, 100));
         assert_eq!(
             config(json!({"patch": {"supported": "yes"}, "filter": {"maxResults": 0}})),
@@ -149,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_stays_under_the_base() {
+    fn endpoint_outside_the_base_url_is_ignored() {
         let users = |endpoint: &str| {
             let types = json!({"Resources": [
                 {"name": "Group", "endpoint": "/Groups", "schema": "g"},
-                {"name": "Person", "endpoint": endpoint, "schema": USER},
+                {"name": "Person", "endpoint": endpoint, "schema": USER_SCHEMA},
             ]});
-            nothing().with_resource_types(types.as_object().unwrap(), BASE).users.join("/")
+            assumed().with_resource_types(types.as_object().unwrap(), &base()).users.join("/")
         };
         for (endpoint, expect) in [
             ("/Users", "Users"),
@@ -164,6 +171,8 @@ mod tests {
             ("https://x.test/scim/People", "People"),
             ("https://evil.test/People", "Users"),
             ("https://x.test/scimmed/People", "Users"),
+            ("https://x.test/scim/../People", "Users"),
+            ("https://x.test:444/scim/People", "Users"),
             ("//evil.test/People", "evil.test/People"),
             ("/../People", "Users"),
             ("/a//b", "Users"),
@@ -175,32 +184,34 @@ mod tests {
     }
 
     #[test]
-    fn attributes_that_a_server_lacks() {
+    fn attributes_missing_from_the_schemas_are_found() {
         let schemas = json!({"Resources": [
-            {"id": USER, "attributes": [{"name": "userName"}, {"name": "title"}]},
+            {"id": USER_SCHEMA, "attributes": [{"name": "userName"}, {"name": "title"}]},
             {"id": "urn:x", "attributes": [{"name": "department"}]},
         ]});
-        let said = nothing().with_schemas(schemas.as_object().unwrap());
+        let features = assumed().with_schemas(schemas.as_object().unwrap());
         for (schema, attribute, lacks) in [
-            (USER, "TITLE", false),
-            (USER, "nickName", true),
-            (USER, "externalId", false),
+            (USER_SCHEMA, "TITLE", false),
+            (USER_SCHEMA, "nickName", true),
+            (USER_SCHEMA, "externalId", false),
             ("URN:X", "department", false),
             ("urn:x", "manager", true),
         ] {
-            assert_eq!(said.lacks(schema, attribute), lacks, "{attribute}");
+            assert_eq!(features.lacks(schema, attribute), lacks, "{attribute}");
         }
-        assert!(!nothing().lacks(USER, "nickName"));
+        assert!(!assumed().lacks(USER_SCHEMA, "nickName"));
         assert!(
-            !nothing().with_schemas(json!({"Resources": []}).as_object().unwrap()).lacks(USER, "nickName")
+            !assumed()
+                .with_schemas(json!({"Resources": []}).as_object().unwrap())
+                .lacks(USER_SCHEMA, "nickName")
         );
     }
 
     proptest! {
         #[test]
-        fn no_json_makes_it_panic(json in any_json()) {
+        fn arbitrary_json_is_read_without_panic(json in any_json()) {
             if let Some(object) = json.as_object() {
-                let _ = nothing().with_config(object).with_resource_types(object, BASE).with_schemas(object);
+                let _ = assumed().with_config(object).with_resource_types(object, &base()).with_schemas(object);
             }
         }
     }
