@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use directory::Directory;
 use model::{AnchorHash, UnixSeconds};
-use queue::{ProvisionRequest, QueueError};
+use queue::{ProvisionRequest, Queue, QueueError};
 use runtime::function::parse_event;
 use runtime::metrics::{Counter, Gauge, count, durations, sample};
 use runtime::{CallLimits, Connection, Deployment, FunctionError, Invocation, environment, now};
@@ -82,7 +82,7 @@ pub enum Answer {
 /// The function. What it opened is kept from one invocation to the next.
 pub struct ProvisionFunction {
     deployed: Deployment,
-    dead_letter_queue_arn: String,
+    dead_letter_arn_prefix: String,
     ends: Mutex<HashMap<String, Arc<End>>>,
 }
 
@@ -97,10 +97,13 @@ struct End {
 impl ProvisionFunction {
     /// Reads the environment and the configuration.
     pub async fn start() -> Result<Self, FunctionError> {
-        let dead_letter_queue_arn =
-            environment::required(environment::DEAD_LETTER_QUEUE_ARN, "the ARN of the dead-letter queue")?;
+        let dead_letter_arn_prefix =
+            environment::required(
+                environment::DEAD_LETTER_ARN_PREFIX,
+                "the ARN of the connections' dead-letter queues up to the name of the connection",
+            )?;
         let deployed = Deployment::open().await?;
-        Ok(Self { deployed, dead_letter_queue_arn, ends: Mutex::default() })
+        Ok(Self { deployed, dead_letter_arn_prefix, ends: Mutex::default() })
     }
 
     /// Answers one event.
@@ -126,13 +129,10 @@ impl ProvisionFunction {
         .await
     }
 
-    /// Works a batch off and says which messages come again.
+    /// Handles a batch of messages and answers with the ids of those that SQS delivers again.
     async fn batch(&self, messages: &[SqsMessage], invocation: &Invocation) -> SqsBatchResponse {
-        let is_dead = |message: &SqsMessage| {
-            message.event_source_arn.as_deref() == Some(self.dead_letter_queue_arn.as_str())
-        };
         let mut by_connection: BTreeMap<String, Vec<(&SqsMessage, ProvisionRequest)>> = BTreeMap::new();
-        let mut again: Vec<(&SqsMessage, UnixSeconds)> = Vec::new();
+        let mut retried: Vec<&SqsMessage> = Vec::new();
         for message in messages {
             match ProvisionRequest::parse(message.body.as_deref().unwrap_or_default()) {
                 Ok(request) => {
@@ -141,9 +141,9 @@ impl ProvisionFunction {
                 Err(malformed) => {
                     let id = message.message_id.as_deref().unwrap_or("?");
                     tracing::error!(message.id = id, "{malformed}");
-                    // As a dead letter it has been seen by a person's alarm, and nobody can do more with it.
-                    if !is_dead(message) {
-                        again.push((message, now().plus(UNUSABLE_SECONDS)));
+                    // The alarm on dead letters has reported it; a repeat of a malformed dead letter changes nothing.
+                    if !self.is_dead(message) {
+                        retried.push(message);
                     }
                 }
             }
@@ -151,21 +151,27 @@ impl ProvisionFunction {
         for (name, of_connection) in by_connection {
             let span = tracing::info_span!("connection", connection = %name);
             let (dead, alive): (Vec<_>, Vec<_>) =
-                of_connection.into_iter().partition(|(message, _)| is_dead(message));
-            let fates = self.connection_batch(&name, alive, dead, invocation).instrument(span).await;
-            again.extend(fates.into_iter().filter_map(|(message, fate)| match fate {
-                MessageDisposition::Done => None,
-                MessageDisposition::Retry(at) => Some((message, at)),
-            }));
+                of_connection.into_iter().partition(|(message, _)| self.is_dead(message));
+            let dispositions =
+                self.connection_batch(&name, alive, dead, invocation).instrument(span).await;
+            for (message, disposition) in dispositions {
+                if let MessageDisposition::Retry(at) = disposition {
+                    self.delay(&name, message, at).await;
+                    retried.push(message);
+                }
+            }
         }
-        self.give_back(&again).await;
         let mut response = SqsBatchResponse::default();
-        for (message, _) in &again {
+        for message in retried {
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = message.message_id.clone().unwrap_or_default();
             response.batch_item_failures.push(failure);
         }
         response
+    }
+
+    fn is_dead(&self, message: &SqsMessage) -> bool {
+        message.event_source_arn.as_deref().is_some_and(|arn| arn.starts_with(&self.dead_letter_arn_prefix))
     }
 
     async fn connection_batch<'m>(
@@ -191,7 +197,8 @@ impl ProvisionFunction {
             }
         };
         let store = connection.store(&self.deployed.table);
-        let provisioner = self.provisioner(connection, &store, &end, invocation);
+        let queue = self.deployed.queue(connection);
+        let provisioner = self.provisioner(connection, (&store, &queue), &end, invocation);
         for (message, _) in &alive {
             if let Some(seconds) = age_seconds(message) {
                 sample(name, Gauge::QueueAge, seconds);
@@ -221,21 +228,20 @@ impl ProvisionFunction {
         fates
     }
 
-    /// Lets messages return in their time. One that can't be told returns when the queue says.
-    async fn give_back(&self, messages: &[(&SqsMessage, UnixSeconds)]) {
-        let now = now();
-        for (message, at) in messages {
-            let Some(receipt) = &message.receipt_handle else { continue };
-            // A dead letter is in another queue, which brings it back by itself.
-            if message.event_source_arn.as_deref() == Some(self.dead_letter_queue_arn.as_str()) {
-                continue;
-            }
-            match self.deployed.queue.delay(receipt, at.0.saturating_sub(now.0)).await {
-                Ok(()) => {}
-                // The message is somebody else's by now, which is as good.
-                Err(QueueError::Refused { .. }) => {}
-                Err(error) => tracing::warn!("a message returns at the queue's own time: {error}"),
-            }
+    /// Delays the next delivery of a message. Without the delay SQS delivers it after the queue's visibility timeout.
+    async fn delay(&self, connection: &str, message: &SqsMessage, at: UnixSeconds) {
+        let (Some(receipt), Ok(connection)) =
+            (&message.receipt_handle, self.deployed.connection(Some(connection)))
+        else {
+            return;
+        };
+        if self.is_dead(message) {
+            return;
+        }
+        match self.deployed.queue(connection).delay(receipt, at.0.saturating_sub(now().0)).await {
+            // A refusal means that SQS has delivered the message again already.
+            Ok(()) | Err(QueueError::Refused { .. }) => {}
+            Err(error) => tracing::warn!("the message is delivered again after the queue's visibility timeout: {error}"),
         }
     }
 
@@ -302,7 +308,8 @@ impl ProvisionFunction {
         let done = match user_of(&found) {
             None => "nothing".to_owned(),
             Some(user) => {
-                let provisioner = self.provisioner(connection, store, end, invocation);
+                let queue = self.deployed.queue(connection);
+                let provisioner = self.provisioner(connection, (store, &queue), end, invocation);
                 let provisioned = provisioner.provision_now(user).await;
                 let Provisioned { outcome, .. } =
                     provisioned.map_err(|error| FunctionError::new("StateUnavailable", &error))?;
@@ -319,7 +326,7 @@ impl ProvisionFunction {
     fn provisioner<'a>(
         &'a self,
         connection: &'a Connection,
-        store: &'a Store,
+        (store, queue): (&'a Store, &'a Queue),
         end: &'a End,
         invocation: &'a Invocation,
     ) -> Provisioner<'a> {
@@ -331,7 +338,7 @@ impl ProvisionFunction {
             health,
             options: &connection.policy.options,
             max_attempts: connection.target.max_attempts,
-            requests: Some(RequestQueue { queue: &self.deployed.queue, connection: &connection.policy.name }),
+            requests: Some(RequestQueue { queue, connection: &connection.policy.name }),
             owner: &invocation.request_id,
             lease_seconds: left + LEASE_RESERVE_SECONDS,
             clock: now,

@@ -134,10 +134,11 @@ impl ScanFunction {
         invocation: &Invocation,
     ) -> Result<(ScanSummary, Option<String>), ScanFailure> {
         let store = connection.store(&self.deployed.table);
+        let queue = self.deployed.queue(connection);
         let context = ScanContext {
             policy: &connection.policy,
             store: &store,
-            queue: Some(&self.deployed.queue),
+            queue: Some(&queue),
             owner: &invocation.request_id,
             stop_at: Some(stop_at(invocation.deadline)),
             clock: now,

@@ -15,8 +15,8 @@ pub struct Deployment {
     connections: BTreeMap<String, Connection>,
     /// The state.
     pub table: Table,
-    /// The wake-ups.
-    pub queue: Queue,
+    queues: aws_sdk_sqs::Client,
+    queue_url_prefix: String,
     /// The secrets.
     pub secrets: Secrets,
     /// Region and credentials.
@@ -28,16 +28,25 @@ impl Deployment {
     pub async fn open() -> Result<Self, FunctionError> {
         let path = required(environment::CONFIG, "the path of a configuration file, or of a folder of them")?;
         let table = required(environment::TABLE, "the name of the state table")?;
-        let queue = required(environment::QUEUE_URL, "the URL of the queue of wake-ups")?;
+        let queue_url_prefix = required(
+            environment::QUEUE_URL_PREFIX,
+            "the URL of the connections' queues up to the name of the connection",
+        )?;
         let connections = config::read_all(Path::new(&path))?;
         let sdk = crate::aws_config().await;
         Ok(Self {
             connections,
             table: table_at(&sdk, &table),
-            queue: Queue::new(aws_sdk_sqs::Client::new(&sdk), &queue),
+            queues: aws_sdk_sqs::Client::new(&sdk),
+            queue_url_prefix,
             secrets: Secrets::with_client(aws_sdk_secretsmanager::Client::new(&sdk)),
             sdk,
         })
+    }
+
+    /// The queue of this connection. Each connection has its own, so that an outage of one target delays no other.
+    pub fn queue(&self, connection: &Connection) -> Queue {
+        Queue::new(self.queues.clone(), &format!("{}{}", self.queue_url_prefix, connection.policy.name))
     }
 
     /// The connection of this name. Where there is only one, it need not be named.

@@ -6,10 +6,10 @@ use model::UnixSeconds;
 pub const CONFIG: &str = "PROVISIONER_CONFIG";
 /// The table that holds the state.
 pub const TABLE: &str = "PROVISIONER_TABLE";
-/// The URL of the queue of wake-ups.
-pub const QUEUE_URL: &str = "PROVISIONER_QUEUE_URL";
-/// The ARN of the queue of wake-ups that were delivered too often.
-pub const DEAD_LETTER_QUEUE_ARN: &str = "PROVISIONER_DEAD_LETTER_QUEUE_ARN";
+/// URL of the connections' queues up to the connection's name.
+pub const QUEUE_URL_PREFIX: &str = "PROVISIONER_QUEUE_URL_PREFIX";
+/// ARN of the connections' dead-letter queues up to the connection's name.
+pub const DEAD_LETTER_ARN_PREFIX: &str = "PROVISIONER_DEAD_LETTER_ARN_PREFIX";
 /// What is logged: a level, or levels by part of the program.
 pub const LOG: &str = "PROVISIONER_LOG";
 

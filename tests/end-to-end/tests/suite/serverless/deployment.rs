@@ -144,7 +144,7 @@ impl Deployment {
         let workplace = runtime.block_on(Simulator::start(options)).unwrap();
 
         let queue = aws()
-            .create_queue(&format!("wake-ups-{number}"), setup.visibility_seconds, setup.max_receives)
+            .create_queue(&format!("requests-{number}-corp"), setup.visibility_seconds, setup.max_receives)
             .unwrap();
         aws().create_secret(&format!("directory-{number}"), &slapd.reader_secret()).unwrap();
         let token = json!({ "access_token": workplace.token() });
@@ -322,8 +322,8 @@ fn environment(
     let ours = [
         ("PROVISIONER_CONFIG", dir.path().display().to_string()),
         ("PROVISIONER_TABLE", table.name().to_owned()),
-        ("PROVISIONER_QUEUE_URL", queue.url.clone()),
-        ("PROVISIONER_DEAD_LETTER_QUEUE_ARN", arn(&queue.dead_letters)),
+        ("PROVISIONER_QUEUE_URL_PREFIX", queue.url.trim_end_matches("corp").to_owned()),
+        ("PROVISIONER_DEAD_LETTER_ARN_PREFIX", arn(&queue.dead_letters)),
     ];
     environment.extend(ours.map(|(name, value)| (name.to_owned(), value)));
     for (name, value) in &setup.environment {

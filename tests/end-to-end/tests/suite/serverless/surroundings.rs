@@ -12,8 +12,8 @@ fn a_missing_variable_is_named() {
     for (variable, functions) in [
         ("PROVISIONER_CONFIG", ["scan", "provision"].as_slice()),
         ("PROVISIONER_TABLE", &["scan", "provision"]),
-        ("PROVISIONER_QUEUE_URL", &["scan", "provision"]),
-        ("PROVISIONER_DEAD_LETTER_QUEUE_ARN", &["provision"]),
+        ("PROVISIONER_QUEUE_URL_PREFIX", &["scan", "provision"]),
+        ("PROVISIONER_DEAD_LETTER_ARN_PREFIX", &["provision"]),
     ] {
         let deployment = Deployment::start(DeploymentOptions {
             environment: vec![(variable, String::new())],
