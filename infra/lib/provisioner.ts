@@ -19,7 +19,7 @@ import { eventSources } from "./functions/sources.ts";
 import { Mistake } from "./mistake.ts";
 import { placement } from "./network.ts";
 import { createAlarm } from "./operations/alarm.ts";
-import { commonWatches, connectionWatches } from "./operations/alarms.ts";
+import { commonWatches, connectionWatches, queueWatches } from "./operations/alarms.ts";
 import { createDashboard } from "./operations/dashboard.ts";
 import { alarmTopic } from "./operations/topic.ts";
 import { scanWindows, type Windows } from "./operations/windows.ts";
@@ -41,7 +41,7 @@ export class WorkplaceProvisioner extends Construct {
   readonly provision: lambda.Function;
   /** The state of all connections. */
   readonly table: dynamodb.Table;
-  /** The wake-ups, and what was given up. */
+  /** Provision requests and dead letters by connection, and missed scans. */
   readonly queues: Queues;
   /** Where alarms are sent to. */
   readonly topic: sns.ITopic;
@@ -60,7 +60,7 @@ export class WorkplaceProvisioner extends Construct {
 
     const key = customerKey(this, name, removalPolicy);
     this.table = stateTable(this, key, removalPolicy);
-    this.queues = createQueues(this, key);
+    this.queues = createQueues(this, name, key, connections);
     const secretsProps = props.secrets ?? {};
     const parts: Parts = {
       name,
@@ -92,20 +92,20 @@ export class WorkplaceProvisioner extends Construct {
     parts: Parts,
     props: WorkplaceProvisionerProps,
   ): void {
-    const budget = maximumConcurrency(connections);
+    const budget = connections.reduce((total, connection) => total + maximumConcurrency(connection), 0);
     const reserved = props.provision?.reservedConcurrency;
     if (reserved !== undefined && reserved < budget) {
       throw new Mistake(
         `provision.reservedConcurrency is ${reserved}, and the connections' target.concurrency together ask for ${budget}; raise the one or lower the other`,
       );
     }
-    if (isBelowLeast(connections)) {
+    for (const { name } of connections.filter(isBelowLeast)) {
       Annotations.of(this).addWarningV2(
-        "provisioner:concurrency",
-        "target.concurrency is 1, and Lambda's least is 2: two users may be at the target at a time",
+        `provisioner:concurrency:${name}`,
+        `target.concurrency of ${name} is 1, and Lambda's minimum is 2: the target may get two requests at a time`,
       );
     }
-    eventSources(this, this.provision, this.queues, budget);
+    eventSources(this, this.provision, this.queues);
     const group = new scheduler.CfnScheduleGroup(this, "Schedules", { name: parts.name });
     const role = schedulerRole(this, `${parts.name}-scan`, parts.name, parts);
     createSchedules(this, group, schedules, this.scan, role, this.queues.missedScans);
@@ -125,7 +125,8 @@ export class WorkplaceProvisioner extends Construct {
       .map(({ connection, when }) => scanWindows(connection, when, alarms.lateAfter))
       .reduce<Windows | undefined>((a, b) => (a === undefined || (b !== undefined && isShorter(b, a)) ? b : a), undefined);
     const watches = [
-      ...commonWatches(this.scan, this.queues, alarms, windows),
+      ...commonWatches(this.scan, this.queues, windows),
+      ...this.queues.connections.flatMap((queues) => queueWatches(queues, alarms)),
       ...own.flatMap(({ connection, when }) => connectionWatches(connection, when, alarms)),
     ];
     return watches.map((watch) => createAlarm(this, name, this.topic, watch));
@@ -139,8 +140,12 @@ export class WorkplaceProvisioner extends Construct {
       description: "aws lambda invoke it for one user",
     });
     new CfnOutput(this, "TableName", { value: this.table.tableName, description: "The state of all connections" });
-    new CfnOutput(this, "WakeUpsUrl", { value: this.queues.wakeUps.queueUrl, description: "The queue of wake-ups" });
-    new CfnOutput(this, "DeadLettersUrl", { value: this.queues.deadLetters.queueUrl, description: "Wake-ups given up" });
+    for (const { connection, requests, deadLetters } of this.queues.connections) {
+      const id = connection.name.replace(/[^A-Za-z0-9]/g, "");
+      const description = `provision requests of ${connection.name}`;
+      new CfnOutput(this, `RequestsUrl${id}`, { value: requests.queueUrl, description: `Queue of ${description}` });
+      new CfnOutput(this, `DeadLettersUrl${id}`, { value: deadLetters.queueUrl, description: `Given up ${description}` });
+    }
     new CfnOutput(this, "MissedScansUrl", { value: this.queues.missedScans.queueUrl, description: "Scans never started" });
     new CfnOutput(this, "AlarmTopic", { value: this.topic.topicArn, description: "Subscribe to it to hear of alarms" });
   }

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import * as fs from "node:fs";
 import { test } from "node:test";
 
-import { listRights } from "../lib/access/listing.ts";
 import { UNLIMITED } from "../lib/access/statements.ts";
-import { rightsOfEverything, rolesPage } from "../pages/roles.ts";
+import { listRights, rightsOfEverything } from "./support/rights.ts";
 import { projectFile } from "./support/rust.ts";
 import { template } from "./support/site.ts";
 
@@ -31,8 +29,8 @@ const scanArn = "arn:{Partition}:lambda:{Region}:{AccountId}:function:provisione
 test("the scan reads its own secret, writes state, announces, and calls itself", () => {
   assert.deepEqual(of("ScanRole"), {
     ...common("ScanLog"),
-    AnnounceUsers: [["sqs:GetQueueAttributes", "sqs:SendMessage"], ["RequestQueue"]],
-    GoOnInAnotherInvocation: [["lambda:InvokeFunction"], [scanArn]],
+    SendRequests: [["sqs:GetQueueAttributes", "sqs:SendMessage"], ["Requestscorp"]],
+    ContinueInAnotherInvocation: [["lambda:InvokeFunction"], [scanArn]],
     Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpdirectory"]],
   });
 });
@@ -41,8 +39,8 @@ test("provisioning takes messages, reads both secrets, and writes state", () => 
   const take = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
   assert.deepEqual(of("ProvisionRole"), {
     ...common("ProvisionLog"),
-    ReceiveWakeUps: [take, ["RequestQueue", "DeadLetters"]],
-    AnnounceAndDelayUsers: [["sqs:ChangeMessageVisibility", "sqs:SendMessage"], ["RequestQueue"]],
+    ReceiveRequests: [take, ["Requestscorp", "DeadLetterscorp"]],
+    SendAndDelayRequests: [["sqs:ChangeMessageVisibility", "sqs:SendMessage"], ["Requestscorp"]],
     Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpdirectory", "Secretcorpworkplace"]],
   });
 });
@@ -102,9 +100,4 @@ test("the store calls what its roles allow, and all of that", () => {
   assert.deepEqual([...called].sort(), STATE);
   // It would need a right of its own.
   assert.doesNotMatch(source, /ConditionCheck::builder/);
-});
-
-test("roles.md shows what is deployed", () => {
-  const page = fs.readFileSync(new URL("../roles.md", import.meta.url), "utf8");
-  assert.equal(page, rolesPage(rights), "run: npm run roles");
 });

@@ -24,9 +24,9 @@ test("each function gets the variables that it needs, and no others", () => {
     const [found] = Object.values(functions);
     return Object.keys(found?.["Properties"].Environment.Variables).sort();
   };
-  const common = [ENVIRONMENT.CONFIG, ENVIRONMENT.QUEUE_URL, ENVIRONMENT.TABLE];
+  const common = [ENVIRONMENT.CONFIG, ENVIRONMENT.QUEUE_URL_PREFIX, ENVIRONMENT.TABLE];
   assert.deepEqual(variables("scan"), common);
-  assert.deepEqual(variables("provision"), [...common, ENVIRONMENT.DEAD_LETTER_QUEUE_ARN].sort());
+  assert.deepEqual(variables("provision"), [...common, ENVIRONMENT.DEAD_LETTER_ARN_PREFIX].sort());
 });
 
 test("the table's keys, indexes and expiry are those of the store", () => {
@@ -57,9 +57,9 @@ test("the store makes the same indexes where it makes the table itself", () => {
   assert.equal(table.match(/\.global_secondary_indexes\(/g)?.length, 2);
 });
 
-test("the binaries are called as their packages are", () => {
+test("the packages are called after their binaries", () => {
   for (const binary of BINARIES) {
-    assert.match(projectFile(`functions/${binary}/Cargo.toml`), new RegExp(`^\\[package\\]\\nname = "${binary}"$`, "m"));
+    assert.match(projectFile(`functions/${binary}/Cargo.toml`), new RegExp(`^\\[package\\]\\nname = "${binary}-function"$`, "m"));
   }
 });
 

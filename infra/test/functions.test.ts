@@ -72,7 +72,7 @@ test("a scan waits for its turn, and its failure is left to the next schedule", 
   two.hasResourceProperties("AWS::Lambda::Function", { ReservedConcurrentExecutions: 2 });
 });
 
-test("as many users are at the targets as the connections allow together, and Lambda's least is said", () => {
+test("concurrency at a target is the connection's own, and Lambda's minimum is reported", () => {
   const concurrency = (n: number): Record<string, string> => ({ concurrency: `concurrency = ${n}` });
   const mapping = (maximum: number): object => ({
     BatchSize: 10,
@@ -83,10 +83,11 @@ test("as many users are at the targets as the connections allow together, and La
     site(Object.fromEntries(numbers.map((n, at) => [`c${at}.toml`, connectionToml(`c${at}`, concurrency(n))])));
   // The schema's default is 4.
   synthesised.hasResourceProperties("AWS::Lambda::EventSourceMapping", mapping(4));
-  template({}, of(3, 8)).hasResourceProperties("AWS::Lambda::EventSourceMapping", mapping(11));
+  const two = template({}, of(3, 8));
+  for (const own of [3, 8]) two.hasResourceProperties("AWS::Lambda::EventSourceMapping", mapping(own));
   const { stack } = synthesise({}, of(1));
-  Annotations.fromStack(stack).hasWarning("*", Match.stringLikeRegexp("target.concurrency is 1"));
-  // Dead letters are taken out, too, and also one by one.
+  Annotations.fromStack(stack).hasWarning("*", Match.stringLikeRegexp("target.concurrency of c0 is 1"));
+  // One for requests, one for dead letters.
   synthesised.resourceCountIs("AWS::Lambda::EventSourceMapping", 2);
   synthesised.allResourcesProperties("AWS::Lambda::EventSourceMapping", {
     FunctionResponseTypes: ["ReportBatchItemFailures"],

@@ -40,13 +40,13 @@ function inShort(from: typeof synthesised): Record<string, string> {
 test("every alarm looks at what it is called after", () => {
   assert.deepEqual(inShort(synthesised), {
     "provisioner-corp-breaker-open": "Maximum of BreakerOpen >= 1, 2 x 5 min, silence ignore",
+    "provisioner-corp-dead-letters": "an expression >= 1, 1 x - min, silence notBreaching",
+    "provisioner-corp-messages-old": "Maximum of ApproximateAgeOfOldestMessage >= 3600, 3 x 5 min, silence notBreaching",
     "provisioner-corp-reads-incomplete": "Minimum of IncompleteReads >= 1, 3 x 5 min, silence ignore",
     "provisioner-corp-removals-held": "Maximum of Held >= 1, 1 x 5 min, silence ignore",
     "provisioner-corp-scan-late": "SampleCount of ScanDuration < 1, 3 x 5 min, silence breaching",
     "provisioner-corp-target-idle": "SampleCount of TargetLatency < 1, 7 x 1440 min, silence breaching",
     "provisioner-corp-users-failing": "Minimum of UsersFailed >= 1, 3 x 5 min, silence ignore",
-    "provisioner-dead-letters": "an expression >= 1, 1 x - min, silence notBreaching",
-    "provisioner-messages-old": "Maximum of ApproximateAgeOfOldestMessage >= 3600, 3 x 5 min, silence notBreaching",
     "provisioner-missed-scans": "Maximum of ApproximateNumberOfMessagesVisible >= 1, 1 x 5 min, silence notBreaching",
     "provisioner-scan-failing": "Sum of Errors >= 1, 3 x 5 min, silence notBreaching",
   });
@@ -54,11 +54,11 @@ test("every alarm looks at what it is called after", () => {
 
 test("a dead letter is seen whether it lies there or was taken out", () => {
   synthesised.hasResourceProperties("AWS::CloudWatch::Alarm", {
-    AlarmName: "provisioner-dead-letters",
+    AlarmName: "provisioner-corp-dead-letters",
     Metrics: Match.arrayWith([
-      Match.objectLike({ Expression: "FILL(lying, 0) + FILL(taken, 0)" }),
-      Match.objectLike({ Id: "lying" }),
-      Match.objectLike({ Id: "taken" }),
+      Match.objectLike({ Expression: "FILL(visible, 0) + FILL(received, 0)" }),
+      Match.objectLike({ Id: "visible" }),
+      Match.objectLike({ Id: "received" }),
     ]),
   });
 });
@@ -91,22 +91,22 @@ test("thresholds can be chosen", () => {
   const alarms = { usersFailing: 9, oldestMessage: Duration.minutes(30) };
   const chosen = inShort(template({ alarms }));
   assert.match(chosen["provisioner-corp-users-failing"] ?? "", />= 10,/);
-  assert.match(chosen["provisioner-messages-old"] ?? "", />= 1800,/);
+  assert.match(chosen["provisioner-corp-messages-old"] ?? "", />= 1800,/);
 });
 
 test("every alarm tells the topic when it begins and when it ends, and names its section of the runbook", () => {
   for (const { AlarmName, AlarmActions, OKActions, AlarmDescription } of alarmsOf(synthesised)) {
     assert.equal(AlarmActions.length, 1, AlarmName);
     assert.deepEqual(AlarmActions, OKActions, AlarmName);
-    assert.match(AlarmDescription, /^[A-Z].*[^.]\. What to do: infra\/README\.md#[a-z-]+$/, AlarmName);
+    assert.match(AlarmDescription, /^[A-Z].*[^.]\. What to do: infra\/RUNBOOK\.md#[a-z-]+$/, AlarmName);
   }
 });
 
 test("the runbook has a section for every alarm, with something to type", () => {
-  const readme = fs.readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  const readme = fs.readFileSync(new URL("../RUNBOOK.md", import.meta.url), "utf8");
   for (const kind of ALARMS) {
-    const [, section] = new RegExp(`^### ${kind}\\n([\\s\\S]*?)(?=^##)`, "m").exec(`${readme}\n## end`) ?? [];
-    assert.ok(section, `README.md has no section ### ${kind}`);
+    const [, section] = new RegExp(`^## ${kind}\\n([\\s\\S]*?)(?=^##)`, "m").exec(`${readme}\n## end`) ?? [];
+    assert.ok(section, `RUNBOOK.md has no section ### ${kind}`);
     assert.match(section, /```sh\n[\s\S]*aws /, `${kind}: nothing to type`);
   }
   const used = new Set(alarmsOf(synthesised).map(({ AlarmDescription }) => AlarmDescription.split("#")[1]));
@@ -115,7 +115,7 @@ test("the runbook has a section for every alarm, with something to type", () => 
 
 test("every connection has its own alarms", () => {
   const two = template({}, site({ "a.toml": connectionToml("a"), "b.toml": connectionToml("b") }));
-  two.resourceCountIs("AWS::CloudWatch::Alarm", 4 + 2 * 6);
+  two.resourceCountIs("AWS::CloudWatch::Alarm", 2 + 2 * 8);
 });
 
 test("alarms reach who was named, and a topic that is there already is used", () => {

@@ -33,19 +33,37 @@ test("whoever says so can delete everything with the stack", () => {
   passing.hasResource("AWS::SecretsManager::Secret", { DeletionPolicy: "Delete" });
 });
 
-test("a wake-up is tried a hundred times and then kept for two weeks", () => {
+test("a request is delivered a thousand times and then kept for two weeks", () => {
   synthesised.hasResourceProperties("AWS::SQS::Queue", {
     VisibilityTimeout: 720,
     MessageRetentionPeriod: 1_209_600,
     KmsMasterKeyId: key,
     RedrivePolicy: {
       deadLetterTargetArn: { "Fn::GetAtt": [Match.stringLikeRegexp("DeadLetters"), "Arn"] },
-      maxReceiveCount: 100,
+      maxReceiveCount: 1000,
     },
   });
-  // Wake-ups, dead letters, and scans that never started.
   synthesised.resourceCountIs("AWS::SQS::Queue", 3);
   synthesised.allResourcesProperties("AWS::SQS::Queue", { MessageRetentionPeriod: 1_209_600, KmsMasterKeyId: key });
+});
+
+test("each connection has its own queue, dead-letter queue and event sources", () => {
+  const two = template({}, site({ "a.toml": connectionToml("a"), "b.toml": connectionToml("b") }));
+  const names = Object.values(two.findResources("AWS::SQS::Queue")).map(({ Properties }) => Properties.QueueName as string | undefined);
+  const expected = ["a", "b"].flatMap((name) => [`provisioner-dead-letters-${name}`, `provisioner-requests-${name}`]);
+  assert.deepEqual(names.filter((name) => name !== undefined).sort(), expected.sort());
+  two.resourceCountIs("AWS::Lambda::EventSourceMapping", 4);
+});
+
+test("deliveries while a target is down last longer than a long weekend", () => {
+  const [queue] = Object.values(synthesised.findResources("AWS::SQS::Queue", { Properties: { QueueName: "provisioner-requests-corp" } }));
+  const longestWaitSeconds = 300;
+  assert.ok(queue?.["Properties"].RedrivePolicy.maxReceiveCount * longestWaitSeconds > 3 * 86_400);
+});
+
+test("a queue name that SQS would refuse is reported with the file", () => {
+  const long = "x".repeat(64);
+  assert.throws(() => template({}, site({ "long.toml": connectionToml(long) })), /long\.toml, key name: the queue "provisioner-dead-letters-x+" has 89 characters, and SQS allows 80/);
 });
 
 test("the visibility timeout is six times the function's, as Lambda advises", () => {

@@ -38,11 +38,11 @@ export function scanRole(scope: Construct, name: string, logGroup: logs.ILogGrou
   const self = functionArn(scope, name);
   return functionRole(scope, "scan", logGroup, self, touched, secrets.directory, [
     {
-      sid: "AnnounceUsers",
+      sid: "SendRequests",
       actions: ["sqs:GetQueueAttributes", "sqs:SendMessage"],
-      resources: [queues.wakeUps.queueArn],
+      resources: requestArns(queues),
     },
-    { sid: "GoOnInAnotherInvocation", actions: ["lambda:InvokeFunction"], resources: [self] },
+    { sid: "ContinueInAnotherInvocation", actions: ["lambda:InvokeFunction"], resources: [self] },
   ]);
 }
 
@@ -58,17 +58,19 @@ export function provisionRole(
   const both = [...new Set([...secrets.directory, ...secrets.target])];
   return functionRole(scope, "provision", logGroup, functionArn(scope, name), touched, both, [
     {
-      sid: "ReceiveWakeUps",
+      sid: "ReceiveRequests",
       actions: ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
-      resources: [queues.wakeUps.queueArn, queues.deadLetters.queueArn],
+      resources: queues.connections.flatMap(({ requests, deadLetters }) => [requests.queueArn, deadLetters.queueArn]),
     },
     {
-      sid: "AnnounceAndDelayUsers",
+      sid: "SendAndDelayRequests",
       actions: ["sqs:ChangeMessageVisibility", "sqs:SendMessage"],
-      resources: [queues.wakeUps.queueArn],
+      resources: requestArns(queues),
     },
   ]);
 }
+
+const requestArns = (queues: Queues): string[] => queues.connections.map(({ requests }) => requests.queueArn);
 
 /** The role under which the scheduler starts scans. */
 export function schedulerRole(scope: Construct, scan: string, group: string, touched: Touched): iam.Role {

@@ -1,21 +1,18 @@
 import type { Connection } from "../connections/connection.ts";
 
-/** Lambda's limits for an event source mapping's maximum concurrency. */
+/** Lambda's limits for the maximum concurrency of an event source mapping. */
 const LEAST = 2;
 const MOST = 1000;
 
 /**
- * How many invocations may provision at the same time. One invocation works on its users one after another, so this
- * many users are at the targets at a time. The connections share one queue: the sum bounds them together, and a
- * connection that is alone at work may use it all. Who must not exceed one target's budget gives that connection a
- * deployment of its own.
+ * Concurrent invocations that provision users of one connection. An invocation handles its users one after another, so this is also
+ * the number of concurrent requests at the target.
  */
-export function maximumConcurrency(connections: readonly Connection[]): number {
-  const sum = connections.reduce((total, { concurrency }) => total + concurrency, 0);
-  return Math.min(Math.max(sum, LEAST), MOST);
+export function maximumConcurrency({ concurrency }: Connection): number {
+  return Math.min(Math.max(concurrency, LEAST), MOST);
 }
 
-/** The least that Lambda does, which a connection with a concurrency of 1 should know. */
-export function isBelowLeast(connections: readonly Connection[]): boolean {
-  return connections.reduce((total, { concurrency }) => total + concurrency, 0) < LEAST;
+/** Whether the target gets more concurrent requests than the configuration asks for. */
+export function isBelowLeast({ concurrency }: Connection): boolean {
+  return concurrency < LEAST;
 }

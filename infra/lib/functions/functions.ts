@@ -9,6 +9,7 @@ import { CONFIG_PATH } from "../connections/layer.ts";
 import { type Binary, ENVIRONMENT, HANDLER, TIMEOUT_SECONDS } from "../contract.ts";
 import { explain } from "../explain.ts";
 import type { FunctionProps } from "../props.ts";
+import { deadLetterArnPrefix, requestUrlPrefix } from "../state/queues.ts";
 import type { Artefacts } from "./artefacts.ts";
 
 /**
@@ -34,7 +35,7 @@ export function scanFunction(scope: Construct, parts: Parts, props: FunctionProp
     // What must not overlap is two scans of one connection. Its lease makes sure of that; this spares a second one the
     // start, and lets a scan of everybody wait for its turn instead of finding the lease taken.
     reservedConcurrentExecutions: props.reservedConcurrency ?? connections,
-    environment: environment(parts, props),
+    environment: environment(scope, parts, props),
   });
   // The next schedule is the next try, so a directory that is down isn't asked three times as often. An event waits for
   // its turn as long as one invocation may take, and is then as good as the next one.
@@ -55,8 +56,8 @@ export function provisionFunction(scope: Construct, parts: Parts, props: Functio
     description: "Brings one user's account up to what was written down",
     ...(props.reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrency }),
     environment: {
-      ...environment(parts, props),
-      [ENVIRONMENT.DEAD_LETTER_QUEUE_ARN]: parts.queues.deadLetters.queueArn,
+      ...environment(scope, parts, props),
+      [ENVIRONMENT.DEAD_LETTER_ARN_PREFIX]: deadLetterArnPrefix(scope, parts.name),
     },
   });
   explain(created, {
@@ -65,11 +66,11 @@ export function provisionFunction(scope: Construct, parts: Parts, props: Functio
   return created;
 }
 
-function environment({ table, queues }: Parts, { log }: FunctionProps): Record<string, string> {
+function environment(scope: Construct, { table, name }: Parts, { log }: FunctionProps): Record<string, string> {
   return {
     [ENVIRONMENT.CONFIG]: CONFIG_PATH,
     [ENVIRONMENT.TABLE]: table.tableName,
-    [ENVIRONMENT.QUEUE_URL]: queues.wakeUps.queueUrl,
+    [ENVIRONMENT.QUEUE_URL_PREFIX]: requestUrlPrefix(scope, name),
     ...(log === undefined ? {} : { [ENVIRONMENT.LOG]: log }),
   };
 }

@@ -3,36 +3,32 @@ import type { Construct } from "constructs";
 
 import { explain } from "../explain.ts";
 import type { Queues } from "../state/queues.ts";
+import { maximumConcurrency } from "./budget.ts";
 
-/** As many as SQS gives at a time: a batch's users share one warm connection to the target. */
+/** SQS's maximum for one receive: the users of a batch share one open connection to the target. */
 const BATCH = 10;
-/** Lambda's least. Dead letters are rare, and nobody waits for them. */
-const DEAD_LETTERS_AT_A_TIME = 2;
+/** Lambda's minimum. Dead letters are rare and not urgent. */
+const DEAD_LETTER_CONCURRENCY = 2;
 
-/** Lets the queues wake the provisioning function. Users that fail are given back one by one, not with their batch. */
-export function eventSources(
-  scope: Construct,
-  target: lambda.IFunction,
-  queues: Queues,
-  maxConcurrency: number,
-): void {
+/** Connects each connection's queues with the provision function. A failed message is returned alone, not with its batch. */
+export function eventSources(scope: Construct, target: lambda.IFunction, queues: Queues): void {
   const common = { target, batchSize: BATCH, reportBatchItemFailures: true };
-  const mappings = [
-    new lambda.EventSourceMapping(scope, "FromWakeUps", {
+  const mappings = queues.connections.flatMap(({ connection, requests, deadLetters }) => [
+    new lambda.EventSourceMapping(scope, `FromRequests-${connection.name}`, {
       ...common,
-      eventSourceArn: queues.wakeUps.queueArn,
-      maxConcurrency,
+      eventSourceArn: requests.queueArn,
+      maxConcurrency: maximumConcurrency(connection),
     }),
-    new lambda.EventSourceMapping(scope, "FromDeadLetters", {
+    new lambda.EventSourceMapping(scope, `FromDeadLetters-${connection.name}`, {
       ...common,
-      eventSourceArn: queues.deadLetters.queueArn,
-      maxConcurrency: DEAD_LETTERS_AT_A_TIME,
+      eventSourceArn: deadLetters.queueArn,
+      maxConcurrency: DEAD_LETTER_CONCURRENCY,
     }),
-  ];
+  ]);
   for (const mapping of mappings) {
     explain(mapping, {
       "Serverless-LambdaEventSourceMappingDestination":
-        "Destinations are for streams; what fails here goes back to its queue, and from there to the dead letters",
+        "Destinations are for streams; a failed message returns to its queue, and from there to the dead letters",
     });
   }
 }

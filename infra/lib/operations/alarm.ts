@@ -18,8 +18,8 @@ export const ALARMS = [
 ] as const;
 export type AlarmKind = (typeof ALARMS)[number];
 
-/** Where the runbook is, for whoever reads an alarm's mail. */
-const RUNBOOK = "infra/README.md#";
+/** Address of the runbook in an alarm's mail. */
+const RUNBOOK = "infra/RUNBOOK.md#";
 
 /** What an alarm looks at, and what it says. */
 export interface Watch extends Pick<cloudwatch.AlarmProps, "threshold" | "evaluationPeriods" | "treatMissingData"> {

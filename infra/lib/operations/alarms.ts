@@ -5,7 +5,7 @@ import type * as sqs from "aws-cdk-lib/aws-sqs";
 
 import type { AlarmProps } from "../props.ts";
 import type { ConnectionSchedules } from "../schedules/schedules.ts";
-import type { Queues } from "../state/queues.ts";
+import type { ConnectionQueues, Queues } from "../state/queues.ts";
 import type { Watch } from "./alarm.ts";
 import { emitted } from "./metrics.ts";
 import { scanWindows, type Windows } from "./windows.ts";
@@ -18,11 +18,10 @@ const IDLE_DAYS_ALLOWED = 60;
 /** CloudWatch looks back no further. */
 const IDLE_DAYS_SEEN = 7;
 
-/** What is watched once, for all connections together. */
+/** Alarms for all connections together. */
 export function commonWatches(
   scan: lambda.IFunction,
   queues: Queues,
-  { oldestMessage = Duration.hours(1) }: AlarmProps,
   windows: Windows | undefined,
 ): Watch[] {
   const { period, count } = windows ?? { period: FIVE_MINUTES, count: 3 };
@@ -36,31 +35,6 @@ export function commonWatches(
       treatMissingData: NOT_BREACHING,
     },
     {
-      kind: "messages-old",
-      meaning: `A wake-up has waited in the queue for more than ${oldestMessage.toMinutes()} minutes`,
-      metric: queues.wakeUps.metricApproximateAgeOfOldestMessage({ period: FIVE_MINUTES, statistic: "Maximum" }),
-      threshold: oldestMessage.toSeconds(),
-      evaluationPeriods: 3,
-      treatMissingData: NOT_BREACHING,
-    },
-    {
-      kind: "dead-letters",
-      meaning: "A wake-up was given up after a hundred deliveries",
-      // The provisioning function takes dead letters out to write them down, so seeing them lie there is not enough.
-      metric: new cloudwatch.MathExpression({
-        expression: "FILL(lying, 0) + FILL(taken, 0)",
-        usingMetrics: {
-          lying: visible(queues.deadLetters),
-          taken: queues.deadLetters.metricNumberOfMessagesReceived({ period: FIVE_MINUTES, statistic: "Sum" }),
-        },
-        period: FIVE_MINUTES,
-        label: "Dead letters",
-      }),
-      threshold: 1,
-      evaluationPeriods: 1,
-      treatMissingData: NOT_BREACHING,
-    },
-    {
       kind: "missed-scans",
       meaning: "The scheduler could not start a scan and gave up",
       metric: visible(queues.missedScans),
@@ -71,7 +45,43 @@ export function commonWatches(
   ];
 }
 
-/** What is watched for each connection. */
+/** Alarms on the queues of one connection. */
+export function queueWatches(
+  { connection: { name: connection }, requests, deadLetters }: ConnectionQueues,
+  { oldestMessage = Duration.hours(1) }: AlarmProps,
+): Watch[] {
+  return [
+    {
+      kind: "messages-old",
+      connection,
+      meaning: `A provision request of ${connection} has waited in the queue for more than ${oldestMessage.toMinutes()} minutes`,
+      metric: requests.metricApproximateAgeOfOldestMessage({ period: FIVE_MINUTES, statistic: "Maximum" }),
+      threshold: oldestMessage.toSeconds(),
+      evaluationPeriods: 3,
+      treatMissingData: NOT_BREACHING,
+    },
+    {
+      kind: "dead-letters",
+      connection,
+      meaning: `A provision request of ${connection} was given up after a thousand deliveries`,
+      // The provision function receives dead letters and records them, so the number of visible messages is not enough.
+      metric: new cloudwatch.MathExpression({
+        expression: "FILL(visible, 0) + FILL(received, 0)",
+        usingMetrics: {
+          visible: visible(deadLetters),
+          received: deadLetters.metricNumberOfMessagesReceived({ period: FIVE_MINUTES, statistic: "Sum" }),
+        },
+        period: FIVE_MINUTES,
+        label: "Dead letters",
+      }),
+      threshold: 1,
+      evaluationPeriods: 1,
+      treatMissingData: NOT_BREACHING,
+    },
+  ];
+}
+
+/** Alarms on the metrics of one connection. */
 export function connectionWatches(
   connection: string,
   schedules: ConnectionSchedules,

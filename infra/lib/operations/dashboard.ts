@@ -1,6 +1,7 @@
 import { Duration } from "aws-cdk-lib";
 import * as cloudwatch from "aws-cdk-lib/aws-cloudwatch";
 import type * as lambda from "aws-cdk-lib/aws-lambda";
+import type * as sqs from "aws-cdk-lib/aws-sqs";
 import type { Construct } from "constructs";
 
 import type { MetricName } from "../contract.ts";
@@ -66,7 +67,7 @@ function commonRow({ scan, provision, queues }: Seen): cloudwatch.IWidget[] {
   ];
   const graph = (title: string, left: cloudwatch.IMetric[]): cloudwatch.GraphWidget =>
     new cloudwatch.GraphWidget({ title, left, width: WIDTH, leftYAxis: { min: 0 } });
-  const visible = (queue: Queues[keyof Queues], label: string): cloudwatch.Metric =>
+  const visible = (queue: sqs.IQueue, label: string): cloudwatch.Metric =>
     queue.metricApproximateNumberOfMessagesVisible({ statistic: "Maximum", label });
   return [
     graph("Functions: errors", [
@@ -77,8 +78,10 @@ function commonRow({ scan, provision, queues }: Seen): cloudwatch.IWidget[] {
     ]),
     graph("Functions: duration, p99", both((of) => of.metricDuration({ statistic: "p99" }))),
     graph("Queues: messages", [
-      visible(queues.wakeUps, "wake-ups"),
-      visible(queues.deadLetters, "dead letters"),
+      ...queues.connections.flatMap(({ connection: { name }, requests, deadLetters }) => [
+        visible(requests, `${name}: requests`),
+        visible(deadLetters, `${name}: dead letters`),
+      ]),
       visible(queues.missedScans, "missed scans"),
     ]),
   ];

@@ -1,50 +1,92 @@
-import { Duration } from "aws-cdk-lib";
+import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import * as sqs from "aws-cdk-lib/aws-sqs";
 import type { Construct } from "constructs";
 
+import type { Connection } from "../connections/connection.ts";
 import { TIMEOUT_SECONDS } from "../contract.ts";
 import { explain } from "../explain.ts";
+import { Mistake } from "../mistake.ts";
 
-/** The queues. */
-export interface Queues {
-  /** Wake-ups: who has something to be done. */
-  readonly wakeUps: sqs.Queue;
-  /** Wake-ups that were delivered too often. */
+/** The queues of one connection. An outage of its target delays no other connection. */
+export interface ConnectionQueues {
+  readonly connection: Connection;
+  /** Provision requests: users with an action to perform. */
+  readonly requests: sqs.Queue;
+  /** Requests that were delivered too often. */
   readonly deadLetters: sqs.Queue;
-  /** Scans that the scheduler could not start. */
+}
+
+export interface Queues {
+  readonly connections: readonly ConnectionQueues[];
+  /** Scans that EventBridge Scheduler could not start. */
   readonly missedScans: sqs.Queue;
 }
 
-/** As long as SQS keeps anything. */
-const KEEP = Duration.days(14);
-/** Long enough for a function that is just failing to be throttled and tried again, as Lambda advises. */
+/** SQS's maximum. */
+const RETENTION = Duration.days(14);
+/** Six times the function's timeout, as Lambda recommends, so that a throttled function is retried. */
 const VISIBILITY = Duration.seconds(6 * TIMEOUT_SECONDS.provision);
-
 /**
- * A wake-up is given back on purpose, later and later, while the target is down: a hundred deliveries outlast a long
- * week-end. Whoever is given up then is not lost, because the record in the table still says what is to be done.
+ * SQS's maximum. While the target is down, a request is delivered again after at most 300 seconds: a thousand deliveries last for
+ * 83 hours, longer than a weekend with a holiday. The record in the table still says what is due when a request is given up.
  */
-const DELIVERIES = 100;
+const MAX_RECEIVES = 1000;
+const LONGEST_NAME = 80;
 
-export function createQueues(scope: Construct, key: kms.IKey): Queues {
+/** The queues' names up to the connection's name. The functions complete them. */
+const prefixes = (name: string) => ({ requests: `${name}-requests-`, deadLetters: `${name}-dead-letters-` });
+
+export function createQueues(scope: Construct, name: string, key: kms.IKey, connections: readonly Connection[]): Queues {
   const common = {
     encryption: sqs.QueueEncryption.KMS,
     encryptionMasterKey: key,
-    // Fewer calls of the key; the data key never leaves SQS.
+    // Fewer requests to KMS; the data key never leaves SQS.
     dataKeyReuse: Duration.hours(1),
     enforceSSL: true,
-    retentionPeriod: KEEP,
+    retentionPeriod: RETENTION,
   };
-  const deadLetters = new sqs.Queue(scope, "DeadLetters", { ...common, visibilityTimeout: VISIBILITY });
+  const given = "Messages that another queue gave up; an alarm reports each";
+  const create = (connection: Connection): ConnectionQueues => {
+    const { requests, deadLetters } = prefixes(name);
+    const queueName = (prefix: string): string => checked(connection, `${prefix}${connection.name}`);
+    const dead = new sqs.Queue(scope, `DeadLetters-${connection.name}`, {
+      ...common,
+      queueName: queueName(deadLetters),
+      visibilityTimeout: VISIBILITY,
+    });
+    explain(dead, { "Serverless-SQSRedrivePolicy": given });
+    const queue = new sqs.Queue(scope, `Requests-${connection.name}`, {
+      ...common,
+      queueName: queueName(requests),
+      visibilityTimeout: VISIBILITY,
+      deadLetterQueue: { queue: dead, maxReceiveCount: MAX_RECEIVES },
+    });
+    return { connection, requests: queue, deadLetters: dead };
+  };
   const missedScans = new sqs.Queue(scope, "MissedScans", common);
-  const wakeUps = new sqs.Queue(scope, "RequestQueue", {
-    ...common,
-    visibilityTimeout: VISIBILITY,
-    deadLetterQueue: { queue: deadLetters, maxReceiveCount: DELIVERIES },
+  explain(missedScans, { "AwsSolutions-SQS3": given, "Serverless-SQSRedrivePolicy": given });
+  return { connections: connections.map(create), missedScans };
+}
+
+function checked({ file }: Connection, queueName: string): string {
+  if (queueName.length <= LONGEST_NAME) return queueName;
+  throw new Mistake(
+    `${file}, key name: the queue "${queueName}" has ${queueName.length} characters, and SQS allows ${LONGEST_NAME}; shorten the connection's name or -c name`,
+  );
+}
+
+/** URL of the request queues up to the connection's name. */
+export function requestUrlPrefix(scope: Construct, name: string): string {
+  const { account, region, urlSuffix } = Stack.of(scope);
+  return `https://sqs.${region}.${urlSuffix}/${account}/${prefixes(name).requests}`;
+}
+
+/** ARN of the dead-letter queues up to the connection's name. */
+export function deadLetterArnPrefix(scope: Construct, name: string): string {
+  return Stack.of(scope).formatArn({
+    service: "sqs",
+    resource: prefixes(name).deadLetters,
+    arnFormat: ArnFormat.NO_RESOURCE_NAME,
   });
-  const last = "It is where messages go that were given up elsewhere; an alarm tells of each";
-  explain(deadLetters, { "Serverless-SQSRedrivePolicy": last });
-  explain(missedScans, { "AwsSolutions-SQS3": last, "Serverless-SQSRedrivePolicy": last });
-  return { wakeUps, deadLetters, missedScans };
 }

@@ -1,3 +1,5 @@
+import { synthesise } from "./site.ts";
+
 /** One statement of a role, in words. */
 export interface Listed {
   readonly role: string;
@@ -72,4 +74,13 @@ function conditionInWords(condition: Record<string, Record<string, unknown>>): s
     Object.entries(tests).map(([key, value]) => `${key} = ${[value].flat().map(inWords).join(", ")}`),
   );
   return parts.join("; ").replaceAll(".{Region}.{URLSuffix}", "");
+}
+
+/** The rights of a deployment with a network, an existing secret and keys of existing secrets: every right that exists. */
+export function rightsOfEverything(): Listed[] {
+  const { app, stack } = synthesise({
+    network: { vpcId: "vpc-0123456789abcdef0", subnetIds: ["subnet-0123456789abcdef0"] },
+    secrets: { existing: ["corp/directory"], keys: ["arn:aws:kms:eu-west-1:111122223333:key/EXAMPLE"] },
+  });
+  return listRights(app.synth().getStackByName(stack.stackName).template as { Resources: Record<string, unknown> });
 }
