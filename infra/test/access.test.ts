@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { UNLIMITED } from "../lib/access/statements.ts";
 import { listRights, rightsOfEverything } from "./support/rights.ts";
-import { projectFile } from "./support/rust.ts";
+import { rustSources } from "./support/rust.ts";
 import { template } from "./support/site.ts";
 
 const rights = rightsOfEverything();
@@ -91,8 +91,7 @@ test("what Lambda does in the network, the function's code must not", () => {
 });
 
 test("the store calls what its roles allow, and all of that", () => {
-  const files = ["query", "batch", "write", "snapshot", "table", "users", "work", "accounts", "waiting", "breaker", "lease"];
-  const source = files.map((file) => projectFile(`shared/store/src/${file}.rs`)).join("\n");
+  const source = rustSources("shared/store/src");
   const calls = [...source.matchAll(/^\s*\.(get_item|batch_get_item|query|put_item|update_item|delete_item|batch_write_item|scan)\(\)|client\.(batch_get_item|batch_write_item|transact_write_items|scan)\(\)/gm)];
   const called = new Set(calls.map((match) => (match[1] ?? match[2] ?? "").split("_").map((word) => word[0]?.toUpperCase() + word.slice(1)).join("")));
   // A transaction needs the rights of the writes that it is made of.

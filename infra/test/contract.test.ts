@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Match } from "aws-cdk-lib/assertions";
 
 import { BINARIES, ENVIRONMENT, METRICS, TABLE } from "../lib/contract.ts";
-import { constants, projectFile } from "./support/rust.ts";
+import { constants, projectFile, rustSources } from "./support/rust.ts";
 import { template } from "./support/site.ts";
 
 const synthesised = template();
@@ -76,7 +76,7 @@ test("a schedule's event has the keys that the scan knows", () => {
   const source = projectFile("functions/scan/src/function.rs");
   const [, fields = ""] = /struct ScanEvent \{([^}]*)\}/.exec(source) ?? [];
   const known = [...fields.matchAll(/^\s+(\w+):/gm)].map((match) => match[1]);
-  const modes = projectFile("functions/scan/src/reading.rs");
+  const modes = rustSources("shared/scan/src");
   for (const schedule of Object.values(synthesised.findResources("AWS::Scheduler::Schedule"))) {
     const event = JSON.parse(schedule["Properties"].Target.Input) as Record<string, unknown>;
     for (const key of Object.keys(event)) assert.ok(known.includes(key), `the scan knows no ${key}: ${known.join(", ")}`);

@@ -55,9 +55,9 @@ test("schedules are chosen for all and for one", () => {
   ]);
 });
 
-test("a connection's name may be as long as a schedule's", () => {
+test("a schedule without room for its name gets a generated one", () => {
   const long = "a".repeat(64);
-  const synthesised = template({}, site({ "long.toml": connectionToml(long) }));
+  const synthesised = template({ name: "hr" }, site({ "long.toml": connectionToml(long) }));
   synthesised.allResourcesProperties("AWS::Scheduler::Schedule", { Name: Match.absent() });
 });
 

@@ -11,3 +11,10 @@ export function constants(path: string): Map<string, string> {
   const found = projectFile(path).matchAll(/^\s*(?:pub(?:\([a-z]+\))? )?const ([A-Z_]+): &(?:'static )?str = "([^"]*)";/gm);
   return new Map([...found].map((match) => [match[1] ?? "", match[2] ?? ""]));
 }
+
+/** All Rust sources of a folder, together. */
+export function rustSources(folder: string): string {
+  const root = new URL(`../../../${folder}/`, import.meta.url);
+  const files = fs.readdirSync(root, { recursive: true }) as string[];
+  return files.filter((name) => name.endsWith(".rs")).map((name) => fs.readFileSync(new URL(name, root), "utf8")).join("\n");
+}
