@@ -97,11 +97,10 @@ struct End {
 impl ProvisionFunction {
     /// Reads the environment and the configuration.
     pub async fn start() -> Result<Self, FunctionError> {
-        let dead_letter_arn_prefix =
-            environment::required(
-                environment::DEAD_LETTER_ARN_PREFIX,
-                "the ARN of the connections' dead-letter queues up to the name of the connection",
-            )?;
+        let dead_letter_arn_prefix = environment::required(
+            environment::DEAD_LETTER_ARN_PREFIX,
+            "the ARN of the connections' dead-letter queues up to the name of the connection",
+        )?;
         let deployed = Deployment::open().await?;
         Ok(Self { deployed, dead_letter_arn_prefix, ends: Mutex::default() })
     }
@@ -152,8 +151,7 @@ impl ProvisionFunction {
             let span = tracing::info_span!("connection", connection = %name);
             let (dead, alive): (Vec<_>, Vec<_>) =
                 of_connection.into_iter().partition(|(message, _)| self.is_dead(message));
-            let dispositions =
-                self.connection_batch(&name, alive, dead, invocation).instrument(span).await;
+            let dispositions = self.connection_batch(&name, alive, dead, invocation).instrument(span).await;
             for (message, disposition) in dispositions {
                 if let MessageDisposition::Retry(at) = disposition {
                     self.delay(&name, message, at).await;
@@ -241,7 +239,9 @@ impl ProvisionFunction {
         match self.deployed.queue(connection).delay(receipt, at.0.saturating_sub(now().0)).await {
             // A refusal means that SQS has delivered the message again already.
             Ok(()) | Err(QueueError::Refused { .. }) => {}
-            Err(error) => tracing::warn!("the message is delivered again after the queue's visibility timeout: {error}"),
+            Err(error) => {
+                tracing::warn!("the message is delivered again after the queue's visibility timeout: {error}")
+            }
         }
     }
 
