@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use runtime::{CallLimits, Secrets};
 use scim::TargetError;
 use serde_json::json;
-use simulator::{Options, Simulator};
+use simulator::{Simulator, SimulatorOptions};
 
 /// A connection's file and its target's secret, in a folder of their own.
 struct Folder(PathBuf);
@@ -43,7 +43,7 @@ impl Drop for Folder {
 
 #[tokio::test]
 async fn it_is_proven_before_and_after_a_rotation() {
-    let options = Options { app_secret: Some("first".to_owned()), ..Options::default() };
+    let options = SimulatorOptions { app_secret: Some("first".to_owned()), ..SimulatorOptions::default() };
     let workplace = Simulator::start(options).await.unwrap();
     let folder = Folder::new();
     let connection = folder.connection(&workplace.url());

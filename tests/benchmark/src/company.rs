@@ -13,7 +13,7 @@ use model::UnixSeconds;
 use plan::{EntryDiff, SnapshotDiff};
 use scan::{ScanContext, ScanMode};
 use serde_json::Value;
-use simulator::{Options, Simulator};
+use simulator::{Simulator, SimulatorOptions};
 use store::{Embedded, Snapshot, SnapshotSave};
 use tokio::runtime::{Builder, Runtime};
 
@@ -64,8 +64,10 @@ impl BenchmarkCompany {
             ..SlapdOptions::default()
         })?;
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let target =
-            runtime.block_on(Simulator::start(Options { unknown_fields: false, ..Options::default() }))?;
+        let target = runtime.block_on(Simulator::start(SimulatorOptions {
+            unknown_fields: false,
+            ..SimulatorOptions::default()
+        }))?;
         let mut configuration = TestConfiguration::openldap(&slapd, &target.url());
         scope(&mut configuration);
         let dir = TestDir::new()?;

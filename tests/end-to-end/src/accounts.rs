@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use simulator::{Request, Simulator};
+use simulator::{RecordedRequest, Simulator};
 
 /// SCIM's enterprise extension.
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -54,7 +54,7 @@ pub fn expect_same_accounts(
 }
 
 /// Whether a request deactivates an account, by PUT or by PATCH.
-pub fn deactivates(request: &Request) -> bool {
+pub fn deactivates(request: &RecordedRequest) -> bool {
     let Some(body) = &request.body else { return false };
     let inactive = |value: &Value| *value == Value::Bool(false);
     let by_patch = body["Operations"].as_array().into_iter().flatten().any(|operation| {
@@ -65,12 +65,12 @@ pub fn deactivates(request: &Request) -> bool {
 }
 
 /// Whether a request deactivates or deletes an account.
-pub fn deprovisions(request: &Request) -> bool {
+pub fn deprovisions(request: &RecordedRequest) -> bool {
     request.method == "DELETE" || deactivates(request)
 }
 
 /// Requests as lines, for assertion messages.
-pub fn request_lines(requests: &[Request]) -> String {
+pub fn request_lines(requests: &[RecordedRequest]) -> String {
     let lines = requests.iter().map(|request| {
         let body = request.body.as_ref().map(Value::to_string).unwrap_or_default();
         format!("{request} {body}\n")

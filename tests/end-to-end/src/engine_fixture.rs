@@ -59,7 +59,7 @@ impl EngineFixture {
     pub async fn start(
         configuration: &TestConfiguration,
         secret: &Value,
-        server: simulator::Options,
+        server: simulator::SimulatorOptions,
     ) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         fs::write(dir.path().join(DIRECTORY_SECRET), secret.to_string())?;

@@ -7,7 +7,7 @@ use std::{
 
 use embedded_ldap::{EmbeddedLdap, LdapOptions, company};
 use serde_json::{Value, json};
-use simulator::{Options, Request, Simulator};
+use simulator::{RecordedRequest, Simulator, SimulatorOptions};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -52,11 +52,11 @@ impl TerminalFixture<Slapd> {
 
     /// An OpenLDAP with these options.
     pub fn start(options: SlapdOptions) -> Self {
-        Self::start_with(options, Options::default())
+        Self::start_with(options, SimulatorOptions::default())
     }
 
     /// An OpenLDAP and a target with these options.
-    pub fn start_with(options: SlapdOptions, target: Options) -> Self {
+    pub fn start_with(options: SlapdOptions, target: SimulatorOptions) -> Self {
         let slapd = Slapd::start(options).unwrap();
         let configuration = TestConfiguration::openldap(&slapd, "");
         let secret = slapd.reader_secret();
@@ -102,20 +102,20 @@ impl TerminalFixture<EmbeddedLdap> {
         let directory = runtime.block_on(EmbeddedLdap::start(LdapOptions::default())).unwrap();
         company::populate(&directory).unwrap();
         let configuration = TestConfiguration::openldap_at(&directory.url(), "");
-        Self::on(runtime, directory, configuration, (embedded_secret(), Options::default()))
+        Self::on(runtime, directory, configuration, (embedded_secret(), SimulatorOptions::default()))
     }
 }
 
 impl TerminalFixture {
     /// A fixture whose directory lives elsewhere, with an empty state and a target without accounts.
     pub fn new(configuration: TestConfiguration, secret: &Value) -> Self {
-        let options = Options { unknown_fields: false, ..Options::default() };
+        let options = SimulatorOptions { unknown_fields: false, ..SimulatorOptions::default() };
         Self::between((), configuration, (secret.clone(), options))
     }
 }
 
 impl<D> TerminalFixture<D> {
-    fn between(directory: D, configuration: TestConfiguration, rest: (Value, Options)) -> Self {
+    fn between(directory: D, configuration: TestConfiguration, rest: (Value, SimulatorOptions)) -> Self {
         Self::on(server_runtime(), directory, configuration, rest)
     }
 
@@ -123,7 +123,7 @@ impl<D> TerminalFixture<D> {
         runtime: Runtime,
         directory: D,
         configuration: TestConfiguration,
-        (secret, target): (Value, Options),
+        (secret, target): (Value, SimulatorOptions),
     ) -> Self {
         let workplace = runtime.block_on(Simulator::start(target)).unwrap();
         let configuration = configuration.with_target_url(&workplace.url());
@@ -262,7 +262,7 @@ impl<D> TerminalFixture<D> {
 
     /// The only change that the target received.
     #[track_caller]
-    pub fn only_write(&self) -> Request {
+    pub fn only_write(&self) -> RecordedRequest {
         let writes = self.workplace.writes();
         assert_eq!(
             writes.len(),

@@ -8,34 +8,34 @@ use serde_json::{Map, Value};
 const FIRST_ID: u64 = 100_000_000_000_001;
 
 /// What an account holds, without its id and its status.
-pub(crate) type Attributes = Map<String, Value>;
+pub(crate) type AccountAttributes = Map<String, Value>;
 
 #[derive(Clone, Debug)]
-pub(crate) struct Account {
+pub(crate) struct StoredAccount {
     pub(crate) id: u64,
-    pub(crate) attributes: Attributes,
+    pub(crate) attributes: AccountAttributes,
     /// Whether the person has taken the account over; from then on it can't be deleted \[doc\].
     pub(crate) claimed: bool,
     pub(crate) invited: bool,
 }
 
-impl Account {
+impl StoredAccount {
     pub(crate) fn user_name(&self) -> Option<&str> {
         user_name(&self.attributes)
     }
 }
 
-pub(crate) fn user_name(attributes: &Attributes) -> Option<&str> {
+pub(crate) fn user_name(attributes: &AccountAttributes) -> Option<&str> {
     attributes.get("userName").and_then(Value::as_str)
 }
 
-pub(crate) fn external_id(attributes: &Attributes) -> Option<&str> {
+pub(crate) fn external_id(attributes: &AccountAttributes) -> Option<&str> {
     attributes.get("externalId").and_then(Value::as_str)
 }
 
 #[derive(Debug)]
-pub(crate) struct Accounts {
-    by_id: HashMap<u64, Account>,
+pub(crate) struct AccountTable {
+    by_id: HashMap<u64, StoredAccount>,
     by_user_name: HashMap<String, u64>,
     by_external_id: HashMap<String, u64>,
     /// Ascending, so that a page far down the list costs no more than the first.
@@ -43,7 +43,7 @@ pub(crate) struct Accounts {
     next_id: u64,
 }
 
-impl Default for Accounts {
+impl Default for AccountTable {
     fn default() -> Self {
         Self {
             by_id: HashMap::new(),
@@ -55,25 +55,25 @@ impl Default for Accounts {
     }
 }
 
-impl Accounts {
+impl AccountTable {
     pub(crate) fn len(&self) -> usize {
         self.order.len()
     }
 
-    pub(crate) fn get(&self, id: u64) -> Option<&Account> {
+    pub(crate) fn get(&self, id: u64) -> Option<&StoredAccount> {
         self.by_id.get(&id)
     }
 
-    pub(crate) fn with_user_name(&self, user_name: &str) -> Option<&Account> {
+    pub(crate) fn with_user_name(&self, user_name: &str) -> Option<&StoredAccount> {
         self.get(*self.by_user_name.get(&user_name.to_lowercase())?)
     }
 
-    pub(crate) fn with_external_id(&self, external_id: &str) -> Option<&Account> {
+    pub(crate) fn with_external_id(&self, external_id: &str) -> Option<&StoredAccount> {
         self.get(*self.by_external_id.get(external_id)?)
     }
 
     /// In the order of their ids.
-    pub(crate) fn page(&self, skip: usize, count: usize) -> impl Iterator<Item = &Account> {
+    pub(crate) fn page(&self, skip: usize, count: usize) -> impl Iterator<Item = &StoredAccount> {
         let ids = self.order.get(skip..).unwrap_or_default();
         ids.iter().take(count).filter_map(|id| self.get(*id))
     }
@@ -86,7 +86,7 @@ impl Accounts {
     }
 
     /// Keeps this account, in place of the one with its id.
-    pub(crate) fn put(&mut self, account: Account) {
+    pub(crate) fn put(&mut self, account: StoredAccount) {
         let id = account.id;
         match self.by_id.remove(&id) {
             Some(before) => self.forget_names(&before),
@@ -106,7 +106,7 @@ impl Accounts {
         self.by_id.insert(id, account);
     }
 
-    pub(crate) fn remove(&mut self, id: u64) -> Option<Account> {
+    pub(crate) fn remove(&mut self, id: u64) -> Option<StoredAccount> {
         let account = self.by_id.remove(&id)?;
         self.forget_names(&account);
         if let Ok(position) = self.order.binary_search(&id) {
@@ -116,7 +116,7 @@ impl Accounts {
     }
 
     /// Two accounts share a name only when somebody edited them so; the other one's entry then stays.
-    fn forget_names(&mut self, account: &Account) {
+    fn forget_names(&mut self, account: &StoredAccount) {
         let id = account.id;
         if let Some(user_name) = account.user_name() {
             let user_name = user_name.to_lowercase();

@@ -6,15 +6,18 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    accounts::Attributes,
-    options::{Blank, IdForm, Options, Undeclared, Unknown},
+    accounts::AccountAttributes,
+    options::{EmptyValueRule, IdForm, SimulatorOptions, UndeclaredExtensionRule, UnknownAttributeRule},
     reply::Refusal,
-    schema::{self, Attribute, CORE, Kind},
+    schema::{self, AttributeType, CORE, SchemaAttribute},
     spelling,
 };
 
 /// Judges a resource that was sent whole, by POST or PUT.
-pub(crate) fn accept_resource(body: &Attributes, options: &Options) -> Result<Attributes, Refusal> {
+pub(crate) fn accept_resource(
+    body: &AccountAttributes,
+    options: &SimulatorOptions,
+) -> Result<AccountAttributes, Refusal> {
     let mut body = spelling::received(body, options.product)?;
     let declared: Vec<String> = declared_schemas(&body)?.into_iter().map(str::to_owned).collect();
     let undeclared: Vec<String> = body
@@ -24,9 +27,9 @@ pub(crate) fn accept_resource(body: &Attributes, options: &Options) -> Result<At
         .cloned()
         .collect();
     match options.undeclared_extensions {
-        Undeclared::Accept => {}
-        Undeclared::Ignore => body.retain(|name, _| !undeclared.contains(name)),
-        Undeclared::Refuse => {
+        UndeclaredExtensionRule::Accept => {}
+        UndeclaredExtensionRule::Ignore => body.retain(|name, _| !undeclared.contains(name)),
+        UndeclaredExtensionRule::Refuse => {
             if let Some(name) = undeclared.first() {
                 return Err(Refusal::invalid_value(format!(
                     "schemas: does not name {name}, which the body carries"
@@ -40,13 +43,16 @@ pub(crate) fn accept_resource(body: &Attributes, options: &Options) -> Result<At
 }
 
 /// Judges a resource, or the part of one that a PATCH operation names.
-pub(crate) fn accept(body: &Attributes, options: &Options) -> Result<Attributes, Refusal> {
+pub(crate) fn accept(
+    body: &AccountAttributes,
+    options: &SimulatorOptions,
+) -> Result<AccountAttributes, Refusal> {
     let mut body = body.clone();
     body.retain(|name, _| !schema::is_read_only(name));
     accept_parts(&body, schema::attributes(options.product), "", options)
 }
 
-fn declared_schemas(body: &Attributes) -> Result<Vec<&str>, Refusal> {
+fn declared_schemas(body: &AccountAttributes) -> Result<Vec<&str>, Refusal> {
     let refusal = || Refusal::invalid_value("schemas: must be a list of strings");
     match body.get("schemas") {
         None => Ok(Vec::new()),
@@ -57,9 +63,9 @@ fn declared_schemas(body: &Attributes) -> Result<Vec<&str>, Refusal> {
 
 fn accept_parts(
     parts: &Map<String, Value>,
-    known: &[Attribute],
+    known: &[SchemaAttribute],
     within: &str,
-    options: &Options,
+    options: &SimulatorOptions,
 ) -> Result<Map<String, Value>, Refusal> {
     let mut accepted = Map::new();
     for (name, value) in parts {
@@ -80,7 +86,7 @@ fn accept_unknown(
     name: &str,
     value: &Value,
     place: &str,
-    options: &Options,
+    options: &SimulatorOptions,
 ) -> Result<Option<Value>, Refusal> {
     if options.product.keeps_unknown_extensions() && schema::is_extension(name) {
         return match value {
@@ -90,16 +96,18 @@ fn accept_unknown(
         };
     }
     match options.unknown_attributes {
-        Unknown::Ignore => Ok(None),
-        Unknown::Refuse => Err(Refusal::invalid_value(format!("{place}: there is no such attribute"))),
+        UnknownAttributeRule::Ignore => Ok(None),
+        UnknownAttributeRule::Refuse => {
+            Err(Refusal::invalid_value(format!("{place}: there is no such attribute")))
+        }
     }
 }
 
 fn accept_value(
     value: &Value,
-    kind: &Kind,
+    kind: &AttributeType,
     place: &str,
-    options: &Options,
+    options: &SimulatorOptions,
 ) -> Result<Option<Value>, Refusal> {
     if value.is_null() {
         return blank(options.null, place);
@@ -108,26 +116,28 @@ fn accept_value(
         return blank(options.empty_string, place);
     }
     let accepted = match (kind, value) {
-        (Kind::Text, Value::String(_)) | (Kind::Flag, Value::Bool(_)) => value.clone(),
-        (Kind::Text, _) => return Err(wrong(place, "a string")),
-        (Kind::Flag, _) => return Err(wrong(place, "true or false")),
-        (Kind::OneOf(choices), Value::String(text)) if choices.contains(&text.as_str()) => value.clone(),
-        (Kind::OneOf(choices), _) => {
+        (AttributeType::Text, Value::String(_)) | (AttributeType::Flag, Value::Bool(_)) => value.clone(),
+        (AttributeType::Text, _) => return Err(wrong(place, "a string")),
+        (AttributeType::Flag, _) => return Err(wrong(place, "true or false")),
+        (AttributeType::OneOf(choices), Value::String(text)) if choices.contains(&text.as_str()) => {
+            value.clone()
+        }
+        (AttributeType::OneOf(choices), _) => {
             return Err(wrong(place, &format!("one of {}", choices.join(", "))));
         }
-        (Kind::Integer, Value::Number(number)) if number.is_i64() => value.clone(),
-        (Kind::Integer, _) => return Err(wrong(place, "an integer")),
-        (Kind::AccountId, _) => {
+        (AttributeType::Integer, Value::Number(number)) if number.is_i64() => value.clone(),
+        (AttributeType::Integer, _) => return Err(wrong(place, "an integer")),
+        (AttributeType::AccountId, _) => {
             account_id(value, options.ids).ok_or_else(|| wrong(place, "the numeric id of an account"))?.into()
         }
-        (Kind::Object(known), Value::Object(parts)) => {
+        (AttributeType::Object(known), Value::Object(parts)) => {
             Value::Object(accept_parts(parts, known, place, options)?)
         }
-        (Kind::Object(_), _) => return Err(wrong(place, "an object")),
-        (Kind::List(known), Value::Array(elements)) => {
+        (AttributeType::Object(_), _) => return Err(wrong(place, "an object")),
+        (AttributeType::List(known), Value::Array(elements)) => {
             return accept_list(elements, known, place, options);
         }
-        (Kind::List(_), _) => return Err(wrong(place, "a list")),
+        (AttributeType::List(_), _) => return Err(wrong(place, "a list")),
     };
     Ok(Some(accepted))
 }
@@ -135,9 +145,9 @@ fn accept_value(
 /// An element that says nothing but its type, because its content was blank, is no element.
 fn accept_list(
     elements: &[Value],
-    known: &[Attribute],
+    known: &[SchemaAttribute],
     place: &str,
-    options: &Options,
+    options: &SimulatorOptions,
 ) -> Result<Option<Value>, Refusal> {
     let mut accepted = Vec::new();
     let mut cleared = false;
@@ -167,11 +177,11 @@ fn account_id(value: &Value, ids: IdForm) -> Option<u64> {
     }
 }
 
-fn blank(rule: Blank, place: &str) -> Result<Option<Value>, Refusal> {
+fn blank(rule: EmptyValueRule, place: &str) -> Result<Option<Value>, Refusal> {
     match rule {
-        Blank::Clear => Ok(Some(Value::Null)),
-        Blank::Ignore => Ok(None),
-        Blank::Refuse => Err(Refusal::invalid_value(format!("{place}: must not be empty"))),
+        EmptyValueRule::Clear => Ok(Some(Value::Null)),
+        EmptyValueRule::Ignore => Ok(None),
+        EmptyValueRule::Refuse => Err(Refusal::invalid_value(format!("{place}: must not be empty"))),
     }
 }
 

@@ -15,25 +15,25 @@ use crate::{options::Product, reply::Refusal};
 const BODY_LIMIT: usize = 1 << 20;
 
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) bearer: Option<String>,
     pub(crate) has_user_agent: bool,
     pub(crate) at: Duration,
-    body: Body,
+    body: RequestBody,
 }
 
 #[derive(Debug)]
-enum Body {
+enum RequestBody {
     Empty,
     Json(Value),
     NotJson,
     TooLong,
 }
 
-impl Call {
+impl ReceivedRequest {
     pub(crate) async fn read(request: Request, at: Duration) -> Self {
         let (parts, body) = request.into_parts();
         let header = |name| {
@@ -50,7 +50,7 @@ impl Call {
             at,
             body: match body::to_bytes(body, BODY_LIMIT).await {
                 Ok(bytes) => parse(&bytes),
-                Err(_) => Body::TooLong,
+                Err(_) => RequestBody::TooLong,
             },
         }
     }
@@ -67,28 +67,28 @@ impl Call {
 
     pub(crate) fn json(&self) -> Option<&Value> {
         match &self.body {
-            Body::Json(value) => Some(value),
-            Body::Empty | Body::NotJson | Body::TooLong => None,
+            RequestBody::Json(value) => Some(value),
+            RequestBody::Empty | RequestBody::NotJson | RequestBody::TooLong => None,
         }
     }
 
     /// The body of a request that must carry a JSON object.
     pub(crate) fn object(&self) -> Result<&Map<String, Value>, Refusal> {
         match &self.body {
-            Body::Json(Value::Object(object)) => Ok(object),
-            Body::TooLong => Err(Refusal::new(413, "the body is too long")),
-            Body::Json(_) | Body::Empty | Body::NotJson => {
+            RequestBody::Json(Value::Object(object)) => Ok(object),
+            RequestBody::TooLong => Err(Refusal::new(413, "the body is too long")),
+            RequestBody::Json(_) | RequestBody::Empty | RequestBody::NotJson => {
                 Err(Refusal::invalid("invalidSyntax", "the body is not a JSON object"))
             }
         }
     }
 }
 
-fn parse(bytes: &Bytes) -> Body {
+fn parse(bytes: &Bytes) -> RequestBody {
     if bytes.is_empty() {
-        return Body::Empty;
+        return RequestBody::Empty;
     }
-    serde_json::from_slice(bytes).map_or(Body::NotJson, Body::Json)
+    serde_json::from_slice(bytes).map_or(RequestBody::NotJson, RequestBody::Json)
 }
 
 fn bearer(authorization: &str) -> Option<String> {

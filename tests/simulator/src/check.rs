@@ -4,19 +4,19 @@
 //! changed elsewhere, as at a server that has tightened its rules over the years.
 
 use crate::{
-    accounts::{Account, Accounts, Attributes, external_id, user_name},
-    options::{Options, Product},
+    accounts::{AccountAttributes, AccountTable, StoredAccount, external_id, user_name},
+    options::{Product, SimulatorOptions},
     reply::Refusal,
     schema::ENTERPRISE,
 };
 
 pub(crate) fn check(
-    before: Option<&Account>,
-    after: &Attributes,
-    accounts: &Accounts,
-    options: &Options,
+    before: Option<&StoredAccount>,
+    after: &AccountAttributes,
+    accounts: &AccountTable,
+    options: &SimulatorOptions,
 ) -> Result<(), Refusal> {
-    let empty = Attributes::new();
+    let empty = AccountAttributes::new();
     let old = before.map_or(&empty, |account| &account.attributes);
     let own_id = before.map(|account| account.id);
 
@@ -61,8 +61,8 @@ pub(crate) fn check(
 /// What the products beside Meta's demand \[doc\].
 fn check_demands(
     is_new: bool,
-    old: &Attributes,
-    after: &Attributes,
+    old: &AccountAttributes,
+    after: &AccountAttributes,
     product: Product,
 ) -> Result<(), Refusal> {
     let needs = |place: &str| Err(Refusal::invalid_value(format!("{place}: is required")));
@@ -90,7 +90,7 @@ fn check_demands(
     }
 }
 
-fn check_user_name(name: &str, options: &Options) -> Result<(), Refusal> {
+fn check_user_name(name: &str, options: &SimulatorOptions) -> Result<(), Refusal> {
     let domain =
         email_domain(name).ok_or_else(|| Refusal::invalid_value("userName: must be an e-mail address"))?;
     if !options.is_verified(domain) {
@@ -107,15 +107,15 @@ fn email_domain(text: &str) -> Option<&str> {
     (is_plain && is_domain && !local.is_empty()).then_some(domain)
 }
 
-fn is_other(holder: Option<&Account>, own_id: Option<u64>) -> bool {
+fn is_other(holder: Option<&StoredAccount>, own_id: Option<u64>) -> bool {
     holder.is_some_and(|holder| Some(holder.id) != own_id)
 }
 
-fn formatted_name(attributes: &Attributes) -> Option<&str> {
+fn formatted_name(attributes: &AccountAttributes) -> Option<&str> {
     attributes.get("name")?.get("formatted")?.as_str()
 }
 
-fn manager_id(attributes: &Attributes) -> Option<u64> {
+fn manager_id(attributes: &AccountAttributes) -> Option<u64> {
     let manager = attributes.get(ENTERPRISE)?.get("manager")?;
     manager.get("managerId")?.as_u64()
 }

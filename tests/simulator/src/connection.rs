@@ -25,9 +25,9 @@ use tokio::{
 
 /// Cuts one connection for good.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Switch(Arc<AtomicBool>);
+pub(crate) struct ConnectionSwitch(Arc<AtomicBool>);
 
-impl Switch {
+impl ConnectionSwitch {
     pub(crate) fn cut(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -40,7 +40,7 @@ impl Switch {
     }
 }
 
-impl Connected<IncomingStream<'_, CuttableListener>> for Switch {
+impl Connected<IncomingStream<'_, CuttableListener>> for ConnectionSwitch {
     fn connect_info(stream: IncomingStream<'_, CuttableListener>) -> Self {
         stream.io().switch.clone()
     }
@@ -50,15 +50,15 @@ impl Connected<IncomingStream<'_, CuttableListener>> for Switch {
 pub(crate) struct CuttableListener(pub(crate) TcpListener);
 
 impl Listener for CuttableListener {
-    type Io = Cuttable;
+    type Io = CuttableStream;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Cuttable, SocketAddr) {
+    async fn accept(&mut self) -> (CuttableStream, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
         // Answers are small; waiting to fill a packet would only slow the tests down.
         let _ = stream.set_nodelay(true);
-        let switch = Switch::default();
-        (Cuttable { stream, switch }, address)
+        let switch = ConnectionSwitch::default();
+        (CuttableStream { stream, switch }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -66,12 +66,12 @@ impl Listener for CuttableListener {
     }
 }
 
-pub(crate) struct Cuttable {
+pub(crate) struct CuttableStream {
     stream: TcpStream,
-    switch: Switch,
+    switch: ConnectionSwitch,
 }
 
-impl AsyncRead for Cuttable {
+impl AsyncRead for CuttableStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -82,7 +82,7 @@ impl AsyncRead for Cuttable {
     }
 }
 
-impl AsyncWrite for Cuttable {
+impl AsyncWrite for CuttableStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -11,43 +11,43 @@ use axum::{Json, body::Bytes, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{faults::Fault, requests::Request, simulator::Shared, state};
+use crate::{faults::TargetFault, requests::RecordedRequest, simulator::SharedState, state};
 
-pub(crate) async fn accounts(State(shared): State<Arc<Shared>>) -> Json<Vec<Value>> {
+pub(crate) async fn accounts(State(shared): State<Arc<SharedState>>) -> Json<Vec<Value>> {
     Json(shared.rendered())
 }
 
-pub(crate) async fn requests(State(shared): State<Arc<Shared>>) -> Json<Vec<Request>> {
+pub(crate) async fn requests(State(shared): State<Arc<SharedState>>) -> Json<Vec<RecordedRequest>> {
     Json(shared.lock().requests.clone())
 }
 
 #[derive(Deserialize)]
-struct Injection {
+struct FaultInjection {
     #[serde(flatten)]
-    fault: Fault,
+    fault: TargetFault,
     lasting_ms: Option<u64>,
 }
 
 /// The content type doesn't matter, so that `curl -d` does.
 pub(crate) async fn inject(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<SharedState>>,
     body: Bytes,
 ) -> Result<StatusCode, (StatusCode, String)> {
-    let Injection { fault, lasting_ms } = serde_json::from_slice(&body)
+    let FaultInjection { fault, lasting_ms } = serde_json::from_slice(&body)
         .map_err(|error| (StatusCode::BAD_REQUEST, format!("not a fault: {error}\n")))?;
     let until = lasting_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
     shared.lock().faults.arm(fault, until);
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(crate) async fn clear_faults(State(shared): State<Arc<Shared>>) -> StatusCode {
+pub(crate) async fn clear_faults(State(shared): State<Arc<SharedState>>) -> StatusCode {
     shared.lock().faults.clear();
     StatusCode::NO_CONTENT
 }
 
 /// Forgets accounts, requests, faults and latency; keeps the options.
-pub(crate) async fn reset(State(shared): State<Arc<Shared>>) -> StatusCode {
+pub(crate) async fn reset(State(shared): State<Arc<SharedState>>) -> StatusCode {
     let mut state = shared.lock();
-    *state = state::State { options: state.options.clone(), ..state::State::default() };
+    *state = state::SimulatorState { options: state.options.clone(), ..state::SimulatorState::default() };
     StatusCode::NO_CONTENT
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::options::Options;
+use crate::options::SimulatorOptions;
 
 /// RFC 7643's form; Workplace's live body is not recorded.
-pub(crate) fn service_provider_config(options: &Options) -> Value {
+pub(crate) fn service_provider_config(options: &SimulatorOptions) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "patch": {"supported": options.patch},

@@ -4,43 +4,43 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::{call::Call, reply::Reply};
+use crate::{call::ReceivedRequest, reply::SimulatedReply};
 
 /// Something that goes wrong for the next requests that match.
 ///
 /// Faults are consulted in the order of their injection; the first that matches is used up by one.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Fault {
+pub struct TargetFault {
     /// Which requests it strikes.
     #[serde(default)]
-    pub matches: Matching,
-    /// How many of them; [`Fault::ALWAYS`] for all.
+    pub matches: FaultMatch,
+    /// How many of them; [`TargetFault::ALWAYS`] for all.
     #[serde(default = "once")]
     pub times: usize,
     /// What it does to them.
-    pub effect: Effect,
+    pub effect: FaultEffect,
 }
 
 fn once() -> usize {
     1
 }
 
-impl Fault {
+impl TargetFault {
     /// As `times`: until the faults are cleared.
     pub const ALWAYS: usize = usize::MAX;
 
     /// Strikes the next request.
-    pub fn once(effect: Effect) -> Self {
+    pub fn once(effect: FaultEffect) -> Self {
         Self::times(1, effect)
     }
 
     /// Strikes the next requests.
-    pub fn times(times: usize, effect: Effect) -> Self {
-        Self { matches: Matching::default(), times, effect }
+    pub fn times(times: usize, effect: FaultEffect) -> Self {
+        Self { matches: FaultMatch::default(), times, effect }
     }
 
     /// Strikes every request until the faults are cleared.
-    pub fn always(effect: Effect) -> Self {
+    pub fn always(effect: FaultEffect) -> Self {
         Self::times(Self::ALWAYS, effect)
     }
 
@@ -66,7 +66,7 @@ impl Fault {
 /// Which requests a fault strikes; what is not said matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Matching {
+pub struct FaultMatch {
     /// The method, such as `PUT`, in any case.
     #[serde(default)]
     pub method: Option<String>,
@@ -78,9 +78,9 @@ pub struct Matching {
     pub user: Option<String>,
 }
 
-impl Matching {
+impl FaultMatch {
     /// `users` are the names that the request is about.
-    fn covers(&self, call: &Call, users: &[String]) -> bool {
+    fn covers(&self, call: &ReceivedRequest, users: &[String]) -> bool {
         let Self { method, path, user } = self;
         let method = method.as_ref();
         let path = path.as_ref();
@@ -97,9 +97,9 @@ impl Matching {
 /// a write that happened although it never heard so.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Effect {
+pub enum FaultEffect {
     /// Nothing is done, and this is the answer.
-    Answer(Reply),
+    Answer(SimulatedReply),
     /// Nothing is done, and the connection is closed without an answer.
     Drop,
     /// The answer is 429, with `Retry-After` if given.
@@ -125,7 +125,7 @@ pub enum Effect {
     /// The request is served, and the connection closed without an answer.
     EffectThenDrop,
     /// The request is served, but this answer is given instead of its own.
-    EffectThenAnswer(Reply),
+    EffectThenAnswer(SimulatedReply),
     /// The request is served, but the answer is late.
     EffectThenDelay {
         /// Milliseconds to wait.
@@ -133,10 +133,10 @@ pub enum Effect {
     },
 }
 
-impl Effect {
+impl FaultEffect {
     /// Nothing is done, and the answer has this status and an error body of the configured shape.
     pub fn status(status: u16) -> Self {
-        Self::Answer(Reply::status(status))
+        Self::Answer(SimulatedReply::status(status))
     }
 
     pub(crate) fn delay_before(&self) -> Duration {
@@ -156,17 +156,17 @@ impl Effect {
 
 /// The faults that are waiting for their requests.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Armed>);
+pub(crate) struct ArmedFaults(Vec<ArmedFault>);
 
 #[derive(Debug)]
-struct Armed {
-    fault: Fault,
+struct ArmedFault {
+    fault: TargetFault,
     until: Option<Instant>,
 }
 
-impl Faults {
-    pub(crate) fn arm(&mut self, fault: Fault, until: Option<Instant>) {
-        self.0.push(Armed { fault, until });
+impl ArmedFaults {
+    pub(crate) fn arm(&mut self, fault: TargetFault, until: Option<Instant>) {
+        self.0.push(ArmedFault { fault, until });
     }
 
     pub(crate) fn clear(&mut self) {
@@ -177,14 +177,19 @@ impl Faults {
         self.0.is_empty()
     }
 
-    pub(crate) fn take(&mut self, call: &Call, users: &[String], now: Instant) -> Option<Effect> {
+    pub(crate) fn take(
+        &mut self,
+        call: &ReceivedRequest,
+        users: &[String],
+        now: Instant,
+    ) -> Option<FaultEffect> {
         self.0.retain(|armed| armed.fault.times > 0 && armed.until.is_none_or(|until| now < until));
         let fault = self
             .0
             .iter_mut()
             .map(|armed| &mut armed.fault)
             .find(|fault| fault.matches.covers(call, users))?;
-        if fault.times != Fault::ALWAYS {
+        if fault.times != TargetFault::ALWAYS {
             fault.times -= 1;
         }
         Some(fault.effect.clone())

@@ -34,12 +34,12 @@ impl Comparison {
 
 /// A look-up.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Filter {
+pub(crate) enum UserFilter {
     UserName(String),
     ExternalId(String),
 }
 
-impl Filter {
+impl UserFilter {
     pub(crate) fn parse(text: &str, product: Product) -> Result<Self, Refusal> {
         let refuse = |why: &str| Refusal::invalid("invalidFilter", format!("filter {text:?}: {why}"));
         let comparison =
@@ -59,12 +59,12 @@ impl Filter {
 mod tests {
     use super::*;
 
-    fn check(text: &str, expect: Option<Filter>) {
-        assert_eq!(Filter::parse(text, Product::Workplace).ok(), expect, "{text}");
+    fn check(text: &str, expect: Option<UserFilter>) {
+        assert_eq!(UserFilter::parse(text, Product::Workplace).ok(), expect, "{text}");
     }
 
-    fn user_name(value: &str) -> Option<Filter> {
-        Some(Filter::UserName(value.to_owned()))
+    fn user_name(value: &str) -> Option<UserFilter> {
+        Some(UserFilter::UserName(value.to_owned()))
     }
 
     #[test]
@@ -73,7 +73,7 @@ mod tests {
         check(r#"  USERNAME  EQ  "a"  "#, user_name("a"));
         check(r#"userName eq "a\"b\\c""#, user_name(r#"a"b\c"#));
         check(r#"userName eq "a and b""#, user_name("a and b"));
-        check(r#"externalId eq """#, Some(Filter::ExternalId(String::new())));
+        check(r#"externalId eq """#, Some(UserFilter::ExternalId(String::new())));
     }
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn admin_center_filters_on_the_user_name_only() {
-        let by = |text| Filter::parse(text, Product::AdminCenter).is_ok();
+        let by = |text| UserFilter::parse(text, Product::AdminCenter).is_ok();
         assert!(by(r#"userName eq "a""#));
         assert!(!by(r#"externalId eq "a""#));
     }

@@ -16,16 +16,16 @@ use axum::{
 use tokio::time::sleep;
 
 use crate::{
-    call::Call,
-    connection::Switch,
+    call::ReceivedRequest,
+    connection::ConnectionSwitch,
     control,
-    reply::{Content, Reply},
-    simulator::Shared,
+    reply::{ReplyBody, SimulatedReply},
+    simulator::SharedState,
 };
 
 const X_APP_USAGE: HeaderName = HeaderName::from_static("x-app-usage");
 
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
+pub(crate) fn router(shared: Arc<SharedState>) -> Router {
     Router::new()
         .route("/_simulator/accounts", get(control::accounts))
         .route("/_simulator/requests", get(control::requests))
@@ -36,11 +36,11 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn api(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(switch): ConnectInfo<Switch>,
+    State(shared): State<Arc<SharedState>>,
+    ConnectInfo(switch): ConnectInfo<ConnectionSwitch>,
     request: Request,
 ) -> Response {
-    let call = Call::read(request, shared.since_start()).await;
+    let call = ReceivedRequest::read(request, shared.since_start()).await;
     // In a task of its own, because a caller that gives up waiting doesn't undo what it asked for.
     let reply = tokio::spawn(serve(shared.clone(), call)).await;
     let Ok(Some(reply)) = reply else {
@@ -58,7 +58,7 @@ async fn api(
     response
 }
 
-async fn serve(shared: Arc<Shared>, call: Call) -> Option<Reply> {
+async fn serve(shared: Arc<SharedState>, call: ReceivedRequest) -> Option<SimulatedReply> {
     let (fault, latency) = {
         let mut state = shared.lock();
         (state.take_fault(&call, Instant::now()), state.latency)
@@ -81,7 +81,7 @@ async fn pause(time: Option<Duration>) {
 
 /// Waits so long on average. The timer counts whole milliseconds and is never early, and a busy machine makes it later still;
 /// what it was late by lately is taken off.
-async fn wait(shared: &Shared, latency: Duration) {
+async fn wait(shared: &SharedState, latency: Duration) {
     if latency.is_zero() {
         return;
     }
@@ -93,16 +93,16 @@ async fn wait(shared: &Shared, latency: Duration) {
     state.late = Duration::from_secs_f64(late.clamp(0.0, latency.as_secs_f64() / 2.0));
 }
 
-fn into_response(reply: Reply) -> Response {
-    let Reply { status, content, retry_after } = reply;
+fn into_response(reply: SimulatedReply) -> Response {
+    let SimulatedReply { status, content, retry_after } = reply;
     let (kind, body) = match content {
-        Content::Json(value) => (Some("application/json"), value.to_string()),
-        Content::MalformedJson => (Some("application/json"), r#"{"id":1000"#.to_owned()),
-        Content::Html => (
+        ReplyBody::Json(value) => (Some("application/json"), value.to_string()),
+        ReplyBody::MalformedJson => (Some("application/json"), r#"{"id":1000"#.to_owned()),
+        ReplyBody::Html => (
             Some("text/html"),
             format!("<html><body><h1>{status}</h1><p>Sorry, something went wrong.</p></body></html>"),
         ),
-        Content::Error | Content::Empty => (None, String::new()),
+        ReplyBody::Error | ReplyBody::Empty => (None, String::new()),
     };
     let mut response = Response::new(Body::from(body));
     // A status that HTTP doesn't have, or that announces another answer, can't be the last word.

@@ -3,7 +3,7 @@
 //! The simulator speaks the SCIM v2 dialect of Workplace (and of Meta Admin Center, v1, and plain RFC 7644) over
 //! real HTTP, keeps its accounts in memory, and can be told to misbehave. It exists because the API's
 //! documentation leaves gaps: a client that has only met one guess at an answer is not tested. So every fact that
-//! is not certain is a switch in [`Options`], and the defaults are what is documented.
+//! is not certain is a switch in [`SimulatorOptions`], and the defaults are what is documented.
 //!
 //! Facts carry the weight of their source, here and in the comments below:
 //!
@@ -16,13 +16,13 @@
 //!
 //! ```
 //! # async fn example() -> anyhow::Result<()> {
-//! use simulator::{Effect, Fault, Options, Simulator};
+//! use simulator::{FaultEffect, TargetFault, SimulatorOptions, Simulator};
 //!
-//! let workplace = Simulator::start(Options::default()).await?;
+//! let workplace = Simulator::start(SimulatorOptions::default()).await?;
 //! workplace.seed(serde_json::json!({"userName": "ada@acme.test", "active": true}));
 //!
 //! // The next update takes effect, but the answer never arrives.
-//! workplace.inject(Fault::once(Effect::EffectThenDrop).method("PUT"));
+//! workplace.inject(TargetFault::once(FaultEffect::EffectThenDrop).method("PUT"));
 //!
 //! // … run a client against workplace.url() with workplace.token() …
 //! assert_eq!(workplace.writes().len(), 0);
@@ -75,10 +75,11 @@ mod discovery;
 mod reply;
 mod resource;
 
-pub use faults::{Effect, Fault, Matching};
+pub use faults::{FaultEffect, FaultMatch, TargetFault};
 pub use options::{
-    Blank, DateForm, ErrorShape, IdForm, NoMatch, NoTarget, Options, Product, PutRule, Undeclared, Unknown,
+    DateForm, EmptyListForm, EmptyValueRule, ErrorShape, IdForm, NoTargetRule, Product, PutRule,
+    SimulatorOptions, UndeclaredExtensionRule, UnknownAttributeRule,
 };
-pub use reply::{Content, Reply};
-pub use requests::Request;
+pub use reply::{ReplyBody, SimulatedReply};
+pub use requests::RecordedRequest;
 pub use simulator::Simulator;

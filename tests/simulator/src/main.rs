@@ -5,11 +5,13 @@ use std::{io::Write, path::PathBuf, time::Duration};
 use anyhow::{Context, bail};
 use clap::Parser;
 use serde_json::Value;
-use simulator::{Blank, ErrorShape, IdForm, NoMatch, Options, Product, PutRule, Simulator};
+use simulator::{
+    EmptyListForm, EmptyValueRule, ErrorShape, IdForm, Product, PutRule, Simulator, SimulatorOptions,
+};
 
 /// A Workplace account server that keeps its accounts in memory.
 #[derive(Parser)]
-struct Arguments {
+struct SimulatorArguments {
     /// The port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
@@ -30,7 +32,7 @@ struct Arguments {
     put: PutRule,
     /// What an attribute sent as "" does.
     #[arg(long, value_enum, default_value = "clear")]
-    empty_string: Blank,
+    empty_string: EmptyValueRule,
     /// The body of a refusal.
     #[arg(long, value_enum, default_value = "errors")]
     errors: ErrorShape,
@@ -42,7 +44,7 @@ struct Arguments {
     ids: IdForm,
     /// What a list without resources looks like.
     #[arg(long, value_enum, default_value = "empty")]
-    no_match: NoMatch,
+    no_match: EmptyListForm,
     /// The most resources on a page.
     #[arg(long, default_value_t = 100)]
     page_max: usize,
@@ -56,8 +58,8 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
-    let simulator = Simulator::start(Options {
+    let arguments = SimulatorArguments::parse();
+    let simulator = Simulator::start(SimulatorOptions {
         port: arguments.port,
         token: arguments.token,
         app_secret: arguments.app_secret,
@@ -70,7 +72,7 @@ async fn main() -> anyhow::Result<()> {
         no_match: arguments.no_match,
         page_max: arguments.page_max,
         verified_domains: arguments.verified_domains,
-        ..Options::default()
+        ..SimulatorOptions::default()
     })
     .await?;
     simulator.set_latency(Duration::from_millis(arguments.latency_ms));

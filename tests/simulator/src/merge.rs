@@ -2,30 +2,30 @@
 
 use serde_json::{Map, Value};
 
-use crate::accounts::Attributes;
+use crate::accounts::AccountAttributes;
 
 /// How far down objects are merged; below that they are replaced.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Depth {
+pub(crate) enum MergeDepth {
     /// PUT: the parts of `name` and of an extension stand beside those that are there.
-    Attributes,
+    TopLevel,
     /// PATCH: so do the parts of what is inside an extension, such as its manager.
     Parts,
 }
 
 /// Puts `new` over `old`: a `null` clears, an object joins the one that is there, the rest replaces.
-pub(crate) fn merge(old: &mut Attributes, new: Attributes, depth: Depth) {
+pub(crate) fn merge(old: &mut AccountAttributes, new: AccountAttributes, depth: MergeDepth) {
     let levels = match depth {
-        Depth::Attributes => 1,
-        Depth::Parts => 2,
+        MergeDepth::TopLevel => 1,
+        MergeDepth::Parts => 2,
     };
     merge_levels(old, new, levels);
 }
 
 /// A resource that stands alone, with nothing in it that only meant *clear this*.
-pub(crate) fn replacement(new: Attributes) -> Attributes {
+pub(crate) fn replacement(new: AccountAttributes) -> AccountAttributes {
     let mut fresh = Map::new();
-    merge(&mut fresh, new, Depth::Attributes);
+    merge(&mut fresh, new, MergeDepth::TopLevel);
     fresh
 }
 
@@ -66,11 +66,11 @@ mod tests {
 
     use super::*;
 
-    fn object(value: Value) -> Attributes {
+    fn object(value: Value) -> AccountAttributes {
         value.as_object().cloned().unwrap_or_default()
     }
 
-    fn check(depth: Depth, old: Value, new: Value, expect: Value) {
+    fn check(depth: MergeDepth, old: Value, new: Value, expect: Value) {
         let mut merged = object(old);
         merge(&mut merged, object(new), depth);
         assert_eq!(Value::Object(merged), expect);
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn put_merges_one_level_deep() {
-        let check = |old, new, expect| check(Depth::Attributes, old, new, expect);
+        let check = |old, new, expect| check(MergeDepth::TopLevel, old, new, expect);
         check(
             json!({"title": "a", "active": true}),
             json!({"active": false}),
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn patch_merges_two_levels_deep() {
         check(
-            Depth::Parts,
+            MergeDepth::Parts,
             json!({"x": {"manager": {"managerId": 1, "displayName": "M"}}}),
             json!({"x": {"manager": {"managerId": 2}}}),
             json!({"x": {"manager": {"managerId": 2, "displayName": "M"}}}),
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn null_clears_and_leaves_nothing_empty_behind() {
-        let check = |old, new, expect| check(Depth::Attributes, old, new, expect);
+        let check = |old, new, expect| check(MergeDepth::TopLevel, old, new, expect);
         check(json!({"title": "a"}), json!({"title": null}), json!({}));
         check(json!({"a": [1]}), json!({"a": []}), json!({}));
         check(json!({"name": {"middleName": "x"}}), json!({"name": {"middleName": null}}), json!({}));

@@ -6,7 +6,7 @@ use crate::proof;
 
 /// How the simulated server behaves; the default is what is documented.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct SimulatorOptions {
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
     /// The token that callers must bring.
@@ -24,7 +24,7 @@ pub struct Options {
     /// The most resources on a page, whatever the caller asks for. Not recorded; Meta's exporter uses 100 \[sample\].
     pub page_max: usize,
     /// What a list without resources looks like: both forms occur \[sample\].
-    pub no_match: NoMatch,
+    pub no_match: EmptyListForm,
     /// How ids are written: as numbers, sometimes read as strings \[sample\].
     pub ids: IdForm,
     /// How `inviteDate` is written: both forms occur \[seen\].
@@ -42,15 +42,15 @@ pub struct Options {
     /// Writes that are let through in a minute; more are answered with 429 and `Retry-After` \[doc\] for Slack.
     pub writes_per_minute: Option<usize>,
     /// What PATCH does when its path selects no value. Not recorded; RFC 7644 refuses.
-    pub patch_no_target: NoTarget,
+    pub patch_no_target: NoTargetRule,
     /// What an attribute sent as `""` does. Not recorded; clears at Workvivo \[doc\].
-    pub empty_string: Blank,
+    pub empty_string: EmptyValueRule,
     /// What an attribute sent as `null` does. Not recorded; Workvivo says never to send it \[doc\].
-    pub null: Blank,
+    pub null: EmptyValueRule,
     /// What an attribute that the schema doesn't know does. Not recorded.
-    pub unknown_attributes: Unknown,
+    pub unknown_attributes: UnknownAttributeRule,
     /// What an extension does that the body carries but `schemas` doesn't name. Not recorded.
-    pub undeclared_extensions: Undeclared,
+    pub undeclared_extensions: UndeclaredExtensionRule,
     /// The domains that a `userName` may have; none means that every domain counts as verified \[doc\].
     pub verified_domains: Vec<String>,
     /// Whether `managerId` must name an existing account: "the manager must exist first" \[sample\].
@@ -67,7 +67,7 @@ pub struct Options {
     pub app_usage: Option<u8>,
 }
 
-impl Default for Options {
+impl Default for SimulatorOptions {
     fn default() -> Self {
         Self {
             port: 0,
@@ -78,7 +78,7 @@ impl Default for Options {
             product: Product::Workplace,
             page_default: 10,
             page_max: 100,
-            no_match: NoMatch::Empty,
+            no_match: EmptyListForm::Empty,
             ids: IdForm::Number,
             dates: DateForm::Seconds,
             unknown_fields: true,
@@ -87,11 +87,11 @@ impl Default for Options {
             patch: true,
             patch_removes: true,
             writes_per_minute: None,
-            patch_no_target: NoTarget::Refuse,
-            empty_string: Blank::Clear,
-            null: Blank::Ignore,
-            unknown_attributes: Unknown::Ignore,
-            undeclared_extensions: Undeclared::Accept,
+            patch_no_target: NoTargetRule::Refuse,
+            empty_string: EmptyValueRule::Clear,
+            null: EmptyValueRule::Ignore,
+            unknown_attributes: UnknownAttributeRule::Ignore,
+            undeclared_extensions: UndeclaredExtensionRule::Accept,
             verified_domains: Vec::new(),
             manager_must_exist: true,
             duplicate_status: 409,
@@ -103,7 +103,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl SimulatorOptions {
     /// Meta Admin Center, which serves the same host with fewer attributes \[doc\].
     pub fn admin_center() -> Self {
         Self { product: Product::AdminCenter, ..Self::default() }
@@ -129,7 +129,12 @@ impl Options {
 
     /// Workvivo: RFC 7644 with demands of its own. What its PUT does is not stated.
     pub fn workvivo() -> Self {
-        Self { product: Product::Workvivo, null: Blank::Refuse, put: PutRule::Merge, ..Self::scim2() }
+        Self {
+            product: Product::Workvivo,
+            null: EmptyValueRule::Refuse,
+            put: PutRule::Merge,
+            ..Self::scim2()
+        }
     }
 
     /// Slack: RFC 7644, and 180 writes a minute \[doc\].
@@ -190,11 +195,11 @@ impl Product {
     }
 
     /// What DELETE does.
-    pub(crate) fn deletes(self) -> Deletes {
+    pub(crate) fn deletes(self) -> DeleteRule {
         match self {
-            Self::Workplace | Self::WorkplaceV1 | Self::AdminCenter => Deletes::Unclaimed,
-            Self::Scim2 => Deletes::Always,
-            Self::Workvivo | Self::Slack => Deletes::Never,
+            Self::Workplace | Self::WorkplaceV1 | Self::AdminCenter => DeleteRule::Unclaimed,
+            Self::Scim2 => DeleteRule::Always,
+            Self::Workvivo | Self::Slack => DeleteRule::Never,
         }
     }
 
@@ -225,7 +230,7 @@ impl Product {
 
 /// Which accounts DELETE deletes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deletes {
+pub(crate) enum DeleteRule {
     /// Those that nobody has taken over \[doc\].
     Unclaimed,
     /// All (RFC 7644, 3.6).
@@ -236,7 +241,7 @@ pub(crate) enum Deletes {
 
 /// A list that has nothing to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum NoMatch {
+pub enum EmptyListForm {
     /// `"Resources": []`.
     Empty,
     /// No `Resources` at all.
@@ -272,7 +277,7 @@ pub enum PutRule {
 
 /// What a PATCH path that selects nothing leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum NoTarget {
+pub enum NoTargetRule {
     /// 400 with `noTarget`.
     Refuse,
     /// The value is made, of the type that the path selects.
@@ -281,7 +286,7 @@ pub enum NoTarget {
 
 /// What an attribute sent without content does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Blank {
+pub enum EmptyValueRule {
     /// The attribute loses its value.
     Clear,
     /// The request is refused with 400.
@@ -292,7 +297,7 @@ pub enum Blank {
 
 /// What an attribute outside the schema does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Unknown {
+pub enum UnknownAttributeRule {
     /// Nothing: it is dropped.
     Ignore,
     /// The request is refused with 400.
@@ -301,7 +306,7 @@ pub enum Unknown {
 
 /// What an extension does that `schemas` doesn't name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Undeclared {
+pub enum UndeclaredExtensionRule {
     /// It counts all the same.
     Accept,
     /// It is dropped.

@@ -6,12 +6,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    accounts::Attributes,
+    accounts::AccountAttributes,
     attributes,
     filter::Comparison,
-    merge::{Depth, merge},
-    options::{Blank, NoTarget, Options},
-    path::{Path, Target},
+    merge::{MergeDepth, merge},
+    options::{EmptyValueRule, NoTargetRule, SimulatorOptions},
+    path::{PatchPath, PathTarget},
     reply::Refusal,
 };
 
@@ -19,16 +19,16 @@ const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// Whether a list grows or is written anew.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Mode {
+enum ListMode {
     Add,
     Replace,
 }
 
 /// Carries out all operations, or none: the caller drops `account` when one is refused.
 pub(crate) fn apply(
-    account: &mut Attributes,
-    request: &Attributes,
-    options: &Options,
+    account: &mut AccountAttributes,
+    request: &AccountAttributes,
+    options: &SimulatorOptions,
 ) -> Result<(), Refusal> {
     let syntax = |detail: &str| Refusal::invalid("invalidSyntax", detail);
     let is_patch =
@@ -43,13 +43,13 @@ pub(crate) fn apply(
     for operation in operations {
         let path = match operation.get("path") {
             None => None,
-            Some(Value::String(path)) => Some(Path::parse(path)?),
+            Some(Value::String(path)) => Some(PatchPath::parse(path)?),
             Some(_) => return Err(Refusal::invalid("invalidPath", "path: must be a string")),
         };
         let name = operation.get("op").and_then(Value::as_str).unwrap_or("");
         let mode = match name.to_ascii_lowercase().as_str() {
-            "add" => Mode::Add,
-            "replace" => Mode::Replace,
+            "add" => ListMode::Add,
+            "replace" => ListMode::Replace,
             "remove" if !options.patch_removes => {
                 return Err(Refusal::invalid_value("op: remove is not taken here"));
             }
@@ -66,7 +66,7 @@ pub(crate) fn apply(
             (None, Some(Value::Object(values))) => {
                 for (name, value) in values {
                     // Senders put paths where the RFC has attribute names.
-                    set(account, mode, &Path::parse(name)?, value, options)?;
+                    set(account, mode, &PatchPath::parse(name)?, value, options)?;
                 }
             }
             (None, Some(_)) => {
@@ -79,11 +79,11 @@ pub(crate) fn apply(
 }
 
 fn set(
-    account: &mut Attributes,
-    mode: Mode,
-    path: &Path,
+    account: &mut AccountAttributes,
+    mode: ListMode,
+    path: &PatchPath,
     value: &Value,
-    options: &Options,
+    options: &SimulatorOptions,
 ) -> Result<(), Refusal> {
     if is_ignored(value, options) {
         return Ok(());
@@ -94,13 +94,13 @@ fn set(
         list.and_then(Value::as_array).cloned()
     };
     let fragment = match &path.target {
-        Target::Extension => value.clone(),
-        Target::Attribute(attribute) => match list(attribute) {
-            Some(elements) if mode == Mode::Add => json!({attribute: added(elements, value)}),
+        PathTarget::Extension => value.clone(),
+        PathTarget::Attribute(attribute) => match list(attribute) {
+            Some(elements) if mode == ListMode::Add => json!({attribute: added(elements, value)}),
             _ => json!({attribute: value}),
         },
-        Target::Part(attribute, part) => json!({attribute: {part: value}}),
-        Target::Elements(attribute, comparison, part) => {
+        PathTarget::Part(attribute, part) => json!({attribute: {part: value}}),
+        PathTarget::Elements(attribute, comparison, part) => {
             let mut elements = list(attribute).unwrap_or_default();
             if !elements.iter().any(|element| comparison.selects(element)) {
                 elements.push(missing_element(comparison, options)?);
@@ -116,21 +116,21 @@ fn set(
         None => fragment,
     };
     if let Value::Object(fragment) = fragment {
-        merge(account, attributes::accept(&fragment, options)?, Depth::Parts);
+        merge(account, attributes::accept(&fragment, options)?, MergeDepth::Parts);
     }
     Ok(())
 }
 
 /// A blank that is ignored must not reach a list either, where it would take its element along.
-fn is_ignored(value: &Value, options: &Options) -> bool {
+fn is_ignored(value: &Value, options: &SimulatorOptions) -> bool {
     match value {
-        Value::Null => options.null == Blank::Ignore,
-        Value::String(text) if text.is_empty() => options.empty_string == Blank::Ignore,
+        Value::Null => options.null == EmptyValueRule::Ignore,
+        Value::String(text) if text.is_empty() => options.empty_string == EmptyValueRule::Ignore,
         _ => false,
     }
 }
 
-fn container<'a>(account: &'a Attributes, path: &Path) -> Option<&'a Map<String, Value>> {
+fn container<'a>(account: &'a AccountAttributes, path: &PatchPath) -> Option<&'a Map<String, Value>> {
     match &path.extension {
         Some(urn) => account.get(urn)?.as_object(),
         None => Some(account),
@@ -157,11 +157,11 @@ fn added(mut elements: Vec<Value>, value: &Value) -> Vec<Value> {
     elements
 }
 
-fn missing_element(comparison: &Comparison, options: &Options) -> Result<Value, Refusal> {
+fn missing_element(comparison: &Comparison, options: &SimulatorOptions) -> Result<Value, Refusal> {
     let Comparison { attribute, value } = comparison;
     match options.patch_no_target {
-        NoTarget::Create => Ok(json!({attribute: value})),
-        NoTarget::Refuse => {
+        NoTargetRule::Create => Ok(json!({attribute: value})),
+        NoTargetRule::Refuse => {
             Err(Refusal::invalid("noTarget", format!("path: no value has the {attribute} {value}")))
         }
     }
@@ -182,11 +182,11 @@ fn write_element(element: &mut Value, part: Option<&str>, value: &Value) -> Resu
 }
 
 /// Removing what isn't there is no error: the account ends as it was asked to.
-fn remove(account: &mut Attributes, path: &Path) {
+fn remove(account: &mut AccountAttributes, path: &PatchPath) {
     let Some(urn) = &path.extension else {
         return remove_target(account, &path.target);
     };
-    if path.target == Target::Extension {
+    if path.target == PathTarget::Extension {
         account.remove(urn);
     } else if let Some(Value::Object(extension)) = account.get_mut(urn) {
         remove_target(extension, &path.target);
@@ -196,18 +196,18 @@ fn remove(account: &mut Attributes, path: &Path) {
     }
 }
 
-fn remove_target(container: &mut Map<String, Value>, target: &Target) {
+fn remove_target(container: &mut Map<String, Value>, target: &PathTarget) {
     let (attribute, is_empty) = match target {
-        Target::Extension => return,
-        Target::Attribute(attribute) => (attribute, true),
-        Target::Part(attribute, part) => {
+        PathTarget::Extension => return,
+        PathTarget::Attribute(attribute) => (attribute, true),
+        PathTarget::Part(attribute, part) => {
             let Some(Value::Object(parts)) = container.get_mut(attribute) else {
                 return;
             };
             parts.remove(part);
             (attribute, parts.is_empty())
         }
-        Target::Elements(attribute, comparison, part) => {
+        PathTarget::Elements(attribute, comparison, part) => {
             let Some(Value::Array(elements)) = container.get_mut(attribute) else {
                 return;
             };

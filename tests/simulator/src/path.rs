@@ -8,13 +8,13 @@ use crate::{
 
 /// `urn:…:User:attribute[type eq "work"].part`, of which every piece but one may be missing.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Path {
+pub(crate) struct PatchPath {
     pub(crate) extension: Option<String>,
-    pub(crate) target: Target,
+    pub(crate) target: PathTarget,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Target {
+pub(crate) enum PathTarget {
     /// The extension as a whole.
     Extension,
     Attribute(String),
@@ -23,31 +23,31 @@ pub(crate) enum Target {
     Elements(String, Comparison, Option<String>),
 }
 
-impl Path {
+impl PatchPath {
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
         parse(text.trim())
             .ok_or_else(|| Refusal::invalid("invalidPath", format!("path {text:?}: not understood")))
     }
 }
 
-fn parse(text: &str) -> Option<Path> {
+fn parse(text: &str) -> Option<PatchPath> {
     if !schema::is_extension(text) {
-        return Some(Path { extension: None, target: target(text)? });
+        return Some(PatchPath { extension: None, target: target(text)? });
     }
     // Every URN that is recorded ends in `:User`; what follows is the attribute.
     let (urn, target) = match text.split_once(":User:") {
         Some((stem, rest)) => (format!("{stem}:User"), target(rest)?),
-        None if text.ends_with(":User") => (text.to_owned(), Target::Extension),
+        None if text.ends_with(":User") => (text.to_owned(), PathTarget::Extension),
         None => return None,
     };
     match (urn == CORE, &target) {
-        (true, Target::Extension) => None,
-        (true, _) => Some(Path { extension: None, target }),
-        (false, _) => Some(Path { extension: Some(urn), target }),
+        (true, PathTarget::Extension) => None,
+        (true, _) => Some(PatchPath { extension: None, target }),
+        (false, _) => Some(PatchPath { extension: Some(urn), target }),
     }
 }
 
-fn target(text: &str) -> Option<Target> {
+fn target(text: &str) -> Option<PathTarget> {
     if let Some((attribute, rest)) = text.split_once('[') {
         // The last bracket closes: a quoted value may hold others, a part can't.
         let (comparison, rest) = rest.rsplit_once(']')?;
@@ -57,11 +57,11 @@ fn target(text: &str) -> Option<Target> {
             None => return None,
         };
         let comparison = Comparison::parse(comparison)?;
-        return Some(Target::Elements(name(attribute)?, comparison, part));
+        return Some(PathTarget::Elements(name(attribute)?, comparison, part));
     }
     Some(match text.split_once('.') {
-        Some((attribute, part)) => Target::Part(name(attribute)?, name(part)?),
-        None => Target::Attribute(name(text)?),
+        Some((attribute, part)) => PathTarget::Part(name(attribute)?, name(part)?),
+        None => PathTarget::Attribute(name(text)?),
     })
 }
 
@@ -76,22 +76,22 @@ mod tests {
 
     use super::*;
 
-    fn check(text: &str, extension: Option<&str>, target: Target) {
+    fn check(text: &str, extension: Option<&str>, target: PathTarget) {
         let extension = extension.map(str::to_owned);
-        assert_eq!(Path::parse(text), Ok(Path { extension, target }), "{text}");
+        assert_eq!(PatchPath::parse(text), Ok(PatchPath { extension, target }), "{text}");
     }
 
-    fn attribute(name: &str) -> Target {
-        Target::Attribute(name.to_owned())
+    fn attribute(name: &str) -> PathTarget {
+        PathTarget::Attribute(name.to_owned())
     }
 
-    fn part(attribute: &str, part: &str) -> Target {
-        Target::Part(attribute.to_owned(), part.to_owned())
+    fn part(attribute: &str, part: &str) -> PathTarget {
+        PathTarget::Part(attribute.to_owned(), part.to_owned())
     }
 
-    fn elements(attribute: &str, kind: &str, part: Option<&str>) -> Target {
+    fn elements(attribute: &str, kind: &str, part: Option<&str>) -> PathTarget {
         let comparison = Comparison { attribute: "type".to_owned(), value: json!(kind) };
-        Target::Elements(attribute.to_owned(), comparison, part.map(str::to_owned))
+        PathTarget::Elements(attribute.to_owned(), comparison, part.map(str::to_owned))
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
             Some(schema::ENTERPRISE),
             part("manager", "managerId"),
         );
-        check(schema::ENTERPRISE, Some(schema::ENTERPRISE), Target::Extension);
+        check(schema::ENTERPRISE, Some(schema::ENTERPRISE), PathTarget::Extension);
         check(&format!("{CORE}:title"), None, attribute("title"));
     }
 
@@ -131,7 +131,7 @@ mod tests {
             CORE,
             "a b",
         ] {
-            assert!(Path::parse(text).is_err(), "{text}");
+            assert!(PatchPath::parse(text).is_err(), "{text}");
         }
     }
 }

@@ -4,13 +4,13 @@ use std::time::SystemTime;
 
 use aws_lc_rs::hmac;
 
-use crate::{call::Call, options::Options, reply::Refusal};
+use crate::{call::ReceivedRequest, options::SimulatorOptions, reply::Refusal};
 
 /// How old a proof may be, or how far ahead of the server's clock, in seconds. Not recorded for Workplace.
 const GOOD_FOR: u64 = 5 * 60;
 
 /// Refuses a call without a fresh proof, where one is demanded.
-pub(crate) fn check(call: &Call, options: &Options) -> Result<(), Refusal> {
+pub(crate) fn check(call: &ReceivedRequest, options: &SimulatorOptions) -> Result<(), Refusal> {
     let Some(app_secret) = &options.app_secret else { return Ok(()) };
     let (Some(proof), Some(time)) = (call.query.get("appsecret_proof"), call.query.get("appsecret_time"))
     else {

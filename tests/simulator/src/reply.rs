@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::options::{ErrorShape, Options};
+use crate::options::{ErrorShape, SimulatorOptions};
 
 /// Graph's code for a token that is no longer good \[doc\].
 pub(crate) const TOKEN_INVALID: i64 = 190;
@@ -14,30 +14,30 @@ pub(crate) const DOMAIN_UNVERIFIED: i64 = 1_789_003;
 
 /// An answer.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Reply {
+pub struct SimulatedReply {
     /// The HTTP status.
     pub status: u16,
     /// What the body holds.
     #[serde(default)]
-    pub content: Content,
+    pub content: ReplyBody,
     /// Seconds for the header `Retry-After`, which Workplace is not known to send.
     #[serde(default)]
     pub retry_after: Option<u64>,
 }
 
-impl Reply {
+impl SimulatedReply {
     /// An answer with this status and an error body of the configured shape.
     pub fn status(status: u16) -> Self {
-        Self { status, content: Content::Error, retry_after: None }
+        Self { status, content: ReplyBody::Error, retry_after: None }
     }
 
     /// An answer that carries JSON.
     pub fn json(status: u16, body: Value) -> Self {
-        Self { status, content: Content::Json(body), retry_after: None }
+        Self { status, content: ReplyBody::Json(body), retry_after: None }
     }
 
     /// The same answer with another body.
-    pub fn content(self, content: Content) -> Self {
+    pub fn content(self, content: ReplyBody) -> Self {
         Self { content, ..self }
     }
 
@@ -50,7 +50,7 @@ impl Reply {
 /// The body of an answer.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Content {
+pub enum ReplyBody {
     /// An error body of the configured shape.
     #[default]
     Error,
@@ -95,7 +95,7 @@ impl Refusal {
         Self::invalid("invalidValue", detail)
     }
 
-    pub(crate) fn duplicate(attribute: &str, options: &Options) -> Self {
+    pub(crate) fn duplicate(attribute: &str, options: &SimulatorOptions) -> Self {
         Self {
             scim_type: Some("uniqueness"),
             shape: options.duplicate_shape,
@@ -120,7 +120,7 @@ impl Refusal {
     }
 
     /// So is the proof \[inferred\].
-    pub(crate) fn proof(detail: &str, options: &Options) -> Self {
+    pub(crate) fn proof(detail: &str, options: &SimulatorOptions) -> Self {
         Self {
             shape: Some(ErrorShape::Graph),
             code: PROOF_INVALID,
@@ -140,7 +140,7 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn reply(&self, default_shape: ErrorShape) -> Reply {
+    pub(crate) fn reply(&self, default_shape: ErrorShape) -> SimulatedReply {
         let Self { status, scim_type, code, detail, shape, retry_after } = self;
         let body = match shape.unwrap_or(default_shape) {
             ErrorShape::Errors => json!({"Errors": [{"description": detail, "code": code}]}),
@@ -158,8 +158,8 @@ impl Refusal {
             ErrorShape::Graph => {
                 json!({"error": {"message": detail, "type": "OAuthException", "code": code}})
             }
-            ErrorShape::Empty => return Reply::status(*status).content(Content::Empty),
+            ErrorShape::Empty => return SimulatedReply::status(*status).content(ReplyBody::Empty),
         };
-        Reply { retry_after: *retry_after, ..Reply::json(*status, body) }
+        SimulatedReply { retry_after: *retry_after, ..SimulatedReply::json(*status, body) }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// One request, as it was served.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Request {
+pub struct RecordedRequest {
     /// The method, in capitals.
     pub method: String,
     /// The path, such as `/Users/100000000000001`.
@@ -27,14 +27,14 @@ pub struct Request {
     pub at: Duration,
 }
 
-impl Request {
+impl RecordedRequest {
     /// The filter of a look-up.
     pub fn filter(&self) -> Option<&str> {
         self.query.get("filter").map(String::as_str)
     }
 }
 
-impl fmt::Display for Request {
+impl fmt::Display for RecordedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.path)?;
         for (position, (name, value)) in self.query.iter().enumerate() {

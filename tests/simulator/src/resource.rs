@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    accounts::{Account, Attributes},
-    options::{DateForm, IdForm, Options},
+    accounts::{AccountAttributes, StoredAccount},
+    options::{DateForm, IdForm, SimulatorOptions},
     schema::{ACCOUNT_STATUS, CORE, ENTERPRISE, is_extension},
     spelling,
 };
@@ -15,7 +15,7 @@ const INVITE_DATE_ISO: &str = "2016-02-04T12:07:09+0000";
 const CLAIM_DATE: i64 = 1_454_674_029;
 const CLAIM_DATE_ISO: &str = "2016-02-05T12:07:09+0000";
 
-pub(crate) fn render(account: &Account, options: &Options) -> Value {
+pub(crate) fn render(account: &StoredAccount, options: &SimulatorOptions) -> Value {
     let mut resource = account.attributes.clone();
     if options.mirror_emails
         && !resource.contains_key("emails")
@@ -51,7 +51,7 @@ fn render_id(id: u64, form: IdForm) -> Value {
     }
 }
 
-fn status(account: &Account, dates: DateForm) -> Value {
+fn status(account: &StoredAccount, dates: DateForm) -> Value {
     let date = |seconds: i64, iso: &str| match dates {
         DateForm::Seconds => json!(seconds),
         DateForm::Iso8601 => json!(iso),
@@ -85,15 +85,15 @@ fn add_unknown_fields(resource: &mut Map<String, Value>) {
 }
 
 /// What a seed says about itself; the rest is for the server to make up.
-pub(crate) struct Seed {
+pub(crate) struct AccountSeed {
     pub(crate) id: Option<u64>,
-    pub(crate) attributes: Attributes,
+    pub(crate) attributes: AccountAttributes,
     pub(crate) claimed: Option<bool>,
     pub(crate) invited: Option<bool>,
 }
 
 /// Takes a resource apart, such as one that `render` made.
-pub(crate) fn parse_seed(resource: Value) -> Seed {
+pub(crate) fn parse_seed(resource: Value) -> AccountSeed {
     let mut attributes = match resource {
         Value::Object(attributes) => attributes,
         _ => Map::new(),
@@ -106,5 +106,5 @@ pub(crate) fn parse_seed(resource: Value) -> Seed {
     attributes.remove("schemas");
     let status = attributes.remove(ACCOUNT_STATUS);
     let flag = |name: &str| status.as_ref()?.get(name)?.as_bool();
-    Seed { id, claimed: flag("claimed"), invited: flag("invited"), attributes }
+    AccountSeed { id, claimed: flag("claimed"), invited: flag("invited"), attributes }
 }

@@ -18,35 +18,35 @@ pub(crate) const ACCOUNT_STATUS: &str =
 const READ_ONLY: [&str; 7] = ["schemas", "id", "meta", "groups", "badges", "work_teams", ACCOUNT_STATUS];
 
 #[derive(Debug)]
-pub(crate) struct Attribute {
+pub(crate) struct SchemaAttribute {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: AttributeType,
 }
 
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub(crate) enum AttributeType {
     Text,
     OneOf(&'static [&'static str]),
     Flag,
     Integer,
     /// The numeric id of another account.
     AccountId,
-    Object(&'static [Attribute]),
-    List(&'static [Attribute]),
+    Object(&'static [SchemaAttribute]),
+    List(&'static [SchemaAttribute]),
 }
 
-const fn attribute(name: &'static str, kind: Kind) -> Attribute {
-    Attribute { name, kind }
+const fn attribute(name: &'static str, kind: AttributeType) -> SchemaAttribute {
+    SchemaAttribute { name, kind }
 }
 
-const fn text(name: &'static str) -> Attribute {
-    attribute(name, Kind::Text)
+const fn text(name: &'static str) -> SchemaAttribute {
+    attribute(name, AttributeType::Text)
 }
 
-const VALUES: &[Attribute] =
-    &[text("value"), text("type"), text("display"), attribute("primary", Kind::Flag)];
+const VALUES: &[SchemaAttribute] =
+    &[text("value"), text("type"), text("display"), attribute("primary", AttributeType::Flag)];
 
-const ADDRESS: &[Attribute] = &[
+const ADDRESS: &[SchemaAttribute] = &[
     text("type"),
     text("formatted"),
     text("streetAddress"),
@@ -54,15 +54,15 @@ const ADDRESS: &[Attribute] = &[
     text("region"),
     text("postalCode"),
     text("country"),
-    attribute("primary", Kind::Flag),
+    attribute("primary", AttributeType::Flag),
 ];
 
-static WORKPLACE: &[Attribute] = &[
+static WORKPLACE: &[SchemaAttribute] = &[
     text("userName"),
     text("externalId"),
     attribute(
         "name",
-        Kind::Object(&[
+        AttributeType::Object(&[
             text("formatted"),
             text("givenName"),
             text("familyName"),
@@ -71,7 +71,7 @@ static WORKPLACE: &[Attribute] = &[
             text("honorificSuffix"),
         ]),
     ),
-    attribute("active", Kind::Flag),
+    attribute("active", AttributeType::Flag),
     text("displayName"),
     text("nickName"),
     text("profileUrl"),
@@ -80,13 +80,13 @@ static WORKPLACE: &[Attribute] = &[
     text("preferredLanguage"),
     text("locale"),
     text("timezone"),
-    attribute("emails", Kind::List(VALUES)),
-    attribute("phoneNumbers", Kind::List(VALUES)),
-    attribute("addresses", Kind::List(ADDRESS)),
-    attribute("photos", Kind::List(VALUES)),
+    attribute("emails", AttributeType::List(VALUES)),
+    attribute("phoneNumbers", AttributeType::List(VALUES)),
+    attribute("addresses", AttributeType::List(ADDRESS)),
+    attribute("photos", AttributeType::List(VALUES)),
     attribute(
         ENTERPRISE,
-        Kind::Object(&[
+        AttributeType::Object(&[
             text("employeeNumber"),
             text("costCenter"),
             text("organization"),
@@ -94,24 +94,33 @@ static WORKPLACE: &[Attribute] = &[
             text("department"),
             attribute(
                 "manager",
-                Kind::Object(&[attribute("managerId", Kind::AccountId), text("displayName")]),
+                AttributeType::Object(&[
+                    attribute("managerId", AttributeType::AccountId),
+                    text("displayName"),
+                ]),
             ),
         ]),
     ),
     attribute(
         START_TERM_DATES,
-        Kind::Object(&[attribute("startDate", Kind::Integer), attribute("termDate", Kind::Integer)]),
+        AttributeType::Object(&[
+            attribute("startDate", AttributeType::Integer),
+            attribute("termDate", AttributeType::Integer),
+        ]),
     ),
-    attribute(AUTH_METHOD, Kind::Object(&[attribute("authMethod", Kind::OneOf(&["password", "sso"]))])),
+    attribute(
+        AUTH_METHOD,
+        AttributeType::Object(&[attribute("authMethod", AttributeType::OneOf(&["password", "sso"]))]),
+    ),
 ];
 
 /// RFC 7643's, sections 4.1 and 4.3, as far as a directory can say anything of them.
-static SCIM2: &[Attribute] = &[
+static SCIM2: &[SchemaAttribute] = &[
     text("userName"),
     text("externalId"),
     attribute(
         "name",
-        Kind::Object(&[
+        AttributeType::Object(&[
             text("formatted"),
             text("givenName"),
             text("familyName"),
@@ -120,7 +129,7 @@ static SCIM2: &[Attribute] = &[
             text("honorificSuffix"),
         ]),
     ),
-    attribute("active", Kind::Flag),
+    attribute("active", AttributeType::Flag),
     text("displayName"),
     text("nickName"),
     text("profileUrl"),
@@ -129,39 +138,39 @@ static SCIM2: &[Attribute] = &[
     text("preferredLanguage"),
     text("locale"),
     text("timezone"),
-    attribute("emails", Kind::List(VALUES)),
-    attribute("phoneNumbers", Kind::List(VALUES)),
-    attribute("ims", Kind::List(VALUES)),
-    attribute("addresses", Kind::List(ADDRESS)),
-    attribute("photos", Kind::List(VALUES)),
+    attribute("emails", AttributeType::List(VALUES)),
+    attribute("phoneNumbers", AttributeType::List(VALUES)),
+    attribute("ims", AttributeType::List(VALUES)),
+    attribute("addresses", AttributeType::List(ADDRESS)),
+    attribute("photos", AttributeType::List(VALUES)),
     attribute(
         ENTERPRISE,
-        Kind::Object(&[
+        AttributeType::Object(&[
             text("employeeNumber"),
             text("costCenter"),
             text("organization"),
             text("division"),
             text("department"),
-            attribute("manager", Kind::Object(&[text("value"), text("$ref"), text("displayName")])),
+            attribute("manager", AttributeType::Object(&[text("value"), text("$ref"), text("displayName")])),
         ]),
     ),
 ];
 
 /// What Meta Admin Center accepts \[doc\].
-static ADMIN_CENTER: &[Attribute] = &[
+static ADMIN_CENTER: &[SchemaAttribute] = &[
     text("userName"),
     text("externalId"),
-    attribute("active", Kind::Flag),
+    attribute("active", AttributeType::Flag),
     text("title"),
     text("preferredLanguage"),
-    attribute("name", Kind::Object(&[text("givenName"), text("familyName"), text("formatted")])),
-    attribute("emails", Kind::List(VALUES)),
-    attribute("addresses", Kind::List(ADDRESS)),
-    attribute("phoneNumbers", Kind::List(VALUES)),
-    attribute(ENTERPRISE, Kind::Object(&[text("employeeNumber"), text("department")])),
+    attribute("name", AttributeType::Object(&[text("givenName"), text("familyName"), text("formatted")])),
+    attribute("emails", AttributeType::List(VALUES)),
+    attribute("addresses", AttributeType::List(ADDRESS)),
+    attribute("phoneNumbers", AttributeType::List(VALUES)),
+    attribute(ENTERPRISE, AttributeType::Object(&[text("employeeNumber"), text("department")])),
 ];
 
-pub(crate) fn attributes(product: Product) -> &'static [Attribute] {
+pub(crate) fn attributes(product: Product) -> &'static [SchemaAttribute] {
     match product {
         // v1 has the same under other names.
         Product::Workplace | Product::WorkplaceV1 => WORKPLACE,
@@ -188,17 +197,17 @@ pub(crate) fn describe(product: Product) -> Value {
     })
 }
 
-fn describe_attribute(attribute: &Attribute) -> Value {
-    let (kind, parts): (_, &[Attribute]) = match attribute.kind {
-        Kind::Text | Kind::OneOf(_) => ("string", &[]),
-        Kind::Flag => ("boolean", &[]),
-        Kind::Integer | Kind::AccountId => ("integer", &[]),
-        Kind::Object(parts) | Kind::List(parts) => ("complex", parts),
+fn describe_attribute(attribute: &SchemaAttribute) -> Value {
+    let (kind, parts): (_, &[SchemaAttribute]) = match attribute.kind {
+        AttributeType::Text | AttributeType::OneOf(_) => ("string", &[]),
+        AttributeType::Flag => ("boolean", &[]),
+        AttributeType::Integer | AttributeType::AccountId => ("integer", &[]),
+        AttributeType::Object(parts) | AttributeType::List(parts) => ("complex", parts),
     };
     let mut description = json!({
         "name": attribute.name,
         "type": kind,
-        "multiValued": matches!(attribute.kind, Kind::List(_)),
+        "multiValued": matches!(attribute.kind, AttributeType::List(_)),
         "required": attribute.name == "name",
         "mutability": "readWrite",
         "returned": "default",
@@ -213,7 +222,7 @@ fn describe_attribute(attribute: &Attribute) -> Value {
             let parts = parts.iter().map(describe_attribute).collect();
             description.insert("subAttributes".to_owned(), Value::Array(parts));
         }
-        if let Kind::OneOf(values) = attribute.kind {
+        if let AttributeType::OneOf(values) = attribute.kind {
             description.insert("canonicalValues".to_owned(), json!(values));
         }
     }

@@ -11,15 +11,15 @@ use serde_json::Value;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
-    accounts::{Account, external_id, user_name},
-    connection::{CuttableListener, Switch},
-    faults::Fault,
+    accounts::{StoredAccount, external_id, user_name},
+    connection::{ConnectionSwitch, CuttableListener},
+    faults::TargetFault,
     http,
-    merge::{Depth, merge},
-    options::Options,
-    requests::Request,
+    merge::{MergeDepth, merge},
+    options::SimulatorOptions,
+    requests::RecordedRequest,
     resource::{parse_seed, render},
-    state::State,
+    state::SimulatorState,
 };
 
 /// A running Workplace; it stops when it is dropped.
@@ -29,25 +29,25 @@ use crate::{
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     /// Dropping it ends the server.
     _running: oneshot::Sender<()>,
 }
 
 impl Simulator {
     /// Starts on 127.0.0.1, at a free port or the one in the options, served by a background task.
-    pub async fn start(options: Options) -> anyhow::Result<Simulator> {
+    pub async fn start(options: SimulatorOptions) -> anyhow::Result<Simulator> {
         let port = options.port;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
             .with_context(|| format!("cannot listen on 127.0.0.1:{port}"))?;
         let address = listener.local_addr().context("cannot tell the port")?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SharedState {
             started: Instant::now(),
-            state: Mutex::new(State { options, ..State::default() }),
+            state: Mutex::new(SimulatorState { options, ..SimulatorState::default() }),
         });
         let (running, stopped) = oneshot::channel();
-        let service = http::router(shared.clone()).into_make_service_with_connect_info::<Switch>();
+        let service = http::router(shared.clone()).into_make_service_with_connect_info::<ConnectionSwitch>();
         let server = axum::serve(CuttableListener(listener), service).with_graceful_shutdown(async move {
             let _ = stopped.await;
         });
@@ -77,7 +77,7 @@ impl Simulator {
     }
 
     /// Changes how it behaves from now on; the port stays.
-    pub fn change_options(&self, change: impl FnOnce(&mut Options)) {
+    pub fn change_options(&self, change: impl FnOnce(&mut SimulatorOptions)) {
         change(&mut self.shared.lock().options);
     }
 
@@ -111,7 +111,7 @@ impl Simulator {
             accounts.remove(rival);
         }
         let id = seed.id.unwrap_or_else(|| accounts.new_id());
-        accounts.put(Account {
+        accounts.put(StoredAccount {
             id,
             attributes: seed.attributes,
             claimed: seed.claimed.unwrap_or(false),
@@ -138,19 +138,19 @@ impl Simulator {
     pub fn edit(&self, user_name: &str, changes: Value) -> bool {
         let changes = parse_seed(changes);
         self.alter(user_name, |account| {
-            merge(&mut account.attributes, changes.attributes, Depth::Parts);
+            merge(&mut account.attributes, changes.attributes, MergeDepth::Parts);
             account.claimed = changes.claimed.unwrap_or(account.claimed);
             account.invited = changes.invited.unwrap_or(account.invited);
         })
     }
 
     /// What it was asked, in the order in which it took effect.
-    pub fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.lock().requests.clone()
     }
 
     /// Those requests that asked for a change, refused or not.
-    pub fn writes(&self) -> Vec<Request> {
+    pub fn writes(&self) -> Vec<RecordedRequest> {
         let state = self.shared.lock();
         let writes = state.requests.iter().filter(|request| request.write);
         writes.cloned().collect()
@@ -167,12 +167,12 @@ impl Simulator {
     }
 
     /// Lets something go wrong for the next requests that match.
-    pub fn inject(&self, fault: Fault) {
+    pub fn inject(&self, fault: TargetFault) {
         self.shared.lock().faults.arm(fault, None);
     }
 
     /// The same, but no longer than this.
-    pub fn inject_for(&self, lasting: Duration, fault: Fault) {
+    pub fn inject_for(&self, lasting: Duration, fault: TargetFault) {
         let until = Instant::now().checked_add(lasting);
         self.shared.lock().faults.arm(fault, until);
     }
@@ -187,7 +187,7 @@ impl Simulator {
         self.shared.lock().latency = latency;
     }
 
-    fn alter(&self, user_name: &str, change: impl FnOnce(&mut Account)) -> bool {
+    fn alter(&self, user_name: &str, change: impl FnOnce(&mut StoredAccount)) -> bool {
         let mut state = self.shared.lock();
         let Some(mut account) = state.accounts.with_user_name(user_name).cloned() else {
             return false;
@@ -200,14 +200,14 @@ impl Simulator {
 
 /// What the handle and the server share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct SharedState {
     started: Instant,
-    state: Mutex<State>,
+    state: Mutex<SimulatorState>,
 }
 
-impl Shared {
+impl SharedState {
     /// A request that panicked must not take the simulator with it.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, SimulatorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -44,9 +44,9 @@ pub(crate) fn sent(resource: Map<String, Value>, product: Product) -> Map<String
     }
 }
 
-type Pair = (&'static str, &'static str);
+type NamePair = (&'static str, &'static str);
 
-fn respelled(resource: &Map<String, Value>, direction: fn(Pair) -> Pair) -> Map<String, Value> {
+fn respelled(resource: &Map<String, Value>, direction: fn(NamePair) -> NamePair) -> Map<String, Value> {
     let respell = |name: &str| {
         let found = URNS.into_iter().map(direction).find(|(from, _)| *from == name);
         found.map_or_else(|| name.to_owned(), |(_, to)| to.to_owned())

@@ -5,33 +5,33 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    accounts::Accounts,
-    call::Call,
+    accounts::AccountTable,
+    call::ReceivedRequest,
     discovery,
-    faults::{Effect, Faults},
+    faults::{ArmedFaults, FaultEffect},
     filter::Comparison,
-    options::Options,
+    options::SimulatorOptions,
     proof,
-    reply::{Content, Refusal, Reply},
-    requests::Request,
+    reply::{Refusal, ReplyBody, SimulatedReply},
+    requests::RecordedRequest,
     schema,
-    users::{self, Outcome},
+    users::{self, ServedRequest},
 };
 
 #[derive(Debug, Default)]
-pub(crate) struct State {
-    pub(crate) options: Options,
-    pub(crate) accounts: Accounts,
-    pub(crate) requests: Vec<Request>,
-    pub(crate) faults: Faults,
+pub(crate) struct SimulatorState {
+    pub(crate) options: SimulatorOptions,
+    pub(crate) accounts: AccountTable,
+    pub(crate) requests: Vec<RecordedRequest>,
+    pub(crate) faults: ArmedFaults,
     pub(crate) latency: Duration,
     /// What the timer is late by.
     pub(crate) late: Duration,
 }
 
-impl State {
+impl SimulatorState {
     /// The fault that strikes this request.
-    pub(crate) fn take_fault(&mut self, call: &Call, now: Instant) -> Option<Effect> {
+    pub(crate) fn take_fault(&mut self, call: &ReceivedRequest, now: Instant) -> Option<FaultEffect> {
         if self.faults.is_empty() {
             return None;
         }
@@ -40,26 +40,32 @@ impl State {
     }
 
     /// Serves the request as far as the fault lets it; no reply means that the connection is to be cut.
-    pub(crate) fn serve(&mut self, call: &Call, fault: Option<Effect>) -> Option<Reply> {
+    pub(crate) fn serve(
+        &mut self,
+        call: &ReceivedRequest,
+        fault: Option<FaultEffect>,
+    ) -> Option<SimulatedReply> {
         let (reply, changed) = match fault {
-            Some(Effect::Answer(reply)) => (Some(self.dress(reply)), false),
-            Some(Effect::Drop) => (None, false),
-            Some(Effect::TooManyRequests { retry_after }) => {
+            Some(FaultEffect::Answer(reply)) => (Some(self.dress(reply)), false),
+            Some(FaultEffect::Drop) => (None, false),
+            Some(FaultEffect::TooManyRequests { retry_after }) => {
                 let reply = Refusal::new(429, "too many requests").reply(self.options.error_shape);
-                let reply = Reply { retry_after, ..reply };
+                let reply = SimulatedReply { retry_after, ..reply };
                 (Some(reply), false)
             }
-            Some(Effect::GraphThrottle { status, code }) => {
+            Some(FaultEffect::GraphThrottle { status, code }) => {
                 let refusal = Refusal::graph_throttle(status, code);
                 (Some(refusal.reply(self.options.error_shape)), false)
             }
-            Some(Effect::TokenExpired) => {
+            Some(FaultEffect::TokenExpired) => {
                 let refusal = Refusal::token();
                 (Some(refusal.reply(self.options.error_shape)), false)
             }
-            Some(Effect::EffectThenDrop) => (None, self.perform(call).changed),
-            Some(Effect::EffectThenAnswer(reply)) => (Some(self.dress(reply)), self.perform(call).changed),
-            None | Some(Effect::Delay { .. } | Effect::EffectThenDelay { .. }) => {
+            Some(FaultEffect::EffectThenDrop) => (None, self.perform(call).changed),
+            Some(FaultEffect::EffectThenAnswer(reply)) => {
+                (Some(self.dress(reply)), self.perform(call).changed)
+            }
+            None | Some(FaultEffect::Delay { .. } | FaultEffect::EffectThenDelay { .. }) => {
                 let outcome = self.perform(call);
                 (Some(outcome.reply), outcome.changed)
             }
@@ -69,12 +75,13 @@ impl State {
         reply
     }
 
-    fn perform(&mut self, call: &Call) -> Outcome {
+    fn perform(&mut self, call: &ReceivedRequest) -> ServedRequest {
         let shape = self.options.error_shape;
-        self.route(call).unwrap_or_else(|refusal| Outcome { reply: refusal.reply(shape), changed: false })
+        self.route(call)
+            .unwrap_or_else(|refusal| ServedRequest { reply: refusal.reply(shape), changed: false })
     }
 
-    fn route(&mut self, call: &Call) -> Result<Outcome, Refusal> {
+    fn route(&mut self, call: &ReceivedRequest) -> Result<ServedRequest, Refusal> {
         let Self { options, accounts, requests, .. } = self;
         if !call.has_user_agent {
             return Err(Refusal::new(options.no_user_agent_status, "the header User-Agent is missing"));
@@ -94,13 +101,13 @@ impl State {
             ("PATCH", ["Users", id]) => users::patch(id, call, accounts, options),
             ("DELETE", ["Users", id]) => users::delete(id, accounts, options),
             ("GET", ["ServiceProviderConfigs"]) if !options.product.is_plain() => {
-                Ok(Outcome::read(discovery::service_provider_config(options)))
+                Ok(ServedRequest::read(discovery::service_provider_config(options)))
             }
             // RFC 7644, section 4.
             ("GET", ["ServiceProviderConfig"]) if options.product.is_plain() => {
-                Ok(Outcome::read(discovery::service_provider_config(options)))
+                Ok(ServedRequest::read(discovery::service_provider_config(options)))
             }
-            ("GET", ["Schemas", "Users"]) => Ok(Outcome::read(schema::describe(options.product))),
+            ("GET", ["Schemas", "Users"]) => Ok(ServedRequest::read(schema::describe(options.product))),
             (method, ["Users"] | ["Users", _]) => {
                 Err(Refusal::new(405, format!("{method} is not supported here")))
             }
@@ -108,16 +115,16 @@ impl State {
         }
     }
 
-    fn dress(&self, reply: Reply) -> Reply {
-        let Content::Error = reply.content else {
+    fn dress(&self, reply: SimulatedReply) -> SimulatedReply {
+        let ReplyBody::Error = reply.content else {
             return reply;
         };
         let error = Refusal::new(reply.status, "an injected fault").reply(self.options.error_shape);
-        Reply { content: error.content, ..reply }
+        SimulatedReply { content: error.content, ..reply }
     }
 
-    fn record(&mut self, call: &Call, status: u16, changed: bool) {
-        self.requests.push(Request {
+    fn record(&mut self, call: &ReceivedRequest, status: u16, changed: bool) {
+        self.requests.push(RecordedRequest {
             method: call.method.clone(),
             path: call.path.clone(),
             query: call.query.clone(),
@@ -130,7 +137,7 @@ impl State {
     }
 
     /// Whom a request is about, in lower case: by its filter, its body and its path.
-    fn users_of(&self, call: &Call) -> Vec<String> {
+    fn users_of(&self, call: &ReceivedRequest) -> Vec<String> {
         let filter = call.query.get("filter").and_then(|f| Comparison::parse(f));
         let filtered = filter.as_ref().and_then(|filter| filter.value.as_str());
         let sent = call.json().and_then(|body| body.get("userName")?.as_str());
@@ -147,7 +154,7 @@ impl State {
 }
 
 /// Refuses a write beyond those that a minute has.
-fn pace(requests: &[Request], options: &Options, now: Duration) -> Result<(), Refusal> {
+fn pace(requests: &[RecordedRequest], options: &SimulatorOptions, now: Duration) -> Result<(), Refusal> {
     const MINUTE: Duration = Duration::from_secs(60);
     let Some(most) = options.writes_per_minute else { return Ok(()) };
     let lately = requests.iter().rev().take_while(|request| now.saturating_sub(request.at) < MINUTE);

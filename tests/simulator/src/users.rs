@@ -3,41 +3,45 @@
 use serde_json::{Value, json};
 
 use crate::{
-    accounts::{Account, Accounts, Attributes},
+    accounts::{AccountAttributes, AccountTable, StoredAccount},
     attributes,
-    call::Call,
+    call::ReceivedRequest,
     check::check,
-    filter::Filter,
-    merge::{Depth, merge, replacement},
-    options::{Deletes, NoMatch, Options, PutRule},
+    filter::UserFilter,
+    merge::{MergeDepth, merge, replacement},
+    options::{DeleteRule, EmptyListForm, PutRule, SimulatorOptions},
     patch,
-    reply::{Content, Refusal, Reply},
+    reply::{Refusal, ReplyBody, SimulatedReply},
     resource::render,
 };
 
 /// An answer, and whether any account is different because of the request.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) reply: Reply,
+pub(crate) struct ServedRequest {
+    pub(crate) reply: SimulatedReply,
     pub(crate) changed: bool,
 }
 
-impl Outcome {
+impl ServedRequest {
     pub(crate) fn read(body: Value) -> Self {
-        Self { reply: Reply::json(200, body), changed: false }
+        Self { reply: SimulatedReply::json(200, body), changed: false }
     }
 }
 
-pub(crate) fn list(call: &Call, accounts: &Accounts, options: &Options) -> Result<Outcome, Refusal> {
+pub(crate) fn list(
+    call: &ReceivedRequest,
+    accounts: &AccountTable,
+    options: &SimulatorOptions,
+) -> Result<ServedRequest, Refusal> {
     let start = number(call, "startIndex")?.unwrap_or(1).max(1);
     let count = number(call, "count")?.unwrap_or(options.page_default);
     let count = count.min(options.page_max);
-    let (total, page): (usize, Vec<&Account>) = match call.query.get("filter") {
+    let (total, page): (usize, Vec<&StoredAccount>) = match call.query.get("filter") {
         None => (accounts.len(), accounts.page(start - 1, count).collect()),
         Some(filter) => {
-            let found = match Filter::parse(filter, options.product)? {
-                Filter::UserName(name) => accounts.with_user_name(&name),
-                Filter::ExternalId(id) => accounts.with_external_id(&id),
+            let found = match UserFilter::parse(filter, options.product)? {
+                UserFilter::UserName(name) => accounts.with_user_name(&name),
+                UserFilter::ExternalId(id) => accounts.with_external_id(&id),
             };
             let total = usize::from(found.is_some());
             (total, found.into_iter().skip(start - 1).take(count).collect())
@@ -51,15 +55,15 @@ pub(crate) fn list(call: &Call, accounts: &Accounts, options: &Options) -> Resul
         "startIndex": start,
     });
     if let Some(body) = body.as_object_mut()
-        && !(resources.is_empty() && options.no_match == NoMatch::Absent)
+        && !(resources.is_empty() && options.no_match == EmptyListForm::Absent)
     {
         body.insert("Resources".to_owned(), Value::Array(resources));
     }
-    Ok(Outcome::read(body))
+    Ok(ServedRequest::read(body))
 }
 
 /// A negative number counts as 0 (RFC 7644, section 3.4.2.4).
-fn number(call: &Call, name: &str) -> Result<Option<usize>, Refusal> {
+fn number(call: &ReceivedRequest, name: &str) -> Result<Option<usize>, Refusal> {
     let Some(text) = call.query.get(name) else {
         return Ok(None);
     };
@@ -68,33 +72,41 @@ fn number(call: &Call, name: &str) -> Result<Option<usize>, Refusal> {
     Ok(Some(usize::try_from(number).unwrap_or(0)))
 }
 
-pub(crate) fn read(id: &str, accounts: &Accounts, options: &Options) -> Result<Outcome, Refusal> {
+pub(crate) fn read(
+    id: &str,
+    accounts: &AccountTable,
+    options: &SimulatorOptions,
+) -> Result<ServedRequest, Refusal> {
     let account = find(id, accounts)?;
-    Ok(Outcome::read(render(account, options)))
+    Ok(ServedRequest::read(render(account, options)))
 }
 
-pub(crate) fn create(call: &Call, accounts: &mut Accounts, options: &Options) -> Result<Outcome, Refusal> {
+pub(crate) fn create(
+    call: &ReceivedRequest,
+    accounts: &mut AccountTable,
+    options: &SimulatorOptions,
+) -> Result<ServedRequest, Refusal> {
     let sent = attributes::accept_resource(call.object()?, options)?;
     let attributes = with_active(replacement(sent));
     check(None, &attributes, accounts, options)?;
-    let account = Account { id: accounts.new_id(), attributes, claimed: false, invited: true };
-    let reply = Reply::json(201, render(&account, options));
+    let account = StoredAccount { id: accounts.new_id(), attributes, claimed: false, invited: true };
+    let reply = SimulatedReply::json(201, render(&account, options));
     accounts.put(account);
-    Ok(Outcome { reply, changed: true })
+    Ok(ServedRequest { reply, changed: true })
 }
 
 pub(crate) fn put(
     id: &str,
-    call: &Call,
-    accounts: &mut Accounts,
-    options: &Options,
-) -> Result<Outcome, Refusal> {
+    call: &ReceivedRequest,
+    accounts: &mut AccountTable,
+    options: &SimulatorOptions,
+) -> Result<ServedRequest, Refusal> {
     let before = find(id, accounts)?;
     let sent = attributes::accept_resource(call.object()?, options)?;
     let after = match options.put {
         PutRule::Merge => {
             let mut attributes = before.attributes.clone();
-            merge(&mut attributes, sent, Depth::Attributes);
+            merge(&mut attributes, sent, MergeDepth::TopLevel);
             attributes
         }
         PutRule::Replace => with_active(replacement(sent)),
@@ -104,10 +116,10 @@ pub(crate) fn put(
 
 pub(crate) fn patch(
     id: &str,
-    call: &Call,
-    accounts: &mut Accounts,
-    options: &Options,
-) -> Result<Outcome, Refusal> {
+    call: &ReceivedRequest,
+    accounts: &mut AccountTable,
+    options: &SimulatorOptions,
+) -> Result<ServedRequest, Refusal> {
     if !options.patch {
         return Err(Refusal::new(405, "PATCH is not supported"));
     }
@@ -118,47 +130,54 @@ pub(crate) fn patch(
 }
 
 /// Deletes an account, or does what the product does instead.
-pub(crate) fn delete(id: &str, accounts: &mut Accounts, options: &Options) -> Result<Outcome, Refusal> {
+pub(crate) fn delete(
+    id: &str,
+    accounts: &mut AccountTable,
+    options: &SimulatorOptions,
+) -> Result<ServedRequest, Refusal> {
     let account = find(id, accounts)?;
     let status = match options.product.deletes() {
-        Deletes::Unclaimed if account.claimed => {
+        DeleteRule::Unclaimed if account.claimed => {
             return Err(Refusal::new(412, "an account that has been claimed can't be deleted"));
         }
-        Deletes::Unclaimed => 200,
-        Deletes::Always => 204,
-        Deletes::Never => {
+        DeleteRule::Unclaimed => 200,
+        DeleteRule::Always => 204,
+        DeleteRule::Never => {
             let mut account = account.clone();
             account.attributes.insert("active".to_owned(), Value::Bool(false));
             accounts.put(account);
-            return Ok(Outcome { reply: Reply::status(204).content(Content::Empty), changed: true });
+            return Ok(ServedRequest {
+                reply: SimulatedReply::status(204).content(ReplyBody::Empty),
+                changed: true,
+            });
         }
     };
     let id = account.id;
     accounts.remove(id);
-    Ok(Outcome { reply: Reply::status(status).content(Content::Empty), changed: true })
+    Ok(ServedRequest { reply: SimulatedReply::status(status).content(ReplyBody::Empty), changed: true })
 }
 
 fn update(
-    before: Account,
-    after: Attributes,
-    accounts: &mut Accounts,
-    options: &Options,
-) -> Result<Outcome, Refusal> {
+    before: StoredAccount,
+    after: AccountAttributes,
+    accounts: &mut AccountTable,
+    options: &SimulatorOptions,
+) -> Result<ServedRequest, Refusal> {
     check(Some(&before), &after, accounts, options)?;
     let changed = before.attributes != after;
-    let account = Account { attributes: after, ..before };
-    let reply = Reply::json(200, render(&account, options));
+    let account = StoredAccount { attributes: after, ..before };
+    let reply = SimulatedReply::json(200, render(&account, options));
     accounts.put(account);
-    Ok(Outcome { reply, changed })
+    Ok(ServedRequest { reply, changed })
 }
 
 /// An account is active unless it is said not to be \[inferred\].
-fn with_active(mut attributes: Attributes) -> Attributes {
+fn with_active(mut attributes: AccountAttributes) -> AccountAttributes {
     attributes.entry("active").or_insert(Value::Bool(true));
     attributes
 }
 
-fn find<'a>(id: &str, accounts: &'a Accounts) -> Result<&'a Account, Refusal> {
+fn find<'a>(id: &str, accounts: &'a AccountTable) -> Result<&'a StoredAccount, Refusal> {
     let account = id.parse().ok().and_then(|id| accounts.get(id));
     account.ok_or_else(|| Refusal::new(404, format!("there is no account {id}")))
 }

@@ -26,7 +26,7 @@ pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
     let folder = tempfile::tempdir().context("can't make a folder for the demo")?;
     let directory = EmbeddedLdap::start(embedded_ldap::LdapOptions::default()).await?;
     company::populate(&directory)?;
-    let target = Simulator::start(simulator::Options::default()).await?;
+    let target = Simulator::start(simulator::SimulatorOptions::default()).await?;
     settle_accounts(&target);
     let session = open(folder.path(), &directory, &target).await?;
 

@@ -1,12 +1,12 @@
 use scim::TargetError;
 use serde_json::json;
-use simulator::{Options, PutRule};
+use simulator::{PutRule, SimulatorOptions};
 
 use crate::support::*;
 
 #[tokio::test]
 async fn account_is_deactivated_and_reactivated() {
-    let (workplace, target, now) = with_ada(Options::default(), json!({"title": "Analyst"})).await;
+    let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({"title": "Analyst"})).await;
     let off = target.set_active(&owned(&now), false).await.unwrap();
     assert!(!off.account.active);
     // A deactivated account keeps its user name \[sample\].
@@ -20,7 +20,7 @@ async fn account_is_deactivated_and_reactivated() {
 
 #[tokio::test]
 async fn rejected_put_of_active_is_followed_by_patch() {
-    let options = Options { put: PutRule::Replace, ..Options::default() };
+    let options = SimulatorOptions { put: PutRule::Replace, ..SimulatorOptions::default() };
     let (workplace, target, now) = with_ada(options, json!({"title": "Analyst"})).await;
     let off = target.set_active(&owned(&now), false).await.unwrap();
     assert!(!off.account.active);
@@ -31,6 +31,6 @@ async fn rejected_put_of_active_is_followed_by_patch() {
 
 #[tokio::test]
 async fn activation_of_a_missing_account_is_not_found() {
-    let (_workplace, target) = workplace(Options::default()).await;
+    let (_workplace, target) = workplace(SimulatorOptions::default()).await;
     assert_eq!(target.set_active(&unknown_account(), false).await, Err(TargetError::NotFound));
 }

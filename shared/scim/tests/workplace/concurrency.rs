@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use scim::{Dialect, Target, TargetOptions};
-use simulator::{Options, Simulator};
+use simulator::{Simulator, SimulatorOptions};
 
 use crate::support::{ADA, QUICK, credentials, name, options_at};
 
 #[tokio::test]
 async fn concurrent_calls_stay_within_the_limit() {
     const LATENCY: Duration = Duration::from_millis(60);
-    let workplace = Simulator::start(Options::default()).await.expect("a free port");
+    let workplace = Simulator::start(SimulatorOptions::default()).await.expect("a free port");
     workplace.set_latency(LATENCY);
     let options = TargetOptions { max_concurrent_calls: 2, ..options_at(&workplace.url(), QUICK) };
     let dialect = Dialect::named("workplace").expect("a dialect");

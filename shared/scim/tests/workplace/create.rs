@@ -1,13 +1,13 @@
 use model::{AccountId, Managed, Value};
 use scim::TargetError;
 use serde_json::json;
-use simulator::{Effect, ErrorShape, Fault, Options};
+use simulator::{ErrorShape, FaultEffect, SimulatorOptions, TargetFault};
 
 use crate::support::*;
 
 #[tokio::test]
 async fn created_account_has_all_mapped_values() {
-    let (workplace, target) = workplace(Options::default()).await;
+    let (workplace, target) = workplace(SimulatorOptions::default()).await;
     let manager = workplace.seed(json!({"userName": "boss@acme.test"}));
     let manager = Value::Account(AccountId::new(manager.to_string()).unwrap());
     let mut wanted = ada([
@@ -41,7 +41,7 @@ async fn created_account_has_all_mapped_values() {
 #[tokio::test]
 async fn duplicate_is_a_conflict_or_a_rejection() {
     for shape in [ErrorShape::Errors, ErrorShape::Scim, ErrorShape::Graph, ErrorShape::Empty] {
-        let options = Options { error_shape: shape, ..Options::default() };
+        let options = SimulatorOptions { error_shape: shape, ..SimulatorOptions::default() };
         let (workplace, target, _) = with_ada(options, json!({})).await;
         let error = target.create(&ada([])).await.unwrap_err();
         assert!(matches!(error, TargetError::Conflict { .. }), "{shape:?}: {error}");
@@ -58,14 +58,17 @@ async fn duplicate_is_a_conflict_or_a_rejection() {
 
 #[tokio::test]
 async fn creation_is_not_repeated_after_a_lost_response() {
-    for effect in
-        [Effect::EffectThenDrop, Effect::Drop, Effect::status(503), Effect::EffectThenDelay { ms: 5_000 }]
-    {
-        let (workplace, _) = workplace(Options::default()).await;
+    for effect in [
+        FaultEffect::EffectThenDrop,
+        FaultEffect::Drop,
+        FaultEffect::status(503),
+        FaultEffect::EffectThenDelay { ms: 5_000 },
+    ] {
+        let (workplace, _) = workplace(SimulatorOptions::default()).await;
         let target = with_short_timeout(&workplace, QUICK);
         // With an open connection, an HTTP library could send the request again over a new one.
         target.check().await.unwrap();
-        workplace.inject(Fault::once(effect.clone()).method("POST"));
+        workplace.inject(TargetFault::once(effect.clone()).method("POST"));
         let error = target.create(&ada([])).await.unwrap_err();
         assert!(matches!(error, TargetError::Unavailable { .. }), "{effect:?}: {error}");
         assert_eq!(workplace.writes().len(), 1, "{effect:?}");
@@ -74,9 +77,9 @@ async fn creation_is_not_repeated_after_a_lost_response() {
 
 #[tokio::test]
 async fn throttled_creation_is_retried() {
-    let (workplace, target) = workplace(Options::default()).await;
-    workplace.inject(Fault::once(Effect::TooManyRequests { retry_after: None }).method("POST"));
-    workplace.inject(Fault::once(Effect::GraphThrottle { status: 400, code: 4 }).method("POST"));
+    let (workplace, target) = workplace(SimulatorOptions::default()).await;
+    workplace.inject(TargetFault::once(FaultEffect::TooManyRequests { retry_after: None }).method("POST"));
+    workplace.inject(TargetFault::once(FaultEffect::GraphThrottle { status: 400, code: 4 }).method("POST"));
     target.create(&ada([])).await.unwrap();
     assert_eq!(workplace.writes().len(), 3);
     assert_eq!(workplace.accounts().len(), 1);
@@ -84,8 +87,11 @@ async fn throttled_creation_is_retried() {
 
 #[tokio::test]
 async fn rejection_names_the_attribute_without_personal_data() {
-    let (workplace, target) =
-        workplace(Options { verified_domains: vec!["other.test".to_owned()], ..Options::default() }).await;
+    let (workplace, target) = workplace(SimulatorOptions {
+        verified_domains: vec!["other.test".to_owned()],
+        ..SimulatorOptions::default()
+    })
+    .await;
     let error = target.create(&ada([])).await.unwrap_err();
     assert!(
         matches!(&error, TargetError::Rejected { attribute: Some(it), .. } if it == "userName"),

@@ -1,12 +1,12 @@
 use scim::{DeleteOutcome, TargetError};
 use serde_json::json;
-use simulator::{Effect, ErrorShape, Fault, Options};
+use simulator::{ErrorShape, FaultEffect, SimulatorOptions, TargetFault};
 
 use crate::support::*;
 
 #[tokio::test]
 async fn unclaimed_account_is_deleted() {
-    let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
+    let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
     assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::Deleted));
     assert_eq!(workplace.accounts().len(), 0);
     assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::AlreadyGone));
@@ -16,12 +16,12 @@ async fn unclaimed_account_is_deleted() {
 async fn claimed_account_is_kept() {
     for error_shape in [ErrorShape::Errors, ErrorShape::Scim, ErrorShape::Graph, ErrorShape::Empty] {
         let (workplace, target, now) =
-            with_ada(Options { error_shape, ..Options::default() }, json!({})).await;
+            with_ada(SimulatorOptions { error_shape, ..SimulatorOptions::default() }, json!({})).await;
         workplace.set_claimed(ADA, true);
         assert_eq!(target.fetch(&now.account.id).await.unwrap().account.can_delete, Some(false));
         for status in [412, 403, 405, 501] {
             if status != 412 {
-                workplace.inject(Fault::once(Effect::status(status)));
+                workplace.inject(TargetFault::once(FaultEffect::status(status)));
             }
             let deleted = target.delete(&owned(&now)).await;
             assert!(
@@ -35,15 +35,15 @@ async fn claimed_account_is_kept() {
 
 #[tokio::test]
 async fn repeated_delete_after_a_lost_response_means_already_gone() {
-    let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
-    workplace.inject(Fault::once(Effect::EffectThenDrop));
+    let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
+    workplace.inject(TargetFault::once(FaultEffect::EffectThenDrop));
     assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::AlreadyGone));
 }
 
 #[tokio::test]
 async fn unauthorized_delete_is_not_a_refusal() {
-    let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
-    workplace.inject(Fault::once(Effect::TokenExpired));
+    let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
+    workplace.inject(TargetFault::once(FaultEffect::TokenExpired));
     assert!(matches!(target.delete(&owned(&now)).await, Err(TargetError::Unauthorized { .. })));
 }
 

@@ -3,7 +3,7 @@
 use model::{Managed, Value};
 use scim::{DeleteOutcome, Dialect, Resource, Target, TargetError};
 use serde_json::json;
-use simulator::{Blank, Options, PutRule, Simulator};
+use simulator::{EmptyValueRule, PutRule, Simulator, SimulatorOptions};
 
 use crate::support::*;
 
@@ -13,20 +13,20 @@ const BOSS: &str = "boss@acme.test";
 #[derive(Clone)]
 struct DialectCase {
     dialect: &'static str,
-    server: Options,
+    server: SimulatorOptions,
 }
 
 fn all() -> Vec<DialectCase> {
     let case = |dialect, server| DialectCase { dialect, server };
     vec![
-        case("workplace", Options::default()),
-        case("workplace-v1", Options::v1()),
-        case("scim2", Options::scim2()),
-        case("scim2", Options { patch: false, ..Options::scim2() }),
-        case("workvivo", Options::workvivo()),
-        case("workvivo", Options { put: PutRule::Replace, ..Options::workvivo() }),
-        case("slack", Options::slack()),
-        case("slack", Options { patch_removes: true, ..Options::slack() }),
+        case("workplace", SimulatorOptions::default()),
+        case("workplace-v1", SimulatorOptions::v1()),
+        case("scim2", SimulatorOptions::scim2()),
+        case("scim2", SimulatorOptions { patch: false, ..SimulatorOptions::scim2() }),
+        case("workvivo", SimulatorOptions::workvivo()),
+        case("workvivo", SimulatorOptions { put: PutRule::Replace, ..SimulatorOptions::workvivo() }),
+        case("slack", SimulatorOptions::slack()),
+        case("slack", SimulatorOptions { patch_removes: true, ..SimulatorOptions::slack() }),
     ]
 }
 
@@ -140,7 +140,7 @@ async fn account_is_deleted_once() {
 
 #[tokio::test]
 async fn workvivo_external_id_is_never_updated() {
-    let case = DialectCase { dialect: "workvivo", server: Options::workvivo() };
+    let case = DialectCase { dialect: "workvivo", server: SimulatorOptions::workvivo() };
     let (server, target, now) = case.with_ada().await;
     for managed in [text("a-2"), Managed::Clear] {
         let wanted = ada([("externalId", managed), ("title", text("Poet"))]);
@@ -155,8 +155,8 @@ async fn workvivo_external_id_is_never_updated() {
 #[tokio::test]
 async fn slack_value_is_cleared_by_put_after_a_refused_patch() {
     for (server, writes) in [
-        (Options::slack(), ["PATCH 400", "PUT 200"].as_slice()),
-        (Options { patch_removes: true, ..Options::slack() }, &["PATCH 200"]),
+        (SimulatorOptions::slack(), ["PATCH 400", "PUT 200"].as_slice()),
+        (SimulatorOptions { patch_removes: true, ..SimulatorOptions::slack() }, &["PATCH 200"]),
     ] {
         let case = DialectCase { dialect: "slack", server };
         let (server, after) = cleared(&case, &["title", "phoneNumbers.work"]).await;
@@ -169,8 +169,10 @@ async fn slack_value_is_cleared_by_put_after_a_refused_patch() {
 
 #[tokio::test]
 async fn slack_throttling_has_a_retry_after() {
-    let case =
-        DialectCase { dialect: "slack", server: Options { writes_per_minute: Some(2), ..Options::slack() } };
+    let case = DialectCase {
+        dialect: "slack",
+        server: SimulatorOptions { writes_per_minute: Some(2), ..SimulatorOptions::slack() },
+    };
     let (_server, target) = case.start().await;
     let new_user = |name: &'static str| user(name, [("emails.work", text(name))]);
     let made = target.create(&new_user(ADA)).await.unwrap();
@@ -226,8 +228,8 @@ async fn values_are_cleared_in_each_dialect() {
 
 #[tokio::test]
 async fn without_patch_an_uncleared_value_remains_visible() {
-    let ignoring = Options { empty_string: Blank::Ignore, ..Options::v1() };
-    let strict = Options { empty_string: Blank::Refuse, ..Options::v1() };
+    let ignoring = SimulatorOptions { empty_string: EmptyValueRule::Ignore, ..SimulatorOptions::v1() };
+    let strict = SimulatorOptions { empty_string: EmptyValueRule::Refuse, ..SimulatorOptions::v1() };
     for (server, writes) in [(ignoring, ["PUT 200"].as_slice()), (strict, &["PUT 400", "PUT 200"])] {
         let case = DialectCase { dialect: "workplace-v1", server };
         let (server, after) = cleared(&case, &["title", "manager", "phoneNumbers.work"]).await;
@@ -244,7 +246,7 @@ async fn without_patch_an_uncleared_value_remains_visible() {
 async fn v1_uses_its_own_urns_and_paths() {
     let dates = "urn:scim:schemas:extension:facebook:starttermdates:1.0";
     let auth = "urn:scim:schemas:extension:facebook:auth_method:1.0";
-    let case = DialectCase { dialect: "workplace-v1", server: Options::v1() };
+    let case = DialectCase { dialect: "workplace-v1", server: SimulatorOptions::v1() };
     let (server, target) = case.start().await;
     let made = target
         .create(&ada([
@@ -271,7 +273,7 @@ async fn v1_uses_its_own_urns_and_paths() {
 #[tokio::test]
 async fn v1_server_rejects_v2_requests() {
     let wanted = ada([("department", text("Research"))]);
-    let crossed = DialectCase { dialect: "workplace", server: Options::v1() };
+    let crossed = DialectCase { dialect: "workplace", server: SimulatorOptions::v1() };
     let (_server, target) = crossed.start().await;
     assert!(matches!(target.create(&wanted).await, Err(TargetError::Rejected { .. })));
 }

@@ -1,13 +1,13 @@
 use scim::{TargetCredentials, TargetError};
 use serde_json::json;
-use simulator::{Content, Effect, ErrorShape, Fault, Options, Reply};
+use simulator::{ErrorShape, FaultEffect, ReplyBody, SimulatedReply, SimulatorOptions, TargetFault};
 
 use crate::support::*;
 
 #[tokio::test]
 async fn wrong_token_fails_the_first_call() {
     for error_shape in [ErrorShape::Errors, ErrorShape::Scim, ErrorShape::Graph, ErrorShape::Empty] {
-        let (workplace, _) = workplace(Options { error_shape, ..Options::default() }).await;
+        let (workplace, _) = workplace(SimulatorOptions { error_shape, ..SimulatorOptions::default() }).await;
         let target = target_at(&workplace.url(), "wrong", QUICK).unwrap();
         assert!(matches!(target.check().await, Err(TargetError::Unauthorized { .. })));
         assert_eq!(workplace.request_count(), 1);
@@ -18,9 +18,9 @@ async fn wrong_token_fails_the_first_call() {
 async fn error_shape_does_not_change_the_meaning() {
     for error_shape in [ErrorShape::Errors, ErrorShape::Scim, ErrorShape::Graph, ErrorShape::Empty] {
         let (workplace, target, now) =
-            with_ada(Options { error_shape, ..Options::default() }, json!({})).await;
+            with_ada(SimulatorOptions { error_shape, ..SimulatorOptions::default() }, json!({})).await;
         let error_of = async |status| {
-            workplace.inject(Fault::always(Effect::status(status)));
+            workplace.inject(TargetFault::always(FaultEffect::status(status)));
             let error = target.update(&owned(&now), &now, &ada([])).await.unwrap_err();
             workplace.clear_faults();
             error
@@ -38,24 +38,26 @@ async fn error_shape_does_not_change_the_meaning() {
 
 #[tokio::test]
 async fn unexpected_bodies_are_malformed_or_unavailable() {
-    let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
+    let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
     let error_of = async |status, content| {
-        workplace.inject(Fault::always(Effect::Answer(Reply::status(status).content(content))));
+        workplace.inject(TargetFault::always(FaultEffect::Answer(
+            SimulatedReply::status(status).content(content),
+        )));
         let error = target.fetch(&now.account.id).await.unwrap_err();
         workplace.clear_faults();
         error
     };
     for content in [
-        Content::Html,
-        Content::Empty,
-        Content::MalformedJson,
-        Content::Json(json!([])),
-        Content::Json(json!({"id": 1})),
+        ReplyBody::Html,
+        ReplyBody::Empty,
+        ReplyBody::MalformedJson,
+        ReplyBody::Json(json!([])),
+        ReplyBody::Json(json!({"id": 1})),
     ] {
         let error = error_of(200, content.clone()).await;
         assert!(matches!(error, TargetError::Malformed { .. }), "{content:?}: {error}");
     }
-    for content in [Content::Html, Content::Empty, Content::MalformedJson] {
+    for content in [ReplyBody::Html, ReplyBody::Empty, ReplyBody::MalformedJson] {
         let error = error_of(502, content.clone()).await;
         assert!(matches!(error, TargetError::Unavailable { .. }), "{content:?}: {error}");
     }
@@ -63,7 +65,7 @@ async fn unexpected_bodies_are_malformed_or_unavailable() {
 
 #[tokio::test]
 async fn refused_connection_means_unavailable() {
-    let (workplace, target) = workplace(Options::default()).await;
+    let (workplace, target) = workplace(SimulatorOptions::default()).await;
     drop(workplace);
     let closed = target_at("http://127.0.0.1:1", "t", QUICK).unwrap();
     let error = closed.find_by_user_name(&name(ADA)).await.unwrap_err();
@@ -75,8 +77,8 @@ async fn refused_connection_means_unavailable() {
 
 #[tokio::test]
 async fn timeout_means_unavailable() {
-    let (workplace, _) = workplace(Options::default()).await;
-    workplace.inject(Fault::always(Effect::Delay { ms: 5_000 }));
+    let (workplace, _) = workplace(SimulatorOptions::default()).await;
+    workplace.inject(TargetFault::always(FaultEffect::Delay { ms: 5_000 }));
     let once = scim::RetryPolicy { attempts: 1, ..QUICK };
     let target = with_short_timeout(&workplace, once);
     let error = target.check().await.unwrap_err();

@@ -1,12 +1,12 @@
 use scim::TargetError;
 use serde_json::json;
-use simulator::{IdForm, NoMatch, Options};
+use simulator::{EmptyListForm, IdForm, SimulatorOptions};
 
 use crate::support::*;
 
 #[tokio::test]
 async fn look_up_ignores_case() {
-    let (_workplace, target) = workplace(Options::default()).await;
+    let (_workplace, target) = workplace(SimulatorOptions::default()).await;
     seed_ada(&_workplace, json!({"title": "Analyst"}));
     let found = target.find_by_user_name(&name("ADA@Acme.Test")).await.unwrap().unwrap();
     assert_eq!(found.account.user_name.as_deref(), Some(ADA));
@@ -16,8 +16,9 @@ async fn look_up_ignores_case() {
 
 #[tokio::test]
 async fn both_forms_of_an_empty_list_mean_not_found() {
-    for no_match in [NoMatch::Empty, NoMatch::Absent] {
-        let (_workplace, target) = workplace(Options { no_match, ..Options::default() }).await;
+    for no_match in [EmptyListForm::Empty, EmptyListForm::Absent] {
+        let (_workplace, target) =
+            workplace(SimulatorOptions { no_match, ..SimulatorOptions::default() }).await;
         assert_eq!(target.find_by_user_name(&name(ADA)).await, Ok(None));
         assert_eq!(target.find_by_external_id("x").await, Ok(None));
         assert_eq!(target.check().await, Ok(()));
@@ -26,7 +27,7 @@ async fn both_forms_of_an_empty_list_mean_not_found() {
 
 #[tokio::test]
 async fn user_name_is_escaped_in_the_filter() {
-    let (workplace, target) = workplace(Options::default()).await;
+    let (workplace, target) = workplace(SimulatorOptions::default()).await;
     seed_ada(&workplace, json!({}));
     for unusual in [
         r#"x" or userName eq "ada@acme.test"#,
@@ -51,19 +52,20 @@ async fn space_in_a_query_is_percent_encoded() {
 
 #[tokio::test]
 async fn ids_may_be_strings() {
-    let (_workplace, _, ada) = with_ada(Options { ids: IdForm::Text, ..Options::default() }, json!({})).await;
+    let (_workplace, _, ada) =
+        with_ada(SimulatorOptions { ids: IdForm::Text, ..SimulatorOptions::default() }, json!({})).await;
     assert_eq!(ada.account.id.as_str(), "100000000000001");
 }
 
 #[tokio::test]
 async fn external_id_is_found_where_the_filter_supports_it() {
-    let (workplace, target) = workplace(Options::default()).await;
+    let (workplace, target) = workplace(SimulatorOptions::default()).await;
     seed_ada(&workplace, json!({"externalId": "8f1c"}));
     let found = target.find_by_external_id("8f1c").await.unwrap().unwrap();
     assert_eq!(found.account.user_name.as_deref(), Some(ADA));
     assert_eq!(target.find_by_external_id("8F1C").await, Ok(None));
 
-    let (admin_center, target) = crate::support::workplace(Options::admin_center()).await;
+    let (admin_center, target) = crate::support::workplace(SimulatorOptions::admin_center()).await;
     seed_ada(&admin_center, json!({"externalId": "8f1c"}));
     assert_eq!(target.find_by_external_id("8f1c").await, Ok(None));
     assert!(target.find_by_user_name(&name(ADA)).await.unwrap().is_some());
@@ -102,7 +104,7 @@ async fn several_matching_accounts_are_an_error() {
 
 #[tokio::test]
 async fn account_is_fetched_by_id() {
-    let (_workplace, target, ada) = with_ada(Options::default(), json!({})).await;
+    let (_workplace, target, ada) = with_ada(SimulatorOptions::default(), json!({})).await;
     assert_eq!(target.fetch(&ada.account.id).await.as_ref(), Ok(&ada));
     assert_eq!(target.fetch(unknown_account().id()).await, Err(TargetError::NotFound));
 }

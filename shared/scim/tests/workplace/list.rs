@@ -1,12 +1,13 @@
 use scim::TargetError;
 use serde_json::json;
-use simulator::Options;
+use simulator::SimulatorOptions;
 
 use crate::support::*;
 
 #[tokio::test]
 async fn all_accounts_are_listed_with_short_pages() {
-    let (workplace, target) = workplace(Options { page_max: 7, ..Options::default() }).await;
+    let (workplace, target) =
+        workplace(SimulatorOptions { page_max: 7, ..SimulatorOptions::default() }).await;
     for number in 0..30 {
         workplace.seed(json!({"userName": format!("user{number}@acme.test")}));
     }
@@ -25,7 +26,7 @@ async fn all_accounts_are_listed_with_short_pages() {
 
 #[tokio::test]
 async fn empty_page_has_no_next_page() {
-    let (_workplace, target) = workplace(Options::default()).await;
+    let (_workplace, target) = workplace(SimulatorOptions::default()).await;
     let page = target.list(1).await.unwrap();
     assert_eq!((page.resources.len(), page.next, page.total), (0, None, 0));
     assert_eq!(target.list(0).await, target.list(1).await);

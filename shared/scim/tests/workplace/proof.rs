@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use model::UnixSeconds;
 use scim::{Dialect, Target, TargetCredentials, TargetError, TargetOptions};
 use serde_json::json;
-use simulator::{Effect, Fault, Options, Simulator};
+use simulator::{FaultEffect, Simulator, SimulatorOptions, TargetFault};
 
 use crate::support::*;
 
@@ -18,7 +18,11 @@ pub fn both(token: &str, app_secret: &str) -> TargetCredentials {
 
 /// Server with a fixed clock that requires the proof.
 async fn requiring_proof() -> Arc<Simulator> {
-    let options = Options { app_secret: Some(APP_SECRET.to_owned()), clock: || NOON, ..Options::default() };
+    let options = SimulatorOptions {
+        app_secret: Some(APP_SECRET.to_owned()),
+        clock: || NOON,
+        ..SimulatorOptions::default()
+    };
     Arc::new(Simulator::start(options).await.expect("a free port"))
 }
 
@@ -72,7 +76,7 @@ async fn each_call_carries_a_proof() {
 
 #[tokio::test]
 async fn no_proof_without_an_app_secret() {
-    let (workplace, target) = workplace(Options::default()).await;
+    let (workplace, target) = workplace(SimulatorOptions::default()).await;
     target.check().await.unwrap();
     let blank = client(&workplace, " \n", noon);
     blank.check().await.unwrap();
@@ -107,7 +111,7 @@ async fn each_attempt_has_its_own_proof() {
     static CLOCK: AtomicI64 = AtomicI64::new(NOON);
     let workplace = requiring_proof().await;
     let target = client(&workplace, APP_SECRET, || UnixSeconds(CLOCK.fetch_add(1, Ordering::SeqCst)));
-    workplace.inject(Fault::times(2, Effect::status(503)));
+    workplace.inject(TargetFault::times(2, FaultEffect::status(503)));
     target.check().await.unwrap();
     let asked = workplace.requests();
     let of = |name: &str| asked.iter().map(|request| request.query[name].clone()).collect::<Vec<_>>();
@@ -142,8 +146,9 @@ async fn rotation_during_a_run_fails_no_user() {
             provision(&target, ADA, rotate).await.unwrap();
             provision(&target, ADA, |_| ()).await.unwrap();
 
-            let refused =
-                |(number, request): (usize, simulator::Request)| (request.status >= 400).then_some(number);
+            let refused = |(number, request): (usize, simulator::RecordedRequest)| {
+                (request.status >= 400).then_some(number)
+            };
             let refused: Vec<_> = workplace.requests().into_iter().enumerate().filter_map(refused).collect();
             assert_eq!(refused, [first_refused], "{token} {app_secret}");
             assert_eq!(workplace.request_count(), 2 * CALLS + 1, "{token} {app_secret} {first_refused}");

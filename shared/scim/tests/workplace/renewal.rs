@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use scim::{Target, TargetCredentials, TargetError};
 use serde_json::json;
-use simulator::{Content, Effect, Fault, Options, Reply, Simulator};
+use simulator::{FaultEffect, ReplyBody, SimulatedReply, Simulator, SimulatorOptions, TargetFault};
 use tokio::time::sleep;
 
 use crate::proof;
@@ -42,7 +42,7 @@ impl CredentialSource {
 
 /// Simulator, client, and a source that knows the current token.
 async fn workplace_with_renewal() -> (Arc<Simulator>, Target, CredentialSource) {
-    let (workplace, target) = workplace(Options::default()).await;
+    let (workplace, target) = workplace(SimulatorOptions::default()).await;
     let (workplace, source) = (Arc::new(workplace), CredentialSource::default());
     let told = workplace.clone();
     let target = source.of(target, move || Some(credentials(&told.token())));
@@ -119,7 +119,9 @@ async fn graph_code_for_an_invalid_token_renews_on_any_status() {
     for status in [200, 400, 500] {
         let (workplace, target, source) = workplace_with_renewal().await;
         let expired = json!({"error": {"message": "expired", "type": "OAuthException", "code": 190}});
-        workplace.inject(Fault::once(Effect::Answer(Reply::status(status).content(Content::Json(expired)))));
+        workplace.inject(TargetFault::once(FaultEffect::Answer(
+            SimulatedReply::status(status).content(ReplyBody::Json(expired)),
+        )));
         workplace.set_token("rotated");
         target.create(&ada([])).await.unwrap();
         assert_eq!((workplace.writes().len(), source.asked()), (2, 1), "{status}");
@@ -180,7 +182,7 @@ async fn calls_refused_together_renew_once() {
 async fn call_refused_after_a_renewal_uses_the_new_token() {
     let (workplace, target, source) = workplace_with_renewal().await;
     workplace.set_token("rotated");
-    workplace.inject(Fault::once(Effect::EffectThenDelay { ms: 500 }).method("GET"));
+    workplace.inject(TargetFault::once(FaultEffect::EffectThenDelay { ms: 500 }).method("GET"));
     let others = async {
         while workplace.request_count() == 0 {
             sleep(Duration::from_millis(1)).await;
@@ -194,7 +196,7 @@ async fn call_refused_after_a_renewal_uses_the_new_token() {
 
 #[tokio::test]
 async fn cancelled_renewal_does_not_block_other_calls() {
-    let (workplace, target) = workplace(Options::default()).await;
+    let (workplace, target) = workplace(SimulatorOptions::default()).await;
     let told = Arc::new(workplace);
     let (first, answer) = (AtomicUsize::new(0), told.clone());
     let target = target.with_renewal(move || {

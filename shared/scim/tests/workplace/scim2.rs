@@ -6,15 +6,15 @@ use axum::http::{Method, StatusCode, Uri};
 use model::{AccountId, DesiredUser, Managed, Value};
 use scim::{Dialect, Resource, Target, TargetError};
 use serde_json::json;
-use simulator::{Effect, Fault, Options, Simulator};
+use simulator::{FaultEffect, Simulator, SimulatorOptions, TargetFault};
 
 use crate::support::*;
 
 const CUSTOM: &str = "urn:acme:params:scim:schemas:extension:badge:1.0:User";
 const CONFIG: &str = "/scim/v2/ServiceProviderConfig";
 
-fn without_patch() -> Options {
-    Options { patch: false, ..Options::scim2() }
+fn without_patch() -> SimulatorOptions {
+    SimulatorOptions { patch: false, ..SimulatorOptions::scim2() }
 }
 
 fn client_of(server: &Simulator) -> Target {
@@ -27,7 +27,7 @@ fn asked_for(server: &Simulator) -> Vec<String> {
 }
 
 /// Account with many unmapped values, as the client reads it.
-async fn with_ada(options: Options) -> (Simulator, Target, Resource) {
+async fn with_ada(options: SimulatorOptions) -> (Simulator, Target, Resource) {
     let server = Simulator::start(options).await.expect("a free port");
     let target = client_of(&server);
     let more = json!({
@@ -82,7 +82,7 @@ fn check_poet(server: &Simulator) {
 
 #[tokio::test]
 async fn patch_contains_only_differences() {
-    let (server, target, now) = with_ada(Options::scim2()).await;
+    let (server, target, now) = with_ada(SimulatorOptions::scim2()).await;
     target.update(&owned(&now), &now, &poet()).await.unwrap();
     check_poet(&server);
     assert_eq!(asked(&server), ["PATCH 200"]);
@@ -123,7 +123,7 @@ async fn without_patch_the_whole_account_is_sent() {
 
 #[tokio::test]
 async fn server_features_are_fetched_once() {
-    for options in [Options::scim2(), without_patch()] {
+    for options in [SimulatorOptions::scim2(), without_patch()] {
         let server = Simulator::start(options).await.unwrap();
         let target = client_of(&server);
         seed_ada(&server, json!({"title": "Analyst"}));
@@ -145,7 +145,7 @@ async fn server_features_are_fetched_once() {
 #[tokio::test]
 async fn deactivation_keeps_all_values() {
     for (options, calls) in
-        [(Options::scim2(), ["PATCH 200"].as_slice()), (without_patch(), &["GET 200", "PUT 200"])]
+        [(SimulatorOptions::scim2(), ["PATCH 200"].as_slice()), (without_patch(), &["GET 200", "PUT 200"])]
     {
         let (server, target, now) = with_ada(options).await;
         let mut before = server.account(ADA).unwrap();
@@ -159,9 +159,9 @@ async fn deactivation_keeps_all_values() {
 
 #[tokio::test]
 async fn unavailable_configuration_is_fetched_again() {
-    let server = Simulator::start(Options::scim2()).await.unwrap();
+    let server = Simulator::start(SimulatorOptions::scim2()).await.unwrap();
     let target = client_of(&server);
-    server.inject(Fault::times(3, Effect::status(503)).path(CONFIG));
+    server.inject(TargetFault::times(3, FaultEffect::status(503)).path(CONFIG));
     let error = target.check().await.unwrap_err();
     assert!(matches!(error, TargetError::Unavailable { .. }), "{error}");
     seed_ada(&server, json!({}));
@@ -173,9 +173,11 @@ async fn unavailable_configuration_is_fetched_again() {
 #[tokio::test]
 async fn server_without_configuration_is_updated_by_put() {
     for status in [404, 400, 403, 501] {
-        let server = Simulator::start(Options::scim2()).await.unwrap();
+        let server = Simulator::start(SimulatorOptions::scim2()).await.unwrap();
         for document in ["ServiceProviderConfig", "ResourceTypes", "Schemas"] {
-            server.inject(Fault::always(Effect::status(status)).path(&format!("/scim/v2/{document}")));
+            server.inject(
+                TargetFault::always(FaultEffect::status(status)).path(&format!("/scim/v2/{document}")),
+            );
         }
         let target = client_of(&server);
         seed_ada(&server, json!({"title": "Analyst"}));
@@ -256,12 +258,12 @@ async fn announced_features_are_used() {
 
 #[tokio::test]
 async fn read_values_are_redacted_from_error_texts() {
-    for options in [Options::scim2(), without_patch()] {
+    for options in [SimulatorOptions::scim2(), without_patch()] {
         let (server, target, now) = with_ada(options).await;
         target.set_active(&owned(&now), false).await.unwrap();
         let error_body = json!({"detail": "Countess King of green is not welcome", "status": "400"});
-        let reply = simulator::Reply::json(400, error_body);
-        server.inject(Fault::always(Effect::Answer(reply)));
+        let reply = simulator::SimulatedReply::json(400, error_body);
+        server.inject(TargetFault::always(FaultEffect::Answer(reply)));
         let error = target.update(&owned(&now), &now, &poet()).await.unwrap_err();
         assert!(
             error.to_string().ends_with("HTTP 400: (value) (value) of (value) is not welcome"),

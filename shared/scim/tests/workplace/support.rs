@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Response};
 use model::{AccountId, DesiredUser, Managed, OwnedAccount, UnixSeconds, UserName, Value};
 use scim::{Dialect, Resource, RetryPolicy, Target, TargetCredentials, TargetError, TargetOptions};
 use serde_json::json;
-use simulator::{Options, Simulator};
+use simulator::{Simulator, SimulatorOptions};
 
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 pub const DATES: &str = "urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User";
@@ -53,14 +53,14 @@ pub fn with_short_timeout(workplace: &Simulator, retry: RetryPolicy) -> Target {
 }
 
 /// Simulator and client.
-pub async fn workplace(options: Options) -> (Simulator, Target) {
+pub async fn workplace(options: SimulatorOptions) -> (Simulator, Target) {
     let workplace = Simulator::start(options).await.expect("a free port");
     let target = target_at(&workplace.url(), &workplace.token(), QUICK).expect("loopback");
     (workplace, target)
 }
 
 /// Simulator with one account, as the client reads it.
-pub async fn with_ada(options: Options, more: serde_json::Value) -> (Simulator, Target, Resource) {
+pub async fn with_ada(options: SimulatorOptions, more: serde_json::Value) -> (Simulator, Target, Resource) {
     let (workplace, target) = workplace(options).await;
     seed_ada(&workplace, more);
     let ada = target.find_by_user_name(&name(ADA)).await.expect("a response").expect("the account");

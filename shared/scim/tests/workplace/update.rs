@@ -1,7 +1,7 @@
 use model::{AccountId, Managed, Value};
 use scim::{PatchOperation, TargetError};
 use serde_json::json;
-use simulator::{Blank, Effect, Fault, IdForm, Options, PutRule};
+use simulator::{EmptyValueRule, FaultEffect, IdForm, PutRule, SimulatorOptions, TargetFault};
 
 use crate::support::*;
 
@@ -17,7 +17,7 @@ async fn update_changes_only_mapped_values() {
         "phoneNumbers": [{"type": "home", "value": "1"}, {"type": "work", "value": "2", "primary": true}],
         (ENTERPRISE): {"department": "Research", "costCenter": "98765"},
     });
-    let (workplace, target, now) = with_ada(Options::default(), before).await;
+    let (workplace, target, now) = with_ada(SimulatorOptions::default(), before).await;
     let wanted = ada([
         ("title", text("Poet")),
         ("name.givenName", text("Ada")),
@@ -56,7 +56,10 @@ async fn update_changes_only_mapped_values() {
 
 #[tokio::test]
 async fn sent_extensions_are_declared() {
-    let options = Options { undeclared_extensions: simulator::Undeclared::Refuse, ..Options::default() };
+    let options = SimulatorOptions {
+        undeclared_extensions: simulator::UndeclaredExtensionRule::Refuse,
+        ..SimulatorOptions::default()
+    };
     let (_workplace, target, now) = with_ada(options, json!({})).await;
     let dates = format!("{DATES}:termDate");
     let wanted = ada([("division", text("East")), (&dates, Managed::Set(Value::Integer(7)))]);
@@ -66,7 +69,7 @@ async fn sent_extensions_are_declared() {
 
 #[tokio::test]
 async fn rename_keeps_the_account() {
-    let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
+    let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
     let after = target.update(&owned(&now), &now, &user("king@acme.test", [])).await.unwrap();
     assert_eq!(after.account.id, now.account.id);
     assert!(workplace.account("king@acme.test").is_some());
@@ -74,7 +77,7 @@ async fn rename_keeps_the_account() {
 }
 
 /// Clears all clearable attributes and checks the calls that are needed.
-async fn clears(options: Options, calls: &[&str]) {
+async fn clears(options: SimulatorOptions, calls: &[&str]) {
     let dates = [format!("{DATES}:startDate"), format!("{DATES}:termDate")];
     let before = json!({
         "title": "Analyst", "nickName": "x", "name": {"formatted": "Ada Lovelace", "middleName": "King"},
@@ -125,10 +128,14 @@ async fn clears(options: Options, calls: &[&str]) {
 
 #[tokio::test]
 async fn values_are_cleared_for_each_handling_of_empty_texts() {
-    clears(Options::default(), &["PUT 200", "PATCH 200"]).await;
-    clears(Options { empty_string: Blank::Ignore, ..Options::default() }, &["PUT 200", "PATCH 200"]).await;
+    clears(SimulatorOptions::default(), &["PUT 200", "PATCH 200"]).await;
     clears(
-        Options { empty_string: Blank::Refuse, ..Options::default() },
+        SimulatorOptions { empty_string: EmptyValueRule::Ignore, ..SimulatorOptions::default() },
+        &["PUT 200", "PATCH 200"],
+    )
+    .await;
+    clears(
+        SimulatorOptions { empty_string: EmptyValueRule::Refuse, ..SimulatorOptions::default() },
         &["PUT 400", "PUT 200", "PATCH 200"],
     )
     .await;
@@ -136,7 +143,7 @@ async fn values_are_cleared_for_each_handling_of_empty_texts() {
 
 #[tokio::test]
 async fn clearing_absent_values_sends_nothing() {
-    let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
+    let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
     let wanted =
         ada([("title", Managed::Clear), ("manager", Managed::Clear), ("emails.work", Managed::Clear)]);
     target.update(&owned(&now), &now, &wanted).await.unwrap();
@@ -149,7 +156,8 @@ async fn clearing_absent_values_sends_nothing() {
 #[tokio::test]
 async fn manager_is_set_changed_and_removed() {
     for ids in [IdForm::Number, IdForm::Text] {
-        let (workplace, target, now) = with_ada(Options { ids, ..Options::default() }, json!({})).await;
+        let (workplace, target, now) =
+            with_ada(SimulatorOptions { ids, ..SimulatorOptions::default() }, json!({})).await;
         let boss = workplace.seed(json!({"userName": "boss@acme.test"}));
         let chief = workplace.seed(json!({"userName": "chief@acme.test"}));
         let account_of = owned(&now);
@@ -164,7 +172,7 @@ async fn manager_is_set_changed_and_removed() {
 
 #[tokio::test]
 async fn missing_manager_is_named_in_the_rejection() {
-    let (_workplace, target, now) = with_ada(Options::default(), json!({})).await;
+    let (_workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
     let wanted = ada([("manager", Managed::Set(account(1)))]);
     let error = target.update(&owned(&now), &now, &wanted).await.unwrap_err();
     assert!(
@@ -177,7 +185,7 @@ async fn missing_manager_is_named_in_the_rejection() {
 async fn unmapped_list_element_survives_a_replacing_put() {
     let before = json!({"phoneNumbers": [{"type": "pager", "value": "1"}, {"type": "work", "value": "2"}]});
     let (_workplace, target, now) =
-        with_ada(Options { put: PutRule::Replace, ..Options::default() }, before).await;
+        with_ada(SimulatorOptions { put: PutRule::Replace, ..SimulatorOptions::default() }, before).await;
     let after = target.update(&owned(&now), &now, &ada([("phoneNumbers.work", text("3"))])).await.unwrap();
     assert_eq!(shown(&after, "phoneNumbers.work"), "3");
     assert!(_workplace.account(ADA).unwrap().to_string().contains("pager"));
@@ -185,8 +193,8 @@ async fn unmapped_list_element_survives_a_replacing_put() {
 
 #[tokio::test]
 async fn update_is_repeated_after_a_lost_response() {
-    let (workplace, target, now) = with_ada(Options::default(), json!({})).await;
-    workplace.inject(Fault::once(Effect::EffectThenDrop).method("PUT"));
+    let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
+    workplace.inject(TargetFault::once(FaultEffect::EffectThenDrop).method("PUT"));
     let after = target.update(&owned(&now), &now, &ada([("title", text("Poet"))])).await.unwrap();
     assert_eq!(shown(&after, "title"), "Poet");
     assert_eq!(workplace.writes().len(), 2);
@@ -194,14 +202,14 @@ async fn update_is_repeated_after_a_lost_response() {
 
 #[tokio::test]
 async fn update_of_a_missing_account_is_not_found() {
-    let (_workplace, target, now) = with_ada(Options::default(), json!({})).await;
+    let (_workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
     assert_eq!(target.update(&unknown_account(), &now, &ada([])).await, Err(TargetError::NotFound));
 }
 
 #[tokio::test]
 async fn single_attributes_are_patched() {
     let (workplace, target, now) =
-        with_ada(Options::default(), json!({"title": "Analyst", "nickName": "x"})).await;
+        with_ada(SimulatorOptions::default(), json!({"title": "Analyst", "nickName": "x"})).await;
     let operations = [
         PatchOperation::Replace { attribute: "title".into(), value: Value::Text("Poet".to_owned()) },
         PatchOperation::Remove { attribute: "nickName".into() },

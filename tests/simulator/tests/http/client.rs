@@ -2,7 +2,7 @@
 
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
-use simulator::{Options, Simulator};
+use simulator::{Simulator, SimulatorOptions};
 
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 pub const STATUS: &str = "urn:ietf:params:scim:schemas:extension:facebook:accountstatusdetails:2.0:User";
@@ -41,12 +41,12 @@ impl Answer {
 }
 
 impl Client {
-    pub async fn start(options: Options) -> Self {
+    pub async fn start(options: SimulatorOptions) -> Self {
         Self { simulator: Simulator::start(options).await.unwrap(), http: reqwest::Client::new() }
     }
 
     pub async fn default() -> Self {
-        Self::start(Options::default()).await
+        Self::start(SimulatorOptions::default()).await
     }
 
     /// A request without anything that the server insists on.
@@ -90,7 +90,7 @@ impl Client {
     }
 
     /// Ada, who is in most of the tests.
-    pub async fn with_ada(options: Options) -> (Self, u64) {
+    pub async fn with_ada(options: SimulatorOptions) -> (Self, u64) {
         let client = Self::start(options).await;
         let id = client.simulator.seed(ada());
         (client, id)

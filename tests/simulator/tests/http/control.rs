@@ -1,6 +1,6 @@
 use reqwest::Method;
 use serde_json::{Value, json};
-use simulator::Options;
+use simulator::SimulatorOptions;
 
 use crate::client::{Answer, Client, ada, send};
 
@@ -12,7 +12,7 @@ async fn control(client: &Client, method: Method, path: &str, body: Value) -> An
 
 #[tokio::test]
 async fn accounts_and_requests_can_be_seen() {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     client.get("/Users").await;
     let accounts = control(&client, Method::GET, "accounts", json!(null)).await;
     assert_eq!(accounts.json()[0]["id"], id);
@@ -65,7 +65,7 @@ async fn faults_can_be_injected() {
 
 #[tokio::test]
 async fn everything_can_be_forgotten() {
-    let (client, _) = Client::with_ada(Options::default()).await;
+    let (client, _) = Client::with_ada(SimulatorOptions::default()).await;
     let fault = json!({"effect": {"kind": "drop"}});
     control(&client, Method::POST, "faults", fault.clone()).await;
     control(&client, Method::DELETE, "faults", json!(null)).await;

@@ -1,5 +1,5 @@
 use serde_json::json;
-use simulator::{ErrorShape, Options, Undeclared, Unknown};
+use simulator::{ErrorShape, SimulatorOptions, UndeclaredExtensionRule, UnknownAttributeRule};
 
 use crate::client::{Client, ENTERPRISE, STATUS, ada, person};
 
@@ -98,7 +98,7 @@ async fn a_manager_is_an_account_that_exists() {
 
 #[tokio::test]
 async fn a_user_name_is_taken_whatever_its_case() {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     let bob = client.simulator.seed(person("bob@acme.test"));
     assert_eq!(client.post(person("ADA@acme.test")).await.status, 409);
     assert_eq!(client.put(bob, json!({"userName": "Ada@Acme.test"})).await.status, 409);
@@ -121,10 +121,10 @@ async fn a_duplicate_is_answered_as_switched() {
     for (shape, field) in
         [(ErrorShape::Errors, "Errors"), (ErrorShape::Scim, "scimType"), (ErrorShape::Graph, "error")]
     {
-        let (client, _) = Client::with_ada(Options {
+        let (client, _) = Client::with_ada(SimulatorOptions {
             duplicate_status: 500,
             duplicate_shape: Some(shape),
-            ..Options::default()
+            ..SimulatorOptions::default()
         })
         .await;
         let answer = client.post(ada()).await;
@@ -135,8 +135,11 @@ async fn a_duplicate_is_answered_as_switched() {
 
 #[tokio::test]
 async fn a_domain_must_be_verified_where_there_are_verified_ones() {
-    let client =
-        Client::start(Options { verified_domains: vec!["acme.test".to_owned()], ..Options::default() }).await;
+    let client = Client::start(SimulatorOptions {
+        verified_domains: vec!["acme.test".to_owned()],
+        ..SimulatorOptions::default()
+    })
+    .await;
     assert_eq!(client.post(person("a@ACME.test")).await.status, 201);
     let answer = client.post(person("a@other.test")).await;
     assert_eq!(answer.status, 400);
@@ -153,7 +156,11 @@ async fn unknown_attributes_are_dropped_or_refused() {
     assert_eq!(account.get("nickname"), None);
     assert_eq!(account["urn:example:frontline:User"]["is_frontline"], true);
 
-    let strict = Client::start(Options { unknown_attributes: Unknown::Refuse, ..Options::default() }).await;
+    let strict = Client::start(SimulatorOptions {
+        unknown_attributes: UnknownAttributeRule::Refuse,
+        ..SimulatorOptions::default()
+    })
+    .await;
     let answer = strict.post(body).await;
     assert_eq!(answer.status, 400);
     assert!(answer.description().contains("nickname"));
@@ -161,12 +168,13 @@ async fn unknown_attributes_are_dropped_or_refused() {
 
 #[tokio::test]
 async fn an_extension_may_have_to_be_declared() {
-    let options = |undeclared_extensions| Options { undeclared_extensions, ..Options::default() };
-    let ignoring = Client::start(options(Undeclared::Ignore)).await;
+    let options =
+        |undeclared_extensions| SimulatorOptions { undeclared_extensions, ..SimulatorOptions::default() };
+    let ignoring = Client::start(options(UndeclaredExtensionRule::Ignore)).await;
     let account = ignoring.post(ada()).await.json();
     assert_eq!(account.get(ENTERPRISE), None);
 
-    let refusing = Client::start(options(Undeclared::Refuse)).await;
+    let refusing = Client::start(options(UndeclaredExtensionRule::Refuse)).await;
     assert_eq!(refusing.post(ada()).await.status, 400);
     let mut declared = ada();
     declared["schemas"] = json!([ENTERPRISE]);
@@ -175,7 +183,7 @@ async fn an_extension_may_have_to_be_declared() {
 
 #[tokio::test]
 async fn admin_center_knows_fewer_attributes() {
-    let (client, manager) = Client::with_ada(Options::admin_center()).await;
+    let (client, manager) = Client::with_ada(SimulatorOptions::admin_center()).await;
     let mut body = person("bob@acme.test");
     body["title"] = json!("Clerk");
     body["displayName"] = json!("Bob");

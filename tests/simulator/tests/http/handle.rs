@@ -1,11 +1,11 @@
 use serde_json::json;
-use simulator::Options;
+use simulator::SimulatorOptions;
 
 use crate::client::{Client, ENTERPRISE, STATUS, ada, person};
 
 #[tokio::test]
 async fn what_it_holds_can_be_given_to_another() {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     client.simulator.set_claimed("ada@acme.test", true);
     let held = client.ada();
     let other = Client::default().await;
@@ -17,7 +17,7 @@ async fn what_it_holds_can_be_given_to_another() {
 
 #[tokio::test]
 async fn a_seed_takes_the_place_of_its_rival() {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     let new = client.simulator.seed(person("ADA@acme.test"));
     assert_ne!(new, id);
     assert_eq!(client.simulator.accounts().len(), 1);
@@ -36,7 +36,7 @@ async fn a_seed_in_a_strange_state_can_still_be_changed() {
 
 #[tokio::test]
 async fn somebody_else_changes_things() {
-    let (client, _) = Client::with_ada(Options::default()).await;
+    let (client, _) = Client::with_ada(SimulatorOptions::default()).await;
     let simulator = &client.simulator;
     assert!(simulator.edit(
         "ada@acme.test",

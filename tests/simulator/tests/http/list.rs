@@ -1,9 +1,9 @@
 use serde_json::{Value, json};
-use simulator::{DateForm, IdForm, NoMatch, Options};
+use simulator::{DateForm, EmptyListForm, IdForm, SimulatorOptions};
 
 use crate::client::{Client, ENTERPRISE, STATUS, person};
 
-async fn crowd(count: usize, options: Options) -> Client {
+async fn crowd(count: usize, options: SimulatorOptions) -> Client {
     let client = Client::start(options).await;
     for number in 1..=count {
         client.simulator.seed(person(&format!("u{number}@acme.test")));
@@ -23,7 +23,7 @@ fn numbers(page: &Value) -> (u64, u64, u64, usize) {
 
 #[tokio::test]
 async fn pages_are_counted_from_one() {
-    let client = crowd(25, Options::default()).await;
+    let client = crowd(25, SimulatorOptions::default()).await;
     for (query, expect) in [
         ("", (25, 1, 10, 10)),
         ("?startIndex=21", (25, 21, 5, 5)),
@@ -46,7 +46,7 @@ async fn pages_are_counted_from_one() {
 
 #[tokio::test]
 async fn a_page_never_exceeds_the_maximum() {
-    let options = Options { page_max: 7, ..Options::default() };
+    let options = SimulatorOptions { page_max: 7, ..SimulatorOptions::default() };
     let client = crowd(20, options).await;
     let page = client.get("/Users?count=100").await.json();
     assert_eq!(numbers(&page), (20, 1, 7, 7));
@@ -54,7 +54,7 @@ async fn a_page_never_exceeds_the_maximum() {
 
 #[tokio::test]
 async fn an_account_is_found_by_its_user_name_without_case() {
-    let client = crowd(3, Options::default()).await;
+    let client = crowd(3, SimulatorOptions::default()).await;
     client.simulator.seed(json!({"userName": "o'neil+x@acme.test", "externalId": r#"q"\x"#}));
     for (filter, found) in [
         (r#"userName eq "u2@acme.test""#, 1),
@@ -78,7 +78,9 @@ async fn a_list_of_nothing_has_two_forms() {
     let nothing = r#"userName eq "x@y.z""#;
     let client = Client::default().await;
     assert_eq!(client.find(nothing).await.json()["Resources"], json!([]));
-    let client = Client::start(Options { no_match: NoMatch::Absent, ..Options::default() }).await;
+    let client =
+        Client::start(SimulatorOptions { no_match: EmptyListForm::Absent, ..SimulatorOptions::default() })
+            .await;
     let answer = client.find(nothing).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()["totalResults"], 0);
@@ -87,8 +89,12 @@ async fn a_list_of_nothing_has_two_forms() {
 
 #[tokio::test]
 async fn ids_and_dates_have_two_forms() {
-    let client =
-        Client::start(Options { ids: IdForm::Text, dates: DateForm::Iso8601, ..Options::default() }).await;
+    let client = Client::start(SimulatorOptions {
+        ids: IdForm::Text,
+        dates: DateForm::Iso8601,
+        ..SimulatorOptions::default()
+    })
+    .await;
     let manager = client.post(person("m@acme.test")).await.json();
     assert_eq!(manager["id"], "100000000000001");
     assert!(manager[STATUS]["inviteDate"].is_string());
@@ -111,7 +117,7 @@ async fn the_server_describes_itself() {
 
 #[tokio::test]
 async fn unknown_fields_can_be_left_out() {
-    let options = Options { unknown_fields: false, ..Options::default() };
+    let options = SimulatorOptions { unknown_fields: false, ..SimulatorOptions::default() };
     let client = crowd(1, options).await;
     let account = client.get("/Users/100000000000001").await.json();
     assert_eq!(account.get("badges"), None);
@@ -120,7 +126,7 @@ async fn unknown_fields_can_be_left_out() {
 
 #[tokio::test]
 async fn a_hundred_thousand_accounts_are_no_burden() {
-    let client = crowd(100_000, Options::default()).await;
+    let client = crowd(100_000, SimulatorOptions::default()).await;
     let started = std::time::Instant::now();
     for _ in 0..50 {
         let page = client.get("/Users?startIndex=99901&count=100").await.json();

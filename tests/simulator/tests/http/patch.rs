@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
-use simulator::{NoTarget, Options};
+use simulator::{NoTargetRule, SimulatorOptions};
 
 use crate::client::{Client, ENTERPRISE, person};
 
 /// One operation on Ada, and what it makes of one of her attributes.
 async fn check(operation: Value, attribute: &str, expect: Value) {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     let answer = client.patch(id, json!([operation])).await;
     assert_eq!(answer.status, 200, "{operation} {answer:?}");
     let found = answer.json().get(attribute).cloned().unwrap_or(Value::Null);
@@ -14,7 +14,7 @@ async fn check(operation: Value, attribute: &str, expect: Value) {
 }
 
 async fn refused(operation: Value) {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     let before = client.ada();
     let first = json!({"op": "replace", "path": "title", "value": "Countess"});
     let answer = client.patch(id, json!([first, operation])).await;
@@ -72,7 +72,7 @@ async fn extensions() {
 
 #[tokio::test]
 async fn the_manager() {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     let bob = client.simulator.seed(person("bob@acme.test"));
     let path = format!("{ENTERPRISE}:manager.managerId");
     let set = |value: u64| json!([{"op": "replace", "path": path, "value": value}]);
@@ -133,8 +133,11 @@ async fn a_value_that_is_not_there_is_refused_or_made() {
     let operation =
         json!({"op": "replace", "path": r#"phoneNumbers[type eq "work"].value"#, "value": "+44-1"});
     refused(operation.clone()).await;
-    let (client, id) =
-        Client::with_ada(Options { patch_no_target: NoTarget::Create, ..Options::default() }).await;
+    let (client, id) = Client::with_ada(SimulatorOptions {
+        patch_no_target: NoTargetRule::Create,
+        ..SimulatorOptions::default()
+    })
+    .await;
     client.patch(id, json!([operation])).await;
     assert_eq!(client.ada()["phoneNumbers"], json!([{"type": "work", "value": "+44-1"}]));
 }
@@ -157,7 +160,7 @@ async fn nonsense_is_refused() {
     ] {
         refused(operation).await;
     }
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     for operations in [json!([]), json!({}), json!(null)] {
         assert_eq!(client.patch(id, operations).await.status, 400);
     }
@@ -165,7 +168,8 @@ async fn nonsense_is_refused() {
 
 #[tokio::test]
 async fn there_is_no_patch_where_it_is_switched_off() {
-    let (client, id) = Client::with_ada(Options { patch: false, ..Options::default() }).await;
+    let (client, id) =
+        Client::with_ada(SimulatorOptions { patch: false, ..SimulatorOptions::default() }).await;
     let operation = json!([{"op": "remove", "path": "title"}]);
     assert_eq!(client.patch(id, operation).await.status, 405);
     let config = client.get("/ServiceProviderConfigs").await.json();

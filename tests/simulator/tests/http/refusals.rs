@@ -1,13 +1,14 @@
 use reqwest::{Method, header};
 use serde_json::json;
-use simulator::{ErrorShape, Options};
+use simulator::{ErrorShape, SimulatorOptions};
 
 use crate::client::{Client, ada, send};
 
 #[tokio::test]
 async fn refusals_come_in_every_shape() {
     let answer = |shape| async move {
-        let client = Client::start(Options { error_shape: shape, ..Options::default() }).await;
+        let client =
+            Client::start(SimulatorOptions { error_shape: shape, ..SimulatorOptions::default() }).await;
         client.find("nonsense").await
     };
     let errors = answer(ErrorShape::Errors).await;
@@ -70,7 +71,7 @@ async fn a_proof_in_the_query_is_no_hindrance() {
 
 #[tokio::test]
 async fn malformed_requests_are_refused() {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     let account = format!("/Users/{id}");
     for (method, path) in
         [(Method::POST, "/Users"), (Method::PUT, account.as_str()), (Method::PATCH, account.as_str())]
@@ -104,7 +105,7 @@ async fn a_body_has_a_limit() {
 
 #[tokio::test]
 async fn the_call_budget_is_told() {
-    let client = Client::start(Options { app_usage: Some(95), ..Options::default() }).await;
+    let client = Client::start(SimulatorOptions { app_usage: Some(95), ..SimulatorOptions::default() }).await;
     let answer = client.get("/Users").await;
     let usage: serde_json::Value = serde_json::from_slice(answer.headers["x-app-usage"].as_bytes()).unwrap();
     assert_eq!(usage["call_count"], 95);

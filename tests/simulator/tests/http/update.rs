@@ -1,19 +1,19 @@
 use serde_json::{Value, json};
-use simulator::{Blank, Options, PutRule};
+use simulator::{EmptyValueRule, PutRule, SimulatorOptions};
 
 use crate::client::{Client, ENTERPRISE, STATUS, person};
 
-fn replacing() -> Options {
-    Options { put: PutRule::Replace, ..Options::default() }
+fn replacing() -> SimulatorOptions {
+    SimulatorOptions { put: PutRule::Replace, ..SimulatorOptions::default() }
 }
 
-fn on_empty(empty_string: Blank) -> Options {
-    Options { empty_string, ..Options::default() }
+fn on_empty(empty_string: EmptyValueRule) -> SimulatorOptions {
+    SimulatorOptions { empty_string, ..SimulatorOptions::default() }
 }
 
 #[tokio::test]
 async fn put_merges() {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     let before = client.ada();
     let answer = client.put(id, json!({"active": false})).await;
     assert_eq!(answer.status, 200);
@@ -55,7 +55,7 @@ async fn put_replaces_where_it_is_switched_to() {
 
 #[tokio::test]
 async fn an_empty_string_clears() {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     let body = json!({
         "title": "",
         "name": {"givenName": ""},
@@ -80,13 +80,13 @@ async fn an_empty_string_may_be_refused_or_ignored() {
         "emails": [{"value": "", "type": "work"}],
         ENTERPRISE: {"department": ""},
     });
-    let (client, id) = Client::with_ada(on_empty(Blank::Ignore)).await;
+    let (client, id) = Client::with_ada(on_empty(EmptyValueRule::Ignore)).await;
     let before = client.ada();
     assert_eq!(client.put(id, body.clone()).await.status, 200);
     assert_eq!(client.ada(), before);
     assert!(!client.simulator.writes()[0].changed);
 
-    let (client, id) = Client::with_ada(on_empty(Blank::Refuse)).await;
+    let (client, id) = Client::with_ada(on_empty(EmptyValueRule::Refuse)).await;
     assert_eq!(client.put(id, body).await.status, 400);
     assert_eq!(client.ada(), before);
 }
@@ -94,17 +94,17 @@ async fn an_empty_string_may_be_refused_or_ignored() {
 #[tokio::test]
 async fn null_is_ignored_unless_switched() {
     let body = json!({"title": null, "name": null});
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     client.put(id, body).await;
     assert_eq!(client.ada()["title"], "Analyst");
-    client.simulator.change_options(|options| options.null = Blank::Clear);
+    client.simulator.change_options(|options| options.null = EmptyValueRule::Clear);
     client.put(id, json!({"title": null})).await;
     assert_eq!(client.ada().get("title"), None);
 }
 
 #[tokio::test]
 async fn a_manager_is_set_and_cleared() {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     let bob = client.simulator.seed(person("bob@acme.test"));
     let manager = |value: Value| json!({ENTERPRISE: {"manager": {"managerId": value}}});
     assert_eq!(client.put(id, manager(json!(bob))).await.status, 200);
@@ -118,7 +118,7 @@ async fn a_manager_is_set_and_cleared() {
 
 #[tokio::test]
 async fn a_renamed_account_is_found_by_its_new_name_only() {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     client.put(id, json!({"userName": "al@acme.test"})).await;
     assert_eq!(client.simulator.account("ada@acme.test"), None);
     let found = client.find(r#"userName eq "al@acme.test""#).await.json();
@@ -128,7 +128,7 @@ async fn a_renamed_account_is_found_by_its_new_name_only() {
 
 #[tokio::test]
 async fn the_account_status_is_read_only() {
-    let (client, id) = Client::with_ada(Options::default()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
     client.put(id, json!({STATUS: {"claimed": true}})).await;
     assert_eq!(client.ada()[STATUS]["claimed"], false);
 }

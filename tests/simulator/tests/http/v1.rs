@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use simulator::{Options, Product};
+use simulator::{Product, SimulatorOptions};
 
 use crate::client::*;
 
@@ -10,7 +10,7 @@ const ENTERPRISE_V1: &str = "urn:scim:schemas:extension:enterprise:1.0";
 
 #[tokio::test]
 async fn resources_have_v1s_names() {
-    let (client, id) = Client::with_ada(Options::v1()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::v1()).await;
     let ada = client.get(&format!("/Users/{id}")).await.json();
     assert_eq!(ada["schemas"][0], "urn:scim:schemas:core:1.0");
     assert_eq!(ada[ENTERPRISE_V1]["department"], "Research");
@@ -24,7 +24,7 @@ async fn resources_have_v1s_names() {
 
 #[tokio::test]
 async fn v2s_names_are_refused() {
-    let (client, id) = Client::with_ada(Options::v1()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::v1()).await;
     for body in [
         json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "active": false}),
         json!({"schemas": [], (ENTERPRISE): {"department": "Poetry"}}),
@@ -38,7 +38,7 @@ async fn v2s_names_are_refused() {
 
 #[tokio::test]
 async fn it_is_served_elsewhere_and_has_no_patch() {
-    let (client, id) = Client::with_ada(Options::v1()).await;
+    let (client, id) = Client::with_ada(SimulatorOptions::v1()).await;
     assert!(client.simulator.url().ends_with("/scim/v1"));
     let patched = client.patch(id, json!([{"op": "remove", "path": "title"}])).await;
     assert_eq!(patched.status, 405);

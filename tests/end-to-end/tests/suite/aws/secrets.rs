@@ -8,7 +8,7 @@ use model::{DesiredUser, Managed, UserName, Value};
 use runtime::{CallLimits, Connection, DirectorySecret, Secrets, config};
 use scim::{RetryPolicy, Target, TargetError};
 use serde_json::json;
-use simulator::{Options, Simulator};
+use simulator::{Simulator, SimulatorOptions};
 
 const DIRECTORY: &str = "corp/directory";
 const TARGET: &str = "corp/workplace";
@@ -116,7 +116,7 @@ async fn a_rotation_of_the_token_in_mid_run_costs_no_user() {
     const WORKERS: usize = 8;
     const USERS: usize = 10;
     let aws = Aws::start().unwrap();
-    let workplace = Simulator::start(Options::default()).await.unwrap();
+    let workplace = Simulator::start(SimulatorOptions::default()).await.unwrap();
     aws.create_secret(TARGET, &json!({ "access_token": workplace.token() })).unwrap();
     let connection = connection("ldap://127.0.0.1:1", &workplace.url());
     // Whatever is not let in is not tried again but for a new token.

@@ -13,7 +13,7 @@ use end_to_end::{
 use model::{Anchor, Desired, DnKey, Status, UserName};
 use scan::{ScanMode, ScanSummary};
 use serde_json::Value;
-use simulator::Options;
+use simulator::SimulatorOptions;
 
 use super::{history::RandomCompany, server::ServerKind};
 
@@ -38,7 +38,7 @@ pub const MANAGER: &str = "manager = { reference = \"manager\" }\n";
 
 /// An engine with an empty state.
 pub async fn engine(configuration: &TestConfiguration, secret: &Value) -> Result<EngineFixture> {
-    let server = Options { unknown_fields: false, ..Options::default() };
+    let server = SimulatorOptions { unknown_fields: false, ..SimulatorOptions::default() };
     EngineFixture::start(configuration, secret, server).await
 }
 

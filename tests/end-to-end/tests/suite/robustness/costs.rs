@@ -3,7 +3,7 @@
 use embedded_ldap::EmbeddedLdap;
 use end_to_end::{EngineFixture, PersonEntry, advance_clock, embedded_directory, people, workplace_group};
 use serde_json::json;
-use simulator::Options;
+use simulator::SimulatorOptions;
 
 use super::engine::{EngineOptions, engine_for};
 
@@ -28,7 +28,7 @@ async fn cost(engine: &EngineFixture) -> Cost {
 }
 
 /// A few people without managers, and a target of this kind.
-async fn beginning(kind: &str, server: Options) -> (Vec<PersonEntry>, EmbeddedLdap, EngineFixture) {
+async fn beginning(kind: &str, server: SimulatorOptions) -> (Vec<PersonEntry>, EmbeddedLdap, EngineFixture) {
     let mut people = people::generate(3, 3);
     people.iter_mut().for_each(|person| {
         person.employee_type = "active".to_owned();
@@ -49,16 +49,22 @@ async fn beginning(kind: &str, server: Options) -> (Vec<PersonEntry>, EmbeddedLd
 
 #[tokio::test]
 async fn nothing_costs_more_than_it_must() {
-    let without_patch = Options { patch: false, ..Options::scim2() };
+    let without_patch = SimulatorOptions { patch: false, ..SimulatorOptions::scim2() };
     for (kind, server, standing_alone, of_a_whole, switching) in [
-        ("workplace", Options::default(), ONE_CALL, ONE_CALL, ONE_CALL),
+        ("workplace", SimulatorOptions::default(), ONE_CALL, ONE_CALL, ONE_CALL),
         // How deep its PUT merges is not known, and it has no PATCH: what is part of a whole is read.
-        ("workplace-v1", Options::v1(), ONE_CALL, READ_FIRST, ONE_CALL),
-        ("scim2", Options::scim2(), ONE_CALL, ONE_CALL, ONE_CALL),
+        ("workplace-v1", SimulatorOptions::v1(), ONE_CALL, READ_FIRST, ONE_CALL),
+        ("scim2", SimulatorOptions::scim2(), ONE_CALL, ONE_CALL, ONE_CALL),
         // All of the account goes back, so it is read.
         ("scim2", without_patch, READ_FIRST, READ_FIRST, READ_FIRST),
-        ("workvivo", Options::workvivo(), ONE_CALL, ONE_CALL, ONE_CALL),
-        ("slack", Options { patch_removes: true, ..Options::slack() }, ONE_CALL, ONE_CALL, ONE_CALL),
+        ("workvivo", SimulatorOptions::workvivo(), ONE_CALL, ONE_CALL, ONE_CALL),
+        (
+            "slack",
+            SimulatorOptions { patch_removes: true, ..SimulatorOptions::slack() },
+            ONE_CALL,
+            ONE_CALL,
+            ONE_CALL,
+        ),
     ] {
         let (people, directory, engine) = beginning(kind, server).await;
         let who = people[1].dn();
@@ -104,7 +110,7 @@ async fn nothing_costs_more_than_it_must() {
 /// One call sends what has changed; what somebody else did to the account shows in the answer, and is put right.
 #[tokio::test]
 async fn what_an_answer_shows_is_put_right() {
-    for (kind, server) in [("workplace", Options::default()), ("scim2", Options::scim2())] {
+    for (kind, server) in [("workplace", SimulatorOptions::default()), ("scim2", SimulatorOptions::scim2())] {
         let (people, directory, engine) = beginning(kind, server).await;
         cost(&engine).await;
         let mail = &people[0].mail;
@@ -118,14 +124,14 @@ async fn what_an_answer_shows_is_put_right() {
 /// A call is made without reading only while nothing can have been sent of which nothing was heard.
 #[tokio::test]
 async fn in_doubt_an_account_is_read() {
-    use simulator::{Effect, Fault};
+    use simulator::{FaultEffect, TargetFault};
 
-    let (people, directory, engine) = beginning("workplace", Options::default()).await;
+    let (people, directory, engine) = beginning("workplace", SimulatorOptions::default()).await;
     cost(&engine).await;
     let who = people[0].dn();
 
     // The answer is lost, twice; then what was sent is taken back, and something else changes.
-    let lost = || Fault::once(Effect::EffectThenDrop).method("PUT");
+    let lost = || TargetFault::once(FaultEffect::EffectThenDrop).method("PUT");
     engine.workplace.inject(lost());
     engine.workplace.inject(lost());
     directory.set(&who, "title", &["Sent, and not heard of"]).unwrap();

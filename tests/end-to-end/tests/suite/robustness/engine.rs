@@ -2,14 +2,14 @@
 
 use embedded_ldap::EmbeddedLdap;
 use end_to_end::{EngineFixture, NO_LIMITS, STATUS, TestConfiguration, embedded_secret};
-use simulator::Options;
+use simulator::SimulatorOptions;
 
 /// What differs between the tests' connections.
 pub struct EngineOptions<'a> {
     /// `target.kind`.
     pub kind: &'a str,
     /// The simulated target.
-    pub server: Options,
+    pub server: SimulatorOptions,
     /// Lines of `[options]`.
     pub options: &'a str,
     /// Further lines of `[mapping]`.
@@ -18,7 +18,7 @@ pub struct EngineOptions<'a> {
 
 impl Default for EngineOptions<'_> {
     fn default() -> Self {
-        let server = Options { unknown_fields: false, ..Options::default() };
+        let server = SimulatorOptions { unknown_fields: false, ..SimulatorOptions::default() };
         Self { kind: "workplace", server, options: "", mapping: "" }
     }
 }

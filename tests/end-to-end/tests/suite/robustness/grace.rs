@@ -4,7 +4,7 @@ use end_to_end::{EngineFixture, PersonEntry, advance_clock, embedded_directory, 
 use operate::explanation::WaitKind;
 use scan::ScanMode;
 use serde_json::json;
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 use super::engine::{EngineOptions, engine_for};
 
@@ -65,7 +65,7 @@ async fn an_account_is_deleted_when_its_time_is_over_and_its_user_is_not_back() 
     // The target is down when the time is over; nothing is forgotten by that.
     advance_clock(1);
     assert_eq!(engine.explain(&leaver.mail).await.unwrap().would, ["delete the account: out of scope"]);
-    engine.workplace.inject(Fault::times(4, Effect::status(503)).method("DELETE"));
+    engine.workplace.inject(TargetFault::times(4, FaultEffect::status(503)).method("DELETE"));
     engine.provision_due().await.unwrap();
     assert_eq!((leaving(&engine).await, engine.workplace.accounts().len()), (2, 4));
     engine.restart().unwrap();

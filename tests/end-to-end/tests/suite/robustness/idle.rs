@@ -2,7 +2,7 @@
 
 use end_to_end::{advance_clock, embedded_directory, people};
 use scan::ScanMode;
-use simulator::Options;
+use simulator::SimulatorOptions;
 
 use super::engine::{EngineOptions, engine_for};
 
@@ -11,9 +11,9 @@ const DAY: i64 = 86_400;
 #[tokio::test]
 async fn a_target_is_called_before_it_switches_us_off() {
     for (kind, server, calls) in [
-        ("workplace", Options::default(), 1),
-        ("workplace-v1", Options::v1(), 1),
-        ("scim2", Options::scim2(), 0),
+        ("workplace", SimulatorOptions::default(), 1),
+        ("workplace-v1", SimulatorOptions::v1(), 1),
+        ("scim2", SimulatorOptions::scim2(), 0),
     ] {
         let mut people = people::generate(3, 3);
         people.iter_mut().for_each(|person| person.employee_type = "active".to_owned());

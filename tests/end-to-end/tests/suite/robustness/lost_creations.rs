@@ -4,7 +4,7 @@ use embedded_ldap::EmbeddedLdap;
 use end_to_end::{EngineFixture, PersonEntry, advance_clock, embedded_directory, people, workplace_group};
 use scan::ScanMode;
 use serde_json::{Value, json};
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 use super::engine::{EngineOptions, engine_for};
 
@@ -12,7 +12,10 @@ use super::engine::{EngineOptions, engine_for};
 const EXTERNAL_ID: &str = "externalId = \"employeeNumber\"\n";
 
 /// One user in scope, a target with these faults, and one round of provisioning.
-async fn provision_with(mapping: &str, faults: Vec<Fault>) -> (PersonEntry, EmbeddedLdap, EngineFixture) {
+async fn provision_with(
+    mapping: &str,
+    faults: Vec<TargetFault>,
+) -> (PersonEntry, EmbeddedLdap, EngineFixture) {
     let mut people = people::enabled(1, 3);
     let directory = embedded_directory(&people).await.unwrap();
     let engine = engine_for(&directory, EngineOptions { mapping, ..EngineOptions::default() }).await;
@@ -27,9 +30,9 @@ async fn provision_with(mapping: &str, faults: Vec<Fault>) -> (PersonEntry, Embe
 async fn lose_answers(mapping: &str) -> (PersonEntry, EmbeddedLdap, EngineFixture) {
     let faults = vec![
         // The look-up before the creation is answered.
-        Fault::once(Effect::Delay { ms: 0 }).method("GET"),
-        Fault::once(Effect::EffectThenDrop).method("POST"),
-        Fault::always(Effect::Drop),
+        TargetFault::once(FaultEffect::Delay { ms: 0 }).method("GET"),
+        TargetFault::once(FaultEffect::EffectThenDrop).method("POST"),
+        TargetFault::always(FaultEffect::Drop),
     ];
     provision_with(mapping, faults).await
 }
@@ -73,7 +76,7 @@ async fn account_of_lost_creation_is_renamed_with_its_user() {
 
 #[tokio::test]
 async fn foreign_account_with_the_same_name_is_left_alone() {
-    let faults = vec![Fault::once(Effect::Drop).method("POST")];
+    let faults = vec![TargetFault::once(FaultEffect::Drop).method("POST")];
     let (person, directory, engine) = provision_with(EXTERNAL_ID, faults).await;
     engine.workplace.clear_requests();
     assert_eq!(engine.workplace.accounts(), [] as [Value; 0]);

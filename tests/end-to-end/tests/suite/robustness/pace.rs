@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{UnixSeconds, UserName};
 use scim::{Dialect, RetryPolicy, Target, TargetCredentials, TargetOptions};
-use simulator::{Effect, Fault, Options, Simulator};
+use simulator::{FaultEffect, Simulator, SimulatorOptions, TargetFault};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -57,7 +57,7 @@ fn most_in_a_second(arrivals: &[u128]) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_together_stay_within_the_call_budget() {
-    let workplace = Simulator::start(Options::default()).await.unwrap();
+    let workplace = Simulator::start(SimulatorOptions::default()).await.unwrap();
     workplace.set_latency(Duration::from_millis(20));
     let seconds = 20;
     let mut workers = work(&workplace, Instant::now() + Duration::from_secs(seconds));
@@ -74,11 +74,11 @@ async fn workers_together_stay_within_the_call_budget() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn throttled_workers_halve_their_rate_within_a_second() {
-    let workplace = Simulator::start(Options::default()).await.unwrap();
+    let workplace = Simulator::start(SimulatorOptions::default()).await.unwrap();
     let mut workers = work(&workplace, Instant::now() + Duration::from_secs(5));
     tokio::time::sleep(Duration::from_secs(2)).await;
     // Calls are spread evenly, so each worker makes two of these.
-    let throttled = Fault::times(2 * WORKERS, Effect::TooManyRequests { retry_after: None });
+    let throttled = TargetFault::times(2 * WORKERS, FaultEffect::TooManyRequests { retry_after: None });
     workplace.inject(throttled);
     while let Some(done) = workers.join_next().await {
         done.unwrap();

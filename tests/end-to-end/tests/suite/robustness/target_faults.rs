@@ -8,7 +8,7 @@ use end_to_end::{
     workplace_group,
 };
 use serde_json::Value;
-use simulator::{Content, Effect, Fault, Reply};
+use simulator::{FaultEffect, ReplyBody, SimulatedReply, TargetFault};
 
 use super::engine::{EngineOptions, engine_for};
 
@@ -22,20 +22,20 @@ const PEOPLE: usize = 4;
 const SHORT_TIMEOUT: Duration = Duration::from_millis(40);
 
 /// A random fault of one call, and its name in the report.
-fn effect(random: &mut SeededRandom) -> (&'static str, Effect) {
-    let malformed = || Reply::status(200).content(Content::MalformedJson);
+fn effect(random: &mut SeededRandom) -> (&'static str, FaultEffect) {
+    let malformed = || SimulatedReply::status(200).content(ReplyBody::MalformedJson);
     let late = u64::try_from(SHORT_TIMEOUT.as_millis()).unwrap() + 10;
     match random.below(12) {
-        0 => ("late, after the effect", Effect::EffectThenDelay { ms: late }),
-        1 => ("late, before the effect", Effect::Delay { ms: late }),
-        2 | 3 => ("lost after the effect", Effect::EffectThenDrop),
-        4 => ("lost before the effect", Effect::Drop),
-        5 => ("5xx before the effect", Effect::status(503)),
-        6 => ("5xx before the effect", Effect::status(500)),
-        7 | 8 => ("5xx after the effect", Effect::EffectThenAnswer(Reply::status(502))),
-        9 => ("409 without a reason", Effect::status(409)),
-        10 => ("malformed, after the effect", Effect::EffectThenAnswer(malformed())),
-        _ => ("malformed, instead of the effect", Effect::Answer(malformed())),
+        0 => ("late, after the effect", FaultEffect::EffectThenDelay { ms: late }),
+        1 => ("late, before the effect", FaultEffect::Delay { ms: late }),
+        2 | 3 => ("lost after the effect", FaultEffect::EffectThenDrop),
+        4 => ("lost before the effect", FaultEffect::Drop),
+        5 => ("5xx before the effect", FaultEffect::status(503)),
+        6 => ("5xx before the effect", FaultEffect::status(500)),
+        7 | 8 => ("5xx after the effect", FaultEffect::EffectThenAnswer(SimulatedReply::status(502))),
+        9 => ("409 without a reason", FaultEffect::status(409)),
+        10 => ("malformed, after the effect", FaultEffect::EffectThenAnswer(malformed())),
+        _ => ("malformed, instead of the effect", FaultEffect::Answer(malformed())),
     }
 }
 
@@ -43,7 +43,7 @@ fn effect(random: &mut SeededRandom) -> (&'static str, Effect) {
 fn inject(engine: &EngineFixture, random: &mut SeededRandom, counts: &mut BTreeMap<&'static str, usize>) {
     for _ in 0..1 + random.below(8) {
         let (name, effect) = effect(random);
-        let fault = Fault::once(effect);
+        let fault = TargetFault::once(effect);
         let fault = match random.below(5) {
             0 => fault.method("POST"),
             1 => fault.method("PUT"),

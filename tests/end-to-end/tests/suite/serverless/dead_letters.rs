@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use end_to_end::aws;
 use serde_json::json;
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
 
@@ -12,7 +12,7 @@ use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
 fn a_user_whom_the_target_refuses_is_parked_with_the_reason_and_stops_nobody() {
     let deployment = Deployment::start(DeploymentOptions::default());
     let refused = &deployment.people[5].mail;
-    deployment.workplace.inject(Fault::always(Effect::status(400)).method("POST").user(refused));
+    deployment.workplace.inject(TargetFault::always(FaultEffect::status(400)).method("POST").user(refused));
     deployment.scan(json!({}));
     deployment.drain();
     assert_eq!(deployment.active().len(), 19);
@@ -36,7 +36,7 @@ fn a_user_at_whom_the_target_fails_again_and_again_is_parked_after_the_configure
         ..DeploymentOptions::default()
     });
     let unlucky = &deployment.people[5].mail;
-    deployment.workplace.inject(Fault::always(Effect::status(500)).method("POST").user(unlucky));
+    deployment.workplace.inject(TargetFault::always(FaultEffect::status(500)).method("POST").user(unlucky));
     deployment.scan(json!({}));
     deployment.drain();
     assert_eq!(deployment.active().len(), 19, "the others are served, and no breaker is open");
@@ -58,7 +58,7 @@ fn a_message_that_is_never_answered_ends_as_a_failed_user() {
     });
     // The other one is found at once, this one's answer never comes.
     let unlucky = &deployment.people[1].mail;
-    deployment.workplace.inject(Fault::always(Effect::Delay { ms: 600_000 }).user(unlucky));
+    deployment.workplace.inject(TargetFault::always(FaultEffect::Delay { ms: 600_000 }).user(unlucky));
     deployment.scan(json!({}));
     let delivery = deployment.delivery(|options| {
         options.batch_size = 1;
@@ -92,7 +92,7 @@ fn a_message_that_is_never_answered_ends_as_a_failed_user() {
 fn a_dead_letter_of_an_outage_parks_nobody() {
     let deployment =
         Deployment::start(DeploymentOptions { members: 6, max_receives: 1, ..DeploymentOptions::default() });
-    deployment.workplace.inject(Fault::always(Effect::status(503)));
+    deployment.workplace.inject(TargetFault::always(FaultEffect::status(503)));
     deployment.scan(json!({}));
     let delivery = deployment.delivery(|_| {});
     let start = std::time::Instant::now();

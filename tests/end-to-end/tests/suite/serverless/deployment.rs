@@ -12,7 +12,7 @@ use end_to_end::{
     SlapdOptions, SqsDelivery, SqsDeliveryOptions, TestConfiguration, TestDir, aws, people,
 };
 use serde_json::{Value, json};
-use simulator::{Options, Simulator};
+use simulator::{Simulator, SimulatorOptions};
 use store::{Embedded, Store, Table};
 use tokio::runtime::{Builder, Runtime};
 
@@ -140,7 +140,7 @@ impl Deployment {
             ..SlapdOptions::default()
         })
         .unwrap();
-        let options = Options { unknown_fields: false, ..Options::default() };
+        let options = SimulatorOptions { unknown_fields: false, ..SimulatorOptions::default() };
         let workplace = runtime.block_on(Simulator::start(options)).unwrap();
 
         let queue = aws()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 use super::deployment::{Deployment, DeploymentOptions, names};
 
@@ -15,7 +15,7 @@ const OUTAGE: Duration = Duration::from_secs(60);
 const NOTICED: Duration = Duration::from_secs(150);
 const RECOVERED: Duration = Duration::from_secs(180);
 
-fn outage(what: &str, effect: Effect) {
+fn outage(what: &str, effect: FaultEffect) {
     let deployment = Deployment::start(DeploymentOptions {
         people: PEOPLE,
         members: PEOPLE,
@@ -23,7 +23,7 @@ fn outage(what: &str, effect: Effect) {
         ..DeploymentOptions::default()
     });
     deployment.scan(json!({ "connection": "corp" }));
-    deployment.workplace.inject_for(OUTAGE, Fault::always(effect));
+    deployment.workplace.inject_for(OUTAGE, TargetFault::always(effect));
     let delivery = deployment.delivery(|options| options.concurrency = 4);
     delivery.drain(RECOVERED).unwrap();
     let counters = delivery.stop().unwrap();
@@ -61,10 +61,10 @@ fn outage(what: &str, effect: Effect) {
 
 #[test]
 fn unavailable_for_a_minute() {
-    outage("503", Effect::status(503));
+    outage("503", FaultEffect::status(503));
 }
 
 #[test]
 fn throttled_for_a_minute() {
-    outage("429", Effect::TooManyRequests { retry_after: None });
+    outage("429", FaultEffect::TooManyRequests { retry_after: None });
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 use super::deployment::{Deployment, DeploymentOptions};
 
@@ -41,9 +41,9 @@ fn metrics(lines: &[Value]) -> BTreeMap<String, f64> {
 #[test]
 fn each_line_is_json_with_the_request_the_connection_and_the_user() {
     let deployment = Deployment::start(DeploymentOptions::default());
-    deployment
-        .workplace
-        .inject(Fault::always(Effect::status(400)).method("POST").user(&deployment.people[3].mail));
+    deployment.workplace.inject(
+        TargetFault::always(FaultEffect::status(400)).method("POST").user(&deployment.people[3].mail),
+    );
     deployment.scan(json!({ "connection": "corp" }));
     deployment.drain();
     deployment.scan(json!({ "connection": "corp" }));
@@ -88,7 +88,7 @@ fn no_log_holds_a_name_an_address_or_a_secret() {
         environment: vec![("PROVISIONER_LOG", LOUD.to_owned())],
         ..DeploymentOptions::default()
     });
-    deployment.workplace.inject(Fault::times(3, Effect::status(400)).method("POST"));
+    deployment.workplace.inject(TargetFault::times(3, FaultEffect::status(400)).method("POST"));
     deployment.scan(json!({ "connection": "corp" }));
     deployment.drain();
     let log = format!("{}{}", deployment.functions.log("scan"), deployment.functions.log("provision"))

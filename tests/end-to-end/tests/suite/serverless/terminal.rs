@@ -3,7 +3,7 @@
 use end_to_end::{ConsoleProcess, GroupEntry};
 use model::UnixSeconds;
 use serde_json::json;
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 use store::BreakerReason;
 
 use super::deployment::{Deployment, DeploymentOptions, names};
@@ -20,7 +20,7 @@ fn status_history_explain_and_plan_read_the_deployed_state() {
     let deployment = Deployment::start(DeploymentOptions::default());
     let state = format!("dynamodb:{}", deployment.table.name());
     let (refused, happy) = (&deployment.people[3].mail, &deployment.people[4].mail);
-    deployment.workplace.inject(Fault::always(Effect::status(400)).method("POST").user(refused));
+    deployment.workplace.inject(TargetFault::always(FaultEffect::status(400)).method("POST").user(refused));
     deployment.scan(json!({}));
     deployment.drain();
 

@@ -5,7 +5,7 @@ use end_to_end::{
     workplace_group,
 };
 use serde_json::json;
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 /// What `approve` takes for that which waits.
 #[track_caller]
@@ -280,7 +280,7 @@ fn whoever_was_refused_is_tried_again_when_somebody_asks() {
     let fixture = TerminalFixture::of(&people);
     let [one, other] = [&people[1].mail, &people[2].mail];
     for user in [one, other] {
-        fixture.workplace.inject(Fault::always(Effect::status(400)).method("POST").user(user));
+        fixture.workplace.inject(TargetFault::always(FaultEffect::status(400)).method("POST").user(user));
     }
     fixture.settle(3);
     fixture.settle(3);

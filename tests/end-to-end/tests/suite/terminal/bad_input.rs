@@ -8,7 +8,7 @@ use end_to_end::{
     enabled_people, request_lines, workplace_group,
 };
 use serde_json::json;
-use simulator::{Content, Effect, Fault, Reply};
+use simulator::{FaultEffect, ReplyBody, SimulatedReply, TargetFault};
 
 /// The company's members who have an account in the end, all eight of them.
 const MEMBERS: usize = 8;
@@ -327,8 +327,8 @@ fn fields_that_nobody_knows_are_left_alone() {
 fn an_answer_in_html_stops_its_user_alone() {
     let people = enabled_people(6);
     let fixture = TerminalFixture::of(&people);
-    let html = Reply::status(200).content(Content::Html);
-    fixture.workplace.inject(Fault::always(Effect::Answer(html)).user(&people[3].mail));
+    let html = SimulatedReply::status(200).content(ReplyBody::Html);
+    fixture.workplace.inject(TargetFault::always(FaultEffect::Answer(html)).user(&people[3].mail));
 
     fixture
         .sync()
@@ -367,7 +367,7 @@ fn a_target_that_is_down_is_left_alone_and_everything_goes_on_when_it_is_back() 
     fixture.settle(0);
     people[1..].iter().for_each(|person| fixture.set(person, "title", &["Chief Gardener"]));
     fixture.leave(&people[39]);
-    fixture.workplace.inject(Fault::always(Effect::status(503)));
+    fixture.workplace.inject(TargetFault::always(FaultEffect::status(503)));
 
     fixture
         .sync()

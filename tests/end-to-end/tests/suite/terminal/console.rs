@@ -7,7 +7,7 @@ mod strangers;
 use std::path::PathBuf;
 
 use end_to_end::{ConsoleProcess, PersonEntry, Slapd, TerminalFixture, enabled_people};
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 /// What a directory may hold in a name.
 const SCRIPT: &str = "<script>document.title='taken over'</script>";
@@ -29,7 +29,9 @@ impl ConsoleFixture {
         });
         fixture.set(&people[1], "cn", &[SCRIPT]);
         fixture.set(&people[0], "mail", &[&format!("{SCRIPT}@acme.test")]);
-        fixture.workplace.inject(Fault::always(Effect::status(400)).method("POST").user(&people[2].mail));
+        fixture
+            .workplace
+            .inject(TargetFault::always(FaultEffect::status(400)).method("POST").user(&people[2].mail));
         fixture.settle(3);
         people[4..8].iter().for_each(|person| fixture.leave(person));
         fixture.settle(4);

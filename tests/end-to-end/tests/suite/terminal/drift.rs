@@ -2,7 +2,7 @@
 
 use end_to_end::{TerminalFixture, enabled_people};
 use serde_json::json;
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 const UNLINKED: &str = "unlinked@acme.test";
 
@@ -105,7 +105,7 @@ fn unreachable_target_is_not_an_empty_target() {
     let people = enabled_people(3);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
-    fixture.workplace.inject(Fault::always(Effect::status(401)));
+    fixture.workplace.inject(TargetFault::always(FaultEffect::status(401)));
     fixture.run(&["drift", "--repair"]).expect_exit(1);
     fixture.workplace.clear_faults();
     fixture.run(&["drift"]).expect_exit(0).says("3 equal");

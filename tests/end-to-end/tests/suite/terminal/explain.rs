@@ -2,7 +2,7 @@
 
 use end_to_end::{GroupEntry, STATUS, Slapd, SlapdOptions, TerminalFixture, enabled_people};
 use serde_json::{Value, json};
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 #[track_caller]
 fn explained(fixture: &TerminalFixture<Slapd>, user: &str) -> Value {
@@ -125,7 +125,9 @@ fn an_explanation_says_what_somebody_waits_for() {
         .configure(|it| it.mapping = it.mapping.replace("title = \"employeeNumber\"", "title = \"title\""));
 
     // The next try.
-    fixture.workplace.inject(Fault::always(Effect::status(503)).method("PUT").user(&people[6].mail));
+    fixture
+        .workplace
+        .inject(TargetFault::always(FaultEffect::status(503)).method("PUT").user(&people[6].mail));
     fixture.set(&people[6], "title", &["Chief Gardener"]);
     fixture.settle(3);
     let told = explained(&fixture, &people[6].mail);

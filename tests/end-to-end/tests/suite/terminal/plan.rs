@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use embedded_ldap::{EmbeddedLdap, LdapFault, company};
 use end_to_end::{PersonEntry, ProgramOutput, STATUS, Slapd, TerminalFixture, enabled_people};
 use serde_json::{Value, json};
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 /// A connection of which everything is known but the latest: somebody new, changed, disabled, out, made anew, doubled.
 fn with_news() -> (TerminalFixture<Slapd>, Vec<PersonEntry>) {
@@ -206,7 +206,7 @@ fn everything_said(fixture: &TerminalFixture<Slapd>, person: &PersonEntry) -> Ve
     fixture.set(person, "employeeNumber", &["SECRET-2"]);
     fixture.set(person, "mobile", &[]);
     tell(fixture);
-    fixture.workplace.inject(Fault::times(3, Effect::status(400)).method("PUT"));
+    fixture.workplace.inject(TargetFault::times(3, FaultEffect::status(400)).method("PUT"));
     fixture.set(person, "title", &["Secret Third Title"]);
     tell(fixture);
     fixture.leave(person);

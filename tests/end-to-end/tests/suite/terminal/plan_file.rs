@@ -9,7 +9,7 @@ use end_to_end::{
     enabled_people,
 };
 use serde_json::{Value, json};
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 const PLAN: &str = "plan.json";
 
@@ -170,7 +170,9 @@ fn whoever_changes_while_a_plan_is_applied_is_left_alone() {
     fixture.workplace.clear_requests();
     // The last that is looked at while the plan is made anew is the account that would go; by then everybody was read.
     let last = format!("/{}", fixture.id(&people[1].mail));
-    fixture.workplace.inject(Fault::once(Effect::Delay { ms: 3_000 }).method("GET").user(&people[1].mail));
+    fixture
+        .workplace
+        .inject(TargetFault::once(FaultEffect::Delay { ms: 3_000 }).method("GET").user(&people[1].mail));
     let applying = fixture.dir.provisioner(["apply", PLAN, "--config", "corp.toml"]).start().unwrap();
     wait_until(|| fixture.workplace.requests().iter().any(|request| request.path.ends_with(&last)));
     fixture.set(&people[0], "title", &["Second Gardener"]);
@@ -200,7 +202,7 @@ fn an_account_that_changes_while_a_plan_is_applied_is_left_alone() {
     plan(&fixture, 0);
     fixture.workplace.clear_requests();
     // The account is read for the new plan, and the answer is late.
-    fixture.workplace.inject(Fault::once(Effect::EffectThenDelay { ms: 3_000 }).method("GET"));
+    fixture.workplace.inject(TargetFault::once(FaultEffect::EffectThenDelay { ms: 3_000 }).method("GET"));
     let applying = fixture.dir.provisioner(["apply", PLAN, "--config", "corp.toml"]).start().unwrap();
     wait_until(|| !fixture.workplace.requests().is_empty());
     std::thread::sleep(Duration::from_millis(500));

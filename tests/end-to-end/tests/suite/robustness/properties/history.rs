@@ -3,7 +3,7 @@
 use std::fmt;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use simulator::{Effect, Fault, Reply};
+use simulator::{FaultEffect, SimulatedReply, TargetFault};
 
 use super::property_fixture::{NAMES, SLOTS};
 
@@ -84,7 +84,7 @@ pub struct HistoryRound {
     pub changes: Vec<HistoryChange>,
     pub scan: Scan,
     pub delivery: DeliveryOrder,
-    pub faults: Vec<Fault>,
+    pub faults: Vec<TargetFault>,
 }
 
 fn options() -> impl Strategy<Value = HistoryOptions> {
@@ -130,25 +130,25 @@ fn scan() -> impl Strategy<Value = Scan> {
     prop_oneof![4 => Just(Scan::Whole), 1 => (0..120_usize).prop_map(Scan::CutShort)]
 }
 
-fn fault() -> impl Strategy<Value = Fault> {
+fn fault() -> impl Strategy<Value = TargetFault> {
     let method = select(vec!["GET", "POST", "PUT", "PATCH", "DELETE"]);
     let effect = prop_oneof![
-        Just(Effect::EffectThenDrop),
-        Just(Effect::EffectThenAnswer(Reply::status(502))),
-        Just(Effect::status(503)),
-        Just(Effect::Drop),
-        Just(Effect::TooManyRequests { retry_after: None }),
-        Just(Effect::TooManyRequests { retry_after: Some(60) }),
-        Just(Effect::GraphThrottle { status: 400, code: 4 }),
+        Just(FaultEffect::EffectThenDrop),
+        Just(FaultEffect::EffectThenAnswer(SimulatedReply::status(502))),
+        Just(FaultEffect::status(503)),
+        Just(FaultEffect::Drop),
+        Just(FaultEffect::TooManyRequests { retry_after: None }),
+        Just(FaultEffect::TooManyRequests { retry_after: Some(60) }),
+        Just(FaultEffect::GraphThrottle { status: 400, code: 4 }),
     ];
     (method, effect, 1..4_usize)
-        .prop_map(|(method, effect, times)| Fault::times(times, effect).method(method))
+        .prop_map(|(method, effect, times)| TargetFault::times(times, effect).method(method))
 }
 
 fn history(
     scan: impl Strategy<Value = Scan>,
     delivery: impl Strategy<Value = DeliveryOrder>,
-    faults: impl Strategy<Value = Vec<Fault>>,
+    faults: impl Strategy<Value = Vec<TargetFault>>,
 ) -> impl Strategy<Value = ChangeHistory> {
     let round = (vec(change(), 1..6), scan, delivery, faults)
         .prop_map(|(changes, scan, delivery, faults)| HistoryRound { changes, scan, delivery, faults });

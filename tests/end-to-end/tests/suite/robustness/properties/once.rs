@@ -1,6 +1,6 @@
 //! Histories that once ended badly.
 
-use simulator::{Effect, Fault};
+use simulator::{FaultEffect, TargetFault};
 
 use super::history::{
     ChangeHistory, DeliveryOrder, HistoryChange, HistoryChange::*, HistoryOptions, HistoryRound,
@@ -57,7 +57,7 @@ impl HistoryRound {
 
     /// The target does what it is asked, and nobody hears of it.
     fn unheard(self) -> Self {
-        let lost = |method| Fault::always(Effect::EffectThenDrop).method(method);
+        let lost = |method| TargetFault::always(FaultEffect::EffectThenDrop).method(method);
         Self { faults: ["POST", "PUT", "PATCH", "DELETE"].map(lost).to_vec(), ..self }
     }
 }

@@ -71,7 +71,8 @@ pub struct PropertyFixture {
 impl PropertyFixture {
     pub async fn start(options: HistoryOptions, people: &InitialPeople) -> Result<Self> {
         let directory = EmbeddedLdap::start(LdapOptions::default()).await?;
-        let server = simulator::Options { unknown_fields: false, ..simulator::Options::default() };
+        let server =
+            simulator::SimulatorOptions { unknown_fields: false, ..simulator::SimulatorOptions::default() };
         let engine =
             EngineFixture::start(&configuration(options, &directory), &embedded_secret(), server).await?;
         let workplace = &engine.workplace;
