@@ -1,75 +1,75 @@
-//! Changing the tree and injecting faults from the process the server runs in.
+//! Changes of the tree and injection of faults, from within the process.
 //!
-//! Everything that names an entry fails when the entry isn't there: a test whose change didn't happen would prove nothing.
+//! A change of a missing entry is an error, because a test without its change would prove nothing.
 
 use anyhow::Result;
 
-use crate::fault::Injection;
+use crate::fault::FaultInjection;
 use crate::server::EmbeddedLdap;
 
 impl EmbeddedLdap {
     /// Adds an entry below an existing one.
     ///
-    /// The attributes that the DN names it by are added where missing, and so is an `objectClass` of `top`. `entryUUID` is
-    /// generated unless given; given without values it is left out.
+    /// The naming attributes of the DN are added, and an `objectClass` of `top` if there is none. `entryUUID` is generated
+    /// unless it is given; given without values it is left out.
     pub fn add(&self, dn: &str, attributes: &[(&str, &[&str])]) -> Result<()> {
         let attributes = attributes.iter().map(|(name, values)| ((*name).to_owned(), owned(values)));
         self.add_binary(dn, attributes.collect())
     }
 
-    /// Adds an entry whose values may be any bytes, also such as its attributes' syntax forbids.
+    /// Adds an entry whose values may be any bytes.
     pub fn add_binary(&self, dn: &str, attributes: Vec<(String, Vec<Vec<u8>>)>) -> Result<()> {
-        self.shared.tree().add(dn, attributes)
+        self.state.tree().add(dn, attributes)
     }
 
-    /// Replaces an attribute's values; none removes it.
+    /// Replaces an attribute's values; no values remove it.
     pub fn set(&self, dn: &str, attribute: &str, values: &[&str]) -> Result<()> {
         self.set_bytes(dn, attribute, owned(values))
     }
 
-    /// Replaces an attribute's values with any bytes; none removes it.
+    /// Replaces an attribute's values with any bytes; no values remove it.
     pub fn set_bytes(&self, dn: &str, attribute: &str, values: Vec<Vec<u8>>) -> Result<()> {
-        self.shared.tree().set(dn, attribute, values)
+        self.state.tree().set(dn, attribute, values)
     }
 
-    /// Deletes an entry that has none below it.
+    /// Deletes an entry without entries under it.
     pub fn delete(&self, dn: &str) -> Result<()> {
-        self.shared.tree().delete(dn)
+        self.state.tree().delete(dn)
     }
 
-    /// Renames or moves an entry, with everything below it. It stays the same entry, with the same entryUUID.
+    /// Renames or moves an entry with all entries under it. The entryUUIDs stay.
     pub fn rename(&self, dn: &str, new_dn: &str) -> Result<()> {
-        self.shared.tree().rename(dn, new_dn)
+        self.state.tree().rename(dn, new_dn)
     }
 
-    /// Adds a value to a group's `member`. The member itself need not exist.
+    /// Adds a value to a group's `member`. The member need not exist.
     pub fn add_member(&self, group_dn: &str, member_dn: &str) -> Result<()> {
-        self.shared.tree().add_member(group_dn, member_dn)
+        self.state.tree().add_member(group_dn, member_dn)
     }
 
     /// Removes a value from a group's `member`.
     pub fn remove_member(&self, group_dn: &str, member_dn: &str) -> Result<()> {
-        self.shared.tree().remove_member(group_dn, member_dn)
+        self.state.tree().remove_member(group_dn, member_dn)
     }
 
-    /// The entryUUID of an entry, if there is such an entry and it has one.
+    /// entryUUID of an entry.
     pub fn entry_uuid(&self, dn: &str) -> Option<String> {
-        self.shared.tree().entry_uuid(dn)
+        self.state.tree().entry_uuid(dn)
     }
 
-    /// Makes searches that begin from now on go wrong. Several faults may be in force at once.
-    pub fn inject(&self, fault: impl Into<Injection>) {
-        self.shared.faults().inject(fault.into());
+    /// Injects a fault into searches that begin from now on. Several faults may be active.
+    pub fn inject(&self, fault: impl Into<FaultInjection>) {
+        self.state.faults().inject(fault.into());
     }
 
-    /// Ends all faults, for searches that begin from now on, and brings the first server back.
+    /// Ends all faults for searches that begin from now on, and restores the first server.
     pub fn clear_faults(&self) {
-        self.shared.faults().clear();
+        self.state.faults().clear();
     }
 
-    /// How often faults have shown in answers, so that a test can be sure that it tested something.
+    /// Number of answers with a fault, by which a test checks that its fault took effect.
     pub fn faults_fired(&self) -> usize {
-        self.shared.faults().fired()
+        self.state.faults().fired()
     }
 }
 

@@ -1,12 +1,12 @@
-//! A believable small company for the demo: a dozen people in a tree of departments, eight of them in the group that
-//! decides who gets an account.
+//! Example company for the demo and for tests: twelve people in a tree of departments, eight of them in the group for
+//! users with an account.
 //!
-//! The people carry what makes real directories hard: names beyond ASCII, a comma inside a DN, somebody disabled, somebody
-//! without a phone, managers that are other entries. The constants name whom a demo or a test is likely to change.
+//! It includes names beyond ASCII, a comma inside a DN, a disabled user, a user without a phone, and managers. The constants
+//! name the entries that a demo or a test changes.
 //!
 //! Attributes of a person: `objectClass`, `cn`, `givenName`, `sn`, `displayName`, `uid`, `mail`, `title`,
-//! `departmentNumber`, `l`, `employeeNumber`, `employeeType` (`active` or `disabled`), and where there is one
-//! `telephoneNumber`, `mobile` and `manager`.
+//! `departmentNumber`, `l`, `employeeNumber`, `employeeType` (`active` or `disabled`), and optionally `telephoneNumber`,
+//! `mobile` and `manager`.
 
 use anyhow::Result;
 
@@ -15,231 +15,90 @@ use crate::server::EmbeddedLdap;
 /// The suffix of the tree, as in the default [`LdapOptions`](crate::LdapOptions).
 pub const BASE: &str = "dc=acme,dc=test";
 
-/// Where the people are; their departments lie below it, up to two levels deep.
+/// Parent of people and departments, which nest up to two levels deep.
 pub const PEOPLE: &str = "ou=people,dc=acme,dc=test";
 
-/// The department that [`GRACE`] leads.
+/// Department of [`GRACE`].
 pub const ENGINEERING: &str = "ou=engineering,ou=people,dc=acme,dc=test";
 
-/// A team inside engineering, and so the third level of the tree.
+/// Team inside engineering, on the third level of the tree.
 pub const PLATFORM: &str = "ou=platform,ou=engineering,ou=people,dc=acme,dc=test";
 
-/// The other team inside engineering: where somebody from [`PLATFORM`] can move to.
+/// Other team inside engineering, to which members of [`PLATFORM`] can move.
 pub const APPS: &str = "ou=apps,ou=engineering,ou=people,dc=acme,dc=test";
 
-/// The sales department, where the DN with the comma lives.
+/// Sales department, with the DN that contains a comma.
 pub const SALES: &str = "ou=sales,ou=people,dc=acme,dc=test";
 
-/// Where the groups are.
+/// Parent of the groups.
 pub const GROUPS: &str = "ou=groups,dc=acme,dc=test";
 
-/// The group whose members get an account: [`MARGARET`], [`GRACE`], [`JOSE`], [`ZOE`], [`TOMASZ`], [`AISHA`],
+/// Group of the users with an account: [`MARGARET`], [`GRACE`], [`JOSE`], [`ZOE`], [`TOMASZ`], [`AISHA`],
 /// [`SIOBHAN`] and the disabled [`LARS`].
 pub const WORKPLACE: &str = "cn=workplace,ou=groups,dc=acme,dc=test";
 
-/// A group that decides nothing, so that `memberOf` has more than one value for somebody.
+/// Group without an effect, so that `memberOf` has several values.
 pub const ENGINEERS: &str = "cn=engineers,ou=groups,dc=acme,dc=test";
 
-/// The chief executive, who has no manager and manages the department heads.
+/// Chief executive: no manager, and manager of the department heads.
 pub const MARGARET: &str = "uid=margaret,ou=people,dc=acme,dc=test";
 
-/// The head of engineering, manager of three. The demo promotes her: her title changes.
+/// Head of engineering, manager of four. The demo changes her title.
 pub const GRACE: &str = "uid=grace,ou=engineering,ou=people,dc=acme,dc=test";
 
-/// A platform engineer, whose name has accents. The demo deletes him: he leaves the company.
+/// Platform engineer with accents in the name. The demo deletes the entry.
 pub const JOSE: &str = "uid=jose,ou=platform,ou=engineering,ou=people,dc=acme,dc=test";
 
-/// A platform engineer, who marries or changes teams: her name changes, or her place in the tree.
+/// Platform engineer, renamed or moved by tests.
 pub const ZOE: &str = "uid=zoe,ou=platform,ou=engineering,ou=people,dc=acme,dc=test";
 
-/// An app developer. The demo takes him out of the group.
+/// App developer. The demo removes him from the group.
 pub const TOMASZ: &str = "uid=tomasz,ou=apps,ou=engineering,ou=people,dc=acme,dc=test";
 
-/// The head of sales. The demo disables her: her `employeeType` becomes `disabled`.
+/// Head of sales. The demo sets her `employeeType` to `disabled`.
 pub const AISHA: &str = "uid=aisha,ou=sales,ou=people,dc=acme,dc=test";
 
-/// An account manager, whose DN holds an escaped comma and a letter beyond ASCII.
+/// Account manager with an escaped comma and a letter beyond ASCII in the DN.
 pub const SIOBHAN: &str = "cn=O'Brien\\, Siobhán,ou=sales,ou=people,dc=acme,dc=test";
 
-/// In the group, but disabled from the start: on parental leave.
+/// Member of the group, disabled from the start.
 pub const LARS: &str = "uid=lars,ou=sales,ou=people,dc=acme,dc=test";
 
-/// Active and not in the group. The demo adds her: the newcomer.
+/// Active, not in the group. The demo adds her to it.
 pub const WEI: &str = "uid=wei,ou=apps,ou=engineering,ou=people,dc=acme,dc=test";
 
-/// Keeps the books; not in the group.
+/// Head of finance; not in the group.
 pub const FATIMA: &str = "uid=fatima,ou=finance,ou=people,dc=acme,dc=test";
 
-/// Works in finance under [`FATIMA`]; not in the group, and without a phone.
+/// Accountant under [`FATIMA`]; not in the group, and without a phone.
 pub const NOAH: &str = "uid=noah,ou=finance,ou=people,dc=acme,dc=test";
 
-/// Helps customers, from Montréal; not in the group.
+/// Customer support in Montréal; not in the group.
 pub const RENEE: &str = "uid=renee,ou=sales,ou=people,dc=acme,dc=test";
 
 const FINANCE: &str = "ou=finance,ou=people,dc=acme,dc=test";
 
-struct Person {
-    dn: &'static str,
-    uid: &'static str,
-    given_name: &'static str,
-    surname: &'static str,
-    title: &'static str,
-    department: &'static str,
-    city: &'static str,
-    phones: Option<(&'static str, &'static str)>,
-    manager: Option<&'static str>,
-    status: &'static str,
-}
+/// DN, uid, given name, surname, title, department, city, last digits of both phones, manager, status.
+type StaffRow = (&'static str, [&'static str; 6], Option<&'static str>, Option<&'static str>, &'static str);
 
-/// Managers come before those they manage, as they would in a company that grew.
-const STAFF: [Person; 12] = [
-    Person {
-        dn: MARGARET,
-        uid: "margaret",
-        given_name: "Margaret",
-        surname: "Lindqvist",
-        title: "Chief Executive Officer",
-        department: "Management",
-        city: "London",
-        phones: Some(("+44 20 7946 0101", "+44 7700 900101")),
-        manager: None,
-        status: "active",
-    },
-    Person {
-        dn: GRACE,
-        uid: "grace",
-        given_name: "Grace",
-        surname: "Okafor",
-        title: "Head of Engineering",
-        department: "Engineering",
-        city: "London",
-        phones: Some(("+44 20 7946 0102", "+44 7700 900102")),
-        manager: Some(MARGARET),
-        status: "active",
-    },
-    Person {
-        dn: JOSE,
-        uid: "jose",
-        given_name: "José",
-        surname: "Muñoz",
-        title: "Platform Engineer",
-        department: "Platform",
-        city: "Málaga",
-        phones: Some(("+44 20 7946 0103", "+44 7700 900103")),
-        manager: Some(GRACE),
-        status: "active",
-    },
-    Person {
-        dn: ZOE,
-        uid: "zoe",
-        given_name: "Zoë",
-        surname: "Krüger",
-        title: "Site Reliability Engineer",
-        department: "Platform",
-        city: "Köln",
-        phones: Some(("+44 20 7946 0104", "+44 7700 900104")),
-        manager: Some(GRACE),
-        status: "active",
-    },
-    Person {
-        dn: TOMASZ,
-        uid: "tomasz",
-        given_name: "Tomasz",
-        surname: "Wójcik",
-        title: "App Developer",
-        department: "Apps",
-        city: "Łódź",
-        phones: Some(("+44 20 7946 0105", "+44 7700 900105")),
-        manager: Some(GRACE),
-        status: "active",
-    },
-    Person {
-        dn: AISHA,
-        uid: "aisha",
-        given_name: "Aisha",
-        surname: "Rahman",
-        title: "Head of Sales",
-        department: "Sales",
-        city: "London",
-        phones: Some(("+44 20 7946 0106", "+44 7700 900106")),
-        manager: Some(MARGARET),
-        status: "active",
-    },
-    Person {
-        dn: SIOBHAN,
-        uid: "siobhan",
-        given_name: "Siobhán",
-        surname: "O'Brien",
-        title: "Account Manager",
-        department: "Sales",
-        city: "Dublin",
-        phones: Some(("+44 20 7946 0107", "+44 7700 900107")),
-        manager: Some(AISHA),
-        status: "active",
-    },
-    Person {
-        dn: LARS,
-        uid: "lars",
-        given_name: "Lars",
-        surname: "Åkesson",
-        title: "Account Manager",
-        department: "Sales",
-        city: "Malmö",
-        phones: Some(("+44 20 7946 0108", "+44 7700 900108")),
-        manager: Some(AISHA),
-        status: "disabled",
-    },
-    Person {
-        dn: WEI,
-        uid: "wei",
-        given_name: "伟",
-        surname: "张",
-        title: "App Developer",
-        department: "Apps",
-        city: "London",
-        phones: Some(("+44 20 7946 0109", "+44 7700 900109")),
-        manager: Some(GRACE),
-        status: "active",
-    },
-    Person {
-        dn: FATIMA,
-        uid: "fatima",
-        given_name: "Fatima",
-        surname: "Benali",
-        title: "Head of Finance",
-        department: "Finance",
-        city: "London",
-        phones: Some(("+44 20 7946 0110", "+44 7700 900110")),
-        manager: Some(MARGARET),
-        status: "active",
-    },
-    Person {
-        dn: NOAH,
-        uid: "noah",
-        given_name: "Noah",
-        surname: "Fischer",
-        title: "Accountant",
-        department: "Finance",
-        city: "London",
-        phones: None,
-        manager: Some(FATIMA),
-        status: "active",
-    },
-    Person {
-        dn: RENEE,
-        uid: "renee",
-        given_name: "Renée",
-        surname: "Dubois",
-        title: "Customer Support",
-        department: "Sales",
-        city: "Montréal",
-        phones: Some(("+44 20 7946 0112", "+44 7700 900112")),
-        manager: Some(AISHA),
-        status: "active",
-    },
+/// Managers come before their reports.
+#[rustfmt::skip]
+const STAFF: [StaffRow; 12] = [
+    (MARGARET, ["margaret", "Margaret", "Lindqvist", "Chief Executive Officer", "Management", "London"], Some("101"), None, "active"),
+    (GRACE, ["grace", "Grace", "Okafor", "Head of Engineering", "Engineering", "London"], Some("102"), Some(MARGARET), "active"),
+    (JOSE, ["jose", "José", "Muñoz", "Platform Engineer", "Platform", "Málaga"], Some("103"), Some(GRACE), "active"),
+    (ZOE, ["zoe", "Zoë", "Krüger", "Site Reliability Engineer", "Platform", "Köln"], Some("104"), Some(GRACE), "active"),
+    (TOMASZ, ["tomasz", "Tomasz", "Wójcik", "App Developer", "Apps", "Łódź"], Some("105"), Some(GRACE), "active"),
+    (AISHA, ["aisha", "Aisha", "Rahman", "Head of Sales", "Sales", "London"], Some("106"), Some(MARGARET), "active"),
+    (SIOBHAN, ["siobhan", "Siobhán", "O'Brien", "Account Manager", "Sales", "Dublin"], Some("107"), Some(AISHA), "active"),
+    (LARS, ["lars", "Lars", "Åkesson", "Account Manager", "Sales", "Malmö"], Some("108"), Some(AISHA), "disabled"),
+    (WEI, ["wei", "伟", "张", "App Developer", "Apps", "London"], Some("109"), Some(GRACE), "active"),
+    (FATIMA, ["fatima", "Fatima", "Benali", "Head of Finance", "Finance", "London"], Some("110"), Some(MARGARET), "active"),
+    (NOAH, ["noah", "Noah", "Fischer", "Accountant", "Finance", "London"], None, Some(FATIMA), "active"),
+    (RENEE, ["renee", "Renée", "Dubois", "Customer Support", "Sales", "Montréal"], Some("112"), Some(AISHA), "active"),
 ];
 
-/// Fills a server that has the default base with the company.
+/// Adds the company to a server with the default base.
 pub fn populate(server: &EmbeddedLdap) -> Result<()> {
     for (dn, name) in [
         (PEOPLE, "people"),
@@ -252,17 +111,17 @@ pub fn populate(server: &EmbeddedLdap) -> Result<()> {
     ] {
         server.add(dn, &[("objectClass", &["top", "organizationalUnit"]), ("ou", &[name])])?;
     }
-    for (number, person) in (1001..).zip(&STAFF) {
-        hire(server, person, number)?;
+    for (number, row) in (1001..).zip(&STAFF) {
+        hire(server, row, number)?;
     }
     let workplace = [MARGARET, GRACE, JOSE, ZOE, TOMASZ, AISHA, SIOBHAN, LARS];
     let engineers = [GRACE, JOSE, ZOE, TOMASZ, WEI];
     form_group(server, WORKPLACE, "Has an account on Workplace", &workplace)?;
-    form_group(server, ENGINEERS, "Everybody in engineering", &engineers)
+    form_group(server, ENGINEERS, "All of engineering", &engineers)
 }
 
-fn hire(server: &EmbeddedLdap, person: &Person, number: u32) -> Result<()> {
-    let Person { dn, uid, given_name, surname, title, department, city, phones, manager, status } = *person;
+fn hire(server: &EmbeddedLdap, row: &StaffRow, number: u32) -> Result<()> {
+    let (dn, [uid, given_name, surname, title, department, city], phone, manager, status) = *row;
     let full_name = format!("{given_name} {surname}");
     let mail = format!("{uid}@acme.test");
     let number = number.to_string();
@@ -283,9 +142,9 @@ fn hire(server: &EmbeddedLdap, person: &Person, number: u32) -> Result<()> {
             ("employeeType", &[status]),
         ],
     )?;
-    if let Some((desk, mobile)) = phones {
-        server.set(dn, "telephoneNumber", &[desk])?;
-        server.set(dn, "mobile", &[mobile])?;
+    if let Some(digits) = phone {
+        server.set(dn, "telephoneNumber", &[&format!("+44 20 7946 0{digits}")])?;
+        server.set(dn, "mobile", &[&format!("+44 7700 900{digits}")])?;
     }
     if let Some(manager) = manager {
         server.set(dn, "manager", &[manager])?;

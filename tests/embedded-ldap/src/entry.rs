@@ -1,44 +1,42 @@
-//! One entry, and what the server knows about attributes without having a schema.
+//! Stored entries, and the syntax of attributes without a schema.
 
 use std::collections::BTreeMap;
 
-use crate::dn::Key;
+use crate::dn::DnPath;
 
-/// What an entry is known by inside the server. Entries keep theirs when they are renamed, and searches answer in this
-/// order: the order of adding.
+/// Internal id of an entry. It survives renames, and searches answer in its order.
 pub(crate) type EntryId = u64;
 
-/// An entry as added, with its operational attributes among the others; `memberOf` alone is computed and never stored.
+/// Entry with its operational attributes; only `memberOf` is computed instead of stored.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    /// The name as its author wrote it.
+pub(crate) struct StoredEntry {
+    /// DN as it was written.
     pub(crate) dn: String,
-    /// The same name as the server compares it.
-    pub(crate) key: Key,
-    /// By name in lower case, because attribute names have no case.
-    pub(crate) attributes: BTreeMap<String, Attribute>,
+    pub(crate) path: DnPath,
+    /// Attributes by name in lower case.
+    pub(crate) attributes: BTreeMap<String, StoredAttribute>,
 }
 
-/// An attribute under the spelling it is answered with.
+/// Attribute with the spelling of its name in answers.
 #[derive(Debug, Clone)]
-pub(crate) struct Attribute {
+pub(crate) struct StoredAttribute {
     pub(crate) name: String,
     pub(crate) values: Vec<Vec<u8>>,
 }
 
-impl Entry {
-    /// The values of an attribute, whose name is given in lower case.
+impl StoredEntry {
+    /// Values of an attribute, by its name in lower case.
     pub(crate) fn values(&self, name: &str) -> &[Vec<u8>] {
         self.attributes.get(name).map_or(&[], |attribute| &attribute.values)
     }
 
-    /// Replaces an attribute's values; none removes it.
+    /// Replaces an attribute's values; no values remove it.
     pub(crate) fn put(&mut self, name: &str, values: Vec<Vec<u8>>) {
         let lower = name.to_ascii_lowercase();
         if values.is_empty() {
             self.attributes.remove(&lower);
         } else {
-            self.attributes.insert(lower, Attribute { name: name.to_owned(), values });
+            self.attributes.insert(lower, StoredAttribute { name: name.to_owned(), values });
         }
     }
 }
@@ -46,39 +44,40 @@ impl Entry {
 pub(crate) const ENTRY_UUID: &str = "entryuuid";
 pub(crate) const MEMBER: &str = "member";
 pub(crate) const MEMBER_OF: &str = "memberof";
-pub(crate) const MODIFY_TIMESTAMP: &str = "modifytimestamp";
 
-/// Attributes by which a client may recognise an entry again, whichever kind of server it believes to talk to.
+/// Anchor attributes of all kinds of servers.
 pub(crate) const ANCHORS: [&str; 3] = [ENTRY_UUID, "objectguid", "nsuniqueid"];
 
-/// Attributes that are answered only when asked for by name or by `+`.
-const OPERATIONAL: [&str; 5] = [ENTRY_UUID, MODIFY_TIMESTAMP, "createtimestamp", MEMBER_OF, "nsuniqueid"];
+/// Attributes that are answered only when requested by name or by `+`.
+const OPERATIONAL: [&str; 5] = [ENTRY_UUID, "modifytimestamp", "createtimestamp", MEMBER_OF, "nsuniqueid"];
 
-/// Attributes whose values name other entries, and which referential integrity therefore keeps in step.
+/// Attributes that hold DNs of other entries and that referential integrity updates.
 pub(crate) const REFERENCES: [&str; 5] = [MEMBER, "uniquemember", "owner", "manager", "secretary"];
 
-/// How an attribute's values are compared.
+/// Comparison rule of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Syntax {
+pub(crate) enum AttributeSyntax {
     /// Text without case.
     Text,
-    /// A distinguished name.
-    Name,
-    /// Bytes, even where they happen to be valid UTF-8.
+    /// Distinguished name.
+    Dn,
+    /// Bytes, even if they are valid UTF-8.
     Octets,
 }
 
-/// The syntax of an attribute, whose name is given in lower case.
-pub(crate) fn syntax(name: &str) -> Syntax {
+/// Syntax of an attribute, by its name in lower case.
+pub(crate) fn syntax(name: &str) -> AttributeSyntax {
     match name {
-        MEMBER_OF | "distinguishedname" | "seealso" | "roleoccupant" => Syntax::Name,
-        "objectguid" | "objectsid" | "jpegphoto" | "userpassword" | "usercertificate" => Syntax::Octets,
-        name if REFERENCES.contains(&name) => Syntax::Name,
-        _ => Syntax::Text,
+        MEMBER_OF | "distinguishedname" | "seealso" | "roleoccupant" => AttributeSyntax::Dn,
+        "objectguid" | "objectsid" | "jpegphoto" | "userpassword" | "usercertificate" => {
+            AttributeSyntax::Octets
+        }
+        name if REFERENCES.contains(&name) => AttributeSyntax::Dn,
+        _ => AttributeSyntax::Text,
     }
 }
 
-/// Whether an attribute, given in lower case, is answered only on request.
+/// Whether an attribute, by its name in lower case, is answered only on request.
 pub(crate) fn is_operational(name: &str) -> bool {
     OPERATIONAL.contains(&name)
 }

@@ -1,185 +1,181 @@
-//! What goes wrong in directories, on demand.
-//!
-//! Real servers do all of this, but not when a test asks them to. Each fault is something after which a read must not count
-//! as complete, or must at least not be believed without a safety check.
+//! Faults of directories, on demand. After each of them a read must not count as complete, or must not be trusted without a
+//! safeguard.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use ldap3_proto::LdapResultCode as ResultCode;
+use crate::dn::DnPath;
+use crate::response::ResultCode;
 
-use crate::dn::Key;
-
-/// One way of answering wrongly.
+/// Fault of a server. Pages count from 1.
 ///
-/// Pages count from 1. A fault of page 3 does nothing to a search that ends with its second;
-/// [`faults_fired`](crate::EmbeddedLdap::faults_fired) tells whether it did something.
+/// A fault of page 3 has no effect on a search of two pages; [`faults_fired`](crate::EmbeddedLdap::faults_fired) tells
+/// whether it had one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LdapFault {
-    /// The connection closes after this many entries of a search, all pages together.
+    /// The connection closes after this many entries of a search, over all pages.
     CutAfterEntries {
-        /// How many entries still arrive whole.
+        /// Entries that arrive completely.
         entries: usize,
     },
     /// The connection closes after this many bytes of a search's answers, usually inside a message.
     CutAfterBytes {
-        /// How many bytes still arrive.
+        /// Bytes that arrive.
         bytes: usize,
     },
-    /// A page ends with a result code of its own after some of its entries, and the search with it.
+    /// A page ends with a result code after some of its entries, and the search with it.
     FailPage {
-        /// The page that fails.
+        /// Page that fails.
         page: usize,
-        /// How many of its entries are sent first.
+        /// Entries that are sent before.
         entries: usize,
-        /// What the result says: `Busy`, `TimeLimitExceeded`, `InsufficentAccessRights` … `Referral` names another server.
+        /// Result code. `Referral` names another server.
         code: ResultCode,
     },
-    /// A page begins with a search result reference: a part of the tree is said to live elsewhere. No entry is left out.
+    /// A page begins with a search result reference. All entries are sent too.
     Referral {
-        /// The page that carries it.
+        /// Page with the reference.
         page: usize,
     },
-    /// The search succeeds, but knows only the first so many entries: a replica that is behind. Nothing in the protocol gives
-    /// it away.
+    /// The search succeeds with the first entries alone, as on a lagging replica.
     StaleReplica {
-        /// How many entries there seem to be.
+        /// Entries that the server knows.
         entries: usize,
     },
-    /// A page that has successors comes with success and an empty cookie, as if it were the last.
+    /// A page before the last has an empty cookie.
     EndEarly {
-        /// The page that seems to be the last.
+        /// Page that seems to be the last.
         page: usize,
     },
-    /// A page comes with success but without the paged-results control.
+    /// A page succeeds without the paged-results control.
     MissingControl {
-        /// The page that lacks it.
+        /// Page without the control.
         page: usize,
     },
-    /// A page's paged-results control holds bytes that are no such value.
+    /// The paged-results control of a page can't be decoded.
     MalformedControl {
-        /// The page with the broken control.
+        /// Page with the malformed control.
         page: usize,
     },
-    /// The cookie of a page leads to the same page again, so often, before the search goes on.
+    /// The cookie of a page leads to the same page again.
     RepeatPage {
-        /// The page that comes again.
+        /// Page that is repeated.
         page: usize,
-        /// How often it comes again; `usize::MAX` for ever.
+        /// Number of repetitions; `usize::MAX` repeats without end.
         times: usize,
     },
-    /// Every answer to the search waits.
+    /// Every page is delayed.
     Slow {
-        /// How long each page takes.
+        /// Delay of each page.
         delay: Duration,
     },
-    /// An entry comes without entryUUID, objectGUID and nsUniqueId.
+    /// An entry has no entryUUID, objectGUID and nsUniqueId.
     WithoutUuid {
-        /// The entry's name.
+        /// DN of the entry.
         dn: String,
     },
-    /// An entry comes with another one's entryUUID, objectGUID and nsUniqueId.
+    /// An entry has the entryUUID, objectGUID and nsUniqueId of another.
     DuplicateUuid {
-        /// The name of the entry that answers with the wrong identity.
+        /// DN of the entry with the wrong ids.
         dn: String,
-        /// The name of the entry that the identity belongs to.
+        /// DN of the entry that owns the ids.
         of: String,
     },
-    /// The first entry of a page is a well-formed message whose inside is not what the protocol says.
+    /// The first entry of a page is a valid message with invalid content.
     GarbledEntry {
-        /// The page it comes in.
+        /// Page of the entry.
         page: usize,
     },
-    /// From the search's beginning on, the root DSE is that of another server: a load balancer has switched over. Each search
-    /// that the fault applies to brings a further server.
+    /// From the start of the search on the root DSE is that of another server, as behind a load balancer. Each affected
+    /// search switches to a further server.
     OtherServer,
-    /// The first base-scope read of the search's base, after the search has been answered to its end, is refused.
+    /// The first base-scope read of the search's base after the search has ended is refused.
     BaseUnreadable {
-        /// With what; usually `NoSuchObject` or `InsufficentAccessRights`.
+        /// Result code, usually `NoSuchObject` or `InsufficientAccessRights`.
         code: ResultCode,
     },
-    /// A bind with the right password is refused. This one counts binds, not searches.
+    /// A bind with the right password is refused. It counts binds instead of searches.
     RefuseBind {
-        /// With what; an expired password is `InvalidCredentials`.
+        /// Result code; an expired password is `InvalidCredentials`.
         code: ResultCode,
     },
 }
 
 impl LdapFault {
-    /// Only the first search that it applies to.
-    pub fn once(self) -> Injection {
-        Injection::from(self).times(1)
+    /// Limits the fault to the first matching search.
+    pub fn once(self) -> FaultInjection {
+        FaultInjection::from(self).times(1)
     }
 
-    /// Only the first so many searches that it applies to.
-    pub fn times(self, times: usize) -> Injection {
-        Injection::from(self).times(times)
+    /// Limits the fault to the first `times` matching searches.
+    pub fn times(self, times: usize) -> FaultInjection {
+        FaultInjection::from(self).times(times)
     }
 
-    /// Not before so many searches, that it would have applied to, went well.
-    pub fn after(self, searches: usize) -> Injection {
-        Injection::from(self).after(searches)
+    /// Starts the fault after `searches` matching searches.
+    pub fn after(self, searches: usize) -> FaultInjection {
+        FaultInjection::from(self).after(searches)
     }
 
-    /// Any search but of the root DSE, not only paged ones over a subtree.
-    pub fn on_any_search(self) -> Injection {
-        Injection::from(self).on_any_search()
+    /// Applies the fault to every search except of the root DSE, instead of paged subtree searches alone.
+    pub fn on_any_search(self) -> FaultInjection {
+        FaultInjection::from(self).on_any_search()
     }
 }
 
-/// A fault together with the searches it applies to.
+/// Fault with the searches that it applies to.
 ///
-/// A plain [`LdapFault`] becomes one that applies to every paged search of subtree scope until
-/// [`clear_faults`](crate::EmbeddedLdap::clear_faults); all pages of such a search count as one.
+/// A plain [`LdapFault`] applies to every paged subtree search until
+/// [`clear_faults`](crate::EmbeddedLdap::clear_faults). All pages of a search count as one.
 #[derive(Debug, Clone)]
-pub struct Injection {
+pub struct FaultInjection {
     fault: LdapFault,
     skip: usize,
     left: usize,
-    target: Target,
+    target: FaultTarget,
 }
 
-/// What is being answered, as far as faults care.
+/// Operation that a fault applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum FaultTarget {
     PagedSubtree,
     AnySearch,
     Bind,
 }
 
-impl From<LdapFault> for Injection {
-    fn from(fault: LdapFault) -> Injection {
+impl From<LdapFault> for FaultInjection {
+    fn from(fault: LdapFault) -> Self {
         let target = match fault {
-            LdapFault::RefuseBind { .. } => Target::Bind,
-            _ => Target::PagedSubtree,
+            LdapFault::RefuseBind { .. } => FaultTarget::Bind,
+            _ => FaultTarget::PagedSubtree,
         };
-        Injection { fault, skip: 0, left: usize::MAX, target }
+        Self { fault, skip: 0, left: usize::MAX, target }
     }
 }
 
-impl Injection {
-    /// Only so many searches.
-    pub fn times(mut self, times: usize) -> Injection {
+impl FaultInjection {
+    /// Limits the fault to the first `times` matching searches.
+    pub fn times(mut self, times: usize) -> Self {
         self.left = times;
         self
     }
 
-    /// Not before so many searches, that it would have applied to, went well.
-    pub fn after(mut self, searches: usize) -> Injection {
+    /// Starts the fault after `searches` matching searches.
+    pub fn after(mut self, searches: usize) -> Self {
         self.skip = searches;
         self
     }
 
-    /// Any search but of the root DSE, not only paged ones over a subtree.
-    pub fn on_any_search(mut self) -> Injection {
-        self.target = Target::AnySearch;
+    /// Applies the fault to every search except of the root DSE, instead of paged subtree searches alone.
+    pub fn on_any_search(mut self) -> Self {
+        self.target = FaultTarget::AnySearch;
         self
     }
 
-    /// Counts one occasion and says whether the fault applies to it.
-    fn take(&mut self, occasion: Target) -> bool {
-        let searching = self.target == Target::AnySearch && occasion != Target::Bind;
-        if self.target != occasion && !searching {
+    /// Counts an operation and tells whether the fault applies to it.
+    fn take(&mut self, operation: FaultTarget) -> bool {
+        let any_search = self.target == FaultTarget::AnySearch && operation != FaultTarget::Bind;
+        if self.target != operation && !any_search {
             return false;
         }
         if self.skip > 0 {
@@ -192,29 +188,29 @@ impl Injection {
     }
 }
 
-/// The faults in force, and what past ones left behind.
+/// Active faults and their lasting effects.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
-    injections: Vec<Injection>,
-    unreadable: BTreeMap<Key, ResultCode>,
+pub(crate) struct ActiveFaults {
+    injections: Vec<FaultInjection>,
+    unreadable: BTreeMap<DnPath, ResultCode>,
     server: usize,
     fired: usize,
 }
 
-impl Faults {
-    pub(crate) fn inject(&mut self, injection: Injection) {
+impl ActiveFaults {
+    pub(crate) fn inject(&mut self, injection: FaultInjection) {
         self.injections.push(injection);
     }
 
-    /// Forgets everything but the count of what has fired.
+    /// Removes everything except the count of fired faults.
     pub(crate) fn clear(&mut self) {
-        *self = Faults { fired: self.fired, ..Faults::default() };
+        *self = Self { fired: self.fired, ..Self::default() };
     }
 
-    /// The faults of an occasion that begins now.
-    pub(crate) fn take(&mut self, occasion: Target) -> Vec<LdapFault> {
+    /// Faults of an operation that begins now.
+    pub(crate) fn take(&mut self, operation: FaultTarget) -> Vec<LdapFault> {
         let applying = self.injections.iter_mut().filter_map(|injection| {
-            let applies = injection.take(occasion);
+            let applies = injection.take(operation);
             applies.then(|| injection.fault.clone())
         });
         let faults: Vec<LdapFault> = applying.collect();
@@ -225,8 +221,8 @@ impl Faults {
         faults
     }
 
-    /// Counts effects that clients can see.
-    pub(crate) fn note_fired(&mut self, count: usize) {
+    /// Counts visible effects.
+    pub(crate) fn add_fired(&mut self, count: usize) {
         self.fired += count;
     }
 
@@ -234,22 +230,22 @@ impl Faults {
         self.fired
     }
 
-    /// Which of the servers behind the address is answering; 0 is the one it began with.
+    /// Number of the answering server; 0 is the first.
     pub(crate) fn server(&self) -> usize {
         self.server
     }
 
-    /// A search has been answered to its end.
-    pub(crate) fn search_ended(&mut self, base: &Key, faults: &[LdapFault]) {
+    /// Applies the faults that follow the end of a search.
+    pub(crate) fn search_ended(&mut self, base: &DnPath, faults: &[LdapFault]) {
         for fault in faults {
             if let LdapFault::BaseUnreadable { code } = fault {
-                self.unreadable.insert(base.clone(), code.clone());
+                self.unreadable.insert(base.clone(), *code);
             }
         }
     }
 
-    /// Whether this base-scope read is the one to refuse.
-    pub(crate) fn refuse_read(&mut self, base: &Key) -> Option<ResultCode> {
+    /// Result code for a base-scope read that is to be refused.
+    pub(crate) fn refused_read(&mut self, base: &DnPath) -> Option<ResultCode> {
         let code = self.unreadable.remove(base)?;
         self.fired += 1;
         Some(code)

@@ -1,211 +1,205 @@
-//! Search filters: reading them off the wire and judging entries by them.
+//! Search filters: decoding and evaluation.
 
-use crate::ber::{Malformed, OCTET_STRING, Reader, SEQUENCE};
-use crate::dn::Key;
-use crate::entry::{Entry, MEMBER_OF, Syntax, syntax};
-use crate::tree::Tree;
+use std::cmp::Ordering;
 
-/// How deep filters may nest; a bound, because they come from outside and are read by recursion.
+use directory::wire::ber::{self, OCTET_STRING, SEQUENCE};
+
+use crate::dn::DnPath;
+use crate::entry::{AttributeSyntax, MEMBER_OF, StoredEntry, syntax};
+use crate::tree::EntryTree;
+
+/// Deepest nesting of a filter, because decoding is recursive.
 const MAX_DEPTH: usize = 32;
 
-/// A filter with its attribute names in lower case and its values prepared for comparing.
+/// Filter with attribute names in lower case and values prepared for comparison.
 #[derive(Debug, Clone)]
-pub(crate) enum Filter {
-    And(Vec<Filter>),
-    Or(Vec<Filter>),
-    Not(Box<Filter>),
+pub(crate) enum SearchFilter {
+    And(Vec<SearchFilter>),
+    Or(Vec<SearchFilter>),
+    Not(Box<SearchFilter>),
     Present(String),
-    Equal(String, Assertion),
-    AtLeast(String, Assertion),
-    AtMost(String, Assertion),
-    Substrings(String, Substrings),
-    /// A matching rule that is not known here, which the protocol calls undefined: neither it nor its negation matches.
+    Equal(String, FilterValue),
+    AtLeast(String, FilterValue),
+    AtMost(String, FilterValue),
+    Substrings(String, SubstringPattern),
+    /// Unknown matching rule: neither it nor its negation matches.
     Undefined,
 }
 
-/// A value to compare with, in the form its attribute's syntax needs.
+/// Value in the form that the attribute's syntax compares.
 #[derive(Debug, Clone)]
-pub(crate) enum Assertion {
+pub(crate) enum FilterValue {
     Text(String),
-    Name(Key),
+    Dn(DnPath),
     Octets(Vec<u8>),
 }
 
-/// The pieces of `a*b*c`, in lower case.
+/// Pieces of `a*b*c`, in lower case.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Substrings {
+pub(crate) struct SubstringPattern {
     initial: String,
     any: Vec<String>,
     last: String,
 }
 
-impl Filter {
-    /// Reads the next element as a filter.
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Filter, Malformed> {
-        read(reader, MAX_DEPTH)
+impl SearchFilter {
+    /// Decodes the first element; returns the rest too.
+    pub(crate) fn decode(input: &[u8]) -> Option<(Self, &[u8])> {
+        decode(input, MAX_DEPTH)
     }
 
-    /// Whether an entry passes.
-    pub(crate) fn matches(&self, entry: &Entry, tree: &Tree) -> bool {
-        self.judge(entry, tree) == Some(true)
+    /// Whether an entry matches.
+    pub(crate) fn matches(&self, entry: &StoredEntry, tree: &EntryTree) -> bool {
+        self.evaluate(entry, tree) == Some(true)
     }
 
-    /// The three-valued logic of the protocol; none is undefined.
-    fn judge(&self, entry: &Entry, tree: &Tree) -> Option<bool> {
+    /// Three-valued result; `None` is undefined.
+    fn evaluate(&self, entry: &StoredEntry, tree: &EntryTree) -> Option<bool> {
+        let any = |name: &String, test: &dyn Fn(&Vec<u8>) -> bool| Some(entry.values(name).iter().any(test));
         match self {
-            Filter::And(parts) => combine(parts, false, entry, tree),
-            Filter::Or(parts) => combine(parts, true, entry, tree),
-            Filter::Not(part) => part.judge(entry, tree).map(|verdict| !verdict),
-            Filter::Present(name) if name == MEMBER_OF => Some(tree.groups_of(&entry.key).next().is_some()),
-            Filter::Present(name) => Some(!entry.values(name).is_empty()),
-            Filter::Equal(name, Assertion::Name(group)) if name == MEMBER_OF => {
-                Some(tree.is_member(&entry.key, group))
+            Self::And(parts) => combine(parts, false, entry, tree),
+            Self::Or(parts) => combine(parts, true, entry, tree),
+            Self::Not(part) => part.evaluate(entry, tree).map(|result| !result),
+            Self::Present(name) if name == MEMBER_OF => Some(tree.groups_of(&entry.path).next().is_some()),
+            Self::Present(name) => any(name, &|_| true),
+            Self::Equal(name, FilterValue::Dn(group)) if name == MEMBER_OF => {
+                Some(tree.is_member(&entry.path, group))
             }
-            Filter::Equal(name, assertion) => {
-                Some(entry.values(name).iter().any(|value| assertion.equals(value)))
-            }
-            Filter::AtLeast(name, assertion) => {
-                Some(entry.values(name).iter().any(|value| assertion.compare(value).is_ge()))
-            }
-            Filter::AtMost(name, assertion) => {
-                Some(entry.values(name).iter().any(|value| assertion.compare(value).is_le()))
-            }
-            Filter::Substrings(name, pieces) => {
-                Some(entry.values(name).iter().any(|value| pieces.match_value(value)))
-            }
-            Filter::Undefined => None,
+            Self::Equal(name, expected) => any(name, &|value| expected.equals(value)),
+            Self::AtLeast(name, bound) => any(name, &|value| bound.compare(value).is_ge()),
+            Self::AtMost(name, bound) => any(name, &|value| bound.compare(value).is_le()),
+            Self::Substrings(name, pattern) => any(name, &|value| pattern.matches(value)),
+            Self::Undefined => None,
         }
     }
 }
 
-/// Judges several parts of which one that is `decisive` settles the matter: a false one an "and", a true one an "or".
-fn combine(parts: &[Filter], decisive: bool, entry: &Entry, tree: &Tree) -> Option<bool> {
-    let mut verdict = Some(!decisive);
+/// Combines results of which a `decisive` one decides: false for "and", true for "or".
+fn combine(parts: &[SearchFilter], decisive: bool, entry: &StoredEntry, tree: &EntryTree) -> Option<bool> {
+    let mut combined = Some(!decisive);
     for part in parts {
-        match part.judge(entry, tree) {
-            Some(judged) if judged == decisive => return Some(decisive),
+        match part.evaluate(entry, tree) {
+            Some(result) if result == decisive => return Some(decisive),
             Some(_) => {}
-            None => verdict = None,
+            None => combined = None,
         }
     }
-    verdict
+    combined
 }
 
-fn read(reader: &mut Reader<'_>, depth: usize) -> Result<Filter, Malformed> {
-    let depth = depth.checked_sub(1).ok_or(Malformed)?;
-    let (tag, content) = reader.element()?;
-    let mut inside = Reader::new(content);
-    match tag {
-        0xa0 => Ok(Filter::And(read_all(inside, depth)?)),
-        0xa1 => Ok(Filter::Or(read_all(inside, depth)?)),
-        0xa2 => Ok(Filter::Not(Box::new(read(&mut inside, depth)?))),
+fn decode(input: &[u8], depth: usize) -> Option<(SearchFilter, &[u8])> {
+    let depth = depth.checked_sub(1)?;
+    let (tag, content, rest) = ber::next(input)?;
+    let filter = match tag {
+        0xa0 => SearchFilter::And(decode_all(content, depth)?),
+        0xa1 => SearchFilter::Or(decode_all(content, depth)?),
+        0xa2 => SearchFilter::Not(Box::new(decode(content, depth)?.0)),
+        0x87 => SearchFilter::Present(lower(content)?),
+        0xa9 => SearchFilter::Undefined,
+        0xa3..=0xa6 | 0xa8 => {
+            let (name, value) = ber::take(OCTET_STRING, content)?;
+            comparison(tag, lower(name)?, value)?
+        }
+        _ => return None,
+    };
+    Some((filter, rest))
+}
+
+fn comparison(tag: u8, name: String, value: &[u8]) -> Option<SearchFilter> {
+    if tag == 0xa4 {
+        let (pieces, _) = ber::take(SEQUENCE, value)?;
+        return Some(SearchFilter::Substrings(name, SubstringPattern::decode(pieces)?));
+    }
+    let (value, _) = ber::take(OCTET_STRING, value)?;
+    Some(match tag {
+        0xa5 => SearchFilter::AtLeast(name, FilterValue::ordered(value)),
+        0xa6 => SearchFilter::AtMost(name, FilterValue::ordered(value)),
         // An approximate match may be answered as an equality.
-        0xa3 | 0xa8 => {
-            let name = read_name(&mut inside)?;
-            let value = inside.expect(OCTET_STRING)?;
-            Ok(match Assertion::new(syntax(&name), value) {
-                Some(assertion) => Filter::Equal(name, assertion),
-                None => Filter::Undefined,
-            })
-        }
-        0xa4 => {
-            let name = read_name(&mut inside)?;
-            Ok(Filter::Substrings(name, Substrings::read(inside.inside(SEQUENCE)?)?))
-        }
-        0xa5 | 0xa6 => {
-            let name = read_name(&mut inside)?;
-            let assertion = Assertion::ordered(inside.expect(OCTET_STRING)?);
-            Ok(if tag == 0xa5 { Filter::AtLeast(name, assertion) } else { Filter::AtMost(name, assertion) })
-        }
-        0x87 => Ok(Filter::Present(lower(content)?)),
-        0xa9 => Ok(Filter::Undefined),
-        _ => Err(Malformed),
-    }
+        _ => match FilterValue::of(syntax(&name), value) {
+            Some(expected) => SearchFilter::Equal(name, expected),
+            None => SearchFilter::Undefined,
+        },
+    })
 }
 
-fn read_all(mut inside: Reader<'_>, depth: usize) -> Result<Vec<Filter>, Malformed> {
+fn decode_all(mut input: &[u8], depth: usize) -> Option<Vec<SearchFilter>> {
     let mut parts = Vec::new();
-    while !inside.is_empty() {
-        parts.push(read(&mut inside, depth)?);
+    while !input.is_empty() {
+        let (part, rest) = decode(input, depth)?;
+        parts.push(part);
+        input = rest;
     }
-    Ok(parts)
+    Some(parts)
 }
 
-fn read_name(reader: &mut Reader<'_>) -> Result<String, Malformed> {
-    lower(reader.expect(OCTET_STRING)?)
+fn lower(name: &[u8]) -> Option<String> {
+    std::str::from_utf8(name).map(str::to_ascii_lowercase).ok()
 }
 
-fn lower(name: &[u8]) -> Result<String, Malformed> {
-    std::str::from_utf8(name).map(str::to_ascii_lowercase).map_err(|_| Malformed)
-}
-
-impl Assertion {
-    /// Prepares a value for equality; none where a name was wanted and this is not one.
-    fn new(syntax: Syntax, value: &[u8]) -> Option<Assertion> {
+impl FilterValue {
+    /// Value for an equality; `None` for an invalid DN.
+    fn of(syntax: AttributeSyntax, value: &[u8]) -> Option<Self> {
         match syntax {
-            Syntax::Name => Key::parse(std::str::from_utf8(value).ok()?).ok().map(Assertion::Name),
-            Syntax::Octets => Some(Assertion::Octets(value.to_vec())),
-            Syntax::Text => Some(Assertion::ordered(value)),
+            AttributeSyntax::Dn => path(value).map(Self::Dn),
+            AttributeSyntax::Octets => Some(Self::Octets(value.to_vec())),
+            AttributeSyntax::Text => Some(Self::ordered(value)),
         }
     }
 
-    fn ordered(value: &[u8]) -> Assertion {
+    fn ordered(value: &[u8]) -> Self {
         match std::str::from_utf8(value) {
-            Ok(text) => Assertion::Text(fold(text)),
-            Err(_) => Assertion::Octets(value.to_vec()),
+            Ok(text) => Self::Text(fold(text)),
+            Err(_) => Self::Octets(value.to_vec()),
         }
     }
 
     fn equals(&self, value: &[u8]) -> bool {
         match self {
-            Assertion::Octets(octets) => octets == value,
-            Assertion::Text(text) => match std::str::from_utf8(value) {
-                Ok(value) if value.is_ascii() => value.trim().eq_ignore_ascii_case(text),
-                Ok(value) => fold(value) == *text,
-                Err(_) => false,
-            },
-            Assertion::Name(key) => std::str::from_utf8(value)
-                .ok()
-                .and_then(|value| Key::parse(value).ok())
-                .is_some_and(|value| value == *key),
+            Self::Octets(octets) => octets == value,
+            Self::Text(text) => std::str::from_utf8(value).is_ok_and(|value| match value.is_ascii() {
+                true => value.trim().eq_ignore_ascii_case(text),
+                false => fold(value) == *text,
+            }),
+            Self::Dn(expected) => path(value).as_ref() == Some(expected),
         }
     }
 
-    /// Where `value` stands in relation to this: as numbers if both are, so that change counters compare, else as text.
-    fn compare(&self, value: &[u8]) -> std::cmp::Ordering {
+    /// Order of `value` relative to this: as numbers if both are numbers, else as text.
+    fn compare(&self, value: &[u8]) -> Ordering {
         match (self, std::str::from_utf8(value)) {
-            (Assertion::Text(text), Ok(value)) => {
+            (Self::Text(text), Ok(value)) => {
                 let value = fold(value);
                 match (value.parse::<u64>(), text.parse::<u64>()) {
                     (Ok(value), Ok(text)) => value.cmp(&text),
                     _ => value.cmp(text),
                 }
             }
-            (Assertion::Text(text), Err(_)) => value.cmp(text.as_bytes()),
-            (Assertion::Octets(octets), _) => value.cmp(octets),
-            // Ordering assertions are never read as names.
-            (Assertion::Name(_), _) => std::cmp::Ordering::Equal,
+            (Self::Text(text), Err(_)) => value.cmp(text.as_bytes()),
+            (Self::Octets(octets), _) => value.cmp(octets),
+            // Ordering values are never decoded as DNs.
+            (Self::Dn(_), _) => Ordering::Equal,
         }
     }
 }
 
-impl Substrings {
-    fn read(mut pieces: Reader<'_>) -> Result<Substrings, Malformed> {
-        let mut substrings = Substrings::default();
+impl SubstringPattern {
+    fn decode(mut pieces: &[u8]) -> Option<Self> {
+        let mut pattern = Self::default();
         while !pieces.is_empty() {
-            let (tag, piece) = pieces.element()?;
-            let piece = std::str::from_utf8(piece).map_err(|_| Malformed)?.to_lowercase();
+            let (tag, piece, rest) = ber::next(pieces)?;
+            let piece = std::str::from_utf8(piece).ok()?.to_lowercase();
             match tag {
-                0x80 => substrings.initial = piece,
-                0x81 => substrings.any.push(piece),
-                0x82 => substrings.last = piece,
-                _ => return Err(Malformed),
+                0x80 => pattern.initial = piece,
+                0x81 => pattern.any.push(piece),
+                0x82 => pattern.last = piece,
+                _ => return None,
             }
+            pieces = rest;
         }
-        Ok(substrings)
+        Some(pattern)
     }
 
-    fn match_value(&self, value: &[u8]) -> bool {
+    fn matches(&self, value: &[u8]) -> bool {
         let Ok(value) = std::str::from_utf8(value) else { return false };
         let value = fold(value);
         let Some(mut rest) = value.strip_prefix(&self.initial) else { return false };
@@ -215,6 +209,10 @@ impl Substrings {
         }
         rest.ends_with(&self.last)
     }
+}
+
+fn path(value: &[u8]) -> Option<DnPath> {
+    DnPath::parse(std::str::from_utf8(value).ok()?).ok()
 }
 
 fn fold(text: &str) -> String {

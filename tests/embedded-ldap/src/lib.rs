@@ -1,8 +1,7 @@
-//! A small LDAP server inside the process, for the demo and for tests.
+//! Embedded LDAP server for the demo and for tests.
 //!
-//! The demo needs a directory that looks like a company's and changes while one watches. Tests need a directory that fails in
-//! ways no real server fails on demand: a connection lost in the middle of an entry, a cookie that ends too early, a replica
-//! that lags behind. Behaviour that real servers do show is tested against those; this one stays small.
+//! It fails on demand in ways that no real server does: a connection lost inside an entry, a cookie that ends too early, a
+//! replica that lags. Tests of real servers' behaviour use real servers, so this one stays small.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -12,24 +11,21 @@
 //! company::populate(&server)?;
 //! server.set(company::GRACE, "title", &["Chief Technology Officer"])?;
 //! server.inject(LdapFault::FailPage { page: 2, entries: 3, code: ResultCode::Busy }.once());
-//! let url = server.url(); // give it to a client
+//! let url = server.url(); // for a client
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! What it answers: simple binds of one name, "Who am I?", the root DSE, and searches with the usual filters, attribute
-//! selection, simple paging and size limits. It has no schema (a handful of attributes compare as names or bytes, the
-//! rest as text without case), no TLS, and no writes over LDAP: the tree changes through [`EmbeddedLdap`]'s methods.
+//! It supports simple binds of one name, "Who am I?", the root DSE, and searches with filters, attribute selection, paging and
+//! size limits. It has no schema (a few attributes compare as DNs or bytes, the rest as text without case), no TLS, and no
+//! writes over LDAP: [`EmbeddedLdap`]'s methods change the tree.
 //!
-//! Everything is deterministic. Entries are answered in the order in which they were added, entryUUIDs follow from a counter,
-//! and `modifyTimestamp` counts changes instead of reading a clock.
+//! It is deterministic: entries are returned in the order in which they were added, entryUUIDs follow from a counter, and
+//! `modifyTimestamp` counts changes.
 //!
-//! How it is built, in the order in which a request passes through: [`server`] accepts, [`session`] takes requests from
-//! [`codec`], [`search`] finds entries in the [`tree`] by a [`filter`], and [`page`] writes them, with each [`fault`] that is
-//! due, as far as the [`selection`] wants them.
+//! The encoding of messages is the directory crate's; this crate's tests use another library's client.
 
 #![warn(rustdoc::broken_intra_doc_links)]
-#![allow(rustdoc::private_intra_doc_links)] // The map above is for whoever works on this crate.
 
 mod admin;
 pub mod company;
@@ -37,12 +33,10 @@ mod fault;
 mod options;
 mod server;
 
-mod ber;
-mod codec;
 mod filter;
-mod output;
 mod page;
 mod request;
+mod response;
 mod root_dse;
 mod search;
 mod selection;
@@ -53,6 +47,7 @@ mod dn;
 mod entry;
 mod tree;
 
-pub use fault::{Injection, LdapFault, ResultCode};
+pub use fault::{FaultInjection, LdapFault};
 pub use options::LdapOptions;
+pub use response::ResultCode;
 pub use server::EmbeddedLdap;

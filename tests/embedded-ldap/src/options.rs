@@ -1,42 +1,38 @@
-//! What a server is started with.
+//! Options of a server.
 
-/// How the server behaves for as long as it runs; what should change during a test is a [`LdapFault`](crate::LdapFault).
+/// Behaviour of a server while it runs. A test changes behaviour by a [`LdapFault`](crate::LdapFault) instead.
 ///
-/// Every field has a default that suits the demo, so a caller names only what it is about:
-/// `LdapOptions { size_limit: Some(100), ..LdapOptions::default() }`.
+/// The defaults suit the demo: `LdapOptions { size_limit: Some(100), ..LdapOptions::default() }`.
 #[derive(Clone)]
 pub struct LdapOptions {
-    /// The suffix of the tree. Its entry is there from the start.
+    /// Suffix of the tree. Its entry exists from the start.
     pub base_dn: String,
-    /// The only name that can bind. It needs no entry.
+    /// DN that can bind. It needs no entry.
     pub bind_dn: String,
-    /// The password that goes with it.
+    /// Password of `bind_dn`.
     pub password: String,
-    /// Whether a client may bind with an empty name and search without binding. The root DSE is open in any case.
+    /// Whether anonymous clients may search. The root DSE is always readable.
     pub allow_anonymous: bool,
-    /// After how many entries a search ends with sizeLimitExceeded; all pages of a paged search count together, as with
-    /// OpenLDAP.
+    /// Entries after which a search ends with sizeLimitExceeded, over all of its pages, as in OpenLDAP.
     pub size_limit: Option<usize>,
-    /// Makes the size limit one of a single answer, as with Active Directory: an unpaged search is cut off, a paged one only
-    /// gets smaller pages than it asked for.
+    /// Applies the size limit to each answer, as in Active Directory: an unpaged search is cut off, and pages get smaller.
     pub size_limit_per_page: bool,
-    /// How many values of one attribute come at once, as with Active Directory: the rest is to be asked for in ranges.
+    /// Values of an attribute in one answer, as in Active Directory. The rest must be requested in ranges.
     pub max_values: Option<usize>,
-    /// Whether deleting or renaming an entry corrects the values that name it (`member`, `uniqueMember`, `owner`,
-    /// `manager`, `secretary`). Off, they dangle, as on servers without the overlay.
+    /// Whether deleting or renaming an entry updates the values that name it (`member`, `uniqueMember`, `owner`, `manager`,
+    /// `secretary`).
     pub referential_integrity: bool,
-    /// How many changes share one second of `modifyTimestamp`. One keeps all timestamps distinct; more make the ties that a
-    /// cursor by timestamp has to survive.
+    /// Changes that share one second of `modifyTimestamp`.
     pub changes_per_second: u64,
-    /// The host name by which the root DSE tells this server from its replicas.
+    /// Host name in the root DSE.
     pub server_name: String,
-    /// Attributes of the root DSE beside or instead of the built-in ones, to play another product.
+    /// Further attributes of the root DSE, which replace the built-in ones.
     pub root_dse: Vec<(String, Vec<String>)>,
 }
 
 impl Default for LdapOptions {
-    fn default() -> LdapOptions {
-        LdapOptions {
+    fn default() -> Self {
+        Self {
             base_dn: "dc=acme,dc=test".to_owned(),
             bind_dn: "cn=provisioner,dc=acme,dc=test".to_owned(),
             password: "read-only".to_owned(),

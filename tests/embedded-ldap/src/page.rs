@@ -1,268 +1,254 @@
-//! One answer of a search: a page of it, or all of it when the client didn't ask for pages.
+//! One answer of a search: a page, or everything for a search without paging.
 
-use std::io;
 use std::time::Duration;
 
-use ldap3_proto::control::LdapControl;
-use ldap3_proto::proto::LdapOp;
-use ldap3_proto::{LdapPartialAttribute, LdapResultCode, LdapSearchResultEntry, LdapSearchResultReference};
+use directory::wire::ber::{self, INTEGER, OCTET_STRING, SEQUENCE};
+use directory::wire::{LdapControl, LdapMessage, encode_message};
 
-use crate::ber::{INTEGER, OCTET_STRING, SEQUENCE, element};
-use crate::dn::Key;
-use crate::entry::{ANCHORS, Entry, EntryId};
+use crate::dn::DnPath;
+use crate::entry::{ANCHORS, EntryId, StoredEntry};
 use crate::fault::LdapFault;
-use crate::output::{Output, result};
 use crate::request::PAGED_RESULTS;
-use crate::selection::Selection;
-use crate::tree::Tree;
+use crate::response::{AnsweredEntry, LdapResponse, LdapResultParts, OK, ResultCode};
+use crate::selection::AttributeSelection;
+use crate::tree::EntryTree;
 
-/// Where referrals point: an address that is never a server.
+/// Address in referrals. No server has it.
 const ELSEWHERE: &str = "ldap://ldap2.acme.test/dc=elsewhere,dc=test";
 
-/// A search between two of its pages.
+/// Search between two of its pages.
 ///
-/// What it found is kept as ids, so that a page costs what is on it. An entry deleted in between is left out, a changed one
-/// shown as it has become; a new one is not found any more.
-#[derive(Debug)]
-pub(crate) struct Cursor {
+/// It holds ids: an entry that is deleted meanwhile is left out, a changed one is answered as it is, and a new one is not found.
+#[derive(Debug, Default)]
+pub(crate) struct PagedSearch {
     pub(crate) number: u32,
-    pub(crate) base: Key,
     pub(crate) found: Vec<EntryId>,
-    /// Whether a size limit cut the list.
+    /// Whether a size limit truncated the list.
     pub(crate) limited: bool,
     pub(crate) faults: Vec<LdapFault>,
     next: usize,
-    page: usize,
+    /// Complete pages so far.
+    pages: usize,
     repeated: usize,
     sent_entries: usize,
     sent_bytes: usize,
 }
 
-impl Cursor {
-    pub(crate) fn new(
-        number: u32,
-        base: Key,
-        found: Vec<EntryId>,
-        limited: bool,
-        faults: Vec<LdapFault>,
-    ) -> Cursor {
-        Cursor {
-            number,
-            base,
-            found,
-            limited,
-            faults,
-            next: 0,
-            page: 1,
-            repeated: 0,
-            sent_entries: 0,
-            sent_bytes: 0,
-        }
+impl PagedSearch {
+    pub(crate) fn new(number: u32, found: Vec<EntryId>, limited: bool, faults: Vec<LdapFault>) -> Self {
+        Self { number, found, limited, faults, ..Self::default() }
     }
 
-    /// What the client hands back to get the next page. It names a position, so a cookie used twice is told apart.
+    /// Cookie of the next page. It contains the position, so that a used cookie is recognised.
     pub(crate) fn cookie(&self) -> Vec<u8> {
         let position = u32::try_from(self.next).unwrap_or(u32::MAX);
         [self.number.to_be_bytes(), position.to_be_bytes()].concat()
     }
 }
 
-/// The number of the cursor that a cookie belongs to.
-pub(crate) fn cursor_number(cookie: &[u8]) -> Option<u32> {
+/// Number of the search that a cookie belongs to.
+pub(crate) fn search_number(cookie: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(*cookie.first_chunk()?))
 }
 
-/// How the client wants this answer.
+/// Parameters of one answer.
 pub(crate) struct PageRequest {
     pub(crate) id: i32,
-    pub(crate) selection: Selection,
-    /// How many entries at most; none for an unpaged search.
+    pub(crate) selection: AttributeSelection,
+    /// Most entries; `None` without paging.
     pub(crate) size: Option<usize>,
 }
 
-/// What came of answering.
-pub(crate) struct Page {
-    pub(crate) output: Output,
-    /// Whether the search is over.
+/// Answer with a page.
+#[derive(Default)]
+pub(crate) struct PageAnswer {
+    pub(crate) response: LdapResponse,
+    /// Whether the search has ended.
     pub(crate) ended: bool,
-    /// How many faults showed.
+    /// Visible faults.
     pub(crate) fired: usize,
 }
 
-/// The faults of a search, boiled down to what they mean for one page.
+/// Effects of a search's faults on one page.
 #[derive(Default)]
-struct Plan {
+struct PageFaults {
     delay: Duration,
     cut_at_entry: Option<usize>,
     cut_at_byte: Option<usize>,
-    fail: Option<(usize, LdapResultCode)>,
+    fail: Option<(usize, ResultCode)>,
     referral: bool,
     garbled: bool,
     repeat: bool,
     end_early: bool,
-    control: Control,
+    control: PageControl,
 }
 
-/// What happens to the paged-results control of an answer.
+/// State of the paged-results control of an answer.
 #[derive(Default)]
-enum Control {
+enum PageControl {
     #[default]
-    Honest,
+    Valid,
     Missing,
     Malformed,
 }
 
-impl Plan {
-    fn of(cursor: &Cursor) -> Plan {
-        let mut plan = Plan::default();
-        for fault in &cursor.faults {
+impl PageFaults {
+    fn of(search: &PagedSearch) -> Self {
+        let mut effects = Self::default();
+        let is_now = |page: &usize| *page == search.pages + 1;
+        for fault in &search.faults {
             match fault {
-                LdapFault::CutAfterEntries { entries } => plan.cut_at_entry = Some(*entries),
-                LdapFault::CutAfterBytes { bytes } => plan.cut_at_byte = Some(*bytes),
-                LdapFault::Slow { delay } => plan.delay += *delay,
-                LdapFault::FailPage { page, entries, code } if *page == cursor.page => {
-                    plan.fail = Some((*entries, code.clone()));
+                LdapFault::CutAfterEntries { entries } => effects.cut_at_entry = Some(*entries),
+                LdapFault::CutAfterBytes { bytes } => effects.cut_at_byte = Some(*bytes),
+                LdapFault::Slow { delay } => effects.delay += *delay,
+                LdapFault::FailPage { page, entries, code } if is_now(page) => {
+                    effects.fail = Some((*entries, *code));
                 }
-                LdapFault::Referral { page } if *page == cursor.page => plan.referral = true,
-                LdapFault::GarbledEntry { page } if *page == cursor.page => plan.garbled = true,
-                LdapFault::EndEarly { page } if *page == cursor.page => plan.end_early = true,
-                LdapFault::MissingControl { page } if *page == cursor.page => plan.control = Control::Missing,
-                LdapFault::MalformedControl { page } if *page == cursor.page => {
-                    plan.control = Control::Malformed
+                LdapFault::Referral { page } if is_now(page) => effects.referral = true,
+                LdapFault::GarbledEntry { page } if is_now(page) => effects.garbled = true,
+                LdapFault::EndEarly { page } if is_now(page) => effects.end_early = true,
+                LdapFault::MissingControl { page } if is_now(page) => effects.control = PageControl::Missing,
+                LdapFault::MalformedControl { page } if is_now(page) => {
+                    effects.control = PageControl::Malformed;
                 }
-                LdapFault::RepeatPage { page, times } if *page == cursor.page => {
-                    plan.repeat = cursor.repeated < *times;
+                LdapFault::RepeatPage { page, times } if is_now(page) => {
+                    effects.repeat = search.repeated < *times;
                 }
-                // The rest is none of a page's business, or changes single entries.
+                // The others apply to single entries, or to no page.
                 _ => {}
             }
         }
-        plan
+        effects
     }
 }
 
-/// Answers with the next page, faults included.
-pub(crate) fn answer(tree: &Tree, cursor: &mut Cursor, request: &PageRequest) -> io::Result<Page> {
-    let plan = Plan::of(cursor);
-    let mut page = Page { output: Output::default(), ended: false, fired: 0 };
-    page.output.delay = plan.delay;
-    page.fired += usize::from(!plan.delay.is_zero());
-    write_page(tree, cursor, request, &plan, &mut page)?;
-    let allowed = plan.cut_at_byte.map(|bytes| bytes.saturating_sub(cursor.sent_bytes));
-    if let Some(allowed) = allowed.filter(|allowed| *allowed < page.output.bytes.len()) {
-        page.output.bytes.truncate(allowed);
-        page.output.close = true;
-        page.fired += 1;
-    }
-    cursor.sent_bytes += page.output.bytes.len();
-    Ok(page)
-}
-
-fn write_page(
-    tree: &Tree,
-    cursor: &mut Cursor,
-    request: &PageRequest,
-    plan: &Plan,
-    page: &mut Page,
-) -> io::Result<()> {
-    let id = request.id;
-    let left = cursor.found.len().saturating_sub(cursor.next);
+/// Answers with the next page, including its faults.
+pub(crate) fn answer(tree: &EntryTree, search: &mut PagedSearch, request: &PageRequest) -> PageAnswer {
+    let faults = PageFaults::of(search);
+    let mut page = PageAnswer::default();
+    page.response.delay = faults.delay;
+    page.fired += usize::from(!faults.delay.is_zero());
+    let left = search.found.len().saturating_sub(search.next);
     let size = request.size.unwrap_or(left).min(left);
-    if plan.referral {
-        let reference = LdapSearchResultReference { uris: vec![ELSEWHERE.to_owned()] };
-        page.output.push(id, LdapOp::SearchResultReference(reference), Vec::new())?;
+    if faults.referral {
+        let uri = ber::element(OCTET_STRING, ELSEWHERE.as_bytes());
+        page.response.push(request.id, &ber::element(LdapMessage::REFERENCE, &uri), &[]);
         page.fired += 1;
     }
-    let entries = plan.fail.as_ref().map_or(size, |(entries, _)| size.min(*entries));
-    let found = cursor.found.iter().skip(cursor.next).take(entries);
-    for (position, entry) in found.enumerate() {
-        let Some(entry) = tree.entry(*entry) else { continue };
-        if plan.cut_at_entry == Some(cursor.sent_entries) {
+    write_entries(tree, search, (request, size, &faults), &mut page);
+    if faults.cut_at_entry == Some(search.sent_entries) {
+        page.response.close = true;
+        page.fired += 1;
+    } else if let Some((_, code)) = faults.fail {
+        page.ended = true;
+        page.fired += 1;
+        let referral = match code {
+            ResultCode::Referral => ber::element(0xa3, &ber::element(OCTET_STRING, ELSEWHERE.as_bytes())),
+            _ => Vec::new(),
+        };
+        let failure = LdapResultParts { code, text: "injected", ..OK };
+        page.response.push(request.id, &failure.encode(LdapMessage::SEARCH_DONE, &referral), &[]);
+    } else {
+        finish_page(search, (request, size), &faults, &mut page);
+    }
+    let allowed = faults.cut_at_byte.map(|bytes| bytes.saturating_sub(search.sent_bytes));
+    if let Some(allowed) = allowed.filter(|allowed| *allowed < page.response.bytes.len()) {
+        page.response.bytes.truncate(allowed);
+        page.response.close = true;
+        page.fired += 1;
+    }
+    search.sent_bytes += page.response.bytes.len();
+    page
+}
+
+fn write_entries(
+    tree: &EntryTree,
+    search: &mut PagedSearch,
+    (request, size, faults): (&PageRequest, usize, &PageFaults),
+    page: &mut PageAnswer,
+) {
+    let entries = faults.fail.map_or(size, |(entries, _)| size.min(entries));
+    let found = search.found.iter().skip(search.next).take(entries);
+    for (position, id) in found.enumerate() {
+        let Some(entry) = tree.entry(*id) else { continue };
+        if faults.cut_at_entry == Some(search.sent_entries) {
             break;
         }
-        cursor.sent_entries += 1;
-        if plan.garbled && position == 0 {
-            page.output.bytes.extend_from_slice(&garbled_entry(id, &entry.dn));
+        search.sent_entries += 1;
+        if faults.garbled && position == 0 {
+            page.response.bytes.extend(garbled_entry(request.id, &entry.dn));
             page.fired += 1;
             continue;
         }
-        let mut projected = request.selection.project(entry, tree);
-        page.fired += falsify(&cursor.faults, entry, &mut projected, tree, &request.selection);
-        page.output.push(id, LdapOp::SearchResultEntry(projected), Vec::new())?;
+        let mut answered = request.selection.project(entry, tree);
+        page.fired += falsify(&search.faults, entry, &mut answered, (tree, &request.selection));
+        page.response.push(request.id, &answered.encode(), &[]);
     }
-    if plan.cut_at_entry == Some(cursor.sent_entries) {
-        page.output.close = true;
-        page.fired += 1;
-        return Ok(());
-    }
-    if let Some((_, code)) = &plan.fail {
-        page.ended = true;
-        page.fired += 1;
-        let mut failure = result(code.clone(), "injected");
-        if *code == LdapResultCode::Referral {
-            failure.referral.push(ELSEWHERE.to_owned());
-        }
-        return page.output.push(id, LdapOp::SearchResultDone(failure), Vec::new());
-    }
-    finish_page(cursor, request, plan, size, page)
 }
 
-/// Moves on, and says how the page ended.
+/// Advances the search and writes the result of the page.
 fn finish_page(
-    cursor: &mut Cursor,
-    request: &PageRequest,
-    plan: &Plan,
-    size: usize,
-    page: &mut Page,
-) -> io::Result<()> {
-    if plan.repeat {
-        cursor.repeated += 1;
+    search: &mut PagedSearch,
+    (request, size): (&PageRequest, usize),
+    faults: &PageFaults,
+    page: &mut PageAnswer,
+) {
+    if faults.repeat {
+        search.repeated += 1;
         page.fired += 1;
     } else {
-        cursor.next += size;
-        cursor.page += 1;
+        search.next += size;
+        search.pages += 1;
     }
-    let exhausted = cursor.next >= cursor.found.len() && !plan.repeat;
-    page.fired += usize::from(plan.end_early && !exhausted);
-    page.ended = exhausted || plan.end_early;
-    let outcome = match exhausted && cursor.limited {
-        true => result(LdapResultCode::SizeLimitExceeded, "more entries match than may be answered"),
-        false => result(LdapResultCode::Success, ""),
-    };
-    let mut controls = Vec::new();
-    if request.size.is_some() {
-        match plan.control {
-            Control::Honest => {
-                let cookie = if page.ended { Vec::new() } else { cursor.cookie() };
-                controls.push(LdapControl::SimplePagedResults { size: 0, cookie });
-            }
-            Control::Missing => page.fired += 1,
-            Control::Malformed => {
-                let value = Some(vec![0x30, 0x7f, 0x02]);
-                let oid = PAGED_RESULTS.to_owned();
-                controls.push(LdapControl::Unknown { oid, criticality: false, value });
-                page.fired += 1;
-            }
+    let exhausted = search.next >= search.found.len() && !faults.repeat;
+    page.fired += usize::from(faults.end_early && !exhausted);
+    page.ended = exhausted || faults.end_early;
+    let result = match exhausted && search.limited {
+        true => {
+            LdapResultParts { code: ResultCode::SizeLimitExceeded, text: "the size limit was reached", ..OK }
         }
-    }
-    page.output.push(request.id, LdapOp::SearchResultDone(outcome), controls)
+        false => OK,
+    };
+    let value = match faults.control {
+        _ if request.size.is_none() => None,
+        PageControl::Valid => {
+            let cookie = if page.ended { Vec::new() } else { search.cookie() };
+            let parts = [ber::number(INTEGER, 0), ber::element(OCTET_STRING, &cookie)];
+            Some(ber::element(SEQUENCE, &parts.concat()))
+        }
+        PageControl::Missing => {
+            page.fired += 1;
+            None
+        }
+        PageControl::Malformed => {
+            page.fired += 1;
+            Some(vec![0x30, 0x7f, 0x02])
+        }
+    };
+    let control = value.map(|value| LdapControl {
+        oid: PAGED_RESULTS.to_owned(),
+        is_critical: false,
+        value: Some(value),
+    });
+    page.response.push(request.id, &result.encode(LdapMessage::SEARCH_DONE, &[]), control.as_slice());
 }
 
-/// Takes an entry's identity away or exchanges it, where a fault says so, and counts how often.
+/// Removes or exchanges an entry's anchors where a fault demands it; returns the number of faults.
 fn falsify(
     faults: &[LdapFault],
-    entry: &Entry,
-    answer: &mut LdapSearchResultEntry,
-    tree: &Tree,
-    selection: &Selection,
+    entry: &StoredEntry,
+    answer: &mut AnsweredEntry,
+    (tree, selection): (&EntryTree, &AttributeSelection),
 ) -> usize {
-    let is_this = |dn: &str| Key::parse(dn).is_ok_and(|key| key == entry.key);
+    let is_this = |dn: &str| DnPath::parse(dn).is_ok_and(|path| path == entry.path);
+    let is_anchor =
+        |(name, _): &(String, Vec<Vec<u8>>)| ANCHORS.iter().any(|anchor| name.eq_ignore_ascii_case(anchor));
     let mut fired = 0;
     for fault in faults {
         let borrowed = match fault {
             LdapFault::WithoutUuid { dn } if is_this(dn) => Vec::new(),
             LdapFault::DuplicateUuid { dn, of } if is_this(dn) => {
-                let other = Key::parse(of).ok().and_then(|key| tree.find(&key));
+                let other = DnPath::parse(of).ok().and_then(|path| tree.find(&path));
                 other.map_or_else(Vec::new, |other| selection.project(other, tree).attributes)
             }
             _ => continue,
@@ -274,15 +260,10 @@ fn falsify(
     fired
 }
 
-fn is_anchor(attribute: &LdapPartialAttribute) -> bool {
-    ANCHORS.iter().any(|anchor| attribute.atype.eq_ignore_ascii_case(anchor))
-}
-
-/// An entry whose only attribute has a bare value where a set of values belongs. Decoders that expect the set without asking
-/// fall over it.
+/// Entry whose only attribute has a bare value in place of a set of values.
 fn garbled_entry(id: i32, dn: &str) -> Vec<u8> {
-    let attribute = [element(OCTET_STRING, b"cn"), element(OCTET_STRING, b"no set")].concat();
-    let attributes = element(SEQUENCE, &element(SEQUENCE, &attribute));
-    let entry = element(0x64, &[element(OCTET_STRING, dn.as_bytes()), attributes].concat());
-    element(SEQUENCE, &[element(INTEGER, &id.to_be_bytes()), entry].concat())
+    let attribute = [ber::element(OCTET_STRING, b"cn"), ber::element(OCTET_STRING, b"no set")].concat();
+    let attributes = ber::element(SEQUENCE, &ber::element(SEQUENCE, &attribute));
+    let parts = [ber::element(OCTET_STRING, dn.as_bytes()), attributes];
+    encode_message(id, &ber::element(LdapMessage::ENTRY, &parts.concat()), &[])
 }

@@ -1,116 +1,113 @@
-//! What clients ask for.
+//! Requests of clients.
 
-use ldap3_proto::{LdapMsg, LdapSearchScope};
+use directory::wire::ber::{self, BOOLEAN, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE};
+use directory::wire::{LdapControl, LdapMessage, SearchScope};
 
-use crate::ber::{BOOLEAN, ENUMERATED, INTEGER, Malformed, OCTET_STRING, Reader, SEQUENCE};
-use crate::filter::Filter;
+use crate::filter::SearchFilter;
 
 pub(crate) const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 pub(crate) const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
 
-const SEARCH_REQUEST: u8 = 0x63;
-const CONTROLS: u8 = 0xa0;
-
-/// One message of a client.
-#[derive(Debug)]
-pub(crate) enum Request {
-    Search(SearchRequest),
-    Other(LdapMsg),
-}
-
-/// A search, with its filter and controls taken apart.
+/// Decoded search request.
 #[derive(Debug)]
 pub(crate) struct SearchRequest {
     pub(crate) id: i32,
     pub(crate) base: String,
-    pub(crate) scope: LdapSearchScope,
+    pub(crate) scope: SearchScope,
     pub(crate) size_limit: usize,
     pub(crate) types_only: bool,
-    pub(crate) filter: Filter,
+    pub(crate) filter: SearchFilter,
     pub(crate) attributes: Vec<String>,
-    pub(crate) controls: Vec<Control>,
+    pub(crate) controls: Vec<LdapControl>,
 }
 
-/// A control as sent.
-#[derive(Debug)]
-pub(crate) struct Control {
-    pub(crate) oid: String,
-    pub(crate) critical: bool,
-    pub(crate) value: Option<Vec<u8>>,
-}
-
-/// The value of the paged-results control.
+/// Value of the paged-results control.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Paging {
+pub(crate) struct PagingRequest {
     pub(crate) size: usize,
     pub(crate) cookie: Vec<u8>,
 }
 
-impl SearchRequest {
-    /// Reads a whole message, if it is a search.
-    pub(crate) fn read(message: &[u8]) -> Result<Option<SearchRequest>, Malformed> {
-        let mut message = Reader::new(message).inside(SEQUENCE)?;
-        let id = i32::try_from(message.number(INTEGER)?).map_err(|_| Malformed)?;
-        if message.peek() != Some(SEARCH_REQUEST) {
-            return Ok(None);
-        }
-        let mut search = message.inside(SEARCH_REQUEST)?;
-        let base = search.text(OCTET_STRING)?.to_owned();
-        let scope = match search.number(ENUMERATED)? {
-            0 => LdapSearchScope::Base,
-            1 => LdapSearchScope::OneLevel,
-            2 => LdapSearchScope::Subtree,
-            3 => LdapSearchScope::Children,
-            _ => return Err(Malformed),
-        };
-        let _aliases = search.number(ENUMERATED)?;
-        let size_limit = usize::try_from(search.number(INTEGER)?).map_err(|_| Malformed)?;
-        let _time_limit = search.number(INTEGER)?;
-        let types_only = search.boolean()?;
-        let filter = Filter::read(&mut search)?;
-        let mut names = search.inside(SEQUENCE)?;
-        let mut attributes = Vec::new();
-        while !names.is_empty() {
-            attributes.push(names.text(OCTET_STRING)?.to_owned());
-        }
-        let controls = read_controls(&mut message)?;
-        Ok(Some(SearchRequest { id, base, scope, size_limit, types_only, filter, attributes, controls }))
-    }
+/// Decoded bind request; the password is `None` for other methods than the simple one.
+pub(crate) struct BindRequest {
+    pub(crate) version: i64,
+    pub(crate) dn: String,
+    pub(crate) password: Option<Vec<u8>>,
+}
 
-    /// The paged-results control, if the client sent one.
-    pub(crate) fn paging(&self) -> Result<Option<Paging>, Malformed> {
-        let Some(control) = self.controls.iter().find(|control| control.oid == PAGED_RESULTS) else {
-            return Ok(None);
-        };
-        let value = control.value.as_deref().ok_or(Malformed)?;
-        let mut value = Reader::new(value).inside(SEQUENCE)?;
-        let size = usize::try_from(value.number(INTEGER)?).map_err(|_| Malformed)?;
-        let cookie = value.expect(OCTET_STRING)?.to_vec();
-        Ok(Some(Paging { size, cookie }))
-    }
-
-    /// A control that the client insists on and that is not known here.
-    pub(crate) fn unknown_critical_control(&self) -> Option<&Control> {
-        let known = [PAGED_RESULTS, MANAGE_DSA_IT];
-        self.controls.iter().find(|control| control.critical && !known.contains(&control.oid.as_str()))
+impl BindRequest {
+    pub(crate) fn decode(message: &LdapMessage) -> Option<Self> {
+        const SIMPLE: u8 = 0x80;
+        let (version, rest) = number(INTEGER, &message.content)?;
+        let (dn, rest) = text(rest)?;
+        let (method, credentials, _) = ber::next(rest)?;
+        let password = (method == SIMPLE).then(|| credentials.to_vec());
+        Some(Self { version, dn, password })
     }
 }
 
-fn read_controls(message: &mut Reader<'_>) -> Result<Vec<Control>, Malformed> {
-    let mut controls = Vec::new();
-    if message.peek() != Some(CONTROLS) {
-        return Ok(controls);
-    }
-    let mut list = message.inside(CONTROLS)?;
-    while !list.is_empty() {
-        let mut control = list.inside(SEQUENCE)?;
-        let oid = control.text(OCTET_STRING)?.to_owned();
-        let critical = control.peek() == Some(BOOLEAN) && control.boolean()?;
-        let value = match control.is_empty() {
-            true => None,
-            false => Some(control.expect(OCTET_STRING)?.to_vec()),
+impl SearchRequest {
+    pub(crate) fn decode(message: &LdapMessage) -> Option<Self> {
+        let (base, rest) = text(&message.content)?;
+        let (scope, rest) = number(ENUMERATED, rest)?;
+        let scope = match scope {
+            0 => SearchScope::Base,
+            1 => SearchScope::OneLevel,
+            2 => SearchScope::Subtree,
+            _ => return None,
         };
-        controls.push(Control { oid, critical, value });
+        let (_aliases, rest) = number(ENUMERATED, rest)?;
+        let (size_limit, rest) = number(INTEGER, rest)?;
+        let (_time_limit, rest) = number(INTEGER, rest)?;
+        let (types_only, rest) = ber::take(BOOLEAN, rest)?;
+        let (filter, rest) = SearchFilter::decode(rest)?;
+        let (mut names, _) = ber::take(SEQUENCE, rest)?;
+        let mut attributes = Vec::new();
+        while !names.is_empty() {
+            let (name, rest) = text(names)?;
+            attributes.push(name);
+            names = rest;
+        }
+        Some(Self {
+            id: message.id,
+            base,
+            scope,
+            size_limit: usize::try_from(size_limit).ok()?,
+            types_only: ber::boolean(types_only)?,
+            filter,
+            attributes,
+            controls: message.controls(),
+        })
     }
-    Ok(controls)
+
+    /// Paged-results control: `Some(None)` if it can't be decoded.
+    pub(crate) fn paging(&self) -> Option<Option<PagingRequest>> {
+        let control = self.controls.iter().find(|control| control.oid == PAGED_RESULTS)?;
+        Some(control.value.as_deref().and_then(PagingRequest::decode))
+    }
+
+    /// Critical control that the server does not support.
+    pub(crate) fn unknown_critical_control(&self) -> Option<&LdapControl> {
+        let known = [PAGED_RESULTS, MANAGE_DSA_IT];
+        self.controls.iter().find(|control| control.is_critical && !known.contains(&control.oid.as_str()))
+    }
+}
+
+impl PagingRequest {
+    fn decode(value: &[u8]) -> Option<Self> {
+        let (content, _) = ber::take(SEQUENCE, value)?;
+        let (size, content) = number(INTEGER, content)?;
+        let (cookie, _) = ber::take(OCTET_STRING, content)?;
+        Some(Self { size: usize::try_from(size).ok()?, cookie: cookie.to_vec() })
+    }
+}
+
+fn number(tag: u8, input: &[u8]) -> Option<(i64, &[u8])> {
+    let (content, rest) = ber::take(tag, input)?;
+    Some((ber::integer(content)?, rest))
+}
+
+fn text(input: &[u8]) -> Option<(String, &[u8])> {
+    let (content, rest) = ber::take(OCTET_STRING, input)?;
+    Some((String::from_utf8(content.to_vec()).ok()?, rest))
 }

@@ -1,22 +1,20 @@
-//! The root DSE: what the server says about itself to whoever asks.
+//! Root DSE of the server.
 
 use std::collections::BTreeMap;
 
-use crate::dn::Key;
-use crate::entry::Entry;
+use crate::dn::DnPath;
+use crate::entry::StoredEntry;
 use crate::options::LdapOptions;
 use crate::request::{MANAGE_DSA_IT, PAGED_RESULTS};
 
-/// "Who am I?", the one extended operation.
+/// "Who am I?", the only extended operation.
 pub(crate) const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
 
-/// The feature of answering `+` with all operational attributes.
+/// Feature of `+` as a request for all operational attributes.
 const ALL_OPERATIONAL_ATTRIBUTES: &str = "1.3.6.1.4.1.4203.1.5.1";
 
-/// The root DSE as the given server behind the address has it; 0 is the one it began with.
-///
-/// A different server differs in everything a client may take for its identity.
-pub(crate) fn root_dse(options: &LdapOptions, server: usize) -> Entry {
+/// Root DSE of the server with this number; 0 is the first. Servers differ in every identifying attribute.
+pub(crate) fn root_dse(options: &LdapOptions, server: usize) -> StoredEntry {
     let name = match server {
         0 => options.server_name.clone(),
         other => format!("replica{other}.{}", options.server_name),
@@ -36,7 +34,7 @@ pub(crate) fn root_dse(options: &LdapOptions, server: usize) -> Entry {
         ("serverName", &[&service]),
         ("dsServiceName", &[&service]),
     ];
-    let mut entry = Entry { dn: String::new(), key: Key::root(), attributes: BTreeMap::new() };
+    let mut entry = StoredEntry { dn: String::new(), path: DnPath::root(), attributes: BTreeMap::new() };
     for (attribute, values) in attributes {
         entry.put(attribute, values.iter().map(|value| value.as_bytes().to_vec()).collect());
     }
@@ -46,7 +44,7 @@ pub(crate) fn root_dse(options: &LdapOptions, server: usize) -> Entry {
     entry
 }
 
-/// All of the root DSE but its class is operational: clients have to ask for it.
+/// Whether an attribute of the root DSE must be requested: all except its class.
 pub(crate) fn is_operational(lower_name: &str) -> bool {
     lower_name != "objectclass"
 }

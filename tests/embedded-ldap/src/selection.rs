@@ -1,27 +1,26 @@
-//! Which attributes of an entry are answered.
+//! Selection of the attributes of an answer.
 
 use std::collections::BTreeMap;
 
-use ldap3_proto::{LdapPartialAttribute, LdapSearchResultEntry};
+use crate::entry::{MEMBER_OF, StoredEntry, is_operational};
+use crate::response::AnsweredEntry;
+use crate::tree::EntryTree;
 
-use crate::entry::{Entry, MEMBER_OF, is_operational};
-use crate::tree::Tree;
-
-/// The requested attributes: names, `*`, `+` and `1.1`.
+/// Requested attributes: names, `*`, `+` and `1.1`.
 #[derive(Debug)]
-pub(crate) struct Selection {
+pub(crate) struct AttributeSelection {
     all_user: bool,
     all_operational: bool,
     names: Vec<String>,
-    /// The number of the first value that is asked for, by attribute, where one is named.
+    /// First requested value, by attribute, for attributes requested in ranges.
     starts: BTreeMap<String, usize>,
-    /// How many values of one attribute come at once.
+    /// Most values of an attribute in one answer.
     max_values: usize,
     types_only: bool,
 }
 
-impl Selection {
-    pub(crate) fn new(requested: &[String], types_only: bool, max_values: Option<usize>) -> Selection {
+impl AttributeSelection {
+    pub(crate) fn new(requested: &[String], types_only: bool, max_values: Option<usize>) -> Self {
         let mut starts = BTreeMap::new();
         let mut names = Vec::new();
         for name in requested.iter().map(|name| name.to_ascii_lowercase()) {
@@ -34,10 +33,10 @@ impl Selection {
                 None => names.push(name),
             }
         }
-        let asks = |wanted: &str| requested.iter().any(|name| name == wanted);
-        Selection {
-            all_user: requested.is_empty() || asks("*"),
-            all_operational: asks("+"),
+        let has = |wanted: &str| requested.iter().any(|name| name == wanted);
+        Self {
+            all_user: requested.is_empty() || has("*"),
+            all_operational: has("+"),
             names,
             starts,
             max_values: max_values.unwrap_or(usize::MAX),
@@ -45,53 +44,52 @@ impl Selection {
         }
     }
 
-    fn wants(&self, lower_name: &str, operational: bool) -> bool {
+    fn includes(&self, lower_name: &str, operational: bool) -> bool {
         let all = if operational { self.all_operational } else { self.all_user };
         all || self.names.iter().any(|name| name == lower_name)
     }
 
-    /// What an entry of the tree is answered as.
-    pub(crate) fn project(&self, entry: &Entry, tree: &Tree) -> LdapSearchResultEntry {
+    /// Answer for an entry of the tree.
+    pub(crate) fn project(&self, entry: &StoredEntry, tree: &EntryTree) -> AnsweredEntry {
         let mut answer = self.project_stored(entry, is_operational);
-        if self.wants(MEMBER_OF, true) {
+        if self.includes(MEMBER_OF, true) {
             let groups: Vec<_> =
-                tree.groups_of(&entry.key).map(|group| group.dn.clone().into_bytes()).collect();
+                tree.groups_of(&entry.path).map(|group| group.dn.clone().into_bytes()).collect();
             if !groups.is_empty() {
-                answer.attributes.push(self.attribute("memberOf", groups));
+                answer.attributes.push(self.attribute("memberOf", &groups));
             }
         }
         answer
     }
 
-    /// What an entry is answered as by its stored attributes alone.
+    /// Answer with the stored attributes alone.
     pub(crate) fn project_stored(
         &self,
-        entry: &Entry,
+        entry: &StoredEntry,
         is_operational: impl Fn(&str) -> bool,
-    ) -> LdapSearchResultEntry {
+    ) -> AnsweredEntry {
         let attributes = entry
             .attributes
             .iter()
-            .filter(|(lower_name, _)| self.wants(lower_name, is_operational(lower_name)))
-            .map(|(_, attribute)| self.attribute(&attribute.name, attribute.values.clone()))
+            .filter(|(lower_name, _)| self.includes(lower_name, is_operational(lower_name)))
+            .map(|(_, attribute)| self.attribute(&attribute.name, &attribute.values))
             .collect();
-        LdapSearchResultEntry { dn: entry.dn.clone(), attributes }
+        AnsweredEntry { dn: entry.dn.clone(), attributes }
     }
 
-    fn attribute(&self, name: &str, values: Vec<Vec<u8>>) -> LdapPartialAttribute {
+    fn attribute(&self, name: &str, values: &[Vec<u8>]) -> (String, Vec<Vec<u8>>) {
         if self.types_only {
-            return LdapPartialAttribute { atype: name.to_owned(), vals: Vec::new() };
+            return (name.to_owned(), Vec::new());
         }
         let start = self.starts.get(&name.to_ascii_lowercase()).copied();
         if start.is_none() && values.len() <= self.max_values {
-            return LdapPartialAttribute { atype: name.to_owned(), vals: values };
+            return (name.to_owned(), values.to_vec());
         }
-        // As Active Directory does it: the name says which values these are, and a star that they are the last.
+        // As in Active Directory: the name contains the range, with an asterisk at the end of the last one.
         let start = start.unwrap_or(0);
-        let count = values.len();
-        let vals: Vec<_> = values.into_iter().skip(start).take(self.max_values).collect();
-        let end = start + vals.len();
-        let last = if end >= count { "*".to_owned() } else { (end - 1).to_string() };
-        LdapPartialAttribute { atype: format!("{name};range={start}-{last}"), vals }
+        let range: Vec<_> = values.iter().skip(start).take(self.max_values).cloned().collect();
+        let end = start + range.len();
+        let last = if end >= values.len() { "*".to_owned() } else { (end - 1).to_string() };
+        (format!("{name};range={start}-{last}"), range)
     }
 }

@@ -1,4 +1,4 @@
-//! Starting, stopping, and what connections share.
+//! Start and end of the server, and the state that connections share.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,36 +8,36 @@ use anyhow::{Context, Result};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::fault::Faults;
+use crate::fault::ActiveFaults;
 use crate::options::LdapOptions;
 use crate::session::serve;
-use crate::tree::Tree;
+use crate::tree::EntryTree;
 
-/// A running server. It stops, with all its connections, when it is dropped.
+/// Running server. Dropping it ends it and its connections.
 ///
-/// Its tree is changed through its methods only; they take effect at once, also between two pages of a search.
+/// Changes of the tree take effect at once, also between two pages of a search.
 pub struct EmbeddedLdap {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) state: Arc<LdapServerState>,
     address: SocketAddr,
     acceptor: AbortHandle,
 }
 
-/// What all connections and the administration interface work on.
-pub(crate) struct Shared {
+/// State that connections and administration share.
+pub(crate) struct LdapServerState {
     pub(crate) options: LdapOptions,
-    tree: Mutex<Tree>,
-    faults: Mutex<Faults>,
+    tree: Mutex<EntryTree>,
+    faults: Mutex<ActiveFaults>,
     searches: AtomicUsize,
     pages: AtomicUsize,
 }
 
-impl Shared {
-    /// The tree. A panic elsewhere leaves it usable: a test that fails should fail for its own reason.
-    pub(crate) fn tree(&self) -> MutexGuard<'_, Tree> {
+impl LdapServerState {
+    /// Tree of entries, usable after a panic elsewhere, so that a test fails for its own reason.
+    pub(crate) fn tree(&self) -> MutexGuard<'_, EntryTree> {
         self.tree.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
+    pub(crate) fn faults(&self) -> MutexGuard<'_, ActiveFaults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -51,37 +51,37 @@ impl Shared {
 }
 
 impl EmbeddedLdap {
-    /// Starts a server on a free port of the loopback interface, with the base entry and nothing else in its tree.
-    pub async fn start(options: LdapOptions) -> Result<EmbeddedLdap> {
-        let tree = Tree::new(&options).context("cannot make the base entry")?;
+    /// Starts a server on a free port of the loopback interface. Its tree contains only the base entry.
+    pub async fn start(options: LdapOptions) -> Result<Self> {
+        let tree = EntryTree::new(&options).context("cannot create the base entry")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("cannot listen on the loopback interface")?;
         let address = listener.local_addr().context("the listener has no address")?;
-        let shared = Arc::new(Shared {
+        let state = Arc::new(LdapServerState {
             options,
             tree: Mutex::new(tree),
-            faults: Mutex::new(Faults::default()),
+            faults: Mutex::new(ActiveFaults::default()),
             searches: AtomicUsize::new(0),
             pages: AtomicUsize::new(0),
         });
-        let acceptor = tokio::spawn(accept(listener, shared.clone())).abort_handle();
-        Ok(EmbeddedLdap { shared, address, acceptor })
+        let acceptor = tokio::spawn(accept(listener, state.clone())).abort_handle();
+        Ok(Self { state, address, acceptor })
     }
 
-    /// Where clients connect: `ldap://127.0.0.1:PORT`.
+    /// Address for clients: `ldap://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("ldap://{}", self.address)
     }
 
-    /// How many searches have begun, root DSE reads included. The further pages of a search don't count.
+    /// Number of searches, including those of the root DSE. Further pages don't count.
     pub fn searches(&self) -> usize {
-        self.shared.searches.load(Ordering::Relaxed)
+        self.state.searches.load(Ordering::Relaxed)
     }
 
-    /// How many pages of paged searches have been answered.
+    /// Number of answered pages.
     pub fn pages(&self) -> usize {
-        self.shared.pages.load(Ordering::Relaxed)
+        self.state.pages.load(Ordering::Relaxed)
     }
 }
 
@@ -91,12 +91,12 @@ impl Drop for EmbeddedLdap {
     }
 }
 
-/// Accepts until aborted; the connections live in its set, so they end with it.
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+/// Accepts connections until it is aborted, which ends them too.
+async fn accept(listener: TcpListener, state: Arc<LdapServerState>) {
     let mut connections = JoinSet::new();
     loop {
-        if let Ok((stream, _)) = listener.accept().await {
-            connections.spawn(serve(stream, shared.clone()));
+        if let Ok((socket, _)) = listener.accept().await {
+            connections.spawn(serve(socket, state.clone()));
         }
         while connections.try_join_next().is_some() {}
     }

@@ -1,152 +1,138 @@
 //! One connection, from its first byte to its last.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
-use futures::StreamExt;
-use ldap3_proto::proto::{LdapBindCred, LdapBindRequest, LdapBindResponse, LdapExtendedResponse, LdapOp};
-use ldap3_proto::{DisconnectionNotice, LdapMsg, LdapResultCode};
-use tokio::io::AsyncWriteExt;
+use directory::wire::ber;
+use directory::wire::{LdapMessage, LdapStream, WireError};
 use tokio::net::TcpStream;
-use tokio_util::codec::{Encoder, FramedRead};
 
-use crate::codec::RequestCodec;
-use crate::dn::Key;
-use crate::fault::{LdapFault, Target};
-use crate::output::{Output, result};
-use crate::page::Cursor;
-use crate::request::Request;
+use crate::dn::DnPath;
+use crate::fault::{FaultTarget, LdapFault};
+use crate::page::PagedSearch;
+use crate::request::{BindRequest, SearchRequest};
+use crate::response::{LdapResponse, OK, ResultCode, result};
 use crate::root_dse::WHO_AM_I;
-use crate::server::Shared;
+use crate::server::LdapServerState;
 
-/// What a connection remembers between requests.
-pub(crate) struct Session {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) who: Who,
-    /// The paged searches that aren't finished. They end with the connection, as most servers have it.
-    pub(crate) cursors: BTreeMap<u32, Cursor>,
-    pub(crate) last_cursor: u32,
+/// State of a connection between requests.
+pub(crate) struct ClientSession {
+    pub(crate) state: Arc<LdapServerState>,
+    pub(crate) identity: BoundIdentity,
+    /// Unfinished paged searches. They end with the connection, as on most servers.
+    pub(crate) searches: BTreeMap<u32, PagedSearch>,
+    pub(crate) last_search: u32,
 }
 
-/// Whom the connection acts for.
+/// Identity of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
+pub(crate) enum BoundIdentity {
     Anonymous,
     Bound,
 }
 
-/// Serves a connection until either side ends it. What goes wrong with it concerns nobody else, so nothing is returned.
-pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    // Many small answers follow each other; waiting to fill segments would only slow tests down.
-    let _ = stream.set_nodelay(true);
-    let mut session = Session { shared, who: Who::Anonymous, cursors: BTreeMap::new(), last_cursor: 0 };
-    let mut requests = FramedRead::new(stream, RequestCodec::new());
-    while let Some(request) = requests.next().await {
-        let answer = match request {
-            Ok(Request::Search(search)) => session.search(&search),
-            Ok(Request::Other(LdapMsg { op: LdapOp::UnbindRequest, .. })) => return,
-            Ok(Request::Other(message)) => session.other(message),
-            Err(_) => disconnect(),
+const BIND: u8 = 0x60;
+const UNBIND: u8 = 0x42;
+const SEARCH: u8 = 0x63;
+const ABANDON: u8 = 0x50;
+const EXTENDED: u8 = 0x77;
+
+/// Serves a connection until either side ends it. Its errors affect no other connection.
+pub(crate) async fn serve(socket: TcpStream, state: Arc<LdapServerState>) {
+    let Ok(mut stream) = LdapStream::over(socket) else { return };
+    let identity = BoundIdentity::Anonymous;
+    let mut session = ClientSession { state, identity, searches: BTreeMap::new(), last_search: 0 };
+    loop {
+        let response = match stream.receive().await {
+            Ok(message) if message.kind == UNBIND => return,
+            Ok(message) => session.respond(&message).unwrap_or_else(LdapResponse::disconnection),
+            Err(WireError::NotLdap | WireError::TooLong) => LdapResponse::disconnection(),
+            Err(_) => return,
         };
-        let Ok(output) = answer else { return };
-        if !output.delay.is_zero() {
-            tokio::time::sleep(output.delay).await;
+        if !response.delay.is_zero() {
+            tokio::time::sleep(response.delay).await;
         }
-        let stream = requests.get_mut();
-        if stream.write_all(&output.bytes).await.is_err() || output.close {
-            let _ = stream.shutdown().await;
+        if stream.send(&response.bytes).await.is_err() || response.close {
             return;
         }
     }
 }
 
-/// The farewell to a client that doesn't speak the protocol.
-fn disconnect() -> io::Result<Output> {
-    let mut output = Output { close: true, ..Output::default() };
-    let notice = DisconnectionNotice::gen_response(LdapResultCode::ProtocolError, "this is not LDAP");
-    ldap3_proto::LdapCodec::default().encode(notice, &mut output.bytes)?;
-    Ok(output)
-}
-
-impl Session {
-    /// Everything but searches and unbind. The tree changes only through the administration interface, so writes are refused.
-    fn other(&mut self, message: LdapMsg) -> io::Result<Output> {
-        let id = message.msgid;
-        let read_only = || result(LdapResultCode::UnwillingToPerform, "the tree is read-only over LDAP");
-        let answer = match message.op {
-            LdapOp::BindRequest(bind) => {
-                let (code, message) = self.bind(&bind);
-                LdapOp::BindResponse(LdapBindResponse { res: result(code, message), saslcreds: None })
+impl ClientSession {
+    /// Answers a request; `None` if it violates the protocol.
+    fn respond(&mut self, message: &LdapMessage) -> Option<LdapResponse> {
+        let operation = match message.kind {
+            SEARCH => return Some(self.search(&SearchRequest::decode(message)?)),
+            // Requests are answered one after the other, so none is ever open.
+            ABANDON => return Some(LdapResponse::default()),
+            BIND => {
+                let (code, text) = self.bind(&BindRequest::decode(message)?);
+                result(LdapMessage::BIND_RESPONSE, code, text)
             }
-            LdapOp::ExtendedRequest(request) if request.name == WHO_AM_I => self.who_am_i(),
-            LdapOp::ExtendedRequest(_) => LdapOp::ExtendedResponse(LdapExtendedResponse {
-                res: result(LdapResultCode::ProtocolError, "unsupported extended operation"),
-                name: None,
-                value: None,
-            }),
-            LdapOp::ModifyRequest(_) => LdapOp::ModifyResponse(read_only()),
-            LdapOp::AddRequest(_) => LdapOp::AddResponse(read_only()),
-            LdapOp::DelRequest(_) => LdapOp::DelResponse(read_only()),
-            LdapOp::ModifyDNRequest(_) => LdapOp::ModifyDNResponse(read_only()),
-            LdapOp::CompareRequest(_) => LdapOp::CompareResult(read_only()),
-            // Requests are answered one after the other, so there is never anything left to abandon.
-            LdapOp::AbandonRequest(_) => return Ok(Output::default()),
-            _ => return disconnect(),
+            EXTENDED => {
+                let (name, _) = ber::take(0x80, &message.content)?;
+                self.extended(name)
+            }
+            // Modify, add, delete, modify DN and compare, whose answers have the next tag but for delete.
+            write @ (0x66 | 0x68 | 0x6c | 0x6e | 0x4a) => {
+                let answer = if write == 0x4a { 0x6b } else { write + 1 };
+                result(answer, ResultCode::UnwillingToPerform, "the tree is read-only over LDAP")
+            }
+            _ => return None,
         };
-        Output::message(id, answer)
+        Some(LdapResponse::message(message.id, &operation))
     }
 
-    fn bind(&mut self, bind: &LdapBindRequest) -> (LdapResultCode, &'static str) {
-        // Whatever comes of it, a bind ends the identity before.
-        self.who = Who::Anonymous;
+    fn bind(&mut self, bind: &BindRequest) -> (ResultCode, &'static str) {
+        // A bind ends the previous identity even if it fails.
+        self.identity = BoundIdentity::Anonymous;
         if bind.version != 3 {
-            return (LdapResultCode::ProtocolError, "only version 3 is spoken here");
+            return (ResultCode::ProtocolError, "only version 3 is supported");
         }
-        let LdapBindCred::Simple(password) = &bind.cred else {
-            return (LdapResultCode::AuthMethodNotSupported, "only simple binds are supported");
+        let Some(password) = &bind.password else {
+            return (ResultCode::AuthMethodNotSupported, "only simple binds are supported");
         };
-        let options = &self.shared.options;
+        let options = &self.state.options;
         match (bind.dn.is_empty(), password.is_empty()) {
-            (true, true) if options.allow_anonymous => (LdapResultCode::Success, ""),
-            (true, _) => (LdapResultCode::InappropriateAuthentication, "anonymous binds are not allowed"),
-            // A forgotten password must not pass for an anonymous success.
-            (false, true) => (LdapResultCode::UnwillingToPerform, "a bind with a name needs a password"),
+            (true, true) if options.allow_anonymous => (ResultCode::Success, ""),
+            (true, _) => (ResultCode::InappropriateAuthentication, "anonymous binds are not allowed"),
+            (false, true) => (ResultCode::UnwillingToPerform, "a bind with a name needs a password"),
             (false, false) => {
-                let known = Key::parse(&options.bind_dn).ok();
-                let right =
-                    known.is_some() && Key::parse(&bind.dn).ok() == known && *password == options.password;
-                match self.refused_bind().filter(|_| right) {
-                    Some(code) => (code, "injected"),
-                    None if right => {
-                        self.who = Who::Bound;
-                        (LdapResultCode::Success, "")
-                    }
-                    None => (LdapResultCode::InvalidCredentials, ""),
+                let known = DnPath::parse(&options.bind_dn).ok();
+                let is_known = known.is_some() && DnPath::parse(&bind.dn).ok() == known;
+                if !is_known || *password != options.password.as_bytes() {
+                    return (ResultCode::InvalidCredentials, "");
                 }
+                if let Some(code) = self.refused_bind() {
+                    return (code, "injected");
+                }
+                self.identity = BoundIdentity::Bound;
+                (ResultCode::Success, "")
             }
         }
     }
 
-    fn refused_bind(&self) -> Option<LdapResultCode> {
-        let mut faults = self.shared.faults();
-        let refusal = faults.take(Target::Bind).into_iter().find_map(|fault| match fault {
+    fn refused_bind(&self) -> Option<ResultCode> {
+        let mut faults = self.state.faults();
+        let code = faults.take(FaultTarget::Bind).into_iter().find_map(|fault| match fault {
             LdapFault::RefuseBind { code } => Some(code),
             _ => None,
         })?;
-        faults.note_fired(1);
-        Some(refusal)
+        faults.add_fired(1);
+        Some(code)
     }
 
-    fn who_am_i(&self) -> LdapOp {
-        let name = match self.who {
-            Who::Anonymous => String::new(),
-            Who::Bound => format!("dn:{}", self.shared.options.bind_dn),
+    fn extended(&self, name: &[u8]) -> Vec<u8> {
+        const RESPONSE_VALUE: u8 = 0x8b;
+        if name != WHO_AM_I.as_bytes() {
+            let text = "unsupported extended operation";
+            return result(LdapMessage::EXTENDED_RESPONSE, ResultCode::ProtocolError, text);
+        }
+        let identity = match self.identity {
+            BoundIdentity::Anonymous => String::new(),
+            BoundIdentity::Bound => format!("dn:{}", self.state.options.bind_dn),
         };
-        LdapOp::ExtendedResponse(LdapExtendedResponse {
-            res: result(LdapResultCode::Success, ""),
-            name: None,
-            value: Some(name.into_bytes()),
-        })
+        let value = ber::element(RESPONSE_VALUE, identity.as_bytes());
+        OK.encode(LdapMessage::EXTENDED_RESPONSE, &value)
     }
 }

@@ -6,12 +6,12 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use embedded_ldap::{EmbeddedLdap, Injection, LdapFault, LdapOptions, ResultCode};
+use embedded_ldap::{EmbeddedLdap, FaultInjection, LdapFault, LdapOptions, ResultCode};
 use ldap3::{Ldap, Scope};
 use support::*;
 
 /// Ten people and a fault: a paged read by threes takes four pages.
-async fn faulty(fault: impl Into<Injection>) -> (EmbeddedLdap, Ldap) {
+async fn faulty(fault: impl Into<FaultInjection>) -> (EmbeddedLdap, Ldap) {
     let server = server_with(10, LdapOptions::default()).await;
     server.inject(fault);
     let ldap = bound(&server).await;
@@ -50,7 +50,7 @@ async fn the_connection_breaks_inside_a_message() {
 #[tokio::test]
 async fn a_page_fails_with_any_result_code() {
     for (code, number) in [
-        (ResultCode::InsufficentAccessRights, 50),
+        (ResultCode::InsufficientAccessRights, 50),
         (ResultCode::Busy, 51),
         (ResultCode::Unavailable, 52),
         (ResultCode::TimeLimitExceeded, 3),
@@ -165,7 +165,7 @@ async fn another_server_answers_in_the_end() {
 
 #[tokio::test]
 async fn the_base_cannot_be_read_afterwards() {
-    for (code, number) in [(ResultCode::NoSuchObject, 32), (ResultCode::InsufficentAccessRights, 50)] {
+    for (code, number) in [(ResultCode::NoSuchObject, 32), (ResultCode::InsufficientAccessRights, 50)] {
         let (_server, mut ldap) = faulty(LdapFault::BaseUnreadable { code }).await;
         assert!(read(&mut ldap, PEOPLE, vec!["1.1"]).await.is_some());
         assert_eq!(read_count(&mut ldap).await, 10);

@@ -60,7 +60,7 @@ async fn a_page_that_fails() {
     for (code, number) in [
         (ResultCode::TimeLimitExceeded, 3),
         (ResultCode::AdminLimitExceeded, 11),
-        (ResultCode::InsufficentAccessRights, 50),
+        (ResultCode::InsufficientAccessRights, 50),
         (ResultCode::Busy, 51),
         (ResultCode::Unavailable, 52),
         (ResultCode::Referral, 10),
@@ -145,7 +145,7 @@ async fn an_entry_without_an_anchor() {
 
 #[tokio::test]
 async fn a_base_that_can_no_longer_be_read() {
-    for code in [ResultCode::NoSuchObject, ResultCode::InsufficentAccessRights] {
+    for code in [ResultCode::NoSuchObject, ResultCode::InsufficientAccessRights] {
         let outcome = read_with(LdapFault::BaseUnreadable { code }).await;
         assert_eq!(outcome.doubt(), IncompleteRead::BaseUnreadable("after"));
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
-use embedded_ldap::{EmbeddedLdap, Injection, LdapFault, ResultCode};
+use embedded_ldap::{EmbeddedLdap, FaultInjection, LdapFault, ResultCode};
 use end_to_end::{
     BASE_DN, CuttingProxy, DirectoryAdmin, EngineFixture, NO_LIMITS, SeededRandom, Slapd, SlapdOptions,
     TestConfiguration, active_names, advance_clock, seed,
@@ -246,7 +246,7 @@ fn any_mode(random: &mut SeededRandom) -> ScanMode {
 
 /// A fault at a random point. What the protocol doesn't give away shows in the search alone, not in what is asked for
 /// afterwards by anchor: a server that is wrong in everything is nothing that a client could notice.
-fn fault(random: &mut SeededRandom, staff: &Staff) -> (&'static str, Injection) {
+fn fault(random: &mut SeededRandom, staff: &Staff) -> (&'static str, FaultInjection) {
     let page = 1 + random.below(PEOPLE / PAGE_SIZE);
     let entries = random.below(PEOPLE);
     let code = random.pick(&[3, 4, 10, 11, 50, 53]);
@@ -255,7 +255,7 @@ fn fault(random: &mut SeededRandom, staff: &Staff) -> (&'static str, Injection) 
         (4, ResultCode::SizeLimitExceeded),
         (10, ResultCode::Referral),
         (11, ResultCode::AdminLimitExceeded),
-        (50, ResultCode::InsufficentAccessRights),
+        (50, ResultCode::InsufficientAccessRights),
         (53, ResultCode::UnwillingToPerform),
     ];
     let fail = |entries| {

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use embedded_ldap::{EmbeddedLdap, Injection, LdapFault, ResultCode};
+use embedded_ldap::{EmbeddedLdap, FaultInjection, LdapFault, ResultCode};
 use end_to_end::{
     CuttingProxy, GroupEntry, NO_LIMITS, PersonEntry, ProgramOutput, Slapd, SlapdOptions, TerminalFixture,
     TestConfiguration, deprovisions, expect_same_accounts, people, populate, server_runtime, workplace_group,
@@ -320,11 +320,11 @@ enum ArrivalExpected {
 }
 
 /// Every way of ending early that a client can notice, and what it is told.
-fn noticeable(person: &str) -> Vec<(Injection, &'static str, ArrivalExpected)> {
+fn noticeable(person: &str) -> Vec<(FaultInjection, &'static str, ArrivalExpected)> {
     use ArrivalExpected::{Seen, Unseen};
-    let fail = |code: ResultCode| Injection::from(LdapFault::FailPage { page: 4, entries: 3, code });
+    let fail = |code: ResultCode| FaultInjection::from(LdapFault::FailPage { page: 4, entries: 3, code });
     vec![
-        (fail(ResultCode::InsufficentAccessRights), "LDAP result 50 (insufficient access rights)", Seen),
+        (fail(ResultCode::InsufficientAccessRights), "LDAP result 50 (insufficient access rights)", Seen),
         (fail(ResultCode::Busy), "LDAP result 51 (busy)", Seen),
         (fail(ResultCode::Unavailable), "LDAP result 52 (unavailable)", Seen),
         (fail(ResultCode::UnwillingToPerform), "LDAP result 53 (unwilling to perform)", Seen),
@@ -347,7 +347,7 @@ fn noticeable(person: &str) -> Vec<(Injection, &'static str, ArrivalExpected)> {
             Seen,
         ),
         (
-            LdapFault::BaseUnreadable { code: ResultCode::InsufficentAccessRights }.into(),
+            LdapFault::BaseUnreadable { code: ResultCode::InsufficientAccessRights }.into(),
             "base entry could not be read",
             Seen,
         ),
