@@ -1,12 +1,12 @@
 /**
- * Something that an administrator wrote and that can't be deployed. Its message is one sentence: where, what, and
- * what to do. The app prints it alone, without the stack trace that would handle_dead_letter it.
+ * A setting or a connection file that cannot be deployed. The message is one sentence: where, what, and what to do. The app prints
+ * the message without a stack trace.
  */
 export class Mistake extends Error {
   override readonly name = "Mistake";
 }
 
-/** The word that was probably meant, if one is near. */
+/** The most similar word, if one is similar enough. */
 export function nearest(word: string, words: Iterable<string>): string | undefined {
   const ranked = [...words]
     .map((candidate) => ({ candidate, distance: distance(word.toLowerCase(), candidate.toLowerCase()) }))
@@ -15,14 +15,14 @@ export function nearest(word: string, words: Iterable<string>): string | undefin
   return best !== undefined && best.distance <= Math.max(2, word.length / 3) ? best.candidate : undefined;
 }
 
-/** "; did you mean X?" where a word is near, and all words where none is. */
+/** "; did you mean X?" where a word is similar, else the list of all words. */
 export function hint(word: string, words: Iterable<string>): string {
   const known = [...words];
   const near = nearest(word, known);
   return near === undefined ? `; there are: ${known.join(", ")}` : `; did you mean ${near}?`;
 }
 
-/** How many letters must be added, dropped or replaced to make one word of the other. */
+/** Edit distance of two words. */
 function distance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let row = 1; row <= a.length; row++) {

@@ -5,13 +5,13 @@ import type * as sns from "aws-cdk-lib/aws-sns";
 import type { Machine } from "./functions/elf.ts";
 import { hint, Mistake } from "./mistake.ts";
 
-/** What a provisioner is made of. Only `config` must be there. */
+/** Properties of a provisioner. Only `config` is required. */
 export interface WorkplaceProvisionerProps {
   /** A connection's TOML file, or a folder of them: one file a connection. */
   readonly config: string;
 
   /**
-   * What the functions, the alarms and the dashboard are named after: `NAME-scan`, `NAME-provision` and so on.
+   * Prefix of the names of functions, queues, alarms and dashboard: `NAME-scan`, `NAME-provision` and so on.
    *
    * @default "provisioner"
    */
@@ -25,21 +25,21 @@ export interface WorkplaceProvisionerProps {
   readonly artefacts?: string;
 
   /**
-   * The machine that the functions must be for. Leave it out to take what was built.
+   * Architecture that the functions must be built for.
    *
    * @default - read from the programs themselves
    */
   readonly architecture?: Machine;
 
   /**
-   * When scans start, for every connection that `schedulesByConnection` doesn't name.
+   * Schedules of every connection that `schedulesByConnection` does not name.
    *
-   * @default - everything that changed every minute, and everybody every night at 02:15 UTC
+   * @default - an incremental scan every minute, a full scan every night at 02:15 UTC
    */
   readonly schedules?: SchedulesProps;
 
   /**
-   * When scans start, by connection. What isn't said here is taken from `schedules`.
+   * Schedules by connection. A missing key is taken from `schedules`.
    *
    * @default - none differs
    */
@@ -55,65 +55,65 @@ export interface WorkplaceProvisionerProps {
   /**
    * The network from which the directory can be reached.
    *
-   * @default - none: the functions reach what the internet does
+   * @default - none: the functions reach public addresses
    */
   readonly network?: NetworkProps;
 
   /**
    * The scan function.
    *
-   * @default - 256 MB, one invocation a connection at a time
+   * @default - 256 MB, one concurrent invocation for each connection
    */
   readonly scan?: FunctionProps;
 
   /**
-   * The provisioning function.
+   * The provision function.
    *
-   * @default - 256 MB, as many invocations as the connections' `target.concurrency` together
+   * @default - 256 MB; for each connection `target.concurrency` concurrent invocations
    */
   readonly provision?: FunctionProps;
 
   /**
-   * How long logs are kept.
+   * Retention of logs.
    *
    * @default RetentionDays.THREE_MONTHS
    */
   readonly logRetention?: logs.RetentionDays;
 
   /**
-   * Who hears of alarms, and when.
+   * Recipients and thresholds of alarms.
    *
-   * @default - a topic that nobody is subscribed to yet
+   * @default - a topic without subscriptions
    */
   readonly alarms?: AlarmProps;
 
   /**
-   * The terminal tool, to check each connection file with: `provisioner check --offline`.
+   * Path of the terminal tool, which checks each connection file: `provisioner check --offline`.
    *
-   * @default - the connection's JSON Schema alone
+   * @default - only the JSON Schema is checked
    */
   readonly provisioner?: string;
 
   /**
-   * What becomes of the table, the key, the secrets and the logs when the stack is deleted. Anything but RETAIN also
-   * lifts the table's deletion protection.
+   * Fate of the table, the key, the secrets and the logs when the stack is deleted. Any value but RETAIN also
+   * removes the deletion protection of the table.
    *
    * @default RemovalPolicy.RETAIN
    */
   readonly removalPolicy?: RemovalPolicy;
 }
 
-/** When the scans of a connection start. */
+/** Schedules of a connection. */
 export interface SchedulesProps {
   /**
-   * A scan that reads no more than it must: `rate(…)`, `cron(…)` or "off".
+   * Incremental scans: `rate(…)`, `cron(…)` or "off".
    *
    * @default "rate(1 minute)"
    */
   readonly incremental?: string;
 
   /**
-   * A scan of everybody: `rate(…)`, `cron(…)` or "off".
+   * Full scans: `rate(…)`, `cron(…)` or "off".
    *
    * @default "cron(15 2 * * ? *)"
    */
@@ -130,22 +130,22 @@ export interface SchedulesProps {
 /** The secrets that the connections name. */
 export interface SecretsProps {
   /**
-   * Those that are there already, by the names that the connections use, or "all". An ARN is always taken for one that
-   * is there.
+   * Existing secrets, by the names that the connections use, or "all". An ARN always names an existing
+   * secret.
    *
    * @default - none: each is created empty
    */
   readonly existing?: readonly string[] | "all";
 
   /**
-   * Asks AWS at synth whether the existing ones are there, with the credentials and the region of the environment.
+   * Verifies at synth that the existing secrets exist, with the credentials and the region of the environment.
    *
    * @default false - synth needs no account
    */
   readonly check?: boolean;
 
   /**
-   * ARNs of the customer keys that existing secrets are encrypted with.
+   * ARNs of the customer managed keys of existing secrets.
    *
    * @default - none: they use the account's own key for Secrets Manager
    */
@@ -163,12 +163,12 @@ export interface NetworkProps {
   /**
    * Security groups of the functions.
    *
-   * @default - one is made that lets out HTTPS and the directories' ports, and nothing in
+   * @default - one is created that allows HTTPS and the directories' ports outwards, and nothing inwards
    */
   readonly securityGroupIds?: readonly string[];
 
   /**
-   * Where the directories are, for the security group that is made.
+   * Address range of the directories, for the created security group.
    *
    * @default "0.0.0.0/0"
    */
@@ -185,59 +185,59 @@ export interface FunctionProps {
   readonly memoryMb?: number;
 
   /**
-   * How many invocations there may be at a time, set aside from the account's total.
+   * Concurrent invocations reserved from the account's limit.
    *
-   * @default - for `scan` as many as there are connections, for `provision` none are set aside
+   * @default - for `scan` the number of connections, for `provision` no reservation
    */
   readonly reservedConcurrency?: number;
 
   /**
-   * What is logged: a level, or levels by part of the program (`PROVISIONER_LOG`).
+   * Log level, or levels by module (`PROVISIONER_LOG`).
    *
    * @default - the function's own default
    */
   readonly log?: string;
 }
 
-/** Who hears of alarms, and when. */
+/** Recipients and thresholds of alarms. */
 export interface AlarmProps {
   /**
    * The topic.
    *
-   * @default - one is made
+   * @default - one is created
    */
   readonly topic?: sns.ITopic;
 
   /**
-   * An e-mail address that is subscribed to the topic; its owner has to confirm.
+   * E-mail address that is subscribed to the topic; its owner must confirm.
    *
-   * @default - nobody
+   * @default - no subscription
    */
   readonly email?: string;
 
   /**
-   * After how long without a finished scan it is late. Needed where the shortest schedule is a `cron(…)`.
+   * Time without a finished scan after which `scan-late` is on. Required where the shortest schedule is a `cron(…)`.
    *
    * @default - three times the rate, and 15 minutes at least
    */
   readonly lateAfter?: Duration;
 
   /**
-   * How old the oldest wake-up may get.
+   * Age of the oldest provision request above which `messages-old` is on.
    *
    * @default Duration.hours(1)
    */
   readonly oldestMessage?: Duration;
 
   /**
-   * How many users may be failing.
+   * Failing users that raise no alarm.
    *
    * @default 0
    */
   readonly usersFailing?: number;
 }
 
-/** Every key, as a value: the compiler keeps the list complete, and JavaScript and JSON meet it at run time. */
+/** Every key as a value: the compiler keeps the list complete, and the check at run time uses it. */
 type Keys<T> = Readonly<Record<keyof Required<T>, true>>;
 const PROPS: Keys<WorkplaceProvisionerProps> = {
   config: true,
@@ -267,7 +267,7 @@ const ALARMS: Keys<AlarmProps> = {
   usersFailing: true,
 };
 
-/** Refuses a prop that doesn't exist: one that is misspelt would be a default that nobody chose. */
+/** Refuses an unknown prop, because a misspelt one would silently be the default. */
 export function checkProps(props: WorkplaceProvisionerProps): void {
   checkKeys("prop", props, PROPS);
   checkKeys("prop schedules.", props.schedules, SCHEDULES);

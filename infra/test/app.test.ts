@@ -118,9 +118,9 @@ test("a setting that can't be is said", () => {
   for (const [setting, value, expect] of [
     ["architecture", "sparc", 'setting architecture: "sparc" is neither arm64 nor x86_64'],
     ["check-secrets", "yes", 'setting check-secrets: "yes" is neither true nor false'],
-    ["scan-memory", "1 GB", 'setting scan-memory: "1 GB" is no whole number from 1 on'],
+    ["scan-memory", "1 GB", 'setting scan-memory: "1 GB" is not a whole number from 1 on'],
     ["log-days", "31", "setting log-days: CloudWatch keeps logs for 1, 3, 5, 7, "],
-    ["subnets", "subnet-1", "vpc is missing: subnets, security-groups and directory-cidr are said for a VPC"],
+    ["subnets", "subnet-1", "vpc is missing: subnets, security-groups and directory-cidr need a VPC"],
     ["incrementl.corp", "off", "unknown setting incrementl.corp (-c incrementl.corp=…); did you mean incremental?"],
   ] as const) {
     assert.throws(() => readSettings({ config: "c", [setting]: value }), (error: Error) => {

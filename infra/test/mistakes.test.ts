@@ -102,9 +102,9 @@ test("a schedule that can't be parsed", () => {
   );
 });
 
-test("a schedule whose lateness nobody can tell", () => {
+test("a cron schedule without lateAfter is refused", () => {
   const cron = { incremental: "off" };
-  assert.match(said({ schedules: cron }), /^alarms: when a scan of corp is late can't be told from a cron/);
+  assert.match(said({ schedules: cron }), /^alarms: the interval of corp is unknown because its schedules are cron/);
   const rare = { incremental: "off", full: "rate(3 days)" };
   assert.match(said({ schedules: rare }), /^alarms: a scan of corp would be late after 9 days, and CloudWatch looks back 7/);
   synthesise({ schedules: cron, alarms: { lateAfter: Duration.hours(30) } });
@@ -120,19 +120,19 @@ test("an existing secret that no connection names", () => {
 test("a secret that would be deployed with the configuration", () => {
   assert.match(
     wrong({ targetSecret: 'secret = "file:workplace.json"' }, { "workplace.json": "{}" }),
-    /key target\.secret: file:workplace\.json would lie in a Lambda layer, .* keep it in AWS Secrets Manager/,
+    /key target\.secret: file:workplace\.json would be in a Lambda layer, .* keep it in AWS Secrets Manager/,
   );
   assert.match(
     wrong({ directorySecret: 'secret = "env:PASSWORD"' }),
-    /key directory\.secret: env:PASSWORD would stand in the function's configuration, .* keep it in AWS Secrets Manager/,
+    /key directory\.secret: env:PASSWORD would be in the function's configuration, .* keep it in AWS Secrets Manager/,
   );
-  assert.match(wrong({ targetSecret: "secret = '{\"access_token\": \"x\"}'" }), /key target\.secret: this is no id of a secret/);
+  assert.match(wrong({ targetSecret: "secret = '{\"access_token\": \"x\"}'" }), /key target\.secret: this is not the id of a secret/);
 });
 
 test("a certificate authority that can't go along", () => {
   const ca = (text: string): Record<string, string> => ({ ca: `ca = "${text}"` });
   assert.match(wrong(ca("corp.pem")), /key directory\.ca: must be file:PATH of a PEM file$/);
-  assert.match(wrong(ca("file:/etc/ssl/corp.pem")), /key directory\.ca: \/etc\/ssl\/corp\.pem is outside of the configuration's folder/);
+  assert.match(wrong(ca("file:/etc/ssl/corp.pem")), /key directory\.ca: \/etc\/ssl\/corp\.pem is outside the folder of the configuration/);
   assert.match(wrong(ca("file:../corp.pem")), /key directory\.ca: \.\.\/corp\.pem is outside/);
   assert.match(wrong(ca("file:corp.pem")), /key directory\.ca: there is no file FOLDER\/connections\/corp\.pem; put the directory's/);
   assert.match(wrong(ca("file:corp.pem"), { "corp.pem": "hello" }), /corp\.pem holds no certificate in PEM form$/);

@@ -118,7 +118,7 @@ test("every connection has its own alarms", () => {
   two.resourceCountIs("AWS::CloudWatch::Alarm", 2 + 2 * 8);
 });
 
-test("alarms reach who was named, and a topic that is there already is used", () => {
+test("the e-mail address is subscribed, and an existing topic is used", () => {
   template({ alarms: { email: "it@corp.example" } }).hasResourceProperties("AWS::SNS::Subscription", {
     Protocol: "email",
     Endpoint: "it@corp.example",

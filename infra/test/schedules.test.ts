@@ -8,7 +8,7 @@ import { site, template } from "./support/site.ts";
 
 const two = (): ReturnType<typeof site> => site({ "corp.toml": connectionToml("corp"), "lab.toml": connectionToml("lab") });
 
-test("every connection is scanned every minute, and everybody in it every night", () => {
+test("default schedules: incremental every minute, full every night", () => {
   const synthesised = template({}, two());
   synthesised.resourceCountIs("AWS::Scheduler::Schedule", 4);
   for (const connection of ["corp", "lab"]) {

@@ -1,4 +1,4 @@
-// Whether secrets are there is asked of AWS at synth, where somebody wants that; here moto answers.
+// `check-secrets` asks AWS at synth whether the existing secrets exist; here moto answers.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { CreateSecretCommand, DeleteSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
@@ -27,7 +27,7 @@ test("a secret that doesn't exist by name is said, and one that does is not", as
   await secrets.send(new CreateSecretCommand({ Name: "corp/directory", SecretString: "{}" }));
   assert.throws(() => synthesise(check), {
     message:
-      'existing secrets: there is no secret "corp/workplace" in eu-west-1; create it, or don\'t list it as existing, and it is created empty',
+      'existing secrets: there is no secret "corp/workplace" in eu-west-1; create it, or remove it from the existing secrets to have it created empty',
   });
   await secrets.send(new CreateSecretCommand({ Name: "corp/workplace", SecretString: "{}" }));
   template(check).resourceCountIs("AWS::SecretsManager::Secret", 0);
@@ -42,7 +42,7 @@ test("what isn't listed as existing isn't asked for", () => {
   template({ secrets: { existing: ["corp/directory"], check: true } }).resourceCountIs("AWS::SecretsManager::Secret", 1);
 });
 
-test("who can't ask says so, in one sentence", async () => {
+test("a failed look-up of secrets is one sentence", async () => {
   const { AWS_ENDPOINT_URL: endpoint } = process.env;
   process.env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1";
   process.env["AWS_MAX_ATTEMPTS"] = "1";

@@ -23,7 +23,7 @@ test("the table is paid by use, can be restored, has the customer's key, and is 
   synthesised.hasResource("AWS::KMS::Key", { DeletionPolicy: "Retain", Properties: { EnableKeyRotation: true } });
 });
 
-test("whoever says so can delete everything with the stack", () => {
+test("removalPolicy DESTROY deletes the state with the stack", () => {
   const passing = template({ removalPolicy: RemovalPolicy.DESTROY });
   passing.hasResource("AWS::DynamoDB::Table", {
     DeletionPolicy: "Delete",
@@ -94,7 +94,7 @@ test("secrets are created empty, with the customer's key", () => {
   }
 });
 
-test("secrets that are there are named and left alone", () => {
+test("existing secrets are named and not created", () => {
   const some = template({ secrets: { existing: ["corp/directory"] } });
   some.resourceCountIs("AWS::SecretsManager::Secret", 1);
   some.hasResourceProperties("AWS::SecretsManager::Secret", { Name: "corp/workplace" });

@@ -56,7 +56,7 @@ test("every answer has a question, and a reason", () => {
   assert.ok(given.length > 0);
   for (const { id, path, reason } of given) {
     const isAsked = asked.some((question) => question.startsWith(`${id} ${path}`));
-    assert.ok(isAsked, `nobody asks ${id} of ${path}`);
+    assert.ok(isAsked, `${path}: the acknowledgement ${id} has no finding`);
     assert.ok(reason.length > 30, `${id} of ${path}: ${reason}`);
   }
 });

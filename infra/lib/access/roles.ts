@@ -11,7 +11,7 @@ import type { Queues } from "../state/queues.ts";
 import type { SecretArns } from "../state/secrets.ts";
 import { keyRight, networkRights, type Right, statement, UNLIMITED } from "./statements.ts";
 
-/** What the functions touch. */
+/** Resources that the roles name. */
 export interface Touched {
   readonly key: kms.IKey;
   readonly table: dynamodb.ITable;
@@ -22,7 +22,7 @@ export interface Touched {
   readonly inNetwork: boolean;
 }
 
-/** A function's name is given, so that its ARN is known to its own role without a circle. */
+/** ARN of a function, made from its name so that its own role can contain it. */
 export function functionArn(scope: Construct, functionName: string): string {
   return Stack.of(scope).formatArn({
     service: "lambda",
@@ -80,7 +80,7 @@ export function schedulerRole(scope: Construct, scan: string, group: string, tou
     resource: "schedule-group",
     resourceName: group,
   });
-  // Only schedules of this group may use it, not whoever else can make the scheduler act.
+  // Only schedules of this group may assume the role.
   const assumedBy = new iam.ServicePrincipal("scheduler.amazonaws.com", {
     conditions: { StringEquals: { "aws:SourceAccount": account, "aws:SourceArn": groupArn } },
   });

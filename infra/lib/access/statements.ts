@@ -2,7 +2,7 @@ import { Stack } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
 
-/** One purpose of a role: what it may do, to what, and why. The listing in `roles.md` is made of these. */
+/** One statement of a role's policy. */
 export interface Right {
   /** A policy statement's id: letters and digits. */
   readonly sid: string;
@@ -12,16 +12,16 @@ export interface Right {
   readonly effect?: iam.Effect;
 }
 
-/** Where AWS lets an action be limited to no resource, and why; anything else with `*` is a mistake. */
+/** Actions that AWS does not limit to a resource, each with the reason. `*` with any other action is a mistake. */
 export const UNLIMITED: Readonly<Record<string, string>> = {
   "xray:PutTelemetryRecords": "X-Ray has no resource for it",
   "xray:PutTraceSegments": "X-Ray has no resource for it",
   "ec2:DescribeNetworkInterfaces": "EC2 can't limit a Describe call to a resource",
   "ec2:DescribeSubnets": "EC2 can't limit a Describe call to a resource",
   "ec2:CreateNetworkInterface": "the interface has no id before Lambda makes it",
-  "ec2:DeleteNetworkInterface": "the interface is Lambda's own, and its id is known to nobody beforehand",
-  "ec2:AssignPrivateIpAddresses": "the interface is Lambda's own, and its id is known to nobody beforehand",
-  "ec2:UnassignPrivateIpAddresses": "the interface is Lambda's own, and its id is known to nobody beforehand",
+  "ec2:DeleteNetworkInterface": "the interface is Lambda's own, and its id is not known in advance",
+  "ec2:AssignPrivateIpAddresses": "the interface is Lambda's own, and its id is not known in advance",
+  "ec2:UnassignPrivateIpAddresses": "the interface is Lambda's own, and its id is not known in advance",
 };
 
 export function statement({ sid, actions, resources, conditions, effect }: Right): iam.PolicyStatement {

@@ -4,40 +4,40 @@ import { RetentionDays } from "aws-cdk-lib/aws-logs";
 import { hint, Mistake } from "../mistake.ts";
 import type { SchedulesProps, WorkplaceProvisionerProps } from "../props.ts";
 
-/** What `-c KEY=VALUE` may say, and what it means. */
+/** The keys of `-c KEY=VALUE`, and their meaning. */
 export const SETTINGS = {
   config: "a connection's TOML file, or a folder of them",
-  name: "what everything is named after (provisioner)",
-  artefacts: "the folder with the built functions (../target/lambda)",
-  architecture: "arm64 or x86_64, if it must be one of them",
-  incremental: "when to scan what changed: rate(…), cron(…) or off (rate(1 minute))",
-  full: "when to scan everybody (cron(15 2 * * ? *))",
-  timezone: "the time zone of cron(…) (UTC)",
-  "existing-secrets": "secrets that are there already, by name with commas between, or all",
-  "check-secrets": "true: ask AWS at synth whether they are there",
-  "secret-keys": "ARNs of the customer keys that existing secrets are encrypted with",
-  vpc: "the VPC from which the directory can be reached",
-  subnets: "its private subnets, with commas between",
-  "security-groups": "security groups of the functions; without it one is made",
-  "directory-cidr": "where the directories are, for the security group that is made (0.0.0.0/0)",
-  "scan-memory": "MB for the scan function (256)",
-  "provision-memory": "MB for the provisioning function (256)",
-  log: "what both functions log, such as debug",
-  "log-days": "how many days logs are kept (90)",
-  "alarm-email": "who hears of alarms",
-  "late-after": "hours without a finished scan after which it is late",
-  "users-failing": "how many users may be failing (0)",
-  provisioner: "the terminal tool, to check the connections with",
-  "remove-all": "true: whatever deletes the stack deletes the state too",
+  name: "prefix of all names (provisioner)",
+  artefacts: "folder with the built functions (../target/lambda)",
+  architecture: "required architecture: arm64 or x86_64",
+  incremental: "schedule of incremental scans: rate(…), cron(…) or off (rate(1 minute))",
+  full: "schedule of full scans (cron(15 2 * * ? *))",
+  timezone: "time zone of cron(…) (UTC)",
+  "existing-secrets": "names of existing secrets, separated by commas, or all",
+  "check-secrets": "true: verify at synth that the existing secrets exist",
+  "secret-keys": "ARNs of the customer managed keys of existing secrets",
+  vpc: "VPC from which the directory can be reached",
+  subnets: "private subnets of the VPC, separated by commas",
+  "security-groups": "security groups of the functions (one is created)",
+  "directory-cidr": "address range of the directories, for the created security group (0.0.0.0/0)",
+  "scan-memory": "MB of memory of the scan function (256)",
+  "provision-memory": "MB of memory of the provision function (256)",
+  log: "log level of both functions, such as debug",
+  "log-days": "retention of logs in days (90)",
+  "alarm-email": "recipient of alarm mails",
+  "late-after": "hours without a finished scan after which `scan-late` is on",
+  "users-failing": "failing users that raise no alarm (0)",
+  provisioner: "path of the terminal tool, which checks the connections at synth",
+  "remove-all": "true: deleting the stack deletes the state too",
 } as const;
 type Setting = keyof typeof SETTINGS;
 
-/** These may be said for one connection too: `-c incremental.corp='rate(5 minutes)'`. */
+/** Keys that can be set for one connection: `-c incremental.corp='rate(5 minutes)'`. */
 const BY_CONNECTION = ["incremental", "full", "timezone"] as const;
 
 type Context = Readonly<Record<string, unknown>>;
 
-/** Makes props of what was said on the command line, in `cdk.json` or in `cdk.context.json`. */
+/** Turns the settings of the command line, `cdk.json` and `cdk.context.json` into props. */
 export function readSettings(context: Context): WorkplaceProvisionerProps {
   checkKeys(context);
   const said = (setting: Setting): string | undefined => text(setting, context[setting]);
@@ -47,7 +47,7 @@ export function readSettings(context: Context): WorkplaceProvisionerProps {
   const existing = said("existing-secrets") === "all" ? ("all" as const) : list("existing-secrets");
   const lateAfter = number("late-after");
   return dropUndefined({
-    // A missing one gets its sentence where all of the configuration is read.
+    // The reader of the configuration reports a missing one.
     config: said("config") ?? "",
     name: said("name"),
     artefacts: said("artefacts"),
@@ -73,7 +73,7 @@ export function removesAll(context: Context): boolean {
   return flag("remove-all", text("remove-all", context["remove-all"])) ?? false;
 }
 
-/** CDK's own keys have a colon or an at sign; everything else is ours, or a slip. */
+/** CDK's own keys contain a colon or an at sign. */
 function checkKeys(context: Context): void {
   for (const key of Object.keys(context)) {
     if (key.includes(":") || key.startsWith("@")) continue;
@@ -102,7 +102,7 @@ function network(
 ): WorkplaceProvisionerProps["network"] {
   if (vpcId === undefined) {
     if (subnetIds === undefined && securityGroupIds === undefined && directoryCidr === undefined) return undefined;
-    throw new Mistake("vpc is missing: subnets, security-groups and directory-cidr are said for a VPC (-c vpc=vpc-…)");
+    throw new Mistake("vpc is missing: subnets, security-groups and directory-cidr need a VPC (-c vpc=vpc-…)");
   }
   return dropUndefined({ vpcId, subnetIds: subnetIds ?? [], securityGroupIds, directoryCidr });
 }
@@ -121,7 +121,7 @@ function flag(key: string, value: string | undefined): boolean | undefined {
 function positive(key: string, value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   if (/^[1-9]\d*$/.test(value)) return Number(value);
-  throw new Mistake(`setting ${key}: "${value}" is no whole number from 1 on`);
+  throw new Mistake(`setting ${key}: "${value}" is not a whole number from 1 on`);
 }
 
 function nonNegative(key: string, value: string | undefined): number | undefined {
@@ -137,10 +137,10 @@ function days(value: number | undefined): RetentionDays | undefined {
   if (value === undefined) return undefined;
   const possible = Object.values(RetentionDays).filter((item): item is number => typeof item === "number" && item < 9999);
   if (possible.includes(value)) return value;
-  throw new Mistake(`setting log-days: CloudWatch keeps logs for ${possible.join(", ")} days, and not for ${value}`);
+  throw new Mistake(`setting log-days: CloudWatch keeps logs for ${possible.join(", ")} days, not for ${value}`);
 }
 
-/** Leaves out what wasn't said, so that defaults hold. */
+/** Removes undefined values, so that defaults apply. */
 function dropUndefined<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as T;
 }

@@ -3,27 +3,27 @@ import * as path from "node:path";
 
 import { Mistake } from "../mistake.ts";
 
-/** A secret's id in Secrets Manager. The other forms that a terminal may use would carry the secret itself into AWS. */
+/** Id of a secret in Secrets Manager. The other forms, which the terminal accepts, would deploy the secret itself. */
 export function secretOf(file: string, key: string, text: string): string {
   const example = key === "directory.secret" ? "corp/directory" : "corp/workplace";
   const advice = `keep it in AWS Secrets Manager and name it here, such as secret = "${example}"`;
   if (text.startsWith("file:")) {
     throw new Mistake(
-      `${file}, key ${key}: ${text} would lie in a Lambda layer, readable for everybody who may read the code; ${advice}`,
+      `${file}, key ${key}: ${text} would be in a Lambda layer, readable with the permission to read the code; ${advice}`,
     );
   }
   if (text.startsWith("env:")) {
     throw new Mistake(
-      `${file}, key ${key}: ${text} would stand in the function's configuration, readable for everybody who may look at it; ${advice}`,
+      `${file}, key ${key}: ${text} would be in the function's configuration, readable with the permission to read the configuration; ${advice}`,
     );
   }
   if (text.trim() === "" || text.trimStart().startsWith("{")) {
-    throw new Mistake(`${file}, key ${key}: this is no id of a secret; ${advice}`);
+    throw new Mistake(`${file}, key ${key}: this is not the id of a secret; ${advice}`);
   }
   return text;
 }
 
-/** The certificate authority's file, relative to the connection's own, as it will lie beside it in the layer. */
+/** Path of the certificate authority's file, relative to the connection file. */
 export function authorityOf(file: string, text: string): string {
   const fail = (problem: string): never => {
     throw new Mistake(`${file}, key directory.ca: ${problem}`);
@@ -32,7 +32,7 @@ export function authorityOf(file: string, text: string): string {
   if (written === undefined || written === "") return fail("must be file:PATH of a PEM file");
   const relative = path.normalize(written);
   if (path.isAbsolute(relative) || relative.startsWith("..")) {
-    return fail(`${written} is outside of the configuration's folder; put it beside the connection file and name it from there`);
+    return fail(`${written} is outside the folder of the configuration; move it beside the connection file`);
   }
   const place = path.join(path.dirname(file), relative);
   if (!fs.statSync(place, { throwIfNoEntry: false })?.isFile()) {

@@ -2,8 +2,8 @@ import { Mistake } from "../mistake.ts";
 import type { ConnectionFile } from "./connection.ts";
 
 /**
- * What a JSON Schema doesn't say and a deployment would be useless without. The functions check these and much more at
- * their start; `provisioner check --offline` says it all beforehand.
+ * Checks a deployment would fail without and a JSON Schema cannot express. The functions check more at their start;
+ * `provisioner check --offline` makes all checks in advance.
  */
 export function checkRules(file: string, { name, directory, scope, mapping }: ConnectionFile): void {
   const fail = (key: string, problem: string): never => {
@@ -15,9 +15,9 @@ export function checkRules(file: string, { name, directory, scope, mapping }: Co
   if (!/^ldaps?:\/\//.test(directory.url)) fail("directory.url", "must start with ldaps:// or ldap://");
   const group = scope.group !== undefined;
   const filter = scope.filter !== undefined;
-  if (group && filter) fail("scope", "has both group and filter; exactly one says who is in scope");
-  if (!group && !filter) fail("scope", "has neither group nor filter; one must say who is in scope");
-  if (!("userName" in mapping)) fail("mapping", "userName is missing; it says which account belongs to whom");
+  if (group && filter) fail("scope", "has both group and filter; exactly one defines the scope");
+  if (!group && !filter) fail("scope", "has neither group nor filter; one must define the scope");
+  if (!("userName" in mapping)) fail("mapping", "userName is missing; it says which account belongs to a user");
 }
 
 /** The port of an LDAP URL, for the security group. */

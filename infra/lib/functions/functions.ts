@@ -13,12 +13,12 @@ import { deadLetterArnPrefix, requestUrlPrefix } from "../state/queues.ts";
 import type { Artefacts } from "./artefacts.ts";
 
 /**
- * Enough for a scan's snapshot of half a million users, and for two TLS connections to be opened without anybody
- * noticing: at 128 MB a function has half of the processor time, and what is paid for is mostly waiting anyway.
+ * Enough for the snapshot of half a million users. At 128 MB a function has half of the processor time, and TLS handshakes
+ * take twice as long.
  */
 const MEMORY_MB = 256;
 
-/** What both functions are made of. */
+/** Parts of both functions. */
 export interface Parts extends Touched {
   readonly name: string;
   readonly artefacts: Artefacts;
@@ -28,32 +28,31 @@ export interface Parts extends Touched {
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** Reads the directory. */
+/** Creates the function that reads the directory. */
 export function scanFunction(scope: Construct, parts: Parts, props: FunctionProps, connections: number): lambda.Function {
   const created = createFunction(scope, "scan", parts, props, scanRole, {
-    description: "Reads the directory, and writes down what every changed user should be",
-    // What must not overlap is two scans of one connection. Its lease makes sure of that; this spares a second one the
-    // start, and lets a scan of everybody wait for its turn instead of finding the lease taken.
+    description: "Reads the directory and records what each changed user should be",
+    // The lease keeps two scans of one connection apart. The reservation lets a full scan wait for its turn instead of ending
+    // because the lease is taken.
     reservedConcurrentExecutions: props.reservedConcurrency ?? connections,
     environment: environment(scope, parts, props),
   });
-  // The next schedule is the next try, so a directory that is down isn't asked three times as often. An event waits for
-  // its turn as long as one invocation may take, and is then as good as the next one.
+  // The next schedule is the retry. An event waits for its turn as long as one invocation may take.
   const events = new lambda.EventInvokeConfig(scope, "ScanEvents", {
     function: created,
     retryAttempts: 0,
     maxEventAge: Duration.seconds(TIMEOUT_SECONDS.scan),
   });
-  const reason = "A scan that failed leaves nothing to keep: the next one finds everything again, and an alarm tells";
+  const reason = "A failed scan needs no repeat: the next one finds the same changes, and an alarm reports the failure";
   explain(created, { "Serverless-LambdaDLQ": reason });
   explain(events, { "Serverless-LambdaAsyncFailureDestination": reason });
   return created;
 }
 
-/** Calls the target. */
+/** Creates the function that calls the target. */
 export function provisionFunction(scope: Construct, parts: Parts, props: FunctionProps): lambda.Function {
   const created = createFunction(scope, "provision", parts, props, provisionRole, {
-    description: "Brings one user's account up to what was written down",
+    description: "Brings each user's account in line with its record",
     ...(props.reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrency }),
     environment: {
       ...environment(scope, parts, props),
@@ -61,7 +60,7 @@ export function provisionFunction(scope: Construct, parts: Parts, props: Functio
     },
   });
   explain(created, {
-    "Serverless-LambdaDLQ": "It is woken by a queue that has dead letters of its own; a person who invokes it gets the answer",
+    "Serverless-LambdaDLQ": "Its event source is a queue with a dead-letter queue; a direct invocation gets the answer",
   });
   return created;
 }
@@ -107,9 +106,9 @@ function createFunction(
     loggingFormat: lambda.LoggingFormat.JSON,
   });
   const resource = created.node.defaultChild as lambda.CfnFunction;
-  // Named by ids, so that synth needs to look up nothing in an account.
+  // Ids instead of look-ups, so that synth needs no account.
   resource.vpcConfig = vpcConfig;
-  // The role brings its policy along, so that naming its ARN is all the order there has to be.
+  // The role contains its policy, so the reference to its ARN is the only dependency.
   resource.addDeletionOverride("DependsOn");
   return created;
 }

@@ -13,9 +13,9 @@ import { scanWindows, type Windows } from "./windows.ts";
 const { BREACHING, IGNORE, NOT_BREACHING } = cloudwatch.TreatMissingData;
 const FIVE_MINUTES = Duration.minutes(5);
 
-/** The token of an integration that made no call for so long is switched off by Workplace. */
+/** Workplace deactivates an integration after this time without a request. */
 const IDLE_DAYS_ALLOWED = 60;
-/** CloudWatch looks back no further. */
+/** The longest time that CloudWatch evaluates. */
 const IDLE_DAYS_SEEN = 7;
 
 /** Alarms for all connections together. */
@@ -28,7 +28,7 @@ export function commonWatches(
   return [
     {
       kind: "scan-failing",
-      meaning: "The scan function fails again and again, for at least one connection",
+      meaning: "The scan function fails repeatedly for at least one connection",
       metric: scan.metricErrors({ period, statistic: "Sum" }),
       threshold: 1,
       evaluationPeriods: count,
@@ -89,28 +89,28 @@ export function connectionWatches(
 ): Watch[] {
   const windows = scanWindows(connection, schedules, lateAfter);
   const { period, count } = windows ?? { period: FIVE_MINUTES, count: 3 };
-  // Between two scans a state is what the last one said, so no news changes nothing.
+  // Between two scans the result of the last one holds, so missing data changes nothing.
   const state = { connection, treatMissingData: IGNORE, threshold: 1 };
   const watches: Watch[] = [
     {
       ...state,
       kind: "reads-incomplete",
-      meaning: `No scan of ${connection} has seen everybody in the directory for a while, so nobody is removed`,
-      // The least of a window is 1 only if every scan in it was incomplete.
+      meaning: `No scan of ${connection} has read the whole scope for a while, so no account is removed`,
+      // The minimum of a period is 1 only if every scan in it was incomplete.
       metric: emitted(connection, "IncompleteReads", "Minimum", period),
       evaluationPeriods: count,
     },
     {
       ...state,
       kind: "removals-held",
-      meaning: `Removals of ${connection} wait for a person, because they are more than its limits allow`,
+      meaning: `Removals of ${connection} wait for an approval because they exceed its limits`,
       metric: emitted(connection, "Held", "Maximum", period),
       evaluationPeriods: 1,
     },
     {
       ...state,
       kind: "users-failing",
-      meaning: `More than ${usersFailing} users of ${connection} can't be provisioned`,
+      meaning: `More than ${usersFailing} users of ${connection} cannot be provisioned`,
       metric: emitted(connection, "UsersFailed", "Minimum", period),
       threshold: usersFailing + 1,
       evaluationPeriods: count,
@@ -118,14 +118,14 @@ export function connectionWatches(
     {
       ...state,
       kind: "breaker-open",
-      meaning: `Nobody of ${connection} is provisioned, because the target is down or refuses the token`,
+      meaning: `No requests are sent to the target of ${connection} because it is down or refuses the token`,
       metric: emitted(connection, "BreakerOpen", "Maximum", period),
       evaluationPeriods: 2,
     },
     {
       kind: "target-idle",
       connection,
-      meaning: `The target of ${connection} has had no call for ${IDLE_DAYS_SEEN} days, and Workplace switches an integration off after ${IDLE_DAYS_ALLOWED}`,
+      meaning: `The target of ${connection} has had no request for ${IDLE_DAYS_SEEN} days, and Workplace deactivates an integration after ${IDLE_DAYS_ALLOWED}`,
       metric: emitted(connection, "TargetLatency", "SampleCount", Duration.days(1)),
       comparisonOperator: cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
       threshold: 1,

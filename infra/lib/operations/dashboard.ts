@@ -10,8 +10,8 @@ import { emitted } from "./metrics.ts";
 
 const WIDTH = 8;
 
-/** What there is to see. */
-export interface Seen {
+/** Resources that the dashboard shows. */
+export interface DashboardParts {
   readonly name: string;
   readonly connections: readonly string[];
   readonly scan: lambda.IFunction;
@@ -20,13 +20,13 @@ export interface Seen {
   readonly alarms: readonly cloudwatch.IAlarm[];
 }
 
-/** One page: the alarms, a row a connection, and a row for what the connections share. */
-export function createDashboard(scope: Construct, seen: Seen): cloudwatch.Dashboard {
-  const { name, connections, alarms } = seen;
+/** Creates the dashboard: the alarms, a row for each connection, and a row for the functions and queues. */
+export function createDashboard(scope: Construct, parts: DashboardParts): cloudwatch.Dashboard {
+  const { name, connections, alarms } = parts;
   const dashboard = new cloudwatch.Dashboard(scope, "Dashboard", { dashboardName: name, defaultInterval: Duration.hours(12) });
   dashboard.addWidgets(new cloudwatch.AlarmStatusWidget({ title: "Alarms", alarms: [...alarms], width: 24, height: 4 }));
   for (const connection of connections) dashboard.addWidgets(...connectionRow(connection));
-  dashboard.addWidgets(...commonRow(seen));
+  dashboard.addWidgets(...commonRow(parts));
   return dashboard;
 }
 
@@ -49,18 +49,18 @@ function connectionRow(connection: string): cloudwatch.IWidget[] {
     names.map((name) => emitted(connection, name, "Maximum"));
   return [
     graph("accounts", sums("Changed", "Created", "Updated", "Deprovisioned", "Failed", "DeadLetters")),
-    graph("users who wait or fail", most("Held", "Skipped", "Conflicts", "UsersFailed", "BreakerOpen")),
+    graph("waiting and failing users", most("Held", "Skipped", "Conflicts", "UsersFailed", "BreakerOpen")),
     graph("scans", [emitted(connection, "ScanDuration", "Maximum")], [...most("Scanned", "IncompleteReads")]),
     graph(
       "target",
       [emitted(connection, "TargetLatency", "p50"), emitted(connection, "TargetLatency", "p99")],
       sums("TargetThrottled"),
     ),
-    graph("waiting in the queue, seconds", [emitted(connection, "QueueAge", "p50"), emitted(connection, "QueueAge", "p99")]),
+    graph("age in the queue, seconds", [emitted(connection, "QueueAge", "p50"), emitted(connection, "QueueAge", "p99")]),
   ];
 }
 
-function commonRow({ scan, provision, queues }: Seen): cloudwatch.IWidget[] {
+function commonRow({ scan, provision, queues }: DashboardParts): cloudwatch.IWidget[] {
   const both = (metric: (of: lambda.IFunction) => cloudwatch.Metric): cloudwatch.Metric[] => [
     metric(scan).with({ label: "scan" }),
     metric(provision).with({ label: "provision" }),

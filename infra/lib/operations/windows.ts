@@ -3,21 +3,21 @@ import { Duration } from "aws-cdk-lib";
 import { Mistake } from "../mistake.ts";
 import type { ConnectionSchedules } from "../schedules/schedules.ts";
 
-/** Over which time, and how often, an alarm looks before it tells anybody. */
+/** Period of an alarm, and the number of periods that it evaluates. */
 export interface Windows {
   readonly period: Duration;
   readonly count: number;
 }
 
 const SHORTEST = Duration.minutes(5);
-/** What lasts for three windows is no hiccup. */
+/** A problem that lasts for three periods raises an alarm. */
 const COUNT = 3;
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 /** CloudWatch looks back a week at most, and a day where its periods are shorter than an hour. */
 const LONGEST = 7 * DAY;
 
-/** How long it takes until a connection is scanned again: three of these, and something is wrong. */
+/** Alarm periods that cover three intervals of a connection's shortest schedule. */
 export function scanWindows(
   connection: string,
   { incremental, full }: ConnectionSchedules,
@@ -30,18 +30,18 @@ export function scanWindows(
   const seconds = lateAfter?.toSeconds() ?? (shortest === undefined ? undefined : shortest * COUNT);
   if (seconds === undefined) {
     throw new Mistake(
-      `alarms: when a scan of ${connection} is late can't be told from a cron(…); say it (lateAfter, -c late-after=HOURS)`,
+      `alarms: the interval of ${connection} is unknown because its schedules are cron(…); set lateAfter (-c late-after=HOURS)`,
     );
   }
   if (seconds > LONGEST) {
     throw new Mistake(
-      `alarms: a scan of ${connection} would be late after ${seconds / DAY} days, and CloudWatch looks back 7 at most; scan more often, or say when it is late (lateAfter, -c late-after=HOURS)`,
+      `alarms: a scan of ${connection} would be late after ${seconds / DAY} days, and CloudWatch looks back 7 at most; scan more often, or set lateAfter (-c late-after=HOURS)`,
     );
   }
   return windowsOf(seconds);
 }
 
-/** Windows that cover at least so many seconds. */
+/** Alarm periods that cover at least these seconds. */
 function windowsOf(seconds: number): Windows {
   const least = Math.max(Math.ceil(seconds / COUNT), SHORTEST.toSeconds());
   if (least * COUNT <= DAY) return { period: Duration.seconds(Math.ceil(least / 60) * 60), count: COUNT };

@@ -11,7 +11,7 @@ import { hint, Mistake } from "../mistake.ts";
 import type { SchedulesProps } from "../props.ts";
 import { parseSchedule, type ScheduleExpression } from "./expression.ts";
 
-/** When a connection is scanned. */
+/** Schedules of one connection. */
 export interface ConnectionSchedules {
   readonly incremental: ScheduleExpression | undefined;
   readonly full: ScheduleExpression | undefined;
@@ -23,7 +23,7 @@ const OFF = "off";
 /** EventBridge Scheduler's limits for the age of an event, in seconds. */
 const YOUNGEST = 60;
 const OLDEST = 86_400;
-/** A scheduler's name has no more characters. */
+/** EventBridge Scheduler's limit for the length of a name. */
 const LONGEST_NAME = 64;
 
 /** Reads the schedules of every connection. */
@@ -58,7 +58,7 @@ function checkTimezone(connection: string, timezone: string): void {
   }
 }
 
-/** Two schedules a connection, in a group of their own. */
+/** Creates up to two schedules for each connection, in one schedule group. */
 export function createSchedules(
   scope: Construct,
   group: scheduler.CfnScheduleGroup,
@@ -70,24 +70,24 @@ export function createSchedules(
   const create = (connection: string, mode: ScanEvent["mode"], when: ScheduleExpression, timezone: string): void => {
     const event: ScanEvent = { connection, mode, dry_run: false, user: null };
     const name = `${connection}-${mode}`;
-    const everybody = mode === "full";
+    const full = mode === "full";
     new scheduler.CfnSchedule(scope, `Schedule-${name}`, {
       ...(name.length <= LONGEST_NAME ? { name } : {}),
       groupName: group.ref,
-      description: everybody ? `Scans all of ${connection}` : `Scans what changed in ${connection}`,
+      description: full ? `Full scan of ${connection}` : `Incremental scan of ${connection}`,
       scheduleExpression: when.text,
       scheduleExpressionTimezone: timezone,
-      // A scan of everybody may begin a little later, so that not all connections' begin together.
-      flexibleTimeWindow: everybody ? { mode: "FLEXIBLE", maximumWindowInMinutes: 15 } : { mode: "OFF" },
+      // Full scans of several connections start at different minutes.
+      flexibleTimeWindow: full ? { mode: "FLEXIBLE", maximumWindowInMinutes: 15 } : { mode: "OFF" },
       state: "ENABLED",
       target: {
         arn: scan.functionArn,
         roleArn: role.roleArn,
         input: Stack.of(scope).toJsonString(event),
-        // A start that is later than the next one is worth nothing any more; one a day is worth waiting for.
+        // A late start of an incremental scan is useless once the next one is due. A daily full scan is retried for hours.
         retryPolicy: {
-          maximumEventAgeInSeconds: everybody ? Duration.hours(6).toSeconds() : worthWaitingFor(when),
-          maximumRetryAttempts: everybody ? 30 : 3,
+          maximumEventAgeInSeconds: full ? Duration.hours(6).toSeconds() : longestUsefulAge(when),
+          maximumRetryAttempts: full ? 30 : 3,
         },
         deadLetterConfig: { arn: missedScans.queueArn },
       },
@@ -99,7 +99,7 @@ export function createSchedules(
   }
 }
 
-function worthWaitingFor({ interval }: ScheduleExpression): number {
+function longestUsefulAge({ interval }: ScheduleExpression): number {
   const seconds = interval?.toSeconds() ?? OLDEST;
   return Math.min(Math.max(seconds, YOUNGEST), OLDEST);
 }

@@ -17,8 +17,8 @@ export interface SecretArns {
 }
 
 /**
- * Secrets are there already, or they are created empty for somebody to fill in. Their values never pass through here:
- * what a template holds can be read by too many.
+ * Secrets exist already, or they are created empty. Their values are never in the template, which many may
+ * read.
  */
 export function createSecrets(
   scope: Construct,
@@ -77,11 +77,11 @@ function checkExistence(scope: Construct, ids: readonly string[]): void {
   if (missing === undefined) return;
   const more = others.length === 0 ? "" : ` (nor ${others.map((id) => `"${id}"`).join(", ")})`;
   throw new Mistake(
-    `existing secrets: there is no secret "${missing}"${more} in ${env["AWS_REGION"] ?? "this region"}; create it, or don't list it as existing, and it is created empty`,
+    `existing secrets: there is no secret "${missing}"${more} in ${env["AWS_REGION"] ?? "this region"}; create it, or remove it from the existing secrets to have it created empty`,
   );
 }
 
-/** Secrets Manager adds six characters to a name that nobody knows beforehand. */
+/** Secrets Manager adds six random characters to the name. */
 function arnOf(scope: Construct, id: string): string {
   if (isArn(id)) return /-[A-Za-z0-9]{6}$/.test(id) ? id : `${id}-??????`;
   return Stack.of(scope).formatArn({
@@ -99,7 +99,7 @@ function create(
   key: kms.IKey,
   removalPolicy: RemovalPolicy,
 ): string {
-  // Not the construct of a higher level: that would generate a password, and an empty secret is easier to notice.
+  // The higher-level construct would generate a password; an empty secret is easier to notice.
   const secret = new secretsmanager.CfnSecret(scope, `Secret${id.replaceAll(/[^A-Za-z0-9]/g, "-")}`, {
     name: id,
     description: `Credentials for ${purpose}, read by the provisioner`,

@@ -5,7 +5,7 @@ import * as path from "node:path";
 export const ARM64 = 183;
 export const X86_64 = 62;
 
-/** Just the head of a program: enough to tell what machine it is for, and nobody runs it. */
+/** Header of a program: enough to tell its architecture. */
 export function elf(machine: number): Buffer {
   const header = Buffer.alloc(64);
   header.write("\x7fELF", 0, "latin1");

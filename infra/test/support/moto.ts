@@ -6,8 +6,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { pythonTool } from "./tools.ts";
 
 const HOST = "127.0.0.1";
-/** Long, for a machine that is busy with something else: only a failure takes all of it. */
-const PATIENCE_MS = 60_000;
+/** Only a failure takes this long. */
+const START_TIMEOUT_MS = 60_000;
 const ATTEMPTS = 5;
 
 /** moto's server: an implementation of AWS's services that has nothing to do with ours, with everything in memory. */
@@ -38,7 +38,7 @@ export class Moto {
     }
   }
 
-  /** What a client of an SDK needs to come here. moto believes anybody. */
+  /** Client settings of an SDK. moto accepts any credentials. */
   client(region = "eu-west-1"): { endpoint: string; region: string; credentials: { accessKeyId: string; secretAccessKey: string } } {
     return { endpoint: this.endpoint, region, credentials: { accessKeyId: "test", secretAccessKey: "test" } };
   }
@@ -70,9 +70,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** It listens once everything is loaded, so whoever gets a connection gets an answer. */
+/** moto listens once it is ready, so an accepted connection is answered. */
 async function answers(port: number, child: ChildProcess): Promise<boolean> {
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + START_TIMEOUT_MS;
   while (Date.now() < deadline && child.exitCode === null) {
     const socket = net.connect(port, HOST);
     const connected = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false)]).catch(() => false);
