@@ -1,7 +1,7 @@
-// A SCIM server around SCIMMY, which is somebody else's idea of RFC 7643 and RFC 7644. Only where accounts are kept and
-// that a user name is given once is ours.
+// SCIM server based on SCIMMY, an independent implementation of RFC 7643 and RFC 7644. This file adds the account storage
+// and the uniqueness of user names.
 //
-//   node server.mjs TOKEN PORT [CONFIG]      CONFIG is a file that replaces parts of what it announces
+//   node server.mjs TOKEN PORT [CONFIG]      CONFIG is a file that replaces parts of the announced configuration
 
 import { readFileSync } from "node:fs";
 
@@ -53,7 +53,7 @@ app.use(
     },
   }),
 );
-// A page is never longer than this. The routers announce what they can when they are made, so this comes after.
+// Page size limit. It is set after the routers, which announce the configuration at their creation.
 SCIMMY.Config.set({ filter: { supported: true, maxResults: 5 } });
 if (announced !== undefined) {
   const { patch, filter } = JSON.parse(readFileSync(announced, "utf8"));

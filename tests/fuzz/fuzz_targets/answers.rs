@@ -1,4 +1,4 @@
-//! No bytes that a target answers with may make the client panic.
+//! The client must not panic on any response.
 
 #![no_main]
 

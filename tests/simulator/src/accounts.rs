@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 /// Workplace ids have 15 or more digits \[sample\].
 const FIRST_ID: u64 = 100_000_000_000_001;
 
-/// What an account holds, without its id and its status.
+/// Attributes of an account, without its id and its status.
 pub(crate) type AccountAttributes = Map<String, Value>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct StoredAccount {
     pub(crate) id: u64,
     pub(crate) attributes: AccountAttributes,
-    /// Whether the person has taken the account over; from then on it can't be deleted \[doc\].
+    /// Whether the account was claimed; a claimed account can't be deleted \[doc\].
     pub(crate) claimed: bool,
     pub(crate) invited: bool,
 }
@@ -72,20 +72,20 @@ impl AccountTable {
         self.get(*self.by_external_id.get(external_id)?)
     }
 
-    /// In the order of their ids.
+    /// Accounts in the order of their ids.
     pub(crate) fn page(&self, skip: usize, count: usize) -> impl Iterator<Item = &StoredAccount> {
         let ids = self.order.get(skip..).unwrap_or_default();
         ids.iter().take(count).filter_map(|id| self.get(*id))
     }
 
-    /// An id that no account has had.
+    /// Unused id.
     pub(crate) fn new_id(&mut self) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         id
     }
 
-    /// Keeps this account, in place of the one with its id.
+    /// Stores an account, and replaces one with the same id.
     pub(crate) fn put(&mut self, account: StoredAccount) {
         let id = account.id;
         match self.by_id.remove(&id) {
@@ -115,7 +115,7 @@ impl AccountTable {
         Some(account)
     }
 
-    /// Two accounts share a name only when somebody edited them so; the other one's entry then stays.
+    /// After an edit two accounts may share a name; the index entry of the other account is kept.
     fn forget_names(&mut self, account: &StoredAccount) {
         let id = account.id;
         if let Some(user_name) = account.user_name() {

@@ -1,7 +1,7 @@
-//! From what a caller sent to what it means.
+//! Validation of received attributes.
 //!
-//! The result holds only known attributes of the right type. A `null` in it always means *clear this*:
-//! what the caller wrote as `""` or `null` has been judged by then.
+//! The result contains only known attributes of the right type. A `null` in it always clears the attribute: the rules for
+//! `""` and `null` in the request have been applied.
 
 use serde_json::{Map, Value};
 
@@ -13,7 +13,7 @@ use crate::{
     spelling,
 };
 
-/// Judges a resource that was sent whole, by POST or PUT.
+/// Validates a whole resource, from POST or PUT.
 pub(crate) fn accept_resource(
     body: &AccountAttributes,
     options: &SimulatorOptions,
@@ -37,12 +37,12 @@ pub(crate) fn accept_resource(
             }
         }
     }
-    // Some senders put the core attributes under the core URN; nobody is known to take them from there.
+    // Core attributes under the core URN are ignored; no server is known to read them there.
     body.remove(CORE);
     accept(&body, options)
 }
 
-/// Judges a resource, or the part of one that a PATCH operation names.
+/// Validates a resource, or the part that a PATCH operation names.
 pub(crate) fn accept(
     body: &AccountAttributes,
     options: &SimulatorOptions,
@@ -81,7 +81,7 @@ fn accept_parts(
     Ok(accepted)
 }
 
-/// Extensions that are not in the table are kept as they come, where the product has any.
+/// Unknown extensions are kept as received, where the product has extensions.
 fn accept_unknown(
     name: &str,
     value: &Value,
@@ -142,7 +142,7 @@ fn accept_value(
     Ok(Some(accepted))
 }
 
-/// An element that says nothing but its type, because its content was blank, is no element.
+/// An element whose content was empty, so that only its type remains, is dropped.
 fn accept_list(
     elements: &[Value],
     known: &[SchemaAttribute],
@@ -158,9 +158,9 @@ fn accept_list(
         let mut parts_accepted = accept_parts(parts, known, place, options)?;
         cleared |= parts_accepted.values().any(Value::is_null);
         parts_accepted.retain(|_, value| !value.is_null());
-        let says_something = |name: &str| !matches!(name, "type" | "primary");
+        let is_content = |name: &str| !matches!(name, "type" | "primary");
         let lost_content =
-            parts_accepted.len() < parts.len() && !parts_accepted.keys().any(|name| says_something(name));
+            parts_accepted.len() < parts.len() && !parts_accepted.keys().any(|name| is_content(name));
         if !lost_content {
             accepted.push(Value::Object(parts_accepted));
         }

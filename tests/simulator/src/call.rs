@@ -1,4 +1,4 @@
-//! A request as it arrived, before anything was decided about it.
+//! Received request.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::{options::Product, reply::Refusal};
 
-/// Far above any account, far below what could hurt.
+/// Longest accepted body, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl ReceivedRequest {
         matches!(self.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE")
     }
 
-    /// The pieces of the path under the base path; none for a path that is elsewhere.
+    /// Path segments below the base path; none for other paths.
     pub(crate) fn segments(&self, product: Product) -> Vec<&str> {
         let under = self.path.strip_prefix(product.base_path()).filter(|path| path.starts_with('/'));
         under.map(|path| path.trim_matches('/').split('/').collect()).unwrap_or_default()

@@ -1,7 +1,7 @@
-//! What must hold before an account is kept.
+//! Rules that an account must satisfy.
 //!
-//! An update is only held to what it touches. An account that was seeded in a strange state can still be
-//! changed elsewhere, as at a server that has tightened its rules over the years.
+//! An update is checked for the changed attributes only, so an account that was seeded in an invalid state can still be
+//! changed.
 
 use crate::{
     accounts::{AccountAttributes, AccountTable, StoredAccount, external_id, user_name},
@@ -20,7 +20,7 @@ pub(crate) fn check(
     let old = before.map_or(&empty, |account| &account.attributes);
     let own_id = before.map(|account| account.id);
 
-    if !options.product.insists_on_names() && user_name(after).is_none() {
+    if !options.product.requires_names() && user_name(after).is_none() {
         return Err(Refusal::invalid_value("userName: is required"));
     }
     let had_key = before.is_none() || user_name(old).or(external_id(old)).is_some();
@@ -30,7 +30,7 @@ pub(crate) fn check(
     if let Some(name) = user_name(after)
         && user_name(old) != Some(name)
     {
-        if options.product.insists_on_names() {
+        if options.product.requires_names() {
             check_user_name(name, options)?;
         }
         if is_other(accounts.with_user_name(name), own_id) {
@@ -44,10 +44,10 @@ pub(crate) fn check(
         return Err(Refusal::duplicate("externalId", options));
     }
     let had_name = before.is_none() || formatted_name(old).is_some();
-    if options.product.insists_on_names() && had_name && formatted_name(after).is_none() {
+    if options.product.requires_names() && had_name && formatted_name(after).is_none() {
         return Err(Refusal::invalid_value("name.formatted: is required"));
     }
-    check_demands(before.is_none(), old, after, options.product)?;
+    check_product_rules(before.is_none(), old, after, options.product)?;
     if options.manager_must_exist
         && let Some(manager) = manager_id(after)
         && manager_id(old) != Some(manager)
@@ -58,8 +58,8 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// What the products beside Meta's demand \[doc\].
-fn check_demands(
+/// Rules of Workvivo and Slack \[doc\].
+fn check_product_rules(
     is_new: bool,
     old: &AccountAttributes,
     after: &AccountAttributes,

@@ -1,7 +1,7 @@
 //! Connections that can be cut in the middle of a request.
 //!
-//! An HTTP library answers every request, if only with an error. A lost answer needs a connection that
-//! stops taking bytes: each one carries a switch, and whoever serves the request may throw it.
+//! An HTTP library responds to every request. A lost response needs a connection that stops transferring bytes, so
+//! each connection has a switch that cuts it.
 
 use std::{
     io::{self, ErrorKind},
@@ -23,7 +23,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// Cuts one connection for good.
+/// Cuts one connection permanently.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConnectionSwitch(Arc<AtomicBool>);
 
@@ -55,7 +55,7 @@ impl Listener for CuttableListener {
 
     async fn accept(&mut self) -> (CuttableStream, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        // Answers are small; waiting to fill a packet would only slow the tests down.
+        // Responses are small; Nagle's algorithm would only delay them.
         let _ = stream.set_nodelay(true);
         let switch = ConnectionSwitch::default();
         (CuttableStream { stream, switch }, address)

@@ -1,6 +1,6 @@
-//! Watching and disturbing a simulator that runs by hand, under `/_simulator/`.
+//! Endpoints under `/_simulator/` that show accounts and requests and inject faults.
 //!
-//! There is no token here: the simulator listens on loopback only, and holds nobody's data.
+//! They need no token: the simulator listens on loopback only and holds test data.
 
 use std::{
     sync::Arc,
@@ -28,7 +28,7 @@ struct FaultInjection {
     lasting_ms: Option<u64>,
 }
 
-/// The content type doesn't matter, so that `curl -d` does.
+/// Any content type is accepted, so that `curl -d` works.
 pub(crate) async fn inject(
     State(shared): State<Arc<SharedState>>,
     body: Bytes,
@@ -45,7 +45,7 @@ pub(crate) async fn clear_faults(State(shared): State<Arc<SharedState>>) -> Stat
     StatusCode::NO_CONTENT
 }
 
-/// Forgets accounts, requests, faults and latency; keeps the options.
+/// Clears accounts, requests, faults and latency; keeps the options.
 pub(crate) async fn reset(State(shared): State<Arc<SharedState>>) -> StatusCode {
     let mut state = shared.lock();
     *state = state::SimulatorState { options: state.options.clone(), ..state::SimulatorState::default() };

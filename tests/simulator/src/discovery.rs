@@ -1,10 +1,10 @@
-//! What the server says it can do.
+//! Announced features of the server.
 
 use serde_json::{Value, json};
 
 use crate::options::SimulatorOptions;
 
-/// RFC 7643's form; Workplace's live body is not recorded.
+/// Configuration in the form of RFC 7643; Workplace's live body is not recorded.
 pub(crate) fn service_provider_config(options: &SimulatorOptions) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],

@@ -1,4 +1,4 @@
-//! Misbehaviour on demand.
+//! Injected faults.
 
 use std::time::{Duration, Instant};
 
@@ -6,18 +6,18 @@ use serde::Deserialize;
 
 use crate::{call::ReceivedRequest, reply::SimulatedReply};
 
-/// Something that goes wrong for the next requests that match.
+/// Fault for the next matching requests.
 ///
-/// Faults are consulted in the order of their injection; the first that matches is used up by one.
+/// Faults are tried in the order of injection; the first match applies and its count decreases.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TargetFault {
-    /// Which requests it strikes.
+    /// Requests to which the fault applies.
     #[serde(default)]
     pub matches: FaultMatch,
-    /// How many of them; [`TargetFault::ALWAYS`] for all.
+    /// Number of requests; [`TargetFault::ALWAYS`] for all.
     #[serde(default = "once")]
     pub times: usize,
-    /// What it does to them.
+    /// Effect on these requests.
     pub effect: FaultEffect,
 }
 
@@ -26,20 +26,20 @@ fn once() -> usize {
 }
 
 impl TargetFault {
-    /// As `times`: until the faults are cleared.
+    /// Value of `times` that lasts until the faults are cleared.
     pub const ALWAYS: usize = usize::MAX;
 
-    /// Strikes the next request.
+    /// Fault for the next request.
     pub fn once(effect: FaultEffect) -> Self {
         Self::times(1, effect)
     }
 
-    /// Strikes the next requests.
+    /// Fault for the next requests.
     pub fn times(times: usize, effect: FaultEffect) -> Self {
         Self { matches: FaultMatch::default(), times, effect }
     }
 
-    /// Strikes every request until the faults are cleared.
+    /// Fault for all requests until the faults are cleared.
     pub fn always(effect: FaultEffect) -> Self {
         Self::times(Self::ALWAYS, effect)
     }
@@ -50,7 +50,7 @@ impl TargetFault {
         self
     }
 
-    /// Only requests whose path begins like this.
+    /// Only requests whose path starts with this.
     pub fn path(mut self, path: &str) -> Self {
         self.matches.path = Some(path.to_owned());
         self
@@ -63,23 +63,23 @@ impl TargetFault {
     }
 }
 
-/// Which requests a fault strikes; what is not said matches everything.
+/// Requests to which a fault applies; an absent condition matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultMatch {
     /// The method, such as `PUT`, in any case.
     #[serde(default)]
     pub method: Option<String>,
-    /// How the path begins, such as `/Users/`.
+    /// Start of the path, such as `/Users/`.
     #[serde(default)]
     pub path: Option<String>,
-    /// The `userName` that it is about: in the filter, in the body, or of the account in the path.
+    /// The `userName` in the filter, in the body, or of the account in the path.
     #[serde(default)]
     pub user: Option<String>,
 }
 
 impl FaultMatch {
-    /// `users` are the names that the request is about.
+    /// `users` are the user names of the request.
     fn covers(&self, call: &ReceivedRequest, users: &[String]) -> bool {
         let Self { method, path, user } = self;
         let method = method.as_ref();
@@ -91,42 +91,41 @@ impl FaultMatch {
     }
 }
 
-/// What happens to a request that a fault strikes.
+/// Effect of a fault on a request.
 ///
-/// The variants that begin with `Effect` let the request do its work first: they are how a client meets
-/// a write that happened although it never heard so.
+/// Variants that begin with `Effect` execute the request first: a write happens without a response to the client.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum FaultEffect {
-    /// Nothing is done, and this is the answer.
+    /// Not executed; this is the response.
     Answer(SimulatedReply),
-    /// Nothing is done, and the connection is closed without an answer.
+    /// Not executed; the connection is closed without a response.
     Drop,
-    /// The answer is 429, with `Retry-After` if given.
+    /// Not executed; 429, with `Retry-After` if given.
     TooManyRequests {
         /// Seconds to wait.
         #[serde(default)]
         retry_after: Option<u64>,
     },
-    /// The answer is Graph's throttling, which comes with HTTP 400 or 403 and code 4, 17, 32 or 613 \[doc\].
+    /// Not executed; Graph's throttling, with HTTP 400 or 403 and code 4, 17, 32 or 613 \[doc\].
     GraphThrottle {
         /// The HTTP status.
         status: u16,
         /// Graph's code.
         code: i64,
     },
-    /// The token counts as expired: 401 with Graph code 190.
+    /// Not executed; expired token: 401 with Graph code 190.
     TokenExpired,
-    /// The request waits, then is served.
+    /// Delayed, then executed.
     Delay {
         /// Milliseconds to wait.
         ms: u64,
     },
-    /// The request is served, and the connection closed without an answer.
+    /// Executed; the connection is closed without a response.
     EffectThenDrop,
-    /// The request is served, but this answer is given instead of its own.
+    /// Executed; this response replaces the real one.
     EffectThenAnswer(SimulatedReply),
-    /// The request is served, but the answer is late.
+    /// Executed; the response is delayed.
     EffectThenDelay {
         /// Milliseconds to wait.
         ms: u64,
@@ -134,7 +133,7 @@ pub enum FaultEffect {
 }
 
 impl FaultEffect {
-    /// Nothing is done, and the answer has this status and an error body of the configured shape.
+    /// Not executed; a response with this status and an error body of the configured shape.
     pub fn status(status: u16) -> Self {
         Self::Answer(SimulatedReply::status(status))
     }
@@ -154,7 +153,7 @@ impl FaultEffect {
     }
 }
 
-/// The faults that are waiting for their requests.
+/// Injected faults that are still active.
 #[derive(Debug, Default)]
 pub(crate) struct ArmedFaults(Vec<ArmedFault>);
 

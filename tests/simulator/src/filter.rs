@@ -1,10 +1,10 @@
-//! Filters: `attribute eq "value"`, the only form that Workplace knows \[doc\].
+//! Filters: `attribute eq "value"`, the only form that Workplace supports \[doc\].
 
 use serde_json::Value;
 
 use crate::{options::Product, reply::Refusal};
 
-/// One comparison, as it stands in a filter or between the brackets of a PATCH path.
+/// Comparison in a filter or in the brackets of a PATCH path.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Comparison {
     pub(crate) attribute: String,
@@ -12,7 +12,7 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// The value is a JSON string, or a truth value; anything after it is refused.
+    /// The value is a JSON string or a boolean; text after it is refused.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (attribute, rest) = text.trim().split_once(char::is_whitespace)?;
         let (operator, literal) = rest.trim_start().split_once(char::is_whitespace)?;
@@ -32,7 +32,7 @@ impl Comparison {
     }
 }
 
-/// A look-up.
+/// Filter of a look-up.
 #[derive(Debug, PartialEq)]
 pub(crate) enum UserFilter {
     UserName(String),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn equality_is_understood() {
+    fn equality_is_parsed() {
         check(r#"userName eq "ada@acme.test""#, user_name("ada@acme.test"));
         check(r#"  USERNAME  EQ  "a"  "#, user_name("a"));
         check(r#"userName eq "a\"b\\c""#, user_name(r#"a"b\c"#));
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_filters_are_refused() {
         for text in [
             "",
             "userName",

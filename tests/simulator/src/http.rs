@@ -1,4 +1,4 @@
-//! From bytes to the state and back.
+//! HTTP server.
 
 use std::{
     sync::Arc,
@@ -41,7 +41,7 @@ async fn api(
     request: Request,
 ) -> Response {
     let call = ReceivedRequest::read(request, shared.since_start()).await;
-    // In a task of its own, because a caller that gives up waiting doesn't undo what it asked for.
+    // A separate task: a client that disconnects does not cancel its request.
     let reply = tokio::spawn(serve(shared.clone(), call)).await;
     let Ok(Some(reply)) = reply else {
         switch.cut();
@@ -72,15 +72,15 @@ async fn serve(shared: Arc<SharedState>, call: ReceivedRequest) -> Option<Simula
     reply
 }
 
-/// Waits, if there is something to wait for: a wait of no time lasts until the timer's next millisecond.
+/// Waits for a time that is not zero: a zero sleep lasts until the timer's next millisecond.
 async fn pause(time: Option<Duration>) {
     if let Some(time) = time.filter(|time| !time.is_zero()) {
         sleep(time).await;
     }
 }
 
-/// Waits so long on average. The timer counts whole milliseconds and is never early, and a busy machine makes it later still;
-/// what it was late by lately is taken off.
+/// Waits for the latency on average. Timers are late by up to a millisecond, or more on a busy machine; the recent delay is
+/// subtracted.
 async fn wait(shared: &SharedState, latency: Duration) {
     if latency.is_zero() {
         return;
@@ -105,7 +105,7 @@ fn into_response(reply: SimulatedReply) -> Response {
         ReplyBody::Error | ReplyBody::Empty => (None, String::new()),
     };
     let mut response = Response::new(Body::from(body));
-    // A status that HTTP doesn't have, or that announces another answer, can't be the last word.
+    // An invalid or informational status can't be final.
     *response.status_mut() = StatusCode::from_u16(status)
         .ok()
         .filter(|status| !status.is_informational())

@@ -1,18 +1,17 @@
-//! A Workplace account server to develop and test against.
+//! Simulated SCIM targets for development and tests.
 //!
 //! The simulator speaks the SCIM v2 dialect of Workplace (and of Meta Admin Center, v1, and plain RFC 7644) over
-//! real HTTP, keeps its accounts in memory, and can be told to misbehave. It exists because the API's
-//! documentation leaves gaps: a client that has only met one guess at an answer is not tested. So every fact that
-//! is not certain is a switch in [`SimulatorOptions`], and the defaults are what is documented.
+//! real HTTP, keeps its accounts in memory, and can inject faults. The API's documentation has gaps, and a client must
+//! work with every plausible answer, so each fact that is not certain is a switch in [`SimulatorOptions`], and the defaults are what is documented.
 //!
-//! Facts carry the weight of their source, here and in the comments below:
+//! Comments give the certainty of a fact:
 //!
 //! - **\[doc\]** Meta's or an identity vendor's documentation says it;
 //! - **\[sample\]** Meta's published samples do it;
 //! - **\[seen\]** a client that ran against the live API relied on it;
-//! - **\[inferred\]** it is our conclusion.
+//! - **\[inferred\]** our conclusion.
 //!
-//! In a test, start one, point the client at it, and look at what it holds and what it was asked:
+//! In a test:
 //!
 //! ```
 //! # async fn example() -> anyhow::Result<()> {
@@ -30,8 +29,8 @@
 //! # }
 //! ```
 //!
-//! By hand, `cargo run -p simulator -- --port 8080` serves the same thing; `--help` lists the switches.
-//! Under `/_simulator/` it can then be watched and disturbed without a token (it only listens on loopback):
+//! As a program: `cargo run -p simulator -- --port 8080`; `--help` lists the switches. The endpoints under `/_simulator/`
+//! need no token (the server listens on loopback only):
 //!
 //! ```text
 //! curl localhost:8080/_simulator/accounts
@@ -42,8 +41,7 @@
 //! curl -X POST localhost:8080/_simulator/reset
 //! ```
 //!
-//! Two runs that ask the same things in the same order get the same answers: ids count up from
-//! 100000000000001 and dates are fixed.
+//! The same requests in the same order get the same responses: ids count up from 100000000000001 and dates are fixed.
 
 mod simulator;
 

@@ -1,4 +1,4 @@
-//! The simulator by hand: `cargo run -p simulator -- --port 8080`.
+//! Runs the simulator: `cargo run -p simulator -- --port 8080`.
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
@@ -9,49 +9,49 @@ use simulator::{
     EmptyListForm, EmptyValueRule, ErrorShape, IdForm, Product, PutRule, Simulator, SimulatorOptions,
 };
 
-/// A Workplace account server that keeps its accounts in memory.
+/// Simulated SCIM target that keeps its accounts in memory.
 #[derive(Parser)]
 struct SimulatorArguments {
     /// The port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// The token that callers must bring.
+    /// Access token that clients must send.
     #[arg(long, default_value = "simulator-token")]
     token: String,
-    /// The app secret that callers must prove to know. Without, a proof is not looked at.
+    /// App secret that clients must prove to know. Without it, proofs are not checked.
     #[arg(long, value_name = "SECRET")]
     app_secret: Option<String>,
     /// JSON file with the accounts to start with: a list of resources.
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
-    /// Which product answers.
+    /// Simulated product.
     #[arg(long, value_enum, default_value = "workplace")]
     product: Product,
-    /// What PUT does with attributes that it doesn't mention.
+    /// Effect of PUT on attributes that the body lacks.
     #[arg(long, value_enum, default_value = "merge")]
     put: PutRule,
-    /// What an attribute sent as "" does.
+    /// Effect of an attribute sent as "".
     #[arg(long, value_enum, default_value = "clear")]
     empty_string: EmptyValueRule,
-    /// The body of a refusal.
+    /// Shape of error bodies.
     #[arg(long, value_enum, default_value = "errors")]
     errors: ErrorShape,
-    /// The status that answers a duplicate.
+    /// Status of the response to a duplicate.
     #[arg(long, default_value_t = 409)]
     duplicate_status: u16,
-    /// How ids are written.
+    /// Form of ids.
     #[arg(long, value_enum, default_value = "number")]
     ids: IdForm,
-    /// What a list without resources looks like.
+    /// Form of an empty list.
     #[arg(long, value_enum, default_value = "empty")]
     no_match: EmptyListForm,
-    /// The most resources on a page.
+    /// Most resources on a page.
     #[arg(long, default_value_t = 100)]
     page_max: usize,
-    /// A domain that a userName may have; may be repeated. Without, all are good.
+    /// Verified domain for userName; may be repeated. Without it, all domains are accepted.
     #[arg(long = "verified-domain", value_name = "DOMAIN")]
     verified_domains: Vec<String>,
-    /// How long every request waits, in milliseconds.
+    /// Delay of each request, in milliseconds.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
 }

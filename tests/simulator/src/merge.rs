@@ -1,19 +1,19 @@
-//! How new values come to stand beside old ones.
+//! Merge of new values into an account.
 
 use serde_json::{Map, Value};
 
 use crate::accounts::AccountAttributes;
 
-/// How far down objects are merged; below that they are replaced.
+/// Depth to which objects are merged; deeper objects are replaced.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum MergeDepth {
-    /// PUT: the parts of `name` and of an extension stand beside those that are there.
+    /// PUT: the parts of `name` and of an extension are merged.
     TopLevel,
-    /// PATCH: so do the parts of what is inside an extension, such as its manager.
+    /// PATCH: the parts of an extension's complex attributes, such as `manager`, are merged too.
     Parts,
 }
 
-/// Puts `new` over `old`: a `null` clears, an object joins the one that is there, the rest replaces.
+/// Merges `new` into `old`: `null` clears, objects are merged, other values replace.
 pub(crate) fn merge(old: &mut AccountAttributes, new: AccountAttributes, depth: MergeDepth) {
     let levels = match depth {
         MergeDepth::TopLevel => 1,
@@ -22,7 +22,7 @@ pub(crate) fn merge(old: &mut AccountAttributes, new: AccountAttributes, depth: 
     merge_levels(old, new, levels);
 }
 
-/// A resource that stands alone, with nothing in it that only meant *clear this*.
+/// New resource without values that only clear.
 pub(crate) fn replacement(new: AccountAttributes) -> AccountAttributes {
     let mut fresh = Map::new();
     merge(&mut fresh, new, MergeDepth::TopLevel);

@@ -1,69 +1,69 @@
-//! Every fact that could be otherwise, as a switch.
+//! Switches for all uncertain facts.
 
 use clap::ValueEnum;
 
 use crate::proof;
 
-/// How the simulated server behaves; the default is what is documented.
+/// Behaviour of the simulated server; the defaults are the documented facts.
 #[derive(Clone, Debug)]
 pub struct SimulatorOptions {
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
-    /// The token that callers must bring.
+    /// Access token that clients must send.
     pub token: String,
-    /// The app secret that callers must prove to know; none means that a proof is not looked at \[seen\].
+    /// App secret that clients must prove to know; without it, proofs are not checked \[seen\].
     pub app_secret: Option<String>,
-    /// The status that answers a missing, wrong or old proof. Not recorded.
+    /// Status of the response to a missing, wrong or old proof. Not recorded.
     pub bad_proof_status: u16,
-    /// The server's clock, in Unix seconds: a proof is good for five minutes of it. How long is not recorded.
+    /// Clock of the server, in Unix seconds. A proof is valid for five minutes; the real time is not recorded.
     pub clock: fn() -> i64,
-    /// Which product answers: it decides which attributes exist.
+    /// Simulated product, which decides which attributes exist.
     pub product: Product,
-    /// Resources on a page when the caller gives no `count`: 10 \[sample\].
+    /// Resources per page without `count`: 10 \[sample\].
     pub page_default: usize,
-    /// The most resources on a page, whatever the caller asks for. Not recorded; Meta's exporter uses 100 \[sample\].
+    /// Most resources on a page. Not recorded; Meta's exporter requests 100 \[sample\].
     pub page_max: usize,
-    /// What a list without resources looks like: both forms occur \[sample\].
+    /// Form of an empty list; both occur \[sample\].
     pub no_match: EmptyListForm,
-    /// How ids are written: as numbers, sometimes read as strings \[sample\].
+    /// Form of ids: numbers, sometimes strings \[sample\].
     pub ids: IdForm,
-    /// How `inviteDate` is written: both forms occur \[seen\].
+    /// Form of `inviteDate`; both occur \[seen\].
     pub dates: DateForm,
-    /// Whether resources carry attributes that no schema names (badges, groups, work teams) \[doc\].
+    /// Whether resources contain attributes outside the schemas (badges, groups, work teams) \[doc\].
     pub unknown_fields: bool,
     /// Whether an account without e-mails shows its `userName` as its work e-mail \[seen\].
     pub mirror_emails: bool,
-    /// What PUT does with attributes that it doesn't mention: Meta's samples rely on a merge \[sample\].
+    /// Effect of PUT on attributes that the body lacks: Meta's samples rely on a merge \[sample\].
     pub put: PutRule,
     /// Whether PATCH exists: on v2 only \[doc\].
     pub patch: bool,
-    /// Whether a PATCH takes values away; else it refuses to, as Slack may, which clears by PUT \[doc\].
+    /// Whether PATCH removes values; otherwise it refuses, as Slack may, which clears by PUT \[doc\].
     pub patch_removes: bool,
-    /// Writes that are let through in a minute; more are answered with 429 and `Retry-After` \[doc\] for Slack.
+    /// Writes per minute; further writes get 429 with `Retry-After` (Slack \[doc\]).
     pub writes_per_minute: Option<usize>,
-    /// What PATCH does when its path selects no value. Not recorded; RFC 7644 refuses.
+    /// Effect of a PATCH path that selects no value. Not recorded; RFC 7644 refuses.
     pub patch_no_target: NoTargetRule,
-    /// What an attribute sent as `""` does. Not recorded; clears at Workvivo \[doc\].
+    /// Effect of an attribute sent as `""`. Not recorded; clears at Workvivo \[doc\].
     pub empty_string: EmptyValueRule,
-    /// What an attribute sent as `null` does. Not recorded; Workvivo says never to send it \[doc\].
+    /// Effect of an attribute sent as `null`. Not recorded; must not be sent to Workvivo \[doc\].
     pub null: EmptyValueRule,
-    /// What an attribute that the schema doesn't know does. Not recorded.
+    /// Effect of an attribute outside the schema. Not recorded.
     pub unknown_attributes: UnknownAttributeRule,
-    /// What an extension does that the body carries but `schemas` doesn't name. Not recorded.
+    /// Effect of an extension that `schemas` does not name. Not recorded.
     pub undeclared_extensions: UndeclaredExtensionRule,
-    /// The domains that a `userName` may have; none means that every domain counts as verified \[doc\].
+    /// Verified domains for `userName` \[doc\]; if empty, all domains are verified.
     pub verified_domains: Vec<String>,
     /// Whether `managerId` must name an existing account: "the manager must exist first" \[sample\].
     pub manager_must_exist: bool,
-    /// The status that answers a `userName` or `externalId` which another account has. Not recorded.
+    /// Status of the response to a duplicate `userName` or `externalId`. Not recorded.
     pub duplicate_status: u16,
-    /// The body that goes with it, where it differs from `error_shape`. Not recorded.
+    /// Shape of that response, if it differs from `error_shape`. Not recorded.
     pub duplicate_shape: Option<ErrorShape>,
-    /// The body of every other refusal: three shapes are documented, none is said to be the rule \[doc\].
+    /// Shape of other error bodies; three are documented \[doc\].
     pub error_shape: ErrorShape,
-    /// The status that answers a caller without `User-Agent`; that it is refused is \[doc\], with what is not recorded.
+    /// Status of the response to a request without `User-Agent`, which is refused \[doc\]. The status is not recorded.
     pub no_user_agent_status: u16,
-    /// Percent of the call budget that is used, told by the header `x-app-usage` \[doc\].
+    /// Used percentage of the call budget in the header `x-app-usage` \[doc\].
     pub app_usage: Option<u8>,
 }
 
@@ -104,7 +104,7 @@ impl Default for SimulatorOptions {
 }
 
 impl SimulatorOptions {
-    /// Meta Admin Center, which serves the same host with fewer attributes \[doc\].
+    /// Meta Admin Center: the same host with fewer attributes \[doc\].
     pub fn admin_center() -> Self {
         Self { product: Product::AdminCenter, ..Self::default() }
     }
@@ -114,7 +114,7 @@ impl SimulatorOptions {
         Self { product: Product::WorkplaceV1, patch: false, ..Self::default() }
     }
 
-    /// Any server that keeps to RFC 7643 and RFC 7644.
+    /// Server that conforms to RFC 7643 and RFC 7644.
     pub fn scim2() -> Self {
         Self {
             product: Product::Scim2,
@@ -127,7 +127,7 @@ impl SimulatorOptions {
         }
     }
 
-    /// Workvivo: RFC 7644 with demands of its own. What its PUT does is not stated.
+    /// Workvivo: RFC 7644 with additional requirements. The effect of its PUT is not stated.
     pub fn workvivo() -> Self {
         Self {
             product: Product::Workvivo,
@@ -148,7 +148,7 @@ impl SimulatorOptions {
     }
 }
 
-/// The product behind the API.
+/// Simulated product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Product {
     /// Workplace: everything.
@@ -157,18 +157,16 @@ pub enum Product {
     AdminCenter,
     /// Workplace's SCIM v1: v1's URNs and names, and resources under `/scim/v1`.
     WorkplaceV1,
-    /// None of Meta's: RFC 7643's attributes without Facebook's extensions, resources under `/scim/v2`, and DELETE that
-    /// deletes.
+    /// RFC 7643's attributes without Facebook's extensions, resources under `/scim/v2`, DELETE deletes.
     Scim2,
-    /// Workvivo: an `externalId` that never changes, e-mail addresses as user names, both names, and DELETE that switches
-    /// off \[doc\].
+    /// Workvivo: immutable `externalId`, e-mail addresses as user names, both names required, DELETE deactivates \[doc\].
     Workvivo,
-    /// Slack: an e-mail address for everybody, and DELETE that switches off \[doc\].
+    /// Slack: an e-mail address is required, DELETE deactivates \[doc\].
     Slack,
 }
 
 impl Product {
-    /// What comes before `/Users` \[doc\].
+    /// Path before `/Users` \[doc\].
     pub(crate) fn base_path(self) -> &'static str {
         match self {
             Self::Workplace | Self::AdminCenter => "",
@@ -185,8 +183,8 @@ impl Product {
         }
     }
 
-    /// Whether extensions are kept that the schema doesn't know. Workplace may have some that are not recorded, such as
-    /// the frontline one, and so may any server.
+    /// Whether unknown extensions are kept. Servers may have extensions that are not recorded, such as Workplace's for
+    /// frontline workers.
     pub(crate) fn keeps_unknown_extensions(self) -> bool {
         match self {
             Self::Workplace | Self::WorkplaceV1 | Self::Scim2 | Self::Workvivo | Self::Slack => true,
@@ -194,7 +192,7 @@ impl Product {
         }
     }
 
-    /// What DELETE does.
+    /// Accounts that DELETE deletes.
     pub(crate) fn deletes(self) -> DeleteRule {
         match self {
             Self::Workplace | Self::WorkplaceV1 | Self::AdminCenter => DeleteRule::Unclaimed,
@@ -203,7 +201,7 @@ impl Product {
         }
     }
 
-    /// Whether it is RFC 7644's, attributes and endpoints included.
+    /// Whether attributes and endpoints are those of the RFCs.
     pub(crate) fn is_plain(self) -> bool {
         match self {
             Self::Scim2 | Self::Workvivo | Self::Slack => true,
@@ -211,8 +209,9 @@ impl Product {
         }
     }
 
-    /// Whether names are Workplace's: a `userName` of e-mail form or an `externalId`, and `name.formatted` \[doc\].
-    pub(crate) fn insists_on_names(self) -> bool {
+    /// Whether Workplace's rules for names apply: a `userName` of e-mail form or an `externalId`, and `name.formatted`
+    /// \[doc\].
+    pub(crate) fn requires_names(self) -> bool {
         match self {
             Self::Workplace | Self::WorkplaceV1 | Self::AdminCenter => true,
             Self::Scim2 | Self::Workvivo | Self::Slack => false,
@@ -228,18 +227,18 @@ impl Product {
     }
 }
 
-/// Which accounts DELETE deletes.
+/// Accounts that DELETE deletes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeleteRule {
-    /// Those that nobody has taken over \[doc\].
+    /// Accounts that were never claimed \[doc\].
     Unclaimed,
     /// All (RFC 7644, 3.6).
     Always,
-    /// None: it switches them off \[doc\].
+    /// None; DELETE deactivates \[doc\].
     Never,
 }
 
-/// A list that has nothing to list.
+/// Form of an empty list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EmptyListForm {
     /// `"Resources": []`.
@@ -248,7 +247,7 @@ pub enum EmptyListForm {
     Absent,
 }
 
-/// How account ids are written.
+/// Form of account ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum IdForm {
     /// A JSON number of 15 digits.
@@ -257,7 +256,7 @@ pub enum IdForm {
     Text,
 }
 
-/// How dates are written.
+/// Form of dates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DateForm {
     /// Unix seconds, a JSON number.
@@ -266,25 +265,25 @@ pub enum DateForm {
     Iso8601,
 }
 
-/// What PUT does with attributes that the body doesn't mention.
+/// Effect of PUT on attributes that the body lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PutRule {
-    /// They stay; parts of `name` and of extensions too.
+    /// They are kept; parts of `name` and of extensions too.
     Merge,
-    /// They are lost, as RFC 7644 has it.
+    /// They are removed (RFC 7644, 3.5.1).
     Replace,
 }
 
-/// What a PATCH path that selects nothing leads to.
+/// Effect of a PATCH path that selects no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NoTargetRule {
     /// 400 with `noTarget`.
     Refuse,
-    /// The value is made, of the type that the path selects.
+    /// The value is created with the type in the path.
     Create,
 }
 
-/// What an attribute sent without content does.
+/// Effect of an empty value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EmptyValueRule {
     /// The attribute loses its value.
@@ -295,27 +294,27 @@ pub enum EmptyValueRule {
     Ignore,
 }
 
-/// What an attribute outside the schema does.
+/// Effect of an attribute outside the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum UnknownAttributeRule {
-    /// Nothing: it is dropped.
+    /// The attribute is dropped.
     Ignore,
     /// The request is refused with 400.
     Refuse,
 }
 
-/// What an extension does that `schemas` doesn't name.
+/// Effect of an extension that `schemas` does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum UndeclaredExtensionRule {
-    /// It counts all the same.
+    /// The extension is accepted.
     Accept,
-    /// It is dropped.
+    /// The extension is dropped.
     Ignore,
     /// The request is refused with 400.
     Refuse,
 }
 
-/// The body of a refusal; any of them may come on any status \[doc\].
+/// Shape of an error body; each may occur with any status \[doc\].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ErrorShape {
     /// `{"Errors":[{"description":…,"code":…}]}`.
@@ -324,6 +323,6 @@ pub enum ErrorShape {
     Scim,
     /// The Graph platform's `{"error":{"message":…,"type":…,"code":…}}`.
     Graph,
-    /// No body at all.
+    /// No body.
     Empty,
 }

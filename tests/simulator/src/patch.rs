@@ -1,7 +1,7 @@
 //! PATCH: operations on parts of an account (RFC 7644, section 3.5.2).
 //!
-//! One use is recorded, a `replace` of `authMethod` \[sample\]; the rest follows the RFC. Each operation is
-//! turned into a fragment of a resource, and from there on goes the way that PUT goes.
+//! One use is recorded, a `replace` of `authMethod` \[sample\]; the rest follows the RFC. Each operation becomes a
+//! fragment of a resource, which is validated and merged as in PUT.
 
 use serde_json::{Map, Value, json};
 
@@ -17,14 +17,14 @@ use crate::{
 
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
-/// Whether a list grows or is written anew.
+/// Whether values are added to a list or replace it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum ListMode {
     Add,
     Replace,
 }
 
-/// Carries out all operations, or none: the caller drops `account` when one is refused.
+/// Applies the operations. After a refusal the caller drops `account`.
 pub(crate) fn apply(
     account: &mut AccountAttributes,
     request: &AccountAttributes,
@@ -51,7 +51,7 @@ pub(crate) fn apply(
             "add" => ListMode::Add,
             "replace" => ListMode::Replace,
             "remove" if !options.patch_removes => {
-                return Err(Refusal::invalid_value("op: remove is not taken here"));
+                return Err(Refusal::invalid_value("op: remove is not supported"));
             }
             "remove" => {
                 let path =
@@ -121,7 +121,7 @@ fn set(
     Ok(())
 }
 
-/// A blank that is ignored must not reach a list either, where it would take its element along.
+/// An ignored empty value must not reach a list, where it would remove its element.
 fn is_ignored(value: &Value, options: &SimulatorOptions) -> bool {
     match value {
         Value::Null => options.null == EmptyValueRule::Ignore,
@@ -137,7 +137,7 @@ fn container<'a>(account: &'a AccountAttributes, path: &PatchPath) -> Option<&'a
     }
 }
 
-/// Values that are there already are not added twice, and only the newest primary stays primary.
+/// Existing values are not added again, and only the newest primary value stays primary.
 fn added(mut elements: Vec<Value>, value: &Value) -> Vec<Value> {
     let new = match value {
         Value::Array(new) => new.clone(),
@@ -181,7 +181,7 @@ fn write_element(element: &mut Value, part: Option<&str>, value: &Value) -> Resu
     Ok(())
 }
 
-/// Removing what isn't there is no error: the account ends as it was asked to.
+/// Removing an absent value is no error.
 fn remove(account: &mut AccountAttributes, path: &PatchPath) {
     let Some(urn) = &path.extension else {
         return remove_target(account, &path.target);

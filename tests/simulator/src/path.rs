@@ -6,7 +6,7 @@ use crate::{
     schema::{self, CORE},
 };
 
-/// `urn:…:User:attribute[type eq "work"].part`, of which every piece but one may be missing.
+/// `urn:…:User:attribute[type eq "work"].part`; every piece but one is optional.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PatchPath {
     pub(crate) extension: Option<String>,
@@ -19,7 +19,7 @@ pub(crate) enum PathTarget {
     Extension,
     Attribute(String),
     Part(String, String),
-    /// Elements of a list, or one part of each.
+    /// Elements of a list, or one sub-attribute of each.
     Elements(String, Comparison, Option<String>),
 }
 
@@ -34,7 +34,7 @@ fn parse(text: &str) -> Option<PatchPath> {
     if !schema::is_extension(text) {
         return Some(PatchPath { extension: None, target: target(text)? });
     }
-    // Every URN that is recorded ends in `:User`; what follows is the attribute.
+    // Every recorded URN ends in `:User`; the attribute follows.
     let (urn, target) = match text.split_once(":User:") {
         Some((stem, rest)) => (format!("{stem}:User"), target(rest)?),
         None if text.ends_with(":User") => (text.to_owned(), PathTarget::Extension),
@@ -49,7 +49,7 @@ fn parse(text: &str) -> Option<PatchPath> {
 
 fn target(text: &str) -> Option<PathTarget> {
     if let Some((attribute, rest)) = text.split_once('[') {
-        // The last bracket closes: a quoted value may hold others, a part can't.
+        // The last bracket closes: a quoted value may contain brackets, a part can't.
         let (comparison, rest) = rest.rsplit_once(']')?;
         let part = match rest.strip_prefix('.') {
             Some(part) => Some(name(part)?),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_forms_in_use_are_understood() {
+    fn used_forms_are_parsed() {
         check("title", None, attribute("title"));
         check("name.givenName", None, part("name", "givenName"));
         check(r#"emails[type eq "work"].value"#, None, elements("emails", "work", Some("value")));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_paths_are_refused() {
         for text in [
             "",
             ".",

@@ -1,4 +1,4 @@
-//! The app secret proof: query parameters that show that the caller knows the app secret \[seen\].
+//! App secret proof: query parameters that show that the client knows the app secret \[seen\].
 
 use std::time::SystemTime;
 
@@ -6,10 +6,10 @@ use aws_lc_rs::hmac;
 
 use crate::{call::ReceivedRequest, options::SimulatorOptions, reply::Refusal};
 
-/// How old a proof may be, or how far ahead of the server's clock, in seconds. Not recorded for Workplace.
-const GOOD_FOR: u64 = 5 * 60;
+/// Largest difference between a proof's time and the server's clock, in seconds. Not recorded for Workplace.
+const MAX_AGE: u64 = 5 * 60;
 
-/// Refuses a call without a fresh proof, where one is demanded.
+/// Refuses a request without a fresh proof, where one is required.
 pub(crate) fn check(call: &ReceivedRequest, options: &SimulatorOptions) -> Result<(), Refusal> {
     let Some(app_secret) = &options.app_secret else { return Ok(()) };
     let (Some(proof), Some(time)) = (call.query.get("appsecret_proof"), call.query.get("appsecret_time"))
@@ -26,14 +26,14 @@ pub(crate) fn check(call: &ReceivedRequest, options: &SimulatorOptions) -> Resul
         return Err(Refusal::proof("Invalid appsecret_proof provided in the API argument", options));
     }
     let made: i64 = time.parse().map_err(|_| Refusal::proof("appsecret_time is no number", options))?;
-    if (options.clock)().abs_diff(made) > GOOD_FOR {
+    if (options.clock)().abs_diff(made) > MAX_AGE {
         return Err(Refusal::proof("appsecret_time is too far from now", options));
     }
     Ok(())
 }
 
-/// The server's clock is its own.
-#[expect(clippy::disallowed_methods, reason = "a server outside has a clock of its own")]
+/// Clock of the server.
+#[expect(clippy::disallowed_methods, reason = "the simulated server has its own clock")]
 pub(crate) fn clock() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)

@@ -1,23 +1,23 @@
-//! What goes back to the caller, and why a request is refused.
+//! Responses and refusals.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::options::{ErrorShape, SimulatorOptions};
 
-/// Graph's code for a token that is no longer good \[doc\].
+/// Graph code for an invalid token \[doc\].
 pub(crate) const TOKEN_INVALID: i64 = 190;
-/// Graph's code for an argument that is no good, the app secret proof among them \[inferred\].
+/// Graph code for an invalid argument, such as the app secret proof \[inferred\].
 pub(crate) const PROOF_INVALID: i64 = 100;
-/// The code that is named for a `userName` in a domain that the tenant hasn't verified \[doc\].
+/// Code for a `userName` in a domain that the tenant has not verified \[doc\].
 pub(crate) const DOMAIN_UNVERIFIED: i64 = 1_789_003;
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SimulatedReply {
     /// The HTTP status.
     pub status: u16,
-    /// What the body holds.
+    /// Body.
     #[serde(default)]
     pub content: ReplyBody,
     /// Seconds for the header `Retry-After`, which Workplace is not known to send.
@@ -26,28 +26,28 @@ pub struct SimulatedReply {
 }
 
 impl SimulatedReply {
-    /// An answer with this status and an error body of the configured shape.
+    /// Response with this status and an error body of the configured shape.
     pub fn status(status: u16) -> Self {
         Self { status, content: ReplyBody::Error, retry_after: None }
     }
 
-    /// An answer that carries JSON.
+    /// Response with JSON.
     pub fn json(status: u16, body: Value) -> Self {
         Self { status, content: ReplyBody::Json(body), retry_after: None }
     }
 
-    /// The same answer with another body.
+    /// Sets the body.
     pub fn content(self, content: ReplyBody) -> Self {
         Self { content, ..self }
     }
 
-    /// The same answer with a `Retry-After` of this many seconds.
+    /// Sets `Retry-After`, in seconds.
     pub fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
 }
 
-/// The body of an answer.
+/// Body of a response.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReplyBody {
@@ -56,15 +56,15 @@ pub enum ReplyBody {
     Error,
     /// This JSON.
     Json(Value),
-    /// A page from something in between, such as a proxy \[doc\].
+    /// HTML page of a proxy \[doc\].
     Html,
-    /// Nothing \[doc\].
+    /// Empty body \[doc\].
     Empty,
-    /// A resource that was cut off half-way.
+    /// Truncated resource.
     MalformedJson,
 }
 
-/// Why a request can't be served, before it has taken one of the error shapes.
+/// Refused request, independent of the error shape.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Refusal {
     status: u16,
@@ -110,7 +110,7 @@ impl Refusal {
         }
     }
 
-    /// The token is refused the Graph way, whatever shape the rest takes \[doc\].
+    /// Refused token; always in Graph's shape \[doc\].
     pub(crate) fn token() -> Self {
         Self {
             shape: Some(ErrorShape::Graph),
@@ -119,7 +119,7 @@ impl Refusal {
         }
     }
 
-    /// So is the proof \[inferred\].
+    /// Refused proof; always in Graph's shape \[inferred\].
     pub(crate) fn proof(detail: &str, options: &SimulatorOptions) -> Self {
         Self {
             shape: Some(ErrorShape::Graph),

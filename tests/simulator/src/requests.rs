@@ -1,11 +1,11 @@
-//! What the simulator was asked.
+//! Log of the received requests.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// One request, as it was served.
+/// A request and its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RecordedRequest {
     /// The method, in capitals.
@@ -14,21 +14,21 @@ pub struct RecordedRequest {
     pub path: String,
     /// The query parameters, decoded.
     pub query: BTreeMap<String, String>,
-    /// The status of the answer; 0 if the connection was closed without one.
+    /// Response status; 0 if the connection was closed without a response.
     pub status: u16,
-    /// Whether the method asks for a change, refused or not.
+    /// Whether the method requests a change, refused or not.
     pub write: bool,
-    /// Whether an account is different, new or gone because of it.
+    /// Whether the request created, changed or deleted an account.
     pub changed: bool,
     /// The body, if it was JSON.
     pub body: Option<Value>,
-    /// When it arrived, counted from the simulator's start.
+    /// Time of arrival since the simulator's start.
     #[serde(rename = "at_ms", serialize_with = "milliseconds")]
     pub at: Duration,
 }
 
 impl RecordedRequest {
-    /// The filter of a look-up.
+    /// Filter of a look-up.
     pub fn filter(&self) -> Option<&str> {
         self.query.get("filter").map(String::as_str)
     }
@@ -42,7 +42,7 @@ impl fmt::Display for RecordedRequest {
             write!(f, "{separator}{name}={value}")?;
         }
         match self.status {
-            0 => write!(f, " → no answer"),
+            0 => write!(f, " → no response"),
             status => write!(f, " → {status}"),
         }
     }

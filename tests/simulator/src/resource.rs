@@ -1,4 +1,4 @@
-//! An account as the API shows it, and as a seed describes it.
+//! JSON of an account in responses and seeds.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use crate::{
     spelling,
 };
 
-/// Every account was invited at the same moment: answers are the same in every run.
+/// Fixed dates keep responses the same in each run.
 const INVITE_DATE: i64 = 1_454_587_629;
 const INVITE_DATE_ISO: &str = "2016-02-04T12:07:09+0000";
 const CLAIM_DATE: i64 = 1_454_674_029;
@@ -72,7 +72,7 @@ fn status(account: &StoredAccount, dates: DateForm) -> Value {
     status
 }
 
-/// Strict parsers broke on these \[doc\]; their structure is ours.
+/// Strict parsers failed on such fields \[doc\]; their structure is invented.
 fn add_unknown_fields(resource: &mut Map<String, Value>) {
     let fields = [
         ("groups", json!([{"value": 200_000_000_000_001_u64, "display": "Everyone"}])),
@@ -84,7 +84,7 @@ fn add_unknown_fields(resource: &mut Map<String, Value>) {
     }
 }
 
-/// What a seed says about itself; the rest is for the server to make up.
+/// Values of a seed; the server completes the rest.
 pub(crate) struct AccountSeed {
     pub(crate) id: Option<u64>,
     pub(crate) attributes: AccountAttributes,
@@ -92,7 +92,7 @@ pub(crate) struct AccountSeed {
     pub(crate) invited: Option<bool>,
 }
 
-/// Takes a resource apart, such as one that `render` made.
+/// Parses a resource, such as one from `render`.
 pub(crate) fn parse_seed(resource: Value) -> AccountSeed {
     let mut attributes = match resource {
         Value::Object(attributes) => attributes,

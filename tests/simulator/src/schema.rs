@@ -1,6 +1,6 @@
-//! The attributes that an account may have.
+//! Attributes of an account.
 //!
-//! One table says what is accepted, what is read-only, and what `/Schemas/Users` tells.
+//! One table defines the accepted attributes, the read-only ones and the response of `/Schemas/Users`.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub(crate) const AUTH_METHOD: &str = "urn:ietf:params:scim:schemas:extension:fac
 pub(crate) const ACCOUNT_STATUS: &str =
     "urn:ietf:params:scim:schemas:extension:facebook:accountstatusdetails:2.0:User";
 
-/// What comes back in resources and is ignored when it is sent: the server's own, and the unknown fields.
+/// Attributes of the server and unknown fields: shown in resources, ignored in requests.
 const READ_ONLY: [&str; 7] = ["schemas", "id", "meta", "groups", "badges", "work_teams", ACCOUNT_STATUS];
 
 #[derive(Debug)]
@@ -114,7 +114,7 @@ static WORKPLACE: &[SchemaAttribute] = &[
     ),
 ];
 
-/// RFC 7643's, sections 4.1 and 4.3, as far as a directory can say anything of them.
+/// Attributes of RFC 7643, sections 4.1 and 4.3, that a directory can supply.
 static SCIM2: &[SchemaAttribute] = &[
     text("userName"),
     text("externalId"),
@@ -156,7 +156,7 @@ static SCIM2: &[SchemaAttribute] = &[
     ),
 ];
 
-/// What Meta Admin Center accepts \[doc\].
+/// Attributes of Meta Admin Center \[doc\].
 static ADMIN_CENTER: &[SchemaAttribute] = &[
     text("userName"),
     text("externalId"),
@@ -172,7 +172,7 @@ static ADMIN_CENTER: &[SchemaAttribute] = &[
 
 pub(crate) fn attributes(product: Product) -> &'static [SchemaAttribute] {
     match product {
-        // v1 has the same under other names.
+        // v1 has the same attributes under other names.
         Product::Workplace | Product::WorkplaceV1 => WORKPLACE,
         Product::AdminCenter => ADMIN_CENTER,
         Product::Scim2 | Product::Workvivo | Product::Slack => SCIM2,
@@ -187,7 +187,7 @@ pub(crate) fn is_extension(name: &str) -> bool {
     name.starts_with("urn:")
 }
 
-/// RFC 7643's description of the table; the live body is not recorded.
+/// Schema in the form of RFC 7643; the live body is not recorded.
 pub(crate) fn describe(product: Product) -> Value {
     json!({
         "id": CORE,

@@ -1,4 +1,4 @@
-//! The handle that tests hold.
+//! Handle of a running simulator.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -22,15 +22,14 @@ use crate::{
     state::SimulatorState,
 };
 
-/// A running Workplace; it stops when it is dropped.
+/// Running simulator; it stops when it is dropped.
 ///
-/// Its methods act behind the API's back, like an administrator or the passage of time: they need no
-/// token, meet no faults and leave no trace in the request log.
+/// Its methods bypass the API: they need no token, are not affected by faults and are not logged.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
     shared: Arc<SharedState>,
-    /// Dropping it ends the server.
+    /// Ends the server when dropped.
     _running: oneshot::Sender<()>,
 }
 
@@ -55,13 +54,13 @@ impl Simulator {
         Ok(Simulator { address, shared, _running: running })
     }
 
-    /// The base of its API, such as `http://127.0.0.1:8080`.
+    /// Base URL of the API, such as `http://127.0.0.1:8080`.
     pub fn url(&self) -> String {
         let base_path = self.shared.lock().options.product.base_path();
         format!("http://{}{base_path}", self.address)
     }
 
-    /// The token that callers must bring now.
+    /// Current token.
     pub fn token(&self) -> String {
         self.shared.lock().options.token.clone()
     }
@@ -71,17 +70,17 @@ impl Simulator {
         self.change_options(|options| options.token = token.to_owned());
     }
 
-    /// Demands proofs of this app secret from now on, and of no other.
+    /// Requires proofs with this app secret from now on.
     pub fn set_app_secret(&self, app_secret: &str) {
         self.change_options(|options| options.app_secret = Some(app_secret.to_owned()));
     }
 
-    /// Changes how it behaves from now on; the port stays.
+    /// Changes the options; the port can't change.
     pub fn change_options(&self, change: impl FnOnce(&mut SimulatorOptions)) {
         change(&mut self.shared.lock().options);
     }
 
-    /// Every account as the API shows it, by id.
+    /// All accounts as the API shows them, by id.
     pub fn accounts(&self) -> Vec<Value> {
         self.shared.rendered()
     }
@@ -93,11 +92,10 @@ impl Simulator {
         Some(render(account, &state.options))
     }
 
-    /// Puts an account there as if it always was, unchecked, and tells its id.
+    /// Adds an account without checks, and returns its id.
     ///
-    /// It is written in v2's names, whatever the product speaks.
-    /// The resource's own id is kept, its account status too. An account that has the same id, `userName` or
-    /// `externalId` makes way.
+    /// The resource uses v2's names for each product. Its id and account status are kept. An account with the same id,
+    /// `userName` or `externalId` is replaced.
     pub fn seed(&self, resource: Value) -> u64 {
         let seed = parse_seed(resource);
         let mut state = self.shared.lock();
@@ -120,21 +118,21 @@ impl Simulator {
         id
     }
 
-    /// The person takes the account over, or never did; tells whether there is such an account.
+    /// Sets whether the account was claimed; returns whether it exists.
     pub fn set_claimed(&self, user_name: &str, claimed: bool) -> bool {
         self.alter(user_name, |account| account.claimed = claimed)
     }
 
-    /// Somebody deletes the account behind our back; tells whether there was one.
+    /// Deletes an account, as an administrator of the target; returns whether it existed.
     pub fn remove(&self, user_name: &str) -> bool {
         let mut state = self.shared.lock();
         let id = state.accounts.with_user_name(user_name).map(|a| a.id);
         id.and_then(|id| state.accounts.remove(id)).is_some()
     }
 
-    /// Somebody changes the account in the admin panel; tells whether there is one.
+    /// Changes an account, as an administrator of the target; returns whether it exists.
     ///
-    /// Attributes are merged as by PUT, unchecked; `null` removes one.
+    /// Attributes are merged without checks; `null` removes one.
     pub fn edit(&self, user_name: &str, changes: Value) -> bool {
         let changes = parse_seed(changes);
         self.alter(user_name, |account| {
@@ -144,45 +142,45 @@ impl Simulator {
         })
     }
 
-    /// What it was asked, in the order in which it took effect.
+    /// Received requests, in the order of their effects.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.lock().requests.clone()
     }
 
-    /// Those requests that asked for a change, refused or not.
+    /// Received requests for changes, refused or not.
     pub fn writes(&self) -> Vec<RecordedRequest> {
         let state = self.shared.lock();
         let writes = state.requests.iter().filter(|request| request.write);
         writes.cloned().collect()
     }
 
-    /// How many requests there were.
+    /// Number of received requests.
     pub fn request_count(&self) -> usize {
         self.shared.lock().requests.len()
     }
 
-    /// Forgets the requests.
+    /// Clears the request log.
     pub fn clear_requests(&self) {
         self.shared.lock().requests.clear();
     }
 
-    /// Lets something go wrong for the next requests that match.
+    /// Injects a fault for the next matching requests.
     pub fn inject(&self, fault: TargetFault) {
         self.shared.lock().faults.arm(fault, None);
     }
 
-    /// The same, but no longer than this.
+    /// Injects a fault for a limited time.
     pub fn inject_for(&self, lasting: Duration, fault: TargetFault) {
         let until = Instant::now().checked_add(lasting);
         self.shared.lock().faults.arm(fault, until);
     }
 
-    /// Lets everything go right again.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.shared.lock().faults.clear();
     }
 
-    /// Makes every request wait this long before it takes effect.
+    /// Delays each request by this time before it takes effect.
     pub fn set_latency(&self, latency: Duration) {
         self.shared.lock().latency = latency;
     }
@@ -198,7 +196,7 @@ impl Simulator {
     }
 }
 
-/// What the handle and the server share.
+/// State shared by the handle and the server.
 #[derive(Debug)]
 pub(crate) struct SharedState {
     started: Instant,
@@ -206,7 +204,7 @@ pub(crate) struct SharedState {
 }
 
 impl SharedState {
-    /// A request that panicked must not take the simulator with it.
+    /// A panic in one request does not stop the simulator.
     pub(crate) fn lock(&self) -> MutexGuard<'_, SimulatorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,7 @@
-//! Workplace's SCIM v1: the same accounts in another spelling.
+//! Names of Workplace's SCIM v1.
 //!
-//! Inside, everything has v2's names. A v1 body is respelled when it comes and when it goes, and what has v2's names
-//! in v1 is refused: a client that mixes the two must not get away with it.
+//! The simulator uses v2's names internally and converts v1 bodies. v2's names in a v1 request are refused, so that a
+//! client that mixes the two fails.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use crate::{
     schema::{ACCOUNT_STATUS, AUTH_METHOD, CORE, ENTERPRISE, START_TERM_DATES},
 };
 
-/// v2's URN, and v1's \[doc\].
+/// URNs of v2 and v1 \[doc\].
 const URNS: [(&str, &str); 5] = [
     (CORE, "urn:scim:schemas:core:1.0"),
     (ENTERPRISE, "urn:scim:schemas:extension:enterprise:1.0"),
@@ -20,10 +20,10 @@ const URNS: [(&str, &str); 5] = [
     (AUTH_METHOD, "urn:scim:schemas:extension:facebook:auth_method:1.0"),
 ];
 
-/// v2's `authMethod`, and v1's \[sample\].
+/// `authMethod` in v2 and v1 \[sample\].
 const AUTH: (&str, &str) = ("authMethod", "auth_method");
 
-/// A resource that a caller sent, in v2's names.
+/// Received resource, in v2's names.
 pub(crate) fn received(body: &Map<String, Value>, product: Product) -> Result<Map<String, Value>, Refusal> {
     if product != Product::WorkplaceV1 {
         return Ok(body.clone());
@@ -36,7 +36,7 @@ pub(crate) fn received(body: &Map<String, Value>, product: Product) -> Result<Ma
     Ok(respelled(body, |(v2, v1)| (v1, v2)))
 }
 
-/// A resource that goes out, in the product's names.
+/// Resource of a response, in the product's names.
 pub(crate) fn sent(resource: Map<String, Value>, product: Product) -> Map<String, Value> {
     match product {
         Product::WorkplaceV1 => respelled(&resource, |(v2, v1)| (v2, v1)),

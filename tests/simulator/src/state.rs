@@ -1,6 +1,6 @@
-//! Everything that the simulator remembers, and how it serves one request.
+//! State of the simulator, and the handling of one request.
 //!
-//! A request takes effect and is logged in one step, so that the log's order is the order of the effects.
+//! A request takes effect and is logged in one step, so the log has the order of the effects.
 
 use std::time::{Duration, Instant};
 
@@ -25,12 +25,12 @@ pub(crate) struct SimulatorState {
     pub(crate) requests: Vec<RecordedRequest>,
     pub(crate) faults: ArmedFaults,
     pub(crate) latency: Duration,
-    /// What the timer is late by.
+    /// Recent delay of the timer.
     pub(crate) late: Duration,
 }
 
 impl SimulatorState {
-    /// The fault that strikes this request.
+    /// Fault that applies to this request.
     pub(crate) fn take_fault(&mut self, call: &ReceivedRequest, now: Instant) -> Option<FaultEffect> {
         if self.faults.is_empty() {
             return None;
@@ -39,7 +39,7 @@ impl SimulatorState {
         self.faults.take(call, &users, now)
     }
 
-    /// Serves the request as far as the fault lets it; no reply means that the connection is to be cut.
+    /// Serves the request as the fault allows; `None` means that the connection is cut.
     pub(crate) fn serve(
         &mut self,
         call: &ReceivedRequest,
@@ -91,7 +91,7 @@ impl SimulatorState {
         }
         proof::check(call, options)?;
         if call.is_write() {
-            pace(requests, options, call.at)?;
+            check_write_limit(requests, options, call.at)?;
         }
         match (call.method.as_str(), call.segments(options.product).as_slice()) {
             ("GET", ["Users"]) => users::list(call, accounts, options),
@@ -136,7 +136,7 @@ impl SimulatorState {
         });
     }
 
-    /// Whom a request is about, in lower case: by its filter, its body and its path.
+    /// Lower-case user names in the filter, the body and the path of a request.
     fn users_of(&self, call: &ReceivedRequest) -> Vec<String> {
         let filter = call.query.get("filter").and_then(|f| Comparison::parse(f));
         let filtered = filter.as_ref().and_then(|filter| filter.value.as_str());
@@ -153,8 +153,12 @@ impl SimulatorState {
     }
 }
 
-/// Refuses a write beyond those that a minute has.
-fn pace(requests: &[RecordedRequest], options: &SimulatorOptions, now: Duration) -> Result<(), Refusal> {
+/// Refuses writes beyond the limit per minute.
+fn check_write_limit(
+    requests: &[RecordedRequest],
+    options: &SimulatorOptions,
+    now: Duration,
+) -> Result<(), Refusal> {
     const MINUTE: Duration = Duration::from_secs(60);
     let Some(most) = options.writes_per_minute else { return Ok(()) };
     let lately = requests.iter().rev().take_while(|request| now.saturating_sub(request.at) < MINUTE);

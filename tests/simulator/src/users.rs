@@ -15,7 +15,7 @@ use crate::{
     resource::render,
 };
 
-/// An answer, and whether any account is different because of the request.
+/// Response, and whether the request changed an account.
 #[derive(Debug)]
 pub(crate) struct ServedRequest {
     pub(crate) reply: SimulatedReply,
@@ -129,7 +129,7 @@ pub(crate) fn patch(
     update(before.clone(), after, accounts, options)
 }
 
-/// Deletes an account, or does what the product does instead.
+/// Deletes or deactivates an account, as the product does.
 pub(crate) fn delete(
     id: &str,
     accounts: &mut AccountTable,
@@ -171,7 +171,7 @@ fn update(
     Ok(ServedRequest { reply, changed })
 }
 
-/// An account is active unless it is said not to be \[inferred\].
+/// Accounts are active by default \[inferred\].
 fn with_active(mut attributes: AccountAttributes) -> AccountAttributes {
     attributes.entry("active").or_insert(Value::Bool(true));
     attributes

@@ -1,4 +1,4 @@
-//! A client that sends anything and shows everything.
+//! HTTP client for the tests.
 
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
@@ -7,20 +7,20 @@ use simulator::{Simulator, SimulatorOptions};
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 pub const STATUS: &str = "urn:ietf:params:scim:schemas:extension:facebook:accountstatusdetails:2.0:User";
 
-pub struct Client {
+pub struct TestClient {
     pub simulator: Simulator,
     http: reqwest::Client,
 }
 
-/// An answer whose body may be anything.
+/// Response with any body.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ClientResponse {
     pub status: u16,
     pub headers: header::HeaderMap,
     pub text: String,
 }
 
-impl Answer {
+impl ClientResponse {
     pub async fn read(response: Response) -> Self {
         Self {
             status: response.status().as_u16(),
@@ -33,14 +33,14 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap()
     }
 
-    /// What an error of the `Errors` shape says.
+    /// Text of an error of the `Errors` shape.
     pub fn description(&self) -> String {
         let body = self.json();
         body["Errors"][0]["description"].as_str().unwrap().to_owned()
     }
 }
 
-impl Client {
+impl TestClient {
     pub async fn start(options: SimulatorOptions) -> Self {
         Self { simulator: Simulator::start(options).await.unwrap(), http: reqwest::Client::new() }
     }
@@ -49,7 +49,7 @@ impl Client {
         Self::start(SimulatorOptions::default()).await
     }
 
-    /// A request without anything that the server insists on.
+    /// Request without token and user agent.
     pub fn bare(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}{path}", self.simulator.url());
         self.http.request(method, url)
@@ -59,24 +59,24 @@ impl Client {
         self.bare(method, path).bearer_auth(self.simulator.token()).header(header::USER_AGENT, "test")
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> ClientResponse {
         send(self.request(Method::GET, path)).await
     }
 
-    pub async fn find(&self, filter: &str) -> Answer {
+    pub async fn find(&self, filter: &str) -> ClientResponse {
         send(self.request(Method::GET, "/Users").query(&[("filter", filter)])).await
     }
 
-    pub async fn post(&self, body: Value) -> Answer {
+    pub async fn post(&self, body: Value) -> ClientResponse {
         send(self.request(Method::POST, "/Users").json(&body)).await
     }
 
-    pub async fn put(&self, id: u64, body: Value) -> Answer {
+    pub async fn put(&self, id: u64, body: Value) -> ClientResponse {
         let path = format!("/Users/{id}");
         send(self.request(Method::PUT, &path).json(&body)).await
     }
 
-    pub async fn patch(&self, id: u64, operations: Value) -> Answer {
+    pub async fn patch(&self, id: u64, operations: Value) -> ClientResponse {
         let body = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": operations,
@@ -85,11 +85,11 @@ impl Client {
         send(self.request(Method::PATCH, &path).json(&body)).await
     }
 
-    pub async fn delete(&self, id: u64) -> Answer {
+    pub async fn delete(&self, id: u64) -> ClientResponse {
         send(self.request(Method::DELETE, &format!("/Users/{id}"))).await
     }
 
-    /// Ada, who is in most of the tests.
+    /// Simulator with one account.
     pub async fn with_ada(options: SimulatorOptions) -> (Self, u64) {
         let client = Self::start(options).await;
         let id = client.simulator.seed(ada());
@@ -101,8 +101,8 @@ impl Client {
     }
 }
 
-pub async fn send(request: reqwest::RequestBuilder) -> Answer {
-    Answer::read(request.send().await.unwrap()).await
+pub async fn send(request: reqwest::RequestBuilder) -> ClientResponse {
+    ClientResponse::read(request.send().await.unwrap()).await
 }
 
 pub fn ada() -> Value {
@@ -117,6 +117,6 @@ pub fn ada() -> Value {
     })
 }
 
-pub fn person(user_name: &str) -> Value {
-    json!({"userName": user_name, "name": {"formatted": "A Person"}})
+pub fn new_user(user_name: &str) -> Value {
+    json!({"userName": user_name, "name": {"formatted": "Bob"}})
 }

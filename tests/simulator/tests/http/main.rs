@@ -1,4 +1,4 @@
-//! The simulator over real HTTP, as a client meets it.
+//! Facts of the target's API, checked over HTTP.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -7,10 +7,8 @@
 
 mod client;
 
-mod control;
 mod create;
 mod faults;
-mod handle;
 mod list;
 mod patch;
 mod refusals;

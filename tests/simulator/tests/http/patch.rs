@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
 use simulator::{NoTargetRule, SimulatorOptions};
 
-use crate::client::{Client, ENTERPRISE, person};
+use crate::client::{ENTERPRISE, TestClient, new_user};
 
-/// One operation on Ada, and what it makes of one of her attributes.
+/// Checks an attribute after one operation.
 async fn check(operation: Value, attribute: &str, expect: Value) {
-    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
+    let (client, id) = TestClient::with_ada(SimulatorOptions::default()).await;
     let answer = client.patch(id, json!([operation])).await;
     assert_eq!(answer.status, 200, "{operation} {answer:?}");
     let found = answer.json().get(attribute).cloned().unwrap_or(Value::Null);
@@ -14,7 +14,7 @@ async fn check(operation: Value, attribute: &str, expect: Value) {
 }
 
 async fn refused(operation: Value) {
-    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
+    let (client, id) = TestClient::with_ada(SimulatorOptions::default()).await;
     let before = client.ada();
     let first = json!({"op": "replace", "path": "title", "value": "Countess"});
     let answer = client.patch(id, json!([first, operation])).await;
@@ -27,7 +27,7 @@ fn name(given: &str) -> Value {
 }
 
 #[tokio::test]
-async fn simple_attributes() {
+async fn simple_attributes_are_patched() {
     for op in ["add", "replace", "Replace"] {
         let operation = json!({"op": op, "path": "title", "value": "Countess"});
         check(operation, "title", json!("Countess")).await;
@@ -39,7 +39,7 @@ async fn simple_attributes() {
 }
 
 #[tokio::test]
-async fn parts() {
+async fn sub_attributes_are_patched() {
     check(json!({"op": "replace", "path": "name.givenName", "value": "Augusta"}), "name", name("Augusta"))
         .await;
     check(
@@ -51,7 +51,7 @@ async fn parts() {
 }
 
 #[tokio::test]
-async fn extensions() {
+async fn extension_attributes_are_patched() {
     let department = format!("{ENTERPRISE}:department");
     check(
         json!({"op": "replace", "path": department, "value": "Engines"}),
@@ -71,9 +71,9 @@ async fn extensions() {
 }
 
 #[tokio::test]
-async fn the_manager() {
-    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
-    let bob = client.simulator.seed(person("bob@acme.test"));
+async fn manager_is_patched() {
+    let (client, id) = TestClient::with_ada(SimulatorOptions::default()).await;
+    let bob = client.simulator.seed(new_user("bob@acme.test"));
     let path = format!("{ENTERPRISE}:manager.managerId");
     let set = |value: u64| json!([{"op": "replace", "path": path, "value": value}]);
     assert_eq!(client.patch(id, set(bob)).await.status, 200);
@@ -86,7 +86,7 @@ async fn the_manager() {
 }
 
 #[tokio::test]
-async fn lists() {
+async fn list_elements_are_patched() {
     let work = json!({"value": "ada@acme.test", "type": "work", "primary": true});
     let home = json!({"value": "home@acme.test", "type": "home"});
     check(
@@ -113,7 +113,7 @@ async fn lists() {
 }
 
 #[tokio::test]
-async fn no_path() {
+async fn operation_without_path_is_applied() {
     check(
         json!({"op": "replace", "value": {"name.givenName": "Augusta", "title": "Countess"}}),
         "name",
@@ -129,11 +129,11 @@ async fn no_path() {
 }
 
 #[tokio::test]
-async fn a_value_that_is_not_there_is_refused_or_made() {
+async fn missing_element_is_refused_or_created() {
     let operation =
         json!({"op": "replace", "path": r#"phoneNumbers[type eq "work"].value"#, "value": "+44-1"});
     refused(operation.clone()).await;
-    let (client, id) = Client::with_ada(SimulatorOptions {
+    let (client, id) = TestClient::with_ada(SimulatorOptions {
         patch_no_target: NoTargetRule::Create,
         ..SimulatorOptions::default()
     })
@@ -143,33 +143,9 @@ async fn a_value_that_is_not_there_is_refused_or_made() {
 }
 
 #[tokio::test]
-async fn nonsense_is_refused() {
-    for operation in [
-        json!(5),
-        json!({}),
-        json!({"op": "move", "path": "title", "value": "x"}),
-        json!({"op": "replace", "path": "title"}),
-        json!({"op": "replace", "path": "title", "value": 5}),
-        json!({"op": "replace", "path": 5, "value": "x"}),
-        json!({"op": "replace", "path": "a.b.c", "value": "x"}),
-        json!({"op": "replace", "path": r#"emails[type eq "work"]"#, "value": "x"}),
-        json!({"op": "replace", "value": "x"}),
-        json!({"op": "remove"}),
-        json!({"op": "remove", "path": "name.formatted"}),
-        json!({"op": "replace", "path": "emails.value", "value": "x"}),
-    ] {
-        refused(operation).await;
-    }
-    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
-    for operations in [json!([]), json!({}), json!(null)] {
-        assert_eq!(client.patch(id, operations).await.status, 400);
-    }
-}
-
-#[tokio::test]
-async fn there_is_no_patch_where_it_is_switched_off() {
+async fn patch_can_be_unsupported() {
     let (client, id) =
-        Client::with_ada(SimulatorOptions { patch: false, ..SimulatorOptions::default() }).await;
+        TestClient::with_ada(SimulatorOptions { patch: false, ..SimulatorOptions::default() }).await;
     let operation = json!([{"op": "remove", "path": "title"}]);
     assert_eq!(client.patch(id, operation).await.status, 405);
     let config = client.get("/ServiceProviderConfigs").await.json();

@@ -2,13 +2,13 @@ use reqwest::{Method, header};
 use serde_json::json;
 use simulator::{ErrorShape, SimulatorOptions};
 
-use crate::client::{Client, ada, send};
+use crate::client::{TestClient, ada, send};
 
 #[tokio::test]
-async fn refusals_come_in_every_shape() {
+async fn refusals_have_each_error_shape() {
     let answer = |shape| async move {
         let client =
-            Client::start(SimulatorOptions { error_shape: shape, ..SimulatorOptions::default() }).await;
+            TestClient::start(SimulatorOptions { error_shape: shape, ..SimulatorOptions::default() }).await;
         client.find("nonsense").await
     };
     let errors = answer(ErrorShape::Errors).await;
@@ -30,8 +30,8 @@ async fn refusals_come_in_every_shape() {
 }
 
 #[tokio::test]
-async fn a_caller_must_say_who_it_is() {
-    let client = Client::default().await;
+async fn user_agent_is_required() {
+    let client = TestClient::default().await;
     let request = || client.bare(Method::GET, "/Users").bearer_auth(client.simulator.token());
     assert_eq!(send(request()).await.status, 403);
     let empty = request().header(header::USER_AGENT, "");
@@ -41,8 +41,8 @@ async fn a_caller_must_say_who_it_is() {
 }
 
 #[tokio::test]
-async fn a_caller_must_bring_the_token() {
-    let client = Client::default().await;
+async fn token_is_required() {
+    let client = TestClient::default().await;
     let request = || client.bare(Method::GET, "/Users").header(header::USER_AGENT, "provisioner");
     for request in [
         request(),
@@ -62,7 +62,7 @@ async fn a_caller_must_bring_the_token() {
 
 #[tokio::test]
 async fn a_proof_in_the_query_is_no_hindrance() {
-    let client = Client::default().await;
+    let client = TestClient::default().await;
     let answer = client.get("/Users?appsecret_proof=00ff&appsecret_time=1700000000").await;
     assert_eq!(answer.status, 200);
     let request = &client.simulator.requests()[0];
@@ -71,7 +71,7 @@ async fn a_proof_in_the_query_is_no_hindrance() {
 
 #[tokio::test]
 async fn malformed_requests_are_refused() {
-    let (client, id) = Client::with_ada(SimulatorOptions::default()).await;
+    let (client, id) = TestClient::with_ada(SimulatorOptions::default()).await;
     let account = format!("/Users/{id}");
     for (method, path) in
         [(Method::POST, "/Users"), (Method::PUT, account.as_str()), (Method::PATCH, account.as_str())]
@@ -91,21 +91,9 @@ async fn malformed_requests_are_refused() {
 }
 
 #[tokio::test]
-async fn a_body_has_a_limit() {
-    let client = Client::default().await;
-    let mut body = ada();
-    body["title"] = json!("x".repeat(2 << 20));
-    // The server may answer before it has read everything, which not every client survives.
-    let request = client.request(Method::POST, "/Users").json(&body);
-    if let Ok(response) = request.send().await {
-        assert_eq!(response.status().as_u16(), 413);
-    }
-    assert!(client.simulator.accounts().is_empty());
-}
-
-#[tokio::test]
-async fn the_call_budget_is_told() {
-    let client = Client::start(SimulatorOptions { app_usage: Some(95), ..SimulatorOptions::default() }).await;
+async fn call_usage_is_announced() {
+    let client =
+        TestClient::start(SimulatorOptions { app_usage: Some(95), ..SimulatorOptions::default() }).await;
     let answer = client.get("/Users").await;
     let usage: serde_json::Value = serde_json::from_slice(answer.headers["x-app-usage"].as_bytes()).unwrap();
     assert_eq!(usage["call_count"], 95);

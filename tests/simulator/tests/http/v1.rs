@@ -1,4 +1,4 @@
-//! Workplace's SCIM v1: other names, another place, no PATCH.
+//! Workplace's SCIM v1: its own names and path, no PATCH.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ use crate::client::*;
 const ENTERPRISE_V1: &str = "urn:scim:schemas:extension:enterprise:1.0";
 
 #[tokio::test]
-async fn resources_have_v1s_names() {
-    let (client, id) = Client::with_ada(SimulatorOptions::v1()).await;
+async fn resources_have_v1_names() {
+    let (client, id) = TestClient::with_ada(SimulatorOptions::v1()).await;
     let ada = client.get(&format!("/Users/{id}")).await.json();
     assert_eq!(ada["schemas"][0], "urn:scim:schemas:core:1.0");
     assert_eq!(ada[ENTERPRISE_V1]["department"], "Research");
@@ -23,8 +23,8 @@ async fn resources_have_v1s_names() {
 }
 
 #[tokio::test]
-async fn v2s_names_are_refused() {
-    let (client, id) = Client::with_ada(SimulatorOptions::v1()).await;
+async fn v2_names_are_refused() {
+    let (client, id) = TestClient::with_ada(SimulatorOptions::v1()).await;
     for body in [
         json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "active": false}),
         json!({"schemas": [], (ENTERPRISE): {"department": "Poetry"}}),
@@ -37,12 +37,11 @@ async fn v2s_names_are_refused() {
 }
 
 #[tokio::test]
-async fn it_is_served_elsewhere_and_has_no_patch() {
-    let (client, id) = Client::with_ada(SimulatorOptions::v1()).await;
+async fn v1_has_its_own_path_and_no_patch() {
+    let (client, id) = TestClient::with_ada(SimulatorOptions::v1()).await;
     assert!(client.simulator.url().ends_with("/scim/v1"));
     let patched = client.patch(id, json!([{"op": "remove", "path": "title"}])).await;
     assert_eq!(patched.status, 405);
-    // The same server under v2's path has nothing.
     client.simulator.change_options(|options| options.product = Product::Workplace);
     let request = client.request(Method::GET, "/scim/v1/Users");
     assert_eq!(send(request).await.status, 404);
