@@ -13,7 +13,7 @@ pub(crate) struct DecodedEntry {
     pub(crate) dn: String,
     /// Attributes, without options about the transfer of their values.
     pub(crate) attributes: Attributes,
-    /// Attributes in lower case whose values came in ranges (`member;range=0-1499`), with the index of the first missing
+    /// Attributes in lower case with values in ranges (`member;range=0-1499`), with the index of the first missing
     /// value.
     pub(crate) partial: Vec<(String, Option<usize>)>,
 }

@@ -18,7 +18,7 @@ pub(crate) struct ScopeSelection {
     pub(crate) filter: String,
     /// Members that the returned entries are compared with.
     pub(crate) members: ScopeMembers,
-    /// Groups whose changes may change the scope.
+    /// Groups that the scope depends on.
     pub(crate) groups: Vec<Anchor>,
 }
 

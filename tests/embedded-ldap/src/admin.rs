@@ -17,7 +17,7 @@ impl EmbeddedLdap {
         self.add_binary(dn, attributes.collect())
     }
 
-    /// Adds an entry whose values may be any bytes.
+    /// Adds an entry with any bytes as values.
     pub fn add_binary(&self, dn: &str, attributes: Vec<(String, Vec<Vec<u8>>)>) -> Result<()> {
         self.state.tree().add(dn, attributes)
     }

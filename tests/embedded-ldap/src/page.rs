@@ -260,7 +260,7 @@ fn falsify(
     fired
 }
 
-/// Entry whose only attribute has a bare value in place of a set of values.
+/// Entry with a single attribute, which has a bare value in place of a set of values.
 fn garbled_entry(id: i32, dn: &str) -> Vec<u8> {
     let attribute = [ber::element(OCTET_STRING, b"cn"), ber::element(OCTET_STRING, b"no set")].concat();
     let attributes = ber::element(SEQUENCE, &ber::element(SEQUENCE, &attribute));

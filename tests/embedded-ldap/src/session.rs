@@ -73,7 +73,7 @@ impl ClientSession {
                 let (name, _) = ber::take(0x80, &message.content)?;
                 self.extended(name)
             }
-            // Modify, add, delete, modify DN and compare, whose answers have the next tag but for delete.
+            // Modify, add, modify DN, compare and delete. Except for delete, the answer has the next tag.
             write @ (0x66 | 0x68 | 0x6c | 0x6e | 0x4a) => {
                 let answer = if write == 0x4a { 0x6b } else { write + 1 };
                 result(answer, ResultCode::UnwillingToPerform, "the tree is read-only over LDAP")

@@ -1,6 +1,6 @@
-//! What the server answers while nothing is wrong.
+//! Answers without faults.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test that panics has failed, which is what it is for.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed assertion may panic.
 
 mod support;
 
@@ -25,7 +25,7 @@ async fn binds_only_the_configured_name_with_its_password() {
         (bind_dn.as_str(), password.as_str(), 0),
         ("CN=Provisioner, DC=acme, DC=test", password.as_str(), 0),
         (bind_dn.as_str(), "wrong", 49),
-        ("cn=somebody,dc=acme,dc=test", password.as_str(), 49),
+        ("cn=other,dc=acme,dc=test", password.as_str(), 49),
         ("no name", password.as_str(), 49),
         (bind_dn.as_str(), "", 53),
         ("", "", 48),
@@ -36,7 +36,7 @@ async fn binds_only_the_configured_name_with_its_password() {
 }
 
 #[tokio::test]
-async fn anonymous_clients_see_the_root_dse_and_no_more() {
+async fn anonymous_clients_read_only_the_root_dse() {
     let server = server_with(1, LdapOptions::default()).await;
     let mut ldap = connect(&server).await;
     let root = attributes(&mut ldap, "", vec!["+"]).await;
@@ -53,7 +53,7 @@ async fn anonymous_clients_see_the_root_dse_and_no_more() {
 }
 
 #[tokio::test]
-async fn tells_who_is_bound_and_refuses_writes() {
+async fn identity_is_reported_and_writes_are_refused() {
     let server = server_with(1, LdapOptions::default()).await;
     let mut ldap = bound(&server).await;
     let (answer, _) = ldap.extended(WhoAmI).await.unwrap().success().unwrap();
@@ -63,12 +63,12 @@ async fn tells_who_is_bound_and_refuses_writes() {
 }
 
 #[tokio::test]
-async fn filters_select_people() {
+async fn filters_select_entries() {
     let server = company_server().await;
     server.set(company::NOAH, "description", &["Überstunden * 2"]).unwrap();
     let guid = [0xff, 0x00, 0x01, 0x80];
     server.set_bytes(company::NOAH, "objectGUID", vec![guid.to_vec()]).unwrap();
-    // These bytes are text too; without case they would be equal to others.
+    // Bytes that are valid text must still compare with case.
     server.set_bytes(company::WEI, "objectGUID", vec![b"abcd".to_vec()]).unwrap();
     server.set(company::WEI, "uSNChanged", &["9"]).unwrap();
     server.set(company::NOAH, "uSNChanged", &["10"]).unwrap();
@@ -103,7 +103,7 @@ async fn filters_select_people() {
 }
 
 #[tokio::test]
-async fn scopes_reach_as_far_as_they_say() {
+async fn search_scopes_are_respected() {
     let server = company_server().await;
     let mut ldap = bound(&server).await;
     for (scope, expected) in [(Scope::Base, 1), (Scope::OneLevel, 3), (Scope::Subtree, 8)] {
@@ -119,7 +119,7 @@ async fn scopes_reach_as_far_as_they_say() {
 }
 
 #[tokio::test]
-async fn answers_the_attributes_that_were_asked_for() {
+async fn only_requested_attributes_are_returned() {
     let server = company_server().await;
     let mut ldap = bound(&server).await;
     let all = attributes(&mut ldap, company::GRACE, vec![]).await;
@@ -137,7 +137,7 @@ async fn answers_the_attributes_that_were_asked_for() {
 }
 
 #[tokio::test]
-async fn membership_follows_the_groups() {
+async fn member_of_follows_the_groups() {
     let server = company_server().await;
     let mut ldap = bound(&server).await;
     let groups = attributes(&mut ldap, company::GRACE, vec!["memberOf"]).await;
@@ -155,7 +155,7 @@ async fn membership_follows_the_groups() {
 }
 
 #[tokio::test]
-async fn a_renamed_person_stays_the_same_entry_and_a_member() {
+async fn renamed_entry_keeps_id_and_memberships() {
     let server = company_server().await;
     let mut ldap = bound(&server).await;
     let uuid = server.entry_uuid(company::ZOE);
@@ -176,7 +176,7 @@ async fn a_renamed_person_stays_the_same_entry_and_a_member() {
 }
 
 #[tokio::test]
-async fn a_moved_department_takes_its_people_along() {
+async fn moved_container_moves_its_entries() {
     let server = company_server().await;
     let mut ldap = bound(&server).await;
     let uuid = server.entry_uuid(company::GRACE);
@@ -190,7 +190,7 @@ async fn a_moved_department_takes_its_people_along() {
 }
 
 #[tokio::test]
-async fn deleting_cleans_up_only_with_referential_integrity() {
+async fn deletion_updates_references_only_with_referential_integrity() {
     for referential_integrity in [true, false] {
         let options = LdapOptions { referential_integrity, ..LdapOptions::default() };
         let server = EmbeddedLdap::start(options).await.unwrap();
@@ -207,7 +207,7 @@ async fn deleting_cleans_up_only_with_referential_integrity() {
 }
 
 #[tokio::test]
-async fn changes_move_the_timestamp_and_keep_the_identity() {
+async fn changes_advance_the_timestamp_and_keep_the_id() {
     let server = server_with(2, LdapOptions::default()).await;
     let mut ldap = bound(&server).await;
     let asked = vec!["entryUUID", "modifyTimestamp"];
@@ -225,7 +225,7 @@ async fn changes_move_the_timestamp_and_keep_the_identity() {
 }
 
 #[tokio::test]
-async fn holds_any_bytes_and_entries_without_identity() {
+async fn values_may_be_any_bytes_and_ids_may_be_missing() {
     let server = server_with(0, LdapOptions::default()).await;
     let odd = vec![("sn".to_owned(), vec![vec![0xff, 0xfe]]), ("entryUUID".to_owned(), vec![])];
     server.add_binary(&user(7), odd).unwrap();
@@ -253,7 +253,7 @@ async fn pages_end_with_an_empty_cookie() {
 }
 
 #[tokio::test]
-async fn what_changes_between_pages_is_seen_as_it_became() {
+async fn changes_between_pages_are_visible() {
     let server = server_with(4, LdapOptions::default()).await;
     let mut ldap = bound(&server).await;
     let first = page(&mut ldap, 1, Vec::new()).await.unwrap();
@@ -265,7 +265,7 @@ async fn what_changes_between_pages_is_seen_as_it_became() {
 }
 
 #[tokio::test]
-async fn a_cookie_counts_once_and_only_on_its_connection() {
+async fn cookie_is_valid_once_and_on_its_connection() {
     let server = server_with(4, LdapOptions::default()).await;
     let mut ldap = bound(&server).await;
     let first = page(&mut ldap, 1, Vec::new()).await.unwrap();
@@ -277,7 +277,7 @@ async fn a_cookie_counts_once_and_only_on_its_connection() {
 }
 
 #[tokio::test]
-async fn size_limits_end_a_search_with_what_there_was() {
+async fn size_limit_ends_a_search_after_some_entries() {
     let server = server_with(10, LdapOptions { size_limit: Some(4), ..LdapOptions::default() }).await;
     let mut ldap = bound(&server).await;
     let (entries, result) = {
@@ -295,7 +295,7 @@ async fn size_limits_end_a_search_with_what_there_was() {
 }
 
 #[tokio::test]
-async fn a_size_limit_per_page_leaves_paged_searches_whole() {
+async fn size_limit_per_page_leaves_paged_searches_complete() {
     let options = LdapOptions { size_limit: Some(4), size_limit_per_page: true, ..LdapOptions::default() };
     let server = server_with(10, options).await;
     let mut ldap = bound(&server).await;
@@ -305,7 +305,7 @@ async fn a_size_limit_per_page_leaves_paged_searches_whole() {
 }
 
 #[tokio::test]
-async fn the_company_is_complete_and_consistent() {
+async fn company_is_consistent() {
     let server = company_server().await;
     let mut ldap = bound(&server).await;
     let (people, _) = ldap
@@ -331,11 +331,11 @@ async fn the_company_is_complete_and_consistent() {
 }
 
 #[tokio::test]
-async fn ten_thousand_entries_stream_quickly() {
+async fn ten_thousand_entries_are_read_in_time() {
     let server = server_with(10_000, LdapOptions::default()).await;
     let mut ldap = bound(&server).await;
     let start = Instant::now();
     assert_eq!(read_all(&mut ldap, 500).await.unwrap().len(), 10_000);
-    // Generous, for machines that are busy with other tests.
+    // A generous limit, for machines that run other tests.
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }

@@ -1,6 +1,6 @@
-//! Each fault, as a client sees it.
+//! Faults as a client sees them.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test that panics has failed, which is what it is for.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed assertion may panic.
 
 mod support;
 
@@ -10,7 +10,7 @@ use embedded_ldap::{EmbeddedLdap, FaultInjection, LdapFault, LdapOptions, Result
 use ldap3::{Ldap, Scope};
 use support::*;
 
-/// Ten people and a fault: a paged read by threes takes four pages.
+/// Server with a fault and ten people, on four pages of three.
 async fn faulty(fault: impl Into<FaultInjection>) -> (EmbeddedLdap, Ldap) {
     let server = server_with(10, LdapOptions::default()).await;
     server.inject(fault);
@@ -23,7 +23,7 @@ async fn read_count(ldap: &mut Ldap) -> usize {
 }
 
 #[tokio::test]
-async fn the_connection_breaks_after_some_entries() {
+async fn connection_closes_after_some_entries() {
     let (server, mut ldap) = faulty(LdapFault::CutAfterEntries { entries: 4 }.once()).await;
     let first = page(&mut ldap, 3, Vec::new()).await.unwrap();
     assert_eq!(first.entries.len(), 3);
@@ -33,13 +33,13 @@ async fn the_connection_breaks_after_some_entries() {
 }
 
 #[tokio::test]
-async fn the_connection_breaks_at_the_boundary_of_a_page() {
+async fn connection_closes_between_two_pages() {
     let (_server, mut ldap) = faulty(LdapFault::CutAfterEntries { entries: 3 }).await;
     assert!(page(&mut ldap, 3, Vec::new()).await.is_err());
 }
 
 #[tokio::test]
-async fn the_connection_breaks_inside_a_message() {
+async fn connection_closes_inside_a_message() {
     for bytes in [0, 1, 50, 500, 1_500] {
         let (server, mut ldap) = faulty(LdapFault::CutAfterBytes { bytes }.once()).await;
         assert!(read_all(&mut ldap, 3).await.is_err(), "{bytes} bytes");
@@ -48,7 +48,7 @@ async fn the_connection_breaks_inside_a_message() {
 }
 
 #[tokio::test]
-async fn a_page_fails_with_any_result_code() {
+async fn page_fails_with_result_code() {
     for (code, number) in [
         (ResultCode::InsufficientAccessRights, 50),
         (ResultCode::Busy, 51),
@@ -68,28 +68,28 @@ async fn a_page_fails_with_any_result_code() {
 }
 
 #[tokio::test]
-async fn a_referral_comes_among_the_entries() {
+async fn referral_precedes_the_entries() {
     let (_server, mut ldap) = faulty(LdapFault::Referral { page: 1 }).await;
     let first = page(&mut ldap, 3, Vec::new()).await.unwrap();
     assert_eq!((first.entries.len(), first.references, first.result.rc), (3, 1, 0));
 }
 
 #[tokio::test]
-async fn a_stale_replica_succeeds_with_less() {
+async fn stale_replica_succeeds_with_fewer_entries() {
     let (server, mut ldap) = faulty(LdapFault::StaleReplica { entries: 5 }).await;
     assert_eq!(read_count(&mut ldap).await, 5);
     assert_eq!(server.faults_fired(), 1);
 }
 
 #[tokio::test]
-async fn an_empty_cookie_comes_too_early() {
+async fn empty_cookie_ends_the_search_early() {
     let (server, mut ldap) = faulty(LdapFault::EndEarly { page: 2 }).await;
     assert_eq!(read_count(&mut ldap).await, 6);
     assert_eq!(server.faults_fired(), 1);
 }
 
 #[tokio::test]
-async fn the_paging_control_is_missing_or_malformed() {
+async fn paging_control_is_missing_or_malformed() {
     let (_server, mut ldap) = faulty(LdapFault::MissingControl { page: 1 }).await;
     let first = page(&mut ldap, 3, Vec::new()).await.unwrap();
     assert_eq!((first.result.rc, first.control), (0, None));
@@ -100,7 +100,7 @@ async fn the_paging_control_is_missing_or_malformed() {
 }
 
 #[tokio::test]
-async fn a_page_repeats_before_the_search_goes_on() {
+async fn page_repeats_before_the_next() {
     let (server, mut ldap) = faulty(LdapFault::RepeatPage { page: 2, times: 2 }).await;
     assert_eq!(read_count(&mut ldap).await, 16);
     assert_eq!(server.faults_fired(), 2);
@@ -115,7 +115,7 @@ async fn a_page_repeats_before_the_search_goes_on() {
 }
 
 #[tokio::test]
-async fn pages_come_slowly() {
+async fn pages_are_delayed() {
     let (_server, mut ldap) = faulty(LdapFault::Slow { delay: Duration::from_millis(50) }).await;
     let start = Instant::now();
     assert_eq!(read_count(&mut ldap).await, 10);
@@ -123,7 +123,7 @@ async fn pages_come_slowly() {
 }
 
 #[tokio::test]
-async fn identities_are_missing_or_shared() {
+async fn anchors_are_missing_or_shared() {
     let (server, mut ldap) = faulty(LdapFault::WithoutUuid { dn: user(1) }.once()).await;
     server.inject(LdapFault::DuplicateUuid { dn: user(2), of: user(0) }.once());
     let entries = read_all(&mut ldap, 3).await.unwrap();
@@ -135,7 +135,7 @@ async fn identities_are_missing_or_shared() {
 }
 
 #[tokio::test]
-async fn a_garbled_entry_is_well_formed_outside() {
+async fn garbled_entry_is_a_valid_message() {
     let (_server, mut ldap) = faulty(LdapFault::GarbledEntry { page: 1 }.on_any_search()).await;
     let (entries, result) = {
         let answer = ldap.search(PEOPLE, Scope::Subtree, "(uid=*)", vec!["*"]).await.unwrap();
@@ -144,11 +144,11 @@ async fn a_garbled_entry_is_well_formed_outside() {
     assert_eq!((entries.len(), result.rc), (10, 0));
     let first = entries.into_iter().next().unwrap();
     let panicked = std::panic::catch_unwind(|| ldap3::SearchEntry::construct(first)).is_err();
-    assert!(panicked, "a decoder without checks takes it for an entry");
+    assert!(panicked, "expected a decoder without checks to fail");
 }
 
 #[tokio::test]
-async fn another_server_answers_in_the_end() {
+async fn another_server_answers_afterwards() {
     let (server, mut ldap) = faulty(LdapFault::OtherServer.once()).await;
     let before = attributes(&mut ldap, "", vec!["+"]).await;
     let first = page(&mut ldap, 3, Vec::new()).await.unwrap();
@@ -164,7 +164,7 @@ async fn another_server_answers_in_the_end() {
 }
 
 #[tokio::test]
-async fn the_base_cannot_be_read_afterwards() {
+async fn base_is_unreadable_once_afterwards() {
     for (code, number) in [(ResultCode::NoSuchObject, 32), (ResultCode::InsufficientAccessRights, 50)] {
         let (_server, mut ldap) = faulty(LdapFault::BaseUnreadable { code }).await;
         assert!(read(&mut ldap, PEOPLE, vec!["1.1"]).await.is_some());
@@ -176,7 +176,7 @@ async fn the_base_cannot_be_read_afterwards() {
 }
 
 #[tokio::test]
-async fn a_bind_is_refused() {
+async fn bind_is_refused() {
     let (server, _ldap) =
         faulty(LdapFault::RefuseBind { code: ResultCode::InvalidCredentials }.after(1).times(1)).await;
     let LdapOptions { bind_dn, password, .. } = LdapOptions::default();
@@ -186,7 +186,7 @@ async fn a_bind_is_refused() {
 }
 
 #[tokio::test]
-async fn faults_hit_the_searches_they_are_meant_for() {
+async fn faults_apply_to_matching_searches() {
     let busy = LdapFault::FailPage { page: 1, entries: 0, code: ResultCode::Busy };
     let (server, mut ldap) = faulty(busy.clone().after(1).times(2)).await;
     let mut codes = Vec::new();
@@ -196,7 +196,7 @@ async fn faults_hit_the_searches_they_are_meant_for() {
     assert_eq!(codes, [0, 51, 51, 0]);
 
     server.inject(busy.clone());
-    assert_eq!(find(&mut ldap, PEOPLE, "(uid=*)").await.len(), 10, "an unpaged search is spared");
+    assert_eq!(find(&mut ldap, PEOPLE, "(uid=*)").await.len(), 10, "an unpaged search is not affected");
     assert!(read(&mut ldap, &user(0), vec!["*"]).await.is_some());
     server.inject(busy.on_any_search());
     assert!(read(&mut ldap, &user(0), vec!["*"]).await.is_none());

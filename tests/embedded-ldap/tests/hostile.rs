@@ -1,6 +1,6 @@
-//! Clients that don't keep to the protocol harm nobody but themselves.
+//! Clients that violate the protocol affect only their own connection.
 
-#![allow(clippy::unwrap_used)] // A test that panics has failed, which is what it is for.
+#![allow(clippy::unwrap_used)] // A failed assertion may panic.
 
 mod support;
 
@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[tokio::test]
-async fn nonsense_ends_only_its_own_connection() {
+async fn invalid_request_ends_only_its_connection() {
     let server = server_with(3, LdapOptions { allow_anonymous: true, ..LdapOptions::default() }).await;
     let nested_not = {
         let mut filter = vec![0x87, 0x01, b'x'];
@@ -36,14 +36,14 @@ async fn nonsense_ends_only_its_own_connection() {
         stream.write_all(&bytes).await.unwrap();
         let mut answer = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
-        assert!(read.is_ok(), "the server keeps waiting after {bytes:x?}");
+        assert!(read.is_ok(), "the connection stays open after {bytes:x?}");
     }
     let mut ldap = bound(&server).await;
     assert_eq!(read_all(&mut ldap, 2).await.unwrap().len(), 3);
 }
 
 #[tokio::test]
-async fn any_change_of_a_request_leaves_the_server_standing() {
+async fn altered_requests_do_not_stop_the_server() {
     let server = server_with(3, LdapOptions { allow_anonymous: true, ..LdapOptions::default() }).await;
     let request = search(&[0xa3, 0x07, 0x04, 0x02, b'c', b'n', 0x04, 0x01, b'x']);
     for position in 0..request.len() {
@@ -62,7 +62,7 @@ async fn any_change_of_a_request_leaves_the_server_standing() {
 }
 
 #[tokio::test]
-async fn the_server_stops_when_dropped() {
+async fn dropped_server_stops() {
     let server = server_with(0, LdapOptions::default()).await;
     let address = server.url().trim_start_matches("ldap://").to_owned();
     let mut stream = TcpStream::connect(&address).await.unwrap();
@@ -77,7 +77,7 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     [&[tag, 0x82], &length[..], content].concat()
 }
 
-/// A search of everything below the base with this filter, as bytes.
+/// Encoded subtree search with this filter.
 fn search(filter: &[u8]) -> Vec<u8> {
     let mut body = element(0x04, b"dc=acme,dc=test");
     body.extend([0x0a, 1, 2, 0x0a, 1, 0, 0x02, 1, 0, 0x02, 1, 0, 0x01, 1, 0]);

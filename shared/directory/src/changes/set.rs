@@ -58,7 +58,7 @@ pub struct ChangeSet {
 }
 
 impl ChangeSet {
-    /// Users whose last known state is needed: those to read, and deleted entries that may have been users.
+    /// Users of which the last known state is needed: those to read, and deleted entries that may have been users.
     pub fn affected(&self) -> Vec<AnchorHash> {
         let Self { to_read, unclassified_deletions, .. } = self;
         to_read.keys().map(Anchor::hash).chain(unclassified_deletions.iter().copied()).collect()
@@ -114,7 +114,7 @@ impl Directory {
             return full_scan(why);
         }
         let groups_changed = groups_changed(&self.config, cursor, group, &detected);
-        let to_read = self.to_read(&server, &detected.entries, (cursor.read_at, now)).await?;
+        let to_read = self.entries_to_read(&server, &detected.entries, (cursor.read_at, now)).await?;
         let deleted = detected.entries.iter().filter(|entry| entry.is_deleted);
         let unclassified = deleted.filter(|_| detected.deletions_unclassified);
         Ok(ChangeResponse::Changes(Box::new(ChangeSet {
@@ -147,8 +147,8 @@ impl Directory {
         (has_references && entries.iter().any(ChangedEntry::is_deleted_person)).then_some(DELETED_MANAGER)
     }
 
-    /// Entries to read: changed users, users that refer to them, and users whose account expired meanwhile.
-    async fn to_read(
+    /// Entries to read: changed users, users that refer to them, and users with an account that expired meanwhile.
+    async fn entries_to_read(
         &mut self,
         server: &DirectoryServer,
         entries: &[ChangedEntry],

@@ -6,7 +6,7 @@ use super::ber::{self, BOOLEAN, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE};
 
 const CONTROLS: u8 = 0xa0;
 
-/// LDAP message whose operation is not decoded yet.
+/// LDAP message with its encoded operation.
 #[derive(Debug)]
 pub struct LdapMessage {
     /// Message id; 0 in an unsolicited notification.

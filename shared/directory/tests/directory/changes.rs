@@ -1,4 +1,4 @@
-//! Reading what has changed: what is found, what it proves, and when everybody must be read instead.
+//! Incremental reads: their entries, their proof, and the reasons for a full scan.
 
 use directory::{
     ChangeDetection, ChangeResponse, Cursor, Directory, DirectoryConfig, Membership, ReadItem, Scope,
@@ -11,13 +11,13 @@ use crate::support::{BASE, GROUP, config, people, person};
 
 const NOW: UnixSeconds = UnixSeconds(0);
 
-type Known = Vec<(AnchorHash, Fingerprint)>;
+type KnownUsers = Vec<(AnchorHash, Fingerprint)>;
 
 pub fn anchor(server: &EmbeddedLdap, dn: &str) -> Anchor {
     Anchor::from_text(&server.entry_uuid(dn).unwrap()).unwrap()
 }
 
-/// The people of the group, by the time of their last modification.
+/// Configuration of the group with change detection by timestamp.
 fn by_timestamp(server: &EmbeddedLdap) -> DirectoryConfig {
     let mut config = config(&server.url());
     config.changes = ChangeDetection::Auto;
@@ -26,13 +26,13 @@ fn by_timestamp(server: &EmbeddedLdap) -> DirectoryConfig {
     config
 }
 
-/// Reads everybody: who they are, and where to go on.
-async fn everybody(directory: &mut Directory) -> (Known, Cursor) {
+/// Full read: its users and its cursor.
+async fn full_read(directory: &mut Directory) -> (KnownUsers, Cursor) {
     let mut read = directory.read(None, NOW).await.unwrap();
     let mut known = Vec::new();
     while let Some(page) = read.next_page().await.unwrap() {
-        for sighting in page {
-            let ReadItem::Entry(entry) = sighting else { panic!("somebody without an id") };
+        for item in page {
+            let ReadItem::Entry(entry) = item else { panic!("an entry without an anchor") };
             known.push((entry.anchor.hash(), Fingerprint([0; 16])));
         }
     }
@@ -42,60 +42,60 @@ async fn everybody(directory: &mut Directory) -> (Known, Cursor) {
     (known, cursor)
 }
 
-/// Reads what has changed: who of those in scope were looked at, and the proof.
+/// Incremental read: the DNs that were read, and the proof.
 pub async fn changes(
     directory: &mut Directory,
     cursor: &Cursor,
-    known: &Known,
+    known: &KnownUsers,
 ) -> (Vec<String>, Result<CompleteRead, IncompleteRead>) {
     let mut changed = match directory.changes(cursor, NOW).await.unwrap() {
         ChangeResponse::Changes(changed) => changed,
-        ChangeResponse::FullScanNeeded(why) => panic!("everybody is to be read: {why}"),
+        ChangeResponse::FullScanNeeded(why) => panic!("full scan needed: {why}"),
     };
     if changed.needs_comparison(|hash| known.iter().any(|(known, _)| known == hash)) {
         match changed.compare_scope(directory, known).await {
             ScopeComparison::Done => {}
             ScopeComparison::Incomplete(incomplete) => return (Vec::new(), Err(incomplete)),
-            ScopeComparison::FullScanNeeded(why) => panic!("everybody is to be read: {why}"),
+            ScopeComparison::FullScanNeeded(why) => panic!("full scan needed: {why}"),
         }
     }
     let mut changes = directory.read_changes(*changed);
-    let mut looked_at = Vec::new();
+    let mut read = Vec::new();
     loop {
         match changes.next_page().await {
-            Ok(Some(page)) => looked_at.extend(page.into_iter().map(|sighting| match sighting {
+            Ok(Some(page)) => read.extend(page.into_iter().map(|item| match item {
                 ReadItem::Entry(entry) => entry.dn,
                 ReadItem::Unidentified { why, .. } => panic!("{why}"),
             })),
             Ok(None) => break,
-            Err(incomplete) => return (looked_at, Err(incomplete)),
+            Err(incomplete) => return (read, Err(incomplete)),
         }
     }
-    looked_at.sort();
-    (looked_at, changes.finish().await)
+    read.sort();
+    (read, changes.finish().await)
 }
 
-async fn why_everybody(directory: &mut Directory, cursor: &Cursor) -> String {
+async fn full_scan_reason(directory: &mut Directory, cursor: &Cursor) -> String {
     match directory.changes(cursor, NOW).await.unwrap() {
-        ChangeResponse::Changes(_) => panic!("the changes were read"),
+        ChangeResponse::Changes(_) => panic!("an incremental read was possible"),
         ChangeResponse::FullScanNeeded(why) => why,
     }
 }
 
-/// Long ago, so that the overlap shows nobody.
-async fn settled(server: &EmbeddedLdap) {
+/// Advances the time, so that the overlap reaches no entry.
+async fn pass_time(server: &EmbeddedLdap) {
     for _ in 0..700 {
-        server.set(BASE, "description", &["time goes by"]).unwrap();
+        server.set(BASE, "description", &["later"]).unwrap();
     }
 }
 
 #[tokio::test]
-async fn who_came_who_changed_and_who_is_gone() {
+async fn incremental_read_shows_added_changed_and_missing_users() {
     let server = people(10).await;
-    settled(&server).await;
+    pass_time(&server).await;
     server.set(&person(9), "mail", &["p9@acme.test"]).unwrap();
     let mut directory = Directory::connect(&by_timestamp(&server)).await.unwrap();
-    let (known, cursor) = everybody(&mut directory).await;
+    let (known, cursor) = full_read(&mut directory).await;
     assert_eq!(known.len(), 10);
 
     let gone = anchor(&server, &person(1));
@@ -107,9 +107,9 @@ async fn who_came_who_changed_and_who_is_gone() {
     server.add_member(GROUP, "uid=new,dc=acme,dc=test").unwrap();
     server.add("uid=other,dc=acme,dc=test", &[("objectClass", &["person"])]).unwrap();
 
-    let (looked_at, proof) = changes(&mut directory, &cursor, &known).await;
-    // The last one who was modified before is looked at once more, which does no harm.
-    assert_eq!(looked_at, ["uid=new,dc=acme,dc=test", "uid=p0,dc=acme,dc=test", "uid=p9,dc=acme,dc=test"]);
+    let (read, proof) = changes(&mut directory, &cursor, &known).await;
+    // The latest modified entry before the cursor is read again.
+    assert_eq!(read, ["uid=new,dc=acme,dc=test", "uid=p0,dc=acme,dc=test", "uid=p9,dc=acme,dc=test"]);
     let proof = proof.unwrap();
     for (anchor, accounted_for) in [(&gone, true), (&left, true), (&anchor(&server, &person(5)), false)] {
         assert_eq!(proof.accounts_for(&anchor.hash()), accounted_for);
@@ -121,9 +121,9 @@ async fn who_came_who_changed_and_who_is_gone() {
     );
 }
 
-/// Moved to another branch: out of the base, and not gone.
+/// A move out of the base is not a deletion.
 #[tokio::test]
-async fn why_somebody_left_is_known() {
+async fn move_out_of_base_is_distinguished_from_deletion() {
     let server = people(0).await;
     let staff = "ou=staff,dc=acme,dc=test";
     server.add(staff, &[("objectClass", &["organizationalUnit"])]).unwrap();
@@ -141,41 +141,44 @@ async fn why_somebody_left_is_known() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_one_server_and_one_question() {
+async fn cursor_belongs_to_one_server_and_one_query() {
     let server = people(3).await;
     let config = by_timestamp(&server);
     let mut directory = Directory::connect(&config).await.unwrap();
-    let (known, cursor) = everybody(&mut directory).await;
-    // It survives being written down.
+    let (known, cursor) = full_read(&mut directory).await;
+    // A stored cursor is valid too.
     let cursor: Cursor = serde_json::from_str(&serde_json::to_string(&cursor).unwrap()).unwrap();
     assert!(changes(&mut directory, &cursor, &known).await.1.is_ok());
 
     let mut other = config.clone();
     other.attributes.push("title".to_owned());
     let mut other = Directory::connect(&other).await.unwrap();
-    assert_eq!(why_everybody(&mut other, &cursor).await, "the configuration has changed");
+    assert_eq!(full_scan_reason(&mut other, &cursor).await, "the configuration has changed");
 
     server.add("ou=new,dc=acme,dc=test", &[("objectClass", &["organizationalUnit"])]).unwrap();
-    assert!(why_everybody(&mut directory, &cursor).await.starts_with("a container was added"));
+    assert!(full_scan_reason(&mut directory, &cursor).await.starts_with("a container was added"));
 
     server.inject(LdapFault::OtherServer.on_any_search().times(1));
     let _ = directory.find("uid", "p1").await.unwrap();
-    assert_eq!(why_everybody(&mut directory, &cursor).await, "another server answers than in the last scan");
+    assert_eq!(
+        full_scan_reason(&mut directory, &cursor).await,
+        "another server answers than in the last scan"
+    );
 }
 
-/// An attribute that follows from a group's change is read with everybody, each time.
+/// `memberOf` changes with a group, without a change of the user's entry.
 #[tokio::test]
-async fn there_is_no_cursor_for_what_changes_by_itself() {
+async fn computed_attribute_prevents_incremental_reads() {
     let server = people(1).await;
     let mut config = by_timestamp(&server);
     config.attributes.push("memberof".to_owned());
     let mut directory = Directory::connect(&config).await.unwrap();
-    let (_, cursor) = everybody(&mut directory).await;
+    let (_, cursor) = full_read(&mut directory).await;
     assert!(!cursor.is_resumable());
 }
 
 #[tokio::test]
-async fn changes_that_are_not_read_to_the_end_prove_nothing() {
+async fn unfinished_incremental_read_has_no_proof() {
     let fail = LdapFault::FailPage { page: 1, entries: 1, code: ResultCode::SizeLimitExceeded };
     let faults = [
         LdapFault::CutAfterEntries { entries: 0 }.on_any_search(),
@@ -187,7 +190,7 @@ async fn changes_that_are_not_read_to_the_end_prove_nothing() {
         for after in 0..12 {
             let server = people(10).await;
             let mut directory = Directory::connect(&by_timestamp(&server)).await.unwrap();
-            let (known, cursor) = everybody(&mut directory).await;
+            let (known, cursor) = full_read(&mut directory).await;
             server.delete(&person(1)).unwrap();
             server.inject(fault.clone().after(after).times(1));
             let is_complete = is_complete(&mut directory, &cursor, &known).await;
@@ -199,8 +202,8 @@ async fn changes_that_are_not_read_to_the_end_prove_nothing() {
     assert!(fired.iter().all(|times| *times >= 2), "{fired:?}");
 }
 
-/// Whether the changes can be read to their end, with a proof.
-async fn is_complete(directory: &mut Directory, cursor: &Cursor, known: &Known) -> bool {
+/// Whether an incremental read ends with a proof.
+async fn is_complete(directory: &mut Directory, cursor: &Cursor, known: &KnownUsers) -> bool {
     let Ok(ChangeResponse::Changes(mut changed)) = directory.changes(cursor, NOW).await else { return false };
     let ScopeComparison::Done = changed.compare_scope(directory, known).await else { return false };
     let mut changes = directory.read_changes(*changed);
@@ -213,37 +216,37 @@ async fn is_complete(directory: &mut Directory, cursor: &Cursor, known: &Known) 
     }
 }
 
-/// A replica that has not caught up, or a server restored from a backup, says so by its own mark.
+/// A lagging replica or a restored server shows it by `contextCSN`.
 #[tokio::test]
-async fn a_server_that_knows_less_than_before_proves_nothing() {
-    let mark = |number: u32| format!("20260101120000.{number:06}Z#000000#001#000000");
+async fn older_server_is_refused() {
+    let csn = |number: u32| format!("20260101120000.{number:06}Z#000000#001#000000");
     let server = people(3).await;
-    server.set(BASE, "contextCSN", &[&mark(5)]).unwrap();
+    server.set(BASE, "contextCSN", &[&csn(5)]).unwrap();
     let mut directory = Directory::connect(&by_timestamp(&server)).await.unwrap();
-    let (_, cursor) = everybody(&mut directory).await;
+    let (_, cursor) = full_read(&mut directory).await;
 
-    server.set(BASE, "contextCSN", &[&mark(4)]).unwrap();
+    server.set(BASE, "contextCSN", &[&csn(4)]).unwrap();
     assert_eq!(
-        why_everybody(&mut directory, &cursor).await,
+        full_scan_reason(&mut directory, &cursor).await,
         "the server lacks changes that the last scan saw"
     );
-    let verdict = read_after(&mut directory, &cursor).await;
-    assert_eq!(verdict.unwrap_err(), IncompleteRead::Behind);
+    let result = read_after(&mut directory, &cursor).await;
+    assert_eq!(result.unwrap_err(), IncompleteRead::Behind);
 
-    server.set(BASE, "contextCSN", &[&mark(6)]).unwrap();
+    server.set(BASE, "contextCSN", &[&csn(6)]).unwrap();
     assert!(read_after(&mut directory, &cursor).await.is_ok());
-    // Another server of the same site shows by its mark that it knows as much.
+    // Another server of the site proves by its CSN that it has every change.
     server.inject(LdapFault::OtherServer.on_any_search().times(1));
     let _ = directory.find("uid", "p1").await.unwrap();
     assert!(read_after(&mut directory, &cursor).await.is_ok());
 }
 
-/// One that says nothing about how much it knows is believed when it answers for the second time.
+/// A server without a replication state is accepted at its second full read.
 #[tokio::test]
-async fn another_server_has_to_show_that_it_has_caught_up() {
+async fn other_server_is_accepted_after_one_full_read() {
     let server = people(3).await;
     let mut directory = Directory::connect(&by_timestamp(&server)).await.unwrap();
-    let (_, cursor) = everybody(&mut directory).await;
+    let (_, cursor) = full_read(&mut directory).await;
     server.inject(LdapFault::OtherServer.on_any_search().times(1));
     let _ = directory.find("uid", "p1").await.unwrap();
     let mut read = directory.read(Some(&cursor), NOW).await.unwrap();

@@ -1,4 +1,4 @@
-//! Groups in groups, and groups that don't come in one piece.
+//! Nested groups, and groups in value ranges.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +20,8 @@ fn by_member_of() -> Membership {
     Membership::MemberOf { attribute: "memberOf".to_owned() }
 }
 
-/// Three groups in a circle, with one person each, and one person beside them.
-async fn circle() -> EmbeddedLdap {
+/// Three groups in a cycle with one person each, and a person outside.
+async fn group_cycle() -> EmbeddedLdap {
     let server = EmbeddedLdap::start(LdapOptions::default()).await.unwrap();
     for number in 0..4 {
         server.add(&person(number), &[("objectClass", &["person"])]).unwrap();
@@ -36,8 +36,8 @@ async fn circle() -> EmbeddedLdap {
 }
 
 #[tokio::test]
-async fn groups_in_a_circle_are_gone_through_once() {
-    let server = circle().await;
+async fn each_group_of_a_cycle_is_followed_once() {
+    let server = group_cycle().await;
     let mut config = config(&server.url());
     for membership in [by_member(), by_member_of()] {
         for (nested, members) in [(true, vec![0, 1, 2]), (false, vec![0])] {
@@ -46,14 +46,14 @@ async fn groups_in_a_circle_are_gone_through_once() {
             let outcome = read(&config).await;
             let expected: Vec<String> = members.into_iter().map(person).collect();
             assert_eq!(outcome.dns(), expected);
-            assert!(outcome.verdict.is_ok());
+            assert!(outcome.result.is_ok());
         }
     }
 }
 
-/// Ten members for a server that names three at a time, as Active Directory does from 1,500 on.
+/// The server returns three members at a time; Active Directory returns 1,500.
 #[tokio::test]
-async fn members_in_ranges_are_all_members() {
+async fn members_in_ranges_are_complete() {
     let options = LdapOptions { max_values: Some(3), ..LdapOptions::default() };
     let server = crate::support::people_with(10, options).await;
     let mut config = config(&server.url());
@@ -62,14 +62,13 @@ async fn members_in_ranges_are_all_members() {
         config.scope = Scope::Group { dn, membership: by_member(), nested };
         let outcome = read(&config).await;
         assert_eq!(outcome.dns().len(), 10, "nested: {nested}");
-        assert!(outcome.verdict.is_ok());
+        assert!(outcome.result.is_ok());
     }
 }
 
-/// What Active Directory gives at once unless somebody has set it otherwise, MaxPageSize and MaxValRange, whatever is asked for
-/// ([MS-ADTS], section 3.1.1.3.4.6).
+/// Active Directory's default limits MaxPageSize and MaxValRange ([MS-ADTS], section 3.1.1.3.4.6).
 #[tokio::test]
-async fn four_thousand_members_within_active_directorys_limits() {
+async fn large_group_is_complete_within_active_directory_limits() {
     const MEMBERS: usize = 4_000;
     let options = LdapOptions {
         max_values: Some(1_500),
@@ -87,15 +86,15 @@ async fn four_thousand_members_within_active_directorys_limits() {
         config.scope = Scope::Group { dn, membership: membership.clone(), nested };
         let outcome = read(&config).await;
         let people: BTreeSet<&str> = outcome.dns().into_iter().collect();
-        assert_eq!((people.len(), outcome.sightings.len()), (MEMBERS, MEMBERS), "{membership:?} {nested}");
-        assert!(outcome.verdict.is_ok(), "{:?}", outcome.verdict);
+        assert_eq!((people.len(), outcome.items.len()), (MEMBERS, MEMBERS), "{membership:?} {nested}");
+        assert!(outcome.result.is_ok(), "{:?}", outcome.result);
     }
 }
 
-/// What a group two levels down does changes who is in scope.
+/// A change of a group two levels down changes the scope.
 #[tokio::test]
-async fn a_nested_group_that_changes_is_noticed() {
-    let server = circle().await;
+async fn change_of_a_nested_group_is_detected() {
+    let server = group_cycle().await;
     for membership in [by_member(), by_member_of()] {
         let mut config = config(&server.url());
         config.changes = ChangeDetection::Auto;
@@ -104,8 +103,8 @@ async fn a_nested_group_that_changes_is_noticed() {
         let mut read = directory.read(None, UnixSeconds(0)).await.unwrap();
         let mut known = Vec::new();
         while let Some(page) = read.next_page().await.unwrap() {
-            for sighting in page {
-                let ReadItem::Entry(entry) = sighting else { panic!("somebody without an id") };
+            for item in page {
+                let ReadItem::Entry(entry) = item else { panic!("an entry without an anchor") };
                 known.push((entry.anchor.hash(), model::Fingerprint([0; 16])));
             }
         }
@@ -116,7 +115,7 @@ async fn a_nested_group_that_changes_is_noticed() {
         server.add_member(BOTTOM, &person(3)).unwrap();
         server.remove_member(MIDDLE, &person(1)).unwrap();
         let (came, proof) = crate::changes::changes(&mut directory, &cursor, &known).await;
-        // Those who were modified not long ago are looked at as well.
+        // Recently modified entries are read as well.
         assert!(came.contains(&person(3)), "{came:?}");
         assert!(!came.contains(&person(1)), "{came:?}");
         let left = crate::changes::anchor(&server, &person(1));
@@ -127,10 +126,10 @@ async fn a_nested_group_that_changes_is_noticed() {
     }
 }
 
-/// Under the same name, with other members, and nobody among them touched.
+/// The DN is the same, the members are others, and no user entry changed.
 #[tokio::test]
-async fn a_group_that_was_made_anew_is_another_group() {
-    let server = circle().await;
+async fn recreated_group_is_another_group() {
+    let server = group_cycle().await;
     let mut config = config(&server.url());
     config.changes = ChangeDetection::Auto;
     config.scope = Scope::Group { dn: TOP.to_owned(), membership: by_member(), nested: false };
@@ -149,10 +148,10 @@ async fn a_group_that_was_made_anew_is_another_group() {
     assert!(proof.unwrap().accounts_for(&known[0].0));
 }
 
-/// What is told of one entry is what a read finds, however the group is written down; and it says how.
+/// For every kind of membership the explanation agrees with the read and names the path.
 #[tokio::test]
-async fn an_explanation_of_the_scope_agrees_with_it() {
-    let server = circle().await;
+async fn explanation_agrees_with_the_scope() {
+    let server = group_cycle().await;
     let mut config = config(&server.url());
     for (membership, nested) in
         [(by_member(), false), (by_member(), true), (by_member_of(), false), (by_member_of(), true)]
@@ -162,11 +161,15 @@ async fn an_explanation_of_the_scope_agrees_with_it() {
         let mut hows = Vec::new();
         for number in 0..4 {
             let entry = directory.find_by_dn(&person(number)).await.unwrap().unwrap();
-            let told = directory.explain_scope(&entry).await.unwrap();
+            let explained = directory.explain_scope(&entry).await.unwrap();
             let in_scope = directory.in_scope(std::slice::from_ref(&entry.anchor)).await.unwrap();
-            assert_eq!(told.in_scope, in_scope.contains(&entry.anchor), "{membership:?} {nested} {told:?}");
-            assert_eq!(told.in_scope, told.conditions.iter().all(|condition| condition.met));
-            hows.push(told.conditions.into_iter().find_map(|condition| condition.how));
+            assert_eq!(
+                explained.in_scope,
+                in_scope.contains(&entry.anchor),
+                "{membership:?} {nested} {explained:?}"
+            );
+            assert_eq!(explained.in_scope, explained.conditions.iter().all(|condition| condition.met));
+            hows.push(explained.conditions.into_iter().find_map(|condition| condition.how));
         }
         let through = |groups: &[&str]| {
             Some(MembershipPath::Nested(groups.iter().map(|group| (*group).to_owned()).collect()))
@@ -180,9 +183,9 @@ async fn an_explanation_of_the_scope_agrees_with_it() {
     }
 }
 
-/// A list of members is not read through to find one of them.
+/// The member list is not read to find one member.
 #[tokio::test]
-async fn one_user_is_explained_by_as_many_questions_in_a_large_group_as_in_a_small_one() {
+async fn explanation_costs_the_same_in_small_and_large_groups() {
     let mut searches = Vec::new();
     for count in [3, 200] {
         let server = crate::support::people_with(count, LdapOptions::default()).await;
@@ -198,9 +201,9 @@ async fn one_user_is_explained_by_as_many_questions_in_a_large_group_as_in_a_sma
     assert_eq!(searches, [5, 5]);
 }
 
-/// Each condition has a verdict of its own, for entries that are no users or elsewhere, too.
+/// This includes entries that are no users or lie outside the base.
 #[tokio::test]
-async fn each_condition_of_a_scope_has_its_own_verdict() {
+async fn each_condition_is_evaluated_separately() {
     let server = EmbeddedLdap::start(LdapOptions::default()).await.unwrap();
     for unit in ["ou=staff,dc=acme,dc=test", "ou=alumni,dc=acme,dc=test"] {
         server.add(unit, &[("objectClass", &["organizationalUnit"])]).unwrap();
@@ -223,9 +226,9 @@ async fn each_condition_of_a_scope_has_its_own_verdict() {
         ("uid=old,ou=alumni,dc=acme,dc=test", false, [false, false, false, true]),
     ] {
         let entry = directory.find_by_dn(dn).await.unwrap().unwrap();
-        let told = directory.explain_scope(&entry).await.unwrap();
-        let verdicts: Vec<bool> = told.conditions.iter().map(|condition| condition.met).collect();
-        assert_eq!((told.in_scope, verdicts.as_slice()), (in_scope, met.as_slice()), "{dn}");
+        let explained = directory.explain_scope(&entry).await.unwrap();
+        let results: Vec<bool> = explained.conditions.iter().map(|condition| condition.met).collect();
+        assert_eq!((explained.in_scope, results.as_slice()), (in_scope, met.as_slice()), "{dn}");
     }
     assert_eq!(directory.find("uid", "old").await.unwrap(), []);
     assert_eq!(directory.find_anywhere("uid", "old").await.unwrap().len(), 1);

@@ -1,4 +1,4 @@
-//! Looking for single users: who left and why, and whoever an operator asks about.
+//! Searches for single users, and reasons of departures.
 
 use directory::{Directory, DirectoryError, Membership, Scope};
 use embedded_ldap::EmbeddedLdap;
@@ -11,7 +11,7 @@ fn anchor(server: &EmbeddedLdap, number: usize) -> Anchor {
 }
 
 #[tokio::test]
-async fn the_deleted_and_those_out_of_scope() {
+async fn departures_are_deleted_or_out_of_scope() {
     for membership in [
         Membership::Member { attribute: "member".to_owned() },
         Membership::MemberOf { attribute: "memberOf".to_owned() },
@@ -22,7 +22,7 @@ async fn the_deleted_and_those_out_of_scope() {
         let anchors: Vec<Anchor> = (0..5).map(|number| anchor(&server, number)).collect();
         server.delete(&person(1)).unwrap();
         server.remove_member(GROUP, &person(2)).unwrap();
-        // Not a user any more is out of scope too.
+        // An entry that is no longer a user is out of scope too.
         server.set(&person(3), "objectClass", &["robot"]).unwrap();
 
         let mut directory = Directory::connect(&config).await.unwrap();
@@ -41,7 +41,7 @@ async fn the_deleted_and_those_out_of_scope() {
 }
 
 #[tokio::test]
-async fn many_are_looked_up_in_batches() {
+async fn departures_are_looked_up_in_batches() {
     let server = people(120).await;
     let mut config = config(&server.url());
     config.scope = Scope::Filter("(uid=p1*)".to_owned());
@@ -49,16 +49,16 @@ async fn many_are_looked_up_in_batches() {
     let before = server.searches();
     let mut directory = Directory::connect(&config).await.unwrap();
     let departures = directory.departures(&anchors).await.unwrap();
-    // Thirty-one begin with a 1: 1, 10 to 19, and 100 to 119.
+    // 31 numbers begin with 1: 1, 10 to 19, and 100 to 119.
     assert_eq!(departures.len(), 120 - 31);
     assert!(departures.values().all(|departure| *departure == DeprovisionReason::OutOfScope));
-    // Three batches that ask who is there, three that ask who is in scope, and the root DSE.
+    // Three batches by anchor, three by anchor and scope, and the root DSE.
     assert_eq!(server.searches() - before, 7);
     assert_eq!(directory.departures(&[]).await.unwrap().len(), 0);
 }
 
 #[tokio::test]
-async fn a_group_that_is_gone_makes_nobody_leave() {
+async fn missing_group_is_an_error_and_no_departure() {
     let server = people(3).await;
     let mut config = config(&server.url());
     let membership = Membership::MemberOf { attribute: "memberOf".to_owned() };
@@ -70,7 +70,7 @@ async fn a_group_that_is_gone_makes_nobody_leave() {
 }
 
 #[tokio::test]
-async fn somebody_by_a_value() {
+async fn find_returns_users_by_value() {
     let server = people(12).await;
     let mut config = config(&server.url());
     config.scope = Scope::Filter("(uid=p3)".to_owned());
@@ -79,10 +79,10 @@ async fn somebody_by_a_value() {
     let found = directory.find("uid", "P1").await.unwrap();
     let dns: Vec<&str> = found.iter().map(|entry| entry.dn.as_str()).collect();
     assert_eq!(dns, [person(1)]);
-    assert_eq!(found[0].attributes.one("mail"), Some(b"somebody@acme.test".as_slice()));
+    assert_eq!(found[0].attributes.one("mail"), Some(b"shared@acme.test".as_slice()));
     assert_eq!(directory.in_scope(&[found[0].anchor.clone()]).await.unwrap().len(), 0);
 
-    assert_eq!(directory.find("mail", "somebody@acme.test").await.unwrap().len(), 12);
+    assert_eq!(directory.find("mail", "shared@acme.test").await.unwrap().len(), 12);
     assert_eq!(directory.find("uid", "p*").await.unwrap(), []);
     assert_eq!(directory.find("uid", "x)(uid=*").await.unwrap(), []);
     let injected = directory.find("uid=*)(mail", "x").await;

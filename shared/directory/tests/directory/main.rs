@@ -1,5 +1,4 @@
-//! The crate against servers: an embedded one that fails on demand, a scripted one that talks nonsense, and a real
-//! one.
+//! The crate against servers: an embedded one with faults, a scripted one with invalid answers, and OpenLDAP.
 
 #[cfg(test)]
 mod changes;

@@ -1,4 +1,4 @@
-//! Servers that don't speak LDAP, or stop in the middle of it.
+//! Servers with invalid answers.
 
 use model::UnixSeconds;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::support::config;
 
-/// A server that answers each request with the next of these, waits for one more, and hangs up.
+/// Server that answers each request with the next of these, waits for one more, and closes the connection.
 async fn scripted(answers: Vec<Vec<u8>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ldap://{}", listener.local_addr().unwrap());
@@ -47,13 +47,13 @@ async fn connect(answers: Vec<Vec<u8>>) -> DirectoryError {
 }
 
 #[tokio::test]
-async fn a_bind_is_answered_with_something_else() {
+async fn invalid_bind_answer_is_an_error() {
     for answer in [
         b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
         vec![0x30, 0],
         vec![0x30, 3, 2, 1, 1],
         vec![0x30, 5, 2, 1, 1, 0x61, 0],
-        // The result is a text, not a number.
+        // The result code is a text.
         bind_response(&[4, 1, 0]),
         vec![0x30, 5, 4, 1, 1, 0x61, 0],
     ] {
@@ -69,18 +69,18 @@ async fn a_bind_is_answered_with_something_else() {
 }
 
 #[tokio::test]
-async fn a_search_is_answered_with_something_else() {
+async fn invalid_search_answer_is_an_error() {
     let bound = || bind_response(&[10, 1, 0]);
     for (answer, lost) in [
-        // An operation that doesn't belong there, under the search's number.
+        // An unknown operation with the search's id.
         (vec![0x30, 5, 2, 1, 2, 0x7e, 0], true),
         // A result without content.
         (vec![0x30, 5, 2, 1, 2, 0x65, 0], true),
-        // More than anybody has to say.
+        // A longer message than is accepted.
         (vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2], true),
-        // A message that never ends.
+        // A message that does not end.
         (vec![0x30, 0x84, 0, 0xff, 0xff, 0xff, 2], false),
-        // Somebody else's answer.
+        // The answer to another request.
         (vec![0x30, 5, 2, 1, 99, 0x65, 0], false),
     ] {
         let error = connect(vec![bound(), answer.clone()]).await;
@@ -93,8 +93,8 @@ async fn a_search_is_answered_with_something_else() {
 }
 
 #[tokio::test]
-async fn the_server_says_nothing() {
-    // The connection is made by the operating system, and never looked at.
+async fn silent_server_times_out() {
+    // The operating system accepts the connection; no code reads from it.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     for url in [format!("ldap://{address}"), format!("ldaps://{address}")] {
@@ -106,22 +106,22 @@ async fn the_server_says_nothing() {
 }
 
 #[tokio::test]
-async fn the_server_hangs_up() {
+async fn closed_connection_is_reported() {
     let error = connect(vec![bind_response(&[10, 1, 0])]).await;
     assert!(error.to_string().contains("was cut off: the server closed the connection"), "{error}");
 }
 
 #[tokio::test]
-async fn the_server_says_that_it_hangs_up() {
+async fn notice_of_disconnection_is_reported() {
     // `LDAPMessage { 0, extendedResponse { unavailable, "", "" } }`.
-    let farewell = vec![0x30, 12, 2, 1, 0, 0x78, 7, 10, 1, 52, 4, 0, 4, 0];
-    let error = connect(vec![bind_response(&[10, 1, 0]), farewell]).await.to_string();
+    let notice = vec![0x30, 12, 2, 1, 0, 0x78, 7, 10, 1, 52, 4, 0, 4, 0];
+    let error = connect(vec![bind_response(&[10, 1, 0]), notice]).await.to_string();
     assert!(error.contains("the server ended the connection with LDAP result 52 (unavailable)"), "{error}");
 }
 
 #[tokio::test]
-async fn nothing_is_taken_from_before_the_connection_was_secure() {
-    // Somebody in between answers StartTLS, and puts the bind's answer behind it.
+async fn bytes_from_before_tls_are_refused() {
+    // An attacker appends a bind response to the StartTLS response.
     let mut answer = vec![0x30, 12, 2, 1, 1, 0x78, 7, 10, 1, 0, 4, 0, 4, 0];
     answer.extend([0x30, 12, 2, 1, 2, 0x61, 7, 10, 1, 0, 4, 0, 4, 0]);
     let mut config = config(&scripted(vec![answer]).await);

@@ -1,14 +1,14 @@
-//! Against a real OpenLDAP server.
+//! Reads of an OpenLDAP server.
 
 use directory::{Bind, Directory, DirectoryConfig, DirectoryError, Membership, ReadItem, Scope, ServerKind};
 use model::{Anchor, DeprovisionReason, IncompleteRead, UnixSeconds};
 
 use crate::slapd::{ADMIN, PASSWORD, Slapd};
-use crate::support::{Outcome, config, read};
+use crate::support::{ReadOutcome, config, read};
 
 const GROUP: &str = "cn=workplace,dc=acme,dc=test";
 
-/// Ten people, seven of them in the group; one with a name beyond ASCII and a comma in it.
+/// Ten people, seven of them in the group; the name of one contains a comma and letters beyond ASCII.
 fn ldif() -> String {
     let certificate = certificate();
     let mut ldif = String::from("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n\n");
@@ -32,7 +32,7 @@ fn ldif() -> String {
     ldif
 }
 
-/// Some certificate, in base 64.
+/// Certificate in base 64.
 fn certificate() -> String {
     let certified = rcgen::generate_simple_self_signed(Vec::new()).unwrap();
     certified.cert.pem().lines().filter(|line| !line.starts_with('-')).collect()
@@ -51,8 +51,8 @@ async fn openldap() -> (Slapd, DirectoryConfig) {
     (server, config)
 }
 
-fn uids(outcome: &Outcome) -> Vec<String> {
-    let entries = outcome.sightings.iter().map(|sighting| match sighting {
+fn uids(outcome: &ReadOutcome) -> Vec<String> {
+    let entries = outcome.items.iter().map(|item| match item {
         ReadItem::Entry(entry) => String::from_utf8(entry.attributes.one("uid").unwrap().to_vec()).unwrap(),
         ReadItem::Unidentified { why, .. } => panic!("{why}"),
     });
@@ -67,10 +67,10 @@ async fn scopes_departures_and_limits() {
 
     let outcome = read(&config).await;
     assert_eq!(uids(&outcome).len(), 10);
-    let everybody: Vec<Anchor> = outcome.sightings.iter().map(anchor).collect();
-    let Some(ReadItem::Entry(first)) = outcome.sightings.first() else { panic!("somebody was expected") };
+    let all: Vec<Anchor> = outcome.items.iter().map(anchor).collect();
+    let Some(ReadItem::Entry(first)) = outcome.items.first() else { panic!("expected an entry") };
     assert_eq!(first.attributes.one("userCertificate").and_then(<[u8]>::first), Some(&0x30));
-    assert_eq!(outcome.verdict.unwrap().pages(), 4);
+    assert_eq!(outcome.result.unwrap().pages(), 4);
 
     for membership in [
         Membership::Member { attribute: "member".to_owned() },
@@ -79,10 +79,10 @@ async fn scopes_departures_and_limits() {
         config.scope = Scope::Group { dn: GROUP.to_owned(), membership, nested: false };
         let outcome = read(&config).await;
         assert_eq!(uids(&outcome), ["p0", "p1", "p2", "p3", "p4", "p5", "p6"]);
-        assert!(outcome.verdict.is_ok());
+        assert!(outcome.result.is_ok());
 
         let mut directory = Directory::connect(&config).await.unwrap();
-        let departures = directory.departures(&everybody).await.unwrap();
+        let departures = directory.departures(&all).await.unwrap();
         assert_eq!(departures.len(), 3);
         assert!(departures.values().all(|departure| *departure == DeprovisionReason::OutOfScope));
         let [found] = directory.find("uid", "p3").await.unwrap().try_into().unwrap();
@@ -101,36 +101,36 @@ async fn scopes_departures_and_limits() {
     assert!(matches!(Directory::connect(&config).await.err(), Some(DirectoryError::Filter { .. })));
     config.scope = Scope::Filter("(sn=*)".to_owned());
     config.bind = Bind::Simple { dn: "cn=limited,dc=acme,dc=test".to_owned(), password: "limited".into() };
-    let doubt = read(&config).await.doubt();
-    assert!(matches!(doubt, IncompleteRead::Refused { code: 4 | 11, .. }), "{doubt}");
+    let reason = read(&config).await.reason();
+    assert!(matches!(reason, IncompleteRead::Refused { code: 4 | 11, .. }), "{reason}");
 
     config.bind = Bind::Simple { dn: ADMIN.to_owned(), password: "wrong".into() };
     let error = Directory::connect(&config).await.err().unwrap();
     assert!(matches!(error, DirectoryError::InvalidCredentials { .. }), "{error}");
-    // This server lets anybody sign in, and then shows nothing.
+    // This server accepts anonymous binds, and then shows no entry.
     config.bind = Bind::Anonymous;
     let error = Directory::connect(&config).await.unwrap().read(None, UnixSeconds(0)).await.err().unwrap();
     assert!(matches!(error, DirectoryError::Refused { code: 50, .. }), "{error}");
 }
 
-fn anchor(sighting: &ReadItem) -> Anchor {
-    match sighting {
+fn anchor(item: &ReadItem) -> Anchor {
+    match item {
         ReadItem::Entry(entry) => entry.anchor.clone(),
         ReadItem::Unidentified { why, .. } => panic!("{why}"),
     }
 }
 
 #[tokio::test]
-async fn secure_connections_and_those_that_are_not() {
+async fn tls_trusts_only_the_configured_authority_and_name() {
     let (server, mut config) = openldap().await;
     let ldaps = format!("ldaps://localhost:{}", server.tls_port);
     config.ca_pem = Some(server.ca_pem.clone().into_bytes());
 
     config.urls = vec![ldaps.clone()];
-    assert!(read(&config).await.verdict.is_ok());
+    assert!(read(&config).await.result.is_ok());
     config.urls = vec![format!("ldap://localhost:{}", server.port)];
     config.start_tls = true;
-    assert!(read(&config).await.verdict.is_ok());
+    assert!(read(&config).await.result.is_ok());
 
     let tls_error = |url: String, ca_pem: Option<Vec<u8>>, start_tls: bool| {
         let config = DirectoryConfig { urls: vec![url], ca_pem, start_tls, ..config.clone() };
@@ -140,28 +140,28 @@ async fn secure_connections_and_those_that_are_not() {
             error.to_string()
         }
     };
-    // An authority that didn't sign this, with the same name.
+    // Another authority with the same name.
     let other = Slapd::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n").await;
     let other_ca = || Some(other.ca_pem.clone().into_bytes());
     for (url, start_tls) in [(ldaps.clone(), false), (config.urls[0].clone(), true)] {
         let error = tls_error(url.clone(), other_ca(), start_tls).await;
         assert!(error.contains("directory's CA") || error.contains("can't be used"), "{error}");
-        // Nor does the operating system vouch for it.
+        // The operating system does not trust it either.
         let error = tls_error(url, None, start_tls).await;
         assert!(error.contains("set the directory's CA to that authority's certificate"), "{error}");
     }
-    // The right authority, for another name.
+    // The right authority and a wrong host name.
     let by_address = format!("ldaps://127.0.0.1:{}", server.tls_port);
     let error = tls_error(by_address, config.ca_pem.clone(), false).await;
     assert!(error.contains("use a name of the server's certificate in the address"), "{error}");
-    // The port for the other kind of connection.
+    // The port without TLS.
     let error = tls_error(format!("ldaps://localhost:{}", server.port), config.ca_pem.clone(), false).await;
     assert!(error.contains("check that this port speaks TLS"), "{error}");
 }
 
-/// Whoever shows a certificate needs no password (SASL EXTERNAL).
+/// SASL EXTERNAL needs no password.
 #[tokio::test]
-async fn a_client_certificate() {
+async fn client_certificate_binds_without_password() {
     let (server, mut config) = openldap().await;
     let (certificate, private_key) = server.client.clone();
     config.ca_pem = Some(server.ca_pem.clone().into_bytes());
@@ -173,7 +173,7 @@ async fn a_client_certificate() {
     config.start_tls = true;
     assert_eq!(read(&config).await.dns().len(), 10);
 
-    // In the clear there is nobody to be.
+    // Without TLS no certificate is presented.
     let mut clear = config.clone();
     clear.start_tls = false;
     let error = Directory::connect(&clear).await.err().unwrap();
@@ -192,9 +192,9 @@ async fn a_client_certificate() {
     }
 }
 
-/// Locked by an administrator, as the overlay for password policies writes it down.
+/// The password policy overlay stores the lock in `pwdAccountLockedTime`.
 #[tokio::test]
-async fn the_preset_knows_who_is_locked() {
+async fn preset_recognises_a_locked_account() {
     let locked = "dn: cn=Locked,dc=acme,dc=test\nobjectClass: inetOrgPerson\nsn: L\nuid: locked\n\
                   pwdAccountLockedTime: 000001010000Z\n\n";
     let server = Slapd::start(&format!("{}\n{locked}", ldif())).await;
@@ -207,12 +207,12 @@ async fn the_preset_knows_who_is_locked() {
         ..config(&format!("ldap://127.0.0.1:{}", server.port))
     };
     let outcome = read(&config).await;
-    let disabled = outcome.sightings.iter().filter(|sighting| match sighting {
+    let disabled = outcome.items.iter().filter(|item| match item {
         ReadItem::Entry(entry) => {
             preset.status.verdict(&entry.attributes) == Ok(plan::status::AccountStatus::Disabled)
         }
         ReadItem::Unidentified { why, .. } => panic!("{why}"),
     });
     let uids: Vec<_> = disabled.map(anchor).collect();
-    assert_eq!((outcome.sightings.len(), uids.len()), (11, 1));
+    assert_eq!((outcome.items.len(), uids.len()), (11, 1));
 }

@@ -1,4 +1,4 @@
-//! Who is meant, and how their values come through.
+//! Scopes, anchors and attribute values.
 
 use directory::{
     AnchorAttribute, AnchorForm, Directory, DirectoryConfig, DirectoryError, Membership, ReadItem, Scope,
@@ -27,18 +27,17 @@ fn group(dn: &str, membership: Membership) -> Scope {
     Scope::Group { dn: dn.to_owned(), membership, nested: false }
 }
 
-/// Their user ids, sorted, after a read that was complete.
+/// Sorted user ids of a complete read.
 async fn uids(config: &DirectoryConfig) -> Vec<String> {
     let outcome = read(config).await;
-    outcome.verdict.unwrap();
-    let mut uids: Vec<String> =
-        outcome.sightings.iter().map(|sighting| text(entry(sighting), "uid")).collect();
+    outcome.result.unwrap();
+    let mut uids: Vec<String> = outcome.items.iter().map(|item| text(entry(item), "uid")).collect();
     uids.sort();
     uids
 }
 
-fn entry(sighting: &ReadItem) -> &Entry {
-    match sighting {
+fn entry(item: &ReadItem) -> &Entry {
+    match item {
         ReadItem::Entry(entry) => entry,
         ReadItem::Unidentified { why, .. } => panic!("{why}"),
     }
@@ -51,37 +50,37 @@ fn text(entry: &Entry, attribute: &str) -> String {
 const MEMBERS: [&str; 8] = ["aisha", "grace", "jose", "lars", "margaret", "siobhan", "tomasz", "zoe"];
 
 #[tokio::test]
-async fn a_group_by_its_members() {
+async fn group_scope_by_member() {
     let (_server, mut config) = the_company().await;
     config.scope = group(company::WORKPLACE, member());
     assert_eq!(uids(&config).await, MEMBERS);
 }
 
 #[tokio::test]
-async fn a_group_by_the_users_member_of() {
+async fn group_scope_by_member_of() {
     let (_server, mut config) = the_company().await;
-    // Spelled otherwise than it is: a DN has no case.
+    // DNs compare without case and spaces.
     config.scope = group("CN=Workplace, OU=Groups,DC=ACME,dc=test", member_of());
     assert_eq!(uids(&config).await, MEMBERS);
 }
 
 #[tokio::test]
-async fn a_group_by_ids() {
+async fn group_scope_by_member_uid() {
     let (server, mut config) = the_company().await;
     let posix = "cn=posix,ou=groups,dc=acme,dc=test";
     server
-        .add(posix, &[("objectClass", &["posixGroup"]), ("memberUid", &["GRACE", "jose", "nobody"])])
+        .add(posix, &[("objectClass", &["posixGroup"]), ("memberUid", &["GRACE", "jose", "unknown"])])
         .unwrap();
     let membership =
         Membership::MemberUid { attribute: "memberUid".to_owned(), user_attribute: "uid".to_owned() };
     config.scope = group(posix, membership);
-    // What membership goes by is asked for, whether the mapping needs it or not.
+    // The id of the membership is read even if the mapping does not need it.
     config.attributes.clear();
     assert_eq!(uids(&config).await, ["grace", "jose"]);
 }
 
 #[tokio::test]
-async fn a_filter() {
+async fn filter_scope() {
     let (_server, mut config) = the_company().await;
     config.scope = Scope::Filter("(|(uid=grace)(uid=zoe))".to_owned());
     assert_eq!(uids(&config).await, ["grace", "zoe"]);
@@ -93,7 +92,7 @@ async fn a_filter() {
 }
 
 #[tokio::test]
-async fn a_filter_that_is_none_is_refused_before_anything_is_sent() {
+async fn invalid_filter_is_refused_before_connecting() {
     let mut config = config("ldap://127.0.0.1:1");
     config.scope = Scope::Filter("(&(department=Sales)".to_owned());
     let error = Directory::connect(&config).await.err().unwrap();
@@ -104,7 +103,7 @@ async fn a_filter_that_is_none_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_group_that_is_not_there_is_not_an_empty_one() {
+async fn missing_group_is_an_error() {
     let (_server, mut config) = the_company().await;
     let dn = "cn=workpalce,ou=groups,dc=acme,dc=test";
     for membership in [member(), member_of()] {
@@ -116,7 +115,7 @@ async fn a_group_that_is_not_there_is_not_an_empty_one() {
 }
 
 #[tokio::test]
-async fn a_base_that_is_not_there() {
+async fn missing_base_is_an_error() {
     let server = people(1).await;
     let mut config = config(&server.url());
     config.base_dn = "ou=nowhere,dc=acme,dc=test".to_owned();
@@ -125,9 +124,9 @@ async fn a_base_that_is_not_there() {
     assert_eq!(error, DirectoryError::BaseNotFound { base_dn: config.base_dn });
 }
 
-/// Names that would end a filter, a DN, or an assumption about text.
+/// Names with characters that are special in filters and DNs.
 #[tokio::test]
-async fn names_are_only_names() {
+async fn special_characters_in_names_are_escaped() {
     let server = people(0).await;
     let odd = r"cn=Every\, one (really) *,dc=acme,dc=test";
     server.add(odd, &[("objectClass", &["groupOfNames"])]).unwrap();
@@ -148,7 +147,7 @@ async fn names_are_only_names() {
 }
 
 #[tokio::test]
-async fn binary_anchors() {
+async fn binary_anchors_are_read_and_found() {
     let server = people(0).await;
     let guid: Vec<u8> = (0..16).map(|byte| byte * 16 + 15).collect();
     let dn = format!("uid=ada,{BASE}");
@@ -163,7 +162,7 @@ async fn binary_anchors() {
         let mut config = config(&server.url());
         config.anchor = AnchorAttribute { attribute: "objectGUID".to_owned(), form };
         let outcome = read(&config).await;
-        let [seen] = outcome.sightings.as_slice() else { panic!("one was expected") };
+        let [seen] = outcome.items.as_slice() else { panic!("expected one item") };
         assert_eq!(entry(seen).anchor.as_str(), anchor);
 
         let mut directory = Directory::connect(&config).await.unwrap();
@@ -173,26 +172,25 @@ async fn binary_anchors() {
     }
 }
 
-/// Who isn't in the group can't have been missed in it, whatever is wrong with the entry.
+/// An entry that is not a member can't be a missing member.
 #[tokio::test]
-async fn an_unidentified_entry_out_of_scope_does_not_count() {
+async fn unidentified_entry_outside_the_group_does_not_count() {
     let server = people(2).await;
     server.add(&format!("uid=other,{BASE}"), &[("objectClass", &["person"]), ("entryUUID", &[])]).unwrap();
     let mut config = config(&server.url());
     config.scope = group(GROUP, member());
-    assert!(read(&config).await.verdict.is_ok());
+    assert!(read(&config).await.result.is_ok());
     config.scope = Scope::Filter("(uid=*)".to_owned());
-    assert!(read(&config).await.verdict.is_err());
+    assert!(read(&config).await.result.is_err());
 }
 
-/// The directory knows more about people than the mapping needs; it is not read.
 #[tokio::test]
-async fn only_what_is_needed_is_asked_for() {
+async fn only_needed_attributes_are_read() {
     let (_server, mut config) = the_company().await;
     config.scope = Scope::Filter("uid=grace".to_owned());
     config.attributes = vec!["Title".to_owned(), "title".to_owned(), "ENTRYUUID".to_owned()];
     let outcome = read(&config).await;
-    let [seen] = outcome.sightings.as_slice() else { panic!("one was expected") };
+    let [seen] = outcome.items.as_slice() else { panic!("expected one item") };
     let mut names: Vec<String> = entry(seen).attributes.names().map(str::to_lowercase).collect();
     names.sort();
     assert_eq!(names, ["entryuuid", "title"]);

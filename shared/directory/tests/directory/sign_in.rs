@@ -1,4 +1,4 @@
-//! Connecting and signing in, and what is said when it doesn't work.
+//! Connection and bind, and their errors.
 
 use directory::{Bind, Directory, DirectoryError};
 use embedded_ldap::{LdapFault, LdapOptions, ResultCode};
@@ -7,11 +7,11 @@ use model::UnixSeconds;
 use crate::support::{config, people, people_with, read};
 
 #[tokio::test]
-async fn wrong_credentials_fail() {
+async fn wrong_credentials_are_refused() {
     let server = people(1).await;
     let mut config = config(&server.url());
     for (dn, password) in
-        [("cn=provisioner,dc=acme,dc=test", "hunter2"), ("cn=nobody,dc=acme,dc=test", "read-only")]
+        [("cn=provisioner,dc=acme,dc=test", "hunter2"), ("cn=unknown,dc=acme,dc=test", "read-only")]
     {
         config.bind = Bind::Simple { dn: dn.to_owned(), password: password.into() };
         let error = Directory::connect(&config).await.err().unwrap();
@@ -21,8 +21,8 @@ async fn wrong_credentials_fail() {
 }
 
 #[tokio::test]
-async fn an_empty_password_is_not_sent() {
-    // This server would take it for an anonymous bind, and answer with success.
+async fn empty_password_is_not_sent() {
+    // This server accepts it as an anonymous bind.
     let server = people_with(1, LdapOptions { allow_anonymous: true, ..LdapOptions::default() }).await;
     let mut config = config(&server.url());
     config.bind = Bind::Simple { dn: "cn=provisioner,dc=acme,dc=test".to_owned(), password: "".into() };
@@ -31,11 +31,11 @@ async fn an_empty_password_is_not_sent() {
 }
 
 #[tokio::test]
-async fn nobody_in_particular() {
+async fn anonymous_bind_works_where_allowed() {
     let server = people_with(4, LdapOptions { allow_anonymous: true, ..LdapOptions::default() }).await;
     let mut config = config(&server.url());
     config.bind = Bind::Anonymous;
-    assert!(read(&config).await.verdict.is_ok());
+    assert!(read(&config).await.result.is_ok());
 
     let server = people(4).await;
     config.urls = vec![server.url()];
@@ -47,7 +47,7 @@ async fn nobody_in_particular() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_for_other_reasons() {
+async fn refused_bind_names_operation_and_result() {
     let server = people(1).await;
     server.inject(LdapFault::RefuseBind { code: ResultCode::Unavailable });
     let error = Directory::connect(&config(&server.url())).await.err().unwrap().to_string();
@@ -56,7 +56,7 @@ async fn a_server_that_refuses_for_other_reasons() {
 }
 
 #[tokio::test]
-async fn a_password_does_not_go_over_a_network_in_the_clear() {
+async fn password_is_not_sent_unencrypted() {
     let mut config = config("ldap://dc1.corp.example");
     let error = Directory::connect(&config).await.err().unwrap();
     assert_eq!(error, DirectoryError::Insecure { url: "ldap://dc1.corp.example:389".to_owned() });
@@ -66,7 +66,7 @@ async fn a_password_does_not_go_over_a_network_in_the_clear() {
 }
 
 #[tokio::test]
-async fn nobody_answers() {
+async fn missing_server_is_unreachable() {
     let port = {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap().port()
@@ -78,7 +78,7 @@ async fn nobody_answers() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_gets_no_password() {
+async fn server_without_tls_gets_no_password() {
     let server = people(1).await;
     let mut config = config(&server.url().replace("ldap://", "ldaps://"));
     let error = Directory::connect(&config).await.err().unwrap();

@@ -1,4 +1,4 @@
-//! A real OpenLDAP server of a test's own, in a directory that goes away with it.
+//! OpenLDAP server for one test, in a temporary directory.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,20 +12,20 @@ use tempfile::TempDir;
 pub const ADMIN: &str = "cn=admin,dc=acme,dc=test";
 pub const PASSWORD: &str = "correct horse";
 
-/// The running server. It is stopped when this is dropped.
+/// Running server. Dropping it stops it.
 pub struct Slapd {
     process: Child,
     pub port: u16,
     pub tls_port: u16,
-    /// The certificate of the authority that signed the server's.
+    /// Certificate of the authority that signed the server's certificate.
     pub ca_pem: String,
-    /// A certificate that the authority signed for `cn=reader`, and its key.
+    /// Client certificate for `cn=reader`, signed by the authority, and its key.
     pub client: (String, String),
     home: TempDir,
 }
 
 impl Slapd {
-    /// Starts a server for the host name `localhost`, with what is in the LDIF, and waits until it answers.
+    /// Starts a server for the host name `localhost`, adds the LDIF, and waits until it answers.
     pub async fn start(ldif: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let (ca_pem, client) = write_certificates(home.path());
@@ -56,7 +56,7 @@ impl Slapd {
         panic!("slapd did not start");
     }
 
-    /// By way of the protocol, so that the overlays see it.
+    /// Adds the entries over LDAP, so that the overlays process them.
     fn add_entries(&self) {
         let added = Command::new("ldapadd")
             .args(["-x", "-H", &format!("ldap://127.0.0.1:{}", self.port), "-D", ADMIN, "-w", PASSWORD, "-f"])
@@ -105,7 +105,7 @@ overlay ppolicy
     )
 }
 
-/// Makes an authority, a certificate for `localhost` and one for a client, and gives the authority's and the client's.
+/// Creates an authority, a certificate for `localhost` and a client certificate; returns the authority's and the client's.
 fn write_certificates(home: &Path) -> (String, (String, String)) {
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

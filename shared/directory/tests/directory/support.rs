@@ -1,4 +1,4 @@
-//! A directory of numbered people, and reading it to the end.
+//! Directory of numbered people, and a full read of it.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use embedded_ldap::{EmbeddedLdap, LdapOptions};
 use model::{CompleteRead, IncompleteRead, UnixSeconds};
 
 pub const BASE: &str = "dc=acme,dc=test";
-pub const GROUP: &str = "cn=everybody,dc=acme,dc=test";
+pub const GROUP: &str = "cn=all,dc=acme,dc=test";
 
-/// Reads everybody with the class `person`, three to a page.
+/// Configuration that reads every `person`, three to a page.
 pub fn config(url: &str) -> DirectoryConfig {
     let LdapOptions { base_dn, bind_dn, password, .. } = LdapOptions::default();
     DirectoryConfig {
@@ -32,7 +32,7 @@ pub fn config(url: &str) -> DirectoryConfig {
     }
 }
 
-/// A server with so many people, all of them in [`GROUP`].
+/// Server with `count` people, all of them in [`GROUP`].
 pub async fn people(count: usize) -> EmbeddedLdap {
     people_with(count, LdapOptions::default()).await
 }
@@ -42,42 +42,42 @@ pub async fn people_with(count: usize, options: LdapOptions) -> EmbeddedLdap {
     server.add(GROUP, &[("objectClass", &["groupOfNames"])]).unwrap();
     for number in 0..count {
         let attributes: [(&str, &[&str]); 2] =
-            [("objectClass", &["person"]), ("mail", &["somebody@acme.test"])];
+            [("objectClass", &["person"]), ("mail", &["shared@acme.test"])];
         server.add(&person(number), &attributes).unwrap();
         server.add_member(GROUP, &person(number)).unwrap();
     }
     server
 }
 
-/// The DN of one of them.
+/// DN of a person.
 pub fn person(number: usize) -> String {
     format!("uid=p{number},{BASE}")
 }
 
-/// What came of a read.
-pub struct Outcome {
-    pub sightings: Vec<ReadItem>,
-    pub verdict: Result<CompleteRead, IncompleteRead>,
+/// Items and result of a read.
+pub struct ReadOutcome {
+    pub items: Vec<ReadItem>,
+    pub result: Result<CompleteRead, IncompleteRead>,
 }
 
-impl Outcome {
-    /// The DNs of those who were identified.
+impl ReadOutcome {
+    /// DNs of the identified entries.
     pub fn dns(&self) -> Vec<&str> {
-        let entries = self.sightings.iter().filter_map(|sighting| match sighting {
+        let entries = self.items.iter().filter_map(|item| match item {
             ReadItem::Entry(entry) => Some(entry.dn.as_str()),
             ReadItem::Unidentified { .. } => None,
         });
         entries.collect()
     }
 
-    /// Why the read isn't complete.
-    pub fn doubt(self) -> IncompleteRead {
-        self.verdict.unwrap_err()
+    /// Reason for which the read is incomplete.
+    pub fn reason(self) -> IncompleteRead {
+        self.result.unwrap_err()
     }
 }
 
-/// Reads as the scan does, in a task of its own, because that is how it runs on several threads.
-pub async fn read(config: &DirectoryConfig) -> Outcome {
+/// Reads in a task, as a scan does.
+pub async fn read(config: &DirectoryConfig) -> ReadOutcome {
     let config = config.clone();
     tokio::spawn(async move {
         let mut directory = Directory::connect(&config).await.unwrap();
@@ -87,18 +87,18 @@ pub async fn read(config: &DirectoryConfig) -> Outcome {
     .unwrap()
 }
 
-pub async fn read_from(directory: &mut Directory) -> Outcome {
+pub async fn read_from(directory: &mut Directory) -> ReadOutcome {
     let mut read = directory.read(None, UnixSeconds(0)).await.unwrap();
-    let mut sightings = Vec::new();
+    let mut items = Vec::new();
     loop {
         match read.next_page().await {
-            Ok(Some(page)) => sightings.extend(page),
-            Ok(None) => return Outcome { sightings, verdict: read.finish().await },
+            Ok(Some(page)) => items.extend(page),
+            Ok(None) => return ReadOutcome { items, result: read.finish().await },
             Err(reason) => {
-                // It stays broken, whatever is asked of it.
+                // Every further call fails too.
                 assert_eq!(read.next_page().await.as_ref(), Err(&reason));
                 assert_eq!(read.finish().await.err().as_ref(), Some(&reason));
-                return Outcome { sightings, verdict: Err(reason) };
+                return ReadOutcome { items, result: Err(reason) };
             }
         }
     }

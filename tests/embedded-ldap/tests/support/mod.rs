@@ -1,6 +1,6 @@
-//! A client that reads as sentences: it connects, binds and collects, and leaves judging to the tests.
+//! Client of the tests, by the ldap3 library.
 
-#![allow(dead_code)] // Each test file is a crate of its own and uses its part.
+#![allow(dead_code)] // Each test file is a crate and uses a part.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use embedded_ldap::{EmbeddedLdap, LdapOptions};
 use ldap3::controls::{Control, ControlType, PagedResults, RawControl};
 use ldap3::{Ldap, LdapConnAsync, LdapResult, Scope, SearchEntry};
 
-/// A server with `count` people below `ou=people`, named `uid=user0` and so on.
+/// Server with `count` people `uid=user0`, `uid=user1`, … below `ou=people`.
 pub async fn server_with(count: usize, options: LdapOptions) -> EmbeddedLdap {
     let server = EmbeddedLdap::start(options).await.unwrap();
     server.add("ou=people,dc=acme,dc=test", &[("objectClass", &["organizationalUnit"])]).unwrap();
@@ -38,47 +38,47 @@ pub async fn bound(server: &EmbeddedLdap) -> Ldap {
     ldap
 }
 
-/// The names an unpaged subtree search finds.
+/// DNs that an unpaged subtree search finds.
 pub async fn find(ldap: &mut Ldap, base: &str, filter: &str) -> Vec<String> {
     let (entries, _) =
         ldap.search(base, Scope::Subtree, filter, vec!["1.1"]).await.unwrap().success().unwrap();
     entries.into_iter().map(|entry| SearchEntry::construct(entry).dn).collect()
 }
 
-/// One entry with the attributes asked for.
+/// Entry with the requested attributes.
 pub async fn read(ldap: &mut Ldap, dn: &str, attributes: Vec<&str>) -> Option<SearchEntry> {
     let answer = ldap.search(dn, Scope::Base, "(objectClass=*)", attributes).await.unwrap();
     answer.0.into_iter().next().map(SearchEntry::construct)
 }
 
-/// The text attributes of one entry, by name.
+/// Text attributes of an entry, by name.
 pub async fn attributes(ldap: &mut Ldap, dn: &str, names: Vec<&str>) -> BTreeMap<String, Vec<String>> {
     read(ldap, dn, names).await.unwrap().attrs.into_iter().collect()
 }
 
-/// One page, as it came.
-pub struct Page {
+/// Received page.
+pub struct ReceivedPage {
     pub entries: Vec<SearchEntry>,
     pub references: usize,
     pub result: LdapResult,
-    /// The raw value of the paged-results control, if there was one.
+    /// Encoded value of the paged-results control.
     pub control: Option<Vec<u8>>,
 }
 
-impl Page {
+impl ReceivedPage {
     pub fn names(&self) -> Vec<&str> {
         self.entries.iter().map(|entry| entry.dn.as_str()).collect()
     }
 
-    /// The cookie; empty on the last page.
+    /// Cookie; empty on the last page.
     pub fn cookie(&self) -> Vec<u8> {
         let value = RawControl { ctype: String::new(), crit: false, val: self.control.clone() };
         value.parse::<PagedResults>().cookie
     }
 }
 
-/// One page of a search for people, or the client's error.
-pub async fn page(ldap: &mut Ldap, size: i32, cookie: Vec<u8>) -> Result<Page, ldap3::LdapError> {
+/// Page of a search for people.
+pub async fn page(ldap: &mut Ldap, size: i32, cookie: Vec<u8>) -> Result<ReceivedPage, ldap3::LdapError> {
     let attributes = vec!["*", "entryUUID"];
     let mut stream = ldap
         .with_controls(PagedResults { size, cookie })
@@ -97,10 +97,10 @@ pub async fn page(ldap: &mut Ldap, size: i32, cookie: Vec<u8>) -> Result<Page, l
         Some(ControlType::PagedResults) => raw.val.clone(),
         _ => None,
     });
-    Ok(Page { entries, references, result, control })
+    Ok(ReceivedPage { entries, references, result, control })
 }
 
-/// Pages until the server says that it is the end: what a client that believes everything would read.
+/// All pages up to the empty cookie.
 pub async fn read_all(ldap: &mut Ldap, size: i32) -> Result<Vec<SearchEntry>, ldap3::LdapError> {
     let (mut entries, mut cookie) = (Vec::new(), Vec::new());
     loop {
