@@ -137,6 +137,14 @@ pub enum Command {
         #[arg(value_enum, default_value_t = BreakerAction::Show)]
         action: BreakerAction,
     },
+    /// Bind the state to the configured target, after the target's address changed. Without --yes, show both targets.
+    ResetTarget {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// Forget all account ids, so that users are matched by user name again.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Serve a local web page with status, users, held removals and failures.
     Console {
         #[command(flatten)]
@@ -172,6 +180,15 @@ pub enum BreakerAction {
     Show,
     /// Close it. It opens again if the target still fails.
     Reset,
+}
+
+/// Whether a person confirmed a command that forgets something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// With `--yes`.
+    Given,
+    /// Not given: only show what would be done.
+    Missing,
 }
 
 /// Options that name the connection.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use directory::Directory;
+use model::TargetIdentity;
 use operate::Explaining;
 use provision::{Health, Provisioner};
 use runtime::{CallLimits, Connection, Secrets};
@@ -83,12 +84,24 @@ pub struct Session {
     _engine: Option<Embedded>,
 }
 
+/// Refuses a configured target that the state does not belong to.
+async fn check_target(store: &Store, configured: &TargetIdentity) -> Result<()> {
+    match store.check_target(configured).await {
+        Err(other @ (StoreError::OtherTarget { .. } | StoreError::TargetResetUnfinished)) => {
+            Err(UsageError(other.to_string()).into())
+        }
+        checked => Ok(checked?),
+    }
+}
+
 impl Session {
     /// Opens the state to synchronise. A missing file is created, and expired items are deleted.
     pub async fn open(connections: Connections, state: &StateLocation) -> Result<Self> {
         match state {
             StateLocation::File(file) => {
                 let (engine, table) = open_file(file).await?;
+                let connection = &connections.connection;
+                check_target(&connection.store(&table), &connection.policy.target).await?;
                 engine.delete_expired(&table, runtime::now()).await?;
                 Ok(Self::with_table(connections, Some(engine), &table))
             }
@@ -119,6 +132,13 @@ to synchronise now, invoke the scan function"
 
     /// Opens the state to change it by hand: an existing file, or the deployed state. Nothing is synchronised.
     pub async fn open_to_act(connections: Connections, state: &StateLocation) -> Result<Self> {
+        let session = Self::open_existing(connections, state).await?;
+        session.check_target().await?;
+        Ok(session)
+    }
+
+    /// Opens an existing state, whichever target it belongs to.
+    pub async fn open_existing(connections: Connections, state: &StateLocation) -> Result<Self> {
         match state {
             StateLocation::File(file) if !file.exists() => {
                 let text = format!("there is no state in {}; run provisioner sync first", file.display());
@@ -136,6 +156,16 @@ to synchronise now, invoke the scan function"
             None => format!("{OWNER} {} at {}", std::process::id(), runtime::now().0),
         };
         Self { connections, store, health: Health::default(), owner, _engine: engine }
+    }
+
+    /// Refuses a configured target that the state does not belong to.
+    pub async fn check_target(&self) -> Result<()> {
+        check_target(&self.store, &self.connection().policy.target).await
+    }
+
+    /// Owner of the leases that this terminal takes.
+    pub fn owner(&self) -> &str {
+        &self.owner
     }
 
     /// The configuration.

@@ -17,7 +17,7 @@ use scan::{Found, ScanContext, ScanError, scan_user};
 use scim::{RetryPolicy, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::Store;
+use store::{Store, StoreError};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
@@ -184,7 +184,10 @@ impl ProvisionFunction {
             messages.map(|message| (message, MessageDisposition::Retry(at))).collect()
         };
         let opened = match self.deployed.connection(Some(name)) {
-            Ok(connection) => self.end(connection, invocation).await.map(|end| (connection, end)),
+            Ok(connection) => match self.check_target(connection).await {
+                Ok(()) => self.end(connection, invocation).await.map(|end| (connection, end)),
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         let (connection, end) = match opened {
@@ -253,6 +256,7 @@ impl ProvisionFunction {
     ) -> Result<DirectAnswer, FunctionError> {
         let connection = self.deployed.connection(event.connection.as_deref())?;
         let store = connection.store(&self.deployed.table);
+        self.check_target(connection).await?;
         let end = self.end(connection, invocation).await?;
         let secrets = &self.deployed.secrets;
         let mut directory = connection
@@ -345,6 +349,13 @@ impl ProvisionFunction {
         }
     }
 
+    /// Refuses a configured target that the state does not belong to.
+    async fn check_target(&self, connection: &Connection) -> Result<(), FunctionError> {
+        let store = connection.store(&self.deployed.table);
+        let checked = store.check_target(&connection.policy.target).await;
+        checked.map_err(|error| FunctionError::new(target_problem(&error), &error))
+    }
+
     /// The connection's target; opened the first time.
     async fn end(&self, connection: &Connection, invocation: &Invocation) -> Result<Arc<End>, FunctionError> {
         let mut ends = self.ends.lock().await;
@@ -371,6 +382,14 @@ impl ProvisionFunction {
 fn stop_at(deadline: UnixSeconds) -> UnixSeconds {
     let now = now();
     now.plus((deadline.0 - now.0) / 2)
+}
+
+/// The error kind of a target that could not be checked, or is not the state's.
+fn target_problem(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::OtherTarget { .. } | StoreError::TargetResetUnfinished => "OtherTarget",
+        _ => "StateUnavailable",
+    }
 }
 
 fn scan_failed(error: ScanError) -> FunctionError {

@@ -16,6 +16,7 @@ mod fingerprint;
 mod options;
 mod record;
 mod safeguard;
+mod target_identity;
 mod user;
 
 pub use account::{Account, AccountId, OwnedAccount};
@@ -34,4 +35,5 @@ pub use record::{
 pub use safeguard::{
     ChangeApproval, HeldChange, HeldRemovals, ReleasedBatch, RemovalApproval, SafeguardMemory,
 };
+pub use target_identity::TargetIdentity;
 pub use user::{DeprovisionReason, Desired, DesiredUser, InvalidUserName, Managed, UserName};

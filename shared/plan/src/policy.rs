@@ -1,6 +1,6 @@
 //! The configured decisions of one connection.
 
-use model::{Fingerprint, Options};
+use model::{Fingerprint, Options, TargetIdentity};
 
 use crate::{SafetyLimits, UserRules};
 
@@ -9,6 +9,8 @@ use crate::{SafetyLimits, UserRules};
 pub struct Policy {
     /// Name of the connection; keys the stored state.
     pub name: String,
+    /// Identity of the target; the stored state belongs to one target alone.
+    pub target: TargetIdentity,
     /// Mapping and account-status rules.
     pub rules: UserRules,
     /// Capabilities that are on.

@@ -50,14 +50,18 @@ impl InSnapshot {
     }
 }
 
-/// Takes the connection's lease and its next version.
+/// Takes the connection's lease and its next version. The state has to belong to the configured target.
 pub(crate) async fn take_lease(context: &ScanContext<'_>) -> Result<ScanLease, ScanError> {
-    let now = (context.clock)();
-    context
-        .store
+    let (store, now) = (context.store, (context.clock)());
+    let lease = store
         .take_lease(context.owner, now, LEASE_SECONDS)
         .await?
-        .map_err(|taken| ScanError::Busy { holder: taken.owner, seconds: (taken.until.0 - now.0).max(0) })
+        .map_err(|taken| ScanError::Busy { holder: taken.owner, seconds: (taken.until.0 - now.0).max(0) })?;
+    if let Err(other_target) = store.bind_target(&lease, &context.policy.target).await {
+        store.release(lease, None, None).await?;
+        return Err(other_target.into());
+    }
+    Ok(lease)
 }
 
 /// Writes for one scan.

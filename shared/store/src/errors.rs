@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use model::TargetIdentity;
 
 use crate::keys::ItemKey;
 
@@ -66,6 +67,21 @@ pub enum StoreError {
     /// Something was said to be applied to an account, and no account is linked.
     #[error("nothing can have been applied, because no account is linked to this user")]
     NotLinked,
+    /// The state belongs to another target than the one that is configured.
+    #[error(
+        "the state of this connection belongs to the target {stored}, and the configuration names {configured}; account \
+ids of one target mean nothing at another; give the connection a new 'name', or check both targets and run \
+'provisioner reset-target'"
+    )]
+    OtherTarget {
+        /// The target in the state.
+        stored: Box<TargetIdentity>,
+        /// The target in the configuration.
+        configured: Box<TargetIdentity>,
+    },
+    /// A reset of the target was interrupted, so part of the state may belong to the earlier target.
+    #[error("a reset of this connection's target did not finish; run 'provisioner reset-target' again")]
+    TargetResetUnfinished,
     /// Another process works on the state file.
     #[error(
         "another run is in progress: {holder} has the state file {} open; wait for it to end", path.display()

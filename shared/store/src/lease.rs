@@ -5,6 +5,7 @@ use model::{SafeguardMemory, ScanVersion, UnixSeconds};
 use crate::Store;
 use crate::errors::StoreError;
 use crate::item::{ItemReader, TableItem, json, number, text};
+use crate::target::BoundTarget;
 use crate::write::{CommitResult, ConditionResult, ItemWrite, UpdateResult};
 
 const OWNER: &str = "lease_owner";
@@ -13,7 +14,7 @@ const VERSION: &str = "version";
 const LAST_SCAN: &str = "last_scan";
 const CURSOR: &str = "cursor";
 const MEMORY: &str = "memory";
-const SERVED: &str = "served_at";
+pub(crate) const SERVED: &str = "served_at";
 
 /// The right to scan a connection, and the version under which this scan writes.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct ScanLease {
     /// The latest moment that the caller has told; user leases that end before it are over.
     pub(crate) now: UnixSeconds,
     until: UnixSeconds,
+    /// The target that the state belonged to when the lease was taken.
+    pub(crate) target: BoundTarget,
 }
 
 impl ScanLease {
@@ -106,7 +109,8 @@ impl Store {
             UpdateResult::Now(item) => {
                 let read = ItemReader::new(&item);
                 let version = ScanVersion(read.required(VERSION, read.number(VERSION)?)?);
-                Ok(Ok(ScanLease { owner: owner.to_owned(), version, now, until }))
+                let target = BoundTarget::decode(&item)?;
+                Ok(Ok(ScanLease { owner: owner.to_owned(), version, now, until, target }))
             }
             UpdateResult::Refused(item) => {
                 let holder = holder(&item.unwrap_or_default())?;

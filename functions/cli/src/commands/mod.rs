@@ -12,6 +12,7 @@ pub mod explain;
 pub mod history;
 mod init;
 pub mod plan;
+mod reset_target;
 pub mod retry;
 pub mod status;
 mod sync;
@@ -23,7 +24,7 @@ use clap::CommandFactory;
 use model::UnixSeconds;
 use scan::ScanMode;
 
-use crate::args::{Arguments, Command, ConnectionArgs, StateLocation};
+use crate::args::{Arguments, Command, Confirmation, ConnectionArgs, StateLocation};
 use crate::console::ConsoleRights;
 use crate::exit::Exit;
 use crate::plan_file::{self, PlanFile};
@@ -93,6 +94,12 @@ async fn run_operator_command(command: &Command, out: &mut (impl Write + Send)) 
         Command::Breaker { connection, action } => {
             breaker::run(&open_to_act(connection).await?, *action, connection.json, out).await
         }
+        Command::ResetTarget { connection, yes } => {
+            let confirmation = if *yes { Confirmation::Given } else { Confirmation::Missing };
+            let connections = Connections::read(connection)?;
+            let session = Session::open_existing(connections, &connection.state_location()).await?;
+            reset_target::run(&session, confirmation, connection.json, out).await
+        }
         Command::Explain { connection, user } => {
             explain::run(&open_to_read(connection).await?, user, connection.json, out).await
         }
@@ -100,6 +107,7 @@ async fn run_operator_command(command: &Command, out: &mut (impl Write + Send)) 
             use provision::DriftRepair;
             let repair = if *repair { DriftRepair::MarkPending } else { DriftRepair::ReportOnly };
             let session = open_to_read(connection).await?;
+            session.check_target().await?;
             drift::run(&session, &connection.state_location(), repair, connection.json, out).await
         }
         Command::Console { connection, port, write } => {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use directory::{AnchorAttribute, AnchorForm, ChangeDetection, Membership, Scope, ServerKind};
-use model::{Options, RemoveAction};
+use model::{Options, RemoveAction, TargetIdentity};
 use plan::status::{AccountStatus, StatusRule};
 use plan::{Policy, SafetyLimits, UserRules};
 use scim::Dialect;
@@ -42,6 +42,7 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, K
     Ok(Connection {
         policy: Policy {
             name,
+            target: TargetIdentity::new(&target.url, target.dialect.name()),
             fingerprint: directory.policy_fingerprint(&rules, &options),
             rules,
             options,
