@@ -1,9 +1,9 @@
-//! What can go wrong, by what it means for the caller.
+//! Errors of the queue, by what they mean for the caller.
 
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
-/// Why the queue could not be used.
+/// Failure to use the queue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueueError {
     /// There is no such queue.
@@ -15,24 +15,24 @@ pub enum QueueError {
     /// The credentials don't allow it.
     #[error("access to the queue was denied; the role needs the right {action}")]
     AccessDenied {
-        /// The right that is missing, as a policy names it.
+        /// Missing IAM permission, as a policy names it.
         action: &'static str,
     },
-    /// The queue takes no more requests for now, and went on refusing while this was retried.
-    #[error("the queue took no more requests; try again later")]
+    /// The queue throttled the request, and all retries too.
+    #[error("the queue took no more requests; try retryable later")]
     Throttled,
     /// The service could not be reached, or failed.
     #[error("the queue could not be reached for {action}: {detail}")]
     Unavailable {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
-        /// How it failed.
+        /// Cause.
         detail: String,
     },
-    /// The service refused the request itself, which is a mistake in this program or in the queue's set-up.
+    /// The service refused the request: a mistake in this program or in the set-up of the queue.
     #[error("the queue refused {action} ({code})")]
     Refused {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
         /// The service's code for the reason.
         code: String,
@@ -40,7 +40,7 @@ pub enum QueueError {
 }
 
 /// Turns the SDK's error into its meaning.
-pub(crate) fn meaning<E>(action: &'static str, url: &str, error: &SdkError<E, HttpResponse>) -> QueueError
+pub(crate) fn classify<E>(action: &'static str, url: &str, error: &SdkError<E, HttpResponse>) -> QueueError
 where
     E: ProvideErrorMetadata,
 {
@@ -48,7 +48,7 @@ where
     match error {
         SdkError::ServiceError(service) => match service.err().code() {
             Some(code) => by_code(action, url, code),
-            // What stands before the service, a gateway say, fails without a code.
+            // A gateway in front of the service fails without a code.
             None => {
                 let status = service.raw().status().as_u16();
                 if status >= 500 {
@@ -87,7 +87,7 @@ pub(crate) fn by_code(action: &'static str, url: &str, code: &str) -> QueueError
         | "MissingAuthenticationTokenException"
         | "SignatureDoesNotMatch"
         | "UnrecognizedClientException" => QueueError::AccessDenied { action },
-        // An encrypted queue asks the caller for a right on its key too.
+        // An encrypted queue needs a permission on its key too.
         "KMS.AccessDeniedException" | "KmsAccessDenied" => {
             QueueError::AccessDenied { action: "kms:GenerateDataKey on the queue's key" }
         }

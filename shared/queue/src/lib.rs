@@ -1,13 +1,12 @@
-//! Wake-ups over SQS: "look at this user".
+//! Provision requests over SQS.
 //!
-//! A [`ProvisionRequest`] names a user and a version, never a change, so it may come twice, late, out of order or not at all:
-//! whoever gets it reads the record, and the record says what there is to do. That is why [`Queue::send`] may leave
-//! some [unsent](Sent::unsent) without failing. The records stay pending, and the next scan sends again.
+//! A [`ProvisionRequest`] names a user and a version, never a change. It may arrive twice, late, out of order or not at
+//! all: the receiver reads the record, which says what to do. So [`Queue::send`] may leave some requests
+//! [unsent](SendResult::unsent) without failing. The records stay pending, and the next scan sends them again.
 //!
-//! Receiving is Lambda's part: it hands the messages to the function and deletes those that are done. What the function
-//! can do with one is [delay](Queue::delay) its return.
+//! Lambda receives and deletes messages. The function can only [delay](Queue::delay) the return of one.
 //!
-//! There is no clock and no environment in here: the client and the queue's URL are given.
+//! There is no clock and no environment here: the caller passes the client and the queue's URL.
 
 mod errors;
 mod queue;
@@ -17,4 +16,4 @@ mod send;
 pub use errors::QueueError;
 pub use queue::Queue;
 pub use request::{MalformedRequest, ProvisionRequest};
-pub use send::Sent;
+pub use send::SendResult;

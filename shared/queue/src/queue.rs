@@ -1,37 +1,35 @@
-//! The queue itself.
+//! The queue of provision requests.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use crate::QueueError;
-use crate::errors::meaning;
+use crate::errors::classify;
 
-/// The queue of wake-ups. Clones share the client.
+/// A queue of provision requests. Clones share the client.
 #[derive(Clone, Debug)]
 pub struct Queue {
     pub(crate) client: Client,
     pub(crate) url: String,
 }
 
-/// A message may be out of sight for twelve hours, and those are counted from when it was received, not from when it is
-/// delayed. A delay of all twelve would always be refused, so it leaves out the quarter of an hour that a function can
-/// have had the message by then.
+/// SQS hides a message for at most twelve hours after it was received. The 15 minutes less are the time that a function
+/// may have had the message before it delays it.
 const LONGEST_DELAY_SECONDS: i64 = 12 * 60 * 60 - 15 * 60;
 
 impl Queue {
-    /// The queue at this URL, as this client reaches it.
+    /// The queue at this URL, through this client.
     pub fn new(client: Client, url: &str) -> Self {
         Self { client, url: url.to_owned() }
     }
 
-    /// Where the queue is.
+    /// URL of the queue.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Lets a message that was received, and that will be given back, return in so many seconds from now. A time in the
-    /// past means at once; SQS can't wait for longer than about twelve hours, so a longer time is cut to that, and who gets
-    /// the message then finds that it isn't due.
+    /// Makes a received message visible again after this many seconds. A past time means at once; a time beyond the
+    /// limit of SQS is cut to it, and the receiver then finds that the user is not due.
     pub async fn delay(&self, receipt_handle: &str, seconds: i64) -> Result<(), QueueError> {
         const ACTION: &str = "sqs:ChangeMessageVisibility";
         let seconds = i32::try_from(seconds.clamp(0, LONGEST_DELAY_SECONDS)).unwrap_or_default();
@@ -43,10 +41,10 @@ impl Queue {
             .visibility_timeout(seconds)
             .send()
             .await;
-        changed.map(|_| ()).map_err(|error| meaning(ACTION, &self.url, &error))
+        changed.map(|_| ()).map_err(|error| classify(ACTION, &self.url, &error))
     }
 
-    /// About how many messages are on their way: waiting, delivered and not yet done, or delayed.
+    /// Approximate number of messages: visible, in flight or delayed.
     pub async fn depth(&self) -> Result<u64, QueueError> {
         const ACTION: &str = "sqs:GetQueueAttributes";
         let names = [
@@ -61,7 +59,7 @@ impl Queue {
             .set_attribute_names(Some(names.to_vec()))
             .send()
             .await
-            .map_err(|error| meaning(ACTION, &self.url, &error))?;
+            .map_err(|error| classify(ACTION, &self.url, &error))?;
         let attributes = described.attributes.unwrap_or_default();
         let counts = names.iter().filter_map(|name| attributes.get(name)?.parse::<u64>().ok());
         Ok(counts.sum())

@@ -1,37 +1,37 @@
-//! What a message says.
+//! Message bodies.
 
 use model::{Anchor, ScanVersion};
 use serde::{Deserialize, Serialize};
 
-/// The body of a message: `{"connection":"corp","anchor":"…","version":42}`. Fields that a later version adds are
+/// A request to provision one user. The body is `{"connection":"corp","anchor":"…","version":42}`. Unknown fields are
 /// ignored, so that old and new functions can share a queue during a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProvisionRequest {
-    /// The connection's name.
+    /// Name of the connection.
     pub connection: String,
-    /// The user's directory entry.
+    /// Anchor of the user's entry.
     pub anchor: Anchor,
-    /// The scan that sent this. It orders wake-ups for whoever reads them; what to do is in the user's record alone.
+    /// Version of the scan that sent the request, for ordering. The user's record alone says what to do.
     pub version: ScanVersion,
 }
 
-/// A message that is no wake-up.
+/// A message that is not a provision request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the message is not a wake-up, {expected}: {detail}", expected = ProvisionRequest::SHAPE)]
+#[error("the message is not a provision request, {expected}: {detail}", expected = ProvisionRequest::SHAPE)]
 pub struct MalformedRequest {
-    /// What is wrong with it, and where.
+    /// What is wrong, and where.
     pub detail: String,
 }
 
 impl ProvisionRequest {
     const SHAPE: &str = r#"{"connection": "…", "anchor": "…", "version": 42}"#;
 
-    /// Reads a message's body.
+    /// Parses a message body.
     pub fn parse(body: &str) -> Result<Self, MalformedRequest> {
         serde_json::from_str(body).map_err(|error| MalformedRequest { detail: error.to_string() })
     }
 
-    /// The message's body.
+    /// The message body.
     pub fn body(&self) -> String {
         let Self { connection, anchor, version } = self;
         serde_json::json!({ "connection": connection, "anchor": anchor, "version": version }).to_string()
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_the_contract() {
+    fn body_matches_the_contract() {
         let request =
             ProvisionRequest::parse(r#"{"connection":"corp","anchor":"A-1","version":42}"#).unwrap();
         assert_eq!((request.connection.as_str(), request.version), ("corp", ScanVersion(42)));
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_body_says_what_is_wrong() {
+    fn malformed_body_is_explained() {
         for (body, expect) in [
             ("", "EOF"),
             ("hello", "expected value"),

@@ -1,4 +1,4 @@
-//! Sending many.
+//! Sending of requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,54 +9,55 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use crate::errors::{by_code, meaning};
+use crate::errors::{by_code, classify};
 use crate::{ProvisionRequest, Queue, QueueError};
 
-/// The right that sending takes, in batches too.
+/// IAM action that sending needs, in batches too.
 const ACTION: &str = "sqs:SendMessage";
-/// As many as SQS takes in one request.
+/// Messages per request: the maximum of SQS.
 const BATCH: usize = 10;
-/// Requests under way at the same time: enough to be quick, few enough to be no burst.
+/// Concurrent requests.
 const AT_ONCE: usize = 4;
-/// How often what was refused of a batch is tried again.
+/// Retries of refused messages of a batch.
 const RETRIES: usize = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// What became of the wake-ups.
+/// Result of sending requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sent {
-    /// How many are in the queue now.
+pub struct SendResult {
+    /// Number of requests in the queue.
     pub sent: u64,
-    /// Those that the queue did not take. That is no error: their records stay pending, and the next scan sends again.
+    /// Requests that the queue did not take. That is no error: their records stay pending, and the next scan sends them
+    /// again.
     pub unsent: Vec<ProvisionRequest>,
-    /// Why it did not take the last of those.
+    /// Cause of the last refusal.
     pub problem: Option<QueueError>,
 }
 
-/// What became of one batch.
-struct Batch {
-    outcome: Sent,
-    /// Whether the queue answered at all.
+/// Result of one batch.
+struct BatchResult {
+    outcome: SendResult,
+    /// Whether the queue responded.
     reached: bool,
 }
 
 impl Queue {
-    /// Sends these, one for each user: where there are several, the one of the latest version.
+    /// Sends one request for each user: of several, the one with the latest version.
     ///
-    /// Single messages that the queue refuses through no fault of ours are tried again, a few times and ever more slowly.
-    /// A request that fails as a whole was tried again by the client already, so it isn't here; and what has not been begun
-    /// by then stays [unsent](Sent::unsent), because an outage is not worked through batch by batch. An error is
-    /// what all of them would meet: no queue, no right, a request that makes no sense.
-    pub async fn send(&self, requests: &[ProvisionRequest]) -> Result<Sent, QueueError> {
+    /// Messages that the queue refuses through no fault of the sender are retried with growing pauses. A request that
+    /// fails as a whole was retried by the SDK already; batches not yet begun then stay [unsent](SendResult::unsent),
+    /// because an outage is not worked through batch by batch. An error is what all requests would meet: no queue, no
+    /// permission, an invalid request.
+    pub async fn send(&self, requests: &[ProvisionRequest]) -> Result<SendResult, QueueError> {
         let requests = one_for_each_user(requests);
         let mut waiting = requests.chunks(BATCH);
         let mut under_way: FuturesUnordered<_> =
             waiting.by_ref().take(AT_ONCE).map(|batch| self.send_batch(batch.to_vec())).collect();
-        let mut total = Sent::default();
+        let mut total = SendResult::default();
         while let Some(batch) = under_way.next().await {
-            let Batch { outcome, reached } = batch?;
+            let BatchResult { outcome, reached } = batch?;
             total.add(outcome);
-            // A batch that did not get through has no successor.
+            // After a batch that did not get through, no further one is begun.
             if reached && let Some(batch) = waiting.next() {
                 under_way.push(self.send_batch(batch.to_vec()));
             }
@@ -65,31 +66,31 @@ impl Queue {
         Ok(total)
     }
 
-    /// Sends up to ten, until each is in the queue or out of tries.
-    async fn send_batch(&self, mut left: Vec<ProvisionRequest>) -> Result<Batch, QueueError> {
-        let mut total = Sent::default();
+    /// Sends up to ten requests until each is in the queue or out of retries.
+    async fn send_batch(&self, mut left: Vec<ProvisionRequest>) -> Result<BatchResult, QueueError> {
+        let mut total = SendResult::default();
         let mut pauses =
             ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(RETRIES).build();
         loop {
             let answer = match self.send_once(&left).await {
                 Ok(answer) => answer,
                 Err(problem @ (QueueError::Throttled | QueueError::Unavailable { .. })) => {
-                    total.add(Sent { sent: 0, unsent: left, problem: Some(problem) });
-                    return Ok(Batch { outcome: total, reached: false });
+                    total.add(SendResult { sent: 0, unsent: left, problem: Some(problem) });
+                    return Ok(BatchResult { outcome: total, reached: false });
                 }
                 Err(error) => return Err(error),
             };
-            let Answer { sent, again, refused } = self.read(left, &answer);
-            total.add(Sent { sent, ..refused });
-            if again.unsent.is_empty() {
-                return Ok(Batch { outcome: total, reached: true });
+            let BatchResponse { sent, retryable, refused } = self.read(left, &answer);
+            total.add(SendResult { sent, ..refused });
+            if retryable.unsent.is_empty() {
+                return Ok(BatchResult { outcome: total, reached: true });
             }
             let Some(pause) = pauses.next() else {
-                total.add(again);
-                return Ok(Batch { outcome: total, reached: true });
+                total.add(retryable);
+                return Ok(BatchResult { outcome: total, reached: true });
             };
             tokio::time::sleep(pause).await;
-            left = again.unsent;
+            left = retryable.unsent;
         }
     }
 
@@ -102,27 +103,28 @@ impl Queue {
         let entries = entries.collect::<Result<_, _>>()?;
         let sent =
             self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
-        sent.map_err(|error| meaning(ACTION, &self.url, &error))
+        sent.map_err(|error| classify(ACTION, &self.url, &error))
     }
 
-    /// Sorts a batch by what the queue said of each.
-    fn read(&self, batch: Vec<ProvisionRequest>, answer: &SendMessageBatchOutput) -> Answer {
+    /// Sorts a batch by the queue's response to each message.
+    fn read(&self, batch: Vec<ProvisionRequest>, answer: &SendMessageBatchOutput) -> BatchResponse {
         let taken: BTreeSet<&str> = answer.successful.iter().map(|entry| entry.id.as_str()).collect();
         let failed: BTreeMap<&str, _> =
             answer.failed.iter().map(|entry| (entry.id.as_str(), entry)).collect();
-        let mut read = Answer { sent: 0, again: Sent::default(), refused: Sent::default() };
+        let mut read =
+            BatchResponse { sent: 0, retryable: SendResult::default(), refused: SendResult::default() };
         for (index, request) in batch.into_iter().enumerate() {
             let id = index.to_string();
             if taken.contains(id.as_str()) {
                 read.sent += 1;
                 continue;
             }
-            // One that is not mentioned was not taken as far as anybody knows; sent twice, it does no harm.
+            // A message that is not mentioned may have been taken; sending it twice is harmless.
             let failure = failed.get(id.as_str());
             let sort = if failure.is_some_and(|failure| failure.sender_fault) {
                 &mut read.refused
             } else {
-                &mut read.again
+                &mut read.retryable
             };
             sort.unsent.push(request);
             sort.problem = failure.map(|failure| by_code(ACTION, &self.url, &failure.code));
@@ -131,16 +133,16 @@ impl Queue {
     }
 }
 
-/// A batch, sorted by what the queue said of each message.
-struct Answer {
+/// A batch, sorted by the queue's response to each message.
+struct BatchResponse {
     sent: u64,
-    /// Not taken this time.
-    again: Sent,
-    /// Not taken, nor would they be the next time.
-    refused: Sent,
+    /// Not taken now; can be retried.
+    retryable: SendResult,
+    /// Not taken, and a retry would not help.
+    refused: SendResult,
 }
 
-impl Sent {
+impl SendResult {
     fn add(&mut self, other: Self) {
         let Self { sent, unsent, problem } = other;
         self.sent += sent;
@@ -149,7 +151,7 @@ impl Sent {
     }
 }
 
-/// The latest for each user, in the order in which the users first appear.
+/// The latest request of each user, in order of first appearance.
 fn one_for_each_user(requests: &[ProvisionRequest]) -> Vec<ProvisionRequest> {
     let mut places = BTreeMap::new();
     let mut kept: Vec<ProvisionRequest> = Vec::with_capacity(requests.len());
@@ -170,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_gets_one_message_with_the_latest_version() {
+    fn user_gets_one_message_with_the_latest_version() {
         let request = |connection: &str, anchor, version| ProvisionRequest {
             connection: connection.to_owned(),
             anchor: Anchor::from_text(anchor).unwrap(),

@@ -1,4 +1,4 @@
-//! Which entry an account is linked to. An account's item and the record's link change together or not at all.
+//! Account links. An account's item and the record's link change in one transaction.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,20 +21,20 @@ use crate::retention::{departure, if_free};
 use crate::work::{ListPage, PageKey};
 use crate::write::{CommitResult, ConditionResult, ItemWrite};
 
-/// Whether an account may be signed in to, as far as we know.
+/// Whether the account was active when the provisioner last saw it.
 pub(crate) const ACTIVE: &str = "active";
 
-/// Who an account belongs to after it was claimed.
+/// Owner of an account after a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountClaim {
-    /// The user who claimed it.
+    /// The user that claimed it.
     Owned(OwnedAccount),
-    /// Another entry, which had it before.
+    /// Another entry, linked earlier.
     OwnedBy(Anchor),
 }
 
-/// The account that a record is linked to. The link is written down only together with the account's item, so a record
-/// that shows one is the proof.
+/// The account that a record is linked to. The link is written only together with the account's item, so a record with
+/// a link is proof of ownership.
 pub fn owned(record: &UserRecord) -> Option<OwnedAccount> {
     record.link.as_ref().map(|link| owned_account(&link.account))
 }
@@ -44,7 +44,7 @@ fn owned_account(id: &AccountId) -> OwnedAccount {
     OwnedAccount::from_claim(id.clone())
 }
 
-/// The longest sort key that there can be, in bytes.
+/// Maximum length of a sort key, in bytes.
 const LONGEST_KEY: usize = 1_024;
 
 /// The account and the entry in an account's item.
@@ -55,8 +55,8 @@ fn linked_in(item: &TableItem) -> Result<Option<(AccountId, Anchor)>, StoreError
 }
 
 impl Store {
-    /// Links an account to a user, unless another entry has it. Nothing may be sent to an account before this. The account
-    /// of somebody who left longer ago than they are remembered is nobody's.
+    /// Links an account to a user, unless it is linked to another entry. Nothing may be sent to an account before this.
+    /// An account whose retention has expired is free.
     pub async fn claim_account(
         &self,
         lease: &mut UserLease,
@@ -70,7 +70,7 @@ impl Store {
         let record = self.set_link(if_linked(self.by_lease(lease), linked.as_ref()), Some(&link))?;
         let item = ItemWrite::put(self.keys.account(account))
             .set(ANCHOR, text(lease.record.anchor.as_str()))
-            // Until we have seen otherwise, it counts as one that can be signed in to.
+            // Counts as active until a read shows otherwise.
             .set(ACTIVE, flag(true));
         let item = if_free(item, &lease.record.anchor, lease.taken_at);
         let mut writes = vec![record, item];
@@ -87,8 +87,8 @@ impl Store {
         }
     }
 
-    /// Takes an account over from an entry that is to have none any more, together with what was applied to it. `None`
-    /// when that entry still wants it, has changed, or is being provisioned right now.
+    /// Moves an account, with its applied state, from an entry that is to have none. `None` when that entry wants the
+    /// account, has changed, or is being provisioned.
     pub async fn take_over_account(
         &self,
         lease: &mut UserLease,
@@ -152,18 +152,18 @@ impl Store {
         }
     }
 
-    /// Which entry an account is linked to. Of somebody who left, that may have expired and not be deleted yet;
-    /// [`claim_account`](Self::claim_account) tells.
+    /// The entry that an account is linked to. The item of a user that left may have expired already;
+    /// [`claim_account`](Self::claim_account) checks that.
     pub async fn fetch_account_owner(&self, account: &AccountId) -> Result<Option<Anchor>, StoreError> {
         self.get(&self.keys.account(account)).await?.map(|item| owner_in(&item)).transpose()
     }
 
-    /// Which entries these accounts are linked to; who is linked to none is not in the answer.
+    /// The entries that these accounts are linked to. Accounts without a link are missing from the result.
     pub async fn fetch_account_owners(
         &self,
         accounts: &[AccountId],
     ) -> Result<HashMap<AccountId, Anchor>, StoreError> {
-        // What is too long for a key was never linked, and a request that names a key twice is refused.
+        // An id that is too long for a key was never linked. DynamoDB refuses a request that names a key twice.
         let accounts: BTreeSet<_> = accounts.iter().filter(|id| id.as_str().len() <= LONGEST_KEY).collect();
         let keys: Vec<_> = accounts.into_iter().map(|id| self.keys.account(id)).collect();
         let mut owners = HashMap::new();
@@ -175,7 +175,7 @@ impl Store {
         Ok(owners)
     }
 
-    /// The accounts that are linked, page by page, and to which entries.
+    /// Linked accounts and their entries, page by page.
     pub async fn fetch_accounts(
         &self,
         after: Option<PageKey>,
@@ -194,7 +194,7 @@ impl Store {
         Ok(ListPage { items: linked.collect::<Result<_, _>>()?, next })
     }
 
-    /// How many linked accounts can be signed in to. Counting stops at `at_most`, since the safety check needs no more.
+    /// Number of active linked accounts. Counting stops at `at_most`: the safeguard needs no more.
     pub async fn count_enabled_accounts(&self, at_most: u64) -> Result<u64, StoreError> {
         let query = self
             .range(QuerySource::Items, &self.keys.accounts(), &KeyRange::All)

@@ -1,7 +1,7 @@
-//! The breaker: while a target accepts nothing from anybody, nobody is tried.
+//! Circuit breaker of a connection. While it is open, no requests are sent to the target.
 //!
-//! It has an item of its own, so that workers who report a failure don't get in the way of the scan's lease. How
-//! long to wait from one probe to the next is the caller's to say.
+//! The breaker has its own item, so that workers that report failures don't contend with the scan's lease. The caller
+//! chooses the time between two probes.
 
 use model::UnixSeconds;
 
@@ -15,10 +15,10 @@ const OPENED_AT: &str = "opened_at";
 const UNTIL: &str = "until";
 const PROBES: &str = "probes";
 
-/// How often the breaker may change under somebody who opens it; many do so at once.
+/// Attempts to open the breaker. Many workers open it at the same time.
 const ATTEMPTS: usize = 20;
 
-/// Why nobody is tried.
+/// Why no requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BreakerReason {
     /// The target does not accept the token.
@@ -44,26 +44,26 @@ impl BreakerReason {
 /// An open breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
-    /// Why, as it was told last.
+    /// Reason in the latest report.
     pub reason: BreakerReason,
     /// Since when.
     pub opened_at: UnixSeconds,
-    /// Until when nobody calls. From then on one may try; the breaker stays open until somebody closes it.
+    /// No requests before this time. Then one worker may probe; the breaker stays open until it is closed.
     pub until: UnixSeconds,
-    /// How often somebody has tried since it opened.
+    /// Probes since it opened.
     pub probes: u32,
 }
 
 impl Store {
-    /// The breaker, if it is open. It may be a moment old, which is enough: the worst that comes of it is one call more
-    /// or one wait more, and who may probe is decided by a write. It is asked before each user, so half the price counts.
+    /// The breaker, if it is open. An eventually consistent read, because it runs before each user and costs half. A
+    /// stale answer causes one call or one wait too many; a conditional write decides which worker may probe.
     pub async fn fetch_breaker(&self) -> Result<Option<Breaker>, StoreError> {
         let item = self.get_lately(&self.keys.breaker()).await?;
         item.map(|item| decode(&item)).transpose()
     }
 
-    /// Opens the breaker for so many seconds. One that is open stays open since when it was, and is never shortened: many
-    /// workers report the same outage, and the latest report need not be the one that knows most.
+    /// Opens the breaker for this many seconds. An open breaker keeps its opening time and is never shortened: many
+    /// workers report one outage, and the latest report is not always the best informed.
     pub async fn open_breaker(
         &self,
         reason: BreakerReason,
@@ -83,7 +83,7 @@ impl Store {
                 UpdateResult::Refused(None) => self.get(&key).await?,
             };
             if let Some(found) = found {
-                // It is open for longer than this, or somebody has opened it just now and it is to be made longer.
+                // It is open for longer, or another worker has just opened it and the time has to be extended.
                 if decode(&found)?.until > until {
                     let told = ItemWrite::update(key.clone())
                         .set(REASON, text(reason.word()))
@@ -107,20 +107,20 @@ impl Store {
         Err(StoreError::Throttled { action: "open the breaker" })
     }
 
-    /// Asks to make the one call that shows whether the target is back. Of all who ask once the time is over, exactly one
-    /// gets `true`, and it is theirs for so many seconds; then another one may. `false` too when the breaker is closed by
-    /// now, which [`fetch_breaker`](Self::fetch_breaker) tells.
+    /// Asks for the one call that shows whether the target is back. When the time is over, exactly one worker gets
+    /// `true`, for this many seconds. `false` also means that the breaker is closed;
+    /// [`fetch_breaker`](Self::fetch_breaker) tells.
     pub async fn try_probe(&self, now: UnixSeconds, seconds: i64) -> Result<bool, StoreError> {
         let write = ItemWrite::update(self.keys.breaker())
             .set(UNTIL, number(now.plus(seconds).0))
             .bump(PROBES)
             .only_if("#until <= :now", [("now", number(now.0))]);
-        // As a transaction: were its answer lost, a plain update would be refused at the second try, for what it did
-        // itself, and then nobody would probe.
+        // As a transaction: if the response to a plain update is lost, the retry fails on the condition that the first
+        // attempt changed, and no worker probes.
         Ok(self.transact(&[write]).await? == CommitResult::Done)
     }
 
-    /// Closes the breaker after a call that worked. Ask for it only where it was seen open; it costs a write.
+    /// Closes the breaker after a successful call. Costs a write, so call it only where the breaker was seen open.
     pub async fn close_breaker(&self) -> Result<(), StoreError> {
         self.commit(&[ItemWrite::delete(self.keys.breaker())]).await.map(drop)
     }

@@ -1,4 +1,4 @@
-//! A user name, and perhaps an account, passes from one entry to another.
+//! Transfers of a user name, and of an account, from one entry to another.
 
 use std::collections::HashMap;
 
@@ -17,12 +17,12 @@ use crate::write::{CommitResult, ItemWrite};
 use crate::{ScanLease, Store};
 
 impl Store {
-    /// Passes the user name that `to` wants, and the account of `from` if there is one, from an entry that is gone to
-    /// the one that took its place. Afterwards `from` is settled, absent for this reason, and without an account: its
-    /// removal can switch nothing off. `to` has the account and is pending.
+    /// Transfers the user name that `to` wants, and the account of `from`, from an entry that is gone to the entry that
+    /// replaces it. Afterwards `from` is in sync, absent for this reason and without an account, so its removal can't
+    /// deactivate anything. `to` has the account and is pending.
     ///
-    /// All of it happens at once, or nothing does, and then the answer is `false`: either record is no longer what was
-    /// passed in, or one of the two is being provisioned right now. The next scan finds the pair again.
+    /// All of it is one transaction. `false` means that nothing was written: a record differs from the one passed in,
+    /// or is being provisioned. The next scan finds the pair again.
     pub async fn transfer(
         &self,
         lease: &ScanLease,
@@ -70,9 +70,8 @@ impl Store {
         Ok(self.commit(&writes).await? == CommitResult::Done)
     }
 
-    /// Gives a record the name that it wants and another entry had: `from`, who no longer wants it, or nobody. The
-    /// record becomes pending. `false` when the name belongs to somebody else, or `from` does want it, or either record
-    /// has changed.
+    /// Gives a record the name that it wants, free or owned by `from` that no longer wants it. The record becomes
+    /// pending. `false` when another entry owns the name, `from` still wants it, or a record has changed.
     pub async fn claim_name(
         &self,
         lease: &ScanLease,
@@ -114,15 +113,15 @@ impl Store {
         Ok(self.commit(&writes).await? == CommitResult::Done)
     }
 
-    /// Which entries these user names belong to at this time, by folded name; a name that is free is not in the answer.
-    /// Names of those who left longer ago than they are remembered are free.
+    /// Owners of these user names at this time, by folded name. A free name is missing from the result; so is one whose
+    /// retention has expired.
     pub async fn fetch_name_owners(
         &self,
         names: &[UserName],
         now: UnixSeconds,
     ) -> Result<HashMap<String, Anchor>, StoreError> {
         let mut folded: Vec<String> = names.iter().map(UserName::folded).collect();
-        // A request that names a key twice is refused.
+        // DynamoDB refuses a request that names a key twice.
         folded.sort_unstable();
         folded.dedup();
         let mut owners = HashMap::new();
@@ -140,7 +139,7 @@ impl Store {
         Ok(owners)
     }
 
-    /// A record that is still what the caller knows, and that nobody is provisioning.
+    /// The stored record, if it equals the caller's and no other worker has its lease.
     async fn unchanged(
         &self,
         lease: &ScanLease,
@@ -154,8 +153,8 @@ impl Store {
         }))
     }
 
-    /// What both sides of a hand-over have in common. A lease that ran out is taken away, so that whoever still holds it
-    /// can't write any more.
+    /// The write that both records of a transfer share. An expired lease is removed, so that its holder can't write any
+    /// more.
     fn handing(&self, lease: &ScanLease, stored: &StoredRecord) -> ItemWrite {
         let write = if_rev(self.by_scan(lease, &stored.record.anchor), stored.rev);
         let write = if_same_lease(write, stored);
@@ -170,7 +169,7 @@ impl Store {
             .remove(LEASE_UNTIL)
     }
 
-    /// Makes a name's or an account's item belong to another entry.
+    /// Moves the item of a name or an account to another entry.
     fn pass(&self, key: crate::keys::ItemKey, from: &UserRecord, to: &UserRecord) -> ItemWrite {
         ItemWrite::update(key)
             .set(ANCHOR, text(to.anchor.as_str()))
@@ -179,7 +178,7 @@ impl Store {
     }
 }
 
-/// The name that somebody who is to have an account wants.
+/// The user name of the desired user, if it is to have an account.
 fn wanted_name(record: &UserRecord) -> Option<&UserName> {
     match record.desired.as_ref()? {
         Desired::Present(user) => Some(&user.user_name),

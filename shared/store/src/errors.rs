@@ -1,4 +1,4 @@
-//! What can go wrong, by what it means for the caller.
+//! Errors of the state, by what they mean for the caller.
 
 use std::path::PathBuf;
 
@@ -7,28 +7,28 @@ use model::TargetIdentity;
 
 use crate::keys::ItemKey;
 
-/// Why the state could not be read or written. The text never holds a person's data: keys that are made of a user
-/// name show none, and what a server says about a value is left out.
+/// Failure to read or write the state. The text holds no personal data: keys made of a user name are masked, and a
+/// server's message about a value is left out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The table takes no more requests for now, and went on refusing while this was retried.
-    #[error("the state table took no more requests while trying to {action}; try again later")]
+    /// The table throttled the request, and all retries too.
+    #[error("the state table throttled the request to {action}; try again later")]
     Throttled {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
     },
     /// The service could not be reached, or failed.
     #[error("the state table could not be reached to {action}: {detail}")]
     Unavailable {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
-        /// How it failed.
+        /// Cause.
         detail: String,
     },
     /// The credentials don't allow it.
     #[error("access was denied to {action}; the role needs that right on the state table and its indexes")]
     AccessDenied {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
     },
     /// There is no such table.
@@ -37,10 +37,10 @@ pub enum StoreError {
         /// The table's name.
         name: String,
     },
-    /// The service refused the request itself, which is a mistake in this program or in the table's set-up.
+    /// The service refused the request: a mistake in this program or in the table's set-up.
     #[error("the request to {action} was refused ({code})")]
     Refused {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
         /// The service's code for the reason.
         code: String,
@@ -48,9 +48,9 @@ pub enum StoreError {
     /// An item is not what this program writes.
     #[error("the item {key} can't be read: {detail}")]
     Corrupt {
-        /// Which item.
+        /// The item.
         key: String,
-        /// Which attribute and what is wrong with it.
+        /// The attribute, and what is wrong with it.
         detail: String,
     },
     /// An item would be larger than a table can hold.
@@ -58,14 +58,14 @@ pub enum StoreError {
         "the item {key} would be larger than the 400 KB that an item may have; map fewer or shorter values"
     )]
     TooLarge {
-        /// Which item.
+        /// The item.
         key: String,
     },
-    /// The user's lease has gone to somebody else, so the outcome is theirs to write.
-    #[error("the lease on this user has ended, and somebody else may be working on it")]
+    /// The user's lease has ended or was taken by another worker.
+    #[error("the lease on this user has ended; another worker may have it")]
     LeaseLost,
-    /// Something was said to be applied to an account, and no account is linked.
-    #[error("nothing can have been applied, because no account is linked to this user")]
+    /// An outcome with applied state for a user without a linked account.
+    #[error("applied state without a linked account: no account is linked to this user")]
     NotLinked,
     /// The state belongs to another target than the one that is configured.
     #[error(
@@ -82,14 +82,14 @@ ids of one target mean nothing at another; give the connection a new 'name', or 
     /// A reset of the target was interrupted, so part of the state may belong to the earlier target.
     #[error("a reset of this connection's target did not finish; run 'provisioner reset-target' again")]
     TargetResetUnfinished,
-    /// Another process works on the state file.
+    /// Another process has the state file open.
     #[error(
         "another run is in progress: {holder} has the state file {} open; wait for it to end", path.display()
     )]
     Locked {
         /// The state file.
         path: PathBuf,
-        /// Who holds it, as far as that is known.
+        /// The process, if it is known.
         holder: String,
     },
     /// The embedded engine or its file failed.
@@ -141,7 +141,7 @@ fn by_code(action: &'static str, table: &str, code: &str, message: Option<&str>)
     }
 }
 
-/// Whether a refusal is about an item's size; DynamoDB has no code for it.
+/// Whether a refusal is about the size of an item; DynamoDB has no code for it.
 pub(crate) fn says_too_large(message: Option<&str>) -> bool {
     message.is_some_and(|text| {
         let text = text.to_ascii_lowercase();
@@ -149,7 +149,7 @@ pub(crate) fn says_too_large(message: Option<&str>) -> bool {
     })
 }
 
-/// An item that this program did not write, or not like this.
+/// An item with other content than this program writes.
 pub(crate) fn corrupt(key: &ItemKey, detail: impl Into<String>) -> StoreError {
     StoreError::Corrupt { key: key.to_string(), detail: detail.into() }
 }

@@ -1,4 +1,4 @@
-//! What was done for a user, and with which result.
+//! History of a user: actions and their results.
 
 use model::{AccountId, AnchorHash, Desired, Managed, ScanVersion, UnixSeconds, UserName, UserRecord, Value};
 use serde::{Deserialize, Serialize};
@@ -10,21 +10,21 @@ use crate::keys::{EVENT_PREFIX, EXPIRES_AT};
 use crate::query::{KeyRange, QuerySource};
 use crate::write::ItemWrite;
 
-/// One thing that was done.
+/// One action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryEvent {
-    /// When.
+    /// Time of the action.
     pub at: UnixSeconds,
-    /// Which scan had asked for it.
+    /// Scan that requested it.
     pub version: ScanVersion,
-    /// What was done, as a word: `create`, `update`, `deprovision` …
+    /// The action: `create`, `update`, `deprovision` …
     pub action: String,
-    /// Why, if that is not plain.
+    /// Reason, where the action alone does not show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What came of it.
+    /// Result.
     pub result: String,
-    /// To which account.
+    /// Account at the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
 }
@@ -33,7 +33,7 @@ const EVENT: &str = "event";
 pub(crate) const DAY: i64 = 24 * 60 * 60;
 
 impl Store {
-    /// The write that remembers an event until it expires.
+    /// The write that stores an event until it expires.
     pub(crate) fn event(
         &self,
         user: &UserRecord,
@@ -46,7 +46,7 @@ impl Store {
         Ok(ItemWrite::put(key).set(EVENT, event).set(EXPIRES_AT, number(expires_at.0)))
     }
 
-    /// What was done for a user, the newest first.
+    /// Events of a user, newest first.
     pub async fn fetch_history(
         &self,
         hash: AnchorHash,
@@ -55,7 +55,7 @@ impl Store {
         self.fetch_history_before(hash, None, limit).await
     }
 
-    /// What was done for a user before some moment, the newest first.
+    /// Events of a user before a time, newest first.
     pub async fn fetch_history_before(
         &self,
         hash: AnchorHash,
@@ -64,7 +64,7 @@ impl Store {
     ) -> Result<Vec<HistoryEvent>, StoreError> {
         let part = match before {
             None => KeyRange::Prefix(EVENT_PREFIX.to_owned()),
-            // Whatever comes at that moment sorts after its bare number.
+            // Events at that time sort after its bare number.
             Some(at) => {
                 KeyRange::Between(EVENT_PREFIX.to_owned(), format!("{EVENT_PREFIX}{:012}", at.0.max(0)))
             }
@@ -80,12 +80,12 @@ impl Store {
     }
 }
 
-/// The event without the person's own values. What a target said comes without them already; this is the place where
-/// it holds for whoever wrote the event. The action is made of the names of attributes, and those are no one's.
+/// The event without the user's own values. A target's messages are masked already; here it holds for every writer. The
+/// action consists of attribute names, which are not personal.
 fn impersonal(event: &HistoryEvent, user: &UserRecord) -> HistoryEvent {
     let HistoryEvent { at, version, action, reason, result, account } = event;
     let mut values = own_values(user);
-    // The longest first: a name must not survive because a part of it was taken out before.
+    // Longest first: a value must not survive because a part of it was removed before.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     let clean = |text: &String| values.iter().fold(text.clone(), |text, value| without(&text, value));
     HistoryEvent {
@@ -98,7 +98,7 @@ fn impersonal(event: &HistoryEvent, user: &UserRecord) -> HistoryEvent {
     }
 }
 
-/// Shorter values are common words or codes.
+/// Shorter values are common words or codes, and stay.
 const SHORTEST_VALUE: usize = 3;
 
 fn own_values(user: &UserRecord) -> Vec<&str> {
@@ -120,7 +120,7 @@ fn own_values(user: &UserRecord) -> Vec<&str> {
     values
 }
 
-/// The text without a value, where that stands as a word of its own.
+/// The text without a value, where the value stands as a whole word.
 fn without(text: &str, value: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -141,7 +141,7 @@ mod tests {
     use super::without;
 
     #[test]
-    fn a_value_is_taken_out_as_a_word_and_not_out_of_words() {
+    fn value_is_masked_as_a_whole_word() {
         assert_eq!(
             without("'Chief' is no title for a Chief, Chiefly", "Chief"),
             "'(value)' is no title for a (value), Chiefly"

@@ -1,4 +1,4 @@
-//! Reading and writing an item's attributes. Nothing here panics on what it finds: it names the item and the attribute.
+//! Attributes of items. Reading never panics: an error names the item and the attribute.
 
 use std::collections::HashMap;
 
@@ -28,10 +28,10 @@ pub(crate) fn bytes(value: Vec<u8>) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
 }
 
-/// The longest JSON text that leaves room for the rest of an item.
+/// Maximum length of a JSON attribute; leaves room for the rest of an item.
 const MAX_JSON_BYTES: usize = 390_000;
 
-/// A value as JSON text for an attribute, refused where no item could hold it.
+/// A value as JSON text for an attribute. Refused where no item could hold it.
 pub(crate) fn json<T: Serialize>(key: &ItemKey, value: &T) -> Result<AttributeValue, StoreError> {
     let text = serde_json::to_string(value).map_err(|_| corrupt(key, "what was to be written is no JSON"))?;
     if text.len() > MAX_JSON_BYTES {
@@ -51,7 +51,7 @@ impl<'a> ItemReader<'a> {
         Self { item }
     }
 
-    /// The item's key, as far as it has one.
+    /// The item's key; empty parts where the item has none.
     pub fn key(&self) -> ItemKey {
         let part = |name| match self.item.get(name) {
             Some(AttributeValue::S(text)) => text.clone(),
@@ -60,7 +60,7 @@ impl<'a> ItemReader<'a> {
         ItemKey { pk: part(PK), sk: part(SK) }
     }
 
-    /// The complaint about one attribute.
+    /// Error about one attribute.
     pub fn wrong(&self, name: &str, what: &str) -> StoreError {
         corrupt(&self.key(), format!("the attribute '{name}' {what}"))
     }
@@ -100,7 +100,7 @@ impl<'a> ItemReader<'a> {
         }
     }
 
-    /// A value kept as JSON text. What the parser says is left out, since it quotes what it read.
+    /// A value stored as JSON text. The parser's message is left out, because it quotes the value.
     pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         match serde_json::from_str(text) {
@@ -111,7 +111,7 @@ impl<'a> ItemReader<'a> {
         }
     }
 
-    /// An attribute that has to be there.
+    /// A required attribute.
     pub fn required<T>(&self, name: &str, found: Option<T>) -> Result<T, StoreError> {
         found.ok_or_else(|| self.wrong(name, "is missing"))
     }

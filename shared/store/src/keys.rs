@@ -1,4 +1,4 @@
-//! Where each item is kept. Nothing else in this crate puts a key together.
+//! Keys of all items. No other module builds a key.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,27 +10,27 @@ use model::{AccountId, AnchorHash, DnKey, ScanVersion, UnixSeconds};
 pub(crate) const PK: &str = "PK";
 /// The table's sort key.
 pub(crate) const SK: &str = "SK";
-/// The index of records that are not settled.
+/// Index of records that are not in sync.
 pub(crate) const WORK_INDEX: &str = "by_work";
 /// Its partition key.
 pub(crate) const WORK_PK: &str = "work_pk";
 /// Its sort key.
 pub(crate) const WORK_SK: &str = "work_sk";
-/// The index of records by where their entries are.
+/// Index of records by DN.
 pub(crate) const DN_INDEX: &str = "by_dn";
 /// Its partition key.
 pub(crate) const DN_PK: &str = "dn_pk";
-/// When DynamoDB may delete an item.
+/// Time after which DynamoDB may delete an item.
 pub(crate) const EXPIRES_AT: &str = "expires_at";
 
 /// The sort key of a user's record.
 pub(crate) const RECORD: &str = "record";
 /// The sort key of the snapshot's header.
 pub(crate) const HEADER: &str = "header";
-/// What the sort keys of history events begin with.
+/// Prefix of the sort keys of history events.
 pub(crate) const EVENT_PREFIX: &str = "event#";
 
-/// What the sort keys of remembered scans begin with.
+/// Prefix of the sort keys of recorded scans.
 pub(crate) const SCAN_PREFIX: &str = "scan#";
 
 /// One item's key.
@@ -50,7 +50,7 @@ impl ItemKey {
     }
 }
 
-/// For messages: without the user name, where the key is made of one.
+/// For messages. A user name in the key is masked.
 impl fmt::Display for ItemKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.pk.split_once("#name#") {
@@ -115,7 +115,7 @@ impl ConnectionKeys {
         ItemKey { pk: self.accounts(), sk: id.as_str().to_owned() }
     }
 
-    /// The partition of those that wait for a name.
+    /// Partition of the users that wait for a DN.
     pub fn waits(&self, dn: &DnKey) -> String {
         format!("{}#waits#{dn}", self.connection)
     }
@@ -128,36 +128,36 @@ impl ConnectionKeys {
         format!("{}#dn#{dn}", self.connection)
     }
 
-    /// The name's key out of a record's `dn_pk`.
+    /// The DN key in a record's `dn_pk`.
     pub fn parse_dn(&self, text: &str) -> Option<DnKey> {
         let key = text.strip_prefix(&self.connection)?.strip_prefix("#dn#")?;
         DnKey::try_from(key.to_owned()).ok()
     }
 
-    /// The user name out of a name claim's partition key.
+    /// The user name in the partition key of a name's item.
     pub fn parse_name<'a>(&self, pk: &'a str) -> Option<&'a str> {
         pk.strip_prefix(self.connection.as_str())?.strip_prefix("#name#")
     }
 
-    /// The anchor's hash out of a record's partition key.
+    /// The anchor hash in a record's partition key.
     pub fn parse_record(&self, pk: &str) -> Option<AnchorHash> {
         parse_hash(pk.strip_prefix(&self.connection)?.strip_prefix("#user#")?)
     }
 }
 
-/// The sort key in the `work` index: by status, and there by when to try next.
+/// Sort key in the `by_work` index: status, then time of the next attempt.
 pub(crate) fn work_sk(word: &str, next_attempt: UnixSeconds, hash: &AnchorHash) -> String {
     format!("{word}#{:012}#{hash}", next_attempt.0.max(0))
 }
 
-/// The parts of a sort key in the `work` index.
+/// Parts of a sort key in the `by_work` index.
 pub(crate) fn parse_work_sk(text: &str) -> Option<(&str, UnixSeconds, AnchorHash)> {
     let mut parts = text.splitn(3, '#');
     let (word, seconds, hash) = (parts.next()?, parts.next()?, parts.next()?);
     Some((word, UnixSeconds(seconds.parse().ok()?), parse_hash(hash)?))
 }
 
-/// A hash as keys spell it.
+/// A hash from its spelling in keys.
 pub(crate) fn parse_hash(text: &str) -> Option<AnchorHash> {
     if text.len() != 32 {
         return None;
@@ -170,14 +170,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_can_not_reach_into_another() {
+    fn connection_keys_do_not_overlap() {
         let (plain, nested) = (ConnectionKeys::of("corp"), ConnectionKeys::of("corp#user"));
         assert_ne!(plain.record(&AnchorHash([1; 16])).pk, nested.state().pk);
         assert_eq!(nested.state().pk, "corp%23user");
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn keys_round_trip() {
         let (keys, hash) = (ConnectionKeys::of("corp"), AnchorHash([0xab; 16]));
         assert_eq!(keys.parse_record(&keys.record(&hash).pk), Some(hash));
         let dn = DnKey::of("cn=a");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_shows_no_user_name() {
+    fn displayed_key_masks_user_name() {
         assert!(!ConnectionKeys::of("corp").name("ada@example.test").to_string().contains("ada"));
     }
 }

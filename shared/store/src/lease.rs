@@ -1,4 +1,4 @@
-//! The connection's item: one scan at a time, each with a version of its own.
+//! The connection's item: one scan at a time, each with its own version.
 
 use model::{SafeguardMemory, ScanVersion, UnixSeconds};
 
@@ -16,12 +16,12 @@ const CURSOR: &str = "cursor";
 const MEMORY: &str = "memory";
 pub(crate) const SERVED: &str = "served_at";
 
-/// The right to scan a connection, and the version under which this scan writes.
+/// Right to scan a connection, and the version that this scan writes.
 #[derive(Debug)]
 pub struct ScanLease {
     owner: String,
     version: ScanVersion,
-    /// The latest moment that the caller has told; user leases that end before it are over.
+    /// Latest time that the caller passed; user leases that end before it have expired.
     pub(crate) now: UnixSeconds,
     until: UnixSeconds,
     /// The target that the state belonged to when the lease was taken.
@@ -29,23 +29,23 @@ pub struct ScanLease {
 }
 
 impl ScanLease {
-    /// The version of this scan: what it writes carries it, and what an older scan wrote later is refused.
+    /// Version of this scan. Records carry it, and an older scan can't overwrite a newer version.
     pub fn version(&self) -> ScanVersion {
         self.version
     }
 
-    /// Who holds it.
+    /// Name of the holder.
     pub fn owner(&self) -> &str {
         &self.owner
     }
 
-    /// When it ends unless it is renewed.
+    /// End of the lease unless renewed.
     pub fn until(&self) -> UnixSeconds {
         self.until
     }
 
-    /// Whether it lasts for so many seconds yet. What takes no longer than that and is begun now ends before anybody
-    /// else can have the lease.
+    /// Whether the lease lasts for this many seconds from now. Work that ends within them ends before another scan can
+    /// take the lease.
     pub fn lasts_for(&self, now: UnixSeconds, seconds: i64) -> bool {
         now.plus(seconds) < self.until
     }
@@ -55,41 +55,41 @@ impl ScanLease {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("another scan of this connection is in progress: {owner} holds it until {} (Unix time)", until.0)]
 pub struct LeaseTaken {
-    /// Who holds it.
+    /// Name of the holder.
     pub owner: String,
-    /// Until when, unless it is renewed.
+    /// End of the lease unless renewed.
     pub until: UnixSeconds,
 }
 
-/// Who holds a lease, and until when.
+/// Holder of a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseHolder {
-    /// Whoever took it.
+    /// Name of the holder.
     pub owner: String,
-    /// When it ends unless it is renewed; it may have ended already.
+    /// End of the lease unless renewed; may have passed already.
     pub until: UnixSeconds,
 }
 
-/// What is known about a connection as a whole.
+/// State of a connection as a whole.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConnectionState {
-    /// The version of the latest scan that began; nought before the first.
+    /// Version of the latest scan that began; 0 before the first.
     pub version: ScanVersion,
-    /// What the latest complete scan left behind for the next.
+    /// Summary that the latest complete scan left.
     pub last_scan: Option<serde_json::Value>,
-    /// Where the next scan can go on, as the latest that came to its end left it.
+    /// Checkpoint of the latest completed scan.
     pub cursor: Option<serde_json::Value>,
-    /// What the safety checks remember.
+    /// Memory of the safeguard.
     pub memory: SafeguardMemory,
-    /// When the target last served somebody, give or take a day.
+    /// Time of the target's last successful answer, to about a day.
     pub served_at: Option<UnixSeconds>,
-    /// The scan in progress, or one that was killed.
+    /// Lease of the scan in progress, or of one that was killed.
     pub lease: Option<LeaseHolder>,
 }
 
 impl Store {
-    /// Takes the connection's lease and the next version. A lease that has run out can be taken by anybody, and one's
-    /// own at any time, since whoever asks under the same name is the successor of a process that died.
+    /// Takes the connection's lease and the next version. An expired lease is free. The same owner may take its own
+    /// lease at any time: it replaces a process that died.
     pub async fn take_lease(
         &self,
         owner: &str,
@@ -115,14 +115,14 @@ impl Store {
             UpdateResult::Refused(item) => {
                 let holder = holder(&item.unwrap_or_default())?;
                 let LeaseHolder { owner, until } =
-                    holder.unwrap_or(LeaseHolder { owner: "somebody".to_owned(), until: now });
+                    holder.unwrap_or(LeaseHolder { owner: "another process".to_owned(), until: now });
                 Ok(Err(LeaseTaken { owner, until }))
             }
         }
     }
 
-    /// Holds the lease for longer. `false` says that another scan has begun: this one should stop, and what it still
-    /// writes is refused wherever the other one has written.
+    /// Renews the lease. `false` means that another scan has begun: this one should stop, and its later writes are
+    /// refused wherever the other scan has written.
     pub async fn renew_lease(
         &self,
         lease: &mut ScanLease,
@@ -138,7 +138,7 @@ impl Store {
         Ok(held)
     }
 
-    /// Remembers what the scan in progress knows about where the next can go on. `false` says that another has begun.
+    /// Saves a checkpoint of the scan in progress. `false` means that another scan has begun.
     pub async fn save_checkpoint(
         &self,
         lease: &ScanLease,
@@ -149,8 +149,8 @@ impl Store {
         Ok(self.commit(&[write]).await? == CommitResult::Done)
     }
 
-    /// Gives the lease back, and leaves something behind for the next scan if this one got that far: its numbers, and
-    /// where to go on. `false` says that another scan had begun, and that nothing was written.
+    /// Releases the lease; stores the summary and the checkpoint of a scan that got that far. `false` means that
+    /// another scan had begun and nothing was written.
     pub async fn release(
         &self,
         lease: ScanLease,
@@ -167,8 +167,8 @@ impl Store {
         }
         match self.commit(&[write]).await? {
             CommitResult::Done => Ok(true),
-            // Nobody holds a lease of this version, which is what giving it back brings about: the answer to the first
-            // try was lost.
+            // A state of this version without a lease is what a release leaves: the response to the first attempt was
+            // lost.
             CommitResult::Refused(verdicts) => match verdicts.into_iter().next() {
                 Some(ConditionResult::Refused(Some(item))) => {
                     let version = ItemReader::new(&item).number(VERSION)?.map(ScanVersion);
@@ -179,8 +179,7 @@ impl Store {
         }
     }
 
-    /// Writes down what the safety checks are to remember. `false` says that another scan has begun, and that nothing was
-    /// written.
+    /// Saves the memory of the safeguard. `false` means that another scan has begun and nothing was written.
     pub async fn save_safety_memory(
         &self,
         lease: &ScanLease,
@@ -192,20 +191,20 @@ impl Store {
         Ok(self.commit(&[write]).await? == CommitResult::Done)
     }
 
-    /// Writes down that the target serves. Provisioning alone writes this, and no scan touches it.
+    /// Records that the target answered. Only provisioning writes it.
     pub async fn record_served(&self, now: UnixSeconds) -> Result<(), StoreError> {
         let write = ItemWrite::update(self.keys.state()).set(SERVED, number(now.0));
         self.commit(&[write]).await.map(drop)
     }
 
-    /// What is known about the connection as a whole.
+    /// The state of the connection.
     pub async fn fetch_connection(&self) -> Result<ConnectionState, StoreError> {
         let Some(item) = self.get(&self.keys.state()).await? else { return Ok(ConnectionState::default()) };
         let read = ItemReader::new(&item);
         Ok(ConnectionState {
             version: ScanVersion(read.number(VERSION)?.unwrap_or_default()),
             last_scan: read.json(LAST_SCAN)?,
-            // One that can't be read is as good as none: everybody is read.
+            // An unreadable checkpoint counts as none: the next scan is a full scan.
             cursor: read.json(CURSOR).ok().flatten(),
             memory: read.json(MEMORY)?.unwrap_or_default(),
             served_at: read.number(SERVED)?.map(UnixSeconds),
@@ -213,7 +212,7 @@ impl Store {
         })
     }
 
-    /// The version tells one taking of the lease from the next, also by the same owner.
+    /// The version distinguishes two leases of one owner.
     fn if_held(&self, write: ItemWrite, lease: &ScanLease) -> ItemWrite {
         write.only_if(
             "#version = :version AND #lease_owner = :owner",

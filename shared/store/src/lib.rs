@@ -1,72 +1,69 @@
-//! The provisioner's state, in one DynamoDB table.
+//! State of the provisioner, in one DynamoDB table.
 //!
-//! A [`Table`] holds any number of connections; a [`Store`] is one connection's part of it. The same code runs
-//! against Amazon's service and, on one machine, against an [`Embedded`] engine that keeps the table in a file:
-//! there is no second implementation that could behave differently.
+//! A [`Table`] holds any number of connections; a [`Store`] is one connection's part of it. The same code runs against
+//! Amazon's service and, with the feature `embedded`, against an engine that keeps the table in a local file. There is
+//! no second implementation that could behave differently.
 //!
-//! # The items
+//! # Items
 //!
-//! Keys begin with the connection's name (with `%` and `#` escaped, because `#` separates the parts).
+//! Keys begin with the connection's name. `#` separates the parts, so `%` and `#` in the name are escaped.
 //!
-//! | item | `PK` | `SK` | holds |
+//! | item | `PK` | `SK` | content |
 //! | --- | --- | --- | --- |
-//! | connection | `<conn>` | `state` | the scan's lease, the version counter, what the last scan left behind, what the safety checks remember, when the target last served somebody |
-//! | scan | `<conn>` | `scan#<version>` | the numbers of a scan that is worth remembering; expires like history |
-//! | breaker | `<conn>` | `breaker` | why nobody is tried at the target, since when, and when the next may |
-//! | snapshot header | `<conn>#snapshot` | `header` | how the snapshot is cut into buckets, and who wrote it |
+//! | connection | `<conn>` | `state` | lease and version of the scan, its summary and checkpoint, memory of the safeguard, time of the target's last answer, identity of the target |
+//! | scan | `<conn>` | `scan#<version>` | summary of a recorded scan; expires like history |
+//! | breaker | `<conn>` | `breaker` | reason and opening time of the circuit breaker, time of the next probe |
+//! | snapshot header | `<conn>#snapshot` | `header` | generation and bucket count of the snapshot, and its writer |
 //! | snapshot bucket | `<conn>#snapshot` | `<generation>#<bucket>` | sorted pairs of anchor hash and fingerprint, 32 bytes a user |
-//! | mark | `<conn>#snapshot` | `mark#<version>#<number>` | whom a scan is about to write, 16 bytes a user |
-//! | user record | `<conn>#user#<anchor hash>` | `record` | what is desired, what was applied and what was otherwise then, a creation that is under way, where the user stands, who works on it, to whom it refers and for whom it waits; expires once the user has left |
-//! | history | `<conn>#user#<anchor hash>` | `event#<seconds>#<version>#<attempt>` | what was done and with which result; expires |
-//! | user name | `<conn>#name#<folded name>` | `owner` | which entry the name belongs to; expires with the record |
-//! | account | `<conn>#accounts` | `<account id>` | which entry the account is linked to, and whether it is active; expires with the record |
-//! | waiting | `<conn>#waits#<dn key>` | `<anchor hash>` | a user who refers to that name: the account that was sent, or none while it could not be resolved |
+//! | dirty marker | `<conn>#snapshot` | `mark#<version>#<number>` | users that a scan is about to write, 16 bytes a user |
+//! | user record | `<conn>#user#<anchor hash>` | `record` | desired user, applied state and the difference between them, create intent, status, lease, references; expires once the user has left |
+//! | history | `<conn>#user#<anchor hash>` | `event#<seconds>#<version>#<attempt>` | an action and its result; expires |
+//! | user name | `<conn>#name#<folded name>` | `owner` | entry that owns the name; expires with the record |
+//! | account | `<conn>#accounts` | `<account id>` | entry that the account is linked to, and whether it is active; expires with the record |
+//! | waiting | `<conn>#waits#<dn key>` | `<anchor hash>` | user that refers to this DN, with the account id that was sent, or none while it is unresolved |
 //!
-//! Records are keyed by the anchor's hash, because a user who left is known from the snapshot, and there by the hash
-//! alone. Names and accounts are items of their own rather than indexes over the records: an index lags behind and
-//! can't be the condition of a write, and these two decide who an account belongs to.
+//! Records are keyed by the anchor's hash, because the snapshot knows a user that left by the hash alone. User names
+//! and accounts are items rather than indexes: an index lags behind and can't be the condition of a write, and these
+//! two decide ownership of an account.
 //!
-//! | index | keys | holds |
+//! | index | keys | content |
 //! | --- | --- | --- |
-//! | `by_work` | `work_pk` = `<conn>`, `work_sk` = `<status>#<next attempt>#<anchor hash>` | every record that is not settled |
-//! | `by_dn` | `dn_pk` = `<conn>#dn#<dn key>` | every record whose entry is somewhere in the directory |
+//! | `by_work` | `work_pk` = `<conn>`, `work_sk` = `<status>#<next attempt>#<anchor hash>` | every record that is not in sync |
+//! | `by_dn` | `dn_pk` = `<conn>#dn#<dn key>` | every record whose entry exists in the directory |
 //!
-//! Both are `KEYS_ONLY`. An index says where to look, and then the record itself is read, consistently: what lags
-//! is noticed, a status change costs one small index write however large the user is, and personal data has one place.
+//! Both indexes are `KEYS_ONLY`. An index says which records to read; the record is then read consistently. So lag is
+//! noticed, a status change costs one small index write, and personal data is stored once.
 //!
-//! # Who may write what
+//! # Writers
 //!
-//! Writes are update expressions on the attributes that the writer owns, never whole items, so that the two sides
-//! don't overwrite each other:
+//! Writes are update expressions on the attributes that the writer owns, never whole items, so that scan and
+//! provisioning don't overwrite each other:
 //!
-//! - A **scan** holds the connection's lease and a [`model::ScanVersion`] of its own. It writes what is desired, and is refused
-//!   where a later scan has written already. Each of its writes raises the record's `rev`.
-//! - **Provisioning** holds one user's lease, numbered anew each time it is taken. It writes the link, what was
-//!   applied and the outcome, and is refused when the lease went to somebody else. When `rev` moved meanwhile, the
-//!   outcome is an old question's answer: what was applied is kept, and the user is not settled. An outcome that leaves no
-//!   doubt about the account writes down its lease's number: whoever takes the very next lease knows that nothing was
-//!   sent since.
+//! - A **scan** holds the connection's lease and a [`model::ScanVersion`]. It writes the desired user, and is refused
+//!   where a later scan has written. Each of its writes increments the record's `rev`.
+//! - **Provisioning** holds one user's lease, which has a new number each time. It writes the link, the applied state
+//!   and the outcome, and is refused when another worker has taken the lease. When `rev` has changed, the applied state
+//!   is kept and the user stays pending. An outcome without doubt about the account stores the lease's number: the
+//!   holder of the very next lease knows that nothing was sent since.
 //!
-//! A record's `claimed` names the user name that it owns; it changes only together with that name's item. So a
-//! write that leaves the name alone is a single, cheap update, and one that changes it is a transaction.
+//! A record's `claimed` is the user name that it owns; it changes only together with that name's item. So a write that
+//! keeps the name is one cheap update, and a write that changes it is a transaction.
 //!
-//! What a user should be, what was applied and the status are JSON strings rather than nested maps: nothing
-//! inside them is ever queried, the model's own serialisation is the only codec, and they take less room.
+//! The desired user, the applied state and the status are JSON strings rather than nested maps: nothing inside them is
+//! queried, the model's serialisation is the only codec, and they take less room.
 //!
-//! # What remains of somebody who left
+//! # Retention
 //!
-//! Once a user is to have no account and has no active one, the record holds only what a return needs: the anchor, the
-//! account's id, the user name and why they left (and, for somebody who is disabled and thus still in the directory,
-//! the hash of where). It expires after [`Store::RETENTION_DAYS`] together with the name claim and the account's item,
-//! and their `waiting` items go at once. Whoever returns before that is kept again, with the same account. History
-//! holds no one's values and expires on its own.
+//! Once a user is to have no account and has no active one, the record keeps only what a return needs: the anchor, the
+//! account id, the user name, the reason, and for a disabled user the hash of the DN. It expires after
+//! [`Store::RETENTION_DAYS`] together with the name and the account's item; its `waiting` items are deleted at once. A
+//! user that returns before that gets the same account. History holds no personal values and expires separately.
 //!
-//! # When the table is busy or an answer is lost
+//! # Throttling and lost responses
 //!
-//! A request that the table was too busy for is tried again for some seconds. One whose answer was lost is sent
-//! again by the client, and then meets what it did itself: a lease is taken anew under the same owner, transactions are
-//! recognised by the service, and a returned lease is told by its number. So nothing is done twice, and what was done is
-//! not taken for refused.
+//! A throttled request is retried for some seconds. After a lost response the client sends the request again, and it
+//! meets its own effect: a lease is taken again under the same owner, DynamoDB recognises a repeated transaction, and a
+//! released lease is identified by its number. So nothing is done twice, and a success is not mistaken for a refusal.
 //!
 //! Time is a parameter throughout, and nothing is read from the environment.
 

@@ -1,8 +1,8 @@
-//! Who is about to be written by a scan, noted beside the snapshot before it is done.
+//! Dirty markers: users that a scan is about to write, stored beside the snapshot before the records.
 //!
-//! Should the scan die, the next one takes them for *unlike any*: it looks at their records again, whatever the directory
-//! says by then, and notices who of them is missing. A note is one small item for a whole page of users, however many
-//! buckets they are spread over. When the scan saves its snapshot, that takes the notes' place.
+//! If the scan dies, the next one treats these users as dirty: it reads their records again, whatever the directory
+//! says by then, and notices which of them are missing. A marker is one small item for a page of users, however many
+//! buckets they are spread over. Saving the snapshot replaces the markers.
 
 use std::collections::HashSet;
 
@@ -15,17 +15,17 @@ use crate::query::{KeyRange, QuerySource};
 use crate::write::ItemWrite;
 use crate::{ScanLease, Snapshot, Store};
 
-/// The fingerprint of somebody who is to be looked at again.
+/// Fingerprint of a dirty user; equals no entry's, so the record is examined again.
 pub const DIRTY: Fingerprint = Fingerprint([0; 16]);
 
 const HASHES: &str = "hashes";
-/// What the sort keys of marks begin with. Those of generations begin with a digit.
+/// Prefix of the sort keys of markers. Generations begin with a digit.
 const PREFIX: &str = "mark#";
 const HASH: usize = 16;
-/// How many users one item names: 64 KB, of the 400 that it may have.
+/// Users in one item: 64 KB of at most 400 KB.
 const USERS: usize = 4_096;
 
-/// The marks that are there.
+/// Stored dirty markers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DirtyMarkers {
     items: Vec<String>,
@@ -41,7 +41,7 @@ impl DirtyMarkers {
         self.hashes.iter()
     }
 
-    /// The sort keys of the items that hold them.
+    /// Sort keys of the markers' items.
     pub fn items(&self) -> impl Iterator<Item = &str> {
         self.items.iter().map(String::as_str)
     }

@@ -1,4 +1,4 @@
-//! What was consumed of the table, as the service itself counts it.
+//! Consumed capacity of the table, as DynamoDB reports it.
 
 use std::ops::Sub;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,20 +7,20 @@ use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 
 use crate::Store;
 
-/// What every request asks for.
+/// Report requested with each call.
 pub(crate) const COUNTED: ReturnConsumedCapacity = ReturnConsumedCapacity::Total;
 
-/// Capacity units, as they are paid for: a read unit is 4 KB read consistently, or twice as much read as it was a moment ago;
-/// a write unit is 1 KB written. Requests that were refused or whose answer was lost are not in them.
+/// Billed capacity. A read unit is 4 KB read consistently, or 8 KB eventually consistently; a write unit is 1 KB
+/// written. Refused requests and lost responses are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CapacityUnits {
     /// Read units.
     pub reads: f64,
-    /// Write units, those of the indexes included.
+    /// Write units, including the indexes.
     pub writes: f64,
 }
 
-/// Halves of units, because that is the smallest amount.
+/// Counted in half units, the smallest amount that DynamoDB bills.
 #[derive(Debug, Default)]
 pub(crate) struct CapacityMeter {
     reads: AtomicU64,
@@ -48,10 +48,10 @@ fn add<'a>(to: &AtomicU64, consumed: impl IntoIterator<Item = &'a ConsumedCapaci
 }
 
 impl Store {
-    /// What was consumed since this connection's part of the table was opened, by all its copies together.
+    /// Capacity consumed since this connection's store was opened, by all its clones together.
     pub fn consumed(&self) -> CapacityUnits {
         let CapacityMeter { reads, writes } = &*self.meter;
-        #[expect(clippy::cast_precision_loss, reason = "nobody reads so much")]
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let units = |halves: &AtomicU64| halves.load(Ordering::Relaxed) as f64 / 2.0;
         CapacityUnits { reads: units(reads), writes: units(writes) }
     }

@@ -1,34 +1,34 @@
-//! The snapshot's buckets as bytes, and which bucket a user is in.
+//! Buckets of the snapshot as bytes, and the bucket of a user.
 
 use model::{AnchorHash, Fingerprint};
 
-/// Who was seen, and what they looked like.
+/// A user's anchor hash and fingerprint.
 pub(crate) type SnapshotPair = (AnchorHash, Fingerprint);
 
-/// The bytes of one pair.
+/// Bytes of one pair.
 const PAIR: usize = 32;
-/// The users that a bucket is made for: 4 KB, the unit in which reads are paid.
+/// Users per bucket: 4 KB, the unit in which reads are billed.
 const USERS: usize = 128;
-/// With more on average, the snapshot is cut anew.
+/// Average users per bucket above which the snapshot is split anew.
 const MANY: usize = 256;
-/// With fewer, too.
+/// Average users per bucket below which it is split anew.
 const FEW: usize = 16;
-/// More buckets than anybody has users for.
+/// Maximum bits of a hash that name a bucket: over 100 million users.
 const MAX_BITS: u32 = 20;
 
-/// How many bits of a hash name its bucket, for so many users.
+/// Bits of a hash that name its bucket, for this many users.
 pub(crate) fn bits_for(users: usize) -> u32 {
     let buckets = users.div_ceil(USERS).max(1).next_power_of_two();
     buckets.trailing_zeros().min(MAX_BITS)
 }
 
-/// Whether so many users no longer fit this cut.
+/// Whether this many users no longer fit these bits.
 pub(crate) fn outgrown(users: usize, bits: u32) -> bool {
     let buckets = 1usize << bits.min(MAX_BITS);
     (users > buckets * MANY && bits < MAX_BITS) || (users < buckets * FEW && bits > 0)
 }
 
-/// The bucket of a hash: its first bits.
+/// Bucket of a hash: its first bits.
 pub(crate) fn bucket_of(hash: &AnchorHash, bits: u32) -> u32 {
     let [a, b, c, d, ..] = hash.0;
     u32::from_be_bytes([a, b, c, d]).checked_shr(32 - bits.min(MAX_BITS)).unwrap_or_default()
@@ -44,7 +44,7 @@ pub(crate) fn pack(pairs: &[SnapshotPair]) -> Vec<u8> {
     bytes
 }
 
-/// Adds a bucket's pairs to those of the buckets before it. `None` when the bytes are no such bucket.
+/// Appends a bucket's pairs. `None` when the bytes are not this bucket.
 pub(crate) fn unpack(bytes: &[u8], bucket: u32, bits: u32, into: &mut Vec<SnapshotPair>) -> Option<()> {
     let (chunks, rest) = bytes.as_chunks::<PAIR>();
     if !rest.is_empty() {
@@ -62,7 +62,7 @@ pub(crate) fn unpack(bytes: &[u8], bucket: u32, bits: u32, into: &mut Vec<Snapsh
     Some(())
 }
 
-/// The run of pairs that belong to a bucket, out of all.
+/// The pairs of one bucket, out of all.
 pub(crate) fn run_of(pairs: &[SnapshotPair], bucket: u32, bits: u32) -> &[SnapshotPair] {
     let start = pairs.partition_point(|(hash, _)| bucket_of(hash, bits) < bucket);
     let end = pairs.partition_point(|(hash, _)| bucket_of(hash, bits) <= bucket);
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_hold_about_a_hundred_and_twenty_eight() {
+    fn buckets_hold_about_128_users() {
         assert_eq!(bits_for(0), 0);
         assert_eq!(bits_for(128), 0);
         assert_eq!(bits_for(129), 1);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_the_first_bits() {
+    fn bucket_is_the_first_bits() {
         let mut hash = AnchorHash([0; 16]);
         hash.0[0] = 0b1010_0000;
         assert_eq!(bucket_of(&hash, 0), 0);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_bucket_is_refused() {
+    fn malformed_bucket_is_refused() {
         let pair = |first: u8| (AnchorHash([first; 16]), Fingerprint([7; 16]));
         let good = pack(&[pair(1), pair(2)]);
         let mut read = Vec::new();

@@ -1,4 +1,4 @@
-//! Reading single items and ranges.
+//! Reads of single items and of ranges.
 
 use std::collections::HashMap;
 
@@ -12,33 +12,33 @@ use crate::keys::{DN_INDEX, DN_PK, ItemKey, PK, SK, WORK_INDEX, WORK_PK, WORK_SK
 use crate::meter::COUNTED;
 use crate::retry_throttled::retry_throttled;
 
-/// Where a range is read.
+/// Table or index that a range is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum QuerySource {
     /// The table, consistently.
     Items,
-    /// The table as it is or was a moment ago, for half the price.
+    /// The table, eventually consistently, for half the cost.
     ItemsLately,
-    /// The index of records that are not settled; an index can't be read consistently.
+    /// The index of records that are not in sync. An index can't be read consistently.
     Work,
-    /// The index of records by where their entries are.
+    /// The index of records by DN.
     Dn,
 }
 
-/// How fresh an item has to be.
+/// Consistency of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Consistency {
     Strong,
     Eventual,
 }
 
-/// Which part of a partition is read.
+/// Range of sort keys within a partition.
 #[derive(Clone, Debug)]
 pub(crate) enum KeyRange {
     All,
-    /// Sort keys that begin so.
+    /// Sort keys with this prefix.
     Prefix(String),
-    /// Sort keys from the first to the second, both included.
+    /// Sort keys between these two, inclusive.
     Between(String, String),
 }
 
@@ -51,7 +51,7 @@ impl Store {
         retry_throttled(|| self.get_item(key, Consistency::Strong)).await
     }
 
-    /// One item as it is or was a moment ago, for half the price.
+    /// One item, eventually consistently, for half the cost.
     pub(crate) async fn get_lately(&self, key: &ItemKey) -> Result<Option<TableItem>, StoreError> {
         retry_throttled(|| self.get_item(key, Consistency::Eventual)).await
     }
@@ -75,7 +75,7 @@ impl Store {
         Ok(found.item)
     }
 
-    /// The beginnings of a query, to which paging and projection may be added.
+    /// A query for a range; the caller may add paging and a projection.
     pub(crate) fn range(&self, from: QuerySource, partition: &str, part: &KeyRange) -> QueryFluentBuilder {
         let (index, pk, sk) = match from {
             QuerySource::Items | QuerySource::ItemsLately => (None, PK, SK),
@@ -131,7 +131,7 @@ impl Store {
         let mut after = None;
         loop {
             let left = limit.saturating_sub(items.len());
-            // More than a thousand don't fit a page of 1 MB anyway where it matters.
+            // A page of 1 MB holds no more than about a thousand items where a limit matters.
             let query = match i32::try_from(left) {
                 Ok(few) if few <= 1_000 => query.clone().limit(few.max(1)),
                 _ => query.clone(),

@@ -1,4 +1,4 @@
-//! A user's record as an item.
+//! User records as items.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::write::ItemWrite;
 pub(crate) const ANCHOR: &str = "anchor";
 pub(crate) const DESIRED: &str = "desired";
 pub(crate) const VERSION: &str = "version";
-/// Raised by every write of a scan, so that provisioning notices that the question has changed.
+/// Incremented by every write of a scan, so that provisioning notices a changed record.
 pub(crate) const REV: &str = "rev";
 pub(crate) const RELEASED: &str = "released";
 pub(crate) const ACCOUNT: &str = "account";
@@ -24,26 +24,26 @@ pub(crate) const APPLIED: &str = "applied";
 pub(crate) const STATUS: &str = "status";
 pub(crate) const ATTEMPTS: &str = "attempts";
 pub(crate) const NEXT_ATTEMPT: &str = "next_attempt";
-/// The user name, folded, whose item says that this entry owns it.
+/// Folded user name that this record owns.
 pub(crate) const CLAIMED: &str = "claimed";
-/// What was otherwise in the user who was applied last.
+/// Difference between the current desired user and the one last applied.
 pub(crate) const BEFORE: &str = "before";
-/// The creation of which nothing was heard.
+/// Create intent.
 pub(crate) const TRIED: &str = "tried";
-/// The lease under which it was last known for sure what the account is.
+/// Lease number of the last outcome that was recorded without doubt.
 pub(crate) const SURE: &str = "sure";
-/// The names whose `waiting` items are this user's.
+/// DN keys that the user waits for; each has a `waiting` item.
 pub(crate) const WAITS: &str = "waits";
-/// The names that the user refers to, and the accounts that these were; their `waiting` items are this user's too.
+/// DN keys that the account refers to, with the account ids that were sent; each has a `waiting` item.
 pub(crate) const REFERS: &str = "refers";
-/// That somebody settled on waiting for this user's account.
+/// Set when another user waits for this user's account.
 pub(crate) const AWAITED: &str = "awaited";
 pub(crate) const LEASE_OWNER: &str = "lease_owner";
 pub(crate) const LEASE_UNTIL: &str = "lease_until";
-/// Counts the leases, so that an old one never passes for a new one.
+/// Number of the lease; a new lease always has a new number.
 pub(crate) const LEASE_NUMBER: &str = "lease_number";
 
-/// A record together with what only this crate needs to know.
+/// A record with the attributes that only this crate uses.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredRecord {
     pub record: UserRecord,
@@ -55,21 +55,21 @@ pub(crate) struct StoredRecord {
     pub sure: Option<u64>,
 }
 
-/// The items beside the record that are this user's too, the account's aside, and until when all of them are kept.
+/// Items that belong to the user beside the record and the account, and their expiry.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OwnedItems {
-    /// The user name, folded, that the record owns.
+    /// Folded user name that the record owns.
     pub claimed: Option<String>,
-    /// The names that the user waits for.
+    /// DN keys that the user waits for.
     pub waits: Vec<DnKey>,
-    /// The names that the user refers to, and the accounts that were sent for them.
+    /// DN keys that the account refers to, with the account ids that were sent.
     pub refers: BTreeMap<DnKey, AccountId>,
-    /// When the record and what belongs to it expire; the user left.
+    /// Expiry of the record and its items; set when the user left.
     pub expires_at: Option<UnixSeconds>,
 }
 
 impl StoredRecord {
-    /// A record that is not there yet.
+    /// A record that is not stored yet.
     pub fn new(anchor: Anchor) -> Self {
         let record = UserRecord {
             anchor,
@@ -96,7 +96,7 @@ impl StoredRecord {
         }
     }
 
-    /// Reads an item. The anchor has to be the one that the key says.
+    /// Decodes an item. Its anchor must match the key.
     pub fn decode(keys: &ConnectionKeys, item: &TableItem) -> Result<Self, StoreError> {
         let read = ItemReader::new(item);
         let anchor = read.required(ANCHOR, read.text(ANCHOR)?)?;
@@ -144,17 +144,17 @@ impl StoredRecord {
         })
     }
 
-    /// Whether somebody may be talking to the target about this user right now.
+    /// Whether a worker may be calling the target about this user now.
     pub fn is_leased(&self, now: UnixSeconds) -> bool {
         self.lease_owner.is_some() && self.lease_until > now
     }
 }
 
-/// The number of attempts and the next one, both from the start.
+/// Attempts and time of the next attempt, reset.
 pub(crate) const AT_ONCE: (u32, UnixSeconds) = (0, UnixSeconds(0));
 
 impl Store {
-    /// Sets the status, when to try next, and what of it the `work` index shows.
+    /// Sets the status, the time of the next attempt and the attributes of the `by_work` index.
     pub(crate) fn set_status(
         &self,
         write: ItemWrite,
@@ -176,8 +176,7 @@ impl Store {
         })
     }
 
-    /// Sets the link, or takes it away. With a link there is no creation that nobody has heard of, and what the account is
-    /// has yet to be seen.
+    /// Sets or removes the link. A link ends the create intent, and the account's state is unknown until it is read.
     pub(crate) fn set_link(
         &self,
         write: ItemWrite,
@@ -194,7 +193,7 @@ impl Store {
     }
 }
 
-/// The condition that a user name is claimed, or that none is.
+/// Condition: the record owns this user name, or none.
 pub(crate) fn if_claimed(write: ItemWrite, claimed: Option<&str>) -> ItemWrite {
     match claimed {
         Some(name) => write.only_if("#claimed = :claimed", [("claimed", text(name))]),
@@ -202,7 +201,7 @@ pub(crate) fn if_claimed(write: ItemWrite, claimed: Option<&str>) -> ItemWrite {
     }
 }
 
-/// The condition that this account is linked, or that none is.
+/// Condition: this account is linked, or none.
 pub(crate) fn if_linked(write: ItemWrite, account: Option<&AccountId>) -> ItemWrite {
     match account {
         Some(id) => write.only_if("#account = :account", [("account", text(id.as_str()))]),
@@ -210,7 +209,7 @@ pub(crate) fn if_linked(write: ItemWrite, account: Option<&AccountId>) -> ItemWr
     }
 }
 
-/// The condition that no scan has written since.
+/// Condition: no scan has written since.
 pub(crate) fn if_rev(write: ItemWrite, rev: u64) -> ItemWrite {
     match rev {
         0 => write.only_if("attribute_not_exists(#rev)", []),
@@ -218,7 +217,7 @@ pub(crate) fn if_rev(write: ItemWrite, rev: u64) -> ItemWrite {
     }
 }
 
-/// The condition that nobody has taken or ended a lease since: what provisioning writes raises no `rev`.
+/// Condition: no lease was taken or released since. Provisioning does not increment `rev`.
 pub(crate) fn if_same_lease(write: ItemWrite, stored: &StoredRecord) -> ItemWrite {
     let write = match stored.lease_number {
         0 => write.only_if("attribute_not_exists(#lease_number)", []),
@@ -230,7 +229,7 @@ pub(crate) fn if_same_lease(write: ItemWrite, stored: &StoredRecord) -> ItemWrit
     }
 }
 
-/// An attribute's value for a flag.
+/// A Boolean attribute.
 pub(crate) fn flag(yes: bool) -> AttributeValue {
     AttributeValue::Bool(yes)
 }

@@ -1,11 +1,11 @@
-//! How long somebody who left is remembered.
+//! Retention of users that left.
 //!
-//! Somebody who is to have no account, and has no active one, is remembered only for a return: the record, the name
-//! claim and the account's item then expire together. That they do is an invariant, and each transaction here keeps
-//! it: a claim that went before its record would let two records own one name.
+//! A user that is to have no account and has no active one is kept only for a return. The record, the name and the
+//! account's item expire together. That is an invariant, and each transaction here keeps it: if the name expired before
+//! the record, two records could own one name.
 //!
-//! DynamoDB deletes late, item by item, in no order. So an item that has expired counts as free to others even while
-//! it is there, and whoever returns after that has to look whether somebody took it.
+//! DynamoDB deletes late, item by item, in no order. So an expired item counts as free while it is still stored, and a
+//! returning user has to check whether another entry took it.
 
 use model::{AccountLink, Anchor, DeprovisionReason, Desired, UnixSeconds, UserRecord};
 
@@ -19,7 +19,7 @@ use crate::record::{
 use crate::write::{CommitResult, ConditionResult, ItemWrite};
 use crate::{Store, history};
 
-/// The condition that a name's or an account's item is this entry's or nobody's by now.
+/// Condition: the item of a name or an account is free, expired, or this entry's.
 pub(crate) fn if_free(write: ItemWrite, anchor: &Anchor, now: UnixSeconds) -> ItemWrite {
     write.only_if(
         "attribute_not_exists(#anchor) OR #anchor = :me OR #expires_at <= :now",
@@ -27,12 +27,12 @@ pub(crate) fn if_free(write: ItemWrite, anchor: &Anchor, now: UnixSeconds) -> It
     )
 }
 
-/// The condition that a record's user has not left.
+/// Condition: the user of the record has not left.
 pub(crate) fn if_kept(write: ItemWrite) -> ItemWrite {
     write.only_if("attribute_not_exists(#expires_at)", [])
 }
 
-/// Why a user has left, for a record that would be settled like this.
+/// Reason of a user's leaving, for a record that would be in sync like this.
 pub(crate) fn departure(desired: Option<&Desired>, has_active_account: bool) -> Option<DeprovisionReason> {
     match desired {
         Some(Desired::Absent { reason, .. }) if !has_active_account => Some(*reason),
@@ -40,14 +40,14 @@ pub(crate) fn departure(desired: Option<&Desired>, has_active_account: bool) -> 
     }
 }
 
-/// Whether an account was left active, as far as was seen.
+/// Whether the account was active in the applied state; unknown counts as active.
 pub(crate) fn left_active(link: &AccountLink) -> bool {
     link.applied.as_ref().is_none_or(|applied| applied.active)
 }
 
 impl Store {
-    /// Adds to a record's write what makes it, and all that is the user's, expire. What a return doesn't need goes at
-    /// once. The record's own write stays the first.
+    /// The writes that let a record and its items expire. What a return does not need is deleted at once. The record's
+    /// own write stays the first.
     pub(crate) fn let_expire(
         &self,
         record: ItemWrite,
@@ -66,7 +66,7 @@ impl Store {
         };
         let record = record.set(EXPIRES_AT, at.clone()).remove(WAITS).remove(REFERS).remove(BEFORE);
         let record = match reason {
-            // The entry is still there, and others may name it as their manager.
+            // The entry still exists, and other entries may refer to it as their manager.
             DeprovisionReason::Disabled => record,
             DeprovisionReason::Deleted
             | DeprovisionReason::OutOfScope
@@ -83,9 +83,9 @@ impl Store {
         writes
     }
 
-    /// Keeps a record that was to expire, with all that is still the user's. What others took after it had expired is
-    /// theirs, and the record no longer names it. `guard` is a write to the record under the caller's conditions;
-    /// whether it was refused, the caller sees at its own next write.
+    /// Revives an expiring record, with all items that are still the user's. What other entries took after the expiry
+    /// stays theirs, and the record gives it up. `guard` is a write to the record under the caller's conditions; the
+    /// caller's next write shows whether they held.
     pub(crate) async fn bring_back(
         &self,
         guard: ItemWrite,

@@ -1,4 +1,4 @@
-//! Trying somebody again because a person asks for it.
+//! Retries that an administrator requests.
 
 use model::{AnchorHash, Status};
 
@@ -8,23 +8,23 @@ use crate::record::{AT_ONCE, REV, if_rev};
 use crate::retention::if_kept;
 use crate::write::{CommitResult, ItemWrite};
 
-/// What came of asking for another try.
+/// Result of a requested retry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetryResult {
-    /// The user is pending, and due now.
+    /// The user is pending and due now.
     Pending,
-    /// There was nothing to try again; this is where the user stands.
+    /// The user has not failed; the current status.
     NotFailed(Status),
-    /// Nobody of that kind is known.
+    /// No record of this user.
     UnknownUser,
 }
 
-/// How often the record may change under somebody who asks.
+/// Attempts while the record changes concurrently.
 const ATTEMPTS: usize = 5;
 
 impl Store {
-    /// Makes a user pending at once who was refused, or whose next try is yet to come; the attempts begin anew. Whoever
-    /// works on the user right now notices it, as with any other write.
+    /// Makes a failed or retrying user pending and due now, with no attempts counted. A worker that holds the user's
+    /// lease notices it, as with any other write.
     pub async fn retry_user(&self, hash: AnchorHash) -> Result<RetryResult, StoreError> {
         for _ in 0..ATTEMPTS {
             let Some(stored) = self.stored(&hash).await? else { return Ok(RetryResult::UnknownUser) };

@@ -1,4 +1,4 @@
-//! Scans that are worth remembering, in numbers.
+//! Recorded scans.
 
 use model::{ScanVersion, UnixSeconds};
 use serde::{Deserialize, Serialize};
@@ -13,22 +13,22 @@ use crate::write::ItemWrite;
 
 const SCAN: &str = "scan";
 
-/// A scan that came to its end.
+/// A completed scan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PastScan {
-    /// Which.
+    /// Version of the scan.
     pub version: ScanVersion,
-    /// When it took the lease.
+    /// Time at which it took the lease.
     pub began: UnixSeconds,
-    /// When it gave it back.
+    /// Time at which it released the lease.
     pub ended: UnixSeconds,
-    /// What it found, as it put it.
+    /// Its summary.
     pub summary: serde_json::Value,
 }
 
 impl Store {
-    /// Remembers a scan for as long as history is kept. One that found nothing need not be: a list of them would hide
-    /// the others.
+    /// Records a scan for as long as history is kept. Record only scans that found something: others would hide them in
+    /// the list.
     pub async fn record_scan(&self, scan: &PastScan) -> Result<(), StoreError> {
         let key = self.keys.scan(scan.version);
         let expires_at = scan.ended.plus(i64::from(self.history_days) * DAY);
@@ -37,7 +37,7 @@ impl Store {
         self.commit(&[write]).await.map(drop)
     }
 
-    /// The scans that were remembered, the newest first.
+    /// Recorded scans, newest first.
     pub async fn fetch_scans(&self, limit: usize) -> Result<Vec<PastScan>, StoreError> {
         let part = KeyRange::Prefix(SCAN_PREFIX.to_owned());
         let query = self.range(QuerySource::Items, &self.keys.state().pk, &part).scan_index_forward(false);

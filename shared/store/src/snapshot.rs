@@ -1,12 +1,12 @@
-//! What the last scan saw: who, and a fingerprint of what each looked like.
+//! Snapshot: the users that the last scan saw, with a fingerprint of each.
 //!
-//! It is cut into buckets by the first bits of the hash, so that a small change writes little. When the number of
-//! users outgrows the cut, all of it is written anew under another *generation*, and then the header is switched over.
-//! Whatever happens in between, the header names a generation that was completely written.
+//! The snapshot is split into buckets by the first bits of the hash, so that a small change writes little. When the
+//! number of users outgrows the split, all of it is written anew as another *generation*, and then the header is
+//! switched. The header always names a generation that was completely written.
 //!
-//! A scan of everybody reads it as it is or was a moment ago, for half the price. What that misses is found by the next
-//! scan: a fingerprint of before makes it look at a record once more than needed. But a bucket is written whole, and what
-//! it held must not be lost, so whatever is written has just been read consistently.
+//! A full scan reads it eventually consistently, for half the cost. A stale fingerprint makes the next scan examine a
+//! record once more than needed. But a bucket is written whole and nothing in it may be lost, so a bucket that is
+//! written was read consistently just before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,62 +28,62 @@ const VERSION: &str = "version";
 const GENERATION: &str = "generation";
 const BITS: &str = "bits";
 const PAIRS: &str = "pairs";
-/// How many users are in it, so that this can be told without reading them.
+/// Number of users, readable without the buckets.
 const USERS: &str = "users";
-/// Says that buckets of other generations may lie about.
+/// Set while buckets of other generations may exist.
 const UNTIDY: &str = "untidy";
 
-/// How many requests run at once.
+/// Concurrent requests.
 const AT_ONCE: usize = 4;
-/// How many single buckets are asked for at once.
+/// Concurrent reads of single buckets.
 const PARTS_AT_ONCE: usize = 16;
-/// When more than one bucket of so many is wanted, all are read.
+/// All buckets are read when more than one in this many is wanted.
 const FEW: usize = 4;
-/// How many buckets one query asks for: about a page.
+/// Buckets per query: about a page.
 const BUCKETS_A_QUERY: u32 = 256;
 
-/// What the last scan saw. Thirty-two bytes a user, sorted by the anchor's hash.
+/// The users that the last scan saw: 32 bytes a user, sorted by anchor hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     pairs: Arc<Vec<SnapshotPair>>,
     cut: Option<SnapshotLayout>,
-    /// The buckets that were read, where only some were.
+    /// The buckets that were read, if not all.
     only: Option<BTreeSet<u32>>,
-    /// Whom a scan was about to write.
+    /// Dirty markers.
     pub(crate) marks: DirtyMarkers,
 }
 
-/// How the stored snapshot is cut; `None` before the first was written.
+/// Layout of the stored snapshot; `None` before the first was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct SnapshotLayout {
     generation: String,
     bits: u32,
     untidy: bool,
-    /// How many users the header says that there are; an older build did not say.
+    /// Number of users in the header; an older build did not store it.
     users: Option<u64>,
 }
 
-/// How saving a snapshot ended.
+/// Result of saving a snapshot.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SnapshotSave {
     /// It is written.
     Done,
-    /// A later scan has saved one, so this one's is not wanted any more.
+    /// A later scan has saved its snapshot, so this one is obsolete.
     Outdated,
 }
 
 impl Snapshot {
-    /// Whether all of it was read, and not only a part.
+    /// Whether all buckets were read.
     pub fn is_whole(&self) -> bool {
         self.only.is_none()
     }
 
-    /// Everybody who was seen, sorted by hash; of a part, those in it.
+    /// Users with their fingerprints, sorted by hash; only those in the buckets that were read.
     pub fn pairs(&self) -> &[(AnchorHash, Fingerprint)] {
         &self.pairs
     }
 
-    /// How somebody looked, if they were seen; [`DIRTY`] for whoever was about to be written.
+    /// Fingerprint of a user, if the user is in the snapshot; [`DIRTY`] for a user with a dirty marker.
     pub fn get(&self, hash: &AnchorHash) -> Option<Fingerprint> {
         if self.marks.contain(hash) {
             return Some(DIRTY);
@@ -92,24 +92,24 @@ impl Snapshot {
         self.pairs.get(at).map(|(_, fingerprint)| *fingerprint)
     }
 
-    /// How many were seen.
+    /// Number of users.
     pub fn len(&self) -> usize {
         self.pairs.len()
     }
 
-    /// Whether nobody was.
+    /// Whether there are no users.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
 
-    /// The buckets in which these changes make a difference.
+    /// Buckets that these changes modify.
     fn touched(&self, changes: &SnapshotChanges, bits: u32) -> BTreeSet<u32> {
         let different =
             changes.iter().filter(|(hash, wanted)| self.marks.contain(hash) || self.get(hash) != **wanted);
         different.map(|(hash, _)| bucket_of(hash, bits)).collect()
     }
 
-    /// How many there are after these changes.
+    /// Number of users after these changes.
     fn len_after(&self, changes: &SnapshotChanges) -> usize {
         let was_there = |hash: &AnchorHash| self.pairs.binary_search_by_key(hash, |(hash, _)| *hash).is_ok();
         let come = changes.iter().filter(|(hash, wanted)| wanted.is_some() && !was_there(hash)).count();
@@ -117,7 +117,7 @@ impl Snapshot {
         self.pairs.len() + come - gone
     }
 
-    /// Shows those who were about to be written as unlike any, as far as their buckets were read.
+    /// Shows users with a marker as dirty, as far as their buckets were read.
     fn with_marks(mut self, marks: DirtyMarkers) -> Self {
         let (only, bits) = (self.only.as_ref(), self.cut.as_ref().map_or(0, |cut| cut.bits));
         let is_read = |hash: &&AnchorHash| only.is_none_or(|only| only.contains(&bucket_of(hash, bits)));
@@ -130,10 +130,10 @@ impl Snapshot {
     }
 }
 
-/// A fingerprint for who was seen, `None` for who is gone.
+/// Changes to a snapshot: a fingerprint for a user that was seen, `None` for one that is gone.
 type SnapshotChanges = BTreeMap<AnchorHash, Option<Fingerprint>>;
 
-/// Both are sorted, so one walk through them is enough.
+/// Both are sorted, so one pass is enough.
 fn merged(pairs: &[SnapshotPair], changes: &SnapshotChanges) -> Vec<SnapshotPair> {
     let mut merged = Vec::with_capacity(pairs.len() + changes.len());
     let mut old = pairs.iter().copied().peekable();
@@ -152,7 +152,7 @@ fn bucket_sk(generation: &str, bucket: u32) -> String {
     format!("{generation}#{bucket:07}")
 }
 
-/// A generation is named after the scan that writes it, so that two scans never write to the same one.
+/// A generation is named after the scan that writes it, so two scans never write the same one.
 fn next_generation(version: ScanVersion, current: Option<&str>) -> String {
     let mine = format!("{:012}.", version.0);
     let count = current.and_then(|name| name.strip_prefix(&mine)?.parse::<u32>().ok());
@@ -160,9 +160,9 @@ fn next_generation(version: ScanVersion, current: Option<&str>) -> String {
 }
 
 impl Store {
-    /// What the last scan saw, or the one before it, where the table has not caught up yet.
+    /// The snapshot of the last scan, or of the one before, where the table lags behind.
     pub async fn fetch_snapshot(&self) -> Result<Snapshot, StoreError> {
-        // Whoever reads without the lease may meet a scan that is just switching over, and then reads again.
+        // A reader without the lease may meet a scan that is switching generations, and then reads again.
         let mut from = QuerySource::ItemsLately;
         for _ in 0..4 {
             let (cut, marks) = futures::try_join!(self.fetch_cut(), self.fetch_marks())?;
@@ -188,8 +188,8 @@ impl Store {
         })
     }
 
-    /// What the last scan saw of these, and of some others whom it would cost more to leave out. For whoever holds the
-    /// lease: nobody else writes meanwhile.
+    /// The snapshot of these users, and of others in the same buckets. Only for the holder of the lease: no other scan
+    /// writes meanwhile.
     pub async fn fetch_part(&self, of: &[AnchorHash]) -> Result<Snapshot, StoreError> {
         let (cut, marks) = futures::try_join!(self.fetch_cut(), self.fetch_marks())?;
         let Some(cut) = cut else { return Ok(Snapshot::default().with_marks(marks)) };
@@ -233,7 +233,7 @@ impl Store {
         Ok((parts.concat(), Some(buckets.clone())))
     }
 
-    /// How many users the last scan saw. One look, however many they are.
+    /// Number of users in the snapshot; one read.
     pub async fn count_snapshot_users(&self) -> Result<u64, StoreError> {
         match self.fetch_cut().await? {
             None => Ok(0),
@@ -245,7 +245,7 @@ impl Store {
     async fn fetch_cut(&self) -> Result<Option<SnapshotLayout>, StoreError> {
         let Some(item) = self.get(&self.keys.snapshot(HEADER)).await? else { return Ok(None) };
         let read = ItemReader::new(&item);
-        // Before the first generation is complete, the header only marks that one is being written.
+        // Before the first generation is complete, the header only shows that one is being written.
         let Some(generation) = read.text(GENERATION)? else { return Ok(None) };
         let bits = read.required(BITS, read.number::<u32>(BITS)?)?;
         if bits > 20 {
@@ -271,7 +271,7 @@ impl Store {
         let mut pairs = Vec::new();
         while let Some(part) = parts.try_next().await? {
             if pairs.is_empty() {
-                // Hashes are spread evenly, so the first part tells how many there are, give or take a few.
+                // Hashes are spread evenly, so the first part gives a good estimate of the total.
                 pairs.reserve_exact(part.len() * count + part.len() / 8);
             }
             pairs.extend_from_slice(&part);
@@ -291,7 +291,7 @@ impl Store {
         let items = self.items(self.range(from, &partition, &part), usize::MAX).await?;
         let mut pairs = Vec::new();
         let mut found = items.iter();
-        // A generation has all its buckets. Users in a lost one would never be noticed to leave.
+        // A generation has all its buckets. Users in a lost bucket would never be noticed to leave.
         for bucket in first..=last {
             let key = self.keys.snapshot(&bucket_sk(&cut.generation, bucket));
             let item = found.next().ok_or_else(|| corrupt(&key, "the bucket is missing"))?;
@@ -306,9 +306,8 @@ impl Store {
         Ok(pairs)
     }
 
-    /// Writes what has changed since `before` was read: a fingerprint for who was seen, `None` for who is gone. Only the
-    /// buckets of those who changed are written, and none at all when nobody did. Whoever was marked and is not among
-    /// the changes is unlike any from then on.
+    /// Saves the changes since `before` was read: a fingerprint for a user that was seen, `None` for one that is gone.
+    /// Only changed buckets are written. A user with a dirty marker that is not among the changes stays dirty.
     pub async fn save_snapshot(
         &self,
         lease: &ScanLease,
@@ -331,14 +330,14 @@ impl Store {
         if touched.is_empty() && is_counted {
             return Ok(SnapshotSave::Done);
         }
-        // Whether the cut is outgrown shows when all of it is read.
+        // A complete read is needed to see whether the layout is outgrown.
         let saved = if users.is_some_and(|users| outgrown(users, cut.bits)) {
             let now = self.fetch_buckets(&cut, QuerySource::Items).await?;
             self.save_all(lease, Some(cut), merged(&now, &changes)).await?
         } else {
             let (now, _) = self.fetch_some(&cut, &touched).await?;
             let pairs = merged(&now, &changes);
-            // What was just read tells exactly how many come and go.
+            // The buckets just read give the exact difference in users.
             let users = match cut.users {
                 Some(all) if !touched.is_empty() => {
                     Some((all + pairs.len() as u64).saturating_sub(now.len() as u64))
@@ -350,7 +349,7 @@ impl Store {
         self.without_marks(saved, before.marks).await
     }
 
-    /// Takes the marks away for which the snapshot stands in by now.
+    /// Deletes the markers that the saved snapshot replaces.
     async fn without_marks(
         &self,
         saved: SnapshotSave,
@@ -363,7 +362,7 @@ impl Store {
         Ok(saved)
     }
 
-    /// Some buckets of the generation that is there.
+    /// Writes some buckets of the current generation.
     async fn save_buckets(
         &self,
         lease: &ScanLease,
@@ -371,7 +370,7 @@ impl Store {
         pairs: &[SnapshotPair],
         touched: &BTreeSet<u32>,
     ) -> Result<SnapshotSave, StoreError> {
-        // The header comes first: from then on an older scan is refused, whichever buckets it wants to write.
+        // The header is first: from then on an older scan is refused, whichever buckets it writes.
         let header = self.header(lease, Some(&cut));
         let header = match cut.users {
             Some(users) => header.set(USERS, number(users)),
@@ -398,7 +397,7 @@ impl Store {
         Ok(SnapshotSave::Done)
     }
 
-    /// Everything, as a new generation. The old one stays in force until the last bucket is written.
+    /// Writes all users as a new generation. The old one stays current until the last bucket is written.
     async fn save_all(
         &self,
         lease: &ScanLease,
@@ -410,7 +409,7 @@ impl Store {
             return Ok(SnapshotSave::Outdated);
         }
         if old.as_ref().is_none_or(|cut| cut.untidy) {
-            // A half-written generation from before may have more buckets than the one that comes now.
+            // An earlier half-written generation may have more buckets than the new one.
             self.sweep(old.as_ref()).await?;
         }
         let generation = next_generation(lease.version(), old.as_ref().map(|cut| cut.generation.as_str()));
@@ -435,7 +434,7 @@ impl Store {
         Ok(SnapshotSave::Done)
     }
 
-    /// Claims the header for this scan, as long as no later one has, and the generation is the one that was read.
+    /// Write to the header, refused when a later scan has written it or the generation is not the one that was read.
     fn header(&self, lease: &ScanLease, cut: Option<&SnapshotLayout>) -> ItemWrite {
         let write =
             ItemWrite::update(self.keys.snapshot(HEADER)).set(VERSION, number(lease.version())).only_if(
@@ -448,7 +447,7 @@ impl Store {
         }
     }
 
-    /// Deletes the buckets of all generations but the one in force, if there may be any.
+    /// Deletes the buckets of all generations but the current one, if there may be any.
     async fn tidy(&self, lease: &ScanLease, cut: SnapshotLayout) -> Result<SnapshotLayout, StoreError> {
         if !cut.untidy {
             return Ok(cut);

@@ -1,4 +1,4 @@
-//! The table itself, and one connection's part of it.
+//! The table, and one connection's part of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ const DESCRIBE: &str = "look at the table (DescribeTable)";
 const EXPIRE: &str = "let items expire (UpdateTimeToLive)";
 
 impl Table {
-    /// The table of this name, as this client reaches it.
+    /// The table of this name, through this client.
     pub fn new(client: Client, name: &str) -> Self {
         Self { client, name: name.to_owned() }
     }
@@ -60,8 +60,7 @@ impl Table {
         }
     }
 
-    /// Creates the table, its indexes and the expiry of items, and waits until they can be used. A table that is
-    /// there is left as it is.
+    /// Creates the table with its indexes and expiry, and waits until it is active. An existing table stays as it is.
     pub async fn create_if_missing(&self) -> Result<(), StoreError> {
         if self.status().await?.is_none() {
             self.create().await?;
@@ -102,7 +101,7 @@ impl Table {
             .await;
         match sent {
             Ok(_) => Ok(()),
-            // Somebody else was quicker, which is as good.
+            // Another process created it.
             Err(SdkError::ServiceError(service)) if service.err().is_resource_in_use_exception() => Ok(()),
             Err(error) => Err(classify(CREATE, &self.name, &error)),
         }
@@ -136,7 +135,7 @@ impl Table {
             .await;
         match sent {
             Ok(_) => Ok(()),
-            // Somebody else switched it on; DynamoDB has no code of its own for that.
+            // Another process enabled it; DynamoDB has no specific code for that.
             Err(SdkError::ServiceError(service)) if service.err().code() == Some("ValidationException") => {
                 Ok(())
             }
@@ -146,20 +145,20 @@ impl Table {
 }
 
 impl Store {
-    /// How long history is kept unless said otherwise.
+    /// Default retention of history.
     pub const HISTORY_DAYS: u32 = 90;
 
-    /// Keeps what is written to the history from now on for so many days.
+    /// Sets the retention of history written from now on.
     #[must_use]
     pub fn with_history_days(self, history_days: u32) -> Self {
         Self { history_days, ..self }
     }
 
-    /// How long somebody who left is remembered unless said otherwise.
+    /// Default retention of users that left.
     pub const RETENTION_DAYS: u32 = 90;
 
-    /// Remembers those who leave from now on for so many days. Whoever returns within that time gets their account back
-    /// by its id; later, by its user name, as somebody new would.
+    /// Sets the retention of users that leave from now on. A user that returns within it gets the same account by id;
+    /// later, by user name, like a new user.
     #[must_use]
     pub fn with_retention_days(self, retention_days: u32) -> Self {
         Self { retention_days, ..self }

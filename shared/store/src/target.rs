@@ -153,8 +153,7 @@ impl Store {
         Ok(self.commit(&writes).await? == CommitResult::Done)
     }
 
-    /// The writes that leave a record without an account. A user who is to have one becomes pending; one who is to have none
-    /// has left.
+    /// The writes that remove the account from a record. A user in scope becomes pending; a user out of scope has left.
     fn without_link(&self, lease: &ScanLease, stored: &StoredRecord) -> Result<Vec<ItemWrite>, StoreError> {
         let StoredRecord { record: user, rev, owned_items, .. } = stored;
         let hash = user.anchor.hash();

@@ -1,4 +1,4 @@
-//! Reading user records.
+//! Reads of user records.
 
 use std::collections::HashMap;
 
@@ -12,9 +12,9 @@ use crate::item::ItemReader;
 use crate::query::{KeyRange, QuerySource};
 use crate::record::StoredRecord;
 
-/// How many requests run at once.
+/// Concurrent requests.
 const AT_ONCE: usize = 4;
-/// More entries never share a name, unless the index lags behind by as many renames.
+/// Maximum of entries with one DN, unless the index lags behind by as many renames.
 const NAMESAKES: usize = 16;
 
 impl Store {
@@ -23,13 +23,13 @@ impl Store {
         Ok(self.stored(&hash).await?.map(|stored| stored.record))
     }
 
-    /// The records of these users; who has none is not in the answer.
+    /// Records of these users. Users without a record are missing from the result.
     pub async fn fetch_records(
         &self,
         hashes: &[AnchorHash],
     ) -> Result<HashMap<AnchorHash, UserRecord>, StoreError> {
         let mut hashes = hashes.to_vec();
-        // A request that names a key twice is refused.
+        // DynamoDB refuses a request that names a key twice.
         hashes.sort_unstable();
         hashes.dedup();
         let chunks: Vec<Vec<_>> = hashes
@@ -45,20 +45,20 @@ impl Store {
         records.collect()
     }
 
-    /// The user whose entry has this name. Two may, for a while, when one left and another took the name: then the one
-    /// who is still there is meant.
+    /// The user with this DN. For a while two records may have it, when one entry left and another took the DN; the
+    /// entry that still exists wins.
     pub async fn find_by_dn(&self, dn: DnKey) -> Result<Option<UserRecord>, StoreError> {
         Ok(meant(&self.find_all_by_dn(dn).await?).cloned())
     }
 
-    /// All users whose entries have this name, as far as is known.
+    /// All users with this DN.
     pub(crate) async fn find_all_by_dn(&self, dn: DnKey) -> Result<Vec<UserRecord>, StoreError> {
         let query = self.range(QuerySource::Dn, &self.keys.dn(&dn), &KeyRange::All);
         let items = self.items(query, NAMESAKES).await?;
         let hashes: Vec<_> =
             items.iter().filter_map(|item| self.keys.parse_record(&ItemReader::new(item).key().pk)).collect();
         let records = self.fetch_records(&hashes).await?.into_values();
-        // The index lags behind; the record itself says whether it still has that name.
+        // The index lags behind. The record tells whether it still has this DN.
         Ok(records.filter(|record| record.dn == Some(dn)).collect())
     }
 
@@ -68,12 +68,12 @@ impl Store {
     }
 }
 
-/// Who is meant by a name that these have.
+/// The record that a DN means, among records with that DN.
 pub(crate) fn meant(namesakes: &[UserRecord]) -> Option<&UserRecord> {
     namesakes.iter().max_by_key(|record| (is_there(record), record.version))
 }
 
-/// Whether somebody is to have an account.
+/// Whether the user is to have an account.
 pub(crate) fn is_there(record: &UserRecord) -> bool {
     matches!(record.desired, Some(Desired::Present(_)))
 }

@@ -1,4 +1,4 @@
-//! Who is not settled: lists, counts and what is due, by way of the `work` index.
+//! Users that are not in sync: lists, counts and due users, through the `by_work` index.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,44 +17,44 @@ use crate::write::{CommitResult, ItemWrite};
 /// The words of all statuses that the index holds, which are all but `settled`.
 const WORDS: [&str; 8] =
     ["pending", "retrying", "failed", "conflict", "held", "pending_deletion", "skipped", "invalid"];
-/// The words of those that are tried again by themselves.
+/// Words of the statuses that are retried automatically.
 const DUE_WORDS: [&str; 3] = ["pending", "retrying", "pending_deletion"];
 /// Sorts after every hash.
 const AFTER_ALL: char = '~';
 
-/// Where the next page of a listing begins.
+/// Start of the next page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageKey(pub(crate) String);
 
 impl PageKey {
-    /// The key that was shown as this text, if it is one.
+    /// The key with this text, if it is one.
     pub fn parse(text: &str) -> Option<Self> {
         parse_work_sk(text).map(|_| Self(text.to_owned()))
     }
 
-    /// The page of linked accounts after this one.
+    /// Key of the page of linked accounts after this account.
     pub fn after_account(account: &AccountId) -> Self {
         Self(account.as_str().to_owned())
     }
 
-    /// The key as text, to be shown and handed back.
+    /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// One page of a listing.
+/// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListPage<T> {
-    /// What is on it.
+    /// Items on the page.
     pub items: Vec<T>,
-    /// Where the next one begins, if there is more.
+    /// Start of the next page, if there is one.
     pub next: Option<PageKey>,
 }
 
 impl Store {
-    /// The users with this status word, in the order of their next attempt. A page may hold fewer than `limit` and still
-    /// not be the last. InSync users are in no index, so for them the answer is empty.
+    /// Users with this status word, ordered by next attempt. A page may hold fewer than `limit` users and not be the
+    /// last. Users in sync are in no index, so their list is empty.
     pub async fn fetch_by_status(
         &self,
         word: &str,
@@ -73,14 +73,14 @@ impl Store {
         let hashes: Vec<_> = found.iter().map(place).collect::<Result<Vec<_>, _>>()?;
         let hashes: Vec<_> = hashes.into_iter().map(|(_, hash)| hash).collect();
         let mut records = self.fetch_records(&hashes).await?;
-        // The index lags behind; who has another status by now is left out.
+        // The index lags behind. Users with another status by now are left out.
         let items = hashes.iter().filter_map(|hash| records.remove(hash));
         let items = items.filter(|record| record.status.word() == word).collect();
         Ok(ListPage { items, next })
     }
 
-    /// Has somebody looked at again who is settled, because the account was seen to be otherwise than it was left. Says
-    /// whether that made the user due; who is not settled is dealt with anyway.
+    /// Makes a user that is in sync pending, because the account was changed at the target. Returns whether that made
+    /// the user due; other users are processed anyway.
     pub async fn reopen(&self, hash: AnchorHash) -> Result<bool, StoreError> {
         let record = ItemWrite::update(self.keys.record(&hash))
             .only_if("attribute_exists(#anchor)", [])
@@ -91,7 +91,7 @@ impl Store {
         Ok(self.commit(&[pending]).await? == CommitResult::Done)
     }
 
-    /// Whose work may be done now, the longest due first.
+    /// Due users, longest due first.
     pub async fn fetch_due(&self, now: UnixSeconds, limit: usize) -> Result<Vec<AnchorHash>, StoreError> {
         let mut due = Vec::new();
         for word in DUE_WORDS {
@@ -103,13 +103,13 @@ impl Store {
             }
         }
         due.sort_unstable();
-        // A user who is between two statuses may still be seen under both.
+        // During a status change the index may show a user under both statuses.
         let mut seen = std::collections::HashSet::new();
         let hashes = due.into_iter().map(|(_, hash)| hash).filter(|hash| seen.insert(*hash));
         Ok(hashes.take(limit).collect())
     }
 
-    /// When the first of what is pending or retried can be tried; it may be long ago. `None` when nothing is.
+    /// Time at which the first due user can be processed; may be long ago. `None` when no user is due.
     pub async fn next_due_at(&self) -> Result<Option<UnixSeconds>, StoreError> {
         let mut first = None;
         for word in DUE_WORDS {
@@ -122,10 +122,9 @@ impl Store {
         Ok(first)
     }
 
-    /// How many users have each status; statuses that nobody has are left out, and so is `settled`, which is in no
-    /// index.
+    /// Number of users per status. Statuses without users are left out, and so is `in_sync`, which is in no index.
     pub async fn count_by_status(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        // One question for all of them: mostly nobody waits, and each question costs something.
+        // One query for all statuses: mostly the index is empty, and each query costs.
         let query = self.range(QuerySource::Work, &self.keys.work(), &KeyRange::All);
         let query = query.projection_expression("#sk").expression_attribute_names("#sk", WORK_SK);
         let (mut counts, mut after) = (BTreeMap::new(), None);
@@ -145,7 +144,7 @@ impl Store {
         }
     }
 
-    /// The same, but of each status no more are counted than this: to look takes no longer, however many they are.
+    /// Number of users per status, at most this many each: the time does not depend on the number of users.
     pub async fn count_by_status_up_to(&self, most: u64) -> Result<BTreeMap<String, u64>, StoreError> {
         let counts = stream::iter(WORDS.map(str::to_owned)).map(|word| async move {
             let query =
@@ -153,7 +152,7 @@ impl Store {
             let query = query.select(Select::Count);
             let (mut count, mut after) = (0_u64, None);
             loop {
-                // Without a limit, a page of the index is a megabyte.
+                // Without a limit, a page of the index is 1 MB.
                 let left = i32::try_from(most.saturating_sub(count)).ok();
                 let page = self.page(query.clone().set_limit(left), after).await?;
                 count += u64::try_from(page.count).unwrap_or_default();
@@ -167,7 +166,7 @@ impl Store {
         Ok(counts.into_iter().filter(|(_, count)| *count > 0).collect())
     }
 
-    /// A position in the index names the item too; both follow from the index's sort key.
+    /// Start key in the index. It names the item too; both follow from the index's sort key.
     fn index_position(&self, sk: &str) -> Option<HashMap<String, AttributeValue>> {
         let (_, _, hash) = parse_work_sk(sk)?;
         let mut position = self.keys.record(&hash).attributes();
@@ -177,7 +176,7 @@ impl Store {
     }
 }
 
-/// When a user is due, and who it is.
+/// Time at which a user is due, and the user's hash.
 fn place(item: &TableItem) -> Result<(UnixSeconds, AnchorHash), StoreError> {
     let read = ItemReader::new(item);
     let sk = read.required(WORK_SK, read.text(WORK_SK)?)?;
@@ -190,9 +189,9 @@ mod tests {
     use super::*;
     use model::{Anchor, DeprovisionReason, DisabledOption, HoldReason, Status};
 
-    /// Fails to compile when a status is added, and fails when its word isn't in the list.
+    /// Fails to compile when a status is added, and fails when its word is not in the list.
     #[test]
-    fn every_status_but_settled_is_in_the_index() {
+    fn every_status_but_in_sync_is_indexed() {
         let error = || "x".to_owned();
         let all = [
             Status::InSync,

@@ -1,4 +1,4 @@
-//! Conditional writes: one as it is, several as a transaction.
+//! Conditional writes: a single one as it is, several as a transaction.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,7 +19,8 @@ use crate::keys::ItemKey;
 use crate::meter::COUNTED;
 use crate::retry_throttled::retry_throttled;
 
-/// One item's write. In conditions, `#name` is the attribute of that name and `:name` a value given along.
+/// Write of one item. In conditions, `#name` is the attribute of that name and `:name` a value passed with the
+/// condition.
 #[derive(Clone, Debug)]
 pub(crate) struct ItemWrite {
     key: ItemKey,
@@ -39,7 +40,7 @@ enum WriteKind {
 }
 
 impl ItemWrite {
-    /// Changes some attributes; the item comes into being if it isn't there.
+    /// Updates attributes, and creates a missing item.
     pub fn update(key: ItemKey) -> Self {
         Self::new(key, WriteKind::Update)
     }
@@ -66,12 +67,12 @@ impl ItemWrite {
         }
     }
 
-    /// The key that is written to.
+    /// Key of the item.
     pub fn key(&self) -> &ItemKey {
         &self.key
     }
 
-    /// Sets an attribute; the last word counts.
+    /// Sets an attribute; a later call wins.
     pub fn set(mut self, name: &'static str, value: AttributeValue) -> Self {
         self.remove.remove(name);
         self.set.retain(|(other, _)| *other != name);
@@ -79,7 +80,7 @@ impl ItemWrite {
         self
     }
 
-    /// Sets an attribute where there is a value, and takes it away where there is none.
+    /// Sets an attribute, or removes it where there is no value.
     pub fn set_or_remove(self, name: &'static str, value: Option<AttributeValue>) -> Self {
         match value {
             Some(value) => self.set(name, value),
@@ -87,25 +88,25 @@ impl ItemWrite {
         }
     }
 
-    /// Takes an attribute away.
+    /// Removes an attribute.
     pub fn remove(mut self, name: &'static str) -> Self {
         self.set.retain(|(other, _)| *other != name);
         self.remove.insert(name);
         self
     }
 
-    /// Adds one to a number, which starts at nought.
+    /// Increments a number that starts at 0.
     pub fn bump(self, name: &'static str) -> Self {
         self.add(name, 1)
     }
 
-    /// Adds to a number, which starts at nought.
+    /// Adds to a number that starts at 0.
     pub fn add(mut self, name: &'static str, amount: i64) -> Self {
         self.add.push((name, AttributeValue::N(amount.to_string())));
         self
     }
 
-    /// Adds a condition; all of them have to hold.
+    /// Adds a condition; all conditions must hold.
     pub fn only_if<const N: usize>(
         mut self,
         condition: &str,
@@ -137,7 +138,7 @@ impl ItemWrite {
         clauses.join(" ")
     }
 
-    /// The attributes named anywhere; every name is aliased, so that none can be a reserved word.
+    /// Aliases of all attributes. Every name is aliased, because some are reserved words.
     fn names(&self) -> Option<HashMap<String, String>> {
         let mut names = HashMap::new();
         let mut add = |name: &str| names.insert(format!("#{name}"), name.to_owned());
@@ -220,12 +221,12 @@ const UPDATE: &str = "update an item (UpdateItem)";
 const PUT: &str = "write an item (PutItem)";
 const DELETE: &str = "delete an item (DeleteItem)";
 
-/// How a write's condition came out.
+/// Result of one write's condition.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ConditionResult {
     /// The condition held.
     Held,
-    /// It did not, and this was there.
+    /// The condition failed; the stored item.
     Refused(Option<TableItem>),
 }
 
@@ -235,26 +236,26 @@ impl ConditionResult {
     }
 }
 
-/// How a set of writes ended: all of them, or none.
+/// Result of a set of writes: all are written, or none.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum CommitResult {
     /// All were written.
     Done,
-    /// None was, because these conditions did not hold; in the order of the writes.
+    /// None was written, because conditions failed; in the order of the writes.
     Refused(Vec<ConditionResult>),
 }
 
-/// How a single update ended.
+/// Result of a single update.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum UpdateResult {
-    /// The item as it now is.
+    /// The item after the update.
     Now(TableItem),
-    /// It was refused, and this was there.
+    /// The condition failed; the stored item.
     Refused(Option<TableItem>),
 }
 
 impl Store {
-    /// Writes all or nothing. A single write is no transaction, since that costs half.
+    /// Writes all or nothing. A single write is not sent as a transaction, which costs twice as much.
     pub(crate) async fn commit(&self, writes: &[ItemWrite]) -> Result<CommitResult, StoreError> {
         match writes {
             [] => Ok(CommitResult::Done),
@@ -276,7 +277,7 @@ impl Store {
         }
     }
 
-    /// One update that answers with what the item has become.
+    /// One update; returns the item as it is afterwards.
     pub(crate) async fn update_and_read(&self, write: &ItemWrite) -> Result<UpdateResult, StoreError> {
         self.update(write, ReturnValue::AllNew).await
     }
@@ -371,8 +372,8 @@ impl Store {
         }
     }
 
-    /// All or nothing, also for a single write: the service recognises a transaction that it has seen, so one whose
-    /// answer was lost is answered anew instead of being refused for what it did itself.
+    /// All or nothing, as a transaction also for a single write. DynamoDB recognises a repeated transaction, so a retry
+    /// after a lost response succeeds instead of failing on its own first attempt.
     pub(crate) async fn transact(&self, writes: &[ItemWrite]) -> Result<CommitResult, StoreError> {
         if writes.is_empty() {
             return Ok(CommitResult::Done);
@@ -403,8 +404,7 @@ impl Store {
         }
     }
 
-    /// What a cancelled transaction means: conditions that did not hold, a mistake, or only that it met others and can
-    /// be tried again.
+    /// Meaning of a cancelled transaction: failed conditions, a mistake, or a collision that can be retried.
     fn cancelled(
         &self,
         writes: &[ItemWrite],

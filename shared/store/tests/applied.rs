@@ -10,7 +10,7 @@ use model::{
 use store::{AccountClaim, HistoryEvent, OutcomeWrite, Store, StoreError, UserOutcome, owned};
 
 #[tokio::test]
-async fn one_at_a_time_for_each_user() -> Result<(), StoreError> {
+async fn user_lease_has_one_holder() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let hash = anchor("a").hash();
     assert!(store.lease_user(hash, "w1", NOW, 60).await?.is_none(), "there is no such user");
@@ -33,7 +33,7 @@ async fn one_at_a_time_for_each_user() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn an_account_belongs_to_one_entry() -> Result<(), StoreError> {
+async fn account_is_linked_to_one_entry() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
@@ -60,7 +60,7 @@ async fn an_account_belongs_to_one_entry() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn a_lost_lease_claims_nothing() -> Result<(), StoreError> {
+async fn lost_lease_claims_no_account() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let mut lost = lease(&store, "a").await;
@@ -76,7 +76,7 @@ async fn a_lost_lease_claims_nothing() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn an_account_is_taken_over_only_from_somebody_who_is_gone() -> Result<(), StoreError> {
+async fn account_is_taken_over_only_from_absent_user() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "old", present("old")).await;
@@ -105,7 +105,7 @@ async fn an_account_is_taken_over_only_from_somebody_who_is_gone() -> Result<(),
 }
 
 #[tokio::test]
-async fn an_outdated_outcome_settles_nobody() -> Result<(), StoreError> {
+async fn outdated_outcome_leaves_user_pending() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let mut old = lease(&store, "a").await;
@@ -133,7 +133,7 @@ async fn an_outdated_outcome_settles_nobody() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn the_same_scan_writing_again_is_noticed_too() -> Result<(), StoreError> {
+async fn second_write_of_one_scan_is_noticed() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
@@ -144,7 +144,7 @@ async fn the_same_scan_writing_again_is_noticed_too() -> Result<(), StoreError> 
 }
 
 #[tokio::test]
-async fn nothing_is_applied_without_a_link() -> Result<(), StoreError> {
+async fn applied_state_requires_link() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let lease = lease(&store, "a").await;
@@ -154,7 +154,7 @@ async fn nothing_is_applied_without_a_link() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn history_is_read_backwards() -> Result<(), StoreError> {
+async fn history_is_newest_first() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let event = |number: i64| HistoryEvent {
@@ -178,7 +178,7 @@ async fn history_is_read_backwards() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn who_waits_for_somebody_is_woken() -> Result<(), StoreError> {
+async fn waiting_user_becomes_pending() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
@@ -202,7 +202,7 @@ async fn who_waits_for_somebody_is_woken() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn a_returned_lease_leaves_the_work_as_it_was() -> Result<(), StoreError> {
+async fn returned_lease_changes_nothing() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let before = record_of(&store, "a").await;
@@ -212,7 +212,7 @@ async fn a_returned_lease_leaves_the_work_as_it_was() -> Result<(), StoreError> 
     assert_eq!(record_of(&store, "a").await, before, "neither an attempt nor an outcome");
     let next = store.lease_user(hash, "w2", NOW, 60).await?.unwrap();
 
-    // One that went to somebody else is not theirs to give back.
+    // A lease that another worker took over can't be returned.
     let heir = store.lease_user(hash, "w3", NOW.plus(61), 60).await?.unwrap();
     store.return_lease(next).await?;
     assert!(store.lease_user(hash, "w4", NOW.plus(62), 60).await?.is_none(), "it is still held");
@@ -221,7 +221,7 @@ async fn a_returned_lease_leaves_the_work_as_it_was() -> Result<(), StoreError> 
 }
 
 #[tokio::test]
-async fn an_accounts_owner_is_who_claimed_it() -> Result<(), StoreError> {
+async fn account_owner_is_the_claiming_entry() -> Result<(), StoreError> {
     let (_place, table, store) = corp().await;
     let scan = scan(&store).await;
     assert_eq!(store.fetch_account_owner(&account("1")).await?, None);
@@ -235,7 +235,7 @@ async fn an_accounts_owner_is_who_claimed_it() -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Somebody whose account was made as `present` says, and who works on it.
+/// A user with an account as `present` maps it, and the lease on the user.
 async fn applied_as(store: &Store, who: &str, desired: &Desired) -> Result<(), StoreError> {
     let mut lease = lease(store, who).await;
     store.claim_account(&mut lease, &account(who)).await?;
@@ -245,7 +245,7 @@ async fn applied_as(store: &Store, who: &str, desired: &Desired) -> Result<(), S
 }
 
 #[tokio::test]
-async fn what_was_applied_is_known_again_after_a_change() -> Result<(), StoreError> {
+async fn applied_state_is_known_after_change() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let titled = |title: Option<&str>| {
         let Desired::Present(mut user) = present("a") else { panic!() };
@@ -274,7 +274,7 @@ async fn what_was_applied_is_known_again_after_a_change() -> Result<(), StoreErr
 }
 
 #[tokio::test]
-async fn an_account_is_known_for_sure_while_nobody_can_have_sent_anything() -> Result<(), StoreError> {
+async fn account_is_known_while_no_request_can_have_been_sent() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
@@ -290,11 +290,11 @@ async fn an_account_is_known_for_sure_while_nobody_can_have_sent_anything() -> R
     assert!(!is_sure().await, "there is no account");
     applied_as(&store, "a", &present("a")).await?;
     assert!(is_sure().await);
-    assert!(is_sure().await, "whoever only looked has sent nothing");
+    assert!(is_sure().await, "a returned lease sent nothing");
     want(&store, &scan(&store).await, "a", present("a")).await;
     assert!(is_sure().await, "a scan sends nothing");
 
-    // Somebody who dies at work is followed by the same owner, who takes the lease at once.
+    // After a crash the same owner takes the lease at once.
     drop(lease(&store, "a").await);
     assert!(!is_sure().await);
     settle(None).await;
@@ -315,7 +315,7 @@ async fn an_account_is_known_for_sure_while_nobody_can_have_sent_anything() -> R
 }
 
 #[tokio::test]
-async fn a_creation_is_written_down_before_it_is_sent() -> Result<(), StoreError> {
+async fn create_intent_is_stored_before_post() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let tried = || CreateIntent { user_name: user_name("a"), external_id: Some("7".to_owned()) };
@@ -347,7 +347,7 @@ async fn a_creation_is_written_down_before_it_is_sent() -> Result<(), StoreError
 }
 
 #[tokio::test]
-async fn whoever_refers_to_another_account_is_told() -> Result<(), StoreError> {
+async fn user_with_outdated_reference_becomes_pending() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
@@ -364,7 +364,7 @@ async fn whoever_refers_to_another_account_is_told() -> Result<(), StoreError> {
     store.write_outcome(lease(&store, "a").await, refers("2"), NOW).await?;
     assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, [hash]);
 
-    // And whoever refers to nobody any more is told nothing.
+    // A user without references is not made pending.
     store.write_outcome(lease(&store, "a").await, settled(None), NOW).await?;
     assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, []);
     assert_eq!(lease(&store, "a").await.refers_to(), &Default::default());

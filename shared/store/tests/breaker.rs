@@ -1,4 +1,4 @@
-//! The breaker: who may try, and until when nobody does.
+//! The circuit breaker: opening, probing and closing.
 
 mod common;
 
@@ -6,7 +6,7 @@ use common::{NOW, corp};
 use store::{Breaker, BreakerReason, StoreError};
 
 #[tokio::test]
-async fn it_opens_is_never_shortened_and_closes() -> Result<(), StoreError> {
+async fn breaker_opens_is_never_shortened_and_closes() -> Result<(), StoreError> {
     let (_place, table, store) = corp().await;
     assert_eq!(store.fetch_breaker().await?, None);
 
@@ -29,14 +29,14 @@ async fn it_opens_is_never_shortened_and_closes() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn nobody_probes_before_the_time_or_once_it_is_closed() -> Result<(), StoreError> {
+async fn probe_needs_open_breaker_and_elapsed_time() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     assert!(!store.try_probe(NOW, 30).await?, "nothing is open");
     store.open_breaker(BreakerReason::Unavailable, NOW, 60).await?;
     assert!(!store.try_probe(NOW.plus(59), 30).await?);
     assert!(store.try_probe(NOW.plus(60), 30).await?);
-    assert!(!store.try_probe(NOW.plus(89), 30).await?, "it is somebody's");
-    assert!(store.try_probe(NOW.plus(90), 30).await?, "who was not heard of again");
+    assert!(!store.try_probe(NOW.plus(89), 30).await?, "another worker has the probe");
+    assert!(store.try_probe(NOW.plus(90), 30).await?, "the earlier probe had no result");
 
     let open = store.fetch_breaker().await?.unwrap();
     assert_eq!((open.opened_at, open.until, open.probes), (NOW, NOW.plus(120), 2));
@@ -51,7 +51,7 @@ async fn nobody_probes_before_the_time_or_once_it_is_closed() -> Result<(), Stor
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_eight_at_once_one_probes() -> Result<(), StoreError> {
+async fn one_of_eight_concurrent_workers_probes() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     if place.is_moto_without(
         "isolates no transactions: one that is cancelled takes back what others wrote meanwhile",
@@ -69,7 +69,7 @@ async fn of_eight_at_once_one_probes() -> Result<(), StoreError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_may_open_it_at_once() -> Result<(), StoreError> {
+async fn breaker_can_be_opened_concurrently() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let opening = (0..8).map(|seconds| store.open_breaker(BreakerReason::Unavailable, NOW, seconds));
     for open in futures::future::join_all(opening).await {

@@ -1,4 +1,4 @@
-//! An account that was made just now: linked and written down at once, where nobody waits for it.
+//! Outcome of a created account: link and outcome in one transaction, where no other user waits for it.
 
 mod common;
 
@@ -18,7 +18,7 @@ fn outcome() -> UserOutcome {
     UserOutcome { event: Some(event), ..settled(Some(applied("a", true))) }
 }
 
-/// Somebody who is about to get an account.
+/// A user that is about to get an account.
 async fn about_to(store: &Store) -> Result<UserLease, StoreError> {
     want(store, &scan(store).await, "a", present("a")).await;
     let mut lease = lease(store, "a").await;
@@ -40,7 +40,7 @@ async fn expect_steps(store: &Store, mut lease: UserLease, finished: OutcomeWrit
 }
 
 #[tokio::test]
-async fn it_is_linked_with_its_outcome() -> Result<(), StoreError> {
+async fn created_account_is_linked_with_its_outcome() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let first = about_to(&store).await?;
     assert!(store.write_created_outcome(&first, &account("1"), &outcome(), NOW).await?);
@@ -58,7 +58,7 @@ async fn it_is_linked_with_its_outcome() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn one_that_was_made_inactive_does_not_count() -> Result<(), StoreError> {
+async fn account_created_inactive_is_not_counted() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let lease = about_to(&store).await?;
     let inactive = UserOutcome { applied: Some(applied("a", false)), ..outcome() };
@@ -68,7 +68,7 @@ async fn one_that_was_made_inactive_does_not_count() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn whoever_has_to_wait_is_not_settled_yet() -> Result<(), StoreError> {
+async fn created_user_with_open_reference_stays_pending() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let lease = about_to(&store).await?;
     let waits = UserOutcome { status: Status::Pending, waiting_for: vec![dn("boss")], ..outcome() };
@@ -79,7 +79,7 @@ async fn whoever_has_to_wait_is_not_settled_yet() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn not_when_the_question_has_changed() -> Result<(), StoreError> {
+async fn created_outcome_is_refused_when_record_changed() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let lease = about_to(&store).await?;
     want(&store, &scan(&store).await, "a", present("another")).await;
@@ -87,7 +87,7 @@ async fn not_when_the_question_has_changed() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn not_when_somebody_waits_for_it() -> Result<(), StoreError> {
+async fn created_outcome_is_refused_when_another_user_waits() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "b", present("b")).await;
     let waits = UserOutcome { waiting_for: vec![dn("a")], ..settled(None) };
@@ -96,9 +96,9 @@ async fn not_when_somebody_waits_for_it() -> Result<(), StoreError> {
     expect_steps(&store, lease, OutcomeWrite::Done).await
 }
 
-/// Somebody settles on waiting when those who wait have been looked for already: only the word in the record tells.
+/// A wait that begins after the waiting users were read shows in the record alone.
 #[tokio::test]
-async fn not_when_somebody_has_just_settled_on_waiting() -> Result<(), StoreError> {
+async fn created_outcome_is_refused_when_a_wait_just_began() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let first = about_to(&store).await?;
     assert_eq!(store.await_account(dn("a")).await?, Awaited::Told);
@@ -112,7 +112,7 @@ async fn not_when_somebody_has_just_settled_on_waiting() -> Result<(), StoreErro
 }
 
 #[tokio::test]
-async fn not_when_it_is_another_entrys_or_the_lease_is_lost() -> Result<(), StoreError> {
+async fn created_outcome_is_refused_without_account_or_lease() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "b", present("b")).await;
     provision(&store, "b", "1").await;
@@ -133,7 +133,7 @@ async fn not_when_it_is_another_entrys_or_the_lease_is_lost() -> Result<(), Stor
 }
 
 #[tokio::test]
-async fn waiting_is_for_those_who_have_no_account() -> Result<(), StoreError> {
+async fn only_users_without_account_are_awaited() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     assert_eq!(store.await_account(dn("a")).await?, Awaited::Nobody);
     let scan = scan(&store).await;

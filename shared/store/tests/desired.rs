@@ -38,7 +38,7 @@ fn every_status() -> Vec<Status> {
 }
 
 #[tokio::test]
-async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
+async fn every_status_and_desired_user_round_trips() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     let rich = Desired::Present(DesiredUser {
@@ -64,7 +64,7 @@ async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
             let record = record_of(&store, "a").await.unwrap();
             assert_eq!(record.desired.as_ref(), Some(&desired));
             assert_eq!(record.status, status);
-            // Where somebody was who left is nobody's business.
+            // The DN of a user that left is not stored.
             let left = status == Status::InSync && matches!(desired, Desired::Absent { .. });
             assert_eq!((record.anchor, record.dn), (anchor("a"), (!left).then(|| dn("a"))));
             assert_eq!((record.version, record.removal_released, record.link), (ScanVersion(1), false, None));
@@ -74,7 +74,7 @@ async fn every_status_and_every_desired_reads_back() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn an_older_scan_can_not_write_over_a_newer_one() -> Result<(), StoreError> {
+async fn older_scan_can_not_overwrite_newer_record() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let (old, new) = (scan(&store).await, scan(&store).await);
     assert_eq!(want(&store, &new, "a", present("a")).await, RecordWrite::Done);
@@ -89,7 +89,7 @@ async fn an_older_scan_can_not_write_over_a_newer_one() -> Result<(), StoreError
 }
 
 #[tokio::test]
-async fn the_first_entry_keeps_the_name() -> Result<(), StoreError> {
+async fn first_entry_keeps_the_user_name() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     assert_eq!(want(&store, &scan, "a", present("jo")).await, RecordWrite::Done);
@@ -111,7 +111,7 @@ async fn the_first_entry_keeps_the_name() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn a_renamed_user_frees_the_old_name_and_one_in_conflict_keeps_it() -> Result<(), StoreError> {
+async fn rename_frees_old_name_and_conflict_keeps_it() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
@@ -129,7 +129,7 @@ async fn a_renamed_user_frees_the_old_name_and_one_in_conflict_keeps_it() -> Res
 }
 
 #[tokio::test]
-async fn a_scan_needs_no_fresh_record() -> Result<(), StoreError> {
+async fn scan_write_needs_no_fresh_record() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
@@ -147,7 +147,7 @@ async fn a_scan_needs_no_fresh_record() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn what_provisioning_wrote_stays() -> Result<(), StoreError> {
+async fn scan_write_keeps_what_provisioning_wrote() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
@@ -162,7 +162,7 @@ async fn what_provisioning_wrote_stays() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn only_a_released_removal_is_marked_as_one() -> Result<(), StoreError> {
+async fn only_released_removal_is_marked_released() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
@@ -184,7 +184,7 @@ async fn only_a_released_removal_is_marked_as_one() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn a_status_leaves_what_is_desired_alone() -> Result<(), StoreError> {
+async fn status_write_keeps_desired_user() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
@@ -201,7 +201,7 @@ async fn a_status_leaves_what_is_desired_alone() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn a_user_too_large_for_an_item_is_said() -> Result<(), StoreError> {
+async fn user_too_large_for_an_item_is_reported() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     for size in [395_000, 500_000] {
@@ -227,7 +227,7 @@ async fn a_user_too_large_for_an_item_is_said() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn an_account_passes_to_the_entry_made_anew() -> Result<(), StoreError> {
+async fn account_is_transferred_to_recreated_entry() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "old", present("jo")).await;
@@ -251,7 +251,7 @@ async fn an_account_passes_to_the_entry_made_anew() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn nothing_passes_while_somebody_works_on_it_or_after_a_change() -> Result<(), StoreError> {
+async fn transfer_requires_free_and_unchanged_records() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "old", present("jo")).await;
@@ -277,7 +277,7 @@ async fn nothing_passes_while_somebody_works_on_it_or_after_a_change() -> Result
 
 /// In the terminal, one process scans and provisions: a lease of its own is one that a killed predecessor left behind.
 #[tokio::test]
-async fn ones_own_lease_on_a_user_is_in_nobodys_way() -> Result<(), StoreError> {
+async fn own_user_lease_does_not_block_transfer() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "old", present("jo")).await;
@@ -304,7 +304,7 @@ async fn ones_own_lease_on_a_user_is_in_nobodys_way() -> Result<(), StoreError> 
 }
 
 #[tokio::test]
-async fn names_are_asked_for_many_at_once() -> Result<(), StoreError> {
+async fn name_owners_are_read_in_batches() -> Result<(), StoreError> {
     let (_place, table, store) = corp().await;
     let scan = scan(&store).await;
     for number in 0..130 {
@@ -323,7 +323,7 @@ async fn names_are_asked_for_many_at_once() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_wants_any_more_can_be_claimed() -> Result<(), StoreError> {
+async fn unwanted_name_can_be_claimed() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     want(&store, &scan, "old", present("jo")).await;
@@ -339,14 +339,14 @@ async fn a_name_that_nobody_wants_any_more_can_be_claimed() -> Result<(), StoreE
     assert_eq!(record_of(&store, "new").await.unwrap().status, Status::Pending);
     assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("new")));
 
-    // The one who lost it is in conflict when they come back, and can take another name.
+    // The entry that lost the name is in conflict when it returns, and can take another name.
     assert_eq!(want(&store, &scan, "old", present("jo")).await, RecordWrite::NameTaken { by: anchor("new") });
     assert_eq!(want(&store, &scan, "old", present("jo2")).await, RecordWrite::Done);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_at_once_one_gets_the_name() -> Result<(), StoreError> {
+async fn one_of_many_concurrent_writers_gets_the_name() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     if place.is_moto_without(
         "isolates no transactions: one that is cancelled takes back what others wrote meanwhile",

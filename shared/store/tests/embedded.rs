@@ -7,7 +7,7 @@ use model::{ScanVersion, UnixSeconds};
 use store::{Embedded, PastScan, Snapshot, StoreError};
 
 #[tokio::test]
-async fn the_file_outlives_the_engine() -> Result<(), Box<dyn std::error::Error>> {
+async fn file_keeps_state_after_engine_ends() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state.db");
     {
@@ -27,7 +27,7 @@ async fn the_file_outlives_the_engine() -> Result<(), Box<dyn std::error::Error>
 }
 
 #[tokio::test]
-async fn a_second_run_is_told_who_is_in_the_way() -> Result<(), Box<dyn std::error::Error>> {
+async fn second_run_learns_lock_holder() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state.db");
     let first = Embedded::open(&path).await?;
@@ -42,7 +42,7 @@ async fn a_second_run_is_told_who_is_in_the_way() -> Result<(), Box<dyn std::err
 
 #[cfg(unix)]
 #[tokio::test]
-async fn only_the_owner_can_read_the_file() -> Result<(), Box<dyn std::error::Error>> {
+async fn file_is_readable_by_owner_only() -> Result<(), Box<dyn std::error::Error>> {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state.db");
@@ -60,7 +60,7 @@ async fn only_the_owner_can_read_the_file() -> Result<(), Box<dyn std::error::Er
 }
 
 #[tokio::test]
-async fn what_is_no_state_file_is_refused() -> Result<(), Box<dyn std::error::Error>> {
+async fn file_of_other_content_is_refused() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state.db");
     std::fs::write(
@@ -75,7 +75,7 @@ async fn what_is_no_state_file_is_refused() -> Result<(), Box<dyn std::error::Er
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_there_is_named() {
+async fn missing_table_is_named() {
     let (engine, _table) = Embedded::in_memory().await.unwrap();
     let table = store::Table::new(place::client(&engine.endpoint()), "elsewhere");
     let store = table.connection("corp");
@@ -87,7 +87,7 @@ async fn a_table_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn a_client_that_outlives_the_engine_is_told() -> Result<(), Box<dyn std::error::Error>> {
+async fn client_of_stopped_engine_gets_an_error() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state.db");
     let (engine, table) = Embedded::open(&path).await?;
@@ -100,7 +100,7 @@ async fn a_client_that_outlives_the_engine_is_told() -> Result<(), Box<dyn std::
 }
 
 #[tokio::test]
-async fn over_the_port_it_is_the_same_table() -> Result<(), Box<dyn std::error::Error>> {
+async fn port_serves_the_same_table() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state.db");
     let (engine, table) = Embedded::open(&path).await?;
@@ -118,7 +118,7 @@ async fn over_the_port_it_is_the_same_table() -> Result<(), Box<dyn std::error::
 }
 
 #[tokio::test]
-async fn what_has_expired_goes_when_somebody_has_the_time_for_it() -> Result<(), Box<dyn std::error::Error>> {
+async fn expired_items_are_deleted_on_request() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state.db");
     let scan = |version, ended| PastScan {
@@ -127,7 +127,7 @@ async fn what_has_expired_goes_when_somebody_has_the_time_for_it() -> Result<(),
         ended: UnixSeconds(ended),
         summary: serde_json::Value::Null,
     };
-    // The engine has a clock of its own, and for that the first one was long ago.
+    // The engine uses its own clock, by which the first scan was long ago.
     let [old, young] = [scan(1, 0), scan(2, NOW.0)];
     let (engine, table) = Embedded::open(&path).await?;
     let store = table.connection("corp");
@@ -147,7 +147,7 @@ async fn what_has_expired_goes_when_somebody_has_the_time_for_it() -> Result<(),
     Ok(())
 }
 
-/// Not a test of its own: the process that the next test kills. It is told the file's path on its standard input.
+/// The process that the next test kills, not a test. It reads the path of the file from its standard input.
 #[tokio::test]
 #[ignore = "the next test starts it"]
 async fn victim() -> Result<(), Box<dyn std::error::Error>> {
@@ -167,7 +167,7 @@ async fn victim() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 #[tokio::test]
-async fn what_was_written_survives_a_kill() -> Result<(), Box<dyn std::error::Error>> {
+async fn writes_survive_a_kill() -> Result<(), Box<dyn std::error::Error>> {
     use std::io::{BufRead, BufReader, Write};
     use std::process::{Command, Stdio};
     let directory = tempfile::tempdir()?;
@@ -191,7 +191,7 @@ async fn what_was_written_survives_a_kill() -> Result<(), Box<dyn std::error::Er
         assert_eq!(record_of(&store, &who).await.unwrap().desired, Some(present(&who)));
         assert_eq!(name_owner(&store, &user_name(&who)).await, Some(anchor(&who)));
     }
-    // The lease of the process that died is free for its successor.
+    // The successor can take the lease of the killed process.
     scan(&store).await;
     Ok(())
 }

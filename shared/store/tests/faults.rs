@@ -86,7 +86,7 @@ const OPERATIONS: [&str; 8] = [
 
 /// More refusals in a row than the client itself tries, at the beginning and in the midst of the story.
 #[tokio::test]
-async fn a_busy_table_is_waited_for() {
+async fn throttled_requests_are_retried() {
     let clean = Faults::start().await;
     story(&clean.table.connection("corp")).await;
     let expected = items(&clean.place).await;
@@ -109,7 +109,7 @@ async fn a_busy_table_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_table_that_stays_busy_is_said_to_be_and_nothing_is_written() -> Result<(), StoreError> {
+async fn lasting_throttling_is_reported_and_nothing_is_written() -> Result<(), StoreError> {
     let busy = Faults::start().await;
     let store = busy.table.connection("corp");
     let scan = scan(&store).await;
@@ -127,7 +127,7 @@ async fn a_table_that_stays_busy_is_said_to_be_and_nothing_is_written() -> Resul
 }
 
 #[tokio::test]
-async fn transactions_that_meet_others_are_tried_again() {
+async fn conflicting_transactions_are_retried() {
     let clean = Faults::start().await;
     story(&clean.table.connection("corp")).await;
     let busy = Faults::start().await;
@@ -151,7 +151,7 @@ async fn transactions_that_meet_others_are_tried_again() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_done_in_parts_is_done_whole() -> Result<(), StoreError> {
+async fn partially_processed_batch_is_completed() -> Result<(), StoreError> {
     let faults = Faults::start().await;
     let store = faults.table.connection("corp");
     let scan = scan(&store).await;
@@ -180,7 +180,7 @@ async fn a_batch_that_is_done_in_parts_is_done_whole() -> Result<(), StoreError>
 
 /// Each of these is done, and its answer is lost. The client sends it again, and it meets what it did itself.
 #[tokio::test]
-async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
+async fn lost_response_is_not_mistaken_for_refusal() -> Result<(), StoreError> {
     let faults = Faults::start().await;
     let store = faults.table.connection("corp");
     let lost = |operation| {
@@ -216,7 +216,7 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
     let worker = lease(&store, "a").await;
     lost("UpdateItem");
     let done = store.write_outcome(worker, settled(None), NOW).await?;
-    assert_eq!(done, OutcomeWrite::Done, "a single write, whose condition it ended itself");
+    assert_eq!(done, OutcomeWrite::Done, "a single write, refused by its own first attempt");
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
     let worker = lease(&store, "a").await;
     lost("UpdateItem");
@@ -261,7 +261,7 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
     let open = store.open_breaker(BreakerReason::Unauthorized, NOW, 10).await?;
     assert_eq!((open.opened_at, open.until), (NOW, NOW.plus(10)));
     lost("TransactWriteItems");
-    assert!(store.try_probe(NOW.plus(10), 10).await?, "whoever was told to probe does");
+    assert!(store.try_probe(NOW.plus(10), 10).await?, "the worker that got the probe keeps it");
     assert!(!store.try_probe(NOW.plus(10), 10).await?);
     assert_eq!(store.fetch_breaker().await?.unwrap().probes, 1);
     lost("DeleteItem");
@@ -275,7 +275,7 @@ async fn what_was_done_is_not_taken_for_refused() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn what_another_did_meanwhile_is_not_taken_for_ones_own() -> Result<(), StoreError> {
+async fn concurrent_write_is_not_mistaken_for_own() -> Result<(), StoreError> {
     let faults = Faults::start().await;
     let store = faults.table.connection("corp");
     let first = scan(&store).await;
@@ -294,7 +294,7 @@ async fn what_another_did_meanwhile_is_not_taken_for_ones_own() -> Result<(), St
 
 /// What provisioning writes raises no revision: these two look at the lease instead.
 #[tokio::test]
-async fn what_a_worker_finishes_between_reading_and_writing_is_noticed() -> Result<(), StoreError> {
+async fn outcome_between_read_and_write_is_noticed() -> Result<(), StoreError> {
     let faults = Faults::start().await;
     let store = faults.table.connection("corp");
     let behind = faults.place.table().connection("corp");
@@ -328,7 +328,7 @@ async fn what_a_worker_finishes_between_reading_and_writing_is_noticed() -> Resu
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_not_waited_for_for_ever() -> Result<(), StoreError> {
+async fn missing_response_times_out() -> Result<(), StoreError> {
     let faults = Faults::start().await;
     let store = faults.table.connection("corp");
     let scan = scan(&store).await;
@@ -349,7 +349,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for_for_ever() -> Result<(),
 
 /// Whoever looks at how things stand asks as often for many users as for few.
 #[tokio::test]
-async fn to_look_takes_as_many_questions_however_many_users_there_are() {
+async fn status_reads_do_not_grow_with_users() {
     let mut asked = Vec::new();
     for count in [3, 60] {
         let faults = Faults::start().await;

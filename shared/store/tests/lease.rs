@@ -30,7 +30,7 @@ async fn one_scan_at_a_time() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn whoever_comes_after_a_dead_scan_takes_its_lease() -> Result<(), StoreError> {
+async fn successor_of_a_dead_scan_takes_its_lease() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let mut dead = store.take_lease("a", NOW, 60).await?.unwrap();
     let heir = store.take_lease("a", NOW.plus(1), 60).await?.unwrap();
@@ -41,12 +41,12 @@ async fn whoever_comes_after_a_dead_scan_takes_its_lease() -> Result<(), StoreEr
     assert_eq!(store.fetch_connection().await?.last_scan, None);
 
     let stranger = store.take_lease("b", NOW.plus(61), 60).await?.unwrap();
-    assert_eq!(stranger.version(), ScanVersion(3), "and anybody when it has run out");
+    assert_eq!(stranger.version(), ScanVersion(3), "and another owner when it has expired");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_connection_that_was_never_scanned_is_empty() -> Result<(), StoreError> {
+async fn connection_without_scan_is_empty() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     assert_eq!(store.fetch_connection().await?, Default::default());
     let lease = scan(&store).await;

@@ -12,7 +12,7 @@ use serde_json::json;
 use store::{PageKey, PastScan, Store, StoreError, UserOutcome};
 
 #[tokio::test]
-async fn what_is_due_comes_in_its_order() -> Result<(), StoreError> {
+async fn due_users_are_ordered() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     assert_eq!(store.next_due_at().await?, None);
     let scan = scan(&store).await;
@@ -40,7 +40,7 @@ async fn what_is_due_comes_in_its_order() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn lists_come_in_pages() -> Result<(), StoreError> {
+async fn lists_are_paged() -> Result<(), StoreError> {
     let (_place, table, store) = corp().await;
     let scan = scan(&store).await;
     for number in 0..25 {
@@ -67,7 +67,7 @@ async fn lists_come_in_pages() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn many_records_are_read_at_once() -> Result<(), StoreError> {
+async fn records_are_read_in_batches() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     for number in 0..230 {
@@ -101,7 +101,7 @@ async fn counting_enabled_accounts_stops_early() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn a_name_finds_who_is_there_now() -> Result<(), StoreError> {
+async fn dn_finds_the_existing_user() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     assert_eq!(store.find_by_dn(dn("boss")).await?, None);
@@ -120,7 +120,7 @@ async fn a_name_finds_who_is_there_now() -> Result<(), StoreError> {
 /// Run by hand: `cargo test -p store --test lists -- --ignored --nocapture`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it measures"]
-async fn how_fast_users_are_written() -> Result<(), Box<dyn std::error::Error>> {
+async fn write_speed() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let on_file = store::Embedded::open(&directory.path().join("state.db")).await?;
     for (place, (_engine, table)) in [("memory", store::Embedded::in_memory().await?), ("a file", on_file)] {
@@ -145,7 +145,7 @@ async fn how_fast_users_are_written() -> Result<(), Box<dyn std::error::Error>> 
 }
 
 #[tokio::test]
-async fn the_last_scans_come_newest_first_and_expire_like_history() -> Result<(), StoreError> {
+async fn recorded_scans_are_newest_first_and_expire() -> Result<(), StoreError> {
     let (place, table, store) = corp().await;
     let noted = |version: u64| PastScan {
         version: ScanVersion(version),
@@ -176,7 +176,7 @@ async fn the_last_scans_come_newest_first_and_expire_like_history() -> Result<()
 }
 
 #[tokio::test]
-async fn linked_accounts_are_listed_page_by_page() -> Result<(), StoreError> {
+async fn linked_accounts_are_paged() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     for who in ["ada", "bob", "cyd"] {

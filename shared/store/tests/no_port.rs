@@ -1,4 +1,4 @@
-//! Alone in its process, so that no other test's ports are counted.
+//! Runs alone in its process, so that ports of other tests are not counted.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "tests fail loudly, helpers included")]
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use store::{BreakerReason, Embedded};
 
-/// The ports on which this process listens.
+/// Ports on which this process listens.
 fn listening() -> BTreeSet<String> {
     let sockets: BTreeSet<String> = std::fs::read_dir("/proc/self/fd")
         .unwrap()
@@ -27,8 +27,7 @@ fn listening() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn the_engine_can_be_reached_from_nowhere_unless_it_is_asked_to()
--> Result<(), Box<dyn std::error::Error>> {
+async fn engine_opens_no_port_unless_asked() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let (engine, table) = Embedded::open(&directory.path().join("state.db")).await?;
     let store = table.connection("corp");
@@ -36,7 +35,7 @@ async fn the_engine_can_be_reached_from_nowhere_unless_it_is_asked_to()
     assert_eq!(listening(), BTreeSet::new());
 
     let endpoint = engine.endpoint();
-    assert_eq!(engine.endpoint(), endpoint, "one is enough");
+    assert_eq!(engine.endpoint(), endpoint, "one port");
     assert_eq!(listening().len(), 1);
     drop(engine);
     assert_eq!(listening(), BTreeSet::new());

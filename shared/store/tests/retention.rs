@@ -1,4 +1,4 @@
-//! What remains of somebody who left, for how long, and what comes of it when they return.
+//! Retention: what is kept of a user that left, for how long, and what a return finds.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly, helpers included")]
 
@@ -18,7 +18,7 @@ use store::{
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// Somebody of whom much is known.
+/// A user with every attribute of the record set.
 fn ada() -> Desired {
     let set = |text: &str| Managed::Set(Value::Text(text.into()));
     Desired::Present(DesiredUser {
@@ -90,7 +90,7 @@ fn record(items: &BTreeMap<(String, String), Item>) -> &Item {
 }
 
 #[tokio::test]
-async fn what_remains_of_somebody_who_left() -> Result<(), StoreError> {
+async fn record_of_departed_user_keeps_little() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let store = store.with_retention_days(30);
     let scan = scan(&store).await;
@@ -166,7 +166,7 @@ async fn what_remains_of_somebody_who_left() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn a_return_within_the_time_finds_the_same_account() -> Result<(), StoreError> {
+async fn return_within_retention_keeps_account() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let first = scan(&store).await;
     arrive(&store, &first).await;
@@ -188,7 +188,7 @@ async fn a_return_within_the_time_finds_the_same_account() -> Result<(), StoreEr
 }
 
 #[tokio::test]
-async fn whoever_the_scan_finds_settled_and_absent_expires_too() -> Result<(), StoreError> {
+async fn user_found_in_sync_and_absent_expires() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let scan = scan(&store).await;
     // Never had an account, nor a record.
@@ -215,7 +215,7 @@ async fn whoever_the_scan_finds_settled_and_absent_expires_too() -> Result<(), S
 }
 
 #[tokio::test]
-async fn somebody_disabled_is_still_found_by_those_who_report_to_them() -> Result<(), StoreError> {
+async fn disabled_manager_is_found_by_dn() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
@@ -229,7 +229,7 @@ async fn somebody_disabled_is_still_found_by_those_who_report_to_them() -> Resul
 }
 
 #[tokio::test]
-async fn a_change_of_the_reason_does_not_begin_the_time_anew() -> Result<(), StoreError> {
+async fn changed_reason_keeps_expiry() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let first = scan(&store).await;
     arrive(&store, &first).await;
@@ -242,7 +242,7 @@ async fn a_change_of_the_reason_does_not_begin_the_time_anew() -> Result<(), Sto
 }
 
 #[tokio::test]
-async fn an_active_account_is_never_forgotten() -> Result<(), StoreError> {
+async fn record_with_active_account_never_expires() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
@@ -256,7 +256,7 @@ async fn an_active_account_is_never_forgotten() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn an_outcome_that_comes_too_late_keeps_the_record() -> Result<(), StoreError> {
+async fn late_outcome_revives_record() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
@@ -279,7 +279,7 @@ async fn an_outcome_that_comes_too_late_keeps_the_record() -> Result<(), StoreEr
 
 /// DynamoDB deletes late: what has expired may be there for days.
 #[tokio::test]
-async fn what_has_expired_is_nobodys() -> Result<(), StoreError> {
+async fn expired_name_and_account_are_free() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let first = scan(&store).await;
     arrive(&store, &first).await;
@@ -329,7 +329,7 @@ async fn what_has_expired_is_nobodys() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn whoever_is_late_but_not_replaced_gets_everything_back() -> Result<(), StoreError> {
+async fn late_return_without_successor_keeps_everything() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let first = scan(&store).await;
     arrive(&store, &first).await;
@@ -348,7 +348,7 @@ async fn whoever_is_late_but_not_replaced_gets_everything_back() -> Result<(), S
 }
 
 #[tokio::test]
-async fn what_passes_to_another_is_theirs_to_keep() -> Result<(), StoreError> {
+async fn transferred_items_do_not_expire() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
@@ -368,7 +368,7 @@ async fn what_passes_to_another_is_theirs_to_keep() -> Result<(), StoreError> {
     let old = record(&items(&place).await).clone();
     assert_eq!((text(&old, "claimed"), text(&old, "account")), (None, None));
 
-    // The same when a worker takes the account, from somebody who waits for their removal.
+    // The same when a worker takes the account over from a user that is pending removal.
     want(&store, &scan, "old", present("old")).await;
     provision(&store, "old", "2").await;
     want(&store, &scan, "new", present("new")).await;
@@ -383,7 +383,7 @@ async fn what_passes_to_another_is_theirs_to_keep() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn nobody_wakes_somebody_who_left() -> Result<(), StoreError> {
+async fn departed_user_is_not_made_pending() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
@@ -395,7 +395,7 @@ async fn nobody_wakes_somebody_who_left() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_somebody_else_now_no_longer_waits_for_the_first() -> Result<(), StoreError> {
+async fn changed_manager_ends_earlier_wait() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     arrive(&store, &scan).await;

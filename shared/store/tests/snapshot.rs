@@ -48,7 +48,7 @@ async fn sort_keys(place: &Place) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn it_is_cut_anew_when_users_outgrow_it() -> Result<(), StoreError> {
+async fn snapshot_is_split_anew_when_outgrown() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let lease = scan(&store).await;
     assert!(store.fetch_snapshot().await?.is_empty());
@@ -91,7 +91,7 @@ async fn only_buckets_with_changes_are_written() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn an_older_scan_can_not_save_over_a_newer_one() -> Result<(), StoreError> {
+async fn older_scan_can_not_overwrite_newer_snapshot() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let old = scan(&store).await;
     let before = save(&store, &old, Snapshot::default(), &seen(0..300, 1)).await;
@@ -106,7 +106,7 @@ async fn an_older_scan_can_not_save_over_a_newer_one() -> Result<(), StoreError>
 }
 
 #[tokio::test]
-async fn a_crash_between_generations_leaves_the_old_one() -> Result<(), StoreError> {
+async fn crash_between_generations_keeps_the_old_one() -> Result<(), StoreError> {
     let (place, table, store) = corp().await;
     let client = place.client();
     let lease = scan(&store).await;
@@ -143,7 +143,7 @@ async fn a_crash_between_generations_leaves_the_old_one() -> Result<(), StoreErr
 }
 
 #[tokio::test]
-async fn a_lost_bucket_is_said_and_not_taken_for_empty() -> Result<(), StoreError> {
+async fn missing_bucket_is_an_error() -> Result<(), StoreError> {
     let (place, table, store) = corp().await;
     save(&store, &scan(&store).await, Snapshot::default(), &seen(0..1_000, 1)).await;
     place
@@ -176,7 +176,7 @@ proptest! {
                 let lease = store.take_lease("scan", NOW, 60).await.unwrap().unwrap();
                 let mut changes = Changes::new();
                 for number in (first..first + count).step_by(step as usize) {
-                    // A look of nought stands for somebody who is gone.
+                    // A fingerprint of 0 stands for a user that is gone.
                     let wanted = (look > 0).then_some(Fingerprint([look; 16]));
                     changes.insert(hash(number), wanted);
                     match wanted {
@@ -194,12 +194,12 @@ proptest! {
 }
 
 #[tokio::test]
-async fn whoever_was_about_to_be_written_is_unlike_any() -> Result<(), StoreError> {
+async fn user_with_marker_is_dirty() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let first = scan(&store).await;
     save(&store, &first, Snapshot::default(), &seen(0..1_000, 1)).await;
 
-    // A scan that dies: somebody known, and somebody new.
+    // A scan dies with markers on a known and a new user.
     let dies = scan(&store).await;
     let mut its = store.fetch_snapshot().await?;
     store.mark(&dies, &mut its, &[hash(7), hash(5_000)]).await?;
@@ -225,7 +225,7 @@ async fn whoever_was_about_to_be_written_is_unlike_any() -> Result<(), StoreErro
 }
 
 #[tokio::test]
-async fn marks_outlive_a_cut_and_are_kept_when_nothing_is_saved() -> Result<(), StoreError> {
+async fn markers_survive_a_new_generation_and_a_failed_save() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let lease = scan(&store).await;
     let mut nothing = store.fetch_snapshot().await?;
@@ -243,7 +243,7 @@ async fn marks_outlive_a_cut_and_are_kept_when_nothing_is_saved() -> Result<(), 
 
 /// A snapshot that was read before others were written: what it doesn't know must not be lost by saving it.
 #[tokio::test]
-async fn what_was_read_too_early_does_not_undo_what_was_written() -> Result<(), StoreError> {
+async fn stale_read_does_not_undo_a_write() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let lease = scan(&store).await;
     let early = save(&store, &lease, Snapshot::default(), &seen(0..1_000, 1)).await;
@@ -259,13 +259,13 @@ async fn what_was_read_too_early_does_not_undo_what_was_written() -> Result<(), 
 }
 
 #[tokio::test]
-async fn how_many_there_are_is_known_without_reading_them() -> Result<(), StoreError> {
+async fn user_count_needs_no_bucket_read() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     assert_eq!(store.count_snapshot_users().await?, 0);
     let lease = scan(&store).await;
     save(&store, &lease, Snapshot::default(), &seen(0..2_000, 1)).await;
 
-    // Of a part, those who come and go are added and taken away.
+    // With a partial read, the count changes by the difference.
     let mut changes = seen(2_000..2_003, 1);
     changes.extend([(hash(7), None), (hash(8), Some(Fingerprint([2; 16]))), (hash(5_000), None)]);
     let part = store.fetch_part(&[hash(7)]).await?;
@@ -274,7 +274,7 @@ async fn how_many_there_are_is_known_without_reading_them() -> Result<(), StoreE
     assert_eq!(store.count_snapshot_users().await?, 2_002);
     assert_eq!(store.fetch_snapshot().await?.len(), 2_002);
 
-    // A build that did not count yet: it is counted now, and written down with the next read of everybody.
+    // An older build stored no count: users are counted now, and the next full scan stores the count.
     let mut header = place.client().update_item().table_name(place.table().name());
     for (name, value) in [("PK", "corp#snapshot"), ("SK", "header")] {
         header = header.key(name, AttributeValue::S(value.into()));

@@ -1,11 +1,11 @@
 use queue::QueueError;
 use serde_json::json;
 
-use crate::endpoint::{Endpoint, Entry};
+use crate::endpoint::{EntryResponse, SqsEndpoint};
 
 #[tokio::test]
-async fn a_delay_is_cut_to_what_sqs_can_wait() {
-    let endpoint = Endpoint::of(|_, _| Entry::Taken).await;
+async fn delay_is_cut_to_sqs_maximum() {
+    let endpoint = SqsEndpoint::of(|_, _| EntryResponse::Taken).await;
     let queue = endpoint.queue();
     for (seconds, expect) in [(-5, 0), (0, 0), (90, 90), (43_200, 42_300), (i64::MAX, 42_300)] {
         queue.delay("receipt", seconds).await.unwrap();
@@ -18,11 +18,12 @@ async fn a_delay_is_cut_to_what_sqs_can_wait() {
 
 #[tokio::test]
 async fn failures_by_meaning() {
-    let denied = Endpoint::failing(403, json!({ "__type": "AccessDeniedException" })).await;
+    let denied = SqsEndpoint::failing(403, json!({ "__type": "AccessDeniedException" })).await;
     let error = denied.queue().delay("receipt", 1).await.unwrap_err();
     assert_eq!(error, QueueError::AccessDenied { action: "sqs:ChangeMessageVisibility" });
 
-    let late = Endpoint::failing(400, json!({ "__type": "com.amazonaws.sqs#ReceiptHandleIsInvalid" })).await;
+    let late =
+        SqsEndpoint::failing(400, json!({ "__type": "com.amazonaws.sqs#ReceiptHandleIsInvalid" })).await;
     let error = late.queue().delay("receipt", 1).await.unwrap_err();
     let action = "sqs:ChangeMessageVisibility";
     assert_eq!(error, QueueError::Refused { action, code: "ReceiptHandleIsInvalid".to_owned() });

@@ -17,42 +17,42 @@ use queue::{ProvisionRequest, Queue};
 use serde_json::{Value, json};
 
 /// What becomes of the message with this place in the request with this number.
-type Verdict = Arc<dyn Fn(usize, usize) -> Entry + Send + Sync>;
+type EntryScript = Arc<dyn Fn(usize, usize) -> EntryResponse + Send + Sync>;
 
 /// What an endpoint says of one message.
 #[derive(Clone, Copy)]
-pub enum Entry {
+pub enum EntryResponse {
     Taken,
     Failed { code: &'static str, sender_fault: bool },
     Forgotten,
 }
 
 #[derive(Clone)]
-enum Script {
-    Entries(Verdict),
+enum EndpointScript {
+    Entries(EntryScript),
     Fail(StatusCode, Value),
 }
 
 #[derive(Clone)]
-pub struct Endpoint {
+pub struct SqsEndpoint {
     url: String,
-    script: Script,
+    script: EndpointScript,
     /// The bodies of all requests.
     requests: Arc<Mutex<Vec<Value>>>,
 }
 
-impl Endpoint {
+impl SqsEndpoint {
     /// Takes or refuses each message.
-    pub async fn of(verdict: impl Fn(usize, usize) -> Entry + Send + Sync + 'static) -> Self {
-        Self::start(Script::Entries(Arc::new(verdict))).await
+    pub async fn of(verdict: impl Fn(usize, usize) -> EntryResponse + Send + Sync + 'static) -> Self {
+        Self::start(EndpointScript::Entries(Arc::new(verdict))).await
     }
 
     /// Fails every request.
     pub async fn failing(status: u16, body: Value) -> Self {
-        Self::start(Script::Fail(StatusCode::from_u16(status).unwrap(), body)).await
+        Self::start(EndpointScript::Fail(StatusCode::from_u16(status).unwrap(), body)).await
     }
 
-    async fn start(script: Script) -> Self {
+    async fn start(script: EndpointScript) -> Self {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let endpoint = Self { url, script, requests: Arc::default() };
@@ -70,7 +70,7 @@ impl Endpoint {
     }
 }
 
-async fn answer(State(endpoint): State<Endpoint>, body: Bytes) -> Response {
+async fn answer(State(endpoint): State<SqsEndpoint>, body: Bytes) -> Response {
     // SQS's content type is one of its own, so this can't be left to the framework.
     let request: Value = serde_json::from_slice(&body).unwrap();
     let number = {
@@ -79,18 +79,20 @@ async fn answer(State(endpoint): State<Endpoint>, body: Bytes) -> Response {
         requests.len() - 1
     };
     let verdict = match &endpoint.script {
-        Script::Entries(verdict) => verdict,
-        Script::Fail(status, body) => return (*status, Json(body.clone())).into_response(),
+        EndpointScript::Entries(verdict) => verdict,
+        EndpointScript::Fail(status, body) => return (*status, Json(body.clone())).into_response(),
     };
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for (place, entry) in request["Entries"].as_array().into_iter().flatten().enumerate() {
         let id = &entry["Id"];
         match verdict(number, place) {
-            Entry::Taken => successful.push(json!({ "Id": id, "MessageId": "m", "MD5OfMessageBody": "" })),
-            Entry::Failed { code, sender_fault } => {
+            EntryResponse::Taken => {
+                successful.push(json!({ "Id": id, "MessageId": "m", "MD5OfMessageBody": "" }))
+            }
+            EntryResponse::Failed { code, sender_fault } => {
                 failed.push(json!({ "Id": id, "Code": code, "SenderFault": sender_fault }));
             }
-            Entry::Forgotten => {}
+            EntryResponse::Forgotten => {}
         }
     }
     Json(json!({ "Successful": successful, "Failed": failed })).into_response()

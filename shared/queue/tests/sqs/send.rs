@@ -1,15 +1,15 @@
-use queue::{ProvisionRequest, QueueError, Sent};
+use queue::{ProvisionRequest, QueueError, SendResult};
 use serde_json::json;
 
-use crate::endpoint::{Endpoint, Entry, queue_at, requests};
+use crate::endpoint::{EntryResponse, SqsEndpoint, queue_at, requests};
 
-const THROTTLED: Entry = Entry::Failed { code: "RequestThrottled", sender_fault: false };
+const THROTTLED: EntryResponse = EntryResponse::Failed { code: "RequestThrottled", sender_fault: false };
 
 #[tokio::test]
 async fn batches_of_ten() {
-    let endpoint = Endpoint::of(|_, _| Entry::Taken).await;
+    let endpoint = SqsEndpoint::of(|_, _| EntryResponse::Taken).await;
     let sent = endpoint.queue().send(&requests(25)).await.unwrap();
-    assert_eq!(sent, Sent { sent: 25, unsent: vec![], problem: None });
+    assert_eq!(sent, SendResult { sent: 25, unsent: vec![], problem: None });
     let mut sizes: Vec<_> =
         endpoint.requests().iter().map(|request| request["Entries"].as_array().unwrap().len()).collect();
     sizes.sort_unstable();
@@ -28,18 +28,18 @@ async fn batches_of_ten() {
 }
 
 #[tokio::test]
-async fn nothing_to_send_is_no_request() {
-    let endpoint = Endpoint::of(|_, _| Entry::Taken).await;
-    assert_eq!(endpoint.queue().send(&[]).await, Ok(Sent::default()));
+async fn empty_send_makes_no_request() {
+    let endpoint = SqsEndpoint::of(|_, _| EntryResponse::Taken).await;
+    assert_eq!(endpoint.queue().send(&[]).await, Ok(SendResult::default()));
     assert!(endpoint.requests().is_empty());
 }
 
 #[tokio::test]
-async fn the_refused_half_is_sent_again() {
-    let half = |request, place| if request == 0 && place % 2 == 1 { THROTTLED } else { Entry::Taken };
-    let endpoint = Endpoint::of(half).await;
+async fn refused_messages_are_retried() {
+    let half = |request, place| if request == 0 && place % 2 == 1 { THROTTLED } else { EntryResponse::Taken };
+    let endpoint = SqsEndpoint::of(half).await;
     let sent = endpoint.queue().send(&requests(10)).await.unwrap();
-    assert_eq!(sent, Sent { sent: 10, unsent: vec![], problem: None });
+    assert_eq!(sent, SendResult { sent: 10, unsent: vec![], problem: None });
     let requests = endpoint.requests();
     let bodies = |request: usize| {
         let entries = requests[request]["Entries"].as_array().unwrap();
@@ -51,8 +51,9 @@ async fn the_refused_half_is_sent_again() {
 }
 
 #[tokio::test]
-async fn what_stays_refused_is_unsent_and_no_error() {
-    let endpoint = Endpoint::of(|_, place| if place == 0 { Entry::Taken } else { THROTTLED }).await;
+async fn lasting_refusal_is_unsent_and_no_error() {
+    let endpoint =
+        SqsEndpoint::of(|_, place| if place == 0 { EntryResponse::Taken } else { THROTTLED }).await;
     let sent = endpoint.queue().send(&requests(8)).await.unwrap();
     // One is taken each time: at first, and in four retries.
     assert_eq!(sent.sent, 5);
@@ -62,44 +63,46 @@ async fn what_stays_refused_is_unsent_and_no_error() {
 }
 
 #[tokio::test]
-async fn what_is_our_fault_is_not_tried_again() {
+async fn sender_fault_is_not_retried() {
     let bad = |_, place| match place {
-        3 => Entry::Failed { code: "InvalidMessageContents", sender_fault: true },
-        _ => Entry::Taken,
+        3 => EntryResponse::Failed { code: "InvalidMessageContents", sender_fault: true },
+        _ => EntryResponse::Taken,
     };
-    let endpoint = Endpoint::of(bad).await;
+    let endpoint = SqsEndpoint::of(bad).await;
     let sent = endpoint.queue().send(&requests(6)).await.unwrap();
     let refused =
         QueueError::Refused { action: "sqs:SendMessage", code: "InvalidMessageContents".to_owned() };
-    assert_eq!(sent, Sent { sent: 5, unsent: requests(6)[3..4].to_vec(), problem: Some(refused) });
+    assert_eq!(sent, SendResult { sent: 5, unsent: requests(6)[3..4].to_vec(), problem: Some(refused) });
     assert_eq!(endpoint.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_mentioned_was_not_taken() {
-    let forgetful = |request, place| if request == 0 && place == 2 { Entry::Forgotten } else { Entry::Taken };
-    let endpoint = Endpoint::of(forgetful).await;
+async fn unmentioned_message_is_retried() {
+    let forgetful = |request, place| {
+        if request == 0 && place == 2 { EntryResponse::Forgotten } else { EntryResponse::Taken }
+    };
+    let endpoint = SqsEndpoint::of(forgetful).await;
     assert_eq!(endpoint.queue().send(&requests(3)).await.unwrap().sent, 3);
     assert_eq!(endpoint.requests().len(), 2);
 }
 
 #[tokio::test]
-async fn an_outage_is_not_worked_through_batch_by_batch() {
-    let endpoint = Endpoint::failing(503, json!({ "__type": "ServiceUnavailable" })).await;
+async fn outage_stops_further_batches() {
+    let endpoint = SqsEndpoint::failing(503, json!({ "__type": "ServiceUnavailable" })).await;
     let sent = endpoint.queue().send(&requests(500)).await.unwrap();
     assert_eq!((sent.sent, sent.unsent.len()), (0, 500));
     assert!(matches!(sent.problem, Some(QueueError::Unavailable { .. })), "{:?}", sent.problem);
     assert_eq!(endpoint.requests().len(), 4 * 2, "four batches at once, tried twice by the client");
 
-    let nobody = queue_at("http://127.0.0.1:9").send(&requests(500)).await.unwrap();
-    assert_eq!((nobody.sent, nobody.unsent.len()), (0, 500));
-    assert!(matches!(nobody.problem, Some(QueueError::Unavailable { .. })), "{:?}", nobody.problem);
+    let unreachable = queue_at("http://127.0.0.1:9").send(&requests(500)).await.unwrap();
+    assert_eq!((unreachable.sent, unreachable.unsent.len()), (0, 500));
+    assert!(matches!(unreachable.problem, Some(QueueError::Unavailable { .. })), "{:?}", unreachable.problem);
 }
 
 #[tokio::test]
-async fn a_missing_right_is_named() {
+async fn missing_permission_is_named() {
     for code in ["com.amazonaws.sqs#AccessDeniedException", "AccessDenied"] {
-        let endpoint = Endpoint::failing(403, json!({ "__type": code, "message": "no" })).await;
+        let endpoint = SqsEndpoint::failing(403, json!({ "__type": code, "message": "no" })).await;
         let error = endpoint.queue().send(&requests(100)).await.unwrap_err();
         assert_eq!(error, QueueError::AccessDenied { action: "sqs:SendMessage" });
         assert!(error.to_string().contains("sqs:SendMessage"), "{error}");
@@ -125,7 +128,7 @@ async fn failures_by_meaning() {
             "access to the queue was denied; the role needs the right kms:GenerateDataKey on the queue's key",
         ),
     ] {
-        let endpoint = Endpoint::failing(status, json!({ "__type": code })).await;
+        let endpoint = SqsEndpoint::failing(status, json!({ "__type": code })).await;
         let error = endpoint.queue().send(&requests(1)).await.unwrap_err().to_string();
         let port = endpoint.queue().url().split(':').nth(2).unwrap().split('/').next().unwrap().to_owned();
         assert_eq!(error, expect.replace("PORT", &port));
@@ -134,11 +137,11 @@ async fn failures_by_meaning() {
         (400, "com.amazonaws.sqs#RequestThrottled", QueueError::Throttled),
         (500, "InternalFailure", unavailable("it failed inside (InternalFailure)")),
     ] {
-        let endpoint = Endpoint::failing(status, json!({ "__type": code })).await;
+        let endpoint = SqsEndpoint::failing(status, json!({ "__type": code })).await;
         let sent = endpoint.queue().send(&requests(1)).await.unwrap();
         assert_eq!((sent.unsent.len(), sent.problem), (1, Some(expect)), "{code}");
     }
-    let gateway = Endpoint::failing(502, json!({})).await;
+    let gateway = SqsEndpoint::failing(502, json!({})).await;
     let sent = gateway.queue().send(&requests(1)).await.unwrap();
     assert_eq!(sent.problem, Some(unavailable("it answered with status 502")));
 }

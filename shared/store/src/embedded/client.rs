@@ -1,4 +1,4 @@
-//! The client's way to the engine: a channel to its thread instead of a socket.
+//! HTTP connector of the SDK that reaches the engine through a channel instead of a socket.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::EngineMessage;
 use super::operations::perform;
 
-/// One request, and where its answer goes.
+/// One request, and the channel for its response.
 pub(super) struct EngineCall {
     operation: String,
     body: Vec<u8>,
@@ -28,7 +28,7 @@ pub(super) struct EngineCall {
 }
 
 impl EngineCall {
-    /// Does what is asked. Whoever has stopped waiting is not told, and it is done all the same, as over a network.
+    /// Performs the request. A caller that stopped waiting is not told, as over a network.
     pub fn answer(self, database: &Database) {
         let _ = self.answer.send(perform(database, &self.operation, &self.body));
     }
@@ -51,7 +51,7 @@ impl HttpConnector for InProcessHttp {
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = request.body().bytes().unwrap_or_default().to_vec();
         let (answer, answered) = oneshot::channel();
-        // Where the engine has ended, nobody answers, and that is seen below.
+        // A stopped engine drops the response channel, which is handled below.
         let _ = self.calls.send(EngineMessage::EngineCall(EngineCall { operation, body, answer }));
         HttpConnectorFuture::new(async move {
             let (status, body) = answered.await.map_err(|ended| ConnectorError::io(ended.into()))?;
@@ -62,7 +62,7 @@ impl HttpConnector for InProcessHttp {
     }
 }
 
-/// A client for the engine that looks at nothing but what is written here.
+/// Client for the engine. It reads no environment and no configuration files.
 pub(super) fn client(calls: mpsc::Sender<EngineMessage>) -> Client {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(20))
@@ -71,10 +71,10 @@ pub(super) fn client(calls: mpsc::Sender<EngineMessage>) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("local"))
-        // A name that is no host's: nothing is ever sent there.
+        // No host has this name: nothing is ever sent there.
         .endpoint_url("http://embedded.invalid")
         .http_client(InProcessHttp { calls })
-        // Nobody looks at a signature here, and making one takes longer than much of what is asked.
+        // The engine checks no signature, and signing takes longer than many requests.
         .allow_no_auth()
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .timeout_config(timeouts)

@@ -1,4 +1,4 @@
-//! A port to the engine, for those who want one.
+//! HTTP port to the engine, for tests and tools.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread::JoinHandle;
@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use dynoxide::Database;
 use tokio::sync::oneshot;
 
-/// An open port. It is closed when this is dropped, with all its connections.
+/// An open port. Dropping it closes the port and all connections.
 #[derive(Debug)]
 pub(super) struct EnginePort {
     address: SocketAddr,
@@ -28,8 +28,8 @@ impl EnginePort {
                 _ = stopped => {}
             }
         };
-        // Dropping the runtime at the thread's end ends the connections. A request is worked on without a pause, so
-        // none is cut in half.
+        // Dropping the runtime at the end of the thread ends the connections. A request is handled without suspension,
+        // so none is cut in half.
         let thread = std::thread::Builder::new()
             .name("dynamodb-http".to_owned())
             .spawn(move || runtime.block_on(serve))?;

@@ -1,4 +1,4 @@
-//! The state file is one process's at a time, and its owner's alone.
+//! Lock and permissions of the state file: one process at a time, readable by its owner only.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write as _};
@@ -13,7 +13,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Options that create a file which only its owner can read.
+/// Options for a file that only its owner can read.
 fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -25,8 +25,8 @@ fn private_file() -> OpenOptions {
     options
 }
 
-/// Takes the lock beside the state file, and writes down who has it. The system frees it when the process ends,
-/// however it ends.
+/// Takes the lock file beside the state file and writes the process id into it. The operating system frees the lock
+/// when the process ends.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let beside = beside(path, ".lock");
     let failed = |error: std::io::Error| engine(&format!("{} can't be opened ({error})", beside.display()));
@@ -35,7 +35,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
-            // On some systems a locked file can't be read; then nobody is named.
+            // On some systems a locked file can't be read; then the holder is unknown.
             let _ = file.read_to_string(&mut holder);
             let holder = holder.lines().next().filter(|line| !line.is_empty());
             let holder = holder.unwrap_or("another process").to_owned();
@@ -52,7 +52,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Makes sure that the state file is there and private before SQLite opens it; the log beside it takes its permissions.
+/// Creates the state file with private permissions before SQLite opens it; the write-ahead log takes its permissions.
 pub(super) fn keep_private(path: &Path) -> Result<(), StoreError> {
     let failed = |error: std::io::Error| engine(&format!("{} can't be opened ({error})", path.display()));
     let file = private_file().open(path).map_err(failed)?;

@@ -1,17 +1,20 @@
-//! DynamoDB on one machine: an engine within this process that keeps the table in a file.
+//! Embedded DynamoDB engine that keeps the table in a local file.
 //!
-//! The same client as for Amazon's service reaches it, through a channel instead of a socket: nobody else on the
-//! machine, and no web page, can ask for anything. The engine runs on a thread of its own, because it works on its
-//! file synchronously, and so that dropping [`Embedded`] ends it for good: when `drop` returns, the file is
-//! closed and the lock is free.
+//! The SDK client that talks to Amazon's service reaches the engine through a channel instead of a socket: no other
+//! process and no web page can send a request. The engine runs on its own thread, because file access is synchronous.
+//! When dropping [`Embedded`] returns, the file is closed and the lock is free.
 //!
-//! The file is an SQLite database with a write-ahead log: what a call has written survives the death of the process, and a
-//! process that is killed leaves a file that opens again. When the machine itself loses its power, the last moments may
-//! be missing, as if the run had been killed a little earlier; waiting for the disk after each of some hundred thousand
-//! small writes would make a first load take hours. It is readable by its owner only.
+//! The file is an SQLite database with a write-ahead log, readable by its owner only. A write survives the death of the
+//! process, and the file opens again after a kill. After a power failure the last moments may be missing, as if the run
+//! had been killed a little earlier; an fsync after each of some hundred thousand small writes would make a first load
+//! take hours.
 //!
-//! For tools and tests that speak HTTP there is [`Embedded::endpoint`]. Whoever finds that port can do everything, a web
-//! page too: the engine checks nobody and answers every origin. So it is opened only for those who ask for it.
+//! SQLite's settings (exclusive locking, no fsync per commit, a large cache) are compile-time defaults in the
+//! workspace's `.cargo/config.toml`, because the engine exposes no way to set them on its connection. A build outside
+//! the workspace uses SQLite's own defaults: the same results, but slower.
+//!
+//! [`Embedded::endpoint`] opens an HTTP port for tests and tools. The engine authenticates no request on it and answers
+//! every web origin, so it is opened only on demand.
 
 mod client;
 mod listener;
@@ -35,29 +38,29 @@ use crate::item::{ItemReader, TableItem, number};
 use crate::keys::{PK, SK};
 use crate::{StoreError, Table};
 
-/// The table's name within the file.
+/// Name of the table in the file.
 const TABLE: &str = "provisioner";
 
-/// The item that says when expired items were deleted last.
+/// Item with the time of the last expiry run.
 const SWEPT: [(&str, &str); 2] = [(PK, "engine"), (SK, "swept")];
 const SWEPT_AT: &str = "at";
 const GET: &str = "read an item (GetItem)";
 const PUT: &str = "write an item (PutItem)";
-/// How often that is done. The engine looks at every item for it.
+/// Seconds between two expiry runs; each examines all items.
 const DAY: i64 = 24 * 3600;
 
-/// The running engine. It stops when this is dropped.
+/// The running engine. Dropping it stops the engine.
 #[derive(Debug)]
 pub struct Embedded {
     calls: Option<mpsc::Sender<EngineMessage>>,
     thread: Option<JoinHandle<()>>,
     listener: OnceLock<EnginePort>,
     database: EmbeddedDatabase,
-    /// Dropped last: the lock is free when the file is closed.
+    /// Dropped last, so that the lock is freed after the file is closed.
     _lock: Option<File>,
 }
 
-/// The engine, for whoever opens a port to it.
+/// Handle of the engine, for the HTTP port.
 struct EmbeddedDatabase(Database);
 
 impl std::fmt::Debug for EmbeddedDatabase {
@@ -66,14 +69,14 @@ impl std::fmt::Debug for EmbeddedDatabase {
     }
 }
 
-/// What the engine's thread is told.
+/// Message to the engine's thread.
 enum EngineMessage {
     EngineCall(EngineCall),
     Stop,
 }
 
 impl Embedded {
-    /// Opens the state file, or creates it, with the table in it. Only one process at a time can have it open.
+    /// Opens or creates the state file with the table in it. One process at a time can have it open.
     pub async fn open(path: &Path) -> Result<(Self, Table), StoreError> {
         let lock = lock(path)?;
         keep_private(path)?;
@@ -81,12 +84,12 @@ impl Embedded {
         Self::start(open_database(Some(text))?, Some(lock)).await
     }
 
-    /// A table that is gone when this is dropped.
+    /// A table in memory, gone when the engine is dropped.
     pub async fn in_memory() -> Result<(Self, Table), StoreError> {
         Self::start(open_database(None)?, None).await
     }
 
-    /// Where the engine listens from now on, for those who don't have its table from here.
+    /// URL of the engine's HTTP port; the first call opens the port.
     ///
     /// # Panics
     ///
@@ -96,8 +99,8 @@ impl Embedded {
         self.listener.get_or_init(listen).endpoint()
     }
 
-    /// Deletes what has expired, once a day: the engine does nothing by itself. It reads the whole file for that, so it is for
-    /// whoever is about to work for longer, and not for whoever takes a look.
+    /// Deletes expired items, at most once a day: the engine does not do it by itself. It reads the whole file, so call
+    /// it before a sync and not before a look at the state.
     pub async fn delete_expired(&self, table: &Table, now: UnixSeconds) -> Result<(), StoreError> {
         if table.swept_at().await?.is_some_and(|at| now.0.saturating_sub(at) < DAY) {
             return Ok(());
@@ -125,7 +128,7 @@ impl Embedded {
             database: EmbeddedDatabase(database),
             _lock: lock,
         };
-        // To describe a table, the engine counts everything in it, and to see that there is one nobody needs that.
+        // DescribeTable counts all items; the existence of the table does not need that.
         let there =
             embedded.database.0.get_table_metadata(TABLE).map_err(|error| engine(&error.to_string()))?;
         if there.is_none() {
@@ -137,7 +140,7 @@ impl Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        // Clients may be left that have the channel too, so its end alone would not do.
+        // Clients may still hold the channel, so closing this end is not enough.
         if let Some(calls) = self.calls.take() {
             let _ = calls.send(EngineMessage::Stop);
         }

@@ -1,11 +1,11 @@
-//! DynamoDB's operations by name, as far as this crate uses them.
+//! The DynamoDB operations that this crate uses, by name.
 
 use dynoxide::actions::transact_write_items::TransactWriteItemsRequest;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Performs one operation, and gives the status and the body that the service would answer with.
+/// Performs one operation; returns the HTTP status and body that DynamoDB would send.
 pub(super) fn perform(database: &Database, operation: &str, body: &[u8]) -> (u16, String) {
     let done = match operation {
         "GetItem" => with(body, |it| database.get_item(it)),
@@ -15,8 +15,8 @@ pub(super) fn perform(database: &Database, operation: &str, body: &[u8]) -> (u16
         "Query" => with(body, |it| database.query(it)),
         "BatchGetItem" => with(body, |it| database.batch_get_item(it)),
         "BatchWriteItem" => with(body, |it| database.batch_write_item(it)),
-        // The client marks a transaction so that sending it again does no harm. Here no answer is ever lost, and for every
-        // transaction the engine would look through all marks of the last minutes.
+        // The client sends a token so that a repeated transaction is recognised. No response is lost here, and the
+        // engine would search all tokens of the last minutes for every transaction.
         "TransactWriteItems" => with(body, |it: TransactWriteItemsRequest| {
             database.transact_write_items(TransactWriteItemsRequest { client_request_token: None, ..it })
         }),

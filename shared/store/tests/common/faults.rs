@@ -96,7 +96,7 @@ impl Faults {
 }
 
 impl Faults {
-    /// Refuses all transactions until something else has been done that nobody expected in between.
+    /// Refuses all transactions until the concurrent action has been done.
     pub async fn meanwhile<T>(
         &self,
         writing: impl Future<Output = T>,

@@ -1,4 +1,4 @@
-//! A table, and people to put into it.
+//! A table, and users to write.
 #![allow(
     dead_code,
     missing_docs,
@@ -27,7 +27,7 @@ pub use place::Place;
 
 pub const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
-/// A connection in a table of its own, and where that is, which has to live as long.
+/// A connection in its own table. The table lives as long as the place.
 pub async fn corp() -> (Place, Table, Store) {
     let place = Place::new().await;
     let table = place.table();
@@ -39,7 +39,7 @@ pub async fn scan(store: &Store) -> ScanLease {
     store.take_lease("scan", NOW, 900).await.unwrap().unwrap()
 }
 
-/// Which entry a user name belongs to.
+/// The entry that owns a user name.
 pub async fn name_owner(store: &Store, name: &UserName) -> Option<Anchor> {
     store.fetch_name_owners(std::slice::from_ref(name), UnixSeconds(0)).await.unwrap().remove(&name.folded())
 }
@@ -82,12 +82,12 @@ pub fn applied(name: &str, active: bool) -> AppliedState {
     AppliedState { fingerprint: Fingerprint([3; 16]), user_name: Some(user_name(name)), active }
 }
 
-/// The entry `who`, to be the user `name`.
+/// The write of the desired user of an entry.
 pub fn write(who: &str, desired: Desired, previous: Option<UserRecord>) -> DesiredWrite {
     DesiredWrite { anchor: anchor(who), dn: Some(dn(who)), desired, status: Status::Pending, previous }
 }
 
-/// Writes a user as a scan does that has read the record before.
+/// Writes a user like a scan that has read the record.
 pub async fn want(store: &Store, lease: &ScanLease, who: &str, desired: Desired) -> RecordWrite {
     let previous = record_of(store, who).await;
     store.write_desired(lease, write(who, desired, previous)).await.unwrap()
@@ -113,21 +113,21 @@ pub fn settled(applied: Option<AppliedState>) -> UserOutcome {
     }
 }
 
-/// Provisions a user to an account, as if it were new.
+/// Provisions a user: links the account and records it as applied.
 pub async fn provision(store: &Store, who: &str, id: &str) {
     let mut lease = lease(store, who).await;
     store.claim_account(&mut lease, &account(id)).await.unwrap();
     store.write_outcome(lease, settled(Some(applied(who, true))), NOW).await.unwrap();
 }
 
-/// Provisions the removal of a user whose account is made inactive.
+/// Provisions a released removal; the account becomes inactive.
 pub async fn deprovision(store: &Store, scan: &ScanLease, who: &str) {
     store.write_removal(scan, &released(who)).await.unwrap();
     let lease = lease(store, who).await;
     store.write_outcome(lease, settled(Some(applied(who, false))), NOW).await.unwrap();
 }
 
-/// A removal that the safety check has released.
+/// A removal that the safeguard released.
 pub fn released(who: &str) -> ReleasedRemoval {
     let proof = CompleteRead::verify(ReadEvidence {
         page_results: vec![0],
