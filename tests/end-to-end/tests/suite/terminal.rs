@@ -6,6 +6,7 @@ mod approvals;
 mod capabilities;
 mod identity;
 mod limits;
+mod other_target;
 mod skipped;
 mod thousand;
 

@@ -2,7 +2,7 @@
 
 use end_to_end::{TerminalFixture, enabled_people};
 use serde_json::json;
-use simulator::{Options, Simulator};
+use simulator::{Simulator, SimulatorOptions};
 use tokio::runtime::Runtime;
 
 #[test]
@@ -13,7 +13,7 @@ fn changed_target_url_stops_sync_until_the_target_is_reset() {
     let id = fixture.id(&people[0].mail);
 
     let runtime = Runtime::new().unwrap();
-    let second = runtime.block_on(Simulator::start(Options::default())).unwrap();
+    let second = runtime.block_on(Simulator::start(SimulatorOptions::default())).unwrap();
     // An account with the user name of a linked user, and another one with the account id of the first target.
     second.seed(json!({"userName": people[0].mail, "name": {"formatted": "Earlier"}}));
     let (first_url, second_url) = (fixture.workplace.url(), second.url());
