@@ -22,7 +22,7 @@ pub(crate) async fn requests(State(shared): State<Arc<SharedState>>) -> Json<Vec
 }
 
 #[derive(Deserialize)]
-struct FaultInjection {
+struct TargetFaultInjection {
     #[serde(flatten)]
     fault: TargetFault,
     lasting_ms: Option<u64>,
@@ -33,7 +33,7 @@ pub(crate) async fn inject(
     State(shared): State<Arc<SharedState>>,
     body: Bytes,
 ) -> Result<StatusCode, (StatusCode, String)> {
-    let FaultInjection { fault, lasting_ms } = serde_json::from_slice(&body)
+    let TargetFaultInjection { fault, lasting_ms } = serde_json::from_slice(&body)
         .map_err(|error| (StatusCode::BAD_REQUEST, format!("not a fault: {error}\n")))?;
     let until = lasting_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
     shared.lock().faults.arm(fault, until);
