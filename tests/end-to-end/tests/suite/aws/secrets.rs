@@ -1,4 +1,4 @@
-//! The provisioner's secrets from a Secrets Manager that somebody else wrote: kept, rotated in mid-run, and wrong.
+//! Secrets from moto's Secrets Manager: caching, rotation and errors.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn reader(bind_dn: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_value_is_kept_until_somebody_was_refused_with_it() {
+async fn secret_is_cached_until_it_is_refused() {
     let aws = Aws::start().unwrap();
     aws.create_secret(DIRECTORY, &reader("old")).unwrap();
     let (secrets, others) = (secrets(&aws), secrets(&aws));
@@ -41,20 +41,20 @@ async fn a_value_is_kept_until_somebody_was_refused_with_it() {
     assert!(others.fetch_directory(&secret(DIRECTORY)).await.is_ok());
 
     aws.rotate_secret(DIRECTORY, &reader("new")).unwrap();
-    assert_eq!(kept().await, "old", "nobody has complained");
+    assert_eq!(kept().await, "old", "the cached value was not refused");
     assert_eq!(current(&clone).await.unwrap(), "new");
-    assert_eq!(kept().await, "new", "clones share it");
+    assert_eq!(kept().await, "new", "clones share the cache");
 
     client(&aws).delete_secret().secret_id(DIRECTORY).send().await.unwrap();
     assert!(
         current(&others).await.unwrap_err().to_string().contains("if it is marked for deletion, restore it")
     );
     let kept = bind_dn(others.fetch_directory(&secret(DIRECTORY)).await.ok().unwrap());
-    assert_eq!(kept, "old", "a fetch in vain takes nothing away");
+    assert_eq!(kept, "old", "a failed fetch keeps the cached value");
 }
 
 #[tokio::test]
-async fn what_can_not_be_used_says_why_and_nothing_else() {
+async fn unusable_secret_is_named_without_its_content() {
     let aws = Aws::start().unwrap();
     let (client, secrets) = (client(&aws), secrets(&aws));
     client.create_secret().name("empty").send().await.unwrap();
@@ -77,13 +77,10 @@ async fn what_can_not_be_used_says_why_and_nothing_else() {
         assert!(!said.ends_with('.') && !format!("{error:?}{said}").contains("s3cret"), "{error:?}");
     }
     aws.rotate_secret("other", &json!({ "access_token": "good" })).unwrap();
-    assert!(
-        secrets.fetch_target(&secret("other")).await.is_ok(),
-        "a mistake is forgotten when it is corrected"
-    );
+    assert!(secrets.fetch_target(&secret("other")).await.is_ok(), "an error is not cached");
 }
 
-/// A connection both of whose secrets are in Secrets Manager.
+/// A connection with both secrets in Secrets Manager.
 fn connection(directory_url: &str, target_url: &str) -> Connection {
     let mut configuration = TestConfiguration::openldap_at(directory_url, target_url);
     for (section, id) in [(&mut configuration.directory, DIRECTORY), (&mut configuration.target, TARGET)] {
@@ -94,7 +91,7 @@ fn connection(directory_url: &str, target_url: &str) -> Connection {
 }
 
 fn user(number: usize) -> DesiredUser {
-    let name = Managed::Set(Value::Text("Somebody".to_owned()));
+    let name = Managed::Set(Value::Text("Some User".to_owned()));
     DesiredUser {
         user_name: UserName::new(&format!("user-{number}@acme.test")).unwrap(),
         active: true,
@@ -106,20 +103,20 @@ fn user(number: usize) -> DesiredUser {
 async fn provision(target: &Target, number: usize) -> Result<(), TargetError> {
     let user = user(number);
     match target.find_by_user_name(&user.user_name).await? {
-        Some(_) => panic!("{} was there before", user.user_name.as_str()),
+        Some(_) => panic!("{} exists already", user.user_name.as_str()),
         None => target.create(&user).await.map(|_| ()),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_of_the_token_in_mid_run_costs_no_user() {
+async fn token_rotated_during_a_run_fails_no_user() {
     const WORKERS: usize = 8;
     const USERS: usize = 10;
     let aws = Aws::start().unwrap();
     let workplace = Simulator::start(SimulatorOptions::default()).await.unwrap();
     aws.create_secret(TARGET, &json!({ "access_token": workplace.token() })).unwrap();
     let connection = connection("ldap://127.0.0.1:1", &workplace.url());
-    // Whatever is not let in is not tried again but for a new token.
+    // A refused call is repeated only with a new token.
     let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
     let patience = CallLimits { retry, ..CallLimits::default() };
     let target = connection.target.open(&secrets(&aws), patience).await.unwrap();
@@ -145,8 +142,8 @@ async fn a_rotation_of_the_token_in_mid_run_costs_no_user() {
     assert!((1..=WORKERS).contains(&refused), "{refused} calls were refused");
     assert_eq!(workplace.request_count(), WORKERS * USERS * 2 + refused);
 
-    // A token that is simply wrong is not helped by any number of tries.
-    workplace.set_token("nobody knows");
+    // A wrong token is not retried.
+    workplace.set_token("unknown-token");
     workplace.clear_requests();
     for _ in 0..3 {
         let error = target.check().await.unwrap_err();
@@ -156,7 +153,7 @@ async fn a_rotation_of_the_token_in_mid_run_costs_no_user() {
 }
 
 #[tokio::test]
-async fn a_token_that_can_not_be_sent_is_forgotten_when_it_is_corrected() {
+async fn corrected_token_replaces_an_unusable_one() {
     let aws = Aws::start().unwrap();
     let connection = connection("ldap://127.0.0.1:1", "http://127.0.0.1:1");
     let secrets = secrets(&aws);
@@ -167,13 +164,13 @@ async fn a_token_that_can_not_be_sent_is_forgotten_when_it_is_corrected() {
 }
 
 #[tokio::test]
-async fn a_rotated_password_is_noticed_at_the_sign_in() {
+async fn rotated_password_is_fetched_when_the_bind_is_refused() {
     let aws = Aws::start().unwrap();
     let slapd = Slapd::start(SlapdOptions::default()).unwrap();
     let connection = connection(&slapd.url(), "http://127.0.0.1:1");
     let mut reader = slapd.reader_secret();
     aws.create_secret(DIRECTORY, &reader).unwrap();
-    // Three programs, each with the old password.
+    // Three caches with the old password.
     let [first, second, third] = [secrets(&aws), secrets(&aws), secrets(&aws)];
     for secrets in [&first, &second, &third] {
         connection.directory.open(secrets).await.unwrap();
@@ -186,7 +183,7 @@ async fn a_rotated_password_is_noticed_at_the_sign_in() {
     aws.rotate_secret(DIRECTORY, &reader).unwrap();
     connection.directory.open(&second).await.unwrap();
 
-    // A secret that is gone does not hide what the directory said.
+    // A deleted secret does not hide the directory's refusal.
     slapd.admin().set_reader_password("again").unwrap();
     client(&aws)
         .delete_secret()

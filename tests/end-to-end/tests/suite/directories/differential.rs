@@ -71,7 +71,7 @@ async fn records(engine: &EngineFixture, anchors: &[Anchor]) -> Result<BTreeMap<
     Ok(records.map(comparable).collect())
 }
 
-/// Those of these users whose account is to be deprovisioned.
+/// Users whose account is to be deprovisioned.
 pub async fn planned_removals(engine: &EngineFixture, anchors: &[Anchor]) -> Result<BTreeSet<Anchor>> {
     let records = records(engine, anchors).await?.into_iter();
     let removed = |record: &ComparableRecord| {

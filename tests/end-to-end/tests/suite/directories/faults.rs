@@ -1,7 +1,7 @@
-//! Directories that fail at random points, again and again: whoever is in scope stays.
+//! Random directory faults: a user in scope is never deprovisioned.
 //!
-//! Each run changes a few things in the directory, disturbs the next read, and looks at what was decided. Now and then
-//! nobody disturbs, and everything must be as the directory says.
+//! Each run changes some entries, disturbs the next read, and checks the planned removals. Now and then a read is
+//! undisturbed, and every account must match the directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,20 +17,20 @@ use serde_json::json;
 
 use super::differential::{MANAGER, MAPPING, block_on, engine, planned_removals};
 
-/// How many runs there are: these, and those over a wire that is cut.
+/// Runs with the embedded directory, and runs with a cut connection.
 const EMBEDDED_RUNS: usize = 300;
 const WIRE_RUNS: usize = 200;
-/// After so many runs, nobody disturbs once.
-const CALM_EVERY: usize = 25;
-/// How many people there are.
+/// Runs between two undisturbed reads.
+const UNDISTURBED_EVERY: usize = 25;
+/// People in the directory.
 const PEOPLE: usize = 24;
 const PAGE_SIZE: usize = 4;
-/// The bytes of a whole read are somewhat fewer.
+/// A little more than the bytes of a whole read.
 const BYTES: usize = 14_000;
 
 const GROUP: &str = "cn=workplace,dc=acme,dc=test";
 
-/// The directory's people, and who of them should have an account.
+/// People, and whether each should have an account.
 struct Staff {
     people: Vec<StaffMember>,
     made: usize,
@@ -43,7 +43,7 @@ struct StaffMember {
     member: bool,
 }
 
-/// Where people are written.
+/// The directory that stores the people.
 enum StaffDirectory<'a> {
     Embedded(&'a EmbeddedLdap),
     Slapd(&'a DirectoryAdmin),
@@ -96,8 +96,8 @@ impl StaffDirectory<'_> {
 }
 
 impl Staff {
-    /// Three in four are members from the start.
-    fn found(book: &StaffDirectory<'_>, name: &str) -> Result<Self> {
+    /// Adds all people, three of four as members.
+    fn create(book: &StaffDirectory<'_>, name: &str) -> Result<Self> {
         book.add(GROUP, &[("objectClass", "groupOfNames"), ("cn", "workplace"), ("member", BASE_DN)])?;
         let mut staff = Self { people: Vec::new(), made: 0 };
         for number in 0..PEOPLE {
@@ -162,7 +162,7 @@ impl Staff {
     }
 }
 
-/// What came of the runs.
+/// Counts of the runs.
 #[derive(Default)]
 struct FaultTally {
     runs: usize,
@@ -173,7 +173,7 @@ struct FaultTally {
 }
 
 impl FaultTally {
-    /// One scan, and whether somebody in scope is about to lose an account by it.
+    /// Runs one scan, and records each planned removal of a user in scope.
     async fn run(
         &mut self,
         fault: &'static str,
@@ -199,14 +199,14 @@ impl FaultTally {
         engine.provision_due().await.map(drop)
     }
 
-    /// Nobody disturbs, and everything is as it should be.
-    async fn calm(&self, engine: &EngineFixture, mode: ScanMode, staff: &Staff) -> Result<()> {
+    /// Runs an undisturbed scan and expects the correct accounts.
+    async fn undisturbed(&self, engine: &EngineFixture, mode: ScanMode, staff: &Staff) -> Result<()> {
         let summary = engine.scan(mode).await?;
         ensure!(summary.complete, "an undisturbed read was not complete: {summary:?}");
         engine.provision_due().await?;
         let expected: BTreeSet<String> = staff.in_scope().map(|person| person.mail.clone()).collect();
-        let found = active_names(&engine.workplace);
-        ensure!(found == expected, "after {} runs: {found:?} instead of {expected:?}", self.runs);
+        let active = active_names(&engine.workplace);
+        ensure!(active == expected, "after {} runs: {active:?} instead of {expected:?}", self.runs);
         Ok(())
     }
 
@@ -244,8 +244,8 @@ fn any_mode(random: &mut SeededRandom) -> ScanMode {
     random.pick(&[ScanMode::Incremental, ScanMode::Full])
 }
 
-/// A fault at a random point. What the protocol doesn't give away shows in the search alone, not in what is asked for
-/// afterwards by anchor: a server that is wrong in everything is nothing that a client could notice.
+/// A fault at a random point. Undetectable faults affect only the search, not the later look-ups by anchor: no client
+/// can detect a server that is wrong in every answer.
 fn fault(random: &mut SeededRandom, staff: &Staff) -> (&'static str, FaultInjection) {
     let page = 1 + random.below(PEOPLE / PAGE_SIZE);
     let entries = random.below(PEOPLE);
@@ -281,7 +281,7 @@ fn fault(random: &mut SeededRandom, staff: &Staff) -> (&'static str, FaultInject
 }
 
 #[test]
-fn a_directory_that_fails_at_random_removes_nobody() {
+fn random_directory_faults_deprovision_no_user() {
     let what = "embedded directory";
     let mut random = SeededRandom::seeded(seed(what));
     block_on(async {
@@ -289,21 +289,21 @@ fn a_directory_that_fails_at_random_removes_nobody() {
         let secret = json!({ "bind_dn": options.bind_dn, "password": options.password });
         let directory = EmbeddedLdap::start(options).await?;
         let book = StaffDirectory::Embedded(&directory);
-        let mut staff = Staff::found(&book, "p")?;
+        let mut staff = Staff::create(&book, "p")?;
         let mut engines = Vec::new();
         for scope in scopes() {
             engines.push(engine(&configuration(&directory.url(), &scope, NO_LIMITS), &secret).await?);
         }
         let mut tally = FaultTally::default();
-        let mut calm = true;
+        let mut undisturbed = true;
         while tally.runs < EMBEDDED_RUNS {
             for _ in 0..random.below(4) {
                 staff.change(&mut random, &book)?;
             }
             advance_clock(30);
-            if calm {
+            if undisturbed {
                 for engine in &engines {
-                    tally.calm(engine, any_mode(&mut random), &staff).await?;
+                    tally.undisturbed(engine, any_mode(&mut random), &staff).await?;
                 }
             }
             let (name, fault) = fault(&mut random, &staff);
@@ -311,7 +311,7 @@ fn a_directory_that_fails_at_random_removes_nobody() {
             let engine = &engines[random.below(engines.len())];
             tally.run(name, engine, any_mode(&mut random), &staff).await?;
             directory.clear_faults();
-            calm = tally.runs % CALM_EVERY == 0;
+            undisturbed = tally.runs % UNDISTURBED_EVERY == 0;
         }
         tally.print(what);
         ensure!(directory.faults_fired() > EMBEDDED_RUNS / 2, "most of the faults did nothing");
@@ -320,22 +320,22 @@ fn a_directory_that_fails_at_random_removes_nobody() {
     });
 }
 
-/// A real server behind a wire that is cut, or that leads to another server: a replica that is behind, or a directory of
-/// the same name with other people in it.
+/// OpenLDAP behind a connection that is cut, or redirected to a replica that lags behind or to another directory of
+/// the same name.
 #[test]
-fn a_wire_that_is_cut_or_leads_elsewhere_removes_nobody() {
-    let what = "OpenLDAP behind a wire";
+fn cut_or_redirected_connection_deprovisions_no_user() {
+    let what = "OpenLDAP behind a cut connection";
     let mut random = SeededRandom::seeded(seed(what));
     let log = || SlapdOptions {
         database_lines: vec!["syncprov-sessionlog 1000".to_owned()],
         ..SlapdOptions::default()
     };
     let mut slapd = Slapd::start(log()).unwrap();
-    let stranger = Slapd::start(log()).unwrap();
-    Staff::found(&StaffDirectory::Slapd(&stranger.admin()), "stranger").unwrap();
+    let other = Slapd::start(log()).unwrap();
+    Staff::create(&StaffDirectory::Slapd(&other.admin()), "other").unwrap();
     let admin = slapd.admin();
     let book = StaffDirectory::Slapd(&admin);
-    let mut staff = Staff::found(&book, "p").unwrap();
+    let mut staff = Staff::create(&book, "p").unwrap();
     let proxy = CuttingProxy::start(slapd.address()).unwrap();
     let secret = slapd.reader_secret();
     block_on(async {
@@ -343,7 +343,7 @@ fn a_wire_that_is_cut_or_leads_elsewhere_removes_nobody() {
         for scope in scopes() {
             engines.push(engine(&configuration(&proxy.ldap_url(), &scope, NO_LIMITS), &secret).await?);
         }
-        // A complete read of another directory is a complete read. The safety limits are there for that.
+        // A complete read of another directory is complete, so the safety limits apply.
         let limited = engine(&configuration(&proxy.ldap_url(), &scopes()[0], ""), &secret).await?;
         let mut tally = FaultTally::default();
         let mut replica = None;
@@ -352,14 +352,14 @@ fn a_wire_that_is_cut_or_leads_elsewhere_removes_nobody() {
                 staff.change(&mut random, &book)?;
             }
             advance_clock(30);
-            if tally.runs % CALM_EVERY == 0 {
-                // Whoever left in between may be more than the safety limits let go at once.
+            if tally.runs % UNDISTURBED_EVERY == 0 {
+                // More users may have left than the safety limits allow.
                 for engine in &engines {
-                    tally.calm(engine, any_mode(&mut random), &staff).await?;
+                    tally.undisturbed(engine, any_mode(&mut random), &staff).await?;
                 }
                 limited.scan(ScanMode::Full).await?;
                 limited.provision_due().await?;
-                if tally.runs % (2 * CALM_EVERY) == 0 {
+                if tally.runs % (2 * UNDISTURBED_EVERY) == 0 {
                     replica = Some(slapd.copy()?);
                 }
             }
@@ -371,7 +371,7 @@ fn a_wire_that_is_cut_or_leads_elsewhere_removes_nobody() {
                     tally.run("a replica that is behind", engine, mode, &staff).await?;
                 }
                 (2, _) => {
-                    proxy.redirect(stranger.address());
+                    proxy.redirect(other.address());
                     tally.run("another directory", &limited, mode, &staff).await?;
                 }
                 (3, _) => {

@@ -1,5 +1,4 @@
-//! What happens to a company's directory: random changes, the same for the same seed, each of which makes sense when it
-//! comes.
+//! Random changes of a directory; the same for the same seed, and each possible when it is made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,28 +9,28 @@ use serde_json::Value;
 
 use super::server::{ServerKind, tolerate};
 
-/// The group that decides who gets an account; the others may be in it, directly or not.
+/// The group that is the scope; the others may be nested in it.
 pub const SCOPE_GROUP: &str = "Workplace";
-/// How many groups there are, that one included.
+/// Groups, the scope included.
 const GROUPS: usize = 7;
-/// How many users there are at the start.
+/// Users at the start.
 const USERS: usize = 20;
-/// More than this many users at once are not needed.
+/// Users at most.
 const MOST_USERS: usize = 30;
 
-/// Beginnings of names as they come: with umlauts, and with what a DN must escape.
+/// Beginnings of names, with umlauts and with characters that a DN must escape.
 const NAMES: [&str; 8] =
     ["Ada", "Jürgen Groß", r"Doe\, Jo", "Łukasz", r"Research \+ Co", "O'Neil", r"\#1 Ünal", r"Back\\slash"];
 
-/// The company as the history has made it.
+/// Expected content of the directory.
 pub struct RandomCompany {
     kind: ServerKind,
     users: Vec<CompanyUser>,
     groups: Vec<CompanyGroup>,
     units: Vec<CompanyUnit>,
-    /// Mail addresses of those who were deleted.
+    /// Mail addresses of deleted users.
     free_mails: Vec<String>,
-    /// Every entry there ever was.
+    /// Anchors of all entries that ever existed.
     pub anchors: Vec<Anchor>,
     counter: usize,
 }
@@ -107,7 +106,7 @@ impl RandomCompany {
         Ok(company)
     }
 
-    /// Something happens, and the words for it are given.
+    /// Makes one change and describes it.
     pub fn change(&mut self, random: &mut SeededRandom, admin: &DirectoryAdmin) -> Result<String> {
         loop {
             let chosen = random.below(100);
@@ -117,9 +116,11 @@ impl RandomCompany {
         }
     }
 
-    /// What is wrong with these active accounts. Each must be somebody's who is enabled and in scope, under an address
-    /// that they have or had: whoever loses the address, or can't get another one's, keeps the old. And each such user
-    /// must have one, unless another one ever had the address, or an account that was switched off still has it.
+    /// Differences between these accounts and the expected ones.
+    ///
+    /// An active account belongs to an enabled user in scope, under a current or former address of that user: a user
+    /// without an address, or with a refused one, keeps the old name. Each such user has an account, unless another
+    /// user ever had the address, or an inactive account has it.
     pub fn wrong_accounts(&self, accounts: &BTreeMap<String, Value>) -> Vec<String> {
         let is_active = |account: &Value| account["active"] == Value::Bool(true);
         let active: BTreeSet<String> =
@@ -143,13 +144,13 @@ impl RandomCompany {
         };
         let here = self.users.iter().filter(|user| user.enabled && user.place != UserLocation::Outside);
         let in_scope: Vec<&CompanyUser> = here.filter(is_member).collect();
-        let is_somebodys = |name: &&String| in_scope.iter().any(|user| user.mails.contains(*name));
-        let unfounded: Vec<&String> = active.iter().filter(|name| !is_somebodys(name)).collect();
-        // Whoever took over an account and can't get the new name, because an account that was switched off has it, goes
-        // on under the name of the one before.
-        let heirs = in_scope.iter().filter(|user| user.mails.is_disjoint(&active)).count();
+        let is_expected = |name: &&String| in_scope.iter().any(|user| user.mails.contains(*name));
+        let unfounded: Vec<&String> = active.iter().filter(|name| !is_expected(name)).collect();
+        // A user who took over an account and can't get the new name, because an inactive account has it, keeps the
+        // predecessor's name.
+        let successors = in_scope.iter().filter(|user| user.mails.is_disjoint(&active)).count();
         let mut wrong: Vec<String> = Vec::new();
-        if unfounded.len() > heirs {
+        if unfounded.len() > successors {
             wrong.push(format!("not all of {unfounded:?} should be active"));
         }
         let mut missing: Vec<String> = Vec::new();
@@ -157,7 +158,7 @@ impl RandomCompany {
             let Some(mail) = user.mail.as_ref().map(|mail| mail.to_lowercase()) else { continue };
             let others = self.users.iter().filter(|other| other.id != user.id);
             let is_contested = others.into_iter().any(|other| other.mails.contains(&mail));
-            // What is displayed never changes, so it tells whose the account was.
+            // The display name never changes, so it identifies the account's user.
             let is_taken = accounts.get(&mail).is_some_and(|account| {
                 !is_active(account) && account["displayName"] != format!("user{}", user.id)
             });
@@ -165,7 +166,7 @@ impl RandomCompany {
                 missing.push(format!("{mail} should be active"));
             }
         }
-        // Such an heir has one of the accounts that nobody's name explains.
+        // Such a successor has one of the unexplained accounts.
         if missing.len() > unfounded.len() {
             wrong.extend(missing);
         }
@@ -214,7 +215,7 @@ impl RandomCompany {
             }
             48..54 => Some(self.delete_user(user, admin)?),
             54..57 => {
-                // The same person again, at once: another entry with the same name and address.
+                // The same user is recreated at once: another entry with the same name and address.
                 let mail = self.users[user].mail.clone();
                 let deleted = self.delete_user(user, admin)?;
                 self.free_mails.retain(|free| Some(free) != mail.as_ref());
@@ -230,7 +231,7 @@ impl RandomCompany {
             79..83 => self.unnest(any_group, other_group, admin)?,
             83..86 => self.rename_group(other_group, random, admin)?,
             86..88 => self.delete_group(other_group, admin)?,
-            88..91 => self.refound_group(other_group, any_group, user, admin)?,
+            88..91 => self.recreate_group(other_group, any_group, user, admin)?,
             91..93 => self.rename_unit(random, admin)?,
             93..97 => {
                 let manager = self.user_dn(&self.users[random.below(self.users.len())]);
@@ -240,7 +241,7 @@ impl RandomCompany {
             }
             97..99 => self.choose_primary(any_group, user, admin)?,
             _ => {
-                // Nothing in the end: what was changed is changed back.
+                // A change and its reversal.
                 let group = self.group_dn(0).unwrap_or_default();
                 let renamed = admin.rename(&group, "CN=Interim")?;
                 admin.rename(&renamed, &format!("CN={SCOPE_GROUP}"))?;
@@ -360,7 +361,7 @@ impl RandomCompany {
 
     fn join(&mut self, group: usize, user: usize, admin: &DirectoryAdmin) -> Result<Option<String>> {
         let user = &self.users[user];
-        // A primary group names nobody whose primary group it is, and takes nobody twice.
+        // A primary group does not list its users, and refuses a second membership.
         if user.primary == Some(group) || self.groups[group].members.contains(&CompanyMember::User(user.id)) {
             return Ok(None);
         }
@@ -460,7 +461,7 @@ impl RandomCompany {
         Ok(Some(format!("{dn} deleted")))
     }
 
-    fn refound_group(
+    fn recreate_group(
         &mut self,
         group: usize,
         parent: usize,
@@ -485,7 +486,8 @@ impl RandomCompany {
         Ok(Some(format!("{dn} renamed to {now}")))
     }
 
-    /// In Active Directory everybody has a primary group, which doesn't name them.
+    /// Sets a user's primary group, which does not list the user as a member. Only Active Directory has primary
+    /// groups.
     fn choose_primary(
         &mut self,
         group: usize,
@@ -499,7 +501,7 @@ impl RandomCompany {
         };
         let dn = self.user_dn(&self.users[user]);
         self.kind.set_primary_group(admin, &dn, &group_dn)?;
-        // The server makes a plain membership of the old one.
+        // The server turns the old primary group into an ordinary membership.
         if let Some(old) = primary {
             self.groups[old].members.insert(CompanyMember::User(id));
         }

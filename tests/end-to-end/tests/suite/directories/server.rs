@@ -1,4 +1,4 @@
-//! How one and the same history is written into servers of two kinds.
+//! The same changes on two kinds of servers.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use end_to_end::{
 use ldap3::LdapError;
 use model::Anchor;
 
-/// What a history is written into.
+/// Kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerKind {
     /// Samba as an Active Directory domain controller.
@@ -19,7 +19,7 @@ pub enum ServerKind {
 }
 
 impl ServerKind {
-    /// Everything is below this.
+    /// DN of the suffix.
     pub fn root(self) -> &'static str {
         match self {
             Self::Samba => SAMBA_BASE_DN,
@@ -27,17 +27,17 @@ impl ServerKind {
         }
     }
 
-    /// Where users are searched.
+    /// Base DN of the searches.
     pub fn base(self) -> String {
         self.unit("Staff", self.root())
     }
 
-    /// Where users are not searched.
+    /// A unit outside the base DN.
     pub fn outside(self) -> String {
         self.unit("Elsewhere", self.root())
     }
 
-    /// Where the groups are.
+    /// Unit of the groups.
     pub fn groups(self) -> String {
         self.unit("Teams", self.root())
     }
@@ -61,7 +61,7 @@ impl ServerKind {
         }
     }
 
-    /// A new user's attributes.
+    /// Attributes of a new user.
     pub fn user(self, account: &str, more: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
         match self {
             Self::Samba => samba_user(account, more),
@@ -74,11 +74,11 @@ impl ServerKind {
         }
     }
 
-    /// A new group's attributes.
+    /// Attributes of a new group.
     pub fn new_group(self, account: &str) -> Vec<(&'static str, String)> {
         match self {
             Self::Samba => samba_group(account),
-            // The schema wants a member.
+            // The schema requires a member.
             Self::Slapd => {
                 vec![("objectClass", "groupOfNames".to_owned()), ("member", ADMIN_DN.to_owned())]
             }
@@ -92,7 +92,7 @@ impl ServerKind {
         }
     }
 
-    /// The anchor of an entry.
+    /// Anchor of an entry.
     pub fn anchor(self, admin: &DirectoryAdmin, dn: &str) -> Result<Anchor> {
         match self {
             Self::Samba => {
@@ -107,14 +107,14 @@ impl ServerKind {
         }
     }
 
-    /// Makes a group the user's primary one.
+    /// Sets the user's primary group.
     pub fn set_primary_group(self, admin: &DirectoryAdmin, dn: &str, group: &str) -> Result<()> {
         let tokens = admin.values(group, "primaryGroupToken")?;
         let token = tokens.first().context("a group without primaryGroupToken")?;
         admin.set(dn, "primaryGroupID", &[token])
     }
 
-    /// The units and nothing in them.
+    /// Adds the empty units.
     pub fn prepare(self, admin: &DirectoryAdmin) -> Result<()> {
         let top = [self.base(), self.outside(), self.groups()];
         let unit = || vec![("objectClass", "organizationalUnit".to_owned())];
@@ -122,8 +122,8 @@ impl ServerKind {
     }
 }
 
-/// OpenLDAP leaves a member's old DN in its groups when a unit above it is renamed. So what a group says may not be what
-/// the history thinks, and putting somebody in who is in, or taking somebody out who is not, is no mistake.
+/// Accepts "value exists" and "no such attribute" for memberships: OpenLDAP keeps a member's old DN in its groups
+/// when a unit above it is renamed, so the group's content may differ from the expected one.
 pub fn tolerate(result: Result<()>) -> Result<()> {
     const NO_SUCH_ATTRIBUTE: u32 = 16;
     const VALUE_EXISTS: u32 = 20;

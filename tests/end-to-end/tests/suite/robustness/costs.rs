@@ -1,4 +1,4 @@
-//! What everything costs in calls, in every dialect, as the target counts them.
+//! Requests of each change in each dialect, as the target counts them.
 
 use embedded_ldap::EmbeddedLdap;
 use end_to_end::{EngineFixture, PersonEntry, advance_clock, embedded_directory, people, workplace_group};
@@ -7,19 +7,19 @@ use simulator::SimulatorOptions;
 
 use super::engine::{EngineOptions, engine_for};
 
-/// What Workvivo and Slack demand beyond the others, and something in an extension.
+/// Attributes that Workvivo and Slack require, and one of an extension.
 const MAPPING: &str = "externalId = \"employeeNumber\"\n\"name.givenName\" = \"givenName\"\n\
                        \"name.familyName\" = \"sn\"\n\"emails.work\" = \"mail\"\n\
                        department = \"departmentNumber\"\n";
 
 /// Reads and writes.
-type Cost = (usize, usize);
+type RequestCost = (usize, usize);
 
-const ONE_CALL: Cost = (0, 1);
-const READ_FIRST: Cost = (1, 1);
+const ONE_CALL: RequestCost = (0, 1);
+const READ_FIRST: RequestCost = (1, 1);
 
-/// The calls since the last time.
-async fn cost(engine: &EngineFixture) -> Cost {
+/// Syncs, and counts the requests.
+async fn cost(engine: &EngineFixture) -> RequestCost {
     engine.sync().await.unwrap();
     let writes = engine.workplace.writes().len();
     let reads = engine.workplace.request_count() - writes;
@@ -27,8 +27,8 @@ async fn cost(engine: &EngineFixture) -> Cost {
     (reads, writes)
 }
 
-/// A few people without managers, and a target of this kind.
-async fn beginning(kind: &str, server: SimulatorOptions) -> (Vec<PersonEntry>, EmbeddedLdap, EngineFixture) {
+/// Three users without managers, and a target of this dialect.
+async fn start(kind: &str, server: SimulatorOptions) -> (Vec<PersonEntry>, EmbeddedLdap, EngineFixture) {
     let mut people = people::generate(3, 3);
     people.iter_mut().for_each(|person| {
         person.employee_type = "active".to_owned();
@@ -41,21 +41,21 @@ async fn beginning(kind: &str, server: SimulatorOptions) -> (Vec<PersonEntry>, E
     let engine =
         engine_for(&directory, EngineOptions { kind, server, mapping: MAPPING, ..EngineOptions::default() })
             .await;
-    // What the server says of itself is not counted: it is asked once.
+    // The server's own resources are read once, before counting.
     engine.target.check().await.unwrap();
     engine.workplace.clear_requests();
     (people, directory, engine)
 }
 
 #[tokio::test]
-async fn nothing_costs_more_than_it_must() {
+async fn each_change_costs_the_fewest_requests() {
     let without_patch = SimulatorOptions { patch: false, ..SimulatorOptions::scim2() };
     for (kind, server, standing_alone, of_a_whole, switching) in [
         ("workplace", SimulatorOptions::default(), ONE_CALL, ONE_CALL, ONE_CALL),
-        // How deep its PUT merges is not known, and it has no PATCH: what is part of a whole is read.
+        // The depth of its PUT merge is unknown and it has no PATCH, so a part of a complex attribute needs a read.
         ("workplace-v1", SimulatorOptions::v1(), ONE_CALL, READ_FIRST, ONE_CALL),
         ("scim2", SimulatorOptions::scim2(), ONE_CALL, ONE_CALL, ONE_CALL),
-        // All of the account goes back, so it is read.
+        // PUT replaces the whole account, so it is read first.
         ("scim2", without_patch, READ_FIRST, READ_FIRST, READ_FIRST),
         ("workvivo", SimulatorOptions::workvivo(), ONE_CALL, ONE_CALL, ONE_CALL),
         (
@@ -66,86 +66,86 @@ async fn nothing_costs_more_than_it_must() {
             ONE_CALL,
         ),
     ] {
-        let (people, directory, engine) = beginning(kind, server).await;
-        let who = people[1].dn();
+        let (people, directory, engine) = start(kind, server).await;
+        let dn = people[1].dn();
         let created = cost(&engine).await;
         assert_eq!(created, (3, 3), "{kind}: a look-up and a creation for each");
         assert_eq!(cost(&engine).await, (0, 0), "{kind}: nothing has changed");
-        directory.set(&who, "telephoneNumber", &["+44 1"]).unwrap();
-        assert_eq!(cost(&engine).await, (0, 0), "{kind}: nothing that is mapped has changed");
+        directory.set(&dn, "telephoneNumber", &["+44 1"]).unwrap();
+        assert_eq!(cost(&engine).await, (0, 0), "{kind}: no mapped attribute has changed");
 
-        directory.set(&who, "title", &["Poet"]).unwrap();
+        directory.set(&dn, "title", &["Poet"]).unwrap();
         let updated = cost(&engine).await;
         assert_eq!(updated, standing_alone, "{kind}: a title");
         for (attribute, value) in
             [("sn", "Lovelace"), ("departmentNumber", "Research"), ("mobile", "+44 7700 900001")]
         {
-            directory.set(&who, attribute, &[value]).unwrap();
+            directory.set(&dn, attribute, &[value]).unwrap();
             assert_eq!(cost(&engine).await, of_a_whole, "{kind}: {attribute}");
         }
-        directory.set(&who, "title", &[]).unwrap();
-        assert_eq!(cost(&engine).await, standing_alone, "{kind}: a title goes");
+        directory.set(&dn, "title", &[]).unwrap();
+        assert_eq!(cost(&engine).await, standing_alone, "{kind}: a cleared title");
         let account = engine.workplace.account(&people[1].mail).unwrap();
         assert_eq!(account.get("title"), None, "{kind}");
         assert_eq!(account["name"]["familyName"], "Lovelace", "{kind}");
         assert!(account.to_string().contains("\"department\":\"Research\""), "{kind}: {account}");
         assert!(account["phoneNumbers"].to_string().contains("+44 7700 900001"), "{kind}: {account}");
 
-        directory.remove_member(&workplace_group(), &who).unwrap();
+        directory.remove_member(&workplace_group(), &dn).unwrap();
         let off = cost(&engine).await;
-        assert_eq!(off, switching, "{kind}: switched off");
-        directory.add_member(&workplace_group(), &who).unwrap();
+        assert_eq!(off, switching, "{kind}: deactivated");
+        directory.add_member(&workplace_group(), &dn).unwrap();
         let on = cost(&engine).await;
-        assert_eq!(on, READ_FIRST, "{kind}: what became of it meanwhile is looked at, and it is switched on");
-        directory.set(&who, "title", &["Analyst"]).unwrap();
-        assert_eq!(cost(&engine).await, standing_alone, "{kind}: and then it is known again");
+        assert_eq!(on, READ_FIRST, "{kind}: the account is read and reactivated");
+        directory.set(&dn, "title", &["Analyst"]).unwrap();
+        assert_eq!(cost(&engine).await, standing_alone, "{kind}: the account is known again");
         let renamed = format!("renamed.{}", people[1].mail);
-        directory.set(&who, "mail", &[&renamed]).unwrap();
+        directory.set(&dn, "mail", &[&renamed]).unwrap();
         assert_eq!(cost(&engine).await, of_a_whole, "{kind}: another name");
         assert!(engine.workplace.account(&renamed).is_some(), "{kind}");
         println!("{kind}: new {created:?} for 3, update {updated:?}, off {off:?}, on {on:?} (reads, writes)");
     }
 }
 
-/// One call sends what has changed; what somebody else did to the account shows in the answer, and is put right.
+/// A blind update needs one request. A change made at the target shows in its answer and is repaired.
 #[tokio::test]
-async fn what_an_answer_shows_is_put_right() {
+async fn change_at_the_target_is_repaired_after_a_blind_update() {
     for (kind, server) in [("workplace", SimulatorOptions::default()), ("scim2", SimulatorOptions::scim2())] {
-        let (people, directory, engine) = beginning(kind, server).await;
+        let (people, directory, engine) = start(kind, server).await;
         cost(&engine).await;
         let mail = &people[0].mail;
-        engine.workplace.edit(mail, json!({ "title": "Changed by somebody" }));
+        engine.workplace.edit(mail, json!({ "title": "Changed at the target" }));
         directory.set(&people[0].dn(), "departmentNumber", &["Research"]).unwrap();
         assert_eq!(cost(&engine).await, (0, 2), "{kind}");
         assert_eq!(engine.workplace.account(mail).unwrap()["title"], people[0].title, "{kind}");
     }
 }
 
-/// A call is made without reading only while nothing can have been sent of which nothing was heard.
+/// A blind update requires that the outcome of every earlier request is recorded.
 #[tokio::test]
-async fn in_doubt_an_account_is_read() {
+async fn account_is_read_after_a_lost_answer() {
     use simulator::{FaultEffect, TargetFault};
 
-    let (people, directory, engine) = beginning("workplace", SimulatorOptions::default()).await;
+    let (people, directory, engine) = start("workplace", SimulatorOptions::default()).await;
     cost(&engine).await;
-    let who = people[0].dn();
+    let dn = people[0].dn();
 
-    // The answer is lost, twice; then what was sent is taken back, and something else changes.
+    // The answer is lost twice; then the change is reverted, and another attribute changes.
     let lost = || TargetFault::once(FaultEffect::EffectThenDrop).method("PUT");
     engine.workplace.inject(lost());
     engine.workplace.inject(lost());
-    directory.set(&who, "title", &["Sent, and not heard of"]).unwrap();
+    directory.set(&dn, "title", &["Answer lost"]).unwrap();
     assert_eq!(cost(&engine).await, (0, 2));
-    directory.set(&who, "title", &[&people[0].title]).unwrap();
-    directory.set(&who, "departmentNumber", &["Research"]).unwrap();
+    directory.set(&dn, "title", &[&people[0].title]).unwrap();
+    directory.set(&dn, "departmentNumber", &["Research"]).unwrap();
     advance_clock(7_200);
     assert_eq!(cost(&engine).await, READ_FIRST);
     let account = engine.workplace.account(&people[0].mail).unwrap();
     assert_eq!(account["title"], people[0].title);
 
-    // The account is gone: one call finds that out, and a new one is made.
+    // The account is deleted at the target: one refused update finds that, and a new account is created.
     engine.workplace.remove(&people[0].mail);
-    directory.set(&who, "title", &["Again"]).unwrap();
-    assert_eq!(cost(&engine).await, (1, 2), "a PUT in vain, a look-up, a creation");
+    directory.set(&dn, "title", &["Again"]).unwrap();
+    assert_eq!(cost(&engine).await, (1, 2), "a refused PUT, a look-up, a creation");
     assert_eq!(engine.workplace.account(&people[0].mail).unwrap()["title"], "Again");
 }

@@ -1,4 +1,4 @@
-//! An account that is deleted some days after it was switched off.
+//! `delete_after_days`: an account is deleted some days after its deactivation.
 
 use end_to_end::{EngineFixture, PersonEntry, advance_clock, embedded_directory, people, workplace_group};
 use operate::explanation::WaitKind;
@@ -16,12 +16,12 @@ fn staff() -> Vec<PersonEntry> {
     staff
 }
 
-async fn leaving(engine: &EngineFixture) -> u64 {
+async fn pending_deletions(engine: &EngineFixture) -> u64 {
     engine.store.count_by_status().await.unwrap().get("pending_deletion").copied().unwrap_or_default()
 }
 
 #[tokio::test]
-async fn an_account_is_deleted_when_its_time_is_over_and_its_user_is_not_back() {
+async fn account_is_deleted_after_delete_after_days() {
     let people = staff();
     let directory = embedded_directory(&people).await.unwrap();
     let mut engine = engine_for(
@@ -31,13 +31,13 @@ async fn an_account_is_deleted_when_its_time_is_over_and_its_user_is_not_back() 
     .await;
     engine.sync().await.unwrap();
 
-    // One leaves the group, one is disabled and later deleted, one comes back in time.
+    // One user leaves the group, one is disabled and later deleted, one returns in time.
     let [leaver, deleted, returner, _] = &people[..] else { panic!("four people") };
     directory.remove_member(&workplace_group(), &leaver.dn()).unwrap();
     directory.remove_member(&workplace_group(), &returner.dn()).unwrap();
     directory.set(&deleted.dn(), "employeeType", &["disabled"]).unwrap();
     engine.sync().await.unwrap();
-    assert_eq!(leaving(&engine).await, 3);
+    assert_eq!(pending_deletions(&engine).await, 3);
     for person in [leaver, deleted, returner] {
         assert_eq!(
             engine.workplace.account(&person.mail).unwrap()["active"],
@@ -51,39 +51,39 @@ async fn an_account_is_deleted_when_its_time_is_over_and_its_user_is_not_back() 
     directory.add_member(&workplace_group(), &returner.dn()).unwrap();
     directory.delete(&deleted.dn()).unwrap();
     engine.sync().await.unwrap();
-    assert_eq!(leaving(&engine).await, 2);
+    assert_eq!(pending_deletions(&engine).await, 2);
     assert_eq!(engine.workplace.account(&returner.mail).unwrap()["active"], json!(true));
 
     advance_clock(20 * DAY - 1);
     engine.restart().unwrap();
     engine.scan(ScanMode::Auto).await.unwrap();
-    assert_eq!(engine.provision_due().await.unwrap(), 0, "a second is left");
+    assert_eq!(engine.provision_due().await.unwrap(), 0, "one second before the deletion");
     assert_eq!(engine.workplace.accounts().len(), 4);
     let told = engine.explain(&leaver.mail).await.unwrap();
     assert_eq!((told.would.len(), told.waits[0].what), (0, WaitKind::Deletion), "{told:?}");
 
-    // The target is down when the time is over; nothing is forgotten by that.
+    // The target is down when the deletion is due, and the deletion is retried later.
     advance_clock(1);
     assert_eq!(engine.explain(&leaver.mail).await.unwrap().would, ["delete the account: out of scope"]);
     engine.workplace.inject(TargetFault::times(4, FaultEffect::status(503)).method("DELETE"));
     engine.provision_due().await.unwrap();
-    assert_eq!((leaving(&engine).await, engine.workplace.accounts().len()), (2, 4));
+    assert_eq!((pending_deletions(&engine).await, engine.workplace.accounts().len()), (2, 4));
     engine.restart().unwrap();
     advance_clock(3_600);
     engine.sync().await.unwrap();
-    assert_eq!(leaving(&engine).await, 0);
+    assert_eq!(pending_deletions(&engine).await, 0);
     let left: Vec<_> = engine.workplace.accounts().iter().map(|it| it["userName"].clone()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(left.contains(&json!(returner.mail)), "{left:?}");
 
-    // Who comes back after that gets a new account.
+    // A user who returns after the deletion gets a new account.
     directory.add_member(&workplace_group(), &leaver.dn()).unwrap();
     engine.sync().await.unwrap();
     assert_eq!(engine.workplace.account(&leaver.mail).unwrap()["active"], json!(true));
 }
 
 #[tokio::test]
-async fn an_account_that_the_target_keeps_stays_switched_off() {
+async fn account_with_a_refused_deletion_stays_inactive() {
     let people = staff();
     let directory = embedded_directory(&people).await.unwrap();
     let engine = engine_for(
@@ -98,7 +98,7 @@ async fn an_account_that_the_target_keeps_stays_switched_off() {
     advance_clock(DAY);
     engine.provision_due().await.unwrap();
     assert_eq!(engine.workplace.account(&people[1].mail).unwrap()["active"], json!(false));
-    assert_eq!(leaving(&engine).await, 0, "it is asked for once");
+    assert_eq!(pending_deletions(&engine).await, 0, "the deletion is requested once");
     engine.workplace.clear_requests();
     advance_clock(10 * DAY);
     engine.sync().await.unwrap();

@@ -1,4 +1,4 @@
-//! A target that nothing is asked of for weeks.
+//! A target without requests for weeks.
 
 use end_to_end::{advance_clock, embedded_directory, people};
 use scan::ScanMode;
@@ -9,7 +9,7 @@ use super::engine::{EngineOptions, engine_for};
 const DAY: i64 = 86_400;
 
 #[tokio::test]
-async fn a_target_is_called_before_it_switches_us_off() {
+async fn idle_target_receives_a_keep_alive() {
     for (kind, server, calls) in [
         ("workplace", SimulatorOptions::default(), 1),
         ("workplace-v1", SimulatorOptions::v1(), 1),
@@ -24,7 +24,7 @@ async fn a_target_is_called_before_it_switches_us_off() {
         engine.workplace.clear_requests();
 
         for round in 0..3 {
-            // Another process each time, none of which knows what those before it did.
+            // A new process for each scan, with nothing but the stored state.
             for day in [10, 20] {
                 advance_clock(10 * DAY);
                 engine.restart().unwrap();
@@ -38,7 +38,7 @@ async fn a_target_is_called_before_it_switches_us_off() {
             assert!(requests.iter().all(|request| request.method == "GET"), "{kind}: {requests:?}");
             engine.workplace.clear_requests();
             engine.scan(ScanMode::Auto).await.unwrap();
-            assert_eq!(engine.provision_due().await.unwrap(), 0, "{kind}: once is enough");
+            assert_eq!(engine.provision_due().await.unwrap(), 0, "{kind}: one call is enough");
         }
     }
 }

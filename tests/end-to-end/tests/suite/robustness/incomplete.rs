@@ -1,7 +1,7 @@
-//! Whoever is missing from a read that was not complete loses nothing.
+//! An incomplete read deprovisions no user.
 //!
-//! Each test first brings everybody an account. Then a half of them leaves, some join and some change; and the next
-//! read is disturbed. No limit on removals hides what an incomplete read would have led to.
+//! Each test first provisions all users. Then half of them leave, some join and some change, and the next read is
+//! disturbed. No safety limit hides a wrong removal.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,10 +13,10 @@ use end_to_end::{
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-/// How many bytes of the server's answers pass before a cut: this many places, spread over the whole read.
+/// Cuts per test, spread evenly over the bytes of a whole read.
 const CUTS: u64 = 40;
 
-/// What happened since the last sync. The leavers apart, everybody in it stands early in the directory.
+/// Changes since the last sync. All users in it but the leavers are early in the directory.
 struct PendingChanges {
     newcomers: Vec<PersonEntry>,
     retitled: Vec<PersonEntry>,
@@ -24,7 +24,7 @@ struct PendingChanges {
 }
 
 impl PendingChanges {
-    /// Of these people, the later half leaves. Nobody in the news is somebody's manager.
+    /// The later half leaves. No user in the changes is a manager.
     fn among(people: &[PersonEntry]) -> Self {
         let first = people.len() / 8 + 1;
         Self {
@@ -34,17 +34,17 @@ impl PendingChanges {
         }
     }
 
-    /// Those who are in the group at first.
+    /// Members of the group before the changes.
     fn members<'a>(&'a self, people: &'a [PersonEntry]) -> impl Iterator<Item = &'a PersonEntry> {
         people.iter().filter(|person| !self.newcomers.contains(person))
     }
 
-    /// The members of the group afterwards.
+    /// Members of the group after the changes.
     fn remaining<'a>(&'a self, people: &'a [PersonEntry]) -> impl Iterator<Item = &'a PersonEntry> {
         people.iter().filter(|person| !self.leavers.contains(person))
     }
 
-    /// Those who joined have an account, and those who changed have the change.
+    /// Expects accounts for the new members, and the new titles.
     #[track_caller]
     fn expect_arrived(&self, what: &str, fixture: &TerminalFixture) {
         for newcomer in &self.newcomers {
@@ -59,7 +59,7 @@ impl PendingChanges {
     }
 }
 
-/// A run that may remove nobody, must fail, and must say why.
+/// Expects a failed run without removals that says why.
 #[track_caller]
 fn expect_no_removal(what: &str, why: &str, finished: &ProgramOutput) {
     assert_eq!(finished.exit_code, Some(1), "{what}\n{finished}");
@@ -70,9 +70,9 @@ fn expect_no_removal(what: &str, why: &str, finished: &ProgramOutput) {
     assert!(said.contains(why), "{what}: it does not say {why:?}\n{finished}");
 }
 
-/// Plans and syncs while the read is disturbed. Nobody may lose anything.
+/// Plans and syncs while the read is disturbed, and expects no removal.
 #[track_caller]
-fn disturbed(what: &str, why: &str, fixture: &TerminalFixture) {
+fn expect_no_removal_while_disturbed(what: &str, why: &str, fixture: &TerminalFixture) {
     let active = fixture.active();
     let before = fixture.accounts();
     let plan = fixture.run(&["plan", "--json"]);
@@ -89,7 +89,7 @@ fn disturbed(what: &str, why: &str, fixture: &TerminalFixture) {
     assert!(lost.is_empty(), "{what}: {lost:?} lost their accounts\n{sync}");
 }
 
-/// The next sync that nobody disturbs does everything that was to be done.
+/// Expects that the next undisturbed sync performs every change.
 #[track_caller]
 fn expect_recovery(what: &str, fixture: &TerminalFixture, expected: &BTreeMap<String, Value>) {
     let sync = fixture.sync();
@@ -97,20 +97,20 @@ fn expect_recovery(what: &str, fixture: &TerminalFixture, expected: &BTreeMap<St
     expect_same_accounts(&format!("{what}: after the next sync"), &fixture.accounts(), expected);
 }
 
-/// What an undisturbed sync makes of it, tried on a copy. That it removes the leavers shows that the disturbed ones
-/// could have done so.
+/// Accounts after an undisturbed sync of a copy. It removes the leavers, so a disturbed sync could have removed them
+/// too.
 #[track_caller]
-fn undisturbed(fixture: &TerminalFixture, news: &PendingChanges) -> BTreeMap<String, Value> {
+fn accounts_without_disturbance(fixture: &TerminalFixture, news: &PendingChanges) -> BTreeMap<String, Value> {
     let fixture = fixture.copy();
     let sync = fixture.sync();
     sync.expect_exit(0);
-    news.expect_arrived("undisturbed", &fixture);
+    news.expect_arrived("accounts_without_disturbance", &fixture);
     let removals = fixture.workplace.writes().iter().filter(|request| deprovisions(request)).count();
     assert_eq!(removals, news.leavers.len(), "{sync}");
     fixture.accounts()
 }
 
-/// A company with a real directory, before and after the news.
+/// An OpenLDAP before and after the changes.
 struct SlapdCompany {
     slapd: Slapd,
     people: Vec<PersonEntry>,
@@ -126,10 +126,10 @@ impl SlapdCompany {
         Self { slapd, people, news }
     }
 
-    /// A place in which everybody has an account. Its directory is reached at `url`.
+    /// A fixture in which all members have an account. Its directory URL is `url`.
     fn fixture(&self, url: &str) -> TerminalFixture {
         let mut configuration = TestConfiguration::openldap_at(url, "");
-        // Reads of the changes alone fail in `directories/faults.rs`.
+        // `directories/faults.rs` disturbs incremental scans.
         configuration.directory.push_str("changes = \"none\"\n");
         configuration.directory.push_str("page_size = 25\n");
         configuration.safety = NO_LIMITS.to_owned();
@@ -139,8 +139,8 @@ impl SlapdCompany {
         fixture
     }
 
-    /// Half of the company leaves the group. Those of `deleted` leave the directory too.
-    fn live<'a>(&'a self, deleted: impl IntoIterator<Item = &'a PersonEntry>) {
+    /// Applies the changes. Entries in `deleted` are deleted as well.
+    fn apply_changes<'a>(&'a self, deleted: impl IntoIterator<Item = &'a PersonEntry>) {
         let admin = self.slapd.admin();
         let members: Vec<String> = self.news.remaining(&self.people).map(PersonEntry::dn).collect();
         let members: Vec<&str> = members.iter().map(String::as_str).collect();
@@ -151,38 +151,38 @@ impl SlapdCompany {
         deleted.into_iter().for_each(|person| admin.delete(&person.dn()).unwrap());
     }
 
-    /// Every other leaver.
+    /// Every second leaver.
     fn every_other_leaver(&self) -> impl Iterator<Item = &PersonEntry> {
         self.news.leavers.iter().step_by(2)
     }
 }
 
 #[test]
-fn a_size_limit_on_the_server_removes_nobody() {
+fn size_limit_deprovisions_no_user() {
     let company = SlapdCompany::of(300, SlapdOptions { size_limit: Some(310), ..SlapdOptions::default() });
     let fixture = company.fixture(&company.slapd.url());
-    // Everybody stays in the directory, and with those who come it holds more than the server gives.
-    company.live([]);
+    // All entries stay, and with the new ones the directory exceeds the size limit.
+    company.apply_changes([]);
     let mut others = people::generate(320, 11).split_off(300);
     others.iter_mut().for_each(|person| person.manager = None);
     others.iter().for_each(|person| company.slapd.admin().add_person(person).unwrap());
 
-    disturbed("size limit", "LDAP result 4 (size limit exceeded)", &fixture);
+    expect_no_removal_while_disturbed("size limit", "LDAP result 4 (size limit exceeded)", &fixture);
     company.news.expect_arrived("size limit", &fixture);
 
     others.iter().for_each(|person| company.slapd.admin().delete(&person.dn()).unwrap());
-    let expected = undisturbed(&fixture, &company.news);
+    let expected = accounts_without_disturbance(&fixture, &company.news);
     expect_recovery("size limit", &fixture, &expected);
 }
 
 #[test]
-fn a_connection_that_is_cut_anywhere_removes_nobody() {
+fn cut_connection_deprovisions_no_user() {
     let company = SlapdCompany::of(200, SlapdOptions::default());
     let proxy = CuttingProxy::start(company.slapd.address()).unwrap();
     let fixture = company.fixture(&proxy.ldap_url());
-    company.live(company.every_other_leaver());
+    company.apply_changes(company.every_other_leaver());
 
-    let expected = undisturbed(&fixture, &company.news);
+    let expected = accounts_without_disturbance(&fixture, &company.news);
     let before = proxy.bytes_from_server();
     fixture.run(&["plan", "--json"]).expect_exit(0);
     let whole = proxy.bytes_from_server() - before;
@@ -194,11 +194,11 @@ fn a_connection_that_is_cut_anywhere_removes_nobody() {
         let fixture = fixture.copy();
         let cuts = proxy.cuts();
         proxy.cut_after(bytes);
-        disturbed(&what, "cut off", &fixture);
+        expect_no_removal_while_disturbed(&what, "cut off", &fixture);
         assert_eq!(proxy.cuts(), cuts + 2, "{what}: one run met no cut");
         proxy.pass();
         arrived.push(fixture.workplace.account(&company.news.newcomers[0].mail).is_some());
-        // All of them take their time, and differ little.
+        // The recoveries differ little, so a few are enough.
         if cut % 13 == 0 {
             expect_recovery(&what, &fixture, &expected);
         }
@@ -210,43 +210,40 @@ fn a_connection_that_is_cut_anywhere_removes_nobody() {
         arrived.iter().filter(|arrived| **arrived).count()
     );
     assert!(late.clone().count() > arrived.len() / 2, "newcomers stand early in the directory: {arrived:?}");
-    assert!(
-        late.clone().all(|arrived| *arrived),
-        "whoever was seen before the cut gets an account: {arrived:?}"
-    );
+    assert!(late.clone().all(|arrived| *arrived), "a user read before the cut gets an account: {arrived:?}");
 }
 
 #[test]
-fn a_wrong_name_or_an_expired_password_removes_nobody() {
+fn wrong_dn_or_expired_password_deprovisions_no_user() {
     let company = SlapdCompany::of(60, SlapdOptions::default());
     let mut fixture = company.fixture(&company.slapd.url());
-    company.live(company.every_other_leaver());
-    let expected = undisturbed(&fixture, &company.news);
+    company.apply_changes(company.every_other_leaver());
+    let expected = accounts_without_disturbance(&fixture, &company.news);
     let right = fixture.configuration().clone();
 
-    // Words of the configuration that lead nowhere.
+    // DNs that do not exist.
     let nowhere = "ou=nowhere,dc=acme,dc=test";
     let base = right.directory.replace("\"dc=acme,dc=test\"", &format!("\"{nowhere}\""));
     for scope in
         [&right.scope, "filter = \"(mail=*)\"\n", &format!("{}membership = \"member-of\"\n", right.scope)]
     {
         fixture.configure(|it| (it.directory, it.scope) = (base.clone(), scope.to_owned()));
-        disturbed(&format!("wrong base, {scope}"), nowhere, &fixture);
+        expect_no_removal_while_disturbed(&format!("wrong base, {scope}"), nowhere, &fixture);
     }
-    let nobody = "cn=nobody,ou=groups,dc=acme,dc=test";
+    let missing = "cn=missing,ou=groups,dc=acme,dc=test";
     for membership in ["member", "member-of"] {
-        let scope = format!("group = \"{nobody}\"\nmembership = \"{membership}\"\n");
+        let scope = format!("group = \"{missing}\"\nmembership = \"{membership}\"\n");
         fixture.configure(|it| (it.directory, it.scope) = (right.directory.clone(), scope));
-        disturbed(&format!("wrong group, {membership}"), nobody, &fixture);
+        expect_no_removal_while_disturbed(&format!("wrong group, {membership}"), missing, &fixture);
     }
     fixture.configure(|it| *it = right.clone());
 
-    // The reader's password was changed, or has expired: a bind is refused.
+    // A refused bind: the reader's password has changed or expired.
     company.slapd.admin().set_reader_password("another").unwrap();
-    disturbed("expired password", "its password expired", &fixture);
+    expect_no_removal_while_disturbed("expired password", "its password expired", &fixture);
     company.slapd.admin().set_reader_password(company.slapd.reader_password()).unwrap();
 
-    // Right words that mean something else: such a read is complete. What stands behind it is the safety check.
+    // An existing but wrong base DN gives a complete read; the safeguard holds the removals.
     let elsewhere = "ou=groups,dc=acme,dc=test";
     fixture.configure(|it| {
         it.directory = right.directory.replace("\"dc=acme,dc=test\"", &format!("\"{elsewhere}\""));
@@ -265,7 +262,7 @@ fn a_wrong_name_or_an_expired_password_removes_nobody() {
     expect_recovery("wrong names and an expired password", &fixture, &expected);
 }
 
-/// A company with a directory that fails on demand.
+/// An embedded directory that fails on demand, before and after the changes.
 struct EmbeddedCompany {
     directory: EmbeddedLdap,
     fixture: TerminalFixture,
@@ -274,7 +271,7 @@ struct EmbeddedCompany {
     _runtime: Runtime,
 }
 
-/// Five entries a page: sixty people are on twelve pages, and those of whom there is news on the second and third.
+/// Five entries a page: the changed users are on the second and third of twelve pages.
 const EMBEDDED_PEOPLE: usize = 60;
 
 impl EmbeddedCompany {
@@ -295,7 +292,7 @@ impl EmbeddedCompany {
         Self { directory, fixture, people, news, _runtime: runtime }
     }
 
-    fn live(&self) {
+    fn apply_changes(&self) {
         let PendingChanges { newcomers, retitled, leavers } = &self.news;
         for person in newcomers {
             self.directory.add_member(&workplace_group(), &person.dn()).unwrap();
@@ -312,14 +309,14 @@ impl EmbeddedCompany {
     }
 }
 
-/// Whether a fault comes late enough for those of whom there is news to be seen.
+/// Whether the changed users are read before the fault.
 #[derive(Clone, Copy, PartialEq)]
 enum ArrivalExpected {
     Seen,
     Unseen,
 }
 
-/// Every way of ending early that a client can notice, and what it is told.
+/// Every fault that a client can detect, and the reason in the message.
 fn noticeable(person: &str) -> Vec<(FaultInjection, &'static str, ArrivalExpected)> {
     use ArrivalExpected::{Seen, Unseen};
     let fail = |code: ResultCode| FaultInjection::from(LdapFault::FailPage { page: 4, entries: 3, code });
@@ -367,20 +364,20 @@ fn noticeable(person: &str) -> Vec<(FaultInjection, &'static str, ArrivalExpecte
 }
 
 #[test]
-fn every_fault_that_a_client_can_notice_removes_nobody() {
+fn detectable_fault_deprovisions_no_user() {
     let EmbeddedCompany { directory, fixture, people, news, _runtime } = {
         let company = EmbeddedCompany::company();
-        company.live();
+        company.apply_changes();
         company
     };
-    let expected = undisturbed(&fixture, &news);
+    let expected = accounts_without_disturbance(&fixture, &news);
     let faults = noticeable(&people[20].dn());
     for (fault, why, seen) in &faults {
         let what = format!("{fault:?}");
         let fixture = fixture.copy();
         let fired = directory.faults_fired();
         directory.inject(fault.clone());
-        disturbed(&what, why, &fixture);
+        expect_no_removal_while_disturbed(&what, why, &fixture);
         assert!(directory.faults_fired() >= fired + 2, "{what} did not show in both runs");
         directory.clear_faults();
         match seen {
@@ -388,7 +385,7 @@ fn every_fault_that_a_client_can_notice_removes_nobody() {
             ArrivalExpected::Unseen => assert!(fixture.workplace.writes().is_empty(), "{what}"),
         }
         if what.contains("OtherServer") {
-            // It stays the one that answers, and who is missing on it is believed from the second read on.
+            // The other server keeps answering; entries missing from it count from its second read on.
             let sync = fixture.sync();
             expect_no_removal(&what, "another server answered than at the last read", &sync);
         }
@@ -397,10 +394,10 @@ fn every_fault_that_a_client_can_notice_removes_nobody() {
     println!("{} faults, each in a plan and a sync", faults.len());
 }
 
-/// Nothing in the protocol gives these away, so the read counts as complete. But everybody who seems to be gone is
-/// asked for by anchor, and turns out to be there.
+/// The protocol does not show these faults, so the read counts as complete. Each missing entry is searched by its
+/// anchor, and found.
 #[test]
-fn a_fault_that_no_client_can_notice_removes_nobody_either() {
+fn undetectable_fault_deprovisions_no_user() {
     let company = EmbeddedCompany::company();
     let EmbeddedCompany { directory, fixture, people, .. } = &company;
     let half = EMBEDDED_PEOPLE / 2;
@@ -425,9 +422,9 @@ fn a_fault_that_no_client_can_notice_removes_nobody_either() {
         fixture.settle(0);
     }
 
-    // Some have really left by now. They are removed, and nobody else is.
-    company.live();
-    let expected = undisturbed(fixture, &company.news);
+    // Real leavers are deprovisioned, and no other user.
+    company.apply_changes();
+    let expected = accounts_without_disturbance(fixture, &company.news);
     for fault in &faults {
         let fixture = fixture.copy();
         directory.inject(fault.clone());
@@ -440,9 +437,9 @@ fn a_fault_that_no_client_can_notice_removes_nobody_either() {
     }
 }
 
-/// A replica that knows next to nobody, whatever it is asked: then only the safety check is left.
+/// A replica that knows next to missing, whatever it is asked: then only the safety check is left.
 #[test]
-fn a_replica_that_has_lost_everybody_is_held() {
+fn removals_by_an_empty_replica_are_held() {
     let mut company = EmbeddedCompany::company();
     company.fixture.configure(|it| it.safety.clear());
     let EmbeddedCompany { directory, fixture, .. } = &company;
@@ -452,7 +449,7 @@ fn a_replica_that_has_lost_everybody_is_held() {
     fixture.sync().expect_exit(4);
     assert!(fixture.workplace.writes().is_empty(), "{:#?}", fixture.workplace.writes());
     directory.clear_faults();
-    // They are back, so nothing is held any more.
+    // The entries are back, and nothing is held.
     let sync = fixture.sync();
     sync.expect_exit(0);
     assert!(fixture.workplace.writes().is_empty(), "{:#?}", fixture.workplace.writes());

@@ -1,7 +1,7 @@
-//! A run that is killed at any moment, and run again, ends as if it had not been killed.
+//! A sync that is killed at any moment and run again ends like an undisturbed sync.
 //!
-//! The Workplace lives in this process and outlives what is killed. It takes a few milliseconds for each answer, so
-//! that many kills hit a run that waits for one, with the change made and nothing written down about it.
+//! The simulated Workplace runs in this process and survives the kill. It delays each answer by some milliseconds, so
+//! that many kills hit a run after the change and before its record.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,23 +17,23 @@ use serde_json::{Value, json};
 use simulator::Simulator;
 use store::Embedded;
 
-/// How many runs are killed in each phase.
+/// Kills in each phase.
 const KILLS: usize = 12;
 
-/// What the Workplace takes for each answer.
+/// Delay of each answer.
 const LATENCY: Duration = Duration::from_millis(4);
 
-/// How many people there are. All but the last few are in the group at first.
+/// People, all but the last few of them in the group at first.
 const PEOPLE: usize = 140;
 const OUTSIDERS: usize = 6;
 
-const STRANGER: &str = "visitor@partner.test";
+const FOREIGN_ACCOUNT: &str = "visitor@partner.test";
 
-/// A directory and a place that was never synced, with accounts that are there already.
+/// A directory, and the accounts that exist before the first sync.
 struct KillCompany {
     slapd: Slapd,
     people: Vec<PersonEntry>,
-    /// Every entry there ever was, so that nobody's record is overlooked.
+    /// Anchors of all entries that ever existed.
     anchors: BTreeSet<Anchor>,
 }
 
@@ -41,7 +41,7 @@ impl KillCompany {
     fn start() -> Self {
         let mut people = people::generate(PEOPLE, 21);
         people.iter_mut().for_each(|person| person.employee_type = "active".to_owned());
-        // One is disabled from the start, and has an account all the same.
+        // One user is disabled from the start and has an account.
         people[7].employee_type = "disabled".to_owned();
         let groups = vec![GroupEntry::of("workplace", &people[..PEOPLE - OUTSIDERS])];
         let options = SlapdOptions { people: people.clone(), groups, ..SlapdOptions::default() };
@@ -58,7 +58,7 @@ impl KillCompany {
         }
     }
 
-    /// A place without state. Some have an account: just right, outdated, inactive, or of a disabled user.
+    /// A fixture without state. Some users have an account: equal, outdated, inactive, or of a disabled user.
     fn fixture(&self) -> TerminalFixture {
         let mut configuration = TestConfiguration::openldap(&self.slapd, "");
         configuration.directory.push_str("page_size = 20\n");
@@ -75,20 +75,20 @@ impl KillCompany {
             seed(person, json!({ "name": name, "displayName": person.name(), "title": person.title }));
         }
         for person in &self.people[7..12] {
-            seed(person, json!({ "title": "Outdated", "displayName": "Somebody" }));
+            seed(person, json!({ "title": "Outdated", "displayName": "Old Name" }));
         }
         for person in &self.people[12..15] {
             seed(person, json!({ "active": false }));
         }
-        // An outsider's account, which is nobody's business, and a stranger's.
+        // An account of a user out of scope, and one without an entry.
         seed(&self.people[PEOPLE - 1], json!({ "title": "Guest" }));
-        fixture.workplace.seed(json!({ "userName": STRANGER, "active": true, "title": "Visitor" }));
+        fixture.workplace.seed(json!({ "userName": FOREIGN_ACCOUNT, "active": true, "title": "Visitor" }));
         fixture.workplace.set_latency(LATENCY);
         fixture
     }
 
-    /// Everything that happens to people, between two syncs.
-    fn live(&mut self) {
+    /// Applies every kind of change.
+    fn apply_changes(&mut self) {
         let admin = self.slapd.admin();
         let people = &self.people;
         let set = |number: usize, attribute: &str, values: &[&str]| {
@@ -112,20 +112,20 @@ impl KillCompany {
         for number in 52..60 {
             admin.remove_member(&workplace_group(), &people[number].dn()).unwrap();
         }
-        // The entries of these are made anew: other entries, the same persons.
+        // These entries are recreated with new anchors.
         for number in 60..66 {
             admin.delete(&people[number].dn()).unwrap();
             admin.add_person(&people[number]).unwrap();
             admin.add_member(&workplace_group(), &people[number].dn()).unwrap();
         }
-        // The disabled one is back, and some join who stand first or last, with managers among them.
+        // The disabled user is enabled again, and the last users join, with managers among them.
         set(7, "employeeType", &["active"]);
         for number in PEOPLE - OUTSIDERS..PEOPLE - 1 {
             set(number, "manager", &[&people[number + 1].dn()]);
             admin.add_member(&workplace_group(), &people[number].dn()).unwrap();
         }
         admin.add_member(&workplace_group(), &people[PEOPLE - 1].dn()).unwrap();
-        // Others move to another place in the tree, and their people's references follow.
+        // Managers move to another unit, and the references to them follow.
         let unit = admin.add_unit("elsewhere").unwrap();
         for number in 1..3 {
             admin.move_to(&people[number].dn(), &unit).unwrap();
@@ -134,8 +134,8 @@ impl KillCompany {
         self.note_anchors();
     }
 
-    /// What there is when it is all over.
-    fn end(&self, fixture: &TerminalFixture) -> FinalState {
+    /// Accounts, records and snapshot at the end.
+    fn final_state(&self, fixture: &TerminalFixture) -> FinalState {
         let names: BTreeMap<AccountId, String> = fixture
             .workplace
             .accounts()
@@ -162,7 +162,7 @@ impl KillCompany {
     }
 }
 
-/// What is left of a run. Two runs that ended alike are equal.
+/// State after a run; equal for two runs with the same result.
 struct FinalState {
     accounts: BTreeMap<String, Value>,
     records: BTreeMap<Anchor, UserRecord>,
@@ -183,7 +183,7 @@ impl FinalState {
     }
 }
 
-/// A record without what differs from run to run: moments, the scans' numbers, and ids, which become names.
+/// A record without times, scan versions and account ids, which differ between runs.
 fn without_time(record: UserRecord, names: &BTreeMap<AccountId, String>) -> UserRecord {
     let link = record.link.map(|mut link| {
         link.account = AccountId::new(names.get(&link.account).cloned().unwrap_or("gone".into())).unwrap();
@@ -192,7 +192,7 @@ fn without_time(record: UserRecord, names: &BTreeMap<AccountId, String>) -> User
     UserRecord { version: ScanVersion(0), next_attempt: UnixSeconds(0), link, ..record }
 }
 
-/// Every account that came to be was asked for once, and there is no other.
+/// Expects one creation for each new account.
 #[track_caller]
 fn expect_no_duplicates(what: &str, workplace: &Simulator, seeded: usize) {
     let requests = workplace.requests();
@@ -200,9 +200,9 @@ fn expect_no_duplicates(what: &str, workplace: &Simulator, seeded: usize) {
     assert_eq!(workplace.accounts().len(), seeded + made, "{what}");
 }
 
-/// Runs until all is done, and says how often that was.
+/// Syncs until nothing is left, and returns the number of runs.
 #[track_caller]
-fn to_the_end(what: &str, fixture: &TerminalFixture) -> usize {
+fn sync_to_the_end(what: &str, fixture: &TerminalFixture) -> usize {
     for runs in 1..=4 {
         let run = fixture.sync();
         if run.exit_code == Some(0) {
@@ -210,50 +210,50 @@ fn to_the_end(what: &str, fixture: &TerminalFixture) -> usize {
         }
         assert_eq!(run.exit_code, Some(3), "{what}: run {runs} after the kill\n{run}");
     }
-    panic!("{what}: four runs were not enough");
+    panic!("{what}: four runs were not enough to finish");
 }
 
-/// When in a run a kill hit, told by what the target had heard by then.
+/// Kills by their moment, measured by the writes that the target received.
 #[derive(Default)]
 struct KillCounts {
     before: usize,
-    amid: usize,
+    between: usize,
     after: usize,
-    too_late: usize,
+    after_end: usize,
 }
 
-/// A run that was done before its kill is no kill, but too many of those mean that the moments are wrong.
-const TOO_LATE: usize = 2 * KILLS;
+/// Most runs that may end before their kill.
+const MAX_AFTER_END: usize = 2 * KILLS;
 
 impl KillCounts {
     fn killed(&self) -> usize {
-        self.before + self.amid + self.after
+        self.before + self.between + self.after
     }
 
     fn count(&mut self, killed: &ProgramOutput, writes: usize, all: usize) {
         let hit = match (killed.exit_code, writes) {
-            (Some(_), _) => &mut self.too_late,
+            (Some(_), _) => &mut self.after_end,
             (None, 0) => &mut self.before,
-            (None, writes) if writes < all => &mut self.amid,
+            (None, writes) if writes < all => &mut self.between,
             (None, _) => &mut self.after,
         };
         *hit += 1;
     }
 
-    /// Says where the kills hit, and fails if too few of them did.
+    /// Prints the moments of the kills, and fails if too few hit a run between two writes.
     #[track_caller]
     fn report(&self, phase: &str, undisturbed: Duration) {
-        let Self { before, amid, after, too_late } = self;
+        let Self { before, between, after, after_end } = self;
         println!(
             "{phase} (undisturbed: {undisturbed:?}): {before} killed before the first write to the target, \
-             {amid} amid them, {after} after the last; {too_late} had ended"
+             {between} between writes, {after} after the last; {after_end} had ended"
         );
-        assert!(*amid >= KILLS / 4, "{phase}: too few runs were killed amid their work");
+        assert!(*between >= KILLS / 4, "{phase}: too few runs were killed between two writes");
     }
 }
 
-/// Kills runs from this starting point at random moments, and compares each one's end with an undisturbed run's.
-/// Gives the undisturbed one back.
+/// Kills runs at random moments, and compares each final state with an undisturbed run's. Returns the fixture of the
+/// undisturbed run.
 fn kill_at_random_moments(
     phase: &str,
     company: &KillCompany,
@@ -268,22 +268,22 @@ fn kill_at_random_moments(
     run.expect_exit(0);
     let (mut undisturbed, writes) = (run.duration, fixture.workplace.writes().len());
     expect_no_duplicates(phase, &fixture.workplace, seeded);
-    let expected = company.end(&fixture);
+    let expected = company.final_state(&fixture);
 
     let mut hits = KillCounts::default();
     while hits.killed() < KILLS {
         let kill = hits.killed();
         let place = start();
-        // One moment in each part of the run; a third of the runs are killed twice.
+        // One moment in each part of the run; a third of the runs is killed twice.
         let mut moment =
             || undisturbed.mul_f64((kill * 1000 + random.below(1000)) as f64 / (KILLS * 1000) as f64);
         let delay = moment();
         let killed = place.call(&["sync"]).kill_after(delay).run().unwrap();
         hits.count(&killed, place.workplace.writes().len(), writes);
         if killed.exit_code.is_some() {
-            // The machine is less busy than it was when the undisturbed run was measured.
+            // The run was faster than the undisturbed one, so later moments move forward.
             undisturbed = undisturbed.min(killed.duration);
-            assert!(hits.too_late < TOO_LATE, "{phase}: runs end before they are killed");
+            assert!(hits.after_end < MAX_AFTER_END, "{phase}: runs end before they are killed");
             continue;
         }
         let mut what = format!("{phase}, killed after {delay:?} (seed {seed})");
@@ -292,30 +292,30 @@ fn kill_at_random_moments(
             place.call(&["sync"]).kill_after(again).run().unwrap();
             what = format!("{what} and after {again:?}");
         }
-        to_the_end(&what, &place);
+        sync_to_the_end(&what, &place);
         expect_no_duplicates(&what, &place.workplace, seeded);
-        company.end(&place).expect(&what, &expected);
+        company.final_state(&place).expect(&what, &expected);
     }
     hits.report(phase, undisturbed);
     fixture
 }
 
 #[test]
-fn a_first_sync_that_is_killed_ends_like_any_other() {
+fn killed_first_sync_ends_like_an_undisturbed_one() {
     let company = KillCompany::start();
     let fixture = kill_at_random_moments("a first sync", &company, || company.fixture());
     let active = json!(true);
-    assert_eq!(fixture.workplace.account(STRANGER).unwrap()["title"], "Visitor");
+    assert_eq!(fixture.workplace.account(FOREIGN_ACCOUNT).unwrap()["title"], "Visitor");
     assert_eq!(fixture.workplace.account(&company.people[PEOPLE - 1].mail).unwrap()["title"], "Guest");
     assert_eq!(fixture.workplace.account(&company.people[12].mail).unwrap()["active"], active);
 }
 
 #[test]
-fn a_sync_of_changes_that_is_killed_ends_like_any_other() {
+fn killed_sync_of_changes_ends_like_an_undisturbed_one() {
     let mut company = KillCompany::start();
     let first = company.fixture();
     first.settle(0);
-    company.live();
+    company.apply_changes();
     let start = || {
         let fixture = first.copy();
         fixture.workplace.set_latency(LATENCY);
@@ -323,7 +323,7 @@ fn a_sync_of_changes_that_is_killed_ends_like_any_other() {
     };
     let fixture = kill_at_random_moments("a sync of changes", &company, start);
 
-    // What the changes amount to, so that equal ends are also the right ones.
+    // The expected accounts, so that equal final states are also correct.
     let account = |number: usize| fixture.workplace.account(&company.people[number].mail).unwrap();
     for number in (34..44).chain(44..52).chain(52..60) {
         assert_eq!(account(number)["active"], json!(false), "{number}");

@@ -1,4 +1,4 @@
-//! Memory is a page and a few bytes a user, however large the directory is.
+//! Memory is bounded by a page and a few bytes for each user, whatever the size of the directory.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use end_to_end::{
     GroupEntry, PersonEntry, ProgramOutput, Slapd, SlapdOptions, TerminalFixture, TestConfiguration, people,
 };
 
-/// What a run may hold at its most.
+/// Most memory of a run.
 const LIMIT_KIB: u64 = 100 * 1024;
 
 fn company(count: usize) -> (Slapd, Vec<PersonEntry>, TerminalFixture) {
@@ -19,54 +19,54 @@ fn company(count: usize) -> (Slapd, Vec<PersonEntry>, TerminalFixture) {
 }
 
 #[track_caller]
-fn expect_small(what: &str, users: usize, finished: &ProgramOutput) {
+fn expect_little_memory(what: &str, users: usize, finished: &ProgramOutput) {
     let peak = finished.peak_rss_kib;
     println!("{what} of {users} users: at most {} MiB, {:?}", peak / 1024, finished.duration);
     assert!(peak > 0 && peak < LIMIT_KIB, "{what} of {users} users held {peak} KiB");
 }
 
-fn a_first_plan(users: usize) {
+fn plan_first_time(users: usize) {
     let (_slapd, _, fixture) = company(users);
     let plan = fixture.call(&["plan", "--json"]).timeout(std::time::Duration::from_secs(600)).run().unwrap();
     plan.expect_exit(0);
     assert_eq!(plan.json().unwrap()["summary"]["actions"]["create"], users);
-    expect_small("a first plan", users, &plan);
+    expect_little_memory("a first plan", users, &plan);
 }
 
-fn a_first_and_an_unchanged_sync(users: usize) {
+fn sync_twice(users: usize) {
     let (_slapd, _, fixture) = company(users);
     let started = Instant::now();
     let first = fixture.call(&["sync"]).timeout(std::time::Duration::from_secs(600)).run().unwrap();
     first.expect_exit(0);
     assert_eq!(fixture.workplace.accounts().len(), users);
     println!("a first sync of {users} users: {:?}", started.elapsed());
-    expect_small("a first sync", users, &first);
+    expect_little_memory("a first sync", users, &first);
 
     fixture.workplace.clear_requests();
     let unchanged = fixture.sync();
     unchanged.expect_exit(0);
     assert_eq!(fixture.workplace.request_count(), 0);
-    expect_small("an unchanged sync", users, &unchanged);
+    expect_little_memory("an unchanged sync", users, &unchanged);
 }
 
 #[test]
-fn a_first_plan_is_small() {
-    a_first_plan(2_000);
+fn first_plan_uses_little_memory() {
+    plan_first_time(2_000);
 }
 
 #[test]
-fn a_first_and_an_unchanged_sync_are_small() {
-    a_first_and_an_unchanged_sync(400);
-}
-
-#[test]
-#[ignore = "long: meant for a release build, as in ./tests/run --soak"]
-fn soak_a_first_plan_of_ten_thousand_is_small() {
-    a_first_plan(10_000);
+fn syncs_use_little_memory() {
+    sync_twice(400);
 }
 
 #[test]
 #[ignore = "long: meant for a release build, as in ./tests/run --soak"]
-fn soak_a_first_and_an_unchanged_sync_of_ten_thousand_are_small() {
-    a_first_and_an_unchanged_sync(10_000);
+fn soak_first_plan_of_ten_thousand_uses_little_memory() {
+    plan_first_time(10_000);
+}
+
+#[test]
+#[ignore = "long: meant for a release build, as in ./tests/run --soak"]
+fn soak_syncs_of_ten_thousand_use_little_memory() {
+    sync_twice(10_000);
 }

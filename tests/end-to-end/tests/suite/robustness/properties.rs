@@ -1,13 +1,13 @@
-//! Whatever happens to the directory, in whatever order the work comes, however often it is lost: the accounts end as
-//! the directory says, once everything has come to rest.
+//! Properties of random histories: whatever changes, and however messages are ordered, repeated or lost, the accounts
+//! converge to the directory.
 //!
-//! The handlers are the real ones; directory, state and target run in this process. A failing history is printed,
-//! shortened as far as it goes on failing, and the seed with it.
+//! The engines, the directory, the state and the target run in this process. A failing history is shrunk and printed
+//! with its seed.
 
 mod fencing;
 mod history;
-mod once;
 mod property_fixture;
+mod regressions;
 mod truth;
 
 use anyhow::Result;
@@ -17,13 +17,13 @@ use proptest::{
     test_runner::{Config, RngSeed, TestCaseError, TestRunner},
 };
 
-use history::{ChangeHistory, HistoryRound, Scan, calm, disorderly, stormy};
+use history::{ChangeHistory, HistoryRound, Scan, undisturbed, with_disorder, with_target_faults};
 use property_fixture::PropertyFixture;
 
-/// More steps than a scan or a worker has, where a step is a moment at which it waits for somebody else's answer.
+/// Steps at which a scan or a worker is cut short. A step is one wait for an answer; no scan or worker has more.
 const STEPS: usize = 60;
 
-/// Checks a property for so many histories, or for as many as `PROPTEST_CASES` asks for.
+/// Checks a property for this number of histories, or for `PROPTEST_CASES`.
 #[expect(clippy::disallowed_methods, reason = "proptest's own variable, which a given number would override")]
 #[track_caller]
 fn check(
@@ -49,8 +49,8 @@ fn check(
     }
 }
 
-/// Lives through a history, then lets everything come to rest.
-async fn live(history: ChangeHistory) -> Result<PropertyFixture> {
+/// Runs a history, then scans and provisions until nothing changes.
+async fn run_history(history: ChangeHistory) -> Result<PropertyFixture> {
     let ChangeHistory { options, people, rounds } = history;
     let mut fixture = PropertyFixture::start(options, &people).await?;
     for round in rounds {
@@ -71,42 +71,42 @@ async fn live(history: ChangeHistory) -> Result<PropertyFixture> {
 }
 
 #[test]
-fn planning_after_applying_is_empty() {
-    check("planning after applying", 16, calm(), async |history| {
-        let fixture = live(history).await?;
-        fixture.check_truth().await?;
-        fixture.check_rest().await
+fn plan_after_apply_is_empty() {
+    check("planning after applying", 16, undisturbed(), async |history| {
+        let fixture = run_history(history).await?;
+        fixture.check_accounts_match_directory().await?;
+        fixture.check_nothing_is_left().await
     });
 }
 
 #[test]
-fn any_order_repetition_or_loss_ends_as_the_directory_says() {
-    check("any order", 16, disorderly(), async |history| {
-        let fixture = live(history).await?;
-        fixture.check_truth().await?;
-        fixture.check_rest().await
+fn accounts_converge_despite_reordering_repetition_and_loss() {
+    check("any order", 16, with_disorder(), async |history| {
+        let fixture = run_history(history).await?;
+        fixture.check_accounts_match_directory().await?;
+        fixture.check_nothing_is_left().await
     });
 }
 
 #[test]
-fn a_target_that_fails_ends_as_the_directory_says() {
-    check("a failing target", 16, stormy(), async |history| {
-        let fixture = live(history).await?;
-        fixture.check_truth().await?;
-        fixture.check_rest().await
+fn accounts_converge_despite_target_faults() {
+    check("a failing target", 16, with_target_faults(), async |history| {
+        let fixture = run_history(history).await?;
+        fixture.check_accounts_match_directory().await?;
+        fixture.check_nothing_is_left().await
     });
 }
 
-/// Lives through a history and checks what must be true then.
+/// Runs histories and checks the final state of each.
 #[track_caller]
-fn expect_well(histories: impl IntoIterator<Item = (String, ChangeHistory)>) {
+fn expect_convergence(histories: impl IntoIterator<Item = (String, ChangeHistory)>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (what, history) in histories {
         let shown = format!("{history:?}");
         let ended = runtime.block_on(async {
-            let fixture = live(history).await?;
-            fixture.check_truth().await?;
-            fixture.check_rest().await
+            let fixture = run_history(history).await?;
+            fixture.check_accounts_match_directory().await?;
+            fixture.check_nothing_is_left().await
         });
         if let Err(error) = ended {
             panic!("{what}: {error:#}\n{shown}");
@@ -115,25 +115,30 @@ fn expect_well(histories: impl IntoIterator<Item = (String, ChangeHistory)>) {
 }
 
 #[test]
-fn what_once_ended_badly_ends_well() {
-    expect_well(once::histories().into_iter().map(|(what, history)| (what.to_owned(), history)));
-}
-
-#[test]
-fn a_scan_may_die_at_any_step() {
-    expect_well((0..STEPS).step_by(2).map(|steps| (format!("{steps} steps"), once::scan_dies_after(steps))));
-}
-
-#[test]
-fn a_scan_may_die_at_any_step_and_what_it_saw_be_taken_back() {
-    let histories = (0..STEPS).step_by(2);
-    expect_well(
-        histories.map(|steps| (format!("{steps} steps"), once::scan_dies_before_all_is_taken_back(steps))),
+fn past_failures_converge() {
+    expect_convergence(
+        regressions::histories().into_iter().map(|(what, history)| (what.to_owned(), history)),
     );
 }
 
 #[test]
-fn a_scan_that_is_overtaken_writes_nothing_more() {
+fn accounts_converge_when_a_scan_dies_at_any_step() {
+    expect_convergence(
+        (0..STEPS).step_by(2).map(|steps| (format!("{steps} steps"), regressions::scan_dies_after(steps))),
+    );
+}
+
+#[test]
+fn accounts_converge_when_a_scan_dies_and_its_changes_are_reverted() {
+    let histories = (0..STEPS).step_by(2);
+    expect_convergence(
+        histories
+            .map(|steps| (format!("{steps} steps"), regressions::scan_dies_before_all_is_taken_back(steps))),
+    );
+}
+
+#[test]
+fn overtaken_scan_writes_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut endings = Vec::new();
     for steps in 0..STEPS {
@@ -144,13 +149,15 @@ fn a_scan_that_is_overtaken_writes_nothing_more() {
 }
 
 #[test]
-fn a_worker_may_die_at_any_step() {
-    expect_well(
-        (0..STEPS).step_by(3).map(|steps| (format!("{steps} steps"), once::workers_die_after(steps))),
+fn accounts_converge_when_workers_die_at_any_step() {
+    expect_convergence(
+        (0..STEPS).step_by(3).map(|steps| (format!("{steps} steps"), regressions::workers_die_after(steps))),
     );
 }
 
 #[test]
-fn whoever_waits_for_somebody_whose_worker_died_does_not_wait_for_ever() {
-    expect_well((0..STEPS).map(|steps| (format!("{steps} steps"), once::managers_die_after(steps))));
+fn references_converge_when_the_managers_worker_dies() {
+    expect_convergence(
+        (0..STEPS).map(|steps| (format!("{steps} steps"), regressions::managers_die_after(steps))),
+    );
 }

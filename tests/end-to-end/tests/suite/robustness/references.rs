@@ -1,4 +1,4 @@
-//! Managers: chains, circles and changes, in the order that is the worst.
+//! Manager references: chains, circles and changes, in the least favourable order.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use store::UserOutcome;
 
 use super::engine::{EngineOptions, engine_for};
 
-/// So many people, each with the next as manager.
+/// People, each with the next one as manager.
 fn chain(count: usize) -> Vec<PersonEntry> {
     let mut people = people::generate(count, 11);
     let managers: Vec<String> = people.iter().map(PersonEntry::dn).collect();
@@ -34,7 +34,7 @@ fn id(engine: &EngineFixture, person: &PersonEntry) -> Value {
 }
 
 #[tokio::test]
-async fn a_chain_of_ten_is_complete_after_one_scan() {
+async fn chain_of_managers_is_complete_after_one_scan() {
     let people = chain(10);
     let directory = embedded_directory(&people).await.unwrap();
     let engine = engine_for(&directory, EngineOptions::default()).await;
@@ -43,52 +43,52 @@ async fn a_chain_of_ten_is_complete_after_one_scan() {
         assert_eq!(manager(&engine, &pair[0]), id(&engine, &pair[1]), "{}", pair[0].mail);
     }
     assert_eq!(manager(&engine, &people[9]), Value::Null);
-    // Nobody costs more than a look-up, a creation, and a reading and a change when the manager came later.
+    // At most a look-up and a creation for each user, and a read and an update when the manager's account came later.
     assert!(engine.workplace.request_count() <= 4 * people.len(), "{}", engine.workplace.request_count());
 }
 
 #[tokio::test]
-async fn a_circle_closes_and_a_manager_comes_and_goes() {
+async fn references_follow_a_recreated_manager_account() {
     let mut people = chain(3);
     people[2].manager = Some(people[0].dn());
     let directory = embedded_directory(&people).await.unwrap();
     let engine = engine_for(&directory, EngineOptions::default()).await;
     engine.sync().await.unwrap();
-    for (person, boss) in [(0, 1), (1, 2), (2, 0)] {
-        assert_eq!(manager(&engine, &people[person]), id(&engine, &people[boss]));
+    for (person, manager_person) in [(0, 1), (1, 2), (2, 0)] {
+        assert_eq!(manager(&engine, &people[person]), id(&engine, &people[manager_person]));
     }
 
-    // Somebody else deletes the manager's account, and the manager gets a new one: whoever refers to it is told, and nobody
-    // else is touched.
+    // The manager's account is deleted at the target and created again: its reports are updated, and no other account
+    // is.
     let before = id(&engine, &people[1]);
     engine.workplace.remove(&people[1].mail);
     engine.workplace.clear_requests();
     directory.set(&people[1].dn(), "title", &["Again"]).unwrap();
     engine.sync().await.unwrap();
     assert_ne!(id(&engine, &people[1]), before);
-    assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]), "it is sent again");
-    // In vain, a look-up, a creation; then a reading and a change of the one who refers to it.
+    assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]), "the new id is sent");
+    // A refused update, a look-up, a creation; then a read and an update of the report.
     assert_eq!(engine.workplace.request_count(), 5, "{:?}", engine.workplace.requests());
     let drift = find_drift(&engine.store, &engine.target, DriftRepair::ReportOnly, |_, _| {}).await.unwrap();
     assert_eq!((drift.changed, drift.equal), (0, 3));
 
-    // An own change of the manager's is nobody else's.
+    // A change of the manager's own attributes affects no report.
     engine.workplace.clear_requests();
     directory.set(&people[1].dn(), "title", &["Once more"]).unwrap();
     engine.sync().await.unwrap();
     assert_eq!(engine.workplace.request_count(), 1, "{:?}", engine.workplace.requests());
 
-    // The manager leaves: nobody refers to them any more.
+    // The manager leaves, and the report has no manager.
     directory.remove_member(&workplace_group(), &people[1].dn()).unwrap();
     directory.set(&people[0].dn(), "manager", &[]).unwrap();
     engine.sync().await.unwrap();
     assert_eq!(manager(&engine, &people[0]), Value::Null);
 }
 
-/// A manager's account is linked and written down at once where nobody waits for it. Whoever settles on waiting in between, after
-/// those who wait have been looked for, leaves a word that prevents it.
+/// A created account is linked and recorded in one write if no user waits for it. A user who starts to wait in
+/// between leaves a mark that prevents the single write.
 #[tokio::test]
-async fn a_manager_whose_account_is_being_made() {
+async fn report_waits_for_a_manager_account_in_creation() {
     let people = chain(2);
     let directory = embedded_directory(&people).await.unwrap();
     let engine = engine_for(&directory, EngineOptions::default()).await;
@@ -96,14 +96,14 @@ async fn a_manager_whose_account_is_being_made() {
     let (store, provisioner) = (&engine.store, engine.provisioner("worker"));
     let dns = [0, 1].map(|person: usize| DnKey::of(&people[person].dn()));
     let report = store.find_by_dn(dns[0]).await.unwrap().unwrap().anchor.hash();
-    let boss = store.find_by_dn(dns[1]).await.unwrap().unwrap().anchor.hash();
+    let manager_person = store.find_by_dn(dns[1]).await.unwrap().unwrap().anchor.hash();
 
-    let lease = store.lease_user(boss, "another", clock(), 60).await.unwrap().unwrap();
+    let lease = store.lease_user(manager_person, "another", clock(), 60).await.unwrap().unwrap();
     let done = provisioner.provision(report).await.unwrap();
     assert!(matches!(done.outcome, Outcome::InSync { waits: true, .. }), "{done:?}");
     assert_eq!(done.rest, FollowUp::Nothing, "the manager's record is there");
     let made = AccountId::new("1815").unwrap();
-    // As if it had begun to wait only now.
+    // The report starts to wait after the manager's look-up of waiting users.
     store.wake(dns[1], &made, report).await.unwrap();
     assert_eq!(store.fetch_waiting(dns[1], &made).await.unwrap(), []);
     let applied = AppliedState { fingerprint: Fingerprint([1; 16]), user_name: None, active: true };
@@ -123,9 +123,9 @@ async fn a_manager_whose_account_is_being_made() {
     assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]));
 }
 
-/// Many at once, each waiting for another who is just being made, and some for themselves.
+/// Many users at the same time, each waiting for another one's account, and one for its own.
 #[tokio::test]
-async fn everybody_has_a_manager_however_they_meet() {
+async fn concurrent_users_all_get_their_manager() {
     for round in 0..6 {
         let mut people = chain(40);
         let last = people.len() - 1;
@@ -147,23 +147,24 @@ async fn everybody_has_a_manager_however_they_meet() {
             assert!(done.iter().all(Result::is_ok), "{done:?}");
         }
         for person in &people {
-            let boss = people.iter().find(|boss| Some(boss.dn()) == person.manager).unwrap();
-            assert_eq!(manager(&engine, person), id(&engine, boss), "{}", person.mail);
+            let manager_person =
+                people.iter().find(|manager_person| Some(manager_person.dn()) == person.manager).unwrap();
+            assert_eq!(manager(&engine, person), id(&engine, manager_person), "{}", person.mail);
         }
         assert_eq!(engine.store.count_by_status().await.unwrap(), [].into());
     }
 }
 
-/// From a manager with an account to one without: the user is done with, and waits.
+/// From a manager with an account to one without: the user is in sync and waits.
 #[tokio::test]
-async fn another_manager_who_has_no_account() {
+async fn reference_to_a_user_without_account_does_not_stay_pending() {
     let people = chain(2);
     let directory = embedded_directory(&people).await.unwrap();
     let engine = engine_for(&directory, EngineOptions::default()).await;
     engine.sync().await.unwrap();
     assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]));
 
-    directory.set(&people[0].dn(), "manager", &["uid=nobody,ou=people,dc=acme,dc=test"]).unwrap();
+    directory.set(&people[0].dn(), "manager", &["uid=missing,ou=people,dc=acme,dc=test"]).unwrap();
     engine.sync().await.unwrap();
     assert_eq!(engine.store.count_by_status().await.unwrap().get("pending"), None);
     engine.workplace.clear_requests();

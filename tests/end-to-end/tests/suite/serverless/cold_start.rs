@@ -1,4 +1,4 @@
-//! How long a function takes to start, and how large it is. Only a release build's figures mean anything.
+//! Start time and size of the functions. Only figures of a release build are meaningful.
 
 use std::{
     fs, thread,
@@ -9,10 +9,10 @@ use serde_json::json;
 
 use super::deployment::{Deployment, DeploymentOptions, TIMEOUT};
 
-/// How many starts of each function are measured.
+/// Measured starts of each function.
 const STARTS: usize = 9;
 
-/// Unzipped.
+/// Limit of the unzipped program.
 const LARGEST_BINARY: u64 = 12 << 20;
 
 fn median(mut durations: Vec<Duration>) -> Duration {
@@ -27,7 +27,7 @@ fn soak_cold_start() {
     let mut firsts = [Vec::new(), Vec::new()];
     let names = ["scan", "provision"];
     for _ in 0..STARTS {
-        // One user: what is measured is the function, not the work.
+        // One user, so that the start is measured and not the work.
         let deployment = Deployment::start(DeploymentOptions {
             people: 3,
             members: 1,

@@ -1,4 +1,4 @@
-//! Users for whom trying again does not help.
+//! Users whose retries do not succeed, and dead_letter_count letters.
 
 use std::{thread, time::Duration};
 
@@ -9,7 +9,7 @@ use simulator::{FaultEffect, TargetFault};
 use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
 
 #[test]
-fn a_user_whom_the_target_refuses_is_parked_with_the_reason_and_stops_nobody() {
+fn refused_user_fails_with_the_reason_alone() {
     let deployment = Deployment::start(DeploymentOptions::default());
     let refused = &deployment.people[5].mail;
     deployment.workplace.inject(TargetFault::always(FaultEffect::status(400)).method("POST").user(refused));
@@ -20,7 +20,7 @@ fn a_user_whom_the_target_refuses_is_parked_with_the_reason_and_stops_nobody() {
     let failed = deployment.runtime.block_on(deployment.store().fetch_by_status("failed", None, 10)).unwrap();
     assert!(failed.items[0].status.detail().unwrap().contains("target rejects"), "{failed:?}");
 
-    // The next scan leaves the user alone, a change brings them back.
+    // The next scan skips the failed user; a change makes it due.
     deployment.workplace.clear_faults();
     assert_eq!(deployment.scan(json!({}))["redriven"], 0);
     deployment.slapd.admin().set(&deployment.people[5].dn(), "title", &["Corrected"]).unwrap();
@@ -30,24 +30,25 @@ fn a_user_whom_the_target_refuses_is_parked_with_the_reason_and_stops_nobody() {
 }
 
 #[test]
-fn a_user_at_whom_the_target_fails_again_and_again_is_parked_after_the_configured_tries() {
+fn user_fails_after_max_attempts() {
     let deployment = Deployment::start(DeploymentOptions {
         configure: |configuration| configuration.target.push_str("\nmax_attempts = 2\n"),
         ..DeploymentOptions::default()
     });
-    let unlucky = &deployment.people[5].mail;
-    deployment.workplace.inject(TargetFault::always(FaultEffect::status(500)).method("POST").user(unlucky));
+    let failing = &deployment.people[5].mail;
+    deployment.workplace.inject(TargetFault::always(FaultEffect::status(500)).method("POST").user(failing));
     deployment.scan(json!({}));
     deployment.drain();
-    assert_eq!(deployment.active().len(), 19, "the others are served, and no breaker is open");
+    assert_eq!(deployment.active().len(), 19, "the other users are provisioned, and the breaker is closed");
     assert_eq!(deployment.statuses(), [("failed".to_owned(), 1)].into());
     let breaker = deployment.runtime.block_on(deployment.store().fetch_breaker()).unwrap();
     assert_eq!(breaker, None);
 }
 
-/// A worker that is stopped in mid-call each time never says what is wrong; the queue gives up, and the record tells.
+/// The worker times out during the call each time, so the queue moves the message to the dead_letter_count-letter queue, and the
+/// record shows the failure.
 #[test]
-fn a_message_that_is_never_answered_ends_as_a_failed_user() {
+fn dead_letter_marks_its_user_failed() {
     let deployment = Deployment::start(DeploymentOptions {
         members: 2,
         workers: 1,
@@ -56,26 +57,26 @@ fn a_message_that_is_never_answered_ends_as_a_failed_user() {
         provision_timeout: Duration::from_secs(2),
         ..DeploymentOptions::default()
     });
-    // The other one is found at once, this one's answer never comes.
-    let unlucky = &deployment.people[1].mail;
-    deployment.workplace.inject(TargetFault::always(FaultEffect::Delay { ms: 600_000 }).user(unlucky));
+    // The first user is provisioned; the target never answers for the second.
+    let failing = &deployment.people[1].mail;
+    deployment.workplace.inject(TargetFault::always(FaultEffect::Delay { ms: 600_000 }).user(failing));
     deployment.scan(json!({}));
     let delivery = deployment.delivery(|options| {
         options.batch_size = 1;
         options.concurrency = 1;
         options.visibility_timeout_seconds = 3;
     });
-    let dead = || aws().queue_depth(&deployment.queue.dead_letters).unwrap().total();
+    let dead_letter_count = || aws().queue_depth(&deployment.queue.dead_letters).unwrap().total();
     let start = std::time::Instant::now();
-    while dead() == 0 {
+    while dead_letter_count() == 0 {
         assert!(start.elapsed() < TIMEOUT, "{}", deployment.functions.log("provision"));
         thread::sleep(Duration::from_millis(200));
     }
     delivery.drain(TIMEOUT).unwrap();
     assert_eq!(deployment.statuses(), [("pending".to_owned(), 1)].into());
 
-    let buried = deployment.deliver_from(&deployment.queue.dead_letters, |_| {});
-    buried.drain(TIMEOUT).unwrap();
+    let dead_letters = deployment.deliver_from(&deployment.queue.dead_letters, |_| {});
+    dead_letters.drain(TIMEOUT).unwrap();
     assert_eq!(
         deployment.statuses(),
         [("failed".to_owned(), 1)].into(),
@@ -89,7 +90,7 @@ fn a_message_that_is_never_answered_ends_as_a_failed_user() {
 }
 
 #[test]
-fn a_dead_letter_of_an_outage_parks_nobody() {
+fn dead_letter_of_an_outage_fails_no_user() {
     let deployment =
         Deployment::start(DeploymentOptions { members: 6, max_receives: 1, ..DeploymentOptions::default() });
     deployment.workplace.inject(TargetFault::always(FaultEffect::status(503)));
@@ -100,13 +101,13 @@ fn a_dead_letter_of_an_outage_parks_nobody() {
         assert!(start.elapsed() < TIMEOUT, "{}", deployment.functions.log("provision"));
         thread::sleep(Duration::from_millis(200));
     }
-    let buried = deployment.deliver_from(&deployment.queue.dead_letters, |_| {});
-    buried.drain(TIMEOUT).unwrap();
-    buried.stop().unwrap();
+    let dead_letters = deployment.deliver_from(&deployment.queue.dead_letters, |_| {});
+    dead_letters.drain(TIMEOUT).unwrap();
+    dead_letters.stop().unwrap();
     let statuses = deployment.statuses();
     assert_eq!(statuses.get("failed"), None, "{statuses:?}");
 
-    // The target is back, and there is no message left, not even one for a probe: the next scans find who is due.
+    // The target has recovered, and no message is left, not even for a probe: the next scans redrive the due users.
     deployment.workplace.clear_faults();
     let start = std::time::Instant::now();
     while deployment.active() != names(&deployment.people[..6]) {
@@ -119,18 +120,18 @@ fn a_dead_letter_of_an_outage_parks_nobody() {
 }
 
 #[test]
-fn what_is_no_wake_up_is_said_and_does_no_harm() {
+fn invalid_message_is_reported() {
     let deployment = Deployment::start(DeploymentOptions { members: 2, ..DeploymentOptions::default() });
     let function = deployment.functions.function("provision").unwrap();
     let record = |id: &str, body: &str, queue: &str| json!({ "messageId": id, "receiptHandle": "none", "body": body, "eventSourceARN": super::deployment::arn(queue) });
     let unknown = r#"{"connection":"nowhere","anchor":"a","version":1}"#;
-    let nobody = r#"{"connection":"corp","anchor":"not-there","version":1}"#;
+    let missing = r#"{"connection":"corp","anchor":"not-there","version":1}"#;
     let event = json!({ "Records": [
         record("malformed", "hello", &deployment.queue.url),
         record("unknown", unknown, &deployment.queue.url),
-        record("nobody", nobody, &deployment.queue.url),
-        record("dead-and-malformed", "{}", &deployment.queue.dead_letters),
-        record("dead-and-nobody", nobody, &deployment.queue.dead_letters),
+        record("missing", missing, &deployment.queue.url),
+        record("dead_letter_count-and-malformed", "{}", &deployment.queue.dead_letters),
+        record("dead_letter_count-and-missing", missing, &deployment.queue.dead_letters),
     ] });
     let answer = deployment.runtime.block_on(function.invoke(event)).unwrap();
     let failed: Vec<&str> = answer["batchItemFailures"]
@@ -139,7 +140,7 @@ fn what_is_no_wake_up_is_said_and_does_no_harm() {
         .iter()
         .map(|failure| failure["itemIdentifier"].as_str().unwrap())
         .collect();
-    assert_eq!(failed, ["malformed", "nobody", "unknown"], "{answer}");
+    assert_eq!(failed, ["malformed", "missing", "unknown"], "{answer}");
     let log = deployment.functions.log("provision");
     assert!(log.contains("the message is not a wake-up"), "{log}");
     assert!(log.contains("there are: corp"), "{log}");

@@ -1,4 +1,4 @@
-//! A scan that does not get to its end in one invocation.
+//! A scan that needs more than one invocation.
 
 use std::{thread, time::Duration};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
 
-/// Small pages from a state that is slow make a scan of some seconds.
+/// Small pages make a scan take some seconds.
 fn slow(people: usize) -> DeploymentOptions {
     DeploymentOptions {
         people,
@@ -33,14 +33,14 @@ fn wait_for_all(deployment: &Deployment) {
 }
 
 #[test]
-fn near_its_deadline_a_scan_goes_on_in_a_fresh_invocation() {
+fn scan_continues_in_a_new_invocation_near_its_deadline() {
     let deployment =
         Deployment::start(DeploymentOptions { scan_timeout: Duration::from_secs(3), ..slow(1_500) });
     let answer = deployment.scan(json!({ "connection": "corp" }));
     assert_eq!((&answer["out_of_time"], &answer["complete"]), (&json!(true), &json!(false)), "{answer}");
     assert!(answer["read"].as_u64().unwrap() < 1_500, "{answer}");
     wait_for_all(&deployment);
-    // The last of the invocations ends as a complete scan.
+    // The last invocation ends as a complete scan.
     let start = std::time::Instant::now();
     loop {
         let state = deployment.runtime.block_on(deployment.store().fetch_connection()).unwrap();
@@ -51,11 +51,11 @@ fn near_its_deadline_a_scan_goes_on_in_a_fresh_invocation() {
         thread::sleep(Duration::from_millis(100));
     }
     let depth = end_to_end::aws().queue_depth(&deployment.queue.url).unwrap().total();
-    assert_eq!(depth, 1_500, "nobody is announced twice");
+    assert_eq!(depth, 1_500, "one request is sent for each user");
 }
 
 #[test]
-fn a_scan_that_is_cut_off_hard_is_simply_resumed() {
+fn killed_scan_is_repeated_after_its_lease() {
     let deployment = Deployment::start(slow(300));
     let killed = thread::scope(|scope| {
         let scan = scope.spawn(|| deployment.functions.invoke("scan", &json!({ "connection": "corp" })));
@@ -66,10 +66,10 @@ fn a_scan_that_is_cut_off_hard_is_simply_resumed() {
         scan.join().unwrap().unwrap_err().to_string()
     });
     assert!(killed.contains("signal: 9"), "{killed}");
-    // Somebody who was written already leaves before the next scan.
+    // A user with a record leaves before the next scan.
     let leaver = &deployment.people[0];
     deployment.slapd.admin().remove_member(&GroupEntry::of("workplace", []).dn(), &leaver.dn()).unwrap();
-    // The dead scan's lease has to run out: until then others say so and leave.
+    // Other scans end with a note until the killed scan's lease expires.
     let start = std::time::Instant::now();
     let answer = loop {
         let answer = deployment.scan(json!({ "connection": "corp" }));
@@ -83,7 +83,7 @@ fn a_scan_that_is_cut_off_hard_is_simply_resumed() {
     deployment.drain();
     let active = deployment.active();
     let expected = names(&deployment.people[1..]);
-    // Whoever left was written by the scan that died, or was not; either way nobody else is missing.
+    // The leaver may have an account or not; every other user has one.
     let without_leaver: Vec<_> =
         active.into_iter().filter(|name| *name != leaver.mail.to_lowercase()).collect();
     assert_eq!(without_leaver, expected);

@@ -1,4 +1,4 @@
-//! A deployment: everything that the functions work with, and the functions.
+//! A deployment: both functions and everything that they use.
 
 use std::{
     collections::BTreeMap,
@@ -16,47 +16,47 @@ use simulator::{Simulator, SimulatorOptions};
 use store::{Embedded, Store, Table};
 use tokio::runtime::{Builder, Runtime};
 
-/// How long a test waits for anything before it has failed.
+/// Longest wait for an event; only a failure takes this long.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 const ENDPOINT: &str = "DYNAMODB_TEST_ENDPOINT";
 
-/// Where the state is.
+/// Backend of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateBackend {
-    /// The embedded engine, unless the environment names an endpoint.
+    /// The embedded engine, or the endpoint in the environment.
     Engine,
     /// moto's DynamoDB.
     Moto,
 }
 
-/// What a deployment is like.
+/// Size, limits and environment of a deployment.
 pub struct DeploymentOptions {
-    /// How many people there are.
+    /// People in the directory.
     pub people: usize,
-    /// How many of them are in the group, from the first on.
+    /// Members of the group, from the first person on.
     pub members: usize,
-    /// How many copies of `provision` run.
+    /// Copies of `provision`.
     pub workers: usize,
-    /// How many of `scan`.
+    /// Copies of `scan`.
     pub scanners: usize,
-    /// When a message that was given back without a word returns.
+    /// Visibility timeout of the queue.
     pub visibility_seconds: u32,
-    /// How often a message is delivered before it is a dead letter.
+    /// Receives before a message becomes a dead letter.
     pub max_receives: u32,
-    /// How long an invocation of `scan` may take.
+    /// Timeout of `scan`.
     pub scan_timeout: Duration,
-    /// How long an invocation of `provision` may take.
+    /// Timeout of `provision`.
     pub provision_timeout: Duration,
     /// Where the state is.
     pub state: StateBackend,
     /// Changes the configuration.
     pub configure: fn(&mut TestConfiguration),
-    /// Whether the functions reach their state through a proxy that a test can make fail.
+    /// Puts a proxy with faults between the functions and the state.
     pub state_proxy: bool,
-    /// Lines of the directory's configuration, for its database.
+    /// Further lines of `slapd.conf` for the database.
     pub database_lines: Vec<String>,
-    /// Variables of the functions beside their usual ones; an empty value takes one away.
+    /// Further variables of the functions; an empty value removes one.
     pub environment: Vec<(&'static str, String)>,
 }
 
@@ -88,16 +88,16 @@ pub struct Deployment {
     pub workplace: Simulator,
     pub queue: QueueUrls,
     pub table: Table,
-    /// With the configuration.
+    /// Folder of the configuration.
     pub dir: TestDir,
     pub state_endpoint: String,
-    /// Between the functions and the state, if the test wants it.
+    /// Proxy before the state.
     pub state_proxy: Option<ServiceProxy>,
-    /// What tells this deployment's secrets from others'.
+    /// Suffix of this deployment's secrets, queues and table.
     pub number: u32,
     _engine: Option<Embedded>,
     _elsewhere: Option<RemoteTable>,
-    /// Last, because the Workplace runs on it.
+    /// Last, because the simulated Workplace runs on it.
     pub runtime: Runtime,
 }
 
@@ -112,7 +112,7 @@ pub fn arn(url: &str) -> String {
     format!("arn:aws:sqs:eu-west-1:123456789012:{name}")
 }
 
-/// A table of somebody else's service is not left behind.
+/// A table in another service, deleted at the end of the test.
 struct RemoteTable {
     client: Client,
     table: String,
@@ -123,7 +123,7 @@ impl Drop for RemoteTable {
     fn drop(&mut self) {
         let deleting = self.client.delete_table().table_name(&self.table).send();
         let runtime = self.runtime.clone();
-        // A test that fails unwinds through here, and the runtime is still there.
+        // Also runs while a failed test unwinds, when the runtime still exists.
         let _ = std::thread::spawn(move || drop(runtime.block_on(deleting))).join();
     }
 }
@@ -192,25 +192,25 @@ impl Deployment {
         }
     }
 
-    /// Invokes `scan` and gives its answer.
+    /// Invokes `scan` and returns its answer.
     #[track_caller]
     pub fn scan(&self, event: Value) -> Value {
         let answer = self.functions.invoke("scan", &event);
         answer.unwrap_or_else(|error| panic!("{error:#}\n{}", self.functions.log("scan")))
     }
 
-    /// The answer of a scan that fails.
+    /// Error of a scan that fails.
     #[track_caller]
     pub fn failed_scan(&self, event: Value) -> String {
         self.functions.invoke("scan", &event).unwrap_err().to_string()
     }
 
-    /// Delivers messages to `provision`, with as many events at the same time as there are workers.
+    /// Starts the delivery to `provision`.
     pub fn delivery(&self, change: impl FnOnce(&mut SqsDeliveryOptions)) -> SqsDelivery {
         self.deliver_from(&self.queue.url, change)
     }
 
-    /// The same for another queue.
+    /// Starts the delivery from another queue.
     pub fn deliver_from(&self, url: &str, change: impl FnOnce(&mut SqsDeliveryOptions)) -> SqsDelivery {
         let function = self.functions.function("provision").unwrap();
         let mut options = SqsDeliveryOptions {
@@ -236,7 +236,7 @@ impl Deployment {
         self.table.connection("corp")
     }
 
-    /// The users by status; who is settled is not counted.
+    /// Users by status, without those in sync.
     pub fn statuses(&self) -> BTreeMap<String, u64> {
         self.runtime.block_on(self.store().count_by_status()).unwrap()
     }
@@ -251,12 +251,12 @@ impl Deployment {
         names
     }
 
-    /// How many accounts were made.
+    /// Creations that the target received.
     pub fn creates(&self) -> usize {
         self.workplace.writes().iter().filter(|request| request.method == "POST").count()
     }
 
-    /// A `provisioner` of the terminal, with what its AWS client needs.
+    /// A call of the terminal program with the variables of its AWS clients.
     pub fn terminal(&self, arguments: &[&str]) -> end_to_end::ProgramCall {
         let mut invocation = self.dir.provisioner(arguments);
         for (name, value) in aws_environment(&self.state_endpoint) {
@@ -300,7 +300,7 @@ async fn open_state(
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "whoever runs the suite says so by the environment")]
+#[expect(clippy::disallowed_methods, reason = "the environment chooses the backend of the state")]
 fn named_endpoint() -> Option<String> {
     std::env::var(ENDPOINT).ok()
 }

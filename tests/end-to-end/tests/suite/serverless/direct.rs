@@ -1,4 +1,4 @@
-//! What a person asks the functions for.
+//! Direct invocations of the functions by an administrator.
 
 use end_to_end::GroupEntry;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::deployment::{Deployment, DeploymentOptions, names};
 
 #[test]
-fn one_user_is_read_provisioned_and_explained() {
+fn direct_invocation_provisions_and_explains_one_user() {
     let deployment = Deployment::start(DeploymentOptions { members: 3, ..DeploymentOptions::default() });
     let ada = &deployment.people[0];
     let invoke = |user: &str| {
@@ -30,7 +30,7 @@ fn one_user_is_read_provisioned_and_explained() {
     assert_eq!(told["verdict"], "in scope; nothing is left to do");
     assert_eq!(deployment.active(), names([ada]));
 
-    // By DN, by e-mail in another spelling, and by anchor, nothing is done twice.
+    // The user is found by DN, by mail in another case and by anchor, and is not provisioned again.
     let anchor = told["entry"]["anchor"].as_str().unwrap();
     for user in [&ada.dn(), &ada.mail.to_uppercase(), anchor] {
         let answer = invoke(user);
@@ -39,13 +39,13 @@ fn one_user_is_read_provisioned_and_explained() {
     }
     assert_eq!(deployment.creates(), 1);
 
-    // A scan afterwards is not confused by it.
+    // A later scan counts the user as known.
     let answer = deployment.scan(json!({}));
     assert_eq!((&answer["read"], &answer["created"]), (&json!(3), &json!(2)), "{answer}");
     deployment.drain();
     assert_eq!(deployment.active(), names(&deployment.people[..3]));
 
-    // Whoever left keeps the account until a scan of everybody has decided.
+    // A user who left keeps the account until a full scan.
     deployment.slapd.admin().remove_member(&GroupEntry::of("workplace", []).dn(), &ada.dn()).unwrap();
     let answer = invoke(&ada.mail);
     assert_eq!(answer["explanation"]["entry"]["in_scope"], false, "{answer}");
@@ -55,16 +55,16 @@ fn one_user_is_read_provisioned_and_explained() {
     deployment.drain();
     assert_eq!(deployment.active(), names(&deployment.people[1..3]));
 
-    // Each look at an account counts as a call, so that a target that is asked for nothing else is seen not to be idle.
+    // Each read of an account counts as a call, so that the target does not count as idle.
     let log = deployment.functions.log("provision");
     assert!(log.contains("\"TargetLatency\":["), "{log}");
 
-    let answer = invoke("nobody@acme.test");
+    let answer = invoke("missing@acme.test");
     assert!(answer["explanation"]["verdict"].as_str().unwrap().contains("no such entry"), "{answer}");
 }
 
 #[test]
-fn a_user_who_left_right_after_being_provisioned_by_hand_is_noticed() {
+fn user_deleted_after_a_direct_invocation_is_deprovisioned() {
     let deployment = Deployment::start(DeploymentOptions { members: 3, ..DeploymentOptions::default() });
     let event = json!({ "user": deployment.people[0].mail });
     deployment.functions.invoke("provision", &event).unwrap();
@@ -77,7 +77,7 @@ fn a_user_who_left_right_after_being_provisioned_by_hand_is_noticed() {
 }
 
 #[test]
-fn a_dry_run_counts_and_does_nothing() {
+fn dry_run_counts_without_changes() {
     let deployment = Deployment::start(DeploymentOptions::default());
     let answer = deployment.scan(json!({ "connection": "corp", "dry_run": true }));
     assert_eq!(
@@ -92,7 +92,7 @@ fn a_dry_run_counts_and_does_nothing() {
     assert_eq!((&answer["read"], &answer["created"]), (&json!(1), &json!(1)), "{answer}");
     assert_eq!(deployment.statuses(), [].into());
 
-    // The scan that writes finds the same numbers.
+    // A scan that writes has the same counts.
     let dry = deployment.scan(json!({ "connection": "corp", "dry_run": true }));
     let real = deployment.scan(json!({ "connection": "corp" }));
     for key in ["read", "created", "updated", "deprovisioned", "unchanged", "conflicts", "held", "complete"] {
@@ -102,7 +102,7 @@ fn a_dry_run_counts_and_does_nothing() {
 }
 
 #[test]
-fn one_user_alone_is_scanned_and_announced() {
+fn scan_of_one_user_sends_one_request() {
     let deployment = Deployment::start(DeploymentOptions::default());
     let answer = deployment.scan(json!({ "connection": "corp", "user": deployment.people[2].uid }));
     assert!(
@@ -116,7 +116,7 @@ fn one_user_alone_is_scanned_and_announced() {
 }
 
 #[test]
-fn an_event_that_makes_no_sense_is_refused_and_nothing_is_done() {
+fn invalid_event_is_refused() {
     let deployment = Deployment::start(DeploymentOptions::default());
     for (event, expect) in [
         (json!({ "connection": "corp", "dryrun": true }), "unknown field `dryrun`"),

@@ -1,4 +1,4 @@
-//! Messages twice, in the wrong order, to many workers at once, some of whom are killed.
+//! Duplicated and reordered messages, concurrent workers, and killed workers.
 
 use std::{num::NonZeroU64, thread, time::Duration};
 
@@ -9,7 +9,7 @@ use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
 
 const PEOPLE: usize = 120;
 
-/// Kills workers while the delivery delivers, and says how many.
+/// Kills busy workers during delivery, and returns the number of kills.
 fn kill_workers(deployment: &Deployment, times: usize) -> usize {
     let mut killed = 0;
     for _ in 0..times {
@@ -20,12 +20,12 @@ fn kill_workers(deployment: &Deployment, times: usize) -> usize {
 }
 
 #[test]
-fn whatever_order_and_whoever_dies_the_accounts_are_what_the_directory_says() {
+fn accounts_converge_despite_reordering_and_crashes() {
     let deployment = Deployment::start(DeploymentOptions {
         people: PEOPLE + 20,
         members: PEOPLE,
         workers: 8,
-        // A message whose worker was killed comes back after this.
+        // The message of a killed worker returns after this time.
         visibility_seconds: 5,
         provision_timeout: Duration::from_secs(10),
         ..DeploymentOptions::default()
@@ -42,7 +42,7 @@ fn whatever_order_and_whoever_dies_the_accounts_are_what_the_directory_says() {
     let mut killed = kill_workers(&deployment, 6);
     delivery.drain(TIMEOUT).unwrap();
 
-    // Then changes: some leave, some come, some get another title.
+    // Changes: some users leave, some join, some get another title.
     let (members, others) = deployment.people.split_at(PEOPLE);
     let admin = deployment.slapd.admin();
     let group = GroupEntry::of("workplace", []).dn();
@@ -56,29 +56,30 @@ fn whatever_order_and_whoever_dies_the_accounts_are_what_the_directory_says() {
         admin.set(&person.dn(), "title", &["Promoted"]).unwrap();
     }
     let answer = deployment.scan(json!({ "connection": "corp" }));
-    // Ten of 120 are more than five percent.
+    // Ten removals of 120 exceed five percent.
     assert_eq!(answer["held"], 10, "{answer}");
     killed += kill_workers(&deployment, 4);
     delivery.drain(TIMEOUT).unwrap();
-    // A worker that is killed between waking a user and announcing that leaves it to the next scan.
+    // A worker that is killed after it marks a user due and before it sends the request leaves the user to the next
+    // scan.
     let redriven = deployment.scan(json!({ "connection": "corp" }))["redriven"].as_u64().unwrap();
-    assert!(redriven as usize <= killed, "{redriven} were announced by nobody, and {killed} workers killed");
+    assert!(redriven as usize <= killed, "{redriven} users redriven after {killed} kills");
     delivery.drain(TIMEOUT).unwrap();
     let counters = delivery.stop().unwrap();
 
-    assert_eq!(deployment.active(), names(&deployment.people), "the held ones stay as well");
+    assert_eq!(deployment.active(), names(&deployment.people), "held users keep their accounts");
     let promoted = members[20..40].iter().filter(|person| {
         deployment.workplace.account(&person.mail).is_some_and(|account| account["title"] == "Promoted")
     });
     assert_eq!(promoted.count(), 20);
     let accounts = deployment.workplace.accounts();
-    assert_eq!(accounts.len(), deployment.people.len(), "nobody has two accounts");
+    assert_eq!(accounts.len(), deployment.people.len(), "no user has two accounts");
     let creates = deployment.creates();
     println!(
         "{killed} workers killed, {creates} creates for {} users, {counters:?}",
         deployment.people.len()
     );
-    assert!(killed > 0, "no worker was caught at work");
+    assert!(killed > 0, "no busy worker was killed");
     assert!(
         (deployment.people.len()..=deployment.people.len() + killed).contains(&creates),
         "{creates} creates"
@@ -88,7 +89,7 @@ fn whatever_order_and_whoever_dies_the_accounts_are_what_the_directory_says() {
 }
 
 #[test]
-fn a_worker_that_died_keeps_nobody_waiting_for_longer_than_its_lease() {
+fn lease_of_a_killed_worker_expires() {
     let deployment = Deployment::start(DeploymentOptions {
         members: 1,
         workers: 1,

@@ -1,10 +1,10 @@
-//! From the directory to the target and back to rest.
+//! From the directory to the target, until nothing is left to do.
 
 use serde_json::json;
 
 use super::deployment::{Deployment, DeploymentOptions, StateBackend, names};
 
-fn journey(setup: DeploymentOptions) {
+fn run_journey(setup: DeploymentOptions) {
     let deployment = Deployment::start(setup);
     let (members, others) = deployment.people.split_at(20);
 
@@ -18,7 +18,7 @@ fn journey(setup: DeploymentOptions) {
     assert_eq!(deployment.active(), names(members));
     assert_eq!(deployment.statuses(), [].into());
 
-    // Managers are accounts by now, whoever came first.
+    // Every manager reference is set, in whatever order the users were provisioned.
     let managed = members.iter().filter(|person| {
         person.manager.as_ref().is_some_and(|dn| members.iter().any(|manager| manager.dn() == *dn))
     });
@@ -33,7 +33,7 @@ fn journey(setup: DeploymentOptions) {
     let answer = deployment.scan(json!({ "connection": "corp", "mode": "full" }));
     assert_eq!((&answer["unchanged"], &answer["changed"]), (&json!(20), &json!(0)), "{answer}");
     deployment.drain();
-    assert_eq!(deployment.workplace.request_count(), 0, "an unchanged run calls nobody");
+    assert_eq!(deployment.workplace.request_count(), 0, "an unchanged run makes no call");
 
     let admin = deployment.slapd.admin();
     let group = end_to_end::GroupEntry::of("workplace", []).dn();
@@ -52,12 +52,12 @@ fn journey(setup: DeploymentOptions) {
 }
 
 #[test]
-fn new_changed_and_leaving_users_reach_the_target() {
-    journey(DeploymentOptions::default());
+fn new_changed_and_removed_users_reach_the_target() {
+    run_journey(DeploymentOptions::default());
 }
 
-/// moto isolates no transactions, so one worker at a time has to do.
+/// moto does not isolate transactions, so one worker runs at a time.
 #[test]
-fn the_same_with_the_state_in_motos_dynamodb() {
-    journey(DeploymentOptions { state: StateBackend::Moto, workers: 1, ..DeploymentOptions::default() });
+fn changes_reach_the_target_with_state_in_moto() {
+    run_journey(DeploymentOptions { state: StateBackend::Moto, workers: 1, ..DeploymentOptions::default() });
 }

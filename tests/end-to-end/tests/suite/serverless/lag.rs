@@ -1,4 +1,4 @@
-//! An index of the table that lags behind, as DynamoDB's do.
+//! A secondary index of the table that lags behind.
 
 use std::sync::{
     Arc,
@@ -11,39 +11,39 @@ use serde_json::{Value, json};
 
 use super::deployment::{Deployment, DeploymentOptions, names};
 
-/// Whoever works on the report looks so many times: to resolve the reference, to leave a word, and once more before it settles.
-const LOOKS: usize = 3;
+/// Queries for the manager by one attempt at the report: to resolve the reference, to start waiting, and once more
+/// before the outcome is recorded.
+const QUERIES: usize = 3;
 
-/// The manager's record is written and the account made before the index of names shows either, and the report is settled
-/// meanwhile.
+/// The index shows neither the manager's record nor its account while the report is provisioned.
 #[test]
-fn a_manager_whom_the_index_does_not_show_yet() {
+fn reference_missing_from_the_lagging_index_is_rechecked() {
     let deployment = Deployment::start(DeploymentOptions {
         members: 2,
         state_proxy: true,
         ..DeploymentOptions::default()
     });
-    let [boss, report] = &deployment.people[..2] else { unreachable!() };
-    assert_eq!(report.manager, Some(boss.dn()));
+    let [manager, report] = &deployment.people[..2] else { unreachable!() };
+    assert_eq!(report.manager, Some(manager.dn()));
     deployment.scan(json!({}));
-    deployment.functions.invoke("provision", &json!({ "user": boss.mail })).unwrap();
-    assert_eq!(deployment.active(), names([boss]));
+    deployment.functions.invoke("provision", &json!({ "user": manager.mail })).unwrap();
+    assert_eq!(deployment.active(), names([manager]));
 
-    let (looks, name) = (Arc::new(AtomicUsize::new(0)), DnKey::of(&boss.dn()).to_string());
-    let counted = Arc::clone(&looks);
+    let (queries, name) = (Arc::new(AtomicUsize::new(0)), DnKey::of(&manager.dn()).to_string());
+    let counted = Arc::clone(&queries);
     deployment.state_proxy.as_ref().unwrap().rule(move |operation, body| {
-        let is_look =
+        let is_query =
             operation == "Query" && body["IndexName"] == "by_dn" && body.to_string().contains(&name);
-        if is_look && counted.fetch_add(1, Ordering::SeqCst) < LOOKS {
-            let nobody = |_: Value| json!({ "Items": [], "Count": 0, "ScannedCount": 0 });
-            return ProxyVerdict::Alter(body.clone(), Box::new(nobody));
+        if is_query && counted.fetch_add(1, Ordering::SeqCst) < QUERIES {
+            let no_items = |_: Value| json!({ "Items": [], "Count": 0, "ScannedCount": 0 });
+            return ProxyVerdict::Alter(body.clone(), Box::new(no_items));
         }
         ProxyVerdict::Pass
     });
     deployment.drain();
-    assert!(looks.load(Ordering::SeqCst) > LOOKS, "{looks:?}");
+    assert!(queries.load(Ordering::SeqCst) > QUERIES, "{queries:?}");
     assert_eq!(deployment.statuses(), [].into());
     let account = |mail: &str| deployment.workplace.account(mail).unwrap();
     let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-    assert_eq!(account(&report.mail)[enterprise]["manager"]["managerId"], account(&boss.mail)["id"]);
+    assert_eq!(account(&report.mail)[enterprise]["manager"]["managerId"], account(&manager.mail)["id"]);
 }

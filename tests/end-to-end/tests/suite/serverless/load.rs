@@ -1,4 +1,4 @@
-//! Many new users at once.
+//! First load of many users.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::deployment::{Deployment, DeploymentOptions, names};
 
-/// Everybody is new. Ideally each costs two calls: a look-up and a creation.
+/// Creates all users. The ideal is two calls for each: a look-up and a creation.
 fn load(people: usize, timeout: Duration) {
     let deployment = Deployment::start(DeploymentOptions {
         people,
@@ -16,7 +16,7 @@ fn load(people: usize, timeout: Duration) {
         provision_timeout: Duration::from_secs(120),
         visibility_seconds: 600,
         configure: |configuration| {
-            // A manager who comes later costs another call; that is another test's subject.
+            // A manager's account created later costs another call, which other tests count.
             configuration.mapping =
                 configuration.mapping.replace("manager = { reference = \"manager\" }\n", "");
         },

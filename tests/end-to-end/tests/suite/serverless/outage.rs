@@ -1,4 +1,4 @@
-//! A target that serves nobody for a minute.
+//! A target that refuses every request for a minute.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::deployment::{Deployment, DeploymentOptions, names};
 
 const PEOPLE: usize = 60;
 const OUTAGE: Duration = Duration::from_secs(60);
-/// The waits for a probe are 15, 30 and 60 seconds, the last of which may begin just before the end, and whoever waits comes
-/// back up to five seconds later each time: after 120 seconds one is served, and after 130 everybody. The rest is for a
-/// machine that is busy.
+/// The breaker waits 15, 30 and 60 seconds before a probe, and the last wait may start just before the end of the
+/// outage. Delayed messages return up to five seconds later each time. So the first request succeeds within 120
+/// seconds, and the last user within 130. The rest is a margin for a busy machine.
 const NOTICED: Duration = Duration::from_secs(150);
 const RECOVERED: Duration = Duration::from_secs(180);
 
@@ -28,8 +28,8 @@ fn outage(what: &str, effect: FaultEffect) {
     delivery.drain(RECOVERED).unwrap();
     let counters = delivery.stop().unwrap();
 
-    assert_eq!(deployment.active(), names(&deployment.people), "nobody is lost");
-    assert_eq!(deployment.statuses(), [].into(), "and nobody is failed");
+    assert_eq!(deployment.active(), names(&deployment.people), "every user has an account");
+    assert_eq!(deployment.statuses(), [].into(), "no user has failed");
 
     let requests = deployment.workplace.requests();
     let first = requests.first().unwrap().at;
@@ -49,22 +49,23 @@ fn outage(what: &str, effect: FaultEffect) {
         OUTAGE.as_secs(),
         calls.len() as f64 / OUTAGE.as_secs_f64()
     );
-    // Each of four workers may find out for itself, with three users and two tries each; after that, probes.
+    // Each of four workers may detect the outage itself, with three users and two attempts each; after that only
+    // probes are sent.
     assert!(calls.len() <= 40, "{} calls during the outage", calls.len());
     assert!(busiest <= 30, "{busiest} calls in one second");
-    // Everybody is created once, whatever was answered in between.
+    // Each user is created once.
     assert_eq!(deployment.workplace.accounts().len(), PEOPLE);
     let log = deployment.functions.log("provision");
-    assert!(log.contains("\"BreakerOpen\":[1"), "the breaker's metric is there");
-    assert!(log.contains("the target serves again"), "and so is the end");
+    assert!(log.contains("\"BreakerOpen\":[1"), "the breaker's metric is logged");
+    assert!(log.contains("the target serves again"), "the end of the outage is logged");
 }
 
 #[test]
-fn unavailable_for_a_minute() {
+fn unavailable_target_opens_the_breaker_and_recovers() {
     outage("503", FaultEffect::status(503));
 }
 
 #[test]
-fn throttled_for_a_minute() {
+fn throttling_target_opens_the_breaker_and_recovers() {
     outage("429", FaultEffect::TooManyRequests { retry_after: None });
 }

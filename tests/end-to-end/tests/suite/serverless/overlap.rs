@@ -1,4 +1,4 @@
-//! Two scans of one connection.
+//! Two scans of one connection at the same time.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::deployment::{Deployment, DeploymentOptions, names};
 
 #[test]
-fn of_two_scans_at_once_one_works_and_the_other_says_so_and_leaves() {
+fn second_concurrent_scan_ends_with_a_note() {
     let deployment = Deployment::start(DeploymentOptions {
         people: 400,
         members: 400,
@@ -26,11 +26,11 @@ fn of_two_scans_at_once_one_works_and_the_other_says_so_and_leaves() {
     let note = answers.iter().find_map(|answer| answer["note"].as_str()).unwrap();
     assert!(note.contains("another scan of this connection is running"), "{note}");
     assert_eq!(deployment.statuses(), [("pending".to_owned(), 400)].into());
-    assert_eq!(aws_depth(&deployment), 400, "each user is announced once");
+    assert_eq!(queue_depth(&deployment), 400, "one request is sent for each user");
     deployment.drain();
     assert_eq!(deployment.active(), names(&deployment.people as &[PersonEntry]));
 }
 
-fn aws_depth(deployment: &Deployment) -> u64 {
+fn queue_depth(deployment: &Deployment) -> u64 {
     end_to_end::aws().queue_depth(&deployment.queue.url).unwrap().total()
 }

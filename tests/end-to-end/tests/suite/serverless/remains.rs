@@ -1,4 +1,4 @@
-//! What the table holds of a person, and what is left of somebody who is gone.
+//! Personal data in the table, and what remains after a user has left.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ fn items(deployment: &Deployment) -> Vec<(BTreeMap<String, AttributeValue>, Stri
 }
 
 #[test]
-fn a_record_holds_only_what_is_mapped_and_shrinks_once_the_user_is_gone() {
+fn record_holds_mapped_values_only_and_shrinks_after_deletion() {
     let deployment = Deployment::start(DeploymentOptions {
         configure: |configuration| {
             configuration.more.push_str("[retention]\nleft_days = 7\nhistory_days = 5\n")
@@ -33,9 +33,9 @@ fn a_record_holds_only_what_is_mapped_and_shrinks_once_the_user_is_gone() {
     deployment.scan(json!({}));
     deployment.drain();
     let before = items(&deployment);
-    assert!(before.iter().any(|(_, text)| text.contains(&leaver.title)), "what is mapped is there");
+    assert!(before.iter().any(|(_, text)| text.contains(&leaver.title)), "mapped values are stored");
     assert!(!before.iter().any(|(_, text)| text.contains("unmapped-and-private")));
-    assert!(!before.iter().any(|(_, text)| text.contains(&leaver.dn())), "nobody's DN is kept");
+    assert!(!before.iter().any(|(_, text)| text.contains(&leaver.dn())), "no DN is stored");
 
     deployment.slapd.admin().delete(&leaver.dn()).unwrap();
     deployment.scan(json!({}));
@@ -43,7 +43,7 @@ fn a_record_holds_only_what_is_mapped_and_shrinks_once_the_user_is_gone() {
     let account = deployment.workplace.account(&leaver.mail).unwrap();
     assert_eq!(account["active"], false);
 
-    // What remains: the name, the account's id and the anchor, each to expire.
+    // The user name, the account id and the anchor remain, and expire.
     let after = items(&deployment);
     for value in [&leaver.family_name, &leaver.given_name, &leaver.title] {
         let own =
@@ -52,10 +52,12 @@ fn a_record_holds_only_what_is_mapped_and_shrinks_once_the_user_is_gone() {
     }
     let remains: Vec<_> =
         after.iter().filter(|(_, text)| text.to_lowercase().contains(&leaver.mail.to_lowercase())).collect();
-    assert!(!remains.is_empty(), "a return finds the account");
+    assert!(!remains.is_empty(), "a returning user's account is found");
     let now = runtime::now().0;
     for (item, text) in remains {
-        let Some(AttributeValue::N(at)) = item.get("expires_at") else { panic!("it stays for ever: {text}") };
+        let Some(AttributeValue::N(at)) = item.get("expires_at") else {
+            panic!("it does not expire: {text}")
+        };
         let days = (at.parse::<i64>().unwrap() - now) / 86_400;
         assert!((6..=7).contains(&days), "it expires in {days} days");
     }
@@ -64,13 +66,15 @@ fn a_record_holds_only_what_is_mapped_and_shrinks_once_the_user_is_gone() {
     );
     let mut events = 0;
     for (item, text) in history {
-        let Some(AttributeValue::N(at)) = item.get("expires_at") else { panic!("it stays for ever: {text}") };
+        let Some(AttributeValue::N(at)) = item.get("expires_at") else {
+            panic!("it does not expire: {text}")
+        };
         assert!((4..=5).contains(&((at.parse::<i64>().unwrap() - now) / 86_400)), "{text}");
         for person in &deployment.people {
             assert!(!text.contains(&person.family_name) && !text.contains(&person.mail), "{text}");
         }
         events += 1;
     }
-    // Twenty creations and one removal; whoever's manager came later has one more.
+    // Twenty creations and one removal; one more event for each user whose manager's account came later.
     assert!(events >= 21, "{events} events");
 }

@@ -1,4 +1,4 @@
-//! AWS's services on a bad day.
+//! Failures of AWS's services.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -11,15 +11,16 @@ use serde_json::{Value, json};
 
 use super::deployment::{Deployment, DeploymentOptions, names};
 
-/// SQS takes every second message of a batch, and says of the others what it says when it is at fault.
+/// SQS accepts every second message of a batch, and reports an internal error for the others.
 fn refuse_half(operation: &str, body: &Value) -> ProxyVerdict {
     if operation != "SendMessageBatch" {
         return ProxyVerdict::Pass;
     }
     let mut body = body.clone();
     let entries = body["Entries"].as_array().unwrap().clone();
-    let (taken, refused): (Vec<_>, Vec<_>) = entries.into_iter().enumerate().partition(|(at, _)| at % 2 == 0);
-    body["Entries"] = taken.into_iter().map(|(_, entry)| entry).collect();
+    let (accepted, refused): (Vec<_>, Vec<_>) =
+        entries.into_iter().enumerate().partition(|(at, _)| at % 2 == 0);
+    body["Entries"] = accepted.into_iter().map(|(_, entry)| entry).collect();
     let refused: Vec<Value> = refused
         .into_iter()
         .map(|(_, entry)| json!({ "Id": entry["Id"], "Code": "InternalError", "SenderFault": false }))
@@ -34,7 +35,7 @@ fn refuse_half(operation: &str, body: &Value) -> ProxyVerdict {
 }
 
 #[test]
-fn a_queue_that_takes_half_of_each_batch_gets_the_rest_with_the_next_try() {
+fn partly_accepted_batch_is_sent_again() {
     let queue = ServiceProxy::start(aws().endpoint()).unwrap();
     queue.rule(refuse_half);
     let deployment = Deployment::start(DeploymentOptions {
@@ -49,7 +50,7 @@ fn a_queue_that_takes_half_of_each_batch_gets_the_rest_with_the_next_try() {
 }
 
 #[test]
-fn what_a_queue_never_took_the_next_scan_sends() {
+fn unsent_requests_are_redriven_by_the_next_scan() {
     let queue = ServiceProxy::start(aws().endpoint()).unwrap();
     queue.rule(|operation, _| match operation {
         "SendMessageBatch" => ProxyVerdict::Fail(500, "InternalFailure"),
@@ -67,20 +68,20 @@ fn what_a_queue_never_took_the_next_scan_sends() {
 
     let answer = deployment.scan(json!({}));
     assert_eq!((&answer["changed"], &answer["redriven"]), (&json!(0), &json!(20)), "{answer}");
-    // They are on their way now, so another scan leaves it at that.
+    // The requests are in the queue, so another scan does not send them again.
     assert_eq!(deployment.scan(json!({}))["redriven"], 0);
     deployment.drain();
     assert_eq!(deployment.active(), names(&deployment.people[..20]));
 }
 
 #[test]
-fn a_throttled_table_loses_nothing() {
+fn throttled_table_loses_no_user() {
     let deployment =
         Deployment::start(DeploymentOptions { state_proxy: true, ..DeploymentOptions::default() });
-    let asked = AtomicUsize::new(0);
-    // Two of three, for a while; then one of four.
+    let requests = AtomicUsize::new(0);
+    // Two of three requests are throttled at first, then one of four.
     deployment.state_proxy.as_ref().unwrap().rule(move |_, _| {
-        let number = asked.fetch_add(1, Ordering::Relaxed);
+        let number = requests.fetch_add(1, Ordering::Relaxed);
         let throttled = if number < 60 { !number.is_multiple_of(3) } else { number.is_multiple_of(4) };
         match throttled {
             true => ProxyVerdict::Fail(
@@ -99,7 +100,7 @@ fn a_throttled_table_loses_nothing() {
 }
 
 #[test]
-fn a_table_that_is_gone_for_a_while_loses_nothing() {
+fn unavailable_table_loses_no_user() {
     let deployment = Deployment::start(DeploymentOptions {
         state_proxy: true,
         visibility_seconds: 3,
@@ -112,7 +113,7 @@ fn a_table_that_is_gone_for_a_while_loses_nothing() {
     assert!(error.contains("StateUnavailable"), "{error}");
     let delivery = deployment.delivery(|options| options.visibility_timeout_seconds = 3);
     thread::sleep(Duration::from_secs(5));
-    assert_eq!(deployment.workplace.request_count(), 0, "without its state nobody is provisioned");
+    assert_eq!(deployment.workplace.request_count(), 0, "no user is provisioned without the state");
     state.behave();
     delivery.drain(super::deployment::TIMEOUT).unwrap();
     assert_eq!(deployment.active(), names(&deployment.people[..20]));

@@ -1,5 +1,5 @@
-//! How long a large directory takes when nothing or little has changed, beside the tool that only reads it. Only a release
-//! build's figures mean anything.
+//! Duration of a scan of a large directory without or with few changes, beside `ldapsearch`. Only figures of a
+//! release build are meaningful.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use super::deployment::{Deployment, DeploymentOptions};
 
 const USERS: usize = 100_000;
 const CHANGES: usize = 100;
-/// How often each thing is measured; the tool and the scan take turns.
+/// Measurements of each figure; `ldapsearch` and the scan take turns.
 const ROUNDS: usize = 5;
 
 const LARGEST_RATIO: f64 = 2.0;
@@ -31,8 +31,8 @@ fn median(mut durations: Vec<Duration>) -> Duration {
     durations[durations.len() / 2]
 }
 
-/// Saves the snapshot that a scan of everybody leaves, without the records, which an unchanged scan doesn't read.
-fn remember_everybody(deployment: &Deployment) {
+/// Saves the snapshot of a full scan, without the records, which an unchanged scan does not read.
+fn save_snapshot_of_all(deployment: &Deployment) {
     let mut configuration = TestConfiguration::openldap(&deployment.slapd, &deployment.workplace.url());
     configuration.scope_all_people();
     let secret = deployment.dir.path().join("directory-secret.json");
@@ -47,9 +47,11 @@ fn remember_everybody(deployment: &Deployment) {
         let mut planner = SnapshotDiff::new(&connection.policy.rules, &[], now);
         let mut seen: BTreeMap<AnchorHash, Option<Fingerprint>> = BTreeMap::new();
         while let Some(page) = read.next_page().await.unwrap() {
-            for sighting in page {
-                let ReadItem::Entry(entry) = sighting else { panic!("somebody without an id") };
-                let EntryDiff::Changed(change) = planner.look_at(&entry) else { panic!("somebody twice") };
+            for item in page {
+                let ReadItem::Entry(entry) = item else { panic!("an entry has no anchor") };
+                let EntryDiff::Changed(change) = planner.look_at(&entry) else {
+                    panic!("an entry is read twice")
+                };
                 seen.insert(change.anchor.hash(), Some(change.fingerprint));
             }
         }
@@ -77,7 +79,7 @@ fn soak_directory_speed() {
         ],
         ..DeploymentOptions::default()
     });
-    remember_everybody(&deployment);
+    save_snapshot_of_all(&deployment);
     let scan = |mode: &str| -> (Value, Duration) {
         let started = Instant::now();
         let answer = deployment.scan(json!({ "mode": mode }));
@@ -85,7 +87,7 @@ fn soak_directory_speed() {
         assert_eq!((&answer["mode"], &answer["complete"]), (&json!(mode), &json!(true)), "{answer}");
         (answer, took)
     };
-    // Warm: TLS, clients and the secret are there.
+    // The first scan connects and fetches the secret, so it is not measured.
     let (answer, _) = scan("full");
     assert_eq!((&answer["read"], &answer["unchanged"]), (&json!(USERS), &json!(USERS)), "{answer}");
 

@@ -1,4 +1,4 @@
-//! A function that lacks something says what.
+//! Errors of a function with a missing variable, file or permission.
 
 use end_to_end::{ProxyVerdict, ServiceProxy, aws};
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::deployment::{Deployment, DeploymentOptions};
 const DENIED: &str = "AccessDeniedException";
 
 #[test]
-fn a_missing_variable_is_named() {
+fn missing_variable_is_named() {
     for (variable, functions) in [
         ("PROVISIONER_CONFIG", ["scan", "provision"].as_slice()),
         ("PROVISIONER_TABLE", &["scan", "provision"]),
@@ -30,7 +30,7 @@ fn a_missing_variable_is_named() {
 }
 
 #[test]
-fn a_bad_configuration_is_answered_as_in_the_terminal() {
+fn configuration_error_equals_the_terminals() {
     let deployment = Deployment::start(DeploymentOptions {
         configure: |configuration| configuration.target.push_str("\nurll = \"https://x.test\"\n"),
         ..DeploymentOptions::default()
@@ -47,10 +47,10 @@ fn a_bad_configuration_is_answered_as_in_the_terminal() {
 }
 
 #[test]
-fn a_folder_without_connections_and_two_of_one_name_are_said() {
+fn empty_folder_and_duplicate_connection_are_reported() {
     let deployment = Deployment::start(DeploymentOptions::default());
     std::fs::copy(deployment.dir.file("corp.toml"), deployment.dir.file("also.toml")).unwrap();
-    // It is read at each start.
+    // The configuration is read at each start.
     assert!(!deployment.functions.kill_one_busy("scan"));
     let empty = tempfile::tempdir().unwrap();
     let elsewhere = Deployment::start(DeploymentOptions {
@@ -68,7 +68,7 @@ fn a_folder_without_connections_and_two_of_one_name_are_said() {
 }
 
 #[test]
-fn a_missing_right_is_named() {
+fn missing_permission_is_named() {
     let secrets = ServiceProxy::start(aws().endpoint()).unwrap();
     let queue = ServiceProxy::start(aws().endpoint()).unwrap();
     let deployment = Deployment::start(DeploymentOptions {
@@ -98,7 +98,7 @@ fn a_missing_right_is_named() {
         let error = deployment.failed_scan(json!({}));
         assert!(error.contains(operation), "{operation}: {error}");
         state.behave();
-        // The lease of a scan that failed may not have been given back.
+        // The lease of a failed scan may still be held.
         deployment.runtime.block_on(async { tokio::time::sleep(std::time::Duration::from_millis(10)).await });
     }
 

@@ -1,4 +1,4 @@
-//! What the functions say: logs for people, metrics for alarms, and nobody's data in either.
+//! Logs and metrics of the functions, without personal data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +7,15 @@ use simulator::{FaultEffect, TargetFault};
 
 use super::deployment::{Deployment, DeploymentOptions};
 
-/// All that our own parts have to say.
+/// Every log line of our own crates.
 const LOUD: &str = "info,scan=trace,provision=trace,directory=trace,store=trace,target=trace,queue=trace,runtime=trace,plan=trace";
 
-/// The lines of a log, each of which is JSON.
+/// The lines of a log, parsed as JSON.
 fn lines(log: &str) -> Vec<Value> {
     log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
 }
 
-/// The metrics in a log, added up by name.
+/// Sums of the metrics in a log, by name.
 fn metrics(lines: &[Value]) -> BTreeMap<String, f64> {
     let mut sums = BTreeMap::new();
     for line in lines.iter().filter(|line| line.get("_aws").is_some()) {
@@ -39,7 +39,7 @@ fn metrics(lines: &[Value]) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn each_line_is_json_with_the_request_the_connection_and_the_user() {
+fn log_lines_carry_request_connection_and_anchor() {
     let deployment = Deployment::start(DeploymentOptions::default());
     deployment.workplace.inject(
         TargetFault::always(FaultEffect::status(400)).method("POST").user(&deployment.people[3].mail),
@@ -69,7 +69,7 @@ fn each_line_is_json_with_the_request_the_connection_and_the_user() {
     assert_eq!(users.len(), 19);
 
     let of_scan = metrics(&scan);
-    // The second scan was told of no changes.
+    // The second scan is incremental and reads no change.
     assert_eq!((of_scan["Scanned"], of_scan["Changed"]), (20.0, 20.0), "{of_scan:?}");
     assert_eq!(of_scan["UsersFailed"], 1.0, "{of_scan:?}");
     for name in ["ScanDuration", "IncompleteReads", "Held", "Skipped", "Conflicts", "BreakerOpen"] {
@@ -83,7 +83,7 @@ fn each_line_is_json_with_the_request_the_connection_and_the_user() {
 }
 
 #[test]
-fn no_log_holds_a_name_an_address_or_a_secret() {
+fn logs_contain_no_personal_data_or_secret() {
     let deployment = Deployment::start(DeploymentOptions {
         environment: vec![("PROVISIONER_LOG", LOUD.to_owned())],
         ..DeploymentOptions::default()
@@ -93,7 +93,7 @@ fn no_log_holds_a_name_an_address_or_a_secret() {
     deployment.drain();
     let log = format!("{}{}", deployment.functions.log("scan"), deployment.functions.log("provision"))
         .to_lowercase();
-    assert!(log.len() > 10_000, "there is something to look at");
+    assert!(log.len() > 10_000, "the log is not empty");
     let secret = deployment.slapd.reader_secret();
     for person in &deployment.people[..20] {
         for value in [&person.mail, &person.name()] {

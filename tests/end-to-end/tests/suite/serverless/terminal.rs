@@ -1,4 +1,4 @@
-//! The terminal tool looks at the deployed state.
+//! The terminal program on the deployed state.
 
 use end_to_end::{ConsoleProcess, GroupEntry};
 use model::UnixSeconds;
@@ -8,7 +8,7 @@ use store::BreakerReason;
 
 use super::deployment::{Deployment, DeploymentOptions, names};
 
-/// The terminal's own copy of the configuration: it has the same secrets, under the same names.
+/// Arguments of a command on the deployed state.
 fn arguments<'a>(command: &'a str, user: Option<&'a str>, state: &'a str) -> Vec<&'a str> {
     let mut arguments = vec![command, "--config", "corp.toml", "--json", "--state", state];
     arguments.extend(user);
@@ -16,10 +16,10 @@ fn arguments<'a>(command: &'a str, user: Option<&'a str>, state: &'a str) -> Vec
 }
 
 #[test]
-fn status_history_explain_and_plan_read_the_deployed_state() {
+fn terminal_reads_and_applies_plans_on_the_deployed_state() {
     let deployment = Deployment::start(DeploymentOptions::default());
     let state = format!("dynamodb:{}", deployment.table.name());
-    let (refused, happy) = (&deployment.people[3].mail, &deployment.people[4].mail);
+    let (refused, in_sync) = (&deployment.people[3].mail, &deployment.people[4].mail);
     deployment.workplace.inject(TargetFault::always(FaultEffect::status(400)).method("POST").user(refused));
     deployment.scan(json!({}));
     deployment.drain();
@@ -31,14 +31,15 @@ fn status_history_explain_and_plan_read_the_deployed_state() {
     assert_eq!(status["last_scan"]["complete"], true);
     assert!(status["waiting"][0]["why"].as_str().unwrap().contains("target rejects"), "{status}");
 
-    let history = deployment.terminal(&arguments("history", Some(happy), &state)).run().unwrap();
+    let history = deployment.terminal(&arguments("history", Some(in_sync), &state)).run().unwrap();
     history.expect_exit(0);
     assert_eq!(history.json().unwrap()["events"][0]["action"], "created");
     let history = deployment.terminal(&arguments("history", Some(refused), &state)).run().unwrap();
     assert_eq!(history.json().unwrap()["stands"]["action"], "failed");
 
     let console = ConsoleProcess::start(deployment.terminal(&arguments("console", None, &state))).unwrap();
-    for (path, says) in [("/", "20 users"), ("/failed", refused), (&format!("/user?who={happy}"), "created")]
+    for (path, says) in
+        [("/", "20 users"), ("/failed", refused), (&format!("/user?who={in_sync}"), "created")]
     {
         let page = console.page(path).unwrap();
         assert!(page.status.is_success() && page.text.contains(says), "{path}: {page:#?}");
@@ -63,9 +64,9 @@ fn status_history_explain_and_plan_read_the_deployed_state() {
     terminal(&["plan", "--out", "plan.json", "--html", "plan.html"]).expect_exit(0);
     assert!(deployment.workplace.writes().is_empty());
     let after = || deployment.runtime.block_on(deployment.store().fetch_connection()).unwrap();
-    assert_eq!((after().version.0, after().lease), (1, None), "looking is no scan");
+    assert_eq!((after().version.0, after().lease), (1, None), "reading is not a scan");
 
-    // A plan is applied to the deployed state under the same leases as the functions', and only as it is.
+    // A plan is applied under the functions' leases, and only while it is up to date.
     deployment.slapd.admin().set(&deployment.people[5].dn(), "title", &["Not planned"]).unwrap();
     terminal(&["apply", "plan.json"]).expect_exit(1);
     assert!(deployment.workplace.writes().is_empty());
@@ -76,12 +77,12 @@ fn status_history_explain_and_plan_read_the_deployed_state() {
         .unwrap();
     let applied = terminal(&["apply", "plan.json"]);
     assert!(applied.stdout.contains("1 updated"), "{applied}");
-    assert_eq!(deployment.workplace.account(happy).unwrap()["title"], "Planned");
+    assert_eq!(deployment.workplace.account(in_sync).unwrap()["title"], "Planned");
     assert_eq!((after().version.0, after().lease), (2, None));
 }
 
 #[test]
-fn the_terminal_does_not_write_what_belongs_to_the_functions() {
+fn terminal_refuses_to_sync_the_deployed_state() {
     let deployment = Deployment::start(DeploymentOptions { members: 2, ..DeploymentOptions::default() });
     let state = format!("dynamodb:{}", deployment.table.name());
     let sync = deployment.terminal(&["sync", "--config", "corp.toml", "--state", &state]).run().unwrap();
@@ -98,7 +99,7 @@ fn the_terminal_does_not_write_what_belongs_to_the_functions() {
 }
 
 #[test]
-fn held_removals_are_approved_by_invoke_and_from_the_terminal_and_nobody_else_goes() {
+fn approvals_by_invoke_and_terminal_cover_only_their_set() {
     let deployment = Deployment::start(DeploymentOptions::default());
     let state = format!("dynamodb:{}", deployment.table.name());
     let terminal = |command: &[&str]| {
@@ -137,7 +138,7 @@ fn held_removals_are_approved_by_invoke_and_from_the_terminal_and_nobody_else_go
 }
 
 #[test]
-fn the_breaker_is_shown_and_can_be_closed() {
+fn breaker_is_shown_and_reset() {
     let deployment = Deployment::start(DeploymentOptions { members: 2, ..DeploymentOptions::default() });
     let state = format!("dynamodb:{}", deployment.table.name());
     let terminal = |command: &[&str]| {
@@ -167,7 +168,7 @@ fn drift_is_found_and_repaired_by_the_functions() {
     drift.expect_exit(3);
     let drift = drift.json().unwrap();
     assert_eq!((&drift["equal"], &drift["changed"]), (&json!(3), &json!(1)), "{drift}");
-    assert_eq!(deployment.statuses(), [].into(), "looking changes nothing");
+    assert_eq!(deployment.statuses(), [].into(), "a drift report changes nothing");
 
     let repaired = deployment.terminal(&arguments("drift", Some("--repair"), &state)).run().unwrap();
     repaired.expect_exit(0);
@@ -175,7 +176,7 @@ fn drift_is_found_and_repaired_by_the_functions() {
     assert_eq!(
         deployment.workplace.account(&mail).unwrap()["title"],
         "Impostor",
-        "that is the functions' to do"
+        "the functions repair the account"
     );
     deployment.scan(json!({}));
     deployment.drain();

@@ -1,4 +1,4 @@
-//! A token that expires, and a password that is changed.
+//! Expired tokens and changed passwords.
 
 use std::{thread, time::Duration};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
 
 #[test]
-fn an_expired_token_stops_the_work_until_the_secret_is_rotated() {
+fn expired_token_opens_the_breaker_until_the_secret_is_rotated() {
     let deployment = Deployment::start(DeploymentOptions { workers: 2, ..DeploymentOptions::default() });
     deployment.scan(json!({}));
     deployment.workplace.set_token("the-next-token");
@@ -23,15 +23,15 @@ fn an_expired_token_stops_the_work_until_the_secret_is_rotated() {
     aws().rotate_secret(&format!("workplace-{}", deployment.number), &rotated).unwrap();
     delivery.drain(TIMEOUT).unwrap();
     assert_eq!(deployment.active(), names(&deployment.people[..20]));
-    assert_eq!(deployment.statuses(), [].into(), "nobody is failed");
+    assert_eq!(deployment.statuses(), [].into(), "no user has failed");
     let log = deployment.functions.log("provision");
-    assert!(log.contains("\"reason\":\"unauthorized\""), "the breaker says why");
-    assert!(log.contains("\"BreakerOpen\":[1"), "and there is a metric for an alarm");
+    assert!(log.contains("\"reason\":\"unauthorized\""), "the breaker's reason is logged");
+    assert!(log.contains("\"BreakerOpen\":[1"), "the breaker's metric is logged");
     assert!(!log.contains("the-next-token") && !log.contains("test-token"), "no token is logged");
 }
 
 #[test]
-fn a_token_that_is_rotated_in_mid_run_costs_no_failed_user() {
+fn token_rotated_during_a_run_fails_no_user() {
     let deployment = Deployment::start(DeploymentOptions {
         people: 60,
         members: 60,
@@ -44,7 +44,7 @@ fn a_token_that_is_rotated_in_mid_run_costs_no_failed_user() {
     while deployment.creates() < 15 {
         thread::sleep(Duration::from_millis(10));
     }
-    // An administrator makes the new token known first, then the old one stops working.
+    // The secret gets the new token first, then the target refuses the old one.
     let rotated = json!({ "access_token": "the-next-token" });
     aws().rotate_secret(&format!("workplace-{}", deployment.number), &rotated).unwrap();
     deployment.workplace.set_token("the-next-token");
@@ -57,7 +57,7 @@ fn a_token_that_is_rotated_in_mid_run_costs_no_failed_user() {
 }
 
 #[test]
-fn a_changed_directory_password_is_fetched_anew() {
+fn changed_directory_password_is_fetched_again() {
     let deployment = Deployment::start(DeploymentOptions::default());
     deployment.scan(json!({}));
     deployment.slapd.admin().set_reader_password("another-password").unwrap();

@@ -1,4 +1,4 @@
-//! A person's word: held removals, a configuration that would touch many, another try.
+//! Approvals of held removals and of held configuration changes, and retries on request.
 
 use end_to_end::{
     GroupEntry, PEOPLE_DN, PersonEntry, ProgramOutput, Slapd, TerminalFixture, deactivates, enabled_people,
@@ -7,7 +7,7 @@ use end_to_end::{
 use serde_json::json;
 use simulator::{FaultEffect, TargetFault};
 
-/// What `approve` takes for that which waits.
+/// The hash with which the held set is approved.
 #[track_caller]
 fn hash(fixture: &TerminalFixture<Slapd>) -> String {
     let waiting = fixture.run(&["approve", "--json"]);
@@ -17,12 +17,12 @@ fn hash(fixture: &TerminalFixture<Slapd>) -> String {
 }
 
 #[track_caller]
-fn expect_nobody_removed(fixture: &TerminalFixture<Slapd>) {
+fn expect_no_removal(fixture: &TerminalFixture<Slapd>) {
     let removals = fixture.workplace.writes().iter().filter(|write| deactivates(write)).count();
-    assert_eq!(removals, 0, "somebody was removed");
+    assert_eq!(removals, 0, "an account was deactivated");
 }
 
-/// The last lines that a person would see, for the record.
+/// Prints the last lines of the output.
 #[expect(clippy::print_stdout, reason = "a test's own output, shown with --nocapture")]
 fn show(title: &str, finished: &ProgramOutput) {
     let lines: Vec<&str> = finished.stdout.lines().collect();
@@ -31,7 +31,7 @@ fn show(title: &str, finished: &ProgramOutput) {
 }
 
 #[test]
-fn three_accidents_in_a_company_of_a_thousand_remove_nobody_and_stop_nobody_new() {
+fn mass_removals_are_held_while_new_users_are_created() {
     let mut people = enabled_people(1_004);
     people[1_000].title = "Trainee".to_owned();
     let (thousand, newcomers) = people.split_at(1_000);
@@ -45,7 +45,7 @@ fn three_accidents_in_a_company_of_a_thousand_remove_nobody_and_stop_nobody_new(
     });
     fixture.settle(0);
 
-    // A typing mistake in the filter empties the scope. The trainee who starts in the same minute gets an account.
+    // A typing mistake in the filter empties the scope. A trainee hired at the same time gets an account.
     fixture.admin().add_person(&newcomers[0]).unwrap();
     fixture.configure(|it| it.scope = filter("actve"));
     let held = fixture.sync();
@@ -53,11 +53,11 @@ fn three_accidents_in_a_company_of_a_thousand_remove_nobody_and_stop_nobody_new(
     let others = thousand.iter().filter(|person| person.title != "Trainee").count();
     held.expect_exit(4).says("1 created").says(&format!("{others} held"));
     fixture.expect_active(&newcomers[0].mail, true);
-    expect_nobody_removed(&fixture);
+    expect_no_removal(&fixture);
     fixture.configure(|it| it.scope = filter("active"));
     fixture.settle(0).never_says("held");
 
-    // The group is deleted, and made anew for somebody who has just been hired.
+    // The group is deleted, and recreated with only a new user.
     fixture.configure(|it| it.scope = format!("group = \"{}\"", workplace_group()));
     fixture.join(&newcomers[0]);
     fixture.settle(0);
@@ -66,17 +66,17 @@ fn three_accidents_in_a_company_of_a_thousand_remove_nobody_and_stop_nobody_new(
     let gone = fixture.sync();
     show("the group is deleted", &gone);
     assert_ne!(gone.exit_code, Some(0), "{gone}");
-    expect_nobody_removed(&fixture);
+    expect_no_removal(&fixture);
     fixture.admin().add_group(&GroupEntry::of("workplace", [&newcomers[1]])).unwrap();
     let held = fixture.sync();
-    show("the group is made anew for a new hire", &held);
+    show("the group is recreated with only a new user", &held);
     held.expect_exit(4).says("1 created").says("1001 held");
     fixture.expect_active(&newcomers[1].mail, true);
-    expect_nobody_removed(&fixture);
+    expect_no_removal(&fixture);
     fixture.configure(|it| it.scope = filter("active"));
     fixture.settle(0).never_says("held");
 
-    // Three hundred are moved out of the part of the directory that is read.
+    // 300 entries move out of the base DN.
     let outside = format!("ou=moved,{}", end_to_end::BASE_DN);
     fixture.admin().add(&outside, [("objectClass", "organizationalUnit"), ("ou", "moved")]).unwrap();
     for person in &thousand[..300] {
@@ -84,12 +84,12 @@ fn three_accidents_in_a_company_of_a_thousand_remove_nobody_and_stop_nobody_new(
     }
     fixture.admin().add_person(&newcomers[2]).unwrap();
     let held = fixture.sync();
-    show("300 of 1,000 are moved to another unit, and a new hire", &held);
+    show("300 of 1,000 entries move to another unit, and a new user is hired", &held);
     held.expect_exit(4).says("1 created").says("300 held");
     fixture.expect_active(&newcomers[2].mail, true);
-    expect_nobody_removed(&fixture);
+    expect_no_removal(&fixture);
 
-    // It was meant. Somebody else leaves between the look and the word, and is not meant.
+    // The set is approved. A user who leaves between the listing and the approval is not part of it.
     let seen = hash(&fixture);
     fixture.delete(&thousand[500]);
     let approved = fixture.run(&["approve", &seen]);
@@ -101,13 +101,13 @@ fn three_accidents_in_a_company_of_a_thousand_remove_nobody_and_stop_nobody_new(
     for (number, person) in thousand.iter().enumerate() {
         fixture.expect_active(&person.mail, number >= 300);
     }
-    // Nor does it go by itself with the next scans.
+    // Later scans do not release it.
     fixture.settle(4).says("1 held");
     fixture.expect_active(&thousand[500].mail, true);
 }
 
 #[test]
-fn an_approval_is_bound_to_what_was_seen() {
+fn approval_covers_only_the_set_of_its_hash() {
     let people = enabled_people(20);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -117,7 +117,7 @@ fn an_approval_is_bound_to_what_was_seen() {
     held.says("5 held").says(&format!("provisioner approve {seen}"));
     fixture.run(&["status"]).says(&format!("provisioner approve {seen}"));
 
-    // A sixth is held too before the word comes: that hash is no more.
+    // A sixth removal is held before the approval, so the first hash is no longer valid.
     fixture.leave(&people[5]);
     fixture.settle(4).says("6 held");
     fixture.run(&["approve", &seen]).expect_exit(1).says("nothing of that hash waits");
@@ -125,14 +125,15 @@ fn an_approval_is_bound_to_what_was_seen() {
     fixture.expect_no_write();
     fixture.run(&["approve", "0123456789ab", "--json"]).expect_exit(1);
 
-    // Two come back after the word, and somebody else leaves: only the others of the set go.
+    // Two users return after the approval and another user leaves: only the remaining users of the set are
+    // deactivated.
     fixture.run(&["approve", &hash(&fixture)]).expect_exit(0).says("6 removals and no others");
     fixture.run(&["status"]).says("Approved: 6 removals");
     fixture.join(&people[0]);
     fixture.join(&people[1]);
     fixture.leave(&people[6]);
     fixture.sync().expect_exit(4).says("4 deprovisioned").says("1 held");
-    // The set is used up, and whoever was held by it waits for a word of their own.
+    // The approved set is used up; the other user waits for an approval of its own.
     fixture.settle(4).says("1 held");
     fixture.run(&["approve", &hash(&fixture)]).expect_exit(0).says("1 removals and no others");
     fixture.sync().expect_exit(0).says("1 deprovisioned");
@@ -142,7 +143,7 @@ fn an_approval_is_bound_to_what_was_seen() {
 }
 
 #[test]
-fn an_approval_ends_with_its_set_and_the_limits_count_again() {
+fn limits_apply_again_after_an_approved_set() {
     let people = enabled_people(40);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -152,7 +153,7 @@ fn an_approval_ends_with_its_set_and_the_limits_count_again() {
     fixture.join(&people[0]);
     fixture.sync().expect_exit(0).says("3 deprovisioned").never_says("held");
 
-    // A single leaver is nothing to ask about again, and many are.
+    // A single removal is within the limits; four are not.
     fixture.leave(&people[10]);
     fixture.sync().expect_exit(0).says("1 deprovisioned").never_says("held");
     people[20..24].iter().for_each(|person| fixture.leave(person));
@@ -160,7 +161,7 @@ fn an_approval_ends_with_its_set_and_the_limits_count_again() {
 }
 
 #[test]
-fn a_slow_leak_is_held_once_the_days_limit_is_reached() {
+fn removals_of_one_day_are_counted_together() {
     let people = enabled_people(12);
     let fixture = TerminalFixture::of(&people)
         .configured(|it| it.safety = "max_removals = 2\nmax_removal_percent = 100".to_owned());
@@ -176,7 +177,7 @@ fn a_slow_leak_is_held_once_the_days_limit_is_reached() {
 }
 
 #[test]
-fn another_directory_under_the_same_configuration_removes_nobody() {
+fn replaced_scope_is_held_despite_high_limits() {
     let (ours, theirs): (Vec<PersonEntry>, Vec<PersonEntry>) = {
         let mut people = enabled_people(10);
         let theirs = people.split_off(5);
@@ -197,7 +198,7 @@ fn another_directory_under_the_same_configuration_removes_nobody() {
 }
 
 #[test]
-fn a_configuration_that_would_touch_many_waits_while_somebody_new_does_not() {
+fn configuration_change_over_the_limit_is_held_while_users_are_created() {
     let people = enabled_people(13);
     let mut fixture = TerminalFixture::with(&people, &people[..12])
         .configured(|it| it.safety = "max_changes = 5".to_owned());
@@ -217,7 +218,7 @@ fn a_configuration_that_would_touch_many_waits_while_somebody_new_does_not() {
     }
     fixture.expect_active(&people[12].mail, true);
 
-    // What has nothing to do with it goes on meanwhile: somebody leaves.
+    // Other changes continue: a user leaves.
     fixture.leave(&people[0]);
     fixture.settle(4).says("1 deprovisioned").says("11 held changes");
     fixture.run(&["approve", &hash(&fixture)]).expect_exit(0).says("11 updates");
@@ -225,7 +226,7 @@ fn a_configuration_that_would_touch_many_waits_while_somebody_new_does_not() {
     assert_eq!(title(&fixture), people[3].employee_number);
     fixture.settle(0).says("nothing to do");
 
-    // From now on this is the configuration, and few changes are nothing to ask about.
+    // The approved configuration is the new baseline, and few changes are within the limits.
     fixture.set(&people[3], "employeeNumber", &["4711"]);
     fixture.sync().expect_exit(0).says("1 updated");
     fixture.configure(|it| it.options = "update = false".to_owned());
@@ -233,7 +234,7 @@ fn a_configuration_that_would_touch_many_waits_while_somebody_new_does_not() {
 }
 
 #[test]
-fn a_configuration_that_is_put_back_touches_nobody() {
+fn reverted_configuration_change_needs_no_approval() {
     let people = enabled_people(12);
     let mut fixture = TerminalFixture::of(&people).configured(|it| it.safety = "max_changes = 5".to_owned());
     fixture.settle(0);
@@ -248,7 +249,7 @@ fn a_configuration_that_is_put_back_touches_nobody() {
 }
 
 #[test]
-fn status_is_paged_and_shows_each_that_waits_once() {
+fn status_pages_show_each_held_user_once() {
     let people = enabled_people(12);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -275,7 +276,7 @@ fn status_is_paged_and_shows_each_that_waits_once() {
 }
 
 #[test]
-fn whoever_was_refused_is_tried_again_when_somebody_asks() {
+fn retry_provisions_refused_users_again() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::of(&people);
     let [one, other] = [&people[1].mail, &people[2].mail];

@@ -1,4 +1,4 @@
-//! Whatever is wrong is said clearly, with the file, the key or the user, and costs nobody else anything.
+//! Errors name the file, the key or the user, and affect no other user.
 
 use std::{thread, time::Duration};
 
@@ -10,10 +10,10 @@ use end_to_end::{
 use serde_json::json;
 use simulator::{FaultEffect, ReplyBody, SimulatedReply, TargetFault};
 
-/// The company's members who have an account in the end, all eight of them.
+/// Members of the company's group.
 const MEMBERS: usize = 8;
 
-/// Runs a configuration for servers that aren't there: what is wrong with the file is said before anybody is asked.
+/// Runs a configuration whose servers do not exist: its errors are reported before any connection.
 fn refused(change: impl FnOnce(&mut TestConfiguration)) -> ProgramOutput {
     let dir = TestDir::new().unwrap();
     let mut configuration = TestConfiguration::openldap_at("ldap://127.0.0.1:1", "http://127.0.0.1:1");
@@ -26,23 +26,23 @@ fn refused(change: impl FnOnce(&mut TestConfiguration)) -> ProgramOutput {
     finished
 }
 
-/// Nobody was switched off or deleted, and no other way was found of losing somebody.
+/// Expects no removal, and this number of active accounts.
 #[track_caller]
-fn expect_nobody_lost<D>(fixture: &TerminalFixture<D>, accounts: usize) {
+fn expect_no_account_lost<D>(fixture: &TerminalFixture<D>, accounts: usize) {
     let removals: Vec<_> = fixture
         .workplace
         .writes()
         .into_iter()
         .filter(|write| deactivates(write) || write.method == "DELETE")
         .collect();
-    assert!(removals.is_empty(), "somebody lost the account:\n{}", request_lines(&removals));
+    assert!(removals.is_empty(), "an account was deprovisioned:\n{}", request_lines(&removals));
     let active = fixture.workplace.accounts().iter().filter(|account| account["active"] == true).count();
     assert_eq!(active, accounts);
 }
 
-/// Syncs again and again until what waits for a time has had it.
+/// Syncs until waits for retries have ended.
 #[track_caller]
-fn expect_all_right_within_a_minute<D>(fixture: &TerminalFixture<D>) {
+fn sync_until_done<D>(fixture: &TerminalFixture<D>) {
     for _ in 0..12 {
         if fixture.sync().exit_code == Some(0) {
             return;
@@ -53,7 +53,7 @@ fn expect_all_right_within_a_minute<D>(fixture: &TerminalFixture<D>) {
 }
 
 #[test]
-fn an_unknown_key_is_named_with_its_line() {
+fn unknown_key_is_named_with_its_line() {
     refused(|it| it.options = "provision_disable = true".to_owned())
         .says("corp.toml:")
         .says("provision_disable")
@@ -62,14 +62,14 @@ fn an_unknown_key_is_named_with_its_line() {
 }
 
 #[test]
-fn an_unknown_target_attribute_is_named_with_the_nearest_that_there_are() {
+fn unknown_target_attribute_is_named_with_the_nearest_ones() {
     refused(|it| it.mapping += "titel = \"title\"\n").says("mapping.\"titel\"").says("nearest").says("title");
     refused(|it| it.mapping += "\"phoneNumbers.mobil\" = \"mobile\"\n").says("phoneNumbers.mobile");
     refused(|it| it.mapping += "active = \"employeeType\"\n").says("active can't be mapped");
 }
 
 #[test]
-fn an_expression_that_is_none_is_shown_with_what_is_wrong() {
+fn invalid_expression_is_shown_with_its_error() {
     refused(|it| it.mapping += "nickName = \"{{ givenName | shout }}\"\n")
         .says("mapping.\"nickName\"")
         .says("{{ givenName | shout }}")
@@ -79,7 +79,7 @@ fn an_expression_that_is_none_is_shown_with_what_is_wrong() {
 }
 
 #[test]
-fn what_no_configuration_can_mean_is_refused_with_the_key() {
+fn contradictory_configuration_is_refused_with_its_key() {
     refused(|it| it.mapping = "title = \"title\"".to_owned()).says("userName is not mapped");
     refused(|it| it.scope += "filter = \"(uid=*)\"\n").says("key scope").says("both group and filter");
     refused(|it| it.scope = "filter = \"(uid=*\"".to_owned()).says("key scope.filter");
@@ -93,14 +93,14 @@ fn what_no_configuration_can_mean_is_refused_with_the_key() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn missing_file_is_named() {
     let dir = TestDir::new().unwrap();
     let finished = dir.provisioner(["sync", "--config", "nowhere.toml"]).run().unwrap();
     finished.expect_exit(2).says("nowhere.toml");
 }
 
 #[test]
-fn a_missing_secret_is_named_and_nothing_is_lost() {
+fn missing_secret_is_named_and_no_account_is_lost() {
     let people = enabled_people(3);
     let mut fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -120,11 +120,11 @@ fn a_missing_secret_is_named_and_nothing_is_lost() {
     let secret = json!({ "access_token": fixture.workplace.token() }).to_string();
     let command = fixture.dir.provisioner(["sync", "--config", "corp.toml"]).env("WORKPLACE_SECRET", &secret);
     command.run().unwrap().expect_exit(0).says("nothing to do");
-    expect_nobody_lost(&fixture, 3);
+    expect_no_account_lost(&fixture, 3);
 }
 
 #[test]
-fn a_directory_that_can_not_be_reached_costs_nobody_the_account() {
+fn unreachable_directory_deprovisions_no_user() {
     let people = enabled_people(3);
     let mut fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -146,7 +146,7 @@ fn a_directory_that_can_not_be_reached_costs_nobody_the_account() {
 }
 
 #[test]
-fn a_directory_with_a_certificate_of_somebody_else_is_not_trusted() {
+fn certificate_of_another_authority_is_refused() {
     let people = enabled_people(3);
     let tls = || SlapdOptions { tls: true, ..SlapdOptions::default() };
     let others = Slapd::start(tls()).unwrap();
@@ -175,7 +175,7 @@ fn a_directory_with_a_certificate_of_somebody_else_is_not_trusted() {
 }
 
 #[test]
-fn an_authority_that_was_made_anew_under_the_same_name_is_told_from_a_broken_certificate() {
+fn recreated_authority_is_reported_as_untrusted() {
     let tls = || SlapdOptions { tls: true, ..SlapdOptions::default() };
     let (ours, others) = (TerminalFixture::start(tls()), Slapd::start(tls()).unwrap());
     let ca = others.ca().unwrap().display().to_string();
@@ -192,7 +192,7 @@ fn an_authority_that_was_made_anew_under_the_same_name_is_told_from_a_broken_cer
 }
 
 #[test]
-fn a_wrong_password_is_said_and_costs_nobody_the_account() {
+fn wrong_password_is_reported_and_deprovisions_no_user() {
     let people = enabled_people(3);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -204,11 +204,11 @@ fn a_wrong_password_is_said_and_costs_nobody_the_account() {
         .says("check the bind DN and the password")
         .never_says("reader-password");
     fixture.expect_no_call();
-    expect_nobody_lost(&fixture, 3);
+    expect_no_account_lost(&fixture, 3);
 }
 
 #[test]
-fn an_entry_without_an_anchor_stops_removals_and_nothing_else() {
+fn entry_without_anchor_stops_only_removals() {
     let fixture = TerminalFixture::<EmbeddedLdap>::company();
     fixture.settle(0).says("8 created");
     let directory = &fixture.directory;
@@ -224,14 +224,14 @@ fn an_entry_without_an_anchor_stops_removals_and_nothing_else() {
         .says("1 entries could not be identified; nobody is removed")
         .says(company::AISHA)
         .says("entryUUID");
-    expect_nobody_lost(&fixture, MEMBERS + 1);
+    expect_no_account_lost(&fixture, MEMBERS + 1);
 
     directory.clear_faults();
     fixture.sync().expect_exit(0).says_in_one_line(&["tomasz@acme.test", "deactivated"]);
 }
 
 #[test]
-fn an_entry_without_a_user_name_is_shown_and_the_others_are_provisioned() {
+fn entry_without_user_name_is_reported_alone() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::of(&people);
     let anchor = fixture.admin().values(&people[2].dn(), "entryUUID").unwrap().remove(0);
@@ -247,15 +247,15 @@ fn an_entry_without_a_user_name_is_shown_and_the_others_are_provisioned() {
     fixture.set(&people[2], "mail", &[&people[2].mail]);
     fixture.settle(0).says("1 created");
 
-    // Whoever has an account keeps it when the name is lost.
+    // A user with an account keeps it when the user name is emptied.
     fixture.set(&people[3], "mail", &[]);
     fixture.sync().expect_exit(3).says_in_one_line(&[&people[3].mail, "invalid", "userName is empty"]);
     fixture.expect_no_write();
-    expect_nobody_lost(&fixture, 4);
+    expect_no_account_lost(&fixture, 4);
 }
 
 #[test]
-fn a_value_of_a_megabyte_stops_its_user_alone() {
+fn oversized_value_stops_only_its_user() {
     let people = enabled_people(4);
     let mut fixture = TerminalFixture::of(&people);
     fixture.configure(|it| it.mapping += "nickName = \"description\"\n");
@@ -272,14 +272,14 @@ fn a_value_of_a_megabyte_stops_its_user_alone() {
     assert!(finished.stdout.len() < 10_000, "the value itself is not shown");
     assert_eq!(fixture.account(&people[2].mail)["nickName"], "Lulu");
 
-    // The same value where nobody reads it hurts nobody.
+    // The same value in an unmapped attribute has no effect.
     fixture.configure(|it| it.mapping = it.mapping.replace("nickName = \"description\"\n", ""));
     fixture.sync().expect_exit(0);
-    expect_nobody_lost(&fixture, 4);
+    expect_no_account_lost(&fixture, 4);
 }
 
 #[test]
-fn bytes_that_are_no_text_stop_their_user_alone() {
+fn invalid_utf8_stops_only_its_user() {
     let fixture = TerminalFixture::<EmbeddedLdap>::company();
     fixture.settle(0);
     let directory = &fixture.directory;
@@ -290,25 +290,25 @@ fn bytes_that_are_no_text_stop_their_user_alone() {
         "invalid",
         "title (from 'title'): the value of 'title' is not valid UTF-8",
     ]);
-    expect_nobody_lost(&fixture, MEMBERS);
+    expect_no_account_lost(&fixture, MEMBERS);
 
     directory.set(company::ZOE, "title", &["Site Reliability Engineer"]).unwrap();
     fixture.sync().expect_exit(0);
 }
 
 #[test]
-fn what_moves_a_terminals_cursor_is_not_shown_as_it_is() {
+fn control_characters_are_not_printed() {
     let people = enabled_people(2);
     let fixture = TerminalFixture::of(&people);
     fixture.set(&people[1], "title", &["Engineer\u{1b}[2J\u{7}\r\nDone: nothing to do"]);
     fixture.set(&people[0], "mail", &["\u{1b}[2J@acme.test"]);
     fixture.plan().expect_exit(0).never_says("\u{1b}").never_says("\u{7}");
-    // No target takes such a name, and what is said about that is as clean.
+    // The target refuses such a name, and the error message is escaped too.
     fixture.sync().expect_exit(3).never_says("\u{1b}").never_says("\u{7}").says("1 created");
 }
 
 #[test]
-fn fields_that_nobody_knows_are_left_alone() {
+fn unknown_fields_of_the_target_are_ignored() {
     let people = enabled_people(3);
     let fixture = TerminalFixture::of(&people);
     fixture
@@ -324,7 +324,7 @@ fn fields_that_nobody_knows_are_left_alone() {
 }
 
 #[test]
-fn an_answer_in_html_stops_its_user_alone() {
+fn html_answer_stops_only_its_user() {
     let people = enabled_people(6);
     let fixture = TerminalFixture::of(&people);
     let html = SimulatedReply::status(200).content(ReplyBody::Html);
@@ -341,7 +341,7 @@ fn an_answer_in_html_stops_its_user_alone() {
 }
 
 #[test]
-fn a_refused_token_ends_the_run_after_few_calls_and_loses_nothing() {
+fn refused_token_ends_the_run_after_few_calls() {
     let people = enabled_people(40);
     let fixture = TerminalFixture::of(&people);
     fixture.dir.target_secret("an-expired-token").unwrap();
@@ -355,13 +355,13 @@ fn a_refused_token_ends_the_run_after_few_calls_and_loses_nothing() {
     assert!(fixture.workplace.accounts().is_empty());
 
     fixture.dir.target_secret(&fixture.workplace.token()).unwrap();
-    expect_all_right_within_a_minute(&fixture);
+    sync_until_done(&fixture);
     assert_eq!(fixture.workplace.accounts().len(), 40);
     fixture.settle(0).says("nothing to do");
 }
 
 #[test]
-fn a_target_that_is_down_is_left_alone_and_everything_goes_on_when_it_is_back() {
+fn unavailable_target_is_spared_and_resumed() {
     let people = enabled_people(40);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -381,7 +381,7 @@ fn a_target_that_is_down_is_left_alone_and_everything_goes_on_when_it_is_back() 
     );
 
     fixture.workplace.clear_faults();
-    expect_all_right_within_a_minute(&fixture);
+    sync_until_done(&fixture);
     for person in &people[1..39] {
         assert_eq!(fixture.account(&person.mail)["title"], "Chief Gardener");
     }
@@ -390,7 +390,7 @@ fn a_target_that_is_down_is_left_alone_and_everything_goes_on_when_it_is_back() 
 }
 
 #[test]
-fn a_user_whom_the_target_refuses_is_parked_with_the_attribute_and_the_others_go_on() {
+fn refused_user_fails_with_its_attribute_alone() {
     let mut people = enabled_people(4);
     people[2].mail = "somebody@unverified.example".to_owned();
     let fixture = TerminalFixture::of(&people);
@@ -401,7 +401,7 @@ fn a_user_whom_the_target_refuses_is_parked_with_the_attribute_and_the_others_go
         "userName",
         "failed until the user changes",
     ]);
-    // Nothing is tried again before the user changes.
+    // A failed user is not retried before it changes.
     fixture.workplace.clear_requests();
     fixture.sync().expect_exit(3);
     fixture.expect_no_call();
@@ -411,7 +411,7 @@ fn a_user_whom_the_target_refuses_is_parked_with_the_attribute_and_the_others_go
 }
 
 #[test]
-fn a_group_that_was_deleted_is_not_an_empty_one() {
+fn deleted_group_is_not_an_empty_group() {
     let people = enabled_people(3);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);

@@ -1,4 +1,4 @@
-//! The four capabilities, one by one: synchronise, provision, update, deprovision; and each option that stops one.
+//! The four capabilities (synchronise, provision, update, deprovision), and each option that stops one.
 
 use end_to_end::{
     ENTERPRISE, GROUPS_DN, GroupEntry, STATUS, SlapdOptions, TerminalFixture, TestConfiguration, deactivates,
@@ -11,12 +11,12 @@ fn disabled_by_employee_type(configuration: &mut TestConfiguration) {
 }
 
 #[test]
-fn an_existing_account_is_linked_whatever_the_case_of_its_name_and_never_doubled() {
+fn existing_account_is_linked_without_regard_to_case() {
     let people = enabled_people(3);
     let fixture = TerminalFixture::of(&people);
     let id = fixture.workplace.seed(json!({
         "userName": people[1].mail.to_uppercase(), "active": true, "title": "Trainee", "nickName": "Lulu",
-        "name": {"formatted": "Somebody Else"},
+        "name": {"formatted": "Another Name"},
     }));
 
     fixture.sync().expect_exit(0).says("Done: 2 created, 1 linked");
@@ -24,7 +24,7 @@ fn an_existing_account_is_linked_whatever_the_case_of_its_name_and_never_doubled
     let account = fixture.account(&people[1].mail);
     assert_eq!(account["id"], id);
     assert_eq!(account["title"], people[1].title);
-    assert_eq!(account["nickName"], "Lulu", "nobody mapped it, so it stays");
+    assert_eq!(account["nickName"], "Lulu", "unmapped attributes stay");
 
     fixture.workplace.clear_requests();
     fixture.sync().expect_exit(0);
@@ -32,7 +32,7 @@ fn an_existing_account_is_linked_whatever_the_case_of_its_name_and_never_doubled
 }
 
 #[test]
-fn whoever_joins_the_group_gets_an_account() {
+fn user_who_joins_the_group_gets_an_account() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::with(&people, &people[..3]);
     fixture.settle(0).says("3 created");
@@ -47,7 +47,7 @@ fn whoever_joins_the_group_gets_an_account() {
 }
 
 #[test]
-fn only_a_mapped_change_is_a_call() {
+fn only_a_mapped_change_causes_a_call() {
     let people = enabled_people(3);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -68,7 +68,7 @@ fn only_a_mapped_change_is_a_call() {
 }
 
 #[test]
-fn an_attribute_that_is_emptied_is_cleared_and_one_that_nobody_mapped_is_not() {
+fn emptied_attribute_is_cleared_and_unmapped_one_is_kept() {
     let mut people = enabled_people(2);
     people[1].telephone = Some("+49 30 1".to_owned());
     people[1].mobile = Some("+49 170 1".to_owned());
@@ -92,7 +92,7 @@ fn an_attribute_that_is_emptied_is_cleared_and_one_that_nobody_mapped_is_not() {
 }
 
 #[test]
-fn whoever_is_deleted_disabled_or_out_of_the_group_is_switched_off_and_told_why() {
+fn deleted_disabled_and_removed_users_are_deactivated_with_the_reason() {
     let people = enabled_people(6);
     let fixture = TerminalFixture::of(&people).configured(disabled_by_employee_type);
     fixture.settle(0);
@@ -122,7 +122,7 @@ fn whoever_is_deleted_disabled_or_out_of_the_group_is_switched_off_and_told_why(
 }
 
 #[test]
-fn a_return_reactivates_the_same_account() {
+fn returning_user_reactivates_the_same_account() {
     let people = enabled_people(5);
     let fixture = TerminalFixture::of(&people).configured(disabled_by_employee_type);
     fixture.settle(0);
@@ -168,7 +168,7 @@ fn scope_by_filter() {
     fixture.expect_active(&people[3].mail, true);
     fixture.expect_active(&people[1].mail, false);
 
-    // Deleting somebody who had left changes nothing any more.
+    // Deleting a user who is out of scope already changes nothing.
     fixture.workplace.clear_requests();
     fixture.delete(&people[1]);
     fixture.sync().expect_exit(0);
@@ -176,7 +176,7 @@ fn scope_by_filter() {
 }
 
 #[test]
-fn scope_by_the_users_own_member_of() {
+fn scope_by_member_of() {
     let people = enabled_people(5);
     let other = GroupEntry::of("another", &people);
     let fixture = TerminalFixture::start(SlapdOptions {
@@ -199,7 +199,7 @@ fn scope_by_the_users_own_member_of() {
 }
 
 #[test]
-fn scope_by_the_uids_that_a_group_lists() {
+fn scope_by_member_uid() {
     let people = enabled_people(4);
     let posix = format!("cn=posix,{GROUPS_DN}");
     let fixture = TerminalFixture::with(&people, &[]).configured(|it| {
@@ -220,7 +220,7 @@ fn scope_by_the_uids_that_a_group_lists() {
 }
 
 #[test]
-fn a_disabled_newcomer_gets_no_account_and_one_that_is_there_is_switched_off() {
+fn disabled_user_gets_no_account_and_an_existing_one_is_deactivated() {
     let mut people = enabled_people(4);
     people[2].employee_type = "disabled".to_owned();
     people[3].employee_type = "disabled".to_owned();
@@ -242,7 +242,7 @@ fn a_disabled_newcomer_gets_no_account_and_one_that_is_there_is_switched_off() {
 }
 
 #[test]
-fn a_disabled_newcomer_gets_an_inactive_account_where_disabled_users_are_provisioned() {
+fn provision_disabled_creates_inactive_accounts() {
     let mut people = enabled_people(4);
     people[2].employee_type = "disabled".to_owned();
     people[3].employee_type = "disabled".to_owned();
@@ -257,7 +257,7 @@ fn a_disabled_newcomer_gets_an_inactive_account_where_disabled_users_are_provisi
     fixture.expect_active(&people[2].mail, false);
     assert_eq!(fixture.account(&people[2].mail)["title"], people[2].title);
     fixture.expect_active(&people[3].mail, false);
-    assert_eq!(fixture.account(&people[3].mail)["title"], people[3].title, "inactive ones are kept in step");
+    assert_eq!(fixture.account(&people[3].mail)["title"], people[3].title, "inactive accounts are updated");
     assert_eq!(fixture.id(&people[3].mail), id);
     assert_eq!(fixture.workplace.accounts().len(), 4);
 
@@ -268,7 +268,7 @@ fn a_disabled_newcomer_gets_an_inactive_account_where_disabled_users_are_provisi
 }
 
 #[test]
-fn without_create_nobody_new_gets_an_account_until_it_is_on_again() {
+fn create_off_skips_creations_until_it_is_on() {
     let people = enabled_people(3);
     let mut fixture = TerminalFixture::of(&people).configured(|it| it.options = "create = false".to_owned());
     let account = json!({"userName": people[1].mail, "active": true, "name": {"formatted": "There Before"}});
@@ -290,7 +290,7 @@ fn without_create_nobody_new_gets_an_account_until_it_is_on_again() {
 }
 
 #[test]
-fn without_update_accounts_stay_as_they_are_until_it_is_on_again() {
+fn update_off_skips_updates_until_it_is_on() {
     let people = enabled_people(3);
     let mut fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -316,7 +316,7 @@ fn without_update_accounts_stay_as_they_are_until_it_is_on_again() {
 }
 
 #[test]
-fn without_deprovision_nobody_is_switched_off_until_it_is_on_again() {
+fn deprovision_off_skips_removals_until_it_is_on() {
     let people = enabled_people(5);
     let mut fixture = TerminalFixture::of(&people).configured(|it| {
         disabled_by_employee_type(it);
@@ -346,7 +346,7 @@ fn without_deprovision_nobody_is_switched_off_until_it_is_on_again() {
 }
 
 #[test]
-fn removal_by_deleting_falls_back_to_switching_off_where_the_target_refuses() {
+fn refused_deletion_falls_back_to_deactivation() {
     let people = enabled_people(5);
     let fixture =
         TerminalFixture::of(&people).configured(|it| it.options = "remove_action = \"delete\"".to_owned());
@@ -380,7 +380,7 @@ fn removal_by_deleting_falls_back_to_switching_off_where_the_target_refuses() {
 }
 
 #[test]
-fn an_account_that_vanished_from_the_target_is_made_again_when_its_user_changes() {
+fn deleted_account_is_recreated_when_its_user_changes() {
     let people = enabled_people(3);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -394,7 +394,7 @@ fn an_account_that_vanished_from_the_target_is_made_again_when_its_user_changes(
 }
 
 #[test]
-fn a_manager_without_an_account_is_referred_to_once_there_is_one() {
+fn manager_reference_follows_the_managers_account() {
     let people = enabled_people(3);
     let fixture = TerminalFixture::with(&people, &people[1..]);
     fixture.settle(0).says("2 created");

@@ -1,4 +1,4 @@
-//! `provisioner check` proves each part of a set-up by using it, and fails where one is wrong.
+//! `provisioner check` tests each part of a setup by using it, and fails where one is wrong.
 
 use embedded_ldap::{EmbeddedLdap, LdapFault, company};
 use end_to_end::{BASE_DN, GROUPS_DN, STATUS, Slapd, TerminalFixture, enabled_people, workplace_group};
@@ -10,7 +10,7 @@ fn ready() -> TerminalFixture<Slapd> {
     TerminalFixture::of(&people).configured(|it| it.directory += STATUS)
 }
 
-/// The step of a report in JSON, by what was tried.
+/// The step of a JSON report with this name.
 #[track_caller]
 fn step<'a>(report: &'a Value, tried: &str) -> &'a Value {
     let steps = report["steps"].as_array().unwrap();
@@ -18,7 +18,7 @@ fn step<'a>(report: &'a Value, tried: &str) -> &'a Value {
 }
 
 #[test]
-fn a_good_set_up_is_proved_part_by_part_and_changes_nothing() {
+fn valid_setup_passes_every_step_without_changes() {
     let fixture = ready();
     let people = enabled_people(5);
     let check = fixture.check();
@@ -38,7 +38,7 @@ fn a_good_set_up_is_proved_part_by_part_and_changes_nothing() {
         }
     }
     fixture.expect_no_write();
-    assert!(!fixture.dir.file("corp.state").exists(), "looking leaves nothing behind");
+    assert!(!fixture.dir.file("corp.state").exists(), "a check creates no state");
 
     fixture.settle(0);
     let state = fixture.state();
@@ -48,7 +48,7 @@ fn a_good_set_up_is_proved_part_by_part_and_changes_nothing() {
 }
 
 #[test]
-fn the_answer_in_json_holds_the_same() {
+fn json_report_has_the_same_content() {
     let fixture = ready();
     let report = fixture.run(&["check", "--json"]).expect_exit(0).json().unwrap();
     assert_eq!(report["ok"], true);
@@ -64,7 +64,7 @@ fn the_answer_in_json_holds_the_same() {
 }
 
 #[test]
-fn offline_looks_at_the_file_and_contacts_nobody() {
+fn offline_check_makes_no_connection() {
     let mut fixture = ready();
     fixture.directory.stop();
     std::fs::remove_file(fixture.dir.file("directory-secret.json")).unwrap();
@@ -76,19 +76,19 @@ fn offline_looks_at_the_file_and_contacts_nobody() {
 }
 
 #[test]
-fn a_wrong_password_fails_it() {
+fn wrong_password_fails() {
     let fixture = ready();
     fixture.admin().set_reader_password("another").unwrap();
     fixture
         .check()
         .expect_exit(1)
         .says_in_one_line(&["FAIL", "directory", "refused the sign-in"])
-        // The other end is looked at all the same.
+        // The target is checked although the directory failed.
         .says_in_one_line(&["ok", "target"]);
 }
 
 #[test]
-fn an_empty_password_fails_it() {
+fn empty_password_fails() {
     let fixture = ready();
     let mut secret = fixture.directory.reader_secret();
     secret["password"] = "".into();
@@ -97,14 +97,14 @@ fn an_empty_password_fails_it() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_fails_it() {
+fn unreachable_directory_fails() {
     let mut fixture = ready();
     fixture.directory.stop();
     fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "directory", "can't reach"]);
 }
 
 #[test]
-fn a_wrong_token_fails_it() {
+fn wrong_token_fails() {
     let fixture = ready();
     fixture.dir.target_secret("wrong-token").unwrap();
     fixture
@@ -117,7 +117,7 @@ fn a_wrong_token_fails_it() {
 }
 
 #[test]
-fn a_target_that_is_not_there_fails_it() {
+fn unreachable_target_fails() {
     let fixture = ready().configured(|it| {
         it.target =
             "kind = \"workplace\"\nurl = \"http://127.0.0.1:1\"\nsecret = \"file:target-secret.json\"\n"
@@ -127,7 +127,7 @@ fn a_target_that_is_not_there_fails_it() {
 }
 
 #[test]
-fn a_wrong_base_fails_it() {
+fn missing_base_dn_fails() {
     let fixture = ready().configured(|it| {
         it.directory = it.directory.replace("base_dn = \"dc=acme", "base_dn = \"dc=acne");
     });
@@ -135,7 +135,7 @@ fn a_wrong_base_fails_it() {
 }
 
 #[test]
-fn a_missing_group_fails_it() {
+fn missing_group_fails() {
     let fixture = ready();
     fixture.admin().delete(&workplace_group()).unwrap();
     fixture
@@ -151,13 +151,13 @@ fn a_missing_group_fails_it() {
 }
 
 #[test]
-fn a_scope_that_matches_nobody_fails_it() {
+fn empty_scope_fails() {
     let fixture = ready().configured(|it| it.scope = "filter = \"(title=A typing mistake)\"".to_owned());
     fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "scope", "matches nobody"]);
 }
 
 #[test]
-fn entries_that_can_not_be_mapped_or_identified_fail_it() {
+fn unmappable_and_unidentified_entries_fail() {
     let fixture = ready();
     let people = enabled_people(5);
     fixture.set(&people[2], "mail", &[]);

@@ -1,19 +1,18 @@
-//! The console: what a person sees of it in a real browser, and what nobody else sees.
+//! The console: pages in a real browser, access control, and no effect on other work.
 
+mod access;
 mod browser;
 mod speed;
-mod strangers;
 
 use std::path::PathBuf;
 
 use end_to_end::{ConsoleProcess, PersonEntry, Slapd, TerminalFixture, enabled_people};
 use simulator::{FaultEffect, TargetFault};
 
-/// What a directory may hold in a name.
+/// A name that a browser must not execute.
 const SCRIPT: &str = "<script>document.title='taken over'</script>";
 
-/// A company of twelve of whom four are held and two are refused by the target, the first and the third. Nobody's title may
-/// be shown.
+/// Twelve users: four removals are held, and the target refuses the first and the third user. Titles are masked.
 struct ConsoleFixture {
     fixture: TerminalFixture<Slapd>,
     people: Vec<PersonEntry>,
@@ -46,7 +45,7 @@ impl ConsoleFixture {
         console(&self.fixture, options)
     }
 
-    /// Until when the held removals are approved.
+    /// Expiry of the approval of the held removals.
     fn approved_until(&self) -> Option<i64> {
         let waiting = self.fixture.run(&["approve", "--json"]).json().unwrap();
         waiting["waiting"][0]["approved_until"].as_i64()

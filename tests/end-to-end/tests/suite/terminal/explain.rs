@@ -1,4 +1,4 @@
-//! `provisioner explain USER`: why somebody is as they are, and what would be done.
+//! `provisioner explain USER`: the reasons for a user's state, and the next action.
 
 use end_to_end::{GroupEntry, STATUS, Slapd, SlapdOptions, TerminalFixture, enabled_people};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn explained(fixture: &TerminalFixture<Slapd>, user: &str) -> Value {
     told.json().unwrap()
 }
 
-/// The mapping's way to one target attribute.
+/// The mapping of one target attribute.
 #[track_caller]
 fn mapped<'a>(told: &'a Value, attribute: &str) -> &'a Value {
     let all = told["entry"]["mapping"].as_array().unwrap();
@@ -19,7 +19,7 @@ fn mapped<'a>(told: &'a Value, attribute: &str) -> &'a Value {
 }
 
 #[test]
-fn a_user_is_explained_from_scope_to_history_by_each_of_the_names() {
+fn explanation_covers_scope_to_history_for_each_name_of_a_user() {
     let people = enabled_people(4);
     let inner = GroupEntry::of("inner", &people[2..3]);
     let outer = GroupEntry { members: vec![inner.dn(), people[1].dn()], ..GroupEntry::of("workplace", []) };
@@ -70,7 +70,7 @@ fn a_user_is_explained_from_scope_to_history_by_each_of_the_names() {
     let told = explained(&fixture, &out.mail);
     assert_eq!((&told["entry"]["scope"][2]["met"], &told["record"]), (&json!(false), &Value::Null));
 
-    // What the directory says now stands beside what was applied.
+    // The current value of the directory is shown beside the applied value.
     fixture.set(direct, "title", &["Chief Gardener"]);
     let told = explained(&fixture, &direct.mail);
     let title = told["attributes"].as_array().unwrap().iter().find(|it| it["attribute"] == "title").unwrap();
@@ -94,13 +94,13 @@ fn a_user_is_explained_from_scope_to_history_by_each_of_the_names() {
 }
 
 #[test]
-fn an_explanation_says_what_somebody_waits_for() {
+fn explanation_names_what_a_user_waits_for() {
     let people = enabled_people(12);
     let mut fixture = TerminalFixture::of(&people).configured(|it| it.safety = "max_changes = 5".to_owned());
     fixture.settle(0);
     let waits = |fixture: &TerminalFixture<Slapd>, user: &str| explained(fixture, user)["waits"].clone();
 
-    // A removal over the limit, with the hash that lets it through.
+    // A removal over the limit, with the hash that approves it.
     people[..4].iter().for_each(|person| fixture.leave(person));
     fixture.settle(4);
     let held = waits(&fixture, &people[0].mail);
@@ -112,7 +112,7 @@ fn an_explanation_says_what_somebody_waits_for() {
     people[..4].iter().for_each(|person| fixture.join(person));
     fixture.settle(0);
 
-    // A changed configuration: before and after a scan has counted.
+    // A changed configuration, before and after a scan counts its changes.
     fixture
         .configure(|it| it.mapping = it.mapping.replace("title = \"title\"", "title = \"employeeNumber\""));
     let waiting = waits(&fixture, &people[5].mail);
@@ -124,10 +124,8 @@ fn an_explanation_says_what_somebody_waits_for() {
     fixture
         .configure(|it| it.mapping = it.mapping.replace("title = \"employeeNumber\"", "title = \"title\""));
 
-    // The next try.
-    fixture
-        .workplace
-        .inject(TargetFault::always(FaultEffect::status(503)).method("PUT").user(&people[6].mail));
+    // The next attempt.
+    fixture.workplace.inject(TargetFault::always(FaultEffect::status(503)).method("PUT").user(&people[6].mail));
     fixture.set(&people[6], "title", &["Chief Gardener"]);
     fixture.settle(3);
     let told = explained(&fixture, &people[6].mail);
@@ -137,7 +135,7 @@ fn an_explanation_says_what_somebody_waits_for() {
 }
 
 #[test]
-fn what_is_masked_is_in_no_explanation_and_neither_is_what_it_is_made_of() {
+fn explanation_hides_masked_values_and_their_sources() {
     let mut people = enabled_people(2);
     people[1].title = "SECRET-title".to_owned();
     people[1].mobile = Some("SECRET-phone".to_owned());
@@ -149,7 +147,7 @@ fn what_is_masked_is_in_no_explanation_and_neither_is_what_it_is_made_of() {
             .replace("title = \"title\"", "title = { from = \"title\", masked = true, default = \"SECRET-default\" }")
             .replace("= \"mobile\"", "= { from = \"mobile\", masked = true }")
             + "userType = { from = \"employeeType\", masked = true }\n"
-            // The same source, for an attribute that has another value.
+            // The same sources, for an unmasked attribute.
             + "nickName = { from = [\"sn\", \"title\", \"mobile\"] }\n";
     });
     for round in 0..2 {
@@ -164,7 +162,7 @@ fn what_is_masked_is_in_no_explanation_and_neither_is_what_it_is_made_of() {
 }
 
 #[test]
-fn a_name_that_is_masked_is_not_in_the_dn_either() {
+fn explanation_hides_a_masked_name_in_the_dn() {
     let people = enabled_people(2);
     let fixture = TerminalFixture::of(&people).configured(|it| {
         it.mapping = it

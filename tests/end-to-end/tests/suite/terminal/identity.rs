@@ -1,4 +1,4 @@
-//! One person, one account: through renames and moves, through leaving and coming back, and whoever has the same name.
+//! One user keeps one account through renames, moves, deletion and return, and conflicts of names.
 
 use end_to_end::{
     ENTERPRISE, PersonEntry, Slapd, TerminalFixture, deactivates, enabled_people, request_lines,
@@ -6,13 +6,13 @@ use end_to_end::{
 use serde_json::json;
 
 #[track_caller]
-fn expect_nobody_was_ever_switched_off(fixture: &TerminalFixture<Slapd>) {
+fn expect_no_deactivation(fixture: &TerminalFixture<Slapd>) {
     let writes = fixture.workplace.writes();
-    assert!(!writes.iter().any(deactivates), "somebody was switched off:\n{}", request_lines(&writes));
+    assert!(!writes.iter().any(deactivates), "an account was deactivated:\n{}", request_lines(&writes));
 }
 
-/// The same person, written into the directory anew.
-fn made_anew(fixture: &TerminalFixture<Slapd>, person: &PersonEntry) {
+/// Deletes the entry and adds it again, with a new anchor.
+fn recreate_entry(fixture: &TerminalFixture<Slapd>, person: &PersonEntry) {
     let before = fixture.admin().values(&person.dn(), "entryUUID").unwrap();
     fixture.delete(person);
     fixture.hire(person);
@@ -20,7 +20,7 @@ fn made_anew(fixture: &TerminalFixture<Slapd>, person: &PersonEntry) {
 }
 
 #[test]
-fn a_rename_keeps_the_account() {
+fn rename_keeps_the_account() {
     let people = enabled_people(5);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -34,13 +34,13 @@ fn a_rename_keeps_the_account() {
     fixture.sync().expect_exit(0).says("nothing to do");
     fixture.expect_no_call();
 
-    // Another user name renames the account.
+    // A changed user name renames the account.
     fixture.set(&people[3], "mail", &["three@acme.test"]);
     fixture.sync().expect_exit(0).says_in_one_line(&["three@acme.test", "updated"]);
     assert_eq!(fixture.only_write().method, "PUT");
     fixture.expect_no_account(&people[3].mail);
 
-    // All of it at once.
+    // Name, unit, user name and attributes change together.
     let renamed = admin.rename(&people[4].dn(), "uid=renamed.four").unwrap();
     let moved = admin.move_to(&renamed, &elsewhere).unwrap();
     for (attribute, value) in [("mail", "four@acme.test"), ("sn", "Renamed"), ("cn", "Four Renamed")] {
@@ -52,16 +52,16 @@ fn a_rename_keeps_the_account() {
     let names = [&people[0].mail, &people[1].mail, &people[2].mail, "three@acme.test", "four@acme.test"];
     assert_eq!(names.map(|name| fixture.id(name)).to_vec(), ids);
     assert_eq!(fixture.workplace.accounts().len(), 5);
-    expect_nobody_was_ever_switched_off(&fixture);
+    expect_no_deactivation(&fixture);
 
-    // They are still the same to the directory's own look-ups: leaving is noticed under the new name.
+    // The anchor still identifies the entry: its deletion is found under the new name.
     admin.delete(&moved).unwrap();
     fixture.sync().expect_exit(0).says_in_one_line(&["four@acme.test", "deactivated", "deleted"]);
     assert_eq!(fixture.id("four@acme.test"), ids[4]);
 }
 
 #[test]
-fn a_name_that_somebody_gave_up_is_free_for_another() {
+fn released_user_name_passes_to_another_account() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -70,15 +70,15 @@ fn a_name_that_somebody_gave_up_is_free_for_another() {
 
     fixture.set(first, "mail", &["married@acme.test"]);
     fixture.set(second, "mail", &[&first.mail]);
-    // Whoever comes first meets the other's old name, and comes again.
+    // The first user provisioned conflicts with the other's old name, and is retried.
     fixture.sync().expect_exit(0);
     assert_eq!([fixture.id("married@acme.test"), fixture.id(&first.mail)], ids);
     assert_eq!(fixture.workplace.accounts().len(), 4);
-    expect_nobody_was_ever_switched_off(&fixture);
+    expect_no_deactivation(&fixture);
 }
 
 #[test]
-fn a_newcomer_gets_a_name_that_somebody_gave_up() {
+fn released_user_name_passes_to_a_new_user() {
     let mut people = enabled_people(4);
     people[3].mail = people[1].mail.clone();
     let fixture = TerminalFixture::with(&people, &people[..3]);
@@ -87,24 +87,24 @@ fn a_newcomer_gets_a_name_that_somebody_gave_up() {
 
     fixture.set(&people[1], "mail", &["married@acme.test"]);
     fixture.join(&people[3]);
-    // Whoever is served first may still meet the old name; the next scan knows better.
+    // The first user provisioned may still conflict with the old name until the next scan.
     fixture.sync();
     fixture.sync().expect_exit(0);
     assert_eq!(fixture.id("married@acme.test"), id);
     assert_eq!(fixture.workplace.accounts().len(), 4);
     assert_eq!(fixture.account(&people[3].mail)["name"]["formatted"], people[3].name());
-    expect_nobody_was_ever_switched_off(&fixture);
+    expect_no_deactivation(&fixture);
 }
 
 #[test]
-fn two_who_swap_their_names_are_shown_and_keep_their_accounts() {
+fn swapped_user_names_are_reported_and_keep_their_accounts() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
     let [one, other] = [&people[1], &people[2]];
     let before = [fixture.account(&one.mail), fixture.account(&other.mail)];
 
-    // Where names are unique, neither can go first. A person can see that, and nobody loses anything.
+    // With unique names neither update can go first. The conflict is reported and the accounts stay.
     fixture.set(one, "mail", &[&other.mail]);
     fixture.set(other, "mail", &[&one.mail]);
     for _ in 1..=3 {
@@ -118,27 +118,27 @@ fn two_who_swap_their_names_are_shown_and_keep_their_accounts() {
 }
 
 #[test]
-fn an_entry_made_anew_takes_the_account_over_in_one_scan() {
+fn recreated_entry_takes_over_the_account_in_one_scan() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
     let id = fixture.id(&people[2].mail);
 
-    made_anew(&fixture, &people[2]);
+    recreate_entry(&fixture, &people[2]);
     fixture.sync().expect_exit(0).never_says("deactivated");
     assert_eq!(fixture.id(&people[2].mail), id);
     fixture.expect_active(&people[2].mail, true);
-    expect_nobody_was_ever_switched_off(&fixture);
+    expect_no_deactivation(&fixture);
     assert_eq!(fixture.workplace.accounts().len(), 4);
 
-    // The account belongs to the new entry now: changes reach it, and the old one's end is over.
+    // The account belongs to the new entry: changes reach it, and the old entry's removal is finished.
     fixture.workplace.clear_requests();
     fixture.sync().expect_exit(0).says("nothing to do");
     fixture.expect_no_call();
     fixture.set(&people[2], "title", &["Second Self"]);
     fixture.sync().expect_exit(0);
     assert_eq!(fixture.account(&people[2].mail)["title"], "Second Self");
-    expect_nobody_was_ever_switched_off(&fixture);
+    expect_no_deactivation(&fixture);
 
     fixture.delete(&people[2]);
     fixture.sync().expect_exit(0).says_in_one_line(&[&people[2].mail, "deactivated", "deleted"]);
@@ -146,7 +146,7 @@ fn an_entry_made_anew_takes_the_account_over_in_one_scan() {
 }
 
 #[test]
-fn an_entry_made_anew_elsewhere_and_with_changes_takes_the_account_over() {
+fn entry_recreated_elsewhere_takes_over_the_account() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -164,26 +164,26 @@ fn an_entry_made_anew_elsewhere_and_with_changes_takes_the_account_over() {
     fixture.sync().expect_exit(0).never_says("deactivated");
     assert_eq!(fixture.id(&people[2].mail), id);
     assert_eq!(fixture.account(&people[2].mail)["title"], "Second Self");
-    expect_nobody_was_ever_switched_off(&fixture);
+    expect_no_deactivation(&fixture);
 }
 
 #[test]
-fn many_entries_made_anew_are_no_removals_that_anybody_has_to_approve() {
+fn many_recreated_entries_need_no_approval() {
     let people = enabled_people(20);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
     let ids: Vec<u64> = people.iter().map(|person| fixture.id(&person.mail)).collect();
 
-    people[1..].iter().for_each(|person| made_anew(&fixture, person));
+    people[1..].iter().for_each(|person| recreate_entry(&fixture, person));
     fixture.sync().expect_exit(0).never_says("held");
     assert_eq!(people.iter().map(|person| fixture.id(&person.mail)).collect::<Vec<_>>(), ids);
     people.iter().for_each(|person| fixture.expect_active(&person.mail, true));
-    expect_nobody_was_ever_switched_off(&fixture);
+    expect_no_deactivation(&fixture);
     fixture.settle(0).says("nothing to do");
 }
 
 #[test]
-fn an_entry_that_comes_back_after_its_end_was_seen_gets_the_same_account() {
+fn entry_recreated_after_deprovisioning_gets_the_same_account() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -204,7 +204,7 @@ fn an_entry_that_comes_back_after_its_end_was_seen_gets_the_same_account() {
 }
 
 #[test]
-fn of_two_entries_with_one_name_the_first_keeps_the_account_and_nothing_flaps() {
+fn first_of_two_entries_with_one_name_keeps_the_account() {
     let mut people = enabled_people(5);
     people[4].mail = people[2].mail.to_uppercase();
     let fixture = TerminalFixture::with(&people, &people[..4]);
@@ -227,18 +227,18 @@ fn of_two_entries_with_one_name_the_first_keeps_the_account_and_nothing_flaps() 
     assert_eq!(fixture.account(name), before, "the first entry keeps the account as it is");
     assert_eq!(fixture.workplace.accounts().len(), 4);
 
-    // When the first leaves, the second gets the account, which is switched off at no time.
+    // When the first user leaves, the second gets the account, which stays active throughout.
     fixture.leave(&people[2]);
     fixture.sync().expect_exit(0).never_says("conflict");
     let after = fixture.account(name);
     assert_eq!((&after["id"], &after["active"]), (&before["id"], &json!(true)));
     assert_eq!(after["name"]["formatted"], people[4].name());
-    expect_nobody_was_ever_switched_off(&fixture);
+    expect_no_deactivation(&fixture);
     fixture.settle(0).says("nothing to do");
 }
 
 #[test]
-fn of_two_newcomers_with_one_name_exactly_one_gets_the_account() {
+fn one_of_two_new_entries_with_one_name_gets_the_account() {
     let mut people = enabled_people(4);
     people[3].mail = people[2].mail.clone();
     let fixture = TerminalFixture::of(&people);
@@ -254,7 +254,7 @@ fn of_two_newcomers_with_one_name_exactly_one_gets_the_account() {
     }
     assert_eq!(fixture.account(&people[2].mail), account);
 
-    // A change of the one who waits changes nothing, and the end of the conflict is its own.
+    // A change of the waiting user changes nothing. The conflict ends when its user name changes.
     let employee = account[ENTERPRISE]["employeeNumber"].as_str().unwrap().to_owned();
     let waits = people[2..].iter().find(|person| person.employee_number != employee).unwrap();
     fixture.set(waits, "title", &["Second"]);
@@ -266,7 +266,7 @@ fn of_two_newcomers_with_one_name_exactly_one_gets_the_account() {
 }
 
 #[test]
-fn whoever_takes_a_colleagues_name_keeps_the_own_account_meanwhile() {
+fn entry_with_a_taken_name_keeps_its_own_account() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -281,26 +281,26 @@ fn whoever_takes_a_colleagues_name_keeps_the_own_account_meanwhile() {
     fixture.set(taker, "mail", &[&taker.mail]);
     fixture.sync().expect_exit(0);
     assert_eq!([fixture.account(&owner.mail), fixture.account(&taker.mail)], before);
-    expect_nobody_was_ever_switched_off(&fixture);
+    expect_no_deactivation(&fixture);
 }
 
 #[test]
-fn accounts_that_nobody_linked_are_never_touched() {
+fn unlinked_accounts_are_never_changed() {
     let people = enabled_people(5);
     let fixture = TerminalFixture::with(&people, &people[..4]).configured(|it| {
         it.options = "remove_action = \"delete\"".to_owned();
         it.safety = "max_removal_percent = 100".to_owned();
     });
-    let account = |name: &str| json!({"userName": name, "active": true, "name": {"formatted": "A Mismatch"}});
-    // Somebody whom the directory doesn't know, and somebody who is in it and was never in the group.
-    let strangers = ["visitor@partner.test", people[4].mail.as_str()];
-    for name in strangers {
+    let account = |name: &str| json!({"userName": name, "active": true, "name": {"formatted": "Unlinked"}});
+    // One account has no entry; the other belongs to an entry that was never in the group.
+    let unlinked = ["visitor@partner.test", people[4].mail.as_str()];
+    for name in unlinked {
         fixture.workplace.seed(account(name));
     }
-    let before = strangers.map(|name| fixture.account(name));
+    let before = unlinked.map(|name| fixture.account(name));
 
     fixture.settle(0).says("4 created");
-    fixture.set(&people[4], "title", &["Still A Mismatch"]);
+    fixture.set(&people[4], "title", &["Still Unlinked"]);
     fixture.set(&people[3], "title", &["Somebody"]);
     fixture.leave(&people[1]);
     fixture.sync().expect_exit(0);
@@ -309,7 +309,7 @@ fn accounts_that_nobody_linked_are_never_touched() {
     fixture.leave(&people[3]);
     fixture.sync().expect_exit(0).says("2 deprovisioned");
 
-    assert_eq!(strangers.map(|name| fixture.account(name)), before);
+    assert_eq!(unlinked.map(|name| fixture.account(name)), before);
     assert_eq!(fixture.workplace.accounts().len(), 3);
     let ids = before.map(|account| account["id"].to_string());
     let asked = fixture.workplace.requests();
@@ -321,7 +321,7 @@ fn accounts_that_nobody_linked_are_never_touched() {
 }
 
 #[test]
-fn who_has_no_email_address_is_known_by_an_external_id() {
+fn user_without_mail_is_matched_by_external_id() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::of(&people)
         .configured(|it| it.mapping.push_str("externalId = \"employeeNumber\"\n"));
@@ -329,7 +329,7 @@ fn who_has_no_email_address_is_known_by_an_external_id() {
     for person in [nameless, there] {
         fixture.set(person, "mail", &[]);
     }
-    // This one has an account already.
+    // The second user has an account already.
     let id = fixture.workplace.seed(json!({
         "externalId": there.employee_number, "name": {"formatted": "Somebody"}, "title": "Before",
     }));
@@ -353,7 +353,7 @@ fn who_has_no_email_address_is_known_by_an_external_id() {
     assert_eq!(by_external_id(&nameless.employee_number)["title"], "Poet");
     assert_eq!(by_external_id(&there.employee_number)["active"], false);
 
-    // An address that comes later names the account that is there.
+    // A mail address added later names the existing account.
     fixture.set(nameless, "mail", &["at.last@acme.test"]);
     fixture.join(there);
     fixture.sync().expect_exit(0);
@@ -363,7 +363,7 @@ fn who_has_no_email_address_is_known_by_an_external_id() {
 }
 
 #[test]
-fn an_account_of_another_name_with_the_same_external_id_is_linked() {
+fn account_with_the_same_external_id_is_linked() {
     let people = enabled_people(3);
     let fixture = TerminalFixture::of(&people)
         .configured(|it| it.mapping.push_str("externalId = \"employeeNumber\"\n"));

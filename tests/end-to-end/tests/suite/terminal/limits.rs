@@ -1,10 +1,10 @@
-//! Removals over the limits wait for a person, and nothing else waits with them.
+//! Removals over the limits are held; other changes continue.
 
 use end_to_end::{STATUS, TerminalFixture, enabled_people};
 use serde_json::json;
 
 #[test]
-fn one_leaver_out_of_ten_goes() {
+fn one_removal_of_ten_is_within_the_limits() {
     let people = enabled_people(10);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -14,7 +14,7 @@ fn one_leaver_out_of_ten_goes() {
 }
 
 #[test]
-fn too_many_removals_are_held_with_names_and_reasons_while_everything_else_goes_on() {
+fn removals_over_the_limits_are_held_with_their_reasons() {
     let people = enabled_people(21);
     let fixture = TerminalFixture::with(&people, &people[..20]).configured(|it| it.directory += STATUS);
     fixture.settle(0);
@@ -37,7 +37,7 @@ fn too_many_removals_are_held_with_names_and_reasons_while_everything_else_goes_
     }
     assert_eq!(fixture.account(&people[4].mail)["title"], "Chief Gardener");
 
-    // They stay held, without a call, however often it is asked.
+    // They stay held without a request in later runs.
     fixture.workplace.clear_requests();
     let state = fixture.state().of_users();
     for _ in 2..=3 {
@@ -48,7 +48,7 @@ fn too_many_removals_are_held_with_names_and_reasons_while_everything_else_goes_
 }
 
 #[test]
-fn a_hold_ends_by_itself_when_the_directory_is_right_again() {
+fn hold_ends_when_the_directory_is_corrected() {
     let people = enabled_people(12);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -60,13 +60,13 @@ fn a_hold_ends_by_itself_when_the_directory_is_right_again() {
     fixture.expect_no_write();
     people.iter().for_each(|person| fixture.expect_active(&person.mail, true));
 
-    // One who leaves afterwards is judged alone.
+    // A later removal is counted alone.
     fixture.leave(&people[5]);
     fixture.sync().expect_exit(0).says("1 deprovisioned");
 }
 
 #[test]
-fn held_removals_go_when_the_limits_are_raised() {
+fn raised_limits_release_held_removals() {
     let people = enabled_people(12);
     let mut fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -85,7 +85,7 @@ fn held_removals_go_when_the_limits_are_raised() {
 }
 
 #[test]
-fn removals_that_come_bit_by_bit_are_counted_with_those_that_are_held() {
+fn held_removals_count_toward_the_limits() {
     let people = enabled_people(12);
     let fixture = TerminalFixture::of(&people)
         .configured(|it| it.safety = "max_removals = 2\nmax_removal_percent = 100".to_owned());
@@ -97,7 +97,7 @@ fn removals_that_come_bit_by_bit_are_counted_with_those_that_are_held() {
     fixture.sync().expect_exit(4).says("4 held").never_says("deprovisioned");
     fixture.expect_no_write();
 
-    // Two of the four come back: what is left is within the limit.
+    // Two of the four users return; the remaining removals are within the limit.
     fixture.join(&people[1]);
     fixture.join(&people[2]);
     fixture.sync().expect_exit(0).says("2 deprovisioned");
@@ -106,7 +106,7 @@ fn removals_that_come_bit_by_bit_are_counted_with_those_that_are_held() {
 }
 
 #[test]
-fn an_emptied_scope_removes_nobody() {
+fn emptied_scope_deprovisions_no_user() {
     let people = enabled_people(8);
     let mut fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -120,7 +120,7 @@ fn an_emptied_scope_removes_nobody() {
 }
 
 #[test]
-fn accounts_that_are_only_found_on_the_way_to_removing_them_are_counted_too() {
+fn accounts_linked_during_removal_count_toward_the_limits() {
     let mut people = enabled_people(10);
     people[5..].iter_mut().for_each(|person| person.employee_type = "disabled".to_owned());
     let mut fixture = TerminalFixture::of(&people).configured(|it| it.directory += STATUS);
@@ -129,7 +129,7 @@ fn accounts_that_are_only_found_on_the_way_to_removing_them_are_counted_too() {
         fixture.workplace.seed(account);
     }
 
-    // Nothing was linked before this run, so nothing was known to go when it began.
+    // No account was linked before this run, so the scan did not know the number of removals.
     let held = fixture.sync();
     held.expect_exit(4).says("5 held");
     for person in &people[5..] {

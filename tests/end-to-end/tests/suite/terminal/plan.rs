@@ -1,4 +1,4 @@
-//! `provisioner plan` shows what `sync` would do, and does nothing; and no output holds what must not be shown.
+//! `provisioner plan` shows what `sync` would do and changes nothing. No output contains a masked value or a secret.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,9 @@ use end_to_end::{PersonEntry, ProgramOutput, STATUS, Slapd, TerminalFixture, ena
 use serde_json::{Value, json};
 use simulator::{FaultEffect, TargetFault};
 
-/// A connection of which everything is known but the latest: somebody new, changed, disabled, out, made anew, doubled.
-fn with_news() -> (TerminalFixture<Slapd>, Vec<PersonEntry>) {
+/// A synced connection with pending changes: a new, a changed, a disabled, a removed, a recreated and a conflicting
+/// user.
+fn with_pending_changes() -> (TerminalFixture<Slapd>, Vec<PersonEntry>) {
     let mut people = enabled_people(9);
     people[8].mail = people[0].mail.clone();
     let fixture = TerminalFixture::with(&people, &people[..6]).configured(|it| {
@@ -26,16 +27,16 @@ fn with_news() -> (TerminalFixture<Slapd>, Vec<PersonEntry>) {
     (fixture, people)
 }
 
-/// A plan in JSON as (who, what) pairs.
-fn who_and_what(plan: &Value) -> BTreeMap<(String, String), Value> {
+/// The users of a plan in JSON, by user name and action.
+fn users_by_action(plan: &Value) -> BTreeMap<(String, String), Value> {
     let users = plan["users"].as_array().unwrap().iter();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     users.map(|user| ((text(&user["user_name"]), text(&user["action"])), user.clone())).collect()
 }
 
 #[test]
-fn a_plan_shows_who_what_why_and_each_attribute() {
-    let (fixture, people) = with_news();
+fn plan_shows_user_action_reason_and_attributes() {
+    let (fixture, people) = with_pending_changes();
     let name = |at: usize| people[at].mail.as_str();
     let plan = fixture.plan();
     plan.expect_exit(3)
@@ -53,10 +54,10 @@ fn a_plan_shows_who_what_why_and_each_attribute() {
 }
 
 #[test]
-fn a_plan_in_json_holds_the_same() {
-    let (fixture, people) = with_news();
+fn json_plan_has_the_same_content() {
+    let (fixture, people) = with_pending_changes();
     let plan = fixture.run(&["plan", "--json"]).expect_exit(3).json().unwrap();
-    let users = who_and_what(&plan);
+    let users = users_by_action(&plan);
     let user = |at: usize, action: &str| &users[&(people[at].mail.clone(), action.to_owned())];
     assert_eq!(users.len(), 6, "{plan:#}");
     assert_eq!(
@@ -77,8 +78,8 @@ fn a_plan_in_json_holds_the_same() {
 }
 
 #[test]
-fn a_plan_writes_nothing_anywhere() {
-    let (fixture, _) = with_news();
+fn plan_writes_nothing() {
+    let (fixture, _) = with_pending_changes();
     let (state, accounts) = (fixture.state(), fixture.workplace.accounts());
     let first = fixture.run(&["plan", "--json"]);
     let again = fixture.run(&["plan", "--json"]);
@@ -90,7 +91,7 @@ fn a_plan_writes_nothing_anywhere() {
 }
 
 #[test]
-fn a_first_plan_leaves_nothing_behind() {
+fn first_plan_creates_no_state() {
     let fixture = TerminalFixture::of(&enabled_people(3));
     fixture.plan().expect_exit(0).says("Plan: 3 create (3 in scope");
     fixture.expect_no_write();
@@ -101,15 +102,15 @@ fn a_first_plan_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_was_planned_is_what_is_done_and_then_the_plan_is_empty() {
-    let (fixture, people) = with_news();
+fn sync_performs_the_plan_and_leaves_an_empty_one() {
+    let (fixture, people) = with_pending_changes();
     fixture.admin().delete(&people[8].dn()).unwrap();
-    let planned = who_and_what(&fixture.run(&["plan", "--json"]).expect_exit(0).json().unwrap());
+    let planned = users_by_action(&fixture.run(&["plan", "--json"]).expect_exit(0).json().unwrap());
     assert_eq!(planned.len(), 5);
     let done = fixture.sync();
     done.expect_exit(0);
     for ((name, action), _) in planned {
-        // The one whose entry was made anew needs nothing more.
+        // The recreated entry needs no request.
         if action != "take-over" {
             done.says_in_one_line(&[&name, &action]);
         }
@@ -123,7 +124,7 @@ fn what_was_planned_is_what_is_done_and_then_the_plan_is_empty() {
 }
 
 #[test]
-fn a_plan_shows_what_taking_an_account_over_changes_in_it() {
+fn plan_shows_attribute_changes_of_a_transfer() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -142,7 +143,7 @@ fn a_plan_shows_what_taking_an_account_over_changes_in_it() {
 }
 
 #[test]
-fn a_plan_shows_what_is_held_and_withheld() {
+fn plan_shows_held_and_skipped_actions() {
     let people = enabled_people(8);
     let mut fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -167,7 +168,7 @@ fn a_plan_shows_what_is_held_and_withheld() {
 }
 
 #[test]
-fn a_plan_of_a_part_says_so_and_shows_no_removal() {
+fn plan_of_an_incomplete_read_shows_no_removal() {
     let fixture = TerminalFixture::<EmbeddedLdap>::company();
     fixture.settle(0);
     fixture.directory.remove_member(company::WORKPLACE, company::TOMASZ).unwrap();
@@ -184,7 +185,7 @@ fn a_plan_of_a_part_says_so_and_shows_no_removal() {
 }
 
 #[test]
-fn a_plan_that_can_not_be_made_has_no_beginning_either() {
+fn failed_plan_prints_nothing() {
     let mut fixture = TerminalFixture::of(&enabled_people(2));
     fixture.directory.stop();
     let plan = fixture.run(&["plan", "--json"]);
@@ -192,8 +193,8 @@ fn a_plan_that_can_not_be_made_has_no_beginning_either() {
     assert_eq!(plan.stdout, "");
 }
 
-/// Everything that the commands say in a story of one connection, at their most talkative.
-fn everything_said(fixture: &TerminalFixture<Slapd>, person: &PersonEntry) -> Vec<ProgramOutput> {
+/// The output of all commands through the life of one user.
+fn collect_outputs(fixture: &TerminalFixture<Slapd>, person: &PersonEntry) -> Vec<ProgramOutput> {
     let mut said = Vec::new();
     let mut tell = |fixture: &TerminalFixture<Slapd>| {
         for command in ["check", "plan", "sync"] {
@@ -219,7 +220,7 @@ fn everything_said(fixture: &TerminalFixture<Slapd>, person: &PersonEntry) -> Ve
 }
 
 #[test]
-fn masked_values_the_token_and_the_password_are_in_no_output() {
+fn no_output_contains_masked_values_or_secrets() {
     let mut people = enabled_people(3);
     people[1].title = "Secret First Title".to_owned();
     people[1].employee_number = "SECRET-1".to_owned();
@@ -237,14 +238,14 @@ fn masked_values_the_token_and_the_password_are_in_no_output() {
     let account = json!({"userName": people[1].mail, "active": true, "title": "Secret Old Title", "name": {"formatted": "X"}});
     fixture.workplace.seed(account);
     let password = fixture.directory.reader_password().to_owned();
-    let said = everything_said(&fixture, &people[1]);
+    let said = collect_outputs(&fixture, &people[1]);
     assert!(said.iter().any(|finished| finished.stdout.contains("•••")));
     for finished in said {
         finished.never_says("Secret").never_says("SECRET");
         finished.never_says(&password).never_says(&fixture.workplace.token());
     }
 
-    // Nor are the secrets in the log, whatever it is asked for.
+    // The log at its most verbose level contains no secret either.
     fixture.dir.target_secret(&fixture.workplace.token()).unwrap();
     let command = fixture.dir.provisioner(["sync", "--config", "corp.toml"]).env("PROVISIONER_LOG", "trace");
     let finished = command.run().unwrap();
@@ -253,7 +254,7 @@ fn masked_values_the_token_and_the_password_are_in_no_output() {
 }
 
 #[test]
-fn whoever_has_a_masked_name_is_shown_by_the_entrys_id() {
+fn user_with_a_masked_name_is_shown_by_its_anchor() {
     let people = enabled_people(2);
     let fixture = TerminalFixture::of(&people).configured(|it| {
         it.mapping =

@@ -24,17 +24,17 @@ fn apply(fixture: &TerminalFixture<Slapd>) -> ProgramOutput {
     fixture.run(&["apply", PLAN])
 }
 
-/// Waits for what a program does on the other side.
+/// Waits for an event in another process.
 #[track_caller]
-fn wait_until(is_so: impl Fn() -> bool) {
+fn wait_until(happened: impl Fn() -> bool) {
     let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it did not come");
+    while !happened() {
+        assert!(begun.elapsed() < Duration::from_secs(300), "the awaited event did not happen");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Nothing was done: no call that changes anything, and no write to what is remembered.
+/// Expects a refusal that changes neither the target nor the state.
 #[track_caller]
 fn expect_refused(fixture: &TerminalFixture<Slapd>, words: &[&str]) {
     fixture.workplace.clear_requests();
@@ -47,8 +47,8 @@ fn expect_refused(fixture: &TerminalFixture<Slapd>, words: &[&str]) {
     assert_eq!(told.json().unwrap()["applied"], json!(false));
 }
 
-/// Four people with accounts, of whom one is to be updated, one switched off and one more made.
-fn with_news() -> (TerminalFixture<Slapd>, Vec<PersonEntry>) {
+/// Four users with accounts and one without: an update, a deactivation and a creation are due.
+fn with_pending_changes() -> (TerminalFixture<Slapd>, Vec<PersonEntry>) {
     let people = enabled_people(6);
     let fixture = TerminalFixture::with(&people, &people[..4]).configured(|it| {
         it.directory += STATUS;
@@ -62,8 +62,8 @@ fn with_news() -> (TerminalFixture<Slapd>, Vec<PersonEntry>) {
 }
 
 #[test]
-fn the_same_world_gives_the_same_file_and_it_is_applied_as_it_is() {
-    let (fixture, people) = with_news();
+fn same_inputs_give_the_same_plan_file() {
+    let (fixture, people) = with_pending_changes();
     let file = plan(&fixture, 0);
     let names: Vec<&str> =
         file["users"].as_array().unwrap().iter().map(|it| it["user_name"].as_str().unwrap()).collect();
@@ -82,12 +82,12 @@ fn the_same_world_gives_the_same_file_and_it_is_applied_as_it_is() {
     assert_eq!(fixture.account(&people[0].mail)["title"], "Chief Gardener");
     fixture.plan().expect_exit(0).says("nothing to do");
 
-    // It is done, and so it is not what there is to do now.
+    // The plan is applied, so it differs from what is due now.
     expect_refused(&fixture, &[&people[0].mail, "planned: update title; now: nothing"]);
 }
 
 #[test]
-fn a_first_load_is_applied_where_nothing_is_remembered_yet() {
+fn first_load_is_applied_without_a_state() {
     let fixture = TerminalFixture::of(&enabled_people(3));
     plan(&fixture, 0);
     apply(&fixture).expect_exit(0).says("3 created");
@@ -95,12 +95,12 @@ fn a_first_load_is_applied_where_nothing_is_remembered_yet() {
 }
 
 #[test]
-fn an_account_and_a_name_are_taken_over_as_planned() {
+fn planned_transfers_are_applied() {
     let people = enabled_people(5);
     let fixture = TerminalFixture::with(&people, &people[..3]);
     fixture.settle(0);
     let [id, other] = [&people[1], &people[2]].map(|person| fixture.id(&person.mail));
-    // One entry is made anew; another one takes a new name, and its old one goes to somebody new.
+    // One entry is recreated. Another user takes a new name, and a new user takes the old one.
     fixture.delete(&people[1]);
     fixture.hire(&PersonEntry { title: "Second Self".to_owned(), ..people[1].clone() });
     fixture.set(&people[2], "mail", &["renamed@acme.test"]);
@@ -118,11 +118,11 @@ fn an_account_and_a_name_are_taken_over_as_planned() {
 }
 
 #[test]
-fn nothing_is_applied_once_the_world_has_moved() {
-    let (mut fixture, people) = with_news();
+fn outdated_plan_is_refused() {
+    let (mut fixture, people) = with_pending_changes();
     let file = plan(&fixture, 0);
 
-    // Somebody changes who is in the plan, in a value of it or in another.
+    // An entry of the plan changes, in an attribute of the plan or in another one.
     fixture.set(&people[0], "title", &["Second Gardener"]);
     expect_refused(&fixture, &[&people[0].mail, "entry"]);
     fixture.set(&people[0], "title", &["Chief Gardener"]);
@@ -130,7 +130,7 @@ fn nothing_is_applied_once_the_world_has_moved() {
     expect_refused(&fixture, &[&people[4].mail, "entry"]);
     fixture.set(&people[4], "departmentNumber", &[&people[4].department_number]);
 
-    // Somebody leaves who is not in it, or comes back who is.
+    // A user outside the plan leaves, or a user in it returns.
     fixture.leave(&people[2]);
     expect_refused(&fixture, &[&people[2].mail, "planned: nothing; now: deactivate"]);
     fixture.join(&people[2]);
@@ -138,13 +138,13 @@ fn nothing_is_applied_once_the_world_has_moved() {
     expect_refused(&fixture, &[&people[1].mail, "planned: deactivate; now: nothing"]);
     fixture.leave(&people[1]);
 
-    // Somebody changes an account.
+    // An account changes at the target.
     let title = fixture.account(&people[0].mail)["title"].clone();
     fixture.workplace.edit(&people[0].mail, json!({ "title": "Impostor" }));
     expect_refused(&fixture, &[&people[0].mail, "account"]);
     fixture.workplace.edit(&people[0].mail, json!({ "title": title }));
 
-    // Another configuration, another connection, no plan.
+    // Another configuration, another connection, a file that is no plan.
     fixture.configure(|it| it.mapping = it.mapping.replace("displayName = \"cn\"", "displayName = \"sn\""));
     expect_refused(&fixture, &["configuration"]);
     fixture.configure(|it| it.mapping = it.mapping.replace("displayName = \"sn\"", "displayName = \"cn\""));
@@ -158,17 +158,17 @@ fn nothing_is_applied_once_the_world_has_moved() {
         apply(&fixture).expect_exit(2);
     }
 
-    // With everything as it was, it goes.
+    // The unchanged inputs are applied.
     fs::write(&path, file.to_string()).unwrap();
     apply(&fixture).expect_exit(0).says("1 created, 1 updated, 1 deprovisioned");
 }
 
 #[test]
-fn whoever_changes_while_a_plan_is_applied_is_left_alone() {
-    let (fixture, people) = with_news();
+fn user_changed_during_apply_is_left_alone() {
+    let (fixture, people) = with_pending_changes();
     plan(&fixture, 0);
     fixture.workplace.clear_requests();
-    // The last that is looked at while the plan is made anew is the account that would go; by then everybody was read.
+    // The account to deactivate is read last when the plan is computed again; all entries are read before it.
     let last = format!("/{}", fixture.id(&people[1].mail));
     fixture
         .workplace
@@ -186,7 +186,7 @@ fn whoever_changes_while_a_plan_is_applied_is_left_alone() {
     fixture.expect_active(&people[4].mail, true);
     fixture.expect_active(&people[1].mail, true);
 
-    // Nobody is forgotten: an ordinary run finds them all.
+    // The next sync finds all changes.
     fixture.sync().expect_exit(0).says("2 updated, 1 deprovisioned");
     assert_eq!(fixture.account(&people[0].mail)["title"], "Second Gardener");
     assert_eq!(fixture.account(&people[2].mail)["title"], "Not in the plan");
@@ -194,14 +194,14 @@ fn whoever_changes_while_a_plan_is_applied_is_left_alone() {
 }
 
 #[test]
-fn an_account_that_changes_while_a_plan_is_applied_is_left_alone() {
+fn account_changed_during_apply_is_left_alone() {
     let people = enabled_people(2);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
     fixture.set(&people[0], "title", &["Chief Gardener"]);
     plan(&fixture, 0);
     fixture.workplace.clear_requests();
-    // The account is read for the new plan, and the answer is late.
+    // The account is read for the new plan, and the answer is delayed.
     fixture.workplace.inject(TargetFault::once(FaultEffect::EffectThenDelay { ms: 3_000 }).method("GET"));
     let applying = fixture.dir.provisioner(["apply", PLAN, "--config", "corp.toml"]).start().unwrap();
     wait_until(|| !fixture.workplace.requests().is_empty());
@@ -216,7 +216,7 @@ fn an_account_that_changes_while_a_plan_is_applied_is_left_alone() {
 }
 
 #[test]
-fn held_removals_are_not_released_by_a_plan() {
+fn plan_does_not_release_held_removals() {
     let people = enabled_people(8);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -228,7 +228,7 @@ fn held_removals_are_not_released_by_a_plan() {
     apply(&fixture).expect_exit(4).says("1 updated").says("4 held");
     assert!(!fixture.workplace.writes().iter().any(deactivates));
 
-    // The word is given by itself, and the plan after it shows what follows.
+    // After the approval, a new plan contains the removals.
     let waiting = fixture.run(&["approve", "--json"]).json().unwrap();
     fixture.run(&["approve", waiting["waiting"][0]["hash"].as_str().unwrap()]).expect_exit(0);
     expect_refused(&fixture, &[&people[1].mail, "planned: held; now: deactivate"]);
@@ -237,7 +237,7 @@ fn held_removals_are_not_released_by_a_plan() {
 }
 
 #[test]
-fn a_plan_holds_no_masked_value_and_notices_when_one_moves() {
+fn plan_hides_masked_values_and_detects_their_changes() {
     let mut people = enabled_people(2);
     people[1].mobile = Some("SECRET-phone".to_owned());
     let fixture = TerminalFixture::of(&people).configured(|it| {
@@ -263,8 +263,8 @@ fn a_plan_holds_no_masked_value_and_notices_when_one_moves() {
 }
 
 #[test]
-fn a_plan_as_a_page_is_read_and_filtered_in_a_browser() {
-    let (fixture, people) = with_news();
+fn html_plan_is_filtered_in_a_browser() {
+    let (fixture, people) = with_pending_changes();
     fixture.set(
         &people[0],
         "title",
@@ -283,7 +283,7 @@ fn a_plan_as_a_page_is_read_and_filtered_in_a_browser() {
     assert_eq!(browser.text("tr[data-action=update] del").unwrap(), people[0].title);
     let after = browser.text("tr[data-action=update] ins").unwrap();
     assert_eq!(after, "<script>document.title = 'taken over'</script><b class=x>Boss</b> & \"Co\"");
-    // An attribute's name has room, and the page is no wider than the window.
+    // Attribute names have enough width, and the page is not wider than the window.
     let squeezed = "return [...document.querySelectorAll('td th')].filter(it => it.offsetWidth < 120).length";
     assert_eq!(browser.run(squeezed).unwrap(), 0);
     assert_eq!(browser.run("return document.documentElement.scrollWidth <= innerWidth").unwrap(), true);
@@ -301,6 +301,6 @@ fn a_plan_as_a_page_is_read_and_filtered_in_a_browser() {
     browser.open("about:blank").unwrap();
     browser.open(&format!("{url}#action=deactivate")).unwrap();
     assert_eq!(shown(), json!(["deactivate"]));
-    // Nothing is asked of anybody else.
+    // The page loads no other resource.
     assert_eq!(browser.run("return performance.getEntriesByType('resource').length").unwrap(), 0);
 }

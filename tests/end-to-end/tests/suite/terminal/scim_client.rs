@@ -1,4 +1,4 @@
-//! One life of an account at servers that somebody else wrote, call by call.
+//! The life cycle of an account at SCIM servers that are not ours, request by request.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -55,10 +55,10 @@ fn owned(id: &AccountId) -> OwnedAccount {
     OwnedAccount::from_claim(id.clone())
 }
 
-/// The account has what is wanted of it, and nothing of what is to be cleared.
-fn check(resource: &Resource, wanted: &DesiredUser) {
+/// Expects the desired values, and no value where the attribute is to be cleared.
+fn check(resource: &Resource, desired: &DesiredUser) {
     let shown = &resource.account.attributes;
-    for (attribute, managed) in &wanted.attributes {
+    for (attribute, managed) in &desired.attributes {
         let expect = match managed {
             Managed::Set(value) => Some(value),
             Managed::Clear => None,
@@ -67,12 +67,12 @@ fn check(resource: &Resource, wanted: &DesiredUser) {
     }
 }
 
-/// Everything that is ever done to an account, and what it cost.
-async fn live(target: &Target) -> CallCounts {
+/// Runs every operation on an account, and counts the requests.
+async fn run_life_cycle(target: &Target) -> CallCounts {
     target.check().await.expect("it can be used");
     let boss = target.create(&user("boss@acme.test", [])).await.expect("a boss");
     let chief = target.create(&user("chief@acme.test", [])).await.expect("a chief");
-    let wanted = user(
+    let desired = user(
         ADA,
         [
             ("externalId", text("a-1")),
@@ -90,18 +90,18 @@ async fn live(target: &Target) -> CallCounts {
             ("manager", manager(&boss)),
         ],
     );
-    let made = target.create(&wanted).await.expect("Ada");
-    check(&made, &wanted);
-    let error = target.create(&wanted).await.expect_err("there is one");
+    let made = target.create(&desired).await.expect("Ada");
+    check(&made, &desired);
+    let error = target.create(&desired).await.expect_err("there is one");
     assert!(matches!(error, TargetError::Conflict { .. }), "{error}");
     assert_eq!(target.list(1).await.expect("a list").total, 3);
 
     let now = target.find_by_user_name(&name(ADA)).await.expect("it answers").expect("there");
-    // SCIMMY looks names up as they are spelled.
+    // SCIMMY's filter is case-sensitive.
     let read = target.find_by_listing(&name("ADA@acme.test"), 10).await.expect("it answers");
     assert_eq!(read.as_ref(), Some(&now));
     let ada = owned(&now.account.id);
-    let wanted = user(
+    let desired = user(
         ADA,
         [
             ("title", text("Poet")),
@@ -113,14 +113,14 @@ async fn live(target: &Target) -> CallCounts {
             ("manager", manager(&chief)),
         ],
     );
-    let changed = target.update(&ada, &now, &wanted).await.expect("it can be changed");
-    check(&changed, &wanted);
-    // Nobody mapped these.
+    let changed = target.update(&ada, &now, &desired).await.expect("it can be changed");
+    check(&changed, &desired);
+    // Unmapped attributes keep their values.
     let kept = [("nickName", text("Countess")), ("costCenter", text("98765")), ("emails.work", text(ADA))];
     check(&changed, &user(ADA, kept));
     let before = target.calls();
-    assert_eq!(target.update(&ada, &changed, &wanted).await.as_ref(), Ok(&changed));
-    assert_eq!(target.calls(), before, "what is as it should be costs nothing");
+    assert_eq!(target.update(&ada, &changed, &desired).await.as_ref(), Ok(&changed));
+    assert_eq!(target.calls(), before, "an unchanged account costs no request");
 
     let alone = user("king@acme.test", [("manager", Managed::Clear)]);
     let renamed = target.update(&ada, &changed, &alone).await.expect("it can be renamed");
@@ -137,16 +137,21 @@ async fn live(target: &Target) -> CallCounts {
 }
 
 #[tokio::test]
-async fn by_patch() {
+async fn life_cycle_by_patch() {
     for (product, reads) in [(ScimProduct::Scim2Server, 13), (ScimProduct::Scimmy, 9)] {
         let server = ScimServer::start(product).unwrap();
-        // Three reads are about the server itself. scim2-server answers a PATCH with nothing, so each is followed by a look.
-        assert_eq!(live(&client(&server)).await, CallCounts { reads, writes: 10, throttled: 0 }, "{product}");
+        // Three reads fetch the server's own resources. scim2-server answers a PATCH without a body, so a read
+        // follows each.
+        assert_eq!(
+            run_life_cycle(&client(&server)).await,
+            CallCounts { reads, writes: 10, throttled: 0 },
+            "{product}"
+        );
     }
 }
 
 #[tokio::test]
-async fn by_put() {
+async fn life_cycle_by_put() {
     let config = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "patch": {"supported": false},
@@ -160,7 +165,7 @@ async fn by_put() {
     for product in ScimProduct::ALL {
         let server = ScimServer::announcing(product, &config).unwrap();
         assert_eq!(
-            live(&client(&server)).await,
+            run_life_cycle(&client(&server)).await,
             CallCounts { reads: 11, writes: 10, throttled: 0 },
             "{product}"
         );
@@ -168,7 +173,7 @@ async fn by_put() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_is_told_from_a_wrong_user() {
+async fn wrong_token_is_reported_as_unauthorized() {
     for product in ScimProduct::ALL {
         let server = ScimServer::start(product).unwrap();
         let error = client_with(&server, "another").check().await.unwrap_err();
@@ -177,7 +182,7 @@ async fn a_wrong_token_is_told_from_a_wrong_user() {
 }
 
 #[tokio::test]
-async fn their_schemas_have_all_that_the_dialect_has() {
+async fn server_schemas_offer_all_attributes_of_the_dialect() {
     for product in ScimProduct::ALL {
         let server = ScimServer::start(product).unwrap();
         let target = client(&server);

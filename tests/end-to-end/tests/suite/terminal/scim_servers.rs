@@ -1,5 +1,4 @@
-//! The main job at servers that somebody else wrote: the real `provisioner`, a real OpenLDAP, and over HTTP a target that
-//! was made for nobody in particular.
+//! The terminal program against SCIM servers that are not ours.
 
 use std::collections::BTreeMap;
 
@@ -42,11 +41,11 @@ impl ScimServerFixture {
         self.dir.provisioner(arguments).run().unwrap()
     }
 
-    /// Somebody else's call.
-    fn call(&self, method: Method, way: &str, body: Option<Value>) -> Value {
+    /// A request by another client.
+    fn call(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let request = Client::builder().no_proxy().build().unwrap();
         let mut request = request
-            .request(method, format!("{}{way}", self.server.url()))
+            .request(method, format!("{}{path}", self.server.url()))
             .bearer_auth(self.server.token())
             .header("content-type", "application/scim+json");
         if let Some(body) = body {
@@ -56,7 +55,7 @@ impl ScimServerFixture {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
-    /// All accounts by user name, in lower case.
+    /// All accounts by lower-case user name.
     fn accounts(&self) -> BTreeMap<String, Value> {
         let mut accounts = BTreeMap::new();
         loop {
@@ -64,7 +63,11 @@ impl ScimServerFixture {
             let page = self.call(Method::GET, &format!("/Users?startIndex={start}&count=5"), None);
             for account in page["Resources"].as_array().into_iter().flatten() {
                 let name = account["userName"].as_str().unwrap().to_lowercase();
-                assert_eq!(accounts.insert(name.clone(), account.clone()), None, "two are called {name}");
+                assert_eq!(
+                    accounts.insert(name.clone(), account.clone()),
+                    None,
+                    "two accounts have the user name {name}"
+                );
             }
             if accounts.len() as u64 >= page["totalResults"].as_u64().unwrap() {
                 return accounts;
@@ -75,7 +78,7 @@ impl ScimServerFixture {
 
     #[track_caller]
     fn account(&self, name: &str) -> Value {
-        self.accounts().remove(name).unwrap_or_else(|| panic!("there is no account {name}"))
+        self.accounts().remove(name).unwrap_or_else(|| panic!("existing is no account {name}"))
     }
 }
 
@@ -83,7 +86,7 @@ fn patch(operation: Value) -> Value {
     json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]})
 }
 
-fn live(product: ScimProduct) {
+fn run_life_cycle(product: ScimProduct) {
     let mut people = enabled_people(8);
     people[2].manager = Some(people[1].dn());
     let mut fixture = ScimServerFixture::new(product, &people);
@@ -94,13 +97,13 @@ fn live(product: ScimProduct) {
 
     // Created and linked.
     let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
-    let there = json!({"schemas": schemas, "userName": linked.mail.to_uppercase(), "nickName": "Kept"});
-    let there = fixture.call(Method::POST, "/Users", Some(there));
+    let existing = json!({"schemas": schemas, "userName": linked.mail.to_uppercase(), "nickName": "Kept"});
+    let existing = fixture.call(Method::POST, "/Users", Some(existing));
     fixture.run(&["check"]).expect_exit(0);
     fixture.run(&["sync"]).expect_exit(0);
     assert_eq!(fixture.accounts().len(), 8, "{product}");
     let account = fixture.account(&linked.mail);
-    assert_eq!((&account["id"], &account["nickName"]), (&there["id"], &json!("Kept")), "{product}");
+    assert_eq!((&account["id"], &account["nickName"]), (&existing["id"], &json!("Kept")), "{product}");
     assert_eq!(account["name"]["familyName"], linked.family_name, "{product}");
     assert_eq!(manager_of(&fixture), fixture.account(&boss.mail)["id"], "{product}");
     fixture.run(&["sync"]).expect_exit(0).says("nothing to do");
@@ -118,13 +121,13 @@ fn live(product: ScimProduct) {
     assert_eq!(account[ENTERPRISE].get("department"), None, "{product}");
     let phones = account["phoneNumbers"].as_array().cloned().unwrap_or_default();
     assert!(!phones.iter().any(|phone| phone["type"] == "work"), "{product}: {phones:?}");
-    assert_eq!(manager_of(&fixture), there["id"], "{product}");
+    assert_eq!(manager_of(&fixture), existing["id"], "{product}");
     assert_eq!(fixture.account("renamed@acme.test")["id"], before[&boss.mail]["id"], "{product}");
     admin.set(&worker.dn(), "manager", &[]).unwrap();
     fixture.run(&["sync"]).expect_exit(0);
     assert_eq!(manager_of(&fixture), Value::Null, "{product}");
 
-    // Switched off and on.
+    // Deactivated and reactivated.
     for active in [false, true] {
         if active {
             admin.add_member(&workplace_group(), &leaver.dn()).unwrap();
@@ -144,11 +147,11 @@ fn live(product: ScimProduct) {
     // Drift: one account is changed at the target, one is deleted, one is created.
     fixture.run(&["drift"]).expect_exit(0).says("8 equal");
     let title = patch(json!({"op": "replace", "path": "title", "value": "Impostor"}));
-    let way = |name: &str| format!("/Users/{}", before[name]["id"].as_str().unwrap());
-    fixture.call(Method::PATCH, &way(&worker.mail), Some(title));
-    fixture.call(Method::DELETE, &way(&leaver.mail), None);
-    let stranger = json!({"schemas": schemas, "userName": "stranger@acme.test", "title": "Mismatch"});
-    let stranger = fixture.call(Method::POST, "/Users", Some(stranger));
+    let path = |name: &str| format!("/Users/{}", before[name]["id"].as_str().unwrap());
+    fixture.call(Method::PATCH, &path(&worker.mail), Some(title));
+    fixture.call(Method::DELETE, &path(&leaver.mail), None);
+    let unlinked = json!({"schemas": schemas, "userName": "unlinked@acme.test", "title": "Unlinked"});
+    let unlinked = fixture.call(Method::POST, "/Users", Some(unlinked));
     fixture
         .run(&["drift"])
         .expect_exit(3)
@@ -159,7 +162,7 @@ fn live(product: ScimProduct) {
     fixture.run(&["drift", "--repair"]).expect_exit(0);
     fixture.run(&["drift"]).expect_exit(0).says("8 equal, 0 changed, 0 gone, 0 waiting, 1 not linked");
     assert_eq!(fixture.account(&worker.mail)["title"], "Poet", "{product}");
-    assert_eq!(fixture.account("stranger@acme.test")["id"], stranger["id"], "{product}");
+    assert_eq!(fixture.account("unlinked@acme.test")["id"], unlinked["id"], "{product}");
     assert_ne!(fixture.account(&leaver.mail)["id"], before[&leaver.mail]["id"], "{product}");
 
     // Deleted.
@@ -172,11 +175,11 @@ fn live(product: ScimProduct) {
 }
 
 #[test]
-fn a_life_at_scim2_server() {
-    live(ScimProduct::Scim2Server);
+fn account_life_cycle_at_scim2_server() {
+    run_life_cycle(ScimProduct::Scim2Server);
 }
 
 #[test]
-fn a_life_at_scimmy() {
-    live(ScimProduct::Scimmy);
+fn account_life_cycle_at_scimmy() {
+    run_life_cycle(ScimProduct::Scimmy);
 }

@@ -1,8 +1,8 @@
-//! What is not done, and why: the plan, the status and the history of the user say it alike, before and after a run.
+//! Actions that are not performed: the plan, the status and the history give the same reason, before and after a run.
 
 use end_to_end::{PersonEntry, Slapd, TerminalFixture, enabled_people};
 
-/// Whoever asks in any way is told this of a user: before a run in the plan, and after it everywhere.
+/// Expects the action and the reason in the plan before a run, and in every command after it.
 #[track_caller]
 fn expect_everywhere(fixture: &TerminalFixture<Slapd>, person: &PersonEntry, action: &str, why: &str) {
     let name = person.mail.as_str();
@@ -18,11 +18,11 @@ fn expect_everywhere(fixture: &TerminalFixture<Slapd>, person: &PersonEntry, act
         assert!(history["stands"]["why"].as_str().unwrap().contains(why), "{history}");
     }
     let words = fixture.plan();
-    assert_eq!(words.lines_with(&[name, action]), 1, "told twice\n{words}");
+    assert_eq!(words.lines_with(&[name, action]), 1, "reported twice\n{words}");
 }
 
 #[test]
-fn what_an_option_stops() {
+fn action_stopped_by_an_option_is_skipped() {
     let people = enabled_people(6);
     let mut fixture = TerminalFixture::with(&people, &people[..4]);
     fixture.settle(0);
@@ -34,7 +34,7 @@ fn what_an_option_stops() {
     expect_everywhere(&fixture, &people[1], "skipped", "options.update is off");
     expect_everywhere(&fixture, &people[2], "skipped", "options.deprovision is off");
 
-    // With the options on, they go, and nothing is told of them any more.
+    // With the options on, the actions are performed and no longer reported.
     fixture.configure(|it| it.options = String::new());
     fixture.plan().expect_exit(0).says("1 create, 1 deactivate, 1 update").never_says("skipped");
     fixture.settle(0);
@@ -42,7 +42,7 @@ fn what_an_option_stops() {
 }
 
 #[test]
-fn what_is_more_than_the_limits_allow() {
+fn removal_over_the_limits_is_held() {
     let people = enabled_people(8);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
@@ -51,7 +51,7 @@ fn what_is_more_than_the_limits_allow() {
 }
 
 #[test]
-fn what_a_changed_configuration_has_to_wait_with() {
+fn configuration_change_over_the_limit_is_held() {
     let people = enabled_people(12);
     let mut fixture = TerminalFixture::of(&people).configured(|it| it.safety = "max_changes = 5".to_owned());
     fixture.settle(0);
@@ -79,7 +79,7 @@ fn what_a_changed_configuration_has_to_wait_with() {
 }
 
 #[test]
-fn whoever_is_in_conflict() {
+fn conflict_names_the_other_entry() {
     let mut people = enabled_people(4);
     people[3].mail = people[0].mail.clone();
     let fixture = TerminalFixture::with(&people, &people[..3]);
@@ -102,7 +102,7 @@ fn whoever_is_in_conflict() {
 }
 
 #[test]
-fn an_account_whose_time_is_not_over() {
+fn deletion_waits_for_delete_after_days() {
     let people = enabled_people(4);
     let fixture =
         TerminalFixture::of(&people).configured(|it| it.options = "delete_after_days = 30\n".to_owned());

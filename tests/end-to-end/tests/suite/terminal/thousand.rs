@@ -1,9 +1,9 @@
-//! A company of a thousand.
+//! A directory of a thousand users.
 
 use end_to_end::{ENTERPRISE, TerminalFixture, people};
 
 #[test]
-fn a_thousand_users_get_accounts_once_and_an_unchanged_run_calls_and_writes_nothing() {
+fn thousand_users_are_created_once_and_an_unchanged_run_does_nothing() {
     let people = people::generate(1_000, 1);
     let fixture = TerminalFixture::of(&people);
 

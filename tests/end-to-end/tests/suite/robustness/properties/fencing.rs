@@ -1,4 +1,4 @@
-//! A scan that is held up for so long that another one takes over.
+//! A scan that is paused until another scan takes its lease.
 
 use std::{future::poll_fn, pin::pin, task::Poll};
 
@@ -10,19 +10,19 @@ use super::{
     property_fixture::{NAMES, PropertyFixture, SLOTS, title, wait_long},
 };
 
-/// How it ended for the scan that was held up.
+/// End of the paused scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OvertakenScan {
-    /// Before it was held up.
+    /// It ended before the pause.
     Before,
-    /// It noticed that it was overtaken.
+    /// It detected the lost lease.
     Overtaken,
     /// It had nothing left to write.
     Done,
 }
 
-/// A scan works for so many steps and is held up. Meanwhile everything changes once more, and another scan sees and
-/// does all of that. Then the first one goes on: nothing that it writes from there on may be found afterwards.
+/// Pauses a scan after this many steps. Every entry changes, and a second scan processes all changes. The first scan
+/// continues, and must not write anything.
 pub async fn overtaken_after(steps: usize) -> Result<OvertakenScan> {
     let options = HistoryOptions { provision_disabled: false, delete: false };
     let people = InitialPeople { present: vec![true; SLOTS], accounts: vec![None; NAMES] };

@@ -1,4 +1,4 @@
-//! What may happen to a fixture.
+//! Random histories.
 
 use std::fmt;
 
@@ -7,26 +7,26 @@ use simulator::{FaultEffect, SimulatedReply, TargetFault};
 
 use super::property_fixture::{NAMES, SLOTS};
 
-/// What an administrator may have switched on.
+/// Options of the connection.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryOptions {
     pub provision_disabled: bool,
     pub delete: bool,
 }
 
-/// How it begins: who is present, and which names have an account already (active, claimed).
+/// Entries at the start, and the names that have an account already (active, claimed).
 #[derive(Clone, Debug)]
 pub struct InitialPeople {
     pub present: Vec<bool>,
     pub accounts: Vec<Option<(bool, bool)>>,
 }
 
-/// One thing that happens in the directory.
+/// One change of the directory.
 #[derive(Clone, Copy, Debug)]
 pub enum HistoryChange {
     Add(usize),
     Delete(usize),
-    /// Deleted and made anew, with another entryUUID.
+    /// Deletion and recreation, with another entryUUID.
     Recreate(usize),
     Join(usize),
     Leave(usize),
@@ -38,30 +38,30 @@ pub enum HistoryChange {
     Manager(usize, Option<usize>),
 }
 
-/// How a scan goes.
+/// Whether a scan runs to its end.
 #[derive(Clone, Debug)]
 pub enum Scan {
     Whole,
-    /// It dies under way.
+    /// It dies after this many steps.
     CutShort(usize),
 }
 
-/// How the messages to provision somebody come.
+/// Delivery of the provision requests of one round.
 #[derive(Clone, Debug)]
 pub enum DeliveryOrder {
     InOrder,
     Shuffled(Vec<u8>),
-    /// All of them, and then all of them again.
+    /// All requests, twice.
     Twice,
-    /// Everybody by two workers, all at the same time.
+    /// Each user by two workers, all concurrently.
     AtOnce,
-    /// Only some come.
+    /// Some requests are lost.
     Lost,
-    /// Each worker dies under way.
+    /// Each worker dies after a number of steps.
     CutShort(Vec<usize>),
 }
 
-/// All of a fixture's life.
+/// Start, options and rounds of a history.
 #[derive(Clone)]
 pub struct ChangeHistory {
     pub options: HistoryOptions,
@@ -69,7 +69,7 @@ pub struct ChangeHistory {
     pub rounds: Vec<HistoryRound>,
 }
 
-/// One line a round: a failing history is meant to be read.
+/// One line for each round, for the developer who reads a failing history.
 impl fmt::Debug for ChangeHistory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { options, people, rounds } = self;
@@ -78,7 +78,7 @@ impl fmt::Debug for ChangeHistory {
     }
 }
 
-/// Changes, then a scan, then what comes of it.
+/// Changes, then a scan, then the delivery of its requests.
 #[derive(Clone, Debug)]
 pub struct HistoryRound {
     pub changes: Vec<HistoryChange>,
@@ -159,17 +159,17 @@ fn history(
     })
 }
 
-/// Nothing goes wrong.
-pub fn calm() -> impl Strategy<Value = ChangeHistory> {
+/// Histories without faults.
+pub fn undisturbed() -> impl Strategy<Value = ChangeHistory> {
     history(Just(Scan::Whole), Just(DeliveryOrder::InOrder), Just(Vec::new()))
 }
 
-/// Messages come in any order, twice, or not at all, and workers die.
-pub fn disorderly() -> impl Strategy<Value = ChangeHistory> {
+/// Requests are reordered, repeated or lost, and scans and workers die.
+pub fn with_disorder() -> impl Strategy<Value = ChangeHistory> {
     history(scan(), delivery(), Just(Vec::new()))
 }
 
-/// The target fails too.
-pub fn stormy() -> impl Strategy<Value = ChangeHistory> {
+/// The target fails as well.
+pub fn with_target_faults() -> impl Strategy<Value = ChangeHistory> {
     history(Just(Scan::Whole), delivery(), vec(fault(), 0..6))
 }

@@ -102,9 +102,9 @@ impl PropertyFixture {
         Ok(fixture)
     }
 
-    /// Changes the directory, and what the test knows of it. A change that makes no sense now is none.
+    /// Changes the directory and its expected content. A change that is impossible now is skipped.
     pub fn change(&mut self, change: HistoryChange) -> Result<()> {
-        let here = |slot: usize, entries: &[Option<KnownEntry>]| entries[slot].clone();
+        let entry_at = |slot: usize, entries: &[Option<KnownEntry>]| entries[slot].clone();
         match change {
             HistoryChange::Add(slot) => {
                 if self.entries[slot].is_none() {
@@ -122,12 +122,12 @@ impl PropertyFixture {
                 }
             }
             HistoryChange::Delete(slot) => {
-                if let Some(entry) = here(slot, &self.entries) {
+                if let Some(entry) = entry_at(slot, &self.entries) {
                     self.delete(slot, &entry)?;
                 }
             }
             HistoryChange::Recreate(slot) => {
-                if let Some(entry) = here(slot, &self.entries) {
+                if let Some(entry) = entry_at(slot, &self.entries) {
                     self.delete(slot, &entry)?;
                     self.add(slot, entry)?;
                 }
@@ -151,7 +151,7 @@ impl PropertyFixture {
                 }
             }
             HistoryChange::Swap(one, other) => {
-                if let (Some(a), Some(b)) = (here(one, &self.entries), here(other, &self.entries)) {
+                if let (Some(a), Some(b)) = (entry_at(one, &self.entries), entry_at(other, &self.entries)) {
                     self.change(HistoryChange::Rename(one, b.name))?;
                     self.change(HistoryChange::Rename(other, a.name))?;
                 }
@@ -215,7 +215,7 @@ impl PropertyFixture {
         self.change(HistoryChange::Manager(slot, manager))
     }
 
-    /// The directory takes the entry out of the group and out of everybody's manager.
+    /// Deletes an entry; the directory removes it from the group and from `manager` attributes.
     fn delete(&mut self, slot: usize, entry: &KnownEntry) -> Result<()> {
         self.directory.delete(&entry.dn)?;
         self.entries[slot] = None;

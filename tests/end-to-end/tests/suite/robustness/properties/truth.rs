@@ -1,4 +1,4 @@
-//! What must be true once everything has come to rest, whatever happened on the way.
+//! Conditions of the final state, whatever happened before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::property_fixture::{KnownEntry, PropertyFixture, display_name, mail, title};
 
-/// The whole state, as the store and the target show it.
+/// Accounts, owners and records, as the target and the store show them.
 struct FinalSnapshot {
     accounts: Vec<Value>,
     owners: BTreeMap<String, Anchor>,
@@ -39,13 +39,13 @@ impl PropertyFixture {
         Ok(FinalSnapshot { accounts, owners, records: self.records().await? })
     }
 
-    /// Whether this entry should have an account, active or not.
+    /// Whether this entry should have an account, active or inactive.
     fn wants_account(&self, entry: &KnownEntry) -> bool {
         entry.member && (entry.enabled || self.options.provision_disabled)
     }
 
-    /// The accounts are what the directory says, everybody's and nobody else's.
-    pub async fn check_truth(&self) -> Result<()> {
+    /// Expects a correct account for each entry in scope, and no other change.
+    pub async fn check_accounts_match_directory(&self) -> Result<()> {
         let found = self.found().await?;
         self.check_accounts(&found)?;
         let present: Vec<(usize, &KnownEntry)> = self
@@ -64,44 +64,50 @@ impl PropertyFixture {
         Ok(())
     }
 
-    /// Each account is an untouched one of old, or belongs to somebody; to whom it belongs says whether it is active.
+    /// Each account is unchanged and unlinked, or is linked to one entry that determines whether it is active.
     fn check_accounts(&self, found: &FinalSnapshot) -> Result<()> {
         let created =
             self.engine.workplace.requests().iter().filter(|r| r.method == "POST" && r.changed).count();
         let deleted =
             self.engine.workplace.requests().iter().filter(|r| r.method == "DELETE" && r.changed).count();
-        ensure!(found.accounts.len() + deleted == self.seeds.len() + created, "accounts came from nowhere");
+        ensure!(
+            found.accounts.len() + deleted == self.seeds.len() + created,
+            "accounts exist without a creation"
+        );
         ensure!(self.options.delete || deleted == 0, "{deleted} accounts were deleted");
 
         let mut owners = BTreeSet::new();
         for account in &found.accounts {
             let Some(owner) = found.owners.get(&id_of(account)) else {
-                ensure!(self.seeds.contains(account), "an account that is not ours was touched: {account}");
+                ensure!(self.seeds.contains(account), "an unlinked account was changed: {account}");
                 continue;
             };
             ensure!(owners.insert(owner), "{owner} has two accounts");
             let record = found.records.get(owner).with_context(|| format!("no record of {owner}"))?;
             let linked = record.link.as_ref().map(|link| link.account.as_str().to_owned());
-            ensure!(linked == Some(id_of(account)), "{owner} does not know of its account: {record:?}");
+            ensure!(
+                linked == Some(id_of(account)),
+                "the record of {owner} has no link to its account: {record:?}"
+            );
             let entry = self.entries.iter().flatten().find(|entry| entry.anchor == *owner);
             let active = entry.is_some_and(|entry| entry.member && entry.enabled);
             ensure!(
-                account["active"] == active || (active && self.has_to_wait(found, record)),
+                account["active"] == active || (active && self.may_lack_its_name(found, record)),
                 "it should be active: {active}, as {entry:?} says: {account}, {record:?}"
             );
         }
         Ok(())
     }
 
-    /// Somebody who should have an account has it, with the right values, unless another one has the name.
+    /// A user in scope has an account with the right values, unless another entry has the name.
     fn check_user(&self, found: &FinalSnapshot, slot: usize, entry: &KnownEntry) -> Result<()> {
         let record = found.records.get(&entry.anchor).context("there is no record")?;
         match &record.status {
             Status::InSync => {}
-            Status::Conflict { .. } | Status::Failed { .. } if self.has_to_wait(found, record) => {
+            Status::Conflict { .. } | Status::Failed { .. } if self.may_lack_its_name(found, record) => {
                 return Ok(());
             }
-            status => bail!("{status:?} is no way to end"),
+            status => bail!("the final status is {status:?}"),
         }
         let account = found.accounts.iter().find(|account| {
             account["userName"]
@@ -110,7 +116,11 @@ impl PropertyFixture {
         });
         let account = account.context("there is no account of this name")?;
         let context = || format!("the account is {account}");
-        ensure!(found.owners.get(&id_of(account)) == Some(&entry.anchor), "it is not ours; {}", context());
+        ensure!(
+            found.owners.get(&id_of(account)) == Some(&entry.anchor),
+            "it is not linked to the entry; {}",
+            context()
+        );
         ensure!(account["active"] == entry.enabled, "active; {}", context());
         ensure!(account["displayName"] == display_name(slot), "displayName; {}", context());
         let title = entry.title.map(title);
@@ -130,8 +140,8 @@ impl PropertyFixture {
         Ok(())
     }
 
-    /// A plan has nothing in it, and a run does nothing.
-    pub async fn check_rest(&self) -> Result<()> {
+    /// Expects an empty plan and a run without requests.
+    pub async fn check_nothing_is_left(&self) -> Result<()> {
         let records = self.records().await?;
         self.engine.workplace.clear_requests();
         self.check_empty_plan().await?;
@@ -165,7 +175,7 @@ impl PropertyFixture {
         }
         let (mut seen, verdict) = planning.finish().await;
         let ending = plan_final(&context, &mut directory, &mut seen, verdict).await?;
-        ensure!(ending.transfers.is_empty(), "the plan has hand-overs: {:?}", ending.transfers);
+        ensure!(ending.transfers.is_empty(), "the plan has transfers: {:?}", ending.transfers);
         for user in &ending.users {
             ensure!(user.plan == RecordPlan::Nothing, "the plan changes {user:?}");
         }
@@ -177,10 +187,10 @@ impl PropertyFixture {
 }
 
 impl PropertyFixture {
-    /// Whether there is a reason that somebody goes without the name it should have: another one wants the same name, or
-    /// its account can't be renamed, because the name is a stranger's, or that of somebody who left, or of somebody who
-    /// can't have the name it should have either. Who is in a circle of these can't go first.
-    fn has_to_wait(&self, found: &FinalSnapshot, record: &UserRecord) -> bool {
+    /// Whether a user may lack its name: another entry wants the same name; or the account can't be renamed, because
+    /// the name is on an unlinked account, on the account of a user who left, or on the account of a user who may
+    /// lack its name too. Users in a circle of these can't go first.
+    fn may_lack_its_name(&self, found: &FinalSnapshot, record: &UserRecord) -> bool {
         let mut seen = BTreeSet::new();
         let mut current = record;
         while seen.insert(&current.anchor) {
@@ -210,7 +220,7 @@ impl PropertyFixture {
         entry.is_some_and(|entry| self.wants_account(entry))
     }
 
-    /// Who has the name that this record wants: nobody, a stranger (`Some(None)`), or another record.
+    /// Owner of the name that this record wants: none, an unlinked account (`Some(None)`), or another record.
     fn owner_of_name<'a>(
         &self,
         found: &'a FinalSnapshot,

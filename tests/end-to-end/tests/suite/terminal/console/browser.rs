@@ -1,11 +1,11 @@
-//! A person at the console: with a mouse, without one, in the dark, and on a narrow screen.
+//! The console in a browser: with a mouse, with the keyboard alone, in dark colours, and in a narrow window.
 
 use end_to_end::{Browser, BrowserKey, ColourScheme};
 use serde_json::Value;
 
 use super::{ConsoleFixture, SCRIPT};
 
-/// The page, as a reader sees it.
+/// Visible text of the page.
 fn read(browser: &Browser) -> String {
     browser.text("body").unwrap()
 }
@@ -18,8 +18,7 @@ fn expect(browser: &Browser, words: &[&str]) {
     }
 }
 
-/// What every page has: one main part with one heading, a language, names for what can be used, and no more width than the
-/// window.
+/// Accessibility of a page: one main landmark and heading, a language, labels, and no more width than the window.
 #[track_caller]
 fn expect_accessible(browser: &Browser) {
     let faults = browser
@@ -41,7 +40,7 @@ fn expect_accessible(browser: &Browser) {
     assert_eq!(faults, Value::Array(Vec::new()), "{}", browser.url().unwrap());
 }
 
-/// The least contrast between a text and what is behind it, by the formula of the accessibility guidelines.
+/// The lowest contrast of any text, by the formula of the accessibility guidelines.
 fn least_contrast(browser: &Browser) -> f64 {
     let script = "
         const parse = colour => colour.match(/[\\d.]+/g).map(Number);
@@ -65,7 +64,7 @@ fn least_contrast(browser: &Browser) -> f64 {
 }
 
 #[test]
-fn a_person_opens_searches_understands_and_approves() {
+fn administrator_searches_explains_and_approves() {
     let site = ConsoleFixture::start();
     let (fixture, people) = (&site.fixture, &site.people);
     let console = site.console(&["--write"]);
@@ -73,14 +72,14 @@ fn a_person_opens_searches_understands_and_approves() {
     browser.set_width(1000).unwrap();
     browser.set_colours(ColourScheme::Light).unwrap();
 
-    // Opening: the key leaves the address at once, and the overview tells of the scans.
+    // The key leaves the address bar at once, and the overview lists the scans.
     browser.open(console.url()).unwrap();
     assert_eq!(browser.url().unwrap(), format!("{}/", console.base()));
     expect(&browser, &["corp", "4 removals", "4 held", "2 failed", "Created: ", "Removed: 0"]);
     assert_eq!((browser.count("svg rect").unwrap(), browser.count("svg.created rect").unwrap()), (1, 1));
     assert!(browser.text("table caption").unwrap().contains("last scans"));
 
-    // Searching: by user name in any case. Somebody who is unknown can be asked for in the directory.
+    // Search by user name, without regard to case.
     browser.leave_page(|browser| browser.click("nav a[href='/users']")).unwrap();
     expect(&browser, &["The state can't be searched for a part of a name", &people[3].mail]);
     browser.type_into("#q", &people[3].mail.to_uppercase()).unwrap();
@@ -88,12 +87,12 @@ fn a_person_opens_searches_understands_and_approves() {
     expect(&browser, &[&people[3].mail, "in_sync"]);
     assert_eq!(browser.count("tbody tr").unwrap(), 1);
 
-    // Explaining: entry, record, account and history; what is masked is not there.
+    // The explanation of a user shows entry, record, account and history without masked values.
     browser.leave_page(|browser| browser.click("tbody a")).unwrap();
     expect(&browser, &["in scope", &people[3].dn(), "displayName", "•••", "What was done", "create"]);
     assert!(!read(&browser).contains(&people[3].title), "the title is masked");
 
-    // Names are text, whatever they hold.
+    // Names are shown as text.
     browser.open(&format!("{}/user?who={}", console.base(), people[1].mail)).unwrap();
     expect(&browser, &[SCRIPT]);
     browser.open(&format!("{}/held", console.base())).unwrap();
@@ -102,7 +101,7 @@ fn a_person_opens_searches_understands_and_approves() {
     expect(&browser, &["Refused", &format!("{SCRIPT}@acme.test")]);
     assert_eq!((browser.count("script").unwrap(), browser.title().unwrap().as_str()), (0, "Failed · corp"));
 
-    // On a narrow screen and in the dark.
+    // Every page in light and dark colours, and in a narrow window.
     let search = format!("/users?q={}", people[3].mail);
     let user = format!("/user?who={}", people[3].mail);
     let pages = [
@@ -129,7 +128,7 @@ fn a_person_opens_searches_understands_and_approves() {
         }
     }
 
-    // Without a mouse: past the navigation by the first key, to the search, and to the approval.
+    // The keyboard alone reaches the search and the approval.
     browser.set_width(400).unwrap();
     browser.open(&format!("{}/users", console.base())).unwrap();
     browser.tab_to("a.skip", 1).unwrap();
@@ -154,7 +153,7 @@ fn a_person_opens_searches_understands_and_approves() {
     browser.screenshot("console-approved-400px").unwrap();
     assert_eq!(browser.count("form[action='/held/approve']").unwrap(), 0);
 
-    // The word is the same as the terminal's.
+    // The approval has the same effect as the terminal's.
     fixture.workplace.clear_faults();
     let synced = fixture.sync();
     synced.expect_exit(3).says("4 deprovisioned").says("1 created");

@@ -1,4 +1,4 @@
-//! How long a page takes.
+//! Response times of the console's pages.
 
 use end_to_end::{TerminalFixture, enabled_people};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 
 use super::console;
 
-/// How many users there are, and how many of them wait.
+/// Users, and the removals held among them.
 const USERS: usize = 2_000;
 const HELD: usize = 500;
 
@@ -17,8 +17,8 @@ fn show(path: &str, median: Duration) {
 }
 
 #[test]
-#[ignore = "it measures"]
-fn how_fast_pages_are() {
+#[ignore = "a measurement: run it alone"]
+fn soak_console_pages_answer_within_a_second() {
     let people = enabled_people(USERS);
     let fixture = TerminalFixture::of(&people);
     let sync = |exit| {

@@ -1,4 +1,4 @@
-//! Histories that once ended badly.
+//! Histories that failed in the past.
 
 use simulator::{FaultEffect, TargetFault};
 
@@ -10,7 +10,7 @@ use super::history::{
 const PLAIN: HistoryOptions = HistoryOptions { provision_disabled: false, delete: false };
 const WITH_DISABLED: HistoryOptions = HistoryOptions { provision_disabled: true, delete: false };
 
-/// These people, and accounts of old under these names, all active and none claimed.
+/// A history with these entries, and with active unclaimed accounts under these names.
 fn history(
     options: HistoryOptions,
     present: &[usize],
@@ -26,7 +26,7 @@ fn history(
     ChangeHistory { options, people, rounds }
 }
 
-/// The same, after everybody was provisioned for the first time.
+/// The same, after a first sync.
 fn settled(
     options: HistoryOptions,
     present: &[usize],
@@ -55,21 +55,22 @@ impl HistoryRound {
         Self { delivery, ..self }
     }
 
-    /// The target does what it is asked, and nobody hears of it.
-    fn unheard(self) -> Self {
+    /// The target performs every change, and every answer is lost.
+    fn lose_answers(self) -> Self {
         let lost = |method| TargetFault::always(FaultEffect::EffectThenDrop).method(method);
         Self { faults: ["POST", "PUT", "PATCH", "DELETE"].map(lost).to_vec(), ..self }
     }
 }
 
-/// Joining, managers and changes; the first scan dies after so many steps, and some leave before the next one.
+/// New users, managers and changes. The first scan dies after this many steps, and some users leave before the next
+/// scan.
 pub fn scan_dies_after(steps: usize) -> ChangeHistory {
     let first = round(&[Manager(1, Some(2)), Manager(2, Some(3)), Retitle(3, None)]);
     let second = round(&[Delete(0), Leave(1), Rename(2, 6)]);
     history(PLAIN, &[0, 1, 2, 3, 4], &[4], vec![first.scan(Scan::CutShort(steps)), second])
 }
 
-/// A scan of changes dies after so many steps, and all of them are taken back before the next one.
+/// A scan of changes dies after this many steps, and all changes are reverted before the next scan.
 pub fn scan_dies_before_all_is_taken_back(steps: usize) -> ChangeHistory {
     let there = [0, 1, 2, 3, 4];
     let first = round(&[Retitle(0, Some(0)), Manager(4, Some(0))]);
@@ -79,7 +80,7 @@ pub fn scan_dies_before_all_is_taken_back(steps: usize) -> ChangeHistory {
     history(PLAIN, &there, &[], vec![first, changed.scan(Scan::CutShort(steps)), back])
 }
 
-/// Everybody's worker dies after so many steps, round after round, while people come, change and leave.
+/// Each worker dies after this many steps, in each round, while users are added, changed and removed.
 pub fn workers_die_after(steps: usize) -> ChangeHistory {
     let dying = |changes: &[HistoryChange]| round(changes).delivery(DeliveryOrder::CutShort(vec![steps]));
     let first = dying(&[Manager(1, Some(2)), Manager(2, Some(3)), Manager(3, Some(1))]);
@@ -89,57 +90,57 @@ pub fn workers_die_after(steps: usize) -> ChangeHistory {
     history(PLAIN, &[0, 1, 2, 3, 4], &[4], vec![first, second, third])
 }
 
-/// Everybody waits for somebody else's account, and every other worker dies after so many steps. The one who is done in
-/// this order of anchors comes before its manager.
+/// Each user waits for another one's account, and every second worker dies after this many steps. The user whose
+/// worker survives comes before its manager in the order of anchors.
 pub fn managers_die_after(steps: usize) -> ChangeHistory {
     let managers = [Manager(2, Some(1)), Manager(3, Some(2)), Manager(1, Some(3))];
     let dying = round(&managers).delivery(DeliveryOrder::CutShort(vec![steps, usize::MAX]));
     history(PLAIN, &[1, 2, 3], &[], vec![dying])
 }
 
-/// Each with what went wrong.
+/// Each history with its past failure.
 pub fn histories() -> Vec<(&'static str, ChangeHistory)> {
     vec![
         (
-            "the name that somebody waits for passes to a third entry, and a hand-over is planned for ever",
+            "an awaited name passes to a third entry, and a transfer was planned in every scan",
             settled(PLAIN, &[2, 5], &[], vec![round(&[Rename(5, 2)]), round(&[Recreate(2)])]),
         ),
         (
-            "somebody gets the name of one who has to wait for another name",
+            "a user gets the name of a user who waits for another name",
             settled(PLAIN, &[2, 3, 4], &[], vec![round(&[Rename(4, 3)]), round(&[Rename(3, 2)])]),
         ),
         (
-            "somebody is disabled, and stays active because the new name is refused",
+            "a disabled user stayed active because the new name was refused",
             settled(WITH_DISABLED, &[5], &[0], vec![round(&[Rename(5, 0)]), round(&[Enable(5, false)])]),
         ),
         (
-            "a scan dies, and nobody notices that a newcomer of it leaves",
+            "a scan died, and the removal of its new user was missed",
             settled(PLAIN, &[5], &[], vec![round(&[Add(3)]).scan(Scan::CutShort(26)), round(&[Delete(3)])]),
         ),
         (
-            "an account is switched off without our hearing of it, and its owner comes back",
+            "the answer to a deactivation was lost, and the user returns",
             settled(
                 PLAIN,
                 &[1, 2],
                 &[],
-                vec![round(&[Leave(1)]).unheard(), round(&[Join(1)]).delivery(DeliveryOrder::Lost)],
+                vec![round(&[Leave(1)]).lose_answers(), round(&[Join(1)]).delivery(DeliveryOrder::Lost)],
             ),
         ),
         (
-            "an account is switched on without our hearing of it, and its owner leaves",
+            "the answer to a reactivation was lost, and the user leaves",
             settled(
                 PLAIN,
                 &[1, 2],
                 &[],
                 vec![
                     round(&[Leave(1)]),
-                    round(&[Join(1)]).unheard(),
+                    round(&[Join(1)]).lose_answers(),
                     round(&[Leave(1)]).delivery(DeliveryOrder::Lost),
                 ],
             ),
         ),
         (
-            "a hand-over is refused because somebody died over the account, and nobody looks at it again",
+            "a transfer was refused because a worker had died, and was never retried",
             history(
                 PLAIN,
                 &[3, 5],
@@ -148,15 +149,15 @@ pub fn histories() -> Vec<(&'static str, ChangeHistory)> {
             ),
         ),
         (
-            "a name is handed over again and again by one who can't have the other",
+            "a name was transferred in every scan by a user with a refused name",
             settled(PLAIN, &[4, 5], &[], vec![round(&[Swap(4, 5), Recreate(4)])]),
         ),
         (
-            "somebody with an account is given the name of one who is made anew, and neither gets the account",
+            "a linked user gets the name of a recreated entry, and neither got the account",
             settled(PLAIN, &[3, 5], &[], vec![round(&[Recreate(3), Rename(5, 3)])]),
         ),
         (
-            "two who have no accounts yet swap names, and neither gets one",
+            "two users without accounts swap names, and neither got one",
             history(
                 PLAIN,
                 &[3, 4],
@@ -165,12 +166,12 @@ pub fn histories() -> Vec<(&'static str, ChangeHistory)> {
             ),
         ),
         (
-            "two want the name of one who is made anew",
+            "two users want the name of a recreated entry",
             settled(
                 WITH_DISABLED,
                 &[1, 4, 5],
                 &[1],
-                vec![round(&[Rename(5, 4)]).unheard(), round(&[Recreate(4)])],
+                vec![round(&[Rename(5, 4)]).lose_answers(), round(&[Recreate(4)])],
             ),
         ),
     ]

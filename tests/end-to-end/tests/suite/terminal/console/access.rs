@@ -1,4 +1,4 @@
-//! Who may look, who may act, and what the console leaves alone.
+//! Access control of the console, and its effect on other work.
 
 use std::{net::TcpStream, time::Instant};
 
@@ -16,7 +16,7 @@ fn expect(answer: &ConsoleResponse, status: StatusCode, says: &str) {
     assert!(answer.status == status && answer.text.contains(says), "{status}, {says:?}: {answer:#?}");
 }
 
-/// What a form of the console's own carries.
+/// The key in a form of the console.
 fn form_key(console: &ConsoleProcess, path: &str) -> String {
     let page = console.page(path).unwrap().text;
     let key = page.split_once("name=\"form_key\" value=\"").map(|(_, rest)| rest.split('"').next().unwrap());
@@ -24,7 +24,7 @@ fn form_key(console: &ConsoleProcess, path: &str) -> String {
 }
 
 #[test]
-fn only_whoever_has_the_key_sees_anything() {
+fn pages_require_the_key() {
     let site = ConsoleFixture::start();
     let console = site.console(&["--write"]);
     let cookie = console.cookie().unwrap();
@@ -42,7 +42,7 @@ fn only_whoever_has_the_key_sees_anything() {
         }
     }
     let (_, key) = console.url().split_once('?').unwrap();
-    // Another key opens nothing, and the right one the door alone. Nobody but this machine finds that.
+    // Another key is refused, and the right key only opens the start page. The console listens on 127.0.0.1 alone.
     let no_entry =
         [format!("/?key={}", "0".repeat(64)), format!("/?{}", &key[..key.len() - 1]), format!("/held?{key}")];
     for path in no_entry {
@@ -85,7 +85,7 @@ fn only_whoever_has_the_key_sees_anything() {
 }
 
 #[test]
-fn only_its_own_forms_act_and_only_with_write() {
+fn actions_require_write_mode_and_a_form_of_the_console() {
     let site = ConsoleFixture::start();
     let hash = site.fixture.run(&["approve", "--json"]).json().unwrap()["waiting"][0]["hash"].clone();
     let hash = hash.as_str().unwrap();
@@ -135,7 +135,7 @@ fn only_its_own_forms_act_and_only_with_write() {
     assert_eq!(approve(&headers, &form).status, StatusCode::SEE_OTHER);
     assert!(site.approved_until().is_some());
 
-    // Another try is the same act as the terminal's, for whoever has failed and for nobody else.
+    // A retry applies to failed users only, as in the terminal.
     let retry = |form: String| {
         let headers = [("cookie", cookie.as_str()), ("origin", ours)];
         console.ask(Method::POST, "/failed/retry", &headers, Some(&form)).unwrap()
@@ -150,7 +150,7 @@ fn only_its_own_forms_act_and_only_with_write() {
 }
 
 #[test]
-fn the_console_is_in_nobodys_way() {
+fn console_does_not_disturb_other_work() {
     let site = ConsoleFixture::start();
     let console = site.console(&[]);
     let before = site.fixture.state();
@@ -158,10 +158,10 @@ fn the_console_is_in_nobodys_way() {
     for path in PAGES.into_iter().chain([who.as_str()]) {
         console.page(path).unwrap();
     }
-    assert_eq!(site.fixture.state(), before, "looking writes nothing");
+    assert_eq!(site.fixture.state(), before, "pages write nothing");
     site.fixture.sync().expect_exit(4).says("held");
 
-    // While somebody else works on the state, a page waits a little and then says so.
+    // While another process has the state open, a page waits briefly and then reports it.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (engine, _table) = runtime.block_on(Embedded::open(&site.state())).unwrap();
     let asked = Instant::now();
@@ -170,7 +170,7 @@ fn the_console_is_in_nobodys_way() {
     drop(engine);
     expect(&console.page("/").unwrap(), StatusCode::OK, "Last scans");
 
-    // What is remembered is shown also where the directory can't be asked.
+    // The state is shown even when the directory is unreachable.
     let directory = site.fixture.configuration().directory.clone();
     let mut site = site;
     let url = site.fixture.directory.url();
