@@ -1,5 +1,4 @@
-//! All people of a directory, read by the provisioner and by OpenLDAP's own tool in the same way: the same users, attributes
-//! and pages.
+//! A scope of all people, and `ldapsearch` with the same entries, attributes and pages.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ const PAGE_SIZE: usize = 1_000;
 
 const FILTER: &str = "(employeeNumber=*)";
 
-/// What the mapping of [`TestConfiguration::openldap`] reads, with the anchor and the account status.
+/// Attributes that the mapping of [`TestConfiguration::openldap`] reads, with the anchor and the account status.
 const ATTRIBUTES: [&str; 12] = [
     "entryUUID",
     "mail",
@@ -30,7 +29,7 @@ const ATTRIBUTES: [&str; 12] = [
 ];
 
 impl TestConfiguration {
-    /// Makes everybody be in scope, by a filter.
+    /// Puts all people in scope, by a filter.
     pub fn scope_all_people(&mut self) {
         let base = |dn: &str| format!("base_dn = \"{dn}\"");
         self.directory = self.directory.replace(&base(BASE_DN), &base(PEOPLE_DN));
@@ -40,7 +39,7 @@ impl TestConfiguration {
 }
 
 impl Slapd {
-    /// How long `ldapsearch` takes to read everybody whom such a configuration takes.
+    /// Duration of an `ldapsearch` of the people in scope.
     pub fn ldapsearch_all(&self) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let status = Command::new("ldapsearch")

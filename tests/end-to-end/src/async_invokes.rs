@@ -1,5 +1,5 @@
-//! Invocations that nobody waits for. The emulator answers each when it is done; on Lambda, one that is meant to run by
-//! itself (`X-Amz-ProgramCall-Type: Event`) is accepted at once, and runs whatever becomes of its caller.
+//! Asynchronous invocations (`X-Amz-Invocation-Type: Event`). Lambda accepts them at once and runs them independently
+//! of the caller; the emulator answers only when they are done.
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::background::BackgroundRuntime;
 
-/// Lambda takes 256 KB for such an invocation.
+/// Lambda's limit for an asynchronous event.
 const LARGEST_EVENT: usize = 256 << 10;
 
 struct AsyncInvokeApi {
@@ -22,7 +22,7 @@ struct AsyncInvokeApi {
     client: reqwest::Client,
 }
 
-/// Serves the invoke API before the emulator's, and says where.
+/// Serves the invoke API before the emulator, and returns its endpoint.
 pub fn serve(background: &BackgroundRuntime, emulator: &str) -> anyhow::Result<String> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let front = Arc::new(AsyncInvokeApi { emulator: emulator.to_owned(), client });
@@ -50,7 +50,7 @@ async fn accept(State(front): State<Arc<AsyncInvokeApi>>, request: Request) -> R
 
 impl AsyncInvokeApi {
     async fn invoke(&self, url: String, event: Bytes) {
-        // What becomes of it, its own log says.
+        // The function's log shows the result.
         let _ = self.client.post(url).header("content-type", "application/json").body(event).send().await;
     }
 }
@@ -61,7 +61,7 @@ fn status(status: StatusCode) -> Response {
     response
 }
 
-/// The function's name. Callers may give its ARN, and the emulator knows names alone.
+/// Name of the function; callers may give its ARN, which the emulator does not know.
 fn function_name(path: &str) -> Option<String> {
     let name = path.strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?;
     let name = name.replace("%3A", ":");

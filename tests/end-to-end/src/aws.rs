@@ -1,4 +1,4 @@
-//! Queues and secrets of a test's own, from moto: an implementation of AWS's services that has nothing to do with ours.
+//! Queues and secrets in moto, an implementation of AWS's services that is not ours.
 
 use std::{
     collections::HashMap,
@@ -27,29 +27,29 @@ use crate::{
     wait,
 };
 
-/// Long, for a machine that is busy with something else: only a failure takes all of it.
+/// Only a failure takes this long.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How often another port is tried when the first was taken between looking and listening.
+/// Attempts with another port, when another process takes the first one.
 const ATTEMPTS: u32 = 5;
 const REGION: &str = "eu-west-1";
-/// moto believes anybody.
+/// moto accepts every access key.
 const KEY: &str = "test";
 
 /// A moto server on a free loopback port, with everything in memory. It ends on drop.
 pub struct Aws {
     background: BackgroundRuntime,
-    /// Before the directory, so that the server is gone before its log is.
+    /// Before the directory: fields drop in order.
     _process: OwnedProcess,
     _dir: TempDir,
     endpoint: String,
 }
 
-/// A queue and where its messages go that were received too often.
+/// A queue and its dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueUrls {
     /// The queue.
     pub url: String,
-    /// Its dead letters.
+    /// URL of the dead-letter queue.
     pub dead_letters: String,
 }
 
@@ -83,7 +83,7 @@ impl Aws {
         &self.endpoint
     }
 
-    /// What an SDK's client needs to come here and nowhere else: nothing is read from the environment or from files.
+    /// Configuration of an SDK client for this server; nothing is read from the environment or from files.
     pub fn sdk_config(&self) -> SdkConfig {
         SdkConfig::builder()
             .behavior_version(without_proxy())
@@ -97,7 +97,7 @@ impl Aws {
             .build()
     }
 
-    /// The same for a program of its own: the variables that bring its clients here.
+    /// Variables that direct a program's AWS clients to this server.
     pub fn environment(&self) -> Vec<(String, String)> {
         [
             ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
@@ -109,8 +109,8 @@ impl Aws {
         .into()
     }
 
-    /// A queue whose messages come back after this time, and go to a dead-letter queue (`NAME-dead`) instead of being
-    /// received more often than this.
+    /// Creates a queue with this visibility timeout. A message that was received `max_receives` times goes to the
+    /// dead-letter queue `NAME-dead`.
     pub fn create_queue(
         &self,
         name: &str,
@@ -144,13 +144,13 @@ impl Aws {
         })
     }
 
-    /// How many messages a queue holds.
+    /// Number of messages in a queue.
     pub fn queue_depth(&self, url: &str) -> anyhow::Result<QueueDepth> {
         let (client, url) = (self.sqs(), url.to_owned());
         self.background.wait_for(async move { queue_depth(&client, &url).await })
     }
 
-    /// Takes up to ten messages out of a queue for good, and gives their bodies.
+    /// Deletes up to ten messages, and returns their bodies.
     pub fn take_messages(&self, url: &str) -> anyhow::Result<Vec<String>> {
         let (client, url) = (self.sqs(), url.to_owned());
         self.background.wait_for(async move {
@@ -169,13 +169,13 @@ impl Aws {
         })
     }
 
-    /// A secret that holds this JSON.
+    /// Creates a secret with this JSON.
     pub fn create_secret(&self, name: &str, content: &Value) -> anyhow::Result<()> {
         let request = self.secrets().create_secret().name(name).secret_string(content.to_string());
         self.background.wait_for(async move { Ok(request.send().await.map(|_| ())?) })
     }
 
-    /// Replaces what a secret holds: from now on, this is its current version.
+    /// Stores a new current version of a secret.
     pub fn rotate_secret(&self, name: &str, content: &Value) -> anyhow::Result<()> {
         let request = self.secrets().put_secret_value().secret_id(name).secret_string(content.to_string());
         self.background.wait_for(async move { Ok(request.send().await.map(|_| ())?) })
@@ -201,7 +201,7 @@ fn launch(dir: &TempDir, port: u16) -> anyhow::Result<OwnedProcess> {
             .stderr(output),
     )
     .context("cannot start moto")?;
-    // It listens when everything is loaded, so whoever gets a connection gets an answer.
+    // moto listens only when it is ready.
     let ready = wait::until(TIMEOUT, || match process.ended() {
         Some(status) => Some(Err(anyhow::anyhow!("moto ended with {status}"))),
         None => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok().then_some(Ok(())),
@@ -211,7 +211,7 @@ fn launch(dir: &TempDir, port: u16) -> anyhow::Result<OwnedProcess> {
     Ok(process)
 }
 
-/// Loopback must not go through a proxy that the environment names.
+/// A proxy from the environment must not be used for loopback.
 #[expect(deprecated, reason = "the versions that replace it take a proxy from the environment")]
 fn without_proxy() -> BehaviorVersion {
     BehaviorVersion::v2025_01_17()

@@ -1,4 +1,4 @@
-//! Async work behind a synchronous front.
+//! An async runtime for synchronous fixtures.
 
 use std::{
     sync::mpsc,
@@ -11,8 +11,7 @@ use tokio::{
     sync::oneshot,
 };
 
-/// A runtime on a thread of its own, so that its owner can be used, and dropped, inside and outside an async test. When it
-/// is dropped, everything that runs in it is over.
+/// A runtime on its own thread, usable inside and outside an async test. Its tasks end on drop.
 pub struct BackgroundRuntime {
     handle: Handle,
     stop: Option<oneshot::Sender<()>>,
@@ -20,13 +19,13 @@ pub struct BackgroundRuntime {
 }
 
 impl BackgroundRuntime {
-    /// Starts the runtime; `name` is what a debugger shows.
+    /// Starts the runtime with this thread name.
     pub fn start(name: &'static str) -> anyhow::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name(name).enable_all().build();
         let runtime = runtime.with_context(|| format!("no runtime for {name}"))?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        // A runtime can't be dropped on a thread that belongs to another one, which the owner's may.
+        // A runtime can't be dropped on a thread of another runtime.
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
@@ -36,12 +35,12 @@ impl BackgroundRuntime {
         Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Runs this beside the owner.
+    /// Starts a task.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(work);
     }
 
-    /// Runs this and blocks the calling thread until it is done.
+    /// Runs a future, and blocks the calling thread until it is done.
     pub fn wait_for<T: Send + 'static>(
         &self,
         work: impl Future<Output = anyhow::Result<T>> + Send + 'static,
@@ -50,13 +49,13 @@ impl BackgroundRuntime {
         self.handle.spawn(async move {
             let _ = done.send(work.await);
         });
-        result.recv().context("the work was given up, or panicked")?
+        result.recv().context("the task was cancelled, or panicked")?
     }
 }
 
 impl Drop for BackgroundRuntime {
     fn drop(&mut self) {
-        // Either the message or the channel's end is what the thread waits for.
+        // The thread ends when the channel closes.
         self.stop.take();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

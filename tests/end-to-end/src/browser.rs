@@ -1,4 +1,4 @@
-//! A real browser without a window: Chromium, driven over the W3C's WebDriver protocol by Debian's driver for it.
+//! A headless Chromium, driven by chromedriver over WebDriver.
 
 use std::{
     fs,
@@ -17,32 +17,32 @@ use tempfile::TempDir;
 
 use crate::{background::BackgroundRuntime, owned_process::OwnedProcess, ports, wait};
 
-/// Where pictures are kept, for whoever wants to see what the tests saw.
+/// Folder of the screenshots.
 const SCREENSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/screenshots");
 
-/// The name under which WebDriver hands out elements.
+/// Key of an element's id in WebDriver's answers.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Which colours the reader has asked the system for.
+/// Colour scheme that pages are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColourScheme {
-    /// Dark text on light ground.
+    /// Dark text on a light background.
     Light,
-    /// The other way round.
+    /// Light text on a dark background.
     Dark,
 }
 
-/// A key, as somebody without a mouse uses it.
+/// A key of the keyboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BrowserKey {
-    /// On to the next thing that can be used.
+    /// Moves the focus to the next element.
     Tab,
-    /// Uses it.
+    /// Activates the focused element.
     Enter,
 }
 
 impl BrowserKey {
-    /// As WebDriver spells it.
+    /// WebDriver's code of the key.
     fn code(self) -> &'static str {
         match self {
             Self::Tab => "\u{e004}",
@@ -51,9 +51,9 @@ impl BrowserKey {
     }
 }
 
-/// A browser with one page and a profile of its own. It ends when this is dropped.
+/// A browser with one page and its own profile. It ends on drop.
 ///
-/// Elements are named by CSS selectors, and the first that fits is meant.
+/// Elements are given by CSS selectors; the first match is used.
 pub struct Browser {
     session: String,
     client: Client,
@@ -93,47 +93,47 @@ impl Browser {
         Ok(browser)
     }
 
-    /// Opens a page and waits until it is there.
+    /// Opens a page, and waits until it is loaded.
     pub fn open(&self, url: &str) -> anyhow::Result<()> {
         self.post("/url", json!({ "url": url })).map(drop)
     }
 
-    /// Where it is.
+    /// Address of the page.
     pub fn url(&self) -> anyhow::Result<String> {
         text(self.ask(Method::GET, "/url", Value::Null)?)
     }
 
-    /// The page's title.
+    /// Title of the page.
     pub fn title(&self) -> anyhow::Result<String> {
         text(self.ask(Method::GET, "/title", Value::Null)?)
     }
 
-    /// Runs a script's body in the page, and says what it returns.
+    /// Runs the body of a script in the page, and returns its result.
     pub fn run(&self, script: &str) -> anyhow::Result<Value> {
         self.post("/execute/sync", json!({ "script": script, "args": [] }))
     }
 
-    /// What a reader sees of an element.
+    /// Visible text of an element.
     pub fn text(&self, selector: &str) -> anyhow::Result<String> {
         let element = self.find(selector)?;
         text(self.ask(Method::GET, &format!("/element/{element}/text"), Value::Null)?)
     }
 
-    /// How many elements there are of a kind.
+    /// Number of elements that match.
     pub fn count(&self, selector: &str) -> anyhow::Result<usize> {
         let found = self.post("/elements", json!({ "using": "css selector", "value": selector }))?;
         Ok(found.as_array().map_or(0, Vec::len))
     }
 
-    /// Does what leads to another page, and waits until that page is there. The driver itself waits only for what has begun to
-    /// load when it looks, and a form that is sent may begin later.
+    /// Performs an action that opens another page, and waits until that page is loaded. The driver waits only for
+    /// pages that start to load at once.
     pub fn leave_page(&self, act: impl FnOnce(&Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
         self.run("window.isTheOldPage = true")?;
         act(self)?;
-        // It may refuse to run anything between two pages.
+        // The browser may refuse scripts between two pages.
         let script = "return document.readyState === 'complete' && !window.isTheOldPage";
         let arrived = || matches!(self.run(script), Ok(Value::Bool(true))).then_some(());
-        wait::until(Duration::from_secs(30), arrived).context("it leads to no other page")
+        wait::until(Duration::from_secs(30), arrived).context("no other page was opened")
     }
 
     /// Clicks on an element.
@@ -148,7 +148,7 @@ impl Browser {
         self.post(&format!("/element/{element}/value"), json!({ "text": keys })).map(drop)
     }
 
-    /// Types wherever the keyboard's focus is.
+    /// Types into the focused element.
     pub fn type_keys(&self, keys: &str) -> anyhow::Result<()> {
         let mut strokes = Vec::new();
         for key in keys.chars().map(String::from) {
@@ -159,12 +159,12 @@ impl Browser {
         self.post("/actions", json!({ "actions": [keyboard] })).map(drop)
     }
 
-    /// Presses a key, wherever the keyboard's focus is.
+    /// Presses a key.
     pub fn press(&self, key: BrowserKey) -> anyhow::Result<()> {
         self.type_keys(key.code())
     }
 
-    /// Presses Tab until the focus is on such an element. Fails when so many presses don't lead there.
+    /// Presses Tab until a matching element has the focus, at most this many times.
     pub fn tab_to(&self, selector: &str, presses: usize) -> anyhow::Result<()> {
         let script = format!("return document.activeElement.matches({})", Value::from(selector));
         for _ in 0..presses {
@@ -176,13 +176,13 @@ impl Browser {
         bail!("{presses} presses of Tab don't lead to {selector}")
     }
 
-    /// Makes the page so wide, in CSS pixels.
+    /// Sets the width of the page in CSS pixels.
     pub fn set_width(&self, pixels: u32) -> anyhow::Result<()> {
         let size = json!({ "width": pixels, "height": 800, "deviceScaleFactor": 1, "mobile": false });
         self.ask_chromium("Emulation.setDeviceMetricsOverride", size).map(drop)
     }
 
-    /// Shows pages in these colours.
+    /// Sets the colour scheme.
     pub fn set_colours(&self, colours: ColourScheme) -> anyhow::Result<()> {
         let value = match colours {
             ColourScheme::Light => "light",
@@ -192,7 +192,7 @@ impl Browser {
         self.ask_chromium("Emulation.setEmulatedMedia", json!({ "features": features })).map(drop)
     }
 
-    /// Takes a picture of the whole page and keeps it as `target/screenshots/NAME.png`.
+    /// Saves a screenshot of the whole page as `target/screenshots/NAME.png`.
     pub fn screenshot(&self, name: &str) -> anyhow::Result<PathBuf> {
         let how = json!({ "format": "png", "captureBeyondViewport": true });
         let answer = self.ask_chromium("Page.captureScreenshot", how)?;
@@ -209,7 +209,7 @@ impl Browser {
         text(found[ELEMENT].clone())
     }
 
-    /// A command of Chromium's own, for what WebDriver has no word for.
+    /// A command of Chromium's DevTools protocol.
     fn ask_chromium(&self, command: &str, parameters: Value) -> anyhow::Result<Value> {
         self.post("/goog/cdp/execute", json!({ "cmd": command, "params": parameters }))
     }
@@ -235,7 +235,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It writes its profile to the end before the profile goes.
+        // The browser writes to its profile until it ends.
         let _ = self.ask(Method::DELETE, "", Value::Null);
     }
 }
@@ -244,15 +244,15 @@ fn capabilities(profile: &Path) -> Value {
     let mut arguments = vec![
         "--headless=new".to_owned(),
         "--disable-gpu".to_owned(),
-        // A container's shared memory is small.
+        // The shared memory of a container is small.
         "--disable-dev-shm-usage".to_owned(),
         "--hide-scrollbars".to_owned(),
         "--no-first-run".to_owned(),
-        // Through a pipe, the browser notices when its driver is gone, and ends.
+        // Through a pipe, the browser ends when its driver ends.
         "--remote-debugging-pipe".to_owned(),
         format!("--user-data-dir={}", profile.display()),
     ];
-    // Chromium's sandbox can't be made by the administrator, who is the user in most containers.
+    // Chromium's sandbox does not work for root, the user of most containers.
     if fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
         arguments.push("--no-sandbox".to_owned());
     }

@@ -1,4 +1,4 @@
-//! A running `provisioner console`, and requests to it that no browser would make.
+//! A running `provisioner console`, and requests that no browser would send.
 
 use anyhow::{Context as _, ensure};
 use reqwest::{
@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::{ProgramCall, ProgramOutput, RunningProgram, wait};
 
-/// A console that answers. It is killed when this is dropped.
+/// A running console. It is killed on drop.
 pub struct ConsoleProcess {
     process: RunningProgram,
     client: Client,
     url: String,
 }
 
-/// What it answered.
+/// An answer of the console.
 #[derive(Debug)]
 pub struct ConsoleResponse {
     /// The status.
@@ -29,29 +29,29 @@ pub struct ConsoleResponse {
 }
 
 impl ConsoleProcess {
-    /// Starts `provisioner console --json …`, and waits until it says where it is.
+    /// Starts `provisioner console --json …`, and waits for its address.
     pub fn start(invocation: ProgramCall) -> anyhow::Result<Self> {
         let (process, line) = invocation.start_and_read_line()?;
         let said: Value =
             serde_json::from_str(&line).with_context(|| format!("the console says {line:?}"))?;
         let url = said["url"].as_str().context("the console does not say where it is")?.to_owned();
-        // Each request has a runtime of its own, which no connection outlives.
+        // Each request has its own runtime, so no connection is reused.
         let client =
             Client::builder().no_proxy().redirect(Policy::none()).pool_max_idle_per_host(0).build()?;
         Ok(Self { process, client, url })
     }
 
-    /// The address that it printed, which holds the key.
+    /// The printed address, which contains the key.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The same without the key, and without a path.
+    /// The printed address without key and path.
     pub fn base(&self) -> &str {
         self.url.split_once("/?").map_or(self.url.as_str(), |(base, _)| base)
     }
 
-    /// The cookie that the printed address is exchanged for.
+    /// The cookie that the console gives for the key.
     pub fn cookie(&self) -> anyhow::Result<String> {
         let answer =
             self.ask(Method::GET, self.url.strip_prefix(self.base()).unwrap_or_default(), &[], None)?;
@@ -60,12 +60,12 @@ impl ConsoleProcess {
         Ok(cookie.split(';').next().unwrap_or_default().to_owned())
     }
 
-    /// A page, as somebody with the cookie sees it.
+    /// A page, requested with the cookie.
     pub fn page(&self, path: &str) -> anyhow::Result<ConsoleResponse> {
         self.ask(Method::GET, path, &[("cookie", &self.cookie()?)], None)
     }
 
-    /// Asks with exactly these headers, and follows nothing.
+    /// Sends a request with exactly these headers, without following redirects.
     pub fn ask(
         &self,
         method: Method,
@@ -88,7 +88,7 @@ impl ConsoleProcess {
         })
     }
 
-    /// Presses Ctrl-C, and waits for its end.
+    /// Sends SIGINT, and waits for the console's end.
     pub fn interrupt(self) -> anyhow::Result<ProgramOutput> {
         self.process.interrupt()?;
         self.process.finish()

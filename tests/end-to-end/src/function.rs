@@ -1,4 +1,4 @@
-//! A function as its caller sees it: JSON in, JSON or an error out.
+//! A function: JSON in, JSON or an error out.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,12 +8,12 @@ use serde_json::Value;
 
 type Invoke = dyn Fn(Value) -> BoxFuture<'static, anyhow::Result<Value>> + Send + Sync;
 
-/// Something that can be invoked, wherever it runs.
+/// A function that a test invokes.
 #[derive(Clone)]
 pub struct LambdaFunction(Arc<Invoke>);
 
 impl LambdaFunction {
-    /// A handler in the test's own process.
+    /// A handler in the test's process.
     pub fn in_process<F, Answer>(handler: F) -> Self
     where
         F: Fn(Value) -> Answer + Send + Sync + 'static,
@@ -22,15 +22,15 @@ impl LambdaFunction {
         Self(Arc::new(move |event| handler(event).boxed()))
     }
 
-    /// The function of this name behind Lambda's invoke API at `endpoint` (`http://127.0.0.1:PORT`). Its answer is waited
-    /// for so long; what is later counts as lost, whatever it did.
+    /// The function with this name behind Lambda's invoke API at `endpoint` (`http://127.0.0.1:PORT`). A later answer
+    /// counts as lost.
     pub fn at(endpoint: &str, name: &str, timeout: Duration) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().no_proxy().timeout(timeout).build()?;
         let url = format!("{endpoint}/2015-03-31/functions/{name}/invocations");
         Ok(Self::in_process(move |event| invoke(client.clone(), url.clone(), event)))
     }
 
-    /// Invokes it. An error is the function's own, or says that there was no answer.
+    /// Invokes the function. An error is the function's own, or a missing answer.
     pub async fn invoke(&self, event: Value) -> anyhow::Result<Value> {
         (self.0)(event).await
     }

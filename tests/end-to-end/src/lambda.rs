@@ -5,7 +5,7 @@
 //! - By itself it builds: the first invocation of a function runs `cargo run --bin NAME`, and with `--concurrency` once
 //!   more for each further copy. In a workspace that would resolve features for one package alone and so build the
 //!   dependencies a second time, and it takes the lock of the build directory. With `--only-lambda-apis` it starts
-//!   nothing and serves the Runtime API to whoever asks at `/.rt/NAME`. So the tests start the binaries that are built
+//!   nothing and serves the Runtime API at `/.rt/NAME`. So the tests start the binaries that are built
 //!   already, as many copies as they want, and can kill one.
 //! - It knows functions by the binaries in a manifest: another name is answered with 404, after running `cargo metadata`.
 //!   It gets a manifest of its own, in a temporary directory, with nothing but these names.
@@ -44,23 +44,23 @@ use crate::{
     wait,
 };
 
-/// Long, for a machine that is busy with something else: only a failure takes all of it.
+/// Only a failure takes this long.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How often another port is tried when the first was taken between looking and listening.
+/// Attempts with another port, when another process takes the first one.
 const ATTEMPTS: u32 = 5;
 
-/// A function to run.
+/// A function and its limits.
 #[derive(Debug, Clone)]
 pub struct LambdaOptions {
-    /// Its name in the invoke API, also `AWS_LAMBDA_FUNCTION_NAME`.
+    /// Name in the invoke API, and `AWS_LAMBDA_FUNCTION_NAME`.
     pub name: String,
-    /// Its program.
+    /// Program of the function.
     pub binary: PathBuf,
-    /// How many copies run, which is how many invocations are worked on at the same time.
+    /// Copies, each of which handles one invocation at a time.
     pub copies: usize,
-    /// Its environment: this and what Lambda sets, nothing of the test's own.
+    /// Its environment besides Lambda's own variables. Nothing of the test's environment is passed on.
     pub environment: Vec<(String, String)>,
-    /// How long one invocation may take. Then the process is killed.
+    /// Timeout of an invocation; the process is killed after it.
     pub timeout: Duration,
 }
 
@@ -85,7 +85,7 @@ pub struct LambdaEmulator {
     dir: TempDir,
     endpoint: String,
     functions: BTreeMap<String, LambdaFunction>,
-    /// With the names of their functions.
+    /// Copies with the names of their functions.
     copies: Vec<(String, Arc<Sandbox>)>,
 }
 
@@ -103,11 +103,11 @@ impl LambdaEmulator {
         let invokes = async_invokes::serve(&background, &endpoint)?;
         let (mut by_name, mut copies) = (BTreeMap::new(), Vec::new());
         for function in functions {
-            // The sandbox answers at the deadline, so this timeout is for an emulator that hangs, or for many who wait.
+            // The sandbox answers at the deadline, so this timeout covers waiting invocations and a hanging emulator.
             let timeout = function.timeout * 2 + Duration::from_secs(60);
             by_name.insert(function.name.clone(), LambdaFunction::at(&endpoint, &function.name, timeout)?);
             for _ in 0..function.copies {
-                // A function that invokes one finds the invoke API here.
+                // Functions invoke other functions here.
                 let invoke_api = ("AWS_ENDPOINT_URL_LAMBDA".to_owned(), invokes.clone());
                 let sandbox = Arc::new(Sandbox::new(SandboxOptions {
                     name: function.name.clone(),
@@ -135,7 +135,7 @@ impl LambdaEmulator {
         &self.endpoint
     }
 
-    /// The function as its callers see it.
+    /// The function with this name.
     pub fn function(&self, name: &str) -> anyhow::Result<LambdaFunction> {
         self.functions.get(name).cloned().with_context(|| format!("there is no function {name}"))
     }
@@ -146,12 +146,12 @@ impl LambdaEmulator {
         self.background.wait_for(async move { function.invoke(event).await })
     }
 
-    /// What all copies of a function have said so far.
+    /// Log of all copies of a function.
     pub fn log(&self, name: &str) -> String {
         fs::read_to_string(log(self.dir.path(), name)).unwrap_or_default()
     }
 
-    /// The most memory that a running copy of this function has used so far.
+    /// Most memory of any running copy.
     pub fn peak_memory_kb(&self, name: &str) -> anyhow::Result<u64> {
         let of_name = self.copies.iter().filter(|(of, _)| of == name);
         let peaks = of_name.filter_map(|(_, sandbox)| {
@@ -162,13 +162,12 @@ impl LambdaEmulator {
         peaks.max().with_context(|| format!("no copy of {name} is running"))
     }
 
-    /// How long each running copy of this function took from its launch to its first question for work.
+    /// Start time of each running copy, from launch to its first request for an invocation.
     pub fn inits(&self, name: &str) -> Vec<Duration> {
         self.copies.iter().filter(|(of, _)| of == name).filter_map(|(_, sandbox)| sandbox.init()).collect()
     }
 
-    /// Kills one copy that works on an invocation, as nothing can prepare for, and says whether there was one. Another
-    /// takes its place.
+    /// Kills one busy copy with SIGKILL, and returns whether there was one. A new process replaces it.
     pub fn kill_one_busy(&self, name: &str) -> bool {
         let mut of_name = self.copies.iter().filter(|(of, _)| of == name);
         let at_work =
@@ -185,7 +184,7 @@ fn log(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.log"))
 }
 
-/// What the emulator learns the functions' names from.
+/// Writes the manifest that gives the emulator the functions' names.
 fn write_manifest(dir: &Path, functions: &[LambdaOptions]) -> anyhow::Result<()> {
     let mut manifest = "[package]\nname = \"functions\"\nedition = \"2024\"\n\n[workspace]\n".to_owned();
     for LambdaOptions { name, .. } in functions {

@@ -8,7 +8,7 @@ go of it.
 Nearly everything looks at every message of the queue, sending too, and asks the clock in a roundabout way each time. With
 a thousand messages, taking ten and deleting them lasts most of a second. What is replaced for that has the same results:
 the clock, the look at receipt handles, and the counts. Those are taken at one instant, and kept for a moment where
-nobody asked for them.
+no request asked for them.
 """
 
 import time

@@ -1,4 +1,4 @@
-//! People and groups: made the same way each time from a seed, and written as LDIF.
+//! People and groups, generated from a seed, and their LDIF.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,7 +11,7 @@ use crate::{
     random::SeededRandom,
 };
 
-/// One inetOrgPerson. Change a field before adding it, to get the person that a test needs.
+/// One inetOrgPerson. A test changes fields before adding the entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonEntry {
     /// The naming attribute.
@@ -43,7 +43,7 @@ pub struct PersonEntry {
 }
 
 impl PersonEntry {
-    /// Where the entry is.
+    /// DN of the entry.
     pub fn dn(&self) -> String {
         format!("uid={},ou={},{PEOPLE_DN}", self.uid, self.unit)
     }
@@ -55,7 +55,7 @@ impl PersonEntry {
 
     /// The entry's attributes, object classes first.
     pub fn attributes(&self) -> Vec<(&'static str, String)> {
-        // Taken apart, so that a new field can't be forgotten here.
+        // Destructured, so that a new field breaks the build.
         let Self {
             uid,
             given_name,
@@ -95,12 +95,12 @@ impl PersonEntry {
 pub struct GroupEntry {
     /// cn.
     pub name: String,
-    /// DNs. The schema wants at least one: a group without members gets the administrator's.
+    /// DNs of the members. The schema requires one, so an empty group gets the administrator.
     pub members: Vec<String>,
 }
 
 impl GroupEntry {
-    /// The group `name` with these people in it.
+    /// The group `name` with these members.
     pub fn of<'a>(name: &str, people: impl IntoIterator<Item = &'a PersonEntry>) -> Self {
         Self { name: name.to_owned(), members: people.into_iter().map(PersonEntry::dn).collect() }
     }
@@ -110,7 +110,7 @@ impl GroupEntry {
         format!("cn={},{GROUPS_DN}", self.name)
     }
 
-    /// What the entry's `member` holds.
+    /// Values of `member`.
     pub fn member_values(&self) -> Vec<&str> {
         if self.members.is_empty() {
             vec![ADMIN_DN]
@@ -120,8 +120,8 @@ impl GroupEntry {
     }
 }
 
-/// Makes `count` people, always the same for the same seed. Most have a manager among those before them, a few are
-/// disabled, user names and mail addresses are unique.
+/// Generates `count` people, the same for the same seed. Most have a manager among the people before them, a few are
+/// disabled, and user names and mail addresses are unique.
 pub fn generate(count: usize, seed: u64) -> Vec<PersonEntry> {
     let mut random = SeededRandom::seeded(seed);
     let mut namesakes = HashMap::<String, usize>::new();
@@ -133,7 +133,7 @@ pub fn generate(count: usize, seed: u64) -> Vec<PersonEntry> {
         let namesake = namesakes.entry(format!("{given_letters}.{family_letters}")).or_default();
         *namesake += 1;
         let suffix = if *namesake == 1 { String::new() } else { namesake.to_string() };
-        // Somebody leads everybody; nine in ten of the others report to someone hired before them.
+        // The first person has no manager; nine of ten others report to an earlier person.
         let manager = (index > 0 && random.chance(90)).then(|| people[(index - 1) / 8].dn());
         people.push(PersonEntry {
             uid: format!("{given_letters}.{family_letters}{suffix}"),
@@ -154,7 +154,7 @@ pub fn generate(count: usize, seed: u64) -> Vec<PersonEntry> {
     people
 }
 
-/// Makes `count` people as [`generate`] does, all of them enabled.
+/// Generates people that are all enabled.
 pub fn enabled(count: usize, seed: u64) -> Vec<PersonEntry> {
     let mut people = generate(count, seed);
     people.iter_mut().for_each(|person| person.employee_type = "active".to_owned());
@@ -168,8 +168,7 @@ pub fn enabled_people(count: usize) -> Vec<PersonEntry> {
 
 /// The whole directory as LDIF: the base, the reader with `reader_password`, the units, the people, the groups.
 ///
-/// The bulk loader runs no overlay, so what `memberof` would have maintained is written out. Values stand as UTF-8,
-/// which OpenLDAP reads as it is.
+/// The bulk loader runs no overlay, so `memberOf` is written out.
 pub fn ldif(people: &[PersonEntry], groups: &[GroupEntry], reader_password: &str) -> String {
     let mut out = String::new();
     entry(

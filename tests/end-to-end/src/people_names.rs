@@ -1,5 +1,5 @@
-//! What people are called, where they sit and what they do. A name comes with the letters that its user name is made
-//! of; some need more than ASCII, because directories do.
+//! Names, departments and cities of generated people. Each name has an ASCII form for the user name; some names need
+//! more than ASCII.
 
 pub const GIVEN: &[(&str, &str)] = &[
     ("Ada", "ada"),

@@ -5,15 +5,15 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Below the range that the kernel takes ports for outgoing connections from (32768 and up): otherwise a client that
-/// retries while the server is stopped could be given the server's own port.
+/// Below the kernel's range for outgoing connections (32768 and up): a client that retries while a server is stopped
+/// could otherwise get the server's port.
 const FIRST: u32 = 18_000;
 const COUNT: u32 = 14_000;
 
-/// A port of the loopback address that nobody listens on, and that this process hasn't handed out before.
+/// A port without a listener on the loopback address, returned only once by this process.
 pub fn free() -> anyhow::Result<u16> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    // Test processes that run side by side start far from each other.
+    // Concurrent test processes start at different ports.
     let start = std::process::id().wrapping_mul(101);
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);

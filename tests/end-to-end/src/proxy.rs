@@ -1,4 +1,4 @@
-//! A wire that can be cut.
+//! A TCP proxy that cuts connections.
 
 use std::{
     io::{self, Read, Write},
@@ -7,8 +7,8 @@ use std::{
     thread,
 };
 
-/// A TCP proxy between a client and a server, on a free loopback port. It cuts connections after so many bytes from the
-/// server, which leaves the client in the middle of an answer.
+/// A TCP proxy on a free loopback port. It cuts connections after a number of bytes from the server, in the middle of
+/// an answer.
 pub struct CuttingProxy {
     address: SocketAddr,
     state: Arc<Mutex<ProxyState>>,
@@ -17,13 +17,13 @@ pub struct CuttingProxy {
 #[derive(Default)]
 struct ProxyState {
     rule: CutRule,
-    /// Counts the rules that were set, so that a connection notices a new one and starts its count afresh.
+    /// Number of rules set, by which a connection detects a new rule and restarts its count.
     rules_set: u64,
     from_server: u64,
     to_server: u64,
     accepted: u64,
     cuts: u64,
-    /// Ends of the connections that were opened, to close them when the proxy goes.
+    /// Sockets of open connections, closed on drop.
     open: Vec<TcpStream>,
     closed: bool,
     redirected: Option<SocketAddr>,
@@ -33,14 +33,14 @@ struct ProxyState {
 enum CutRule {
     #[default]
     Pass,
-    /// Each connection, the current ones included, gets this many more bytes from the server.
+    /// Each connection, open ones included, gets this many more bytes from the server.
     CutEach(u64),
-    /// The first connection that reaches this many bytes is cut; the rest pass.
+    /// The first connection with this many bytes is cut; the others pass.
     CutOne(u64),
 }
 
 impl CuttingProxy {
-    /// Starts to pass everything to `upstream`.
+    /// Starts to forward connections to `upstream`.
     pub fn start(upstream: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
@@ -51,7 +51,7 @@ impl CuttingProxy {
                 if lock(&shared).closed {
                     return;
                 }
-                // A server that is down looks to the client like a connection that closes at once.
+                // While the server is down, the client's connection closes at once.
                 let upstream = lock(&shared).redirected.unwrap_or(upstream);
                 let _ = client.and_then(|client| relay(client, upstream, &shared));
             }
@@ -59,7 +59,7 @@ impl CuttingProxy {
         Ok(Self { address, state })
     }
 
-    /// Where clients connect.
+    /// Address for clients.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -69,44 +69,43 @@ impl CuttingProxy {
         format!("ldap://{}", self.address)
     }
 
-    /// Cuts each connection, in both directions, once it got `bytes` more bytes from the server: the current ones and
-    /// all later ones, until [`pass`](Self::pass). A client that tries again fails again. With 0, no answer gets through.
+    /// Cuts each open and later connection after `bytes` more bytes from the server, until [`pass`](Self::pass). A
+    /// retry fails again. With 0, no answer passes.
     pub fn cut_after(&self, bytes: u64) {
         self.set(CutRule::CutEach(bytes));
     }
 
-    /// Cuts one connection, in both directions, once it got `bytes` more bytes from the server; a client that tries
-    /// again gets through.
+    /// Cuts one connection after `bytes` more bytes from the server. A retry passes.
     pub fn cut_once_after(&self, bytes: u64) {
         self.set(CutRule::CutOne(bytes));
     }
 
-    /// Lets everything through again.
+    /// Forwards every byte again.
     pub fn pass(&self) {
         self.set(CutRule::Pass);
     }
 
-    /// Leads connections that are opened from now on to another server, as a load balancer would.
+    /// Forwards later connections to another server.
     pub fn redirect(&self, upstream: SocketAddr) {
         lock(&self.state).redirected = Some(upstream);
     }
 
-    /// How many bytes went from the server to clients, all connections together.
+    /// Bytes from the server, over all connections.
     pub fn bytes_from_server(&self) -> u64 {
         lock(&self.state).from_server
     }
 
-    /// How many bytes went from clients to the server, all connections together.
+    /// Bytes to the server, over all connections.
     pub fn bytes_to_server(&self) -> u64 {
         lock(&self.state).to_server
     }
 
-    /// How many connections clients have opened.
+    /// Connections that clients opened.
     pub fn connections(&self) -> u64 {
         lock(&self.state).accepted
     }
 
-    /// How many connections were cut.
+    /// Connections that were cut.
     pub fn cuts(&self) -> u64 {
         lock(&self.state).cuts
     }
@@ -126,12 +125,12 @@ impl Drop for CuttingProxy {
             let _ = end.shutdown(Shutdown::Both);
         }
         drop(state);
-        // A last connection wakes the listener, which then sees that it is over.
+        // A last connection wakes the listener, which then ends.
         let _ = TcpStream::connect(self.address);
     }
 }
 
-/// Starts a thread for each direction of a new connection.
+/// Starts a thread for each direction of a connection.
 fn relay(client: TcpStream, upstream: SocketAddr, state: &Arc<Mutex<ProxyState>>) -> io::Result<()> {
     let server = TcpStream::connect(upstream)?;
     client.set_nodelay(true)?;
@@ -153,7 +152,7 @@ fn relay(client: TcpStream, upstream: SocketAddr, state: &Arc<Mutex<ProxyState>>
     Ok(())
 }
 
-/// Copies until an end closes or `allowed` says that fewer bytes may pass than there are; then closes both.
+/// Copies until a socket closes or `allowed` permits fewer bytes; then closes both sockets.
 fn pump(mut from: TcpStream, mut to: TcpStream, mut allowed: impl FnMut(usize) -> usize) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
@@ -166,7 +165,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, mut allowed: impl FnMut(usize) -
     let _ = from.shutdown(Shutdown::Both);
 }
 
-/// What one connection may still get under the rule it last saw.
+/// Bytes of one connection under the rule that it last saw.
 #[derive(Default)]
 struct ByteBudget {
     rule_seen: u64,
@@ -200,7 +199,7 @@ impl ProxyState {
     }
 }
 
-/// A panic elsewhere doesn't spoil numbers that are complete after each step.
+/// The counts are consistent after each step, so a poisoned lock is usable.
 fn lock(state: &Mutex<ProxyState>) -> MutexGuard<'_, ProxyState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

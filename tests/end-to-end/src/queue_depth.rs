@@ -1,21 +1,21 @@
-//! How full a queue is.
+//! Depth of a queue.
 
 use anyhow::Context as _;
 use aws_sdk_sqs::{Client, types::QueueAttributeName};
 
-/// How many messages a queue holds, as far as it knows.
+/// Number of messages in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueDepth {
     /// Waiting to be received.
     pub visible: u64,
-    /// Received and not deleted, or delayed by who received them.
+    /// Received and not deleted, or delayed by the receiver.
     pub in_flight: u64,
     /// Sent with a delay.
     pub delayed: u64,
 }
 
 impl QueueDepth {
-    /// All of them.
+    /// All messages.
     pub fn total(self) -> u64 {
         let Self { visible, in_flight, delayed } = self;
         visible + in_flight + delayed
@@ -38,7 +38,7 @@ pub async fn queue_depth(client: &Client, url: &str) -> anyhow::Result<QueueDept
     let attributes = described.attributes.unwrap_or_default();
     let [visible, in_flight, delayed] =
         names.map(|name| attributes.get(&name).and_then(|count| count.parse().ok()));
-    let missing = "a queue that doesn't say how many messages it has";
+    let missing = "the queue does not report its number of messages";
     Ok(QueueDepth {
         visible: visible.context(missing)?,
         in_flight: in_flight.context(missing)?,

@@ -1,4 +1,4 @@
-//! A real Active Directory of a test's own: Samba as a domain controller.
+//! An Active Directory forest: Samba as a domain controller.
 
 use std::{
     fs::{self, File},
@@ -18,25 +18,23 @@ use tempfile::TempDir;
 
 use crate::{DirectoryAdmin, owned_process::OwnedProcess, tls::Certificates, wait};
 
-/// The domain of every test forest. Two forests of this name have nothing else in common, like a directory and the one
-/// that somebody put in its place.
+/// Domain of every test forest. Two forests share only this name.
 pub const SAMBA_BASE_DN: &str = "DC=acme,DC=test";
 const REALM: &str = "ACME.TEST";
 
 const SERVER: &str = "/usr/sbin/samba";
 const TOOL: &str = "/usr/bin/samba-tool";
-/// Long, for a machine that is busy with something else: only a failure takes all of it.
+/// Only a failure takes this long.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Samba can't be told other ports than these, so each server has an address of its own.
+/// Samba's ports can't be changed, so each server has its own address.
 const LDAP: u16 = 389;
-/// Somebody who listens here, on an address, keeps that address: it is free again when the process ends, however it ends.
+/// A listener on this port reserves an address until the process ends.
 const RESERVATION: u16 = 18_389;
 
-/// A domain controller on a free loopback address, with its data in a temporary directory. It ends, and the directory
-/// goes, on drop.
+/// A domain controller on a free loopback address, with its data in a temporary directory. Both end on drop.
 pub struct Samba {
-    /// First, so that the server is gone before its directory is.
+    /// First, so that the server ends before its directory is removed.
     process: Option<OwnedProcess>,
     dir: TempDir,
     address: Ipv4Addr,
@@ -55,7 +53,7 @@ impl Samba {
         shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a new forest, which takes some seconds, starts its server and waits until it answers.
+    /// Creates a forest, starts its server and waits until it answers.
     pub fn start() -> anyhow::Result<Self> {
         for program in [SERVER, TOOL] {
             if !Path::new(program).exists() {
@@ -68,11 +66,11 @@ impl Samba {
             .tempdir()
             .context("no temporary directory for Samba")?;
         let tls = Certificates::write_for(dir.path(), &[&address.to_string()])?;
-        // Samba refuses a key that others may read.
+        // Samba refuses a key that other users can read.
         fs::set_permissions(&tls.key, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         static FORESTS: AtomicU32 = AtomicU32::new(1);
         let number = FORESTS.fetch_add(1, Ordering::Relaxed);
-        // Its own password for each forest: one can't be mistaken for another.
+        // Each forest has its own password, so that a wrong server is detected.
         let password = format!("DirectoryAdmin.{}.{number}", std::process::id());
         let mut samba = Self { process: None, dir, address, tls, password, _reservation: reservation };
         samba.provision(number)?;
@@ -80,14 +78,14 @@ impl Samba {
         Ok(samba)
     }
 
-    /// Ends the server as an administrator would. Its data and its address stay.
+    /// Stops the server. Its data and its address stay.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
             process.end(TIMEOUT);
         }
     }
 
-    /// Starts it again, at the same address with the same data, after stopping it if it runs.
+    /// Restarts the server at the same address with the same data.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.stop();
         self.launch()
@@ -103,34 +101,34 @@ impl Samba {
         format!("ldap://{}", self.address)
     }
 
-    /// Where it listens in plain text.
+    /// Address of the plain-text listener.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((self.address, LDAP))
     }
 
-    /// The PEM file of the authority that signed its certificate.
+    /// PEM file of the authority of its certificate.
     pub fn ca(&self) -> &Path {
         &self.tls.ca
     }
 
-    /// The domain's administrator, who sees everything: also what was deleted.
+    /// The domain's administrator, with the right to see deleted entries.
     pub fn admin(&self) -> DirectoryAdmin {
         DirectoryAdmin::new(self.plain_url(), administrator(), self.password.clone())
     }
 
-    /// The provisioner's directory secret for the administrator.
+    /// The administrator's credentials as a directory secret.
     pub fn admin_secret(&self) -> Value {
         json!({ "bind_dn": administrator(), "password": self.password })
     }
 
-    /// Makes an ordinary user to read with, who can see the domain but not what was deleted, and gives its secret.
+    /// Adds a reader without the right to see deleted entries, and returns its directory secret.
     pub fn add_reader(&self, name: &str) -> anyhow::Result<Value> {
         let password = format!("{}.{name}", self.password);
         self.tool(&["user", "create", name, &password])?;
         Ok(json!({ "bind_dn": format!("{name}@{REALM}"), "password": password }))
     }
 
-    /// Gives the administrator the password of that secret.
+    /// Sets the administrator's password to that of a secret.
     pub fn set_admin_password(&self, secret: &Value) -> anyhow::Result<()> {
         let password = secret["password"].as_str().context("a secret without a password")?;
         self.tool(&["user", "setpassword", "Administrator", &format!("--newpassword={password}")])
@@ -173,8 +171,8 @@ impl Samba {
         Ok(())
     }
 
-    /// What differs from the usual: one service only, an address and folders of its own, our certificate, a password in
-    /// plain text on loopback, and data that needn't outlive the machine.
+    /// Options: the LDAP service alone, our address, folders and certificate, passwords in plain text on loopback,
+    /// and no syncing of data to disk.
     fn options(&self) -> Vec<String> {
         let dir = self.dir.path().display();
         vec![
@@ -236,14 +234,14 @@ impl Samba {
     }
 }
 
-/// As which Active Directory lets one sign in without knowing a DN.
+/// User principal name of the administrator; Active Directory accepts it for a bind.
 fn administrator() -> String {
     format!("Administrator@{REALM}")
 }
 
-/// A loopback address on which nobody has a directory, and the reservation that keeps it.
+/// A loopback address without a directory, and its reservation.
 fn free_address() -> anyhow::Result<(Ipv4Addr, TcpListener)> {
-    // Test processes that run side by side start far from each other.
+    // Concurrent test processes start at different addresses.
     let start = std::process::id().wrapping_mul(101);
     for step in 0..1_000 {
         let [_, _, third, fourth] = start.wrapping_add(step).to_be_bytes();

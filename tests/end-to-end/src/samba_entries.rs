@@ -1,6 +1,6 @@
-//! What Active Directory wants to be told about a new entry.
+//! Attributes of new entries in Active Directory.
 
-/// A user's attributes, and more of them. Nobody signs in as these, so they need no password.
+/// Attributes of a user, without a password.
 pub fn samba_user(account: &str, more: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     let mut attributes = vec![
         ("objectClass", "user".to_owned()),
@@ -11,12 +11,12 @@ pub fn samba_user(account: &str, more: &[(&'static str, &str)]) -> Vec<(&'static
     attributes
 }
 
-/// A global security group's attributes.
+/// Attributes of a global security group.
 pub fn samba_group(account: &str) -> Vec<(&'static str, String)> {
     vec![("objectClass", "group".to_owned()), ("sAMAccountName", account.to_owned())]
 }
 
-/// `userAccountControl` of somebody who may sign in: an ordinary account that needs no password.
+/// `userAccountControl` of an enabled account that needs no password.
 pub const ENABLED: &str = "544";
-/// The same with the bit that switches the account off.
+/// `userAccountControl` of a disabled account.
 pub const DISABLED: &str = "546";

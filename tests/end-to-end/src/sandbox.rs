@@ -1,9 +1,9 @@
-//! One running copy of a function: what Lambda does around the process, beside handing it invocations.
+//! One copy of a function: what Lambda does around the process.
 //!
-//! The copy talks to the emulator's Runtime API through here, so that two things are as on Lambda which the emulator
-//! leaves out. The deadline is a moment in the future (the emulator always says "600000", in 1970), and it is
-//! enforced: a process that is still at work then is killed. And an invocation whose process died is answered at
-//! once with an error, and a new process started, where the emulator would let the caller wait for ever.
+//! The copy reaches the emulator's Runtime API through this proxy, which corrects two differences from Lambda. The
+//! deadline is a time in the future (the emulator always answers "600000", in 1970), and a process that is still busy
+//! then is killed. An invocation of a process that died is answered with an error at once, and a new process is
+//! started; the emulator would never answer.
 
 use std::{
     fs::File,
@@ -32,39 +32,39 @@ const DEADLINE: &str = "lambda-runtime-deadline-ms";
 const NEXT: &str = "/2018-06-01/runtime/invocation/next";
 /// The largest answer that Lambda takes is 6 MB.
 const LARGEST_ANSWER: usize = 6 << 20;
-/// Between two looks at the process.
-const LOOK: Duration = Duration::from_millis(10);
+/// Interval between two checks of the process.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What a copy needs to start.
+/// Program, environment and limits of a copy.
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {
     /// The function's name.
     pub name: String,
     /// Its program.
     pub binary: PathBuf,
-    /// All of its environment but for what Lambda itself sets.
+    /// Environment, without Lambda's own variables.
     pub environment: Vec<(String, String)>,
     /// How long one invocation may take.
     pub timeout: Duration,
-    /// Where what it says goes.
+    /// Log file.
     pub log: PathBuf,
     /// The emulator's Runtime API for this function.
     pub runtime_api: String,
 }
 
-/// One copy, which is started again whenever it ends.
+/// One copy, restarted whenever its process ends.
 pub struct Sandbox {
     setup: SandboxOptions,
     client: reqwest::Client,
     state: Mutex<SandboxState>,
 }
 
-/// What is known of the current process.
+/// State of the current process.
 #[derive(Default)]
 struct SandboxState {
     process_id: Option<u32>,
     launched: Option<Instant>,
-    /// How long it took to ask for an invocation, which ends its start.
+    /// Time from launch to the first request for an invocation.
     init: Option<Duration>,
     at_work: Option<BusyWith>,
 }
@@ -75,7 +75,7 @@ struct BusyWith {
     deadline: Instant,
 }
 
-/// How a process came to its end.
+/// End of a process.
 enum ProcessEnd {
     Exited(ExitStatus),
     TimedOut,
@@ -83,27 +83,27 @@ enum ProcessEnd {
 
 impl Sandbox {
     pub fn new(setup: SandboxOptions) -> anyhow::Result<Self> {
-        // No time-out: a copy without work waits for an invocation as long as it takes.
+        // Without a timeout: an idle copy waits for an invocation without limit.
         let client = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self { setup, client, state: Mutex::default() })
     }
 
-    /// The process that runs now.
+    /// Id of the running process.
     pub fn process_id(&self) -> Option<u32> {
         self.state().process_id
     }
 
-    /// How long the process that runs now took to start, if it has.
+    /// Start time of the running process, once it is ready.
     pub fn init(&self) -> Option<Duration> {
         self.state().init
     }
 
-    /// Whether it works on an invocation now.
+    /// Whether the process handles an invocation.
     pub fn is_busy(&self) -> bool {
         self.state().at_work.is_some()
     }
 
-    /// Runs the copy, for ever or until it can't be started.
+    /// Runs the copy until it can't be started.
     pub async fn run(self: Arc<Self>) -> anyhow::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -154,12 +154,12 @@ impl Sandbox {
             if self.state().at_work.as_ref().is_some_and(|work| Instant::now() > work.deadline) {
                 return ProcessEnd::TimedOut;
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
     }
 
-    /// Answers the invocation that the process left behind. One that never got ready fails the next invocation
-    /// instead, as a failed start does on Lambda; before that, nothing is started again.
+    /// Answers the invocation of a process that ended. A process that never became ready fails the next invocation,
+    /// as on Lambda; only then a new one is started.
     async fn report(&self, end: ProcessEnd) {
         let SandboxState { init, at_work, .. } = std::mem::take(&mut *self.state());
         let request_id = match at_work {
@@ -180,7 +180,7 @@ impl Sandbox {
         let body =
             json!({ "errorType": kind, "errorMessage": format!("RequestId: {request_id} Error: {message}") });
         let url = format!("{}/2018-06-01/runtime/invocation/{request_id}/error", self.setup.runtime_api);
-        // Whoever invoked it may have given up already.
+        // The caller may have given up already.
         let _ = self.client.post(url).json(&body).send().await;
     }
 
@@ -189,7 +189,7 @@ impl Sandbox {
         Some(next.headers().get(REQUEST_ID)?.to_str().ok()?.to_owned())
     }
 
-    /// The process asks for work.
+    /// The process requests an invocation.
     async fn next(&self) -> reqwest::Result<Response> {
         {
             let mut state = self.state();
@@ -210,7 +210,7 @@ impl Sandbox {
         Ok(response(status, headers, body))
     }
 
-    /// The process answers, or says something else.
+    /// The process answers an invocation, or sends another request.
     async fn forward(&self, parts: Parts, body: Bytes) -> reqwest::Result<Response> {
         if parts.method == Method::POST {
             self.state().at_work = None;
@@ -243,7 +243,7 @@ fn response(status: StatusCode, headers: reqwest::header::HeaderMap, body: Bytes
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    // These described the other connection.
+    // These headers describe the other connection.
     for name in ["connection", "transfer-encoding", "content-length"] {
         response.headers_mut().remove(name);
     }

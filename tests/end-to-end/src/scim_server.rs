@@ -1,4 +1,4 @@
-//! SCIM servers that nobody here wrote.
+//! SCIM servers that are not ours.
 
 use std::{
     fmt, fs,
@@ -14,10 +14,10 @@ use tempfile::NamedTempFile;
 
 use crate::{owned_process::OwnedProcess, ports, tools::python_tool, wait};
 
-/// The token that they want.
+/// Token of every server.
 const TOKEN: &str = "the-token-of-the-test";
 
-/// Whose server it is.
+/// Product of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScimProduct {
     /// scim2-server, from PyPI.
@@ -27,10 +27,10 @@ pub enum ScimProduct {
 }
 
 impl ScimProduct {
-    /// All of them.
+    /// All products.
     pub const ALL: [Self; 2] = [Self::Scim2Server, Self::Scimmy];
 
-    /// What it announces differs where the product lets that be said.
+    /// Command of a server, with the `ServiceProviderConfig` to announce.
     fn command(self, port: u16, announced: Option<&Path>) -> anyhow::Result<Command> {
         let port = port.to_string();
         match self {
@@ -74,7 +74,7 @@ impl fmt::Display for ScimProduct {
     }
 }
 
-/// A running server without accounts. It is stopped when this is dropped.
+/// A running server without accounts. It ends on drop.
 pub struct ScimServer {
     _process: OwnedProcess,
     url: String,
@@ -82,12 +82,12 @@ pub struct ScimServer {
 }
 
 impl ScimServer {
-    /// Starts a server that announces what it can.
+    /// Starts a server with its own `ServiceProviderConfig`.
     pub fn start(product: ScimProduct) -> anyhow::Result<Self> {
         Self::run(product, None)
     }
 
-    /// Starts a server that announces this `ServiceProviderConfig` instead.
+    /// Starts a server with this `ServiceProviderConfig`.
     pub fn announcing(product: ScimProduct, config: &Value) -> anyhow::Result<Self> {
         let file = NamedTempFile::new().context("no file for what a server announces")?;
         fs::write(file.path(), config.to_string())?;
@@ -109,12 +109,12 @@ impl ScimServer {
         Ok(Self { _process: process, url, _announced: announced })
     }
 
-    /// The base of its API.
+    /// Base URL of the API.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The token that it wants.
+    /// Token of the server.
     pub fn token(&self) -> &'static str {
         TOKEN
     }

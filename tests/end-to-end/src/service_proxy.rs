@@ -1,4 +1,4 @@
-//! What stands between a client and one of AWS's services, and does what the service may do at any time.
+//! A proxy before a service of AWS, with faults.
 
 use std::{
     net::Ipv4Addr,
@@ -17,16 +17,16 @@ use tokio::net::TcpListener;
 
 use crate::background::BackgroundRuntime;
 
-/// More than any request of ours has.
+/// Larger than any request of ours.
 const LARGEST_BODY: usize = 16 << 20;
 
-/// What becomes of a request.
+/// Action on a request.
 pub enum ProxyVerdict {
-    /// It is passed on.
+    /// Forwards the request.
     Pass,
-    /// It is passed on with this body, and its answer is changed by this.
+    /// Forwards the request with this body, and changes the answer.
     Alter(Value, Box<dyn FnOnce(Value) -> Value + Send>),
-    /// The service fails with this status and AWS's name for the reason.
+    /// Answers with this status and AWS error code.
     Fail(u16, &'static str),
 }
 
@@ -46,7 +46,7 @@ struct ServiceProxyState {
 }
 
 impl ServiceProxy {
-    /// Passes everything on until told otherwise.
+    /// Starts a proxy that forwards every request.
     pub fn start(upstream: &str) -> anyhow::Result<Self> {
         let background = BackgroundRuntime::start("service-proxy")?;
         let middle = Arc::new(ServiceProxyState {
@@ -69,12 +69,12 @@ impl ServiceProxy {
         &self.endpoint
     }
 
-    /// From now on this says what becomes of a request, by the operation's name (`SendMessageBatch`) and its body.
+    /// Sets the action by the operation's name (`SendMessageBatch`) and the request's body.
     pub fn rule(&self, rule: impl FnMut(&str, &Value) -> ProxyVerdict + Send + 'static) {
         *self.middle.rule.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(rule);
     }
 
-    /// From now on everything is passed on.
+    /// Forwards every request from now on.
     pub fn behave(&self) {
         self.rule(|_, _| ProxyVerdict::Pass);
     }

@@ -1,4 +1,4 @@
-//! A real OpenLDAP server of a test's own.
+//! An OpenLDAP server for one test.
 
 use std::{
     fs::{self, File},
@@ -19,19 +19,18 @@ use crate::{
 };
 
 const BINARY: &str = "/usr/sbin/slapd";
-/// Where AppArmor, which confines programs by their path, keeps the rules for this one.
+/// AppArmor's rules for slapd.
 const CONFINEMENT: &str = "/etc/apparmor.d/usr.sbin.slapd";
-/// Says `Y` where AppArmor is in force.
+/// Contains `Y` where AppArmor is enabled.
 const CONFINEMENT_ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
-/// Long, for a machine that is busy with something else: only a failure takes all of it.
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// How often another port is tried when the first was taken between looking and listening.
+/// Only a failure takes this long.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// Attempts with other ports, when another process takes the first ones.
 const ATTEMPTS: u32 = 5;
 
-/// An OpenLDAP server on free loopback ports, with its configuration and data in a temporary directory. It ends, and
-/// the directory goes, on drop.
+/// An OpenLDAP server on free loopback ports, with its data in a temporary directory. Both end on drop.
 pub struct Slapd {
-    /// First, so that the server is gone before its directory is.
+    /// First, so that the server ends before its directory is removed.
     process: Option<OwnedProcess>,
     dir: TempDir,
     binary: PathBuf,
@@ -54,14 +53,14 @@ impl SlapdPorts {
 }
 
 impl Slapd {
-    /// Loads what the options ask for, starts the server and waits until it answers.
+    /// Loads the entries, starts the server and waits until it answers.
     pub fn start(options: SlapdOptions) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("slapd-")
             .tempdir()
             .context("no temporary directory for slapd")?;
         let tls = if options.tls { Some(Certificates::write(dir.path())?) } else { None };
-        // Its own password for each server: one that took our port can't be mistaken for ours.
+        // Each server has its own password, so that a wrong server on the same port is detected.
         static SERVERS: AtomicU32 = AtomicU32::new(0);
         let admin_password =
             format!("admin-{}-{}", std::process::id(), SERVERS.fetch_add(1, Ordering::Relaxed));
@@ -94,21 +93,20 @@ impl Slapd {
         Ok(slapd)
     }
 
-    /// Ends the server as an administrator would. Its data and its ports stay.
+    /// Stops the server. Its data and its ports stay.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
             process.end(TIMEOUT);
         }
     }
 
-    /// Starts it again, on the same ports with the same data, after stopping it if it runs.
+    /// Restarts the server on the same ports with the same data.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.stop();
         self.launch()
     }
 
-    /// Another server with the same data as this one has now: a replica that hears of nothing that is changed later. This
-    /// one is restarted for it.
+    /// A second server with the current data, which receives no later change. This server is restarted for the copy.
     pub fn copy(&mut self) -> anyhow::Result<Self> {
         self.stop();
         let dir = tempfile::Builder::new().prefix("slapd-").tempdir()?;
@@ -119,7 +117,7 @@ impl Slapd {
             fs::copy(file.path(), to.join("data").join(file.file_name()))?;
         }
         let conf = fs::read_to_string(from.join("slapd.conf"))?;
-        // The rest, such as certificates, stays where it is.
+        // Other files, such as certificates, are shared.
         let data = |dir: &Path| format!("directory {}/data", dir.display());
         let pid = |dir: &Path, name: &str| format!("{}/slapd.{name}", dir.display());
         let conf = conf
@@ -151,32 +149,32 @@ impl Slapd {
         format!("ldaps://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.tls)))
     }
 
-    /// Where it listens in plain text.
+    /// Address of the plain-text listener.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.plain))
     }
 
-    /// The PEM file of the authority that signed its certificate, if the options ask for TLS.
+    /// PEM file of the authority of its certificate, if the options ask for TLS.
     pub fn ca(&self) -> Option<&Path> {
         self.tls.as_ref().map(|tls| tls.ca.as_path())
     }
 
-    /// What the reader's password is at the start. See [`DirectoryAdmin::set_reader_password`] for changing it.
+    /// The reader's first password; [`DirectoryAdmin::set_reader_password`] changes it.
     pub fn reader_password(&self) -> &str {
         &self.reader_password
     }
 
-    /// The provisioner's directory secret, in the form that the configuration names.
+    /// The reader's credentials as a directory secret.
     pub fn reader_secret(&self) -> Value {
         json!({ "bind_dn": READER_DN, "password": self.reader_password })
     }
 
-    /// Changes to the live directory, with all rights.
+    /// Changes of the directory, with all rights.
     pub fn admin(&self) -> DirectoryAdmin {
         DirectoryAdmin::new(self.url(), ADMIN_DN.to_owned(), self.admin_password.clone())
     }
 
-    /// The id of the server's process while it runs, to look at it from outside.
+    /// Process id while the server runs.
     pub fn process_id(&self) -> Option<u32> {
         self.process.as_ref().map(OwnedProcess::id)
     }
@@ -188,7 +186,7 @@ impl Slapd {
         }
         let log = self.dir.path().join("slapd.log");
         let output = File::create(&log)?;
-        // Any debug level keeps it in the foreground, where its process id is ours.
+        // A debug level keeps slapd in the foreground, in our child process.
         let mut process = OwnedProcess::start(
             Command::new(&self.binary)
                 .args(["-d", "0", "-h", &urls, "-f"])
@@ -222,7 +220,7 @@ impl Slapd {
     }
 }
 
-/// Where a system confines slapd to its packaged directories, a copy under another name is not confined.
+/// AppArmor confines slapd by its path to its packaged directories; a copy under another path is not confined.
 fn binary(dir: &Path) -> anyhow::Result<PathBuf> {
     if !Path::new(BINARY).exists() {
         bail!("{BINARY} is missing: run ./tests/run, or install Debian's packages slapd and ldap-utils");
@@ -238,7 +236,7 @@ fn binary(dir: &Path) -> anyhow::Result<PathBuf> {
 
 /// Bulk-loads the LDIF without a server.
 fn load(binary: &Path, dir: &Path) -> anyhow::Result<()> {
-    // `-T add` makes slapd the tool that is installed as slapadd; `-q` leaves out checks that our own LDIF passes.
+    // `-T add` makes slapd behave as slapadd; `-q` skips checks.
     let output = Command::new(binary)
         .args(["-T", "add", "-q", "-f"])
         .arg(dir.join("slapd.conf"))

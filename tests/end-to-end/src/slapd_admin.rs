@@ -1,4 +1,4 @@
-//! What an administrator does to a live directory, one call each.
+//! Changes of a running directory.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -7,8 +7,8 @@ use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Mod, Scope, SearchEntry};
 
 use crate::{GroupEntry, PEOPLE_DN, PersonEntry, READER_DN, wait};
 
-/// An administrator of one directory. Every call opens a connection, does one thing and fails unless the server said
-/// that it was done.
+/// An administrator of one directory. Every call opens a connection, makes one change, and fails unless the server
+/// confirms it.
 #[derive(Debug, Clone)]
 pub struct DirectoryAdmin {
     url: String,
@@ -21,12 +21,12 @@ impl DirectoryAdmin {
         Self { url, dn, password }
     }
 
-    /// Only signs in: tells whether the server answers.
+    /// Binds, to find out whether the server answers.
     pub(crate) fn bind(&self) -> anyhow::Result<()> {
         self.run("sign in", async |_| Ok(()))
     }
 
-    /// Adds a person, and the unit that it is in if need be.
+    /// Adds a person, and its unit if it is missing.
     pub fn add_person(&self, person: &PersonEntry) -> anyhow::Result<()> {
         self.add_unit(&person.unit)?;
         let attributes = person.attributes();
@@ -40,7 +40,7 @@ impl DirectoryAdmin {
         self.add(&group.dn(), naming.into_iter().chain(members))
     }
 
-    /// Makes sure that there is a unit of this name below [`PEOPLE_DN`], and says where.
+    /// Adds a unit below [`PEOPLE_DN`] unless it exists, and returns its DN.
     pub fn add_unit(&self, unit: &str) -> anyhow::Result<String> {
         let dn = format!("ou={unit},{PEOPLE_DN}");
         if self.values(&dn, "ou")?.is_empty() {
@@ -49,7 +49,7 @@ impl DirectoryAdmin {
         Ok(dn)
     }
 
-    /// Adds an entry; an attribute that is named twice has two values.
+    /// Adds an entry; an attribute given twice has two values.
     pub fn add<'a>(
         &self,
         dn: &str,
@@ -81,47 +81,47 @@ impl DirectoryAdmin {
         })
     }
 
-    /// Replaces all values of an attribute. No values: the attribute goes.
+    /// Replaces all values of an attribute; without values the attribute is removed.
     pub fn set(&self, dn: &str, attribute: &str, values: &[&str]) -> anyhow::Result<()> {
         self.modify(dn, Mod::Replace(attribute, values.iter().copied().collect()))
     }
 
-    /// Gives the entry another name in the same place (`rdn` as in `uid=new.name`) and says its new DN.
+    /// Renames the entry in its unit (`rdn` as in `uid=new.name`), and returns its new DN.
     pub fn rename(&self, dn: &str, rdn: &str) -> anyhow::Result<String> {
         let (_, parent) = split(dn)?;
         self.modify_dn(dn, rdn, None)?;
         Ok(format!("{rdn},{parent}"))
     }
 
-    /// Moves the entry below another parent and says its new DN.
+    /// Moves the entry below another parent, and returns its new DN.
     pub fn move_to(&self, dn: &str, parent: &str) -> anyhow::Result<String> {
         let (rdn, _) = split(dn)?;
         self.modify_dn(dn, rdn, Some(parent))?;
         Ok(format!("{rdn},{parent}"))
     }
 
-    /// Puts somebody into a group.
+    /// Adds a member to a group.
     pub fn add_member(&self, group_dn: &str, dn: &str) -> anyhow::Result<()> {
         self.modify(group_dn, Mod::Add("member", HashSet::from([dn])))
     }
 
-    /// Puts many into a group at once.
+    /// Adds members to a group in one change.
     pub fn add_members(&self, group_dn: &str, dns: &[String]) -> anyhow::Result<()> {
         self.modify(group_dn, Mod::Add("member", dns.iter().map(String::as_str).collect()))
     }
 
-    /// Takes somebody out of a group. The schema refuses to let the last member go.
+    /// Removes a member from a group. The schema refuses to remove the last member.
     pub fn remove_member(&self, group_dn: &str, dn: &str) -> anyhow::Result<()> {
         self.modify(group_dn, Mod::Delete("member", HashSet::from([dn])))
     }
 
-    /// Changes the password that the provisioner's reader binds with.
+    /// Changes the reader's password.
     pub fn set_reader_password(&self, password: &str) -> anyhow::Result<()> {
         self.set(READER_DN, "userPassword", &[password])
     }
 
-    /// The values of an attribute as text, in order, operational ones such as `entryUUID` too. None for an entry that
-    /// isn't there.
+    /// Values of an attribute as sorted text, operational attributes included. Empty for an entry that does not
+    /// exist.
     pub fn values(&self, dn: &str, attribute: &str) -> anyhow::Result<Vec<String>> {
         const NO_SUCH_OBJECT: u32 = 32;
         self.run(&format!("read {attribute} of {dn}"), async |ldap| {
@@ -137,7 +137,7 @@ impl DirectoryAdmin {
         })
     }
 
-    /// The only value of an attribute, as bytes; `None` if it has no value or there is no such entry.
+    /// The only value of an attribute, as bytes; `None` without a value or without an entry.
     pub fn bytes(&self, dn: &str, attribute: &str) -> anyhow::Result<Option<Vec<u8>>> {
         const NO_SUCH_OBJECT: u32 = 32;
         self.run(&format!("read {attribute} of {dn}"), async |ldap| {
@@ -186,14 +186,14 @@ impl DirectoryAdmin {
     }
 }
 
-/// Takes a DN apart after its first part. A comma in a name has a backslash before it.
+/// Splits a DN after its first RDN. A comma in a name is escaped with a backslash.
 fn split(dn: &str) -> anyhow::Result<(&str, &str)> {
     let mut commas = dn.match_indices(',').map(|(at, _)| at);
     let end = commas.find(|at| !dn[..*at].ends_with('\\')).with_context(|| format!("{dn} has no parent"))?;
     Ok((&dn[..end], &dn[end + 1..]))
 }
 
-/// What is written about an entry, each attribute with all of its values.
+/// Attributes of an entry, each with all of its values.
 fn grouped<'a>(attributes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, HashSet<&'a str>)> {
     let mut grouped = Vec::<(&str, HashSet<&str>)>::new();
     for (name, value) in attributes {

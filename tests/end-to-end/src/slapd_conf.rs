@@ -1,34 +1,34 @@
-//! What an OpenLDAP server is told: the options a test can choose, and the `slapd.conf` made of them.
+//! Options of an OpenLDAP server, and the `slapd.conf` made of them.
 
 use std::path::Path;
 
 use crate::{GroupEntry, PersonEntry, tls::Certificates};
 
-/// The suffix of every test directory.
+/// Suffix of every test directory.
 pub const BASE_DN: &str = "dc=acme,dc=test";
-/// Where people are, in a unit each.
+/// Units with people.
 pub const PEOPLE_DN: &str = "ou=people,dc=acme,dc=test";
-/// Where groups are.
+/// Unit with groups.
 pub const GROUPS_DN: &str = "ou=groups,dc=acme,dc=test";
-/// The administrator, whom no limit and no access rule binds.
+/// The administrator, without limits and access rules.
 pub const ADMIN_DN: &str = "cn=admin,dc=acme,dc=test";
 /// The account that the provisioner binds as.
 pub const READER_DN: &str = "cn=reader,dc=acme,dc=test";
 
-/// What a test's directory holds and how it behaves. The default is an empty one, in plain text, without limits.
+/// Content and behaviour of a test's directory. The default is empty, in plain text, without limits.
 #[derive(Debug, Clone, Default)]
 pub struct SlapdOptions {
-    /// Who is in it from the start.
+    /// People at the start.
     pub people: Vec<PersonEntry>,
-    /// The groups that are in it from the start.
+    /// Groups at the start.
     pub groups: Vec<GroupEntry>,
-    /// How many entries the reader gets from one search, all pages together, before it ends with result code 4.
+    /// Entries that the reader gets from one search, over all pages, before result code 4.
     pub size_limit: Option<u32>,
     /// Listens for `ldaps` too, and offers StartTLS.
     pub tls: bool,
-    /// Lines of `slapd.conf` that stand before the database: modules, schema, global settings.
+    /// Lines of `slapd.conf` before the database: modules, schema, global settings.
     pub global_lines: Vec<String>,
-    /// Lines of `slapd.conf` that stand after the overlays: limits, indexes, further overlays.
+    /// Lines of `slapd.conf` after the overlays: limits, indexes, further overlays.
     pub database_lines: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ pub fn text(options: &SlapdOptions, dir: &Path, admin_password: &str, tls: Optio
     lines.push(format!("pidfile {dir}/slapd.pid"));
     lines.push(format!("argsfile {dir}/slapd.args"));
     lines.push("threads 4".to_owned());
-    // Only the reader is limited, and only when a test wants it.
+    // A test may limit the reader; the administrator is never limited.
     lines.push("sizelimit unlimited".to_owned());
     if let Some(Certificates { ca, certificate, key }) = tls {
         lines.push(format!("TLSCACertificateFile {}", ca.display()));
@@ -68,7 +68,7 @@ pub fn text(options: &SlapdOptions, dir: &Path, admin_password: &str, tls: Optio
     lines.push("access to attrs=userPassword by anonymous auth by * none".to_owned());
     lines.push(format!("access to * by dn.exact={READER_DN} read by * none"));
     if let Some(limit) = options.size_limit {
-        // The total over all pages would be limited by default; it is said because tests rely on it.
+        // `size.prtotal` has this default; it is explicit because tests rely on it.
         lines.push(format!(
             "limits dn.exact={READER_DN} size.soft={limit} size.hard={limit} size.prtotal={limit}"
         ));

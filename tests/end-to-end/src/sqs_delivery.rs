@@ -1,4 +1,4 @@
-//! SQS messages to a function, as Lambda's event source mapping delivers them.
+//! Delivery of SQS messages to a function, as by Lambda's event source mapping.
 
 use std::{
     collections::BTreeSet,
@@ -24,65 +24,65 @@ use crate::{
     sqs_event::{self, EventSource},
 };
 
-/// How long one call waits for a message.
+/// Wait for a message in one call.
 const POLL_SECONDS: i32 = 1;
-/// As many as SQS gives in one call, and thus the largest batch without a batching window.
+/// Most messages in one call, and thus the largest batch without a batching window.
 const LARGEST_BATCH: i32 = 10;
-/// How many messages a worker takes ahead to turn them round.
-const AHEAD: usize = 100;
+/// Messages that a worker receives before it reverses them.
+const MAX_REVERSED: usize = 100;
 
-/// What a [`SqsDelivery`] does.
+/// Options of a [`SqsDelivery`].
 #[derive(Clone)]
 pub struct SqsDeliveryOptions {
     /// The queue.
     pub queue_url: String,
-    /// How to reach it.
+    /// Configuration of the client.
     pub sdk_config: SdkConfig,
-    /// Who gets the messages.
+    /// Receiver of the messages.
     pub function: LambdaFunction,
-    /// How many messages one event holds at most: 1 to 10.
+    /// Messages in one event, 1 to 10.
     pub batch_size: i32,
-    /// How many events are under way at the same time.
+    /// Concurrent events.
     pub concurrency: usize,
-    /// When a message that failed comes back, unless the function said otherwise.
+    /// Time until a failed message is visible again, unless the function changes it.
     pub visibility_timeout_seconds: i32,
-    /// Whether the function's answer names the messages that failed. If not, any answer but an error means that none did.
+    /// Whether the answer names the failed messages. Otherwise any answer but an error means success.
     pub report_batch_item_failures: bool,
-    /// What goes wrong on purpose.
+    /// Injected faults.
     pub faults: QueueFaults,
 }
 
-/// What a queue may do at any time and does when a test needs it.
+/// Faults that a queue may show at any time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueFaults {
-    /// Every event goes out twice: one time both at once, the next time one after the other. A message goes when either
-    /// succeeded, as SQS deletes it for whoever asks first.
+    /// Every event is delivered twice, in turn concurrently and one after the other. A message is deleted when either
+    /// delivery succeeds.
     pub deliver_twice: bool,
-    /// Each worker takes up to a hundred messages and delivers the last first.
+    /// Each worker receives up to a hundred messages and delivers the last one first.
     pub reverse_order: bool,
-    /// The answer to every so many-th invocation is lost, and what it did stays done.
+    /// The answer to every n-th invocation is lost; its effects remain.
     pub drop_every_nth_answer: Option<NonZeroU64>,
 }
 
-/// What a [`SqsDelivery`] has done.
+/// Counts of a [`SqsDelivery`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeliveryCounts {
-    /// Calls of the function.
+    /// Invocations.
     pub invocations: u64,
-    /// Messages in those calls.
+    /// Messages delivered.
     pub delivered: u64,
-    /// Messages in those calls that failed, for whatever reason.
+    /// Messages that failed, for any reason.
     pub failed: u64,
-    /// Calls that ended with an error instead of an answer.
+    /// Invocations that ended with an error.
     pub errors: u64,
-    /// Answers that were lost on purpose.
+    /// Answers lost by a fault.
     pub dropped: u64,
 }
 
-/// A running event source mapping. It ends on drop: what is under way then is given up, and comes back in its time.
+/// A running event source mapping. On drop, events in flight are abandoned and their messages return.
 ///
-/// Messages that were received too often go to the dead-letter queue by the queue's own policy, and like in SQS that
-/// happens when they would be received once more.
+/// The queue's redrive policy moves messages to the dead-letter queue, as in SQS when they would be received once
+/// more.
 pub struct SqsDelivery {
     background: BackgroundRuntime,
     mapping: Arc<DeliveryState>,
@@ -93,7 +93,7 @@ struct DeliveryState {
     source: EventSource,
     options: SqsDeliveryOptions,
     stopping: AtomicBool,
-    at_work: AtomicU64,
+    active_workers: AtomicU64,
     events: AtomicU64,
     counts: DeliveryCounters,
     last_error: Mutex<Option<String>>,
@@ -109,7 +109,7 @@ struct DeliveryCounters {
 }
 
 impl SqsDeliveryOptions {
-    /// Batches of ten, two at a time, half a minute until a failed message comes back, no faults.
+    /// Batches of ten, two at a time, a visibility timeout of 30 seconds, no faults.
     pub fn new(queue_url: &str, sdk_config: SdkConfig, function: LambdaFunction) -> Self {
         Self {
             queue_url: queue_url.to_owned(),
@@ -125,7 +125,7 @@ impl SqsDeliveryOptions {
 }
 
 impl SqsDelivery {
-    /// Starts to deliver.
+    /// Starts the delivery.
     pub fn start(options: SqsDeliveryOptions) -> anyhow::Result<Self> {
         let background = BackgroundRuntime::start("delivery")?;
         let region = options.sdk_config.region().map(ToString::to_string).unwrap_or_default();
@@ -133,29 +133,29 @@ impl SqsDelivery {
             client: Client::new(&options.sdk_config),
             source: EventSource::of(&region, &options.queue_url),
             stopping: AtomicBool::new(false),
-            at_work: AtomicU64::new(0),
+            active_workers: AtomicU64::new(0),
             events: AtomicU64::new(0),
             counts: DeliveryCounters::default(),
             last_error: Mutex::default(),
             options,
         });
         for _ in 0..mapping.options.concurrency {
-            mapping.at_work.fetch_add(1, Ordering::SeqCst);
+            mapping.active_workers.fetch_add(1, Ordering::SeqCst);
             let mapping = Arc::clone(&mapping);
             background.spawn(async move {
-                mapping.work().await;
-                mapping.at_work.fetch_sub(1, Ordering::SeqCst);
+                mapping.run_worker().await;
+                mapping.active_workers.fetch_sub(1, Ordering::SeqCst);
             });
         }
         Ok(Self { background, mapping })
     }
 
-    /// Waits until the queue holds nothing, neither visible nor in flight nor delayed.
+    /// Waits until the queue is empty: no visible, in-flight or delayed message.
     pub fn drain(&self, limit: Duration) -> anyhow::Result<()> {
         let mapping = Arc::clone(&self.mapping);
         self.background.wait_for(async move {
             let start = Instant::now();
-            // The numbers aren't taken at one instant, so a message that just comes back can be in none of them.
+            // The counts are not taken at one instant, so a returning message may be in none of them.
             let mut empty = 0;
             loop {
                 let depth = mapping.depth().await?;
@@ -172,32 +172,32 @@ impl SqsDelivery {
         })
     }
 
-    /// Takes no more messages and waits until those that it has are done with.
+    /// Stops receiving, and waits for the events in flight.
     pub fn stop(self) -> anyhow::Result<DeliveryCounts> {
         self.mapping.stopping.store(true, Ordering::SeqCst);
         let mapping = Arc::clone(&self.mapping);
         self.background.wait_for(async move {
-            while mapping.at_work.load(Ordering::SeqCst) > 0 {
+            while mapping.active_workers.load(Ordering::SeqCst) > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             Ok(mapping.counts.read())
         })
     }
 
-    /// What it has done so far.
+    /// Counts until now.
     pub fn counters(&self) -> DeliveryCounts {
         self.mapping.counts.read()
     }
 
-    /// The last error of the function, or of the queue.
+    /// Last error of the function or the queue.
     pub fn last_error(&self) -> Option<String> {
         self.mapping.last_error()
     }
 }
 
 impl DeliveryState {
-    /// One worker: takes messages and delivers them, one event after the other.
-    async fn work(&self) {
+    /// One worker: receives messages and delivers them, one event after the other.
+    async fn run_worker(&self) {
         let batch_size = usize::try_from(self.batch_size()).unwrap_or(1);
         while !self.stopping.load(Ordering::SeqCst) {
             match self.take().await {
@@ -206,9 +206,9 @@ impl DeliveryState {
                         self.deliver(batch).await;
                     }
                 }
-                // Lambda polls on, whatever the queue says.
+                // Lambda continues to poll after an error.
                 Err(error) => {
-                    self.keep(&error);
+                    self.record_error(&error);
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
             }
@@ -219,7 +219,7 @@ impl DeliveryState {
         let mut messages = self.receive(POLL_SECONDS).await?;
         if self.options.faults.reverse_order {
             let mut more = !messages.is_empty();
-            while more && messages.len() < AHEAD {
+            while more && messages.len() < MAX_REVERSED {
                 let next = self.receive(0).await?;
                 more = !next.is_empty();
                 messages.extend(next);
@@ -267,12 +267,12 @@ impl DeliveryState {
         let entries: Vec<_> = entries.collect();
         if !entries.is_empty() {
             let delete = self.client.delete_message_batch().queue_url(&self.options.queue_url);
-            // A message that can't be deleted comes again, which its function has to stand anyway.
+            // A message that can't be deleted returns, which functions must tolerate.
             let _ = delete.set_entries(Some(entries)).send().await;
         }
     }
 
-    /// Calls the function, and says which messages failed.
+    /// Invokes the function, and returns the ids of the failed messages.
     async fn invoke(&self, batch: &[Message]) -> BTreeSet<String> {
         let number = self.counts.invocations.fetch_add(1, Ordering::Relaxed) + 1;
         let answer = self.options.function.invoke(sqs_event::event(&self.source, batch)).await;
@@ -284,7 +284,7 @@ impl DeliveryState {
                 all
             }
             Err(error) => {
-                self.keep(&error);
+                self.record_error(&error);
                 self.counts.errors.fetch_add(1, Ordering::Relaxed);
                 all
             }
@@ -298,7 +298,7 @@ impl DeliveryState {
         failed
     }
 
-    fn keep(&self, error: &anyhow::Error) {
+    fn record_error(&self, error: &anyhow::Error) {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{error:#}"));
     }
 

@@ -1,11 +1,11 @@
-//! What Lambda makes of SQS messages for a function, and of the function's answer for SQS.
+//! Lambda's event of SQS messages, and its rules for the answer.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_sqs::types::Message;
 use serde_json::{Map, Value, json};
 
-/// Where the messages come from, as the event names it.
+/// Queue of the messages, as the event names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventSource {
     region: String,
@@ -13,7 +13,7 @@ pub struct EventSource {
 }
 
 impl EventSource {
-    /// Of a queue at `http://HOST/ACCOUNT/NAME`.
+    /// Source for the queue at `http://HOST/ACCOUNT/NAME`.
     pub fn of(region: &str, queue_url: &str) -> Self {
         let mut parts = queue_url.rsplit('/');
         let (name, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -21,7 +21,7 @@ impl EventSource {
     }
 }
 
-/// The event for these messages.
+/// Event with these messages.
 pub fn event(source: &EventSource, messages: &[Message]) -> Value {
     let records: Vec<_> = messages.iter().map(|message| record(source, message)).collect();
     json!({ "Records": records })
@@ -47,9 +47,8 @@ fn record(source: &EventSource, message: &Message) -> Value {
     })
 }
 
-/// The ids of the messages that failed, by Lambda's rules for partial-batch answers: nothing, `null` or an empty list
-/// means that all went well, and an answer that makes no sense, or names a message that was not in the batch, that
-/// all of them failed.
+/// Ids of the failed messages by Lambda's rules for partial-batch answers. An empty answer, `null` or an empty list
+/// means success; an invalid answer, or one with an unknown id, means that all failed.
 pub fn failed_messages(answer: &Value, sent: &BTreeSet<String>) -> BTreeSet<String> {
     named(answer).filter(|named| named.is_subset(sent)).unwrap_or_else(|| sent.clone())
 }

@@ -149,7 +149,7 @@ impl<D> TerminalFixture<D> {
         copy
     }
 
-    /// Changes the configuration from now on. The target's URL stays the simulator's.
+    /// Changes the configuration from now on. A copy of another fixture's configuration names that fixture's target.
     pub fn configure(&mut self, change: impl FnOnce(&mut TestConfiguration)) {
         change(&mut self.configuration);
         self.dir.configure(&self.configuration).unwrap();

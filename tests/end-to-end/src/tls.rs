@@ -7,7 +7,7 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-/// PEM files of an authority and of the server certificate that it signed.
+/// PEM files of an authority and of a server certificate that it signed.
 pub struct Certificates {
     pub ca: PathBuf,
     pub certificate: PathBuf,
@@ -15,12 +15,12 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Makes new ones and writes them into `dir`.
+    /// Writes new certificates for the loopback address into `dir`.
     pub fn write(dir: &Path) -> anyhow::Result<Self> {
         Self::write_for(dir, &["localhost", "127.0.0.1"])
     }
 
-    /// The same for a server that is called by other names.
+    /// Writes new certificates for these names into `dir`.
     pub fn write_for(dir: &Path, names: &[&str]) -> anyhow::Result<Self> {
         let mut ca = CertificateParams::new(Vec::new())?;
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

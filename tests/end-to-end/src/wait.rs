@@ -1,4 +1,4 @@
-//! Waiting, from a test that may or may not be async itself.
+//! Waits for tests inside and outside an async runtime.
 
 use std::{
     thread,
@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 
-/// Runs a future to its end on a thread of its own, since a runtime can't be entered twice on one thread.
+/// Runs a future on its own thread, because a runtime can't be entered twice on one thread.
 pub fn block_on<T: Send, F: Future<Output = anyhow::Result<T>>>(
     make: impl FnOnce() -> F + Send,
 ) -> anyhow::Result<T> {
@@ -23,7 +23,7 @@ pub fn block_on<T: Send, F: Future<Output = anyhow::Result<T>>>(
     })
 }
 
-/// Asks `ready` again and again until it says `Some`, and gives up after `limit`.
+/// Calls `ready` until it returns `Some`, or until `limit` has passed.
 pub fn until<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {

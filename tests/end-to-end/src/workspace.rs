@@ -1,4 +1,4 @@
-//! A directory in which one test's provisioner lives.
+//! The folder of one test's provisioner.
 
 use std::{
     ffi::OsStr,
@@ -15,11 +15,11 @@ use crate::{
     configuration::{DIRECTORY_SECRET, TARGET_SECRET},
 };
 
-/// A temporary directory with a configuration, its secrets and whatever state the provisioner keeps beside them.
+/// A temporary folder with the configuration, the secrets and the state.
 pub struct TestDir(TempDir);
 
 impl TestDir {
-    /// An empty one.
+    /// An empty folder.
     pub fn new() -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("provisioner-").tempdir();
         dir.map(Self).context("no temporary directory for the provisioner")
@@ -34,17 +34,17 @@ impl TestDir {
         Ok(dir)
     }
 
-    /// The directory itself.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Where a file of this name is or would be.
+    /// Path of a file in the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
-    /// Writes a file and says where.
+    /// Writes a file, and returns its path.
     pub fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
         let path = self.file(name);
         fs::write(&path, text)?;
@@ -56,12 +56,12 @@ impl TestDir {
         fs::read_to_string(self.file(name))
     }
 
-    /// Writes a configuration to the file of its name (`corp.toml`) and says where.
+    /// Writes a configuration to the file with its name (`corp.toml`).
     pub fn configure(&self, configuration: &TestConfiguration) -> io::Result<PathBuf> {
         self.write(&format!("{}.toml", configuration.name), &configuration.to_string())
     }
 
-    /// Writes the directory's secret, as [`Slapd::reader_secret`] gives it.
+    /// Writes the directory's secret, such as [`Slapd::reader_secret`].
     pub fn directory_secret(&self, secret: &Value) -> io::Result<PathBuf> {
         self.write(DIRECTORY_SECRET, &secret.to_string())
     }
@@ -71,7 +71,7 @@ impl TestDir {
         self.write(TARGET_SECRET, &json!({ "access_token": access_token }).to_string())
     }
 
-    /// The real `provisioner` with these arguments, in this directory; nothing runs yet.
+    /// A call of the `provisioner` program in this folder, not started yet.
     pub fn provisioner(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> ProgramCall {
         ProgramCall::new(self.path(), arguments)
     }

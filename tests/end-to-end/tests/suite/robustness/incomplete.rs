@@ -255,7 +255,8 @@ fn wrong_dn_or_expired_password_deprovisions_no_user() {
     assert_eq!(plan.json().unwrap()["summary"]["actions"], json!({ "held": fixture.active().len() }));
     copy.sync().expect_exit(4);
     assert!(copy.workplace.writes().is_empty(), "{:#?}", copy.workplace.writes());
-    copy.configure(|it| *it = right.clone());
+    // The copy has a target of its own.
+    copy.configure(|it| *it = TestConfiguration { target: it.target.clone(), ..right.clone() });
     expect_recovery("another base", &copy, &expected);
 
     fixture.configure(|it| *it = right.clone());
@@ -317,7 +318,7 @@ enum ArrivalExpected {
 }
 
 /// Every fault that a client can detect, and the reason in the message.
-fn noticeable(person: &str) -> Vec<(FaultInjection, &'static str, ArrivalExpected)> {
+fn detectable_faults(person: &str) -> Vec<(FaultInjection, &'static str, ArrivalExpected)> {
     use ArrivalExpected::{Seen, Unseen};
     let fail = |code: ResultCode| FaultInjection::from(LdapFault::FailPage { page: 4, entries: 3, code });
     vec![
@@ -332,8 +333,8 @@ fn noticeable(person: &str) -> Vec<(FaultInjection, &'static str, ArrivalExpecte
         (LdapFault::CutAfterEntries { entries: 18 }.into(), "cut off", Seen),
         (LdapFault::CutAfterBytes { bytes: 12_000 }.into(), "cut off", Seen),
         (LdapFault::Referral { page: 4 }.into(), "referral(s) to other servers", Seen),
-        (LdapFault::MissingControl { page: 4 }.into(), "did not say that its last page was the last", Seen),
-        (LdapFault::MalformedControl { page: 4 }.into(), "did not say that its last page was the last", Seen),
+        (LdapFault::MissingControl { page: 4 }.into(), "did not mark the end of its results", Seen),
+        (LdapFault::MalformedControl { page: 4 }.into(), "did not mark the end of its results", Seen),
         (LdapFault::RepeatPage { page: 4, times: usize::MAX }.into(), "over and over", Seen),
         (LdapFault::WithoutUuid { dn: person.to_owned() }.into(), "could not be identified", Seen),
         (LdapFault::GarbledEntry { page: 4 }.into(), "could not be identified", Seen),
@@ -371,7 +372,7 @@ fn detectable_fault_deprovisions_no_user() {
         company
     };
     let expected = accounts_without_disturbance(&fixture, &news);
-    let faults = noticeable(&people[20].dn());
+    let faults = detectable_faults(&people[20].dn());
     for (fault, why, seen) in &faults {
         let what = format!("{fault:?}");
         let fixture = fixture.copy();
@@ -437,7 +438,7 @@ fn undetectable_fault_deprovisions_no_user() {
     }
 }
 
-/// A replica that knows next to missing, whatever it is asked: then only the safety check is left.
+/// A replica that lacks nearly all entries, in every search: only the safeguard remains.
 #[test]
 fn removals_by_an_empty_replica_are_held() {
     let mut company = EmbeddedCompany::company();

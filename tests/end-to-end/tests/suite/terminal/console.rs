@@ -52,7 +52,7 @@ impl ConsoleFixture {
     }
 }
 
-/// Starts a console for this fixture.
+/// Starts a console on this fixture.
 fn console(fixture: &TerminalFixture<Slapd>, options: &[&str]) -> ConsoleProcess {
     let arguments = ["console", "--config", "corp.toml", "--json"].into_iter().chain(options.iter().copied());
     ConsoleProcess::start(fixture.dir.provisioner(arguments)).unwrap()

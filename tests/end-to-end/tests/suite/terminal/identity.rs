@@ -27,7 +27,7 @@ fn rename_keeps_the_account() {
     let ids: Vec<u64> = people.iter().map(|person| fixture.id(&person.mail)).collect();
     let admin = fixture.admin();
 
-    // The name of the entry, and the fixture that it is in, are nothing that the target knows of.
+    // The entry's name and unit are not mapped.
     admin.rename(&people[1].dn(), "uid=renamed.one").unwrap();
     let elsewhere = admin.add_unit("elsewhere").unwrap();
     admin.move_to(&people[2].dn(), &elsewhere).unwrap();

@@ -1,4 +1,4 @@
-//! A plan as a file: the same fixture gives the same file, and `apply` does exactly that or says what has moved.
+//! A plan as a file: the same inputs give the same file, and `apply` performs exactly it or names what changed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
