@@ -125,7 +125,9 @@ fn explanation_names_what_a_user_waits_for() {
         .configure(|it| it.mapping = it.mapping.replace("title = \"employeeNumber\"", "title = \"title\""));
 
     // The next attempt.
-    fixture.workplace.inject(TargetFault::always(FaultEffect::status(503)).method("PUT").user(&people[6].mail));
+    fixture
+        .workplace
+        .inject(TargetFault::always(FaultEffect::status(503)).method("PUT").user(&people[6].mail));
     fixture.set(&people[6], "title", &["Chief Gardener"]);
     fixture.settle(3);
     let told = explained(&fixture, &people[6].mail);
