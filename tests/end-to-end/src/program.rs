@@ -135,6 +135,11 @@ impl RunningProgram {
         self.child.id()
     }
 
+    /// Whether the program has ended.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// Sends SIGINT, as Ctrl-C does.
     pub fn interrupt(&self) -> anyhow::Result<()> {
         let sent =

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use dynoxide::{Database, actions::scan::ScanRequest};
+use dynoxide::{
+    AttributeValue, Database,
+    actions::{put_item::PutItemRequest, scan::ScanRequest},
+};
 use serde_json::Value;
 
 /// The provisioner's table in a state file.
@@ -44,5 +47,32 @@ impl StateDump {
     /// Number of user records.
     pub fn records(&self) -> usize {
         self.0.keys().filter(|(_, sort_key)| sort_key == "record").count()
+    }
+}
+
+/// Moves a copied state to the target of its copy: a state belongs to one target URL.
+pub(crate) fn rebind_target(path: &Path, from_url: &str, to_url: &str) {
+    let database = Database::new(path.to_str().unwrap()).unwrap();
+    let [from, to] = [from_url, to_url].map(|url| url.trim_end_matches('/'));
+    let mut after = None;
+    loop {
+        let request = ScanRequest {
+            table_name: TABLE.to_owned(),
+            exclusive_start_key: after,
+            ..ScanRequest::default()
+        };
+        let page = database.scan(request).unwrap();
+        for mut item in page.items.unwrap() {
+            let Some(AttributeValue::S(target)) = item.get_mut("target") else { continue };
+            if target.contains(from) {
+                *target = target.replace(from, to);
+                let put = PutItemRequest { table_name: TABLE.to_owned(), item, ..PutItemRequest::default() };
+                database.put_item(put).unwrap();
+            }
+        }
+        after = page.last_evaluated_key;
+        if after.is_none() {
+            return;
+        }
     }
 }

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{
     DirectoryAdmin, GroupEntry, PersonEntry, ProgramCall, ProgramOutput, Slapd, SlapdOptions, StateDump,
     TestConfiguration, TestDir, accounts_by_name, active_names, embedded_secret, request_lines,
-    workplace_group,
+    state_dump::rebind_target, workplace_group,
 };
 
 /// A configuration, its state and the target. `D` is the directory where the fixture owns one.
@@ -145,6 +145,10 @@ impl<D> TerminalFixture<D> {
             if self.dir.file(name).exists() {
                 fs::copy(self.dir.file(name), copy.dir.file(name)).unwrap();
             }
+        }
+        let state = copy.dir.file("corp.state");
+        if state.exists() {
+            rebind_target(&state, &self.workplace.url(), &copy.workplace.url());
         }
         copy
     }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    thread,
     time::Duration,
 };
 
@@ -242,17 +243,26 @@ impl KillCounts {
 
     /// Prints the moments of the kills, and fails if too few hit a run between two writes.
     #[track_caller]
-    fn report(&self, phase: &str, undisturbed: Duration) {
+    fn report(&self, phase: &str, requests: usize) {
         let Self { before, between, after, after_end } = self;
         println!(
-            "{phase} (undisturbed: {undisturbed:?}): {before} killed before the first write to the target, \
+            "{phase} ({requests} requests): {before} killed before the first write to the target, \
              {between} between writes, {after} after the last; {after_end} had ended"
         );
         assert!(*between >= KILLS / 4, "{phase}: too few runs were killed between two writes");
     }
 }
 
-/// Kills runs at random moments, and compares each final state with an undisturbed run's. Returns the fixture of the
+/// Starts a sync, and kills it when the target has received this many requests.
+fn sync_killed_at(fixture: &TerminalFixture, requests: usize) -> ProgramOutput {
+    let mut running = fixture.call(&["sync"]).start().unwrap();
+    while fixture.workplace.request_count() < requests && !running.has_ended() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    running.kill().unwrap()
+}
+
+/// Kills runs at random requests, and compares each final state with an undisturbed run's. Returns the fixture of the
 /// undisturbed run.
 fn kill_at_random_moments(
     phase: &str,
@@ -266,7 +276,7 @@ fn kill_at_random_moments(
     let seeded = fixture.workplace.accounts().len();
     let run = fixture.sync();
     run.expect_exit(0);
-    let (mut undisturbed, writes) = (run.duration, fixture.workplace.writes().len());
+    let (requests, writes) = (fixture.workplace.request_count(), fixture.workplace.writes().len());
     expect_no_duplicates(phase, &fixture.workplace, seeded);
     let expected = company.final_state(&fixture);
 
@@ -274,29 +284,26 @@ fn kill_at_random_moments(
     while hits.killed() < KILLS {
         let kill = hits.killed();
         let place = start();
-        // One moment in each part of the run; a third of the runs is killed twice.
-        let mut moment =
-            || undisturbed.mul_f64((kill * 1000 + random.below(1000)) as f64 / (KILLS * 1000) as f64);
-        let delay = moment();
-        let killed = place.call(&["sync"]).kill_after(delay).run().unwrap();
+        // One request in each part of the run; a third of the runs is killed twice.
+        let mut moment = || (kill * requests + random.below(requests)) / KILLS;
+        let at = moment();
+        let killed = sync_killed_at(&place, at);
         hits.count(&killed, place.workplace.writes().len(), writes);
         if killed.exit_code.is_some() {
-            // The run was faster than the undisturbed one, so later moments move forward.
-            undisturbed = undisturbed.min(killed.duration);
             assert!(hits.after_end < MAX_AFTER_END, "{phase}: runs end before they are killed");
             continue;
         }
-        let mut what = format!("{phase}, killed after {delay:?} (seed {seed})");
+        let mut what = format!("{phase}, killed at request {at} (seed {seed})");
         if kill % 3 == 0 {
             let again = moment();
-            place.call(&["sync"]).kill_after(again).run().unwrap();
-            what = format!("{what} and after {again:?}");
+            sync_killed_at(&place, place.workplace.request_count() + again);
+            what = format!("{what} and {again} requests later");
         }
         sync_to_the_end(&what, &place);
         expect_no_duplicates(&what, &place.workplace, seeded);
         company.final_state(&place).expect(&what, &expected);
     }
-    hits.report(phase, undisturbed);
+    hits.report(phase, requests);
     fixture
 }
 
