@@ -25,23 +25,25 @@ const common = (log: string): Record<string, [string[], string[]]> => ({
   Trace: [["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]],
 });
 const scanArn = "arn:{Partition}:lambda:{Region}:{AccountId}:function:provisioner-scan";
+const provisionArn = "arn:{Partition}:lambda:{Region}:{AccountId}:function:provisioner-provision";
 
-test("the scan reads its own secret, writes state, announces, and calls itself", () => {
+test("the scan reads the directory's secret, writes state, sends requests, and invokes itself and provisioning", () => {
   assert.deepEqual(of("ScanRole"), {
     ...common("ScanLog"),
     SendRequests: [["sqs:GetQueueAttributes", "sqs:SendMessage"], ["Requestscorp"]],
     ContinueInAnotherInvocation: [["lambda:InvokeFunction"], [scanArn]],
+    ProvisionOneUser: [["lambda:InvokeFunction"], [provisionArn]],
     Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpdirectory"]],
   });
 });
 
-test("provisioning takes messages, reads both secrets, and writes state", () => {
+test("provisioning takes messages, reads the target's secret alone, and writes state", () => {
   const take = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
   assert.deepEqual(of("ProvisionRole"), {
     ...common("ProvisionLog"),
     ReceiveRequests: [take, ["Requestscorp", "DeadLetterscorp"]],
     SendAndDelayRequests: [["sqs:ChangeMessageVisibility", "sqs:SendMessage"], ["Requestscorp"]],
-    Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpdirectory", "Secretcorpworkplace"]],
+    Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpworkplace"]],
   });
 });
 
@@ -82,7 +84,8 @@ test("the key is used through services alone", () => {
 });
 
 test("what Lambda does in the network, the function's code must not", () => {
-  for (const role of ["ScanRole", "ProvisionRole"]) {
+  assert.equal(rights.find((right) => right.role === "ProvisionRole" && right.sid === "LambdaManagesInterfaces"), undefined);
+  for (const role of ["ScanRole"]) {
     const denied = rights.find((right) => right.role === role && right.effect === "Deny");
     const allowed = rights.find((right) => right.role === role && right.sid === "LambdaManagesInterfaces");
     assert.deepEqual(denied?.actions, allowed?.actions);

@@ -25,7 +25,7 @@ test("each function gets the variables that it needs, and no others", () => {
     return Object.keys(found?.["Properties"].Environment.Variables).sort();
   };
   const common = [ENVIRONMENT.CONFIG, ENVIRONMENT.QUEUE_URL_PREFIX, ENVIRONMENT.TABLE];
-  assert.deepEqual(variables("scan"), common);
+  assert.deepEqual(variables("scan"), [...common, ENVIRONMENT.PROVISION_FUNCTION].sort());
   assert.deepEqual(variables("provision"), [...common, ENVIRONMENT.DEAD_LETTER_ARN_PREFIX].sort());
 });
 

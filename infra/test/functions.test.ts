@@ -62,14 +62,14 @@ test("the layer holds the connections and the authorities that they name, and no
 test("a scan waits for its turn, and its failure is left to the next schedule", () => {
   synthesised.hasResourceProperties("AWS::Lambda::Function", {
     FunctionName: "provisioner-scan",
-    ReservedConcurrentExecutions: 1,
+    ReservedConcurrentExecutions: 2,
   });
   synthesised.hasResourceProperties("AWS::Lambda::EventInvokeConfig", {
     MaximumRetryAttempts: 0,
     MaximumEventAgeInSeconds: 900,
   });
   const two = template({}, site({ "a.toml": connectionToml("a"), "b.toml": connectionToml("b") }));
-  two.hasResourceProperties("AWS::Lambda::Function", { ReservedConcurrentExecutions: 2 });
+  two.hasResourceProperties("AWS::Lambda::Function", { ReservedConcurrentExecutions: 3 });
 });
 
 test("concurrency at a target is the connection's own, and Lambda's minimum is reported", () => {
@@ -113,7 +113,7 @@ test("memory, logs and reserved concurrency can be chosen", () => {
   });
 });
 
-test("a function without a network has none, and with one goes out to the directory and to HTTPS alone", () => {
+test("only the scan function is in the network, and goes out to the directory and to HTTPS alone", () => {
   synthesised.resourceCountIs("AWS::EC2::SecurityGroup", 0);
   const at = site({
     "a.toml": connectionToml("a"),
@@ -121,7 +121,9 @@ test("a function without a network has none, and with one goes out to the direct
   });
   const network = { vpcId: "vpc-0123456789abcdef0", subnetIds: ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"], directoryCidr: "10.0.0.0/16" };
   const inside = template({ network }, at);
-  inside.allResourcesProperties("AWS::Lambda::Function", {
+  inside.hasResourceProperties("AWS::Lambda::Function", { FunctionName: "provisioner-provision", VpcConfig: Match.absent() });
+  inside.hasResourceProperties("AWS::Lambda::Function", {
+    FunctionName: "provisioner-scan",
     VpcConfig: { SubnetIds: ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"], SecurityGroupIds: [Match.objectLike({ "Fn::GetAtt": Match.anyValue() })] },
   });
   const [group] = Object.values(inside.findResources("AWS::EC2::SecurityGroup"));
@@ -132,6 +134,6 @@ test("a function without a network has none, and with one goes out to the direct
   assert.equal(group?.["Properties"].SecurityGroupIngress, undefined);
   const given = template({ network: { ...network, securityGroupIds: ["sg-0123456789abcdef0"] } }, at);
   given.resourceCountIs("AWS::EC2::SecurityGroup", 0);
-  given.allResourcesProperties("AWS::Lambda::Function", { VpcConfig: Match.objectLike({ SecurityGroupIds: ["sg-0123456789abcdef0"] }) });
+  given.hasResourceProperties("AWS::Lambda::Function", { FunctionName: "provisioner-scan", VpcConfig: Match.objectLike({ SecurityGroupIds: ["sg-0123456789abcdef0"] }) });
 });
 

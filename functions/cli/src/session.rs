@@ -6,8 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use directory::Directory;
 use model::TargetIdentity;
-use operate::Explaining;
-use provision::{Health, Provisioner};
+use provision::{AccountContext, Health, Provisioner};
 use runtime::{CallLimits, Connection, Secrets};
 use scan::ScanContext;
 use scim::Target;
@@ -206,7 +205,7 @@ to synchronise now, invoke the scan function"
     }
 
     /// Context of an explanation.
-    pub fn explaining<'a>(&'a self, target: &'a Target) -> Explaining<'a> {
-        Explaining { policy: &self.connection().policy, store: &self.store, target, clock: runtime::now }
+    pub fn account_context<'a>(&'a self, target: &'a Target) -> AccountContext<'a> {
+        AccountContext { policy: &self.connection().policy, store: &self.store, target, clock: runtime::now }
     }
 }

@@ -2,7 +2,10 @@
 
 #![recursion_limit = "256"]
 
+mod batch;
+mod direct;
 mod function;
+mod measure;
 
 use function::ProvisionFunction;
 

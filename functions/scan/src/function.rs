@@ -14,10 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use scan::{
-    Approval, Found, ScanContext, ScanError, ScanMode, ScanSummary, approve, look_up, preview, scan,
-    scan_user,
-};
+use crate::user::{ProvisionClient, UserAnswer, UserFailure, scan_and_provision};
+use scan::{Approval, ScanContext, ScanError, ScanMode, ScanSummary, approve, preview, scan};
 
 /// What an event looks like.
 const SHAPE: &str = r#"{"connection": "corp", "mode": "auto|full|incremental", "dry_run": false, "user": null, "approve": null}"#;
@@ -61,10 +59,21 @@ pub struct ScanAnswer {
     note: Option<String>,
 }
 
+/// Answer of the function.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum ScanFunctionAnswer {
+    /// A scan, in numbers.
+    Scan(ScanAnswer),
+    /// One user.
+    User(Box<UserAnswer>),
+}
+
 /// The function.
 pub struct ScanFunction {
     deployed: Deployment,
     lambda: aws_sdk_lambda::Client,
+    provision: ProvisionClient,
 }
 
 impl ScanFunction {
@@ -72,7 +81,8 @@ impl ScanFunction {
     pub async fn start() -> Result<Self, FunctionError> {
         let deployed = Deployment::open().await?;
         let lambda = aws_sdk_lambda::Client::new(&deployed.sdk);
-        Ok(Self { deployed, lambda })
+        let provision = ProvisionClient::from_environment(&lambda)?;
+        Ok(Self { deployed, lambda, provision })
     }
 
     /// Answers one event.
@@ -80,7 +90,7 @@ impl ScanFunction {
         self: Arc<Self>,
         event: Value,
         invocation: Invocation,
-    ) -> Result<ScanAnswer, FunctionError> {
+    ) -> Result<ScanFunctionAnswer, FunctionError> {
         let event: ScanEvent = parse_event(event, SHAPE)?;
         let connection = self.deployed.connection(event.connection.as_deref())?;
         let span = tracing::info_span!(
@@ -89,7 +99,47 @@ impl ScanFunction {
             request.id = %invocation.request_id,
             xray.trace = invocation.trace.as_deref(),
         );
-        self.answer(connection, &event, &invocation).instrument(span).await
+        async {
+            match &event.user {
+                Some(user) => {
+                    let answer = Box::pin(self.user(connection, &event, user, &invocation)).await;
+                    answer.map(|answer| ScanFunctionAnswer::User(Box::new(answer)))
+                }
+                None => self.answer(connection, &event, &invocation).await.map(ScanFunctionAnswer::Scan),
+            }
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Scans and provisions one user, and explains both sides.
+    async fn user(
+        &self,
+        connection: &Connection,
+        event: &ScanEvent,
+        user: &str,
+        invocation: &Invocation,
+    ) -> Result<UserAnswer, FunctionError> {
+        if event.approve.is_some() {
+            return Err(ScanFailure::NotApproved("an approval needs a scan of all users").into());
+        }
+        let store = connection.store(&self.deployed.table);
+        let context = ScanContext {
+            policy: &connection.policy,
+            store: &store,
+            // The provision function is invoked instead.
+            queue: None,
+            owner: &invocation.request_id,
+            stop_at: None,
+            clock: now,
+        };
+        let answer = scan_and_provision(
+            &self.deployed,
+            &self.provision,
+            (connection, &context),
+            (user, event.dry_run),
+        );
+        Ok(answer.await.map_err(ScanFailure::from)?)
     }
 
     async fn answer(
@@ -109,13 +159,13 @@ impl ScanFunction {
                 (ScanSummary::default(), Some(busy.to_string()))
             }
             Err(failure) => {
-                if event.user.is_none() && !matches!(failure, ScanFailure::NotApproved(_)) {
+                if !matches!(failure, ScanFailure::NotApproved(_)) {
                     sample(&connection.policy.name, Gauge::IncompleteReads, 1);
                 }
                 return Err(failure.into());
             }
         };
-        if event.user.is_none() && !event.dry_run && summary != ScanSummary::default() {
+        if !event.dry_run && summary != ScanSummary::default() {
             self.measure(connection, &summary, duration_ms).await;
         }
         Ok(ScanAnswer {
@@ -143,30 +193,22 @@ impl ScanFunction {
             stop_at: Some(stop_at(invocation.deadline)),
             clock: now,
         };
-        let approved =
-            match event.approve.as_deref().map(|hash| (hash, event.dry_run || event.user.is_some())) {
-                None => None,
-                Some((_, true)) => {
-                    return Err(ScanFailure::NotApproved("an approval goes with a scan of everybody"));
+        let approved = match event.approve.as_deref().map(|hash| (hash, event.dry_run)) {
+            None => None,
+            Some((_, true)) => {
+                return Err(ScanFailure::NotApproved("an approval needs a scan that writes, not a dry run"));
+            }
+            Some((hash, false)) => match approve(&context, hash).await? {
+                Approval::Nothing { .. } => {
+                    return Err(ScanFailure::NotApproved("nothing of that hash waits, or not any more"));
                 }
-                Some((hash, false)) => match approve(&context, hash).await? {
-                    Approval::Nothing { .. } => {
-                        return Err(ScanFailure::NotApproved("nothing of that hash waits, or not any more"));
-                    }
-                    Approval::Removals(approval) => {
-                        Some(format!("{} removals were approved", approval.set.count))
-                    }
-                    Approval::Change(_) => Some("the changed configuration was approved".to_owned()),
-                },
-            };
+                Approval::Removals(approval) => {
+                    Some(format!("{} removals were approved", approval.set.count))
+                }
+                Approval::Change(_) => Some("the changed configuration was approved".to_owned()),
+            },
+        };
         let mut directory = connection.directory.open(&self.deployed.secrets).await?;
-        if let Some(user) = &event.user {
-            let found = match event.dry_run {
-                true => look_up(&context, &mut directory, user).await?,
-                false => scan_user(&context, &mut directory, user).await?,
-            };
-            return Ok(one_user(&found));
-        }
         if event.dry_run {
             return Ok((preview(&context, &mut directory, event.mode).await?, None));
         }
@@ -246,36 +288,6 @@ fn stop_at(deadline: UnixSeconds) -> UnixSeconds {
     deadline.plus(-reserve)
 }
 
-/// The numbers and the words for one user.
-fn one_user(found: &Found) -> (ScanSummary, Option<String>) {
-    match found {
-        Found::Nobody(_) => (ScanSummary::default(), Some("there is no such entry".to_owned())),
-        Found::Several(anchors) => {
-            let anchors: Vec<&str> = anchors.iter().map(model::Anchor::as_str).collect();
-            let note = format!("several entries match: {}; name one by its anchor", anchors.join(", "));
-            (ScanSummary::default(), Some(note))
-        }
-        Found::One(sighted) => {
-            let mut summary = ScanSummary { read: 1, ..ScanSummary::default() };
-            summary.count(&sighted.planned());
-            let note = match (sighted.scope.in_scope, &sighted.plan) {
-                (false, _) => "the entry is out of scope; removals are left to a scan of everybody",
-                (_, plan::RecordPlan::Remove(_)) => {
-                    "the user is disabled; removals are left to a scan of everybody"
-                }
-                (_, plan::RecordPlan::SetStatus(model::Status::Invalid { .. })) => {
-                    "the mapping can make nothing of the entry"
-                }
-                (_, plan::RecordPlan::Nothing) => "nothing has changed",
-                (_, plan::RecordPlan::SetDesired { .. } | plan::RecordPlan::SetStatus(_)) => {
-                    "it is written down"
-                }
-            };
-            (summary, Some(note.to_owned()))
-        }
-    }
-}
-
 /// Why the function failed.
 #[derive(Debug, thiserror::Error)]
 enum ScanFailure {
@@ -283,6 +295,8 @@ enum ScanFailure {
     NotApproved(&'static str),
     #[error(transparent)]
     Scan(#[from] ScanError),
+    #[error(transparent)]
+    User(UserFailure),
     #[error("can't use the directory: {0}")]
     Open(#[from] runtime::OpenError),
     #[error(
@@ -297,6 +311,16 @@ the next scan does the rest"
     NotContinued { function: String, code: String },
 }
 
+impl From<UserFailure> for ScanFailure {
+    fn from(failure: UserFailure) -> Self {
+        match failure {
+            UserFailure::Open(error) => Self::Open(error),
+            UserFailure::Scan(error) => Self::Scan(error),
+            UserFailure::NotProvisioned { .. } => Self::User(failure),
+        }
+    }
+}
+
 impl From<ScanFailure> for FunctionError {
     fn from(failure: ScanFailure) -> Self {
         let kind = match &failure {
@@ -304,6 +328,7 @@ impl From<ScanFailure> for FunctionError {
             ScanFailure::Scan(ScanError::Store(_)) => "StateUnavailable",
             ScanFailure::Scan(ScanError::Queue(_)) => "QueueUnavailable",
             ScanFailure::Scan(ScanError::Busy { .. } | ScanError::LeaseLost) => "Overtaken",
+            ScanFailure::User(_) => "ProvisionUnavailable",
             ScanFailure::NotApproved(_) => "NotApproved",
             ScanFailure::TooSlow { .. } | ScanFailure::NotContinued { .. } => "OutOfTime",
         };

@@ -1,6 +1,9 @@
 //! The scan function.
 
+#![recursion_limit = "256"]
+
 mod function;
+mod user;
 
 use function::ScanFunction;
 

@@ -36,6 +36,7 @@ export function functionArn(scope: Construct, functionName: string): string {
 export function scanRole(scope: Construct, name: string, logGroup: logs.ILogGroup, touched: Touched): iam.Role {
   const { queues, secrets } = touched;
   const self = functionArn(scope, name);
+  const provisionName = name.replace(/-scan$/, "-provision");
   return functionRole(scope, "scan", logGroup, self, touched, secrets.directory, [
     {
       sid: "SendRequests",
@@ -43,6 +44,11 @@ export function scanRole(scope: Construct, name: string, logGroup: logs.ILogGrou
       resources: requestArns(queues),
     },
     { sid: "ContinueInAnotherInvocation", actions: ["lambda:InvokeFunction"], resources: [self] },
+    {
+      sid: "ProvisionOneUser",
+      actions: ["lambda:InvokeFunction"],
+      resources: [functionArn(scope, provisionName)],
+    },
   ]);
 }
 
@@ -54,9 +60,7 @@ export function provisionRole(
   touched: Touched,
 ): iam.Role {
   const { queues, secrets } = touched;
-  // A direct invocation reads one entry of the directory, so both secrets are needed.
-  const both = [...new Set([...secrets.directory, ...secrets.target])];
-  return functionRole(scope, "provision", logGroup, functionArn(scope, name), touched, both, [
+  return functionRole(scope, "provision", logGroup, functionArn(scope, name), touched, secrets.target, [
     {
       sid: "ReceiveRequests",
       actions: ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
@@ -133,7 +137,7 @@ function functionRole(
       : [keyRight(scope, "DecryptExistingSecrets", ["kms:Decrypt"], secretKeys, ["secretsmanager"])]),
     { sid: "Log", actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [logGroup.logGroupArn] },
     { sid: "Trace", actions: ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources: ["*"] },
-    ...(inNetwork ? networkRights(self) : []),
+    ...(inNetwork && binary === "scan" ? networkRights(self) : []),
   ];
   const id = binary === "scan" ? "ScanRole" : "ProvisionRole";
   const lambda = new iam.ServicePrincipal("lambda.amazonaws.com");

@@ -23,6 +23,7 @@ export interface Parts extends Touched {
   readonly name: string;
   readonly artefacts: Artefacts;
   readonly layer: lambda.ILayerVersion;
+  /** The network of the directory, which only the scan function needs. */
   readonly vpcConfig: lambda.CfnFunction.VpcConfigProperty | undefined;
   readonly logRetention: logs.RetentionDays;
   readonly removalPolicy: RemovalPolicy;
@@ -33,9 +34,12 @@ export function scanFunction(scope: Construct, parts: Parts, props: FunctionProp
   const created = createFunction(scope, "scan", parts, props, scanRole, {
     description: "Reads the directory and records what each changed user should be",
     // The lease keeps two scans of one connection apart. The reservation lets a full scan wait for its turn instead of ending
-    // because the lease is taken.
-    reservedConcurrentExecutions: props.reservedConcurrency ?? connections,
-    environment: environment(scope, parts, props),
+    // because the lease is taken. One more is for a user on demand, who does not wait for a scan.
+    reservedConcurrentExecutions: props.reservedConcurrency ?? connections + 1,
+    environment: {
+      ...environment(scope, parts, props),
+      [ENVIRONMENT.PROVISION_FUNCTION]: `${parts.name}-provision`,
+    },
   });
   // The next schedule is the retry. An event waits for its turn as long as one invocation may take.
   const events = new lambda.EventInvokeConfig(scope, "ScanEvents", {
@@ -107,7 +111,7 @@ function createFunction(
   });
   const resource = created.node.defaultChild as lambda.CfnFunction;
   // Ids instead of look-ups, so that synth needs no account.
-  resource.vpcConfig = vpcConfig;
+  resource.vpcConfig = binary === "scan" ? vpcConfig : undefined;
   // The role contains its policy, so the reference to its ARN is the only dependency.
   resource.addDeletionOverride("DependsOn");
   return created;

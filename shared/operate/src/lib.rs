@@ -1,7 +1,5 @@
-//! What an operator asks of a connection: why a user is in its present state.
+//! Questions of an operator about one connection.
 
 mod explain;
-pub mod explanation;
 
-pub use explain::{ExplainError, Explaining, explain};
-pub use explanation::Explanation;
+pub use explain::{ExplainError, Explanation, explain};

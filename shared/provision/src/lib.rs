@@ -10,6 +10,7 @@ mod breaker;
 mod creation;
 mod dead_letters;
 mod drift;
+mod explain;
 mod health;
 mod outcome;
 mod policy;
@@ -21,6 +22,10 @@ mod write_down;
 
 pub use dead_letters::handle_dead_letter;
 pub use drift::{DriftCounts, DriftError, DriftFinding, DriftRepair, find_drift};
+pub use explain::{
+    AccountContext, AccountExplanation, AccountState, AppliedExplanation, AttributeComparison,
+    RecordExplanation, ShownDifference, Wait, WaitKind, describe_status, explain_account,
+};
 pub use health::Health;
 pub use outcome::{FollowUp, Outcome, Provisioned, Step, Stop, switches_off};
 pub use policy::{Verdict, judge};

@@ -8,11 +8,13 @@
 //!
 //! There is no clock and no environment here: the caller passes the client and the queue's URL.
 
+mod direct;
 mod errors;
 mod queue;
 mod request;
 mod send;
 
+pub use direct::{DirectRequest, EntryState};
 pub use errors::QueueError;
 pub use queue::Queue;
 pub use request::{MalformedRequest, ProvisionRequest};

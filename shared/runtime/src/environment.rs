@@ -10,6 +10,8 @@ pub const TABLE: &str = "PROVISIONER_TABLE";
 pub const QUEUE_URL_PREFIX: &str = "PROVISIONER_QUEUE_URL_PREFIX";
 /// ARN of the connections' dead-letter queues up to the connection's name.
 pub const DEAD_LETTER_ARN_PREFIX: &str = "PROVISIONER_DEAD_LETTER_ARN_PREFIX";
+/// Name of the provision function; the scan function invokes it for one user on demand.
+pub const PROVISION_FUNCTION: &str = "PROVISIONER_PROVISION_FUNCTION";
 /// What is logged: a level, or levels by part of the program.
 pub const LOG: &str = "PROVISIONER_LOG";
 

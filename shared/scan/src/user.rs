@@ -1,75 +1,129 @@
-//! One user, looked up and written down by itself, because somebody asks.
+//! Lookup and scan of one user, on request.
 
 use directory::{Directory, ScopeExplanation};
 use model::{Anchor, Desired, DnKey, Entry, UnixSeconds, UserName, UserRecord};
 use plan::{EntryChange, EntryDiff, Observation, RecordPlan, SnapshotDiff, plan_change};
+use queue::EntryState;
 use store::{ScanLease, Store, StoreError};
 
 use crate::planning::{InSnapshot, UserPlan};
 use crate::writer::{Writer, take_lease};
 use crate::{ScanContext, ScanError};
 
-/// Who was meant.
+/// Result of a search for one user.
 #[derive(Debug)]
-pub enum Found {
-    /// No entry. There may be a record of somebody who was there before.
-    Nobody(Option<Box<UserRecord>>),
-    /// More than one; their anchors tell them apart.
+pub enum UserLookup {
+    /// No entry matches. There may be a record of an entry that existed before.
+    None(Option<Box<UserRecord>>),
+    /// Several entries match.
     Several(Vec<Anchor>),
-    /// This one.
-    One(Box<Sighted>),
+    /// One entry matches.
+    One(Box<EntryLookup>),
 }
 
-/// One entry, as a scan would see it.
+/// One entry, as a scan would process it.
 #[derive(Debug)]
-pub struct Sighted {
+pub struct EntryLookup {
     /// The entry.
     pub entry: Entry,
-    /// Whether it is in the targeted group or matches the targeted filter, and by which conditions.
+    /// Whether the entry is in scope, by condition.
     pub scope: ScopeExplanation,
-    /// What it says about its user.
+    /// What the mapping makes of the entry.
     pub observation: Observation,
-    /// What that means for the record, if the entry is in scope. Removals are left to a scan that sees everybody.
+    /// The plan for the record, if the entry is in scope. Removals need a full scan.
     pub plan: RecordPlan,
-    /// What was remembered before.
+    /// The stored record.
     pub record: Option<UserRecord>,
     change: EntryChange,
 }
 
-/// Looks for a user by anchor, DN, user name, or e-mail address. Nothing is written.
+impl UserLookup {
+    /// The stored record.
+    pub fn record(&self) -> Option<&UserRecord> {
+        match self {
+            Self::None(record) => record.as_deref(),
+            Self::Several(_) => None,
+            Self::One(lookup) => lookup.record.as_ref(),
+        }
+    }
+
+    /// The anchor of the entry, or of the record where there is no entry.
+    pub fn anchor(&self) -> Option<&Anchor> {
+        match self {
+            Self::One(lookup) => Some(&lookup.entry.anchor),
+            Self::None(_) | Self::Several(_) => self.record().map(|record| &record.anchor),
+        }
+    }
+
+    /// Facts for the account side of an explanation.
+    pub fn entry_state(&self) -> EntryState {
+        match self {
+            Self::None(_) | Self::Several(_) => EntryState::default(),
+            Self::One(lookup) => EntryState {
+                in_scope: lookup.scope.in_scope,
+                desired: lookup.desired().cloned(),
+                updates_account: lookup.planned().touch().is_some(),
+            },
+        }
+    }
+}
+
+impl EntryLookup {
+    /// The desired user, if the entry is in scope and can be mapped.
+    pub fn desired(&self) -> Option<&Desired> {
+        match &self.observation {
+            Observation::Valid(desired) if self.scope.in_scope => Some(desired),
+            _ => None,
+        }
+    }
+
+    fn planned(&self) -> UserPlan {
+        let EntryChange { anchor, dn, fingerprint, .. } = &self.change;
+        UserPlan {
+            anchor: anchor.clone(),
+            dn: Some(*dn),
+            record: self.record.clone(),
+            plan: self.plan.clone(),
+            conflict: None,
+            snapshot: InSnapshot::Is(*fingerprint),
+        }
+    }
+}
+
+/// Searches for a user by anchor, DN, user name or e-mail address. Nothing is written.
 pub async fn look_up(
     context: &ScanContext<'_>,
     directory: &mut Directory,
     user: &str,
-) -> Result<Found, ScanError> {
+) -> Result<UserLookup, ScanError> {
     let mut entries = find_entries(context, directory, user).await?;
     let Some(entry) = entries.pop() else {
         let record = find_record(context.store, user, (context.clock)()).await?;
-        return Ok(Found::Nobody(record.map(Box::new)));
+        return Ok(UserLookup::None(record.map(Box::new)));
     };
     if !entries.is_empty() {
         entries.push(entry);
-        return Ok(Found::Several(entries.into_iter().map(|entry| entry.anchor).collect()));
+        return Ok(UserLookup::Several(entries.into_iter().map(|entry| entry.anchor).collect()));
     }
     let scope = directory.explain_scope(&entry).await?;
     let record = context.store.fetch_record(entry.anchor.hash()).await?;
     let EntryDiff::Changed(change) =
         SnapshotDiff::new(&context.policy.rules, &[], (context.clock)()).look_at(&entry)
     else {
-        return Ok(Found::Nobody(record.map(Box::new)));
+        return Ok(UserLookup::None(record.map(Box::new)));
     };
     let plan = if scope.in_scope { plan_change(&change, record.as_ref()) } else { RecordPlan::Nothing };
     let observation = change.observation.clone();
-    Ok(Found::One(Box::new(Sighted { entry, scope, observation, plan, record, change: *change })))
+    let lookup = EntryLookup { entry, scope, observation, plan, record, change: *change };
+    Ok(UserLookup::One(Box::new(lookup)))
 }
 
-/// Looks for a user, writes down what the entry says, and announces the user if there is something to do. Nobody loses
-/// an account by this: it takes a read that saw everybody.
+/// Searches for a user and writes the desired user to the record. A removal is never written: it needs a complete read.
 pub async fn scan_user(
     context: &ScanContext<'_>,
     directory: &mut Directory,
     user: &str,
-) -> Result<Found, ScanError> {
+) -> Result<UserLookup, ScanError> {
     let mut lease = take_lease(context).await?;
     let outcome = scan_user_under(context, &mut lease, directory, user).await;
     let released = context.store.release(lease, None, None).await;
@@ -83,44 +137,16 @@ async fn scan_user_under(
     lease: &mut ScanLease,
     directory: &mut Directory,
     user: &str,
-) -> Result<Found, ScanError> {
+) -> Result<UserLookup, ScanError> {
     let found = look_up(context, directory, user).await?;
-    if let Found::One(sighted) = &found
-        && matches!(sighted.plan, RecordPlan::SetDesired { .. } | RecordPlan::SetStatus(_))
+    if let UserLookup::One(lookup) = &found
+        && matches!(lookup.plan, RecordPlan::SetDesired { .. } | RecordPlan::SetStatus(_))
     {
-        // In the snapshot the user stays marked, so the next scan looks at the record again.
-        let snapshot = context.store.fetch_part(&[sighted.entry.anchor.hash()]).await?;
-        Writer::new(context, lease, snapshot).write_users(vec![sighted.planned()]).await?;
+        // The snapshot marks the user dirty, so the next scan compares the record again.
+        let snapshot = context.store.fetch_part(&[lookup.entry.anchor.hash()]).await?;
+        Writer::new(context, lease, snapshot).write_users(vec![lookup.planned()]).await?;
     }
     Ok(found)
-}
-
-impl Sighted {
-    /// What the user should be, if the entry is in scope and can be mapped.
-    pub fn desired(&self) -> Option<&Desired> {
-        match &self.observation {
-            Observation::Valid(desired) if self.scope.in_scope => Some(desired),
-            _ => None,
-        }
-    }
-
-    /// Whether a scan would have the account made or brought up to date.
-    pub fn touches_account(&self) -> bool {
-        self.planned().touch().is_some()
-    }
-
-    /// The plan for this entry, as a scan would make it.
-    pub fn planned(&self) -> UserPlan {
-        let EntryChange { anchor, dn, fingerprint, .. } = &self.change;
-        UserPlan {
-            anchor: anchor.clone(),
-            dn: Some(*dn),
-            record: self.record.clone(),
-            plan: self.plan.clone(),
-            conflict: None,
-            snapshot: InSnapshot::Is(*fingerprint),
-        }
-    }
 }
 
 async fn find_entries(
@@ -141,7 +167,7 @@ async fn find_entries(
             return Ok(found);
         }
     }
-    // Whoever is no user, or elsewhere in the tree, is out of scope, and can be told so.
+    // An entry outside the base or the user filter is out of scope; the explanation says so.
     for attribute in &attributes {
         let found = directory.find_anywhere(attribute, user).await?;
         if !found.is_empty() {
@@ -151,7 +177,7 @@ async fn find_entries(
     Ok(Vec::new())
 }
 
-/// What is remembered of a user who is named by anchor, DN or user name. The directory is not asked.
+/// Searches the state for a user by anchor, DN or user name. The directory is not read.
 pub async fn find_record(
     store: &Store,
     user: &str,

@@ -1,5 +1,6 @@
-//! Asynchronous invocations (`X-Amz-Invocation-Type: Event`). Lambda accepts them at once and runs them independently
-//! of the caller; the emulator answers only when they are done.
+//! The invoke API as functions see it. An asynchronous invocation (`X-Amz-Invocation-Type: Event`) is accepted at once and
+//! runs independently of its caller, as on Lambda; the emulator would answer when it is done. A synchronous one is passed
+//! on, and answered with the function's response.
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -38,20 +39,25 @@ pub fn serve(background: &BackgroundRuntime, emulator: &str) -> anyhow::Result<S
 async fn accept(State(front): State<Arc<AsyncInvokeApi>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let is_event = parts.headers.get("x-amz-invocation-type").is_some_and(|kind| kind == "Event");
-    let body = match to_bytes(body, LARGEST_EVENT).await {
-        Ok(body) if is_event => body,
-        _ => return status(StatusCode::BAD_REQUEST),
-    };
+    let Ok(body) = to_bytes(body, LARGEST_EVENT).await else { return status(StatusCode::BAD_REQUEST) };
     let Some(name) = function_name(parts.uri.path()) else { return status(StatusCode::NOT_FOUND) };
     let url = format!("{}/2015-03-31/functions/{name}/invocations", front.emulator);
+    if !is_event {
+        return front.invoke(url, body).await.unwrap_or_else(|_| status(StatusCode::BAD_GATEWAY));
+    }
+    // The result is in the function's own log.
     tokio::spawn(async move { front.invoke(url, body).await });
     status(StatusCode::ACCEPTED)
 }
 
 impl AsyncInvokeApi {
-    async fn invoke(&self, url: String, event: Bytes) {
-        // The function's log shows the result.
-        let _ = self.client.post(url).header("content-type", "application/json").body(event).send().await;
+    async fn invoke(&self, url: String, event: Bytes) -> anyhow::Result<Response> {
+        let request = self.client.post(url).header("content-type", "application/json").body(event);
+        let answer = request.send().await?;
+        let code = answer.status();
+        let mut response = Response::new(Body::from(answer.bytes().await?));
+        *response.status_mut() = code;
+        Ok(response)
     }
 }
 

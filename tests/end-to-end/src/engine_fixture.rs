@@ -6,7 +6,7 @@ use std::{cell::Cell, fs, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use directory::Directory;
 use model::UnixSeconds;
-use operate::{Explaining, Explanation};
+use operate::Explanation;
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::{ScanContext, ScanMode, ScanSummary};
@@ -162,7 +162,7 @@ impl EngineFixture {
     pub async fn explain(&self, user: &str) -> Result<Explanation> {
         let mut directory = self.open_directory().await?;
         let Self { connection, store, target, .. } = self;
-        let explaining = Explaining { policy: &connection.policy, store, target, clock };
+        let explaining = provision::AccountContext { policy: &connection.policy, store, target, clock };
         Ok(operate::explain(&explaining, &mut directory, user).await?)
     }
 }

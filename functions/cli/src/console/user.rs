@@ -84,7 +84,8 @@ async fn look_up(session: &Session, who: &str, before: Option<UnixSeconds>) -> R
     // The directory may know somebody by a name that the state does not.
     let anchor = told.as_ref().ok().and_then(|told| {
         let entry = told.entry.as_ref().map(|entry| entry.anchor.as_str());
-        entry.or(told.record.as_ref().map(|record| record.anchor.as_str()))
+        let record = told.account.record.as_ref();
+        entry.or(record.map(|record| record.anchor.as_str()))
     });
     let known = history::fetch(session, anchor.unwrap_or(who), before, EVENTS).await?;
     let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };

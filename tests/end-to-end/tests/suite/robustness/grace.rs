@@ -1,7 +1,7 @@
 //! `delete_after_days`: an account is deleted some days after its deactivation.
 
 use end_to_end::{EngineFixture, PersonEntry, advance_clock, embedded_directory, people, workplace_group};
-use operate::explanation::WaitKind;
+use provision::WaitKind;
 use scan::ScanMode;
 use serde_json::json;
 use simulator::{FaultEffect, TargetFault};
@@ -59,12 +59,15 @@ async fn account_is_deleted_after_delete_after_days() {
     engine.scan(ScanMode::Auto).await.unwrap();
     assert_eq!(engine.provision_due().await.unwrap(), 0, "one second before the deletion");
     assert_eq!(engine.workplace.accounts().len(), 4);
-    let told = engine.explain(&leaver.mail).await.unwrap();
+    let told = engine.explain(&leaver.mail).await.unwrap().account;
     assert_eq!((told.would.len(), told.waits[0].what), (0, WaitKind::Deletion), "{told:?}");
 
     // The target is down when the deletion is due, and the deletion is retried later.
     advance_clock(1);
-    assert_eq!(engine.explain(&leaver.mail).await.unwrap().would, ["delete the account: out of scope"]);
+    assert_eq!(
+        engine.explain(&leaver.mail).await.unwrap().account.would,
+        ["delete the account: out of scope"]
+    );
     engine.workplace.inject(TargetFault::times(4, FaultEffect::status(503)).method("DELETE"));
     engine.provision_due().await.unwrap();
     assert_eq!((pending_deletions(&engine).await, engine.workplace.accounts().len()), (2, 4));

@@ -241,6 +241,13 @@ impl Deployment {
         self.runtime.block_on(self.store().count_by_status()).unwrap()
     }
 
+    /// The anchor of a pending user.
+    pub fn pending_anchor(&self) -> String {
+        let pending = self.store();
+        let page = self.runtime.block_on(pending.fetch_by_status("pending", None, 1)).unwrap();
+        page.items[0].anchor.to_string()
+    }
+
     /// The names of the active accounts.
     pub fn active(&self) -> Vec<String> {
         let accounts = self.workplace.accounts();
@@ -324,6 +331,7 @@ fn environment(
         ("PROVISIONER_TABLE", table.name().to_owned()),
         ("PROVISIONER_QUEUE_URL_PREFIX", queue.url.trim_end_matches("corp").to_owned()),
         ("PROVISIONER_DEAD_LETTER_ARN_PREFIX", arn(&queue.dead_letters)),
+        ("PROVISIONER_PROVISION_FUNCTION", "provision".to_owned()),
     ];
     environment.extend(ours.map(|(name, value)| (name.to_owned(), value)));
     for (name, value) in &setup.environment {

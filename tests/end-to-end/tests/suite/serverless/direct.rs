@@ -1,4 +1,4 @@
-//! Direct invocations of the functions by an administrator.
+//! Direct invocations of the functions: one user on demand, dry runs, and malformed events.
 
 use end_to_end::GroupEntry;
 use serde_json::json;
@@ -6,15 +6,15 @@ use serde_json::json;
 use super::deployment::{Deployment, DeploymentOptions, names};
 
 #[test]
-fn direct_invocation_provisions_and_explains_one_user() {
+fn on_demand_user_is_scanned_provisioned_and_explained() {
     let deployment = Deployment::start(DeploymentOptions { members: 3, ..DeploymentOptions::default() });
     let ada = &deployment.people[0];
     let invoke = |user: &str| {
-        let answer = deployment.functions.invoke("provision", &json!({ "connection": "corp", "user": user }));
-        answer.unwrap_or_else(|error| panic!("{error:#}\n{}", deployment.functions.log("provision")))
+        let answer = deployment.functions.invoke("scan", &json!({ "connection": "corp", "user": user }));
+        answer.unwrap_or_else(|error| panic!("{error:#}\n{}", deployment.functions.log("scan")))
     };
     let dry = json!({ "user": ada.mail, "dry_run": true });
-    let answer = deployment.functions.invoke("provision", &dry).unwrap();
+    let answer = deployment.scan(dry);
     assert_eq!(answer["done"], "nothing; this was a dry run", "{answer}");
     assert_eq!(answer["explanation"]["would"], json!(["create an account"]), "{answer}");
     assert_eq!(answer["explanation"]["entry"]["scope"][2]["how"], "direct", "{answer}");
@@ -30,8 +30,14 @@ fn direct_invocation_provisions_and_explains_one_user() {
     assert_eq!(told["verdict"], "in scope; nothing is left to do");
     assert_eq!(deployment.active(), names([ada]));
 
-    // The user is found by DN, by mail in another case and by anchor, and is not provisioned again.
+    // The provision function alone explains the account side by anchor.
     let anchor = told["entry"]["anchor"].as_str().unwrap();
+    let direct = json!({ "connection": "corp", "anchor": anchor });
+    let account = deployment.functions.invoke("provision", &direct).unwrap();
+    assert_eq!(account["status"], "nothing is left to do", "{account}");
+    assert_eq!(account["explanation"]["account"]["differs"], json!([]), "{account}");
+
+    // By DN, by e-mail in another spelling, and by anchor, nothing is done twice.
     for user in [&ada.dn(), &ada.mail.to_uppercase(), anchor] {
         let answer = invoke(user);
         assert_eq!(answer["explanation"]["entry"]["anchor"], anchor, "{user}: {answer}");
@@ -39,23 +45,23 @@ fn direct_invocation_provisions_and_explains_one_user() {
     }
     assert_eq!(deployment.creates(), 1);
 
-    // A later scan counts the user as known.
+    // The next scan finds the same user in sync.
     let answer = deployment.scan(json!({}));
     assert_eq!((&answer["read"], &answer["created"]), (&json!(3), &json!(2)), "{answer}");
     deployment.drain();
     assert_eq!(deployment.active(), names(&deployment.people[..3]));
 
-    // A user who left keeps the account until a full scan.
+    // A user who left the scope keeps the account until a full scan has decided.
     deployment.slapd.admin().remove_member(&GroupEntry::of("workplace", []).dn(), &ada.dn()).unwrap();
     let answer = invoke(&ada.mail);
     assert_eq!(answer["explanation"]["entry"]["in_scope"], false, "{answer}");
-    assert!(answer["explanation"]["would"][0].as_str().unwrap().contains("a scan of everybody"), "{answer}");
+    assert!(answer["explanation"]["would"][0].as_str().unwrap().contains("a full scan"), "{answer}");
     assert_eq!(deployment.active().len(), 3);
     deployment.scan(json!({}));
     deployment.drain();
     assert_eq!(deployment.active(), names(&deployment.people[1..3]));
 
-    // Each read of an account counts as a call, so that the target does not count as idle.
+    // Reads of an account are measured too, so that a target without changes is not reported as idle.
     let log = deployment.functions.log("provision");
     assert!(log.contains("\"TargetLatency\":["), "{log}");
 
@@ -64,10 +70,10 @@ fn direct_invocation_provisions_and_explains_one_user() {
 }
 
 #[test]
-fn user_deleted_after_a_direct_invocation_is_deprovisioned() {
+fn user_deleted_after_on_demand_provisioning_is_deprovisioned() {
     let deployment = Deployment::start(DeploymentOptions { members: 3, ..DeploymentOptions::default() });
     let event = json!({ "user": deployment.people[0].mail });
-    deployment.functions.invoke("provision", &event).unwrap();
+    deployment.scan(event);
     assert_eq!(deployment.active(), names(&deployment.people[..1]));
     deployment.slapd.admin().delete(&deployment.people[0].dn()).unwrap();
     let answer = deployment.scan(json!({}));
@@ -77,7 +83,7 @@ fn user_deleted_after_a_direct_invocation_is_deprovisioned() {
 }
 
 #[test]
-fn dry_run_counts_without_changes() {
+fn dry_run_counts_and_writes_nothing() {
     let deployment = Deployment::start(DeploymentOptions::default());
     let answer = deployment.scan(json!({ "connection": "corp", "dry_run": true }));
     assert_eq!(
@@ -89,7 +95,7 @@ fn dry_run_counts_without_changes() {
     assert_eq!(end_to_end::aws().queue_depth(&deployment.queue.url).unwrap().total(), 0);
 
     let answer = deployment.scan(json!({ "dry_run": true, "user": deployment.people[0].mail }));
-    assert_eq!((&answer["read"], &answer["created"]), (&json!(1), &json!(1)), "{answer}");
+    assert_eq!(answer["explanation"]["would"], json!(["create an account"]), "{answer}");
     assert_eq!(deployment.statuses(), [].into());
 
     // A scan that writes has the same counts.
@@ -102,21 +108,20 @@ fn dry_run_counts_without_changes() {
 }
 
 #[test]
-fn scan_of_one_user_sends_one_request() {
+fn on_demand_user_is_provisioned_without_the_queue() {
     let deployment = Deployment::start(DeploymentOptions::default());
     let answer = deployment.scan(json!({ "connection": "corp", "user": deployment.people[2].uid }));
     assert!(
-        answer["note"].as_str().unwrap().contains("no such entry"),
+        answer["explanation"]["verdict"].as_str().unwrap().contains("no such entry"),
         "the user name is the e-mail: {answer}"
     );
     let answer = deployment.scan(json!({ "connection": "corp", "user": deployment.people[2].mail }));
-    assert_eq!(answer["created"], 1, "{answer}");
-    deployment.drain();
+    assert_eq!(answer["done"], "created", "{answer}");
     assert_eq!(deployment.active(), names([&deployment.people[2]]));
 }
 
 #[test]
-fn invalid_event_is_refused() {
+fn malformed_event_is_refused_and_nothing_is_written() {
     let deployment = Deployment::start(DeploymentOptions::default());
     for (event, expect) in [
         (json!({ "connection": "corp", "dryrun": true }), "unknown field `dryrun`"),
@@ -129,8 +134,9 @@ fn invalid_event_is_refused() {
         assert!(error.contains(expect) && error.contains("BadEvent"), "{event}: {error}");
     }
     for (event, expect) in [
-        (json!({}), "missing field `user`"),
-        (json!({ "user": 7 }), "invalid type"),
+        (json!({}), "missing field `anchor`"),
+        (json!({ "anchor": 7 }), "invalid type"),
+        (json!({ "user": "jsmith" }), "unknown field `user`"),
         (json!({ "Records": 7 }), "invalid type"),
     ] {
         let error = deployment.functions.invoke("provision", &event).unwrap_err().to_string();

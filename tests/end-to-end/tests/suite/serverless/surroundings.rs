@@ -7,6 +7,9 @@ use super::deployment::{Deployment, DeploymentOptions};
 
 const DENIED: &str = "AccessDeniedException";
 
+/// Anchor of no entry.
+const ANCHOR: &str = "00000000-0000-4000-8000-000000000001";
+
 #[test]
 fn missing_variable_is_named() {
     for (variable, functions) in [
@@ -14,6 +17,7 @@ fn missing_variable_is_named() {
         ("PROVISIONER_TABLE", &["scan", "provision"]),
         ("PROVISIONER_QUEUE_URL_PREFIX", &["scan", "provision"]),
         ("PROVISIONER_DEAD_LETTER_ARN_PREFIX", &["provision"]),
+        ("PROVISIONER_PROVISION_FUNCTION", &["scan"]),
     ] {
         let deployment = Deployment::start(DeploymentOptions {
             environment: vec![(variable, String::new())],
@@ -83,8 +87,8 @@ fn missing_permission_is_named() {
     let error = deployment.failed_scan(json!({}));
     assert!(error.contains("secretsmanager:GetSecretValue"), "{error}");
     assert!(error.contains(&format!("directory-{}", deployment.number)), "{error}");
-    let user = deployment.people[0].mail.as_str();
-    let error = deployment.functions.invoke("provision", &json!({ "user": user })).unwrap_err().to_string();
+    let error =
+        deployment.functions.invoke("provision", &json!({ "anchor": ANCHOR })).unwrap_err().to_string();
     assert!(error.contains("secretsmanager:GetSecretValue"), "{error}");
     assert!(error.contains(&format!("workplace-{}", deployment.number)), "{error}");
     secrets.behave();

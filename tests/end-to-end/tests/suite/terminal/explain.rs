@@ -88,8 +88,8 @@ fn explanation_covers_scope_to_history_for_each_name_of_a_user() {
         .says_in_one_line(&["status", "employeeType \"active\"", "\"disabled\" means disabled", "enabled"])
         .says_in_one_line(&["mapping", "displayName", &nested.given_name])
         .says_in_one_line(&["from {{ givenName }} {{ sn | upper }}", "givenName", "sn"])
-        .says_in_one_line(&["the default stands in"])
-        .says_in_one_line(&["applied", &nested.mail, "active", "as the last scan wrote it"]);
+        .says_in_one_line(&["the default is used"])
+        .says_in_one_line(&["applied", &nested.mail, "active", "equal to the record"]);
     fixture.expect_no_write();
 }
 

@@ -1,0 +1,66 @@
+//! Direct invocation: provisions one user now, and explains the account.
+
+use provision::{AccountContext, AccountExplanation, Outcome, describe, describe_status, explain_account};
+use queue::DirectRequest;
+use runtime::{FunctionError, Invocation, now};
+use serde::Serialize;
+use store::StoreError;
+
+use crate::function::ProvisionFunction;
+use crate::measure::{count_outcome, measure_target};
+
+/// Answer to a direct invocation.
+#[derive(Debug, Serialize)]
+pub struct DirectAnswer {
+    connection: String,
+    /// Actions performed, in words.
+    done: String,
+    /// Status of the user, in words.
+    status: String,
+    /// The account side of the explanation.
+    explanation: AccountExplanation,
+}
+
+impl ProvisionFunction {
+    /// Provisions the user, unless it is a dry run, and explains the account.
+    pub(crate) async fn handle_direct(
+        &self,
+        request: &DirectRequest,
+        invocation: &Invocation,
+    ) -> Result<DirectAnswer, FunctionError> {
+        let unavailable = |error: StoreError| FunctionError::new("StateUnavailable", &error);
+        let open = self.open(request.connection.as_deref(), invocation).await?;
+        let user = request.anchor.hash();
+        let done = if request.dry_run {
+            "nothing; this was a dry run".to_owned()
+        } else {
+            let provisioned = open.provisioner().provision_now(user).await.map_err(unavailable)?;
+            count_outcome(open.name(), &provisioned.outcome);
+            describe_outcome(&provisioned.outcome)
+        };
+        let (policy, target) = (&open.connection.policy, &open.target.target);
+        let context = AccountContext { policy, store: &open.store, target, clock: now };
+        let record = open.store.fetch_record(user).await.map_err(unavailable)?;
+        let explanation = explain_account(&context, record.as_ref(), request.entry.as_ref());
+        let explanation = Box::pin(explanation).await.map_err(unavailable)?;
+        measure_target(open.name(), &open.target);
+        let status = describe_status(explanation.record.as_ref());
+        Ok(DirectAnswer { connection: open.name().to_owned(), done, status, explanation })
+    }
+}
+
+/// The outcome in words.
+fn describe_outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::NothingToDo => "nothing; nothing was due".to_owned(),
+        Outcome::NotYet { .. } => "nothing; the next attempt is later".to_owned(),
+        Outcome::Busy => "nothing; the user has no record, or another worker holds its lease".to_owned(),
+        Outcome::InSync { steps, .. } if steps.is_empty() => "nothing; the account was in sync".to_owned(),
+        Outcome::InSync { .. } | Outcome::AwaitsCheck { .. } | Outcome::Skipped { .. } => {
+            describe(outcome.steps())
+        }
+        Outcome::Conflict { with, .. } => format!("nothing; the account belongs to another entry ({with})"),
+        Outcome::NotPlanned { .. } => "nothing; the action was not in the plan".to_owned(),
+        Outcome::Failed { error, .. } => format!("failed; {error}"),
+    }
+}
