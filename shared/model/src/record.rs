@@ -172,7 +172,7 @@ impl Status {
             }
             Self::Conflict { owner } => Some(format!("another entry has the user name or account ({owner})")),
             Self::Held { reason, hold: HoldReason::OverLimit } => {
-                Some(format!("{reason}; the removals exceed the safety limits"))
+                Some(format!("{reason}; more removals than the safety limits allow"))
             }
             Self::Held { reason, hold: HoldReason::AwaitingSafeguard } => {
                 Some(format!("{reason}; waits for the safeguard of the next scan"))

@@ -1,48 +1,48 @@
-//! The decision table.
+//! The decision table for one account.
 
 use model::{Account, DeprovisionReason, Desired, DesiredUser, DisabledOption, Options, RemoveAction};
 
 use crate::{AttributeDifference, differences};
 
-/// All that a decision depends on.
+/// Everything that a decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
     /// What the directory says.
     pub desired: &'a Desired,
     /// Whether the account is linked to this entry.
     pub linked: bool,
-    /// The account as it is: the linked one, else the one with this user name.
+    /// The linked account, else the account with this user name.
     pub account: Option<&'a Account>,
-    /// Whether the safety check has let the removal through.
+    /// Whether the safeguard released the removal.
     pub removal_released: bool,
-    /// Whether an account that was made inactive has been so for as long as the administrator wants.
+    /// Whether a deactivated account has been inactive for `options.delete_after_days`.
     pub deletion_due: bool,
-    /// What the administrator has switched on.
+    /// Capabilities that are on.
     pub options: &'a Options,
 }
 
 /// What to do to one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing, and no call.
+    /// Nothing: no request is sent.
     Nothing,
-    /// Make an account.
+    /// Create the account.
     Create,
-    /// Link the account that is there, then decide again.
+    /// Link the existing account, then decide again.
     Link,
-    /// Send what differs.
+    /// Update the attributes that differ.
     Update(Vec<AttributeDifference>),
-    /// Make the account inactive.
+    /// Deactivate the account.
     Deactivate(DeprovisionReason),
-    /// Delete the account, or make it inactive where the target refuses that.
+    /// Delete the account, or deactivate it where the target refuses the deletion.
     Delete(DeprovisionReason),
-    /// An active account would go, and the safety check has not seen this removal yet.
+    /// Deprovision an active account once the safeguard has released the removal.
     AwaitSafeguard(DeprovisionReason),
-    /// An option that is off stops it.
+    /// Nothing, because this option is off.
     Skipped(DisabledOption),
 }
 
-/// Decides what to do to one account. It looks at what is, never at what happened.
+/// Decides what to do to one account, from the present state alone.
 pub fn decide(situation: &Situation<'_>) -> Decision {
     let Situation { desired, linked, account, removal_released: _, deletion_due: _, options: _ } = *situation;
     match (desired, linked, account) {
@@ -58,9 +58,9 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         {
             Decision::Link
         }
-        // to have no account, and has none, or none of ours
+        // no account wanted, and none linked
         (Desired::Absent { .. }, false, _) | (Desired::Absent { .. }, _, None) => Decision::Nothing,
-        // to have no account, linked
+        // no account wanted, one linked
         (Desired::Absent { reason, .. }, true, Some(account)) => remove(situation, *reason, account),
     }
 }
@@ -70,35 +70,29 @@ fn create(situation: &Situation<'_>) -> Decision {
 }
 
 fn update(situation: &Situation<'_>, user: &DesiredUser, account: &Account) -> Decision {
+    let Situation { options, removal_released, .. } = situation;
     let found = differences(user, account);
-    let switches_off = account.active && !user.active;
-    match situation {
-        _ if found.is_empty() => Decision::Nothing,
-        Situation { options, .. } if switches_off && !options.deprovision => {
-            Decision::Skipped(DisabledOption::Deprovision)
-        }
-        Situation { removal_released: false, .. } if switches_off => {
-            Decision::AwaitSafeguard(DeprovisionReason::Disabled)
-        }
-        Situation { options, .. } if !options.update && switches_off => {
-            Decision::Deactivate(DeprovisionReason::Disabled)
-        }
-        Situation { options, .. } if !options.update => Decision::Skipped(DisabledOption::Update),
+    if found.is_empty() {
+        return Decision::Nothing;
+    }
+    let deactivates = account.active && !user.active;
+    match deactivates {
+        true if !options.deprovision => Decision::Skipped(DisabledOption::Deprovision),
+        true if !removal_released => Decision::AwaitSafeguard(DeprovisionReason::Disabled),
+        true if !options.update => Decision::Deactivate(DeprovisionReason::Disabled),
+        false if !options.update => Decision::Skipped(DisabledOption::Update),
         _ => Decision::Update(found),
     }
 }
 
 fn remove(situation: &Situation<'_>, reason: DeprovisionReason, account: &Account) -> Decision {
-    match situation {
-        Situation { deletion_due: true, removal_released: true, options, .. }
-            if !account.active && options.deprovision =>
-        {
-            Decision::Delete(reason)
-        }
-        _ if !account.active => Decision::Nothing,
-        Situation { options, .. } if !options.deprovision => Decision::Skipped(DisabledOption::Deprovision),
-        Situation { removal_released: false, .. } => Decision::AwaitSafeguard(reason),
-        Situation { options, .. } => match options.remove_action {
+    let Situation { options, removal_released, deletion_due, .. } = situation;
+    match account.active {
+        false if *deletion_due && *removal_released && options.deprovision => Decision::Delete(reason),
+        false => Decision::Nothing,
+        true if !options.deprovision => Decision::Skipped(DisabledOption::Deprovision),
+        true if !removal_released => Decision::AwaitSafeguard(reason),
+        true => match options.remove_action {
             RemoveAction::Disable => Decision::Deactivate(reason),
             RemoveAction::Delete => Decision::Delete(reason),
         },

@@ -1,24 +1,24 @@
-//! What an account lacks of what its user should be.
+//! Differences between an account and its desired user.
 
 use model::{Account, DesiredUser, Managed, TargetAttribute, Value};
 
-/// One attribute that differs.
+/// An attribute whose value differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributeDifference {
-    /// Which.
+    /// Name of the attribute.
     pub attribute: TargetAttribute,
-    /// What the account has; `None` when it has nothing.
+    /// Value of the account; `None` for empty.
     pub from: Option<Value>,
-    /// What it should have; `None` when it should have nothing.
+    /// Desired value; `None` for empty.
     pub to: Option<Value>,
 }
 
-/// The mapped attributes in which an account differs from what its user should be. Attributes that nobody mapped
-/// don't come into it, and neither does a reference that could not be resolved yet.
+/// The mapped attributes in which an account differs from its desired user. Unmapped attributes and references that
+/// are not resolved yet don't count.
 pub fn differences(user: &DesiredUser, account: &Account) -> Vec<AttributeDifference> {
     let DesiredUser { user_name, active, attributes, create_only: _ } = user;
     let mut found = Vec::new();
-    // Whoever has no user name is known by the external id, which is an attribute like any other.
+    // An external id in place of the user name is compared as an attribute.
     let same_name = user_name.external_id().is_some()
         || account.user_name.as_deref().is_some_and(|name| name.to_lowercase() == user_name.folded());
     if !same_name {
@@ -51,4 +51,49 @@ pub fn differences(user: &DesiredUser, account: &Account) -> Vec<AttributeDiffer
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_values::{account, user};
+    use model::{DnKey, UserName};
+
+    fn names(user: &DesiredUser, account: &Account) -> Vec<String> {
+        differences(user, account).into_iter().map(|difference| difference.attribute.0).collect()
+    }
+
+    #[test]
+    fn only_mapped_and_resolved_values_differ() {
+        let same = account(true, "Poet");
+        let mapped = |name: &str, managed: Managed| {
+            let mut user = user(true, "Poet");
+            user.attributes.insert(name.into(), managed);
+            user
+        };
+        let external = DesiredUser { user_name: UserName::external("7").unwrap(), ..user(true, "Poet") };
+        let renamed = Account { user_name: Some("grace@acme.test".into()), ..same.clone() };
+        let nameless = Account { user_name: None, ..same.clone() };
+        for (user, account, expected) in [
+            (user(true, "Poet"), &same, vec![]),
+            (user(true, "Analyst"), &same, vec!["title"]),
+            (user(false, "Analyst"), &same, vec!["active", "title"]),
+            (user(true, "Poet"), &renamed, vec!["userName"]),
+            (user(true, "Poet"), &nameless, vec!["userName"]),
+            (external, &nameless, vec![]),
+            (mapped("title", Managed::Clear), &same, vec!["title"]),
+            (mapped("locale", Managed::Clear), &same, vec![]),
+            (mapped("manager", Managed::Set(Value::Reference(DnKey::of("cn=a")))), &same, vec![]),
+        ] {
+            assert_eq!(names(&user, account), expected, "{user:?}");
+        }
+    }
+
+    #[test]
+    fn difference_has_both_values() {
+        let text = |text: &str| Some(Value::Text(text.into()));
+        let [difference] =
+            <[_; 1]>::try_from(differences(&user(true, "Poet"), &account(true, "Clerk"))).unwrap();
+        assert_eq!((difference.from, difference.to), (text("Clerk"), text("Poet")));
+    }
 }

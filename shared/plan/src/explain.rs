@@ -1,40 +1,38 @@
-//! How an observation came about: what the verdict on the account status rests on, and each attribute's way through the
-//! mapping. The verdicts are those of [`observe`](crate::observe); here is what they were given.
-
-use std::collections::BTreeSet;
+//! Explanations of an observation: the account status and every target attribute. [`observe`](crate::observe) gives
+//! the same results.
 
 use model::{Attributes, UnixSeconds};
 use serde::Serialize;
 
 use crate::UserRules;
-use crate::mapping::{AttributeExplained, values};
+use crate::mapping::{AttributeExplained, Explainer};
 use crate::status::{AccountStatus, StatusRule, has_expired};
 
-/// How an observation came about. What the mapping masks is in none of it.
+/// How an observation comes about. Masked values are hidden.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ObservationExplained {
-    /// The account status.
+    /// Account status.
     pub status: StatusExplained,
-    /// When the account expires, where that counts.
+    /// Expiry of the account, where it counts.
     pub expiry: Option<ExpiryExplained>,
-    /// The target attributes, the user name first.
+    /// Target attributes, the user name first.
     pub mapping: Vec<AttributeExplained>,
 }
 
-/// What a verdict on the account status rests on.
+/// How an account status comes about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StatusExplained {
-    /// The attribute that is looked at, if any is.
+    /// The attribute that the rule reads.
     pub attribute: Option<String>,
-    /// What the entry has in it.
+    /// Its values.
     pub values: Vec<String>,
-    /// What that is compared with.
+    /// What the values are compared with.
     pub comparison: StatusComparison,
-    /// Whether the entry says nothing, so that the default counts.
+    /// Whether the entry lacks the attribute, so that the default applies.
     pub used_default: bool,
-    /// What it comes to; `None` where the value can't be understood.
+    /// The status; `None` where the attribute is unreadable.
     pub verdict: Option<AccountStatus>,
-    /// Why it can't.
+    /// Why the attribute is unreadable.
     pub problem: Option<String>,
 }
 
@@ -42,53 +40,68 @@ pub struct StatusExplained {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StatusComparison {
-    /// Nothing: everybody is enabled.
+    /// Nothing: every user is enabled.
     None,
-    /// Bits of a number, any of which means disabled; without the attribute, enabled.
+    /// Bits of a number. Without the attribute the user is enabled.
     Bits {
-        /// These.
+        /// Bits that mean disabled; one is enough.
         disabled: u64,
     },
-    /// One value, without case.
+    /// A value, without case.
     Value {
-        /// This.
+        /// The value.
         value: String,
-        /// What an equal value means.
+        /// Status of entries with this value.
         means: AccountStatus,
-        /// What an entry without the attribute is.
+        /// Status of entries without the attribute.
         default: AccountStatus,
     },
 }
 
-/// What a verdict on an account's expiry rests on.
+/// How the expiry of an account comes about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExpiryExplained {
-    /// The attribute that is looked at.
+    /// The attribute that holds the expiry.
     pub attribute: String,
-    /// What the entry has in it.
+    /// Its values.
     pub values: Vec<String>,
-    /// Whether the account has expired; `None` where the value can't be understood.
+    /// Whether the account has expired; `None` where the attribute is unreadable.
     pub expired: Option<bool>,
-    /// Why it can't.
+    /// Why the attribute is unreadable.
     pub problem: Option<String>,
 }
 
-/// Tells what [`observe`](crate::observe) goes by for one entry, at a moment.
+/// Explains the observation of one entry at a time.
 pub fn explain_observation(
     rules: &UserRules,
     attributes: &Attributes,
     now: UnixSeconds,
 ) -> ObservationExplained {
-    let hidden = rules.mapping.hidden_sources();
-    ObservationExplained {
-        status: explain_status(&rules.status, attributes, &hidden),
-        expiry: rules.expires.as_ref().map(|attribute| explain_expiry(attribute, attributes, now, &hidden)),
-        mapping: rules.mapping.explain(attributes),
-    }
+    let explainer = Explainer::new(&rules.mapping, attributes);
+    let (verdict, problem) = split(rules.status.verdict(attributes));
+    let attribute = rules.status.attribute();
+    let status = StatusExplained {
+        attribute: attribute.map(str::to_owned),
+        values: attribute.map(|name| explainer.values(name)).unwrap_or_default(),
+        comparison: comparison(&rules.status),
+        used_default: attribute.is_some_and(|name| attributes.one(name).is_none()),
+        verdict,
+        problem,
+    };
+    let expiry = rules.expires.as_ref().map(|attribute| {
+        let (expired, problem) = split(has_expired(attributes, attribute, now));
+        ExpiryExplained {
+            attribute: attribute.clone(),
+            values: explainer.values(attribute),
+            expired,
+            problem,
+        }
+    });
+    ObservationExplained { status, expiry, mapping: explainer.mapping() }
 }
 
-fn explain_status(rule: &StatusRule, attributes: &Attributes, hidden: &BTreeSet<String>) -> StatusExplained {
-    let comparison = match rule {
+fn comparison(rule: &StatusRule) -> StatusComparison {
+    match rule {
         StatusRule::AlwaysEnabled => StatusComparison::None,
         StatusRule::Bitmap { attribute: _, disabled_bits } => {
             StatusComparison::Bits { disabled: *disabled_bits }
@@ -96,30 +109,6 @@ fn explain_status(rule: &StatusRule, attributes: &Attributes, hidden: &BTreeSet<
         StatusRule::Flag { attribute: _, value, means, default } => {
             StatusComparison::Value { value: value.clone(), means: *means, default: *default }
         }
-    };
-    let (verdict, problem) = split(rule.verdict(attributes));
-    StatusExplained {
-        attribute: rule.attribute().map(str::to_owned),
-        values: rule.attribute().map(|name| values(attributes, name, hidden)).unwrap_or_default(),
-        comparison,
-        used_default: rule.attribute().is_some_and(|name| attributes.one(name).is_none()),
-        verdict,
-        problem,
-    }
-}
-
-fn explain_expiry(
-    attribute: &str,
-    attributes: &Attributes,
-    now: UnixSeconds,
-    hidden: &BTreeSet<String>,
-) -> ExpiryExplained {
-    let (expired, problem) = split(has_expired(attributes, attribute, now));
-    ExpiryExplained {
-        attribute: attribute.to_owned(),
-        values: values(attributes, attribute, hidden),
-        expired,
-        problem,
     }
 }
 
@@ -159,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_shows_attribute_value_comparison_and_verdict() {
+    fn status_shows_attribute_values_comparison_and_verdict() {
         let bits = || StatusRule::Bitmap { attribute: "userAccountControl".into(), disabled_bits: 2 };
         let disabled = explained(bits(), false, &[("userAccountControl", "514")]).status;
         assert_eq!(disabled.attribute.as_deref(), Some("userAccountControl"));
@@ -180,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_is_explained_where_it_counts() {
+    fn expiry_is_explained_where_it_counts() {
         let of =
             |value| explained(StatusRule::AlwaysEnabled, false, &[("accountExpires", value)]).expiry.unwrap();
         assert_eq!((of("1").expired, of("0").expired, of("soon").expired), (Some(true), Some(false), None));
@@ -188,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_attribute_that_a_masked_one_is_made_of_is_hidden_too() {
+    fn status_attribute_is_hidden_where_a_masked_attribute_reads_it() {
         let flag = StatusRule::Flag {
             attribute: "EmployeeType".into(),
             value: "gone".into(),

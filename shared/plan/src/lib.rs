@@ -1,30 +1,31 @@
-//! Every decision of the provisioner, as pure functions: no I/O, no clock, no environment. What a dry run shows
-//! and what a real run does come from the same calls; a dry run is not applying their answer.
+//! Every decision of the provisioner, as pure functions: no I/O, no clock, no environment. A dry run calls the same
+//! functions as a real run, and does not apply their results.
 //!
 //! In the order in which a change passes through:
 //!
-//! 1. [`Mapping`] makes a desired user of an entry, [`status`] says whether the entry is enabled, and
-//!    [`observe`] puts both together.
-//! 2. [`SnapshotDiff`] compares each entry with the snapshot of the last scan as it streams by.
+//! 1. [`Mapping`] makes a desired user of an entry, [`status`] tells whether the entry is enabled, and [`observe`]
+//!    combines both.
+//! 2. [`SnapshotDiff`] compares each entry of a read with the snapshot of the last scan.
 //! 3. [`plan_change`], [`plan_departure`] and [`plan_held`] compare what changed with the user's record.
-//! 4. [`check_removals`] lets removals through or holds them. It wants the proof of a complete read.
+//! 4. [`check_removals`] releases or holds removals. It requires the proof of a complete read.
 //! 5. [`decide`] is the decision table: what to do to one account.
 //!
-//! [`explain_observation`] tells what the first of these went by.
+//! [`explain_observation`] shows how the first step came to its result.
 
-mod changes;
 mod decide;
 mod differences;
+mod entry_fingerprint;
 mod explain;
-mod look;
 pub mod mapping;
 mod observe;
 mod policy;
 mod records;
-mod removals;
+mod safeguard;
+mod snapshot_diff;
 pub mod status;
+#[cfg(test)]
+mod test_values;
 
-pub use changes::{EntryChange, EntryDiff, SnapshotDiff};
 pub use decide::{Decision, Situation, decide};
 pub use differences::{AttributeDifference, differences};
 pub use explain::{
@@ -34,7 +35,8 @@ pub use mapping::Mapping;
 pub use observe::{Observation, UserRules, observe};
 pub use policy::Policy;
 pub use records::{RecordPlan, plan_change, plan_departure, plan_held, status_for};
-pub use removals::{
+pub use safeguard::{
     ApprovedRemovals, Deprovision, DirectoryMatch, ReleasedRemoval, RemovalCandidate, RemovalVerdict,
     SafeguardInputs, SafetyLimits, check_removals,
 };
+pub use snapshot_diff::{EntryChange, EntryDiff, SnapshotDiff};

@@ -5,47 +5,50 @@ use model::{DeprovisionReason, Desired, Entry, Fingerprint, Fingerprinter, UnixS
 use crate::Mapping;
 use crate::status::{AccountStatus, StatusRule, has_expired};
 
-/// Everything that turns an entry into an observation.
+/// The rules that turn an entry into a desired user.
 #[derive(Debug)]
 pub struct UserRules {
     /// The mapping.
     pub mapping: Mapping,
-    /// How the directory says that a user is disabled.
+    /// How the directory marks disabled users.
     pub status: StatusRule,
-    /// The attribute that says when an account expires, where that counts.
+    /// The attribute with the expiry of an account, where expiry counts.
     pub expires: Option<String>,
-    /// Whether disabled users are provisioned, as inactive accounts.
+    /// Whether disabled users get inactive accounts.
     pub provision_disabled: bool,
-    /// The target's dialect: another target makes everybody be looked at again.
+    /// Name of the target's dialect. Under another dialect every entry is observed again.
     pub dialect: String,
 }
 
 impl UserRules {
-    /// A fingerprint of the rules themselves.
+    /// Fingerprint of the rules.
     pub fn version(&self) -> Fingerprint {
-        let Self { mapping, status, expires, provision_disabled, dialect } = self;
         let mut hash = Fingerprinter::new("provisioner 2026 rules");
-        mapping.describe(&mut hash);
-        hash.text(&format!("{status:?}"));
-        if let Some(expires) = expires {
-            hash.text(expires);
-        }
+        self.describe(&mut hash);
+        hash.finish()
+    }
+
+    /// Adds the canonical serialisation of the rules to a fingerprint.
+    pub fn describe(&self, hash: &mut Fingerprinter) {
+        let Self { mapping, status, expires, provision_disabled, dialect } = self;
+        mapping.describe(hash);
+        status.describe(hash);
+        hash.optional_text(expires.as_deref());
         hash.flag(*provision_disabled);
         hash.text(dialect);
-        hash.finish()
     }
 }
 
 /// What one entry in scope says about its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
-    /// This is what the user should be.
+    /// The desired state of the user.
     Valid(Desired),
-    /// The mapping can't make a user of it. That is no reason to remove anybody.
+    /// The mapping can't make a user of the entry, for this reason. The account stays as it is.
     Invalid(String),
 }
 
-/// Looks at one entry, at a moment: an account can expire without anybody's doing.
+/// Observes one entry. The time counts because accounts expire.
 pub fn observe(rules: &UserRules, entry: &Entry, now: UnixSeconds) -> Observation {
     let status = rules.status.verdict(&entry.attributes);
     let expired = match &rules.expires {
@@ -64,7 +67,10 @@ pub fn observe(rules: &UserRules, entry: &Entry, now: UnixSeconds) -> Observatio
             Err(error) => Observation::Invalid(error.to_string()),
         };
     }
-    // Somebody who is disabled is switched off even if the rest of the entry can't be mapped.
+    // A disabled user is deprovisioned even if the rest of the entry can't be mapped.
     let user_name = rules.mapping.user_name(&entry.attributes).ok();
     Observation::Valid(Desired::Absent { user_name, reason: DeprovisionReason::Disabled })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@ use model::{Fingerprint, Options, TargetIdentity};
 
 use crate::{SafetyLimits, UserRules};
 
-/// What an administrator configured about users, without any address or secret: the engines work with this value alone.
+/// The configured decisions about users, without addresses and secrets. The engines need nothing else of a
+/// configuration.
 #[derive(Debug)]
 pub struct Policy {
     /// Name of the connection; keys the stored state.

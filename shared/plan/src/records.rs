@@ -1,62 +1,62 @@
-//! What a change means for the user's record.
+//! What a change in the directory means for the user's record.
 
 use model::{DeprovisionReason, Desired, HoldReason, Status, UserRecord};
 
 use crate::{EntryChange, Observation, RemovalCandidate};
 
-/// What is to be done with one user's record.
+/// What a scan does to one user's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordPlan {
-    /// It already says this.
+    /// Nothing: the record is up to date.
     Nothing,
-    /// It is to say this from now on.
+    /// Writes what the directory says.
     SetDesired {
-        /// What the user should be.
+        /// The desired state of the user.
         desired: Desired,
-        /// Whether there is anything to do.
+        /// Whether an action is due.
         status: Status,
     },
-    /// An active account would go: a matter for the safety check.
+    /// Deprovisions an active account, once the safeguard releases the removal.
     Remove(RemovalCandidate),
-    /// Only the status changes.
+    /// Writes the status alone.
     SetStatus(Status),
 }
 
-/// What an entry that is new or different means for its record.
+/// Plans the record of an entry that is new or different.
 pub fn plan_change(change: &EntryChange, record: Option<&UserRecord>) -> RecordPlan {
     let desired = match &change.observation {
         Observation::Valid(desired) => desired,
         Observation::Invalid(error) => {
             let status = Status::Invalid { error: error.clone() };
-            let known = record.is_some_and(|record| record.status == status);
-            return if known { RecordPlan::Nothing } else { RecordPlan::SetStatus(status) };
+            let is_known = record.is_some_and(|record| record.status == status);
+            return if is_known { RecordPlan::Nothing } else { RecordPlan::SetStatus(status) };
         }
     };
     let Some(record) = record else {
         return RecordPlan::SetDesired { desired: desired.clone(), status: status_for(desired, None) };
     };
-    let said_already = record.desired.as_ref() == Some(desired) && record.dn == Some(change.dn);
-    if let Some(departure) = desired.deprovision_reason().filter(|_| record.has_active_account()) {
-        if said_already && record.removal_released {
+    let is_recorded = record.desired.as_ref() == Some(desired) && record.dn == Some(change.dn);
+    if let Some(reason) = desired.deprovision_reason().filter(|_| record.has_active_account()) {
+        if is_recorded && record.removal_released {
             return RecordPlan::Nothing;
         }
         return RecordPlan::Remove(RemovalCandidate {
             anchor: change.anchor.clone(),
             dn: Some(change.dn),
             user_name: record.user_name().or(desired.user_name()).cloned(),
-            reason: departure,
+            reason,
             desired: desired.clone(),
         });
     }
     match &record.status {
-        // The account is inactive already, and its time runs.
+        // The account is inactive already, and its deletion is scheduled.
         Status::PendingDeletion { .. } if matches!(desired, Desired::Absent { .. }) => RecordPlan::Nothing,
         Status::InSync
         | Status::Pending
         | Status::Retrying { .. }
         | Status::Failed { .. }
         | Status::Conflict { .. }
-            if said_already =>
+            if is_recorded =>
         {
             RecordPlan::Nothing
         }
@@ -64,19 +64,22 @@ pub fn plan_change(change: &EntryChange, record: Option<&UserRecord>) -> RecordP
     }
 }
 
-/// What it means that a user is in scope no longer.
+/// Plans the record of a user that is no longer in scope.
 pub fn plan_departure(record: &UserRecord, reason: DeprovisionReason) -> RecordPlan {
     let desired = Desired::Absent { user_name: record.user_name().cloned(), reason };
+    let is_absent = matches!(record.desired, Some(Desired::Absent { .. }));
     if !record.has_active_account() {
-        return match &record.desired {
-            Some(Desired::Absent { .. }) if matches!(record.status, Status::PendingDeletion { .. }) => {
-                RecordPlan::Nothing
-            }
-            Some(known) if *known == desired && record.status == Status::InSync => RecordPlan::Nothing,
-            _ => RecordPlan::SetDesired { desired, status: Status::InSync },
+        let is_recorded = match record.status {
+            Status::PendingDeletion { .. } => is_absent,
+            Status::InSync => record.desired.as_ref() == Some(&desired),
+            _ => false,
+        };
+        return match is_recorded {
+            true => RecordPlan::Nothing,
+            false => RecordPlan::SetDesired { desired, status: Status::InSync },
         };
     }
-    if record.removal_released && matches!(record.desired, Some(Desired::Absent { .. })) {
+    if record.removal_released && is_absent {
         return RecordPlan::Nothing;
     }
     RecordPlan::Remove(RemovalCandidate {
@@ -88,35 +91,35 @@ pub fn plan_departure(record: &UserRecord, reason: DeprovisionReason) -> RecordP
     })
 }
 
-/// What becomes of a removal that was held or skipped before and was in scope, unchanged, in this read.
+/// Plans a removal again that was held or skipped, for a user that is in scope and unchanged.
 pub fn plan_held(record: &UserRecord) -> RecordPlan {
     let Some(desired) = &record.desired else { return RecordPlan::Nothing };
     match desired.deprovision_reason() {
-        Some(departure) if record.has_active_account() => RecordPlan::Remove(RemovalCandidate {
+        Some(reason) if record.has_active_account() => RecordPlan::Remove(RemovalCandidate {
             anchor: record.anchor.clone(),
             dn: record.dn,
             user_name: record.user_name().cloned(),
-            reason: departure,
+            reason,
             desired: desired.clone(),
         }),
-        // The reason for the removal is gone: the user is back.
+        // The user has returned.
         _ => RecordPlan::SetStatus(status_for(desired, Some(record))),
     }
 }
 
-/// Whether a user who should be like this has anything to be done.
+/// The status of a user with this desired state: whether an action is due.
 pub fn status_for(desired: &Desired, record: Option<&UserRecord>) -> Status {
     let link = record.and_then(|record| record.link.as_ref());
     let applied = link.and_then(|link| link.applied.as_ref());
     match desired {
         Desired::Present(user) => {
-            let same = applied.is_some_and(|applied| applied.fingerprint == user.update_fingerprint());
-            // Work that was not settled may have been done without our hearing of it. Then the account is no longer
-            // what was applied last, and going back to that is work too.
-            let settled = record.is_some_and(|record| record.status == Status::InSync);
-            if same && settled { Status::InSync } else { Status::Pending }
+            let is_applied = applied.is_some_and(|applied| applied.fingerprint == user.update_fingerprint());
+            // An action without a recorded outcome may have changed the account. Then it differs from the applied
+            // state, and needs an update to return to it.
+            let is_in_sync = record.is_some_and(|record| record.status == Status::InSync);
+            if is_applied && is_in_sync { Status::InSync } else { Status::Pending }
         }
-        // Nobody is linked, but an account of that name may be there.
+        // No account is linked, but the target may have one with this name.
         Desired::Absent { user_name: Some(_), reason: DeprovisionReason::Disabled } if link.is_none() => {
             Status::Pending
         }
@@ -126,3 +129,6 @@ pub fn status_for(desired: &Desired, record: Option<&UserRecord>) -> Status {
         Desired::Absent { .. } => Status::InSync,
     }
 }
+
+#[cfg(test)]
+mod tests;

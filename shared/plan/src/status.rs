@@ -1,29 +1,29 @@
-//! Whether an entry is enabled, as its account-status attribute says.
+//! Account status of an entry: enabled, disabled or expired.
 
-use model::{Attributes, UnixSeconds};
+use model::{Attributes, Fingerprinter, UnixSeconds};
 use serde::Serialize;
 
-/// How a directory says that a user is disabled.
+/// How a directory marks disabled users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatusRule {
-    /// Everybody is enabled.
+    /// Every user is enabled.
     AlwaysEnabled,
-    /// A bit in a number: Active Directory's `userAccountControl` with `0x2`.
+    /// A number with bits: Active Directory's `userAccountControl` with `0x2`.
     Bitmap {
-        /// The attribute that holds the number.
+        /// The attribute with the number.
         attribute: String,
-        /// Any of these bits means disabled.
+        /// Bits that mean disabled; one is enough.
         disabled_bits: u64,
     },
-    /// An attribute that is compared with one value.
+    /// An attribute that is compared with a value.
     Flag {
         /// The attribute.
         attribute: String,
-        /// Compared without case.
+        /// The value, compared without case.
         value: String,
-        /// What an equal value means.
+        /// Status of entries with this value.
         means: AccountStatus,
-        /// What an entry without the attribute is.
+        /// Status of entries without the attribute.
         default: AccountStatus,
     },
 }
@@ -32,13 +32,21 @@ pub enum StatusRule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountStatus {
-    /// May sign in.
+    /// The user may sign in.
     Enabled,
-    /// May not.
+    /// The user may not sign in.
     Disabled,
 }
 
 impl AccountStatus {
+    /// Stable word for fingerprints.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+        }
+    }
+
     fn opposite(self) -> Self {
         match self {
             Self::Enabled => Self::Disabled,
@@ -47,7 +55,7 @@ impl AccountStatus {
     }
 }
 
-/// A status attribute whose value can't be understood. Taking it for either would be a guess about a person.
+/// A status attribute that can't be read. The user is neither enabled nor disabled, and the account stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the status attribute '{attribute}' does not hold a whole number")]
 pub struct UnreadableStatus {
@@ -56,7 +64,23 @@ pub struct UnreadableStatus {
 }
 
 impl StatusRule {
-    /// The attribute that must be read for this rule.
+    /// Adds the canonical serialisation of the rule to a fingerprint.
+    pub(crate) fn describe(&self, hash: &mut Fingerprinter) {
+        match self {
+            Self::AlwaysEnabled => hash.text("always_enabled"),
+            Self::Bitmap { attribute, disabled_bits } => {
+                hash.text("bitmap");
+                hash.text(attribute);
+                hash.number(*disabled_bits);
+            }
+            Self::Flag { attribute, value, means, default } => {
+                hash.text("flag");
+                [attribute, value, means.word(), default.word()].into_iter().for_each(|text| hash.text(text));
+            }
+        }
+    }
+
+    /// The attribute that the rule reads.
     pub fn attribute(&self) -> Option<&str> {
         match self {
             Self::AlwaysEnabled => None,
@@ -64,15 +88,13 @@ impl StatusRule {
         }
     }
 
-    /// The verdict on one entry.
+    /// The status of one entry.
     pub fn verdict(&self, attributes: &Attributes) -> Result<AccountStatus, UnreadableStatus> {
         match self {
             Self::AlwaysEnabled => Ok(AccountStatus::Enabled),
             Self::Bitmap { attribute, disabled_bits } => {
                 let Some(value) = attributes.one(attribute) else { return Ok(AccountStatus::Enabled) };
-                let number = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<i64>().ok());
-                let number = number.ok_or_else(|| UnreadableStatus { attribute: attribute.clone() })?;
-                let disabled = number.cast_unsigned() & disabled_bits != 0;
+                let disabled = number(value, attribute)?.cast_unsigned() & disabled_bits != 0;
                 Ok(if disabled { AccountStatus::Disabled } else { AccountStatus::Enabled })
             }
             Self::Flag { attribute, value, means, default } => {
@@ -90,24 +112,28 @@ impl StatusRule {
     }
 }
 
-/// A moment as Active Directory writes it: in units of 100 ns since the year 1601 (MS-ADTS, section 3.1.1.2.2.2).
+/// A time as Active Directory writes it: in units of 100 ns since 1601 (MS-ADTS, section 3.1.1.2.2.2).
 pub fn file_time(time: UnixSeconds) -> i64 {
     const UNIX_EPOCH: i64 = 11_644_473_600;
     const A_SECOND: i64 = 10_000_000;
     time.0.saturating_add(UNIX_EPOCH).saturating_mul(A_SECOND)
 }
 
-/// Whether an account has expired by now, as an attribute such as Active Directory's `accountExpires` says. Nought and
-/// the largest number mean that it never does.
+/// Whether an account has expired, by an attribute such as Active Directory's `accountExpires`. Zero and the largest
+/// number mean never.
 pub fn has_expired(
     attributes: &Attributes,
     attribute: &str,
     now: UnixSeconds,
 ) -> Result<bool, UnreadableStatus> {
     let Some(value) = attributes.one(attribute) else { return Ok(false) };
-    let number = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<i64>().ok());
-    let number = number.ok_or_else(|| UnreadableStatus { attribute: attribute.to_owned() })?;
-    Ok(number != 0 && number != i64::MAX && number <= file_time(now))
+    let expires = number(value, attribute)?;
+    Ok(expires != 0 && expires != i64::MAX && expires <= file_time(now))
+}
+
+fn number(value: &[u8], attribute: &str) -> Result<i64, UnreadableStatus> {
+    let number = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
+    number.ok_or_else(|| UnreadableStatus { attribute: attribute.to_owned() })
 }
 
 #[cfg(test)]
@@ -120,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bitmap_of_active_directory() {
+    fn bitmap_of_active_directory() {
         let rule = StatusRule::Bitmap { attribute: "userAccountControl".into(), disabled_bits: 2 };
         assert_eq!(verdict(&rule, &[("userAccountControl", "512")]), Ok(Enabled));
         assert_eq!(verdict(&rule, &[("useraccountcontrol", "514")]), Ok(Disabled));
@@ -149,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_means_what_the_administrator_says() {
+    fn flag_is_compared_with_the_configured_value() {
         let rule = StatusRule::Flag {
             attribute: "employeeType".into(),
             value: "disabled".into(),

@@ -8,8 +8,8 @@ use model::{
     IncompleteRead, ScanVersion, Status, UserName, UserRecord,
 };
 use plan::{
-    Deprovision, DirectoryMatch, RecordPlan, RemovalCandidate, RemovalVerdict, check_removals,
-    plan_departure, plan_held, status_for,
+    Deprovision, DirectoryMatch, RecordPlan, RemovalCandidate, RemovalVerdict, SafeguardInputs,
+    check_removals, plan_departure, plan_held, status_for,
 };
 
 use crate::approval::circumstances;
@@ -140,8 +140,9 @@ async fn plan_with_proof(
     let deprovision = if context.policy.options.deprovision { Deprovision::On } else { Deprovision::Off };
     let after_removal = candidates.iter().map(|(candidate, then)| (candidate.anchor.hash(), *then)).collect();
     let candidates: Vec<RemovalCandidate> = candidates.into_iter().map(|(candidate, _)| candidate).collect();
-    let circumstances = circumstances(context, &candidates, directory_match).await?;
-    let removals = check_removals(candidates, proof, limits, &circumstances, deprovision);
+    let circumstances =
+        SafeguardInputs { deprovision, ..circumstances(context, &candidates, directory_match).await? };
+    let removals = check_removals(candidates, proof, limits, &circumstances);
     users.iter().for_each(|user| seen.summary.count(user));
     match &removals {
         RemovalVerdict::Released(released) => seen.summary.deprovisioned = released.len() as u64,

@@ -176,7 +176,7 @@ impl Seen<'_> {
                     continue;
                 }
             };
-            match self.planner.look_at(&entry) {
+            match self.planner.compare(&entry) {
                 EntryDiff::Unchanged => {
                     self.summary.read += 1;
                     self.summary.unchanged += 1;

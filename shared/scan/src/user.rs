@@ -108,7 +108,7 @@ pub async fn look_up(
     let scope = directory.explain_scope(&entry).await?;
     let record = context.store.fetch_record(entry.anchor.hash()).await?;
     let EntryDiff::Changed(change) =
-        SnapshotDiff::new(&context.policy.rules, &[], (context.clock)()).look_at(&entry)
+        SnapshotDiff::new(&context.policy.rules, &[], (context.clock)()).compare(&entry)
     else {
         return Ok(UserLookup::None(record.map(Box::new)));
     };

@@ -21,7 +21,7 @@ fn planner(criterion: &mut Criterion) {
     let mut first = SnapshotDiff::new(&rules, &[], NOW);
     let mut known: Vec<_> = entries
         .iter()
-        .filter_map(|entry| match first.look_at(entry) {
+        .filter_map(|entry| match first.compare(entry) {
             EntryDiff::Changed(change) => Some((change.anchor.hash(), change.fingerprint)),
             _ => None,
         })
@@ -35,7 +35,7 @@ fn planner(criterion: &mut Criterion) {
             each(rounds, |entries_left| {
                 let mut planner = SnapshotDiff::new(&rules, &known, NOW);
                 for entry in entries.iter().take(entries_left) {
-                    black_box(planner.look_at(entry));
+                    black_box(planner.compare(entry));
                 }
             })
         });
@@ -45,7 +45,7 @@ fn planner(criterion: &mut Criterion) {
             each(rounds, |entries_left| {
                 let mut planner = SnapshotDiff::new(&rules, &[], NOW);
                 for entry in entries.iter().take(entries_left) {
-                    if let EntryDiff::Changed(change) = planner.look_at(entry) {
+                    if let EntryDiff::Changed(change) = planner.compare(entry) {
                         black_box(plan_change(&change, None));
                     }
                 }

@@ -99,7 +99,7 @@ impl BenchmarkCompany {
             while let Some(page) = read.next_page().await? {
                 for sighting in page {
                     let ReadItem::Entry(entry) = sighting else { bail!("somebody without an id") };
-                    let EntryDiff::Changed(change) = planner.look_at(&entry) else { bail!("somebody twice") };
+                    let EntryDiff::Changed(change) = planner.compare(&entry) else { bail!("somebody twice") };
                     seen.insert(change.anchor.hash(), Some(change.fingerprint));
                 }
             }

@@ -81,7 +81,7 @@ pub fn prepare(users: u32, state: &Path) -> anyhow::Result<()> {
     let mut planner = SnapshotDiff::new(&rules, &[], NOW);
     let mut seen = BTreeMap::new();
     for number in 0..users {
-        if let EntryDiff::Changed(change) = planner.look_at(&entry(number)) {
+        if let EntryDiff::Changed(change) = planner.compare(&entry(number)) {
             seen.insert(change.anchor.hash(), Some(change.fingerprint));
         }
     }
@@ -112,7 +112,7 @@ pub fn unchanged(users: u32, state: &Path) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut planner = SnapshotDiff::new(&rules, snapshot.pairs(), NOW);
     let unchanged =
-        (0..users).filter(|number| matches!(planner.look_at(&entry(*number)), EntryDiff::Unchanged)).count();
+        (0..users).filter(|number| matches!(planner.compare(&entry(*number)), EntryDiff::Unchanged)).count();
     let took = started.elapsed().saturating_sub(made_up);
     ensure!(unchanged == users as usize, "{unchanged} of {users} were unchanged");
     println!("{}", json!({ "seconds": took.as_secs_f64() }));

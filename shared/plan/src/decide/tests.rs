@@ -1,119 +1,99 @@
-//! The decision table, line by line.
+//! The decision table, one line per case.
 
-use std::collections::BTreeMap;
-
-use model::{AccountId, Managed, UserName, Value};
+use model::UserName;
 
 use super::*;
+use crate::test_values::{self, account};
 
 fn user(active: bool, title: &str) -> Desired {
-    Desired::Present(DesiredUser {
-        user_name: UserName::new("Ada@acme.test").unwrap(),
-        active,
-        attributes: BTreeMap::from([("title".into(), Managed::Set(Value::Text(title.into())))]),
-        create_only: BTreeMap::new(),
-    })
+    Desired::Present(test_values::user(active, title))
 }
 
 fn gone(reason: DeprovisionReason) -> Desired {
     Desired::Absent { user_name: UserName::new("ada@acme.test").ok(), reason }
 }
 
-fn account(active: bool, title: &str) -> Account {
-    Account {
-        id: AccountId::new("1").unwrap(),
-        user_name: Some("ada@acme.test".into()),
-        active,
-        attributes: BTreeMap::from([("title".into(), Value::Text(title.into()))]),
-        can_delete: None,
-    }
-}
-
-const DEFAULT: Options = Options {
-    create: true,
-    update: true,
-    deprovision: true,
-    provision_disabled: false,
-    remove_action: RemoveAction::Disable,
-    delete_after_days: None,
-};
-
-struct Line {
+/// The configured options and the safeguard's release.
+struct Setup {
     options: Options,
     released: bool,
 }
 
-const AS_USUAL: Line = Line { options: DEFAULT, released: true };
-
-impl Line {
+impl Setup {
     fn decides(&self, desired: &Desired, linked: bool, account: Option<&Account>) -> Decision {
-        self.decides_after(false, desired, linked, account)
+        self.decide(desired, linked, account, false)
     }
 
-    fn decides_after(
-        &self,
-        deletion_due: bool,
-        desired: &Desired,
-        linked: bool,
-        account: Option<&Account>,
-    ) -> Decision {
+    fn decide(&self, desired: &Desired, linked: bool, account: Option<&Account>, due: bool) -> Decision {
         let Self { options, released } = self;
-        decide(&Situation { desired, linked, account, removal_released: *released, deletion_due, options })
+        let (removal_released, deletion_due) = (*released, due);
+        decide(&Situation { desired, linked, account, removal_released, deletion_due, options })
     }
 }
 
-fn with(change: impl FnOnce(&mut Options)) -> Line {
-    let mut options = DEFAULT;
+fn released() -> Setup {
+    with(|_| {})
+}
+
+fn with(change: impl FnOnce(&mut Options)) -> Setup {
+    let mut options = Options::default();
     change(&mut options);
-    Line { options, released: true }
+    Setup { options, released: true }
 }
 
 #[test]
-fn in_scope_and_enabled() {
+fn enabled_user_in_scope() {
     let (ada, there) = (user(true, "Analyst"), account(true, "Analyst"));
-    assert_eq!(AS_USUAL.decides(&ada, false, None), Decision::Create);
-    assert_eq!(AS_USUAL.decides(&ada, false, Some(&there)), Decision::Link);
-    assert_eq!(AS_USUAL.decides(&ada, true, Some(&there)), Decision::Nothing);
-    assert_eq!(AS_USUAL.decides(&ada, true, None), Decision::Create, "gone from the target");
-    let Decision::Update(found) = AS_USUAL.decides(&ada, true, Some(&account(false, "Clerk"))) else {
+    assert_eq!(released().decides(&ada, false, None), Decision::Create);
+    assert_eq!(released().decides(&ada, false, Some(&there)), Decision::Link);
+    assert_eq!(released().decides(&ada, true, Some(&there)), Decision::Nothing);
+    assert_eq!(released().decides(&ada, true, None), Decision::Create, "gone from the target");
+    let Decision::Update(found) = released().decides(&ada, true, Some(&account(false, "Clerk"))) else {
         panic!()
     };
     let names: Vec<&str> = found.iter().map(|difference| difference.attribute.as_str()).collect();
-    assert_eq!(names, ["active", "title"], "reactivated and updated in one");
+    assert_eq!(names, ["active", "title"], "reactivation and update in one request");
 }
 
 #[test]
-fn in_scope_and_disabled() {
+fn disabled_user_in_scope() {
     let (off, there) = (gone(DeprovisionReason::Disabled), account(true, "Analyst"));
-    assert_eq!(AS_USUAL.decides(&off, false, None), Decision::Nothing);
-    assert_eq!(AS_USUAL.decides(&user(false, "Analyst"), false, None), Decision::Create, "an inactive one");
-    assert_eq!(AS_USUAL.decides(&off, true, Some(&there)), Decision::Deactivate(DeprovisionReason::Disabled));
-    assert_eq!(AS_USUAL.decides(&off, false, Some(&there)), Decision::Link);
-    assert_eq!(AS_USUAL.decides(&off, false, Some(&account(false, ""))), Decision::Nothing);
-    let Decision::Update(found) = AS_USUAL.decides(&user(false, "Analyst"), true, Some(&there)) else {
+    assert_eq!(released().decides(&off, false, None), Decision::Nothing);
+    assert_eq!(
+        released().decides(&user(false, "Analyst"), false, None),
+        Decision::Create,
+        "an inactive account"
+    );
+    assert_eq!(
+        released().decides(&off, true, Some(&there)),
+        Decision::Deactivate(DeprovisionReason::Disabled)
+    );
+    assert_eq!(released().decides(&off, false, Some(&there)), Decision::Link);
+    assert_eq!(released().decides(&off, false, Some(&account(false, ""))), Decision::Nothing);
+    let Decision::Update(found) = released().decides(&user(false, "Analyst"), true, Some(&there)) else {
         panic!()
     };
     assert_eq!(found.len(), 1);
 }
 
 #[test]
-fn out_of_scope_or_deleted() {
+fn user_out_of_scope() {
     for reason in
         [DeprovisionReason::Deleted, DeprovisionReason::OutOfScope, DeprovisionReason::MovedOutOfBase]
     {
         let there = account(true, "Analyst");
-        assert_eq!(AS_USUAL.decides(&gone(reason), true, Some(&there)), Decision::Deactivate(reason));
-        assert_eq!(AS_USUAL.decides(&gone(reason), true, Some(&account(false, ""))), Decision::Nothing);
-        assert_eq!(AS_USUAL.decides(&gone(reason), true, None), Decision::Nothing);
-        assert_eq!(AS_USUAL.decides(&gone(reason), false, Some(&there)), Decision::Nothing, "never ours");
+        assert_eq!(released().decides(&gone(reason), true, Some(&there)), Decision::Deactivate(reason));
+        assert_eq!(released().decides(&gone(reason), true, Some(&account(false, ""))), Decision::Nothing);
+        assert_eq!(released().decides(&gone(reason), true, None), Decision::Nothing);
+        assert_eq!(released().decides(&gone(reason), false, Some(&there)), Decision::Nothing, "never linked");
         let delete = with(|options| options.remove_action = RemoveAction::Delete);
         assert_eq!(delete.decides(&gone(reason), true, Some(&there)), Decision::Delete(reason));
     }
 }
 
 #[test]
-fn nobody_is_switched_off_without_the_safety_check() {
-    let unchecked = Line { options: DEFAULT, released: false };
+fn active_account_waits_for_the_safeguard() {
+    let unchecked = Setup { released: false, ..released() };
     let there = account(true, "Analyst");
     for reason in [
         DeprovisionReason::Deleted,
@@ -130,7 +110,7 @@ fn nobody_is_switched_off_without_the_safety_check() {
 }
 
 #[test]
-fn what_an_option_stops_is_said() {
+fn disabled_option_skips_the_action() {
     let (ada, there) = (user(true, "Analyst"), account(true, "Clerk"));
     let no_create = with(|options| options.create = false);
     assert_eq!(no_create.decides(&ada, false, None), Decision::Skipped(DisabledOption::Create));
@@ -142,13 +122,13 @@ fn what_an_option_stops_is_said() {
     assert_eq!(
         no_update.decides(&ada, true, Some(&inactive)),
         Decision::Skipped(DisabledOption::Update),
-        "reactivating too"
+        "reactivation needs the option too"
     );
     let off = Decision::Deactivate(DeprovisionReason::Disabled);
     assert_eq!(
         no_update.decides(&user(false, "Analyst"), true, Some(&there)),
         off,
-        "deprovisioning is another option"
+        "deprovisioning has its own option"
     );
 
     let no_removal = with(|options| options.deprovision = false);
@@ -160,16 +140,16 @@ fn what_an_option_stops_is_said() {
 }
 
 #[test]
-fn an_inactive_account_is_deleted_when_its_time_is_over() {
+fn inactive_account_is_deleted_when_due() {
     let (inactive, active) = (account(false, "x"), account(true, "x"));
     let out = gone(DeprovisionReason::OutOfScope);
-    let due = |line: &Line, account: &Account| line.decides_after(true, &out, true, Some(account));
-    assert_eq!(AS_USUAL.decides(&out, true, Some(&inactive)), Decision::Nothing);
-    assert_eq!(due(&AS_USUAL, &inactive), Decision::Delete(DeprovisionReason::OutOfScope));
-    // Somebody has switched it on: the time begins anew.
-    assert_eq!(due(&AS_USUAL, &active), Decision::Deactivate(DeprovisionReason::OutOfScope));
+    let due = |setup: &Setup, account: &Account| setup.decide(&out, true, Some(account), true);
+    assert_eq!(released().decides(&out, true, Some(&inactive)), Decision::Nothing);
+    assert_eq!(due(&released(), &inactive), Decision::Delete(DeprovisionReason::OutOfScope));
+    // Reactivated at the target: the period starts again.
+    assert_eq!(due(&released(), &active), Decision::Deactivate(DeprovisionReason::OutOfScope));
     assert_eq!(due(&with(|options| options.deprovision = false), &inactive), Decision::Nothing);
-    assert_eq!(due(&Line { released: false, ..AS_USUAL }, &inactive), Decision::Nothing);
+    assert_eq!(due(&Setup { released: false, ..released() }, &inactive), Decision::Nothing);
     let back = user(true, "x");
-    assert!(matches!(AS_USUAL.decides_after(true, &back, true, Some(&inactive)), Decision::Update(_)));
+    assert!(matches!(released().decide(&back, true, Some(&inactive), true), Decision::Update(_)));
 }

@@ -1,4 +1,4 @@
-//! How each target attribute came about: where its value was read, what was done to it, and what it is.
+//! Explanations of target attributes: sources, transformations and results.
 
 use std::collections::BTreeSet;
 
@@ -7,35 +7,35 @@ use serde::Serialize;
 
 use super::{Mapping, MappingRule, TextCase, TextExtract, ValueSource, formatted_name};
 
-/// What stands for a value that is not to be shown.
+/// Replacement for a masked value.
 pub const MASK: &str = "•••";
 
-/// How one target attribute came about. What the mapping masks is in none of it, neither as a result nor as a source.
+/// How a target attribute gets its value. Masked values are replaced in results and in sources.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AttributeExplained {
-    /// Which.
+    /// The target attribute.
     pub attribute: TargetAttribute,
-    /// Where its value comes from.
+    /// Source of the value.
     pub from: ValueOrigin,
-    /// What the entry has in the directory attributes that are read for it.
+    /// Values of the directory attributes that the source reads.
     pub sources: Vec<SourceValues>,
-    /// What is done to the text that was found, in order.
+    /// Transformations, in order.
     pub steps: Vec<TransformStep>,
-    /// What stands in when nothing was found.
+    /// Configured default.
     pub default: Option<String>,
-    /// Whether it does.
+    /// Whether the default is used.
     pub used_default: bool,
-    /// Whether it is sent when the account is made, and never again.
+    /// Whether the value is sent at creation and never updated.
     pub create_only: bool,
-    /// Whether its value is hidden.
+    /// Whether the value is masked.
     pub masked: bool,
-    /// What it is; `None` for empty.
+    /// The value; `None` for empty.
     pub result: Option<String>,
-    /// Why it can't be had.
+    /// Why there is no valid value.
     pub problem: Option<String>,
 }
 
-/// Where a value comes from, as the configuration has it.
+/// Source of a value, as configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueOrigin {
@@ -43,67 +43,81 @@ pub enum ValueOrigin {
     Attributes(Vec<String>),
     /// An expression.
     Expression(String),
-    /// The same for everybody.
+    /// The same value for every user.
     Constant(String),
-    /// Made of the parts of the name, because nobody mapped it.
+    /// The parts of the name, because `name.formatted` is not mapped.
     NameParts,
 }
 
-/// What an entry has in one directory attribute.
+/// Values of one directory attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SourceValues {
-    /// Which.
+    /// Name of the attribute.
     pub attribute: String,
-    /// Its values; none where the entry has no such attribute.
+    /// Its values; empty where the entry lacks the attribute.
     pub values: Vec<String>,
 }
 
-/// What is done to a text.
+/// A transformation of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TransformStep {
-    /// The CN of a distinguished name is taken.
+    /// Extracts the CN of a distinguished name.
     CnFromDn,
-    /// What stands before the `@` is taken.
+    /// Extracts the part before the `@`.
     UserNameFromEmail,
-    /// Spaces at both ends are taken off.
+    /// Removes spaces at both ends.
     Trim,
-    /// All lower.
+    /// Changes to lower case.
     Lower,
-    /// All upper.
+    /// Changes to upper case.
     Upper,
 }
 
-impl Mapping {
-    /// The directory attributes, in lower case, whose values a masked attribute is made of.
-    pub fn hidden_sources(&self) -> BTreeSet<String> {
-        let rules = std::iter::once(&self.user_name).chain(self.rules.values());
-        let masked = rules.filter(|rule| rule.masked);
-        masked.flat_map(MappingRule::source_attributes).map(str::to_ascii_lowercase).collect()
+/// Explains values of one entry, and hides those that a masked attribute is made of.
+pub(crate) struct Explainer<'a> {
+    mapping: &'a Mapping,
+    attributes: &'a Attributes,
+    /// Directory attributes in lower case.
+    hidden: BTreeSet<String>,
+}
+
+impl<'a> Explainer<'a> {
+    pub(crate) fn new(mapping: &'a Mapping, attributes: &'a Attributes) -> Self {
+        Self { mapping, attributes, hidden: mapping.hidden_sources() }
     }
 
-    /// How each target attribute came about, the user name first.
-    pub fn explain(&self, attributes: &Attributes) -> Vec<AttributeExplained> {
-        let hidden = self.hidden_sources();
-        let name = self.user_name(attributes).map(|name| Some(Value::Text(name.to_string())));
+    /// The values of a directory attribute as they may be shown.
+    pub(crate) fn values(&self, name: &str) -> Vec<String> {
+        let is_hidden = self.hidden.contains(&name.to_ascii_lowercase());
+        let shown = |value: &[u8]| match std::str::from_utf8(value) {
+            _ if is_hidden => MASK.to_owned(),
+            Ok(text) if value.len() <= MappingRule::MAX_VALUE_BYTES => text.to_owned(),
+            _ => format!("({} bytes)", value.len()),
+        };
+        self.attributes.all(name).iter().map(|value| shown(value)).collect()
+    }
+
+    /// Every target attribute, the user name first.
+    pub(crate) fn mapping(&self) -> Vec<AttributeExplained> {
+        let Self { mapping, attributes, .. } = *self;
+        let name = mapping.user_name(attributes).map(|name| Some(Value::Text(name.to_string())));
         let name = name.map_err(|error| error.problem);
-        let mut explained = vec![self.user_name.explain("userName".into(), attributes, &hidden, name)];
-        explained.extend(self.rules.iter().map(|(attribute, rule)| {
-            rule.explain(attribute.clone(), attributes, &hidden, rule.evaluate(attributes))
-        }));
-        explained.extend(self.explain_formatted_name(attributes));
-        explained
+        let user_name = self.rule(&mapping.user_name, "userName".into(), name);
+        let rules = mapping.rules.iter();
+        let others = rules.map(|(name, rule)| self.rule(rule, name.clone(), rule.evaluate(attributes)));
+        std::iter::once(user_name).chain(others).chain(self.formatted_name()).collect()
     }
 
-    /// `name.formatted`, where it is made of its parts. A masked part masks it.
-    fn explain_formatted_name(&self, attributes: &Attributes) -> Option<AttributeExplained> {
+    /// `name.formatted`, where it is made of its parts.
+    fn formatted_name(&self) -> Option<AttributeExplained> {
         let attribute = formatted_name::attribute();
-        if self.rules.contains_key(&attribute) {
+        if self.mapping.rules.contains_key(&attribute) {
             return None;
         }
-        let user = self.desired_user(attributes, true).ok()?;
+        let user = self.mapping.desired_user(self.attributes, true).ok()?;
         let Some(Managed::Set(value)) = user.attributes.get(&attribute) else { return None };
-        let masked = self.masked().contains(&attribute);
+        let masked = self.mapping.masked().contains(&attribute);
         Some(AttributeExplained {
             attribute,
             from: ValueOrigin::NameParts,
@@ -117,27 +131,23 @@ impl Mapping {
             problem: None,
         })
     }
-}
 
-impl MappingRule {
-    fn explain(
+    fn rule(
         &self,
+        rule: &MappingRule,
         attribute: TargetAttribute,
-        attributes: &Attributes,
-        hidden: &BTreeSet<String>,
         result: Result<Option<Value>, String>,
     ) -> AttributeExplained {
-        let Self { source, kind: _, default, create_only, trim, case, extract, masked } = self;
+        let MappingRule { source, kind: _, default, create_only, trim, case, extract, masked } = rule;
         let shown = |text: &str| if *masked { MASK.to_owned() } else { text.to_owned() };
         let from = match source {
             ValueSource::Attributes(names) => ValueOrigin::Attributes(names.clone()),
             ValueSource::Template(template) => ValueOrigin::Expression(template.text().to_owned()),
             ValueSource::Constant(text) => ValueOrigin::Constant(shown(text)),
         };
-        let sources = self.source_attributes().into_iter().map(|name| SourceValues {
-            attribute: name.to_owned(),
-            values: values(attributes, name, hidden),
-        });
+        let sources = rule.source_attributes().into_iter();
+        let sources =
+            sources.map(|name| SourceValues { attribute: name.to_owned(), values: self.values(name) });
         let extract = extract.map(|extract| match extract {
             TextExtract::CnFromDn => TransformStep::CnFromDn,
             TextExtract::UserNameFromEmail => TransformStep::UserNameFromEmail,
@@ -156,24 +166,13 @@ impl MappingRule {
             sources: sources.collect(),
             steps: extract.into_iter().chain(trim.then_some(TransformStep::Trim)).chain(case).collect(),
             default: default.as_deref().map(shown),
-            used_default: default.is_some() && self.found(attributes) == Ok(None),
+            used_default: default.is_some() && rule.found(self.attributes) == Ok(None),
             create_only: *create_only,
             masked: *masked,
             result,
             problem,
         }
     }
-}
-
-/// The values of an attribute as they can be shown, where those of some are hidden.
-pub(crate) fn values(attributes: &Attributes, name: &str, hidden: &BTreeSet<String>) -> Vec<String> {
-    let is_hidden = hidden.contains(&name.to_ascii_lowercase());
-    let shown = |value: &[u8]| match std::str::from_utf8(value) {
-        _ if is_hidden => MASK.to_owned(),
-        Ok(text) if value.len() <= MappingRule::MAX_VALUE_BYTES => text.to_owned(),
-        _ => format!("({} bytes)", value.len()),
-    };
-    attributes.all(name).iter().map(|value| shown(value)).collect()
 }
 
 #[cfg(test)]
@@ -187,7 +186,8 @@ mod tests {
 
     fn explained(rules: Vec<(&str, MappingRule)>, entry: &[(&str, &str)]) -> Vec<AttributeExplained> {
         let rules: BTreeMap<_, _> = rules.into_iter().map(|(name, rule)| (name.into(), rule)).collect();
-        Mapping::new(MappingRule::plain("mail", Text), rules).explain(&entry.iter().copied().collect())
+        let mapping = Mapping::new(MappingRule::plain("mail", Text), rules);
+        Explainer::new(&mapping, &entry.iter().copied().collect()).mapping()
     }
 
     fn template(text: &str) -> MappingRule {
@@ -198,7 +198,7 @@ mod tests {
         [("mail", "ada@acme.test"), ("givenName", " Ada "), ("sn", "Lovelace"), ("mobile", "555-1")];
 
     #[test]
-    fn an_attribute_is_followed_from_its_sources_to_its_value() {
+    fn attribute_shows_source_steps_and_result() {
         let rule = MappingRule { case: Some(TextCase::Upper), ..template("{{ givenName | trim }} {{ sn }}") };
         let all = explained(vec![("displayName", rule)], &ADA);
         assert_eq!(all[0].attribute.as_str(), "userName");
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_shows_when_it_stands_in() {
+    fn default_shows_whether_it_is_used() {
         let title =
             || MappingRule { default: Some("Employee".to_owned()), ..MappingRule::plain("title", Text) };
         let without = explained(vec![("title", title())], &ADA);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_masked_attribute_leaks_through_no_other_ones_sources() {
+    fn masked_value_is_hidden_in_the_sources_of_other_attributes() {
         let masked = MappingRule {
             masked: true,
             default: Some("secret".to_owned()),
@@ -246,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_mapped_says_why_and_the_rest_is_still_explained() {
+    fn problem_of_one_attribute_leaves_the_others_explained() {
         let all = explained(vec![("title", template("{{ range(sn) }}"))], &ADA[1..]);
         assert_eq!(all[0].problem.as_deref(), Some("userName is empty"));
         assert!(all[1].problem.as_deref().unwrap().contains("the expression failed"), "{all:?}");
     }
 
     #[test]
-    fn the_formatted_name_is_explained_where_it_is_made_up() {
+    fn formatted_name_is_explained_where_it_is_not_mapped() {
         let parts = |masked| {
             let given = MappingRule { trim: true, masked, ..MappingRule::plain("givenName", Text) };
             explained(
@@ -264,5 +264,30 @@ mod tests {
         let made = parts(false).pop().unwrap();
         assert_eq!((made.from, made.result.as_deref()), (ValueOrigin::NameParts, Some("Ada Lovelace")));
         assert_eq!(parts(true).pop().unwrap().result.as_deref(), Some(MASK));
+    }
+
+    #[test]
+    fn binary_and_overlong_values_show_their_size() {
+        let mapping = Mapping::new(MappingRule::plain("mail", Text), BTreeMap::new());
+        let mut attributes = Attributes::default();
+        let longest = "x".repeat(MappingRule::MAX_VALUE_BYTES);
+        let values = [vec![0xff, 0xfe], longest.clone().into_bytes(), format!("{longest}x").into_bytes()];
+        attributes.insert("mail".to_owned(), values.map(Into::into));
+        let shown = Explainer::new(&mapping, &attributes).values("mail");
+        assert_eq!(shown, ["(2 bytes)", &longest, "(8193 bytes)"]);
+    }
+
+    #[test]
+    fn steps_are_listed_in_their_order() {
+        let steps = |rule: MappingRule| explained(vec![("title", rule)], &ADA)[1].steps.clone();
+        let plain = || MappingRule::plain("sn", Text);
+        let extract = Some(TextExtract::UserNameFromEmail);
+        let rule = MappingRule { trim: true, case: Some(TextCase::Lower), extract, ..plain() };
+        assert_eq!(
+            steps(rule),
+            [TransformStep::UserNameFromEmail, TransformStep::Trim, TransformStep::Lower]
+        );
+        let rule = MappingRule { extract: Some(TextExtract::CnFromDn), ..plain() };
+        assert_eq!(steps(rule), [TransformStep::CnFromDn]);
     }
 }

@@ -1,14 +1,14 @@
-//! `name.formatted`, made from its parts where nobody mapped it.
+//! `name.formatted`, made of its parts where it is not mapped.
 
 use model::{DesiredUser, Managed, TargetAttribute, Value};
 
 const FORMATTED: &str = "name.formatted";
 
-/// In the order in which they are written.
+/// The parts, in the order in which they are joined.
 const PARTS: [&str; 5] =
     ["name.honorificPrefix", "name.givenName", "name.middleName", "name.familyName", "name.honorificSuffix"];
 
-/// The attribute that is filled in.
+/// `name.formatted`.
 pub(super) fn attribute() -> TargetAttribute {
     TargetAttribute::from(FORMATTED)
 }
@@ -18,8 +18,8 @@ pub(super) fn is_part(attribute: &TargetAttribute) -> bool {
     PARTS.contains(&attribute.as_str())
 }
 
-/// Fills in `name.formatted` when a part of the name is mapped and it is not. It is created with whatever parts
-/// there are, create-only ones too, and updated from those that are kept up to date.
+/// Sets `name.formatted` where a part of the name is mapped and it is not. It consists of the parts that have a value,
+/// create-only parts included.
 pub(super) fn fill_in<'a>(user: &mut DesiredUser, mapped: impl Iterator<Item = &'a TargetAttribute>) {
     let mut part_is_mapped = false;
     for attribute in mapped {
@@ -42,7 +42,7 @@ pub(super) fn fill_in<'a>(user: &mut DesiredUser, mapped: impl Iterator<Item = &
     };
     let parts: Vec<String> =
         PARTS.iter().filter_map(|name| part(name)).filter(|text| !text.is_empty()).collect();
-    // Without any part it stays unmanaged: a target that requires a name would refuse an empty one.
+    // Without parts it stays unmanaged: a target that requires a name refuses an empty one.
     if !parts.is_empty() {
         user.attributes.insert(attribute(), Managed::Set(Value::Text(parts.join(" "))));
     }

@@ -1,4 +1,4 @@
-//! The mapping: what an entry's attributes make of a user.
+//! The mapping from an entry's attributes to a desired user.
 
 mod explain;
 mod formatted_name;
@@ -9,58 +9,64 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Attributes, DesiredUser, Fingerprinter, Managed, TargetAttribute, UserName, Value, ValueKind};
 
-pub(crate) use explain::values;
+pub(crate) use explain::Explainer;
 pub use explain::{AttributeExplained, MASK, SourceValues, TransformStep, ValueOrigin};
 pub use rule::{MappingRule, TextCase, TextExtract, ValueSource};
 pub use template::{Template, TemplateError};
 
-/// Why an entry can't be made into a user. It names the target attribute and what the problem is, and holds none
-/// of the entry's values.
+/// Why the mapping can't make a user of an entry. It contains no value of the entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{attribute} (from {source_text}): {problem}")]
 pub struct MappingError {
     /// The target attribute.
     pub attribute: TargetAttribute,
-    /// Where its value should come from.
+    /// Source of its value.
     pub source_text: String,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
 }
 
-/// All rules of a connection.
+/// The mapping rules of a connection.
 #[derive(Debug)]
 pub struct Mapping {
     user_name: MappingRule,
     rules: BTreeMap<TargetAttribute, MappingRule>,
-    nameless: MissingUserName,
+    missing_user_name: MissingUserName,
 }
 
-/// What becomes of an entry that has no value for `userName`.
+/// How to treat an entry without a value for `userName`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissingUserName {
-    /// It can't be mapped.
+    /// The entry is invalid.
     #[default]
     Refused,
-    /// It is known by its `externalId`, if that is mapped.
+    /// The mapped `externalId` replaces the user name.
     ByExternalId,
 }
 
 impl Mapping {
-    /// Puts the rule for `userName` and those for the other target attributes together.
+    /// Combines the rule for `userName` with those for the other target attributes.
     pub fn new(user_name: MappingRule, rules: BTreeMap<TargetAttribute, MappingRule>) -> Self {
-        Self { user_name, rules, nameless: MissingUserName::default() }
+        Self { user_name, rules, missing_user_name: MissingUserName::default() }
     }
 
-    /// The same for a target that says what becomes of entries without a user name.
+    /// The same mapping with another treatment of entries without a user name.
     #[must_use]
-    pub fn with_missing_user_name(self, nameless: MissingUserName) -> Self {
-        Self { nameless, ..self }
+    pub fn with_missing_user_name(self, missing_user_name: MissingUserName) -> Self {
+        Self { missing_user_name, ..self }
     }
 
-    /// The directory attributes that any rule reads, in lower case.
+    /// The directory attributes that the rules read, in lower case.
     pub fn source_attributes(&self) -> BTreeSet<String> {
-        let rules = std::iter::once(&self.user_name).chain(self.rules.values());
-        rules.flat_map(MappingRule::source_attributes).map(|name| name.to_ascii_lowercase()).collect()
+        self.all_rules()
+            .flat_map(MappingRule::source_attributes)
+            .map(|name| name.to_ascii_lowercase())
+            .collect()
+    }
+
+    /// All rules, the one for `userName` first.
+    fn all_rules(&self) -> impl Iterator<Item = &MappingRule> {
+        std::iter::once(&self.user_name).chain(self.rules.values())
     }
 
     /// The directory attributes that hold the DN of another user.
@@ -69,17 +75,17 @@ impl Mapping {
         references.flat_map(MappingRule::source_attributes).map(str::to_owned).collect()
     }
 
-    /// The directory attributes that the user name is made of.
+    /// The directory attributes that the rule for `userName` reads.
     pub fn user_name_attributes(&self) -> Vec<String> {
         self.user_name.source_attributes().into_iter().map(str::to_owned).collect()
     }
 
-    /// The target attributes whose values are not to be shown.
+    /// The target attributes whose values are not shown.
     pub fn masked(&self) -> BTreeSet<TargetAttribute> {
         let user_name = self.user_name.masked.then(|| TargetAttribute::from("userName"));
         let masked = self.rules.iter().filter(|(_, rule)| rule.masked).map(|(name, _)| name.clone());
         let mut masked: BTreeSet<TargetAttribute> = user_name.into_iter().chain(masked).collect();
-        // What is made of a masked part would show it.
+        // A name made of a masked part would show that part.
         if !self.rules.contains_key(&formatted_name::attribute())
             && masked.iter().any(formatted_name::is_part)
         {
@@ -88,10 +94,16 @@ impl Mapping {
         masked
     }
 
-    /// Adds all that the rules say to a hash, so that a changed mapping makes everybody be looked at again.
+    /// The directory attributes, in lower case, that a masked target attribute reads.
+    pub fn hidden_sources(&self) -> BTreeSet<String> {
+        let masked = self.all_rules().filter(|rule| rule.masked);
+        masked.flat_map(MappingRule::source_attributes).map(str::to_ascii_lowercase).collect()
+    }
+
+    /// Adds the canonical serialisation of the rules to a fingerprint.
     pub fn describe(&self, hash: &mut Fingerprinter) {
-        // That follows from the dialect, which is hashed beside this.
-        let Self { user_name, rules, nameless: _ } = self;
+        // `missing_user_name` follows from the dialect, which is part of the fingerprint.
+        let Self { user_name, rules, missing_user_name: _ } = self;
         user_name.describe(hash);
         for (attribute, rule) in rules {
             hash.text(attribute.as_str());
@@ -99,13 +111,13 @@ impl Mapping {
         }
     }
 
-    /// The user name alone: enough to look for an account.
+    /// The user name alone, by which an account can be found.
     pub fn user_name(&self, attributes: &Attributes) -> Result<UserName, MappingError> {
         let attribute = TargetAttribute::from("userName");
         let fail = |problem: String| self.user_name.error(&attribute, problem);
         match self.user_name.evaluate(attributes).map_err(fail)? {
             Some(Value::Text(text)) => UserName::named(&text).map_err(|problem| fail(problem.to_string())),
-            Some(_) => Err(fail("a user name is text".to_owned())),
+            Some(_) => Err(fail("userName must be text".to_owned())),
             None => match self.external_id(attributes) {
                 Some(id) => UserName::external(&id).map_err(|problem| fail(problem.to_string())),
                 None => Err(fail("userName is empty".to_owned())),
@@ -113,9 +125,9 @@ impl Mapping {
         }
     }
 
-    /// What stands in for a missing user name.
+    /// The external id that replaces a missing user name.
     fn external_id(&self, attributes: &Attributes) -> Option<String> {
-        if self.nameless == MissingUserName::Refused {
+        if self.missing_user_name == MissingUserName::Refused {
             return None;
         }
         match self.rules.get(&TargetAttribute::from("externalId"))?.evaluate(attributes) {
@@ -124,7 +136,7 @@ impl Mapping {
         }
     }
 
-    /// What the entry's attributes make of a user.
+    /// The desired user of an entry with these attributes.
     pub fn desired_user(&self, attributes: &Attributes, active: bool) -> Result<DesiredUser, MappingError> {
         let mut user = DesiredUser {
             user_name: self.user_name(attributes)?,

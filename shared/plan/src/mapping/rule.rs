@@ -1,51 +1,51 @@
-//! One rule: where a target attribute's value comes from and what is done to it.
+//! A mapping rule: the source of a target attribute's value, and its transformations.
 
 use model::{Attributes, DnKey, Fingerprinter, TargetAttribute, Value, ValueKind, cn_of};
 
 use super::{MappingError, Template};
 
-/// One rule of a mapping.
+/// A mapping rule for one target attribute.
 #[derive(Debug)]
 pub struct MappingRule {
-    /// Where the value comes from.
+    /// Source of the value.
     pub source: ValueSource,
-    /// What the target takes here.
+    /// Type of the target attribute.
     pub kind: ValueKind,
-    /// Used when the source fails or yields nothing.
+    /// Value for a source that fails or is empty.
     pub default: Option<String>,
-    /// Sent when the account is created and never again.
+    /// Sent at creation and never updated.
     pub create_only: bool,
-    /// Spaces at both ends are taken off.
+    /// Remove spaces at both ends.
     pub trim: bool,
-    /// Upper or lower case.
+    /// Change to upper or lower case.
     pub case: Option<TextCase>,
-    /// A part is taken out of the value.
+    /// Extract a part of the value.
     pub extract: Option<TextExtract>,
     /// The value is not shown in plans, logs and reports.
     pub masked: bool,
 }
 
-/// Where a value comes from.
+/// Source of a value.
 #[derive(Debug)]
 pub enum ValueSource {
     /// The first of these directory attributes that has a value.
     Attributes(Vec<String>),
     /// An expression over directory attributes.
     Template(Box<Template>),
-    /// The same for everybody.
+    /// The same value for every user.
     Constant(String),
 }
 
 /// A change of case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextCase {
-    /// All lower.
+    /// Lower case.
     Lower,
-    /// All upper.
+    /// Upper case.
     Upper,
 }
 
-/// A part of a value.
+/// A part of a value to extract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextExtract {
     /// The CN of a distinguished name.
@@ -55,16 +55,16 @@ pub enum TextExtract {
 }
 
 impl MappingRule {
-    /// The longest value, in bytes, that is read or sent. Nothing that belongs in an account is longer, and one
-    /// entry must not fill a record.
+    /// Longest value that is read or sent, in bytes. No account attribute needs more, and the size of a record is
+    /// limited.
     pub const MAX_VALUE_BYTES: usize = 8 * 1024;
 
-    /// A rule that takes one directory attribute as it is.
+    /// A rule that copies one directory attribute.
     pub fn plain(attribute: &str, kind: ValueKind) -> Self {
         Self::of(ValueSource::Attributes(vec![attribute.to_owned()]), kind)
     }
 
-    /// A rule with this source and nothing else.
+    /// A rule with this source, without default and transformations.
     pub fn of(source: ValueSource, kind: ValueKind) -> Self {
         Self {
             source,
@@ -87,7 +87,7 @@ impl MappingRule {
         }
     }
 
-    /// The value for these attributes; `None` when there is none, the default included.
+    /// The value for these attributes, or the default; `None` for empty.
     pub(super) fn evaluate(&self, attributes: &Attributes) -> Result<Option<Value>, String> {
         let text = self.found(attributes)?.or_else(|| self.default.clone());
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
@@ -107,7 +107,7 @@ impl MappingRule {
         }
     }
 
-    /// The text that the source yields for these attributes, without the default.
+    /// The transformed text of the source, without the default.
     pub(super) fn found(&self, attributes: &Attributes) -> Result<Option<String>, String> {
         let text = self.source_text(attributes)?.map(|text| self.transformed(text));
         Ok(text.filter(|text| !text.is_empty()))
@@ -126,7 +126,7 @@ impl MappingRule {
             }
             ValueSource::Template(template) => match template.render(attributes)? {
                 Ok(text) => Ok(text),
-                // An expression that fails is what the default is for; without one, the user is not touched.
+                // The default covers an expression that fails. Without a default the entry is invalid.
                 Err(_) if self.default.is_some() => Ok(None),
                 Err(problem) => Err(problem),
             },
@@ -149,6 +149,7 @@ impl MappingRule {
         }
     }
 
+    /// The error for this rule's target attribute.
     pub(super) fn error(&self, attribute: &TargetAttribute, problem: String) -> MappingError {
         let source_text = match &self.source {
             ValueSource::Constant(_) => "a constant".to_owned(),
@@ -158,12 +159,14 @@ impl MappingRule {
         MappingError { attribute: attribute.clone(), source_text, problem }
     }
 
+    /// Adds the canonical serialisation of the rule to a fingerprint.
     pub(super) fn describe(&self, hash: &mut Fingerprinter) {
-        // Masking changes what is shown, not what is sent.
+        // `masked` changes what is shown, not what is sent.
         let Self { source, kind, default, create_only, trim, case, extract, masked: _ } = self;
         match source {
             ValueSource::Attributes(names) => {
                 hash.text("attributes");
+                hash.number(names.len() as u64);
                 names.iter().for_each(|name| hash.text(&name.to_ascii_lowercase()));
             }
             ValueSource::Template(template) => {
@@ -175,20 +178,32 @@ impl MappingRule {
                 hash.text(text);
             }
         }
-        hash.text(&format!("{kind:?} {case:?} {extract:?} {default:?}"));
+        hash.text(match kind {
+            ValueKind::Text => "text",
+            ValueKind::Integer => "integer",
+            ValueKind::Boolean => "boolean",
+            ValueKind::Reference => "reference",
+        });
+        hash.optional_text(case.map(|case| match case {
+            TextCase::Lower => "lower",
+            TextCase::Upper => "upper",
+        }));
+        hash.optional_text(extract.map(|extract| match extract {
+            TextExtract::CnFromDn => "cn_from_dn",
+            TextExtract::UserNameFromEmail => "user_name_from_email",
+        }));
+        hash.optional_text(default.as_deref());
         hash.flag(*create_only);
         hash.flag(*trim);
     }
 }
 
-/// The text of the value that stands for an attribute.
+/// The text of an attribute's value.
 pub(super) fn attribute_text(attributes: &Attributes, name: &str) -> Result<Option<String>, String> {
     let Some(value) = attributes.one(name) else { return Ok(None) };
     if value.len() > MappingRule::MAX_VALUE_BYTES {
         let (length, most) = (value.len(), MappingRule::MAX_VALUE_BYTES);
-        return Err(format!(
-            "the value of '{name}' has {length} bytes, more than the {most} that are allowed"
-        ));
+        return Err(format!("the value of '{name}' has {length} bytes; at most {most} are allowed"));
     }
     match std::str::from_utf8(value) {
         Ok(text) => Ok(Some(text.to_owned())),

@@ -9,10 +9,10 @@ use model::{Attributes, cn_of};
 use super::MappingRule;
 use super::rule::attribute_text;
 
-/// How much work one expression may do for one user. A believable mapping needs a few hundred.
+/// Limit of instructions for one expression and one user. A realistic mapping needs a few hundred.
 const FUEL: u64 = 20_000;
 
-/// The name under which the one template of an environment is kept.
+/// Name of the only template of an environment.
 const NAME: &str = "expression";
 
 /// A compiled expression.
@@ -22,13 +22,13 @@ pub struct Template {
     environment: Environment<'static>,
 }
 
-/// An expression that can't be understood.
+/// A syntax error in an expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the expression \"{text}\" can't be understood: {problem}")]
+#[error("the expression \"{text}\" is invalid: {problem}")]
 pub struct TemplateError {
     /// The expression.
     pub text: String,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: String,
 }
 
@@ -52,7 +52,7 @@ impl Template {
         attributes.retain(|name| !environment.globals().any(|(global, _)| global == name));
         attributes.sort();
         let sample = minijinja::Value::from_pairs(attributes.iter().map(|name| (name.as_str(), "sample")));
-        // Names of filters are looked up only when they are used, so one use is tried now.
+        // Names of filters are resolved at rendering, so a sample is rendered here.
         match template.render(sample) {
             Err(error) if is_unknown_name(&error) => return Err(fail(error)),
             _ => {}
@@ -60,23 +60,23 @@ impl Template {
         Ok(Self { text: text.to_owned(), attributes, environment })
     }
 
-    /// Whether a mapping's text is an expression rather than the name of an attribute.
+    /// Whether a mapping's text is an expression and not the name of an attribute.
     pub fn is_expression(text: &str) -> bool {
         text.contains("{{") || text.contains("{%")
     }
 
-    /// The expression as it was written.
+    /// The expression as configured.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The directory attributes that it names.
+    /// The directory attributes that the expression names.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {
         self.attributes.iter().map(String::as_str)
     }
 
-    /// Renders it. The outer error is an attribute that can't be read; the inner one is the expression failing;
-    /// `None` is an attribute that the entry doesn't have.
+    /// Renders the expression. The outer error is an unreadable attribute, the inner error a failed expression, and
+    /// `None` an attribute that the entry lacks.
     pub(super) fn render(&self, attributes: &Attributes) -> Result<Result<Option<String>, String>, String> {
         let mut context: BTreeMap<&str, String> = BTreeMap::new();
         for name in &self.attributes {
@@ -90,7 +90,7 @@ impl Template {
             .and_then(|template| template.render(minijinja::Value::from_pairs(context)));
         Ok(match rendered {
             Ok(text) if text.len() > MappingRule::MAX_VALUE_BYTES => Err(format!(
-                "the expression yields {} bytes, more than the {} that are allowed",
+                "the result of the expression has {} bytes; at most {} are allowed",
                 text.len(),
                 MappingRule::MAX_VALUE_BYTES
             )),
@@ -106,7 +106,7 @@ fn is_unknown_name(error: &minijinja::Error) -> bool {
     matches!(error.kind(), UnknownFilter | UnknownFunction | UnknownMethod | UnknownTest)
 }
 
-/// What went wrong, without the values that the engine might quote.
+/// The problem, without values that the engine may quote.
 fn explain(error: &minijinja::Error) -> String {
     let line = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
     match error.kind() {

@@ -1,4 +1,4 @@
-//! The mapping as its users know it: one line an expectation.
+//! The mapping, one line per case.
 
 use model::ValueKind::{Boolean, Integer, Reference, Text};
 use model::{DnKey, ValueKind};
@@ -40,7 +40,7 @@ fn template(text: &str) -> MappingRule {
 }
 
 #[test]
-fn plain_attributes_and_transforms() {
+fn attributes_are_copied_and_transformed() {
     check(MappingRule::plain("givenName", Text), text("Ada"));
     check(MappingRule::plain("GIVENNAME", Text), text("Ada"));
     check(MappingRule::plain("sn", Text), text(" Lovelace "));
@@ -62,7 +62,7 @@ fn plain_attributes_and_transforms() {
 }
 
 #[test]
-fn several_sources_defaults_and_constants() {
+fn sources_defaults_and_constants() {
     let several = |names: &[&str]| {
         MappingRule::of(ValueSource::Attributes(names.iter().map(ToString::to_string).collect()), Text)
     };
@@ -92,7 +92,7 @@ fn expressions() {
 }
 
 #[test]
-fn an_expression_that_fails_without_a_default_leaves_the_user_alone() {
+fn failing_expression_without_default_is_invalid() {
     let error =
         mapping(vec![("title", template("{{ range(givenName) }}"))]).desired_user(&ada(), true).unwrap_err();
     assert!(
@@ -103,13 +103,13 @@ fn an_expression_that_fails_without_a_default_leaves_the_user_alone() {
 }
 
 #[test]
-fn an_endless_expression_is_stopped() {
+fn endless_expression_is_stopped() {
     let endless = template("{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}");
     assert!(mapping(vec![("title", endless)]).desired_user(&ada(), true).is_err());
 }
 
 #[test]
-fn bad_syntax_says_what_and_where() {
+fn syntax_error_names_expression_and_line() {
     let error = Template::compile("{{ givenName | shout }").unwrap_err().to_string();
     assert!(error.contains("{{ givenName | shout }") && error.contains("line 1"), "{error}");
     assert!(Template::compile("{{ 1 + }}").is_err());
@@ -118,7 +118,7 @@ fn bad_syntax_says_what_and_where() {
 }
 
 #[test]
-fn kinds_are_converted() {
+fn values_are_converted_to_the_target_type() {
     check(MappingRule::plain("employeeNumber", Integer), Some(Value::Integer(42)));
     check(MappingRule::of(ValueSource::Constant("TRUE".into()), Boolean), Some(Value::Boolean(true)));
     check(
@@ -133,7 +133,7 @@ fn kinds_are_converted() {
 }
 
 #[test]
-fn create_only_values_are_no_reason_for_an_update() {
+fn create_only_values_need_no_update() {
     let create_only = || MappingRule { create_only: true, ..MappingRule::plain("uid", Text) };
     let user = mapping(vec![("title", create_only())]).desired_user(&ada(), true).unwrap();
     assert_eq!(user.attributes.len(), 0);
@@ -143,7 +143,7 @@ fn create_only_values_are_no_reason_for_an_update() {
 }
 
 #[test]
-fn the_formatted_name_is_made_of_its_parts() {
+fn formatted_name_consists_of_its_parts() {
     let parts = || {
         vec![
             ("name.familyName", MappingRule::plain("sn", Text)),
@@ -160,7 +160,7 @@ fn the_formatted_name_is_made_of_its_parts() {
 }
 
 #[test]
-fn bad_values_name_the_attribute_and_show_nothing() {
+fn unreadable_value_names_the_attribute_and_hides_the_value() {
     let try_with = |name: &str, value: Vec<u8>| {
         let mut attributes = ada();
         attributes.insert(name.to_owned(), [value.into()]);
@@ -175,12 +175,12 @@ fn bad_values_name_the_attribute_and_show_nothing() {
     );
     assert_eq!(
         try_with("description", vec![b'x'; 1_000_000]),
-        "title (from 'description'): the value of 'description' has 1000000 bytes, more than the 8192 that are allowed"
+        "title (from 'description'): the value of 'description' has 1000000 bytes; at most 8192 are allowed"
     );
 }
 
 #[test]
-fn a_user_without_a_name_is_no_user() {
+fn user_name_is_required() {
     for rule in [
         MappingRule::plain("title", Text),
         MappingRule { trim: true, ..MappingRule::of(ValueSource::Constant("  ".into()), Text) },
@@ -193,7 +193,7 @@ fn a_user_without_a_name_is_no_user() {
 }
 
 #[test]
-fn every_part_of_a_rule_counts_in_the_mapping_version() {
+fn each_part_of_a_rule_except_masking_changes_the_version() {
     let version = |rule: MappingRule| {
         let mut hash = Fingerprinter::new("test");
         mapping(vec![("title", rule)]).describe(&mut hash);
@@ -216,4 +216,78 @@ fn every_part_of_a_rule_counts_in_the_mapping_version() {
     .collect();
     assert_eq!(versions.len(), 10);
     assert_eq!(version(plain(Text)), version(MappingRule { masked: true, ..plain(Text) }));
+}
+
+#[test]
+fn external_id_replaces_a_missing_user_name_where_allowed() {
+    let mapping = |rule: MappingRule| {
+        Mapping::new(MappingRule::plain("title", Text), BTreeMap::from([("externalId".into(), rule)]))
+    };
+    let by_external_id = |rule| mapping(rule).with_missing_user_name(MissingUserName::ByExternalId);
+    let plain = |name: &str| MappingRule::plain(name, Text);
+    assert_eq!(by_external_id(plain("uid")).user_name(&ada()).unwrap().external_id(), Some("ada"));
+    for (mapping, problem) in [
+        (mapping(plain("uid")), "userName is empty"),
+        (by_external_id(plain("title")), "userName is empty"),
+        (by_external_id(MappingRule::plain("employeeNumber", Integer)), "userName is empty"),
+        (by_external_id(MappingRule::of(ValueSource::Constant(" ".into()), Text)), "userName is empty"),
+        (
+            Mapping::new(MappingRule::plain("employeeNumber", Integer), BTreeMap::new()),
+            "userName must be text",
+        ),
+        (
+            Mapping::new(
+                MappingRule::of(ValueSource::Constant("externalId=1".into()), Text),
+                BTreeMap::new(),
+            ),
+            "userName begins with externalId=, which marks an external id",
+        ),
+    ] {
+        assert_eq!(mapping.user_name(&ada()).unwrap_err().problem, problem);
+    }
+    let named = Mapping::new(MappingRule::plain("mail", Text), BTreeMap::new());
+    let named = named.with_missing_user_name(MissingUserName::ByExternalId);
+    assert_eq!(named.user_name(&ada()).unwrap().as_str(), "Ada.Lovelace@acme.test");
+}
+
+#[test]
+fn attributes_are_listed_by_use() {
+    let mapping = mapping(vec![
+        ("manager", MappingRule::plain("Manager", Reference)),
+        ("displayName", template("{{ givenName }} {{ sn }}")),
+        ("locale", MappingRule::of(ValueSource::Constant("en".into()), Text)),
+    ]);
+    let sources: Vec<_> = mapping.source_attributes().into_iter().collect();
+    assert_eq!(sources, ["givenname", "mail", "manager", "sn"]);
+    assert_eq!(mapping.reference_attributes(), ["Manager"]);
+    assert_eq!(mapping.user_name_attributes(), ["mail"]);
+}
+
+#[test]
+fn masked_part_masks_the_formatted_name() {
+    let masked = |name: &'static str| (name, MappingRule { masked: true, ..MappingRule::plain("sn", Text) });
+    let names = |rules| -> Vec<String> { mapping(rules).masked().into_iter().map(|name| name.0).collect() };
+    let formatted = ("name.formatted", MappingRule::plain("cn", Text));
+    assert_eq!(names(vec![masked("title")]), ["title"]);
+    assert_eq!(names(vec![masked("name.familyName")]), ["name.familyName", "name.formatted"]);
+    assert_eq!(names(vec![masked("name.familyName"), formatted]), ["name.familyName"]);
+    let user_name = MappingRule { masked: true, ..MappingRule::plain("mail", Text) };
+    let masked = Mapping::new(user_name, BTreeMap::new()).masked();
+    assert_eq!(masked.into_iter().collect::<Vec<_>>(), [TargetAttribute::from("userName")]);
+}
+
+#[test]
+fn longest_value_is_taken() {
+    let of = |length: usize| {
+        let attributes: Attributes =
+            [("mail", "ada@x"), ("title", "x".repeat(length).as_str())].into_iter().collect();
+        let rule = MappingRule::plain("title", Text);
+        (
+            mapping(vec![("title", rule)]).desired_user(&attributes, true).is_ok(),
+            mapping(vec![("title", template("{{ title }}"))]).desired_user(&attributes, true).is_ok(),
+            mapping(vec![("title", template("{{ title }}x"))]).desired_user(&attributes, true).is_ok(),
+        )
+    };
+    assert_eq!(of(MappingRule::MAX_VALUE_BYTES), (true, true, false));
+    assert_eq!(of(MappingRule::MAX_VALUE_BYTES + 1), (false, false, false));
 }

@@ -1,4 +1,4 @@
-//! Anything that a plan may be made of.
+//! Arbitrary inputs of planning.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use model::{
 use plan::RemovalCandidate;
 use proptest::{collection::btree_map, option, prelude::*, sample::select};
 
-/// A few of each, so that equal ones meet.
+/// One of a few attributes, so that equal ones occur.
 fn attribute() -> impl Strategy<Value = TargetAttribute> {
     select(vec!["title", "displayName", "department", "manager"]).prop_map(TargetAttribute::from)
 }
@@ -28,7 +28,7 @@ fn user_name() -> impl Strategy<Value = UserName> {
         .prop_map(|name| UserName::new(name).unwrap())
 }
 
-fn departure() -> impl Strategy<Value = DeprovisionReason> {
+fn reason() -> impl Strategy<Value = DeprovisionReason> {
     select(vec![
         DeprovisionReason::Deleted,
         DeprovisionReason::OutOfScope,
@@ -46,7 +46,7 @@ pub fn desired() -> impl Strategy<Value = Desired> {
             Desired::Present(DesiredUser { user_name, active, attributes, create_only })
         },
     );
-    let absent = (option::of(user_name()), departure())
+    let absent = (option::of(user_name()), reason())
         .prop_map(|(user_name, reason)| Desired::Absent { user_name, reason });
     prop_oneof![2 => user, 1 => absent]
 }
@@ -78,7 +78,7 @@ pub fn candidate(number: usize) -> RemovalCandidate {
     RemovalCandidate { anchor, dn: None, user_name: None, reason: DeprovisionReason::Deleted, desired }
 }
 
-/// An account that is just what this user should be.
+/// The account that equals this user.
 pub fn account_of(user: &DesiredUser) -> Account {
     let set = user.attributes.iter().filter_map(|(attribute, managed)| match managed {
         Managed::Set(Value::Reference(_)) | Managed::Clear => None,
@@ -93,11 +93,8 @@ pub fn account_of(user: &DesiredUser) -> Account {
     }
 }
 
-/// The proof of a read that was complete.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what comes after a complete read is tested without a directory"
-)]
+/// The proof of a complete read.
+#[expect(clippy::disallowed_methods, reason = "decisions after a complete read are under test")]
 pub fn complete() -> CompleteRead {
     CompleteRead::verify(ReadEvidence {
         page_results: vec![0],

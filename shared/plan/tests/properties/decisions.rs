@@ -1,118 +1,108 @@
 //! The decision table, for every situation.
 
-use model::{DeprovisionReason, Desired};
+use model::{Account, DeprovisionReason, Desired, Options};
 use plan::{Decision, Situation, decide, differences};
 use proptest::{option, prelude::*};
 
 use crate::arbitrary::{account, account_of, desired, options};
 
-/// Whether a decision takes an active account away.
-fn takes_away(decision: &Decision, desired: &Desired) -> bool {
-    match decision {
-        Decision::Deactivate(_) | Decision::Delete(_) => true,
-        Decision::Update(found) => {
-            let switches = found.iter().any(|difference| difference.attribute.as_str() == "active");
-            switches && !desired.is_active()
-        }
-        _ => false,
+/// A situation that owns its parts.
+#[derive(Clone, Debug)]
+struct OwnedSituation {
+    desired: Desired,
+    linked: bool,
+    account: Option<Account>,
+    removal_released: bool,
+    options: Options,
+}
+
+impl OwnedSituation {
+    fn decide(&self) -> Decision {
+        let Self { desired, linked, account, removal_released, options } = self;
+        decide(&Situation {
+            desired,
+            linked: *linked,
+            account: account.as_ref(),
+            removal_released: *removal_released,
+            deletion_due: false,
+            options,
+        })
     }
+
+    /// Whether the decision deprovisions an active account.
+    fn deprovisions(&self) -> bool {
+        match self.decide() {
+            Decision::Deactivate(_) | Decision::Delete(_) => true,
+            Decision::Update(found) => {
+                let changes_active = found.iter().any(|difference| difference.attribute.as_str() == "active");
+                changes_active && !self.desired.is_active()
+            }
+            _ => false,
+        }
+    }
+}
+
+fn situation() -> impl Strategy<Value = OwnedSituation> {
+    (desired(), any::<bool>(), option::of(account()), any::<bool>(), options()).prop_map(
+        |(desired, linked, account, removal_released, options)| OwnedSituation {
+            desired,
+            linked,
+            account,
+            removal_released,
+            options,
+        },
+    )
 }
 
 proptest! {
     #[test]
-    fn nobody_loses_an_account_that_the_safety_check_has_not_released(
-        desired in desired(), linked: bool, account in option::of(account()), options in options(),
-    ) {
-        let situation = Situation {
-            deletion_due: false,
-            desired: &desired,
-            linked,
-            account: account.as_ref(),
-            removal_released: false,
-            options: &options,
-        };
-        let decision = decide(&situation);
-        prop_assert!(!takes_away(&decision, &desired), "{decision:?}");
+    fn unreleased_removal_keeps_the_account(situation in situation()) {
+        let situation = OwnedSituation { removal_released: false, ..situation };
+        prop_assert!(!situation.deprovisions(), "{:?}", situation.decide());
     }
 
     #[test]
-    fn nobody_loses_an_account_while_deprovisioning_is_off(
-        desired in desired(), linked: bool, account in option::of(account()), released: bool,
-        mut options in options(),
-    ) {
-        options.deprovision = false;
-        let situation = Situation {
-            deletion_due: false,
-            desired: &desired,
-            linked,
-            account: account.as_ref(),
-            removal_released: released,
-            options: &options,
-        };
-        let decision = decide(&situation);
-        prop_assert!(!takes_away(&decision, &desired), "{decision:?}");
+    fn account_is_kept_while_deprovisioning_is_off(mut situation in situation()) {
+        situation.options.deprovision = false;
+        prop_assert!(!situation.deprovisions(), "{:?}", situation.decide());
     }
 
     #[test]
-    fn an_account_that_is_not_linked_is_linked_or_left_alone(
-        desired in desired(), account in account(), released: bool, options in options(),
-    ) {
-        let situation = Situation {
-            deletion_due: false,
-            desired: &desired,
-            linked: false,
-            account: Some(&account),
-            removal_released: released,
-            options: &options,
-        };
-        let decision = decide(&situation);
+    fn unlinked_account_is_linked_or_left_alone(situation in situation(), account in account()) {
+        let situation = OwnedSituation { linked: false, account: Some(account), ..situation };
+        let decision = situation.decide();
         prop_assert!(matches!(decision, Decision::Link | Decision::Nothing), "{decision:?}");
-        // Who is out of scope has no claim to it.
-        let gone = matches!(
-            desired,
-            Desired::Absent { reason: DeprovisionReason::Deleted | DeprovisionReason::OutOfScope | DeprovisionReason::MovedOutOfBase, .. }
+        // A user out of scope has no claim to the account.
+        let is_out = matches!(
+            situation.desired,
+            Desired::Absent {
+                reason: DeprovisionReason::Deleted
+                    | DeprovisionReason::OutOfScope
+                    | DeprovisionReason::MovedOutOfBase,
+                ..
+            }
         );
-        prop_assert!(!gone || decision == Decision::Nothing, "{decision:?}");
+        prop_assert!(!is_out || decision == Decision::Nothing, "{decision:?}");
     }
 
     #[test]
-    fn whoever_should_be_active_is_never_taken_away(
-        desired in desired(), linked: bool, account in option::of(account()), released: bool,
-        options in options(),
-    ) {
-        prop_assume!(desired.is_active());
-        let situation = Situation {
-            deletion_due: false,
-            desired: &desired,
-            linked,
-            account: account.as_ref(),
-            removal_released: released,
-            options: &options,
-        };
-        let decision = decide(&situation);
-        prop_assert!(!takes_away(&decision, &desired), "{decision:?}");
-        prop_assert!(!matches!(decision, Decision::AwaitSafeguard(_)), "{decision:?}");
+    fn active_user_is_never_deprovisioned(situation in situation()) {
+        prop_assume!(situation.desired.is_active());
+        prop_assert!(!situation.deprovisions(), "{:?}", situation.decide());
+        prop_assert!(!matches!(situation.decide(), Decision::AwaitSafeguard(_)));
     }
 
     #[test]
-    fn an_account_that_is_right_needs_nothing(desired in desired(), released: bool, options in options()) {
-        let Desired::Present(user) = &desired else { return Ok(()) };
+    fn equal_account_needs_nothing(situation in situation()) {
+        let Desired::Present(user) = &situation.desired else { return Ok(()) };
         let account = account_of(user);
         prop_assert_eq!(differences(user, &account), []);
-        let situation = Situation {
-            deletion_due: false,
-            desired: &desired,
-            linked: true,
-            account: Some(&account),
-            removal_released: released,
-            options: &options,
-        };
-        prop_assert_eq!(decide(&situation), Decision::Nothing);
+        let situation = OwnedSituation { linked: true, account: Some(account), ..situation };
+        prop_assert_eq!(situation.decide(), Decision::Nothing);
     }
 
-    /// A difference says what to send; sending it leaves no difference.
     #[test]
-    fn whoever_sends_the_differences_has_none_left(desired in desired(), account in account()) {
+    fn sending_the_differences_leaves_none(desired in desired(), account in account()) {
         let Desired::Present(user) = &desired else { return Ok(()) };
         let mut updated = account.clone();
         for difference in differences(user, &account) {
@@ -126,7 +116,7 @@ proptest! {
             }
         }
         prop_assert_eq!(differences(user, &updated), []);
-        // What nobody mapped is as it was.
+        // Unmapped attributes keep their values.
         for (attribute, value) in &account.attributes {
             if !user.attributes.contains_key(attribute) {
                 prop_assert_eq!(updated.attributes.get(attribute), Some(value));

@@ -1,4 +1,4 @@
-//! What holds for every directory, every situation and every number of removals.
+//! Properties that hold for every directory, every situation and every number of removals.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly, helpers included")]
 

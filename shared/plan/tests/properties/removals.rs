@@ -1,4 +1,4 @@
-//! The safety check, for every number of removals.
+//! The safeguard, for every number of removals.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::arbitrary::{candidate, complete};
 
 proptest! {
     #[test]
-    fn no_more_go_than_the_limits_allow(
+    fn releases_stay_within_the_limits(
         count in 0..120_usize, enabled in 0..3_000_u64, max_removals in 0..60_u64, percent in 0..=100_u64,
     ) {
         let limits = SafetyLimits {
@@ -22,8 +22,8 @@ proptest! {
             ..SafetyLimits::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let seen = SafeguardInputs { enabled_accounts: enabled, ..SafeguardInputs::default() };
-        let removals = check_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::On);
+        let inputs = SafeguardInputs { enabled_accounts: enabled, ..SafeguardInputs::default() };
+        let removals = check_removals(candidates.clone(), &complete(), &limits, &inputs);
         let few = (count as u64) < SafetyLimits::PERCENT_FROM;
         match removals {
             RemovalVerdict::Released(released) => {
@@ -34,7 +34,7 @@ proptest! {
             }
             RemovalVerdict::Held(held) => {
                 let share_exceeded = !few && count as u64 * 100 > percent * enabled;
-                prop_assert!(count as u64 > max_removals || share_exceeded, "held without a reason");
+                prop_assert!(count as u64 > max_removals || share_exceeded, "held within the limits");
                 prop_assert_eq!(held, candidates);
             }
             other => prop_assert!(false, "{other:?}"),
@@ -42,28 +42,32 @@ proptest! {
     }
 
     #[test]
-    fn none_go_while_deprovisioning_is_off(count in 0..120_usize, enabled in 0..3_000_u64) {
+    fn removals_are_skipped_while_deprovisioning_is_off(count in 0..120_usize, enabled in 0..3_000_u64) {
         let limits =
             SafetyLimits { max_removals: u64::MAX, max_removal_percent: 100, ..SafetyLimits::default() };
-        let seen = SafeguardInputs { enabled_accounts: enabled, ..SafeguardInputs::default() };
+        let inputs = SafeguardInputs {
+            enabled_accounts: enabled,
+            deprovision: Deprovision::Off,
+            ..SafeguardInputs::default()
+        };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let removals = check_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::Off);
+        let removals = check_removals(candidates.clone(), &complete(), &limits, &inputs);
         prop_assert!(matches!(removals, RemovalVerdict::Skipped(skipped) if skipped == candidates));
     }
 
     #[test]
-    fn an_approval_never_lets_anybody_else_go(
+    fn approval_covers_its_own_users_only(
         count in 0..60_usize, approved in 0..60_usize, ceiling in 0..60_u64, max_removals in 0..60_u64,
     ) {
         let limits = SafetyLimits { max_removals, max_removal_percent: 100, ..SafetyLimits::default() };
         let users: BTreeSet<_> = (0..approved).map(|n| candidate(n).anchor.hash()).collect();
-        let seen = SafeguardInputs {
+        let inputs = SafeguardInputs {
             enabled_accounts: 1_000,
             approved: Some(ApprovedRemovals { users: users.clone(), ceiling }),
             ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let (released, held) = match check_removals(candidates, &complete(), &limits, &seen, Deprovision::On) {
+        let (released, held) = match check_removals(candidates, &complete(), &limits, &inputs) {
             RemovalVerdict::Released(released) => (released, Vec::new()),
             RemovalVerdict::PartlyReleased { released, held } => (released, held),
             RemovalVerdict::Held(held) => (Vec::new(), held),
@@ -74,39 +78,38 @@ proptest! {
         for removal in &released {
             prop_assert!(users.contains(&removal.candidate().anchor.hash()));
         }
-        // A set that has shrunk goes as far as it is still there.
+        // The remaining users of a smaller set are released.
         if approved as u64 <= ceiling {
             prop_assert_eq!(released.len(), count.min(approved));
         }
     }
 
-    /// Thirty are approved, and a thirty-first was held: with the thirty gone, others may leave, and the thirty-first
-    /// still waits.
+    /// After thirty approved removals the limits apply again, and a removal that the approval held back still waits.
     #[test]
-    fn whom_an_approval_has_held_does_not_go_when_it_is_used_up(
+    fn held_back_removal_waits_after_the_approval_is_used_up(
         held in 1..10_usize, others in 0..40_usize, max_removals in 0..60_u64, enabled in 0..3_000_u64,
     ) {
         let limits = SafetyLimits { max_removals, ..SafetyLimits::default() };
         let held_back: BTreeSet<_> = (0..held).map(|n| candidate(n).anchor.hash()).collect();
-        let seen = SafeguardInputs {
+        let inputs = SafeguardInputs {
             enabled_accounts: enabled,
             removed_today: 30,
             held_back: held_back.clone(),
             ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..held + others).map(candidate).collect();
-        let plain = SafeguardInputs { held_back: BTreeSet::new(), ..seen.clone() };
-        let without = check_removals(candidates.clone(), &complete(), &limits, &plain, Deprovision::On);
-        match check_removals(candidates, &complete(), &limits, &seen, Deprovision::On) {
+        let plain = SafeguardInputs { held_back: BTreeSet::new(), ..inputs.clone() };
+        let without = check_removals(candidates.clone(), &complete(), &limits, &plain);
+        match check_removals(candidates, &complete(), &limits, &inputs) {
             RemovalVerdict::PartlyReleased { released, held: waiting } => {
-                prop_assert!(matches!(without, RemovalVerdict::Released(_)), "the limits count as ever");
+                prop_assert!(matches!(without, RemovalVerdict::Released(_)), "the limits apply");
                 prop_assert_eq!((released.len(), waiting.len()), (others, held));
                 for removal in &released {
                     prop_assert!(!held_back.contains(&removal.candidate().anchor.hash()));
                 }
             }
             RemovalVerdict::Held(waiting) => {
-                prop_assert!(matches!(without, RemovalVerdict::Held(_)), "the limits count as ever");
+                prop_assert!(matches!(without, RemovalVerdict::Held(_)), "the limits apply");
                 prop_assert_eq!(waiting.len(), held + others);
             }
             other => prop_assert!(false, "{other:?}"),
@@ -114,25 +117,25 @@ proptest! {
     }
 
     #[test]
-    fn a_directory_that_knows_nobody_removes_nobody_whatever_the_limits(count in 1..60_usize) {
+    fn directory_mismatch_holds_every_removal(count in 1..60_usize) {
         let limits = SafetyLimits {
             max_removals: u64::MAX,
             max_removal_percent: 100,
             max_removals_per_day: u64::MAX,
             ..SafetyLimits::default()
         };
-        let seen = SafeguardInputs {
+        let inputs = SafeguardInputs {
             enabled_accounts: 1_000,
             directory_match: DirectoryMatch::Mismatch,
             ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let removals = check_removals(candidates.clone(), &complete(), &limits, &seen, Deprovision::On);
+        let removals = check_removals(candidates.clone(), &complete(), &limits, &inputs);
         prop_assert!(matches!(removals, RemovalVerdict::Held(held) if held == candidates));
     }
 
     #[test]
-    fn a_slow_leak_ends_within_the_days_limit(
+    fn daily_limit_bounds_a_slow_loss(
         daily in 0..80_u64, a_scan in 1..10_usize, scans in 1..40_usize,
     ) {
         let limits = SafetyLimits {
@@ -144,13 +147,13 @@ proptest! {
         let mut gone = 0;
         for _ in 0..scans {
             let candidates = (0..a_scan).map(candidate).collect();
-            let seen = SafeguardInputs {
+            let inputs = SafeguardInputs {
                 enabled_accounts: 100_000,
                 removed_today: gone,
                 ..SafeguardInputs::default()
             };
             if let RemovalVerdict::Released(released) =
-                check_removals(candidates, &complete(), &limits, &seen, Deprovision::On)
+                check_removals(candidates, &complete(), &limits, &inputs)
             {
                 gone += released.len() as u64;
             }

@@ -1,4 +1,4 @@
-//! Scans in a row, without a directory or a store: a snapshot and records that are brought up to date as the plan says.
+//! Consecutive scans without a directory or a store: a snapshot and records that follow the plans.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,19 +16,19 @@ use proptest::{collection::btree_map, option, prelude::*, sample::select};
 
 use crate::arbitrary::complete;
 
-/// A person in the directory; without a mail address nobody can be made of it.
+/// A person in the directory. Without a mail address the mapping can't make a user.
 #[derive(Clone, Debug)]
-struct Person {
+struct TestPerson {
     place: u8,
     mail: Option<&'static str>,
     title: Option<&'static str>,
     enabled: bool,
 }
 
-fn person() -> impl Strategy<Value = Person> {
+fn person() -> impl Strategy<Value = TestPerson> {
     let mail = option::weighted(0.9, select(vec!["ada@acme.test", "grace@acme.test", "wei@acme.test"]));
     let title = option::of(select(vec!["Engineer", "Chief"]));
-    (0..3_u8, mail, title, prop::bool::weighted(0.7)).prop_map(|(place, mail, title, enabled)| Person {
+    (0..3_u8, mail, title, prop::bool::weighted(0.7)).prop_map(|(place, mail, title, enabled)| TestPerson {
         place,
         mail,
         title,
@@ -36,16 +36,16 @@ fn person() -> impl Strategy<Value = Person> {
     })
 }
 
-/// A directory by the people's numbers.
-type Directory = BTreeMap<u8, Person>;
+/// People by number.
+type TestDirectory = BTreeMap<u8, TestPerson>;
 
-fn directory() -> impl Strategy<Value = Directory> {
+fn directory() -> impl Strategy<Value = TestDirectory> {
     btree_map(0..30_u8, person(), 0..20)
 }
 
-fn entries(directory: &Directory) -> Vec<Entry> {
-    let entry = |(number, person): (&u8, &Person)| {
-        let Person { place, mail, title, enabled } = person;
+fn entries(directory: &TestDirectory) -> Vec<Entry> {
+    let entry = |(number, person): (&u8, &TestPerson)| {
+        let TestPerson { place, mail, title, enabled } = person;
         let status = Some(if *enabled { "active" } else { "disabled" });
         let pairs = [("mail", *mail), ("title", *title), ("employeeType", status)];
         Entry {
@@ -82,28 +82,29 @@ fn rules(provision_disabled: bool) -> UserRules {
     }
 }
 
-/// What the last scan left behind.
+/// The snapshot and the records after a scan.
 #[derive(Default)]
-struct Remembered {
+struct StoredScans {
     snapshot: BTreeMap<AnchorHash, Fingerprint>,
     records: BTreeMap<AnchorHash, UserRecord>,
 }
 
-/// What one scan found.
-struct Scanned {
+/// Result of one scan.
+struct ScanFindings {
     changes: Vec<EntryChange>,
     departed: Vec<AnchorHash>,
     repeated: usize,
     unchanged: usize,
 }
 
-impl Remembered {
-    fn scan(&self, rules: &UserRules, entries: &[Entry]) -> Scanned {
+impl StoredScans {
+    fn scan(&self, rules: &UserRules, entries: &[Entry]) -> ScanFindings {
         let known: Vec<_> = self.snapshot.iter().map(|(hash, print)| (*hash, *print)).collect();
         let mut planner = SnapshotDiff::new(rules, &known, NOW);
-        let mut scanned = Scanned { changes: Vec::new(), departed: Vec::new(), repeated: 0, unchanged: 0 };
+        let mut scanned =
+            ScanFindings { changes: Vec::new(), departed: Vec::new(), repeated: 0, unchanged: 0 };
         for entry in entries {
-            match planner.look_at(entry) {
+            match planner.compare(entry) {
                 EntryDiff::Unchanged => scanned.unchanged += 1,
                 EntryDiff::Changed(change) => scanned.changes.push(*change),
                 EntryDiff::Duplicate(_) => scanned.repeated += 1,
@@ -114,8 +115,8 @@ impl Remembered {
         scanned
     }
 
-    /// Writes down what a scan found, as far as nobody has an account.
-    fn apply(&mut self, scanned: &Scanned) {
+    /// Writes what a scan found, where no user has an account.
+    fn apply(&mut self, scanned: &ScanFindings) {
         for change in &scanned.changes {
             let hash = change.anchor.hash();
             let plan = plan_change(change, self.records.get(&hash));
@@ -151,7 +152,7 @@ impl Remembered {
                 (record.desired, record.status, record.dn) = (Some(desired), status, dn);
             }
             RecordPlan::SetStatus(status) => (record.status, record.dn) = (status, dn),
-            RecordPlan::Remove(candidate) => panic!("nobody has an account to lose: {candidate:?}"),
+            RecordPlan::Remove(candidate) => panic!("no user has an account: {candidate:?}"),
         }
     }
 }
@@ -162,7 +163,7 @@ proptest! {
         directories in proptest::collection::vec(directory(), 1..5), provision_disabled: bool,
     ) {
         let rules = rules(provision_disabled);
-        let mut remembered = Remembered::default();
+        let mut remembered = StoredScans::default();
         for directory in &directories {
             let entries = entries(directory);
             let before: BTreeSet<AnchorHash> = remembered.snapshot.keys().copied().collect();
@@ -178,8 +179,8 @@ proptest! {
             let again = remembered.scan(&rules, &entries);
             prop_assert!(again.changes.is_empty() && again.departed.is_empty(), "{:?}", again.changes);
             prop_assert_eq!(again.unchanged, entries.len());
-            // Even without a snapshot, as after a crash, the records know.
-            let forgetful = Remembered { snapshot: BTreeMap::new(), records: remembered.records.clone() };
+            // The records suffice without a snapshot, as after a crash.
+            let forgetful = StoredScans { snapshot: BTreeMap::new(), records: remembered.records.clone() };
             for change in forgetful.scan(&rules, &entries).changes {
                 let record = forgetful.records.get(&change.anchor.hash());
                 prop_assert_eq!(plan_change(&change, record), RecordPlan::Nothing);
@@ -188,18 +189,18 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_entries_does_not_matter(
+    fn order_of_entries_does_not_matter(
         first in directory(), second in directory(), shuffled in any::<prop::sample::Index>(),
     ) {
         let rules = rules(false);
-        let mut remembered = Remembered::default();
+        let mut remembered = StoredScans::default();
         remembered.apply(&remembered.scan(&rules, &entries(&first)));
         let mut reordered = entries(&second);
         let expected = remembered.scan(&rules, &reordered);
         reordered.reverse();
         let at = if reordered.is_empty() { 0 } else { shuffled.index(reordered.len()) };
         reordered.rotate_left(at);
-        // Each of them twice: the first time counts.
+        // Each entry twice: the first one counts.
         let twice = reordered.iter().flat_map(|entry| [entry.clone(), entry.clone()]).collect::<Vec<_>>();
         let found = remembered.scan(&rules, &twice);
         prop_assert_eq!(found.repeated, reordered.len());
@@ -213,21 +214,21 @@ proptest! {
     }
 
     #[test]
-    fn something_is_planned_exactly_when_the_user_changes(before in person(), after in person()) {
+    fn plan_is_empty_unless_the_user_changes(before in person(), after in person()) {
         let rules = rules(true);
-        let mut remembered = Remembered::default();
+        let mut remembered = StoredScans::default();
         let mappable = |observation: &Observation| matches!(observation, Observation::Valid(Desired::Present(_)));
-        let observe = |person: &Person| {
+        let observe = |person: &TestPerson| {
             let entries = entries(&BTreeMap::from([(1, person.clone())]));
             (plan::observe(&rules, &entries[0], NOW), entries)
         };
         let ((old, old_entries), (new, new_entries)) = (observe(&before), observe(&after));
         remembered.apply(&remembered.scan(&rules, &old_entries));
-        // Who looks different is looked at again; whether anything is done is decided by what the look means.
-        let looked_at = remembered.scan(&rules, &new_entries).changes;
-        let plans = looked_at.iter().map(|change| plan_change(change, remembered.records.get(&change.anchor.hash())));
+        // A changed entry is planned; the plan decides whether anything is done.
+        let changes = remembered.scan(&rules, &new_entries).changes;
+        let plans = changes.iter().map(|change| plan_change(change, remembered.records.get(&change.anchor.hash())));
         let planned = plans.filter(|plan| *plan != RecordPlan::Nothing).count();
-        // Of somebody who can't be mapped nothing is known, not even the place.
+        // Nothing is known about an invalid entry, not even its place.
         let moved = before.place != after.place && mappable(&new);
         prop_assert_eq!(planned == 1, old != new || moved);
         prop_assert_eq!(mappable(&new), after.mail.is_some());

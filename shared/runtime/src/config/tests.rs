@@ -120,7 +120,7 @@ fn each_other_mistake_names_its_key() {
             "key mapping.\"manager\": unknown field `referense`",
         ),
         ("{{ sn | upper }}", "{{ sn | shout }}", "key mapping.\"displayName\": the expression"),
-        ("{{ sn | upper }}", "{{ sn | }}", "can't be understood"),
+        ("{{ sn | upper }}", "{{ sn | }}", "is invalid"),
         ("title = {", "active = \"x\"\ntitle = {", "active can't be mapped"),
         (
             "title = {",

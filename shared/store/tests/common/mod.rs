@@ -18,8 +18,7 @@ use model::{
     Fingerprint, Managed, ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
 };
 use plan::{
-    Deprovision, ReleasedRemoval, RemovalCandidate, RemovalVerdict, SafeguardInputs, SafetyLimits,
-    check_removals,
+    ReleasedRemoval, RemovalCandidate, RemovalVerdict, SafeguardInputs, SafetyLimits, check_removals,
 };
 use store::{DesiredWrite, RecordWrite, ScanLease, Store, Table, UserLease, UserOutcome};
 
@@ -147,7 +146,7 @@ pub fn released(who: &str) -> ReleasedRemoval {
     };
     let limits = SafetyLimits::default();
     let seen = SafeguardInputs { enabled_accounts: 1_000, ..SafeguardInputs::default() };
-    match check_removals(vec![candidate], &proof.unwrap(), &limits, &seen, Deprovision::On) {
+    match check_removals(vec![candidate], &proof.unwrap(), &limits, &seen) {
         RemovalVerdict::Released(mut removals) => removals.pop().unwrap(),
         other => panic!("not released: {other:?}"),
     }

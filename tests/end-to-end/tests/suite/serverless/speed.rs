@@ -49,7 +49,7 @@ fn save_snapshot_of_all(deployment: &Deployment) {
         while let Some(page) = read.next_page().await.unwrap() {
             for item in page {
                 let ReadItem::Entry(entry) = item else { panic!("an entry has no anchor") };
-                let EntryDiff::Changed(change) = planner.look_at(&entry) else {
+                let EntryDiff::Changed(change) = planner.compare(&entry) else {
                     panic!("an entry is read twice")
                 };
                 seen.insert(change.anchor.hash(), Some(change.fingerprint));

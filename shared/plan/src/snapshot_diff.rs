@@ -1,53 +1,53 @@
-//! What changed since the last scan, entry by entry as they stream by.
+//! Comparison of a read with the snapshot of the last scan, entry by entry.
 
 use std::collections::HashSet;
 
 use model::{Anchor, AnchorHash, CompleteRead, DnKey, Entry, Fingerprint, UnixSeconds};
 
-use crate::look::EntryFingerprints;
+use crate::entry_fingerprint::EntryFingerprints;
 use crate::{Observation, UserRules, observe};
 
-/// Compares a stream of entries with the snapshot of the last scan. It holds one bit per known user and the
-/// hashes of new ones, whatever the directory's size.
+/// Compares the entries of a read with a snapshot. Its memory is one bit per known user and the hashes of new users,
+/// whatever the size of the directory.
 pub struct SnapshotDiff<'a> {
     rules: &'a UserRules,
-    looks: EntryFingerprints<'a>,
+    fingerprints: EntryFingerprints<'a>,
     now: UnixSeconds,
     known: &'a [(AnchorHash, Fingerprint)],
     seen: Vec<bool>,
     newcomers: HashSet<AnchorHash>,
 }
 
-/// What the planner makes of one entry.
+/// The difference between an entry and the snapshot.
 #[derive(Debug)]
 pub enum EntryDiff {
-    /// As at the last scan: nothing to read, nothing to write.
+    /// The entry is as in the last scan.
     Unchanged,
-    /// New or different.
+    /// The entry is new or different.
     Changed(Box<EntryChange>),
-    /// The same anchor came before in this read; the first time counts.
+    /// The read contained this anchor before; its first entry counts.
     Duplicate(Anchor),
 }
 
 /// An entry that is new or different.
 #[derive(Clone, Debug)]
 pub struct EntryChange {
-    /// The entry.
+    /// Anchor of the entry.
     pub anchor: Anchor,
-    /// Where it is.
+    /// Name of the entry.
     pub dn: DnKey,
-    /// What it says.
+    /// What the entry says about its user.
     pub observation: Observation,
-    /// What the next snapshot holds once this is dealt with.
+    /// The fingerprint for the next snapshot.
     pub fingerprint: Fingerprint,
 }
 
 impl<'a> SnapshotDiff<'a> {
-    /// Starts with the last scan's snapshot, sorted by anchor hash, at a moment.
+    /// Starts a comparison with a snapshot that is sorted by anchor hash.
     pub fn new(rules: &'a UserRules, known: &'a [(AnchorHash, Fingerprint)], now: UnixSeconds) -> Self {
         Self {
             rules,
-            looks: EntryFingerprints::new(rules, now),
+            fingerprints: EntryFingerprints::new(rules, now),
             now,
             known,
             seen: vec![false; known.len()],
@@ -55,13 +55,13 @@ impl<'a> SnapshotDiff<'a> {
         }
     }
 
-    /// Looks at the next entry.
-    pub fn look_at(&mut self, entry: &Entry) -> EntryDiff {
+    /// Compares the next entry.
+    pub fn compare(&mut self, entry: &Entry) -> EntryDiff {
         let hash = entry.anchor.hash();
         let known = match self.position(&hash) {
             Some(at) => {
-                let first_time = self.seen.get_mut(at).is_some_and(|seen| !std::mem::replace(seen, true));
-                if !first_time {
+                let is_first = self.seen.get_mut(at).is_some_and(|seen| !std::mem::replace(seen, true));
+                if !is_first {
                     return EntryDiff::Duplicate(entry.anchor.clone());
                 }
                 self.known.get(at).map(|(_, fingerprint)| *fingerprint)
@@ -69,7 +69,7 @@ impl<'a> SnapshotDiff<'a> {
             None if !self.newcomers.insert(hash) => return EntryDiff::Duplicate(entry.anchor.clone()),
             None => None,
         };
-        let fingerprint = self.looks.of(entry);
+        let fingerprint = self.fingerprints.of(entry);
         if known == Some(fingerprint) {
             return EntryDiff::Unchanged;
         }
@@ -81,19 +81,19 @@ impl<'a> SnapshotDiff<'a> {
         }))
     }
 
-    /// Whether this user was in scope in this read.
+    /// Whether the read contained this user so far.
     pub fn has_seen(&self, hash: &AnchorHash) -> bool {
         let seen_known = self.position(hash).and_then(|at| self.seen.get(at).copied()).unwrap_or(false);
         seen_known || self.newcomers.contains(hash)
     }
 
-    /// How many were there at the last scan.
+    /// Number of users in the snapshot.
     pub fn known(&self) -> usize {
         self.known.len()
     }
 
-    /// Who was there at the last scan and is not any more. Only a complete read can tell, and only about those for whom
-    /// it accounts.
+    /// Users of the snapshot that are missing from the read. Only a complete read proves that, and only for the users
+    /// that it accounts for.
     pub fn departed(&self, proof: &CompleteRead) -> Vec<AnchorHash> {
         let pairs = self.known.iter().zip(&self.seen);
         let unseen = pairs.filter(|(_, seen)| !**seen).map(|((hash, _), _)| *hash);
@@ -104,3 +104,6 @@ impl<'a> SnapshotDiff<'a> {
         self.known.binary_search_by_key(hash, |(known, _)| *known).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! The safeguard: which removals of a scan are released, and which wait for an approval.
+
+use std::collections::BTreeSet;
+
+use model::{Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DnKey, UserName};
+
+/// Limits up to which removals and changes need no approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SafetyLimits {
+    /// Removals in one scan.
+    pub max_removals: u64,
+    /// Share of the active linked accounts in one scan, in percent. It counts from [`Self::PERCENT_FROM`] removals on.
+    pub max_removal_percent: u64,
+    /// Removals within a day. This limit stops a slow loss that passes each scan.
+    pub max_removals_per_day: u64,
+    /// Accounts that a changed configuration creates or updates.
+    pub max_changes: u64,
+}
+
+impl Default for SafetyLimits {
+    fn default() -> Self {
+        Self { max_removals_per_day: 2 * 25, max_changes: 50, max_removals: 25, max_removal_percent: 5 }
+    }
+}
+
+impl SafetyLimits {
+    /// Fewer removals than this pass the share limit, so that one leaver in a team of ten is released.
+    pub const PERCENT_FROM: u64 = 3;
+
+    /// Factor from the share limit of a scan to that of a day, and from [`Self::PERCENT_FROM`] to its number for a day.
+    pub const SCANS_A_DAY: u64 = 2;
+
+    /// Number of active accounts to count for a decision about this many removals. More accounts change nothing.
+    pub fn accounts_to_count(&self, removals: u64) -> u64 {
+        match self.max_removal_percent {
+            0 => 1,
+            percent => removals.saturating_mul(100).div_ceil(percent),
+        }
+    }
+
+    fn exceeded(&self, removals: u64, enabled_accounts: u64) -> bool {
+        let share_exceeded =
+            u128::from(removals) * 100 > u128::from(self.max_removal_percent) * u128::from(enabled_accounts);
+        removals > self.max_removals || (removals >= Self::PERCENT_FROM && share_exceeded)
+    }
+
+    fn day_exceeded(&self, removals: u64, removed_today: u64, enabled_accounts: u64) -> bool {
+        let total = removals.saturating_add(removed_today);
+        let accounts = u128::from(enabled_accounts) + u128::from(removed_today);
+        let percent = u128::from(self.max_removal_percent) * u128::from(Self::SCANS_A_DAY);
+        // A user can return and leave again within a day, so even twice all accounts would be a limit.
+        let has_share = self.max_removal_percent < 100;
+        let share_exceeded = has_share && u128::from(total) * 100 > percent * accounts;
+        total > self.max_removals_per_day
+            || (total >= Self::PERCENT_FROM * Self::SCANS_A_DAY && share_exceeded)
+    }
+}
+
+/// A planned removal of an active account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovalCandidate {
+    /// Anchor of the entry.
+    pub anchor: Anchor,
+    /// Name of the entry, if it still exists.
+    pub dn: Option<DnKey>,
+    /// User name to show.
+    pub user_name: Option<UserName>,
+    /// Why the account is removed.
+    pub reason: DeprovisionReason,
+    /// The desired state to record once the removal is released.
+    pub desired: Desired,
+}
+
+/// A removal that the safeguard released. The store writes no other removal.
+///
+/// ```compile_fail
+/// fn forge(candidate: plan::RemovalCandidate) -> plan::ReleasedRemoval {
+///     plan::ReleasedRemoval { candidate }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct ReleasedRemoval {
+    candidate: RemovalCandidate,
+}
+
+impl ReleasedRemoval {
+    /// The removal.
+    pub fn candidate(&self) -> &RemovalCandidate {
+        &self.candidate
+    }
+}
+
+/// The safeguard's verdict on all removals of a scan.
+#[derive(Debug)]
+pub enum RemovalVerdict {
+    /// All removals are released.
+    Released(Vec<ReleasedRemoval>),
+    /// All removals exceed the limits and wait for an approval.
+    Held(Vec<RemovalCandidate>),
+    /// An approval covers some removals; the others wait for one of their own.
+    PartlyReleased {
+        /// Released removals.
+        released: Vec<ReleasedRemoval>,
+        /// Held removals.
+        held: Vec<RemovalCandidate>,
+    },
+    /// Deprovisioning is off.
+    Skipped(Vec<RemovalCandidate>),
+}
+
+/// What the safeguard considers beside the limits.
+#[derive(Clone, Debug, Default)]
+pub struct SafeguardInputs {
+    /// Whether deprovisioning is on.
+    pub deprovision: Deprovision,
+    /// Active linked accounts, counted up to [`SafetyLimits::accounts_to_count`].
+    pub enabled_accounts: u64,
+    /// Removals that were released within the last day.
+    pub removed_today: u64,
+    /// The valid approval, while a user of it is left. Until it expires, no other removal is released.
+    pub approved: Option<ApprovedRemovals>,
+    /// Removals that the approval held back. They need an approval of their own, even after the first approval is used
+    /// up and the limits apply again.
+    pub held_back: BTreeSet<AnchorHash>,
+    /// Whether this is the directory of the previous read.
+    pub directory_match: DirectoryMatch,
+}
+
+/// Removals that an approval covers.
+#[derive(Clone, Debug, Default)]
+pub struct ApprovedRemovals {
+    /// The users.
+    pub users: BTreeSet<AnchorHash>,
+    /// Largest number of removals.
+    pub ceiling: u64,
+}
+
+/// Whether a read shows the directory of the previous read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DirectoryMatch {
+    /// A known user was read, or there are too few users to tell.
+    #[default]
+    Same,
+    /// Users were read and none of them is known: another directory, or another anchor attribute.
+    Mismatch,
+}
+
+/// Decides about the removals of one scan together. The proof of a complete read is required; candidates for which it
+/// does not account are dropped, and their accounts stay as they are.
+pub fn check_removals(
+    mut candidates: Vec<RemovalCandidate>,
+    proof: &CompleteRead,
+    limits: &SafetyLimits,
+    inputs: &SafeguardInputs,
+) -> RemovalVerdict {
+    let SafeguardInputs {
+        deprovision,
+        enabled_accounts,
+        removed_today,
+        approved,
+        held_back,
+        directory_match,
+    } = inputs;
+    candidates.retain(|candidate| proof.accounts_for(&candidate.anchor.hash()));
+    if *deprovision == Deprovision::Off {
+        return RemovalVerdict::Skipped(candidates);
+    }
+    if let Some(approved) = approved {
+        return release_approved(candidates, approved);
+    }
+    let count = candidates.len() as u64;
+    let is_over_limit = count > 0
+        && (*directory_match == DirectoryMatch::Mismatch
+            || limits.exceeded(count, *enabled_accounts)
+            || limits.day_exceeded(count, *removed_today, *enabled_accounts));
+    if is_over_limit {
+        return RemovalVerdict::Held(candidates);
+    }
+    let (held, going): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| held_back.contains(&candidate.anchor.hash()));
+    verdict(going, held)
+}
+
+/// Releases the removals that an approval covers and holds the others. More covered removals than approved are all held.
+fn release_approved(candidates: Vec<RemovalCandidate>, approved: &ApprovedRemovals) -> RemovalVerdict {
+    let ApprovedRemovals { users, ceiling } = approved;
+    let (going, held): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| users.contains(&candidate.anchor.hash()));
+    if going.len() as u64 > *ceiling {
+        return RemovalVerdict::Held(going.into_iter().chain(held).collect());
+    }
+    verdict(going, held)
+}
+
+fn verdict(going: Vec<RemovalCandidate>, held: Vec<RemovalCandidate>) -> RemovalVerdict {
+    let released = going.into_iter().map(|candidate| ReleasedRemoval { candidate }).collect();
+    if held.is_empty() {
+        RemovalVerdict::Released(released)
+    } else {
+        RemovalVerdict::PartlyReleased { released, held }
+    }
+}
+
+/// Whether deprovisioning is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deprovision {
+    /// Removals are decided by the limits.
+    #[default]
+    On,
+    /// Removals are shown and skipped.
+    Off,
+}
+
+#[cfg(test)]
+mod tests;
