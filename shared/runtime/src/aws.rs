@@ -1,11 +1,11 @@
-//! The one AWS configuration that all clients share.
+//! The AWS configuration that all clients share.
 
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
-/// Region and credentials from the surroundings, with explicit timeouts: nothing waits for ever.
+/// Region and credentials from the environment, with a timeout for every call.
 pub async fn config() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))

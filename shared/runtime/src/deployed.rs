@@ -1,4 +1,4 @@
-//! What a deployed function finds around it: the connections, the table, the queue and the secrets.
+//! The environment of a deployed function: connections, table, queue and secrets.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,21 +10,21 @@ use store::Table;
 use crate::environment::{self, required};
 use crate::{Connection, FunctionError, Secrets, config};
 
-/// The surroundings of a deployed function.
+/// The environment of a deployed function.
 pub struct Deployment {
     connections: BTreeMap<String, Connection>,
-    /// The state.
+    /// State table.
     pub table: Table,
     queues: aws_sdk_sqs::Client,
     queue_url_prefix: String,
-    /// The secrets.
+    /// Secrets, with their cache.
     pub secrets: Secrets,
-    /// Region and credentials.
+    /// AWS region and credentials.
     pub sdk: SdkConfig,
 }
 
 impl Deployment {
-    /// Reads the environment and checks every configuration. Nobody is contacted yet.
+    /// Reads the environment and checks every configuration. No request is sent.
     pub async fn open() -> Result<Self, FunctionError> {
         let path = required(environment::CONFIG, "the path of a configuration file, or of a folder of them")?;
         let table = required(environment::TABLE, "the name of the state table")?;
@@ -49,7 +49,7 @@ impl Deployment {
         Queue::new(self.queues.clone(), &format!("{}{}", self.queue_url_prefix, connection.policy.name))
     }
 
-    /// The connection of this name. Where there is only one, it need not be named.
+    /// The connection of this name. The name may be omitted where there is only one.
     pub fn connection(&self, name: Option<&str>) -> Result<&Connection, FunctionError> {
         let found = match name {
             Some(name) => self.connections.get(name),
@@ -58,18 +58,18 @@ impl Deployment {
         };
         found.ok_or_else(|| {
             let names: Vec<&str> = self.connections.keys().map(String::as_str).collect();
-            let asked = name.map_or("names no connection".to_owned(), |name| {
+            let problem = name.map_or("names no connection".to_owned(), |name| {
                 format!("names the connection {name:?}, which is not deployed")
             });
             FunctionError {
                 kind: "BadEvent",
-                message: format!("the event {asked}; there are: {}", names.join(", ")),
+                message: format!("the event {problem}; deployed connections: {}", names.join(", ")),
             }
         })
     }
 }
 
-/// The deployed table of this name, by the caller's own region and credentials.
+/// The deployed table of this name, in the region and with the credentials of the caller.
 pub async fn deployed_table(name: &str) -> Table {
     table_at(&crate::aws_config().await, name)
 }

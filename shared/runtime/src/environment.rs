@@ -1,10 +1,10 @@
-//! The process's surroundings. Nothing else reads the environment or the clock.
+//! Environment variables and the clock. No other module reads them.
 
 use model::UnixSeconds;
 
-/// The connection's configuration file, or a folder of them.
+/// Path of a configuration file, or of a folder of them.
 pub const CONFIG: &str = "PROVISIONER_CONFIG";
-/// The table that holds the state.
+/// Name of the state table.
 pub const TABLE: &str = "PROVISIONER_TABLE";
 /// URL of the connections' queues up to the connection's name.
 pub const QUEUE_URL_PREFIX: &str = "PROVISIONER_QUEUE_URL_PREFIX";
@@ -12,31 +12,31 @@ pub const QUEUE_URL_PREFIX: &str = "PROVISIONER_QUEUE_URL_PREFIX";
 pub const DEAD_LETTER_ARN_PREFIX: &str = "PROVISIONER_DEAD_LETTER_ARN_PREFIX";
 /// Name of the provision function; the scan function invokes it for one user on demand.
 pub const PROVISION_FUNCTION: &str = "PROVISIONER_PROVISION_FUNCTION";
-/// What is logged: a level, or levels by part of the program.
+/// Log level, or levels by module.
 pub const LOG: &str = "PROVISIONER_LOG";
 
-/// An environment variable that has to be there.
+/// A required environment variable that is not set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the environment variable {name} is not set; it should hold {what}")]
+#[error("the environment variable {name} is not set; set it to {what}")]
 pub struct MissingVariable {
-    /// Its name.
+    /// Name of the variable.
     pub name: &'static str,
-    /// What it should hold.
+    /// Expected content.
     pub what: &'static str,
 }
 
-/// An environment variable, if it is set to text.
+/// An environment variable; `None` where it is unset or not text.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// An environment variable that has to be there, and what it should hold.
+/// A required environment variable; `what` describes its content.
 pub fn required(name: &'static str, what: &'static str) -> Result<String, MissingVariable> {
     variable(name).filter(|value| !value.is_empty()).ok_or(MissingVariable { name, what })
 }
 
-/// The time.
+/// The current time.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
 pub fn now() -> UnixSeconds {
     UnixSeconds(jiff::Timestamp::now().as_second())

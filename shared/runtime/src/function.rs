@@ -1,4 +1,4 @@
-//! What a Lambda function is to the rest of the program: something that is handed events until it is stopped.
+//! The Lambda runtime: events in, results out.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use serde_json::Value;
 use crate::environment::MissingVariable;
 use crate::{ConfigError, metrics};
 
-/// Why the runtime itself ended.
+/// A failure of the runtime itself.
 pub type RuntimeError = lambda_runtime::Error;
 
-/// One invocation.
+/// One invocation of the function.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// Its id. An event that Lambda tries again has the same.
+    /// Request id. A retry by Lambda has the same id.
     pub request_id: String,
-    /// When the function is stopped, whatever it is doing.
+    /// Time at which Lambda stops the function.
     pub deadline: UnixSeconds,
-    /// The function itself, as somebody names it who invokes it.
+    /// ARN or name of the function, for its own invocation.
     pub function: String,
-    /// The X-Ray trace that it belongs to, to be logged.
+    /// X-Ray trace, for logs.
     pub trace: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl Invocation {
             request_id: context.request_id.clone(),
             trace: context.xray_trace_id.clone(),
             deadline: UnixSeconds(i64::try_from(context.deadline / 1000).unwrap_or(i64::MAX)),
-            // With its alias, where it has one. An emulator may know no ARNs.
+            // The ARN includes the alias. An emulator may send no ARN.
             function: match context.invoked_function_arn.starts_with("arn:") {
                 true => context.invoked_function_arn.clone(),
                 false => context.env_config.function_name.clone(),
@@ -42,17 +42,17 @@ impl Invocation {
     }
 }
 
-/// Why an invocation failed, as its caller and the alarms see it.
+/// A failed invocation, as the caller and the alarms see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionError {
-    /// A word that stays the same: `BadConfiguration`, `BadEvent`, `ScanFailed` …
+    /// Stable word: `BadConfiguration`, `BadEvent`, `ScanFailed` …
     pub kind: &'static str,
-    /// The whole story in one line.
+    /// The error and its causes, in one line.
     pub message: String,
 }
 
 impl FunctionError {
-    /// An error of this kind, with all its causes.
+    /// An error of this kind with all its causes.
     pub fn new(kind: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
         let mut message = error.to_string();
         let mut cause = error.source();
@@ -85,16 +85,16 @@ impl From<ConfigError> for FunctionError {
     }
 }
 
-/// Reads an event; `shape` shows what it should look like.
+/// Parses an event; `shape` is an example for the error message.
 pub fn parse_event<T: DeserializeOwned>(event: Value, shape: &str) -> Result<T, FunctionError> {
     serde_json::from_value(event).map_err(|error| FunctionError {
         kind: "BadEvent",
-        message: format!("the event should look like {shape}: {error}"),
+        message: format!("the event is invalid: {error}; expected {shape}"),
     })
 }
 
-/// Serves invocations until the process is stopped. A function that could not start answers each of them with the
-/// reason; were it to end instead, its caller would hear of an exit code.
+/// Serves invocations until the process is stopped. A function that could not start returns the reason to each
+/// invocation; if it exited, the caller would see an exit code only.
 pub async fn serve<Function, Answer, Handler, Answering>(
     started: Result<Function, FunctionError>,
     handler: Handler,
@@ -108,7 +108,7 @@ where
     let started = started.map(Arc::new);
     let handle = |event: LambdaEvent<Value>| {
         let invocation = Invocation::of(&event.context);
-        // In a box, because the types of a whole program's futures are more than the compiler will nest.
+        // Boxed, because the nested future types exceed a limit of the compiler.
         let answering =
             started.clone().map(|function| Box::pin(handler(function, event.payload, invocation)));
         async move {

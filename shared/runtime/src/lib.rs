@@ -1,5 +1,4 @@
-//! What ties the provisioner to its surroundings: configuration, secrets, the clock, the environment, telemetry,
-//! and what makes a function of it on AWS Lambda.
+//! Everything that depends on the process: configuration, secrets, clock, environment, logs, metrics and AWS Lambda.
 
 mod aws;
 pub mod config;

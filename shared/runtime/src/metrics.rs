@@ -1,8 +1,7 @@
-//! Metrics, as log lines that CloudWatch turns into metrics (its *embedded metric format*): no call, no right, no
-//! waiting.
+//! Metrics as log lines in CloudWatch's embedded metric format, which need no request and no permission.
 //!
-//! All are in the namespace `Provisioner`, by `Connection`. What is counted is added up by CloudWatch; a state (the
-//! breaker, the number of users who failed) is a value of its moment, so look at its maximum.
+//! All metrics are in the namespace `Provisioner`, with the dimension `Connection`. Counters are summed by CloudWatch.
+//! Gauges (the circuit breaker, the number of failed users) are values of a moment; use their maximum.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -12,52 +11,52 @@ use metrics_cloudwatch_embedded::{Builder, Collector};
 
 const NAMESPACE: &str = "Provisioner";
 const CONNECTION: &str = "Connection";
-/// As many values as one line may hold for a metric.
-const MOST_VALUES: usize = 90;
+/// Most values of a metric in one line.
+const MAX_VALUES: usize = 90;
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 
-/// Something that is counted: users, calls or scans.
+/// A metric that counts events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Entries in scope that a scan read.
     Scanned,
-    /// Of those, new or different.
+    /// Entries of a scan that were new or different.
     Changed,
-    /// Accounts made.
+    /// Accounts created.
     Created,
     /// Accounts updated, linked or reactivated.
     Updated,
-    /// Accounts made inactive or deleted.
+    /// Accounts deactivated or deleted.
     Deprovisioned,
-    /// Tries to provision somebody that failed.
+    /// Failed attempts to provision a user.
     Failed,
-    /// Answers with which the target asked for fewer calls.
+    /// Responses 429 of the target.
     TargetThrottled,
-    /// Wake-ups that were delivered too often.
+    /// Provision requests in the dead-letter queue.
     DeadLetters,
 }
 
-/// A value of its moment.
+/// A metric with a value of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gauge {
-    /// How long a scan took.
+    /// Duration of a scan.
     ScanDuration,
-    /// How long the target took for one call.
+    /// Duration of one request to the target.
     TargetLatency,
-    /// How long a wake-up waited in the queue.
+    /// Time that a provision request waited in the queue.
     QueueAge,
-    /// 1 while nobody is tried at the target, else 0.
+    /// 1 while the circuit breaker is open, else 0.
     BreakerOpen,
-    /// 1 for a scan that did not see everybody, else 0.
+    /// 1 for a scan with an incomplete read, else 0.
     IncompleteReads,
-    /// Users whose removal waits for a person.
+    /// Users whose removal waits for an approval.
     Held,
-    /// Users for whom an option stops something.
+    /// Users with an action that an option skips.
     Skipped,
-    /// Users whose name or account another entry has.
+    /// Users whose user name or account another entry owns.
     Conflicts,
-    /// Users whom the target or the mapping refuses, or who are being tried again.
+    /// Users that are failed, invalid or retrying.
     UsersFailed,
 }
 
@@ -128,7 +127,7 @@ impl Gauge {
     }
 }
 
-/// Begins to collect. Until then, and in the terminal, nothing is kept.
+/// Starts the collection. Before that, and in the terminal, metrics are dropped.
 pub(crate) fn start() {
     let Ok(collector) = Builder::new().cloudwatch_namespace(NAMESPACE).init() else { return };
     let _ = COLLECTOR.set(collector);
@@ -140,28 +139,27 @@ pub(crate) fn start() {
     }
 }
 
-/// Counts.
+/// Adds to a counter.
 pub fn count(connection: &str, what: Counter, number: u64) {
     counter!(what.name(), CONNECTION => connection.to_owned()).increment(number);
 }
 
-/// Notes a value.
+/// Records a value.
 #[expect(clippy::cast_precision_loss, reason = "a metric is a floating-point number, and these are small")]
 pub fn sample(connection: &str, what: Gauge, value: u64) {
     histogram!(what.name(), CONNECTION => connection.to_owned()).record(value as f64);
 }
 
-/// Notes how long something took, each time that it was done. Beyond what one line can hold, every second, third … is
-/// left out.
+/// Records durations. Where one line can't hold all of them, it holds every second, third … one.
 pub fn durations(connection: &str, what: Gauge, durations: &[Duration]) {
-    let step = durations.len().div_ceil(MOST_VALUES).max(1);
+    let step = durations.len().div_ceil(MAX_VALUES).max(1);
     let histogram = histogram!(what.name(), CONNECTION => connection.to_owned());
     for duration in durations.iter().step_by(step) {
         histogram.record(duration.as_secs_f64() * 1000.0);
     }
 }
 
-/// Writes what was collected since the last time.
+/// Writes the metrics since the last flush.
 pub(crate) fn flush() {
     if let Some(collector) = COLLECTOR.get() {
         let _ = collector.flush(std::io::stdout());

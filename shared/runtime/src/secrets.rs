@@ -1,12 +1,13 @@
-//! Secrets: the directory's password and the target's token, fetched when they are needed and never shown.
+//! Secrets: the password for the directory and the access token for the target. They are fetched on use and never
+//! shown.
 //!
-//! What comes from Secrets Manager is kept for five minutes, because a function is invoked many times a second and a
-//! secret changes a few times a year. Whoever is refused with a secret fetches it again (`refetch_…`): that is how
-//! a rotation is noticed at once. Environment variables and files are read each time.
+//! Values from Secrets Manager are cached for five minutes, because a function runs many times a second and a secret
+//! changes a few times a year. After a refused request the caller fetches the secret again (`refetch_…`), so a rotation
+//! takes effect at once. Environment variables and files are read each time.
 
 mod cache;
 mod manager;
-mod place;
+mod reference;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,34 +20,34 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use cache::{Cache, SecretRead};
-pub use place::SecretRef;
+pub use reference::SecretRef;
 
-/// A secret that can't be used. It says which and why, never what is in it.
+/// A secret that can't be used: which and why, without its content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place} {problem}")]
 pub struct SecretError {
-    /// Where the secret was looked for.
+    /// Place of the secret.
     pub place: String,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: String,
 }
 
-/// The directory's secret.
+/// Credentials for the directory.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub enum DirectorySecret {
-    /// To sign in with a password.
+    /// A bind DN and a password.
     Password {
-        /// Who reads the directory.
+        /// DN of the bind account.
         bind_dn: String,
         /// The password.
         password: SecretString,
     },
-    /// To sign in with a client certificate.
+    /// A client certificate.
     Certificate {
-        /// The certificate in PEM, and those between it and the authority.
+        /// The certificate and its intermediate certificates, in PEM.
         certificate: String,
-        /// Its private key, in PEM.
+        /// The private key, in PEM.
         private_key: SecretString,
     },
 }
@@ -54,7 +55,7 @@ pub enum DirectorySecret {
 impl DirectorySecret {
     const SHAPE: &str = r#"{"bind_dn": "…", "password": "…"} or {"certificate": "…", "private_key": "…"}"#;
 
-    /// Whether both say the same.
+    /// Whether both have the same content.
     pub fn is_same(&self, other: &Self) -> bool {
         let same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
         match (self, other) {
@@ -71,12 +72,12 @@ impl DirectorySecret {
     }
 }
 
-/// The target's secret.
+/// Credentials for the target.
 #[derive(Deserialize)]
 pub struct TargetSecret {
     /// The access token.
     pub access_token: SecretString,
-    /// Proves each call; an integration may require it.
+    /// App secret, with which each request is signed where the target requires it.
     pub app_secret: Option<SecretString>,
 }
 
@@ -84,12 +85,13 @@ impl TargetSecret {
     const SHAPE: &str = r#"{"access_token": "…", "app_secret": "…"} (app_secret may be left out)"#;
 }
 
-/// Fetches secrets. AWS is contacted only when a secret is there. Clones share what was fetched.
+/// Fetches secrets. AWS is contacted only for secrets in Secrets Manager. Clones share one cache.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    shared: Arc<SecretSources>,
+    sources: Arc<SecretSources>,
 }
 
+/// The client, made on first use, and the cache.
 #[derive(Default)]
 struct SecretSources {
     manager: OnceCell<Client>,
@@ -97,42 +99,38 @@ struct SecretSources {
 }
 
 impl Secrets {
-    /// The same by way of this client.
+    /// Fetches with this client.
     pub fn with_client(client: Client) -> Self {
-        let shared = SecretSources { manager: OnceCell::new_with(Some(client)), cache: Cache::default() };
-        Self { shared: Arc::new(shared) }
+        let sources = SecretSources { manager: OnceCell::new_with(Some(client)), cache: Cache::default() };
+        Self { sources: Arc::new(sources) }
     }
 
     /// The directory's secret.
     pub async fn fetch_directory(&self, secret: &SecretRef) -> Result<DirectorySecret, SecretError> {
-        self.fetch(secret, DirectorySecret::SHAPE, SecretRead::CachedSecret).await
+        self.fetch(secret, DirectorySecret::SHAPE, SecretRead::Cached).await
     }
 
-    /// The directory's secret as it is now, for whoever was refused with the one that [`fetch_directory`] gave.
-    ///
-    /// [`fetch_directory`]: Self::fetch_directory
+    /// The directory's current secret, after the cached one was refused.
     pub async fn refetch_directory(&self, secret: &SecretRef) -> Result<DirectorySecret, SecretError> {
         self.fetch(secret, DirectorySecret::SHAPE, SecretRead::Current).await
     }
 
     /// The target's secret.
     pub async fn fetch_target(&self, secret: &SecretRef) -> Result<TargetSecret, SecretError> {
-        self.fetch(secret, TargetSecret::SHAPE, SecretRead::CachedSecret).await
+        self.fetch(secret, TargetSecret::SHAPE, SecretRead::Cached).await
     }
 
-    /// The target's secret as it is now, for whoever was refused with the one that [`fetch_target`] gave.
-    ///
-    /// [`fetch_target`]: Self::fetch_target
+    /// The target's current secret, after the cached one was refused.
     pub async fn refetch_target(&self, secret: &SecretRef) -> Result<TargetSecret, SecretError> {
         self.fetch(secret, TargetSecret::SHAPE, SecretRead::Current).await
     }
 
-    async fn fetch<T>(&self, secret: &SecretRef, shape: &str, wanted: SecretRead) -> Result<T, SecretError>
+    async fn fetch<T>(&self, secret: &SecretRef, shape: &str, read: SecretRead) -> Result<T, SecretError>
     where
         T: DeserializeOwned,
     {
         let fail = |problem: String| SecretError { place: secret.to_string(), problem };
-        let parse = |text: &SecretString| parse(text).map_err(|line| fail(misshapen(shape, line)));
+        let parse = |text: &SecretString| parse(text).map_err(|line| fail(invalid(shape, line)));
         match secret {
             SecretRef::Env(name) => {
                 let text = crate::environment::variable(name);
@@ -143,12 +141,12 @@ impl Secrets {
                 parse(&text.map_err(|error| fail(format!("can't be read: {error}")))?.into())
             }
             SecretRef::SecretsManager(id) => {
-                let SecretSources { manager, cache } = &*self.shared;
+                let SecretSources { manager, cache } = &*self.sources;
                 let fetch = async || {
                     let client = manager.get_or_init(manager::client).await;
                     manager::fetch(client, id).await.map_err(fail)
                 };
-                cache.get(id, wanted, Instant::now(), fetch, parse).await
+                cache.get((id, read), Instant::now(), fetch, parse).await
             }
         }
     }
@@ -160,13 +158,13 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// Reads a secret's JSON, or tells the line that can't be understood: the parser's own words could quote the secret.
+/// Parses the JSON of a secret. The error is the line alone, because the parser's message may quote the secret.
 fn parse<T: DeserializeOwned>(text: &SecretString) -> Result<T, usize> {
     serde_json::from_str(text.expose_secret()).map_err(|error| error.line())
 }
 
-fn misshapen(shape: &str, line: usize) -> String {
-    format!("should hold {shape}; what it holds can't be understood (line {line})")
+fn invalid(shape: &str, line: usize) -> String {
+    format!("should hold {shape}; its content is invalid in line {line}")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From a configuration file to a call: an app secret in the target's secret is proven, by the real clock.
+//! The app secret in the target's secret signs each request, from a configuration file and with the real clock.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use scim::TargetError;
 use serde_json::json;
 use simulator::{Simulator, SimulatorOptions};
 
-/// A connection's file and its target's secret, in a folder of their own.
-struct Folder(PathBuf);
+/// A folder with the configuration file of a connection and its secret.
+struct SecretFolder(PathBuf);
 
-impl Folder {
+impl SecretFolder {
     fn new() -> Self {
         let path =
             PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("app-secret-{}", std::process::id()));
@@ -19,7 +19,7 @@ impl Folder {
         Self(path)
     }
 
-    fn hold(&self, secret: &serde_json::Value) {
+    fn write_secret(&self, secret: &serde_json::Value) {
         fs::write(self.0.join("target.json"), secret.to_string()).expect("a secret");
     }
 
@@ -35,29 +35,29 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for SecretFolder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
 #[tokio::test]
-async fn it_is_proven_before_and_after_a_rotation() {
+async fn requests_are_signed_before_and_after_a_rotation() {
     let options = SimulatorOptions { app_secret: Some("first".to_owned()), ..SimulatorOptions::default() };
     let workplace = Simulator::start(options).await.unwrap();
-    let folder = Folder::new();
+    let folder = SecretFolder::new();
     let connection = folder.connection(&workplace.url());
 
-    folder.hold(&json!({"access_token": workplace.token()}));
+    folder.write_secret(&json!({"access_token": workplace.token()}));
     let without = connection.target.open(&Secrets::default(), CallLimits::default()).await.unwrap();
     assert!(matches!(without.check().await, Err(TargetError::Unauthorized { .. })));
 
-    folder.hold(&json!({"access_token": workplace.token(), "app_secret": "first"}));
+    folder.write_secret(&json!({"access_token": workplace.token(), "app_secret": "first"}));
     let target = connection.target.open(&Secrets::default(), CallLimits::default()).await.unwrap();
     target.check().await.unwrap();
 
     workplace.set_app_secret("second");
-    folder.hold(&json!({"access_token": workplace.token(), "app_secret": "second"}));
+    folder.write_secret(&json!({"access_token": workplace.token(), "app_secret": "second"}));
     target.check().await.unwrap();
     let last = workplace.requests().pop().unwrap();
     assert!(last.query.contains_key("appsecret_proof"), "{last}");

@@ -1,4 +1,4 @@
-//! From a file to a connection: every part is checked, every default filled in.
+//! Checks of a configuration file, and its defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,7 +73,7 @@ fn check_name(name: &str) -> Result<(), KeyProblem> {
     if (1..=64).contains(&name.len()) && name.chars().all(plain) {
         return Ok(());
     }
-    Err(KeyProblem::at("name", "a connection's name has 1 to 64 letters, digits, '-' and '_'"))
+    Err(KeyProblem::at("name", "must have 1 to 64 letters, digits, '-' and '_'"))
 }
 
 fn check_target(table: TargetTable, folder: &Path) -> Result<TargetSettings, KeyProblem> {
@@ -106,11 +106,11 @@ fn check_secret(text: &str, folder: &Path, key: &str) -> Result<SecretRef, KeyPr
     if text.trim_start().starts_with('{') {
         return Err(KeyProblem::at(
             key,
-            "this is a secret itself; name the place where it is kept, such as file:PATH",
+            "contains the secret itself; name the place of the secret, such as file:PATH",
         ));
     }
     if text.is_empty() {
-        return Err(KeyProblem::at(key, "is empty; name a Secrets Manager id, env:NAME or file:PATH"));
+        return Err(KeyProblem::at(key, "is empty; set it to a Secrets Manager id, env:NAME or file:PATH"));
     }
     Ok(SecretRef::parse(text, folder))
 }
@@ -135,7 +135,7 @@ fn check_options(table: OptionsTable) -> Result<Options, KeyProblem> {
     if remove_action == RemoveAction::Delete && delete_after_days.is_some() {
         return Err(KeyProblem::at(
             "options.delete_after_days",
-            "goes with remove_action = \"disable\"; \"delete\" deletes at once",
+            "requires remove_action = \"disable\"; with \"delete\" accounts are deleted at once",
         ));
     }
     Ok(Options { create, update, deprovision, provision_disabled, remove_action, delete_after_days })
@@ -213,14 +213,11 @@ fn check_directory(
     if start_tls && urls.iter().any(|url| url.starts_with("ldaps://")) {
         return Err(KeyProblem::at(
             "directory.start_tls",
-            "ldaps:// is encrypted already; use ldap:// to start TLS",
+            "is for ldap://; remove it, because ldaps:// is encrypted",
         ));
     }
     if base_dn.trim().is_empty() {
-        return Err(KeyProblem::at(
-            "directory.base_dn",
-            "is empty; name the entry under which users are searched",
-        ));
+        return Err(KeyProblem::at("directory.base_dn", "is empty; name the entry under which users are"));
     }
     let page_size = page_size.unwrap_or(preset.page_size);
     if !(1..=10_000).contains(&page_size) {
@@ -266,7 +263,7 @@ fn check_directory(
     })
 }
 
-/// The well-known ids have forms of their own; any other attribute is taken for text.
+/// The form of a known anchor attribute; other attributes are text.
 fn anchor_form(attribute: &str) -> AnchorForm {
     match attribute.to_ascii_lowercase().as_str() {
         "objectguid" => AnchorForm::Guid,
@@ -290,17 +287,17 @@ fn check_scope(table: ScopeTable, kind: ServerKind) -> Result<Scope, KeyProblem>
     let ScopeTable { group, nested, membership, member_attribute, filter } = table;
     match (group, filter) {
         (None, Some(_)) if nested => {
-            Err(KeyProblem::at("scope.nested", "goes with scope.group, not with scope.filter"))
+            Err(KeyProblem::at("scope.nested", "requires scope.group; remove it or scope.filter"))
         }
         (Some(dn), None) => {
             if dn.trim().is_empty() {
-                return Err(KeyProblem::at("scope.group", "is empty; name the group's DN"));
+                return Err(KeyProblem::at("scope.group", "is empty; set it to the DN of the group"));
             }
             let membership = check_membership(membership, member_attribute, kind)?;
             if nested && matches!(membership, Membership::MemberUid { .. }) {
                 return Err(KeyProblem::at(
                     "scope.nested",
-                    "a group that names its members by uid can have no groups in it",
+                    "is not possible with member-uid, because such a group contains no groups; remove it",
                 ));
             }
             Ok(Scope::Group { dn, membership, nested })
@@ -309,18 +306,14 @@ fn check_scope(table: ScopeTable, kind: ServerKind) -> Result<Scope, KeyProblem>
             if membership.is_some() || member_attribute.is_some() {
                 return Err(KeyProblem::at(
                     "scope.membership",
-                    "goes with scope.group, not with scope.filter",
+                    "requires scope.group; remove it or scope.filter",
                 ));
             }
             check_filter(&filter, "scope.filter")?;
             Ok(Scope::Filter(filter))
         }
-        (Some(_), Some(_)) => {
-            Err(KeyProblem::at("scope", "has both group and filter; exactly one says who is in scope"))
-        }
-        (None, None) => {
-            Err(KeyProblem::at("scope", "has neither group nor filter; one must say who is in scope"))
-        }
+        (Some(_), Some(_)) => Err(KeyProblem::at("scope", "has both group and filter; keep one of them")),
+        (None, None) => Err(KeyProblem::at("scope", "has neither group nor filter; set one of them")),
     }
 }
 

@@ -1,10 +1,13 @@
-//! A connection as it is used.
+//! A connection after its checks: settings, and the opening of directory and target.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use directory::{AnchorAttribute, Bind, ChangeDetection, Directory, DirectoryConfig, DirectoryError, Scope};
-use model::{Fingerprint, Fingerprinter, Options};
+use directory::{
+    AnchorAttribute, AnchorForm, Bind, ChangeDetection, Directory, DirectoryConfig, DirectoryError,
+    Membership, Scope,
+};
+use model::{Fingerprint, Fingerprinter, Options, RemoveAction};
 use plan::{Policy, UserRules};
 use scim::{Dialect, RetryPolicy, Target, TargetCredentials, TargetError, TargetOptions};
 use store::{Store, Table};
@@ -12,21 +15,21 @@ use tracing::warn;
 
 use crate::secrets::{DirectorySecret, SecretError, SecretRef, Secrets, TargetSecret};
 
-/// One directory, one target, and everything that says how they belong together.
+/// A connection: one directory, one target and the configured decisions.
 #[derive(Debug)]
 pub struct Connection {
-    /// The configured decisions; what the engines work with.
+    /// Configured decisions, for the engines.
     pub policy: Policy,
-    /// The source of truth.
+    /// Settings of the directory.
     pub directory: DirectorySettings,
-    /// The account store.
+    /// Settings of the target.
     pub target: TargetSettings,
     pub(super) left_days: u32,
     pub(super) history_days: u32,
 }
 
 impl Connection {
-    /// This connection's part of the table.
+    /// The state of this connection in the table.
     pub fn store(&self, table: &Table) -> Store {
         table
             .connection(&self.policy.name)
@@ -38,26 +41,84 @@ impl Connection {
 impl DirectorySettings {
     /// Fingerprint of everything that decides which entry gets which account.
     pub(super) fn policy_fingerprint(&self, rules: &UserRules, options: &Options) -> Fingerprint {
-        let Self { base_dn, scope, user_filter, anchor, .. } = self;
         let mut hash = Fingerprinter::new("provisioner 2026 configuration");
+        self.describe(rules, options, &mut hash);
+        hash.finish()
+    }
+
+    /// Adds the canonical serialisation of those settings to a fingerprint.
+    pub(super) fn describe(&self, rules: &UserRules, options: &Options, hash: &mut Fingerprinter) {
+        // The other settings decide how the directory is read, and `expires` is part of the rules.
+        let Self {
+            base_dn,
+            scope,
+            user_filter,
+            anchor,
+            urls: _,
+            start_tls: _,
+            ca: _,
+            secret: _,
+            attributes: _,
+            references: _,
+            expires: _,
+            changes: _,
+            page_size: _,
+            timeout: _,
+        } = self;
         hash.bytes(&rules.version().0);
         hash.text(base_dn);
-        hash.text(&format!("{scope:?}"));
+        describe_scope(scope, hash);
         hash.text(user_filter);
-        hash.text(&format!("{anchor:?}"));
-        hash.text(&format!("{options:?}"));
-        hash.finish()
+        let AnchorAttribute { attribute, form } = anchor;
+        hash.text(attribute);
+        hash.text(match form {
+            AnchorForm::Uuid => "uuid",
+            AnchorForm::Guid => "guid",
+            AnchorForm::Text => "text",
+            AnchorForm::Binary => "binary",
+        });
+        describe_options(options, hash);
     }
 }
 
-/// How to reach and read the directory.
+fn describe_scope(scope: &Scope, hash: &mut Fingerprinter) {
+    let texts: Vec<&str> = match scope {
+        Scope::Filter(filter) => vec!["filter", filter],
+        Scope::Group { dn, membership, nested } => {
+            let mut texts = vec!["group", dn, if *nested { "nested" } else { "direct" }];
+            texts.extend(match membership {
+                Membership::MemberOf { attribute } => vec!["member_of", attribute],
+                Membership::Member { attribute } => vec!["member", attribute],
+                Membership::MemberUid { attribute, user_attribute } => {
+                    vec!["member_uid", attribute, user_attribute]
+                }
+            });
+            texts
+        }
+    };
+    texts.into_iter().for_each(|text| hash.text(text));
+}
+
+fn describe_options(options: &Options, hash: &mut Fingerprinter) {
+    let Options { create, update, deprovision, provision_disabled, remove_action, delete_after_days } =
+        options;
+    [*create, *update, *deprovision, *provision_disabled].into_iter().for_each(|flag| hash.flag(flag));
+    hash.text(match remove_action {
+        RemoveAction::Disable => "disable",
+        RemoveAction::Delete => "delete",
+    });
+    hash.flag(delete_after_days.is_some());
+    hash.number(delete_after_days.unwrap_or_default().into());
+}
+
+/// Settings of the directory.
 #[derive(Debug)]
 pub struct DirectorySettings {
-    /// `ldap://` or `ldaps://`, in the order in which they are tried.
+    /// `ldap://` or `ldaps://`, in the order of preference.
     pub urls: Vec<String>,
-    /// Where users are searched.
+    /// DN of the base entry of searches.
     pub base_dn: String,
-    /// Who is in scope.
+    /// Users in scope.
     pub scope: Scope,
     pub(super) start_tls: bool,
     pub(super) ca: Option<PathBuf>,
@@ -72,30 +133,29 @@ pub struct DirectorySettings {
     pub(super) timeout: Duration,
 }
 
-/// How to reach the target.
+/// Settings of the target.
 #[derive(Debug)]
 pub struct TargetSettings {
-    /// What the target speaks.
+    /// Dialect of SCIM.
     pub dialect: &'static Dialect,
-    /// Its base URL.
+    /// Base URL.
     pub url: String,
-    /// How many calls the target gets at a time. On AWS, how many users are provisioned at a time, who have a call each.
+    /// Concurrent requests. On AWS, users that are provisioned concurrently, with one request each.
     pub concurrency: usize,
-    /// How many calls a second all workers together make at most.
+    /// Most requests per second, of all workers together.
     pub calls_per_second: Option<u32>,
-    /// After so many tries in vain a user is left to a person, unless the target serves nobody.
+    /// Failed attempts after which a user is failed, unless the target is down.
     pub max_attempts: u32,
     pub(super) secret: SecretRef,
     pub(super) timeout: Duration,
 }
 
-/// How patiently the target is called.
+/// Limits of a request to the target.
 #[derive(Clone, Copy, Debug)]
 pub struct CallLimits {
-    /// How often a call is tried.
+    /// Retries of a request.
     pub retry: RetryPolicy,
-    /// An answer is waited for no longer than this, whatever is configured: a function that is stopped in mid-call can
-    /// write down no outcome.
+    /// Upper limit of the configured timeout. A function that is stopped during a request can't record its outcome.
     pub max_timeout: Duration,
     /// Processes that divide the call budget among them.
     pub workers: usize,
@@ -107,32 +167,31 @@ impl Default for CallLimits {
     }
 }
 
-/// Something outside that can't be opened.
+/// Why a directory or a target can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A secret can't be had.
+    /// The secret is not available.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The certificate authority's file can't be read.
-    #[error("directory.ca: can't read {}: {problem}", path.display())]
+    /// The file of the certificate authority can't be read.
+    #[error("directory.ca: can't read {}: {problem}; check the path and its permissions", path.display())]
     Ca {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The problem.
         problem: String,
     },
-    /// The directory can't be used.
+    /// The directory refused the connection.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    /// The target can't be used.
+    /// The target settings are invalid.
     #[error(transparent)]
     Target(#[from] TargetError),
 }
 
 impl DirectorySettings {
-    /// Connects and binds. When the sign-in is refused, the secret may have been rotated since it was fetched; then it
-    /// is fetched again, and if it is another one, tried once more. A wrong password is never sent twice, because that
-    /// is how accounts get locked.
+    /// Connects and binds. After a refused bind the secret is fetched again, because it may have been rotated, and a
+    /// changed secret is tried once. A wrong password is never sent twice, because that locks accounts.
     pub async fn open(&self, secrets: &Secrets) -> Result<Directory, OpenError> {
         let Self {
             urls,
@@ -174,16 +233,18 @@ impl DirectorySettings {
             timeout: *timeout,
         };
         let Some(secret) = secret else { return Ok(Directory::connect(&config(Bind::Anonymous)).await?) };
-        let kept = secrets.fetch_directory(secret).await?;
-        let refused = match Directory::connect(&config(bind(&kept))).await {
+        let cached = secrets.fetch_directory(secret).await?;
+        let refused = match Directory::connect(&config(bind(&cached))).await {
             Err(error) if is_about_credentials(&error) => error,
             connected => return Ok(connected?),
         };
         match secrets.refetch_directory(secret).await {
-            Ok(current) if !current.is_same(&kept) => Ok(Directory::connect(&config(bind(&current))).await?),
+            Ok(current) if !current.is_same(&cached) => {
+                Ok(Directory::connect(&config(bind(&current))).await?)
+            }
             Ok(_) => Err(refused.into()),
             Err(error) => {
-                warn!("the directory refused the sign-in, and the secret can't be fetched again: {error}");
+                warn!("the directory refused the bind, and the secret can't be fetched again: {error}");
                 Err(refused.into())
             }
         }
@@ -206,16 +267,16 @@ fn is_about_credentials(error: &DirectoryError) -> bool {
 }
 
 impl TargetSettings {
-    /// Makes a client; nothing is sent yet. When the target refuses the access token, the client fetches the secret
-    /// again, so that a rotation costs no user.
-    pub async fn open(&self, secrets: &Secrets, patience: CallLimits) -> Result<Target, OpenError> {
-        let CallLimits { retry, max_timeout, workers } = patience;
+    /// Creates a client; no request is sent. When the target refuses the access token, the client fetches the secret
+    /// again, so that a rotation fails no user.
+    pub async fn open(&self, secrets: &Secrets, limits: CallLimits) -> Result<Target, OpenError> {
+        let CallLimits { retry, max_timeout, workers } = limits;
         let timeout = self.timeout.min(max_timeout);
         let (url, max_concurrent_calls) = (self.url.clone(), self.concurrency);
         let options = TargetOptions { url, timeout, retry, max_concurrent_calls, now: crate::now };
         let client = |secret| Target::new(self.dialect, options.clone(), credentials(secret));
         let target = match client(secrets.fetch_target(&self.secret).await?) {
-            // It can't even be sent, an empty one say; somebody may have put that right.
+            // The token can't be sent, such as an empty one. It may have been corrected since.
             Err(TargetError::Unauthorized { .. }) => client(secrets.refetch_target(&self.secret).await?)?,
             made => made?,
         };
@@ -225,7 +286,7 @@ impl TargetSettings {
     }
 }
 
-/// What the secret holds now. If it can't be had, whoever was refused stays refused.
+/// The current secret; `None` where it can't be fetched, and the request stays refused.
 async fn current_credentials(secrets: Secrets, secret: SecretRef) -> Option<TargetCredentials> {
     match secrets.refetch_target(&secret).await {
         Ok(secret) => Some(credentials(secret)),

@@ -1,34 +1,34 @@
-//! The configuration file as it is written: one TOML file a connection. Only its shape stands here; what it
-//! means is checked in [`super::connection`].
+//! The TOML form of a configuration file. [`super::check`] checks its meaning. The comments are the descriptions of the
+//! JSON Schema.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A connection: one directory, one target.
+/// One connection: a directory and a target.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Provisioner connection")]
 pub struct ConnectionFile {
-    /// The connection's name: letters, digits, `-` and `_`. It keys the stored state, so it should never change.
+    /// Name of the connection: letters, digits, `-` and `_`. It keys the stored state, so it must not change.
     pub name: String,
-    /// The source of truth.
+    /// The LDAP directory.
     pub directory: DirectoryTable,
-    /// Who is provisioned.
+    /// Users to provision.
     pub scope: ScopeTable,
-    /// The account store.
+    /// The SCIM target.
     pub target: TargetTable,
-    /// Which capabilities are on.
+    /// Capabilities that are on.
     #[serde(default)]
     pub options: OptionsTable,
-    /// How many removals go unasked.
+    /// Limits up to which removals and changes need no approval.
     #[serde(default)]
     pub safety: SafetyTable,
-    /// How long is remembered what nobody needs daily.
+    /// How long departed users and history are kept.
     #[serde(default)]
     pub retention: RetentionTable,
-    /// Target attribute to directory attribute, expression or rule. `userName` must be there.
+    /// Target attributes, each with a directory attribute, an expression or a rule. `userName` is required.
     #[schemars(with = "BTreeMap<String, MappingShape>")]
     pub mapping: BTreeMap<String, toml::Value>,
 }
@@ -39,82 +39,81 @@ pub struct ConnectionFile {
 pub struct DirectoryTable {
     /// `active-directory`, `openldap`, `389ds`, `pingdirectory` or `generic`: sets the defaults below.
     pub kind: String,
-    /// `ldaps://host` or `ldap://host:port`; or a list of them, the servers of one directory in the order in which they
-    /// are tried.
+    /// `ldaps://host` or `ldap://host:port`, or a list of the servers of one directory in the order of preference.
     pub url: OneOrMore,
-    /// Start TLS on a plain `ldap://` connection.
+    /// Encrypt an `ldap://` connection by StartTLS.
     #[serde(default)]
     pub start_tls: bool,
-    /// Where users are searched.
+    /// DN of the entry under which users are.
     pub base_dn: String,
-    /// The bind DN and password: a Secrets Manager id, `env:NAME` or `file:PATH`, each holding
-    /// `{"bind_dn": "…", "password": "…"}`; or, to sign in with a client certificate (SASL EXTERNAL),
+    /// Bind DN and password: a Secrets Manager id, `env:NAME` or `file:PATH`, each holding
+    /// `{"bind_dn": "…", "password": "…"}`; or, for a client certificate (SASL EXTERNAL),
     /// `{"certificate": "PEM", "private_key": "PEM"}`. Without it the bind is anonymous.
     pub secret: Option<String>,
-    /// The directory's certificate authority, as `file:PATH` of a PEM file. Default: the system's.
+    /// Certificate authority of the directory, as `file:PATH` of a PEM file. Default: those of the system.
     pub ca: Option<String>,
-    /// The filter that every user entry matches. Default: by kind.
+    /// Filter that every user entry matches. Default: by kind.
     pub user_filter: Option<String>,
-    /// The attribute with the immutable id. Default: by kind.
+    /// Attribute with the immutable id. Default: by kind.
     pub anchor: Option<String>,
-    /// Entries a page. Default: by kind.
+    /// Entries per page. Default: by kind.
     pub page_size: Option<i32>,
-    /// How long to wait for one answer, in seconds.
+    /// Longest wait for a response, in seconds.
     #[serde(default = "default_timeout")]
     pub timeout_seconds: u64,
-    /// How the directory says that a user is disabled. Default: by kind.
+    /// How the directory marks disabled users. Default: by kind.
     pub status: Option<StatusTable>,
-    /// Whether an expired account counts as disabled, by Active Directory's `accountExpires`.
+    /// Whether an account that has expired, by Active Directory's `accountExpires`, is disabled.
     #[serde(default)]
     pub account_expires: bool,
-    /// How to ask for what has changed.
+    /// How changes are detected.
     #[serde(default)]
     pub changes: ChangesWord,
-    /// Everybody is read at least so often, in hours.
+    /// Hours after which a scan is full.
     #[serde(default = "default_full_read_hours")]
     #[schemars(range(min = 1, max = 168))]
     pub full_read_hours: u32,
 }
 
-/// How to ask for what has changed since the last time.
+/// How changes are detected.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangesWord {
-    /// In the best of the ways that the server offers.
+    /// By the best method that the server offers.
     #[default]
     Auto,
     /// By Active Directory's DirSync control.
     Dirsync,
-    /// By content synchronisation (RFC 4533), which OpenLDAP offers with its overlay `syncprov`.
+    /// By content synchronisation (RFC 4533), in OpenLDAP the overlay `syncprov`.
     Sync,
-    /// By `modifyTimestamp`, and by comparing who is in scope.
+    /// By `modifyTimestamp` and a comparison of the users in scope.
     Timestamp,
-    /// Not at all: everybody is read each time.
+    /// Not at all: every scan is full.
     None,
 }
 
-/// How the directory says that a user is disabled.
+/// How the directory marks disabled users.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "algorithm", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum StatusTable {
-    /// Everybody is enabled.
+    /// Every user is enabled.
     None,
-    /// A bit in a number.
+    /// A number with bits.
     Bitmap {
-        /// The attribute that holds the number.
+        /// Attribute with the number.
         attribute: String,
-        /// Any of these bits means disabled.
+        /// Bits that mean disabled; one is enough.
         disabled_bits: u64,
     },
-    /// An attribute compared with one value.
+    /// An attribute that is compared with a value.
     Flag {
-        /// The attribute.
+        /// Name of the attribute.
         attribute: String,
-        /// Compared without case.
+        /// The value, compared without case.
         value: String,
-        /// What an equal value means.
+        /// Status of entries with this value.
         means: StatusWord,
-        /// What an entry without the attribute is.
+        /// Status of entries without the attribute.
         #[serde(default)]
         default: StatusWord,
     },
@@ -124,78 +123,78 @@ pub enum StatusTable {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusWord {
-    /// May sign in.
+    /// The user may sign in.
     #[default]
     Enabled,
-    /// May not.
+    /// The user may not sign in.
     Disabled,
 }
 
-/// Who is provisioned: the members of a group, or whoever matches a filter.
+/// Users to provision: the members of a group, or the entries that match a filter.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScopeTable {
-    /// The group's DN.
+    /// DN of the group.
     pub group: Option<String>,
-    /// Members of member groups too.
+    /// Include members of nested groups.
     #[serde(default)]
     pub nested: bool,
-    /// How membership is written down. Default: by kind.
+    /// Attribute type that holds the membership. Default: by kind.
     pub membership: Option<MembershipWord>,
-    /// The attribute of that. Default: by kind and membership.
+    /// Name of the membership attribute. Default: by kind and membership.
     pub member_attribute: Option<String>,
     /// An LDAP filter.
     pub filter: Option<String>,
 }
 
-/// How a group's members are found.
+/// Attribute type that holds the membership of a group.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MembershipWord {
-    /// By an attribute of the user, such as `memberOf`.
+    /// An attribute of the user with the DNs of the groups, such as `memberOf`.
     MemberOf,
-    /// By an attribute of the group with the members' DNs, such as `member`.
+    /// An attribute of the group with the DNs of the members, such as `member`.
     Member,
-    /// By an attribute of the group with the members' `uid`s, such as `memberUid`.
+    /// An attribute of the group with the `uid`s of the members, such as `memberUid`.
     MemberUid,
 }
 
-/// The account store.
+/// The SCIM target.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetTable {
-    /// The dialect: `workplace`, `workplace-v1` for the API before it, which has no PATCH, `workvivo`, `slack`, or `scim2` for any server
-    /// that keeps to RFC 7644.
+    /// Dialect: `workplace`, `workplace-v1` for its older API without PATCH, `workvivo`, `slack`, or `scim2` for servers
+    /// that conform to RFC 7644.
     pub kind: String,
-    /// The base URL, `https://scim.workplace.com` for Workplace, `https://www.workplace.com/scim/v1` for its v1.
+    /// Base URL: `https://scim.workplace.com` for Workplace, `https://www.workplace.com/scim/v1` for its v1.
     pub url: String,
-    /// The access token: a Secrets Manager id, `env:NAME` or `file:PATH`, each holding
+    /// Access token: a Secrets Manager id, `env:NAME` or `file:PATH`, each holding
     /// `{"access_token": "…", "app_secret": "…"}` (`app_secret` optional).
     pub secret: String,
-    /// How long to wait for one answer, in seconds.
+    /// Longest wait for a response, in seconds.
     #[serde(default = "default_timeout")]
     pub timeout_seconds: u64,
-    /// How many calls the target gets at a time.
+    /// Concurrent requests to the target.
     #[serde(default = "default_concurrency")]
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: usize,
-    /// How many calls a second all workers together make at most. Default: what the dialect knows, which for `slack` is 3,
-    /// else no limit. Whenever the target wants fewer, it is called less often for a while.
+    /// Most requests per second, of all workers together. Default: by dialect (`slack` 3, others no limit). The rate is
+    /// lower for a while after each response 429.
     #[schemars(range(min = 1, max = 1000))]
     pub calls_per_second: Option<u32>,
-    /// After so many tries in vain a user is left to a person, unless the target serves nobody.
+    /// Failed attempts after which a user is failed, unless the target is down.
     #[serde(default = "default_max_attempts")]
     #[schemars(range(min = 1, max = 100))]
     pub max_attempts: u32,
 }
 
-/// Which capabilities are on.
+/// Capabilities that are on.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptionsTable {
     /// Create accounts.
     pub create: bool,
-    /// Update accounts, and reactivate them.
+    /// Update and reactivate accounts.
     pub update: bool,
     /// Deprovision accounts.
     pub deprovision: bool,
@@ -203,7 +202,7 @@ pub struct OptionsTable {
     pub provision_disabled: bool,
     /// `disable` or `delete`.
     pub remove_action: RemoveWord,
-    /// Delete an account so many days after it was disabled, unless its user is back. Default: never.
+    /// Days after which a deactivated account is deleted, unless its user has returned. Default: never.
     #[schemars(range(min = 1, max = 3650))]
     pub delete_after_days: Option<u32>,
 }
@@ -212,10 +211,10 @@ pub struct OptionsTable {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RemoveWord {
-    /// Make the account inactive.
+    /// Deactivate the account.
     #[default]
     Disable,
-    /// Delete the account; where the target refuses, make it inactive.
+    /// Delete the account; where the target refuses that, deactivate it.
     Delete,
 }
 
@@ -234,18 +233,18 @@ impl Default for OptionsTable {
     }
 }
 
-/// How many removals go unasked.
+/// Limits up to which removals and changes need no approval.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SafetyTable {
-    /// More removals than this in one scan are held.
+    /// Removals in one scan. More are held.
     pub max_removals: u64,
-    /// So are removals of more than this share of the enabled linked accounts, from three on.
+    /// Share of the active linked accounts in one scan, in percent, from three removals on. More are held.
     #[schemars(range(max = 100))]
     pub max_removal_percent: u64,
-    /// No more removals than this go unasked within a day, however few each scan finds; twice `max_removals` by default.
+    /// Removals within a day. More are held. Default: twice `max_removals`.
     pub max_removals_per_day: Option<u64>,
-    /// A change of this file that would create more accounts than this, or update more, is held until it is approved.
+    /// Accounts that a change of this file creates, or updates. A change with more is held until it is approved.
     pub max_changes: u64,
 }
 
@@ -257,14 +256,14 @@ impl Default for SafetyTable {
     }
 }
 
-/// How long is remembered what nobody needs daily, in days.
+/// How long departed users and history are kept, in days.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionTable {
-    /// Whoever left is remembered so long, by anchor, account id and user name: who returns gets the same account.
+    /// Days for departed users: anchor, account id and user name. A user who returns in time gets the same account.
     #[schemars(range(min = 1, max = 3650))]
     pub left_days: u32,
-    /// What was done to whom is remembered so long.
+    /// Days for the history of actions.
     #[schemars(range(min = 1, max = 3650))]
     pub history_days: u32,
 }
@@ -275,39 +274,39 @@ impl Default for RetentionTable {
     }
 }
 
-/// A rule written out as a table. Exactly one of `from`, `expression`, `value` and `reference` must be there.
+/// A mapping rule. Exactly one of `from`, `expression`, `value` and `reference` is required.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RuleTable {
-    /// A directory attribute, or several: the first that has a value counts.
+    /// A directory attribute, or a list, of which the first with a value counts.
     pub from: Option<OneOrMore>,
     /// An expression such as `{{ givenName }} {{ sn }}`.
     pub expression: Option<String>,
-    /// The same value for everybody.
+    /// The same value for every user.
     pub value: Option<String>,
-    /// A directory attribute with the DN of another user.
+    /// Directory attribute with the DN of another user.
     pub reference: Option<String>,
-    /// Used when the source fails or yields nothing.
+    /// Value for a source that fails or is empty.
     pub default: Option<String>,
-    /// Send it when the account is created and never again.
+    /// Send at creation and never update.
     pub create_only: bool,
-    /// Take the spaces off both ends.
+    /// Remove spaces at both ends.
     pub trim: bool,
     /// `lower` or `upper`.
     pub case: Option<CaseWord>,
-    /// Take a part out of the value.
+    /// Extract a part of the value.
     pub extract: Option<ExtractWord>,
-    /// Don't show the value in plans, logs and reports.
+    /// Hide the value in plans, logs and reports.
     pub masked: bool,
 }
 
-/// One name or a list of them.
+/// A name, or a list of names.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OneOrMore {
-    /// One.
+    /// A name.
     One(String),
-    /// Several, in order.
+    /// A list, in order.
     More(Vec<String>),
 }
 
@@ -315,29 +314,28 @@ pub enum OneOrMore {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaseWord {
-    /// All lower.
+    /// Lower case.
     Lower,
-    /// All upper.
+    /// Upper case.
     Upper,
 }
 
-/// A part of a value.
+/// A part of a value to extract.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExtractWord {
-    /// The CN of a DN.
+    /// The CN of a distinguished name.
     Cn,
     /// The part of an e-mail address before the `@`.
     UserName,
 }
 
-/// What a mapping's value may look like; for the JSON Schema alone, because reading it by hand gives better
-/// messages.
+/// A value of the mapping, for the JSON Schema alone. Its manual parser gives better messages.
 #[derive(JsonSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
 enum MappingShape {
-    /// A directory attribute, or an expression if it has `{{` in it.
+    /// A directory attribute, or an expression if it contains `{{`.
     Text(String),
     /// A rule.
     Rule(RuleTable),

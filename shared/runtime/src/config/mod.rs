@@ -1,4 +1,4 @@
-//! The configuration: read from a file, checked as a whole before anything is contacted.
+//! Configuration files: read and checked as a whole before any request is sent.
 
 mod check;
 mod connection;
@@ -10,19 +10,19 @@ use std::path::{Path, PathBuf};
 
 pub use connection::{CallLimits, Connection, DirectorySettings, OpenError, TargetSettings};
 
-/// A configuration that can't be used. It says where and what, and what to do about it.
+/// An invalid configuration: where, what, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{place}: {problem}", file.display())]
 pub struct ConfigError {
-    /// The file.
+    /// Path of the file.
     pub file: PathBuf,
     /// The key, or the line and column: `, key target.url` or `:3:7`.
     pub place: String,
-    /// What is wrong there.
+    /// The problem.
     pub problem: String,
 }
 
-/// A problem with one key, before the file's name is known.
+/// A problem with one key of a file.
 #[derive(Debug)]
 struct KeyProblem {
     key: String,
@@ -45,7 +45,7 @@ pub fn read(path: &Path) -> Result<Connection, ConfigError> {
     parse(&text, path)
 }
 
-/// Reads and checks a file, or all `.toml` files of a folder, and gives the connections by name.
+/// Reads and checks a file, or all `.toml` files of a folder. Returns the connections by name.
 pub fn read_all(path: &Path) -> Result<BTreeMap<String, Connection>, ConfigError> {
     let fail = |problem: String| ConfigError { file: path.to_owned(), place: String::new(), problem };
     let files = if path.is_dir() { toml_files(path).map_err(fail)? } else { vec![path.to_owned()] };
@@ -57,7 +57,7 @@ pub fn read_all(path: &Path) -> Result<BTreeMap<String, Connection>, ConfigError
                 file,
                 place: ", key name".to_owned(),
                 problem: format!(
-                    "another file has a connection of the name {:?} too; each needs its own",
+                    "another file has a connection with the name {:?}; give each connection its own name",
                     connection.policy.name
                 ),
             });
@@ -69,17 +69,18 @@ pub fn read_all(path: &Path) -> Result<BTreeMap<String, Connection>, ConfigError
 
 fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let entries = entries.map_err(|error| format!("can't read the folder of configurations: {error}"))?;
+    let entries =
+        entries.map_err(|error| format!("can't read the folder of configuration files: {error}"))?;
     let is_toml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
     let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(is_toml).collect();
     files.sort_unstable();
     match files.is_empty() {
-        true => Err("there is no connection in this folder; put a .toml file for each into it".to_owned()),
+        true => Err("there is no connection in this folder; add a .toml file for each connection".to_owned()),
         false => Ok(files),
     }
 }
 
-/// Checks the text of a configuration; `path` is named in errors, and relative paths in it are relative to it.
+/// Checks the text of a configuration. Errors name `path`, and relative paths in the text start from its folder.
 pub fn parse(text: &str, path: &Path) -> Result<Connection, ConfigError> {
     let file: file::ConnectionFile = toml::from_str(text).map_err(|error| {
         let place = error.span().map(|span| place_of(text, span.start)).unwrap_or_default();
@@ -93,7 +94,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Connection, ConfigError> {
     })
 }
 
-/// The JSON Schema of the configuration file.
+/// JSON Schema of the configuration file.
 pub fn json_schema() -> String {
     let schema = schemars::schema_for!(file::ConnectionFile);
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The `[mapping]` table: from text and tables to rules.
+//! Checks of the `[mapping]` table.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use scim::Dialect;
 use super::KeyProblem;
 use super::file::{CaseWord, ExtractWord, OneOrMore, RuleTable};
 
-/// Checks a mapping against what the dialect knows.
+/// Checks a mapping against the attributes of the dialect.
 pub(super) fn mapping(
     table: BTreeMap<String, toml::Value>,
     dialect: &Dialect,
@@ -23,7 +23,10 @@ pub(super) fn mapping(
         let rule = rule(value, kind, &key)?;
         if attribute == "userName" {
             if rule.create_only {
-                return Err(KeyProblem::at(key, "userName can't be create-only: accounts are matched by it"));
+                return Err(KeyProblem::at(
+                    key,
+                    "userName can't be create-only, because accounts are matched by it",
+                ));
             }
             user_name = Some(rule);
         } else {
@@ -33,34 +36,32 @@ pub(super) fn mapping(
     let user_name = user_name.ok_or_else(|| {
         KeyProblem::at(
             "mapping",
-            "userName is not mapped: accounts are matched by it, for example userName = \"mail\"",
+            "userName is not mapped; map it, because accounts are matched by it, for example userName = \"mail\"",
         )
     })?;
     let mapped: Vec<&str> = rules.keys().map(TargetAttribute::as_str).collect();
     dialect.check_mapping(&mapped).map_err(|problem| KeyProblem::at("mapping", problem))?;
-    let nameless = if dialect.allows_missing_user_name() {
+    let missing_user_name = if dialect.allows_missing_user_name() {
         MissingUserName::ByExternalId
     } else {
         MissingUserName::Refused
     };
-    Ok(Mapping::new(user_name, rules).with_missing_user_name(nameless))
+    Ok(Mapping::new(user_name, rules).with_missing_user_name(missing_user_name))
 }
 
 fn kind_of(attribute: &str, dialect: &Dialect) -> Result<ValueKind, String> {
     match attribute {
         "userName" => return Ok(ValueKind::Text),
         "active" => {
-            return Err("active can't be mapped: it follows from the scope and the account status".into());
+            return Err(
+                "active can't be mapped, because it follows from scope and account status; remove it".into(),
+            );
         }
         _ => {}
     }
     dialect.kind_of(attribute).ok_or_else(|| {
         let nearest = dialect.nearest(attribute).join(", ");
-        let hint = if nearest.is_empty() {
-            String::new()
-        } else {
-            format!("; the nearest that it knows: {nearest}")
-        };
+        let hint = if nearest.is_empty() { String::new() } else { format!("; nearest names: {nearest}") };
         format!("the {} target has no attribute of this name{hint}", dialect.name())
     })
 }
@@ -71,7 +72,7 @@ fn rule(value: toml::Value, kind: ValueKind, key: &str) -> Result<MappingRule, K
         toml::Value::Table(table) => {
             let table: RuleTable =
                 table.try_into().map_err(|error: toml::de::Error| KeyProblem::at(key, error.message()))?;
-            written_out(table, kind, key)?
+            table_rule(table, kind, key)?
         }
         other => {
             let found = other.type_str();
@@ -82,7 +83,10 @@ fn rule(value: toml::Value, kind: ValueKind, key: &str) -> Result<MappingRule, K
         }
     };
     if let (Some(default), ValueKind::Reference) = (&rule.default, kind) {
-        return Err(KeyProblem::at(key, format!("a reference can't have a default ({default:?})")));
+        return Err(KeyProblem::at(
+            key,
+            format!("a reference can't have a default ({default:?}); remove it"),
+        ));
     }
     Ok(rule)
 }
@@ -95,7 +99,7 @@ fn text_source(text: String, key: &str) -> Result<ValueSource, KeyProblem> {
     Ok(ValueSource::Attributes(vec![text]))
 }
 
-fn written_out(table: RuleTable, kind: ValueKind, key: &str) -> Result<MappingRule, KeyProblem> {
+fn table_rule(table: RuleTable, kind: ValueKind, key: &str) -> Result<MappingRule, KeyProblem> {
     let RuleTable {
         from,
         expression: text,
@@ -112,7 +116,10 @@ fn written_out(table: RuleTable, kind: ValueKind, key: &str) -> Result<MappingRu
         (Some(OneOrMore::One(name)), None, None, None) => text_source(name, key)?,
         (Some(OneOrMore::More(names)), None, None, None) => {
             if names.is_empty() {
-                return Err(KeyProblem::at(key, "from is an empty list"));
+                return Err(KeyProblem::at(
+                    key,
+                    "from is an empty list; name at least one directory attribute",
+                ));
             }
             names.iter().try_for_each(|name| attribute_name(name, key))?;
             ValueSource::Attributes(names)
@@ -123,17 +130,14 @@ fn written_out(table: RuleTable, kind: ValueKind, key: &str) -> Result<MappingRu
             if kind != ValueKind::Reference {
                 return Err(KeyProblem::at(
                     key,
-                    "this attribute takes a value and not a reference to another user",
+                    "this attribute takes a value, not a reference to another user; use from, expression or value",
                 ));
             }
             attribute_name(&name, key)?;
             ValueSource::Attributes(vec![name])
         }
         _ => {
-            return Err(KeyProblem::at(
-                key,
-                "exactly one of from, expression, value and reference must be there",
-            ));
+            return Err(KeyProblem::at(key, "set exactly one of from, expression, value and reference"));
         }
     };
     Ok(MappingRule {
@@ -161,11 +165,14 @@ fn expression(text: &str, key: &str) -> Result<ValueSource, KeyProblem> {
         .map_err(|error| KeyProblem::at(key, error.to_string()))
 }
 
-/// An attribute's name goes into searches, so it must be one (RFC 4512: letters, digits, hyphens, or an OID).
+/// Checks the name of a directory attribute, which is part of searches (RFC 4512: letters, digits, hyphens, or an OID).
 pub(super) fn attribute_name(name: &str, key: &str) -> Result<(), KeyProblem> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ';' | '_');
     if !name.is_empty() && name.chars().all(plain) {
         return Ok(());
     }
-    Err(KeyProblem::at(key, format!("{name:?} is not the name of a directory attribute")))
+    Err(KeyProblem::at(
+        key,
+        format!("{name:?} is not the name of a directory attribute; use letters, digits and hyphens"),
+    ))
 }

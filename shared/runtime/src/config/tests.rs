@@ -1,4 +1,4 @@
-//! The configuration file: what is taken, and what is said about what isn't.
+//! Valid and invalid configuration files.
 
 use model::Options;
 
@@ -35,15 +35,15 @@ fn check(text: &str) -> Result<Connection, String> {
     parse(text, Path::new("conf/corp.toml")).map_err(|error| error.to_string())
 }
 
-/// The message for the good file with one line replaced, or a line added to its end.
+/// The message for the valid file with one line replaced, or a line added.
 fn message(line: &str, by: &str) -> String {
     let text = if line.is_empty() { format!("{GOOD}{by}\n") } else { GOOD.replace(line, by) };
     assert_ne!(text, GOOD, "nothing was replaced");
-    check(&text).err().unwrap_or_else(|| panic!("taken, with {by:?} for {line:?}"))
+    check(&text).err().unwrap_or_else(|| panic!("accepted with {by:?} for {line:?}"))
 }
 
 #[test]
-fn the_file_of_the_readme_is_taken_with_its_defaults() {
+fn valid_file_is_accepted_with_its_defaults() {
     let connection = check(GOOD).unwrap();
     assert_eq!(connection.policy.options, Options::default());
     assert_eq!(connection.policy.safety, plan::SafetyLimits::default());
@@ -57,7 +57,7 @@ fn the_file_of_the_readme_is_taken_with_its_defaults() {
 }
 
 #[test]
-fn unknown_keys_are_refused_with_their_place() {
+fn unknown_key_is_refused_with_its_place() {
     let text = message("base_dn = ", "basedn = ");
     assert!(text.starts_with("conf/corp.toml:7:1: unknown field `basedn`, expected one of"), "{text}");
     let text = message("[scope]", "[scoop]");
@@ -65,23 +65,23 @@ fn unknown_keys_are_refused_with_their_place() {
 }
 
 #[test]
-fn broken_toml_is_refused_with_its_place() {
+fn invalid_toml_is_refused_with_its_place() {
     let text = message("kind = \"openldap\"", "kind = openldap");
     assert!(text.starts_with("conf/corp.toml:5:8: "), "{text}");
 }
 
 #[test]
-fn an_unknown_mapping_target_gets_the_nearest_names() {
+fn unknown_target_attribute_is_refused_with_the_nearest_names() {
     let text = message("title = {", "titel = {");
     let start = "conf/corp.toml, key mapping.\"titel\": the workplace target has no attribute of this name; \
-                 the nearest that it knows: title";
+                 nearest names: title";
     assert!(text.starts_with(start), "{text}");
 }
 
 #[test]
-fn each_other_mistake_names_its_key() {
+fn each_mistake_names_its_key() {
     for (line, by, expected) in [
-        ("name = \"corp\"", "name = \"my corp\"", "key name: a connection's name has"),
+        ("name = \"corp\"", "name = \"my corp\"", "key name: must have 1 to 64 letters"),
         ("kind = \"openldap\"", "kind = \"novell\"", "key directory.kind: "),
         (
             "kind = \"workplace\"",
@@ -97,7 +97,7 @@ fn each_other_mistake_names_its_key() {
         ),
         ("[scope]", "full_read_hours = 0\n[scope]", "key directory.full_read_hours: must be from 1 to 168"),
         ("[scope]", "changes = \"sometimes\"\n[scope]", "unknown variant `sometimes`"),
-        ("\"env:TOKEN\"", "'{\"access_token\":\"x\"}'", "key target.secret: this is a secret itself"),
+        ("\"env:TOKEN\"", "'{\"access_token\":\"x\"}'", "key target.secret: contains the secret itself"),
         ("userName = \"mail\"", "", "key mapping: userName is not mapped"),
         (
             "userName = \"mail\"",
@@ -125,9 +125,13 @@ fn each_other_mistake_names_its_key() {
         (
             "title = {",
             "nickName = { from = \"a\", value = \"b\" }\ntitle = {",
-            "exactly one of from, expression",
+            "set exactly one of from, expression",
         ),
-        ("title = {", "nickName = { reference = \"a\" }\ntitle = {", "not a reference to another user"),
+        (
+            "title = {",
+            "nickName = { reference = \"a\" }\ntitle = {",
+            "takes a value, not a reference to another user",
+        ),
         ("group = ", "filter = \"(a=b)\"\ngroup = ", "key scope: has both group and filter"),
         (
             "group = \"cn=workplace,ou=groups,dc=corp,dc=example\"",
@@ -138,7 +142,7 @@ fn each_other_mistake_names_its_key() {
         (
             "[target]",
             "nested = true\nmembership = \"member-uid\"\n[target]",
-            "key scope.nested: a group that names its members by uid",
+            "key scope.nested: is not possible with member-uid",
         ),
         (
             "[mapping]",
@@ -156,30 +160,30 @@ fn each_other_mistake_names_its_key() {
 }
 
 #[test]
-fn a_missing_file_is_said() {
+fn missing_file_is_reported() {
     let error = read(Path::new("no/such.toml")).unwrap_err().to_string();
     assert!(error.starts_with("no/such.toml: can't read the configuration: "), "{error}");
 }
 
 #[test]
-fn a_directory_may_have_several_servers() {
+fn directory_may_have_several_servers() {
     let text = GOOD.replace("\"ldaps://ldap.corp.example\"", "[\"ldaps://dc1\", \"ldaps://dc2\"]");
     assert_eq!(check(&text).unwrap().directory.urls, ["ldaps://dc1", "ldaps://dc2"]);
     assert_eq!(check(GOOD).unwrap().directory.urls, ["ldaps://ldap.corp.example"]);
 }
 
 #[test]
-fn the_committed_schema_is_current() {
+fn committed_schema_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("connection.schema.json");
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     if committed != json_schema() {
         std::fs::write(&path, json_schema()).unwrap();
-        panic!("{} was out of date and has been written anew; commit it", path.display());
+        panic!("{} was out of date and is rewritten; commit it", path.display());
     }
 }
 
 #[test]
-fn each_dialect_is_taken_with_the_names_that_it_knows() {
+fn each_dialect_accepts_its_own_attributes() {
     for dialect in ["workplace", "workplace-v1", "scim2"] {
         let text = GOOD.replace("kind = \"workplace\"", &format!("kind = {dialect:?}"));
         let connection = check(&text).unwrap();
@@ -196,4 +200,30 @@ fn each_dialect_is_taken_with_the_names_that_it_knows() {
         let text = with_date(dialect).unwrap_err();
         assert!(text.contains("target has no attribute of this name"), "{text}");
     }
+}
+
+/// The safeguard compares this serialisation from scan to scan. A change of it counts as a changed configuration.
+#[test]
+fn serialisation_of_the_policy_is_pinned() {
+    let serialised = |text: &str| {
+        let Connection { policy, directory, .. } = check(text).unwrap();
+        assert_eq!(policy.fingerprint, directory.policy_fingerprint(&policy.rules, &policy.options));
+        let mut hash = model::Fingerprinter::new("test");
+        directory.describe(&policy.rules, &policy.options, &mut hash);
+        let rules = policy.rules.version().0.escape_ascii().to_string();
+        hash.serialised().escape_ascii().to_string().replace(&rules, "RULES").replace(r"\x00", "")
+    };
+    let filter = GOOD.replace("group = \"cn=workplace,ou=groups,dc=corp,dc=example\"", "filter = \"(a=b)\"");
+    let uid = GOOD
+        .replace("[target]\n", "membership = \"member-uid\"\n[options]\ndelete_after_days = 30\n[target]\n");
+    let expected = |scope: &str, options: &str| {
+        format!(
+            r"\x10RULES\x12dc=corp,dc=example{scope}\x1b(objectClass=inetOrgPerson)\tentryUUID\x04uuid\x01\x01\x01\x07disable{options}"
+        )
+    };
+    let group = r"\x05group)cn=workplace,ou=groups,dc=corp,dc=example\x06direct";
+    assert_eq!(serialised(GOOD), expected(&format!(r"{group}\x06member\x06member"), r"\x08"));
+    assert_eq!(serialised(&filter), expected(r"\x06filter\x05(a=b)", r"\x08"));
+    let member_uid = format!(r"{group}\nmember_uid\tmemberUid\x03uid");
+    assert_eq!(serialised(&uid), expected(&member_uid, r"\x01\x08\x1e"));
 }

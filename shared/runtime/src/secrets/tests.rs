@@ -1,5 +1,4 @@
-//! Secrets from an endpoint that speaks Secrets Manager's protocol and answers what a test tells it to, for what no
-//! friendly server gives.
+//! Secrets from an endpoint with the protocol of Secrets Manager that returns prepared responses.
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -18,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// What the service says besides the code; none of it is for an administrator's eyes, let alone a log's.
+/// Message of the service, which no error and no log may contain.
 const MESSAGE: &str = "User: arn:aws:sts::111122223333:assumed-role/scan is not authorized";
 
 #[expect(deprecated, reason = "the versions that replace it take a proxy from the environment")]
@@ -32,8 +31,8 @@ fn config(url: &str) -> Builder {
         .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(5)).build())
 }
 
-/// An endpoint that always answers this.
-async fn answering(status: u16, body: impl Into<String>) -> String {
+/// An endpoint that always sends this response.
+async fn endpoint(status: u16, body: impl Into<String>) -> String {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (status, body) = (StatusCode::from_u16(status).unwrap(), body.into());
@@ -53,27 +52,23 @@ async fn problem(config: Builder) -> String {
 
 async fn refused(code: &str, message: &str) -> String {
     let body: Value = json!({ "__type": code, "Message": format!("{message} {MESSAGE}") });
-    problem(config(&answering(400, body.to_string()).await)).await
+    problem(config(&endpoint(400, body.to_string()).await)).await
 }
 
 #[tokio::test]
-async fn refusals_say_what_to_do() {
+async fn refusals_name_the_remedy() {
     let place = "the secret corp/workplace in AWS Secrets Manager";
     for (code, message, expect) in [
-        (
-            "AccessDeniedException",
-            "",
-            "may not be read: give the caller the right secretsmanager:GetSecretValue on it",
-        ),
+        ("AccessDeniedException", "", "can't be read: grant the caller secretsmanager:GetSecretValue on it"),
         (
             "AccessDeniedException",
             "Access to KMS is not allowed",
-            "can't be decrypted: give the caller the right kms:Decrypt on the key that it is encrypted with",
+            "can't be decrypted: grant the caller kms:Decrypt on the key of the secret",
         ),
         (
             "DecryptionFailure",
             "",
-            "can't be decrypted: give the caller the right kms:Decrypt on the key that it is encrypted with",
+            "can't be decrypted: grant the caller kms:Decrypt on the key of the secret",
         ),
         (
             "ResourceNotFoundException",
@@ -88,55 +83,51 @@ async fn refusals_say_what_to_do() {
         (
             "InvalidRequestException",
             "You can't perform this operation on the secret because it was marked for deletion.",
-            "can't be read in the state it is in; if it is marked for deletion, restore it or name another one",
+            "can't be read in its present state; if it is marked for deletion, restore it or name another one",
         ),
-        (
-            "ValidationException",
-            "",
-            "can't be fetched: this is no name that a secret can have; correct it in the configuration",
-        ),
+        ("ValidationException", "", "can't be fetched: its name is invalid; correct it in the configuration"),
         (
             "ExpiredTokenException",
             "",
-            "can't be fetched: AWS does not accept the credentials (ExpiredTokenException); sign in again, or renew them",
+            "can't be fetched: AWS refused the credentials (ExpiredTokenException); sign in again, or renew them",
         ),
         (
             "ThrottlingException",
             "",
-            "can't be fetched now: Secrets Manager asks for fewer calls; try again later",
+            "can't be fetched now: Secrets Manager throttles requests; try again later",
         ),
         (
             "InternalServiceError",
             "",
-            "can't be fetched now: Secrets Manager failed inside (InternalServiceError); try again later",
+            "can't be fetched now: Secrets Manager has an internal error (InternalServiceError); try again later",
         ),
-        ("NewException", "", "can't be fetched: Secrets Manager refuses it (NewException)"),
+        ("NewException", "", "can't be fetched: Secrets Manager refused the request (NewException)"),
     ] {
         assert_eq!(refused(code, message).await, format!("{place} {expect}"));
     }
 }
 
 #[tokio::test]
-async fn what_is_missing_around_it_is_named() {
-    let url = answering(200, "<html>").await;
+async fn missing_endpoint_region_and_credentials_are_named() {
+    let url = endpoint(200, "<html>").await;
     let said = problem(config(&url)).await;
-    assert!(said.ends_with("what answers is not Secrets Manager; check AWS_ENDPOINT_URL"), "{said}");
-    for url in ["http://127.0.0.1:1", &answering(503, "<html>").await] {
+    assert!(said.ends_with("the endpoint is not Secrets Manager; check AWS_ENDPOINT_URL"), "{said}");
+    for url in ["http://127.0.0.1:1", &endpoint(503, "<html>").await] {
         let said = problem(config(url)).await;
-        assert!(said.contains("Secrets Manager does not answer; check the network's way to it"), "{said}");
+        assert!(said.contains("Secrets Manager does not respond; check the network route to it"), "{said}");
     }
     let said = problem(config(&url).region(None)).await;
     assert!(said.contains("no AWS region is set; set AWS_REGION"), "{said}");
-    let nobody = ProfileFileCredentialsProvider::builder().profile_name("nobody-has-this").build();
-    let said = problem(config(&url).credentials_provider(nobody)).await;
+    let no_credentials = ProfileFileCredentialsProvider::builder().profile_name("no-such-profile").build();
+    let said = problem(config(&url).credentials_provider(no_credentials)).await;
     assert!(said.contains("there are no AWS credentials; sign in"), "{said}");
 }
 
-/// All that is logged, whatever the level.
+/// Log lines of every level.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+struct SecretLog(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Log {
+impl Write for SecretLog {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -148,30 +139,30 @@ impl Write for Log {
 
 #[tokio::test]
 async fn no_secret_is_logged_or_shown() {
-    let log = Log::default();
+    let log = SecretLog::default();
     let writer = log.clone();
     let everything = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    // For all threads: for one alone, what another thread logged first would stay silent here too.
+    // For all threads: a callsite that another thread disabled first would stay disabled here.
     tracing::subscriber::set_global_default(everything).unwrap();
 
     let secret = in_manager("corp/workplace");
     let body = json!({ "SecretString": json!({ "access_token": "s3cret" }).to_string() });
-    let good = answering(200, body.to_string()).await;
+    let good = endpoint(200, body.to_string()).await;
     let secrets = Secrets::with_client(Client::from_conf(config(&good).build()));
     assert_eq!(secrets.fetch_target(&secret).await.ok().unwrap().access_token.expose_secret(), "s3cret");
     assert!(secrets.refetch_target(&secret).await.is_ok());
     let mut shown = format!("{secrets:?}");
-    // Valid JSON of another shape, no JSON, and an answer that is cut off.
+    // Valid JSON of another shape, invalid JSON, binary, and a truncated response.
     for body in [
         json!({ "SecretString": r#"{"token": "s3cret"}"# }).to_string(),
         json!({ "SecretString": r#"{"access_token": 5, "s3cret": s3cret"# }).to_string(),
         json!({ "SecretBinary": "czNjcmV0" }).to_string(),
         r#"{"SecretString": "s3cret"#.to_owned(),
     ] {
-        let secrets = Secrets::with_client(Client::from_conf(config(&answering(200, body).await).build()));
+        let secrets = Secrets::with_client(Client::from_conf(config(&endpoint(200, body).await).build()));
         let error = secrets.fetch_target(&secret).await.err().unwrap();
         shown = format!("{shown}\n{error}\n{error:?}\n{secrets:?}");
     }
@@ -183,7 +174,7 @@ async fn no_secret_is_logged_or_shown() {
 }
 
 #[tokio::test]
-async fn what_is_no_secret_of_aws_needs_no_aws() {
+async fn files_and_variables_need_no_aws() {
     let folder = std::env::temp_dir().join(format!("runtime-secrets-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let file = SecretRef::parse("file:token.json", &folder);
@@ -192,7 +183,7 @@ async fn what_is_no_secret_of_aws_needs_no_aws() {
         async || Some(secrets.fetch_target(&file).await.ok()?.access_token.expose_secret().to_owned());
     for text in ["one", "two"] {
         std::fs::write(folder.join("token.json"), json!({ "access_token": text }).to_string()).unwrap();
-        assert_eq!(token().await.as_deref(), Some(text), "it is read each time");
+        assert_eq!(token().await.as_deref(), Some(text), "the file is read each time");
     }
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(secrets.refetch_target(&file).await.err().unwrap().to_string().contains("can't be read"));

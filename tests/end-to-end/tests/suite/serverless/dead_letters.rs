@@ -143,5 +143,5 @@ fn invalid_message_is_reported() {
     assert_eq!(failed, ["malformed", "missing", "unknown"], "{answer}");
     let log = deployment.functions.log("provision");
     assert!(log.contains("the message is not a wake-up"), "{log}");
-    assert!(log.contains("there are: corp"), "{log}");
+    assert!(log.contains("deployed connections: corp"), "{log}");
 }

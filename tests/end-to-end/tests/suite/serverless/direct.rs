@@ -125,9 +125,9 @@ fn malformed_event_is_refused_and_nothing_is_written() {
     let deployment = Deployment::start(DeploymentOptions::default());
     for (event, expect) in [
         (json!({ "connection": "corp", "dryrun": true }), "unknown field `dryrun`"),
-        (json!({ "connection": "crop" }), "which is not deployed; there are: corp"),
+        (json!({ "connection": "crop" }), "which is not deployed; deployed connections: corp"),
         (json!({ "mode": "sometimes" }), "unknown variant `sometimes`"),
-        (json!("corp"), "the event should look like"),
+        (json!("corp"), "the event is invalid"),
         (json!({ "dry_run": "yes" }), "invalid type"),
     ] {
         let error = deployment.failed_scan(event.clone());

@@ -1,9 +1,9 @@
-//! Where a secret is kept.
+//! Places of secrets.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where a secret is.
+/// The place of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretRef {
     /// An environment variable.
@@ -15,7 +15,7 @@ pub enum SecretRef {
 }
 
 impl SecretRef {
-    /// Reads `env:NAME`, `file:PATH` or a Secrets Manager id; a relative path is relative to `folder`.
+    /// Parses `env:NAME`, `file:PATH` or a Secrets Manager id. A relative path starts from `folder`.
     pub fn parse(text: &str, folder: &Path) -> Self {
         match text.split_once(':') {
             Some(("env", name)) => Self::Env(name.to_owned()),
