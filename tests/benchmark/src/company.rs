@@ -1,4 +1,4 @@
-//! A company of any size: its directory, its target, and a place in which the provisioner runs.
+//! A directory of any size, a simulated target, and the provisioner between them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 
 const TIMEOUT: Duration = Duration::from_secs(900);
 
-/// A directory of so many people, and everything that provisions them.
+/// One directory and everything that provisions its users.
 pub struct BenchmarkCompany {
     pub people: Vec<PersonEntry>,
     pub slapd: Slapd,
@@ -31,17 +31,17 @@ pub struct BenchmarkCompany {
 }
 
 impl BenchmarkCompany {
-    /// Everybody is in scope, nobody is provisioned yet.
+    /// All users are in scope, and none is provisioned.
     pub fn of(count: usize) -> anyhow::Result<Self> {
         Self::with(people::generate(count, 1), 10, TestConfiguration::scope_all_people)
     }
 
-    /// The same, with all of them in a group that is the scope.
+    /// All users are in a group that is the scope.
     pub fn in_one_group(count: usize) -> anyhow::Result<Self> {
         Self::with(people::generate(count, 1), count, crate::group::by_group)
     }
 
-    /// The same without managers: whoever waits for a manager's account is worked on twice.
+    /// All users are in scope, without managers: a user who waits for a manager's account is provisioned twice.
     pub fn without_managers(count: usize) -> anyhow::Result<Self> {
         let mut people = people::generate(count, 1);
         people.iter_mut().for_each(|person| person.manager = None);
@@ -77,15 +77,15 @@ impl BenchmarkCompany {
         Ok(Self { people, slapd, target, dir, configuration, runtime })
     }
 
-    /// Changes what the provisioner does from now on.
+    /// Changes the configuration from now on.
     pub fn configure(&mut self, change: impl FnOnce(&mut TestConfiguration)) -> anyhow::Result<()> {
         change(&mut self.configuration);
         self.dir.configure(&self.configuration)?;
         Ok(())
     }
 
-    /// Saves the snapshot that a scan of everybody leaves, without the records, which an unchanged scan doesn't read.
-    pub fn remember_everybody(&self) -> anyhow::Result<()> {
+    /// Saves the snapshot of a full scan, without the records, which an unchanged scan does not read.
+    pub fn save_snapshot_of_all(&self) -> anyhow::Result<()> {
         let connection =
             ::runtime::config::parse(&self.configuration.to_string(), &self.dir.file("corp.toml"))?;
         self.runtime.block_on(async {
@@ -98,8 +98,10 @@ impl BenchmarkCompany {
             let mut seen = BTreeMap::new();
             while let Some(page) = read.next_page().await? {
                 for sighting in page {
-                    let ReadItem::Entry(entry) = sighting else { bail!("somebody without an id") };
-                    let EntryDiff::Changed(change) = planner.compare(&entry) else { bail!("somebody twice") };
+                    let ReadItem::Entry(entry) = sighting else { bail!("an entry has no anchor") };
+                    let EntryDiff::Changed(change) = planner.compare(&entry) else {
+                        bail!("an entry is read twice")
+                    };
                     seen.insert(change.anchor.hash(), Some(change.fingerprint));
                 }
             }
@@ -113,8 +115,8 @@ impl BenchmarkCompany {
         })
     }
 
-    /// Scans everybody and leaves them as they are then: written down, and not provisioned.
-    pub fn write_everybody_down(&self) -> anyhow::Result<()> {
+    /// Runs a full scan, which writes the records, and provisions no user.
+    pub fn write_records(&self) -> anyhow::Result<()> {
         let connection =
             ::runtime::config::parse(&self.configuration.to_string(), &self.dir.file("corp.toml"))?;
         self.runtime.block_on(async {

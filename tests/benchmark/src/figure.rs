@@ -1,4 +1,4 @@
-//! One number with what is known about it.
+//! One measured figure.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ pub struct Figure {
     pub spread: f64,
     /// In what.
     pub unit: String,
-    /// What it should not be worse than.
+    /// Limit of the figure.
     pub target: Option<FigureTarget>,
 }
 
-/// What a number should not be worse than.
+/// Limit of a figure.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FigureTarget {

@@ -1,4 +1,4 @@
-//! Everybody is new: how many users a second, beside what the target's own time allows.
+//! First load: users a second, beside what the target's own time allows.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use anyhow::ensure;
 use crate::company::BenchmarkCompany;
 use crate::figure::{FigureTarget, Figures};
 
-/// How many users, how long the target takes for a call, and how many are provisioned at once. With more of each the
-/// measurement takes longer, not the answer.
+/// Users, latency of a call in milliseconds, and concurrent users. Larger numbers take longer and give the same
+/// answer.
 const CASES: [(usize, u64, usize); 8] = [
     (500, 0, 1),
     (2_000, 0, 8),
@@ -20,7 +20,7 @@ const CASES: [(usize, u64, usize); 8] = [
     (2_000, 100, 64),
 ];
 
-/// More rounds take too long: each begins with a scan of all of them.
+/// More rounds take too long, because each starts with a full scan.
 const MOST_ROUNDS: usize = 3;
 
 /// Measures each case; the longest has ten thousand users.

@@ -1,4 +1,4 @@
-//! Everybody in one group that lists its members, as OpenLDAP's groups do.
+//! A scope of one group that lists all users, as OpenLDAP's groups do.
 
 use anyhow::ensure;
 use end_to_end::{GroupEntry, TestConfiguration};
@@ -8,10 +8,10 @@ use crate::figure::{FigureTarget, Figures, millis};
 
 const USERS: usize = 100_000;
 
-/// Measures a company whose scope is a group of all.
+/// Measures a full and an incremental scan of such a group.
 pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
     let company = BenchmarkCompany::in_one_group(USERS)?;
-    company.remember_everybody()?;
+    company.save_snapshot_of_all()?;
     company.sync(true)?;
     let (mut ratio, mut full, mut peak, mut nothing) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -25,7 +25,7 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
         ensure!(said["read"] == 0 && said["mode"] == "incremental", "{said}");
         nothing.push(millis(finished.duration));
     }
-    // Whoever is in the group is compared with who was.
+    // A changed group leads to a comparison of its members.
     let (admin, group) = (company.slapd.admin(), GroupEntry::of("workplace", []).dn());
     let (mut touched, mut peak_touched) = (Vec::new(), Vec::new());
     for round in 0..rounds {
@@ -46,7 +46,7 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same people, attributes and pages as of everybody, by the group.
+/// The same people, attributes and pages as [`TestConfiguration::scope_all_people`], with the group as the scope.
 pub fn by_group(configuration: &mut TestConfiguration) {
     let scope = configuration.scope.clone();
     configuration.scope_all_people();

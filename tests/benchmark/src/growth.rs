@@ -1,4 +1,4 @@
-//! Whether a company of a million takes a thousand times what one of a thousand takes, and how much memory.
+//! Time and memory of a scan as the number of users grows to a million.
 
 use std::env;
 

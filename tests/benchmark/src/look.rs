@@ -1,5 +1,5 @@
-//! How long an administrator waits who only looks, in a company of a hundred thousand of whom nobody is provisioned yet:
-//! that is when most users wait for something.
+//! Duration of the terminal's reading commands in a directory of a hundred thousand users without accounts, when most
+//! users are pending.
 
 use anyhow::ensure;
 
@@ -11,7 +11,7 @@ const USERS: usize = 100_000;
 /// Measures the terminal's commands, from start to end.
 pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
     let company = BenchmarkCompany::of(USERS)?;
-    company.write_everybody_down()?;
+    company.write_records()?;
     let (mut status, mut explain, mut history) = (Vec::new(), Vec::new(), Vec::new());
     for person in company.people.iter().step_by(USERS / rounds) {
         for (arguments, measured) in [
@@ -20,7 +20,7 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
             (vec!["history", &person.mail], &mut history),
         ] {
             let finished = company.run(&arguments)?;
-            // Who has work waiting is no failure of the command.
+            // Exit code 3 means pending users, not a failed command.
             ensure!(matches!(finished.exit_code, Some(0 | 3)), "{arguments:?} ended with {finished}");
             measured.push(millis(finished.duration));
         }

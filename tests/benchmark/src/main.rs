@@ -38,7 +38,7 @@ struct BenchmarkArguments {
     /// How many users the directories have that are scanned.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
     users: Vec<usize>,
-    /// How often each thing is measured.
+    /// Measurements of each figure.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Where the result is written: result.json, table.md and growth.svg.

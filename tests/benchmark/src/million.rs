@@ -1,4 +1,4 @@
-//! Users who are made up as they are read, so that there can be any number of them.
+//! Users generated while they are read, in any number.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ use tokio::runtime::Builder;
 
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
-/// A mapping as most companies have it.
+/// A common mapping.
 pub fn rules() -> UserRules {
     let text = |attribute: &str| MappingRule::plain(attribute, ValueKind::Text);
     let mapped = [
@@ -45,7 +45,7 @@ pub fn rules() -> UserRules {
     }
 }
 
-/// The user of this number, in one piece of memory as a message from a server is.
+/// The user with this number, in one piece of memory, as a message from a server is.
 pub fn entry(number: u32) -> Entry {
     let wide = u128::from(number);
     let attributes = [
@@ -75,7 +75,7 @@ pub fn entry(number: u32) -> Entry {
     }
 }
 
-/// Saves the snapshot that a scan of these users leaves.
+/// Saves the snapshot of a scan of these users.
 pub fn prepare(users: u32, state: &Path) -> anyhow::Result<()> {
     let rules = rules();
     let mut planner = SnapshotDiff::new(&rules, &[], NOW);
@@ -99,7 +99,7 @@ pub fn prepare(users: u32, state: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// Loads the snapshot and looks at everybody. What it took is printed: the time without that for making the users up.
+/// Loads the snapshot and compares all users. Prints the time without that of generating the users.
 pub fn unchanged(users: u32, state: &Path) -> anyhow::Result<()> {
     let snapshot = Builder::new_current_thread().enable_all().build()?.block_on(async {
         let (_engine, table) = Embedded::open(state).await?;

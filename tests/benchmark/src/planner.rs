@@ -1,4 +1,4 @@
-//! The planner alone, as criterion measured it: `tests/bench` runs `benches/planner.rs` before.
+//! The planner alone, as measured by criterion: `tests/bench` runs `benches/planner.rs` before.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::figure::{FigureTarget, Figures};
 
-/// Takes over what criterion wrote down.
+/// Reads criterion's figures.
 pub fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     for (case, name, target) in [
         ("unchanged", "entries that are as they were", Some(FigureTarget::AtLeast(500_000.0))),

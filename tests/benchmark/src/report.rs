@@ -1,4 +1,4 @@
-//! What becomes of the numbers: a file for programs, a table for people, a plot, and what got worse.
+//! The report: a file for programs, a table, a plot, and the figures that got worse.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::figure::{Figure, FigureTarget, Figures};
 
-/// A run's numbers and where they come from.
+/// Figures of a run, and their context.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct BenchmarkReport {
     /// The machine.
     machine: String,
-    /// What was used beside the provisioner.
+    /// Versions of the other programs.
     versions: Vec<String>,
     /// The command that makes them anew.
     command: String,
@@ -40,7 +40,7 @@ impl BenchmarkReport {
         }
     }
 
-    /// Writes everything, and says what got worse than in the run that it is compared with.
+    /// Writes all files, and prints what is worse than the baseline.
     pub fn finish(&self, out: &Path, baseline: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(out)?;
         fs::write(out.join("result.json"), serde_json::to_string_pretty(self)? + "\n")?;

@@ -1,4 +1,4 @@
-//! A directory in which nothing, or little, has changed since the last scan.
+//! Scans of a directory without changes, or with few.
 
 use anyhow::ensure;
 use serde_json::Value;
@@ -6,16 +6,15 @@ use serde_json::Value;
 use crate::company::BenchmarkCompany;
 use crate::figure::{FigureTarget, Figures, millis};
 
-/// Up to so many users are really provisioned first. For more, the snapshot alone is made: an unchanged scan reads
-/// nothing else.
+/// Users that are provisioned first. For more, only the snapshot is saved, which is all that an unchanged scan reads.
 const PROVISIONED: usize = 10_000;
 
-/// Measures a company of so many users.
+/// Measures a directory of this many users.
 pub fn measure(users: usize, rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
     let company = BenchmarkCompany::of(users)?;
     let provisioned = users <= PROVISIONED;
     if !provisioned {
-        company.remember_everybody()?;
+        company.save_snapshot_of_all()?;
     }
     company.sync(true)?;
     company.target.clear_requests();
@@ -42,7 +41,7 @@ fn units(said: &Value, which: &str) -> f64 {
     said["state"][which].as_f64().unwrap_or(f64::NAN)
 }
 
-/// Everybody is read. The tool that only reads takes turns with us.
+/// Measures an unchanged full scan, in turns with `ldapsearch`.
 fn unchanged(
     company: &BenchmarkCompany,
     users: usize,
@@ -75,7 +74,7 @@ fn unchanged(
     Ok(())
 }
 
-/// The changes are read, and there are none.
+/// Measures an incremental scan without changes.
 fn nothing_new(
     company: &BenchmarkCompany,
     users: usize,
@@ -98,7 +97,7 @@ fn nothing_new(
     Ok(())
 }
 
-/// One user in a hundred has another title.
+/// Measures an incremental scan with one changed user in a hundred.
 fn some_changed(
     company: &BenchmarkCompany,
     users: usize,

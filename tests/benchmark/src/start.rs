@@ -1,4 +1,4 @@
-//! How long the functions take to start, as `tests/cold-start` says it.
+//! Start times of the functions, taken from the output of `tests/cold-start`.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::figure::{FigureTarget, Figures};
 
-/// Runs it and takes over its lines.
+/// Runs `tests/cold-start` and reads its figures.
 pub fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let output = Command::new("tests/cold-start").output().context("cannot run tests/cold-start")?;
     let said = String::from_utf8_lossy(&output.stdout);
