@@ -18,7 +18,7 @@ use crate::wire::{LdapControl, LdapMessage, LdapRequest, LdapResult, LdapStream,
 ///
 /// Several requests may be open at once. Only a caller that waits for an answer reads from the socket, so the server is never
 /// further ahead than the socket's buffers.
-pub(crate) struct Connection {
+pub(crate) struct LdapConnection {
     stream: LdapStream,
     timeout: Duration,
     last_id: i32,
@@ -45,7 +45,7 @@ impl MessageInbox {
     }
 }
 
-impl Connection {
+impl LdapConnection {
     /// Connects, starts TLS and binds.
     pub(crate) async fn open(config: &DirectoryConfig, url: &str) -> Result<Self, DirectoryError> {
         let endpoint = LdapEndpoint::parse(url)?;

@@ -1,13 +1,13 @@
 //! Open directory.
 
 use crate::config::DirectoryConfig;
-use crate::connection::Connection;
+use crate::connection::LdapConnection;
 use crate::errors::DirectoryError;
 
 /// Directory over one connection to one server, after the bind. Dropping it closes the connection. It never reconnects, so
 /// one read never sees two servers.
 pub struct Directory {
-    pub(crate) connection: Connection,
+    pub(crate) connection: LdapConnection,
     pub(crate) config: DirectoryConfig,
     url: String,
 }
@@ -22,7 +22,7 @@ impl Directory {
         let mut reasons = Vec::new();
         let mut last = None;
         for url in &config.urls {
-            match Connection::open(config, url).await {
+            match LdapConnection::open(config, url).await {
                 Ok(connection) => return Ok(Self { connection, config: config.clone(), url: url.clone() }),
                 Err(error) if error.is_about_this_server() => {
                     tracing::warn!("{error}");

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::{Anchor, Attributes, DnKey};
 
 use crate::config::DirectoryConfig;
-use crate::connection::Connection;
+use crate::connection::LdapConnection;
 use crate::directory::Directory;
 use crate::dn::context_of;
 use crate::errors::{DirectoryError, DirectoryOperation};
@@ -43,7 +43,7 @@ const MOST_GROUPS: usize = 2000;
 impl LdapGroup {
     /// Reads a group. A missing one is an error, because it must not count as empty.
     pub(crate) async fn find(
-        connection: &mut Connection,
+        connection: &mut LdapConnection,
         config: &DirectoryConfig,
         dn: &str,
     ) -> Result<Self, DirectoryError> {
@@ -63,7 +63,7 @@ impl LdapGroup {
 
     /// All values of an attribute. Active Directory returns 1,500 values at a time; the rest is requested in ranges.
     pub(crate) async fn values(
-        connection: &mut Connection,
+        connection: &mut LdapConnection,
         dn: &str,
         attribute: &str,
     ) -> Result<Vec<Bytes>, DirectoryError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::connection::{Connection, PendingRequest};
+use crate::connection::{LdapConnection, PendingRequest};
 use crate::decode::{self, DecodedEntry};
 use crate::errors::{DirectoryError, DirectoryOperation};
 use crate::filter;
@@ -63,7 +63,7 @@ impl SearchQuery {
 impl RunningSearch {
     /// Sends a search.
     pub(crate) async fn start(
-        connection: &mut Connection,
+        connection: &mut LdapConnection,
         query: SearchQuery,
         controls: &[LdapControl],
     ) -> Result<Self, DirectoryError> {
@@ -79,7 +79,10 @@ impl RunningSearch {
     }
 
     /// Next item. Must not be called again after [`SearchItem::Done`] or an error.
-    pub(crate) async fn next(&mut self, connection: &mut Connection) -> Result<SearchItem, DirectoryError> {
+    pub(crate) async fn next(
+        &mut self,
+        connection: &mut LdapConnection,
+    ) -> Result<SearchItem, DirectoryError> {
         let item = match connection.receive(&self.pending).await {
             Ok(message) => match message.kind {
                 LdapMessage::ENTRY => Ok(SearchItem::Entry(message)),
@@ -105,7 +108,7 @@ impl RunningSearch {
     }
 }
 
-impl Connection {
+impl LdapConnection {
     /// Searches for a few entries, without paging. References are ignored: the entries are known to be on this server.
     pub(crate) async fn search(&mut self, query: SearchQuery) -> Result<Vec<DecodedEntry>, DirectoryError> {
         Ok(self.search_with(query, &[]).await?.0)

@@ -4,7 +4,7 @@ use model::{Anchor, Fingerprint, Fingerprinter, Freshness};
 
 use crate::anchor::guid;
 use crate::config::DirectoryConfig;
-use crate::connection::Connection;
+use crate::connection::LdapConnection;
 use crate::cursor::{Cursor, ReplicationState};
 use crate::directory::Directory;
 use crate::dn::context_of;
@@ -72,7 +72,7 @@ impl DirectoryServer {
     /// Whether the server has every change that was known when the cursor was made.
     pub(crate) async fn freshness(
         &self,
-        connection: &mut Connection,
+        connection: &mut LdapConnection,
         last: &Cursor,
     ) -> Result<Freshness, DirectoryError> {
         let older = |is_older| if is_older { Freshness::Older } else { Freshness::NotOlder };
@@ -94,7 +94,7 @@ impl DirectoryServer {
     /// Whether this domain controller has replicated another one's changes up to a number, by its replication cursors.
     async fn has_replicated(
         &self,
-        connection: &mut Connection,
+        connection: &mut LdapConnection,
         invocation: &str,
         usn: u64,
     ) -> Result<Freshness, DirectoryError> {
@@ -121,7 +121,10 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     rest.split_once(end).map(|(found, _)| found)
 }
 
-async fn invocation(connection: &mut Connection, service: &str) -> Result<Option<String>, DirectoryError> {
+async fn invocation(
+    connection: &mut LdapConnection,
+    service: &str,
+) -> Result<Option<String>, DirectoryError> {
     const INVOCATION: &str = "invocationId";
     let query = SearchQuery::entry(service, &[INVOCATION], DirectoryOperation::ReadingRootDse);
     let Some(entry) = connection.search_one(query).await? else { return Ok(None) };
@@ -130,7 +133,7 @@ async fn invocation(connection: &mut Connection, service: &str) -> Result<Option
 
 /// Replication state of an OpenLDAP server; `None` if the root of the tree is not readable.
 async fn csns(
-    connection: &mut Connection,
+    connection: &mut LdapConnection,
     config: &DirectoryConfig,
     root: &RootDse,
 ) -> Result<Option<ReplicationState>, DirectoryError> {

@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::dump::{self, expiring, items};
-use common::faults::{Fault, Faults, Rule};
+use common::faults::{Fault, FaultRule, Faults};
 use common::*;
 use model::{AnchorHash, DeprovisionReason, Fingerprint, ScanVersion, Status};
 use serde_json::json;
@@ -99,8 +99,8 @@ async fn throttled_requests_are_retried() {
         let operations = OPERATIONS.into_iter().filter(|operation| *operation != "DeleteItem");
         busy.set(operations.flat_map(|operation| {
             let many = matches!(operation, "UpdateItem" | "TransactWriteItems");
-            let again = many.then_some(Rule { operation, after: 4, times: 4, fault });
-            [Some(Rule { operation, after: 0, times: 4, fault }), again].into_iter().flatten()
+            let again = many.then_some(FaultRule { operation, after: 4, times: 4, fault });
+            [Some(FaultRule { operation, after: 0, times: 4, fault }), again].into_iter().flatten()
         }));
         story(&busy.table.connection("corp")).await;
         busy.seen();
@@ -115,7 +115,7 @@ async fn lasting_throttling_is_reported_and_nothing_is_written() -> Result<(), S
     let scan = scan(&store).await;
     let before = items(&busy.place).await;
     let fault = Fault::Refused("ProvisionedThroughputExceededException");
-    busy.set([Rule { operation: "TransactWriteItems", after: 0, times: 1_000, fault }]);
+    busy.set([FaultRule { operation: "TransactWriteItems", after: 0, times: 1_000, fault }]);
     let error = store.write_desired(&scan, write("a", present("a"), None)).await.unwrap_err();
     assert!(matches!(error, StoreError::Throttled { .. }), "{error}");
     busy.set([]);
@@ -131,7 +131,7 @@ async fn conflicting_transactions_are_retried() {
     let clean = Faults::start().await;
     story(&clean.table.connection("corp")).await;
     let busy = Faults::start().await;
-    busy.set([0, 1, 2, 5].map(|after| Rule {
+    busy.set([0, 1, 2, 5].map(|after| FaultRule {
         operation: "TransactWriteItems",
         after,
         times: 3,
@@ -144,7 +144,7 @@ async fn conflicting_transactions_are_retried() {
     // Single writes meet transactions too.
     let busy = Faults::start().await;
     let fault = Fault::Refused("TransactionConflictException");
-    busy.set(["UpdateItem", "PutItem"].map(|operation| Rule { operation, after: 1, times: 4, fault }));
+    busy.set(["UpdateItem", "PutItem"].map(|operation| FaultRule { operation, after: 1, times: 4, fault }));
     story(&busy.table.connection("corp")).await;
     busy.seen();
     assert_eq!(items(&busy.place).await, items(&clean.place).await);
@@ -159,8 +159,8 @@ async fn partially_processed_batch_is_completed() -> Result<(), StoreError> {
         let who = format!("n{number}");
         store.write_desired(&scan, write(&who, present(&who), None)).await?;
     }
-    let half = |operation, times| Rule { operation, after: 0, times, fault: Fault::Half };
-    let none = |operation, times| Rule { operation, after: 0, times, fault: Fault::None };
+    let half = |operation, times| FaultRule { operation, after: 0, times, fault: Fault::Half };
+    let none = |operation, times| FaultRule { operation, after: 0, times, fault: Fault::None };
     faults.set([half("BatchGetItem", 3), none("BatchGetItem", 2)]);
     let all: Vec<_> = hashes(30).collect();
     assert_eq!(store.fetch_records(&all).await?.len(), 30);
@@ -185,7 +185,7 @@ async fn lost_response_is_not_mistaken_for_refusal() -> Result<(), StoreError> {
     let store = faults.table.connection("corp");
     let lost = |operation| {
         faults.seen();
-        faults.set([Rule::next(operation, Fault::Lost)]);
+        faults.set([FaultRule::next(operation, Fault::Lost)]);
     };
 
     lost("UpdateItem");
@@ -334,9 +334,9 @@ async fn missing_response_times_out() -> Result<(), StoreError> {
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
     let worker = lease(&store, "a").await;
-    faults.set([Rule::next("UpdateItem", Fault::Silent)]);
+    faults.set([FaultRule::next("UpdateItem", Fault::Silent)]);
     assert_eq!(store.write_outcome(worker, settled(None), NOW).await?, OutcomeWrite::Done);
-    faults.set([Rule { operation: "UpdateItem", after: 0, times: 3, fault: Fault::Lost }]);
+    faults.set([FaultRule { operation: "UpdateItem", after: 0, times: 3, fault: Fault::Lost }]);
     let error = store.lease_user(anchor("a").hash(), "worker", NOW, 60).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
     // Nobody knows whether it was taken; the same owner can take it again.

@@ -4,7 +4,7 @@
 //! accounts with the right to see them and omitted without an error for all others; then the scope is compared each time.
 
 use crate::anchor::guid;
-use crate::connection::Connection;
+use crate::connection::LdapConnection;
 use crate::cursor::{CursorPosition, SyncCookie};
 use crate::directory::Directory;
 use crate::errors::{DirectoryError, DirectoryOperation};
@@ -80,7 +80,7 @@ pub(super) async fn detect(
 
 /// All changes since the cookie: by the right to replicate if the account has it, else limited to what it may read.
 async fn request(
-    connection: &mut Connection,
+    connection: &mut LdapConnection,
     server: &DirectoryServer,
     filter: &str,
     cookie: &SyncCookie,
@@ -105,7 +105,7 @@ async fn request(
 }
 
 async fn request_with(
-    connection: &mut Connection,
+    connection: &mut LdapConnection,
     query: &SearchQuery,
     cookie: &SyncCookie,
     flags: i32,
@@ -139,7 +139,10 @@ async fn request_with(
 
 /// Whether the account may see deleted objects. By default only administrators may, and all others get an empty answer with
 /// success. So a visible deleted object is the only proof; without one the answer is no, which only costs time.
-async fn sees_deleted(connection: &mut Connection, server: &DirectoryServer) -> Result<bool, DirectoryError> {
+async fn sees_deleted(
+    connection: &mut LdapConnection,
+    server: &DirectoryServer,
+) -> Result<bool, DirectoryError> {
     let Some(domain) = &server.root.domain else { return Ok(false) };
     let query = SearchQuery {
         base: format!("CN=Deleted Objects,{domain}"),

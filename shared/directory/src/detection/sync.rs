@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use model::{Anchor, AnchorHash};
 
-use crate::connection::Connection;
+use crate::connection::LdapConnection;
 use crate::cursor::{CursorPosition, ReplicationState, SyncCookie};
 use crate::decode;
 use crate::directory::Directory;
@@ -103,7 +103,7 @@ struct SyncAnswer {
 }
 
 async fn request(
-    connection: &mut Connection,
+    connection: &mut LdapConnection,
     query: SearchQuery,
     cookie: Option<&[u8]>,
 ) -> Result<SyncAnswer, DirectoryError> {

@@ -3,7 +3,7 @@
 use directory::{Bind, Directory, DirectoryConfig, DirectoryError, Membership, ReadItem, Scope, ServerKind};
 use model::{Anchor, DeprovisionReason, IncompleteRead, UnixSeconds};
 
-use crate::slapd::{ADMIN, PASSWORD, Slapd};
+use crate::slapd::{ADMIN, PASSWORD, SlapdProcess};
 use crate::support::{ReadOutcome, config, read};
 
 const GROUP: &str = "cn=workplace,dc=acme,dc=test";
@@ -38,8 +38,8 @@ fn certificate() -> String {
     certified.cert.pem().lines().filter(|line| !line.starts_with('-')).collect()
 }
 
-async fn openldap() -> (Slapd, DirectoryConfig) {
-    let server = Slapd::start(&ldif()).await;
+async fn openldap() -> (SlapdProcess, DirectoryConfig) {
+    let server = SlapdProcess::start(&ldif()).await;
     let preset = ServerKind::OpenLdap.preset();
     let config = DirectoryConfig {
         bind: Bind::Simple { dn: ADMIN.to_owned(), password: PASSWORD.into() },
@@ -141,7 +141,7 @@ async fn tls_trusts_only_the_configured_authority_and_name() {
         }
     };
     // Another authority with the same name.
-    let other = Slapd::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n").await;
+    let other = SlapdProcess::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n").await;
     let other_ca = || Some(other.ca_pem.clone().into_bytes());
     for (url, start_tls) in [(ldaps.clone(), false), (config.urls[0].clone(), true)] {
         let error = tls_error(url.clone(), other_ca(), start_tls).await;
@@ -180,7 +180,7 @@ async fn client_certificate_binds_without_password() {
     assert!(matches!(error, DirectoryError::Insecure { .. }), "{error}");
 
     let (_, other_key) =
-        Slapd::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n").await.client.clone();
+        SlapdProcess::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n").await.client.clone();
     config.bind = Bind::External { certificate: certificate.clone(), private_key: other_key.clone().into() };
     let error = Directory::connect(&config).await.err().unwrap().to_string();
     assert!(error.contains("the key must be the certificate's"), "{error}");
@@ -197,7 +197,7 @@ async fn client_certificate_binds_without_password() {
 async fn preset_recognises_a_locked_account() {
     let locked = "dn: cn=Locked,dc=acme,dc=test\nobjectClass: inetOrgPerson\nsn: L\nuid: locked\n\
                   pwdAccountLockedTime: 000001010000Z\n\n";
-    let server = Slapd::start(&format!("{}\n{locked}", ldif())).await;
+    let server = SlapdProcess::start(&format!("{}\n{locked}", ldif())).await;
     let preset = ServerKind::OpenLdap.preset();
     let attribute = preset.status.attribute().unwrap().to_owned();
     let config = DirectoryConfig {

@@ -13,7 +13,7 @@ pub const ADMIN: &str = "cn=admin,dc=acme,dc=test";
 pub const PASSWORD: &str = "correct horse";
 
 /// Running server. Dropping it stops it.
-pub struct Slapd {
+pub struct SlapdProcess {
     process: Child,
     pub port: u16,
     pub tls_port: u16,
@@ -24,7 +24,7 @@ pub struct Slapd {
     home: TempDir,
 }
 
-impl Slapd {
+impl SlapdProcess {
     /// Starts a server for the host name `localhost`, adds the LDIF, and waits until it answers.
     pub async fn start(ldif: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
@@ -68,7 +68,7 @@ impl Slapd {
     }
 }
 
-impl Drop for Slapd {
+impl Drop for SlapdProcess {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

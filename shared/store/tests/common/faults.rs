@@ -33,14 +33,14 @@ pub enum Fault {
 
 /// So many operations of this name go wrong, after so many that go well.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub struct FaultRule {
     pub operation: &'static str,
     pub after: usize,
     pub times: usize,
     pub fault: Fault,
 }
 
-impl Rule {
+impl FaultRule {
     /// The next one goes wrong.
     pub fn next(operation: &'static str, fault: Fault) -> Self {
         Self { operation, after: 0, times: 1, fault }
@@ -48,7 +48,7 @@ impl Rule {
 }
 
 pub struct Faults {
-    rules: Arc<Mutex<Vec<Rule>>>,
+    rules: Arc<Mutex<Vec<FaultRule>>>,
     /// What came, in its order.
     seen: Arc<Mutex<Vec<String>>>,
     pub table: Table,
@@ -58,7 +58,7 @@ pub struct Faults {
 
 #[derive(Clone)]
 struct Proxy {
-    rules: Arc<Mutex<Vec<Rule>>>,
+    rules: Arc<Mutex<Vec<FaultRule>>>,
     seen: Arc<Mutex<Vec<String>>>,
     upstream: String,
     http: reqwest::Client,
@@ -83,7 +83,7 @@ impl Faults {
     }
 
     /// From now on, this goes wrong, and nothing else.
-    pub fn set(&self, rules: impl IntoIterator<Item = Rule>) {
+    pub fn set(&self, rules: impl IntoIterator<Item = FaultRule>) {
         *self.rules.lock().unwrap() = rules.into_iter().collect();
     }
 
@@ -104,7 +104,7 @@ impl Faults {
     ) -> T {
         let fault = Fault::Refused("ThrottlingException");
         self.seen.lock().unwrap().clear();
-        self.set([Rule { operation: "TransactWriteItems", after: 0, times: usize::MAX, fault }]);
+        self.set([FaultRule { operation: "TransactWriteItems", after: 0, times: usize::MAX, fault }]);
         let waiting = async {
             while !self.seen.lock().unwrap().iter().any(|operation| operation == "TransactWriteItems") {
                 tokio::time::sleep(Duration::from_millis(1)).await;

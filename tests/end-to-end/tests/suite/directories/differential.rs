@@ -15,7 +15,7 @@ use scan::{ScanMode, ScanSummary};
 use serde_json::Value;
 use simulator::SimulatorOptions;
 
-use super::{history::RandomCompany, server::ServerKind};
+use super::{history::RandomCompany, server::TestServer};
 
 /// Changes of a history, at least.
 pub const CHANGES: usize = 300;
@@ -168,7 +168,7 @@ impl ScanComparison {
 pub struct HistoryRun<'a> {
     /// Name in messages.
     pub what: &'a str,
-    pub kind: ServerKind,
+    pub kind: TestServer,
     pub admin: &'a DirectoryAdmin,
     /// Changes, at least.
     pub at_least: usize,

@@ -7,7 +7,7 @@ use end_to_end::{DirectoryAdmin, SeededRandom};
 use model::Anchor;
 use serde_json::Value;
 
-use super::server::{ServerKind, tolerate};
+use super::server::{TestServer, tolerate};
 
 /// The group that is the scope; the others may be nested in it.
 pub const SCOPE_GROUP: &str = "Workplace";
@@ -24,7 +24,7 @@ const NAMES: [&str; 8] =
 
 /// Expected content of the directory.
 pub struct RandomCompany {
-    kind: ServerKind,
+    kind: TestServer,
     users: Vec<CompanyUser>,
     groups: Vec<CompanyGroup>,
     units: Vec<CompanyUnit>,
@@ -71,7 +71,7 @@ struct CompanyUnit {
 
 impl RandomCompany {
     /// Creates the company in an empty directory.
-    pub fn create(kind: ServerKind, admin: &DirectoryAdmin, random: &mut SeededRandom) -> Result<Self> {
+    pub fn create(kind: TestServer, admin: &DirectoryAdmin, random: &mut SeededRandom) -> Result<Self> {
         kind.prepare(admin)?;
         let unit = |name: &str, above| CompanyUnit { name: name.to_owned(), above };
         let units = vec![
@@ -496,7 +496,7 @@ impl RandomCompany {
     ) -> Result<Option<String>> {
         let (id, primary) = (self.users[user].id, self.users[user].primary);
         let is_member = self.groups[group].members.contains(&CompanyMember::User(id));
-        let (ServerKind::Samba, true, Some(group_dn)) = (self.kind, is_member, self.group_dn(group)) else {
+        let (TestServer::Samba, true, Some(group_dn)) = (self.kind, is_member, self.group_dn(group)) else {
             return Ok(None);
         };
         let dn = self.user_dn(&self.users[user]);

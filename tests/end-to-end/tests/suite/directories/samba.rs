@@ -12,7 +12,7 @@ use super::{
         expect_accounts_in_scope,
     },
     history::{RandomCompany, SCOPE_GROUP},
-    server::ServerKind,
+    server::TestServer,
 };
 
 const NESTED: &str = "nested group";
@@ -25,9 +25,9 @@ fn active_directory_changes_equal_a_full_read() {
     let mut samba = Samba::shared();
     let reader = samba.add_reader("reader").unwrap();
     let (admin, all_rights) = (samba.admin(), samba.admin_secret());
-    let group = format!("group = {:?}\nnested = true\n", ServerKind::Samba.group(SCOPE_GROUP));
+    let group = format!("group = {:?}\nnested = true\n", TestServer::Samba.group(SCOPE_GROUP));
     let filter = "filter = \"(&(mail=*)(!(title=1*)))\"\n".to_owned();
-    let base = ServerKind::Samba.base();
+    let base = TestServer::Samba.base();
     let by = |changes: &str, configuration: &TestConfiguration| TestConfiguration {
         directory: format!("{}changes = \"{changes}\"\n", configuration.directory),
         ..configuration.clone()
@@ -46,7 +46,7 @@ fn active_directory_changes_equal_a_full_read() {
         let filter =
             ScanComparison::new("filter, whole domain, with managers", &filtered, &all_rights).await?;
         let comparisons = vec![nested_group, unprivileged, filter];
-        let history = HistoryRun { what: "Samba", kind: ServerKind::Samba, admin: &admin, at_least: CHANGES };
+        let history = HistoryRun { what: "Samba", kind: TestServer::Samba, admin: &admin, at_least: CHANGES };
         compare(history, comparisons, check, || samba.restart()).await
     });
 }

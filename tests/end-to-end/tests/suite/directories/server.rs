@@ -11,14 +11,14 @@ use model::Anchor;
 
 /// Kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerKind {
+pub enum TestServer {
     /// Samba as an Active Directory domain controller.
     Samba,
     /// OpenLDAP with the overlays `memberof` and `syncprov`.
     Slapd,
 }
 
-impl ServerKind {
+impl TestServer {
     /// DN of the suffix.
     pub fn root(self) -> &'static str {
         match self {

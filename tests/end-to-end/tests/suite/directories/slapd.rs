@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::{
     differential::{CHANGES, HistoryRun, MANAGER, MAPPING, ScanComparison, block_on, compare},
     history::SCOPE_GROUP,
-    server::ServerKind,
+    server::TestServer,
 };
 
-const KIND: ServerKind = ServerKind::Slapd;
+const KIND: TestServer = TestServer::Slapd;
 
 /// Runs a history on a server with these lines of configuration.
 #[track_caller]

@@ -81,7 +81,7 @@ impl Default for DeploymentOptions {
 }
 
 /// A deployment. It ends on drop, the functions first.
-pub struct Deployment {
+pub struct DeploymentFixture {
     pub functions: LambdaEmulator,
     pub slapd: Slapd,
     pub people: Vec<PersonEntry>,
@@ -128,7 +128,7 @@ impl Drop for RemoteTable {
     }
 }
 
-impl Deployment {
+impl DeploymentFixture {
     pub fn start(setup: DeploymentOptions) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let number = next_number();
