@@ -64,7 +64,7 @@ pub struct ScanAnswer {
 #[serde(untagged)]
 pub enum ScanFunctionAnswer {
     /// A scan, in numbers.
-    Scan(ScanAnswer),
+    Scan(Box<ScanAnswer>),
     /// One user.
     User(Box<UserAnswer>),
 }
@@ -105,7 +105,10 @@ impl ScanFunction {
                     let answer = Box::pin(self.user(connection, &event, user, &invocation)).await;
                     answer.map(|answer| ScanFunctionAnswer::User(Box::new(answer)))
                 }
-                None => self.answer(connection, &event, &invocation).await.map(ScanFunctionAnswer::Scan),
+                None => {
+                    let answer = self.answer(connection, &event, &invocation).await;
+                    answer.map(|answer| ScanFunctionAnswer::Scan(Box::new(answer)))
+                }
             }
         }
         .instrument(span)

@@ -259,7 +259,7 @@ fn fault(random: &mut SeededRandom, staff: &Staff) -> (&'static str, FaultInject
         (53, ResultCode::UnwillingToPerform),
     ];
     let fail = |entries| {
-        let code = codes.iter().find(|(number, _)| *number == code).map(|(_, code)| code.clone());
+        let code = codes.iter().find(|(number, _)| *number == code).map(|(_, code)| *code);
         LdapFault::FailPage { page, entries, code: code.unwrap_or(ResultCode::Other) }
     };
     let present = staff.people.iter().filter(|person| person.anchor.is_some());
