@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use super::deployment::{Deployment, DeploymentOptions, TIMEOUT};
+use super::deployment::{DeploymentFixture, DeploymentOptions, TIMEOUT};
 
 /// Measured starts of each function.
 const STARTS: usize = 9;
@@ -28,7 +28,7 @@ fn soak_cold_start() {
     let names = ["scan", "provision"];
     for _ in 0..STARTS {
         // One user, so that the start is measured and not the work.
-        let deployment = Deployment::start(DeploymentOptions {
+        let deployment = DeploymentFixture::start(DeploymentOptions {
             people: 3,
             members: 1,
             workers: 1,

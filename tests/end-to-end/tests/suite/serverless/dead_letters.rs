@@ -6,11 +6,11 @@ use end_to_end::aws;
 use serde_json::json;
 use simulator::{FaultEffect, TargetFault};
 
-use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, TIMEOUT, names};
 
 #[test]
 fn refused_user_fails_with_the_reason_alone() {
-    let deployment = Deployment::start(DeploymentOptions::default());
+    let deployment = DeploymentFixture::start(DeploymentOptions::default());
     let refused = &deployment.people[5].mail;
     deployment.workplace.inject(TargetFault::always(FaultEffect::status(400)).method("POST").user(refused));
     deployment.scan(json!({}));
@@ -31,7 +31,7 @@ fn refused_user_fails_with_the_reason_alone() {
 
 #[test]
 fn user_fails_after_max_attempts() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         configure: |configuration| configuration.target.push_str("\nmax_attempts = 2\n"),
         ..DeploymentOptions::default()
     });
@@ -49,7 +49,7 @@ fn user_fails_after_max_attempts() {
 /// record shows the failure.
 #[test]
 fn dead_letter_marks_its_user_failed() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         members: 2,
         workers: 1,
         visibility_seconds: 3,
@@ -91,8 +91,11 @@ fn dead_letter_marks_its_user_failed() {
 
 #[test]
 fn dead_letter_of_an_outage_fails_no_user() {
-    let deployment =
-        Deployment::start(DeploymentOptions { members: 6, max_receives: 1, ..DeploymentOptions::default() });
+    let deployment = DeploymentFixture::start(DeploymentOptions {
+        members: 6,
+        max_receives: 1,
+        ..DeploymentOptions::default()
+    });
     deployment.workplace.inject(TargetFault::always(FaultEffect::status(503)));
     deployment.scan(json!({}));
     let delivery = deployment.delivery(|_| {});
@@ -121,7 +124,8 @@ fn dead_letter_of_an_outage_fails_no_user() {
 
 #[test]
 fn invalid_message_is_reported() {
-    let deployment = Deployment::start(DeploymentOptions { members: 2, ..DeploymentOptions::default() });
+    let deployment =
+        DeploymentFixture::start(DeploymentOptions { members: 2, ..DeploymentOptions::default() });
     let function = deployment.functions.function("provision").unwrap();
     let record = |id: &str, body: &str, queue: &str| json!({ "messageId": id, "receiptHandle": "none", "body": body, "eventSourceARN": super::deployment::arn(queue) });
     let unknown = r#"{"connection":"nowhere","anchor":"a","version":1}"#;
@@ -142,6 +146,6 @@ fn invalid_message_is_reported() {
         .collect();
     assert_eq!(failed, ["malformed", "missing", "unknown"], "{answer}");
     let log = deployment.functions.log("provision");
-    assert!(log.contains("the message is not a wake-up"), "{log}");
+    assert!(log.contains("the message is not a provision request"), "{log}");
     assert!(log.contains("deployed connections: corp"), "{log}");
 }

@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use end_to_end::GroupEntry;
 use serde_json::json;
 
-use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, TIMEOUT, names};
 
 /// Small pages make a scan take some seconds.
 fn slow(people: usize) -> DeploymentOptions {
@@ -18,7 +18,7 @@ fn slow(people: usize) -> DeploymentOptions {
     }
 }
 
-fn wait_for_all(deployment: &Deployment) {
+fn wait_for_all(deployment: &DeploymentFixture) {
     let pending = deployment.people.len() as u64;
     let start = std::time::Instant::now();
     while deployment.statuses() != [("pending".to_owned(), pending)].into() {
@@ -35,7 +35,7 @@ fn wait_for_all(deployment: &Deployment) {
 #[test]
 fn scan_continues_in_a_new_invocation_near_its_deadline() {
     let deployment =
-        Deployment::start(DeploymentOptions { scan_timeout: Duration::from_secs(3), ..slow(1_500) });
+        DeploymentFixture::start(DeploymentOptions { scan_timeout: Duration::from_secs(3), ..slow(1_500) });
     let answer = deployment.scan(json!({ "connection": "corp" }));
     assert_eq!((&answer["out_of_time"], &answer["complete"]), (&json!(true), &json!(false)), "{answer}");
     assert!(answer["read"].as_u64().unwrap() < 1_500, "{answer}");
@@ -56,7 +56,7 @@ fn scan_continues_in_a_new_invocation_near_its_deadline() {
 
 #[test]
 fn killed_scan_is_repeated_after_its_lease() {
-    let deployment = Deployment::start(slow(300));
+    let deployment = DeploymentFixture::start(slow(300));
     let killed = thread::scope(|scope| {
         let scan = scope.spawn(|| deployment.functions.invoke("scan", &json!({ "connection": "corp" })));
         while deployment.statuses().is_empty() {

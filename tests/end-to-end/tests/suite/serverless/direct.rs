@@ -3,11 +3,12 @@
 use end_to_end::GroupEntry;
 use serde_json::json;
 
-use super::deployment::{Deployment, DeploymentOptions, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, names};
 
 #[test]
 fn on_demand_user_is_scanned_provisioned_and_explained() {
-    let deployment = Deployment::start(DeploymentOptions { members: 3, ..DeploymentOptions::default() });
+    let deployment =
+        DeploymentFixture::start(DeploymentOptions { members: 3, ..DeploymentOptions::default() });
     let ada = &deployment.people[0];
     let invoke = |user: &str| {
         let answer = deployment.functions.invoke("scan", &json!({ "connection": "corp", "user": user }));
@@ -71,7 +72,8 @@ fn on_demand_user_is_scanned_provisioned_and_explained() {
 
 #[test]
 fn user_deleted_after_on_demand_provisioning_is_deprovisioned() {
-    let deployment = Deployment::start(DeploymentOptions { members: 3, ..DeploymentOptions::default() });
+    let deployment =
+        DeploymentFixture::start(DeploymentOptions { members: 3, ..DeploymentOptions::default() });
     let event = json!({ "user": deployment.people[0].mail });
     deployment.scan(event);
     assert_eq!(deployment.active(), names(&deployment.people[..1]));
@@ -84,7 +86,7 @@ fn user_deleted_after_on_demand_provisioning_is_deprovisioned() {
 
 #[test]
 fn dry_run_counts_and_writes_nothing() {
-    let deployment = Deployment::start(DeploymentOptions::default());
+    let deployment = DeploymentFixture::start(DeploymentOptions::default());
     let answer = deployment.scan(json!({ "connection": "corp", "dry_run": true }));
     assert_eq!(
         (&answer["read"], &answer["created"], &answer["dry_run"], &answer["version"]),
@@ -109,7 +111,7 @@ fn dry_run_counts_and_writes_nothing() {
 
 #[test]
 fn on_demand_user_is_provisioned_without_the_queue() {
-    let deployment = Deployment::start(DeploymentOptions::default());
+    let deployment = DeploymentFixture::start(DeploymentOptions::default());
     let answer = deployment.scan(json!({ "connection": "corp", "user": deployment.people[2].uid }));
     assert!(
         answer["explanation"]["verdict"].as_str().unwrap().contains("no such entry"),
@@ -122,7 +124,7 @@ fn on_demand_user_is_provisioned_without_the_queue() {
 
 #[test]
 fn malformed_event_is_refused_and_nothing_is_written() {
-    let deployment = Deployment::start(DeploymentOptions::default());
+    let deployment = DeploymentFixture::start(DeploymentOptions::default());
     for (event, expect) in [
         (json!({ "connection": "corp", "dryrun": true }), "unknown field `dryrun`"),
         (json!({ "connection": "crop" }), "which is not deployed; deployed connections: corp"),

@@ -5,12 +5,12 @@ use std::{num::NonZeroU64, thread, time::Duration};
 use end_to_end::{GroupEntry, QueueFaults};
 use serde_json::json;
 
-use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, TIMEOUT, names};
 
 const PEOPLE: usize = 120;
 
 /// Kills busy workers during delivery, and returns the number of kills.
-fn kill_workers(deployment: &Deployment, times: usize) -> usize {
+fn kill_workers(deployment: &DeploymentFixture, times: usize) -> usize {
     let mut killed = 0;
     for _ in 0..times {
         thread::sleep(Duration::from_millis(400));
@@ -21,7 +21,7 @@ fn kill_workers(deployment: &Deployment, times: usize) -> usize {
 
 #[test]
 fn accounts_converge_despite_reordering_and_crashes() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         people: PEOPLE + 20,
         members: PEOPLE,
         workers: 8,
@@ -90,7 +90,7 @@ fn accounts_converge_despite_reordering_and_crashes() {
 
 #[test]
 fn lease_of_a_killed_worker_expires() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         members: 1,
         workers: 1,
         visibility_seconds: 2,

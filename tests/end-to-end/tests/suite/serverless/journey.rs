@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::deployment::{Deployment, DeploymentOptions, StateBackend, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, StateBackend, names};
 
 fn run_journey(setup: DeploymentOptions) {
-    let deployment = Deployment::start(setup);
+    let deployment = DeploymentFixture::start(setup);
     let (members, others) = deployment.people.split_at(20);
 
     let answer = deployment.scan(json!({ "connection": "corp" }));

@@ -9,7 +9,7 @@ use end_to_end::ProxyVerdict;
 use model::DnKey;
 use serde_json::{Value, json};
 
-use super::deployment::{Deployment, DeploymentOptions, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, names};
 
 /// Queries for the manager by one attempt at the report: to resolve the reference, to start waiting, and once more
 /// before the outcome is recorded.
@@ -18,7 +18,7 @@ const QUERIES: usize = 3;
 /// The index shows neither the manager's record nor its account while the report is provisioned.
 #[test]
 fn reference_missing_from_the_lagging_index_is_rechecked() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         members: 2,
         state_proxy: true,
         ..DeploymentOptions::default()

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::deployment::{Deployment, DeploymentOptions, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, names};
 
 /// Creates all users. The ideal is two calls for each: a look-up and a creation.
 fn load(people: usize, timeout: Duration) {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         people,
         members: people,
         workers: 8,

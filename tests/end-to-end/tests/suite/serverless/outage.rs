@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use simulator::{FaultEffect, TargetFault};
 
-use super::deployment::{Deployment, DeploymentOptions, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, names};
 
 const PEOPLE: usize = 60;
 const OUTAGE: Duration = Duration::from_secs(60);
@@ -16,7 +16,7 @@ const NOTICED: Duration = Duration::from_secs(150);
 const RECOVERED: Duration = Duration::from_secs(180);
 
 fn outage(what: &str, effect: FaultEffect) {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         people: PEOPLE,
         members: PEOPLE,
         workers: 4,

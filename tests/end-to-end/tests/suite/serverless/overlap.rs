@@ -5,11 +5,11 @@ use std::thread;
 use end_to_end::PersonEntry;
 use serde_json::json;
 
-use super::deployment::{Deployment, DeploymentOptions, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, names};
 
 #[test]
 fn second_concurrent_scan_ends_with_a_note() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         people: 400,
         members: 400,
         scanners: 2,
@@ -31,6 +31,6 @@ fn second_concurrent_scan_ends_with_a_note() {
     assert_eq!(deployment.active(), names(&deployment.people as &[PersonEntry]));
 }
 
-fn queue_depth(deployment: &Deployment) -> u64 {
+fn queue_depth(deployment: &DeploymentFixture) -> u64 {
     end_to_end::aws().queue_depth(&deployment.queue.url).unwrap().total()
 }

@@ -6,10 +6,10 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use end_to_end::aws;
 use serde_json::json;
 
-use super::deployment::{Deployment, DeploymentOptions};
+use super::deployment::{DeploymentFixture, DeploymentOptions};
 
 /// Every item of the table, as text.
-fn items(deployment: &Deployment) -> Vec<(BTreeMap<String, AttributeValue>, String)> {
+fn items(deployment: &DeploymentFixture) -> Vec<(BTreeMap<String, AttributeValue>, String)> {
     let config = aws_sdk_dynamodb::config::Builder::from(&aws().sdk_config())
         .endpoint_url(&deployment.state_endpoint)
         .build();
@@ -22,7 +22,7 @@ fn items(deployment: &Deployment) -> Vec<(BTreeMap<String, AttributeValue>, Stri
 
 #[test]
 fn record_holds_mapped_values_only_and_shrinks_after_deletion() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         configure: |configuration| {
             configuration.more.push_str("[retention]\nleft_days = 7\nhistory_days = 5\n")
         },

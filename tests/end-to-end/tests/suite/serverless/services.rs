@@ -9,7 +9,7 @@ use std::{
 use end_to_end::{ProxyVerdict, ServiceProxy, aws};
 use serde_json::{Value, json};
 
-use super::deployment::{Deployment, DeploymentOptions, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, names};
 
 /// SQS accepts every second message of a batch, and reports an internal error for the others.
 fn refuse_half(operation: &str, body: &Value) -> ProxyVerdict {
@@ -38,7 +38,7 @@ fn refuse_half(operation: &str, body: &Value) -> ProxyVerdict {
 fn partly_accepted_batch_is_sent_again() {
     let queue = ServiceProxy::start(aws().endpoint()).unwrap();
     queue.rule(refuse_half);
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         environment: vec![("AWS_ENDPOINT_URL_SQS", queue.endpoint().to_owned())],
         ..DeploymentOptions::default()
     });
@@ -56,7 +56,7 @@ fn unsent_requests_are_redriven_by_the_next_scan() {
         "SendMessageBatch" => ProxyVerdict::Fail(500, "InternalFailure"),
         _ => ProxyVerdict::Pass,
     });
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         environment: vec![("AWS_ENDPOINT_URL_SQS", queue.endpoint().to_owned())],
         ..DeploymentOptions::default()
     });
@@ -77,7 +77,7 @@ fn unsent_requests_are_redriven_by_the_next_scan() {
 #[test]
 fn throttled_table_loses_no_user() {
     let deployment =
-        Deployment::start(DeploymentOptions { state_proxy: true, ..DeploymentOptions::default() });
+        DeploymentFixture::start(DeploymentOptions { state_proxy: true, ..DeploymentOptions::default() });
     let requests = AtomicUsize::new(0);
     // Two of three requests are throttled at first, then one of four.
     deployment.state_proxy.as_ref().unwrap().rule(move |_, _| {
@@ -101,7 +101,7 @@ fn throttled_table_loses_no_user() {
 
 #[test]
 fn unavailable_table_loses_no_user() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         state_proxy: true,
         visibility_seconds: 3,
         ..DeploymentOptions::default()

@@ -14,7 +14,7 @@ use runtime::Secrets;
 use serde_json::{Value, json};
 use store::{Snapshot, SnapshotSave};
 
-use super::deployment::{Deployment, DeploymentOptions};
+use super::deployment::{DeploymentFixture, DeploymentOptions};
 
 const USERS: usize = 100_000;
 const CHANGES: usize = 100;
@@ -32,7 +32,7 @@ fn median(mut durations: Vec<Duration>) -> Duration {
 }
 
 /// Saves the snapshot of a full scan, without the records, which an unchanged scan does not read.
-fn save_snapshot_of_all(deployment: &Deployment) {
+fn save_snapshot_of_all(deployment: &DeploymentFixture) {
     let mut configuration = TestConfiguration::openldap(&deployment.slapd, &deployment.workplace.url());
     configuration.scope_all_people();
     let secret = deployment.dir.path().join("directory-secret.json");
@@ -67,7 +67,7 @@ fn save_snapshot_of_all(deployment: &Deployment) {
 #[test]
 #[ignore = "for a release build; ./tests/directory-speed"]
 fn soak_directory_speed() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         people: USERS,
         members: 10,
         scan_timeout: Duration::from_secs(900),

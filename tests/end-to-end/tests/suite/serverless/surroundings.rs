@@ -3,7 +3,7 @@
 use end_to_end::{ProxyVerdict, ServiceProxy, aws};
 use serde_json::json;
 
-use super::deployment::{Deployment, DeploymentOptions};
+use super::deployment::{DeploymentFixture, DeploymentOptions};
 
 const DENIED: &str = "AccessDeniedException";
 
@@ -19,7 +19,7 @@ fn missing_variable_is_named() {
         ("PROVISIONER_DEAD_LETTER_ARN_PREFIX", &["provision"]),
         ("PROVISIONER_PROVISION_FUNCTION", &["scan"]),
     ] {
-        let deployment = Deployment::start(DeploymentOptions {
+        let deployment = DeploymentFixture::start(DeploymentOptions {
             environment: vec![(variable, String::new())],
             ..DeploymentOptions::default()
         });
@@ -35,7 +35,7 @@ fn missing_variable_is_named() {
 
 #[test]
 fn configuration_error_equals_the_terminals() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         configure: |configuration| configuration.target.push_str("\nurll = \"https://x.test\"\n"),
         ..DeploymentOptions::default()
     });
@@ -52,18 +52,18 @@ fn configuration_error_equals_the_terminals() {
 
 #[test]
 fn empty_folder_and_duplicate_connection_are_reported() {
-    let deployment = Deployment::start(DeploymentOptions::default());
+    let deployment = DeploymentFixture::start(DeploymentOptions::default());
     std::fs::copy(deployment.dir.file("corp.toml"), deployment.dir.file("also.toml")).unwrap();
     // The configuration is read at each start.
     assert!(!deployment.functions.kill_one_busy("scan"));
     let empty = tempfile::tempdir().unwrap();
-    let elsewhere = Deployment::start(DeploymentOptions {
+    let elsewhere = DeploymentFixture::start(DeploymentOptions {
         environment: vec![("PROVISIONER_CONFIG", empty.path().display().to_string())],
         ..DeploymentOptions::default()
     });
     let error = elsewhere.failed_scan(json!({}));
     assert!(error.contains("there is no connection in this folder"), "{error}");
-    let twice = Deployment::start(DeploymentOptions {
+    let twice = DeploymentFixture::start(DeploymentOptions {
         environment: vec![("PROVISIONER_CONFIG", deployment.dir.path().display().to_string())],
         ..DeploymentOptions::default()
     });
@@ -75,7 +75,7 @@ fn empty_folder_and_duplicate_connection_are_reported() {
 fn missing_permission_is_named() {
     let secrets = ServiceProxy::start(aws().endpoint()).unwrap();
     let queue = ServiceProxy::start(aws().endpoint()).unwrap();
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         state_proxy: true,
         environment: vec![
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.endpoint().to_owned()),

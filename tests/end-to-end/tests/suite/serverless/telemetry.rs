@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use simulator::{FaultEffect, TargetFault};
 
-use super::deployment::{Deployment, DeploymentOptions};
+use super::deployment::{DeploymentFixture, DeploymentOptions};
 
 /// Every log line of our own crates.
 const LOUD: &str = "info,scan=trace,provision=trace,directory=trace,store=trace,target=trace,queue=trace,runtime=trace,plan=trace";
@@ -40,7 +40,7 @@ fn metrics(lines: &[Value]) -> BTreeMap<String, f64> {
 
 #[test]
 fn log_lines_carry_request_connection_and_anchor() {
-    let deployment = Deployment::start(DeploymentOptions::default());
+    let deployment = DeploymentFixture::start(DeploymentOptions::default());
     deployment.workplace.inject(
         TargetFault::always(FaultEffect::status(400)).method("POST").user(&deployment.people[3].mail),
     );
@@ -84,7 +84,7 @@ fn log_lines_carry_request_connection_and_anchor() {
 
 #[test]
 fn logs_contain_no_personal_data_or_secret() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         environment: vec![("PROVISIONER_LOG", LOUD.to_owned())],
         ..DeploymentOptions::default()
     });

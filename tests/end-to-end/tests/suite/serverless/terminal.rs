@@ -6,7 +6,7 @@ use serde_json::json;
 use simulator::{FaultEffect, TargetFault};
 use store::BreakerReason;
 
-use super::deployment::{Deployment, DeploymentOptions, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, names};
 
 /// Arguments of a command on the deployed state.
 fn arguments<'a>(command: &'a str, user: Option<&'a str>, state: &'a str) -> Vec<&'a str> {
@@ -17,7 +17,7 @@ fn arguments<'a>(command: &'a str, user: Option<&'a str>, state: &'a str) -> Vec
 
 #[test]
 fn terminal_reads_and_applies_plans_on_the_deployed_state() {
-    let deployment = Deployment::start(DeploymentOptions::default());
+    let deployment = DeploymentFixture::start(DeploymentOptions::default());
     let state = format!("dynamodb:{}", deployment.table.name());
     let (refused, in_sync) = (&deployment.people[3].mail, &deployment.people[4].mail);
     deployment.workplace.inject(TargetFault::always(FaultEffect::status(400)).method("POST").user(refused));
@@ -83,7 +83,8 @@ fn terminal_reads_and_applies_plans_on_the_deployed_state() {
 
 #[test]
 fn terminal_refuses_to_sync_the_deployed_state() {
-    let deployment = Deployment::start(DeploymentOptions { members: 2, ..DeploymentOptions::default() });
+    let deployment =
+        DeploymentFixture::start(DeploymentOptions { members: 2, ..DeploymentOptions::default() });
     let state = format!("dynamodb:{}", deployment.table.name());
     let sync = deployment.terminal(&["sync", "--config", "corp.toml", "--state", &state]).run().unwrap();
     sync.expect_exit(2);
@@ -100,7 +101,7 @@ fn terminal_refuses_to_sync_the_deployed_state() {
 
 #[test]
 fn approvals_by_invoke_and_terminal_cover_only_their_set() {
-    let deployment = Deployment::start(DeploymentOptions::default());
+    let deployment = DeploymentFixture::start(DeploymentOptions::default());
     let state = format!("dynamodb:{}", deployment.table.name());
     let terminal = |command: &[&str]| {
         let place = ["--config", "corp.toml", "--json", "--state", state.as_str()];
@@ -139,7 +140,8 @@ fn approvals_by_invoke_and_terminal_cover_only_their_set() {
 
 #[test]
 fn breaker_is_shown_and_reset() {
-    let deployment = Deployment::start(DeploymentOptions { members: 2, ..DeploymentOptions::default() });
+    let deployment =
+        DeploymentFixture::start(DeploymentOptions { members: 2, ..DeploymentOptions::default() });
     let state = format!("dynamodb:{}", deployment.table.name());
     let terminal = |command: &[&str]| {
         let place = ["--config", "corp.toml", "--json", "--state", state.as_str()];
@@ -158,7 +160,8 @@ fn breaker_is_shown_and_reset() {
 
 #[test]
 fn drift_is_found_and_repaired_by_the_functions() {
-    let deployment = Deployment::start(DeploymentOptions { members: 4, ..DeploymentOptions::default() });
+    let deployment =
+        DeploymentFixture::start(DeploymentOptions { members: 4, ..DeploymentOptions::default() });
     let state = format!("dynamodb:{}", deployment.table.name());
     deployment.scan(json!({}));
     deployment.drain();

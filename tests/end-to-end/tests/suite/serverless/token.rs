@@ -5,11 +5,12 @@ use std::{thread, time::Duration};
 use end_to_end::aws;
 use serde_json::json;
 
-use super::deployment::{Deployment, DeploymentOptions, TIMEOUT, names};
+use super::deployment::{DeploymentFixture, DeploymentOptions, TIMEOUT, names};
 
 #[test]
 fn expired_token_opens_the_breaker_until_the_secret_is_rotated() {
-    let deployment = Deployment::start(DeploymentOptions { workers: 2, ..DeploymentOptions::default() });
+    let deployment =
+        DeploymentFixture::start(DeploymentOptions { workers: 2, ..DeploymentOptions::default() });
     deployment.scan(json!({}));
     deployment.workplace.set_token("the-next-token");
     let delivery = deployment.delivery(|_| {});
@@ -32,7 +33,7 @@ fn expired_token_opens_the_breaker_until_the_secret_is_rotated() {
 
 #[test]
 fn token_rotated_during_a_run_fails_no_user() {
-    let deployment = Deployment::start(DeploymentOptions {
+    let deployment = DeploymentFixture::start(DeploymentOptions {
         people: 60,
         members: 60,
         workers: 2,
@@ -58,7 +59,7 @@ fn token_rotated_during_a_run_fails_no_user() {
 
 #[test]
 fn changed_directory_password_is_fetched_again() {
-    let deployment = Deployment::start(DeploymentOptions::default());
+    let deployment = DeploymentFixture::start(DeploymentOptions::default());
     deployment.scan(json!({}));
     deployment.slapd.admin().set_reader_password("another-password").unwrap();
     let error = deployment.failed_scan(json!({}));
