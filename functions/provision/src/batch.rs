@@ -10,11 +10,14 @@ use runtime::metrics::{Counter, Gauge, count, sample};
 use runtime::{FunctionError, Invocation, now};
 use tracing::Instrument;
 
-use crate::function::{OpenConnection, ProvisionFunction};
+use crate::function::{OpenConnection, ProvisionFunction, STATE_UNAVAILABLE};
 use crate::measure::{count_outcome, measure_age, measure_target};
 
 /// Delay of a message that can't be processed at all.
 const UNUSABLE_SECONDS: i64 = 300;
+
+/// Delay of a message while the table can't be read.
+const STATE_SECONDS: i64 = 30;
 
 /// A message with its content.
 type ParsedMessage<'m> = (&'m SqsMessage, ProvisionRequest);
@@ -79,7 +82,8 @@ impl ProvisionFunction {
             Ok(open) => open,
             Err(FunctionError { kind, message }) => {
                 tracing::error!(kind, "{message}");
-                let retry = MessageDisposition::Retry(now().plus(UNUSABLE_SECONDS));
+                let seconds = if kind == STATE_UNAVAILABLE { STATE_SECONDS } else { UNUSABLE_SECONDS };
+                let retry = MessageDisposition::Retry(now().plus(seconds));
                 return messages.into_iter().map(|(message, _)| (message, retry)).collect();
             }
         };

@@ -145,11 +145,14 @@ impl ProvisionFunction {
     }
 }
 
+/// Error kind of a table that can't be read.
+pub(crate) const STATE_UNAVAILABLE: &str = "StateUnavailable";
+
 /// Error kind of a target that could not be checked, or that the state does not belong to.
 fn target_problem(error: &StoreError) -> &'static str {
     match error {
         StoreError::OtherTarget { .. } | StoreError::TargetResetUnfinished => "OtherTarget",
-        _ => "StateUnavailable",
+        _ => STATE_UNAVAILABLE,
     }
 }
 

@@ -286,7 +286,7 @@ fn retry_provisions_refused_users_again() {
     fixture.settle(3);
     fixture.settle(3);
     fixture.expect_no_write();
-    fixture.run(&["retry", &people[0].mail]).expect_exit(1).says("the user is settled");
+    fixture.run(&["retry", &people[0].mail]).expect_exit(1).says("the user is in_sync");
     fixture.run(&["retry", "nobody@acme.test"]).expect_exit(1);
     fixture.run(&["retry"]).expect_exit(2);
 

@@ -160,7 +160,7 @@ fn certificate_of_another_authority_is_refused() {
     let wrong_ca = others.ca().unwrap().display().to_string();
 
     fixture.configure(|it| it.directory = it.directory.replace(&plain, &secure));
-    fixture.sync().expect_exit(1).says("no secure connection").says(&secure).says("as the directory's CA");
+    fixture.sync().expect_exit(1).says("no secure connection").says(&secure).says("the directory's CA");
     let without = fixture.configuration().directory.clone();
     fixture.configure(|it| it.directory += &format!("ca = \"file:{wrong_ca}\"\n"));
     fixture.sync().expect_exit(1).says("no secure connection").says(&secure);
@@ -416,6 +416,6 @@ fn deleted_group_is_not_an_empty_group() {
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
     fixture.admin().delete(&workplace_group()).unwrap();
-    fixture.sync().expect_exit(1).says(&workplace_group()).says("is not there");
+    fixture.sync().expect_exit(1).says(&workplace_group()).says("does not exist");
     fixture.expect_no_call();
 }

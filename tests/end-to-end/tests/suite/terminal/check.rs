@@ -93,7 +93,11 @@ fn empty_password_fails() {
     let mut secret = fixture.directory.reader_secret();
     secret["password"] = "".into();
     fixture.dir.directory_secret(&secret).unwrap();
-    fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "directory", "without a name and a password"]);
+    fixture.check().expect_exit(1).says_in_one_line(&[
+        "FAIL",
+        "directory",
+        "the name or the password is empty",
+    ]);
 }
 
 #[test]
@@ -131,7 +135,7 @@ fn missing_base_dn_fails() {
     let fixture = ready().configured(|it| {
         it.directory = it.directory.replace("base_dn = \"dc=acme", "base_dn = \"dc=acne");
     });
-    fixture.check().expect_exit(1).says("FAIL").says("the base entry dc=acne,dc=test is not there");
+    fixture.check().expect_exit(1).says("FAIL").says("the base entry dc=acne,dc=test does not exist");
 }
 
 #[test]
@@ -142,12 +146,12 @@ fn missing_group_fails() {
         .check()
         .expect_exit(1)
         .says("FAIL")
-        .says(&format!("the group {} is not there", workplace_group()));
+        .says(&format!("the group {} does not exist", workplace_group()));
 
     let fixture = ready().configured(|it| {
         it.scope = format!("group = \"cn=nobody,{GROUPS_DN}\"\nmembership = \"member-of\"\n");
     });
-    fixture.check().expect_exit(1).says(&format!("the group cn=nobody,{GROUPS_DN} is not there"));
+    fixture.check().expect_exit(1).says(&format!("the group cn=nobody,{GROUPS_DN} does not exist"));
 }
 
 #[test]
