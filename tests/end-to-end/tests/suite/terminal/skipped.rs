@@ -116,7 +116,7 @@ fn deletion_waits_for_delete_after_days() {
         "deleted after options.delete_after_days",
     ];
     for _ in 0..2 {
-        fixture.plan().expect_exit(0).says_in_one_line(&words).says("Plan: 1 leaving");
+        fixture.plan().expect_exit(0).says_in_one_line(&words).says("Plan: 1 pending_deletion");
         fixture.run(&["status"]).expect_exit(0).says_in_one_line(&words);
         fixture.run(&["status", "--only", "pending_deletion"]).says_in_one_line(&words);
         fixture.run(&["history", &people[1].mail]).says_in_one_line(&words);
