@@ -1,25 +1,25 @@
-//! Some targets switch an integration off that has not called for long, and where nobody's entry changes nobody calls. Then
-//! one user is looked at again who is settled, in the way that everybody goes: that reads one account.
+//! Keep-alive: some targets switch off an integration that has not called for a long time. In a directory without changes,
+//! one user in sync becomes due again, so that provisioning reads one account.
 
 use model::{AnchorHash, Desired, Status, UnixSeconds, UserRecord};
 use queue::ProvisionRequest;
 
 use crate::{ScanContext, ScanError};
 
-const DAY: i64 = 86_400;
+const DAY_SECONDS: i64 = 86_400;
 
-/// So many accounts are looked through for somebody who is settled.
+/// Accounts among which a user in sync is sought.
 const PAGE: usize = 100;
 
-/// Has one user looked at where the target has not served anybody for too long. Whoever is due already will lead to a call,
-/// and so nobody is added while the target is down.
+/// Makes one user due if the target has not served a call for `keep_alive_days`. A user who is due already leads to a
+/// call, so nothing is added while the target is down.
 pub(crate) async fn keep_alive(
     context: &ScanContext<'_>,
     served_at: Option<UnixSeconds>,
 ) -> Result<(), ScanError> {
     let store = context.store;
     let Some(days) = context.policy.keep_alive_days else { return Ok(()) };
-    let is_recent = |at: UnixSeconds| (context.clock)() < at.plus(i64::from(days) * DAY);
+    let is_recent = |at: UnixSeconds| (context.clock)() < at.plus(i64::from(days) * DAY_SECONDS);
     if served_at.is_some_and(is_recent) {
         return Ok(());
     }
@@ -36,17 +36,11 @@ pub(crate) async fn keep_alive(
         return Ok(());
     };
     if store.reopen(record.anchor.hash()).await? {
-        tracing::info!(days, "the target has served nobody for long; one account is looked at");
+        tracing::info!(days, "the target has served no call for keep_alive_days; one account will be read");
         if let Some(queue) = context.queue {
-            let connection = context.policy.name.clone();
-            // Should it not be taken, the next scan announces it like anybody who is due.
-            queue
-                .send(&[ProvisionRequest {
-                    connection,
-                    anchor: record.anchor.clone(),
-                    version: record.version,
-                }])
-                .await?;
+            let (connection, anchor) = (context.policy.name.clone(), record.anchor.clone());
+            // If the queue does not take the request, the next scan sends it like that of any user who is due.
+            queue.send(&[ProvisionRequest { connection, anchor, version: record.version }]).await?;
         }
     }
     Ok(())

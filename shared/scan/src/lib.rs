@@ -1,53 +1,67 @@
-//! The scan: reads the directory, compares it with what the last scan saw, and writes down what every changed user
-//! should be. It never talks to the target; [`provision`](../provision/index.html) does that, one user at a time.
+//! The scan engine: read → plan → write.
 //!
-//! [`Planning`] reads and plans, page by page, and writes nothing; a dry run stops there. [`scan`] takes the
-//! connection's lease and applies the same plan to the store.
+//! 1. [`ScanRead`] reads the directory, page by page: all entries in scope, or the changes since the last checkpoint.
+//! 2. [`PagePlanner`] compares each page with the snapshot and the users' records and yields a [`PagePlan`]. After the last
+//!    page, [`plan_final`] yields the [`FinalPlan`]: removals, transfers and held changes, which can only be judged together.
+//! 3. [`scan`] takes the connection's lease, applies each plan through the `write` module as it comes, and does the
+//!    housekeeping after the save.
+//!
+//! A dry run, the terminal's `plan` and an approved plan take the same planning path. The engine never calls the target;
+//! the `provision` crate does that, one user at a time.
 
-mod agreed;
-mod apply;
-mod approval;
-mod change;
-mod ending;
-mod explain;
-mod keep_alive;
+mod scan;
+
+mod read;
+
+mod approved_plan;
+mod change_safeguard;
+mod final_plan;
 mod names;
-mod planning;
-mod reading;
+mod page_plan;
+mod removal_safeguard;
+mod transfers;
+mod user_plan;
+
+mod lease;
+mod write;
+
+mod approval;
+mod explain;
+mod housekeeping;
+mod keep_alive;
 mod redrive;
 mod summary;
 mod user;
-mod writer;
 
-pub use agreed::ApprovedPlan;
-pub use apply::{gate, preview, scan, scan_approved};
 pub use approval::{Approval, approve};
-pub use change::{ChangeGate, Judged, Passed};
-pub use ending::{FinalPlan, Transfer, plan_final};
+pub use approved_plan::ApprovedPlan;
 pub use explain::{EntryExplanation, Explanation};
-pub use planning::{Planning, Seen, UserPlan};
-pub use reading::{Reading, ScanMode};
+pub use final_plan::{FinalPlan, plan_final};
+pub use page_plan::{FinishedRead, PagePlanner};
+pub use read::{ScanMode, ScanRead, ScanStart};
+pub use scan::{dry_run, scan, scan_approved};
 pub use summary::{ScanSummary, UnidentifiedEntry};
+pub use transfers::{AccountTransfer, NameTransfer};
 pub use user::{EntryLookup, UserLookup, find_record, look_up, scan_user};
+pub use user_plan::{PagePlan, UserPlan};
 
+use ::plan::Policy;
 use model::UnixSeconds;
-use plan::Policy;
 use queue::{Queue, QueueError};
 use store::{Store, StoreError};
 
 /// What a scan works with.
 #[derive(Clone, Copy)]
 pub struct ScanContext<'a> {
-    /// What the administrator configured.
+    /// The configured decisions of the connection.
     pub policy: &'a Policy,
     /// The connection's state.
     pub store: &'a Store,
-    /// Where users are announced who have something to be done. Without it, whoever provisions looks for the records that
-    /// are due.
+    /// Queue for provision requests. Without a queue, the caller provisions the records that are due.
     pub queue: Option<&'a Queue>,
-    /// Who is scanning; shown to others who want the lease.
+    /// Owner of the scan's lease, shown to other scans that want it.
     pub owner: &'a str,
-    /// When to save what there is and stop, because nobody waits any longer.
+    /// Deadline: the scan saves what it has and stops.
     pub stop_at: Option<UnixSeconds>,
     /// The time.
     pub clock: fn() -> UnixSeconds,
@@ -68,22 +82,22 @@ pub enum ScanError {
     /// The state can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Nobody can be told of the users who changed.
+    /// Provision requests can't be sent.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// Another scan is at work.
+    /// Another scan holds the connection's lease.
     #[error(
-        "another scan of this connection is running (started by {holder}); it ends by itself, or its claim runs out in {seconds} s"
+        "another scan of this connection is running (started by {holder}); it ends by itself, or its lease expires in {seconds} s"
     )]
     Busy {
-        /// Who.
+        /// The owner of the lease.
         holder: String,
-        /// When the claim runs out at the latest.
+        /// Seconds until the lease expires unless it is renewed.
         seconds: i64,
     },
-    /// This scan was held up for so long that another took over.
+    /// The lease expired and another scan took it.
     #[error(
-        "this scan was held up for so long that another took over; what it wrote stands, and the other does the rest"
+        "the scan lost its lease to another scan because it was stopped for too long; its writes stand, and the other scan does the rest"
     )]
     LeaseLost,
 }

@@ -1,33 +1,37 @@
-//! Who is due and was announced by an earlier scan, or by none: a wake-up can be lost, and a process can die between
-//! writing and sending.
+//! Redrive: provision requests are sent again for users who are due since an earlier scan. A request can be lost, and a
+//! process can be killed between writing and sending.
 
 use std::collections::BTreeMap;
 
 use model::{ScanVersion, Status, UnixSeconds, UserRecord};
-use queue::ProvisionRequest;
+use queue::{ProvisionRequest, Queue};
 
 use crate::{ScanContext, ScanError};
 
-/// The statuses of those who are due by themselves.
+/// Statuses of users who are due at once, or at their next attempt.
 const DUE: [&str; 2] = ["pending", "retrying"];
-/// The status of those whose accounts are deleted at their time.
-const LEAVING: &str = "pending_deletion";
+/// Status of users whose accounts are deleted at a later time.
+const DELETION: &str = "pending_deletion";
 const PAGE: usize = 100;
 
-/// Announces once more who is due since before this scan, unless the queue holds about as many wake-ups as there are
-/// users due: then they are on their way. Nobody is announced while nobody would be tried; once the breaker lets
-/// somebody try again, a wake-up has to be there for it. Says how many there were.
+/// Sends the provision requests of users who are due since before this scan, and returns their number.
+///
+/// Nothing is sent if the queue holds as many requests as there are users due: their requests are on the way. Nothing is
+/// sent either while the circuit breaker is open; once it lets a request through, one has to be in the queue.
 pub(crate) async fn redrive(
     context: &ScanContext<'_>,
     version: ScanVersion,
     statuses: &BTreeMap<String, u64>,
 ) -> Result<u64, ScanError> {
+    let Some(queue) = context.queue else { return Ok(0) };
     let now = (context.clock)();
-    let leaving = if statuses.contains_key(LEAVING) { leaves_now(context, now).await? } else { 0 };
-    let waiting: u64 = DUE.iter().filter_map(|word| statuses.get(*word)).sum::<u64>() + leaving;
-    let Some(queue) = context.queue.filter(|_| waiting > 0) else { return Ok(0) };
-    let shut = context.store.fetch_breaker().await?.is_some_and(|breaker| now < breaker.until);
-    if shut || queue.depth().await? >= waiting {
+    let deletions = if statuses.contains_key(DELETION) { deletions_due(context, now).await? } else { 0 };
+    let due: u64 = DUE.iter().filter_map(|word| statuses.get(*word)).sum::<u64>() + deletions;
+    if due == 0 {
+        return Ok(0);
+    }
+    let is_open = context.store.fetch_breaker().await?.is_some_and(|breaker| now < breaker.until);
+    if is_open || queue.depth().await? >= due {
         return Ok(0);
     }
     let is_forgotten = |record: &UserRecord| {
@@ -38,34 +42,42 @@ pub(crate) async fn redrive(
         is_due && record.version < version
     };
     let mut sent = 0;
-    for word in DUE.into_iter().chain((leaving > 0).then_some(LEAVING)) {
-        let mut after = None;
-        loop {
-            let page = context.store.fetch_by_status(word, after, PAGE).await?;
-            let requests: Vec<ProvisionRequest> = page
-                .items
-                .into_iter()
-                .filter(is_forgotten)
-                .map(|record| ProvisionRequest {
-                    connection: context.policy.name.clone(),
-                    anchor: record.anchor,
-                    version: record.version,
-                })
-                .collect();
-            if !requests.is_empty() {
-                sent += queue.send(&requests).await?.sent;
-            }
-            after = page.next;
-            if after.is_none() || context.is_out_of_time() {
-                break;
-            }
-        }
+    for word in DUE.into_iter().chain((deletions > 0).then_some(DELETION)) {
+        sent += send_status(context, queue, word, is_forgotten).await?;
     }
     Ok(sent)
 }
 
-/// How many of the accounts on the first page are to be deleted by now; whose time is over first comes first.
-async fn leaves_now(context: &ScanContext<'_>, now: UnixSeconds) -> Result<u64, ScanError> {
-    let page = context.store.fetch_by_status(LEAVING, None, PAGE).await?;
+/// Sends the requests of the users with one status.
+async fn send_status(
+    context: &ScanContext<'_>,
+    queue: &Queue,
+    word: &str,
+    is_forgotten: impl Fn(&UserRecord) -> bool,
+) -> Result<u64, ScanError> {
+    let (mut sent, mut after) = (0, None);
+    loop {
+        let page = context.store.fetch_by_status(word, after, PAGE).await?;
+        let records = page.items.into_iter().filter(&is_forgotten);
+        let requests: Vec<ProvisionRequest> = records
+            .map(|record| ProvisionRequest {
+                connection: context.policy.name.clone(),
+                anchor: record.anchor,
+                version: record.version,
+            })
+            .collect();
+        if !requests.is_empty() {
+            sent += queue.send(&requests).await?.sent;
+        }
+        after = page.next;
+        if after.is_none() || context.is_out_of_time() {
+            return Ok(sent);
+        }
+    }
+}
+
+/// Number of accounts whose deletion is due, on the first page; the longest due come first.
+async fn deletions_due(context: &ScanContext<'_>, now: UnixSeconds) -> Result<u64, ScanError> {
+    let page = context.store.fetch_by_status(DELETION, None, PAGE).await?;
     Ok(page.items.iter().filter(|record| record.next_attempt <= now).count() as u64)
 }

@@ -1,135 +1,128 @@
-//! What a scan found, in numbers.
+//! The numbers of a scan.
 
 use std::collections::BTreeMap;
 
-use model::Desired;
-use plan::RecordPlan;
+use plan::RemovalVerdict;
 use serde::Serialize;
 use serde_json::Value;
 use store::CapacityUnits;
 
-use crate::{ScanMode, UserPlan};
+use crate::read::ScanMode;
+use crate::user_plan::{AccountEffect, UserPlan};
 
-/// An entry that can't be identified.
+/// An entry without a usable anchor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnidentifiedEntry {
-    /// Where it is, as far as that could be read.
+    /// The entry's DN, as far as it could be read.
     pub dn: String,
-    /// What is wrong with it.
+    /// What is wrong with the entry.
     pub why: String,
 }
 
-/// What a scan found, in numbers of users.
+/// The numbers of a scan; most of them count users.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ScanSummary {
-    /// Which scan this was; nought for one that wrote nothing.
+    /// Version of the scan; 0 for a dry run.
     pub version: u64,
     /// How the directory was read.
     pub mode: ScanMode,
-    /// Why everybody was read, where that was not the only way.
+    /// Why all entries were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full_reason: Option<String>,
-    /// In scope, and looked at.
+    /// Entries in scope that were examined.
     pub read: u64,
-    /// As at the last scan.
+    /// Entries that equal the snapshot.
     pub unchanged: u64,
-    /// New or different, and written down.
+    /// New or different entries whose records are written.
     pub changed: u64,
-    /// Who is to get an account: a new one, or one of that name that is there already.
+    /// Users who get an account: a new one, or an existing account with their user name.
     pub created: u64,
-    /// Whose account is to be brought up to date.
+    /// Users whose account is to be updated.
     pub updated: u64,
-    /// Whose removal was released.
+    /// Users whose removal was released.
     pub deprovisioned: u64,
-    /// Whose user name another entry has.
+    /// Users whose user name another entry has.
     pub conflicts: u64,
-    /// Who took over the account of an entry that was made anew.
+    /// Users who took over the account or the user name of another entry.
     pub transferred: u64,
-    /// Whose removal waits for a person.
+    /// Users whose removal waits for approval.
     pub held: u64,
-    /// Whose creation or update waits for a person, because the configuration was changed and would touch too many.
+    /// Users whose creation or update waits for approval of a changed configuration.
     pub held_changes: u64,
-    /// Whose removal, creation or update an option stops.
+    /// Users whose creation, update or removal an option stops.
     pub skipped: u64,
-    /// Whom the target refused, or could not serve yet, or of whom the mapping can make nothing.
+    /// Users whom the target refused or could not serve yet, or whose entry can't be mapped.
     pub failed: u64,
-    /// Of those, not to be had by the mapping.
+    /// Failed users whose entry can't be mapped.
     pub invalid: u64,
-    /// Whom the read missed although they are in scope, as a look-up by anchor showed. They are left as they are.
+    /// Users in scope whom the read did not show, as a search by anchor found. Nothing is done for them.
     pub missed: u64,
-    /// Wake-ups that the queue did not take; a later scan sends them again.
+    /// Provision requests that the queue did not take; a later scan sends them again.
     pub unsent: u64,
-    /// Who was due from before and was announced once more.
+    /// Provision requests that were sent again for users due since an earlier scan.
     pub redriven: u64,
-    /// Who was not as in the plan that was agreed on, and is left to a later scan.
+    /// Users who differ from the approved plan and are left to a later scan.
     #[serde(skip)]
     pub not_as_planned: u64,
-    /// Entries that came twice.
+    /// Entries that the read returned twice.
     pub duplicates: u64,
     /// Entries without a usable anchor.
     pub unidentified: u64,
-    /// The first of them, for whoever reads the answer. They name persons, so they go into no log and no state.
+    /// The first of these entries. They hold names, so they go into no log and no state.
     #[serde(skip)]
     pub unidentified_entries: Vec<UnidentifiedEntry>,
-    /// DynamoDB's read units that it took, rounded up.
+    /// DynamoDB read units of the scan, rounded up.
     pub read_units: u64,
-    /// Its write units.
+    /// DynamoDB write units of the scan, rounded up.
     pub write_units: u64,
-    /// Whether the read saw everybody. If not, nobody was removed.
+    /// Records that were written, of any kind. A scan that ran out of time has made progress if there are any.
+    #[serde(skip)]
+    pub written: u64,
+    /// Whether the read was complete. After an incomplete read no account is deprovisioned.
     pub complete: bool,
-    /// Why it did not.
+    /// Why the read was incomplete.
     pub incomplete: Option<String>,
-    /// Whether time ran out. What was written stands, and another scan does the rest.
+    /// Whether the scan ran out of time. Its writes stand, and the next scan continues.
     pub out_of_time: bool,
+    /// Housekeeping steps that failed after the save. The scan's writes stand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub housekeeping_failures: Vec<String>,
 }
 
-/// What one scan finds like the next as long as nothing happens.
+/// Keys whose values stay the same from scan to scan as long as nothing happens.
 const STANDING: [&str; 8] =
     ["complete", "incomplete", "held", "held_changes", "skipped", "conflicts", "failed", "unidentified"];
 
-/// What is about to be done to an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Touch {
-    Create,
-    Update,
-}
-
-impl UserPlan {
-    /// What is about to be done to this user's account, removals and conflicts aside.
-    pub(crate) fn touch(&self) -> Option<Touch> {
-        let Self { record, plan, conflict, .. } = self;
-        let known = record.as_ref().and_then(|record| record.desired.as_ref());
-        let (desired, status) = match plan {
-            RecordPlan::SetDesired { desired, status } => (Some(desired), status),
-            RecordPlan::SetStatus(status) => (known, status),
-            RecordPlan::Nothing | RecordPlan::Remove(_) => return None,
-        };
-        if conflict.is_some() || !status.is_due() || !matches!(desired, Some(Desired::Present(_))) {
-            return None;
-        }
-        let has_account = record.as_ref().is_some_and(|record| record.link.is_some());
-        Some(if has_account { Touch::Update } else { Touch::Create })
-    }
-}
-
 impl ScanSummary {
-    /// Counts what is to be done for a user.
+    /// Counts what a plan does to the user's account.
     pub fn count(&mut self, user: &UserPlan) {
-        match user.touch() {
+        match user.account_effect() {
             None => {}
-            Some(Touch::Update) => self.updated += 1,
-            Some(Touch::Create) => self.created += 1,
+            Some(AccountEffect::Update) => self.updated += 1,
+            Some(AccountEffect::Create) => self.created += 1,
         }
     }
 
-    /// Takes out what a changed configuration has to wait with.
+    /// Counts the removals by the safeguard's verdict.
+    pub(crate) fn count_removals(&mut self, removals: &RemovalVerdict) {
+        match removals {
+            RemovalVerdict::Released(released) => self.deprovisioned = released.len() as u64,
+            RemovalVerdict::Held(held) => self.held = held.len() as u64,
+            RemovalVerdict::PartlyReleased { released, held } => {
+                (self.deprovisioned, self.held) = (released.len() as u64, held.len() as u64);
+            }
+            RemovalVerdict::Skipped(skipped) => self.skipped = skipped.len() as u64,
+        }
+    }
+
+    /// Moves the changes that the safeguard holds from the planned ones to the held ones.
     pub(crate) fn hold_changes(&mut self, updates: u64, creates: u64) {
         self.updated = self.updated.saturating_sub(updates);
         self.created = self.created.saturating_sub(creates);
         self.held_changes = updates.saturating_add(creates);
     }
 
-    /// Takes over how many users stand where, by the words of their statuses.
+    /// Takes the numbers of users by status.
     pub(crate) fn take_statuses(&mut self, statuses: &BTreeMap<String, u64>) {
         let count = |words: &[&str]| words.iter().filter_map(|word| statuses.get(*word)).sum::<u64>();
         self.invalid = count(&["invalid"]);
@@ -137,7 +130,7 @@ impl ScanSummary {
         self.skipped = self.skipped.max(count(&["skipped"]));
     }
 
-    /// Takes over what was consumed of the table.
+    /// Takes the units that the scan consumed.
     pub(crate) fn take_units(&mut self, consumed: CapacityUnits) {
         let CapacityUnits { reads, writes } = consumed;
         #[expect(
@@ -149,8 +142,8 @@ impl ScanSummary {
         (self.read_units, self.write_units) = (whole(reads), whole(writes));
     }
 
-    /// Whether there is something to tell that the scan before it did not: something was done, or other users wait, or the
-    /// directory could be read less well. `before` is that scan's summary as it was stored.
+    /// Whether the scan did something, or its standing numbers differ from those of the scan before. `before` is that
+    /// scan's summary as it was stored.
     pub(crate) fn is_news(&self, before: Option<&Value>) -> bool {
         let Self { changed, created, updated, deprovisioned, transferred, .. } = *self;
         let done = [changed, created, updated, deprovisioned, transferred];
@@ -160,7 +153,7 @@ impl ScanSummary {
 
     /// The numbers of a scan that had to stop before its end.
     pub(crate) fn out_of_time(self) -> Self {
-        let why = "time ran out before everybody was read; another scan does the rest";
+        let why = "the scan ran out of time; the next scan continues";
         Self { complete: false, incomplete: Some(why.to_owned()), out_of_time: true, ..self }
     }
 }
@@ -170,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scan_is_news_when_it_did_something_or_others_wait() {
+    fn scan_is_news_when_it_did_something_or_a_standing_number_changed() {
         let quiet = ScanSummary { version: 7, read: 9, held: 2, complete: true, ..ScanSummary::default() };
         let before = serde_json::to_value(&quiet).unwrap();
         let is_news = |summary: ScanSummary| summary.is_news(Some(&before));
@@ -187,9 +180,9 @@ mod tests {
         }
     }
 
-    /// The words are those of the summary, and a word of another kind would never differ.
+    /// A key that no summary has would never differ.
     #[test]
-    fn what_is_compared_is_in_a_summary() {
+    fn standing_keys_are_keys_of_a_summary() {
         let summary = serde_json::to_value(ScanSummary::default()).unwrap();
         assert_eq!(STANDING.iter().find(|key| summary.get(key).is_none()), None);
     }

@@ -6,8 +6,9 @@ use plan::{EntryChange, EntryDiff, Observation, RecordPlan, SnapshotDiff, plan_c
 use queue::EntryState;
 use store::{ScanLease, Store, StoreError};
 
-use crate::planning::{InSnapshot, UserPlan};
-use crate::writer::{Writer, take_lease};
+use crate::lease::take_lease;
+use crate::user_plan::{SnapshotEffect, UserPlan};
+use crate::write::PlanWriter;
 use crate::{ScanContext, ScanError};
 
 /// Result of a search for one user.
@@ -62,7 +63,7 @@ impl UserLookup {
             Self::One(lookup) => EntryState {
                 in_scope: lookup.scope.in_scope,
                 desired: lookup.desired().cloned(),
-                updates_account: lookup.planned().touch().is_some(),
+                updates_account: lookup.planned().account_effect().is_some(),
             },
         }
     }
@@ -85,7 +86,7 @@ impl EntryLookup {
             record: self.record.clone(),
             plan: self.plan.clone(),
             conflict: None,
-            snapshot: InSnapshot::Is(*fingerprint),
+            snapshot: SnapshotEffect::Set(*fingerprint),
         }
     }
 }
@@ -144,7 +145,7 @@ async fn scan_user_under(
     {
         // The snapshot marks the user dirty, so the next scan compares the record again.
         let snapshot = context.store.fetch_part(&[lookup.entry.anchor.hash()]).await?;
-        Writer::new(context, lease, snapshot).write_users(vec![lookup.planned()]).await?;
+        PlanWriter::new(context, lease, snapshot).write_users(vec![lookup.planned()]).await?;
     }
     Ok(found)
 }

@@ -1,0 +1,405 @@
+//! The plan of a scan's end: removals, transfers and held changes, which can only be judged once the read has ended.
+//!
+//! After a complete read, users whom the read did not show are looked up once more by anchor, and users whose removal waits
+//! are judged afresh. After an incomplete read no user is removed, and no user is taken to be gone; only conflicts whose
+//! other entry was known to be gone before are resolved.
+
+use std::collections::{HashMap, HashSet};
+
+use directory::{DepartureCheck, Directory};
+use model::{
+    AnchorHash, CompleteRead, DeprovisionReason, DisabledOption, HeldChange, HeldRemovals, IncompleteRead,
+    ReleasedBatch, SafeguardMemory, ScanVersion, Status, UserName, UserRecord,
+};
+use plan::{
+    Deprovision, DirectoryMatch, RecordPlan, RemovalCandidate, RemovalVerdict, check_removals,
+    plan_departure, plan_held, status_for,
+};
+
+use crate::page_plan::{FinishedRead, PlannedRemoval, ReadFindings};
+use crate::read::Checkpoint;
+use crate::removal_safeguard::{forget_expired, safeguard_inputs};
+use crate::transfers::{
+    AccountTransfer, LeaveKind, NameTransfer, TransferInputs, TransferPlan, plan_transfers, stored_conflict,
+};
+use crate::user_plan::{PagePlan, SnapshotEffect, UserPlan};
+use crate::{ScanContext, ScanError, ScanMode, ScanSummary};
+
+/// Users that are looked up at once.
+const BATCH: usize = 100;
+
+/// Snapshot size from which a read that shows none of the known users, but others, is of another directory.
+const MISMATCH_FROM: usize = 3;
+
+/// Everything that is left to do once the read has ended.
+#[derive(Debug)]
+pub struct FinalPlan {
+    /// The numbers of the scan.
+    pub summary: ScanSummary,
+    /// Changes of earlier pages that the safeguard decides only now.
+    pub late: PagePlan,
+    /// Entries that take over another entry's account.
+    pub account_transfers: Vec<AccountTransfer>,
+    /// Records that change without a removal.
+    pub changes: PagePlan,
+    /// The safeguard's verdict on the removals.
+    pub removals: RemovalVerdict,
+    /// Entries that take over another entry's user name.
+    pub name_transfers: Vec<NameTransfer>,
+    /// The change of the configuration that waits for approval.
+    pub held_change: Option<HeldChange>,
+    /// What the snapshot holds for a user once the removal is released.
+    pub(crate) after_removal: HashMap<AnchorHash, SnapshotEffect>,
+    /// Users in the snapshot who have no record.
+    pub(crate) unrecorded: Vec<AnchorHash>,
+    /// Where the next scan starts; `None` if it has to read all entries.
+    pub(crate) checkpoint: Option<Checkpoint>,
+    planned: HashSet<AnchorHash>,
+}
+
+impl FinalPlan {
+    /// Whether this scan plans something for the user.
+    pub fn plans_for(&self, user: &AnchorHash) -> bool {
+        self.planned.contains(user)
+    }
+
+    /// Number of released removals.
+    pub(crate) fn released(&self) -> u64 {
+        match &self.removals {
+            RemovalVerdict::Released(released) | RemovalVerdict::PartlyReleased { released, .. } => {
+                released.len() as u64
+            }
+            RemovalVerdict::Held(_) | RemovalVerdict::Skipped(_) => 0,
+        }
+    }
+
+    /// What the safeguard remembers after this scan. After an incomplete read it knows nothing new.
+    pub(crate) fn memory_after(
+        &self,
+        context: &ScanContext<'_>,
+        before: &SafeguardMemory,
+        version: ScanVersion,
+    ) -> SafeguardMemory {
+        let now = (context.clock)();
+        let mut memory = forget_expired(before.clone(), now);
+        if self.summary.complete {
+            memory.held = self.held_removals(version);
+            if self.released() > 0 {
+                memory.released.push(ReleasedBatch { at: now, count: self.released() });
+            }
+            if self.held_change.is_none() {
+                memory.configuration = Some(context.policy.fingerprint);
+                memory.change_approval = None;
+            }
+            memory.change = self.held_change;
+        }
+        if self.summary.not_as_planned > 0 {
+            // Accounts that were left out of an approved plan don't follow this configuration yet.
+            memory.configuration = before.configuration.or(memory.configuration);
+        }
+        memory
+    }
+
+    fn held_removals(&self, version: ScanVersion) -> Option<HeldRemovals> {
+        let held = match &self.removals {
+            RemovalVerdict::Held(held) | RemovalVerdict::PartlyReleased { held, .. } => held.as_slice(),
+            RemovalVerdict::Released(_) | RemovalVerdict::Skipped(_) => &[],
+        };
+        let held = held.iter().map(|candidate| (candidate.anchor.hash(), candidate.reason));
+        HeldRemovals::of(held.collect(), version)
+    }
+
+    /// A plan without anything to do, for a scan that ran out of time before its end was planned.
+    fn out_of_time(summary: ScanSummary) -> Self {
+        Self {
+            summary: summary.out_of_time(),
+            late: PagePlan::default(),
+            account_transfers: Vec::new(),
+            changes: PagePlan::default(),
+            removals: RemovalVerdict::Released(Vec::new()),
+            name_transfers: Vec::new(),
+            held_change: None,
+            after_removal: HashMap::new(),
+            unrecorded: Vec::new(),
+            checkpoint: None,
+            planned: HashSet::new(),
+        }
+    }
+}
+
+/// Plans the end of a scan. Removals need the proof that the read was complete, and an answer of the directory about
+/// each user whom the read did not show.
+pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Result<FinalPlan, ScanError> {
+    let Some(outcome) = review_read(directory, &read).await? else {
+        return Ok(FinalPlan::out_of_time(read.findings.summary));
+    };
+    let ReviewOutcome { review, incomplete, checkpoint } = outcome;
+    let FinishedRead { context, memory, mut safeguard, mut findings, verdict, is_same_query, .. } = read;
+    let proof = verdict.ok().filter(|_| incomplete.is_none());
+    let is_other_directory =
+        !(is_same_query && review.has_known) && review.shows_another_directory(&findings);
+    let Review { removals: reviewed, mut users, unrecorded, planned, missed, .. } = review;
+    findings.planned.extend(planned);
+    let mut removals = if proof.is_some() { std::mem::take(&mut findings.removals) } else { Vec::new() };
+    removals.extend(reviewed);
+    let transfers = transfers(&context, &mut findings, leaving(&removals, &users)).await?;
+    let TransferPlan { accounts, names, users: resolved, conflicts } = transfers;
+    users.extend(resolved);
+    let replaced: HashSet<AnchorHash> = accounts.iter().map(|transfer| transfer.from.anchor.hash()).collect();
+    removals.retain(|removal| !replaced.contains(&removal.candidate.anchor.hash()));
+
+    let mut summary = findings.summary;
+    summary.missed += missed;
+    summary.conflicts += conflicts;
+    summary.transferred += (accounts.len() + names.len()) as u64;
+    (summary.complete, summary.incomplete) = (proof.is_some(), incomplete);
+    let after_removal =
+        removals.iter().map(|removal| (removal.candidate.anchor.hash(), removal.snapshot)).collect();
+    let removals = match &proof {
+        Some(proof) => {
+            users.iter().for_each(|user| summary.count(user));
+            judge(&context, &memory, removals, (proof, is_other_directory)).await?
+        }
+        None => RemovalVerdict::Released(Vec::new()),
+    };
+    summary.count_removals(&removals);
+    let changes = safeguard.check(users);
+    let late = safeguard.finish(summary.complete);
+    summary.hold_changes(late.held_updates, late.held_creates);
+    Ok(FinalPlan {
+        summary,
+        account_transfers: accounts,
+        changes,
+        removals,
+        name_transfers: names,
+        held_change: late.held_change,
+        after_removal,
+        unrecorded,
+        // While a change of the configuration waits for approval, each scan reads all entries.
+        checkpoint: checkpoint.filter(|_| late.held_change.is_none()),
+        late: late.plans,
+        planned: findings.planned,
+    })
+}
+
+/// The review of a read, complete or not.
+struct ReviewOutcome {
+    review: Review,
+    /// Why the read proves nothing about the users whom it did not show.
+    incomplete: Option<String>,
+    checkpoint: Option<Checkpoint>,
+}
+
+/// Reviews the users whom a complete read did not show. `None`: the scan is out of time.
+async fn review_read(
+    directory: &mut Directory,
+    read: &FinishedRead<'_>,
+) -> Result<Option<ReviewOutcome>, ScanError> {
+    let checkpoint = Some(read.checkpoint.clone());
+    let (error, checkpoint) = match &read.verdict {
+        Ok(proof) => match review(&read.context, directory, &read.findings, proof).await {
+            Ok(Some(review)) => return Ok(Some(ReviewOutcome { review, incomplete: None, checkpoint })),
+            Ok(None) => return Ok(None),
+            Err(ScanError::Directory(error)) => (error.to_string(), None),
+            Err(error) => return Err(error),
+        },
+        // Another server can't tell who left, but the changes on it from here on can be read.
+        Err(error @ IncompleteRead::AnotherServer) => (error.to_string(), checkpoint),
+        Err(error) => (error.to_string(), None),
+    };
+    Ok(Some(ReviewOutcome { review: Review::default(), incomplete: Some(error), checkpoint }))
+}
+
+/// Users whom the pages did not show, or showed unchanged, and what is planned for them.
+#[derive(Default)]
+struct Review {
+    removals: Vec<PlannedRemoval>,
+    users: Vec<UserPlan>,
+    unrecorded: Vec<AnchorHash>,
+    planned: HashSet<AnchorHash>,
+    /// Number of users in the snapshot whom the read did not show.
+    departed: usize,
+    /// Users in scope whom the read did not show.
+    missed: u64,
+    /// Whether the directory still has any of the users whom the read did not show.
+    has_known: bool,
+}
+
+/// Reviews departed and waiting users, in batches. `None`: the scan is out of time.
+async fn review(
+    context: &ScanContext<'_>,
+    directory: &mut Directory,
+    findings: &ReadFindings<'_>,
+    proof: &CompleteRead,
+) -> Result<Option<Review>, ScanError> {
+    let departed = findings.diff.departed(proof);
+    let mut review = Review { departed: departed.len(), ..Review::default() };
+    let mut check = directory.check_departures();
+    for hashes in departed.chunks(BATCH) {
+        if context.is_out_of_time() {
+            return Ok(None);
+        }
+        let records = context.store.fetch_records(hashes).await?;
+        review.unrecorded.extend(hashes.iter().filter(|hash| !records.contains_key(hash)));
+        review.take_unseen(&mut check, records.into_values().collect()).await?;
+    }
+    for word in ["held", "skipped"] {
+        let mut after = None;
+        loop {
+            if context.is_out_of_time() {
+                return Ok(None);
+            }
+            let page = context.store.fetch_by_status(word, after, BATCH).await?;
+            let unseen = review.take_waiting(context, findings, page.items);
+            let unseen = unseen.into_iter().filter(|record| {
+                // Users in the snapshot were looked up above.
+                departed.binary_search(&record.anchor.hash()).is_err()
+            });
+            review.take_unseen(&mut check, unseen.collect()).await?;
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(Some(review))
+}
+
+impl Review {
+    fn take(&mut self, record: UserRecord, plan: RecordPlan, snapshot: SnapshotEffect) {
+        match plan {
+            RecordPlan::Remove(candidate) => self.removals.push(PlannedRemoval { candidate, snapshot }),
+            plan => self.users.push(UserPlan::of_record(record, plan, snapshot)),
+        }
+    }
+
+    /// Plans users whom the read did not show. Each is looked up once more: the read may have missed the entry.
+    async fn take_unseen(
+        &mut self,
+        check: &mut DepartureCheck<'_>,
+        records: Vec<UserRecord>,
+    ) -> Result<(), ScanError> {
+        let anchors: Vec<_> = records.iter().map(|record| record.anchor.clone()).collect();
+        let reasons = check.departures(&anchors).await?;
+        for record in records {
+            let reason = reasons.get(&record.anchor);
+            self.has_known |= reason != Some(&DeprovisionReason::Deleted);
+            match reason {
+                Some(reason) => {
+                    self.planned.insert(record.anchor.hash());
+                    let plan = plan_departure(&record, *reason);
+                    self.take(record, plan, SnapshotEffect::Remove);
+                }
+                None => self.missed += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans users whose removal was held, or whom an option stopped. Yields those whom the read did not show.
+    fn take_waiting(
+        &mut self,
+        context: &ScanContext<'_>,
+        findings: &ReadFindings<'_>,
+        records: Vec<UserRecord>,
+    ) -> Vec<UserRecord> {
+        let mut unseen = Vec::new();
+        for record in records {
+            let hash = record.anchor.hash();
+            if findings.planned.contains(&hash) || self.planned.contains(&hash) {
+                continue;
+            }
+            if !findings.diff.has_seen(&hash) {
+                unseen.push(record);
+                continue;
+            }
+            self.planned.insert(hash);
+            let plan = match &record.status {
+                Status::Skipped { option } if *option != DisabledOption::Deprovision => {
+                    resume(&record, *option, context)
+                }
+                _ => plan_held(&record),
+            };
+            self.take(record, plan, SnapshotEffect::Keep);
+        }
+        unseen
+    }
+
+    /// Whether a full read showed none of the known users, but others. Then it is of another directory, or the anchor
+    /// attribute was changed.
+    fn shows_another_directory(&self, findings: &ReadFindings<'_>) -> bool {
+        findings.summary.mode == ScanMode::Full
+            && self.departed == findings.diff.known()
+            && self.departed >= MISMATCH_FROM
+            && findings.summary.read > 0
+    }
+}
+
+/// A user whom `create` or `update` stopped goes on once the option is on again.
+fn resume(record: &UserRecord, by: DisabledOption, context: &ScanContext<'_>) -> RecordPlan {
+    let options = &context.policy.options;
+    let is_on = match by {
+        DisabledOption::Create => options.create,
+        DisabledOption::Update => options.update,
+        DisabledOption::Deprovision => options.deprovision,
+    };
+    match &record.desired {
+        Some(desired) if is_on => RecordPlan::SetStatus(status_for(desired, Some(record))),
+        _ => RecordPlan::Nothing,
+    }
+}
+
+/// The users who leave in this scan.
+fn leaving(removals: &[PlannedRemoval], users: &[UserPlan]) -> HashMap<AnchorHash, LeaveKind> {
+    let removals = removals.iter().map(|removal| {
+        let is_disabled = removal.candidate.reason == DeprovisionReason::Disabled;
+        let kind = if is_disabled { LeaveKind::Disabled } else { LeaveKind::Gone };
+        (removal.candidate.anchor.hash(), kind)
+    });
+    let inactive = users.iter().filter(|user| user.snapshot == SnapshotEffect::Remove);
+    removals.chain(inactive.map(|user| (user.anchor.hash(), LeaveKind::Gone))).collect()
+}
+
+/// Plans the transfers among the conflicts of this read and the stored ones.
+async fn transfers(
+    context: &ScanContext<'_>,
+    findings: &mut ReadFindings<'_>,
+    leaving: HashMap<AnchorHash, LeaveKind>,
+) -> Result<TransferPlan, ScanError> {
+    let store = context.store;
+    let mut waiting = std::mem::take(&mut findings.conflicts);
+    let mut after = None;
+    loop {
+        let page = store.fetch_by_status("conflict", after, BATCH).await?;
+        let stored =
+            page.items.into_iter().filter(|record| !findings.planned.contains(&record.anchor.hash()));
+        waiting.extend(stored.filter_map(stored_conflict));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let names: Vec<UserName> = waiting.iter().filter_map(UserPlan::desired_user_name).cloned().collect();
+    let owners = store.fetch_name_owners(&names, (context.clock)()).await?;
+    let conflicts = waiting.iter().filter_map(|user| user.conflict.as_ref());
+    let anchors: Vec<AnchorHash> = owners.values().chain(conflicts).map(|anchor| anchor.hash()).collect();
+    let records = store.fetch_records(&anchors).await?;
+    let in_scope = |hash: &AnchorHash| findings.diff.has_seen(hash);
+    let inputs = TransferInputs { owners, records, leaving, names: &findings.names, in_scope: &in_scope };
+    Ok(plan_transfers(waiting, &inputs))
+}
+
+/// The safeguard's verdict on all removals of the scan.
+async fn judge(
+    context: &ScanContext<'_>,
+    memory: &SafeguardMemory,
+    removals: Vec<PlannedRemoval>,
+    (proof, is_other_directory): (&CompleteRead, bool),
+) -> Result<RemovalVerdict, ScanError> {
+    let candidates: Vec<RemovalCandidate> = removals.into_iter().map(|removal| removal.candidate).collect();
+    let directory_match = if is_other_directory { DirectoryMatch::Mismatch } else { DirectoryMatch::Same };
+    let inputs = safeguard_inputs(context, memory, &candidates, directory_match).await?;
+    let policy = context.policy;
+    let deprovision = if policy.options.deprovision { Deprovision::On } else { Deprovision::Off };
+    Ok(check_removals(candidates, proof, &policy.safety, &inputs, deprovision))
+}

@@ -1,0 +1,272 @@
+//! Transfers: an entry takes over the account, or the user name alone, of another entry.
+//!
+//! An entry whose user name another entry has is in conflict. At the end of a read some conflicts can be resolved: the other
+//! entry is gone or was renamed, or its name is free.
+
+use std::collections::{HashMap, HashSet};
+
+use model::{Anchor, AnchorHash, Desired, Status, UserRecord};
+use plan::{RecordPlan, status_for};
+
+use crate::names::NameClaims;
+use crate::user_plan::{SnapshotEffect, UserPlan};
+
+/// An entry takes over the account and the user name of an entry that is gone.
+#[derive(Clone, Debug)]
+pub struct AccountTransfer {
+    /// Record of the entry that has the account.
+    pub from: UserRecord,
+    /// The entry that takes it over.
+    pub to: UserPlan,
+    /// What the snapshot holds for the other entry once the transfer is written.
+    pub(crate) snapshot: SnapshotEffect,
+}
+
+/// An entry takes over the user name that another entry gives up; each has an account of its own.
+#[derive(Clone, Debug)]
+pub struct NameTransfer {
+    /// Record of the entry that gives the name up.
+    pub from: UserRecord,
+    /// The entry that takes it over.
+    pub to: UserPlan,
+}
+
+/// The resolved and the remaining conflicts of a scan.
+#[derive(Debug, Default)]
+pub(crate) struct TransferPlan {
+    pub accounts: Vec<AccountTransfer>,
+    pub names: Vec<NameTransfer>,
+    /// Users whose records change without a transfer.
+    pub users: Vec<UserPlan>,
+    /// Number of remaining conflicts.
+    pub conflicts: u64,
+}
+
+/// How a user leaves in this scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeaveKind {
+    /// The entry is gone or out of scope: its account can be transferred.
+    Gone,
+    /// The entry is disabled: it keeps its account.
+    Disabled,
+}
+
+/// What the transfers of a scan depend on.
+pub(crate) struct TransferInputs<'a> {
+    /// Stored owner of each folded user name.
+    pub owners: HashMap<String, Anchor>,
+    /// Records of the owners. An owner without a record is new in this read, which a dry run does not write.
+    pub records: HashMap<AnchorHash, UserRecord>,
+    /// Users who leave in this scan.
+    pub leaving: HashMap<AnchorHash, LeaveKind>,
+    /// User names in this read.
+    pub names: &'a NameClaims,
+    /// Whether an entry is in scope in this read.
+    pub in_scope: &'a (dyn Fn(&AnchorHash) -> bool + Sync),
+}
+
+/// A stored conflict as a plan: the record wants an account, and another entry has the name.
+pub(crate) fn stored_conflict(record: UserRecord) -> Option<UserPlan> {
+    let Status::Conflict { owner } = record.status.clone() else { return None };
+    let wants_account = matches!(record.desired, Some(Desired::Present(_)));
+    wants_account.then(|| UserPlan {
+        conflict: Some(owner),
+        ..UserPlan::of_record(record, RecordPlan::Nothing, SnapshotEffect::Keep)
+    })
+}
+
+/// Plans the transfers among the users in conflict.
+pub(crate) fn plan_transfers(mut waiting: Vec<UserPlan>, inputs: &TransferInputs<'_>) -> TransferPlan {
+    // A user without an account comes first: it can take over an account together with the name.
+    waiting.sort_by_key(UserPlan::has_account);
+    let stuck: HashSet<Anchor> = waiting.iter().map(|user| user.anchor.clone()).collect();
+    let mut taken_from: HashSet<Anchor> = HashSet::new();
+    let mut plan = TransferPlan::default();
+    for user in waiting {
+        let owner = inputs.owner_of_name(&user);
+        if owner.is_none() && user.plan == RecordPlan::Nothing {
+            plan.users.extend(with_free_name(user));
+            continue;
+        }
+        let to = with_current_owner(user, owner);
+        let Some(owner) = &to.conflict else { continue };
+        let from = inputs.records.get(&owner.hash()).filter(|from| !taken_from.contains(&from.anchor));
+        let has_left = from.is_some_and(|from| inputs.has_left(from));
+        match from {
+            Some(from) if has_left && !to.has_account() => {
+                taken_from.insert(from.anchor.clone());
+                // A disabled entry in scope stays in the snapshot.
+                let is_gone = !(inputs.in_scope)(&from.anchor.hash());
+                let snapshot = if is_gone { SnapshotEffect::Remove } else { SnapshotEffect::Keep };
+                plan.accounts.push(AccountTransfer { from: from.clone(), to, snapshot });
+            }
+            Some(from) if has_left || inputs.gives_name_up(from, &to, &stuck) => {
+                taken_from.insert(from.anchor.clone());
+                plan.names.push(NameTransfer { from: from.clone(), to });
+            }
+            _ => {
+                plan.conflicts += 1;
+                // A user with a new conflict is in the plan of its page.
+                plan.users.extend((!matches!(to.plan, RecordPlan::SetDesired { .. })).then_some(to));
+            }
+        }
+    }
+    plan
+}
+
+/// The conflict with the present owner of the name: the name may have passed to another entry.
+fn with_current_owner(mut user: UserPlan, owner: Option<Anchor>) -> UserPlan {
+    let owner = owner.filter(|owner| *owner != user.anchor);
+    if let Some(owner) = owner.filter(|owner| user.conflict.as_ref() != Some(owner)) {
+        user.conflict = Some(owner.clone());
+        if user.plan == RecordPlan::Nothing {
+            user.plan = RecordPlan::SetStatus(Status::Conflict { owner });
+        }
+    }
+    user
+}
+
+/// A user who waited for a name that is free by now.
+fn with_free_name(user: UserPlan) -> Option<UserPlan> {
+    let record = user.record.as_ref()?;
+    let desired = record.desired.clone()?;
+    let status = status_for(&desired, Some(record));
+    Some(UserPlan { plan: RecordPlan::SetDesired { desired, status }, conflict: None, ..user })
+}
+
+impl TransferInputs<'_> {
+    fn owner_of_name(&self, user: &UserPlan) -> Option<Anchor> {
+        user.desired_user_name().and_then(|name| self.owners.get(&name.folded())).cloned()
+    }
+
+    /// Whether the account of this record can be transferred.
+    fn has_left(&self, from: &UserRecord) -> bool {
+        match self.leaving.get(&from.anchor.hash()) {
+            Some(kind) => *kind == LeaveKind::Gone,
+            None => !matches!(from.desired, Some(Desired::Present(_))),
+        }
+    }
+
+    /// Whether the owner of the contested name has another name by now, or is about to get one.
+    ///
+    /// An account keeps its name while its owner waits for another name, or the target refuses it. Owners that wait for
+    /// each other in a circle stay in conflict, and an administrator decides.
+    fn gives_name_up(&self, from: &UserRecord, to: &UserPlan, stuck: &HashSet<Anchor>) -> bool {
+        let Some(contested) = to.desired_user_name() else { return false };
+        let waits = stuck.contains(&from.anchor) || !matches!(from.status, Status::InSync | Status::Pending);
+        if waits && from.link.is_some() {
+            return false;
+        }
+        if let Some(new) = self.names.new_name(&from.anchor) {
+            return new != contested.folded();
+        }
+        from.desired.as_ref().and_then(Desired::user_name).is_some_and(|name| name != contested)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::user_plan::testing::{present, record, user_plan};
+    use model::DeprovisionReason;
+
+    struct Case {
+        owner: UserRecord,
+        leaving: Option<LeaveKind>,
+        names: NameClaims,
+    }
+
+    impl Case {
+        fn of(owner: UserRecord) -> Self {
+            Self { owner, leaving: None, names: NameClaims::default() }
+        }
+
+        fn plan(&self, waiting: Vec<UserPlan>) -> TransferPlan {
+            let (anchor, hash) = (self.owner.anchor.clone(), self.owner.anchor.hash());
+            let inputs = TransferInputs {
+                owners: HashMap::from([("ada@x.test".to_owned(), anchor)]),
+                records: HashMap::from([(hash, self.owner.clone())]),
+                leaving: self.leaving.map(|kind| (hash, kind)).into_iter().collect(),
+                names: &self.names,
+                in_scope: &|_| false,
+            };
+            plan_transfers(waiting, &inputs)
+        }
+    }
+
+    fn newcomer(anchor: &str) -> UserPlan {
+        let conflict = Some(Anchor::from_text("old").unwrap());
+        UserPlan { conflict, ..user_plan(anchor, None, present("ada")) }
+    }
+
+    fn owner() -> UserRecord {
+        record("old", Some(present("ada")), true)
+    }
+
+    #[test]
+    fn recreated_entry_takes_over_the_account() {
+        let case = Case { leaving: Some(LeaveKind::Gone), ..Case::of(owner()) };
+        let plan = case.plan(vec![newcomer("new")]);
+        let [transfer] = plan.accounts.as_slice() else { panic!("{plan:?}") };
+        assert_eq!(transfer.to.anchor, Anchor::from_text("new").unwrap());
+        assert_eq!(transfer.snapshot, SnapshotEffect::Remove);
+        assert_eq!((plan.names.len(), plan.users.len(), plan.conflicts), (0, 0, 0));
+    }
+
+    #[test]
+    fn account_is_transferred_once_and_the_second_entry_stays_in_conflict() {
+        let case = Case { leaving: Some(LeaveKind::Gone), ..Case::of(owner()) };
+        let plan = case.plan(vec![newcomer("new"), newcomer("other")]);
+        assert_eq!((plan.accounts.len(), plan.conflicts), (1, 1));
+    }
+
+    #[test]
+    fn disabled_entry_and_entry_in_scope_keep_their_account() {
+        for leaving in [Some(LeaveKind::Disabled), None] {
+            let plan = Case { leaving, ..Case::of(owner()) }.plan(vec![newcomer("new")]);
+            assert_eq!((plan.accounts.len(), plan.names.len(), plan.conflicts), (0, 0, 1), "{leaving:?}");
+        }
+    }
+
+    #[test]
+    fn entry_with_an_account_takes_over_the_name_alone() {
+        let old = record("new", Some(present("other")), true);
+        let to = UserPlan { record: Some(old), ..newcomer("new") };
+        let case = Case { leaving: Some(LeaveKind::Gone), ..Case::of(owner()) };
+        let plan = case.plan(vec![to]);
+        assert_eq!((plan.accounts.len(), plan.names.len()), (0, 1));
+    }
+
+    #[test]
+    fn renamed_owner_gives_its_name_up_unless_it_waits_for_a_name() {
+        let mut names = NameClaims::default();
+        let renamed = user_plan("old", Some(owner()), present("lovelace"));
+        names.mark_conflicts(&mut [renamed.clone()], &HashMap::new());
+        let case = Case { names, ..Case::of(owner()) };
+        assert_eq!(case.plan(vec![newcomer("new")]).names.len(), 1);
+
+        let conflict = Some(Anchor::from_text("third").unwrap());
+        let stuck = UserPlan { conflict, ..renamed };
+        let plan = case.plan(vec![newcomer("new"), stuck]);
+        assert_eq!((plan.names.len(), plan.conflicts), (0, 2));
+    }
+
+    #[test]
+    fn stored_conflict_ends_when_the_name_is_free() {
+        let gone = Anchor::from_text("gone").unwrap();
+        let waiting =
+            UserRecord { status: Status::Conflict { owner: gone }, ..record("b", Some(present("bea")), false) };
+        let plan = Case::of(owner()).plan(vec![stored_conflict(waiting).unwrap()]);
+        let [user] = plan.users.as_slice() else { panic!("{plan:?}") };
+        assert_eq!(user.conflict, None);
+        assert!(matches!(&user.plan, RecordPlan::SetDesired { status: Status::Pending, .. }));
+    }
+
+    #[test]
+    fn conflict_of_a_record_without_account_is_no_conflict() {
+        let owner = Anchor::from_text("old").unwrap();
+        let absent = Desired::Absent { user_name: None, reason: DeprovisionReason::Deleted };
+        let left = UserRecord { status: Status::Conflict { owner }, ..record("b", Some(absent), false) };
+        assert!(stored_conflict(left).is_none());
+    }
+}
