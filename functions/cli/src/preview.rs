@@ -1,14 +1,17 @@
-//! A dry run: the scan's planning and provisioning's decisions, with nothing applied.
+//! The terminal's dry run: the plan of a scan, and provisioning's decisions about it, with nothing written.
 
-mod seen;
+mod plan_inputs;
 
 use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 use futures::{StreamExt, stream};
-use model::{Anchor, AnchorHash, Desired, Status, UserRecord};
+use model::{AccountLink, Anchor, AnchorHash, Desired, Status, UserRecord};
 use plan::{Decision, RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
-use scan::{FinalPlan, Passed, Planning, Reading, ScanMode, Transfer, UserPlan, plan_final};
+use scan::{
+    AccountTransfer, FinalPlan, NameTransfer, PagePlan, PagePlanner, ScanMode, ScanRead, ScanStart, UserPlan,
+    plan_final,
+};
 use scim::Target;
 
 use crate::commands::plan::PlanSummary;
@@ -16,165 +19,180 @@ use crate::report::{HeldSummary, PlanInputs, ReportItem, ValueMask, moment};
 use crate::session::Session;
 
 /// Why a creation or an update is held.
-const CHANGED: &str = "the configuration was changed, and would touch more accounts than max_changes";
+const CONFIGURATION_CHANGED: &str = "the changed configuration would touch more accounts than max_changes";
 
-/// Where a plan goes, item by item.
+/// Why a removal is held.
+const OVER_LIMIT: &str = "more removals than the safety limits allow";
+
+/// Why a removal is skipped.
+const OPTION_OFF: &str = "options.deprovision is off";
+
+/// Takes a plan, item by item.
 pub trait PlanSink {
     /// Takes the next item.
     fn item(&mut self, item: ReportItem) -> Result<()>;
-    /// Is told how many entries were read.
+    /// Takes the number of entries read so far.
     fn read(&mut self, entries: u64);
-    /// Is told of users whose records would be written.
-    fn users(&mut self, _users: &[UserPlan]) {}
-    /// Is told of the removals and hand-overs.
-    fn ending(&mut self, _ending: &FinalPlan) {}
-    /// Is told what would be done to one account.
+    /// Takes the plan of a page.
+    fn page(&mut self, _page: &PagePlan) {}
+    /// Takes the final plan.
+    fn final_plan(&mut self, _plan: &FinalPlan) {}
+    /// Takes the decisions about one account.
     fn decided(&mut self, _user: AnchorHash, _decisions: &[Decision]) {}
 }
 
-/// One user whose account has to be looked at.
-struct Look {
+/// One user whose account has to be read for the plan.
+struct AccountCheck {
     anchor: Anchor,
     record: Option<UserRecord>,
     desired: Desired,
     released: bool,
     deletion_due: bool,
-    /// Why nothing of it is done.
+    /// Why nothing is done to the account.
     held: Option<&'static str>,
 }
 
-impl Look {
+impl AccountCheck {
     fn of(anchor: Anchor, record: Option<UserRecord>, desired: Desired) -> Self {
         Self { anchor, record, desired, released: false, deletion_due: false, held: None }
     }
+
+    fn inputs(&self, account: Option<&model::Account>) -> PlanInputs {
+        plan_inputs::of(Some(&self.desired), self.record.as_ref(), account)
+    }
 }
 
-/// Plans everything that a `sync` would do now.
-pub async fn preview(session: &Session, shown: &ValueMask, sink: &mut impl PlanSink) -> Result<PlanSummary> {
+/// Plans everything that `sync` would do now.
+pub async fn preview(session: &Session, mask: &ValueMask, sink: &mut impl PlanSink) -> Result<PlanSummary> {
     let target = session.connections.target().await?;
     let mut directory = session.connections.directory().await?;
     let context = session.scan_context();
-    // Whoever asks for a plan wants to see everybody's.
-    let (snapshot, reading) = Reading::begin(&context, &mut directory, ScanMode::Full).await?;
+    // A plan shows all users, so it needs a full read.
+    let ScanStart { state, snapshot, read } =
+        ScanRead::begin(&context, &mut directory, ScanMode::Full).await?;
     let (actions, conflicts) = Default::default();
-    let mut preview = Preview { session, shown, sink, target: &target, actions, conflicts, unchanged: 0 };
+    let mut preview = Preview { session, mask, sink, target: &target, actions, conflicts, unchanged: 0 };
 
-    let memory = session.store.fetch_connection().await?.memory;
-    let mut gate = scan::gate(&context, &memory, &snapshot);
-    let mut planning = Planning::new(&context, &snapshot, reading);
-    while let Some(users) = planning.next().await? {
-        preview.sink.read(planning.summary().read);
-        preview.passed(gate.let_through(users)).await?;
+    let mut planner = PagePlanner::new(&context, &state.memory, &snapshot, read);
+    while let Some(page) = planner.next_page().await? {
+        preview.sink.read(planner.summary().read);
+        preview.sink.page(&page);
+        preview.page(page).await?;
     }
-    let (mut seen, verdict) = planning.finish().await;
-    let mut ending = plan_final(&context, &mut directory, &mut seen, verdict).await?;
-    let passed = gate.let_through(std::mem::take(&mut ending.users));
-    let judged = gate.finish(seen.summary.complete);
-    preview.passed(Passed { go: judged.users, held: judged.waiting }).await?;
-    preview.sink.ending(&ending);
-    preview.transfers(ending.transfers).await?;
-    preview.passed(passed).await?;
-    preview.removals(ending.removals).await?;
-    preview.left_over(|hash| seen.was_handled(hash)).await?;
+    let finished = planner.finish().await;
+    let mut plan = plan_final(&mut directory, finished).await?;
+    preview.sink.final_plan(&plan);
+    preview.page(std::mem::take(&mut plan.late)).await?;
+    let accounts = std::mem::take(&mut plan.account_transfers);
+    let names = std::mem::take(&mut plan.name_transfers);
+    preview.transfers(accounts, names).await?;
+    preview.page(std::mem::take(&mut plan.changes)).await?;
+    let removals = std::mem::replace(&mut plan.removals, RemovalVerdict::Released(Vec::new()));
+    preview.removals(removals).await?;
+    preview.already_due(|hash| plan.plans_for(hash)).await?;
 
     let Preview { actions, unchanged, .. } = preview;
-    let summary = seen.summary;
+    let summary = plan.summary;
     Ok(PlanSummary {
         read: summary.read,
         unchanged: summary.unchanged + unchanged,
         actions,
         complete: summary.complete,
         incomplete: summary.incomplete,
-        change: judged.held.map(|change| HeldSummary::of_change(&change)),
+        change: plan.held_change.map(|change| HeldSummary::of_change(&change)),
         unidentified: summary.unidentified_entries,
     })
 }
 
 struct Preview<'a, S> {
     session: &'a Session,
-    shown: &'a ValueMask,
+    mask: &'a ValueMask,
     sink: &'a mut S,
     target: &'a Target,
     actions: BTreeMap<String, u64>,
-    /// Those whose name another entry has, unless that one turns out at the end to be gone.
+    /// Users whose name another entry has, unless a transfer resolves the conflict at the end.
     conflicts: Vec<(AnchorHash, ReportItem)>,
     unchanged: u64,
 }
 
 impl<S: PlanSink> Preview<'_, S> {
-    /// What the gate for changed configurations lets through, and what it holds.
-    async fn passed(&mut self, passed: Passed) -> Result<()> {
-        let Passed { go, held } = passed;
-        self.sink.users(&go);
-        self.users(go, None).await?;
-        self.users(held, Some(CHANGED)).await
+    async fn page(&mut self, page: PagePlan) -> Result<()> {
+        let PagePlan { users, held } = page;
+        self.users(users, None).await?;
+        self.users(held, Some(CONFIGURATION_CHANGED)).await
     }
 
     async fn users(&mut self, users: Vec<UserPlan>, held: Option<&'static str>) -> Result<()> {
-        let mut looks = Vec::new();
-        for UserPlan { anchor, record, plan, conflict, .. } in users {
-            let name = || record.as_ref().and_then(UserRecord::user_name);
-            match (plan, conflict) {
-                (RecordPlan::SetDesired { desired, .. }, Some(with)) => {
-                    let why = format!("another entry has this user name ({with})");
-                    let mut item = self.shown.item(&anchor, desired.user_name(), "conflict", why);
-                    item.seen = Some(seen::of(Some(&desired), record.as_ref(), None));
-                    self.conflicts.push((anchor.hash(), item));
-                }
-                (RecordPlan::SetDesired { desired, status }, None) if status.is_due() => {
-                    looks.push(Look { held, ..Look::of(anchor, record, desired) });
-                }
-                // They wait as before, and are told as before.
-                (RecordPlan::Nothing | RecordPlan::SetStatus(Status::Conflict { .. }), Some(with)) => {
-                    let status = Status::Conflict { owner: with };
-                    self.stands(&anchor, record.as_ref(), &status)?;
-                }
-                (RecordPlan::Nothing, None) if record.as_ref().is_some_and(is_withheld) => {
-                    if let Some(record) = &record {
-                        self.stands(&anchor, Some(record), &record.status)?;
-                    }
-                }
-                (RecordPlan::SetStatus(Status::Invalid { error }), _) => {
-                    let mut item = self.shown.item(&anchor, name(), "invalid", error);
-                    item.seen = Some(seen::of(None, record.as_ref(), None));
-                    self.say(item)?;
-                }
-                (RecordPlan::SetStatus(status), _) if status.is_due() => {
-                    let Some(desired) = record.as_ref().and_then(|record| record.desired.clone()) else {
-                        continue;
-                    };
-                    looks.push(Look { held, ..Look::of(anchor, record, desired) });
-                }
-                // Left over from an earlier run: looked at with all the others of that kind.
-                _ if record.is_some_and(|record| record.status.is_due()) => {}
-                _ => self.unchanged += 1,
+        let mut checks = Vec::new();
+        for user in users {
+            if let Some(check) = self.user(user)? {
+                checks.push(AccountCheck { held, ..check });
             }
         }
-        self.look_at(looks).await
+        self.check_accounts(checks).await
     }
 
-    /// Somebody for whom nothing changes, and who waits.
-    fn stands(&mut self, anchor: &Anchor, record: Option<&UserRecord>, status: &Status) -> Result<()> {
+    /// Shows one user's plan; yields the check that it needs.
+    fn user(&mut self, user: UserPlan) -> Result<Option<AccountCheck>> {
+        let UserPlan { anchor, record, plan, conflict, .. } = user;
+        match (plan, conflict) {
+            (RecordPlan::SetDesired { desired, .. }, Some(owner)) => {
+                let why = format!("another entry has this user name ({owner})");
+                let mut item = self.mask.item(&anchor, desired.user_name(), "conflict", why);
+                item.seen = Some(plan_inputs::of(Some(&desired), record.as_ref(), None));
+                self.conflicts.push((anchor.hash(), item));
+            }
+            (RecordPlan::SetDesired { desired, status }, None) if status.is_due() => {
+                return Ok(Some(AccountCheck::of(anchor, record, desired)));
+            }
+            // A conflict that was there before.
+            (RecordPlan::Nothing | RecordPlan::SetStatus(Status::Conflict { .. }), Some(owner)) => {
+                self.waits(&anchor, record.as_ref(), &Status::Conflict { owner })?;
+            }
+            (RecordPlan::Nothing, None) if record.as_ref().is_some_and(is_skipped) => {
+                if let Some(record) = &record {
+                    self.waits(&anchor, Some(record), &record.status)?;
+                }
+            }
+            (RecordPlan::SetStatus(Status::Invalid { error }), _) => {
+                let name = record.as_ref().and_then(UserRecord::user_name);
+                let mut item = self.mask.item(&anchor, name, "invalid", error);
+                item.seen = Some(plan_inputs::of(None, record.as_ref(), None));
+                self.show(item)?;
+            }
+            (RecordPlan::SetStatus(status), _) if status.is_due() => {
+                let desired = record.as_ref().and_then(|record| record.desired.clone());
+                return Ok(desired.map(|desired| AccountCheck::of(anchor, record, desired)));
+            }
+            // Due since an earlier run: shown with all users of that kind.
+            _ if record.is_some_and(|record| record.status.is_due()) => {}
+            _ => self.unchanged += 1,
+        }
+        Ok(None)
+    }
+
+    /// Shows a user who waits and for whom nothing changes.
+    fn waits(&mut self, anchor: &Anchor, record: Option<&UserRecord>, status: &Status) -> Result<()> {
         let name = record.and_then(UserRecord::user_name);
-        let mut item = self.shown.item(anchor, name, status.word(), status.detail().unwrap_or_default());
-        item.seen = Some(seen::of(record.and_then(|record| record.desired.as_ref()), record, None));
-        self.say(item)
+        let mut item = self.mask.item(anchor, name, status.word(), status.detail().unwrap_or_default());
+        item.seen = Some(plan_inputs::of(record.and_then(|record| record.desired.as_ref()), record, None));
+        self.show(item)
     }
 
-    /// Those whose work is left over from an earlier run, and those whose accounts are to be deleted in their time.
-    async fn left_over(&mut self, was_handled: impl Fn(&AnchorHash) -> bool) -> Result<()> {
+    /// Users who are due since an earlier run, and users whose accounts are deleted at a later time.
+    async fn already_due(&mut self, is_planned: impl Fn(&AnchorHash) -> bool) -> Result<()> {
         for word in ["pending", "retrying", "pending_deletion"] {
             let mut after = None;
             loop {
                 let page = self.session.store.fetch_by_status(word, after, 100).await?;
-                let mut looks = Vec::new();
+                let mut checks = Vec::new();
                 for record in page.items {
                     let Some(desired) = record.desired.clone() else { continue };
-                    if !was_handled(&record.anchor.hash()) {
-                        looks.extend(self.left_over_one(record, desired)?);
+                    if !is_planned(&record.anchor.hash()) {
+                        checks.extend(self.already_due_user(record, desired)?);
                     }
                 }
-                self.look_at(looks).await?;
+                self.check_accounts(checks).await?;
                 after = page.next;
                 if after.is_none() {
                     break;
@@ -184,63 +202,78 @@ impl<S: PlanSink> Preview<'_, S> {
         Ok(())
     }
 
-    fn left_over_one(&mut self, record: UserRecord, desired: Desired) -> Result<Option<Look>> {
-        let is_leaving = matches!(record.status, Status::PendingDeletion { .. });
-        let is_deleted = self.session.connection().policy.options.delete_after_days.is_some();
-        if is_leaving && is_deleted && record.next_attempt > runtime::now() {
+    fn already_due_user(&mut self, record: UserRecord, desired: Desired) -> Result<Option<AccountCheck>> {
+        let is_deletion = matches!(record.status, Status::PendingDeletion { .. });
+        let deletes = self.session.connection().policy.options.delete_after_days.is_some();
+        if is_deletion && deletes && record.next_attempt > runtime::now() {
             let why = record.status.detail().unwrap_or_default();
             let why = format!("{why}: {}", moment(record.next_attempt));
-            let mut item = self.shown.item(&record.anchor, record.user_name(), "pending_deletion", why);
-            item.seen = Some(seen::of(Some(&desired), Some(&record), None));
-            self.say(item)?;
+            let mut item = self.mask.item(&record.anchor, record.user_name(), "pending_deletion", why);
+            item.seen = Some(plan_inputs::of(Some(&desired), Some(&record), None));
+            self.show(item)?;
             return Ok(None);
         }
         let (anchor, released) = (record.anchor.clone(), record.removal_released);
-        let deletion_due = is_leaving && is_deleted;
-        Ok(Some(Look { released, deletion_due, ..Look::of(anchor, Some(record), desired) }))
+        let deletion_due = is_deletion && deletes;
+        let check = AccountCheck::of(anchor, Some(record), desired);
+        Ok(Some(AccountCheck { released, deletion_due, ..check }))
     }
 
-    /// Who takes whose place, what that changes in the account, and whose conflict stays.
-    async fn transfers(&mut self, changes: Vec<Transfer>) -> Result<()> {
-        let takers: HashSet<AnchorHash> = changes.iter().map(|change| change.to.anchor.hash()).collect();
+    /// Shows the transfers with what they change in the accounts, and the conflicts that remain.
+    async fn transfers(&mut self, accounts: Vec<AccountTransfer>, names: Vec<NameTransfer>) -> Result<()> {
+        let account_takers = accounts.iter().map(|transfer| transfer.to.anchor.hash());
+        let name_takers = names.iter().map(|transfer| transfer.to.anchor.hash());
+        let takers: HashSet<AnchorHash> = account_takers.chain(name_takers).collect();
         let conflicts = std::mem::take(&mut self.conflicts);
-        let stay = conflicts.into_iter().filter(|(hash, _)| !takers.contains(hash));
-        stay.into_iter().try_for_each(|(_, item)| self.say(item))?;
+        let remaining = conflicts.into_iter().filter(|(hash, _)| !takers.contains(hash));
+        remaining.into_iter().try_for_each(|(_, item)| self.show(item))?;
 
-        let mut looks = Vec::new();
-        for Transfer { from, to, with_account, .. } in changes {
-            let UserPlan { anchor, record, plan, .. } = to;
-            let known = record.as_ref().and_then(|record| record.desired.clone());
-            let planned = match plan {
-                RecordPlan::SetDesired { desired, .. } => Some(desired),
-                _ => known,
-            };
-            let Some(desired) = planned else { continue };
-            let what = match with_account {
-                true => format!("takes over the account of {}, whose place it takes", from.anchor),
-                false => format!("takes the user name that {} gives up", from.anchor),
-            };
-            let mut item = self.shown.item(&anchor, desired.user_name(), "take-over", what);
-            item.seen = Some(seen::of(Some(&desired), record.as_ref(), None));
-            self.say(item)?;
-            let own = record.and_then(|record| record.link);
-            let link = if with_account { from.link.clone().or(own) } else { own };
-            if link.is_some() {
-                let record =
-                    UserRecord { anchor: anchor.clone(), desired: Some(desired.clone()), link, ..from };
-                looks.push(Look::of(anchor, Some(record), desired));
-            } else {
-                // The name is still that of the other one's account, so looking for it would tell nothing.
-                self.sink.decided(anchor.hash(), &[Decision::Create]);
-            }
+        let mut checks = Vec::new();
+        for AccountTransfer { from, to, .. } in accounts {
+            let why = format!("takes over the account of {}, whose entry is gone", from.anchor);
+            let own = to.record.as_ref().and_then(|record| record.link.clone());
+            let link = from.link.clone().or(own);
+            checks.extend(self.transfer(from, to, link, why)?);
         }
-        self.look_at(looks).await
+        for NameTransfer { from, to, .. } in names {
+            let why = format!("takes over the user name that {} gives up", from.anchor);
+            let own = to.record.as_ref().and_then(|record| record.link.clone());
+            checks.extend(self.transfer(from, to, own, why)?);
+        }
+        self.check_accounts(checks).await
+    }
+
+    /// Shows one transfer. `link` is the account of the user after it.
+    fn transfer(
+        &mut self,
+        from: UserRecord,
+        to: UserPlan,
+        link: Option<AccountLink>,
+        why: String,
+    ) -> Result<Option<AccountCheck>> {
+        let UserPlan { anchor, record, plan, .. } = to;
+        let recorded = record.as_ref().and_then(|record| record.desired.clone());
+        let desired = match plan {
+            RecordPlan::SetDesired { desired, .. } => Some(desired),
+            _ => recorded,
+        };
+        let Some(desired) = desired else { return Ok(None) };
+        let mut item = self.mask.item(&anchor, desired.user_name(), "transfer", why);
+        item.seen = Some(plan_inputs::of(Some(&desired), record.as_ref(), None));
+        self.show(item)?;
+        if link.is_none() {
+            // The other entry's account still has the name, so a look-up by name would tell nothing.
+            self.sink.decided(anchor.hash(), &[Decision::Create]);
+            return Ok(None);
+        }
+        let record = UserRecord { anchor: anchor.clone(), desired: Some(desired.clone()), link, ..from };
+        Ok(Some(AccountCheck::of(anchor, Some(record), desired)))
     }
 
     async fn removals(&mut self, removals: RemovalVerdict) -> Result<()> {
         match removals {
             RemovalVerdict::Held(candidates) => self.waiting(&candidates, "held", OVER_LIMIT),
-            RemovalVerdict::Skipped(candidates) => self.waiting(&candidates, "skipped", OFF),
+            RemovalVerdict::Skipped(candidates) => self.waiting(&candidates, "skipped", OPTION_OFF),
             RemovalVerdict::PartlyReleased { released, held } => {
                 self.released(&released).await?;
                 self.waiting(&held, "held", OVER_LIMIT)
@@ -252,9 +285,9 @@ impl<S: PlanSink> Preview<'_, S> {
     fn waiting(&mut self, candidates: &[RemovalCandidate], action: &'static str, by: &str) -> Result<()> {
         candidates.iter().try_for_each(|candidate| {
             let why = format!("{}; {by}", candidate.reason);
-            let mut item = self.shown.item(&candidate.anchor, candidate.user_name.as_ref(), action, why);
-            item.seen = Some(seen::of(Some(&candidate.desired), None, None));
-            self.say(item)
+            let mut item = self.mask.item(&candidate.anchor, candidate.user_name.as_ref(), action, why);
+            item.seen = Some(plan_inputs::of(Some(&candidate.desired), None, None));
+            self.show(item)
         })
     }
 
@@ -262,93 +295,85 @@ impl<S: PlanSink> Preview<'_, S> {
         for released in released.chunks(100) {
             let hashes: Vec<AnchorHash> = released.iter().map(|r| r.candidate().anchor.hash()).collect();
             let mut records = self.session.store.fetch_records(&hashes).await?;
-            let looks = released.iter().map(ReleasedRemoval::candidate).map(|candidate| Look {
-                released: true,
-                ..Look::of(
-                    candidate.anchor.clone(),
-                    records.remove(&candidate.anchor.hash()),
-                    candidate.desired.clone(),
-                )
+            let checks = released.iter().map(ReleasedRemoval::candidate).map(|candidate| {
+                let record = records.remove(&candidate.anchor.hash());
+                let check = AccountCheck::of(candidate.anchor.clone(), record, candidate.desired.clone());
+                AccountCheck { released: true, ..check }
             });
-            let looks = looks.collect();
-            self.look_at(looks).await?;
+            let checks = checks.collect();
+            self.check_accounts(checks).await?;
         }
         Ok(())
     }
 
-    /// Looks at accounts, several at a time, and shows what would be done in the order of the users.
-    async fn look_at(&mut self, looks: Vec<Look>) -> Result<()> {
+    /// Reads accounts, several at a time, and shows the decisions in the order of the users.
+    async fn check_accounts(&mut self, checks: Vec<AccountCheck>) -> Result<()> {
         let (connection, store) = (self.session.connection(), &self.session.store);
         let (target, options) = (self.target, &connection.policy.options);
-        let mut previews = stream::iter(looks)
-            .map(|look| async move {
+        let mut previews = stream::iter(checks)
+            .map(|check| async move {
                 let at = provision::Look {
-                    record: look.record.as_ref(),
-                    desired: &look.desired,
-                    removal_released: look.released,
-                    deletion_due: look.deletion_due,
+                    record: check.record.as_ref(),
+                    desired: &check.desired,
+                    removal_released: check.released,
+                    deletion_due: check.deletion_due,
                 };
                 let preview = provision::preview(store, target, options, at).await;
-                (look, preview)
+                (check, preview)
             })
             .buffered(connection.target.concurrency);
-        while let Some((look, preview)) = previews.next().await {
-            let Look { anchor, record, desired, held, .. } = &look;
-            let from = |account| Some(seen::of(Some(desired), record.as_ref(), account));
+        while let Some((check, preview)) = previews.next().await {
             match preview? {
                 Err(error) if matches!(error, scim::TargetError::Unauthorized { .. }) => {
                     return Err(error.into());
                 }
                 Err(error) => {
-                    let item = self.shown.item(anchor, desired.user_name(), "failed", error.to_string());
-                    self.say(ReportItem { seen: from(None), ..item })?;
+                    let name = check.desired.user_name();
+                    let item = self.mask.item(&check.anchor, name, "failed", error.to_string());
+                    self.show(ReportItem { seen: Some(check.inputs(None)), ..item })?;
                 }
-                Ok(preview) => {
-                    let seen: Option<PlanInputs> = from(preview.account.as_ref());
-                    if let Some(with) = preview.conflict {
-                        let why = format!("the account belongs to another entry ({with})");
-                        let item = self.shown.item(anchor, desired.user_name(), "conflict", why);
-                        self.say(ReportItem { seen, ..item })?;
-                        continue;
-                    }
-                    if held.is_none() {
-                        self.sink.decided(anchor.hash(), &preview.decisions);
-                    }
-                    let items = preview.decisions.iter();
-                    let items: Vec<ReportItem> =
-                        items.filter_map(|d| self.shown.decision(anchor, desired, d)).collect();
-                    if items.is_empty() {
-                        self.unchanged += 1;
-                    }
-                    for item in items {
-                        let item = ReportItem { seen: seen.clone(), ..item };
-                        self.say(match held {
-                            Some(why) => ReportItem {
-                                action: "held".into(),
-                                why: format!("{}; {why}", item.why),
-                                ..item
-                            },
-                            None => item,
-                        })?;
-                    }
-                }
+                Ok(preview) => self.decisions(&check, preview)?,
             }
         }
         Ok(())
     }
 
-    fn say(&mut self, item: ReportItem) -> Result<()> {
+    /// Shows what would be done to one account.
+    fn decisions(&mut self, check: &AccountCheck, preview: provision::Preview) -> Result<()> {
+        let AccountCheck { anchor, desired, held, .. } = check;
+        let seen = Some(check.inputs(preview.account.as_ref()));
+        if let Some(owner) = preview.conflict {
+            let why = format!("the account belongs to another entry ({owner})");
+            let item = self.mask.item(anchor, desired.user_name(), "conflict", why);
+            return self.show(ReportItem { seen, ..item });
+        }
+        if held.is_none() {
+            self.sink.decided(anchor.hash(), &preview.decisions);
+        }
+        let decisions = preview.decisions.iter();
+        let items: Vec<ReportItem> =
+            decisions.filter_map(|decision| self.mask.decision(anchor, desired, decision)).collect();
+        if items.is_empty() {
+            self.unchanged += 1;
+        }
+        for item in items {
+            let item = ReportItem { seen: seen.clone(), ..item };
+            self.show(match held {
+                Some(why) => {
+                    ReportItem { action: "held".into(), why: format!("{}; {why}", item.why), ..item }
+                }
+                None => item,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, item: ReportItem) -> Result<()> {
         *self.actions.entry(item.action.to_string()).or_default() += 1;
         self.sink.item(item)
     }
 }
 
-fn is_withheld(record: &UserRecord) -> bool {
+fn is_skipped(record: &UserRecord) -> bool {
     matches!(record.status, Status::Skipped { .. })
 }
-
-/// Why a removal is held.
-const OVER_LIMIT: &str = "more removals than the safety limits allow";
-
-/// What stops a removal.
-const OFF: &str = "options.deprovision is off";

@@ -1,4 +1,4 @@
-//! The scan as a Lambda function: started by a schedule or by hand, for one connection.
+//! The scan as a Lambda function, for one connection: it parses the event, opens the connection, calls the engine and answers.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,38 +15,38 @@ use serde_json::{Value, json};
 use tracing::Instrument;
 
 use crate::user::{ProvisionClient, UserAnswer, UserFailure, scan_and_provision};
-use scan::{Approval, ScanContext, ScanError, ScanMode, ScanSummary, approve, preview, scan};
+use scan::{Approval, ScanContext, ScanError, ScanMode, ScanSummary, approve, dry_run, scan};
 
-/// What an event looks like.
+/// Shape of the event, for error messages.
 const SHAPE: &str = r#"{"connection": "corp", "mode": "auto|full|incremental", "dry_run": false, "user": null, "approve": null}"#;
 
-/// After so many invocations, one scan has run for half a day or more, and something is wrong.
+/// Invocations of one scan; more would take half a day, and something is wrong.
 const MOST_CONTINUATIONS: u32 = 50;
 
-/// The time that is kept for saving what there is, as a part of the time that there was, and in seconds at most.
+/// Time reserved for saving: this part of the invocation's time, and at most these seconds.
 const RESERVE_PART: i64 = 5;
 const RESERVE_SECONDS: i64 = 60;
 
-/// What a scan is asked to do. An unknown key is refused: a misspelt `dry_run` must not be a scan that writes.
+/// The event. Unknown keys are refused, so that a misspelt `dry_run` is not a scan that writes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ScanEvent {
-    /// Which connection; it may be left out where there is only one.
+    /// Name of the connection; optional if there is only one.
     connection: Option<String>,
     #[serde(default)]
     mode: ScanMode,
     #[serde(default)]
     dry_run: bool,
-    /// One user alone.
+    /// Only this user.
     user: Option<String>,
-    /// The hash of what is held and may go: it is approved first, and this scan lets it through.
+    /// Hash of held removals or of a held change, which is approved before the scan.
     approve: Option<String>,
-    /// How often this scan has run out of time already.
+    /// Invocations of this scan that ran out of time.
     #[serde(default)]
     continuation: u32,
 }
 
-/// What came of it.
+/// The answer: the summary in numbers.
 #[derive(Debug, Serialize)]
 pub struct ScanAnswer {
     connection: String,
@@ -54,7 +54,7 @@ pub struct ScanAnswer {
     #[serde(flatten)]
     summary: ScanSummary,
     duration_ms: u64,
-    /// What else there is to say: that another scan is running, that this one goes on elsewhere, who was meant.
+    /// Note beside the numbers, such as that another scan is running or that this one continues.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
@@ -69,7 +69,7 @@ pub enum ScanFunctionAnswer {
     User(Box<UserAnswer>),
 }
 
-/// The function.
+/// The function with its clients.
 pub struct ScanFunction {
     deployed: Deployment,
     lambda: aws_sdk_lambda::Client,
@@ -156,7 +156,7 @@ impl ScanFunction {
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (summary, note) = match outcome {
             Ok((summary, note)) => (summary, note),
-            // Another scan is at work: there is nothing to do here, and nothing is wrong.
+            // Another scan is running, which is not a failure.
             Err(ScanFailure::Scan(busy @ ScanError::Busy { .. })) => {
                 tracing::info!("{busy}");
                 (ScanSummary::default(), Some(busy.to_string()))
@@ -203,7 +203,7 @@ impl ScanFunction {
             }
             Some((hash, false)) => match approve(&context, hash).await? {
                 Approval::Nothing { .. } => {
-                    return Err(ScanFailure::NotApproved("nothing of that hash waits, or not any more"));
+                    return Err(ScanFailure::NotApproved("nothing with this hash is held (any more)"));
                 }
                 Approval::Removals(approval) => {
                     Some(format!("{} removals were approved", approval.set.count))
@@ -213,25 +213,26 @@ impl ScanFunction {
         };
         let mut directory = connection.directory.open(&self.deployed.secrets).await?;
         if event.dry_run {
-            return Ok((preview(&context, &mut directory, event.mode).await?, None));
+            return Ok((dry_run(&context, &mut directory, event.mode).await?, None));
         }
         let summary = scan(&context, &mut directory, event.mode, |_| ()).await?;
         if !summary.out_of_time {
             return Ok((summary, approved));
         }
-        self.go_on(connection, event, invocation, &summary).await?;
-        Ok((summary, Some("it goes on in another invocation".to_owned())))
+        self.continue_scan(connection, event, invocation, &summary).await?;
+        Ok((summary, Some("the scan continues in another invocation".to_owned())))
     }
 
-    /// Hands over to a fresh invocation of this function.
-    async fn go_on(
+    /// Continues the scan in a new invocation of this function.
+    async fn continue_scan(
         &self,
         connection: &Connection,
         event: &ScanEvent,
         invocation: &Invocation,
         summary: &ScanSummary,
     ) -> Result<(), ScanFailure> {
-        if summary.changed == 0 || event.continuation >= MOST_CONTINUATIONS {
+        let is_stuck = summary.changed == 0 && summary.written == 0;
+        if is_stuck || event.continuation >= MOST_CONTINUATIONS {
             return Err(ScanFailure::TooSlow { read: summary.read });
         }
         let event = json!({
@@ -280,21 +281,21 @@ impl ScanFunction {
             held,
             complete,
             duration_ms,
-            "scanned"
+            "scan completed"
         );
     }
 }
 
-/// When to save what there is.
+/// When the scan has to save and stop.
 fn stop_at(deadline: UnixSeconds) -> UnixSeconds {
     let reserve = ((deadline.0 - now().0) / RESERVE_PART).clamp(1, RESERVE_SECONDS);
     deadline.plus(-reserve)
 }
 
-/// Why the function failed.
+/// Why an invocation failed.
 #[derive(Debug, thiserror::Error)]
 enum ScanFailure {
-    #[error("nothing was approved and nothing was scanned: {0}")]
+    #[error("nothing was approved and no scan was run: {0}")]
     NotApproved(&'static str),
     #[error(transparent)]
     Scan(#[from] ScanError),
@@ -303,13 +304,13 @@ enum ScanFailure {
     #[error("can't use the directory: {0}")]
     Open(#[from] runtime::OpenError),
     #[error(
-        "time ran out after {read} entries, and nothing had changed by then, so another invocation would get no further; \
+        "the scan ran out of time after {read} entries without writing anything, so another invocation would get no further; \
 give the function more time or memory, or split the connection"
     )]
     TooSlow { read: u64 },
     #[error(
-        "time ran out, and the scan could not go on in another invocation ({code}): the function needs lambda:InvokeFunction on {function}; \
-the next scan does the rest"
+        "the scan ran out of time and could not continue in another invocation ({code}): the function needs lambda:InvokeFunction on {function}; \
+the next scan continues"
     )]
     NotContinued { function: String, code: String },
 }

@@ -12,8 +12,8 @@ use model::{
     ReleasedBatch, SafeguardMemory, ScanVersion, Status, UserName, UserRecord,
 };
 use plan::{
-    Deprovision, DirectoryMatch, RecordPlan, RemovalCandidate, RemovalVerdict, check_removals,
-    plan_departure, plan_held, status_for,
+    Deprovision, DirectoryMatch, RecordPlan, RemovalCandidate, RemovalVerdict, SafeguardInputs,
+    check_removals, plan_departure, plan_held, status_for,
 };
 
 use crate::page_plan::{FinishedRead, PlannedRemoval, ReadFindings};
@@ -398,8 +398,9 @@ async fn judge(
 ) -> Result<RemovalVerdict, ScanError> {
     let candidates: Vec<RemovalCandidate> = removals.into_iter().map(|removal| removal.candidate).collect();
     let directory_match = if is_other_directory { DirectoryMatch::Mismatch } else { DirectoryMatch::Same };
-    let inputs = safeguard_inputs(context, memory, &candidates, directory_match).await?;
     let policy = context.policy;
     let deprovision = if policy.options.deprovision { Deprovision::On } else { Deprovision::Off };
-    Ok(check_removals(candidates, proof, &policy.safety, &inputs, deprovision))
+    let inputs = safeguard_inputs(context, memory, &candidates, directory_match).await?;
+    let inputs = SafeguardInputs { deprovision, ..inputs };
+    Ok(check_removals(candidates, proof, &policy.safety, &inputs))
 }

@@ -254,8 +254,10 @@ mod tests {
     #[test]
     fn stored_conflict_ends_when_the_name_is_free() {
         let gone = Anchor::from_text("gone").unwrap();
-        let waiting =
-            UserRecord { status: Status::Conflict { owner: gone }, ..record("b", Some(present("bea")), false) };
+        let waiting = UserRecord {
+            status: Status::Conflict { owner: gone },
+            ..record("b", Some(present("bea")), false)
+        };
         let plan = Case::of(owner()).plan(vec![stored_conflict(waiting).unwrap()]);
         let [user] = plan.users.as_slice() else { panic!("{plan:?}") };
         assert_eq!(user.conflict, None);

@@ -1,4 +1,4 @@
-//! `provisioner apply`: does what a plan says, or says what has moved since and does nothing.
+//! `provisioner apply`: does what a plan file says, or names what has changed since and does nothing.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -6,26 +6,26 @@ use std::io::Write;
 use anyhow::Result;
 use model::AnchorHash;
 use plan::Decision;
-use scan::{ApprovedPlan, FinalPlan, UserPlan};
+use scan::{ApprovedPlan, FinalPlan, PagePlan};
 use serde_json::json;
 
-use super::sync::{self, Errand};
+use super::sync::{self, SyncTask};
 use crate::exit::{Exit, UsageError};
-use crate::plan_file::{Moved, PlanFile, moved};
+use crate::plan_file::{PlanDeviation, PlanFile, deviations};
 use crate::preview::{PlanSink, preview};
 use crate::report::{BAD, FAINT, Progress, ReportItem, ValueMask, paint, plain};
 use crate::session::Session;
 
-/// What a person has agreed to, as the scan and provisioning take it.
+/// The content of an approved plan file, for the scan and for provisioning.
 #[derive(Default)]
-pub struct Agreement {
-    /// Who may be written down, and as what.
-    pub agreed: ApprovedPlan,
-    /// What may be done to whose account.
+pub struct ApprovedWork {
+    /// The records that may be written.
+    pub plan: ApprovedPlan,
+    /// The decisions that may be executed, by user.
     pub decisions: HashMap<AnchorHash, Vec<Decision>>,
 }
 
-/// Plans anew; if that comes to the same, it is done, and nothing else.
+/// Plans anew. If the plan equals the file, it is carried out, and nothing else.
 pub async fn run(
     session: &Session,
     planned: &PlanFile,
@@ -35,53 +35,53 @@ pub async fn run(
     let connection = session.connection();
     if planned.connection != connection.policy.name {
         let text = format!(
-            "the plan is for the connection {}, and this is {}",
+            "the plan is for the connection {}, but the configuration is for {}",
             planned.connection, connection.policy.name
         );
         return Err(UsageError(text).into());
     }
     if let Some(breaker) = session.store.fetch_breaker().await? {
-        let why = format!("nobody is tried at the target now ({})", breaker.reason.word());
-        anyhow::bail!("{why}; see provisioner breaker");
+        let reason = breaker.reason.word();
+        anyhow::bail!(
+            "circuit breaker open: no requests are sent to the target ({reason}); see provisioner breaker"
+        );
     }
-    let shown = ValueMask { masked: connection.policy.rules.mapping.masked() };
+    let mask = ValueMask { masked: connection.policy.rules.mapping.masked() };
     let progress = Progress::start("planning", None);
-    let mut again = Again { progress, users: Vec::new(), agreement: Agreement::default() };
-    let summary = preview(session, &shown, &mut again).await?;
-    let Again { progress, users, agreement } = again;
+    let mut replan = Replan { progress, users: Vec::new(), approved: ApprovedWork::default() };
+    let summary = preview(session, &mask, &mut replan).await?;
+    let Replan { progress, users, approved } = replan;
     drop(progress);
-    let moved = moved(planned, &PlanFile::of(connection, &summary, users));
-    if moved.is_empty() {
-        return sync::run(session, Errand::ApprovedPlan(&agreement), json, out).await;
+    let deviations = deviations(planned, &PlanFile::of(connection, &summary, users));
+    if deviations.is_empty() {
+        return sync::run(session, SyncTask::Approved(&approved), json, out).await;
     }
-    refuse(&moved, json, out)
+    refuse(&deviations, json, out)
 }
 
-fn refuse(moved: &[Moved], json: bool, out: &mut impl Write) -> Result<Exit> {
+fn refuse(deviations: &[PlanDeviation], json: bool, out: &mut impl Write) -> Result<Exit> {
     if json {
-        writeln!(out, "{}", json!({ "applied": false, "moved": moved }))?;
+        writeln!(out, "{}", json!({ "applied": false, "deviations": deviations }))?;
         return Ok(Exit::CouldNotRun);
     }
-    writeln!(
-        out,
-        "{} make a new plan",
-        paint(BAD, "The world has moved since the plan, and nothing was done:")
-    )?;
-    for Moved { anchor, user_name, what, how } in moved {
-        let who = user_name.as_ref().or(anchor.as_ref()).map_or_else(String::new, |who| plain(who) + " ");
-        writeln!(out, "  {who}{what} {}", paint(FAINT, &plain(how)))?;
+    let heading = paint(BAD, "Nothing was done, because the present plan differs from the plan file:");
+    writeln!(out, "{heading} make a new plan")?;
+    for PlanDeviation { anchor, user_name, what, how } in deviations {
+        let user = user_name.as_ref().or(anchor.as_ref());
+        let user = user.map_or_else(String::new, |user| plain(user) + " ");
+        writeln!(out, "  {user}{what} {}", paint(FAINT, &plain(how)))?;
     }
     Ok(Exit::CouldNotRun)
 }
 
-/// The plan as it is now.
-struct Again {
+/// The present plan.
+struct Replan {
     progress: Progress,
     users: Vec<ReportItem>,
-    agreement: Agreement,
+    approved: ApprovedWork,
 }
 
-impl PlanSink for Again {
+impl PlanSink for Replan {
     fn item(&mut self, item: ReportItem) -> Result<()> {
         self.users.push(item);
         Ok(())
@@ -91,15 +91,15 @@ impl PlanSink for Again {
         self.progress.at(entries);
     }
 
-    fn users(&mut self, users: &[UserPlan]) {
-        self.agreement.agreed.add_users(users);
+    fn page(&mut self, page: &PagePlan) {
+        self.approved.plan.add_page(page);
     }
 
-    fn ending(&mut self, ending: &FinalPlan) {
-        self.agreement.agreed.add_ending(ending);
+    fn final_plan(&mut self, plan: &FinalPlan) {
+        self.approved.plan.add_final(plan);
     }
 
     fn decided(&mut self, user: AnchorHash, decisions: &[Decision]) {
-        self.agreement.decisions.insert(user, decisions.to_vec());
+        self.approved.decisions.insert(user, decisions.to_vec());
     }
 }

@@ -11,7 +11,7 @@ use simulator::Simulator;
 
 use scan::ScanMode;
 
-use super::sync::Errand;
+use super::sync::SyncTask;
 use super::{plan, sync};
 use crate::args::StateLocation;
 use crate::exit::Exit;
@@ -19,7 +19,7 @@ use crate::report::{FAINT, GOOD, HEADING, paint};
 use crate::session::{Connections, Session};
 
 /// All that there is to do each time.
-const EVERYTHING: Errand<'static> = Errand::Everything(ScanMode::Auto);
+const EVERYTHING: SyncTask<'static> = SyncTask::Everything(ScanMode::Auto);
 
 /// Runs the story.
 pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
@@ -36,7 +36,7 @@ pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
     )?;
     say(out, "Two of them have one already, and there is one account that the directory knows nothing of.")?;
     heading(out, "1. The plan (a dry run: nothing is written anywhere)")?;
-    plan::run(&session, plan::Files::default(), false, out).await?;
+    plan::run(&session, plan::PlanFiles::default(), false, out).await?;
     heading(out, "2. The plan, applied")?;
     sync::run(&session, EVERYTHING, false, out).await?;
 
@@ -45,7 +45,7 @@ pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
         "3. Things happen: somebody joins, is promoted, marries, is disabled, leaves the group, is deleted",
     )?;
     live(&directory)?;
-    plan::run(&session, plan::Files::default(), false, out).await?;
+    plan::run(&session, plan::PlanFiles::default(), false, out).await?;
     heading(out, "4. Applied")?;
     sync::run(&session, EVERYTHING, false, out).await?;
 

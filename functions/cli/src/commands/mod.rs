@@ -39,7 +39,7 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
         Command::Init { file } => init::run(file, &mut out),
         Command::Check { connection, offline } => check::run(connection, *offline, &mut out).await,
         Command::Plan { connection, out: file, html } => {
-            let files = plan::Files { plan: file.as_deref(), page: html.as_deref() };
+            let files = plan::PlanFiles { plan: file.as_deref(), page: html.as_deref() };
             plan::run(&open_to_read(connection).await?, files, connection.json, &mut out).await
         }
         Command::Apply { connection, plan } => {
@@ -52,8 +52,8 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
         }
         Command::Sync { connection, full } => {
             let mode = if *full { ScanMode::Full } else { ScanMode::Auto };
-            let errand = sync::Errand::Everything(mode);
-            sync::run(&open(connection).await?, errand, connection.json, &mut out).await
+            let task = sync::SyncTask::Everything(mode);
+            sync::run(&open(connection).await?, task, connection.json, &mut out).await
         }
         Command::Schema { plan } => {
             let schema = if *plan { plan_file::json_schema()? } else { runtime::config::json_schema() };

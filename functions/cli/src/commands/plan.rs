@@ -1,4 +1,4 @@
-//! `provisioner plan`: everything that `sync` would do, from the same reading and the same decisions, not applied.
+//! `provisioner plan`: everything that `sync` would do, from the same planning path, with nothing written.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -14,46 +14,46 @@ use crate::preview::{PlanSink, preview};
 use crate::report::{FAINT, HEADING, HeldSummary, Progress, ReportItem, ValueMask, incomplete_read, paint};
 use crate::session::Session;
 
-/// A plan in numbers.
+/// The numbers of a plan.
 #[derive(Debug, Default, Serialize)]
 pub struct PlanSummary {
     /// Entries in scope.
     pub read: u64,
-    /// Users to whom nothing is done.
+    /// Users for whom nothing is to be done.
     pub unchanged: u64,
-    /// Users by what is done to them.
+    /// Users by action.
     pub actions: BTreeMap<String, u64>,
-    /// Whether the directory was read completely; if not, nobody is removed.
+    /// Whether the directory read was complete. After an incomplete read no account is deprovisioned.
     pub complete: bool,
-    /// Why it was not.
+    /// Why the read was incomplete.
     pub incomplete: Option<String>,
-    /// The changed configuration, if so many accounts would follow it that `sync` holds it.
+    /// The change of the configuration that `sync` would hold.
     pub change: Option<HeldSummary>,
-    /// Entries that could not be identified, up to a limit.
+    /// Entries without a usable anchor, up to a limit.
     pub unidentified: Vec<UnidentifiedEntry>,
 }
 
-/// Where a plan is written, beside the screen.
+/// PlanFiles that a plan is written to, beside the output.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Files<'a> {
-    /// As a file that `apply` takes.
+pub struct PlanFiles<'a> {
+    /// Plan file for `apply`.
     pub plan: Option<&'a Path>,
-    /// As a page.
+    /// HTML page.
     pub page: Option<&'a Path>,
 }
 
 /// Shows a plan.
 pub async fn run(
     session: &Session,
-    files: Files<'_>,
+    files: PlanFiles<'_>,
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
-    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
-    let Files { plan, page: page_path } = files;
+    let mask = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
+    let PlanFiles { plan, page: page_path } = files;
     let kept = (plan.is_some() || page_path.is_some()).then(Vec::new);
     let mut printer = Printer { out, json, first: true, progress: Progress::start("reading", None), kept };
-    let summary = preview(session, &shown, &mut printer).await?;
+    let summary = preview(session, &mask, &mut printer).await?;
     if let Some(users) = printer.kept.take() {
         let file = PlanFile::of(session.connection(), &summary, users);
         if let Some(path) = plan {
@@ -80,13 +80,13 @@ fn exit(summary: &PlanSummary) -> Exit {
     }
 }
 
-/// Writes a plan as it comes, so that a long one is never held in memory unless it goes into a file.
+/// Prints a plan item by item, so that a long plan is in memory only if it goes into a file.
 struct Printer<'a, W> {
     out: &'a mut W,
     json: bool,
     first: bool,
     progress: Progress,
-    /// What goes into a file.
+    /// Items for the file.
     kept: Option<Vec<ReportItem>>,
 }
 
@@ -95,7 +95,7 @@ impl<W: Write> Printer<'_, W> {
         let Self { out, json, first, progress, kept: _ } = self;
         drop(progress);
         if json {
-            // What can't even be read has no beginning of an answer either.
+            // If the first page can't be read, the beginning is not written yet.
             let begin = if first { BEGIN } else { "" };
             writeln!(out, "{begin}\n],\"summary\":{}}}", serde_json::to_string(summary)?)?;
             return Ok(());
@@ -144,7 +144,7 @@ impl<W: Write> PlanSink for Printer<'_, W> {
     }
 }
 
-/// How the plan begins in JSON.
+/// Beginning of the plan in JSON.
 const BEGIN: &str = "{\"users\":[";
 
 fn write_json(out: &mut impl Write, item: &ReportItem, first: bool) -> Result<()> {

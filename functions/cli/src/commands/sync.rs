@@ -1,4 +1,4 @@
-//! `provisioner sync`: scans, then provisions until nothing is pending that could go now.
+//! `provisioner sync`: scans, then provisions until no user is pending who can be provisioned now.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,7 +10,7 @@ use scan::{ScanMode, ScanSummary, UnidentifiedEntry};
 use serde::Serialize;
 use store::CapacityUnits;
 
-use super::apply::Agreement;
+use super::apply::ApprovedWork;
 use crate::drive::{ProvisionCounts, provision_due};
 use crate::exit::Exit;
 use crate::report::{
@@ -19,130 +19,129 @@ use crate::report::{
 };
 use crate::session::Session;
 
-/// A removal that only turns up while provisioning gets one more scan in the same run.
+/// Scans of one run. A removal that only turns up while provisioning gets a second scan.
 const SCANS: usize = 2;
 
-/// What a `sync` did, in numbers of users.
+/// The numbers of one `sync`; most of them count users.
 #[derive(Debug, Serialize)]
 pub struct SyncSummary {
     /// How the directory was read.
     pub mode: ScanMode,
-    /// Entries in scope that were looked at.
+    /// Entries in scope that were examined.
     pub read: u64,
-    /// As at the last scan.
+    /// Entries that equal the last scan's.
     pub unchanged: u64,
-    /// Accounts made, linked, updated and deprovisioned.
+    /// Accounts created, linked, updated and deprovisioned.
     #[serde(flatten)]
     pub done: ProvisionCounts,
     /// Users whose user name or account another entry has.
     pub conflicts: u64,
-    /// Users for whom an option stopped something.
+    /// Users for whom an option stopped an action.
     pub skipped: u64,
-    /// Users whose removal waits for a person.
+    /// Users whose removal waits for approval.
     pub held: u64,
-    /// Users whose creation or update waits for a person, because the configuration was changed.
+    /// Users whose creation or update waits for approval of a changed configuration.
     pub held_changes: u64,
-    /// What `provisioner approve` would let through.
+    /// What `provisioner approve` can approve.
     pub approvable: Vec<HeldSummary>,
-    /// Users who were not as in the plan, and were left alone.
+    /// Users who differ from the approved plan; a later run provisions them.
     pub not_as_planned: u64,
     /// Users who could not be mapped or provisioned.
     pub failed: u64,
     /// Users who are still to be provisioned.
     pub pending: u64,
-    /// Whether the directory was read completely; if not, nobody was removed.
+    /// Whether the directory read was complete. After an incomplete read no account is deprovisioned.
     pub complete: bool,
-    /// Why it was not.
+    /// Why the read was incomplete.
     pub incomplete: Option<String>,
     /// Entries that could not be identified, up to a limit.
     pub unidentified: Vec<UnidentifiedEntry>,
+    /// Housekeeping steps that failed after the scan. The scan's writes stand.
+    pub housekeeping_failures: Vec<String>,
     /// Calls to the target.
     pub calls: Calls,
-    /// What was consumed of the state's table.
+    /// Units of the state table that were consumed.
     pub state: Consumed,
-    /// How long it took.
+    /// Duration of the run.
     pub duration_ms: u64,
-    /// Everybody who waits for something, up to a limit.
+    /// Users who wait, up to a limit.
     pub waiting: Vec<ReportItem>,
 }
 
-/// DynamoDB's units. The engine of a state file counts them as the service would.
+/// DynamoDB units. The engine of a state file counts them as the service would.
 #[derive(Debug, Serialize)]
 pub struct Consumed {
-    /// Of 4 KB, read consistently.
+    /// Read units: 4 KB, read consistently.
     pub read_units: f64,
-    /// Of 1 KB.
+    /// Write units: 1 KB.
     pub write_units: f64,
-    /// Those that the last scan read, rounded up.
+    /// Read units of the last scan, rounded up.
     pub scan_read_units: u64,
-    /// Those that it wrote.
+    /// Write units of the last scan, rounded up.
     pub scan_write_units: u64,
 }
 
 /// Calls to the target.
 #[derive(Debug, Serialize)]
 pub struct Calls {
-    /// That change nothing.
+    /// Calls that change nothing.
     pub reads: u64,
-    /// That do.
+    /// Calls that change something.
     pub writes: u64,
 }
 
-/// What is to be done.
+/// What a run does.
 #[derive(Clone, Copy)]
-pub enum Errand<'a> {
-    /// Everything that there is to do, after a read of this kind.
+pub enum SyncTask<'a> {
+    /// A scan in this mode, and everything that follows from it.
     Everything(ScanMode),
-    /// What a person has agreed to.
-    ApprovedPlan(&'a Agreement),
+    /// The approved plan alone.
+    Approved(&'a ApprovedWork),
 }
 
 /// Synchronises and reports.
 pub async fn run(
     session: &Session,
-    errand: Errand<'_>,
+    task: SyncTask<'_>,
     json: bool,
     out: &mut (impl Write + Send),
 ) -> Result<Exit> {
-    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
+    let mask = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
     let started = Instant::now();
-    let mut tally = ProvisionCounts::default();
+    let mut counts = ProvisionCounts::default();
     let target = session.target().await?;
     let mut scanned = ScanSummary::default();
     for round in 1..=SCANS {
-        let progress = Progress::start("reading", None);
-        let mut directory = session.connections.directory().await?;
-        let (context, at) = (session.scan_context(), |read| progress.at(read));
-        let (found, planned) = match errand {
-            Errand::Everything(mode) => (scan::scan(&context, &mut directory, mode, at).await?, None),
-            Errand::ApprovedPlan(Agreement { agreed, decisions }) => {
-                (scan::scan_approved(&context, &mut directory, agreed, at).await?, Some(decisions))
-            }
-        };
-        drop((directory, progress));
-        scanned = if round == 1 { found } else { ScanSummary { unchanged: scanned.unchanged, ..found } };
+        let summary = scan_once(session, task).await?;
+        scanned = if round == 1 { summary } else { ScanSummary { unchanged: scanned.unchanged, ..summary } };
 
         let due = session.store.count_by_status().await?.get("pending").copied();
         let progress = Progress::start("provisioning", due);
         let mut failure = Ok(());
         let provisioner = session.provisioner(&target);
-        let done = provision_due(&provisioner, session.connection().target.concurrency, planned, |outcome| {
+        let planned = match task {
+            SyncTask::Everything(_) => None,
+            SyncTask::Approved(work) => Some(&work.decisions),
+        };
+        let concurrency = session.connection().target.concurrency;
+        let done = provision_due(&provisioner, concurrency, planned, |outcome| {
             progress.step();
-            if let Some(item) = item_of(&shown, outcome).filter(|_| !json) {
+            if let Some(item) = item_of(&mask, outcome).filter(|_| !json) {
                 progress.aside(|| failure = writeln!(out, "{}", item.text()));
             }
         })
         .await?;
         drop(progress);
         failure?;
-        tally.add(done);
-        // A removal that only turned up now is in no plan.
-        let is_agreed = matches!(errand, Errand::ApprovedPlan(_));
-        if is_agreed || tally.awaiting_check == 0 || tally.stopped.is_some() || !scanned.complete {
+        counts.add(done);
+        // A removal that only turned up while provisioning is in no approved plan.
+        let is_approved = matches!(task, SyncTask::Approved(_));
+        if is_approved || counts.awaiting_check == 0 || counts.stopped.is_some() || !scanned.complete {
             break;
         }
     }
-    let summary = summarise(session, &shown, scanned, tally, &target, started).await?;
+    let work = SyncWork { scanned, counts, target: &target, started };
+    let summary = summarise(session, &mask, work).await?;
     if json {
         writeln!(out, "{}", serde_json::to_string(&summary)?)?;
     } else {
@@ -151,14 +150,26 @@ pub async fn run(
     Ok(exit(&summary))
 }
 
-async fn summarise(
-    session: &Session,
-    shown: &ValueMask,
+async fn scan_once(session: &Session, task: SyncTask<'_>) -> Result<ScanSummary> {
+    let progress = Progress::start("reading", None);
+    let mut directory = session.connections.directory().await?;
+    let (context, at) = (session.scan_context(), |read| progress.at(read));
+    Ok(match task {
+        SyncTask::Everything(mode) => scan::scan(&context, &mut directory, mode, at).await?,
+        SyncTask::Approved(work) => scan::scan_approved(&context, &mut directory, &work.plan, at).await?,
+    })
+}
+
+/// What a run has done, before it is summarised.
+struct SyncWork<'a> {
     scanned: ScanSummary,
-    done: ProvisionCounts,
-    target: &scim::Target,
+    counts: ProvisionCounts,
+    target: &'a scim::Target,
     started: Instant,
-) -> Result<SyncSummary> {
+}
+
+async fn summarise(session: &Session, mask: &ValueMask, work: SyncWork<'_>) -> Result<SyncSummary> {
+    let SyncWork { scanned, counts: done, target, started } = work;
     let statuses: BTreeMap<String, u64> = session.store.count_by_status().await?;
     let count = |words: &[&str]| words.iter().filter_map(|word| statuses.get(*word)).sum();
     let calls = target.calls();
@@ -182,6 +193,7 @@ async fn summarise(
         complete: scanned.complete,
         incomplete: scanned.incomplete,
         unidentified: scanned.unidentified_entries,
+        housekeeping_failures: scanned.housekeeping_failures,
         calls: Calls { reads: calls.reads, writes: calls.writes },
         state: {
             let CapacityUnits { reads, writes } = session.store.consumed();
@@ -189,7 +201,7 @@ async fn summarise(
             Consumed { read_units: reads, write_units: writes, scan_read_units, scan_write_units }
         },
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        waiting: waiting(&session.store, shown).await?,
+        waiting: waiting(&session.store, mask).await?,
     })
 }
 
@@ -208,7 +220,7 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
         (summary.skipped, "skipped"),
         (summary.held, "held"),
         (summary.held_changes, "held changes"),
-        (summary.not_as_planned, "left alone, who changed since the plan"),
+        (summary.not_as_planned, "not as planned"),
         (summary.failed, "failed"),
         (summary.pending, "pending"),
     ];
@@ -220,14 +232,14 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
     if words.is_empty() {
         words.push("nothing to do".into());
     }
-    let looked_at = match summary.mode {
-        ScanMode::Incremental => format!("{} looked at, of what has changed", summary.read),
+    let scanned = match summary.mode {
+        ScanMode::Incremental => format!("incremental scan: {} entries examined", summary.read),
         ScanMode::Full | ScanMode::Auto => {
-            format!("{} in scope, {} unchanged", summary.read, summary.unchanged)
+            format!("full scan: {} in scope, {} unchanged", summary.read, summary.unchanged)
         }
     };
     let rest = format!(
-        "({looked_at}; {} reads and {} writes at the target; {} ms)",
+        "({scanned}; {} reads and {} writes at the target; {} ms)",
         summary.calls.reads, summary.calls.writes, summary.duration_ms
     );
     let style = if exit(summary) == Exit::Done { GOOD } else { BAD };
@@ -235,19 +247,22 @@ fn print(summary: &SyncSummary, out: &mut impl Write) -> Result<()> {
     if let Some(incomplete) = &summary.incomplete {
         writeln!(out, "{}", incomplete_read(incomplete, &summary.unidentified))?;
     }
+    for failure in &summary.housekeeping_failures {
+        writeln!(out, "{} {failure}", paint(BAD, "Housekeeping after the scan failed:"))?;
+    }
     match summary.done.stopped {
         Some(Stop::Unauthorized) => {
             writeln!(
                 out,
-                "{} renew the access token; nothing is lost",
-                paint(BAD, "The target refused the token:")
+                "{} renew the access token; the users stay pending",
+                paint(BAD, "The target refused the access token:")
             )?;
         }
         Some(Stop::Unavailable | Stop::Throttled) => {
             writeln!(
                 out,
-                "{} run sync again later; nothing is lost",
-                paint(BAD, "The target does not serve us now:")
+                "{} run sync again later; the users stay pending",
+                paint(BAD, "The target serves no requests now:")
             )?;
         }
         None => {}

@@ -1,9 +1,9 @@
-//! A plan as a file: to be read, compared with another day's, approved by whoever it concerns, and applied as it is.
+//! A plan as a file: it can be read, compared, approved and applied.
 //!
-//! Users come in a fixed order and the time is not in it, so two plans of the same world are the same bytes. What the
-//! mapping masks is not in it; a fingerprint stands for what the plan was made from.
+//! The users have a fixed order and the file has no time, so two plans of the same state are the same bytes. Masked values
+//! are left out; fingerprints stand for the inputs of the plan.
 
-mod moved;
+mod deviations;
 mod page;
 
 use std::collections::BTreeMap;
@@ -19,53 +19,53 @@ use crate::commands::plan::PlanSummary;
 use crate::exit::UsageError;
 use crate::report::ReportItem;
 
-pub use moved::{Moved, moved};
+pub use deviations::{PlanDeviation, deviations};
 pub use page::page;
 
-/// The form of the file. Another one is another number.
+/// Version of the file format.
 const FORMAT: u32 = 1;
 
-/// A plan: who, what, why, attribute by attribute, and what it was made from.
+/// A plan: users, actions, reasons and attributes, and the inputs that they were made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "Provisioner plan")]
 #[serde(deny_unknown_fields)]
 pub struct PlanFile {
-    /// The form of this file: 1.
+    /// Version of the file format: 1.
     pub format: u32,
     /// The connection's name.
     pub connection: String,
-    /// A fingerprint of the part of the configuration that decides who gets which account.
+    /// Fingerprint of the part of the configuration that decides about accounts.
     pub configuration: String,
-    /// What the target speaks, and where it is.
+    /// Dialect and URL of the target.
     pub target: String,
-    /// The plan in numbers.
+    /// Numbers of the plan.
     pub summary: PlanNumbers,
-    /// Everybody to whom something would be done or is not done, by user name and anchor.
+    /// Users with an action, or with an action that is not done, by user name and anchor.
     pub users: Vec<ReportItem>,
 }
 
-/// A plan in numbers.
+/// Numbers of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanNumbers {
     /// Entries in scope.
     pub read: u64,
-    /// Users to whom nothing is done.
+    /// Users for whom nothing is to be done.
     pub unchanged: u64,
-    /// Users by what is done to them.
+    /// Users by action.
     pub actions: BTreeMap<String, u64>,
-    /// Whether the directory was read completely; if not, nobody is removed.
+    /// Whether the directory read was complete. After an incomplete read no account is deprovisioned.
     pub complete: bool,
-    /// Why it was not.
+    /// Why the read was incomplete.
     pub incomplete: Option<String>,
-    /// What a changed configuration would do to so many accounts that it is held.
+    /// The held change of the configuration.
     pub held_change: Option<String>,
 }
 
 impl PlanFile {
-    /// Puts a plan together.
+    /// Makes the file of a plan.
     pub fn of(connection: &Connection, summary: &PlanSummary, mut users: Vec<ReportItem>) -> Self {
-        // Where more than one thing is done to somebody, they stay in their order.
+        // Several actions of one user keep their order.
         users.sort_by(|a, b| (&a.user_name, &a.anchor).cmp(&(&b.user_name, &b.anchor)));
         let PlanSummary { read, unchanged, actions, complete, incomplete, change, unidentified: _ } = summary;
         Self {
@@ -89,11 +89,11 @@ impl PlanFile {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("can't read the plan {}", path.display()))?;
-        let bad = |why: String| UsageError(format!("{}: this is not a plan: {why}", path.display()));
+        let bad = |why: String| UsageError(format!("{}: this is not a plan file: {why}", path.display()));
         let plan: Self = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
         match plan.format {
             FORMAT => Ok(plan),
-            other => Err(bad(format!("its format is {other}, and this version reads {FORMAT}")).into()),
+            other => Err(bad(format!("its format is {other}; this version reads format {FORMAT}")).into()),
         }
     }
 
@@ -103,7 +103,7 @@ impl PlanFile {
     }
 }
 
-/// Writes a file that its owner alone can read, all of it or nothing: it holds people's data.
+/// Writes a file that only its owner can read, completely or not at all: it holds personal data.
 pub fn write_private(path: &Path, text: &str) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schema_beside_the_tool_is_that_of_the_types() {
+    fn committed_schema_equals_the_types() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/plan.schema.json");
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert_eq!(

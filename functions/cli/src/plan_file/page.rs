@@ -1,4 +1,4 @@
-//! A plan as a page that anybody can open: one file, which asks nothing of any server.
+//! A plan as an HTML page: one file that loads nothing from a server.
 
 use anyhow::Result;
 use minijinja::value::Serde;
@@ -6,10 +6,10 @@ use minijinja::{AutoEscape, Environment};
 
 use super::PlanFile;
 
-/// The page as one file: what a browser shows is written beside it, not made by code.
+/// Template of the page.
 const PAGE: &str = include_str!("page.html");
 
-/// Makes the page. Every value is escaped on its way in.
+/// Renders the page. Every value is escaped.
 pub fn page(plan: &PlanFile) -> Result<String> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(page.matches("<script>").count(), 1, "the filter is the only script");
         assert!(
             !page.contains("http:") && !page.contains("https:") && !page.contains("src="),
-            "it asks nobody"
+            "it loads nothing"
         );
     }
 }

@@ -21,7 +21,7 @@ pub struct ReportItem {
     /// The name to show; where there is none, or it is masked, the entry's id stands for it.
     pub user_name: Option<String>,
     /// What is done: `create`, `create-inactive`, `link`, `update`, `reactivate`, `deactivate`, `delete`,
-    /// `take-over`, `conflict`, `held`, `skipped`, `invalid`, `failed`, `waits`.
+    /// `transfer`, `conflict`, `held`, `skipped`, `invalid`, `failed`, `waits`.
     pub action: Cow<'static, str>,
     /// Why.
     pub why: String,
@@ -180,7 +180,7 @@ impl ReportItem {
     fn mark(&self) -> (&'static str, Style) {
         match &*self.action {
             "create" | "create-inactive" | "created" | "created-inactive" => ("+", NEW),
-            "link" | "linked" | "take-over" => ("=", NEW),
+            "link" | "linked" | "transfer" => ("=", NEW),
             "update" | "reactivate" | "updated" | "reactivated" => ("~", CHANGED),
             "deactivate" | "delete" | "deactivated" | "deleted" => ("-", GONE),
             "held" | "skipped" | "pending_deletion" | "waits" => ("·", CHANGED),

@@ -63,7 +63,7 @@ impl PendingChanges {
 #[track_caller]
 fn expect_no_removal(what: &str, why: &str, finished: &ProgramOutput) {
     assert_eq!(finished.exit_code, Some(1), "{what}\n{finished}");
-    for word in ["\"deactivate\"", "\"delete\"", "\"held\"", "deactivated", "deleted", "take-over"] {
+    for word in ["\"deactivate\"", "\"delete\"", "\"held\"", "deactivated", "deleted", "transfer"] {
         assert!(!finished.stdout.contains(word), "{what}: it says {word}\n{finished}");
     }
     let said = format!("{}\n{}", finished.stdout, finished.stderr);

@@ -147,5 +147,5 @@ fn malformed_event_is_refused_and_nothing_is_written() {
     assert_eq!(deployment.statuses(), [].into());
     let answer = deployment.scan(json!({ "connection": "corp", "mode": "incremental" }));
     assert_eq!((&answer["mode"], &answer["read"]), (&json!("full"), &json!(20)));
-    assert_eq!(answer["full_reason"], "there is nothing to go on from");
+    assert_eq!(answer["full_reason"], "there is no checkpoint to start from");
 }

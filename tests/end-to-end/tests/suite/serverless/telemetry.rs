@@ -53,7 +53,7 @@ fn log_lines_carry_request_connection_and_anchor() {
     let field = |line: &Value, name: &str| {
         line["spans"].as_array().into_iter().flatten().find_map(|span| span.get(name).cloned())
     };
-    let scanned = scan.iter().find(|line| line["message"] == "scanned").unwrap();
+    let scanned = scan.iter().find(|line| line["message"] == "scan completed").unwrap();
     assert_eq!((field(scanned, "connection"), &scanned["version"]), (Some(json!("corp")), &json!(1)));
     assert!(field(scanned, "request.id").is_some(), "{scanned}");
     assert!(field(scanned, "xray.trace").is_some(), "{scanned}");

@@ -348,7 +348,7 @@ fn refused_token_ends_the_run_after_few_calls() {
     fixture
         .sync()
         .expect_exit(1)
-        .says("The target refused the token: renew the access token; nothing is lost")
+        .says("The target refused the access token: renew the access token; the users stay pending")
         .never_says("an-expired-token")
         .never_says(&fixture.workplace.token());
     assert!(fixture.workplace.request_count() <= 8, "{}", request_lines(&fixture.workplace.requests()));
@@ -372,7 +372,7 @@ fn unavailable_target_is_spared_and_resumed() {
     fixture
         .sync()
         .expect_exit(1)
-        .says("The target does not serve us now: run sync again later; nothing is lost")
+        .says("The target serves no requests now: run sync again later; the users stay pending")
         .says("HTTP 503");
     assert!(
         fixture.workplace.request_count() <= 60,

@@ -56,7 +56,7 @@ fn hold_ends_when_the_directory_is_corrected() {
     fixture.sync().expect_exit(4).says("11 held");
 
     people[1..].iter().for_each(|person| fixture.join(person));
-    fixture.sync().expect_exit(0).never_says("held").says("11 looked at");
+    fixture.sync().expect_exit(0).never_says("held").says("11 entries examined");
     fixture.expect_no_write();
     people.iter().for_each(|person| fixture.expect_active(&person.mail, true));
 

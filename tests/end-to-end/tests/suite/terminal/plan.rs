@@ -46,9 +46,9 @@ fn plan_shows_user_action_reason_and_attributes() {
         .says_in_one_line(&["title", &people[1].title, "→ \"Chief Gardener\""])
         .says_in_one_line(&[name(2), "deactivate", "disabled in the directory"])
         .says_in_one_line(&[name(3), "deactivate", "out of scope"])
-        .says_in_one_line(&[name(4), "take-over", "takes over the account of"])
+        .says_in_one_line(&[name(4), "transfer", "takes over the account of"])
         .says_in_one_line(&[name(8), "conflict", "another entry has this user name"])
-        .says("Plan: 1 conflict, 1 create, 2 deactivate, 1 take-over, 1 update");
+        .says("Plan: 1 conflict, 1 create, 2 deactivate, 1 transfer, 1 update");
     assert_eq!(plan.lines_with(&[name(4), "deactivate"]), 0, "{plan}");
     assert_eq!(plan.lines_with(&[name(5)]), 0, "{plan}");
 }
@@ -71,7 +71,7 @@ fn json_plan_has_the_same_content() {
     let created = user(6, "create")["changes"].as_array().unwrap();
     assert!(created.contains(&json!({"attribute": "title", "from": null, "to": people[6].title})));
     let anchor = fixture.admin().values(&people[4].dn(), "entryUUID").unwrap().remove(0);
-    assert_eq!(user(4, "take-over")["anchor"], anchor);
+    assert_eq!(user(4, "transfer")["anchor"], anchor);
     let summary = &plan["summary"];
     assert_eq!(summary["actions"]["deactivate"], 2);
     assert_eq!((&summary["read"], &summary["complete"]), (&json!(7), &json!(true)));
@@ -111,7 +111,7 @@ fn sync_performs_the_plan_and_leaves_an_empty_one() {
     done.expect_exit(0);
     for ((name, action), _) in planned {
         // The recreated entry needs no request.
-        if action != "take-over" {
+        if action != "transfer" {
             done.says_in_one_line(&[&name, &action]);
         }
     }
@@ -135,7 +135,7 @@ fn plan_shows_attribute_changes_of_a_transfer() {
 
     let plan = fixture.plan();
     plan.expect_exit(0)
-        .says_in_one_line(&[&anew.mail, "take-over"])
+        .says_in_one_line(&[&anew.mail, "transfer"])
         .says_in_one_line(&[&anew.mail, "reactivate"])
         .says("\"Second Self\"")
         .never_says("conflict");

@@ -39,7 +39,7 @@ fn wait_until(happened: impl Fn() -> bool) {
 fn expect_refused(fixture: &TerminalFixture<Slapd>, words: &[&str]) {
     fixture.workplace.clear_requests();
     let state = fixture.state();
-    apply(fixture).expect_exit(1).says("nothing was done").says_in_one_line(words);
+    apply(fixture).expect_exit(1).says("Nothing was done").says_in_one_line(words);
     fixture.expect_no_write();
     assert_eq!(fixture.state(), state);
     let told = fixture.run(&["apply", PLAN, "--json"]);
@@ -107,9 +107,9 @@ fn planned_transfers_are_applied() {
     fixture.set(&people[3], "mail", &[&people[2].mail]);
     fixture.join(&people[3]);
     let file = plan(&fixture, 0);
-    assert_eq!(file["summary"]["actions"], json!({ "take-over": 2, "update": 2 }), "{file:#}");
+    assert_eq!(file["summary"]["actions"], json!({ "transfer": 2, "update": 2 }), "{file:#}");
 
-    apply(&fixture).expect_exit(0).never_says("left alone");
+    apply(&fixture).expect_exit(0).never_says("not as planned");
     assert_eq!(fixture.id(&people[1].mail), id);
     assert_eq!(fixture.account(&people[1].mail)["title"], "Second Self");
     assert_eq!(fixture.id("renamed@acme.test"), other);
@@ -180,7 +180,7 @@ fn user_changed_during_apply_is_left_alone() {
     fixture.leave(&people[3]);
     fixture.join(&people[1]);
     let applied = applying.finish().unwrap();
-    applied.expect_exit(3).says("1 created").says("left alone").never_says("deprovisioned");
+    applied.expect_exit(3).says("1 created").says("not as planned").never_says("deprovisioned");
     let writes = fixture.workplace.writes();
     assert_eq!(writes.len(), 1, "{writes:?}");
     fixture.expect_active(&people[4].mail, true);

@@ -26,7 +26,7 @@ fn thousand_users_are_created_once_and_an_unchanged_run_does_nothing() {
     assert_eq!(state.records(), 1_000);
 
     fixture.workplace.clear_requests();
-    fixture.sync().expect_exit(0).says("Done: nothing to do").says("0 looked at, of what has changed");
+    fixture.sync().expect_exit(0).says("Done: nothing to do").says("incremental scan: 0 entries examined");
     fixture.expect_no_call();
     assert_eq!(fixture.state().of_users(), state);
 }

@@ -1,10 +1,10 @@
-//! What a user's part of a plan was made from, by fingerprint.
+//! Fingerprints of the inputs of one user's plan.
 
 use model::{Account, AccountLink, AppliedState, Desired, DesiredUser, Fingerprinter, UserRecord, Value};
 
 use crate::report::PlanInputs;
 
-/// The fingerprints of what the entry says, of what is remembered, and of the account.
+/// The fingerprints of desired user, record and account.
 pub fn of(desired: Option<&Desired>, record: Option<&UserRecord>, account: Option<&Account>) -> PlanInputs {
     PlanInputs {
         entry: desired.map(of_desired),
@@ -31,7 +31,7 @@ fn of_desired(desired: &Desired) -> String {
     hash.finish().to_string()
 }
 
-/// What was written down; not who is at work on it, nor how often that was tried.
+/// The record without lease and attempts.
 fn of_record(record: &UserRecord) -> String {
     let UserRecord {
         anchor,
@@ -41,7 +41,7 @@ fn of_record(record: &UserRecord) -> String {
         removal_released,
         link,
         status,
-        // What was applied is told by its fingerprint.
+        // Covered by the fingerprint of the applied state.
         before: _,
         create_intent,
         attempts: _,
@@ -65,7 +65,7 @@ fn of_record(record: &UserRecord) -> String {
     hash.finish().to_string()
 }
 
-/// The account as far as the plan is about it. What nobody mapped may change.
+/// The mapped attributes of the account. Other attributes may change.
 fn of_account(account: &Account, desired: Option<&Desired>) -> String {
     let Account { id, user_name, active, attributes, .. } = account;
     let mut hash = Fingerprinter::new("provisioner 2026 plan: account");

@@ -1,4 +1,4 @@
-//! What has moved between a plan and the world as it is planned for now.
+//! Deviations of the present plan from a plan file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,33 +7,33 @@ use serde::Serialize;
 use super::PlanFile;
 use crate::report::ReportItem;
 
-/// Something that is not as it was planned.
+/// One deviation.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Moved {
-    /// Whose it is, where it is somebody's.
+pub struct PlanDeviation {
+    /// Anchor of the user, if the deviation is about one.
     pub anchor: Option<String>,
-    /// The name to show.
+    /// User name to show.
     pub user_name: Option<String>,
-    /// What is another: `connection`, `configuration`, `target`, `read`, `entry`, `record`, `account` or `plan`.
+    /// What deviates: `configuration`, `target`, `read`, `entry`, `record`, `account` or `plan`.
     pub what: &'static str,
-    /// What was planned, and what would be done now.
+    /// What was planned, and what is planned now.
     pub how: String,
 }
 
-/// Everything that has moved; empty if the plan can be applied as it is.
-pub fn moved(planned: &PlanFile, now: &PlanFile) -> Vec<Moved> {
-    let of_all = |what, how: String| Moved { anchor: None, user_name: None, what, how };
-    let mut moved = Vec::new();
+/// All deviations; empty if the plan file can be applied.
+pub fn deviations(planned: &PlanFile, now: &PlanFile) -> Vec<PlanDeviation> {
+    let of_all = |what, how: String| PlanDeviation { anchor: None, user_name: None, what, how };
+    let mut deviations = Vec::new();
     if planned.configuration != now.configuration {
-        moved.push(of_all("configuration", "the configuration was changed since".to_owned()));
+        deviations.push(of_all("configuration", "the configuration was changed".to_owned()));
     }
     if planned.target != now.target {
-        moved.push(of_all("target", format!("planned for {}; now it is {}", planned.target, now.target)));
+        deviations.push(of_all("target", format!("planned for {}; now {}", planned.target, now.target)));
     }
     if planned.summary.complete != now.summary.complete {
-        let word = |complete| if complete { "completely" } else { "in part" };
+        let word = |complete| if complete { "complete" } else { "incomplete" };
         let [then, now] = [planned, now].map(|plan| word(plan.summary.complete));
-        moved.push(of_all("read", format!("the directory was read {then} then, and {now} now")));
+        deviations.push(of_all("read", format!("the directory read was {then} then and is {now} now")));
     }
     let [then, now] = [planned, now].map(by_anchor);
     let anchors: BTreeSet<&str> = then.keys().chain(now.keys()).copied().collect();
@@ -42,16 +42,16 @@ pub fn moved(planned: &PlanFile, now: &PlanFile) -> Vec<Moved> {
         if then != now {
             let shown = then.iter().chain(now).find_map(|item| item.user_name.clone());
             let how = format!("planned: {}; now: {}", words(then), words(now));
-            let user = |what| Moved {
+            let user = |what| PlanDeviation {
                 anchor: Some(anchor.to_owned()),
                 user_name: shown.clone(),
                 what,
                 how: how.clone(),
             };
-            moved.extend(parts(then, now).into_iter().map(user));
+            deviations.extend(parts(then, now).into_iter().map(user));
         }
     }
-    moved
+    deviations
 }
 
 fn by_anchor(plan: &PlanFile) -> BTreeMap<&str, Vec<&ReportItem>> {
@@ -60,7 +60,7 @@ fn by_anchor(plan: &PlanFile) -> BTreeMap<&str, Vec<&ReportItem>> {
     users
 }
 
-/// What of a user has moved; the plan alone, where that follows from others.
+/// The inputs of one user's plan that deviate; the plan itself if the deviation follows from other users.
 fn parts(then: &[&ReportItem], now: &[&ReportItem]) -> Vec<&'static str> {
     let [then, now] = [then, now].map(|items| items.first().and_then(|item| item.seen.as_ref()));
     let (Some(then), Some(now)) = (then, now) else { return vec!["plan"] };
@@ -129,18 +129,18 @@ mod tests {
     }
 
     fn what(then: &PlanFile, now: &PlanFile) -> Vec<(Option<String>, &'static str)> {
-        moved(then, now).into_iter().map(|moved| (moved.anchor, moved.what)).collect()
+        deviations(then, now).into_iter().map(|deviation| (deviation.anchor, deviation.what)).collect()
     }
 
     #[test]
-    fn the_same_plan_has_not_moved_in_whatever_order() {
+    fn order_of_users_is_no_deviation() {
         let then = plan(vec![item("a", "update", "b", "1"), item("b", "update", "b", "1")]);
         let now = PlanFile { users: then.users.iter().rev().cloned().collect(), ..then.clone() };
-        assert_eq!(moved(&then, &now), []);
+        assert_eq!(deviations(&then, &now), []);
     }
 
     #[test]
-    fn whose_and_what_has_moved_is_said() {
+    fn deviation_names_user_and_input() {
         let then = plan(vec![item("a", "update", "b", "1"), item("b", "update", "b", "1")]);
         let user = |anchor: &str, what| vec![(Some(anchor.to_owned()), what)];
         let entry = plan(vec![item("a", "update", "c", "2"), then.users[1].clone()]);
@@ -148,7 +148,7 @@ mod tests {
         let mut account = then.clone();
         account.users[1].seen.as_mut().unwrap().account = Some("2".to_owned());
         assert_eq!(what(&then, &account), user("b", "account"));
-        // A hidden value is told by its fingerprint alone.
+        // A masked value deviates by its fingerprint alone.
         let mut record = then.clone();
         record.users[0].seen.as_mut().unwrap().record = Some("2".to_owned());
         assert_eq!(what(&then, &record), user("a", "record"));
@@ -157,16 +157,16 @@ mod tests {
     }
 
     #[test]
-    fn whoever_came_or_went_has_moved() {
+    fn user_only_in_one_plan_deviates() {
         let then = plan(vec![item("a", "update", "b", "1")]);
         let now = plan(vec![item("b", "deactivate", "b", "1")]);
-        let moved = moved(&then, &now);
-        assert_eq!(moved[0].how, "planned: update title; now: nothing");
-        assert_eq!(moved[1].how, "planned: nothing; now: deactivate title");
+        let deviations = deviations(&then, &now);
+        assert_eq!(deviations[0].how, "planned: update title; now: nothing");
+        assert_eq!(deviations[1].how, "planned: nothing; now: deactivate title");
     }
 
     #[test]
-    fn the_configuration_the_target_and_an_incomplete_read_have_moved() {
+    fn configuration_target_and_incomplete_read_deviate() {
         let then = plan(Vec::new());
         let mut now = PlanFile { configuration: "d".to_owned(), target: "u".to_owned(), ..then.clone() };
         now.summary.complete = false;
