@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use end_to_end::ENTERPRISE;
 use model::{AccountId, Anchor, AnchorHash, Desired, Status, UserRecord};
 use plan::{RecordPlan, RemovalVerdict};
-use scan::{Planning, Reading, ScanMode, plan_final};
+use scan::{PagePlanner, ScanMode, ScanRead, ScanStart, plan_final};
 use serde_json::Value;
 
 use super::property_fixture::{KnownEntry, PropertyFixture, display_name, mail, title};
@@ -168,18 +168,21 @@ impl PropertyFixture {
     async fn check_empty_plan(&self) -> Result<()> {
         let context = self.engine.context();
         let mut directory = self.engine.open_directory().await?;
-        let (snapshot, reading) = Reading::begin(&context, &mut directory, ScanMode::Full).await?;
-        let mut planning = Planning::new(&context, &snapshot, reading);
-        while let Some(users) = planning.next().await? {
-            ensure!(users.is_empty(), "the plan changes {users:?}");
+        let ScanStart { state, snapshot, read } =
+            ScanRead::begin(&context, &mut directory, ScanMode::Full).await?;
+        let mut planner = PagePlanner::new(&context, &state.memory, &snapshot, read);
+        while let Some(page) = planner.next_page().await? {
+            ensure!(page.users.is_empty() && page.held.is_empty(), "the plan changes {page:?}");
         }
-        let (mut seen, verdict) = planning.finish().await;
-        let ending = plan_final(&context, &mut directory, &mut seen, verdict).await?;
-        ensure!(ending.transfers.is_empty(), "the plan has transfers: {:?}", ending.transfers);
-        for user in &ending.users {
+        let finished = planner.finish().await;
+        let plan = plan_final(&mut directory, finished).await?;
+        ensure!(plan.account_transfers.is_empty(), "the plan has transfers: {:?}", plan.account_transfers);
+        ensure!(plan.name_transfers.is_empty(), "the plan has transfers: {:?}", plan.name_transfers);
+        let late = plan.late.users.iter().chain(&plan.late.held);
+        for user in late.chain(&plan.changes.users).chain(&plan.changes.held) {
             ensure!(user.plan == RecordPlan::Nothing, "the plan changes {user:?}");
         }
-        match &ending.removals {
+        match &plan.removals {
             RemovalVerdict::Released(removals) if removals.is_empty() => Ok(()),
             removals => bail!("the plan has removals: {removals:?}"),
         }
