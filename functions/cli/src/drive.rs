@@ -8,7 +8,7 @@ use futures::future::OptionFuture;
 use futures::stream::FuturesUnordered;
 use model::AnchorHash;
 use plan::Decision;
-use provision::{Outcome, Provisioned, Provisioner, Step, Stop, switches_off};
+use provision::{Action, Outcome, Provisioned, Provisioner, Stop, deactivates};
 use serde::Serialize;
 
 /// How often one user is tried in one run. More than one try serves those who waited for another's account.
@@ -150,19 +150,19 @@ impl Due<'_> {
 
 impl ProvisionCounts {
     fn count(&mut self, outcome: &Outcome) {
-        if matches!(outcome, Outcome::AwaitsCheck { .. }) {
+        if matches!(outcome, Outcome::AwaitsSafeguard { .. }) {
             self.awaiting_check += 1;
         }
-        for step in outcome.steps() {
-            match step {
-                Step::Created { .. } => self.created += 1,
-                Step::Linked => self.linked += 1,
-                Step::Updated(found) if switches_off(found) => self.deprovisioned += 1,
-                Step::Updated(_) => self.updated += 1,
-                Step::Deactivated(_) | Step::Deleted(_) | Step::DeactivatedInstead(_) => {
+        for action in outcome.actions() {
+            match action {
+                Action::Create { .. } => self.created += 1,
+                Action::Link => self.linked += 1,
+                Action::Update(found) if deactivates(found) => self.deprovisioned += 1,
+                Action::Update(_) => self.updated += 1,
+                Action::Deactivate(_) | Action::Delete(_) | Action::DeactivateInstead(_) => {
                     self.deprovisioned += 1
                 }
-                Step::Vanished => {}
+                Action::AccountGone => {}
             }
         }
     }

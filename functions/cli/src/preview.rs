@@ -312,7 +312,7 @@ impl<S: PlanSink> Preview<'_, S> {
         let (target, options) = (self.target, &connection.policy.options);
         let mut previews = stream::iter(checks)
             .map(|check| async move {
-                let at = provision::Look {
+                let at = provision::PreviewSubject {
                     record: check.record.as_ref(),
                     desired: &check.desired,
                     removal_released: check.released,

@@ -1,6 +1,8 @@
 //! Direct invocation: provisions one user now, and explains the account.
 
-use provision::{AccountContext, AccountExplanation, Outcome, describe, describe_status, explain_account};
+use provision::{
+    AccountContext, AccountExplanation, Outcome, describe_actions, describe_status, explain_account,
+};
 use queue::DirectRequest;
 use runtime::{FunctionError, Invocation, now};
 use serde::Serialize;
@@ -55,11 +57,13 @@ fn describe_outcome(outcome: &Outcome) -> String {
         Outcome::NothingToDo => "nothing; nothing was due".to_owned(),
         Outcome::NotYet { .. } => "nothing; the next attempt is later".to_owned(),
         Outcome::Busy => "nothing; the user has no record, or another worker holds its lease".to_owned(),
-        Outcome::InSync { steps, .. } if steps.is_empty() => "nothing; the account was in sync".to_owned(),
-        Outcome::InSync { .. } | Outcome::AwaitsCheck { .. } | Outcome::Skipped { .. } => {
-            describe(outcome.steps())
+        Outcome::InSync { actions, .. } if actions.is_empty() => {
+            "nothing; the account was in sync".to_owned()
         }
-        Outcome::Conflict { with, .. } => format!("nothing; the account belongs to another entry ({with})"),
+        Outcome::InSync { .. } | Outcome::AwaitsSafeguard { .. } | Outcome::Skipped { .. } => {
+            describe_actions(outcome.actions())
+        }
+        Outcome::Conflict { owner, .. } => format!("nothing; the account belongs to another entry ({owner})"),
         Outcome::NotPlanned { .. } => "nothing; the action was not in the plan".to_owned(),
         Outcome::Failed { error, .. } => format!("failed; {error}"),
     }

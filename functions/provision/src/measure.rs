@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use aws_lambda_events::event::sqs::SqsMessage;
-use provision::{Outcome, Step, switches_off};
+use provision::{Action, Outcome, deactivates};
 use runtime::metrics::{Counter, Gauge, count, durations, sample};
 use runtime::now;
 
@@ -11,13 +11,15 @@ use crate::function::TargetHandle;
 
 /// Counts the actions of an outcome.
 pub(crate) fn count_outcome(connection: &str, outcome: &Outcome) {
-    for step in outcome.steps() {
-        let counter = match step {
-            Step::Created { .. } => Counter::Created,
-            Step::Updated(found) if switches_off(found) => Counter::Deprovisioned,
-            Step::Updated(_) | Step::Linked => Counter::Updated,
-            Step::Deactivated(_) | Step::Deleted(_) | Step::DeactivatedInstead(_) => Counter::Deprovisioned,
-            Step::Vanished => continue,
+    for action in outcome.actions() {
+        let counter = match action {
+            Action::Create { .. } => Counter::Created,
+            Action::Update(found) if deactivates(found) => Counter::Deprovisioned,
+            Action::Update(_) | Action::Link => Counter::Updated,
+            Action::Deactivate(_) | Action::Delete(_) | Action::DeactivateInstead(_) => {
+                Counter::Deprovisioned
+            }
+            Action::AccountGone => continue,
         };
         count(connection, counter, 1);
     }

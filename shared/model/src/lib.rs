@@ -6,8 +6,8 @@
 
 mod account;
 mod anchor;
+mod applied;
 mod attribute;
-mod before;
 mod complete_read;
 mod digest;
 mod dn;
@@ -21,16 +21,15 @@ mod user;
 
 pub use account::{Account, AccountId, OwnedAccount};
 pub use anchor::{Anchor, AnchorHash, InvalidAnchor};
+pub use applied::{AppliedChanges, AppliedState, AttributeHash, PreviousValue};
 pub use attribute::{TargetAttribute, Value, ValueKind};
-pub use before::Before;
 pub use complete_read::{CompleteRead, Freshness, IncompleteRead, ReadEvidence, result_meaning};
 pub use dn::{DnKey, cn_of};
 pub use entry::{Attributes, Entry};
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use options::{Options, RemoveAction};
 pub use record::{
-    AccountLink, AppliedState, CreateIntent, DisabledOption, HoldReason, ScanVersion, Status, UnixSeconds,
-    UserRecord,
+    AccountLink, CreateIntent, DisabledOption, HoldReason, ScanVersion, Status, UnixSeconds, UserRecord,
 };
 pub use safeguard::{
     ChangeApproval, HeldChange, HeldRemovals, ReleasedBatch, RemovalApproval, SafeguardMemory,

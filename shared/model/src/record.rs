@@ -4,9 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    AccountId, Anchor, Before, DeprovisionReason, Desired, DesiredUser, DnKey, Fingerprint, UserName,
-};
+use crate::{AccountId, Anchor, AppliedState, DeprovisionReason, Desired, DesiredUser, DnKey, UserName};
 
 /// Number of a scan of one connection. Each scan takes the next number, and its writes carry it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,17 +36,6 @@ pub struct AccountLink {
     pub account: AccountId,
     /// What was last written to the account; `None` until the first write.
     pub applied: Option<AppliedState>,
-}
-
-/// What was last written to an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AppliedState {
-    /// Fingerprint of the applied user, with the references that were resolved then.
-    pub fingerprint: Fingerprint,
-    /// User name of the account.
-    pub user_name: Option<UserName>,
-    /// Whether the account was active.
-    pub active: bool,
 }
 
 /// Create intent, stored before POST. While it is set and no account is linked, the outcome of the POST is unknown.
@@ -205,8 +192,6 @@ pub struct UserRecord {
     pub removal_released: bool,
     /// The linked account.
     pub link: Option<AccountLink>,
-    /// What was otherwise in the user who was applied last, where the directory has said something else since.
-    pub before: Option<Before>,
     /// Create intent whose outcome is unknown; always `None` with a link.
     pub create_intent: Option<CreateIntent>,
     /// State of the user.
@@ -222,16 +207,6 @@ impl UserRecord {
     pub fn user_name(&self) -> Option<&UserName> {
         let applied = || self.link.as_ref()?.applied.as_ref()?.user_name.as_ref();
         self.desired.as_ref().and_then(Desired::user_name).or_else(applied)
-    }
-
-    /// The user whom the account was last made, where that is still known.
-    pub fn applied_user(&self) -> Option<DesiredUser> {
-        let applied = self.link.as_ref()?.applied.as_ref()?;
-        let Some(Desired::Present(user)) = &self.desired else { return None };
-        // The fingerprint is the proof, whoever wrote what when.
-        let is_it = |user: &DesiredUser| user.update_fingerprint() == applied.fingerprint;
-        let earlier = || self.before.as_ref().map(|before| before.of(user));
-        if is_it(user) { Some(user.clone()) } else { earlier().filter(is_it) }
     }
 
     /// Whether an account exists that may be active. An account that is desired active may have become so, and a sent
@@ -259,7 +234,6 @@ mod tests {
             version: ScanVersion(1),
             removal_released: false,
             link: None,
-            before: None,
             create_intent: None,
             status: Status::InSync,
             attempts: 0,
@@ -281,6 +255,7 @@ mod tests {
             fingerprint: user(name, active).update_fingerprint(),
             user_name: UserName::new(name).ok(),
             active,
+            attributes: Default::default(),
         });
         Some(AccountLink { account: AccountId::new("1").unwrap(), applied })
     }

@@ -1,8 +1,10 @@
 //! The decision table for one account.
 
-use model::{Account, DeprovisionReason, Desired, DesiredUser, DisabledOption, Options, RemoveAction};
+use model::{
+    Account, AppliedChanges, AppliedState, DeprovisionReason, Desired, DisabledOption, Options, RemoveAction,
+};
 
-use crate::{AttributeDifference, differences};
+use crate::{AttributeDifference, differences, differences_of_changes};
 
 /// Everything that a decision depends on.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +53,9 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         // in scope, an account with this user name
         (Desired::Present(_), false, Some(_)) => Decision::Link,
         // in scope, linked
-        (Desired::Present(user), true, Some(account)) => update(situation, user, account),
+        (Desired::Present(user), true, Some(account)) => {
+            update(situation, differences(user, account), account.active && !user.active)
+        }
         // disabled, an account with this user name that is not linked yet
         (Desired::Absent { reason: DeprovisionReason::Disabled, .. }, false, Some(account))
             if account.active =>
@@ -61,7 +65,43 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         // no account wanted, and none linked
         (Desired::Absent { .. }, false, _) | (Desired::Absent { .. }, _, None) => Decision::Nothing,
         // no account wanted, one linked
-        (Desired::Absent { reason, .. }, true, Some(account)) => remove(situation, *reason, account),
+        (Desired::Absent { reason, .. }, true, Some(account)) => remove(situation, *reason, account.active),
+    }
+}
+
+/// Action that needs no reading of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlindDecision {
+    /// Send the changes.
+    Update {
+        /// What changed since the applied state.
+        changes: AppliedChanges,
+        /// The same, to be shown; values that the account had are not known.
+        differences: Vec<AttributeDifference>,
+    },
+    /// Make the account inactive.
+    Deactivate(DeprovisionReason),
+}
+
+/// Decides from the applied state of a linked account. `None`: the account has to be read, because there is nothing to
+/// send, it was left inactive, it would be deleted, or the removal is not released.
+pub fn decide_blind(situation: &Situation<'_>, applied: &AppliedState) -> Option<BlindDecision> {
+    if !applied.active {
+        return None;
+    }
+    match situation.desired {
+        Desired::Present(user) => {
+            let changes = applied.changes_to(user)?;
+            match update(situation, differences_of_changes(user, &changes), !user.active) {
+                Decision::Update(differences) => Some(BlindDecision::Update { changes, differences }),
+                Decision::Deactivate(reason) => Some(BlindDecision::Deactivate(reason)),
+                _ => None,
+            }
+        }
+        Desired::Absent { reason, .. } => match remove(situation, *reason, true) {
+            Decision::Deactivate(reason) => Some(BlindDecision::Deactivate(reason)),
+            _ => None,
+        },
     }
 }
 
@@ -69,13 +109,11 @@ fn create(situation: &Situation<'_>) -> Decision {
     if situation.options.create { Decision::Create } else { Decision::Skipped(DisabledOption::Create) }
 }
 
-fn update(situation: &Situation<'_>, user: &DesiredUser, account: &Account) -> Decision {
+fn update(situation: &Situation<'_>, found: Vec<AttributeDifference>, deactivates: bool) -> Decision {
     let Situation { options, removal_released, .. } = situation;
-    let found = differences(user, account);
     if found.is_empty() {
         return Decision::Nothing;
     }
-    let deactivates = account.active && !user.active;
     match deactivates {
         true if !options.deprovision => Decision::Skipped(DisabledOption::Deprovision),
         true if !removal_released => Decision::AwaitSafeguard(DeprovisionReason::Disabled),
@@ -85,9 +123,9 @@ fn update(situation: &Situation<'_>, user: &DesiredUser, account: &Account) -> D
     }
 }
 
-fn remove(situation: &Situation<'_>, reason: DeprovisionReason, account: &Account) -> Decision {
+fn remove(situation: &Situation<'_>, reason: DeprovisionReason, is_active: bool) -> Decision {
     let Situation { options, removal_released, deletion_due, .. } = situation;
-    match account.active {
+    match is_active {
         false if *deletion_due && *removal_released && options.deprovision => Decision::Delete(reason),
         false => Decision::Nothing,
         true if !options.deprovision => Decision::Skipped(DisabledOption::Deprovision),

@@ -1,13 +1,13 @@
 //! Differences between an account and its desired user.
 
-use model::{Account, DesiredUser, Managed, TargetAttribute, Value};
+use model::{Account, AppliedChanges, DesiredUser, Managed, PreviousValue, TargetAttribute, Value};
 
 /// An attribute whose value differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributeDifference {
     /// Name of the attribute.
     pub attribute: TargetAttribute,
-    /// Value of the account; `None` for empty.
+    /// Value of the account; `None` for empty, or if the account was not read.
     pub from: Option<Value>,
     /// Desired value; `None` for empty.
     pub to: Option<Value>,
@@ -51,6 +51,30 @@ pub fn differences(user: &DesiredUser, account: &Account) -> Vec<AttributeDiffer
         }
     }
     found
+}
+
+/// What changed since the applied state, without the values that the account had.
+pub fn differences_of_changes(user: &DesiredUser, changes: &AppliedChanges) -> Vec<AttributeDifference> {
+    let AppliedChanges { previous_user_name, active, attributes } = changes;
+    let name = previous_user_name.as_ref().map(|previous| AttributeDifference {
+        attribute: "userName".into(),
+        from: Some(Value::Text(previous.to_string())),
+        to: Some(Value::Text(user.user_name.to_string())),
+    });
+    let active = active.then(|| AttributeDifference {
+        attribute: "active".into(),
+        from: Some(Value::Boolean(!user.active)),
+        to: Some(Value::Boolean(user.active)),
+    });
+    let attributes = attributes.iter().filter_map(|(attribute, previous)| {
+        let to = match user.attributes.get(attribute)? {
+            Managed::Set(value) => Some(value.clone()),
+            Managed::Clear => None,
+        };
+        let is_none = to.is_none() && *previous == PreviousValue::Empty;
+        (!is_none).then(|| AttributeDifference { attribute: attribute.clone(), from: None, to })
+    });
+    name.into_iter().chain(active).chain(attributes).collect()
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ pub mod status;
 #[cfg(test)]
 mod test_values;
 
-pub use decide::{Decision, Situation, decide};
-pub use differences::{AttributeDifference, differences};
+pub use decide::{BlindDecision, Decision, Situation, decide, decide_blind};
+pub use differences::{AttributeDifference, differences, differences_of_changes};
 pub use explain::{
     ExpiryExplained, ObservationExplained, StatusComparison, StatusExplained, explain_observation,
 };

@@ -70,7 +70,6 @@ pub(crate) fn record(anchor: &str) -> UserRecord {
         version: ScanVersion(1),
         removal_released: false,
         link: None,
-        before: None,
         create_intent: None,
         status: Status::InSync,
         attempts: 0,
@@ -84,6 +83,7 @@ pub(crate) fn link(user: &DesiredUser) -> Option<AccountLink> {
         fingerprint: user.update_fingerprint(),
         user_name: Some(user.user_name.clone()),
         active: user.active,
+        attributes: Default::default(),
     };
     Some(AccountLink { account: AccountId::new("1").unwrap(), applied: Some(applied) })
 }

@@ -1,11 +1,9 @@
 //! Wake-ups that were delivered too often. The record is what counts, so a dead letter loses nobody: it only says that
 //! work on this user never came to an end, and that a person should know.
 
-use std::collections::BTreeMap;
-
 use model::{Status, UnixSeconds};
 use queue::ProvisionRequest;
-use store::{HistoryEvent, StoreError, UserOutcome};
+use store::{HistoryEvent, StoreError, UserOutcome, UserReferences};
 
 use crate::Provisioner;
 use crate::worker::MessageDisposition;
@@ -53,8 +51,7 @@ pub async fn handle_dead_letter(
         status: Status::Failed { error },
         attempts,
         next_attempt: UnixSeconds(0),
-        waiting_for: Vec::new(),
-        refers_to: BTreeMap::new(),
+        references: UserReferences::new(),
         event: Some(event),
     };
     store.write_outcome(lease, outcome, now).await?;

@@ -14,7 +14,7 @@ use store::{HistoryEvent, Store, StoreError};
 
 use self::mask::ValueMask;
 use self::waits::WaitSources;
-use crate::preview::{Look, Preview, preview};
+use crate::preview::{Preview, PreviewSubject, preview};
 
 pub use self::waits::{Wait, WaitKind};
 
@@ -186,7 +186,7 @@ async fn explain_decision(
     let is_over = |record: &UserRecord| {
         matches!(record.status, Status::PendingDeletion { .. }) && record.next_attempt <= clock()
     };
-    let look = Look {
+    let look = PreviewSubject {
         record,
         desired,
         removal_released: record.is_some_and(|record| record.removal_released),

@@ -1,24 +1,23 @@
-//! Provisioning of one user: whatever the directory said last, brought about in the target.
+//! Provisioning: brings one user's account in line with its record.
 //!
-//! A call names a user, never a change. It reads what should be, finds the account, decides with the pure decision
-//! table, calls the target, and writes down what it brought about. Called twice, late or in the wrong order, the
-//! account ends as the directory last said.
+//! A call names a user, never a change. Four steps follow each other: [`load`] takes the lease and resolves references,
+//! [`decide`] asks the pure decision table, [`execute`] calls the target, [`record_outcome`] writes link, applied state,
+//! history and status. Repeated, late or reordered calls end in the same account.
 
-mod account;
-mod apply;
 mod breaker;
-mod creation;
 mod dead_letters;
+mod decide;
 mod drift;
+mod error_response;
+mod execute;
 mod explain;
 mod health;
+mod load;
 mod outcome;
-mod policy;
 mod preview;
+mod record_outcome;
 mod references;
-mod unread;
 mod worker;
-mod write_down;
 
 pub use dead_letters::handle_dead_letter;
 pub use drift::{DriftCounts, DriftError, DriftFinding, DriftRepair, find_drift};
@@ -27,11 +26,9 @@ pub use explain::{
     RecordExplanation, ShownDifference, Wait, WaitKind, describe_status, explain_account,
 };
 pub use health::Health;
-pub use outcome::{FollowUp, Outcome, Provisioned, Step, Stop, switches_off};
-pub use policy::{Verdict, judge};
-pub use preview::{Look, Preview, preview};
+pub use outcome::{Action, FollowUp, Outcome, Provisioned, Stop, deactivates, describe_actions};
+pub use preview::{Preview, PreviewSubject, preview};
 pub use worker::{MessageDisposition, work};
-pub use write_down::describe;
 
 use model::{AnchorHash, Options, Status, UnixSeconds};
 use plan::Decision;
@@ -46,24 +43,23 @@ pub struct Provisioner<'a> {
     pub store: &'a Store,
     /// The account store.
     pub target: &'a Target,
-    /// How the target did lately.
+    /// Recent failures of the target.
     pub health: &'a Health,
-    /// What the administrator has switched on.
+    /// The administrator's options.
     pub options: &'a Options,
-    /// After so many tries in vain a user is left to a person.
+    /// Failed attempts after which a user is left to an operator.
     pub max_attempts: u32,
-    /// Where users are announced who need not wait for another one any longer. Without it, they are found by looking for
-    /// those who are due.
+    /// Queue for users that are woken because a reference was resolved. Without it, they are found among those due.
     pub requests: Option<RequestQueue<'a>>,
-    /// Who is working; a dead worker's lease on a user runs out by itself, or is taken over by the same owner.
+    /// Owner of the leases. A dead worker's lease runs out, or is taken again by the same owner.
     pub owner: &'a str,
-    /// How long one user may be worked on before another worker may try.
+    /// How long a lease lasts.
     pub lease_seconds: i64,
     /// The time.
     pub clock: fn() -> UnixSeconds,
 }
 
-/// Where the users of a connection are announced.
+/// Where provision requests of a connection are sent.
 #[derive(Clone, Copy)]
 pub struct RequestQueue<'a> {
     /// The queue.
@@ -72,64 +68,81 @@ pub struct RequestQueue<'a> {
     pub connection: &'a str,
 }
 
+/// Which users are provisioned.
+#[derive(Clone, Copy)]
+enum Urgency {
+    /// Those that are due.
+    WhenDue,
+    /// Also those that wait for their next attempt, or that the target refused.
+    Now,
+}
+
 impl Provisioner<'_> {
-    /// Brings one user's account to what the directory said last, if that is due.
+    /// Brings one user's account in line with its record, if that is due.
     pub async fn provision(&self, user: AnchorHash) -> Result<Provisioned, StoreError> {
-        self.provision_if(user, None, |lease| self.is_due(lease)).await
+        self.provision_leased(user, Urgency::WhenDue, None).await
     }
 
-    /// The same, if what is to be done is among that which was planned; anything else is left undone, and stays due.
+    /// The same, but only actions of the plan are performed. A user that needs another action stays due.
     pub async fn provision_planned(
         &self,
         user: AnchorHash,
         planned: &[Decision],
     ) -> Result<Provisioned, StoreError> {
-        self.provision_if(user, Some(planned), |lease| self.is_due(lease)).await
+        self.provision_leased(user, Urgency::WhenDue, Some(planned)).await
     }
 
-    /// The same at once, because somebody asks for it: it doesn't wait for the time of the next try, and tries again whom
-    /// the target refused.
+    /// The same at once, because an operator asks for it: before the next attempt, and after a refusal too.
     pub async fn provision_now(&self, user: AnchorHash) -> Result<Provisioned, StoreError> {
-        let due = |lease: &UserLease| match &lease.record.status {
-            Status::Pending | Status::Retrying { .. } | Status::Failed { .. } => Ok(()),
-            _ => Err(Outcome::NothingToDo),
-        };
-        self.provision_if(user, None, due).await
+        self.provision_leased(user, Urgency::Now, None).await
     }
 
-    fn is_due(&self, lease: &UserLease) -> Result<(), Outcome> {
-        match lease.record.status {
-            Status::Retrying { .. } | Status::PendingDeletion { .. }
-                if lease.record.next_attempt > (self.clock)() =>
-            {
-                Err(Outcome::NotYet { until: lease.record.next_attempt })
-            }
-            ref status if status.is_due() => Ok(()),
-            _ => Err(Outcome::NothingToDo),
-        }
-    }
-
-    async fn provision_if(
+    async fn provision_leased(
         &self,
         user: AnchorHash,
+        urgency: Urgency,
         planned: Option<&[Decision]>,
-        due: impl Fn(&UserLease) -> Result<(), Outcome>,
     ) -> Result<Provisioned, StoreError> {
         let now = (self.clock)();
         let Some(lease) = self.store.lease_user(user, self.owner, now, self.lease_seconds).await? else {
             return Ok(Outcome::Busy.into());
         };
-        if let Err(outcome) = due(&lease) {
-            let waits_for = references::settled_on(&lease);
-            self.store.return_lease(lease).await?;
-            let rest = references::look_again(self, user, &waits_for).await?;
-            return Ok(Provisioned { outcome, rest });
-        }
-        // On the heap: what one user's work holds while it waits is much for a thread's stack.
-        match Box::pin(apply::apply(self, lease, planned)).await {
-            // Somebody took the user over: whoever it was saw what there is to do.
+        // On the heap: the future of one user is large for a thread's stack.
+        match Box::pin(self.run(lease, urgency, planned)).await {
+            // Another worker took the lease, and provisions the user.
             Err(StoreError::LeaseLost) => Ok(Outcome::Busy.into()),
             done => done,
+        }
+    }
+
+    async fn run(
+        &self,
+        lease: UserLease,
+        urgency: Urgency,
+        planned: Option<&[Decision]>,
+    ) -> Result<Provisioned, StoreError> {
+        let mut user = match load::load(self, lease, |lease| urgency.accepts(lease, (self.clock)())).await? {
+            Ok(user) => user,
+            Err(outcome) => return Ok(outcome.into()),
+        };
+        let execution = execute::execute(self, &mut user, planned).await?;
+        record_outcome::record_outcome(self, user, execution).await
+    }
+}
+
+impl Urgency {
+    /// Whether a user is provisioned now; else the outcome.
+    fn accepts(self, lease: &UserLease, now: UnixSeconds) -> Result<(), Outcome> {
+        let until = lease.record.next_attempt;
+        match (self, &lease.record.status) {
+            (Self::Now, Status::Pending | Status::Retrying { .. } | Status::Failed { .. }) => Ok(()),
+            (Self::WhenDue, Status::Retrying { .. } | Status::PendingDeletion { .. }) if until > now => {
+                Err(Outcome::NotYet { until })
+            }
+            // A missing reference is rechecked.
+            (Self::WhenDue, Status::InSync) if until > UnixSeconds(0) && until <= now => Ok(()),
+            (Self::WhenDue, status) if status.is_due() => Ok(()),
+            _ => Err(Outcome::NothingToDo),
         }
     }
 }

@@ -1,99 +1,97 @@
-//! What became of one user.
+//! Outcome of provisioning one user.
 
 use model::{Anchor, DeprovisionReason, DisabledOption, UnixSeconds, UserName, Value};
 use plan::AttributeDifference;
 
-/// One thing that was done to an account.
+/// One action performed on an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// An account was made.
-    Created {
-        /// It is an inactive one, for a disabled user.
+pub enum Action {
+    /// The account was created.
+    Create {
+        /// As an inactive account, for a disabled user.
         inactive: bool,
     },
-    /// The account that was there was linked.
-    Linked,
-    /// The account was updated, or reactivated, or both.
-    Updated(Vec<AttributeDifference>),
+    /// An existing account was linked.
+    Link,
+    /// The account was updated; it may have become active or inactive.
+    Update(Vec<AttributeDifference>),
     /// The account was made inactive.
-    Deactivated(DeprovisionReason),
+    Deactivate(DeprovisionReason),
     /// The account was deleted.
-    Deleted(DeprovisionReason),
+    Delete(DeprovisionReason),
     /// The target refused to delete the account, so it was made inactive.
-    DeactivatedInstead(DeprovisionReason),
-    /// The account was gone from the target.
-    Vanished,
+    DeactivateInstead(DeprovisionReason),
+    /// The linked account was gone from the target.
+    AccountGone,
 }
 
-/// What became of one user, and whether that is the end of it.
+/// Outcome for one user, and what follows from it.
 #[derive(Clone, Debug)]
 pub struct Provisioned {
-    /// What became of the user.
+    /// The outcome.
     pub outcome: Outcome,
     /// What is left to do.
-    pub rest: FollowUp,
+    pub follow_up: FollowUp,
 }
 
-/// What is left to do for a user who was worked on just now.
+/// What is left to do for a user after its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FollowUp {
-    /// Nothing, as far as it is known.
+    /// Nothing.
     Nothing,
-    /// The question changed while it was answered. Whoever changed it may have found the user at work and announced nobody.
+    /// The record changed while the user was provisioned, so the user is due again. The writer of the change may have sent
+    /// no request, because the user was leased.
     Due,
-    /// The user waits for somebody of whom there is no record. The index of names lags behind, so somebody who came just now,
-    /// and was provisioned just now, may have been missed: one look more in a moment settles that.
-    LookAgain,
 }
 
 impl From<Outcome> for Provisioned {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, rest: FollowUp::Nothing }
+        Self { outcome, follow_up: FollowUp::Nothing }
     }
 }
 
-/// What became of one user.
+/// Outcome for one user.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// Nothing was pending.
+    /// Nothing was due.
     NothingToDo,
-    /// It failed before, and its next try is later.
+    /// An earlier attempt failed, and the next one is later.
     NotYet {
-        /// When.
+        /// Time of the next attempt.
         until: UnixSeconds,
     },
-    /// Somebody else is working on this user, or there is no such record.
+    /// Another worker has the user's lease, or there is no record.
     Busy,
-    /// The account is as the directory says.
+    /// The account equals the desired user.
     InSync {
         /// The entry.
         anchor: Anchor,
         /// The name to show.
         user_name: Option<UserName>,
-        /// What that took; empty if the account was right already.
-        steps: Vec<Step>,
+        /// Actions performed; empty if the account was right already.
+        actions: Vec<Action>,
         /// Mapped attributes that the target keeps otherwise than was sent.
         kept: Vec<AttributeDifference>,
         /// Whether a reference waits for another user's account.
         waits: bool,
     },
-    /// It was linked; the removal waits for the next scan's safety check.
-    AwaitsCheck {
+    /// The account was linked; its removal awaits the next scan's safeguard.
+    AwaitsSafeguard {
         /// The entry.
         anchor: Anchor,
         /// The name to show.
         user_name: Option<UserName>,
     },
-    /// An option stopped it.
+    /// An option that is off stopped an action.
     Skipped {
         /// The entry.
         anchor: Anchor,
         /// The name to show.
         user_name: Option<UserName>,
-        /// Which option.
+        /// The option.
         by: DisabledOption,
-        /// What was done all the same.
-        steps: Vec<Step>,
+        /// Actions performed before.
+        actions: Vec<Action>,
     },
     /// The account belongs to another entry.
     Conflict {
@@ -102,28 +100,28 @@ pub enum Outcome {
         /// The name to show.
         user_name: Option<UserName>,
         /// The other entry.
-        with: Anchor,
+        owner: Anchor,
     },
-    /// What is to be done is not what a person has agreed to, so it was left undone.
+    /// The action is not part of the approved plan, so it was not performed.
     NotPlanned {
         /// The entry.
         anchor: Anchor,
         /// The name to show.
         user_name: Option<UserName>,
-        /// What was done before.
-        steps: Vec<Step>,
+        /// Actions performed before.
+        actions: Vec<Action>,
     },
-    /// It failed.
+    /// The target refused the request or could not be reached.
     Failed {
         /// The entry.
         anchor: Anchor,
         /// The name to show.
         user_name: Option<UserName>,
-        /// Why.
+        /// The error.
         error: String,
-        /// When it is tried again by itself; `None` if it is failed.
+        /// Time of the next attempt; `None` if the user has to change first, or an operator retries it.
         retry_at: Option<UnixSeconds>,
-        /// Whether it is pointless to go on with other users now.
+        /// Why other users would fail now too, if they would.
         stop: Option<Stop>,
     },
 }
@@ -132,26 +130,26 @@ impl Outcome {
     /// A single word for logs.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::NothingToDo => "nothing-to-do",
-            Self::NotYet { .. } => "not-yet",
+            Self::NothingToDo => "nothing_to_do",
+            Self::NotYet { .. } => "not_yet",
             Self::Busy => "busy",
             Self::InSync { .. } => "in_sync",
-            Self::AwaitsCheck { .. } => "awaits-check",
+            Self::AwaitsSafeguard { .. } => "awaits_safeguard",
             Self::Skipped { .. } => "skipped",
             Self::Conflict { .. } => "conflict",
-            Self::NotPlanned { .. } => "not-planned",
+            Self::NotPlanned { .. } => "not_planned",
             Self::Failed { retry_at: Some(_), .. } => "retrying",
             Self::Failed { retry_at: None, .. } => "failed",
         }
     }
 
-    /// What was done to the account.
-    pub fn steps(&self) -> &[Step] {
+    /// Actions performed on the account.
+    pub fn actions(&self) -> &[Action] {
         match self {
-            Self::InSync { steps, .. } | Self::Skipped { steps, .. } | Self::NotPlanned { steps, .. } => {
-                steps
-            }
-            Self::AwaitsCheck { .. } => &[Step::Linked],
+            Self::InSync { actions, .. }
+            | Self::Skipped { actions, .. }
+            | Self::NotPlanned { actions, .. } => actions,
+            Self::AwaitsSafeguard { .. } => &[Action::Link],
             Self::NothingToDo
             | Self::NotYet { .. }
             | Self::Busy
@@ -162,16 +160,54 @@ impl Outcome {
 }
 
 /// Whether an update makes an active account inactive.
-pub fn switches_off(found: &[AttributeDifference]) -> bool {
-    found.iter().any(|difference| {
-        difference.attribute.as_str() == "active" && difference.to == Some(Value::Boolean(false))
+pub fn deactivates(found: &[AttributeDifference]) -> bool {
+    active_in(found) == Some(false)
+}
+
+fn active_in(found: &[AttributeDifference]) -> Option<bool> {
+    found.iter().find(|difference| difference.attribute.as_str() == "active").and_then(|difference| {
+        match difference.to {
+            Some(Value::Boolean(active)) => Some(active),
+            _ => None,
+        }
     })
 }
 
-/// Why going on with other users is pointless.
+/// The actions in words, without values: for the history.
+pub fn describe_actions(actions: &[Action]) -> String {
+    let words: Vec<String> = actions
+        .iter()
+        .map(|action| match action {
+            Action::Create { inactive: false } => "created".to_owned(),
+            Action::Create { inactive: true } => "created inactive".to_owned(),
+            Action::Link => "linked".to_owned(),
+            Action::Update(found) => {
+                let names: Vec<&str> = found.iter().map(|difference| difference.attribute.as_str()).collect();
+                format!("updated {}", names.join(", "))
+            }
+            Action::Deactivate(_) => "deactivated".to_owned(),
+            Action::Delete(_) => "deleted".to_owned(),
+            Action::DeactivateInstead(_) => "deactivated, because the target refused to delete".to_owned(),
+            Action::AccountGone => "found the account gone".to_owned(),
+        })
+        .collect();
+    if words.is_empty() { "tried".to_owned() } else { words.join("; ") }
+}
+
+/// The reason of a removal among the actions.
+pub(crate) fn reason_of_actions(actions: &[Action]) -> Option<String> {
+    actions.iter().find_map(|action| match action {
+        Action::Deactivate(reason) | Action::Delete(reason) | Action::DeactivateInstead(reason) => {
+            Some(reason.to_string())
+        }
+        Action::Create { .. } | Action::Link | Action::Update(_) | Action::AccountGone => None,
+    })
+}
+
+/// Reason to stop provisioning other users for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// The token is no longer good.
+    /// The target refuses the credentials.
     Unauthorized,
     /// The target is down.
     Unavailable,

@@ -5,7 +5,8 @@ use plan::{Decision, Situation, decide};
 use scim::{Target, TargetError};
 use store::{Store, StoreError};
 
-use crate::account::{Failure, Found, fetch_account};
+use crate::execute::ExecutionError;
+use crate::load::{FoundAccount, fetch_account};
 use crate::references::resolve;
 
 /// What would be done to one account, in order.
@@ -21,7 +22,7 @@ pub struct Preview {
 
 /// Whom to look at.
 #[derive(Clone, Copy, Debug)]
-pub struct Look<'a> {
+pub struct PreviewSubject<'a> {
     /// What is remembered.
     pub record: Option<&'a UserRecord>,
     /// What the user should be.
@@ -37,12 +38,12 @@ pub async fn preview(
     store: &Store,
     target: &Target,
     options: &Options,
-    look: Look<'_>,
+    subject: PreviewSubject<'_>,
 ) -> Result<Result<Preview, TargetError>, StoreError> {
-    match decide_on(store, target, options, look).await {
+    match decide_on(store, target, options, subject).await {
         Ok(preview) => Ok(Ok(preview)),
-        Err(Failure::Target(error)) => Ok(Err(error)),
-        Err(Failure::Store(error)) => Err(error),
+        Err(ExecutionError::Target(error)) => Ok(Err(error)),
+        Err(ExecutionError::Store(error)) => Err(error),
     }
 }
 
@@ -50,16 +51,16 @@ async fn decide_on(
     store: &Store,
     target: &Target,
     options: &Options,
-    look: Look<'_>,
-) -> Result<Preview, Failure> {
-    let Look { record, desired, removal_released, deletion_due } = look;
+    subject: PreviewSubject<'_>,
+) -> Result<Preview, ExecutionError> {
+    let PreviewSubject { record, desired, removal_released, deletion_due } = subject;
     let resolved = resolve(store, desired).await?.desired;
     let linked = record.and_then(store::owned);
     let (found, _) = fetch_account(target, linked, desired).await?;
     let (mut linked, resource) = match &found {
-        Found::Nothing => (false, None),
-        Found::Linked(_, resource) => (true, Some(resource)),
-        Found::Unlinked(resource) => (false, Some(resource)),
+        FoundAccount::None => (false, None),
+        FoundAccount::Linked(_, resource) => (true, Some(resource)),
+        FoundAccount::Unlinked(resource) => (false, Some(resource)),
     };
     let account = resource.map(|resource| &resource.account);
     let mut preview = Preview { decisions: Vec::new(), conflict: None, account: account.cloned() };

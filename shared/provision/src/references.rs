@@ -1,112 +1,98 @@
 //! References to other users: a manager's DN becomes the manager's account.
+//!
+//! A user whose manager has no account is provisioned without the reference and waits for it. The manager's own
+//! provisioning wakes the user. Where that is missed, because the index of DNs lags behind or a worker died, the user is
+//! rechecked: first after ten seconds, then ever later, at last once a day.
 
-use std::collections::BTreeMap;
-
-use model::{
-    AccountId, AccountLink, AnchorHash, Desired, DnKey, Managed, Status, UnixSeconds, UserRecord, Value,
-};
+use model::{AnchorHash, Desired, DnKey, Managed, UserRecord, Value};
 use queue::ProvisionRequest;
-use store::{Awaited, OutcomeWrite, Store, StoreError, UserLease, UserOutcome};
+use store::{Store, StoreError, UserReferences};
 
-use crate::{FollowUp, Provisioner, RequestQueue};
+use crate::{Provisioner, RequestQueue};
 
-/// What a user should be, with the accounts of those to whom it refers.
-pub(crate) struct Resolved {
-    /// With accounts in the place of references, as far as the others have any.
+/// A desired user with its references looked up.
+pub(crate) struct ResolvedUser {
+    /// The user, with accounts in the place of references as far as there are any.
     pub(crate) desired: Desired,
-    /// Whose account is still missing.
-    pub(crate) missing: Vec<DnKey>,
-    /// Who has one, and which.
-    pub(crate) found: BTreeMap<DnKey, AccountId>,
+    /// The references and their accounts.
+    pub(crate) references: UserReferences,
+}
+
+impl ResolvedUser {
+    /// The DNs without an account.
+    pub(crate) fn missing(&self) -> Vec<DnKey> {
+        let missing = self.references.iter().filter(|(_, account)| account.is_none());
+        missing.map(|(dn, _)| *dn).collect()
+    }
+}
+
+/// Whether one of the references has no account.
+pub(crate) fn is_missing(references: &UserReferences) -> bool {
+    references.values().any(Option::is_none)
+}
+
+const FIRST_RECHECK_SECONDS: i64 = 10;
+const LAST_RECHECK_SECONDS: i64 = 86_400;
+
+/// Time until missing references are rechecked, after so many rechecks: eight times longer each time.
+pub(crate) fn recheck_seconds(rechecks: u32) -> i64 {
+    (FIRST_RECHECK_SECONDS << (3 * rechecks.min(5))).min(LAST_RECHECK_SECONDS)
 }
 
 /// Replaces references by accounts.
-pub(crate) async fn resolve(store: &Store, desired: &Desired) -> Result<Resolved, StoreError> {
-    let (mut missing, mut found) = (Vec::new(), BTreeMap::new());
+pub(crate) async fn resolve(store: &Store, desired: &Desired) -> Result<ResolvedUser, StoreError> {
+    let mut references = UserReferences::new();
     let Desired::Present(user) = desired else {
-        return Ok(Resolved { desired: desired.clone(), missing, found });
+        return Ok(ResolvedUser { desired: desired.clone(), references });
     };
     let mut user = user.clone();
     for managed in user.attributes.values_mut() {
         if let Managed::Set(value) = managed {
-            match resolve_value(store, value).await? {
-                Reference::None => {}
-                Reference::Missing(dn) => missing.push(dn),
-                Reference::Found(dn, account) => drop(found.insert(dn, account)),
-            }
+            resolve_value(store, value, &mut references).await?;
         }
     }
     for value in user.create_only.values_mut() {
-        // Such a reference is never sent again.
-        if let Reference::Missing(dn) = resolve_value(store, value).await? {
-            missing.push(dn);
-        }
+        resolve_value(store, value, &mut references).await?;
     }
-    Ok(Resolved { desired: Desired::Present(user), missing, found })
+    Ok(ResolvedUser { desired: Desired::Present(user), references })
 }
 
-enum Reference {
-    None,
-    Missing(DnKey),
-    Found(DnKey, AccountId),
+async fn resolve_value(
+    store: &Store,
+    value: &mut Value,
+    references: &mut UserReferences,
+) -> Result<(), StoreError> {
+    let Value::Reference(dn) = *value else { return Ok(()) };
+    let account = store.find_by_dn(dn).await?.and_then(|record| record.link).map(|link| link.account);
+    if let Some(account) = &account {
+        *value = Value::Account(account.clone());
+    }
+    references.insert(dn, account);
+    Ok(())
 }
 
-async fn resolve_value(store: &Store, value: &mut Value) -> Result<Reference, StoreError> {
-    let Value::Reference(dn) = *value else { return Ok(Reference::None) };
-    let Some(link) = store.find_by_dn(dn).await?.and_then(|record| record.link) else {
-        return Ok(Reference::Missing(dn));
-    };
-    *value = Value::Account(link.account.clone());
-    Ok(Reference::Found(dn, link.account))
-}
-
-/// Wakes the users who wait for this one's account, or whose accounts refer to another one that was this user's. Each time
-/// the user is provisioned, because a run that linked the account may have died before it came to this.
-pub(crate) async fn wake_waiting(
+/// Wakes the users that wait for this user's account, or that were sent another account for it. It runs each time that
+/// the user is provisioned, because a worker that linked the account may have died before.
+pub(crate) async fn wake_referrers(
     provisioner: &Provisioner<'_>,
     record: &UserRecord,
 ) -> Result<(), StoreError> {
     let Provisioner { store, requests, .. } = *provisioner;
     let (Some(dn), Some(link)) = (record.dn, &record.link) else { return Ok(()) };
     let mut woken = Vec::new();
-    for waiting in store.fetch_waiting(dn, &link.account).await? {
-        if store.wake(dn, &link.account, waiting).await? {
-            woken.push(waiting);
+    for referrer in store.fetch_referrers(dn, &link.account).await? {
+        if store.wake_referrer(dn, &link.account, referrer).await? {
+            woken.push(referrer);
         }
     }
     match requests {
-        Some(requests) if !woken.is_empty() => announce(store, requests, &woken).await,
+        Some(requests) if !woken.is_empty() => send_requests(store, requests, &woken).await,
         _ => Ok(()),
     }
 }
 
-/// For whom somebody settled waits.
-pub(crate) fn settled_on(lease: &UserLease) -> Vec<DnKey> {
-    if lease.record.status == Status::InSync { lease.waits_for().to_vec() } else { Vec::new() }
-}
-
-/// Looks once more for those for whom somebody settled waits. Whoever got an account while the index did not show them yet
-/// could not be found by the user, and had found nobody who waits.
-pub(crate) async fn look_again(
-    provisioner: &Provisioner<'_>,
-    user: AnchorHash,
-    waits_for: &[DnKey],
-) -> Result<FollowUp, StoreError> {
-    let store = provisioner.store;
-    let mut rest = FollowUp::Nothing;
-    for dn in waits_for {
-        let found = store.find_by_dn(*dn).await?.and_then(|record| record.link);
-        if let Some(AccountLink { account, .. }) = found
-            && store.wake(*dn, &account, user).await?
-        {
-            rest = FollowUp::Due;
-        }
-    }
-    Ok(rest)
-}
-
-/// Announces users who are pending by now. Should that fail, the next scan does it.
-async fn announce(store: &Store, to: RequestQueue<'_>, users: &[AnchorHash]) -> Result<(), StoreError> {
+/// Sends provision requests for users that became pending. If that fails, the next scan's redrive does it.
+async fn send_requests(store: &Store, to: RequestQueue<'_>, users: &[AnchorHash]) -> Result<(), StoreError> {
     let records = store.fetch_records(users).await?.into_values();
     let requests: Vec<ProvisionRequest> = records
         .map(|UserRecord { anchor, version, .. }| ProvisionRequest {
@@ -120,62 +106,21 @@ async fn announce(store: &Store, to: RequestQueue<'_>, users: &[AnchorHash]) -> 
         Err(problem) => Some(problem),
     };
     if let Some(problem) = problem {
-        tracing::warn!("users who waited were not announced: {problem}; the next scan does that");
+        tracing::warn!(
+            users = requests.len(),
+            "requests for users with a resolved reference were not sent: {problem}; the next scan sends them"
+        );
     }
     Ok(())
 }
 
-/// Settles a user for whom nothing is left to do but to wait. That it waits is written down by now, and with whoever is waited
-/// for too, so whoever gets an account from here on wakes it. Who got one before that did not, and is found by looking once
-/// more.
-pub(crate) async fn settle_waiting(
-    provisioner: &Provisioner<'_>,
-    user: &UserRecord,
-    waits_for: &[DnKey],
-) -> Result<FollowUp, StoreError> {
-    let Provisioner { store, owner, lease_seconds, clock, .. } = *provisioner;
-    let now = clock();
-    // Another worker has the user by now, and may not come to an end: the same wake-up can have come to both.
-    let Some(lease) = store.lease_user(user.anchor.hash(), owner, now, lease_seconds).await? else {
-        return Ok(FollowUp::Due);
-    };
-    let mut rest = FollowUp::Nothing;
-    for dn in waits_for {
-        match store.await_account(*dn).await? {
-            Awaited::Told => {}
-            Awaited::Nobody => rest = FollowUp::LookAgain,
-            Awaited::There => {
-                store.return_lease(lease).await?;
-                return Ok(FollowUp::Due);
-            }
-        }
-    }
-    let same_question = lease.record.desired == user.desired && lease.record.status == Status::Pending;
-    let (still_missing, refers_to) = match &user.desired {
-        Some(desired) if same_question => {
-            let Resolved { missing, found, .. } = resolve(store, desired).await?;
-            (missing, found)
-        }
-        _ => (Vec::new(), BTreeMap::new()),
-    };
-    // Those who were found were sent, unless somebody has got another account since: that is seen by the names. Names of
-    // before are still there, until the user is settled.
-    let was_sent = |(dn, account): (&DnKey, &AccountId)| lease.refers_to().get(dn) == Some(account);
-    if still_missing != waits_for || !refers_to.iter().all(was_sent) {
-        store.return_lease(lease).await?;
-        return Ok(FollowUp::Due);
-    }
-    let settled = UserOutcome {
-        applied: None,
-        status: Status::InSync,
-        attempts: 0,
-        next_attempt: UnixSeconds(0),
-        waiting_for: still_missing,
-        refers_to,
-        event: None,
-    };
-    match store.write_outcome(lease, settled, now).await? {
-        OutcomeWrite::Done => Ok(rest),
-        OutcomeWrite::Outdated => Ok(FollowUp::Due),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rechecks_become_rare() {
+        let delays: Vec<i64> = [0, 1, 2, 3, 4, 5, 99].map(recheck_seconds).into();
+        assert_eq!(delays, [10, 80, 640, 5_120, 40_960, 86_400, 86_400]);
     }
 }

@@ -17,10 +17,6 @@ use crate::{FollowUp, Outcome, Provisioned, Provisioner};
 const BUSY_SECONDS: i64 = 10;
 const STATE_SECONDS: i64 = 30;
 
-/// When somebody comes again who waits for a person of whom there was no record. The index of names lags behind by less than a
-/// second, unless the table is overrun.
-const LOOK_SECONDS: i64 = 10;
-
 /// Those who wait for the same moment come back spread over so many seconds.
 const SPREAD: i64 = 5;
 
@@ -120,10 +116,7 @@ fn unreadable(error: &StoreError, now: UnixSeconds) -> Gate {
 
 fn fate_of(done: &Result<Provisioned, StoreError>, now: UnixSeconds) -> MessageDisposition {
     let outcome = match done {
-        Ok(Provisioned { rest: FollowUp::Due, .. }) => return MessageDisposition::Retry(now),
-        Ok(Provisioned { rest: FollowUp::LookAgain, .. }) => {
-            return MessageDisposition::Retry(now.plus(LOOK_SECONDS));
-        }
+        Ok(Provisioned { follow_up: FollowUp::Due, .. }) => return MessageDisposition::Retry(now),
         Ok(Provisioned { outcome, .. }) => outcome,
         Err(_) => return MessageDisposition::Retry(now.plus(STATE_SECONDS)),
     };
@@ -134,7 +127,7 @@ fn fate_of(done: &Result<Provisioned, StoreError>, now: UnixSeconds) -> MessageD
         Outcome::Busy => MessageDisposition::Retry(now.plus(BUSY_SECONDS)),
         Outcome::NothingToDo
         | Outcome::InSync { .. }
-        | Outcome::AwaitsCheck { .. }
+        | Outcome::AwaitsSafeguard { .. }
         | Outcome::Skipped { .. }
         | Outcome::Conflict { .. }
         | Outcome::NotPlanned { .. }
@@ -147,10 +140,10 @@ fn log(done: &Result<Provisioned, StoreError>) {
         Ok(Provisioned { outcome: Outcome::Failed { error, retry_at, .. }, .. }) => {
             tracing::warn!(retry_at = retry_at.map(|at| at.0), "the user was not provisioned: {error}");
         }
-        Ok(Provisioned { outcome, rest }) => {
+        Ok(Provisioned { outcome, follow_up }) => {
             tracing::info!(
                 outcome = outcome.word(),
-                due_again = *rest == FollowUp::Due,
+                due_again = *follow_up == FollowUp::Due,
                 "the user was looked at"
             );
         }

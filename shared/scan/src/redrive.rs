@@ -13,6 +13,8 @@ const DUE: [&str; 2] = ["pending", "retrying"];
 /// Status of users whose accounts are deleted at a later time.
 const DELETION: &str = "pending_deletion";
 const PAGE: usize = 100;
+/// Most users in sync that one scan sends for a recheck of their missing references.
+const MAX_RECHECKS: usize = 1_000;
 
 /// Sends the provision requests of users who are due since before this scan, and returns their number.
 ///
@@ -26,7 +28,9 @@ pub(crate) async fn redrive(
     let Some(queue) = context.queue else { return Ok(0) };
     let now = (context.clock)();
     let deletions = if statuses.contains_key(DELETION) { deletions_due(context, now).await? } else { 0 };
-    let due: u64 = DUE.iter().filter_map(|word| statuses.get(*word)).sum::<u64>() + deletions;
+    let rechecks = context.store.fetch_due_rechecks(now, MAX_RECHECKS).await?;
+    let due: u64 =
+        DUE.iter().filter_map(|word| statuses.get(*word)).sum::<u64>() + deletions + rechecks.len() as u64;
     if due == 0 {
         return Ok(0);
     }
@@ -45,7 +49,20 @@ pub(crate) async fn redrive(
     for word in DUE.into_iter().chain((deletions > 0).then_some(DELETION)) {
         sent += send_status(context, queue, word, is_forgotten).await?;
     }
+    let rechecked = context.store.fetch_records(&rechecks).await?.into_values();
+    let requests: Vec<ProvisionRequest> = rechecked.map(|record| request_for(context, record)).collect();
+    if !requests.is_empty() {
+        sent += queue.send(&requests).await?.sent;
+    }
     Ok(sent)
+}
+
+fn request_for(context: &ScanContext<'_>, record: UserRecord) -> ProvisionRequest {
+    ProvisionRequest {
+        connection: context.policy.name.clone(),
+        anchor: record.anchor,
+        version: record.version,
+    }
 }
 
 /// Sends the requests of the users with one status.
@@ -59,13 +76,7 @@ async fn send_status(
     loop {
         let page = context.store.fetch_by_status(word, after, PAGE).await?;
         let records = page.items.into_iter().filter(&is_forgotten);
-        let requests: Vec<ProvisionRequest> = records
-            .map(|record| ProvisionRequest {
-                connection: context.policy.name.clone(),
-                anchor: record.anchor,
-                version: record.version,
-            })
-            .collect();
+        let requests: Vec<ProvisionRequest> = records.map(|record| request_for(context, record)).collect();
         if !requests.is_empty() {
             sent += queue.send(&requests).await?.sent;
         }

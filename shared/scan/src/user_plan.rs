@@ -131,7 +131,6 @@ pub(crate) mod testing {
             version: ScanVersion(1),
             removal_released: false,
             link,
-            before: None,
             create_intent: None,
             status: Status::InSync,
             attempts: 0,

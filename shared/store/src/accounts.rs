@@ -14,8 +14,8 @@ use crate::item::{ItemReader, TableItem, number, text};
 use crate::keys::{EXPIRES_AT, ItemKey, SK};
 use crate::query::{KeyRange, QuerySource};
 use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RELEASED, REV, SURE, flag, if_claimed,
-    if_linked, if_rev,
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RECORDED_LEASE, RELEASED, REV, flag,
+    if_claimed, if_linked, if_rev,
 };
 use crate::retention::{departure, if_free};
 use crate::work::{ListPage, PageKey};
@@ -77,7 +77,7 @@ impl Store {
         writes.extend(linked.map(|old| self.forget_account(lease, &old)));
         match self.commit(&writes).await? {
             CommitResult::Done => {
-                (lease.record.link, lease.record.create_intent, lease.sure) = (Some(link), None, false);
+                (lease.record.link, lease.record.create_intent, lease.recorded) = (Some(link), None, false);
                 Ok(AccountClaim::Owned(owned_account(account)))
             }
             CommitResult::Refused(verdicts) => match verdicts.into_iter().nth(1) {
@@ -114,7 +114,7 @@ impl Store {
             .set(RELEASED, flag(false))
             .remove(ACCOUNT)
             .remove(APPLIED)
-            .remove(SURE)
+            .remove(RECORDED_LEASE)
             .remove(LEASE_OWNER)
             .remove(LEASE_UNTIL);
         let giver = self.set_status(giver, &from.anchor.hash(), &Status::InSync, AT_ONCE)?;
@@ -128,7 +128,7 @@ impl Store {
         writes.append(&mut self.let_expire(giver, &nothing, reason, &old.owned_items, lease.taken_at));
         match self.commit(&writes).await? {
             CommitResult::Done => {
-                (lease.record.link, lease.record.create_intent, lease.sure) = (Some(link), None, false);
+                (lease.record.link, lease.record.create_intent, lease.recorded) = (Some(link), None, false);
                 Ok(Some(owned_account(account)))
             }
             CommitResult::Refused(verdicts) if verdicts.first().is_some_and(ConditionResult::is_refused) => {
@@ -141,11 +141,13 @@ impl Store {
     /// Forgets the link, because the account is gone from the target.
     pub async fn drop_link(&self, lease: &mut UserLease) -> Result<(), StoreError> {
         let Some(link) = lease.record.link.clone() else { return Ok(()) };
-        let record =
-            if_linked(self.by_lease(lease), Some(&link.account)).remove(ACCOUNT).remove(APPLIED).remove(SURE);
+        let record = if_linked(self.by_lease(lease), Some(&link.account))
+            .remove(ACCOUNT)
+            .remove(APPLIED)
+            .remove(RECORDED_LEASE);
         match self.commit(&[record, self.forget_account(lease, &link.account)]).await? {
             CommitResult::Done => {
-                (lease.record.link, lease.sure) = (None, false);
+                (lease.record.link, lease.recorded) = (None, false);
                 Ok(())
             }
             CommitResult::Refused(_) => Err(StoreError::LeaseLost),

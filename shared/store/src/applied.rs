@@ -1,9 +1,10 @@
-//! What provisioning writes: it takes one user, and leaves the outcome.
+//! What provisioning writes: the lease of one user, and the outcome.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use model::{
-    AccountId, AccountLink, AnchorHash, AppliedState, CreateIntent, DnKey, Status, UnixSeconds, UserRecord,
+    AccountId, AccountLink, Anchor, AnchorHash, AppliedState, CreateIntent, DnKey, Status, UnixSeconds,
+    UserRecord,
 };
 
 use crate::Store;
@@ -12,11 +13,15 @@ use crate::errors::StoreError;
 use crate::history::HistoryEvent;
 use crate::item::{json, number, text};
 use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, BEFORE, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, OwnedItems, REFERS,
-    SURE, StoredRecord, TRIED, WAITS, flag, if_linked, if_rev,
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, OwnedItems, RECORDED_LEASE,
+    REFERENCES, StoredRecord, TRIED, flag, if_linked, if_rev,
 };
 use crate::retention::{departure, if_free, left_active};
 use crate::write::{CommitResult, ConditionResult, ItemWrite, UpdateResult};
+
+/// References of a user, by the DN that the directory names: the account that was sent for each, or `None` while the
+/// other user has no account.
+pub type UserReferences = BTreeMap<DnKey, Option<AccountId>>;
 
 /// The right to provision one user.
 #[derive(Debug)]
@@ -25,46 +30,39 @@ pub struct UserLease {
     pub record: UserRecord,
     rev: u64,
     number: u64,
-    /// Whether it is known for sure what the account was left as: nobody has worked on the user since who may have sent
-    /// something of which nothing was heard.
-    pub(crate) sure: bool,
+    /// Whether the lease before this one recorded its outcome, and the link is still the same.
+    pub(crate) recorded: bool,
     owned_items: OwnedItems,
     pub(crate) taken_at: UnixSeconds,
 }
 
 impl UserLease {
-    /// Whether it is known for sure what the account was left as.
-    pub fn is_sure(&self) -> bool {
-        self.sure && self.record.link.is_some()
+    /// Whether the applied state is what was last sent to the account. A lease that ended without a recorded outcome may
+    /// have sent something else.
+    pub fn is_recorded(&self) -> bool {
+        self.recorded && self.record.link.is_some()
     }
 
-    /// The names of those for whom the user waits.
-    pub fn waits_for(&self) -> &[DnKey] {
-        &self.owned_items.waits
-    }
-
-    /// The names of those to whom the account refers, and the accounts that were sent for them.
-    pub fn refers_to(&self) -> &BTreeMap<DnKey, AccountId> {
-        &self.owned_items.refers
+    /// The references as they were last recorded.
+    pub fn references(&self) -> &UserReferences {
+        &self.owned_items.references
     }
 }
 
-/// What came out of provisioning a user.
+/// Outcome of provisioning a user, as it is written.
 #[derive(Clone, Debug)]
 pub struct UserOutcome {
-    /// What the account now is; `None` leaves what was applied before.
+    /// State of the account; `None` leaves the applied state as it was.
     pub applied: Option<AppliedState>,
-    /// Where the user stands now.
+    /// The user's status.
     pub status: Status,
-    /// How often the work was tried.
+    /// Number of failed attempts; for a user in sync with a missing reference, number of rechecks.
     pub attempts: u32,
-    /// When to try next.
+    /// Time of the next attempt. For a user in sync, time when its missing references are rechecked; zero for never.
     pub next_attempt: UnixSeconds,
-    /// Names that could not be resolved to accounts yet.
-    pub waiting_for: Vec<DnKey>,
-    /// Those that could, and the accounts.
-    pub refers_to: BTreeMap<DnKey, AccountId>,
-    /// What to remember of it.
+    /// The references. Written only with the status `in_sync`; else those of before stay.
+    pub references: UserReferences,
+    /// Line of the history.
     pub event: Option<HistoryEvent>,
 }
 
@@ -73,27 +71,43 @@ pub struct UserOutcome {
 pub enum OutcomeWrite {
     /// As told.
     Done,
-    /// The question changed meanwhile. What was applied and the history are written; the user is pending once more, or
-    /// as the scan put it (held, skipped, in conflict, invalid).
+    /// A scan changed the record meanwhile. AppliedState state and history are written; the user is pending again, or as the
+    /// scan put it (held, skipped, in conflict, invalid).
     Outdated,
 }
 
-/// The most names that are written down in one transaction, and the most that are taken away again: it has room for a
-/// hundred writes.
-const MAX_NAMES: usize = 45;
+/// Most references that are remembered for a user. One transaction takes a hundred writes: all old ones may go and as
+/// many new ones come.
+const MAX_REFERENCES: usize = 45;
 /// How often the record may change under an outcome that is being written.
 const ATTEMPTS: usize = 5;
 
-/// A record as an outcome expects it.
-struct ExpectedRecord<'a> {
+/// A status with its number of attempts and the time of the next one.
+type StatusWrite<'a> = (&'a Status, (u32, UnixSeconds));
+
+/// One try at writing an outcome.
+struct OutcomeAttempt<'a> {
+    lease: &'a UserLease,
+    outcome: &'a UserOutcome,
+    now: UnixSeconds,
+    /// The record as it is expected to be.
     rev: u64,
     owned_items: OwnedItems,
     record: &'a UserRecord,
+    /// `None` leaves the status as the scan wrote it.
+    status: Option<StatusWrite<'a>>,
+}
+
+impl OutcomeAttempt<'_> {
+    fn is_in_sync(&self) -> bool {
+        self.status.is_some_and(|(status, _)| *status == Status::InSync)
+    }
 }
 
 impl Store {
-    /// Takes a user's lease. `None` when somebody else has it, or when there is no record. Under the same owner it can be
-    /// taken again at once; the earlier lease is void then.
+    /// Takes a user's lease. `None` if another owner has it, or if there is no record. The same owner can take it again
+    /// at once; the earlier lease is void then.
+    #[expect(clippy::too_many_arguments, reason = "user, owner, time and duration are each plain")]
     pub async fn lease_user(
         &self,
         hash: AnchorHash,
@@ -113,17 +127,16 @@ impl Store {
         match self.update_and_read(&write).await? {
             UpdateResult::Refused(_) => Ok(None),
             UpdateResult::Now(item) => {
-                let StoredRecord { record, rev, owned_items, lease_number: number, sure, .. } =
+                let StoredRecord { record, rev, owned_items, lease_number: number, recorded_lease, .. } =
                     StoredRecord::decode(&self.keys, &item)?;
-                // Whoever had the lease in between may have died after a call, and left no word of it.
-                let sure = sure.is_some_and(|sure| sure + 1 == number);
-                Ok(Some(UserLease { record, rev, number, sure, owned_items, taken_at: now }))
+                let recorded = recorded_lease.is_some_and(|recorded| recorded + 1 == number);
+                Ok(Some(UserLease { record, rev, number, recorded, owned_items, taken_at: now }))
             }
         }
     }
 
-    /// Writes the outcome and gives the lease back. `now` is when history and retention count from: who is settled, is to
-    /// have no account and has no active one, has left, and the record expires.
+    /// Writes the outcome and gives the lease back. History and retention count from `now`. The record of a user in sync
+    /// who is to have no account and has no active one expires.
     pub async fn write_outcome(
         &self,
         lease: UserLease,
@@ -133,28 +146,27 @@ impl Store {
         if outcome.applied.is_some() && lease.record.link.is_none() {
             return Err(StoreError::NotLinked);
         }
-        let stand = Some((&outcome.status, (outcome.attempts, outcome.next_attempt)));
-        let known =
-            ExpectedRecord { rev: lease.rev, owned_items: lease.owned_items.clone(), record: &lease.record };
-        let mut found = match self.try_write_outcome(&lease, &outcome, now, known, stand).await? {
-            None => return Ok(OutcomeWrite::Done),
-            Some(found) => found,
-        };
+        let status = Some((&outcome.status, (outcome.attempts, outcome.next_attempt)));
+        let (rev, owned_items, record) = (lease.rev, lease.owned_items.clone(), &lease.record);
+        let first =
+            OutcomeAttempt { lease: &lease, outcome: &outcome, now, rev, owned_items, record, status };
+        let Some(mut found) = self.try_write_outcome(first).await? else { return Ok(OutcomeWrite::Done) };
         for _ in 0..ATTEMPTS {
-            let stand = match &found.record.status {
+            let status = match &found.record.status {
                 Status::InSync | Status::Pending | Status::Retrying { .. } | Status::Failed { .. } => {
                     Some((&Status::Pending, AT_ONCE))
                 }
-                // The scan has said where the user stands, and there is nothing to do about that here.
+                // The scan has decided on these.
                 Status::Conflict { .. }
                 | Status::PendingDeletion { .. }
                 | Status::Held { .. }
                 | Status::Skipped { .. }
                 | Status::Invalid { .. } => None,
             };
-            let known =
-                ExpectedRecord { rev: found.rev, owned_items: found.owned_items, record: &found.record };
-            match self.try_write_outcome(&lease, &outcome, now, known, stand).await? {
+            let (rev, owned_items, record) = (found.rev, found.owned_items, &found.record);
+            let next =
+                OutcomeAttempt { lease: &lease, outcome: &outcome, now, rev, owned_items, record, status };
+            match self.try_write_outcome(next).await? {
                 None => return Ok(OutcomeWrite::Outdated),
                 Some(newer) => found = newer,
             }
@@ -162,66 +174,66 @@ impl Store {
         Err(StoreError::Throttled { action: "write the outcome for a user" })
     }
 
-    /// Gives a lease back without an outcome: there was nothing to do.
+    /// Gives a lease back without an outcome: nothing was sent.
     pub async fn return_lease(&self, lease: UserLease) -> Result<(), StoreError> {
         let mut write = self.by_lease(&lease).remove(LEASE_OWNER).remove(LEASE_UNTIL);
-        if lease.sure {
-            write = write.set(SURE, number(lease.number));
+        if lease.recorded {
+            write = write.set(RECORDED_LEASE, number(lease.number));
         }
-        // Refused means that somebody else has the lease by now, and then there is nothing to give back.
+        // Refused means that another owner has the lease by now: there is nothing to give back.
         self.commit(&[write]).await.map(drop)
     }
 
-    /// Writes down that an account is about to be made, because the answer may be lost: then whoever comes next looks for
-    /// it, even if the user has left by then. `false` says that the question has changed, and that it must not be made.
+    /// Writes that an account is about to be created, because the answer may be lost: then the next lease looks for the
+    /// account, even if the user has left by then. `false` if a scan changed the record: nothing may be created.
     pub async fn store_create_intent(
         &self,
         lease: &mut UserLease,
-        tried: CreateIntent,
+        intent: CreateIntent,
     ) -> Result<bool, StoreError> {
-        if lease.record.create_intent.as_ref() == Some(&tried) {
+        if lease.record.create_intent.as_ref() == Some(&intent) {
             return Ok(true);
         }
         let write = if_rev(self.by_lease(lease), lease.rev).only_if("attribute_not_exists(#account)", []);
         let key = write.key().clone();
-        let write = write.set(TRIED, json(&key, &tried)?);
+        let write = write.set(TRIED, json(&key, &intent)?);
         let done = self.commit(&[write]).await? == CommitResult::Done;
         if done {
-            lease.record.create_intent = Some(tried);
+            lease.record.create_intent = Some(intent);
         }
         Ok(done)
     }
 
-    /// Links an account that was made for a user just now and writes the outcome, all at once.
+    /// Links an account that was just created and writes the outcome, in one transaction. The status is `in_sync`.
     ///
-    /// `false` when that can't be, and then nothing is written: the question has changed, the account is another entry's, or
-    /// somebody waits for it, who has to be woken after the link and before the outcome. Whoever begins to wait while this
-    /// looks for those who do leaves a word in the record ([`await_account`](Self::await_account)), or finds the link.
+    /// `false` if nothing is written: a scan changed the record, the account is another entry's, or other users wait for
+    /// it and have to be woken before the outcome. The caller wakes users that begin to wait meanwhile.
     pub async fn write_created_outcome(
         &self,
         lease: &UserLease,
         account: &AccountId,
         outcome: &UserOutcome,
-        now: UnixSeconds,
     ) -> Result<bool, StoreError> {
         let UserLease { record: user, rev, owned_items, .. } = lease;
+        let Some(applied) = outcome.applied.as_ref().filter(|_| outcome.status == Status::InSync) else {
+            return Ok(false);
+        };
         if user.link.is_some() || owned_items.expires_at.is_some() {
             return Ok(false);
         }
-        let Some(applied) = &outcome.applied else { return Ok(false) };
         if let Some(dn) = user.dn
-            && !self.fetch_waiting(dn, account).await?.is_empty()
+            && !self.fetch_referrers(dn, account).await?.is_empty()
         {
             return Ok(false);
         }
-        let record = self.ending(lease, *rev).only_if("attribute_not_exists(#awaited)", []);
         let attempt = (outcome.attempts, outcome.next_attempt);
+        let record = self.ending(lease, *rev);
         let record = self.set_status(record, &user.anchor.hash(), &outcome.status, attempt)?;
         let link = AccountLink { account: account.clone(), applied: Some(applied.clone()) };
-        let record = self.set_link(if_linked(record, None), Some(&link))?.set(SURE, number(lease.number));
-        let settled = outcome.status == Status::InSync;
-        let record = if settled { record.remove(BEFORE) } else { record };
-        let mut writes = self.with_waits(record, user, outcome, settled, owned_items, now)?;
+        let record = self.set_link(if_linked(record, None), Some(&link))?;
+        let record = record.set(RECORDED_LEASE, number(lease.number));
+        let mut writes =
+            self.with_references(record, &user.anchor, &owned_items.references, &outcome.references)?;
         let item = ItemWrite::put(self.keys.account(account))
             .set(ANCHOR, text(user.anchor.as_str()))
             .set(ACTIVE, flag(applied.active));
@@ -229,11 +241,11 @@ impl Store {
         if let Some(event) = &outcome.event {
             writes.push(self.event(user, event, outcome.attempts)?);
         }
-        let verdicts = match self.commit(&writes).await? {
+        let results = match self.commit(&writes).await? {
             CommitResult::Done => return Ok(true),
-            CommitResult::Refused(verdicts) => verdicts,
+            CommitResult::Refused(results) => results,
         };
-        let Some(ConditionResult::Refused(Some(item))) = verdicts.into_iter().next() else {
+        let Some(ConditionResult::Refused(Some(item))) = results.into_iter().next() else {
             return Ok(false);
         };
         let found = StoredRecord::decode(&self.keys, &item)?;
@@ -242,72 +254,52 @@ impl Store {
         Ok(is_linked && is_ended(&found, lease, *rev))
     }
 
-    /// One try at writing an outcome, for a record as it is known. Gives the record back when it has changed.
+    /// Writes an outcome if the record is as expected, else gives back the record as it is.
     async fn try_write_outcome(
         &self,
-        lease: &UserLease,
-        outcome: &UserOutcome,
-        now: UnixSeconds,
-        known: ExpectedRecord<'_>,
-        stand: Option<(&Status, (u32, UnixSeconds))>,
+        mut attempt: OutcomeAttempt<'_>,
     ) -> Result<Option<StoredRecord>, StoreError> {
-        let UserOutcome { applied, attempts, event, .. } = outcome;
-        let ExpectedRecord { rev, mut owned_items, record: user } = known;
-        let hash = user.anchor.hash();
+        let OutcomeAttempt { lease, outcome, now, rev, record: user, .. } = attempt;
         let link = lease.record.link.as_ref();
         let was_active = link.is_some_and(left_active);
-        let is_active = applied.as_ref().map_or(was_active, |applied| applied.active);
-        let settled = stand.is_some_and(|(status, _)| *status == Status::InSync);
-        let left = if settled { departure(user.desired.as_ref(), is_active) } else { None };
-        if left.is_none() && owned_items.expires_at.is_some() {
-            self.bring_back(self.by_lease(lease), user, &owned_items, now).await?;
-            owned_items.expires_at = None;
+        let is_active = outcome.applied.as_ref().map_or(was_active, |applied| applied.active);
+        let left = match attempt.is_in_sync() {
+            true => departure(user.desired.as_ref(), is_active),
+            false => None,
+        };
+        if left.is_none() && attempt.owned_items.expires_at.is_some() {
+            self.bring_back(self.by_lease(lease), user, &attempt.owned_items, now).await?;
+            attempt.owned_items.expires_at = None;
         }
-
-        let mut record = self.ending(lease, rev);
-        if let Some((status, attempt)) = stand {
-            record = self.set_status(record, &hash, status, attempt)?;
-        }
-        let key = record.key().clone();
-        let tried = lease.record.create_intent.as_ref().map(|tried| json(&key, tried)).transpose()?;
-        record = record.set_or_remove(TRIED, tried);
-        let sure = applied.is_some() || (settled && lease.sure);
-        record = record.set_or_remove(SURE, sure.then(|| number(lease.number)));
-        if settled {
-            record = record.remove(BEFORE);
-        }
-        if let (Some(applied), Some(link)) = (applied, link) {
-            let key = record.key().clone();
-            record = if_linked(record, Some(&link.account)).set(APPLIED, json(&key, applied)?);
-        }
+        let record = self.outcome_of_record(&attempt)?;
+        let owned_items = &attempt.owned_items;
         let mut writes = match left {
             Some(reason) => {
                 let user = UserRecord { link: link.cloned(), ..user.clone() };
-                self.let_expire(record, &user, reason, &owned_items, now)
+                self.let_expire(record, &user, reason, owned_items, now)
             }
-            None => {
-                let mut writes = self.with_waits(record, user, outcome, settled, &owned_items, now)?;
-                if let Some(link) = link.filter(|_| was_active != is_active) {
-                    let me = text(user.anchor.as_str());
-                    let account = ItemWrite::update(self.keys.account(&link.account))
-                        .set(ANCHOR, me.clone())
-                        .set(ACTIVE, flag(is_active))
-                        .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me)]);
-                    writes.push(account);
-                }
-                writes
+            None if attempt.is_in_sync() => {
+                self.with_references(record, &user.anchor, &owned_items.references, &outcome.references)?
             }
+            None => vec![record],
         };
-        if let Some(event) = event {
-            writes.push(self.event(&lease.record, event, *attempts)?);
+        if let Some(link) = link.filter(|_| left.is_none() && was_active != is_active) {
+            let me = text(user.anchor.as_str());
+            let account = ItemWrite::update(self.keys.account(&link.account))
+                .set(ANCHOR, me.clone())
+                .set(ACTIVE, flag(is_active))
+                .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me)]);
+            writes.push(account);
         }
-
-        let verdicts = match self.commit(&writes).await? {
+        if let Some(event) = &outcome.event {
+            writes.push(self.event(&lease.record, event, outcome.attempts)?);
+        }
+        let results = match self.commit(&writes).await? {
             CommitResult::Done => return Ok(None),
-            CommitResult::Refused(verdicts) => verdicts,
+            CommitResult::Refused(results) => results,
         };
-        // Only the items that are the user's have conditions. Whatever ended the lease or moved one of them did both.
-        let Some(ConditionResult::Refused(Some(item))) = verdicts.into_iter().next() else {
+        // Only the user's own items have conditions. A write that ended the lease or moved one of them did both.
+        let Some(ConditionResult::Refused(Some(item))) = results.into_iter().next() else {
             return Err(StoreError::LeaseLost);
         };
         let found = StoredRecord::decode(&self.keys, &item)?;
@@ -321,60 +313,59 @@ impl Store {
         if held && same_link && found.rev != rev { Ok(Some(found)) } else { Err(StoreError::LeaseLost) }
     }
 
-    /// Adds to a record's write the names that the user waits for, and those to whom the account refers by now. Those of
-    /// before are done with once the user is settled. The record keeps a list, since nothing else tells which items are
-    /// this user's.
-    fn with_waits(
+    /// The record's part of an outcome.
+    fn outcome_of_record(&self, attempt: &OutcomeAttempt<'_>) -> Result<ItemWrite, StoreError> {
+        let OutcomeAttempt { lease, outcome, rev, record: user, status, .. } = attempt;
+        let mut record = self.ending(lease, *rev);
+        let key = record.key().clone();
+        if let Some((status, next)) = status {
+            record = self.set_status(record, &user.anchor.hash(), status, *next)?;
+        }
+        let tried = lease.record.create_intent.as_ref().map(|tried| json(&key, tried)).transpose()?;
+        let recorded = outcome.applied.is_some() || (attempt.is_in_sync() && lease.recorded);
+        record = record
+            .set_or_remove(TRIED, tried)
+            .set_or_remove(RECORDED_LEASE, recorded.then(|| number(lease.number)));
+        if let (Some(applied), Some(link)) = (&outcome.applied, &lease.record.link) {
+            record = if_linked(record, Some(&link.account)).set(APPLIED, json(&key, applied)?);
+        }
+        Ok(record)
+    }
+
+    /// Adds to a record's write the items of its references, in place of the old ones. The record lists them, since
+    /// nothing else tells which items are this user's.
+    #[expect(clippy::too_many_arguments, reason = "old and new are of one type and told apart by name")]
+    fn with_references(
         &self,
         record: ItemWrite,
-        user: &UserRecord,
-        outcome: &UserOutcome,
-        settled: bool,
-        owned_items: &OwnedItems,
-        now: UnixSeconds,
+        user: &Anchor,
+        old: &UserReferences,
+        new: &UserReferences,
     ) -> Result<Vec<ItemWrite>, StoreError> {
-        let hash = user.anchor.hash();
-        let names: BTreeSet<DnKey> = outcome.waiting_for.iter().copied().take(MAX_NAMES).collect();
-        let sent = outcome.refers_to.iter().filter(|(dn, _)| !names.contains(dn));
-        let sent: BTreeMap<DnKey, AccountId> =
-            sent.take(MAX_NAMES - names.len()).map(|(dn, account)| (*dn, account.clone())).collect();
-        let OwnedItems { waits, refers, .. } = owned_items;
-        let is_stale = |dn: &DnKey| settled && !names.contains(dn) && !sent.contains_key(dn);
-        let before: BTreeSet<DnKey> = waits.iter().chain(refers.keys()).copied().collect();
-        let stale: BTreeSet<DnKey> = before.iter().copied().filter(is_stale).take(MAX_NAMES).collect();
-
-        let is_kept = |dn: &DnKey| !stale.contains(dn) && !names.contains(dn) && !sent.contains_key(dn);
-        let mut waiting: BTreeSet<DnKey> = waits.iter().copied().filter(is_kept).collect();
-        waiting.extend(&names);
-        let kept = refers.iter().filter(|(dn, _)| is_kept(dn));
-        let mut referring: BTreeMap<DnKey, AccountId> =
-            kept.map(|(dn, account)| (*dn, account.clone())).collect();
-        referring.extend(sent.clone());
-
-        let (mut record, key) = (record, self.keys.record(&hash));
-        if !waiting.iter().eq(waits) {
-            let list = (!waiting.is_empty()).then(|| json(&key, &waiting)).transpose()?;
-            record = record.set_or_remove(WAITS, list);
-        }
-        if referring != *refers {
-            let list = (!referring.is_empty()).then(|| json(&key, &referring)).transpose()?;
-            record = record.set_or_remove(REFERS, list);
-        }
-        let mut writes = vec![record];
-        let item = |dn: &DnKey| {
-            ItemWrite::put(self.keys.wait(dn, &hash))
-                .set(ANCHOR, text(user.anchor.as_str()))
-                .set("since", number(now.0))
+        let (hash, key) = (user.hash(), record.key().clone());
+        let new: UserReferences = new.iter().take(MAX_REFERENCES).map(|(dn, to)| (*dn, to.clone())).collect();
+        let record = match new == *old {
+            true => record,
+            false => {
+                let list = (!new.is_empty()).then(|| json(&key, &new)).transpose()?;
+                record.set_or_remove(REFERENCES, list)
+            }
         };
-        writes.extend(names.iter().map(item));
-        // What stands there already is not written again.
-        let new = sent.iter().filter(|(dn, account)| refers.get(*dn) != Some(account));
-        writes.extend(new.map(|(dn, account)| item(dn).set(ACCOUNT, text(account.as_str()))));
-        writes.extend(stale.iter().map(|dn| ItemWrite::delete(self.keys.wait(dn, &hash))));
+        let mut writes = vec![record];
+        for (dn, account) in &new {
+            let item = ItemWrite::put(self.keys.reference(dn, &hash)).set(ANCHOR, text(user.as_str()));
+            match account {
+                Some(account) if old.get(dn) == Some(&Some(account.clone())) => {}
+                Some(account) => writes.push(item.set(ACCOUNT, text(account.as_str()))),
+                None => writes.push(item),
+            }
+        }
+        let stale = old.keys().filter(|dn| !new.contains_key(*dn));
+        writes.extend(stale.map(|dn| ItemWrite::delete(self.keys.reference(dn, &hash))));
         Ok(writes)
     }
 
-    /// The record's write that ends a lease, where no scan has written since.
+    /// The record's write that ends a lease, if no scan has written since.
     fn ending(&self, lease: &UserLease, rev: u64) -> ItemWrite {
         if_rev(self.by_lease(lease), rev).remove(LEASE_OWNER).remove(LEASE_UNTIL)
     }
@@ -388,7 +379,7 @@ impl Store {
     }
 }
 
-/// Whether this lease was given back by its holder: nobody else does that without raising `rev`.
+/// Whether this lease was given back by its holder: every other write that ends a lease raises `rev`.
 fn is_ended(found: &StoredRecord, lease: &UserLease, rev: u64) -> bool {
     found.lease_number == lease.number && found.lease_owner.is_none() && found.rev == rev
 }

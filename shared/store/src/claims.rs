@@ -10,8 +10,8 @@ use crate::errors::StoreError;
 use crate::item::{ItemReader, json, number, text};
 use crate::keys::EXPIRES_AT;
 use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, CLAIMED, DESIRED, LEASE_OWNER, LEASE_UNTIL, OwnedItems, RELEASED,
-    SURE, StoredRecord, TRIED, flag, if_claimed, if_linked, if_rev, if_same_lease,
+    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, CLAIMED, DESIRED, LEASE_OWNER, LEASE_UNTIL, OwnedItems,
+    RECORDED_LEASE, RELEASED, StoredRecord, TRIED, flag, if_claimed, if_linked, if_rev, if_same_lease,
 };
 use crate::write::{CommitResult, ItemWrite};
 use crate::{ScanLease, Store};
@@ -49,7 +49,7 @@ impl Store {
             .remove(ACCOUNT)
             .remove(APPLIED)
             .remove(TRIED)
-            .remove(SURE);
+            .remove(RECORDED_LEASE);
         let giver = self.set_status(giver, &from.anchor.hash(), &Status::InSync, AT_ONCE)?;
         let nothing = UserRecord { link: None, ..from.clone() };
         let left = OwnedItems { claimed: None, ..old.owned_items.clone() };

@@ -1,15 +1,15 @@
 //! What a scan writes about one user.
 
 use model::{
-    Anchor, Before, DeprovisionReason, Desired, DnKey, HoldReason, Status, UnixSeconds, UserName, UserRecord,
+    Anchor, DeprovisionReason, Desired, DnKey, HoldReason, Status, UnixSeconds, UserName, UserRecord,
 };
 
 use crate::errors::{StoreError, corrupt};
 use crate::item::{ItemReader, TableItem, json, number, text};
 use crate::keys::DN_PK;
 use crate::record::{
-    ANCHOR, AT_ONCE, BEFORE, CLAIMED, DESIRED, RELEASED, REV, StoredRecord, VERSION, flag, if_claimed,
-    if_linked, if_rev, if_same_lease,
+    ANCHOR, AT_ONCE, CLAIMED, DESIRED, RELEASED, REV, StoredRecord, VERSION, flag, if_claimed, if_linked,
+    if_rev, if_same_lease,
 };
 use crate::retention::{departure, if_free, if_kept};
 use crate::write::{CommitResult, ConditionResult, ItemWrite};
@@ -59,16 +59,18 @@ impl Store {
     ) -> Result<RecordWrite, StoreError> {
         let DesiredWrite { anchor, dn, desired, status, previous } = write;
         let key = self.keys.record(&anchor.hash());
-        let before = previous.as_ref().and_then(|previous| before(previous, &desired));
-        let before = before.map(|before| json(&key, &before)).transpose()?;
+        let recheck = recheck_of(previous.as_ref());
         let record = |status: &Status| -> Result<ItemWrite, StoreError> {
             let write = self.by_scan(lease, &anchor);
             let write = write
                 .set(DESIRED, json(&key, &desired)?)
-                .set_or_remove(BEFORE, before.clone())
                 .set(RELEASED, flag(false))
                 .set_or_remove(DN_PK, dn.as_ref().map(|dn| text(self.keys.dn(dn))));
-            self.set_status(write, &anchor.hash(), status, AT_ONCE)
+            let next = match (status, &desired) {
+                (Status::InSync, Desired::Present(_)) => recheck,
+                _ => AT_ONCE,
+            };
+            self.set_status(write, &anchor.hash(), status, next)
         };
 
         let Desired::Present(user) = &desired else {
@@ -318,12 +320,12 @@ pub(crate) fn owner_in(item: &TableItem) -> Result<Anchor, StoreError> {
     Anchor::from_text(text).map_err(|_| read.wrong(ANCHOR, "is not an anchor"))
 }
 
-/// What was otherwise in the user who was applied last, so that provisioning knows what has changed without asking the
-/// target. Should the record be another by now, the fingerprint of what was applied tells.
-fn before(previous: &UserRecord, desired: &Desired) -> Option<Before> {
-    let Desired::Present(user) = desired else { return None };
-    let before = Before::between(&previous.applied_user()?, user);
-    (before != Before::default()).then_some(before)
+/// When the missing references of a user that stays in sync are rechecked: as before.
+fn recheck_of(previous: Option<&UserRecord>) -> (u32, UnixSeconds) {
+    match previous {
+        Some(UserRecord { status: Status::InSync, attempts, next_attempt, .. }) => (*attempts, *next_attempt),
+        _ => AT_ONCE,
+    }
 }
 
 /// The name that a record of this content should claim. Where that is wrong, the write is refused and told.

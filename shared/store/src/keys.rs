@@ -77,6 +77,11 @@ impl ConnectionKeys {
         self.connection.clone()
     }
 
+    /// The partition of the `work` index for users in sync with a missing reference.
+    pub fn rechecks(&self) -> String {
+        format!("{}#rechecks", self.connection)
+    }
+
     pub fn state(&self) -> ItemKey {
         ItemKey { pk: self.connection.clone(), sk: "state".to_owned() }
     }
@@ -115,13 +120,13 @@ impl ConnectionKeys {
         ItemKey { pk: self.accounts(), sk: id.as_str().to_owned() }
     }
 
-    /// Partition of the users that wait for a DN.
-    pub fn waits(&self, dn: &DnKey) -> String {
-        format!("{}#waits#{dn}", self.connection)
+    /// The partition of the users that refer to a DN.
+    pub fn references(&self, dn: &DnKey) -> String {
+        format!("{}#references#{dn}", self.connection)
     }
 
-    pub fn wait(&self, dn: &DnKey, hash: &AnchorHash) -> ItemKey {
-        ItemKey { pk: self.waits(dn), sk: hash.to_string() }
+    pub fn reference(&self, dn: &DnKey, hash: &AnchorHash) -> ItemKey {
+        ItemKey { pk: self.references(dn), sk: hash.to_string() }
     }
 
     pub fn dn(&self, dn: &DnKey) -> String {

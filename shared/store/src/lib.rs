@@ -16,11 +16,11 @@
 //! | snapshot header | `<conn>#snapshot` | `header` | generation and bucket count of the snapshot, and its writer |
 //! | snapshot bucket | `<conn>#snapshot` | `<generation>#<bucket>` | sorted pairs of anchor hash and fingerprint, 32 bytes a user |
 //! | dirty marker | `<conn>#snapshot` | `mark#<version>#<number>` | users that a scan is about to write, 16 bytes a user |
-//! | user record | `<conn>#user#<anchor hash>` | `record` | desired user, applied state and the difference between them, create intent, status, lease, references; expires once the user has left |
+//! | user record | `<conn>#user#<anchor hash>` | `record` | desired user, applied state, create intent, status, lease, references; expires once the user has left |
 //! | history | `<conn>#user#<anchor hash>` | `event#<seconds>#<version>#<attempt>` | an action and its result; expires |
 //! | user name | `<conn>#name#<folded name>` | `owner` | entry that owns the name; expires with the record |
 //! | account | `<conn>#accounts` | `<account id>` | entry that the account is linked to, and whether it is active; expires with the record |
-//! | waiting | `<conn>#waits#<dn key>` | `<anchor hash>` | user that refers to this DN, with the account id that was sent, or none while it is unresolved |
+//! | reference | `<conn>#references#<dn key>` | `<anchor hash>` | user that refers to this DN, with the account id that was sent, or none while it is unresolved |
 //!
 //! Records are keyed by the anchor's hash, because the snapshot knows a user that left by the hash alone. User names
 //! and accounts are items rather than indexes: an index lags behind and can't be the condition of a write, and these
@@ -28,7 +28,7 @@
 //!
 //! | index | keys | content |
 //! | --- | --- | --- |
-//! | `by_work` | `work_pk` = `<conn>`, `work_sk` = `<status>#<next attempt>#<anchor hash>` | every record that is not in sync |
+//! | `by_work` | `work_pk` = `<conn>`, `work_sk` = `<status>#<next attempt>#<anchor hash>` | every record that is not in sync; under `work_pk` = `<conn>#rechecks` those in sync with a missing reference |
 //! | `by_dn` | `dn_pk` = `<conn>#dn#<dn key>` | every record whose entry exists in the directory |
 //!
 //! Both indexes are `KEYS_ONLY`. An index says which records to read; the record is then read consistently. So lag is
@@ -56,7 +56,7 @@
 //!
 //! Once a user is to have no account and has no active one, the record keeps only what a return needs: the anchor, the
 //! account id, the user name, the reason, and for a disabled user the hash of the DN. It expires after
-//! [`Store::RETENTION_DAYS`] together with the name and the account's item; its `waiting` items are deleted at once. A
+//! [`Store::RETENTION_DAYS`] together with the name and the account's item; its reference items are deleted at once. A
 //! user that returns before that gets the same account. History holds no personal values and expires separately.
 //!
 //! # Throttling and lost responses
@@ -85,6 +85,7 @@ mod meter;
 mod pack;
 mod query;
 mod record;
+mod references;
 mod retention;
 mod retry;
 mod retry_throttled;
@@ -93,12 +94,11 @@ mod snapshot;
 mod table;
 mod target;
 mod users;
-mod waiting;
 mod work;
 mod write;
 
 pub use accounts::{AccountClaim, owned};
-pub use applied::{OutcomeWrite, UserLease, UserOutcome};
+pub use applied::{OutcomeWrite, UserLease, UserOutcome, UserReferences};
 pub use breaker::{Breaker, BreakerReason};
 pub use desired::{DesiredWrite, RecordWrite};
 #[cfg(feature = "embedded")]
@@ -113,5 +113,4 @@ pub use scans::PastScan;
 pub use snapshot::{Snapshot, SnapshotSave};
 pub use table::{Store, Table};
 pub use target::TargetReset;
-pub use waiting::Awaited;
 pub use work::{ListPage, PageKey};

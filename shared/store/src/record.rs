@@ -26,18 +26,12 @@ pub(crate) const ATTEMPTS: &str = "attempts";
 pub(crate) const NEXT_ATTEMPT: &str = "next_attempt";
 /// Folded user name that this record owns.
 pub(crate) const CLAIMED: &str = "claimed";
-/// Difference between the current desired user and the one last applied.
-pub(crate) const BEFORE: &str = "before";
-/// Create intent.
+/// The creation of which nothing was heard.
 pub(crate) const TRIED: &str = "tried";
-/// Lease number of the last outcome that was recorded without doubt.
-pub(crate) const SURE: &str = "sure";
-/// DN keys that the user waits for; each has a `waiting` item.
-pub(crate) const WAITS: &str = "waits";
-/// DN keys that the account refers to, with the account ids that were sent; each has a `waiting` item.
-pub(crate) const REFERS: &str = "refers";
-/// Set when another user waits for this user's account.
-pub(crate) const AWAITED: &str = "awaited";
+/// Number of the lease that last recorded what was sent to the account. The next lease may rely on it.
+pub(crate) const RECORDED_LEASE: &str = "recorded_lease";
+/// The user's references; the items under their DNs are this user's.
+pub(crate) const REFERENCES: &str = "references";
 pub(crate) const LEASE_OWNER: &str = "lease_owner";
 pub(crate) const LEASE_UNTIL: &str = "lease_until";
 /// Number of the lease; a new lease always has a new number.
@@ -52,7 +46,7 @@ pub(crate) struct StoredRecord {
     pub lease_owner: Option<String>,
     pub lease_until: UnixSeconds,
     pub lease_number: u64,
-    pub sure: Option<u64>,
+    pub recorded_lease: Option<u64>,
 }
 
 /// Items that belong to the user beside the record and the account, and their expiry.
@@ -60,11 +54,9 @@ pub(crate) struct StoredRecord {
 pub(crate) struct OwnedItems {
     /// Folded user name that the record owns.
     pub claimed: Option<String>,
-    /// DN keys that the user waits for.
-    pub waits: Vec<DnKey>,
-    /// DN keys that the account refers to, with the account ids that were sent.
-    pub refers: BTreeMap<DnKey, AccountId>,
-    /// Expiry of the record and its items; set when the user left.
+    /// The user's references, each with an item under its DN.
+    pub references: BTreeMap<DnKey, Option<AccountId>>,
+    /// When the record and what belongs to it expire; the user left.
     pub expires_at: Option<UnixSeconds>,
 }
 
@@ -78,7 +70,6 @@ impl StoredRecord {
             version: ScanVersion::default(),
             removal_released: false,
             link: None,
-            before: None,
             create_intent: None,
             status: Status::InSync,
             attempts: 0,
@@ -92,7 +83,7 @@ impl StoredRecord {
             lease_owner: None,
             lease_until,
             lease_number: 0,
-            sure: None,
+            recorded_lease: None,
         }
     }
 
@@ -122,7 +113,6 @@ impl StoredRecord {
             version: ScanVersion(read.required(VERSION, read.number(VERSION)?)?),
             removal_released: read.flag(RELEASED)?.unwrap_or_default(),
             link,
-            before: read.json(BEFORE)?,
             create_intent: read.json(TRIED)?,
             status: read.required(STATUS, read.json(STATUS)?)?,
             attempts: read.number(ATTEMPTS)?.unwrap_or_default(),
@@ -133,14 +123,13 @@ impl StoredRecord {
             rev: read.number(REV)?.unwrap_or_default(),
             owned_items: OwnedItems {
                 claimed: read.text(CLAIMED)?.map(str::to_owned),
-                waits: read.json(WAITS)?.unwrap_or_default(),
-                refers: read.json(REFERS)?.unwrap_or_default(),
+                references: read.json(REFERENCES)?.unwrap_or_default(),
                 expires_at: read.number(EXPIRES_AT)?.map(UnixSeconds),
             },
             lease_owner: read.text(LEASE_OWNER)?.map(str::to_owned),
             lease_until: UnixSeconds(read.number(LEASE_UNTIL)?.unwrap_or_default()),
             lease_number: read.number(LEASE_NUMBER)?.unwrap_or_default(),
-            sure: read.number(SURE)?,
+            recorded_lease: read.number(RECORDED_LEASE)?,
         })
     }
 
@@ -154,7 +143,8 @@ impl StoredRecord {
 pub(crate) const AT_ONCE: (u32, UnixSeconds) = (0, UnixSeconds(0));
 
 impl Store {
-    /// Sets the status, the time of the next attempt and the attributes of the `by_work` index.
+    /// Sets the status, the time of the next attempt, and the keys of the `work` index. A user in sync is in the index only
+    /// with a time: then its missing references are rechecked.
     pub(crate) fn set_status(
         &self,
         write: ItemWrite,
@@ -167,13 +157,13 @@ impl Store {
             .set(STATUS, json(&key, status)?)
             .set(ATTEMPTS, number(attempts))
             .set(NEXT_ATTEMPT, number(next_attempt.0));
-        Ok(if *status == Status::InSync {
-            write.remove(WORK_PK).remove(WORK_SK)
-        } else {
-            write
-                .set(WORK_PK, text(self.keys.work()))
-                .set(WORK_SK, text(work_sk(status.word(), next_attempt, hash)))
-        })
+        let partition = match status {
+            Status::InSync if next_attempt.0 <= 0 => return Ok(write.remove(WORK_PK).remove(WORK_SK)),
+            Status::InSync => self.keys.rechecks(),
+            _ => self.keys.work(),
+        };
+        let sk = work_sk(status.word(), next_attempt, hash);
+        Ok(write.set(WORK_PK, text(partition)).set(WORK_SK, text(sk)))
     }
 
     /// Sets or removes the link. A link ends the create intent, and the account's state is unknown until it is read.
@@ -188,8 +178,8 @@ impl Store {
         let write = write
             .set_or_remove(ACCOUNT, link.map(|link| text(link.account.as_str())))
             .set_or_remove(APPLIED, applied)
-            .remove(SURE);
-        Ok(if link.is_some() { write.remove(TRIED).remove(AWAITED) } else { write })
+            .remove(RECORDED_LEASE);
+        Ok(if link.is_some() { write.remove(TRIED) } else { write })
     }
 }
 
@@ -201,7 +191,13 @@ pub(crate) fn if_claimed(write: ItemWrite, claimed: Option<&str>) -> ItemWrite {
     }
 }
 
-/// Condition: this account is linked, or none.
+/// The condition that the record has this status.
+pub(crate) fn if_status(write: ItemWrite, status: &Status) -> Result<ItemWrite, StoreError> {
+    let status = json(write.key(), status)?;
+    Ok(write.only_if("#status = :expected_status", [("expected_status", status)]))
+}
+
+/// The condition that this account is linked, or that none is.
 pub(crate) fn if_linked(write: ItemWrite, account: Option<&AccountId>) -> ItemWrite {
     match account {
         Some(id) => write.only_if("#account = :account", [("account", text(id.as_str()))]),

@@ -13,9 +13,7 @@ use crate::accounts::ACTIVE;
 use crate::errors::StoreError;
 use crate::item::{number, text};
 use crate::keys::{DN_PK, EXPIRES_AT};
-use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, BEFORE, CLAIMED, OwnedItems, REFERS, WAITS, flag, if_claimed, if_linked,
-};
+use crate::record::{ACCOUNT, ANCHOR, APPLIED, CLAIMED, OwnedItems, REFERENCES, flag, if_claimed, if_linked};
 use crate::write::{CommitResult, ConditionResult, ItemWrite};
 use crate::{Store, history};
 
@@ -64,7 +62,7 @@ impl Store {
                 .set(EXPIRES_AT, at.clone())
                 .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me.clone())])
         };
-        let record = record.set(EXPIRES_AT, at.clone()).remove(WAITS).remove(REFERS).remove(BEFORE);
+        let record = record.set(EXPIRES_AT, at.clone()).remove(REFERENCES);
         let record = match reason {
             // The entry still exists, and other entries may refer to it as their manager.
             DeprovisionReason::Disabled => record,
@@ -78,8 +76,8 @@ impl Store {
         writes.extend(
             user.link.as_ref().map(|link| mine(self.keys.account(&link.account)).set(ACTIVE, flag(false))),
         );
-        let names = owned_items.waits.iter().chain(owned_items.refers.keys());
-        writes.extend(names.map(|dn| ItemWrite::delete(self.keys.wait(dn, &hash))));
+        let references = owned_items.references.keys();
+        writes.extend(references.map(|dn| ItemWrite::delete(self.keys.reference(dn, &hash))));
         writes
     }
 

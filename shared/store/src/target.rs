@@ -10,7 +10,7 @@ use crate::errors::StoreError;
 use crate::item::{ItemReader, TableItem, json, number};
 use crate::lease::SERVED;
 use crate::record::{
-    ACCOUNT, APPLIED, AT_ONCE, BEFORE, LEASE_OWNER, LEASE_UNTIL, RELEASED, REV, SURE, StoredRecord, TRIED,
+    ACCOUNT, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RECORDED_LEASE, RELEASED, REV, StoredRecord, TRIED,
     flag, if_linked, if_rev,
 };
 use crate::write::{CommitResult, ItemWrite};
@@ -167,9 +167,8 @@ impl Store {
             .set(RELEASED, flag(false))
             .remove(ACCOUNT)
             .remove(APPLIED)
-            .remove(BEFORE)
             .remove(TRIED)
-            .remove(SURE)
+            .remove(RECORDED_LEASE)
             .remove(LEASE_OWNER)
             .remove(LEASE_UNTIL);
         let without = UserRecord { link: None, ..user.clone() };

@@ -11,7 +11,7 @@ use crate::errors::StoreError;
 use crate::item::{ItemReader, TableItem, text};
 use crate::keys::{WORK_PK, WORK_SK, parse_work_sk};
 use crate::query::{KeyRange, QuerySource};
-use crate::record::{AT_ONCE, REV, SURE};
+use crate::record::{AT_ONCE, RECORDED_LEASE, REV, if_status};
 use crate::write::{CommitResult, ItemWrite};
 
 /// The words of all statuses that the index holds, which are all but `settled`.
@@ -84,24 +84,43 @@ impl Store {
     pub async fn reopen(&self, hash: AnchorHash) -> Result<bool, StoreError> {
         let record = ItemWrite::update(self.keys.record(&hash))
             .only_if("attribute_exists(#anchor)", [])
-            .only_if("attribute_not_exists(#work_pk)", [])
-            .remove(SURE)
+            .remove(RECORDED_LEASE)
             .bump(REV);
-        let pending = self.set_status(record, &hash, &Status::Pending, AT_ONCE)?;
+        let pending =
+            self.set_status(if_status(record, &Status::InSync)?, &hash, &Status::Pending, AT_ONCE)?;
         Ok(self.commit(&[pending]).await? == CommitResult::Done)
     }
 
-    /// Due users, longest due first.
+    /// Users in sync whose missing references are to be rechecked now, the longest due first.
+    pub async fn fetch_due_rechecks(
+        &self,
+        now: UnixSeconds,
+        limit: usize,
+    ) -> Result<Vec<AnchorHash>, StoreError> {
+        let due = self.due_in(&self.keys.rechecks(), Status::InSync.word(), (now, limit)).await?;
+        Ok(due.into_iter().map(|(_, hash)| hash).collect())
+    }
+
+    /// One partition's users of one status word that are due.
+    async fn due_in(
+        &self,
+        partition: &str,
+        word: &str,
+        (now, limit): (UnixSeconds, usize),
+    ) -> Result<Vec<(UnixSeconds, AnchorHash)>, StoreError> {
+        let last = format!("{word}#{:012}#{AFTER_ALL}", now.0.max(0));
+        let part = KeyRange::Between(format!("{word}#"), last);
+        let items = self.items(self.range(QuerySource::Work, partition, &part), limit).await?;
+        items.iter().map(place).collect()
+    }
+
+    /// Users whose work may be done now, rechecks included, the longest due first.
     pub async fn fetch_due(&self, now: UnixSeconds, limit: usize) -> Result<Vec<AnchorHash>, StoreError> {
         let mut due = Vec::new();
         for word in DUE_WORDS {
-            let last = format!("{word}#{:012}#{AFTER_ALL}", now.0.max(0));
-            let part = KeyRange::Between(format!("{word}#"), last);
-            let items = self.items(self.range(QuerySource::Work, &self.keys.work(), &part), limit).await?;
-            for item in &items {
-                due.push(place(item)?);
-            }
+            due.append(&mut self.due_in(&self.keys.work(), word, (now, limit)).await?);
         }
+        due.append(&mut self.due_in(&self.keys.rechecks(), Status::InSync.word(), (now, limit)).await?);
         due.sort_unstable();
         // During a status change the index may show a user under both statuses.
         let mut seen = std::collections::HashSet::new();

@@ -4,8 +4,7 @@ mod common;
 
 use common::*;
 use model::{
-    AppliedState, CreateIntent, DeprovisionReason, Desired, HoldReason, Managed, ScanVersion, Status,
-    UnixSeconds, Value,
+    AppliedState, CreateIntent, DeprovisionReason, Desired, HoldReason, ScanVersion, Status, UnixSeconds,
 };
 use store::{AccountClaim, HistoryEvent, OutcomeWrite, Store, StoreError, UserOutcome, owned};
 
@@ -177,26 +176,71 @@ async fn history_is_newest_first() -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A user that registers a missing reference is found by the other user, even before its own outcome is written.
 #[tokio::test]
-async fn waiting_user_becomes_pending() -> Result<(), StoreError> {
+async fn registered_reference_is_found_before_the_outcome() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    want(&store, &scan(&store).await, "a", present("a")).await;
+    let hash = anchor("a").hash();
+    let busy = lease(&store, "a").await;
+    store.register_missing(&anchor("a"), &[dn("boss")]).await?;
+    assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, [hash]);
+    assert!(!store.wake_referrer(dn("boss"), &account("1"), hash).await?, "it is at work");
+    let outcome = UserOutcome { references: missing(&[dn("boss")]), ..settled(None) };
+    assert_eq!(store.write_outcome(busy, outcome, NOW).await?, OutcomeWrite::Outdated);
+    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
+    Ok(())
+}
+
+/// A missing reference is rechecked at its time. Until then the user counts as in sync.
+#[tokio::test]
+async fn missing_reference_is_rechecked_when_due() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
     let waits =
-        || store::UserOutcome { waiting_for: vec![dn("boss"), dn("boss"), dn("deputy")], ..settled(None) };
+        UserOutcome { next_attempt: NOW.plus(10), references: missing(&[dn("boss")]), ..settled(None) };
+    store.write_outcome(lease(&store, "a").await, waits, NOW).await?;
+    assert_eq!(store.fetch_due(NOW.plus(9), 9).await?, []);
+    for due in [store.fetch_due(NOW.plus(10), 9).await?, store.fetch_due_rechecks(NOW.plus(10), 9).await?] {
+        assert_eq!(due, [hash]);
+    }
+    assert_eq!(store.count_by_status().await?, [].into());
+    assert_eq!(store.next_due_at().await?, None);
+    // A scan that leaves the user in sync leaves the recheck too.
+    let previous = record_of(&store, "a").await;
+    let same = store::DesiredWrite { status: Status::InSync, ..write("a", present("a"), previous) };
+    store.write_desired(&scan(&store).await, same).await?;
+    assert_eq!(store.fetch_due(NOW.plus(10), 9).await?, [hash]);
+
+    assert!(store.wake_referrer(dn("boss"), &account("1"), hash).await?);
+    assert_eq!(store.fetch_due_rechecks(NOW.plus(10), 9).await?, []);
+    assert_eq!(store.fetch_due(NOW, 9).await?, [hash]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn missing_reference_is_woken() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    want(&store, &scan(&store).await, "a", present("a")).await;
+    let hash = anchor("a").hash();
+    let waits = || store::UserOutcome {
+        references: missing(&[dn("boss"), dn("boss"), dn("deputy")]),
+        ..settled(None)
+    };
     store.write_outcome(lease(&store, "a").await, waits(), NOW).await?;
-    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, [hash]);
-    assert_eq!(store.fetch_waiting(dn("deputy"), &account("1")).await?, [hash]);
+    assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, [hash]);
+    assert_eq!(store.fetch_referrers(dn("deputy"), &account("1")).await?, [hash]);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
 
-    store.wake(dn("boss"), &account("1"), hash).await?;
-    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, []);
+    store.wake_referrer(dn("boss"), &account("1"), hash).await?;
+    assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, []);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
 
     let busy = lease(&store, "a").await;
-    store.wake(dn("deputy"), &account("1"), hash).await?;
+    store.wake_referrer(dn("deputy"), &account("1"), hash).await?;
     assert_eq!(store.write_outcome(busy, waits(), NOW).await?, OutcomeWrite::Outdated, "woken while at work");
-    store.wake(dn("boss"), &account("1"), anchor("nobody").hash()).await?;
+    store.wake_referrer(dn("boss"), &account("1"), anchor("nobody").hash()).await?;
     assert!(record_of(&store, "nobody").await.is_none());
     Ok(())
 }
@@ -240,77 +284,48 @@ async fn applied_as(store: &Store, who: &str, desired: &Desired) -> Result<(), S
     let mut lease = lease(store, who).await;
     store.claim_account(&mut lease, &account(who)).await?;
     let Desired::Present(user) = desired else { panic!("{desired:?}") };
-    let applied = AppliedState { fingerprint: user.update_fingerprint(), ..applied(who, true) };
+    let applied = AppliedState::of(user, user, true);
     store.write_outcome(lease, settled(Some(applied)), NOW).await.map(drop)
 }
 
 #[tokio::test]
-async fn applied_state_is_known_after_change() -> Result<(), StoreError> {
-    let (_place, _table, store) = corp().await;
-    let titled = |title: Option<&str>| {
-        let Desired::Present(mut user) = present("a") else { panic!() };
-        let managed = title.map_or(Managed::Clear, |title| Managed::Set(Value::Text(title.to_owned())));
-        user.attributes.insert("title".into(), managed);
-        Desired::Present(user)
-    };
-    let known = async || {
-        let user = record_of(&store, "a").await.unwrap().applied_user()?;
-        Some(user.attributes[&"title".into()].clone())
-    };
-    want(&store, &scan(&store).await, "a", titled(None)).await;
-    assert_eq!(known().await, None, "nothing was applied");
-    applied_as(&store, "a", &titled(None)).await?;
-    assert_eq!(known().await, Some(Managed::Clear));
-    for title in [Some("Poet"), Some("Analyst"), None, Some("Poet")] {
-        want(&store, &scan(&store).await, "a", titled(title)).await;
-        assert_eq!(known().await, Some(Managed::Clear), "{title:?} is not applied yet");
-    }
-    // A scan that knows nothing of the record leaves nothing behind that could be taken for what was applied.
-    let blind = write("a", titled(Some("Analyst")), None);
-    store.write_desired(&scan(&store).await, blind).await?;
-    assert_eq!(known().await, None);
-    assert_eq!(record_of(&store, "a").await.unwrap().before, None);
-    Ok(())
-}
-
-#[tokio::test]
-async fn account_is_known_while_no_request_can_have_been_sent() -> Result<(), StoreError> {
+async fn applied_state_is_relied_on_only_after_a_recorded_outcome() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
-    let is_sure = async || {
+    let is_recorded = async || {
         let lease = lease(&store, "a").await;
-        let sure = lease.is_sure();
+        let recorded = lease.is_recorded();
         store.return_lease(lease).await.unwrap();
-        sure
+        recorded
     };
     let settle = async |applied| {
         store.write_outcome(lease(&store, "a").await, settled(applied), NOW).await.unwrap();
     };
-    assert!(!is_sure().await, "there is no account");
+    assert!(!is_recorded().await, "there is no account");
     applied_as(&store, "a", &present("a")).await?;
-    assert!(is_sure().await);
-    assert!(is_sure().await, "a returned lease sent nothing");
+    assert!(is_recorded().await);
+    assert!(is_recorded().await, "whoever only looked has sent nothing");
     want(&store, &scan(&store).await, "a", present("a")).await;
-    assert!(is_sure().await, "a scan sends nothing");
+    assert!(is_recorded().await, "a scan sends nothing");
 
     // After a crash the same owner takes the lease at once.
     drop(lease(&store, "a").await);
-    assert!(!is_sure().await);
+    assert!(!is_recorded().await);
     settle(None).await;
-    assert!(!is_sure().await, "nothing was heard of the account");
+    assert!(!is_recorded().await, "nothing was heard of the account");
     settle(Some(applied("a", true))).await;
-    assert!(is_sure().await);
+    assert!(is_recorded().await);
 
     assert!(store.reopen(hash).await?, "the account was seen to be otherwise");
-    assert!(!is_sure().await);
+    assert!(!is_recorded().await);
     settle(Some(applied("a", true))).await;
-    store.wake(dn("boss"), &account("1"), hash).await?;
-    assert!(!is_sure().await, "what the account refers to may be another account by now");
+    store.wake_referrer(dn("boss"), &account("1"), hash).await?;
+    assert!(is_recorded().await, "the applied state tells which account was sent");
     settle(Some(applied("a", true))).await;
     let failed = UserOutcome { status: Status::Retrying { error: "lost".to_owned() }, ..settled(None) };
     store.write_outcome(lease(&store, "a").await, failed, NOW).await?;
-    assert!(!is_sure().await, "something was sent of which nothing was heard");
+    assert!(!is_recorded().await, "something was sent of which nothing was heard");
     Ok(())
 }
 
@@ -347,26 +362,27 @@ async fn create_intent_is_stored_before_post() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn user_with_outdated_reference_becomes_pending() -> Result<(), StoreError> {
+async fn reference_to_another_account_is_woken() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
-    let refers = |id: &str| UserOutcome { refers_to: [(dn("boss"), account(id))].into(), ..settled(None) };
+    let refers =
+        |id: &str| UserOutcome { references: [(dn("boss"), Some(account(id)))].into(), ..settled(None) };
     store.write_outcome(lease(&store, "a").await, refers("1"), NOW).await?;
-    assert_eq!(lease(&store, "a").await.refers_to(), &[(dn("boss"), account("1"))].into());
-    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, []);
-    assert_eq!(store.fetch_waiting(dn("boss"), &account("2")).await?, [hash]);
+    assert_eq!(lease(&store, "a").await.references(), &[(dn("boss"), Some(account("1")))].into());
+    assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, []);
+    assert_eq!(store.fetch_referrers(dn("boss"), &account("2")).await?, [hash]);
 
-    assert!(!store.wake(dn("boss"), &account("1"), hash).await?, "that is what it refers to");
+    assert!(!store.wake_referrer(dn("boss"), &account("1"), hash).await?, "that is what it refers to");
     store.write_outcome(lease(&store, "a").await, refers("1"), NOW).await?;
-    assert!(store.wake(dn("boss"), &account("2"), hash).await?);
+    assert!(store.wake_referrer(dn("boss"), &account("2"), hash).await?);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
     store.write_outcome(lease(&store, "a").await, refers("2"), NOW).await?;
-    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, [hash]);
+    assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, [hash]);
 
     // A user without references is not made pending.
     store.write_outcome(lease(&store, "a").await, settled(None), NOW).await?;
-    assert_eq!(store.fetch_waiting(dn("boss"), &account("1")).await?, []);
-    assert_eq!(lease(&store, "a").await.refers_to(), &Default::default());
+    assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, []);
+    assert_eq!(lease(&store, "a").await.references(), &Default::default());
     Ok(())
 }

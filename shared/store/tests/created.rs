@@ -1,10 +1,10 @@
-//! Outcome of a created account: link and outcome in one transaction, where no other user waits for it.
+//! An account that was created just now: linked in one transaction with its outcome, if no other user waits for it.
 
 mod common;
 
 use common::*;
 use model::{CreateIntent, Status};
-use store::{AccountClaim, Awaited, HistoryEvent, OutcomeWrite, Store, StoreError, UserLease, UserOutcome};
+use store::{AccountClaim, HistoryEvent, OutcomeWrite, Store, StoreError, UserLease, UserOutcome};
 
 fn outcome() -> UserOutcome {
     let event = HistoryEvent {
@@ -30,7 +30,7 @@ async fn about_to(store: &Store) -> Result<UserLease, StoreError> {
 /// It can't be done at once, leaves everything as it was, and goes step by step.
 async fn expect_steps(store: &Store, mut lease: UserLease, finished: OutcomeWrite) -> Result<(), StoreError> {
     let before = record_of(store, "a").await;
-    assert!(!store.write_created_outcome(&lease, &account("1"), &outcome(), NOW).await?);
+    assert!(!store.write_created_outcome(&lease, &account("1"), &outcome()).await?);
     assert_eq!(record_of(store, "a").await, before);
     assert_eq!(store.fetch_account_owner(&account("1")).await?, None);
     assert_eq!(store.fetch_history(anchor("a").hash(), 9).await?, []);
@@ -43,7 +43,7 @@ async fn expect_steps(store: &Store, mut lease: UserLease, finished: OutcomeWrit
 async fn created_account_is_linked_with_its_outcome() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let first = about_to(&store).await?;
-    assert!(store.write_created_outcome(&first, &account("1"), &outcome(), NOW).await?);
+    assert!(store.write_created_outcome(&first, &account("1"), &outcome()).await?);
 
     let record = record_of(&store, "a").await.unwrap();
     let link = record.link.clone().unwrap();
@@ -52,8 +52,8 @@ async fn created_account_is_linked_with_its_outcome() -> Result<(), StoreError> 
     assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("a")));
     assert_eq!(store.count_enabled_accounts(9).await?, 1);
     assert_eq!(store.fetch_history(anchor("a").hash(), 9).await?.len(), 1);
-    // The lease is given back, and what the account is like is known for sure.
-    assert!(store.lease_user(anchor("a").hash(), "another", NOW, 60).await?.unwrap().is_sure());
+    // The lease is given back, and the applied state is recorded.
+    assert!(store.lease_user(anchor("a").hash(), "another", NOW, 60).await?.unwrap().is_recorded());
     Ok(())
 }
 
@@ -62,19 +62,19 @@ async fn account_created_inactive_is_not_counted() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let lease = about_to(&store).await?;
     let inactive = UserOutcome { applied: Some(applied("a", false)), ..outcome() };
-    assert!(store.write_created_outcome(&lease, &account("1"), &inactive, NOW).await?);
+    assert!(store.write_created_outcome(&lease, &account("1"), &inactive).await?);
     assert_eq!(store.count_enabled_accounts(9).await?, 0);
     Ok(())
 }
 
 #[tokio::test]
-async fn created_user_with_open_reference_stays_pending() -> Result<(), StoreError> {
+async fn missing_reference_is_recorded_with_the_creation() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let lease = about_to(&store).await?;
-    let waits = UserOutcome { status: Status::Pending, waiting_for: vec![dn("boss")], ..outcome() };
-    assert!(store.write_created_outcome(&lease, &account("1"), &waits, NOW).await?);
-    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
-    assert_eq!(store.fetch_waiting(dn("boss"), &account("2")).await?, [anchor("a").hash()]);
+    let waits = UserOutcome { references: missing(&[dn("boss")]), ..outcome() };
+    assert!(store.write_created_outcome(&lease, &account("1"), &waits).await?);
+    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
+    assert_eq!(store.fetch_referrers(dn("boss"), &account("2")).await?, [anchor("a").hash()]);
     Ok(())
 }
 
@@ -90,25 +90,10 @@ async fn created_outcome_is_refused_when_record_changed() -> Result<(), StoreErr
 async fn created_outcome_is_refused_when_another_user_waits() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "b", present("b")).await;
-    let waits = UserOutcome { waiting_for: vec![dn("a")], ..settled(None) };
+    let waits = UserOutcome { references: missing(&[dn("a")]), ..settled(None) };
     store.write_outcome(lease(&store, "b").await, waits, NOW).await?;
     let lease = about_to(&store).await?;
     expect_steps(&store, lease, OutcomeWrite::Done).await
-}
-
-/// A wait that begins after the waiting users were read shows in the record alone.
-#[tokio::test]
-async fn created_outcome_is_refused_when_a_wait_just_began() -> Result<(), StoreError> {
-    let (_place, _table, store) = corp().await;
-    let first = about_to(&store).await?;
-    assert_eq!(store.await_account(dn("a")).await?, Awaited::Told);
-    expect_steps(&store, first, OutcomeWrite::Done).await?;
-
-    // With the link, the word is gone. Another account would be linked at once again.
-    let mut again = lease(&store, "a").await;
-    store.drop_link(&mut again).await?;
-    assert!(store.write_created_outcome(&again, &account("2"), &outcome(), NOW).await?);
-    Ok(())
 }
 
 #[tokio::test]
@@ -117,41 +102,17 @@ async fn created_outcome_is_refused_without_account_or_lease() -> Result<(), Sto
     want(&store, &scan(&store).await, "b", present("b")).await;
     provision(&store, "b", "1").await;
     let first = about_to(&store).await?;
-    assert!(!store.write_created_outcome(&first, &account("1"), &outcome(), NOW).await?);
+    assert!(!store.write_created_outcome(&first, &account("1"), &outcome()).await?);
     assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("b")));
 
     let mut heir = store.lease_user(anchor("a").hash(), "heir", NOW.plus(61), 60).await?.unwrap();
-    assert!(!store.write_created_outcome(&first, &account("2"), &outcome(), NOW).await?);
+    assert!(!store.write_created_outcome(&first, &account("2"), &outcome()).await?);
     assert_eq!(store.fetch_account_owner(&account("2")).await?, None);
 
     // Nor when there is one already, or nothing is known of it.
-    assert!(!store.write_created_outcome(&heir, &account("2"), &settled(None), NOW).await?);
+    assert!(!store.write_created_outcome(&heir, &account("2"), &settled(None)).await?);
     store.claim_account(&mut heir, &account("2")).await?;
-    assert!(!store.write_created_outcome(&heir, &account("3"), &outcome(), NOW).await?);
+    assert!(!store.write_created_outcome(&heir, &account("3"), &outcome()).await?);
     assert_eq!(store.fetch_account_owner(&account("3")).await?, None);
-    Ok(())
-}
-
-#[tokio::test]
-async fn only_users_without_account_are_awaited() -> Result<(), StoreError> {
-    let (_place, _table, store) = corp().await;
-    assert_eq!(store.await_account(dn("a")).await?, Awaited::Nobody);
-    let scan = scan(&store).await;
-    want(&store, &scan, "a", present("a")).await;
-    assert_eq!(store.await_account(dn("a")).await?, Awaited::Told);
-    assert_eq!(store.await_account(dn("a")).await?, Awaited::Told, "others wait too");
-    provision(&store, "a", "1").await;
-    assert_eq!(store.await_account(dn("a")).await?, Awaited::There);
-
-    // Who left is not meant, whatever account that one has.
-    deprovision(&store, &scan, "a").await;
-    assert_eq!(store.await_account(dn("a")).await?, Awaited::Nobody);
-    let namesake = store::DesiredWrite { dn: Some(dn("a")), ..write("b", present("b"), None) };
-    store.write_desired(&scan, namesake).await?;
-    assert_eq!(store.await_account(dn("a")).await?, Awaited::Told);
-    let lease = lease(&store, "b").await;
-    assert!(
-        !store.write_created_outcome(&lease, &account("2"), &settled(Some(applied("b", true))), NOW).await?
-    );
     Ok(())
 }

@@ -12,8 +12,8 @@ use common::*;
 use model::{AnchorHash, DeprovisionReason, Fingerprint, ScanVersion, Status};
 use serde_json::json;
 use store::{
-    AccountClaim, Awaited, BreakerReason, HistoryEvent, OutcomeWrite, RecordWrite, Snapshot, SnapshotSave,
-    Store, StoreError, UserOutcome,
+    AccountClaim, BreakerReason, HistoryEvent, OutcomeWrite, RecordWrite, Snapshot, SnapshotSave, Store,
+    StoreError, UserOutcome,
 };
 
 fn outcome_with_event(active: bool) -> UserOutcome {
@@ -25,7 +25,11 @@ fn outcome_with_event(active: bool) -> UserOutcome {
         result: "done".into(),
         account: None,
     };
-    UserOutcome { event: Some(event), waiting_for: vec![dn("boss")], ..settled(Some(applied("a", active))) }
+    UserOutcome {
+        event: Some(event),
+        references: missing(&[dn("boss")]),
+        ..settled(Some(applied("a", active)))
+    }
 }
 
 fn hashes(count: u32) -> impl Iterator<Item = AnchorHash> {
@@ -54,7 +58,7 @@ async fn story(store: &Store) {
     deprovision(store, &scan, "b").await;
     let (from, to) = (record_of(store, "a").await.unwrap(), record_of(store, "d").await.unwrap());
     assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await.unwrap());
-    store.wake(dn("boss"), &account("1"), anchor("a").hash()).await.unwrap();
+    store.wake_referrer(dn("boss"), &account("1"), anchor("a").hash()).await.unwrap();
 
     let seen = |look| hashes(600).map(|hash| (hash, Some(Fingerprint([look; 16])))).collect();
     assert_eq!(store.save_snapshot(&scan, Snapshot::default(), seen(1)).await.unwrap(), SnapshotSave::Done);
@@ -207,10 +211,10 @@ async fn lost_response_is_not_mistaken_for_refusal() -> Result<(), StoreError> {
     lost("TransactWriteItems");
     assert!(matches!(store.claim_account(&mut worker, &account("1")).await?, AccountClaim::Owned(_)));
     lost("TransactWriteItems");
-    let waiting = UserOutcome { waiting_for: vec![dn("boss")], ..settled(Some(applied("a", true))) };
+    let waiting = UserOutcome { references: missing(&[dn("boss")]), ..settled(Some(applied("a", true))) };
     assert_eq!(store.write_outcome(worker, waiting, NOW).await?, OutcomeWrite::Done);
     lost("TransactWriteItems");
-    store.wake(dn("boss"), &account("1"), anchor("a").hash()).await?;
+    store.wake_referrer(dn("boss"), &account("1"), anchor("a").hash()).await?;
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
     store.write_outcome(lease(&store, "a").await, settled(None), NOW).await?;
     let worker = lease(&store, "a").await;
@@ -246,12 +250,9 @@ async fn lost_response_is_not_mistaken_for_refusal() -> Result<(), StoreError> {
     want(&store, &scan, "e", present("e")).await;
     let worker = lease(&store, "e").await;
     lost("TransactWriteItems");
-    assert!(
-        store.write_created_outcome(&worker, &account("5"), &settled(Some(applied("e", true))), NOW).await?
-    );
-    want(&store, &scan, "f", present("f")).await;
-    lost("UpdateItem");
-    assert_eq!(store.await_account(dn("f")).await?, Awaited::Told);
+    assert!(store.write_created_outcome(&worker, &account("5"), &settled(Some(applied("e", true)))).await?);
+    lost("PutItem");
+    store.register_missing(&anchor("e"), &[dn("f")]).await?;
 
     let changes = BTreeMap::from([(anchor("a").hash(), Some(Fingerprint([1; 16])))]);
     lost("UpdateItem");

@@ -21,7 +21,7 @@ async fn due_users_are_ordered() -> Result<(), StoreError> {
         ("soon", Status::Pending, 10),
         ("early", Status::Retrying { error: "x".into() }, -20),
         ("failed", Status::Failed { error: "x".into() }, -50),
-        ("in_sync", Status::InSync, -50),
+        ("in_sync", Status::InSync, -NOW.0),
         ("first", Status::Pending, -30),
     ] {
         want(&store, &scan, who, present(who)).await;

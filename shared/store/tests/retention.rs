@@ -74,7 +74,7 @@ async fn arrive(store: &Store, scan: &ScanLease) {
     };
     let applied = model::AppliedState { user_name: ada().user_name().cloned(), ..applied("ada", true) };
     let outcome =
-        UserOutcome { waiting_for: vec![dn("charles")], event: Some(event), ..settled(Some(applied)) };
+        UserOutcome { references: missing(&[dn("charles")]), event: Some(event), ..settled(Some(applied)) };
     store.write_outcome(lease, outcome, NOW).await.unwrap();
 }
 
@@ -97,7 +97,7 @@ async fn record_of_departed_user_keeps_little() -> Result<(), StoreError> {
     arrive(&store, &scan).await;
     let before = items(&place).await;
     assert!(format!("{:?}", record(&before)).contains("Enchantress"), "it was there");
-    assert_eq!(store.fetch_waiting(dn("charles"), &account("1")).await?, [anchor("ada").hash()]);
+    assert_eq!(store.fetch_referrers(dn("charles"), &account("1")).await?, [anchor("ada").hash()]);
     leave(&store, &scan).await;
 
     let items = items(&place).await;
@@ -117,10 +117,10 @@ async fn record_of_departed_user_keeps_little() -> Result<(), StoreError> {
         "expires_at",
         "lease_number",
         "next_attempt",
+        "recorded_lease",
         "released",
         "rev",
         "status",
-        "sure",
         "version",
     ];
     assert_eq!(names, expected);
@@ -388,7 +388,7 @@ async fn departed_user_is_not_made_pending() -> Result<(), StoreError> {
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
     leave(&store, &scan).await;
-    store.wake(dn("charles"), &account("1"), anchor("ada").hash()).await?;
+    store.wake_referrer(dn("charles"), &account("1"), anchor("ada").hash()).await?;
     assert_eq!(record_of(&store, "ada").await.unwrap().status, Status::InSync);
     assert_eq!(expiring(&place).await, 1);
     Ok(())
@@ -400,19 +400,19 @@ async fn changed_manager_ends_earlier_wait() -> Result<(), StoreError> {
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
     let hash = anchor("ada").hash();
-    let waits = |name: &str| UserOutcome { waiting_for: vec![dn(name)], ..settled(None) };
+    let waits = |name: &str| UserOutcome { references: missing(&[dn(name)]), ..settled(None) };
     store.write_outcome(lease(&store, "ada").await, waits("mary"), NOW).await?;
-    assert_eq!(store.fetch_waiting(dn("charles"), &account("1")).await?, []);
-    assert_eq!(store.fetch_waiting(dn("mary"), &account("1")).await?, [hash]);
+    assert_eq!(store.fetch_referrers(dn("charles"), &account("1")).await?, []);
+    assert_eq!(store.fetch_referrers(dn("mary"), &account("1")).await?, [hash]);
 
     let failed = UserOutcome { status: Status::Retrying { error: "x".into() }, ..settled(None) };
     store.write_outcome(lease(&store, "ada").await, failed, NOW).await?;
     assert_eq!(
-        store.fetch_waiting(dn("mary"), &account("1")).await?,
+        store.fetch_referrers(dn("mary"), &account("1")).await?,
         [hash],
         "a failure says nothing about it"
     );
     store.write_outcome(lease(&store, "ada").await, settled(None), NOW).await?;
-    assert_eq!(store.fetch_waiting(dn("mary"), &account("1")).await?, []);
+    assert_eq!(store.fetch_referrers(dn("mary"), &account("1")).await?, []);
     Ok(())
 }

@@ -41,8 +41,6 @@ fn of_record(record: &UserRecord) -> String {
         removal_released,
         link,
         status,
-        // Covered by the fingerprint of the applied state.
-        before: _,
         create_intent,
         attempts: _,
         next_attempt: _,
@@ -54,7 +52,7 @@ fn of_record(record: &UserRecord) -> String {
     hash.flag(*removal_released);
     if let Some(AccountLink { account, applied }) = link {
         hash.text(account.as_str());
-        if let Some(AppliedState { fingerprint, user_name: _, active }) = applied {
+        if let Some(AppliedState { fingerprint, user_name: _, active, attributes: _ }) = applied {
             hash.bytes(&fingerprint.0);
             hash.flag(*active);
         }

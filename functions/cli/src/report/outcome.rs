@@ -1,6 +1,6 @@
 //! What became of one user, as the operator sees it.
 
-use provision::{Outcome, Step};
+use provision::{Action, Outcome};
 
 use super::item::update_word;
 use super::{ReportItem, ValueMask};
@@ -9,10 +9,10 @@ use super::{ReportItem, ValueMask};
 pub fn item_of(shown: &ValueMask, outcome: &Outcome) -> Option<ReportItem> {
     match outcome {
         Outcome::NothingToDo | Outcome::NotYet { .. } | Outcome::Busy => None,
-        Outcome::InSync { anchor, user_name, steps, kept, waits } => {
-            let (action, why) = summary(steps)?;
+        Outcome::InSync { anchor, user_name, actions, kept, waits } => {
+            let (action, why) = summary(actions)?;
             let mut item = shown.item(anchor, user_name.as_ref(), action, why);
-            if let Some(Step::Updated(found)) = steps.last() {
+            if let Some(Action::Update(found)) = actions.last() {
                 item.changes = shown.differences(found);
             }
             if !kept.is_empty() {
@@ -24,7 +24,7 @@ pub fn item_of(shown: &ValueMask, outcome: &Outcome) -> Option<ReportItem> {
             }
             Some(item)
         }
-        Outcome::AwaitsCheck { anchor, user_name } => Some(shown.item(
+        Outcome::AwaitsSafeguard { anchor, user_name } => Some(shown.item(
             anchor,
             user_name.as_ref(),
             "linked",
@@ -33,8 +33,8 @@ pub fn item_of(shown: &ValueMask, outcome: &Outcome) -> Option<ReportItem> {
         Outcome::Skipped { anchor, user_name, by, .. } => {
             Some(shown.item(anchor, user_name.as_ref(), "skipped", by.to_string()))
         }
-        Outcome::Conflict { anchor, user_name, with } => {
-            let why = format!("the account belongs to another entry ({with})");
+        Outcome::Conflict { anchor, user_name, owner } => {
+            let why = format!("the account belongs to another entry ({owner})");
             Some(shown.item(anchor, user_name.as_ref(), "conflict", why))
         }
         Outcome::NotPlanned { anchor, user_name, .. } => {
@@ -48,25 +48,25 @@ pub fn item_of(shown: &ValueMask, outcome: &Outcome) -> Option<ReportItem> {
     }
 }
 
-fn summary(steps: &[Step]) -> Option<(&'static str, String)> {
-    let (last, linked) = (steps.last()?, steps.contains(&Step::Linked));
+fn summary(actions: &[Action]) -> Option<(&'static str, String)> {
+    let (last, linked) = (actions.last()?, actions.contains(&Action::Link));
     let also =
-        if linked && *last != Step::Linked { "; an account of this name existed and was linked" } else { "" };
+        if linked && *last != Action::Link { "; an account of this name existed and was linked" } else { "" };
     let (action, why) = match last {
-        Step::Created { inactive: false } => ("created", "in scope".into()),
-        Step::Created { inactive: true } => ("created-inactive", "in scope and disabled".into()),
-        Step::Linked => ("linked", "an account of this name existed, and was right".into()),
-        Step::Updated(found) => match update_word(found) {
+        Action::Create { inactive: false } => ("created", "in scope".into()),
+        Action::Create { inactive: true } => ("created-inactive", "in scope and disabled".into()),
+        Action::Link => ("linked", "an account of this name existed, and was right".into()),
+        Action::Update(found) => match update_word(found) {
             "deactivate" => ("deactivated", "disabled in the directory".to_owned()),
             "reactivate" => ("reactivated", "in scope again".into()),
             _ => ("updated", "differed".into()),
         },
-        Step::Deactivated(reason) => ("deactivated", reason.to_string()),
-        Step::Deleted(reason) => ("deleted", reason.to_string()),
-        Step::DeactivatedInstead(reason) => {
+        Action::Deactivate(reason) => ("deactivated", reason.to_string()),
+        Action::Delete(reason) => ("deleted", reason.to_string()),
+        Action::DeactivateInstead(reason) => {
             ("deactivated", format!("{reason}; the target refused to delete"))
         }
-        Step::Vanished => ("vanished", "the account is gone from the target".into()),
+        Action::AccountGone => ("vanished", "the account is gone from the target".into()),
     };
     Some((action, format!("{why}{also}")))
 }

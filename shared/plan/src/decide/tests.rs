@@ -153,3 +153,43 @@ fn inactive_account_is_deleted_when_due() {
     let back = user(true, "x");
     assert!(matches!(released().decide(&back, true, Some(&inactive), true), Decision::Update(_)));
 }
+
+/// The same decisions as after reading the account, where the applied state suffices.
+#[test]
+fn blind_decision_follows_the_table() {
+    let applied = |active: bool| match user(true, "x") {
+        Desired::Present(user) => AppliedState::of(&user, &user, active),
+        Desired::Absent { .. } => unreachable!(),
+    };
+    let blind = |line: &Setup, desired: &Desired, applied: &AppliedState| {
+        let situation = Situation {
+            desired,
+            linked: true,
+            account: None,
+            removal_released: line.released,
+            deletion_due: false,
+            options: &line.options,
+        };
+        decide_blind(&situation, applied)
+    };
+    let (out, changed) = (gone(DeprovisionReason::OutOfScope), user(true, "y"));
+    let Some(BlindDecision::Update { changes, differences }) = blind(&released(), &changed, &applied(true))
+    else {
+        panic!("an update needs no reading")
+    };
+    assert_eq!((changes.attributes.len(), changes.active, differences.len()), (1, false, 1));
+    let off = Some(BlindDecision::Deactivate(DeprovisionReason::OutOfScope));
+    assert_eq!(blind(&released(), &out, &applied(true)), off);
+    for (line, desired, applied) in [
+        (&released(), &user(true, "x"), applied(true)),
+        (&released(), &changed, applied(false)),
+        (&released(), &out, applied(false)),
+        (&Setup { released: false, ..released() }, &out, applied(true)),
+        (&Setup { released: false, ..released() }, &user(false, "x"), applied(true)),
+        (&with(|options| options.update = false), &changed, applied(true)),
+        (&with(|options| options.deprovision = false), &out, applied(true)),
+        (&with(|options| options.remove_action = RemoveAction::Delete), &out, applied(true)),
+    ] {
+        assert_eq!(blind(line, desired, &applied), None, "{desired:?}");
+    }
+}

@@ -140,7 +140,6 @@ impl StoredScans {
             version: ScanVersion(0),
             removal_released: false,
             link: None,
-            before: None,
             create_intent: None,
             status: Status::InSync,
             attempts: 0,

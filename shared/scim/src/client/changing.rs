@@ -1,6 +1,6 @@
 //! Creation, update and deletion of accounts.
 
-use model::{DesiredUser, Managed, OwnedAccount, Value};
+use model::{AppliedChanges, DesiredUser, Managed, OwnedAccount, Value};
 use reqwest::Method;
 
 use super::{Target, users_not_found};
@@ -63,25 +63,26 @@ impl Target {
         }
     }
 
-    /// The same in one call, for an account of which it is known that it was left as `before`: what has changed since is
-    /// sent, and nothing else. The account that is given back shows whether that was all.
+    /// Updates an account without reading it: sends `changes`, and nothing else. The answer shows the account, so that
+    /// the caller can compare it with the whole user.
     ///
-    /// `None` says that the account has to be read for this, or that the target wants none of it, and that nothing has
-    /// changed: without PATCH where PUT replaces, and where a list or the like has to be sent whole.
-    pub async fn update_unread(
+    /// `None` if nothing was changed, because the account has to be read or the target refuses the request: without
+    /// PATCH where PUT replaces, and where a list or a structured attribute has to be sent whole.
+    pub async fn update_blind(
         &self,
         account: &OwnedAccount,
-        before: &DesiredUser,
+        changes: &AppliedChanges,
         user: &DesiredUser,
     ) -> Result<Option<Resource>, TargetError> {
-        let sent: Vec<&str> = personal(before).into_iter().chain(personal(user)).collect();
+        let previous_name = changes.previous_user_name.as_ref().map(|name| name.as_str());
+        let sent: Vec<&str> = previous_name.into_iter().chain(personal(user)).collect();
         let merged = match self.dialect.put {
-            DialectPut::Merges => changes::merged(self.dialect, before, user)?,
+            DialectPut::Merges => changes::merged(self.dialect, changes, user)?,
             DialectPut::Replaces => None,
         };
         let answer = match merged {
             Some(body) => self.put(account, body, sent).await,
-            None if self.has_patch().await? => match changes::operations(self.dialect, before, user)? {
+            None if self.has_patch().await? => match changes::operations(self.dialect, changes, user)? {
                 Some(operations) if !operations.is_empty() => {
                     self.send_patch(account, operations, sent).await
                 }

@@ -20,7 +20,7 @@ use model::{
 use plan::{
     ReleasedRemoval, RemovalCandidate, RemovalVerdict, SafeguardInputs, SafetyLimits, check_removals,
 };
-use store::{DesiredWrite, RecordWrite, ScanLease, Store, Table, UserLease, UserOutcome};
+use store::{DesiredWrite, RecordWrite, ScanLease, Store, Table, UserLease, UserOutcome, UserReferences};
 
 pub use place::Place;
 
@@ -78,7 +78,12 @@ pub fn absent(name: &str) -> Desired {
 }
 
 pub fn applied(name: &str, active: bool) -> AppliedState {
-    AppliedState { fingerprint: Fingerprint([3; 16]), user_name: Some(user_name(name)), active }
+    AppliedState {
+        fingerprint: Fingerprint([3; 16]),
+        user_name: Some(user_name(name)),
+        active,
+        attributes: Default::default(),
+    }
 }
 
 /// The write of the desired user of an entry.
@@ -100,14 +105,18 @@ pub async fn lease(store: &Store, who: &str) -> UserLease {
     store.lease_user(anchor(who).hash(), "worker", NOW, 60).await.unwrap().unwrap()
 }
 
+/// References without an account.
+pub fn missing(dns: &[DnKey]) -> UserReferences {
+    dns.iter().map(|dn| (*dn, None)).collect()
+}
+
 pub fn settled(applied: Option<AppliedState>) -> UserOutcome {
     UserOutcome {
         applied,
         status: Status::InSync,
         attempts: 1,
         next_attempt: UnixSeconds(0),
-        waiting_for: vec![],
-        refers_to: Default::default(),
+        references: UserReferences::new(),
         event: None,
     }
 }

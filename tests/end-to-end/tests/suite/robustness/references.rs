@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use end_to_end::{
-    ENTERPRISE, EngineFixture, PersonEntry, clock, embedded_directory, people, workplace_group,
+    ENTERPRISE, EngineFixture, PersonEntry, advance_clock, clock, embedded_directory, people, workplace_group,
 };
 use futures::{StreamExt as _, stream};
 use model::{AccountId, AppliedState, DnKey, Fingerprint, Status, UnixSeconds};
@@ -66,9 +66,9 @@ async fn references_follow_a_recreated_manager_account() {
     directory.set(&people[1].dn(), "title", &["Again"]).unwrap();
     engine.sync().await.unwrap();
     assert_ne!(id(&engine, &people[1]), before);
-    assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]), "the new id is sent");
-    // A refused update, a look-up, a creation; then a read and an update of the report.
-    assert_eq!(engine.workplace.request_count(), 5, "{:?}", engine.workplace.requests());
+    assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]), "it is sent again");
+    // An update answered with 404, a look-up, a creation; then one update of the user that refers to it.
+    assert_eq!(engine.workplace.request_count(), 4, "{:?}", engine.workplace.requests());
     let drift = find_drift(&engine.store, &engine.target, DriftRepair::ReportOnly, |_, _| {}).await.unwrap();
     assert_eq!((drift.changed, drift.equal), (0, 3));
 
@@ -85,10 +85,10 @@ async fn references_follow_a_recreated_manager_account() {
     assert_eq!(manager(&engine, &people[0]), Value::Null);
 }
 
-/// A created account is linked and recorded in one write if no user waits for it. A user who starts to wait in
-/// between leaves a mark that prevents the single write.
+/// A manager's account is linked in one transaction with its outcome if no other user waits for it. A user that begins to
+/// wait before that, while the manager is leased, prevents it, and is woken.
 #[tokio::test]
-async fn report_waits_for_a_manager_account_in_creation() {
+async fn reference_to_a_manager_that_is_being_created() {
     let people = chain(2);
     let directory = embedded_directory(&people).await.unwrap();
     let engine = engine_for(&directory, EngineOptions::default()).await;
@@ -101,29 +101,82 @@ async fn report_waits_for_a_manager_account_in_creation() {
     let lease = store.lease_user(manager_person, "another", clock(), 60).await.unwrap().unwrap();
     let done = provisioner.provision(report).await.unwrap();
     assert!(matches!(done.outcome, Outcome::InSync { waits: true, .. }), "{done:?}");
-    assert_eq!(done.rest, FollowUp::Nothing, "the manager's record is there");
+    assert_eq!(done.follow_up, FollowUp::Nothing);
     let made = AccountId::new("1815").unwrap();
-    // The report starts to wait after the manager's look-up of waiting users.
-    store.wake(dns[1], &made, report).await.unwrap();
-    assert_eq!(store.fetch_waiting(dns[1], &made).await.unwrap(), []);
-    let applied = AppliedState { fingerprint: Fingerprint([1; 16]), user_name: None, active: true };
+    assert_eq!(store.fetch_referrers(dns[1], &made).await.unwrap(), [report]);
     let outcome = UserOutcome {
-        applied: Some(applied),
+        applied: Some(AppliedState {
+            fingerprint: Fingerprint([1; 16]),
+            user_name: None,
+            active: true,
+            attributes: BTreeMap::new(),
+        }),
         status: Status::InSync,
         attempts: 0,
         next_attempt: UnixSeconds(0),
-        waiting_for: Vec::new(),
-        refers_to: BTreeMap::new(),
+        references: BTreeMap::new(),
         event: None,
     };
-    assert!(!store.write_created_outcome(&lease, &made, &outcome, clock()).await.unwrap());
+    assert!(!store.write_created_outcome(&lease, &made, &outcome).await.unwrap());
     store.return_lease(lease).await.unwrap();
 
     engine.provision_due().await.unwrap();
     assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]));
 }
 
-/// Many users at the same time, each waiting for another one's account, and one for its own.
+/// A worker dies after the manager's account was linked and before the waiting user was woken. The user is found by the
+/// recheck of its missing reference.
+#[tokio::test]
+async fn missed_wake_is_made_up_by_the_recheck() {
+    let people = chain(2);
+    let directory = embedded_directory(&people).await.unwrap();
+    let engine = engine_for(&directory, EngineOptions::default()).await;
+    engine.scan(ScanMode::Auto).await.unwrap();
+    let (store, provisioner) = (&engine.store, engine.provisioner("worker"));
+    let dns = [0, 1].map(|person: usize| DnKey::of(&people[person].dn()));
+    let report = store.find_by_dn(dns[0]).await.unwrap().unwrap().anchor;
+    let boss = store.find_by_dn(dns[1]).await.unwrap().unwrap().anchor.hash();
+    provisioner.provision(report.hash()).await.unwrap();
+    // As if the user had registered after the manager's provisioning looked for users that wait.
+    let manager_account = AccountId::new("1815").unwrap();
+    store.wake_referrer(dns[1], &manager_account, report.hash()).await.unwrap();
+    let lease = store.lease_user(report.hash(), "another", clock(), 60).await.unwrap().unwrap();
+    provisioner.provision(boss).await.unwrap();
+    let outcome = UserOutcome {
+        applied: None,
+        status: Status::InSync,
+        attempts: 0,
+        next_attempt: clock().plus(10),
+        references: [(dns[1], None)].into(),
+        event: None,
+    };
+    store.write_outcome(lease, outcome, clock()).await.unwrap();
+    assert_eq!(engine.provision_due().await.unwrap(), 0);
+    advance_clock(10);
+    assert_eq!(engine.provision_due().await.unwrap(), 1);
+    assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]));
+}
+
+/// A user whose manager never has an account is rechecked ever more rarely, and without calls to the target.
+#[tokio::test]
+async fn rechecks_call_no_target() {
+    let mut people = chain(1);
+    people[0].manager = Some("uid=nobody,ou=people,dc=acme,dc=test".to_owned());
+    let directory = embedded_directory(&people).await.unwrap();
+    let engine = engine_for(&directory, EngineOptions::default()).await;
+    engine.scan(ScanMode::Auto).await.unwrap();
+    engine.provision_due().await.unwrap();
+    engine.workplace.clear_requests();
+    let mut rechecks = 0;
+    for _ in 0..1_440 {
+        advance_clock(60);
+        rechecks += engine.provision_due().await.unwrap();
+    }
+    assert_eq!(rechecks, 5, "in a day");
+    assert_eq!(engine.workplace.request_count(), 0);
+}
+
+/// Many at once, each waiting for another who is just being made, and some for themselves.
 #[tokio::test]
 async fn concurrent_users_all_get_their_manager() {
     for round in 0..6 {

@@ -1,0 +1,79 @@
+//! References between users, found by the DN that the directory names.
+//!
+//! One item under the referenced DN stands for each user that refers to it, with the account that was sent. It has no
+//! account while the reference is missing. Whenever the referenced user is provisioned with an account, the referrers
+//! that were sent another one, or none, are woken.
+//!
+//! The index of DNs lags behind the records, so a missing reference may have an account already. For that, users in
+//! sync with a missing reference are rechecked from time to time ([`fetch_due`](Store::fetch_due)).
+
+use model::{AccountId, Anchor, AnchorHash, DnKey, Status};
+
+use crate::Store;
+use crate::errors::StoreError;
+use crate::item::{ItemReader, text};
+use crate::keys::{SK, parse_hash};
+use crate::query::{KeyRange, QuerySource};
+use crate::record::{ACCOUNT, ANCHOR, AT_ONCE, REV, if_status};
+use crate::retention::if_kept;
+use crate::write::{CommitResult, ItemWrite};
+
+impl Store {
+    /// Registers that a user waits for accounts of these DNs. It happens before the DNs are looked up once more: a user
+    /// that is linked after that finds this one. The outcome writes the same items, and the record's list of them.
+    pub async fn register_missing(&self, user: &Anchor, missing: &[DnKey]) -> Result<(), StoreError> {
+        for dn in missing {
+            let item = ItemWrite::put(self.keys.reference(dn, &user.hash()));
+            self.commit(&[item.set(ANCHOR, text(user.as_str()))]).await?;
+        }
+        Ok(())
+    }
+
+    /// The users that refer to this DN and were sent no account for it, or another one than this.
+    pub async fn fetch_referrers(
+        &self,
+        dn: DnKey,
+        account: &AccountId,
+    ) -> Result<Vec<AnchorHash>, StoreError> {
+        let query = self.range(QuerySource::Items, &self.keys.references(&dn), &KeyRange::All);
+        let mut referrers = Vec::new();
+        for item in &self.items(query, usize::MAX).await? {
+            let read = ItemReader::new(item);
+            let sk = read.required(SK, read.text(SK)?)?;
+            let hash = parse_hash(sk).ok_or_else(|| read.wrong(SK, "is no user's hash"))?;
+            if read.text(ACCOUNT)? != Some(account.as_str()) {
+                referrers.push(hash);
+            }
+        }
+        Ok(referrers)
+    }
+
+    /// Makes a user in sync pending, because a user it refers to has this account now. A user that is being provisioned
+    /// right now becomes pending after that, because its references may have been looked up before. Says whether the
+    /// user is pending by this write.
+    pub async fn wake_referrer(
+        &self,
+        dn: DnKey,
+        account: &AccountId,
+        hash: AnchorHash,
+    ) -> Result<bool, StoreError> {
+        let record =
+            || ItemWrite::update(self.keys.record(&hash)).only_if("attribute_exists(#anchor)", []).bump(REV);
+        // A user that was sent this account meanwhile keeps its item.
+        let reference = ItemWrite::delete(self.keys.reference(&dn, &hash)).only_if(
+            "attribute_not_exists(#account) OR #account <> :account",
+            [("account", text(account.as_str()))],
+        );
+        // A user that left stays as it is.
+        let in_sync = if_kept(if_status(record(), &Status::InSync)?);
+        let pending = self.set_status(in_sync, &hash, &Status::Pending, AT_ONCE)?;
+        if self.commit(&[pending, reference.clone()]).await? == CommitResult::Done {
+            return Ok(true);
+        }
+        if self.commit(&[record(), reference.clone()]).await? == CommitResult::Done {
+            return Ok(false);
+        }
+        // There is no such user.
+        self.commit(&[reference]).await.map(|_| false)
+    }
+}
