@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
-use cache::{Cache, SecretRead};
+use cache::{Cache, SecretRead, SecretRequest};
 pub use reference::SecretRef;
 
 /// A secret that can't be used: which and why, without its content.
@@ -146,7 +146,7 @@ impl Secrets {
                     let client = manager.get_or_init(manager::client).await;
                     manager::fetch(client, id).await.map_err(fail)
                 };
-                cache.get((id, read), Instant::now(), fetch, parse).await
+                cache.get(SecretRequest { id, read, now: Instant::now() }, fetch, parse).await
             }
         }
     }

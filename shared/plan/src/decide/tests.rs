@@ -13,20 +13,17 @@ fn gone(reason: DeprovisionReason) -> Desired {
     Desired::Absent { user_name: UserName::new("ada@acme.test").ok(), reason }
 }
 
-/// The configured options and the safeguard's release.
+/// The configured options, the safeguard's release, and whether a deletion is due.
 struct Setup {
     options: Options,
     released: bool,
+    due: bool,
 }
 
 impl Setup {
     fn decides(&self, desired: &Desired, linked: bool, account: Option<&Account>) -> Decision {
-        self.decide(desired, linked, account, false)
-    }
-
-    fn decide(&self, desired: &Desired, linked: bool, account: Option<&Account>, due: bool) -> Decision {
-        let Self { options, released } = self;
-        let (removal_released, deletion_due) = (*released, due);
+        let Self { options, released, due } = self;
+        let (removal_released, deletion_due) = (*released, *due);
         decide(&Situation { desired, linked, account, removal_released, deletion_due, options })
     }
 }
@@ -38,7 +35,7 @@ fn released() -> Setup {
 fn with(change: impl FnOnce(&mut Options)) -> Setup {
     let mut options = Options::default();
     change(&mut options);
-    Setup { options, released: true }
+    Setup { options, released: true, due: false }
 }
 
 #[test]
@@ -143,15 +140,19 @@ fn disabled_option_skips_the_action() {
 fn inactive_account_is_deleted_when_due() {
     let (inactive, active) = (account(false, "x"), account(true, "x"));
     let out = gone(DeprovisionReason::OutOfScope);
-    let due = |setup: &Setup, account: &Account| setup.decide(&out, true, Some(account), true);
+    let due =
+        |setup: Setup, account: &Account| Setup { due: true, ..setup }.decides(&out, true, Some(account));
     assert_eq!(released().decides(&out, true, Some(&inactive)), Decision::Nothing);
-    assert_eq!(due(&released(), &inactive), Decision::Delete(DeprovisionReason::OutOfScope));
+    assert_eq!(due(released(), &inactive), Decision::Delete(DeprovisionReason::OutOfScope));
     // Reactivated at the target: the period starts again.
-    assert_eq!(due(&released(), &active), Decision::Deactivate(DeprovisionReason::OutOfScope));
-    assert_eq!(due(&with(|options| options.deprovision = false), &inactive), Decision::Nothing);
-    assert_eq!(due(&Setup { released: false, ..released() }, &inactive), Decision::Nothing);
+    assert_eq!(due(released(), &active), Decision::Deactivate(DeprovisionReason::OutOfScope));
+    assert_eq!(due(with(|options| options.deprovision = false), &inactive), Decision::Nothing);
+    assert_eq!(due(Setup { released: false, ..released() }, &inactive), Decision::Nothing);
     let back = user(true, "x");
-    assert!(matches!(released().decide(&back, true, Some(&inactive), true), Decision::Update(_)));
+    assert!(matches!(
+        Setup { due: true, ..released() }.decides(&back, true, Some(&inactive)),
+        Decision::Update(_)
+    ));
 }
 
 /// The same decisions as after reading the account, where the applied state suffices.

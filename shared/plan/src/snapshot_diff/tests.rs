@@ -6,7 +6,7 @@ use super::*;
 use crate::test_values::{NOW, complete, entry, rules};
 
 #[test]
-fn entries_are_new_unchanged_changed_or_duplicates() {
+fn entry_is_new_once() {
     let rules = rules();
     let (ada, grace) = (entry("ada", &[("mail", "ada@x")]), entry("grace", &[("mail", "grace@x")]));
     let mut first = SnapshotDiff::new(&rules, &[], NOW);
@@ -16,8 +16,13 @@ fn entries_are_new_unchanged_changed_or_duplicates() {
     assert!(matches!(first.compare(&ada), EntryDiff::Duplicate(anchor) if anchor == ada.anchor));
     assert_eq!(first.known(), 0);
     assert_eq!((first.has_seen(&ada.anchor.hash()), first.has_seen(&grace.anchor.hash())), (true, false));
+}
 
-    let known = [(ada.anchor.hash(), change.fingerprint)];
+#[test]
+fn known_entry_is_unchanged_changed_or_a_duplicate() {
+    let rules = rules();
+    let ada = entry("ada", &[("mail", "ada@x")]);
+    let known = [(ada.anchor.hash(), EntryFingerprints::new(&rules, NOW).of(&ada))];
     let mut second = SnapshotDiff::new(&rules, &known, NOW);
     assert_eq!((second.known(), second.has_seen(&ada.anchor.hash())), (1, false));
     assert!(matches!(second.compare(&ada), EntryDiff::Unchanged));

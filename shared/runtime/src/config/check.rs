@@ -24,10 +24,7 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, K
     let RetentionTable { left_days, history_days } = retention;
     check_days(left_days, "retention.left_days")?;
     check_days(history_days, "retention.history_days")?;
-    let kind: ServerKind = directory
-        .kind
-        .parse()
-        .map_err(|error: directory::UnknownServerKind| KeyProblem::at("directory.kind", error.to_string()))?;
+    let kind = server_kind(&directory)?;
     let target = check_target(target, folder)?;
     let options = check_options(options)?;
     let rules = UserRules {
@@ -38,7 +35,7 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, K
         dialect: target.dialect.name().to_owned(),
     };
     let full_read_hours = check_full_read_hours(directory.full_read_hours)?;
-    let directory = check_directory(directory, kind, scope, &rules, folder)?;
+    let directory = check_directory(directory, check_scope(scope, kind)?, &rules, folder)?;
     Ok(Connection {
         policy: Policy {
             name,
@@ -178,12 +175,11 @@ fn check_status(table: Option<&StatusTable>, kind: ServerKind) -> Result<StatusR
 
 fn check_directory(
     table: DirectoryTable,
-    kind: ServerKind,
-    scope: ScopeTable,
+    scope: Scope,
     rules: &UserRules,
     folder: &Path,
 ) -> Result<DirectorySettings, KeyProblem> {
-    let preset = kind.preset();
+    let preset = server_kind(&table)?.preset();
     let DirectoryTable {
         kind: _,
         url,
@@ -200,6 +196,45 @@ fn check_directory(
         changes,
         full_read_hours: _,
     } = table;
+    if base_dn.trim().is_empty() {
+        return Err(KeyProblem::at("directory.base_dn", "is empty; name the entry under which users are"));
+    }
+    let page_size = page_size.unwrap_or(preset.page_size);
+    if !(1..=10_000).contains(&page_size) {
+        return Err(KeyProblem::at("directory.page_size", "must be from 1 to 10000"));
+    }
+    let user_filter = user_filter.unwrap_or_else(|| preset.user_filter.to_owned());
+    check_filter(&user_filter, "directory.user_filter")?;
+    let attributes: std::collections::BTreeSet<String> = rules
+        .mapping
+        .source_attributes()
+        .into_iter()
+        .chain(rules.status.attribute().map(str::to_owned))
+        .collect();
+    Ok(DirectorySettings {
+        urls: check_urls(url, start_tls)?,
+        base_dn,
+        scope,
+        start_tls,
+        ca: ca.map(|ca| check_ca(&ca, folder)).transpose()?,
+        secret: secret.map(|secret| check_secret(&secret, folder, "directory.secret")).transpose()?,
+        user_filter,
+        anchor: anchor.map(check_anchor).transpose()?.unwrap_or(preset.anchor),
+        attributes: attributes.into_iter().collect(),
+        references: rules.mapping.reference_attributes(),
+        expires: rules.expires.clone(),
+        changes: change_detection(changes),
+        page_size,
+        timeout: check_timeout(timeout_seconds, "directory.timeout_seconds")?,
+    })
+}
+
+fn server_kind(table: &DirectoryTable) -> Result<ServerKind, KeyProblem> {
+    let kind = table.kind.parse();
+    kind.map_err(|error: directory::UnknownServerKind| KeyProblem::at("directory.kind", error.to_string()))
+}
+
+fn check_urls(url: OneOrMore, start_tls: bool) -> Result<Vec<String>, KeyProblem> {
     let urls = match url {
         OneOrMore::One(url) => vec![url],
         OneOrMore::More(urls) => urls,
@@ -216,51 +251,23 @@ fn check_directory(
             "is for ldap://; remove it, because ldaps:// is encrypted",
         ));
     }
-    if base_dn.trim().is_empty() {
-        return Err(KeyProblem::at("directory.base_dn", "is empty; name the entry under which users are"));
+    Ok(urls)
+}
+
+fn check_anchor(attribute: String) -> Result<AnchorAttribute, KeyProblem> {
+    rules::attribute_name(&attribute, "directory.anchor")?;
+    let form = anchor_form(&attribute);
+    Ok(AnchorAttribute { attribute, form })
+}
+
+fn change_detection(word: ChangesWord) -> ChangeDetection {
+    match word {
+        ChangesWord::Auto => ChangeDetection::Auto,
+        ChangesWord::Dirsync => ChangeDetection::DirSync,
+        ChangesWord::Sync => ChangeDetection::Sync,
+        ChangesWord::Timestamp => ChangeDetection::Timestamp,
+        ChangesWord::None => ChangeDetection::None,
     }
-    let page_size = page_size.unwrap_or(preset.page_size);
-    if !(1..=10_000).contains(&page_size) {
-        return Err(KeyProblem::at("directory.page_size", "must be from 1 to 10000"));
-    }
-    let user_filter = user_filter.unwrap_or_else(|| preset.user_filter.to_owned());
-    check_filter(&user_filter, "directory.user_filter")?;
-    let anchor = match anchor {
-        None => preset.anchor,
-        Some(attribute) => {
-            rules::attribute_name(&attribute, "directory.anchor")?;
-            let form = anchor_form(&attribute);
-            AnchorAttribute { attribute, form }
-        }
-    };
-    let attributes: std::collections::BTreeSet<String> = rules
-        .mapping
-        .source_attributes()
-        .into_iter()
-        .chain(rules.status.attribute().map(str::to_owned))
-        .collect();
-    Ok(DirectorySettings {
-        urls,
-        base_dn,
-        scope: check_scope(scope, kind)?,
-        start_tls,
-        ca: ca.map(|ca| check_ca(&ca, folder)).transpose()?,
-        secret: secret.map(|secret| check_secret(&secret, folder, "directory.secret")).transpose()?,
-        user_filter,
-        anchor,
-        attributes: attributes.into_iter().collect(),
-        references: rules.mapping.reference_attributes(),
-        expires: rules.expires.clone(),
-        changes: match changes {
-            ChangesWord::Auto => ChangeDetection::Auto,
-            ChangesWord::Dirsync => ChangeDetection::DirSync,
-            ChangesWord::Sync => ChangeDetection::Sync,
-            ChangesWord::Timestamp => ChangeDetection::Timestamp,
-            ChangesWord::None => ChangeDetection::None,
-        },
-        page_size,
-        timeout: check_timeout(timeout_seconds, "directory.timeout_seconds")?,
-    })
 }
 
 /// The form of a known anchor attribute; other attributes are text.

@@ -1,6 +1,6 @@
 //! A connection after its checks: settings, and the opening of directory and target.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use directory::{
@@ -209,13 +209,7 @@ impl DirectorySettings {
             page_size,
             timeout,
         } = self;
-        let ca_pem = match ca {
-            None => None,
-            Some(path) => Some(
-                std::fs::read(path)
-                    .map_err(|error| OpenError::Ca { path: path.clone(), problem: error.to_string() })?,
-            ),
-        };
+        let ca_pem = ca.as_deref().map(read_ca).transpose()?;
         let config = |bind| DirectoryConfig {
             urls: urls.clone(),
             start_tls: *start_tls,
@@ -244,11 +238,19 @@ impl DirectorySettings {
             }
             Ok(_) => Err(refused.into()),
             Err(error) => {
-                warn!("the directory refused the bind, and the secret can't be fetched again: {error}");
+                warn_not_fetched("the directory refused the bind", &error);
                 Err(refused.into())
             }
         }
     }
+}
+
+fn warn_not_fetched(event: &str, error: &SecretError) {
+    warn!("{event}, and the secret can't be fetched again: {error}");
+}
+
+fn read_ca(path: &Path) -> Result<Vec<u8>, OpenError> {
+    std::fs::read(path).map_err(|error| OpenError::Ca { path: path.to_owned(), problem: error.to_string() })
 }
 
 fn bind(secret: &DirectorySecret) -> Bind {
@@ -291,7 +293,7 @@ async fn current_credentials(secrets: Secrets, secret: SecretRef) -> Option<Targ
     match secrets.refetch_target(&secret).await {
         Ok(secret) => Some(credentials(secret)),
         Err(error) => {
-            warn!("the target refused the access token, and the secret can't be fetched again: {error}");
+            warn_not_fetched("the target refused the access token", &error);
             None
         }
     }

@@ -79,6 +79,7 @@ fn unknown_target_attribute_is_refused_with_the_nearest_names() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table with one mistake per line")]
 fn each_mistake_names_its_key() {
     for (line, by, expected) in [
         ("name = \"corp\"", "name = \"my corp\"", "key name: must have 1 to 64 letters"),

@@ -22,6 +22,14 @@ pub(super) enum SecretRead {
     Current,
 }
 
+/// A request for a secret at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SecretRequest<'a> {
+    pub id: &'a str,
+    pub read: SecretRead,
+    pub now: Instant,
+}
+
 /// Fetched secrets by id.
 #[derive(Default)]
 pub(super) struct Cache {
@@ -42,8 +50,7 @@ impl Cache {
     /// cached, so a corrected secret is used at once. A failed fetch keeps the cached value.
     pub(super) async fn get<T, E>(
         &self,
-        (id, read): (&str, SecretRead),
-        now: Instant,
+        SecretRequest { id, read, now }: SecretRequest<'_>,
         fetch: impl AsyncFnOnce() -> Result<SecretString, E>,
         parse: impl Fn(&SecretString) -> Result<T, E>,
     ) -> Result<T, E> {
@@ -119,7 +126,7 @@ mod tests {
         ) -> Result<u32, &'static str> {
             let now = self.start + Duration::from_secs(second);
             let parse = |text: &SecretString| text.expose_secret().parse().map_err(|_| "not a number");
-            self.cache.get(("corp", read), now, async || fetch(), parse).await
+            self.cache.get(SecretRequest { id: "corp", read, now }, async || fetch(), parse).await
         }
     }
 
@@ -173,8 +180,14 @@ mod tests {
         // A value that one caller can parse and another can not: the other fetches it again.
         let other =
             |text: &SecretString| if text.expose_secret() == "{}" { Ok(7) } else { Err("not my shape") };
-        let fetched =
-            fixture.cache.get(("corp", Cached), fixture.start, async || Ok("{}".into()), other).await;
+        let fetched = fixture
+            .cache
+            .get(
+                SecretRequest { id: "corp", read: Cached, now: fixture.start },
+                async || Ok("{}".into()),
+                other,
+            )
+            .await;
         assert_eq!(fetched, Ok(7));
     }
 
@@ -183,8 +196,14 @@ mod tests {
         let fixture = CacheFixture::new();
         fixture.get(Cached, 0).await.unwrap();
         let parse = |text: &SecretString| Ok::<_, ()>(text.expose_secret().to_owned());
-        let other =
-            fixture.cache.get(("other", Cached), fixture.start, async || Ok("its own".into()), parse).await;
+        let other = fixture
+            .cache
+            .get(
+                SecretRequest { id: "other", read: Cached, now: fixture.start },
+                async || Ok("its own".into()),
+                parse,
+            )
+            .await;
         assert_eq!(other.as_deref(), Ok("its own"));
         assert_eq!(fixture.get(Cached, 0).await, Ok(1));
     }
@@ -203,7 +222,7 @@ mod tests {
                         Ok::<_, ()>(fetches.fetch_add(1, Ordering::SeqCst).to_string().into())
                     };
                     let parse = |text: &SecretString| Ok(text.expose_secret().to_owned());
-                    cache.get(("corp", read), now, fetch, parse).await
+                    cache.get(SecretRequest { id: "corp", read, now }, fetch, parse).await
                 })
             };
             let callers: Vec<_> = (0..CALLERS).map(get).collect();
