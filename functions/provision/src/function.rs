@@ -1,26 +1,16 @@
-//! The provision function: batches of provision requests, dead letters, and direct invocations for one user.
+//! The function and its open connections.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use provision::{Health, Provisioner, RequestQueue};
-use queue::{DirectRequest, Queue};
-use runtime::function::parse_event;
+use queue::Queue;
 use runtime::{CallLimits, Connection, Deployment, FunctionError, Invocation, environment, now};
 use scim::{RetryPolicy, Target};
-use serde::Serialize;
-use serde_json::Value;
 use store::{Store, StoreError};
 use tokio::sync::Mutex;
-use tracing::Instrument;
-
-use crate::direct::DirectAnswer;
-
-/// Shape of an event, for error messages.
-const SHAPE: &str = r#"{"connection": "corp", "anchor": "…"}, or be a batch of SQS messages"#;
 
 /// Retries of a request within an invocation. Longer outages are left to the queue, because a waiting function costs as
 /// much as a working one.
@@ -35,16 +25,6 @@ const MIN_WORKERS: usize = 2;
 
 /// Time that a lease lasts beyond the invocation.
 const LEASE_RESERVE_SECONDS: i64 = 5;
-
-/// Answer of the function.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub enum ProvisionAnswer {
-    /// Messages that SQS delivers again.
-    Batch(SqsBatchResponse),
-    /// One user.
-    Direct(Box<DirectAnswer>),
-}
 
 /// The function. Opened targets are kept between invocations.
 pub struct ProvisionFunction {
@@ -79,30 +59,6 @@ impl ProvisionFunction {
         )?;
         let deployed = Deployment::open().await?;
         Ok(Self { deployed, dead_letter_arn_prefix, targets: Mutex::default() })
-    }
-
-    /// Answers one event.
-    pub async fn handle(
-        self: Arc<Self>,
-        event: Value,
-        invocation: Invocation,
-    ) -> Result<ProvisionAnswer, FunctionError> {
-        let span = tracing::info_span!(
-            "provision",
-            request.id = %invocation.request_id,
-            xray.trace = invocation.trace.as_deref(),
-        );
-        async {
-            if event.get("Records").is_some() {
-                let event: SqsEvent = parse_event(event, SHAPE)?;
-                return Ok(ProvisionAnswer::Batch(self.handle_batch(&event.records, &invocation).await));
-            }
-            let request: DirectRequest = parse_event(event, SHAPE)?;
-            let answer = self.handle_direct(&request, &invocation).await?;
-            Ok(ProvisionAnswer::Direct(Box::new(answer)))
-        }
-        .instrument(span)
-        .await
     }
 
     /// Opens the connection of this name. A configured target that the state does not belong to is refused.

@@ -5,6 +5,7 @@
 mod batch;
 mod direct;
 mod function;
+mod handle;
 mod measure;
 
 use function::ProvisionFunction;
@@ -12,5 +13,5 @@ use function::ProvisionFunction;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::function::RuntimeError> {
     runtime::telemetry::start_function();
-    runtime::function::serve(ProvisionFunction::start().await, ProvisionFunction::handle).await
+    runtime::function::serve(ProvisionFunction::start().await, handle::handle).await
 }

@@ -7,44 +7,23 @@ use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use model::UnixSeconds;
+use queue::Queue;
 use runtime::function::parse_event;
-use runtime::metrics::{Counter, Gauge, count, sample};
-use runtime::{Connection, Deployment, FunctionError, Invocation, now};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use runtime::{Deployment, FunctionError, Invocation, now};
+use scan::{Approval, ScanContext, ScanError, ScanSummary, approve, dry_run, scan};
+use serde::Serialize;
+use serde_json::Value;
+use store::Store;
 use tracing::Instrument;
 
-use crate::user::{ProvisionClient, UserAnswer, UserFailure, scan_and_provision};
-use scan::{Approval, ScanContext, ScanError, ScanMode, ScanSummary, approve, dry_run, scan};
-
-/// Shape of the event, for error messages.
-const SHAPE: &str = r#"{"connection": "corp", "mode": "auto|full|incremental", "dry_run": false, "user": null, "approve": null}"#;
-
-/// Invocations of one scan; more would take half a day, and something is wrong.
-const MOST_CONTINUATIONS: u32 = 50;
+use crate::event::{SHAPE, ScanEvent, ScanRequest};
+use crate::failure::ScanFailure;
+use crate::measure::{measure_failure, measure_scan};
+use crate::user::{ProvisionClient, UserAnswer, UserScan};
 
 /// Time reserved for saving: this part of the invocation's time, and at most these seconds.
 const RESERVE_PART: i64 = 5;
 const RESERVE_SECONDS: i64 = 60;
-
-/// The event. Unknown keys are refused, so that a misspelt `dry_run` is not a scan that writes.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ScanEvent {
-    /// Name of the connection; optional if there is only one.
-    connection: Option<String>,
-    #[serde(default)]
-    mode: ScanMode,
-    #[serde(default)]
-    dry_run: bool,
-    /// Only this user.
-    user: Option<String>,
-    /// Hash of held removals or of a held change, which is approved before the scan.
-    approve: Option<String>,
-    /// Invocations of this scan that ran out of time.
-    #[serde(default)]
-    continuation: u32,
-}
 
 /// The answer: the summary in numbers.
 #[derive(Debug, Serialize)]
@@ -93,22 +72,20 @@ impl ScanFunction {
     ) -> Result<ScanFunctionAnswer, FunctionError> {
         let event: ScanEvent = parse_event(event, SHAPE)?;
         let connection = self.deployed.connection(event.connection.as_deref())?;
+        let request = ScanRequest { connection, event: &event, invocation: &invocation };
         let span = tracing::info_span!(
             "scan",
-            connection = %connection.policy.name,
+            connection = %request.name(),
             request.id = %invocation.request_id,
             xray.trace = invocation.trace.as_deref(),
         );
         async {
             match &event.user {
                 Some(user) => {
-                    let answer = Box::pin(self.user(connection, &event, user, &invocation)).await;
-                    answer.map(|answer| ScanFunctionAnswer::User(Box::new(answer)))
+                    let answer = Box::pin(self.answer_user(request, user)).await?;
+                    Ok(ScanFunctionAnswer::User(Box::new(answer)))
                 }
-                None => {
-                    let answer = self.answer(connection, &event, &invocation).await;
-                    answer.map(|answer| ScanFunctionAnswer::Scan(Box::new(answer)))
-                }
+                None => Ok(ScanFunctionAnswer::Scan(Box::new(self.answer_scan(request).await?))),
             }
         }
         .instrument(span)
@@ -116,43 +93,24 @@ impl ScanFunction {
     }
 
     /// Scans and provisions one user, and explains both sides.
-    async fn user(
-        &self,
-        connection: &Connection,
-        event: &ScanEvent,
-        user: &str,
-        invocation: &Invocation,
-    ) -> Result<UserAnswer, FunctionError> {
+    async fn answer_user(&self, request: ScanRequest<'_>, user: &str) -> Result<UserAnswer, ScanFailure> {
+        let ScanRequest { connection, event, .. } = request;
         if event.approve.is_some() {
-            return Err(ScanFailure::NotApproved("an approval needs a scan of all users").into());
+            return Err(ScanFailure::NotApproved("an approval needs a scan of all users"));
         }
         let store = connection.store(&self.deployed.table);
-        let context = ScanContext {
-            policy: &connection.policy,
-            store: &store,
-            // The provision function is invoked instead.
-            queue: None,
-            owner: &invocation.request_id,
-            stop_at: None,
-            clock: now,
-        };
-        let answer = scan_and_provision(
-            &self.deployed,
-            &self.provision,
-            (connection, &context),
-            (user, event.dry_run),
-        );
-        Ok(answer.await.map_err(ScanFailure::from)?)
+        // Without a queue: the provision function is invoked instead.
+        let context = ScanContext { stop_at: None, ..context(&request, &store, None) };
+        let mut directory = connection.directory.open(&self.deployed.secrets).await?;
+        let scan = UserScan { context: &context, user, dry_run: event.dry_run };
+        scan.run(&mut directory, &self.provision).await
     }
 
-    async fn answer(
-        &self,
-        connection: &Connection,
-        event: &ScanEvent,
-        invocation: &Invocation,
-    ) -> Result<ScanAnswer, FunctionError> {
+    async fn answer_scan(&self, request: ScanRequest<'_>) -> Result<ScanAnswer, FunctionError> {
         let started = Instant::now();
-        let outcome = self.work(connection, event, invocation).await;
+        let ScanRequest { connection, event, .. } = request;
+        let store = connection.store(&self.deployed.table);
+        let outcome = self.scan(request, &store).await;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (summary, note) = match outcome {
             Ok((summary, note)) => (summary, note),
@@ -163,53 +121,33 @@ impl ScanFunction {
             }
             Err(failure) => {
                 if !matches!(failure, ScanFailure::NotApproved(_)) {
-                    sample(&connection.policy.name, Gauge::IncompleteReads, 1);
+                    measure_failure(request.name());
                 }
                 return Err(failure.into());
             }
         };
         if !event.dry_run && summary != ScanSummary::default() {
-            self.measure(connection, &summary, duration_ms).await;
+            measure_scan(request.name(), &store, &summary, duration_ms).await;
         }
-        Ok(ScanAnswer {
-            connection: connection.policy.name.clone(),
-            dry_run: event.dry_run,
-            summary,
-            duration_ms,
-            note,
-        })
+        let connection = request.name().to_owned();
+        Ok(ScanAnswer { connection, dry_run: event.dry_run, summary, duration_ms, note })
     }
 
-    async fn work(
+    /// Approves and scans as the event asks. The note says what the numbers do not.
+    async fn scan(
         &self,
-        connection: &Connection,
-        event: &ScanEvent,
-        invocation: &Invocation,
+        request: ScanRequest<'_>,
+        store: &Store,
     ) -> Result<(ScanSummary, Option<String>), ScanFailure> {
-        let store = connection.store(&self.deployed.table);
+        let ScanRequest { connection, event, .. } = request;
         let queue = self.deployed.queue(connection);
-        let context = ScanContext {
-            policy: &connection.policy,
-            store: &store,
-            queue: Some(&queue),
-            owner: &invocation.request_id,
-            stop_at: Some(stop_at(invocation.deadline)),
-            clock: now,
-        };
-        let approved = match event.approve.as_deref().map(|hash| (hash, event.dry_run)) {
+        let context = context(&request, store, Some(&queue));
+        let approved = match &event.approve {
             None => None,
-            Some((_, true)) => {
+            Some(_) if event.dry_run => {
                 return Err(ScanFailure::NotApproved("an approval needs a scan that writes, not a dry run"));
             }
-            Some((hash, false)) => match approve(&context, hash).await? {
-                Approval::Nothing { .. } => {
-                    return Err(ScanFailure::NotApproved("nothing with this hash is held (any more)"));
-                }
-                Approval::Removals(approval) => {
-                    Some(format!("{} removals were approved", approval.set.count))
-                }
-                Approval::Change(_) => Some("the changed configuration was approved".to_owned()),
-            },
+            Some(hash) => Some(describe_approval(approve(&context, hash).await?)?),
         };
         let mut directory = connection.directory.open(&self.deployed.secrets).await?;
         if event.dry_run {
@@ -219,70 +157,39 @@ impl ScanFunction {
         if !summary.out_of_time {
             return Ok((summary, approved));
         }
-        self.continue_scan(connection, event, invocation, &summary).await?;
+        self.continue_scan(request, &summary).await?;
         Ok((summary, Some("the scan continues in another invocation".to_owned())))
     }
 
     /// Continues the scan in a new invocation of this function.
     async fn continue_scan(
         &self,
-        connection: &Connection,
-        event: &ScanEvent,
-        invocation: &Invocation,
+        request: ScanRequest<'_>,
         summary: &ScanSummary,
     ) -> Result<(), ScanFailure> {
-        let is_stuck = summary.changed == 0 && summary.written == 0;
-        if is_stuck || event.continuation >= MOST_CONTINUATIONS {
-            return Err(ScanFailure::TooSlow { read: summary.read });
-        }
-        let event = json!({
-            "connection": connection.policy.name,
-            "mode": event.mode,
-            "continuation": event.continuation + 1,
-        });
-        let invoke = self.lambda.invoke().function_name(&invocation.function);
+        let event = request.continued(summary).ok_or(ScanFailure::TooSlow { read: summary.read })?;
+        let function = &request.invocation.function;
+        let invoke = self.lambda.invoke().function_name(function);
         let invoke = invoke.invocation_type(InvocationType::Event).payload(Blob::new(event.to_string()));
         match invoke.send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(ScanFailure::NotContinued {
-                function: invocation.function.clone(),
+                function: function.clone(),
                 code: error.code().unwrap_or("no answer").to_owned(),
             }),
         }
     }
+}
 
-    async fn measure(&self, connection: &Connection, summary: &ScanSummary, duration_ms: u64) {
-        let ScanSummary { read, changed, held, held_changes, skipped, conflicts, failed, complete, .. } =
-            summary;
-        let name = &connection.policy.name;
-        count(name, Counter::Scanned, *read);
-        count(name, Counter::Changed, *changed);
-        sample(name, Gauge::ScanDuration, duration_ms);
-        if !summary.out_of_time {
-            sample(name, Gauge::IncompleteReads, u64::from(!complete));
-            sample(name, Gauge::Held, held.saturating_add(*held_changes));
-            sample(name, Gauge::Skipped, *skipped);
-            sample(name, Gauge::Conflicts, *conflicts);
-            sample(name, Gauge::UsersFailed, *failed);
-        }
-        let breaker = connection.store(&self.deployed.table).fetch_breaker().await;
-        if let Ok(breaker) = breaker {
-            sample(name, Gauge::BreakerOpen, u64::from(breaker.is_some()));
-        }
-        tracing::info!(
-            version = summary.version,
-            mode = ?summary.mode,
-            full_reason = summary.full_reason,
-            read,
-            changed,
-            created = summary.created,
-            updated = summary.updated,
-            deprovisioned = summary.deprovisioned,
-            held,
-            complete,
-            duration_ms,
-            "scan completed"
-        );
+fn context<'a>(request: &ScanRequest<'a>, store: &'a Store, queue: Option<&'a Queue>) -> ScanContext<'a> {
+    let ScanRequest { connection, invocation, .. } = *request;
+    ScanContext {
+        policy: &connection.policy,
+        store,
+        queue,
+        owner: &invocation.request_id,
+        stop_at: Some(stop_at(invocation.deadline)),
+        clock: now,
     }
 }
 
@@ -292,50 +199,12 @@ fn stop_at(deadline: UnixSeconds) -> UnixSeconds {
     deadline.plus(-reserve)
 }
 
-/// Why an invocation failed.
-#[derive(Debug, thiserror::Error)]
-enum ScanFailure {
-    #[error("nothing was approved and no scan was run: {0}")]
-    NotApproved(&'static str),
-    #[error(transparent)]
-    Scan(#[from] ScanError),
-    #[error(transparent)]
-    User(UserFailure),
-    #[error("can't use the directory: {0}")]
-    Open(#[from] runtime::OpenError),
-    #[error(
-        "the scan ran out of time after {read} entries without writing anything, so another invocation would get no further; \
-give the function more time or memory, or split the connection"
-    )]
-    TooSlow { read: u64 },
-    #[error(
-        "the scan ran out of time and could not continue in another invocation ({code}): the function needs lambda:InvokeFunction on {function}; \
-the next scan continues"
-    )]
-    NotContinued { function: String, code: String },
-}
-
-impl From<UserFailure> for ScanFailure {
-    fn from(failure: UserFailure) -> Self {
-        match failure {
-            UserFailure::Open(error) => Self::Open(error),
-            UserFailure::Scan(error) => Self::Scan(error),
-            UserFailure::NotProvisioned { .. } => Self::User(failure),
+fn describe_approval(approval: Approval) -> Result<String, ScanFailure> {
+    match approval {
+        Approval::Nothing { .. } => {
+            Err(ScanFailure::NotApproved("nothing with this hash is held (any more)"))
         }
-    }
-}
-
-impl From<ScanFailure> for FunctionError {
-    fn from(failure: ScanFailure) -> Self {
-        let kind = match &failure {
-            ScanFailure::Open(_) | ScanFailure::Scan(ScanError::Directory(_)) => "DirectoryUnavailable",
-            ScanFailure::Scan(ScanError::Store(_)) => "StateUnavailable",
-            ScanFailure::Scan(ScanError::Queue(_)) => "QueueUnavailable",
-            ScanFailure::Scan(ScanError::Busy { .. } | ScanError::LeaseLost) => "Overtaken",
-            ScanFailure::User(_) => "ProvisionUnavailable",
-            ScanFailure::NotApproved(_) => "NotApproved",
-            ScanFailure::TooSlow { .. } | ScanFailure::NotContinued { .. } => "OutOfTime",
-        };
-        Self::new(kind, &failure)
+        Approval::Removals(approval) => Ok(format!("{} removals were approved", approval.set.count)),
+        Approval::Change(_) => Ok("the changed configuration was approved".to_owned()),
     }
 }

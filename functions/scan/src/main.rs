@@ -2,7 +2,10 @@
 
 #![recursion_limit = "256"]
 
+mod event;
+mod failure;
 mod function;
+mod measure;
 mod user;
 
 use function::ScanFunction;

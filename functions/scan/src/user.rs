@@ -4,13 +4,14 @@
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::operation::invoke::InvokeOutput;
 use aws_sdk_lambda::primitives::Blob;
+use directory::Directory;
 use queue::DirectRequest;
-use runtime::Deployment;
 use runtime::environment::{self, MissingVariable};
-use runtime::{Connection, OpenError, now};
 use scan::{Explanation, ScanContext, ScanError, UserLookup, look_up, scan_user};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::failure::ScanFailure;
 
 /// Answer to an event for one user.
 #[derive(Debug, Serialize)]
@@ -45,8 +46,8 @@ impl ProvisionClient {
     }
 
     /// Invokes the function for one user and waits for its answer.
-    async fn provision(&self, request: &DirectRequest) -> Result<ProvisionedUser, UserFailure> {
-        let failed = |detail: String| UserFailure::NotProvisioned { function: self.function.clone(), detail };
+    async fn provision(&self, request: &DirectRequest) -> Result<ProvisionedUser, ScanFailure> {
+        let failed = |detail: String| ScanFailure::NotProvisioned { function: self.function.clone(), detail };
         let payload = serde_json::to_vec(request).map_err(|error| failed(error.to_string()))?;
         let invoke = self.lambda.invoke().function_name(&self.function).payload(Blob::new(payload));
         let response = invoke.send().await.map_err(|error| {
@@ -62,61 +63,50 @@ impl ProvisionClient {
     }
 }
 
-/// Scans and provisions one user.
-pub async fn scan_and_provision(
-    deployed: &Deployment,
-    provision: &ProvisionClient,
-    (connection, context): (&Connection, &ScanContext<'_>),
-    (user, dry_run): (&str, bool),
-) -> Result<UserAnswer, UserFailure> {
-    let mut directory = connection.directory.open(&deployed.secrets).await?;
-    let scanned = match dry_run {
-        true => look_up(context, &mut directory, user).await,
-        false => scan_user(context, &mut directory, user).await,
-    };
-    // The running scan writes the record.
-    let (lookup, busy) = match scanned {
-        Err(busy @ ScanError::Busy { .. }) => (look_up(context, &mut directory, user).await?, Some(busy)),
-        scanned => (scanned?, None),
-    };
-    let (mut done, account) = match (&lookup, lookup.anchor()) {
-        (UserLookup::Several(_), _) | (_, None) => ("nothing".to_owned(), None),
-        (_, Some(anchor)) => {
-            let request = DirectRequest {
-                connection: Some(connection.policy.name.clone()),
-                anchor: anchor.clone(),
-                dry_run,
-                entry: Some(lookup.entry_state()),
-            };
-            let ProvisionedUser { done, status, explanation } = provision.provision(&request).await?;
-            (done, Some((explanation, status)))
-        }
-    };
-    if let Some(busy) = busy {
-        done = format!("{done}; the record was not updated, because {busy}");
-    }
-    let explanation = Explanation::new(&connection.policy, now(), &lookup, account);
-    Ok(UserAnswer { connection: connection.policy.name.clone(), dry_run, done, explanation })
+/// A scan of one user.
+pub struct UserScan<'a> {
+    pub context: &'a ScanContext<'a>,
+    /// Anchor, DN, user name or e-mail address.
+    pub user: &'a str,
+    /// Explains only; nothing is written.
+    pub dry_run: bool,
 }
 
-/// Why the user could not be scanned, provisioned or explained.
-#[derive(Debug, thiserror::Error)]
-pub enum UserFailure {
-    /// The directory can't be opened.
-    #[error("can't use the directory: {0}")]
-    Open(#[from] OpenError),
-    /// The scan failed.
-    #[error(transparent)]
-    Scan(#[from] ScanError),
-    /// The provision function failed or could not be invoked.
-    #[error(
-        "the function {function} did not provision and explain the user ({detail}); check its log, and that the scan function may \
-invoke it (lambda:InvokeFunction); a written record stays pending until the next scan sends a provision request"
-    )]
-    NotProvisioned {
-        /// The function's name.
-        function: String,
-        /// The error of the function or of the invocation.
-        detail: String,
-    },
+impl UserScan<'_> {
+    /// Scans and provisions the user.
+    pub async fn run(
+        &self,
+        directory: &mut Directory,
+        provision: &ProvisionClient,
+    ) -> Result<UserAnswer, ScanFailure> {
+        let Self { context, user, dry_run } = *self;
+        let scanned = match dry_run {
+            true => look_up(context, directory, user).await,
+            false => scan_user(context, directory, user).await,
+        };
+        // The running scan writes the record.
+        let (lookup, busy) = match scanned {
+            Err(busy @ ScanError::Busy { .. }) => (look_up(context, directory, user).await?, Some(busy)),
+            scanned => (scanned?, None),
+        };
+        let policy = context.policy;
+        let (mut done, account) = match (&lookup, lookup.anchor()) {
+            (UserLookup::Several(_), _) | (_, None) => ("nothing".to_owned(), None),
+            (_, Some(anchor)) => {
+                let request = DirectRequest {
+                    connection: Some(policy.name.clone()),
+                    anchor: anchor.clone(),
+                    dry_run,
+                    entry: Some(lookup.entry_state()),
+                };
+                let ProvisionedUser { done, status, explanation } = provision.provision(&request).await?;
+                (done, Some((explanation, status)))
+            }
+        };
+        if let Some(busy) = busy {
+            done = format!("{done}; the record was not updated, because {busy}");
+        }
+        let explanation = Explanation::new(policy, (context.clock)(), &lookup, account);
+        Ok(UserAnswer { connection: policy.name.clone(), dry_run, done, explanation })
+    }
 }

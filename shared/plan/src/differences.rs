@@ -2,7 +2,7 @@
 
 use model::{Account, AppliedChanges, DesiredUser, Managed, PreviousValue, TargetAttribute, Value};
 
-/// An attribute whose value differs.
+/// A difference in the value of one attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributeDifference {
     /// Name of the attribute.

@@ -1,55 +1,59 @@
-//! The breaker: while the target serves nobody, one worker asks now and then, and all others wait.
+//! Circuit breaker: while the target serves no requests, one worker at a time sends a probe and all others wait.
 
 use model::UnixSeconds;
 use store::{BreakerReason, Store, StoreError};
 
 use crate::{Health, Outcome, Stop};
 
-/// How long the first wait is, and the longest, in seconds. Each probe in vain doubles it.
-const FIRST_WAIT: i64 = 15;
-const LONGEST_WAIT: i64 = 300;
+/// First and longest pause between two probes, in seconds. Each failed probe doubles the pause.
+const FIRST_PAUSE: i64 = 15;
+const LONGEST_PAUSE: i64 = 300;
 
-/// How long one probe may take before another worker may make one.
+/// Time for one probe, in seconds. After it another worker may send one.
 const PROBE_SECONDS: i64 = 20;
 
-/// Whoever comes while a probe is being made comes again after this time.
-const SOON_SECONDS: i64 = 5;
+/// Pause of the other workers while a probe is under way.
+const PROBE_PAUSE_SECONDS: i64 = 5;
 
-/// Whether the target may be called.
+/// Whether requests may be sent to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gate {
-    /// Yes.
+pub(crate) enum BreakerGate {
+    /// Requests may be sent.
     Open,
-    /// For one user, to see whether it serves again.
+    /// Requests for one user may be sent, as a probe.
     Probe {
-        /// How many probes there were before.
-        before: u32,
+        /// Number of failed probes so far.
+        failed: u32,
     },
-    /// No.
+    /// No requests may be sent.
     Shut {
-        /// When to ask again.
+        /// Time of the next check.
         until: UnixSeconds,
     },
 }
 
-/// Asks whether the target may be called.
-pub(crate) async fn ask(store: &Store, health: &Health, now: UnixSeconds) -> Result<Gate, StoreError> {
-    let Some(breaker) = store.fetch_breaker().await? else { return Ok(Gate::Open) };
+/// Checks whether requests may be sent to the target.
+pub(crate) async fn check(
+    store: &Store,
+    health: &Health,
+    now: UnixSeconds,
+) -> Result<BreakerGate, StoreError> {
+    let Some(breaker) = store.fetch_breaker().await? else { return Ok(BreakerGate::Open) };
     if now < breaker.until {
-        return Ok(Gate::Shut { until: breaker.until });
+        return Ok(BreakerGate::Shut { until: breaker.until });
     }
     if !store.try_probe(now, PROBE_SECONDS).await? {
-        return Ok(Gate::Shut { until: now.plus(SOON_SECONDS) });
+        return Ok(BreakerGate::Shut { until: now.plus(PROBE_PAUSE_SECONDS) });
     }
     health.suspect();
-    Ok(Gate::Probe { before: breaker.probes })
+    Ok(BreakerGate::Probe { failed: breaker.probes })
 }
 
-/// Opens the breaker, or keeps it open, if the outcome says that the target serves nobody. Says until when.
+/// Opens the breaker, or keeps it open, after an outcome that concerns all users. Returns the time of the next probe.
 pub(crate) async fn trip(
     store: &Store,
     outcome: &Outcome,
-    probes_before: u32,
+    failed_probes: u32,
     now: UnixSeconds,
 ) -> Result<Option<UnixSeconds>, StoreError> {
     let Outcome::Failed { stop: Some(stop), retry_at, error, .. } = outcome else { return Ok(None) };
@@ -57,17 +61,17 @@ pub(crate) async fn trip(
         Stop::Unauthorized => BreakerReason::Unauthorized,
         Stop::Unavailable | Stop::Throttled => BreakerReason::Unavailable,
     };
-    let wait = FIRST_WAIT.saturating_mul(1 << probes_before.min(10)).min(LONGEST_WAIT);
-    let asked = match (stop, retry_at) {
+    let pause = FIRST_PAUSE.saturating_mul(1 << failed_probes.min(10)).min(LONGEST_PAUSE);
+    let requested = match (stop, retry_at) {
         (Stop::Throttled, Some(at)) => at.0.saturating_sub(now.0),
         _ => 0,
     };
-    let breaker = store.open_breaker(reason, now, wait.max(asked)).await?;
+    let breaker = store.open_breaker(reason, now, pause.max(requested)).await?;
     tracing::warn!(
         reason = breaker.reason.word(),
         until = breaker.until.0,
         probes = breaker.probes,
-        "the target serves nobody, so nobody is tried for now: {error}"
+        "circuit breaker open: no requests are sent to the target: {error}"
     );
     Ok(Some(breaker.until))
 }

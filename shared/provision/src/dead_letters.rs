@@ -1,5 +1,6 @@
-//! Wake-ups that were delivered too often. The record is what counts, so a dead letter loses nobody: it only says that
-//! work on this user never came to an end, and that a person should know.
+//! Dead letters: provision requests that were delivered too often.
+//!
+//! The record says what is due, so a dead letter loses no change. It means that provisioning of the user never ended.
 
 use model::{Status, UnixSeconds};
 use queue::ProvisionRequest;
@@ -8,11 +9,11 @@ use store::{HistoryEvent, StoreError, UserOutcome, UserReferences};
 use crate::Provisioner;
 use crate::worker::MessageDisposition;
 
-/// When somebody whom another worker has is looked at again.
+/// Delay of a dead letter while another worker holds the user's lease.
 const BUSY_SECONDS: i64 = 60;
 
-/// Leaves the user of a dead letter to a person, with the reason on the record. Where the target serves nobody, it is
-/// not the user's fault: the record stays due, and a scan announces it again once the target is back.
+/// Marks the user of a dead letter as failed, with the reason. During an outage of the target the record stays due, and
+/// a scan sends its request again once the target serves requests.
 pub async fn handle_dead_letter(
     provisioner: &Provisioner<'_>,
     letter: &ProvisionRequest,
@@ -28,9 +29,9 @@ pub async fn handle_dead_letter(
         return Ok(MessageDisposition::Retry(now.plus(BUSY_SECONDS)));
     };
     let error = match &lease.record.status {
-        Status::Retrying { error } => format!("given up after too many tries; the last one: {error}"),
+        Status::Retrying { error } => format!("given up after too many attempts; last error: {error}"),
         Status::Pending => {
-            "given up: each try ended without an outcome; the log of that time says why".to_owned()
+            "given up: no attempt ended with an outcome; see the logs of the attempts".to_owned()
         }
         _ => {
             store.return_lease(lease).await?;
@@ -55,6 +56,10 @@ pub async fn handle_dead_letter(
         event: Some(event),
     };
     store.write_outcome(lease, outcome, now).await?;
-    tracing::error!(user.anchor = %letter.anchor, version = %letter.version, "the user is given up; see the record");
+    tracing::error!(
+        user.anchor = %letter.anchor,
+        version = %letter.version,
+        "the user is given up and has the status failed; explain shows the reason"
+    );
     Ok(MessageDisposition::Done)
 }

@@ -23,7 +23,7 @@ const PAGE: usize = 500;
 pub enum DriftRepair {
     /// Findings are reported only.
     ReportOnly,
-    /// Users whose accounts differ or are gone become pending.
+    /// Users with a changed or missing account become pending.
     MarkPending,
 }
 
@@ -106,7 +106,7 @@ struct DriftRun<'a> {
     store: &'a Store,
     repair: DriftRepair,
     counts: DriftCounts,
-    /// Users whose accounts the target listed.
+    /// Users with an account in the target's list.
     listed: HashSet<AnchorHash>,
 }
 
@@ -209,7 +209,7 @@ impl DriftRun<'_> {
     }
 }
 
-/// AttributeDifference of an account that should be inactive. Nothing else is sent for a deprovisioned user.
+/// The difference of an active account that should be inactive. Nothing else is sent for a deprovisioned user.
 fn reactivation(account: &Account) -> Vec<AttributeDifference> {
     let active = |is: bool| Some(Value::Boolean(is));
     let difference =

@@ -278,8 +278,8 @@ async fn link(
     Ok(NextStep::End(ExecutedAccount::Unknown, result))
 }
 
-/// Finds and links the account of a creation whose outcome is unknown. A user that is still to have an account of that
-/// name is found by the usual look-up.
+/// Finds and links the account of a create intent with an unknown outcome. If the desired user still has the name of the
+/// intent, the usual look-up finds the account.
 async fn link_intended(
     provisioner: &Provisioner<'_>,
     user: &mut LoadedUser,
@@ -320,8 +320,7 @@ pub(crate) async fn claim(
             Ok(account.map_or(AccountClaim::OwnedBy(owner), AccountClaim::Owned))
         }
         Some(other) if other.user_name().is_some_and(|its| *its != name) => {
-            let detail =
-                "the account with this user name belongs to another user, whose name is about to change";
+            let detail = "the account with this user name belongs to another user, and that user's name is about to change";
             Err(TargetError::Conflict { detail: detail.to_owned() }.into())
         }
         _ => Ok(AccountClaim::OwnedBy(owner)),

@@ -1,66 +1,66 @@
-//! How the target did lately, as one process saw it: whether it is down, or only fails at one user.
+//! Health of the target, as one process observes it: whether it is down, or fails for single users only.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use model::{AnchorHash, UnixSeconds};
 
-/// So many different users in a row whom the target did not serve mean that it is down.
-const FAILURES_IN_A_ROW: u32 = 3;
+/// Different users in a row with an unserved request that mean an outage.
+const OUTAGE_FAILURES: u32 = 3;
 
-/// How the target did lately.
+/// Seconds between two records of the time at which the target served a request. Keep-alive counts days.
+const RECORD_SECONDS: i64 = 86_400;
+
+/// Health of the target.
 #[derive(Debug, Default)]
 pub struct Health {
-    lately: Mutex<Lately>,
-    /// When it was last written down that the target serves, in Unix seconds; nought for never.
-    noted: AtomicI64,
+    recent: Mutex<RecentFailures>,
+    /// Time of the last record that the target served a request; 0 for none.
+    recorded_at: AtomicI64,
 }
 
 #[derive(Debug, Default)]
-struct Lately {
-    failures: u32,
-    /// Who met the last one. The same user over and over says nothing about the target.
+struct RecentFailures {
+    /// Different users in a row.
+    count: u32,
+    /// User of the last failure. Repeated failures for one user say nothing about the target.
     last: Option<AnchorHash>,
 }
 
-/// How often it is written down that the target serves.
-const DAY: i64 = 86_400;
-
 impl Health {
-    /// The target served somebody.
+    /// Notes a served request.
     pub fn served(&self) {
-        *self.lately() = Lately::default();
+        *self.recent() = RecentFailures::default();
     }
 
-    /// Whether it is to be written down that the target served somebody now. Once a day is enough to know for how many days
-    /// it has not.
-    pub fn is_news(&self, now: UnixSeconds) -> bool {
-        let is_old = |noted: i64| (now.0 >= noted.saturating_add(DAY)).then_some(now.0);
-        self.noted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_old).is_ok()
+    /// Whether the store should record now that the target served a request; at most once a day.
+    pub fn should_record_served(&self, now: UnixSeconds) -> bool {
+        let is_old = |at: i64| (now.0 >= at.saturating_add(RECORD_SECONDS)).then_some(now.0);
+        self.recorded_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_old).is_ok()
     }
 
-    /// The target did not serve this user.
+    /// Notes an unserved request for this user.
     pub fn failed(&self, user: AnchorHash) {
-        let mut lately = self.lately();
-        if lately.last != Some(user) || lately.failures == 0 {
-            lately.failures = lately.failures.saturating_add(1);
-            lately.last = Some(user);
+        let mut recent = self.recent();
+        if recent.last != Some(user) || recent.count == 0 {
+            recent.count = recent.count.saturating_add(1);
+            recent.last = Some(user);
         }
     }
 
-    /// Others found the target down: one more failure settles it.
+    /// Notes that other workers found the target down: one more failure means an outage.
     pub fn suspect(&self) {
-        let mut lately = self.lately();
-        *lately = Lately { failures: lately.failures.max(FAILURES_IN_A_ROW - 1), last: None };
+        let mut recent = self.recent();
+        *recent = RecentFailures { count: recent.count.max(OUTAGE_FAILURES - 1), last: None };
     }
 
     /// Whether the target is down.
     pub fn is_down(&self) -> bool {
-        self.lately().failures >= FAILURES_IN_A_ROW
+        self.recent().count >= OUTAGE_FAILURES
     }
 
-    fn lately(&self) -> MutexGuard<'_, Lately> {
-        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recent(&self) -> MutexGuard<'_, RecentFailures> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,47 +68,35 @@ impl Health {
 mod tests {
     use super::*;
 
-    const fn user(number: u8) -> AnchorHash {
-        AnchorHash([number; 16])
+    #[test]
+    fn served_request_is_recorded_once_a_day() {
+        let health = Health::default();
+        let times = [0, 60, 86_399, 86_400, 86_401, 200_000];
+        let recorded = times.map(|at| health.should_record_served(UnixSeconds(1_800_000_000 + at)));
+        assert_eq!(recorded, [true, false, false, true, false, true]);
     }
 
+    /// `+` is a served request, `?` a suspicion, and a digit a failure of the user with this number.
     #[test]
-    fn that_the_target_serves_is_news_once_a_day() {
-        let health = Health::default();
-        let news = [0, 60, 86_399, 86_400, 86_401, 200_000];
-        let told = news.map(|at| health.is_news(UnixSeconds(1_800_000_000 + at)));
-        assert_eq!(told, [true, false, false, true, false, true]);
-    }
-
-    #[test]
-    fn different_users_in_a_row_mean_that_it_is_down() {
-        let health = Health::default();
-        for number in 1..=2 {
-            health.failed(user(number));
-            assert!(!health.is_down());
+    fn failures_of_different_users_in_a_row_mean_an_outage() {
+        for (events, expected) in [
+            ("12", false),
+            ("123", true),
+            ("12+12", false),
+            ("123+", false),
+            ("111111", false),
+            ("?", false),
+            ("?1", true),
+        ] {
+            let health = Health::default();
+            for event in events.bytes() {
+                match event {
+                    b'+' => health.served(),
+                    b'?' => health.suspect(),
+                    user => health.failed(AnchorHash([user; 16])),
+                }
+            }
+            assert_eq!(health.is_down(), expected, "{events}");
         }
-        health.served();
-        (1..=2).for_each(|number| health.failed(user(number)));
-        assert!(!health.is_down());
-        health.failed(user(3));
-        assert!(health.is_down());
-        health.served();
-        assert!(!health.is_down());
-    }
-
-    #[test]
-    fn one_user_over_and_over_does_not() {
-        let health = Health::default();
-        (0..9).for_each(|_| health.failed(user(1)));
-        assert!(!health.is_down());
-    }
-
-    #[test]
-    fn a_suspicion_takes_one_failure() {
-        let health = Health::default();
-        health.suspect();
-        assert!(!health.is_down());
-        health.failed(user(1));
-        assert!(health.is_down());
     }
 }

@@ -1,4 +1,4 @@
-//! What provisioning would do: the same reading and the same decision, not applied.
+//! Preview of provisioning: the same reads and decisions, not executed.
 
 use model::{Account, Anchor, Desired, Options, UserRecord};
 use plan::{Decision, Situation, decide};
@@ -9,31 +9,31 @@ use crate::execute::ExecutionError;
 use crate::load::{FoundAccount, fetch_account};
 use crate::references::resolve;
 
-/// What would be done to one account, in order.
+/// Decisions on one account that are not executed.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// The decisions; empty for nothing.
+    /// The decisions, in order; empty if there is nothing to do.
     pub decisions: Vec<Decision>,
-    /// The entry that the account belongs to, if it is another.
+    /// Anchor of another entry that owns the account.
     pub conflict: Option<Anchor>,
-    /// The account as it is: the linked one, else the one with the user name.
+    /// The account at the target: the linked one, else the one with the user name.
     pub account: Option<Account>,
 }
 
-/// Whom to look at.
+/// The user of a preview.
 #[derive(Clone, Copy, Debug)]
 pub struct PreviewSubject<'a> {
-    /// What is remembered.
+    /// The stored record.
     pub record: Option<&'a UserRecord>,
-    /// What the user should be.
+    /// The desired user.
     pub desired: &'a Desired,
-    /// Whether the scan's safety check lets a removal through.
+    /// Whether the safeguard releases a removal.
     pub removal_released: bool,
-    /// Whether the account has been inactive for as long as the administrator wants.
+    /// Whether the account has been inactive for `delete_after_days`.
     pub deletion_due: bool,
 }
 
-/// Looks at one user and decides.
+/// Reads the account of one user and decides.
 pub async fn preview(
     store: &Store,
     target: &Target,

@@ -45,7 +45,7 @@ pub(crate) async fn record_outcome(
     let waits = is_missing(&user.references);
     let RecordedOutcome { record, response, retry_at, follow_up } =
         write_execution(provisioner, user, &mut execution, now).await?;
-    if execution.contacted && response.is_none() && health.is_news(now) {
+    if execution.contacted && response.is_none() && health.should_record_served(now) {
         store.record_served(now).await?;
     }
     let (anchor, user_name) = (record.anchor.clone(), record.user_name().cloned());

@@ -1,8 +1,8 @@
 //! References to other users: a manager's DN becomes the manager's account.
 //!
-//! A user whose manager has no account is provisioned without the reference and waits for it. The manager's own
-//! provisioning wakes the user. Where that is missed, because the index of DNs lags behind or a worker died, the user is
-//! rechecked: first after ten seconds, then ever later, at last once a day.
+//! If the manager has no account, the user is provisioned without the reference, and provisioning of the manager makes the
+//! user pending again. The index of DNs can lag behind and a worker can die in between, so missing references are
+//! rechecked too: first after ten seconds, then at growing intervals, up to once a day.
 
 use model::{AnchorHash, Desired, DnKey, Managed, UserRecord, Value};
 use queue::ProvisionRequest;

@@ -1,7 +1,5 @@
-//! A batch of wake-ups for one connection, worked off one user after the other.
-//!
-//! Users are not worked on at the same time here: how many workers there are at once is how many users are provisioned
-//! at a time, and that is the target's budget.
+//! A batch of provision requests for one connection, handled one user after another. The number of concurrent workers is
+//! thus the number of users that are provisioned at a time.
 
 use std::collections::HashMap;
 
@@ -10,111 +8,108 @@ use queue::ProvisionRequest;
 use store::StoreError;
 use tracing::Instrument;
 
-use crate::breaker::{self, Gate};
+use crate::breaker::{self, BreakerGate};
 use crate::{FollowUp, Outcome, Provisioned, Provisioner};
 
-/// When somebody comes again whom another worker has, and somebody for whom the state could not be read.
+/// Delay of a request while another worker holds the user's lease.
 const BUSY_SECONDS: i64 = 10;
+
+/// Delay of a request while the state can't be used.
 const STATE_SECONDS: i64 = 30;
 
-/// Those who wait for the same moment come back spread over so many seconds.
-const SPREAD: i64 = 5;
+/// Seconds over which the requests that wait for one time are spread.
+const SPREAD_SECONDS: i64 = 5;
 
-/// What becomes of a wake-up.
+/// What happens to a message after its handling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageDisposition {
-    /// It is done with.
+    /// It is deleted.
     Done,
-    /// It comes again, at this time.
+    /// It is delivered again at this time.
     Retry(UnixSeconds),
 }
 
-/// Works a batch off. `stop_at` is when no more users are begun.
+/// Handles a batch. No user is begun after `stop_at`, except the first one.
 pub async fn work(
     provisioner: &Provisioner<'_>,
     batch: &[ProvisionRequest],
     stop_at: UnixSeconds,
     mut show: impl FnMut(&Outcome),
 ) -> Vec<MessageDisposition> {
-    let store = provisioner.store;
-    let clock = provisioner.clock;
-    let mut fates: HashMap<&Anchor, MessageDisposition> = HashMap::new();
-    let mut gate = match breaker::ask(store, provisioner.health, clock()).await {
-        Ok(gate) => gate,
-        Err(error) => unreadable(&error, clock()),
-    };
+    let Provisioner { store, health, clock, .. } = *provisioner;
+    let mut dispositions: HashMap<&Anchor, MessageDisposition> = HashMap::new();
+    let checked = breaker::check(store, health, clock()).await;
+    let mut gate = checked.unwrap_or_else(|error| gate_after(&error, clock()));
     for request in batch {
-        // A user who comes twice in a batch is worked on once.
-        if fates.contains_key(&request.anchor) {
+        // Several requests of a batch for one user are handled once.
+        if dispositions.contains_key(&request.anchor) {
             continue;
         }
         let now = clock();
-        let fate = match gate {
-            Gate::Shut { until } => MessageDisposition::Retry(spread(until, &request.anchor)),
-            _ if now >= stop_at && !fates.is_empty() => MessageDisposition::Retry(now),
-            Gate::Open | Gate::Probe { .. } => {
+        let disposition = match gate {
+            BreakerGate::Shut { until } => MessageDisposition::Retry(spread(until, &request.anchor)),
+            _ if now >= stop_at && !dispositions.is_empty() => MessageDisposition::Retry(now),
+            BreakerGate::Open | BreakerGate::Probe { .. } => {
                 let span =
                     tracing::info_span!("user", user.anchor = %request.anchor, version = %request.version);
                 let done = provisioner.provision(request.anchor.hash()).instrument(span.clone()).await;
-                let fate = fate_of(&done, clock());
                 span.in_scope(|| log(&done));
+                let disposition = disposition_of(&done, clock());
                 match &done {
                     Ok(Provisioned { outcome, .. }) => {
                         show(outcome);
                         gate = next_gate(provisioner, gate, outcome).await;
                     }
-                    Err(error) => gate = unreadable(error, clock()),
+                    Err(error) => gate = gate_after(error, clock()),
                 }
-                fate
+                disposition
             }
         };
-        fates.insert(&request.anchor, fate);
+        dispositions.insert(&request.anchor, disposition);
     }
-    batch
-        .iter()
-        .map(|request| fates.get(&request.anchor).copied().unwrap_or(MessageDisposition::Done))
-        .collect()
+    let of = |request: &ProvisionRequest| dispositions.get(&request.anchor).copied();
+    batch.iter().map(|request| of(request).unwrap_or(MessageDisposition::Done)).collect()
 }
 
-/// Whether the next user may be tried, after this outcome.
-async fn next_gate(provisioner: &Provisioner<'_>, gate: Gate, outcome: &Outcome) -> Gate {
+/// The gate for the next user, after this outcome.
+async fn next_gate(provisioner: &Provisioner<'_>, gate: BreakerGate, outcome: &Outcome) -> BreakerGate {
     let Provisioner { store, clock, .. } = *provisioner;
-    let probes_before = match gate {
-        Gate::Probe { before } => before + 1,
-        Gate::Open | Gate::Shut { .. } => 0,
+    let failed_probes = match gate {
+        BreakerGate::Probe { failed } => failed + 1,
+        BreakerGate::Open | BreakerGate::Shut { .. } => 0,
     };
-    match breaker::trip(store, outcome, probes_before, clock()).await {
-        Ok(Some(until)) => return Gate::Shut { until },
+    match breaker::trip(store, outcome, failed_probes, clock()).await {
+        Ok(Some(until)) => return BreakerGate::Shut { until },
         Ok(None) => {}
-        Err(error) => return unreadable(&error, clock()),
+        Err(error) => return gate_after(&error, clock()),
     }
     match (gate, outcome) {
-        // These said nothing about the target, so the probe is still to be made.
-        (Gate::Probe { .. }, Outcome::NothingToDo | Outcome::NotYet { .. } | Outcome::Busy) => gate,
-        (Gate::Probe { .. }, _) => match store.close_breaker().await {
+        // No request was sent, so the probe is still to be made.
+        (BreakerGate::Probe { .. }, Outcome::NothingToDo | Outcome::NotYet { .. } | Outcome::Busy) => gate,
+        (BreakerGate::Probe { .. }, _) => match store.close_breaker().await {
             Ok(()) => {
                 tracing::info!("the target serves again");
-                Gate::Open
+                BreakerGate::Open
             }
-            Err(error) => unreadable(&error, clock()),
+            Err(error) => gate_after(&error, clock()),
         },
-        _ => Gate::Open,
+        _ => BreakerGate::Open,
     }
 }
 
-/// The state can't be read or written. The other users of the batch would meet the same.
-fn unreadable(error: &StoreError, now: UnixSeconds) -> Gate {
+/// The gate after an error of the state, which most often concerns the other users of the batch too.
+fn gate_after(error: &StoreError, now: UnixSeconds) -> BreakerGate {
     match error {
-        // This is about one item.
-        StoreError::Corrupt { .. } | StoreError::TooLarge { .. } | StoreError::NotLinked => Gate::Open,
+        // These errors concern one item.
+        StoreError::Corrupt { .. } | StoreError::TooLarge { .. } | StoreError::NotLinked => BreakerGate::Open,
         _ => {
             tracing::error!("the state can't be used: {error}");
-            Gate::Shut { until: now.plus(STATE_SECONDS) }
+            BreakerGate::Shut { until: now.plus(STATE_SECONDS) }
         }
     }
 }
 
-fn fate_of(done: &Result<Provisioned, StoreError>, now: UnixSeconds) -> MessageDisposition {
+fn disposition_of(done: &Result<Provisioned, StoreError>, now: UnixSeconds) -> MessageDisposition {
     let outcome = match done {
         Ok(Provisioned { follow_up: FollowUp::Due, .. }) => return MessageDisposition::Retry(now),
         Ok(Provisioned { outcome, .. }) => outcome,
@@ -144,15 +139,14 @@ fn log(done: &Result<Provisioned, StoreError>) {
             tracing::info!(
                 outcome = outcome.word(),
                 due_again = *follow_up == FollowUp::Due,
-                "the user was looked at"
+                "the provision request was handled"
             );
         }
         Err(error) => tracing::error!("the user was not provisioned: {error}"),
     }
 }
 
-/// The same moment for everybody would be a crowd.
 fn spread(until: UnixSeconds, anchor: &Anchor) -> UnixSeconds {
     let byte = anchor.hash().0.first().copied().unwrap_or_default();
-    until.plus(i64::from(byte) % SPREAD)
+    until.plus(i64::from(byte) % SPREAD_SECONDS)
 }

@@ -50,11 +50,11 @@ pub enum Gauge {
     BreakerOpen,
     /// 1 for a scan with an incomplete read, else 0.
     IncompleteReads,
-    /// Users whose removal waits for an approval.
+    /// Users with a held removal.
     Held,
     /// Users with an action that an option skips.
     Skipped,
-    /// Users whose user name or account another entry owns.
+    /// Users in conflict over a user name or an account.
     Conflicts,
     /// Users that are failed, invalid or retrying.
     UsersFailed,

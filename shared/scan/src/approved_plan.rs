@@ -8,7 +8,7 @@ use plan::{RecordPlan, RemovalCandidate, RemovalVerdict};
 use crate::final_plan::FinalPlan;
 use crate::user_plan::{PagePlan, UserPlan};
 
-/// The approved plans. A user who has changed since is left to a later scan.
+/// The approved plans. A user that has changed since is left to a later scan.
 #[derive(Debug, Default)]
 pub struct ApprovedPlan {
     users: HashMap<AnchorHash, (RecordPlan, Option<Anchor>)>,
@@ -101,7 +101,7 @@ impl ApprovedPlan {
         }
         plan.summary.not_as_planned += deviating;
         if plan.summary.not_as_planned > 0 {
-            // The next scan has to find the users who were left out.
+            // The next scan has to find the users that were left out.
             plan.checkpoint = None;
         }
         plan

@@ -250,7 +250,7 @@ mod tests {
         back[0].plan = RecordPlan::SetStatus(Status::Pending);
         let mut safeguard = safeguard(&memory(Some(OLD)));
         assert_eq!(safeguard.check(back.clone()).users.len(), 9);
-        // A user who changed as well is counted like any other.
+        // A user that changed as well is counted like any other.
         back.iter_mut().for_each(|user| user.record.as_mut().unwrap().desired = None);
         assert_eq!(safeguard.check(back).users.len(), 1);
         assert!(safeguard.finish(true).held_change.is_some());

@@ -1,8 +1,8 @@
 //! The plan of a scan's end: removals, transfers and held changes, which can only be judged once the read has ended.
 //!
-//! After a complete read, users whom the read did not show are looked up once more by anchor, and users whose removal waits
-//! are judged afresh. After an incomplete read no user is removed, and no user is taken to be gone; only conflicts whose
-//! other entry was known to be gone before are resolved.
+//! After a complete read, users missing from the read are looked up once more by anchor, and held removals are judged
+//! again. After an incomplete read no user is removed and no user counts as gone; a conflict is resolved only if the other
+//! entry was known to be gone before.
 
 use std::collections::{HashMap, HashSet};
 
@@ -50,7 +50,7 @@ pub struct FinalPlan {
     pub held_change: Option<HeldChange>,
     /// What the snapshot holds for a user once the removal is released.
     pub(crate) after_removal: HashMap<AnchorHash, SnapshotEffect>,
-    /// Users in the snapshot who have no record.
+    /// Users in the snapshot without a record.
     pub(crate) unrecorded: Vec<AnchorHash>,
     /// Where the next scan starts; `None` if it has to read all entries.
     pub(crate) checkpoint: Option<Checkpoint>,
@@ -128,7 +128,7 @@ impl FinalPlan {
 }
 
 /// Plans the end of a scan. Removals need the proof that the read was complete, and an answer of the directory about
-/// each user whom the read did not show.
+/// each user missing from the read.
 pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Result<FinalPlan, ScanError> {
     let Some(outcome) = review_read(directory, &read).await? else {
         return Ok(FinalPlan::out_of_time(read.findings.summary));
@@ -185,12 +185,12 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
 /// The review of a read, complete or not.
 struct ReviewOutcome {
     review: Review,
-    /// Why the read proves nothing about the users whom it did not show.
+    /// Why the read proves nothing about the users missing from it.
     incomplete: Option<String>,
     checkpoint: Option<Checkpoint>,
 }
 
-/// Reviews the users whom a complete read did not show. `None`: the scan is out of time.
+/// Reviews the users missing from a complete read. `None`: the scan is out of time.
 async fn review_read(
     directory: &mut Directory,
     read: &FinishedRead<'_>,
@@ -203,25 +203,25 @@ async fn review_read(
             Err(ScanError::Directory(error)) => (error.to_string(), None),
             Err(error) => return Err(error),
         },
-        // Another server can't tell who left, but the changes on it from here on can be read.
+        // Another server does not prove departures, but its changes from here on can be read.
         Err(error @ IncompleteRead::AnotherServer) => (error.to_string(), checkpoint),
         Err(error) => (error.to_string(), None),
     };
     Ok(Some(ReviewOutcome { review: Review::default(), incomplete: Some(error), checkpoint }))
 }
 
-/// Users whom the pages did not show, or showed unchanged, and what is planned for them.
+/// Plans for users that the pages did not show, or showed unchanged.
 #[derive(Default)]
 struct Review {
     removals: Vec<PlannedRemoval>,
     users: Vec<UserPlan>,
     unrecorded: Vec<AnchorHash>,
     planned: HashSet<AnchorHash>,
-    /// Number of users in the snapshot whom the read did not show.
+    /// Number of users in the snapshot that are missing from the read.
     departed: usize,
-    /// Users in scope whom the read did not show.
+    /// Users in scope that are missing from the read.
     missed: u64,
-    /// Whether the directory still has any of the users whom the read did not show.
+    /// Whether the directory still has any of the users missing from the read.
     has_known: bool,
 }
 
@@ -273,7 +273,7 @@ impl Review {
         }
     }
 
-    /// Plans users whom the read did not show. Each is looked up once more: the read may have missed the entry.
+    /// Plans users missing from the read. Each is looked up once more: the read may have missed the entry.
     async fn take_unseen(
         &mut self,
         check: &mut DepartureCheck<'_>,
@@ -296,7 +296,7 @@ impl Review {
         Ok(())
     }
 
-    /// Plans users whose removal was held, or whom an option stopped. Yields those whom the read did not show.
+    /// Plans held and skipped users. Returns those missing from the read.
     fn take_waiting(
         &mut self,
         context: &ScanContext<'_>,
@@ -335,7 +335,7 @@ impl Review {
     }
 }
 
-/// A user whom `create` or `update` stopped goes on once the option is on again.
+/// A user skipped by `create` or `update` goes on once the option is on again.
 fn resume(record: &UserRecord, by: DisabledOption, context: &ScanContext<'_>) -> RecordPlan {
     let options = &context.policy.options;
     let is_on = match by {
@@ -349,7 +349,7 @@ fn resume(record: &UserRecord, by: DisabledOption, context: &ScanContext<'_>) ->
     }
 }
 
-/// The users who leave in this scan.
+/// The users that leave in this scan.
 fn leaving(removals: &[PlannedRemoval], users: &[UserPlan]) -> HashMap<AnchorHash, LeaveKind> {
     let removals = removals.iter().map(|removal| {
         let is_disabled = removal.candidate.reason == DeprovisionReason::Disabled;

@@ -11,7 +11,7 @@ const DAY_SECONDS: i64 = 86_400;
 /// Accounts among which a user in sync is sought.
 const PAGE: usize = 100;
 
-/// Makes one user due if the target has not served a call for `keep_alive_days`. A user who is due already leads to a
+/// Makes one user due if the target has not served a call for `keep_alive_days`. A user that is due already leads to a
 /// call, so nothing is added while the target is down.
 pub(crate) async fn keep_alive(
     context: &ScanContext<'_>,
@@ -39,7 +39,7 @@ pub(crate) async fn keep_alive(
         tracing::info!(days, "the target has served no call for keep_alive_days; one account will be read");
         if let Some(queue) = context.queue {
             let (connection, anchor) = (context.policy.name.clone(), record.anchor.clone());
-            // If the queue does not take the request, the next scan sends it like that of any user who is due.
+            // If the queue does not take the request, the next scan sends it like that of any due user.
             queue.send(&[ProvisionRequest { connection, anchor, version: record.version }]).await?;
         }
     }

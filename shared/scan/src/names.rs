@@ -16,7 +16,7 @@ pub(crate) struct NameClaims {
 }
 
 impl NameClaims {
-    /// Marks the users whose name another entry has. `owners` are the stored owners by folded name.
+    /// Marks conflicts: users with a name that another entry has. `owners` are the stored owners by folded name.
     pub(crate) fn mark_conflicts(&mut self, users: &mut [UserPlan], owners: &HashMap<String, Anchor>) {
         for user in users {
             self.note_rename(user);

@@ -43,11 +43,11 @@ pub struct FinishedRead<'a> {
 pub(crate) struct ReadFindings<'a> {
     pub diff: SnapshotDiff<'a>,
     pub names: NameClaims,
-    /// Users for whom this scan has planned something.
+    /// Users with a plan in this scan.
     pub planned: HashSet<AnchorHash>,
     /// Removals, judged together at the end.
     pub removals: Vec<PlannedRemoval>,
-    /// Users whose name another entry has.
+    /// Users in conflict over a name.
     pub conflicts: Vec<UserPlan>,
     pub summary: ScanSummary,
 }

@@ -228,8 +228,8 @@ async fn choose_read(
     Ok(ReadChoice::Changes { changes, snapshot, incomplete })
 }
 
-/// Adds the users whose removal waits, so that all removals are judged together, and compares the scope with the snapshot
-/// where the changes alone don't tell who left.
+/// Adds the users with a waiting removal, so that all removals are judged together, and compares the scope with the
+/// snapshot where the changes alone don't show departures.
 async fn prepare(
     store: &Store,
     directory: &mut Directory,

@@ -1,4 +1,4 @@
-//! Redrive: provision requests are sent again for users who are due since an earlier scan. A request can be lost, and a
+//! Redrive: provision requests are sent again for users that are due since an earlier scan. A request can be lost, and a
 //! process can be killed between writing and sending.
 
 use std::collections::BTreeMap;
@@ -8,15 +8,15 @@ use queue::{ProvisionRequest, Queue};
 
 use crate::{ScanContext, ScanError};
 
-/// Statuses of users who are due at once, or at their next attempt.
+/// Statuses of users that are due at once, or at their next attempt.
 const DUE: [&str; 2] = ["pending", "retrying"];
-/// Status of users whose accounts are deleted at a later time.
+/// Status of users with an account that is deleted later.
 const DELETION: &str = "pending_deletion";
 const PAGE: usize = 100;
 /// Most users in sync that one scan sends for a recheck of their missing references.
 const MAX_RECHECKS: usize = 1_000;
 
-/// Sends the provision requests of users who are due since before this scan, and returns their number.
+/// Sends the provision requests of users that are due since before this scan, and returns their number.
 ///
 /// Nothing is sent if the queue holds as many requests as there are users due: their requests are on the way. Nothing is
 /// sent either while the circuit breaker is open; once it lets a request through, one has to be in the queue.
@@ -87,7 +87,7 @@ async fn send_status(
     }
 }
 
-/// Number of accounts whose deletion is due, on the first page; the longest due come first.
+/// Number of due deletions, on the first page; the longest due come first.
 async fn deletions_due(context: &ScanContext<'_>, now: UnixSeconds) -> Result<u64, ScanError> {
     let page = context.store.fetch_by_status(DELETION, None, PAGE).await?;
     Ok(page.items.iter().filter(|record| record.next_attempt <= now).count() as u64)

@@ -37,7 +37,7 @@ pub(crate) async fn safeguard_inputs(
     Ok(inputs)
 }
 
-/// The users whom the approval covers, and those whom it has held back.
+/// The users that the approval covers, and those that it has held back.
 async fn split_by_approval(
     context: &ScanContext<'_>,
     candidates: &[RemovalCandidate],

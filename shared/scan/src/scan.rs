@@ -13,7 +13,7 @@ use crate::read::{Checkpoint, ScanMode, ScanRead, ScanStart};
 use crate::write::{FinalWrite, PlanWriter};
 use crate::{ApprovedPlan, ScanContext, ScanError, ScanSummary, UserPlan};
 
-/// Reads the directory and writes the records of users who changed. `progress` gets the number of entries read so far.
+/// Reads the directory and writes the records of changed users. `progress` gets the number of entries read so far.
 pub async fn scan(
     context: &ScanContext<'_>,
     directory: &mut Directory,
@@ -23,7 +23,7 @@ pub async fn scan(
     ScanRun { context, mode, approved: None }.run(directory, progress).await
 }
 
-/// A full scan that writes only what the approved plan has. A user who has changed since, or whom the safeguard holds by
+/// A full scan that writes only what the approved plan has. A user that has changed since, or that the safeguard holds by
 /// now, is left to another scan.
 pub async fn scan_approved(
     context: &ScanContext<'_>,

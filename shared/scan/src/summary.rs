@@ -33,35 +33,35 @@ pub struct ScanSummary {
     pub read: u64,
     /// Entries that equal the snapshot.
     pub unchanged: u64,
-    /// New or different entries whose records are written.
+    /// New or different entries, with records to write.
     pub changed: u64,
-    /// Users who get an account: a new one, or an existing account with their user name.
+    /// Users that get an account: a new one, or an existing account with their user name.
     pub created: u64,
-    /// Users whose account is to be updated.
+    /// Users with an account to update.
     pub updated: u64,
-    /// Users whose removal was released.
+    /// Users with a released removal.
     pub deprovisioned: u64,
-    /// Users whose user name another entry has.
+    /// Users in conflict over a user name.
     pub conflicts: u64,
-    /// Users who took over the account or the user name of another entry.
+    /// Users that took over the account or the user name of another entry.
     pub transferred: u64,
-    /// Users whose removal waits for approval.
+    /// Users with a held removal.
     pub held: u64,
-    /// Users whose creation or update waits for approval of a changed configuration.
+    /// Users with a creation or update that waits for approval of a changed configuration.
     pub held_changes: u64,
-    /// Users whose creation, update or removal an option stops.
+    /// Users with a creation, update or removal that an option stops.
     pub skipped: u64,
-    /// Users whom the target refused or could not serve yet, or whose entry can't be mapped.
+    /// Users that the target refused or could not serve yet, or with an entry that can't be mapped.
     pub failed: u64,
-    /// Failed users whose entry can't be mapped.
+    /// Failed users with an entry that can't be mapped.
     pub invalid: u64,
-    /// Users in scope whom the read did not show, as a search by anchor found. Nothing is done for them.
+    /// Users missing from the read that a search by anchor found in scope. Nothing is done for them.
     pub missed: u64,
     /// Provision requests that the queue did not take; a later scan sends them again.
     pub unsent: u64,
     /// Provision requests that were sent again for users due since an earlier scan.
     pub redriven: u64,
-    /// Users who differ from the approved plan and are left to a later scan.
+    /// Users that differ from the approved plan and are left to a later scan.
     #[serde(skip)]
     pub not_as_planned: u64,
     /// Entries that the read returned twice.
@@ -89,7 +89,7 @@ pub struct ScanSummary {
     pub housekeeping_failures: Vec<String>,
 }
 
-/// Keys whose values stay the same from scan to scan as long as nothing happens.
+/// Keys with values that stay the same from scan to scan while nothing changes.
 const STANDING: [&str; 8] =
     ["complete", "incomplete", "held", "held_changes", "skipped", "conflicts", "failed", "unidentified"];
 

@@ -1,6 +1,6 @@
 //! Transfers: an entry takes over the account, or the user name alone, of another entry.
 //!
-//! An entry whose user name another entry has is in conflict. At the end of a read some conflicts can be resolved: the other
+//! An entry is in conflict if another entry has its user name. At the end of a read some conflicts can be resolved: the other
 //! entry is gone or was renamed, or its name is free.
 
 use std::collections::{HashMap, HashSet};
@@ -36,7 +36,7 @@ pub struct NameTransfer {
 pub(crate) struct TransferPlan {
     pub accounts: Vec<AccountTransfer>,
     pub names: Vec<NameTransfer>,
-    /// Users whose records change without a transfer.
+    /// Users with records that change without a transfer.
     pub users: Vec<UserPlan>,
     /// Number of remaining conflicts.
     pub conflicts: u64,
@@ -57,7 +57,7 @@ pub(crate) struct TransferInputs<'a> {
     pub owners: HashMap<String, Anchor>,
     /// Records of the owners. An owner without a record is new in this read, which a dry run does not write.
     pub records: HashMap<AnchorHash, UserRecord>,
-    /// Users who leave in this scan.
+    /// Users that leave in this scan.
     pub leaving: HashMap<AnchorHash, LeaveKind>,
     /// User names in this read.
     pub names: &'a NameClaims,
@@ -126,7 +126,7 @@ fn with_current_owner(mut user: UserPlan, owner: Option<Anchor>) -> UserPlan {
     user
 }
 
-/// A user who waited for a name that is free by now.
+/// A user that waited for a name that is free by now.
 fn with_free_name(user: UserPlan) -> Option<UserPlan> {
     let record = user.record.as_ref()?;
     let desired = record.desired.clone()?;

@@ -59,7 +59,7 @@ impl SnapshotEffect {
 }
 
 impl UserPlan {
-    /// A plan for a user who is known from the record alone.
+    /// A plan for a user that is known from the record alone.
     pub(crate) fn of_record(record: UserRecord, plan: RecordPlan, snapshot: SnapshotEffect) -> Self {
         let (anchor, dn) = (record.anchor.clone(), record.dn);
         Self { anchor, dn, record: Some(record), plan, conflict: None, snapshot }

@@ -2,8 +2,8 @@
 //!
 //! The order of the writes makes a crash harmless, wherever it happens:
 //!
-//! 1. The checkpoint is stored: it says how current the directory's server is. A replica that is less current than a
-//!    server whose entries were acted on is not believed later.
+//! 1. The checkpoint is stored: it says how current the directory's server is. Later reads of a less current replica
+//!    prove nothing.
 //! 2. The users are marked dirty beside the snapshot, so that the next scan plans them again whatever the directory says.
 //! 3. The records are written.
 //! 4. The provision requests are sent.
@@ -78,7 +78,7 @@ pub(crate) enum FinalWrite {
 #[derive(Default)]
 struct WrittenUser {
     change: Option<SnapshotChange>,
-    /// Anchor of a user who is due from now on.
+    /// Anchor of a user that is due from now on.
     due: Option<Anchor>,
     is_written: bool,
 }
@@ -100,7 +100,7 @@ impl<'a> PlanWriter<'a> {
         }
     }
 
-    /// Number of users in scope whose part of the snapshot changes.
+    /// Number of users in scope with a change in the snapshot.
     pub fn changed(&self) -> u64 {
         self.changes.values().filter(|fingerprint| fingerprint.is_some()).count() as u64
     }
@@ -110,7 +110,7 @@ impl<'a> PlanWriter<'a> {
         self.counts
     }
 
-    /// Writes the records of these users, and sends requests for those who are due.
+    /// Writes the records of these users, and sends requests for those that are due.
     pub async fn write_users(&mut self, users: Vec<UserPlan>) -> Result<(), ScanError> {
         let hashes: Vec<AnchorHash> = users.iter().map(|user| user.anchor.hash()).collect();
         self.load_snapshot(&hashes).await?;
@@ -240,7 +240,7 @@ impl<'a> PlanWriter<'a> {
         Ok(FinalWrite::Done)
     }
 
-    /// Sets the status of users whose removal waits, unless they have it already.
+    /// Sets the status of users with a waiting removal, unless they have it already.
     async fn write_waiting(
         &mut self,
         candidates: Vec<RemovalCandidate>,
@@ -297,7 +297,7 @@ impl<'a> PlanWriter<'a> {
         Ok(self.context.store.mark(self.lease, &mut self.stored, &to_mark).await?)
     }
 
-    /// Marks those of these users dirty who are in the snapshot.
+    /// Marks those of these users dirty that are in the snapshot.
     async fn mark_known_dirty(&mut self, hashes: impl Iterator<Item = AnchorHash>) -> Result<(), ScanError> {
         let hashes: Vec<AnchorHash> = hashes.collect();
         self.load_snapshot(&hashes).await?;

@@ -70,7 +70,7 @@ impl fmt::Display for ResponseBody {
 /// Error as the target describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ErrorDetails {
-    /// Whether the body has the Graph platform's shape, whose codes have fixed meanings.
+    /// Whether the body has the shape of the Graph platform; its codes have fixed meanings.
     pub(crate) is_graph: bool,
     /// Code of the Graph platform or of Workplace.
     pub(crate) code: Option<i64>,

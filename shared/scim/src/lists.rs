@@ -1,4 +1,4 @@
-//! Multi-valued attributes whose elements have a type: e-mails, phone numbers, addresses, photos.
+//! Multi-valued attributes with typed elements: e-mails, phone numbers, addresses, photos.
 
 use serde_json::{Value, json};
 

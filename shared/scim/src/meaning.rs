@@ -31,7 +31,7 @@ pub(crate) struct TargetResponse<'a> {
 }
 
 impl TargetResponse<'_> {
-    /// Error that the response means; `None` for success. A success status whose body reports throttling or an
+    /// Error that the response means; `None` for success. A success status with a body that reports throttling or an
     /// invalid token is an error.
     pub(crate) fn error(&self, dialect: &Dialect, redactor: &Redactor<'_>) -> Option<TargetError> {
         let details = self.body.error_details();

@@ -32,7 +32,7 @@ fn current(dialect: &Dialect, json: Json) -> Resource {
     Resource::from_json(dialect, json.to_string().as_bytes()).unwrap()
 }
 
-/// Sorts the members, whose order depends on features of `serde_json`.
+/// Sorts the members: their order depends on features of `serde_json`.
 fn shown(body: JsonObject) -> String {
     let mut body = Json::Object(body);
     body.sort_all_objects();

@@ -80,7 +80,7 @@ impl Mapping {
         self.user_name.source_attributes().into_iter().map(str::to_owned).collect()
     }
 
-    /// The target attributes whose values are not shown.
+    /// The target attributes with masked values.
     pub fn masked(&self) -> BTreeSet<TargetAttribute> {
         let user_name = self.user_name.masked.then(|| TargetAttribute::from("userName"));
         let masked = self.rules.iter().filter(|(_, rule)| rule.masked).map(|(name, _)| name.clone());

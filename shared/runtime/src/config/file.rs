@@ -260,7 +260,7 @@ impl Default for SafetyTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionTable {
-    /// Days for departed users: anchor, account id and user name. A user who returns in time gets the same account.
+    /// Days for departed users: anchor, account id and user name. A user that returns in time gets the same account.
     #[schemars(range(min = 1, max = 3650))]
     pub left_days: u32,
     /// Days for the history of actions.

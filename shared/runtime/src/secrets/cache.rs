@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// A cache of a secret whose value is the number of the fetch, and a clock.
+    /// A cache of one secret with the number of the fetch as its value, and a clock.
     struct CacheFixture {
         cache: Cache,
         start: Instant,

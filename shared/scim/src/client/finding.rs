@@ -14,7 +14,7 @@ use crate::resource::{AccountPage, Resource};
 use crate::transport::{CallFailure, TargetCall};
 
 /// User name that no account can have: `.invalid` is reserved (RFC 2606).
-const UNUSED_NAME: &str = "nobody@provisioner.invalid";
+const UNUSED_NAME: &str = "no-account@provisioner.invalid";
 
 impl Target {
     /// Checks URL, token and filter support by looking up a user name that no account can have.

@@ -151,7 +151,7 @@ impl Dialect {
 }
 
 /// Similarity of two names, from 0 to 1. The last part of a name is compared on its own too, so that `startDate` finds
-/// the attribute whose full name ends with it.
+/// the attribute with this end of the full name.
 fn similarity(wanted: &str, name: &str) -> f64 {
     let name = name.to_lowercase();
     let last = name.rsplit([':', '.']).next().unwrap_or(&name);

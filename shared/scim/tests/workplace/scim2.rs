@@ -249,7 +249,7 @@ async fn announced_features_are_used() {
             "PATCH /scim/v9/People/4",
         ]
     );
-    assert_eq!(target.find_by_user_name(&name("nobody@acme.test")).await, Ok(None));
+    assert_eq!(target.find_by_user_name(&name("unknown@acme.test")).await, Ok(None));
     assert_eq!(target.find_by_external_id("x").await, Ok(None));
     let lacking =
         target.missing_from_schemas(["title", "nickName", "department", "externalId"]).await.unwrap();

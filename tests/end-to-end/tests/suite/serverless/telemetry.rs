@@ -59,7 +59,7 @@ fn log_lines_carry_request_connection_and_anchor() {
     assert!(field(scanned, "xray.trace").is_some(), "{scanned}");
     let users: BTreeSet<String> = provision
         .iter()
-        .filter(|line| line["message"] == "the user was looked at")
+        .filter(|line| line["message"] == "the provision request was handled")
         .map(|line| {
             assert!(field(line, "request.id").is_some() && field(line, "version").is_some(), "{line}");
             assert_eq!(field(line, "connection"), Some(json!("corp")));

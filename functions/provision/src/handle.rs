@@ -1,0 +1,51 @@
+//! Events and answers: batches of SQS messages, and direct invocations for one user.
+
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use queue::DirectRequest;
+use runtime::function::parse_event;
+use runtime::{FunctionError, Invocation};
+use serde::Serialize;
+use serde_json::Value;
+use tracing::Instrument;
+
+use crate::direct::DirectAnswer;
+use crate::function::ProvisionFunction;
+
+/// Shape of an event, for error messages.
+const SHAPE: &str = r#"{"connection": "corp", "anchor": "…"}, or be a batch of SQS messages"#;
+
+/// Answer of the function.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum ProvisionAnswer {
+    /// Messages that SQS delivers again.
+    Batch(SqsBatchResponse),
+    /// One user.
+    Direct(Box<DirectAnswer>),
+}
+
+/// Answers one event.
+pub async fn handle(
+    function: Arc<ProvisionFunction>,
+    event: Value,
+    invocation: Invocation,
+) -> Result<ProvisionAnswer, FunctionError> {
+    let span = tracing::info_span!(
+        "provision",
+        request.id = %invocation.request_id,
+        xray.trace = invocation.trace.as_deref(),
+    );
+    async {
+        if event.get("Records").is_some() {
+            let event: SqsEvent = parse_event(event, SHAPE)?;
+            return Ok(ProvisionAnswer::Batch(function.handle_batch(&event.records, &invocation).await));
+        }
+        let request: DirectRequest = parse_event(event, SHAPE)?;
+        let answer = function.handle_direct(&request, &invocation).await?;
+        Ok(ProvisionAnswer::Direct(Box::new(answer)))
+    }
+    .instrument(span)
+    .await
+}
