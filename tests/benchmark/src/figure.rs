@@ -36,15 +36,8 @@ pub enum FigureTarget {
 pub struct Figures(pub Vec<Figure>);
 
 impl Figures {
-    /// Adds a number that was measured several times, and says it.
-    pub fn add(
-        &mut self,
-        group: &str,
-        name: &str,
-        unit: &str,
-        measured: &[f64],
-        target: Option<FigureTarget>,
-    ) {
+    /// Adds and prints a number that was measured several times, under its group, name and unit.
+    pub fn add(&mut self, [group, name, unit]: [&str; 3], measured: &[f64], target: Option<FigureTarget>) {
         let value = median(measured);
         let (least, most) = measured
             .iter()

@@ -32,14 +32,14 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
         let of = |value: fn(&FirstLoad) -> f64| loads.iter().map(value).collect::<Vec<_>>();
         let group = "First load";
         let name = format!("{users} users, {latency} ms a call, {workers} at once");
-        figures.add(group, &name, "users/s", &of(|load| load.users_a_second), None);
+        figures.add([group, &name, "users/s"], &of(|load| load.users_a_second), None);
         if latency > 0 {
             let target = (users, latency, workers) == (10_000, 20, 32);
             let share = target.then_some(FigureTarget::AtLeast(85.0));
-            figures.add(group, &format!("{name}: share of the ideal"), "%", &of(|load| load.share), share);
+            figures.add([group, &format!("{name}: share of the ideal"), "%"], &of(|load| load.share), share);
         }
         let most = Some(FigureTarget::AtMost(2.0));
-        figures.add(group, &format!("{name}: calls a user"), "", &of(|load| load.calls_a_user), most);
+        figures.add([group, &format!("{name}: calls per user"), ""], &of(|load| load.calls_a_user), most);
     }
     Ok(())
 }

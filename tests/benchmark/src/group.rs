@@ -37,12 +37,12 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
     }
     let name = format!("A group that lists {USERS} members in OpenLDAP");
     let most_memory = Some(FigureTarget::AtMost(64.0));
-    figures.add(&name, "everybody read, nothing changed", "ms", &full, None);
-    figures.add(&name, "that, as a ratio to ldapsearch", "×", &ratio, Some(FigureTarget::AtMost(2.0)));
-    figures.add(&name, "most memory of it", "MB", &peak, most_memory);
-    figures.add(&name, "the changes read, none", "ms", &nothing, Some(FigureTarget::AtMost(50.0)));
-    figures.add(&name, "the changes read, the group's", "ms", &touched, None);
-    figures.add(&name, "most memory of it, the group's", "MB", &peak_touched, most_memory);
+    figures.add([&name, "full scan, nothing changed", "ms"], &full, None);
+    figures.add([&name, "full scan: ratio to ldapsearch", "×"], &ratio, Some(FigureTarget::AtMost(2.0)));
+    figures.add([&name, "full scan: peak memory", "MB"], &peak, most_memory);
+    figures.add([&name, "incremental scan, no change", "ms"], &nothing, Some(FigureTarget::AtMost(50.0)));
+    figures.add([&name, "incremental scan, group changed", "ms"], &touched, None);
+    figures.add([&name, "incremental scan, group changed: peak memory", "MB"], &peak_touched, most_memory);
     Ok(())
 }
 

@@ -31,8 +31,8 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
             peak.push(finished.peak_rss_kib as f64 / 1024.0);
         }
         let most = (users == 1_000_000).then_some(FigureTarget::AtMost(100.0));
-        figures.add(GROUP, &format!("{users} users: time a user"), "ns", &seconds, None);
-        figures.add(GROUP, &format!("{users} users: most memory"), "MB", &peak, most);
+        figures.add([GROUP, &format!("{users} users: time per user"), "ns"], &seconds, None);
+        figures.add([GROUP, &format!("{users} users: peak memory"), "MB"], &peak, most);
         if users == SIZES[0] {
             smallest = median(&peak);
         }
@@ -40,6 +40,6 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
     }
     let users = f64::from(SIZES[3] - SIZES[0]);
     let each = (largest - smallest) * 1024.0 * 1024.0 / users;
-    figures.add(GROUP, "memory for each user more", "bytes", &[each], Some(FigureTarget::AtMost(100.0)));
+    figures.add([GROUP, "memory per additional user", "bytes"], &[each], Some(FigureTarget::AtMost(100.0)));
     Ok(())
 }

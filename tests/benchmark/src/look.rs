@@ -27,8 +27,8 @@ pub fn measure(rounds: usize, figures: &mut Figures) -> anyhow::Result<()> {
     }
     let group = format!("A look at {USERS} users, none of them provisioned");
     let most = Some(FigureTarget::AtMost(200.0));
-    figures.add(&group, "status", "ms", &status, most);
-    figures.add(&group, "explain", "ms", &explain, most);
-    figures.add(&group, "history", "ms", &history, None);
+    figures.add([&group, "status", "ms"], &status, most);
+    figures.add([&group, "explain", "ms"], &explain, most);
+    figures.add([&group, "history", "ms"], &history, None);
     Ok(())
 }

@@ -21,7 +21,7 @@ pub fn measure(figures: &mut Figures) -> anyhow::Result<()> {
         let bounds = &said["median"]["confidence_interval"];
         let bound = |which: &str| 1e9 / bounds[which].as_f64().unwrap_or(f64::NAN);
         let measured = [bound("upper_bound"), 1e9 / nanos, bound("lower_bound")];
-        figures.add("Planner alone, one core", name, "entries/s", &measured, target);
+        figures.add(["Planner alone, one core", name, "entries/s"], &measured, target);
     }
     Ok(())
 }

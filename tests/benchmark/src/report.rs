@@ -117,9 +117,11 @@ impl BenchmarkReport {
                 })
                 .collect()
         };
-        let times: Vec<(f64, f64)> =
-            points(" users: time a user").iter().map(|(users, each)| (*users, users * each / 1e6)).collect();
-        let memory = points(" users: most memory");
+        let times: Vec<(f64, f64)> = points(" users: time per user")
+            .iter()
+            .map(|(users, each)| (*users, users * each / 1e6))
+            .collect();
+        let memory = points(" users: peak memory");
         let mut svg = String::from(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 360\" role=\"img\" font-family=\"sans-serif\" \
              font-size=\"13\">\n<title>Time and memory of an unchanged scan by the number of users</title>\n\

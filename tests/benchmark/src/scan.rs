@@ -21,9 +21,7 @@ pub fn measure(users: usize, rounds: usize, figures: &mut Figures) -> anyhow::Re
     unchanged(&company, users, rounds, figures)?;
     nothing_new(&company, users, rounds, figures)?;
     figures.add(
-        &group(users),
-        "calls to the target",
-        "",
+        [&group(users), "calls to the target", ""],
         &[company.target.request_count() as f64],
         Some(FigureTarget::AtMost(0.0)),
     );
@@ -64,13 +62,13 @@ fn unchanged(
     }
     let of_all = |most: f64| (users == 100_000).then_some(FigureTarget::AtMost(most));
     let group = group(users);
-    figures.add(&group, "ldapsearch, the same entries, attributes and pages", "ms", &tool, None);
-    figures.add(&group, "everybody read, nothing changed", "ms", &full, None);
-    figures.add(&group, "that, as a ratio to ldapsearch", "×", &ratio, of_all(1.3));
-    figures.add(&group, "processor time of it", "ms", &cpu, None);
-    figures.add(&group, "most memory of it", "MB", &peak, of_all(64.0));
-    figures.add(&group, "read units of it", "", &reads, of_all(500.0));
-    figures.add(&group, "write units of it", "", &writes, None);
+    figures.add([&group, "ldapsearch, the same entries, attributes and pages", "ms"], &tool, None);
+    figures.add([&group, "full scan, nothing changed", "ms"], &full, None);
+    figures.add([&group, "full scan: ratio to ldapsearch", "×"], &ratio, of_all(1.3));
+    figures.add([&group, "full scan: processor time", "ms"], &cpu, None);
+    figures.add([&group, "full scan: peak memory", "MB"], &peak, of_all(64.0));
+    figures.add([&group, "full scan: read units", ""], &reads, of_all(500.0));
+    figures.add([&group, "full scan: write units", ""], &writes, None);
     Ok(())
 }
 
@@ -91,9 +89,9 @@ fn nothing_new(
     }
     let of_all = |most: f64| (users == 100_000).then_some(FigureTarget::AtMost(most));
     let group = group(users);
-    figures.add(&group, "the changes read, none", "ms", &took, of_all(50.0));
-    figures.add(&group, "read units of it, none", "", &reads, of_all(10.0));
-    figures.add(&group, "write units of it, none", "", &writes, None);
+    figures.add([&group, "incremental scan, no change", "ms"], &took, of_all(50.0));
+    figures.add([&group, "incremental scan, no change: read units", ""], &reads, of_all(10.0));
+    figures.add([&group, "incremental scan, no change: write units", ""], &writes, None);
     Ok(())
 }
 
@@ -120,9 +118,9 @@ fn some_changed(
         calls.push(each(company.target.request_count() as f64));
     }
     let group = group(users);
-    figures.add(&group, "the changes read and provisioned, 1 %", "ms", &took, None);
-    figures.add(&group, "read units a changed user", "", &reads, None);
-    figures.add(&group, "write units a changed user", "", &writes, None);
-    figures.add(&group, "calls a changed user", "", &calls, None);
+    figures.add([&group, "incremental scan and provisioning, 1 % changed", "ms"], &took, None);
+    figures.add([&group, "read units per changed user", ""], &reads, None);
+    figures.add([&group, "write units per changed user", ""], &writes, None);
+    figures.add([&group, "calls per changed user", ""], &calls, None);
     Ok(())
 }

@@ -19,9 +19,13 @@ pub fn measure(figures: &mut Figures) -> anyhow::Result<()> {
         };
         let at_most = |most: f64| Some(FigureTarget::AtMost(most));
         let group = "Cold start, under Lambda's emulator";
-        figures.add(group, &format!("{name}: binary"), "MB", &[size], at_most(10.0));
-        figures.add(group, &format!("{name}: start"), "ms", &[init], at_most(60.0));
-        figures.add(group, &format!("{name}: first invocation beyond that"), "ms", &[first], at_most(150.0));
+        figures.add([group, &format!("{name}: binary"), "MB"], &[size], at_most(10.0));
+        figures.add([group, &format!("{name}: start"), "ms"], &[init], at_most(60.0));
+        figures.add(
+            [group, &format!("{name}: first invocation after start"), "ms"],
+            &[first],
+            at_most(150.0),
+        );
     }
     Ok(())
 }

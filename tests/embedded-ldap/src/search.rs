@@ -48,7 +48,7 @@ impl ClientSession {
         {
             return done(code, "injected");
         }
-        let Some(found) = self.find(request, &base) else {
+        let Some(mut found) = self.find(request, &base) else {
             return self.no_such_object(request.id, &base);
         };
         let target = match (&request.scope, &paging) {
@@ -56,7 +56,19 @@ impl ClientSession {
             _ => FaultTarget::AnySearch,
         };
         let faults = self.state.faults().take(target);
-        let search = self.open(request, paging.is_some(), found, faults);
+        for fault in &faults {
+            if let LdapFault::StaleReplica { entries } = fault
+                && found.len() > *entries
+            {
+                found.truncate(*entries);
+                self.state.faults().add_fired(1);
+            }
+        }
+        let limit = self.size_limit(request, paging.is_some());
+        let limited = found.len() > limit;
+        found.truncate(limit);
+        self.last_search = self.last_search.wrapping_add(1);
+        let search = PagedSearch::new(self.last_search, found, limited, faults);
         self.answer(request, paging, search)
     }
 
@@ -68,30 +80,12 @@ impl ClientSession {
         Some(matching.filter(|(_, entry)| request.filter.matches(entry, &tree)).map(|(id, _)| id).collect())
     }
 
-    /// Applies size limits, and the faults that limit the found entries.
-    fn open(
-        &mut self,
-        request: &SearchRequest,
-        paged: bool,
-        mut found: Vec<EntryId>,
-        faults: Vec<LdapFault>,
-    ) -> PagedSearch {
-        for fault in &faults {
-            if let LdapFault::StaleReplica { entries } = fault
-                && found.len() > *entries
-            {
-                found.truncate(*entries);
-                self.state.faults().add_fired(1);
-            }
-        }
+    /// The smaller one of the server's and the request's size limit.
+    fn size_limit(&self, request: &SearchRequest, paged: bool) -> usize {
         let options = &self.state.options;
         let own = options.size_limit.filter(|_| !(paged && options.size_limit_per_page));
         let requested = Some(request.size_limit).filter(|limit| *limit > 0);
-        let limit = own.into_iter().chain(requested).min().unwrap_or(usize::MAX);
-        let limited = found.len() > limit;
-        found.truncate(limit);
-        self.last_search = self.last_search.wrapping_add(1);
-        PagedSearch::new(self.last_search, found, limited, faults)
+        own.into_iter().chain(requested).min().unwrap_or(usize::MAX)
     }
 
     fn next_page(&mut self, request: &SearchRequest, paging: PagingRequest) -> LdapResponse {

@@ -54,7 +54,7 @@ impl ConsoleProcess {
     /// The cookie that the console gives for the key.
     pub fn cookie(&self) -> anyhow::Result<String> {
         let answer =
-            self.ask(Method::GET, self.url.strip_prefix(self.base()).unwrap_or_default(), &[], None)?;
+            self.ask((Method::GET, self.url.strip_prefix(self.base()).unwrap_or_default()), &[], None)?;
         ensure!(answer.status == StatusCode::SEE_OTHER, "the printed address does not open: {answer:?}");
         let cookie = answer.headers.get(SET_COOKIE).context("no cookie")?.to_str()?;
         Ok(cookie.split(';').next().unwrap_or_default().to_owned())
@@ -62,14 +62,13 @@ impl ConsoleProcess {
 
     /// A page, requested with the cookie.
     pub fn page(&self, path: &str) -> anyhow::Result<ConsoleResponse> {
-        self.ask(Method::GET, path, &[("cookie", &self.cookie()?)], None)
+        self.ask((Method::GET, path), &[("cookie", &self.cookie()?)], None)
     }
 
     /// Sends a request with exactly these headers, without following redirects.
     pub fn ask(
         &self,
-        method: Method,
-        path: &str,
+        (method, path): (Method, &str),
         headers: &[(&str, &str)],
         form: Option<&str>,
     ) -> anyhow::Result<ConsoleResponse> {

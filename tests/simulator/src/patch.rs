@@ -62,11 +62,11 @@ pub(crate) fn apply(
             _ => return Err(syntax("op: must be add, replace or remove")),
         };
         match (path, operation.get("value")) {
-            (Some(path), Some(value)) => set(account, mode, &path, value, options)?,
+            (Some(path), Some(value)) => set(account, (mode, &path), value, options)?,
             (None, Some(Value::Object(values))) => {
                 for (name, value) in values {
                     // Senders put paths where the RFC has attribute names.
-                    set(account, mode, &PatchPath::parse(name)?, value, options)?;
+                    set(account, (mode, &PatchPath::parse(name)?), value, options)?;
                 }
             }
             (None, Some(_)) => {
@@ -80,8 +80,7 @@ pub(crate) fn apply(
 
 fn set(
     account: &mut AccountAttributes,
-    mode: ListMode,
-    path: &PatchPath,
+    (mode, path): (ListMode, &PatchPath),
     value: &Value,
     options: &SimulatorOptions,
 ) -> Result<(), Refusal> {

@@ -176,9 +176,8 @@ impl FaultTally {
     /// Runs one scan, and records each planned removal of a user in scope.
     async fn run(
         &mut self,
-        fault: &'static str,
+        (fault, mode): (&'static str, ScanMode),
         engine: &EngineFixture,
-        mode: ScanMode,
         staff: &Staff,
     ) -> Result<()> {
         let anchors: Vec<Anchor> = staff.in_scope().filter_map(|person| person.anchor.clone()).collect();
@@ -309,7 +308,7 @@ fn random_directory_faults_deprovision_no_user() {
             let (name, fault) = fault(&mut random, &staff);
             directory.inject(fault);
             let engine = &engines[random.below(engines.len())];
-            tally.run(name, engine, any_mode(&mut random), &staff).await?;
+            tally.run((name, any_mode(&mut random)), engine, &staff).await?;
             directory.clear_faults();
             undisturbed = tally.runs % UNDISTURBED_EVERY == 0;
         }
@@ -368,20 +367,20 @@ fn cut_or_redirected_connection_deprovisions_no_user() {
             match (random.below(10), &replica) {
                 (0..2, Some(replica)) => {
                     proxy.redirect(replica.address());
-                    tally.run("a replica that is behind", engine, mode, &staff).await?;
+                    tally.run(("a replica that is behind", mode), engine, &staff).await?;
                 }
                 (2, _) => {
                     proxy.redirect(other.address());
-                    tally.run("another directory", &limited, mode, &staff).await?;
+                    tally.run(("another directory", mode), &limited, &staff).await?;
                 }
                 (3, _) => {
                     proxy.cut_once_after(random.below(BYTES / 2) as u64);
-                    tally.run("one cut", engine, mode, &staff).await?;
+                    tally.run(("one cut", mode), engine, &staff).await?;
                 }
                 _ => {
                     let most = random.pick(&[500, 2_000, BYTES / 2]);
                     proxy.cut_after(random.below(most) as u64);
-                    tally.run("cut", engine, mode, &staff).await?;
+                    tally.run(("cut", mode), engine, &staff).await?;
                 }
             }
             proxy.redirect(slapd.address());

@@ -231,7 +231,7 @@ impl RandomCompany {
             79..83 => self.unnest(any_group, other_group, admin)?,
             83..86 => self.rename_group(other_group, random, admin)?,
             86..88 => self.delete_group(other_group, admin)?,
-            88..91 => self.recreate_group(other_group, any_group, user, admin)?,
+            88..91 => self.recreate_group((other_group, any_group), user, admin)?,
             91..93 => self.rename_unit(random, admin)?,
             93..97 => {
                 let manager = self.user_dn(&self.users[random.below(self.users.len())]);
@@ -463,8 +463,7 @@ impl RandomCompany {
 
     fn recreate_group(
         &mut self,
-        group: usize,
-        parent: usize,
+        (group, parent): (usize, usize),
         user: usize,
         admin: &DirectoryAdmin,
     ) -> Result<Option<String>> {

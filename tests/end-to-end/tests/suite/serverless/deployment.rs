@@ -164,7 +164,17 @@ impl DeploymentFixture {
 
         let state_proxy = setup.state_proxy.then(|| ServiceProxy::start(&state_endpoint).unwrap());
         let functions_endpoint = state_proxy.as_ref().map_or(state_endpoint.as_str(), ServiceProxy::endpoint);
-        let environment = environment(&setup, &dir, &table, &queue, functions_endpoint);
+        let environment = function_environment(
+            &setup.environment,
+            functions_endpoint,
+            [
+                ("PROVISIONER_CONFIG", dir.path().display().to_string()),
+                ("PROVISIONER_TABLE", table.name().to_owned()),
+                ("PROVISIONER_QUEUE_URL_PREFIX", queue.url.trim_end_matches("corp").to_owned()),
+                ("PROVISIONER_DEAD_LETTER_ARN_PREFIX", arn(&queue.dead_letters)),
+                ("PROVISIONER_PROVISION_FUNCTION", "provision".to_owned()),
+            ],
+        );
         let function = |name: &str, copies, timeout| LambdaOptions {
             copies,
             timeout,
@@ -318,23 +328,15 @@ fn aws_environment(state_endpoint: &str) -> Vec<(String, String)> {
     environment
 }
 
-fn environment(
-    setup: &DeploymentOptions,
-    dir: &TestDir,
-    table: &Table,
-    queue: &QueueUrls,
+/// Environment of the functions. An empty value in `changes` removes a variable.
+fn function_environment(
+    changes: &[(&str, String)],
     state_endpoint: &str,
+    deployed: [(&str, String); 5],
 ) -> Vec<(String, String)> {
     let mut environment: BTreeMap<String, String> = aws_environment(state_endpoint).into_iter().collect();
-    let ours = [
-        ("PROVISIONER_CONFIG", dir.path().display().to_string()),
-        ("PROVISIONER_TABLE", table.name().to_owned()),
-        ("PROVISIONER_QUEUE_URL_PREFIX", queue.url.trim_end_matches("corp").to_owned()),
-        ("PROVISIONER_DEAD_LETTER_ARN_PREFIX", arn(&queue.dead_letters)),
-        ("PROVISIONER_PROVISION_FUNCTION", "provision".to_owned()),
-    ];
-    environment.extend(ours.map(|(name, value)| (name.to_owned(), value)));
-    for (name, value) in &setup.environment {
+    environment.extend(deployed.map(|(name, value)| (name.to_owned(), value)));
+    for (name, value) in changes {
         match value.is_empty() {
             true => drop(environment.remove(*name)),
             false => drop(environment.insert((*name).to_owned(), value.clone())),

@@ -28,7 +28,7 @@ fn pages_require_the_key() {
     let site = ConsoleFixture::start();
     let console = site.console(&["--write"]);
     let cookie = console.cookie().unwrap();
-    let get = |path: &str, headers: &[(&str, &str)]| console.ask(Method::GET, path, headers, None).unwrap();
+    let get = |path: &str, headers: &[(&str, &str)]| console.ask((Method::GET, path), headers, None).unwrap();
 
     for path in PAGES {
         for headers in [
@@ -100,7 +100,7 @@ fn actions_require_write_mode_and_a_form_of_the_console() {
     for (path, form) in
         [("/held/approve", format!("hash={hash}&form_key=x")), ("/failed/retry", "form_key=x".into())]
     {
-        let answer = reader.ask(Method::POST, path, &headers, Some(&form)).unwrap();
+        let answer = reader.ask((Method::POST, path), &headers, Some(&form)).unwrap();
         expect(&answer, StatusCode::FORBIDDEN, "only shows");
     }
     drop(reader);
@@ -109,7 +109,7 @@ fn actions_require_write_mode_and_a_form_of_the_console() {
     let (cookie, key) = (console.cookie().unwrap(), form_key(&console, "/held"));
     let approve = |headers: &[(&str, &str)], form: &str| {
         let headers: Vec<_> = headers.iter().copied().chain([("cookie", cookie.as_str())]).collect();
-        console.ask(Method::POST, "/held/approve", &headers, Some(form)).unwrap()
+        console.ask((Method::POST, "/held/approve"), &headers, Some(form)).unwrap()
     };
     let (ours, form) = (console.base(), format!("hash={hash}&form_key={key}"));
     for (headers, form) in [
@@ -122,7 +122,7 @@ fn actions_require_write_mode_and_a_form_of_the_console() {
     ] {
         expect(&approve(headers, form), StatusCode::FORBIDDEN, "did not come from a page");
     }
-    let no_cookie = console.ask(Method::POST, "/held/approve", &[("origin", ours)], Some(&form)).unwrap();
+    let no_cookie = console.ask((Method::POST, "/held/approve"), &[("origin", ours)], Some(&form)).unwrap();
     expect(&no_cookie, StatusCode::FORBIDDEN, "Not allowed");
     let by_link = console.page(&format!("/held/approve?{form}")).unwrap();
     assert_eq!(by_link.status, StatusCode::METHOD_NOT_ALLOWED);
@@ -138,7 +138,7 @@ fn actions_require_write_mode_and_a_form_of_the_console() {
     // A retry applies to failed users only, as in the terminal.
     let retry = |form: String| {
         let headers = [("cookie", cookie.as_str()), ("origin", ours)];
-        console.ask(Method::POST, "/failed/retry", &headers, Some(&form)).unwrap()
+        console.ask((Method::POST, "/failed/retry"), &headers, Some(&form)).unwrap()
     };
     let settled = retry(format!("user={}&form_key={key}", site.people[3].mail));
     expect(&settled, StatusCode::CONFLICT, "there is nothing to try again");

@@ -44,7 +44,7 @@ fn soak_console_pages_answer_within_a_second() {
         let mut times: Vec<Duration> = (0..9)
             .map(|_| {
                 let asked = Instant::now();
-                let page = console.ask(Method::GET, path, &[("cookie", &cookie)], None).unwrap();
+                let page = console.ask((Method::GET, path), &[("cookie", &cookie)], None).unwrap();
                 assert_eq!(page.status, StatusCode::OK, "{page:#?}");
                 asked.elapsed()
             })
