@@ -14,9 +14,12 @@ use crate::errors::StoreError;
 use crate::item::{ItemReader, text};
 use crate::keys::{SK, parse_hash};
 use crate::query::{KeyRange, QuerySource};
-use crate::record::{ACCOUNT, ANCHOR, AT_ONCE, REV, if_status};
+use crate::record::{ACCOUNT, ANCHOR, AT_ONCE, REV, StoredRecord, if_rev, if_same_lease, if_status};
 use crate::retention::if_kept;
-use crate::write::{CommitResult, ItemWrite};
+use crate::write::{CommitResult, ConditionResult, ItemWrite};
+
+/// Attempts at waking a user that other processes write at the same time.
+const ATTEMPTS: usize = 20;
 
 impl Store {
     /// Registers that a user waits for accounts of these DNs. It happens before the DNs are looked up once more: a user
@@ -48,32 +51,49 @@ impl Store {
         Ok(referrers)
     }
 
-    /// Makes a user in sync pending, because a user it refers to has this account now. A user that is being provisioned
-    /// right now becomes pending after that, because its references may have been looked up before. Says whether the
-    /// user is pending by this write.
+    /// Makes a user in sync pending, because a user it refers to has this account now. The outcome of a user that is being
+    /// provisioned right now is refused once, because its references may have been looked up before; that makes it pending.
+    /// Says whether the user is pending by this write.
     pub async fn wake_referrer(
         &self,
         dn: DnKey,
         account: &AccountId,
         hash: AnchorHash,
     ) -> Result<bool, StoreError> {
-        let record =
-            || ItemWrite::update(self.keys.record(&hash)).only_if("attribute_exists(#anchor)", []).bump(REV);
         // A user that was sent this account meanwhile keeps its item.
         let reference = ItemWrite::delete(self.keys.reference(&dn, &hash)).only_if(
             "attribute_not_exists(#account) OR #account <> :account",
             [("account", text(account.as_str()))],
         );
-        // A user that left stays as it is.
+        let record = || ItemWrite::update(self.keys.record(&hash)).bump(REV);
         let in_sync = if_kept(if_status(record(), &Status::InSync)?);
         let pending = self.set_status(in_sync, &hash, &Status::Pending, AT_ONCE)?;
-        if self.commit(&[pending, reference.clone()]).await? == CommitResult::Done {
-            return Ok(true);
+        for _ in 0..ATTEMPTS {
+            let refused = match self.commit(&[pending.clone(), reference.clone()]).await? {
+                CommitResult::Done => return Ok(true),
+                CommitResult::Refused(refused) => refused,
+            };
+            let mut refused = refused.into_iter();
+            let found = match refused.next() {
+                Some(ConditionResult::Refused(found)) => found,
+                // The reference was refused.
+                _ => return Ok(false),
+            };
+            let stored = found.map(|item| StoredRecord::decode(&self.keys, &item)).transpose()?;
+            let stored = match stored {
+                Some(stored) if stored.owned_items.expires_at.is_none() => stored,
+                // There is no such user, or it left.
+                _ => return self.commit(&[reference]).await.map(|_| false),
+            };
+            if stored.record.status == Status::InSync {
+                continue;
+            }
+            // The lease can end in between, with the status in sync.
+            let busy = if_same_lease(if_rev(record(), stored.rev), &stored);
+            if self.commit(&[busy, reference.clone()]).await? == CommitResult::Done {
+                return Ok(false);
+            }
         }
-        if self.commit(&[record(), reference.clone()]).await? == CommitResult::Done {
-            return Ok(false);
-        }
-        // There is no such user.
-        self.commit(&[reference]).await.map(|_| false)
+        Err(StoreError::Throttled { action: "wake a user that refers to another one" })
     }
 }

@@ -209,7 +209,7 @@ fn account_changed_during_apply_is_left_alone() {
     fixture.workplace.edit(&people[0].mail, json!({ "displayName": "Impostor" }));
     applying.finish().unwrap().expect_exit(3).says_in_one_line(&[&people[0].mail, "not what was planned"]);
     fixture.expect_no_write();
-    fixture.run(&["explain", &people[0].mail]).says("what is to be done is not what was planned");
+    fixture.run(&["explain", &people[0].mail]).says("the action is not part of the approved plan");
     fixture.sync().expect_exit(0).says("1 updated");
     assert_eq!(fixture.account(&people[0].mail)["title"], "Chief Gardener");
     assert_eq!(fixture.account(&people[0].mail)["displayName"], people[0].name());

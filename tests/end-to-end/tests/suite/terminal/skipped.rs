@@ -62,7 +62,12 @@ fn configuration_change_over_the_limit_is_held() {
         fixture
             .plan()
             .expect_exit(4)
-            .says_in_one_line(&[&people[3].mail, "held", "title differs", "the configuration was changed"])
+            .says_in_one_line(&[
+                &people[3].mail,
+                "held",
+                "title differs",
+                "the changed configuration would touch more accounts",
+            ])
             .says_in_one_line(&["title", title, &people[3].employee_number])
             .says("Plan: 12 held");
         fixture.settle(4);
