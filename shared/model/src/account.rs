@@ -49,7 +49,7 @@ pub struct Account {
     pub can_delete: Option<bool>,
 }
 
-/// An account whose link to an entry is stored. Updates and removals name this type alone, so an account that was
+/// An account with a stored link to an entry. Updates and removals name this type alone, so an account that was
 /// never linked is never touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedAccount(AccountId);

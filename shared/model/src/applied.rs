@@ -15,7 +15,7 @@ pub struct AppliedState {
     pub user_name: Option<UserName>,
     /// Whether the account is active.
     pub active: bool,
-    /// Hash of each mapped attribute as it was sent. An attribute whose value is unknown is absent.
+    /// Hash of each mapped attribute as it was sent. An attribute with an unknown value is absent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<TargetAttribute, AttributeHash>,
 }
@@ -68,7 +68,7 @@ impl AppliedState {
         }
     }
 
-    /// What differs in `user`, whose references are resolved. Unresolved references are left out. `None` if the
+    /// What differs in `user`. Its references are resolved; unresolved ones are left out. `None` if the
     /// account, or the user, has no user name: then only the account itself shows what differs.
     pub fn changes_to(&self, user: &DesiredUser) -> Option<AppliedChanges> {
         let name = self.user_name.as_ref().filter(|name| name.external_id().is_none())?;

@@ -192,7 +192,7 @@ pub struct UserRecord {
     pub removal_released: bool,
     /// The linked account.
     pub link: Option<AccountLink>,
-    /// Create intent whose outcome is unknown; always `None` with a link.
+    /// Create intent with an unknown outcome; always `None` with a link.
     pub create_intent: Option<CreateIntent>,
     /// State of the user.
     pub status: Status,

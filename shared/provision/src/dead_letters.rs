@@ -25,7 +25,7 @@ pub async fn handle_dead_letter(
     if !record.status.is_due() || store.fetch_breaker().await?.is_some() {
         return Ok(MessageDisposition::Done);
     }
-    let Some(lease) = store.lease_user(hash, owner, now, lease_seconds).await? else {
+    let Some(lease) = store.lease_user(hash, owner, now..now.plus(lease_seconds)).await? else {
         return Ok(MessageDisposition::Retry(now.plus(BUSY_SECONDS)));
     };
     let error = match &lease.record.status {

@@ -316,7 +316,7 @@ pub(crate) async fn claim(
     let name = user.user_name.clone();
     match store.fetch_record(owner.hash()).await? {
         Some(other) if !matches!(other.desired, Some(Desired::Present(_))) => {
-            let account = store.take_over_account(lease, account, &other).await?;
+            let account = store.take_over_account(lease, account, &other.anchor).await?;
             Ok(account.map_or(AccountClaim::OwnedBy(owner), AccountClaim::Owned))
         }
         Some(other) if other.user_name().is_some_and(|its| *its != name) => {

@@ -140,7 +140,7 @@ pub async fn explain_account(
         ..Default::default()
     };
     if let Some(record) = record {
-        explanation.history = store.fetch_history(record.anchor.hash(), EVENTS).await?;
+        explanation.history = store.fetch_history(record.anchor.hash(), None, EVENTS).await?;
     }
     let desired = in_directory.or(recorded);
     let left_scope = entry.is_some_and(|entry| !entry.in_scope);

@@ -104,7 +104,8 @@ impl Provisioner<'_> {
         planned: Option<&[Decision]>,
     ) -> Result<Provisioned, StoreError> {
         let now = (self.clock)();
-        let Some(lease) = self.store.lease_user(user, self.owner, now, self.lease_seconds).await? else {
+        let period = now..now.plus(self.lease_seconds);
+        let Some(lease) = self.store.lease_user(user, self.owner, period).await? else {
             return Ok(Outcome::Busy.into());
         };
         // On the heap: the future of one user is large for a thread's stack.

@@ -81,7 +81,7 @@ pub(crate) async fn wake_referrers(
     let (Some(dn), Some(link)) = (record.dn, &record.link) else { return Ok(()) };
     let mut woken = Vec::new();
     for referrer in store.fetch_referrers(dn, &link.account).await? {
-        if store.wake_referrer(dn, &link.account, referrer).await? {
+        if store.reopen_referrer(dn, &link.account, referrer).await? {
             woken.push(referrer);
         }
     }

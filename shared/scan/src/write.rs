@@ -18,7 +18,9 @@ use model::{
 };
 use plan::{RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
 use queue::ProvisionRequest;
-use store::{DIRTY, DesiredWrite, RecordWrite, ScanLease, Snapshot, SnapshotSave};
+use store::{
+    DIRTY, DesiredWrite, RecordWrite, ScanLease, Snapshot, SnapshotSave, StatusWrite, TransferWrite,
+};
 
 use crate::final_plan::FinalPlan;
 use crate::lease::keep_lease;
@@ -258,7 +260,9 @@ impl<'a> PlanWriter<'a> {
                 let record = records.get(&candidate.anchor.hash());
                 if record.is_none_or(|record| record.status != status) {
                     self.keep_lease().await?;
-                    store.write_status(self.lease, &candidate.anchor, candidate.dn, status).await?;
+                    let RemovalCandidate { anchor, dn, .. } = candidate;
+                    let write = StatusWrite { anchor: anchor.clone(), dn: *dn, status };
+                    store.write_status(self.lease, write).await?;
                     self.counts.written += 1;
                 }
             }
@@ -294,7 +298,7 @@ impl<'a> PlanWriter<'a> {
             return Ok(());
         }
         self.keep_lease().await?;
-        Ok(self.context.store.mark(self.lease, &mut self.stored, &to_mark).await?)
+        Ok(self.context.store.mark_dirty(self.lease, &mut self.stored, &to_mark).await?)
     }
 
     /// Marks those of these users dirty that are in the snapshot.
@@ -325,7 +329,8 @@ impl<'a> PlanWriter<'a> {
         let Some(to) = store.fetch_record(to.anchor.hash()).await? else { return Ok(()) };
         let reason =
             from.desired.as_ref().and_then(Desired::deprovision_reason).unwrap_or(DeprovisionReason::Deleted);
-        let is_done = store.transfer(self.lease, &from, &to, reason).await?;
+        let transfer = TransferWrite { from: &from, to: &to, reason };
+        let is_done = store.transfer(self.lease, transfer).await?;
         self.note_transfer(&to, is_done, snapshot.change_of(from.anchor.hash()));
         Ok(())
     }
@@ -395,7 +400,8 @@ async fn write_user(
     let (written, is_due) = match plan {
         RecordPlan::SetStatus(status) => {
             let is_due = status.is_due();
-            (store.write_status(lease, &anchor, dn, status).await?, is_due)
+            let write = StatusWrite { anchor: anchor.clone(), dn, status };
+            (store.write_status(lease, write).await?, is_due)
         }
         RecordPlan::SetDesired { desired, status } => {
             let status = conflict.map_or(status, |owner| Status::Conflict { owner });

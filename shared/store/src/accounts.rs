@@ -6,23 +6,19 @@ use aws_sdk_dynamodb::types::Select;
 use model::{AccountId, AccountLink, Anchor, OwnedAccount, Status, UserRecord};
 
 use crate::Store;
-use crate::applied::UserLease;
 use crate::batch::GET_CHUNK;
-use crate::desired::owner_in;
 use crate::errors::StoreError;
-use crate::item::{ItemReader, TableItem, number, text};
+use crate::item::{ItemReader, TableItem, flag, text};
 use crate::keys::{EXPIRES_AT, ItemKey, SK};
 use crate::query::{KeyRange, QuerySource};
 use crate::record::{
-    ACCOUNT, ANCHOR, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RECORDED_LEASE, RELEASED, REV, flag,
-    if_claimed, if_linked, if_rev,
+    ACTIVE, ANCHOR, LEASE, LINK, RELEASED, REV, anchor_in, if_claimed, if_linked, if_not_leased, if_rev,
+    set_link,
 };
-use crate::retention::{departure, if_free};
-use crate::work::{ListPage, PageKey};
+use crate::retention::{UserItems, departure, if_free, if_own};
+use crate::user_lease::UserLease;
+use crate::work::{ListPage, PageKey, page_limit};
 use crate::write::{CommitResult, ConditionResult, ItemWrite};
-
-/// Whether the account was active when the provisioner last saw it.
-pub(crate) const ACTIVE: &str = "active";
 
 /// Owner of an account after a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,14 +45,21 @@ const LONGEST_KEY: usize = 1_024;
 
 /// The account and the entry in an account's item.
 fn linked_in(item: &TableItem) -> Result<Option<(AccountId, Anchor)>, StoreError> {
-    let owner = owner_in(item)?;
+    let owner = anchor_in(item)?;
     let id = ItemReader::new(item).text(SK)?.and_then(AccountId::new);
     Ok(id.map(|id| (id, owner)))
 }
 
+/// Notes in a lease that this account is linked now.
+fn note_link(lease: &mut UserLease, link: AccountLink) -> OwnedAccount {
+    let owned = owned_account(&link.account);
+    (lease.record.link, lease.record.create_intent, lease.recorded) = (Some(link), None, false);
+    owned
+}
+
 impl Store {
     /// Links an account to a user, unless it is linked to another entry. Nothing may be sent to an account before this.
-    /// An account whose retention has expired is free.
+    /// An account with expired retention is free.
     pub async fn claim_account(
         &self,
         lease: &mut UserLease,
@@ -67,7 +70,7 @@ impl Store {
             return Ok(AccountClaim::Owned(owned_account(account)));
         }
         let link = AccountLink { account: account.clone(), applied: None };
-        let record = self.set_link(if_linked(self.by_lease(lease), linked.as_ref()), Some(&link))?;
+        let record = set_link(if_linked(self.by_lease(lease), linked.as_ref()), &link)?;
         let item = ItemWrite::put(self.keys.account(account))
             .set(ANCHOR, text(lease.record.anchor.as_str()))
             // Counts as active until a read shows otherwise.
@@ -76,12 +79,9 @@ impl Store {
         let mut writes = vec![record, item];
         writes.extend(linked.map(|old| self.forget_account(lease, &old)));
         match self.commit(&writes).await? {
-            CommitResult::Done => {
-                (lease.record.link, lease.record.create_intent, lease.recorded) = (Some(link), None, false);
-                Ok(AccountClaim::Owned(owned_account(account)))
-            }
-            CommitResult::Refused(verdicts) => match verdicts.into_iter().nth(1) {
-                Some(ConditionResult::Refused(Some(item))) => Ok(AccountClaim::OwnedBy(owner_in(&item)?)),
+            CommitResult::Done => Ok(AccountClaim::Owned(note_link(lease, link))),
+            CommitResult::Refused(results) => match results.into_iter().nth(1) {
+                Some(ConditionResult::Refused(Some(item))) => Ok(AccountClaim::OwnedBy(anchor_in(&item)?)),
                 _ => Err(StoreError::LeaseLost),
             },
         }
@@ -93,45 +93,35 @@ impl Store {
         &self,
         lease: &mut UserLease,
         account: &AccountId,
-        from: &UserRecord,
+        from: &Anchor,
     ) -> Result<Option<OwnedAccount>, StoreError> {
-        let Some(old) = self.stored(&from.anchor.hash()).await? else { return Ok(None) };
+        if lease.record.link.is_some() || *from == lease.record.anchor {
+            return Ok(None);
+        }
+        let Some(old) = self.stored(&from.hash()).await? else { return Ok(None) };
         let Some(reason) = departure(old.record.desired.as_ref(), false) else { return Ok(None) };
         let Some(link) = old.record.link.clone().filter(|link| link.account == *account) else {
             return Ok(None);
         };
-        if lease.record.link.is_some() || from.anchor == lease.record.anchor {
-            return Ok(None);
-        }
-        let taker = self.set_link(if_linked(self.by_lease(lease), None), Some(&link))?;
-        let giver = ItemWrite::update(self.keys.record(&from.anchor.hash()));
-        let giver = if_rev(if_linked(giver, Some(account)), old.rev)
-            .only_if(
-                "attribute_not_exists(#lease_owner) OR #lease_until <= :now",
-                [("now", number(lease.taken_at.0))],
-            )
+        let taker = set_link(if_linked(self.by_lease(lease), None), &link)?;
+        let giver = ItemWrite::update(self.keys.record(&from.hash()));
+        let giver = if_not_leased(if_rev(if_linked(giver, Some(account)), old.rev), lease.taken_at)
             .bump(REV)
             .set(RELEASED, flag(false))
-            .remove(ACCOUNT)
-            .remove(APPLIED)
-            .remove(RECORDED_LEASE)
-            .remove(LEASE_OWNER)
-            .remove(LEASE_UNTIL);
-        let giver = self.set_status(giver, &from.anchor.hash(), &Status::InSync, AT_ONCE)?;
+            .remove_all(LINK)
+            .remove_all(LEASE);
+        let giver = self.set_status(giver, &from.hash(), &Status::InSync)?;
         let giver = if_claimed(giver, old.owned_items.claimed.as_deref());
         let item = ItemWrite::update(self.keys.account(account))
             .set(ANCHOR, text(lease.record.anchor.as_str()))
             .remove(EXPIRES_AT)
-            .only_if("#anchor = :from", [("from", text(from.anchor.as_str()))]);
-        let nothing = UserRecord { link: None, ..old.record };
+            .only_if("#anchor = :from", [("from", text(from.as_str()))]);
+        let items = UserItems { anchor: from, link: None, owned: &old.owned_items, now: lease.taken_at };
         let mut writes = vec![taker, item];
-        writes.append(&mut self.let_expire(giver, &nothing, reason, &old.owned_items, lease.taken_at));
+        writes.append(&mut self.let_expire(giver, &items, reason));
         match self.commit(&writes).await? {
-            CommitResult::Done => {
-                (lease.record.link, lease.record.create_intent, lease.recorded) = (Some(link), None, false);
-                Ok(Some(owned_account(account)))
-            }
-            CommitResult::Refused(verdicts) if verdicts.first().is_some_and(ConditionResult::is_refused) => {
+            CommitResult::Done => Ok(Some(note_link(lease, link))),
+            CommitResult::Refused(results) if results.first().is_some_and(ConditionResult::is_refused) => {
                 Err(StoreError::LeaseLost)
             }
             CommitResult::Refused(_) => Ok(None),
@@ -140,24 +130,20 @@ impl Store {
 
     /// Forgets the link, because the account is gone from the target.
     pub async fn drop_link(&self, lease: &mut UserLease) -> Result<(), StoreError> {
-        let Some(link) = lease.record.link.clone() else { return Ok(()) };
-        let record = if_linked(self.by_lease(lease), Some(&link.account))
-            .remove(ACCOUNT)
-            .remove(APPLIED)
-            .remove(RECORDED_LEASE);
-        match self.commit(&[record, self.forget_account(lease, &link.account)]).await? {
-            CommitResult::Done => {
-                (lease.record.link, lease.recorded) = (None, false);
-                Ok(())
-            }
-            CommitResult::Refused(_) => Err(StoreError::LeaseLost),
+        let Some(link) = &lease.record.link else { return Ok(()) };
+        let record = if_linked(self.by_lease(lease), Some(&link.account)).remove_all(LINK);
+        let result = self.commit(&[record, self.forget_account(lease, &link.account)]).await?;
+        if !result.is_done() {
+            return Err(StoreError::LeaseLost);
         }
+        (lease.record.link, lease.recorded) = (None, false);
+        Ok(())
     }
 
     /// The entry that an account is linked to. The item of a user that left may have expired already;
     /// [`claim_account`](Self::claim_account) checks that.
     pub async fn fetch_account_owner(&self, account: &AccountId) -> Result<Option<Anchor>, StoreError> {
-        self.get(&self.keys.account(account)).await?.map(|item| owner_in(&item)).transpose()
+        self.get(&self.keys.account(account)).await?.map(|item| anchor_in(&item)).transpose()
     }
 
     /// The entries that these accounts are linked to. Accounts without a link are missing from the result.
@@ -184,13 +170,9 @@ impl Store {
         limit: usize,
     ) -> Result<ListPage<(AccountId, Anchor)>, StoreError> {
         let after = after.map(|PageKey(sk)| ItemKey { pk: self.keys.accounts(), sk }.attributes());
-        let limit = i32::try_from(limit.clamp(1, 1_000)).unwrap_or(1_000);
-        let query = self.range(QuerySource::Items, &self.keys.accounts(), &KeyRange::All).limit(limit);
-        let page = self.page(query, after).await?;
-        let next = match &page.last_evaluated_key {
-            Some(position) => ItemReader::new(position).text(SK)?.map(|sk| PageKey(sk.to_owned())),
-            None => None,
-        };
+        let query = self.range(QuerySource::Items, &self.keys.accounts(), &KeyRange::All);
+        let page = self.page(query.limit(page_limit(limit)), after).await?;
+        let next = PageKey::in_position(page.last_evaluated_key.as_ref(), SK)?;
         let items = page.items.unwrap_or_default();
         let linked = items.iter().filter_map(|item| linked_in(item).transpose());
         Ok(ListPage { items: linked.collect::<Result<_, _>>()?, next })
@@ -218,9 +200,6 @@ impl Store {
     }
 
     fn forget_account(&self, lease: &UserLease, account: &AccountId) -> ItemWrite {
-        ItemWrite::delete(self.keys.account(account)).only_if(
-            "attribute_not_exists(#anchor) OR #anchor = :me",
-            [("me", text(lease.record.anchor.as_str()))],
-        )
+        if_own(ItemWrite::delete(self.keys.account(account)), &lease.record.anchor)
     }
 }

@@ -8,7 +8,7 @@ use model::UnixSeconds;
 use crate::Store;
 use crate::errors::StoreError;
 use crate::item::{ItemReader, TableItem, number, text};
-use crate::write::{CommitResult, ItemWrite, UpdateResult};
+use crate::write::{ItemWrite, UpdateResult};
 
 const REASON: &str = "reason";
 const OPENED_AT: &str = "opened_at";
@@ -46,7 +46,7 @@ impl BreakerReason {
 pub struct Breaker {
     /// Reason in the latest report.
     pub reason: BreakerReason,
-    /// Since when.
+    /// Time at which it opened.
     pub opened_at: UnixSeconds,
     /// No requests before this time. Then one worker may probe; the breaker stays open until it is closed.
     pub until: UnixSeconds,
@@ -85,10 +85,10 @@ impl Store {
             if let Some(found) = found {
                 // It is open for longer, or another worker has just opened it and the time has to be extended.
                 if decode(&found)?.until > until {
-                    let told = ItemWrite::update(key.clone())
+                    let reported = ItemWrite::update(key.clone())
                         .set(REASON, text(reason.word()))
                         .only_if("attribute_exists(#until)", []);
-                    if let UpdateResult::Now(item) = self.update_and_read(&told).await? {
+                    if let UpdateResult::Now(item) = self.update_and_read(&reported).await? {
                         return decode(&item);
                     }
                 }
@@ -100,7 +100,7 @@ impl Store {
                 .set(UNTIL, number(until.0))
                 .set(PROBES, number(0))
                 .only_if("attribute_not_exists(#until)", []);
-            if self.commit(&[first]).await? == CommitResult::Done {
+            if self.commit(&[first]).await?.is_done() {
                 return Ok(Breaker { reason, opened_at: now, until, probes: 0 });
             }
         }
@@ -117,7 +117,7 @@ impl Store {
             .only_if("#until <= :now", [("now", number(now.0))]);
         // As a transaction: if the response to a plain update is lost, the retry fails on the condition that the first
         // attempt changed, and no worker probes.
-        Ok(self.transact(&[write]).await? == CommitResult::Done)
+        Ok(self.transact(&[write]).await?.is_done())
     }
 
     /// Closes the breaker after a successful call. Costs a write, so call it only where the breaker was seen open.

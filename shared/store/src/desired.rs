@@ -4,331 +4,334 @@ use model::{
     Anchor, DeprovisionReason, Desired, DnKey, HoldReason, Status, UnixSeconds, UserName, UserRecord,
 };
 
+use crate::Store;
 use crate::errors::{StoreError, corrupt};
-use crate::item::{ItemReader, TableItem, json, number, text};
+use crate::item::{TableItem, flag, json, number, text};
 use crate::keys::DN_PK;
+use crate::lease::ScanLease;
 use crate::record::{
-    ANCHOR, AT_ONCE, CLAIMED, DESIRED, RELEASED, REV, StoredRecord, VERSION, flag, if_claimed, if_linked,
-    if_rev, if_same_lease,
+    ANCHOR, CLAIMED, DESIRED, RELEASED, REV, ScheduledStatus, StoredRecord, VERSION, anchor_in, if_claimed,
+    if_linked, if_not_newer, if_rev, if_same_lease,
 };
-use crate::retention::{departure, if_free, if_kept};
+use crate::retention::{UserItems, departure, if_free, if_kept, if_own};
 use crate::write::{CommitResult, ConditionResult, ItemWrite};
-use crate::{ScanLease, Store};
 
-/// What the directory says that a user should be.
+/// Desired user of an entry, as a scan writes it.
 #[derive(Clone, Debug)]
 pub struct DesiredWrite {
     /// The entry.
     pub anchor: Anchor,
-    /// Where the entry is; `None` when it is nowhere any more.
+    /// DN of the entry; `None` once it is deleted.
     pub dn: Option<DnKey>,
-    /// What it should be.
+    /// The desired user.
     pub desired: Desired,
-    /// Where the user stands with that.
+    /// Status of the user.
     pub status: Status,
-    /// The record as the scan read it, if there was one. It only saves a round trip: nothing rests on its being
-    /// up to date.
+    /// The record as the scan read it, if there was one. It only saves a round trip and may be stale.
     pub previous: Option<UserRecord>,
 }
 
-/// How a scan's write ended.
+/// Status of a user, as a scan writes it.
+#[derive(Clone, Debug)]
+pub struct StatusWrite {
+    /// The entry.
+    pub anchor: Anchor,
+    /// DN of the entry; `None` leaves the stored one.
+    pub dn: Option<DnKey>,
+    /// Status of the user.
+    pub status: Status,
+}
+
+/// Result of a scan's write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordWrite {
     /// It is written.
     Done,
-    /// What is desired is written, as a conflict: the user name belongs to another entry.
+    /// The desired user is written, as a conflict: the user name belongs to another entry.
     NameTaken {
         /// That entry.
         by: Anchor,
     },
-    /// A later scan has written this record, and knows better. Nothing is changed.
+    /// A later scan has written this record. Nothing is changed.
     Outdated,
 }
 
-/// How often the name that a record claims may change under a scan that holds the lease.
+/// Changes of a record, or of the name that it claims, under a scan that holds the lease.
 const ATTEMPTS: usize = 5;
 
+/// A scan's write to one record, tried until the record is as expected.
+struct ScanWrite<'a> {
+    lease: &'a ScanLease,
+    anchor: &'a Anchor,
+    record: ItemWrite,
+}
+
+/// A record's change of the user name that it owns.
+pub(crate) struct NameClaim<'a> {
+    pub anchor: &'a Anchor,
+    /// Folded name that the record is to own.
+    pub wanted: &'a str,
+    /// Folded name that the record owns.
+    pub claimed: Option<&'a str>,
+    pub now: UnixSeconds,
+}
+
 impl Store {
-    /// Writes what a user should be, and claims the user name. The link and what was applied stay as they are; the attempts
-    /// begin anew, and a removal that was released before is not any more. Who is settled and to have no account has left,
-    /// and the record expires; it is kept again as soon as something else is written.
+    /// Writes the desired user and claims the user name. Link and applied state stay, attempts begin anew, and the release
+    /// of an earlier removal ends. The record expires if it is in sync and the user is to have no account; any other write
+    /// keeps it again.
     pub async fn write_desired(
         &self,
         lease: &ScanLease,
         write: DesiredWrite,
     ) -> Result<RecordWrite, StoreError> {
         let DesiredWrite { anchor, dn, desired, status, previous } = write;
-        let key = self.keys.record(&anchor.hash());
-        let recheck = recheck_of(previous.as_ref());
-        let record = |status: &Status| -> Result<ItemWrite, StoreError> {
-            let write = self.by_scan(lease, &anchor);
-            let write = write
-                .set(DESIRED, json(&key, &desired)?)
-                .set(RELEASED, flag(false))
-                .set_or_remove(DN_PK, dn.as_ref().map(|dn| text(self.keys.dn(dn))));
-            let next = match (status, &desired) {
-                (Status::InSync, Desired::Present(_)) => recheck,
-                _ => AT_ONCE,
-            };
-            self.set_status(write, &anchor.hash(), status, next)
+        let record = self.by_scan(lease, &anchor).set(RELEASED, flag(false));
+        let json = json(record.key(), &desired)?;
+        let record = record.set(DESIRED, json).set_or_remove(DN_PK, dn.map(|dn| text(self.keys.dn(&dn))));
+        let scheduled = match &desired {
+            Desired::Present(_) => keep_recheck(&status, previous.as_ref()),
+            Desired::Absent { .. } => (&status).into(),
         };
-
-        let Desired::Present(user) = &desired else {
-            // Nothing is claimed for somebody who is to have no account, and what was claimed stays, so that a
-            // namesake meets the entry whose account it may be.
-            return match (&desired, &status) {
-                (Desired::Absent { reason, .. }, Status::InSync) => {
-                    self.write_departed(lease, &anchor, *reason, record).await
-                }
-                _ => self.write_kept(lease, &anchor, || record(&status)).await,
-            };
-        };
-
-        let wanted = user.user_name.folded();
-        let mut claimed = previous.as_ref().and_then(expected_claim);
-        for _ in 0..ATTEMPTS {
-            let own = if_kept(record(&status)?);
-            let writes = self.with_claim(own, &anchor, &wanted, claimed.as_deref(), lease.now);
-            let verdicts = match self.commit(&writes).await? {
-                CommitResult::Done => return Ok(RecordWrite::Done),
-                CommitResult::Refused(verdicts) => verdicts,
-            };
-            let mut refused = verdicts.into_iter();
-            let own = refused.next().unwrap_or(ConditionResult::Held);
-            let name = refused.next().unwrap_or(ConditionResult::Held);
-            let given_up = refused.next().unwrap_or(ConditionResult::Held);
-            let own = match (own, name) {
-                (ConditionResult::Held, ConditionResult::Refused(holder)) => {
-                    let by = self.holder_of(&wanted, holder).await?;
-                    let Some(by) = by else { continue };
-                    let conflict = if_kept(record(&Status::Conflict { owner: by.clone() })?);
-                    match self.commit(&[if_claimed(conflict, claimed.as_deref())]).await? {
-                        CommitResult::Done => return Ok(RecordWrite::NameTaken { by }),
-                        CommitResult::Refused(verdicts) => verdicts.into_iter().next(),
-                    }
-                }
-                (ConditionResult::Held, ConditionResult::Held) if given_up.is_refused() => {
-                    let key = self.keys.name(claimed.as_deref().unwrap_or_default());
-                    return Err(corrupt(&key, "it belongs to another entry than the one that claims it"));
-                }
-                (own, _) => Some(own),
-            };
-            // The record is not what was expected: it is newer than this scan, its user had left, or it claims another
-            // name.
-            let Some(ConditionResult::Refused(found)) = own else { continue };
-            claimed = match self.refused_by(&anchor, found).await? {
-                None => None,
-                Some(stored) if stored.record.version > lease.version() => return Ok(RecordWrite::Outdated),
-                Some(stored) => self.present_again(lease, stored).await?,
-            };
+        let record = self.set_status(record, &anchor.hash(), scheduled)?;
+        let scan = ScanWrite { lease, anchor: &anchor, record };
+        match &desired {
+            Desired::Present(user) => {
+                let claimed = previous.as_ref().and_then(expected_claim);
+                self.write_with_name(&scan, &user.user_name.folded(), claimed).await
+            }
+            // A user that is to have no account claims no name, but keeps the claimed one: another entry with that name
+            // meets the entry that may own the account.
+            Desired::Absent { reason, .. } if status == Status::InSync => {
+                self.write_departed(&scan, *reason).await
+            }
+            Desired::Absent { .. } => self.write_kept(&scan).await,
         }
-        Err(StoreError::Throttled { action: "write what a user should be" })
     }
 
-    /// Writes a removal that the safety check has let through. This is the only place that marks one as released, and
-    /// `plan` alone can make the value that it takes.
+    /// Writes a removal that the safeguard released. No other function marks a removal as released, and only `plan` can
+    /// make the value that it takes.
     pub async fn write_removal(
         &self,
         lease: &ScanLease,
         removal: &plan::ReleasedRemoval,
     ) -> Result<RecordWrite, StoreError> {
         let plan::RemovalCandidate { anchor, dn, user_name: _, reason: _, desired } = removal.candidate();
-        let record = || {
-            let write = self
-                .by_scan(lease, anchor)
-                .set(DESIRED, json(&self.keys.record(&anchor.hash()), desired)?)
-                .set(RELEASED, flag(true))
-                .set_or_remove(DN_PK, dn.as_ref().map(|dn| text(self.keys.dn(dn))));
-            self.set_status(write, &anchor.hash(), &Status::Pending, AT_ONCE)
-        };
-        self.write_kept(lease, anchor, record).await
+        let record = self.by_scan(lease, anchor).set(RELEASED, flag(true));
+        let json = json(record.key(), desired)?;
+        let record = record.set(DESIRED, json).set_or_remove(DN_PK, dn.map(|dn| text(self.keys.dn(&dn))));
+        let record = self.set_status(record, &anchor.hash(), &Status::Pending)?;
+        self.write_kept(&ScanWrite { lease, anchor, record }).await
     }
 
-    /// Writes where a user stands and leaves what is desired alone; an entry that was never mappable gets a record
-    /// without. A `dn` of `None` leaves the name alone too. A status that stops a removal takes its release back.
+    /// Writes a status and leaves the desired user alone; an entry that was never valid gets a record without one. A status
+    /// that stops a removal ends its release.
     pub async fn write_status(
         &self,
         lease: &ScanLease,
-        anchor: &Anchor,
-        dn: Option<DnKey>,
-        status: Status,
+        write: StatusWrite,
     ) -> Result<RecordWrite, StoreError> {
-        let record = |status: &Status| {
-            let mut write = self.set_status(self.by_scan(lease, anchor), &anchor.hash(), status, AT_ONCE)?;
-            if let Some(dn) = dn {
-                write = write.set(DN_PK, text(self.keys.dn(&dn)));
-            }
-            Ok(match status {
-                Status::InSync
-                | Status::Pending
-                | Status::Retrying { .. }
-                | Status::Failed { .. }
-                | Status::PendingDeletion { .. } => write,
-                Status::Conflict { .. }
-                | Status::Held { .. }
-                | Status::Skipped { .. }
-                | Status::Invalid { .. } => write.set(RELEASED, flag(false)),
-            })
-        };
-        if status == Status::InSync
-            && let Some(stored) = self.stored(&anchor.hash()).await?
-            && let Some(reason) =
-                departure(stored.record.desired.as_ref(), stored.record.has_active_account())
-        {
-            return self.write_departed(lease, anchor, reason, record).await;
+        let StatusWrite { anchor, dn, status } = write;
+        let mut record = self.set_status(self.by_scan(lease, &anchor), &anchor.hash(), &status)?;
+        if let Some(dn) = dn {
+            record = record.set(DN_PK, text(self.keys.dn(&dn)));
         }
-        self.write_kept(lease, anchor, || record(&status)).await
+        let record = match status {
+            Status::InSync
+            | Status::Pending
+            | Status::Retrying { .. }
+            | Status::Failed { .. }
+            | Status::PendingDeletion { .. } => record,
+            Status::Conflict { .. }
+            | Status::Held { .. }
+            | Status::Skipped { .. }
+            | Status::Invalid { .. } => record.set(RELEASED, flag(false)),
+        };
+        let scan = ScanWrite { lease, anchor: &anchor, record };
+        if status == Status::InSync
+            && let Some(StoredRecord { record, .. }) = self.stored(&anchor.hash()).await?
+            && let Some(reason) = departure(record.desired.as_ref(), record.has_active_account())
+        {
+            return self.write_departed(&scan, reason).await;
+        }
+        self.write_kept(&scan).await
     }
 
-    /// Writes a record whose user has not left, or not for good. One that was to expire is kept first.
-    async fn write_kept(
+    /// Writes a record together with the claim of a name.
+    async fn write_with_name(
         &self,
-        lease: &ScanLease,
-        anchor: &Anchor,
-        record: impl Fn() -> Result<ItemWrite, StoreError>,
+        scan: &ScanWrite<'_>,
+        wanted: &str,
+        mut claimed: Option<String>,
     ) -> Result<RecordWrite, StoreError> {
+        let ScanWrite { lease, anchor, record } = scan;
         for _ in 0..ATTEMPTS {
-            let refused = match self.commit(&[if_kept(record()?)]).await? {
-                CommitResult::Done => return Ok(RecordWrite::Done),
-                CommitResult::Refused(verdicts) => verdicts.into_iter().next(),
+            let claim = NameClaim { anchor, wanted, claimed: claimed.as_deref(), now: lease.now };
+            let CommitResult::Refused(results) =
+                self.commit(&self.with_claim(if_kept(record.clone()), &claim)).await?
+            else {
+                return Ok(RecordWrite::Done);
             };
-            let Some(ConditionResult::Refused(found)) = refused else { continue };
-            let Some(stored) = self.refused_by(anchor, found).await? else { continue };
-            if stored.record.version > lease.version() {
+            let mut results = results.into_iter();
+            let mut next = || results.next().unwrap_or(ConditionResult::Held);
+            let found = match (next(), next(), next()) {
+                // The record is newer than this scan, its user had left, or it claims another name.
+                (ConditionResult::Refused(found), ..) => found,
+                (_, ConditionResult::Refused(owner), _) => {
+                    let Some(by) = self.name_owner(wanted, owner).await? else { continue };
+                    let status = Status::Conflict { owner: by.clone() };
+                    let conflict = self.set_status(if_kept(record.clone()), &anchor.hash(), &status)?;
+                    let result = self.commit(&[if_claimed(conflict, claimed.as_deref())]).await?;
+                    if result.is_done() {
+                        return Ok(RecordWrite::NameTaken { by });
+                    }
+                    result.into_first_item()
+                }
+                (_, _, ConditionResult::Refused(_)) => {
+                    let key = self.keys.name(claimed.as_deref().unwrap_or_default());
+                    return Err(corrupt(&key, "it belongs to another entry than the one that claims it"));
+                }
+                _ => continue,
+            };
+            claimed = match self.refused_by(anchor, found).await? {
+                None => None,
+                Some(stored) if stored.record.version > lease.version() => return Ok(RecordWrite::Outdated),
+                Some(stored) => self.present_again(lease, stored).await?,
+            };
+        }
+        Err(StoreError::Throttled { action: "write a desired user" })
+    }
+
+    /// Writes a record of a user that has not left. A record that was to expire is kept first.
+    async fn write_kept(&self, scan: &ScanWrite<'_>) -> Result<RecordWrite, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let result = self.commit(&[if_kept(scan.record.clone())]).await?;
+            if result.is_done() {
+                return Ok(RecordWrite::Done);
+            }
+            let found = self.refused_by(scan.anchor, result.into_first_item()).await?;
+            let Some(stored) = found else { continue };
+            if stored.record.version > scan.lease.version() {
                 return Ok(RecordWrite::Outdated);
             }
-            self.present_again(lease, stored).await?;
+            self.present_again(scan.lease, stored).await?;
         }
         Err(StoreError::Throttled { action: "write a user's record" })
     }
 
-    /// Writes a record whose user has left and has no active account, so that it expires. Where provisioning says otherwise
-    /// by now, the account is a matter for the next scan's safety check.
+    /// Writes a record of a user that has left and has no active account, so that it expires. If the account is active
+    /// again meanwhile, the user is held for the safeguard of the next scan.
     async fn write_departed(
         &self,
-        lease: &ScanLease,
-        anchor: &Anchor,
+        scan: &ScanWrite<'_>,
         reason: DeprovisionReason,
-        record: impl Fn(&Status) -> Result<ItemWrite, StoreError>,
     ) -> Result<RecordWrite, StoreError> {
+        let ScanWrite { lease, anchor, record } = scan;
         for _ in 0..ATTEMPTS {
             let stored = self.stored(&anchor.hash()).await?;
-            let stored = match stored {
-                None => StoredRecord::new(anchor.clone()),
-                Some(stored) if stored.record.version > lease.version() => return Ok(RecordWrite::Outdated),
-                Some(stored) if stored.record.has_active_account() => {
-                    let held = Status::Held { reason, hold: HoldReason::AwaitingSafeguard };
-                    return self.write_kept(lease, anchor, || record(&held)).await;
-                }
-                Some(stored) => stored,
-            };
-            let StoredRecord { record: user, owned_items, rev, .. } = &stored;
-            // An account may be about to be made.
-            let own = record(&Status::InSync)?.only_if("attribute_not_exists(#tried)", []);
-            let own = if_same_lease(if_rev(own, *rev), &stored);
-            let own = if_linked(own, user.link.as_ref().map(|link| &link.account));
-            let own = if_claimed(own, owned_items.claimed.as_deref());
-            match self.commit(&self.let_expire(own, user, reason, owned_items, lease.now)).await? {
+            let stored = stored.unwrap_or_else(|| StoredRecord::new((*anchor).clone()));
+            if stored.record.version > lease.version() {
+                return Ok(RecordWrite::Outdated);
+            }
+            if stored.record.has_active_account() {
+                let status = Status::Held { reason, hold: HoldReason::AwaitingSafeguard };
+                let held = self.set_status(record.clone(), &anchor.hash(), &status)?;
+                let record = held.set(RELEASED, flag(false));
+                return self.write_kept(&ScanWrite { lease, anchor, record }).await;
+            }
+            let StoredRecord { record: user, owned_items: owned, rev, .. } = &stored;
+            // No POST may be in progress.
+            let own = record.clone().only_if("attribute_not_exists(#tried)", []);
+            let own = if_linked(if_same_lease(if_rev(own, *rev), &stored), stored.account());
+            let own = if_claimed(own, owned.claimed.as_deref());
+            let items = UserItems { anchor, link: user.link.as_ref(), owned, now: lease.now };
+            match self.commit(&self.let_expire(own, &items, reason)).await? {
                 CommitResult::Done => return Ok(RecordWrite::Done),
-                CommitResult::Refused(verdicts)
-                    if verdicts.first().is_some_and(ConditionResult::is_refused) => {}
-                // It had expired already, and others took what was this user's.
+                CommitResult::Refused(results)
+                    if results.first().is_some_and(ConditionResult::is_refused) => {}
+                // The record had expired already, and other entries took its name or account.
                 CommitResult::Refused(_) => drop(self.present_again(lease, stored).await?),
             }
         }
         Err(StoreError::Throttled { action: "write that a user has left" })
     }
 
-    /// Keeps a record that was to expire, and says which name it claims then.
+    /// Keeps a record that was to expire; returns the name that it claims afterwards.
     async fn present_again(
         &self,
         lease: &ScanLease,
         stored: StoredRecord,
     ) -> Result<Option<String>, StoreError> {
-        let StoredRecord { record: user, owned_items, .. } = stored;
-        if owned_items.expires_at.is_none() {
-            return Ok(owned_items.claimed);
+        let StoredRecord { record: user, owned_items: owned, .. } = stored;
+        if owned.expires_at.is_none() {
+            return Ok(owned.claimed);
         }
-        self.bring_back(self.by_scan(lease, &user.anchor), &user, &owned_items, lease.now).await?;
+        let items =
+            UserItems { anchor: &user.anchor, link: user.link.as_ref(), owned: &owned, now: lease.now };
+        self.bring_back(self.by_scan(lease, &user.anchor), &items).await?;
         Ok(self.stored(&user.anchor.hash()).await?.and_then(|stored| stored.owned_items.claimed))
     }
 
-    /// The record that a write met: as the refusal told, else by looking.
+    /// The record that a write met: from the refusal, otherwise by a read.
     async fn refused_by(
         &self,
         anchor: &Anchor,
-        told: Option<TableItem>,
+        refusal: Option<TableItem>,
     ) -> Result<Option<StoredRecord>, StoreError> {
-        match told {
+        match refusal {
             Some(item) => StoredRecord::decode(&self.keys, &item).map(Some),
             None => self.stored(&anchor.hash()).await,
         }
     }
 
-    /// What every write of a scan does to a record: it is refused by a later scan's, and provisioning notices it.
+    /// Part of each of a scan's writes to a record: a later scan refuses it, and provisioning notices it.
     pub(crate) fn by_scan(&self, lease: &ScanLease, anchor: &Anchor) -> ItemWrite {
-        ItemWrite::update(self.keys.record(&anchor.hash()))
+        let write = ItemWrite::update(self.keys.record(&anchor.hash()))
             .set(ANCHOR, text(anchor.as_str()))
             .set(VERSION, number(lease.version()))
-            .bump(REV)
-            .only_if(
-                "attribute_not_exists(#version) OR #version <= :scan",
-                [("scan", number(lease.version()))],
-            )
+            .bump(REV);
+        if_not_newer(write, lease.version())
     }
 
-    /// The writes that bring a record the name it wants. A record that has it already is written alone.
-    pub(crate) fn with_claim(
-        &self,
-        record: ItemWrite,
-        anchor: &Anchor,
-        wanted: &str,
-        claimed: Option<&str>,
-        now: UnixSeconds,
-    ) -> Vec<ItemWrite> {
+    /// The writes that give a record the name that it wants. A record that owns it already is written alone.
+    pub(crate) fn with_claim(&self, record: ItemWrite, claim: &NameClaim<'_>) -> Vec<ItemWrite> {
+        let NameClaim { anchor, wanted, claimed, now } = *claim;
         let record = if_claimed(record, claimed);
         if claimed == Some(wanted) {
             return vec![record];
         }
-        let claim = ItemWrite::put(self.keys.name(wanted)).set(ANCHOR, text(anchor.as_str()));
-        let claim = if_free(claim, anchor, now);
-        let mut writes = vec![record.set(CLAIMED, text(wanted)), claim];
+        let name = ItemWrite::put(self.keys.name(wanted)).set(ANCHOR, text(anchor.as_str()));
+        let mut writes = vec![record.set(CLAIMED, text(wanted)), if_free(name, anchor, now)];
         writes.extend(claimed.map(|old| self.give_up_name(anchor, old)));
         writes
     }
 
-    /// Gives a name up that a record claims.
+    /// Gives up a name that a record claims.
     pub(crate) fn give_up_name(&self, anchor: &Anchor, name: &str) -> ItemWrite {
-        ItemWrite::delete(self.keys.name(name))
-            .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", text(anchor.as_str()))])
+        if_own(ItemWrite::delete(self.keys.name(name)), anchor)
     }
 
-    /// Who a name belongs to: as the refused write told, else by looking.
-    async fn holder_of(&self, name: &str, told: Option<TableItem>) -> Result<Option<Anchor>, StoreError> {
-        let item = match told {
+    /// The owner of a name: from the refusal, otherwise by a read.
+    async fn name_owner(&self, name: &str, refusal: Option<TableItem>) -> Result<Option<Anchor>, StoreError> {
+        let item = match refusal {
             Some(item) => Some(item),
             None => self.get(&self.keys.name(name)).await?,
         };
-        item.map(|item| owner_in(&item)).transpose()
+        item.map(|item| anchor_in(&item)).transpose()
     }
 }
 
-/// The entry that a name's or an account's item belongs to.
-pub(crate) fn owner_in(item: &TableItem) -> Result<Anchor, StoreError> {
-    let read = ItemReader::new(item);
-    let text = read.required(ANCHOR, read.text(ANCHOR)?)?;
-    Anchor::from_text(text).map_err(|_| read.wrong(ANCHOR, "is not an anchor"))
-}
-
-/// When the missing references of a user that stays in sync are rechecked: as before.
-fn recheck_of(previous: Option<&UserRecord>) -> (u32, UnixSeconds) {
-    match previous {
-        Some(UserRecord { status: Status::InSync, attempts, next_attempt, .. }) => (*attempts, *next_attempt),
-        _ => AT_ONCE,
+/// The status with the recheck of missing references that is already planned for a user that stays in sync.
+fn keep_recheck<'a>(status: &'a Status, previous: Option<&UserRecord>) -> ScheduledStatus<'a> {
+    match (status, previous) {
+        (Status::InSync, Some(&UserRecord { status: Status::InSync, attempts, next_attempt, .. })) => {
+            ScheduledStatus { status, attempts, next_attempt }
+        }
+        _ => status.into(),
     }
 }
 
-/// The name that a record of this content should claim. Where that is wrong, the write is refused and told.
+/// The name that a record of this content should claim. If that is wrong, the write is refused.
 fn expected_claim(record: &UserRecord) -> Option<String> {
     match record.status {
         Status::Conflict { .. } => None,

@@ -100,7 +100,7 @@ ids of one target mean nothing at another; give the connection a new 'name', or 
     },
 }
 
-/// Turns the SDK's error into its classify.
+/// The meaning of an SDK error.
 pub(crate) fn classify<E, R>(action: &'static str, table: &str, error: &SdkError<E, R>) -> StoreError
 where
     E: ProvideErrorMetadata,
@@ -149,7 +149,7 @@ pub(crate) fn says_too_large(message: Option<&str>) -> bool {
     })
 }
 
-/// An item with other content than this program writes.
+/// Error about an item with other content than this program writes.
 pub(crate) fn corrupt(key: &ItemKey, detail: impl Into<String>) -> StoreError {
     StoreError::Corrupt { key: key.to_string(), detail: detail.into() }
 }

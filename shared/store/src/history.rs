@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Store;
 use crate::errors::StoreError;
 use crate::item::{ItemReader, json, number};
-use crate::keys::{EVENT_PREFIX, EXPIRES_AT};
+use crate::keys::{EVENT_PREFIX, EXPIRES_AT, event_sk};
 use crate::query::{KeyRange, QuerySource};
 use crate::write::ItemWrite;
 
@@ -40,23 +40,14 @@ impl Store {
         event: &HistoryEvent,
         attempt: u32,
     ) -> Result<ItemWrite, StoreError> {
-        let key = self.keys.event(&user.anchor.hash(), event.at, event.version, attempt);
+        let key = self.keys.event(&user.anchor.hash(), event_sk(event.at, event.version, attempt));
         let expires_at = event.at.plus(i64::from(self.history_days) * DAY);
         let event = json(&key, &impersonal(event, user))?;
         Ok(ItemWrite::put(key).set(EVENT, event).set(EXPIRES_AT, number(expires_at.0)))
     }
 
-    /// Events of a user, newest first.
+    /// Events of a user, newest first; with a time, only earlier ones.
     pub async fn fetch_history(
-        &self,
-        hash: AnchorHash,
-        limit: usize,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        self.fetch_history_before(hash, None, limit).await
-    }
-
-    /// Events of a user before a time, newest first.
-    pub async fn fetch_history_before(
         &self,
         hash: AnchorHash,
         before: Option<UnixSeconds>,
@@ -103,18 +94,17 @@ const SHORTEST_VALUE: usize = 3;
 
 fn own_values(user: &UserRecord) -> Vec<&str> {
     let applied = user.link.as_ref().and_then(|link| link.applied.as_ref()?.user_name.as_ref());
-    let mut values: Vec<&str> = applied.map(UserName::as_str).into_iter().collect();
-    values.extend(user.user_name().map(UserName::as_str));
+    let names = applied.into_iter().chain(user.user_name());
+    let mut values: Vec<&str> = names.map(UserName::as_str).collect();
     if let Some(Desired::Present(desired)) = &user.desired {
         let set = desired.attributes.values().filter_map(|managed| match managed {
-            Managed::Set(Value::Text(text)) => Some(text.as_str()),
-            _ => None,
+            Managed::Set(value) => Some(value),
+            Managed::Clear => None,
         });
-        let create_only = desired.create_only.values().filter_map(|value| match value {
+        values.extend(set.chain(desired.create_only.values()).filter_map(|value| match value {
             Value::Text(text) => Some(text.as_str()),
             _ => None,
-        });
-        values.extend(set.chain(create_only));
+        }));
     }
     values.retain(|value| value.chars().count() >= SHORTEST_VALUE);
     values

@@ -1,6 +1,7 @@
 //! Attributes of items. Reading never panics: an error names the item and the attribute.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -28,19 +29,24 @@ pub(crate) fn bytes(value: Vec<u8>) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
 }
 
+/// A Boolean for an attribute.
+pub(crate) fn flag(value: bool) -> AttributeValue {
+    AttributeValue::Bool(value)
+}
+
 /// Maximum length of a JSON attribute; leaves room for the rest of an item.
 const MAX_JSON_BYTES: usize = 390_000;
 
 /// A value as JSON text for an attribute. Refused where no item could hold it.
 pub(crate) fn json<T: Serialize>(key: &ItemKey, value: &T) -> Result<AttributeValue, StoreError> {
-    let text = serde_json::to_string(value).map_err(|_| corrupt(key, "what was to be written is no JSON"))?;
+    let text = serde_json::to_string(value).map_err(|_| corrupt(key, "the value to write is no JSON"))?;
     if text.len() > MAX_JSON_BYTES {
         return Err(StoreError::TooLarge { key: key.to_string() });
     }
     Ok(AttributeValue::S(text))
 }
 
-/// An item that is being read.
+/// Reader of one item's attributes.
 #[derive(Clone, Copy)]
 pub(crate) struct ItemReader<'a> {
     item: &'a TableItem,
@@ -61,54 +67,44 @@ impl<'a> ItemReader<'a> {
     }
 
     /// Error about one attribute.
-    pub fn wrong(&self, name: &str, what: &str) -> StoreError {
-        corrupt(&self.key(), format!("the attribute '{name}' {what}"))
+    pub fn wrong(&self, name: &str, problem: &str) -> StoreError {
+        corrupt(&self.key(), format!("the attribute '{name}' {problem}"))
+    }
+
+    /// An attribute that is absent, or accepted by `get`.
+    fn read<T>(
+        &self,
+        name: &str,
+        problem: &str,
+        get: impl FnOnce(&'a AttributeValue) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(value) = self.item.get(name) else { return Ok(None) };
+        get(value).map(Some).ok_or_else(|| self.wrong(name, problem))
     }
 
     pub fn text(&self, name: &str) -> Result<Option<&'a str>, StoreError> {
-        match self.item.get(name) {
-            None => Ok(None),
-            Some(AttributeValue::S(text)) => Ok(Some(text)),
-            Some(_) => Err(self.wrong(name, "is not text")),
-        }
+        self.read(name, "is not text", |value| value.as_s().ok().map(String::as_str))
     }
 
-    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, StoreError> {
-        match self.item.get(name) {
-            None => Ok(None),
-            Some(AttributeValue::N(digits)) => match digits.parse() {
-                Ok(number) => Ok(Some(number)),
-                Err(_) => Err(self.wrong(name, "is not a number of the expected range")),
-            },
-            Some(_) => Err(self.wrong(name, "is not a number")),
-        }
+    pub fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        self.read(name, "is not a number of the expected range", |value| value.as_n().ok()?.parse().ok())
     }
 
     pub fn flag(&self, name: &str) -> Result<Option<bool>, StoreError> {
-        match self.item.get(name) {
-            None => Ok(None),
-            Some(AttributeValue::Bool(yes)) => Ok(Some(*yes)),
-            Some(_) => Err(self.wrong(name, "is neither true nor false")),
-        }
+        self.read(name, "is neither true nor false", |value| value.as_bool().ok().copied())
     }
 
     pub fn bytes(&self, name: &str) -> Result<Option<&'a [u8]>, StoreError> {
-        match self.item.get(name) {
-            None => Ok(None),
-            Some(AttributeValue::B(blob)) => Ok(Some(blob.as_ref())),
-            Some(_) => Err(self.wrong(name, "is not binary")),
-        }
+        self.read(name, "is not binary", |value| value.as_b().ok().map(AsRef::as_ref))
     }
 
     /// A value stored as JSON text. The parser's message is left out, because it quotes the value.
     pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        match serde_json::from_str(text) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => {
-                Err(self.wrong(name, &format!("is not what is written there (column {})", error.column())))
-            }
-        }
+        let wrong = |error: serde_json::Error| {
+            self.wrong(name, &format!("is not the JSON that belongs there (column {})", error.column()))
+        };
+        serde_json::from_str(text).map(Some).map_err(wrong)
     }
 
     /// A required attribute.

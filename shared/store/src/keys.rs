@@ -29,7 +29,6 @@ pub(crate) const RECORD: &str = "record";
 pub(crate) const HEADER: &str = "header";
 /// Prefix of the sort keys of history events.
 pub(crate) const EVENT_PREFIX: &str = "event#";
-
 /// Prefix of the sort keys of recorded scans.
 pub(crate) const SCAN_PREFIX: &str = "scan#";
 
@@ -102,8 +101,8 @@ impl ConnectionKeys {
         ItemKey { pk: format!("{}#user#{hash}", self.connection), sk: RECORD.to_owned() }
     }
 
-    pub fn event(&self, hash: &AnchorHash, at: UnixSeconds, version: ScanVersion, attempt: u32) -> ItemKey {
-        let sk = format!("{EVENT_PREFIX}{:012}#{:012}#{attempt:06}", at.0.max(0), version.0);
+    /// A history event of a user; see [`event_sk`].
+    pub fn event(&self, hash: &AnchorHash, sk: String) -> ItemKey {
         ItemKey { pk: self.record(hash).pk, sk }
     }
 
@@ -146,8 +145,13 @@ impl ConnectionKeys {
 
     /// The anchor hash in a record's partition key.
     pub fn parse_record(&self, pk: &str) -> Option<AnchorHash> {
-        parse_hash(pk.strip_prefix(&self.connection)?.strip_prefix("#user#")?)
+        pk.strip_prefix(&self.connection)?.strip_prefix("#user#")?.parse().ok()
     }
+}
+
+/// Sort key of a history event: time, version of the scan, and attempt.
+pub(crate) fn event_sk(at: UnixSeconds, version: ScanVersion, attempt: u32) -> String {
+    format!("{EVENT_PREFIX}{:012}#{:012}#{attempt:06}", at.0.max(0), version.0)
 }
 
 /// Sort key in the `by_work` index: status, then time of the next attempt.
@@ -156,18 +160,21 @@ pub(crate) fn work_sk(word: &str, next_attempt: UnixSeconds, hash: &AnchorHash) 
 }
 
 /// Parts of a sort key in the `by_work` index.
-pub(crate) fn parse_work_sk(text: &str) -> Option<(&str, UnixSeconds, AnchorHash)> {
-    let mut parts = text.splitn(3, '#');
-    let (word, seconds, hash) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((word, UnixSeconds(seconds.parse().ok()?), parse_hash(hash)?))
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct WorkKey<'a> {
+    /// Word of the status.
+    pub word: &'a str,
+    /// Time of the next attempt.
+    pub at: UnixSeconds,
+    pub hash: AnchorHash,
 }
 
-/// A hash from its spelling in keys.
-pub(crate) fn parse_hash(text: &str) -> Option<AnchorHash> {
-    if text.len() != 32 {
-        return None;
+impl<'a> WorkKey<'a> {
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (word, rest) = text.split_once('#')?;
+        let (seconds, hash) = rest.split_once('#')?;
+        Some(Self { word, at: UnixSeconds(seconds.parse().ok()?), hash: hash.parse().ok()? })
     }
-    u128::from_str_radix(text, 16).ok().map(|number| AnchorHash(number.to_be_bytes()))
 }
 
 #[cfg(test)]
@@ -188,7 +195,7 @@ mod tests {
         let dn = DnKey::of("cn=a");
         assert_eq!(keys.parse_dn(&keys.dn(&dn)), Some(dn));
         let sk = work_sk("pending", UnixSeconds(7), &hash);
-        assert_eq!(parse_work_sk(&sk), Some(("pending", UnixSeconds(7), hash)));
+        assert_eq!(WorkKey::parse(&sk), Some(WorkKey { word: "pending", at: UnixSeconds(7), hash }));
     }
 
     #[test]

@@ -1,20 +1,13 @@
-//! The connection's item: one scan at a time, each with its own version.
+//! Lease of a connection: one scan at a time, each with its own version.
 
 use model::{SafeguardMemory, ScanVersion, UnixSeconds};
 
 use crate::Store;
+use crate::connection::{BoundTarget, CURSOR, LAST_SCAN, LeaseHolder, MEMORY};
 use crate::errors::StoreError;
-use crate::item::{ItemReader, TableItem, json, number, text};
-use crate::target::BoundTarget;
-use crate::write::{CommitResult, ConditionResult, ItemWrite, UpdateResult};
-
-const OWNER: &str = "lease_owner";
-const UNTIL: &str = "lease_until";
-const VERSION: &str = "version";
-const LAST_SCAN: &str = "last_scan";
-const CURSOR: &str = "cursor";
-const MEMORY: &str = "memory";
-pub(crate) const SERVED: &str = "served_at";
+use crate::item::{ItemReader, json, number, text};
+use crate::record::{LEASE, LEASE_OWNER, LEASE_UNTIL, VERSION, if_lease_free};
+use crate::write::{ItemWrite, UpdateResult};
 
 /// Right to scan a connection, and the version that this scan writes.
 #[derive(Debug)]
@@ -61,32 +54,6 @@ pub struct LeaseTaken {
     pub until: UnixSeconds,
 }
 
-/// Holder of a lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeaseHolder {
-    /// Name of the holder.
-    pub owner: String,
-    /// End of the lease unless renewed; may have passed already.
-    pub until: UnixSeconds,
-}
-
-/// State of a connection as a whole.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ConnectionState {
-    /// Version of the latest scan that began; 0 before the first.
-    pub version: ScanVersion,
-    /// Summary that the latest complete scan left.
-    pub last_scan: Option<serde_json::Value>,
-    /// Checkpoint of the latest completed scan.
-    pub cursor: Option<serde_json::Value>,
-    /// Memory of the safeguard.
-    pub memory: SafeguardMemory,
-    /// Time of the target's last successful answer, to about a day.
-    pub served_at: Option<UnixSeconds>,
-    /// Lease of the scan in progress, or of one that was killed.
-    pub lease: Option<LeaseHolder>,
-}
-
 impl Store {
     /// Takes the connection's lease and the next version. An expired lease is free. The same owner may take its own
     /// lease at any time: it replaces a process that died.
@@ -98,14 +65,10 @@ impl Store {
     ) -> Result<Result<ScanLease, LeaseTaken>, StoreError> {
         let until = now.plus(seconds);
         let write = ItemWrite::update(self.keys.state())
-            .set(OWNER, text(owner))
-            .set(UNTIL, number(until.0))
-            .bump(VERSION)
-            .only_if(
-                "attribute_not_exists(#lease_owner) OR #lease_until <= :now OR #lease_owner = :owner",
-                [("now", number(now.0)), ("owner", text(owner))],
-            );
-        match self.update_and_read(&write).await? {
+            .set(LEASE_OWNER, text(owner))
+            .set(LEASE_UNTIL, number(until.0))
+            .bump(VERSION);
+        match self.update_and_read(&if_lease_free(write, now, owner)).await? {
             UpdateResult::Now(item) => {
                 let read = ItemReader::new(&item);
                 let version = ScanVersion(read.required(VERSION, read.number(VERSION)?)?);
@@ -113,9 +76,9 @@ impl Store {
                 Ok(Ok(ScanLease { owner: owner.to_owned(), version, now, until, target }))
             }
             UpdateResult::Refused(item) => {
-                let holder = holder(&item.unwrap_or_default())?;
+                let unknown = || LeaseHolder { owner: "another process".to_owned(), until: now };
                 let LeaseHolder { owner, until } =
-                    holder.unwrap_or(LeaseHolder { owner: "another process".to_owned(), until: now });
+                    LeaseHolder::decode(&item.unwrap_or_default())?.unwrap_or_else(unknown);
                 Ok(Err(LeaseTaken { owner, until }))
             }
         }
@@ -130,12 +93,12 @@ impl Store {
         seconds: i64,
     ) -> Result<bool, StoreError> {
         let until = now.plus(seconds);
-        let write = self.if_held(ItemWrite::update(self.keys.state()), lease).set(UNTIL, number(until.0));
-        let held = self.commit(&[write]).await? == CommitResult::Done;
-        if held {
+        let write = self.update_held(lease).set(LEASE_UNTIL, number(until.0));
+        let is_held = self.commit(&[write]).await?.is_done();
+        if is_held {
             (lease.now, lease.until) = (now, until);
         }
-        Ok(held)
+        Ok(is_held)
     }
 
     /// Saves a checkpoint of the scan in progress. `false` means that another scan has begun.
@@ -144,9 +107,18 @@ impl Store {
         lease: &ScanLease,
         cursor: &serde_json::Value,
     ) -> Result<bool, StoreError> {
-        let key = self.keys.state();
-        let write = self.if_held(ItemWrite::update(key.clone()), lease).set(CURSOR, json(&key, cursor)?);
-        Ok(self.commit(&[write]).await? == CommitResult::Done)
+        let cursor = json(&self.keys.state(), cursor)?;
+        Ok(self.commit(&[self.update_held(lease).set(CURSOR, cursor)]).await?.is_done())
+    }
+
+    /// Saves the memory of the safeguard. `false` means that another scan has begun and nothing was written.
+    pub async fn save_safety_memory(
+        &self,
+        lease: &ScanLease,
+        memory: &SafeguardMemory,
+    ) -> Result<bool, StoreError> {
+        let memory = json(&self.keys.state(), memory)?;
+        Ok(self.commit(&[self.update_held(lease).set(MEMORY, memory)]).await?.is_done())
     }
 
     /// Releases the lease; stores the summary and the checkpoint of a scan that got that far. `false` means that
@@ -157,73 +129,28 @@ impl Store {
         last_scan: Option<serde_json::Value>,
         cursor: Option<serde_json::Value>,
     ) -> Result<bool, StoreError> {
-        let key = self.keys.state();
-        let mut write = self.if_held(ItemWrite::update(key.clone()), &lease).remove(OWNER).remove(UNTIL);
-        if let Some(last_scan) = last_scan {
-            write = write.set(LAST_SCAN, json(&key, &last_scan)?);
+        let mut write = self.update_held(&lease).remove_all(LEASE);
+        for (name, value) in [(LAST_SCAN, last_scan), (CURSOR, cursor)] {
+            if let Some(value) = value {
+                let value = json(write.key(), &value)?;
+                write = write.set(name, value);
+            }
         }
-        if let Some(cursor) = cursor {
-            write = write.set(CURSOR, json(&key, &cursor)?);
+        let result = self.commit(&[write]).await?;
+        if result.is_done() {
+            return Ok(true);
         }
-        match self.commit(&[write]).await? {
-            CommitResult::Done => Ok(true),
-            // A state of this version without a lease is what a release leaves: the response to the first attempt was
-            // lost.
-            CommitResult::Refused(verdicts) => match verdicts.into_iter().next() {
-                Some(ConditionResult::Refused(Some(item))) => {
-                    let version = ItemReader::new(&item).number(VERSION)?.map(ScanVersion);
-                    Ok(version == Some(lease.version()) && holder(&item)?.is_none())
-                }
-                _ => Ok(false),
-            },
-        }
+        // A state of this version without a lease is what a release leaves: the response to the first attempt was lost.
+        let Some(item) = result.into_first_item() else { return Ok(false) };
+        let version = ItemReader::new(&item).number(VERSION)?.map(ScanVersion);
+        Ok(version == Some(lease.version()) && LeaseHolder::decode(&item)?.is_none())
     }
 
-    /// Saves the memory of the safeguard. `false` means that another scan has begun and nothing was written.
-    pub async fn save_safety_memory(
-        &self,
-        lease: &ScanLease,
-        memory: &SafeguardMemory,
-    ) -> Result<bool, StoreError> {
-        let key = self.keys.state();
-        let memory = json(&key, memory)?;
-        let write = self.if_held(ItemWrite::update(key), lease).set(MEMORY, memory);
-        Ok(self.commit(&[write]).await? == CommitResult::Done)
-    }
-
-    /// Records that the target answered. Only provisioning writes it.
-    pub async fn record_served(&self, now: UnixSeconds) -> Result<(), StoreError> {
-        let write = ItemWrite::update(self.keys.state()).set(SERVED, number(now.0));
-        self.commit(&[write]).await.map(drop)
-    }
-
-    /// The state of the connection.
-    pub async fn fetch_connection(&self) -> Result<ConnectionState, StoreError> {
-        let Some(item) = self.get(&self.keys.state()).await? else { return Ok(ConnectionState::default()) };
-        let read = ItemReader::new(&item);
-        Ok(ConnectionState {
-            version: ScanVersion(read.number(VERSION)?.unwrap_or_default()),
-            last_scan: read.json(LAST_SCAN)?,
-            // An unreadable checkpoint counts as none: the next scan is a full scan.
-            cursor: read.json(CURSOR).ok().flatten(),
-            memory: read.json(MEMORY)?.unwrap_or_default(),
-            served_at: read.number(SERVED)?.map(UnixSeconds),
-            lease: holder(&item)?,
-        })
-    }
-
-    /// The version distinguishes two leases of one owner.
-    fn if_held(&self, write: ItemWrite, lease: &ScanLease) -> ItemWrite {
-        write.only_if(
+    /// An update of the connection's item by the holder of the lease. The version distinguishes two leases of one owner.
+    fn update_held(&self, lease: &ScanLease) -> ItemWrite {
+        ItemWrite::update(self.keys.state()).only_if(
             "#version = :version AND #lease_owner = :owner",
             [("version", number(lease.version)), ("owner", text(&lease.owner))],
         )
     }
-}
-
-fn holder(item: &TableItem) -> Result<Option<LeaseHolder>, StoreError> {
-    let read = ItemReader::new(item);
-    let Some(owner) = read.text(OWNER)? else { return Ok(None) };
-    let until = UnixSeconds(read.number(UNTIL)?.unwrap_or_default());
-    Ok(Some(LeaseHolder { owner: owner.to_owned(), until }))
 }

@@ -29,7 +29,7 @@
 //! | index | keys | content |
 //! | --- | --- | --- |
 //! | `by_work` | `work_pk` = `<conn>`, `work_sk` = `<status>#<next attempt>#<anchor hash>` | every record that is not in sync; under `work_pk` = `<conn>#rechecks` those in sync with a missing reference |
-//! | `by_dn` | `dn_pk` = `<conn>#dn#<dn key>` | every record whose entry exists in the directory |
+//! | `by_dn` | `dn_pk` = `<conn>#dn#<dn key>` | every record of an entry that exists in the directory |
 //!
 //! Both indexes are `KEYS_ONLY`. An index says which records to read; the record is then read consistently. So lag is
 //! noticed, a status change costs one small index write, and personal data is stored once.
@@ -68,10 +68,9 @@
 //! Time is a parameter throughout, and nothing is read from the environment.
 
 mod accounts;
-mod applied;
 mod batch;
 mod breaker;
-mod claims;
+mod connection;
 mod desired;
 #[cfg(feature = "embedded")]
 mod embedded;
@@ -82,6 +81,7 @@ mod keys;
 mod lease;
 mod marks;
 mod meter;
+mod outcome;
 mod pack;
 mod query;
 mod record;
@@ -91,26 +91,34 @@ mod retry;
 mod retry_throttled;
 mod scans;
 mod snapshot;
+mod snapshot_writer;
 mod table;
 mod target;
+mod transfer;
+mod user_lease;
 mod users;
 mod work;
 mod write;
 
 pub use accounts::{AccountClaim, owned};
-pub use applied::{OutcomeWrite, UserLease, UserOutcome, UserReferences};
 pub use breaker::{Breaker, BreakerReason};
-pub use desired::{DesiredWrite, RecordWrite};
+pub use connection::{ConnectionState, LeaseHolder};
+pub use desired::{DesiredWrite, RecordWrite, StatusWrite};
 #[cfg(feature = "embedded")]
 pub use embedded::Embedded;
 pub use errors::StoreError;
 pub use history::HistoryEvent;
-pub use lease::{ConnectionState, LeaseHolder, LeaseTaken, ScanLease};
+pub use lease::{LeaseTaken, ScanLease};
 pub use marks::DIRTY;
 pub use meter::CapacityUnits;
+pub use outcome::{OutcomeWrite, UserOutcome};
+pub use record::UserReferences;
 pub use retry::RetryResult;
 pub use scans::PastScan;
-pub use snapshot::{Snapshot, SnapshotSave};
+pub use snapshot::Snapshot;
+pub use snapshot_writer::SnapshotSave;
 pub use table::{Store, Table};
 pub use target::TargetReset;
+pub use transfer::TransferWrite;
+pub use user_lease::UserLease;
 pub use work::{ListPage, PageKey};

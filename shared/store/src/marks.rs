@@ -6,14 +6,14 @@
 
 use std::collections::HashSet;
 
-use model::{AnchorHash, Fingerprint};
+use model::{AnchorHash, Fingerprint, ScanVersion};
 
+use crate::Store;
 use crate::errors::StoreError;
 use crate::item::{ItemReader, bytes};
 use crate::keys::{HEADER, ItemKey, SK};
 use crate::query::{KeyRange, QuerySource};
 use crate::write::ItemWrite;
-use crate::{ScanLease, Snapshot, Store};
 
 /// Fingerprint of a dirty user; equals no entry's, so the record is examined again.
 pub const DIRTY: Fingerprint = Fingerprint([0; 16]);
@@ -52,16 +52,15 @@ pub(crate) fn is_mark(key: &ItemKey) -> bool {
 }
 
 impl Store {
-    /// Notes that these users are about to be written, so that they are unlike any until the snapshot is saved.
-    pub async fn mark(
+    /// Stores markers of these users.
+    pub(crate) async fn add_marks(
         &self,
-        lease: &ScanLease,
-        snapshot: &mut Snapshot,
+        marks: &mut DirtyMarkers,
+        version: ScanVersion,
         users: &[AnchorHash],
     ) -> Result<(), StoreError> {
         for users in users.chunks(USERS) {
-            let marks = &mut snapshot.marks;
-            let sk = format!("{PREFIX}{:012}#{:06}", lease.version().0, marks.items.len());
+            let sk = format!("{PREFIX}{:012}#{:06}", version.0, marks.items.len());
             let packed: Vec<u8> = users.iter().flat_map(|hash| hash.0).collect();
             self.commit(&[ItemWrite::put(self.keys.snapshot(&sk)).set(HASHES, bytes(packed))]).await?;
             marks.items.push(sk);

@@ -1,8 +1,7 @@
-//! User records as items.
+//! User records as items: attributes, conditions, and the parts that several writers set.
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use model::{
     AccountId, AccountLink, Anchor, AnchorHash, DnKey, ScanVersion, Status, UnixSeconds, UserRecord,
 };
@@ -26,7 +25,7 @@ pub(crate) const ATTEMPTS: &str = "attempts";
 pub(crate) const NEXT_ATTEMPT: &str = "next_attempt";
 /// Folded user name that this record owns.
 pub(crate) const CLAIMED: &str = "claimed";
-/// The creation of which nothing was heard.
+/// Create intent with an unknown outcome.
 pub(crate) const TRIED: &str = "tried";
 /// Number of the lease that last recorded what was sent to the account. The next lease may rely on it.
 pub(crate) const RECORDED_LEASE: &str = "recorded_lease";
@@ -36,6 +35,17 @@ pub(crate) const LEASE_OWNER: &str = "lease_owner";
 pub(crate) const LEASE_UNTIL: &str = "lease_until";
 /// Number of the lease; a new lease always has a new number.
 pub(crate) const LEASE_NUMBER: &str = "lease_number";
+/// In an account's item: whether the account was active when the provisioner last saw it.
+pub(crate) const ACTIVE: &str = "active";
+
+/// Attributes of a record's lease.
+pub(crate) const LEASE: [&str; 2] = [LEASE_OWNER, LEASE_UNTIL];
+/// Attributes of a record's link.
+pub(crate) const LINK: [&str; 3] = [ACCOUNT, APPLIED, RECORDED_LEASE];
+
+/// References of a user, by the DN that the directory names: the account that was sent for each, or `None` while the
+/// other user has no account.
+pub type UserReferences = BTreeMap<DnKey, Option<AccountId>>;
 
 /// A record with the attributes that only this crate uses.
 #[derive(Clone, Debug)]
@@ -55,8 +65,8 @@ pub(crate) struct OwnedItems {
     /// Folded user name that the record owns.
     pub claimed: Option<String>,
     /// The user's references, each with an item under its DN.
-    pub references: BTreeMap<DnKey, Option<AccountId>>,
-    /// When the record and what belongs to it expire; the user left.
+    pub references: UserReferences,
+    /// When the record and its items expire, for a user that left.
     pub expires_at: Option<UnixSeconds>,
 }
 
@@ -75,13 +85,12 @@ impl StoredRecord {
             attempts: 0,
             next_attempt: UnixSeconds::default(),
         };
-        let lease_until = UnixSeconds::default();
         Self {
             record,
             rev: 0,
             owned_items: OwnedItems::default(),
             lease_owner: None,
-            lease_until,
+            lease_until: UnixSeconds::default(),
             lease_number: 0,
             recorded_lease: None,
         }
@@ -90,8 +99,7 @@ impl StoredRecord {
     /// Decodes an item. Its anchor must match the key.
     pub fn decode(keys: &ConnectionKeys, item: &TableItem) -> Result<Self, StoreError> {
         let read = ItemReader::new(item);
-        let anchor = read.required(ANCHOR, read.text(ANCHOR)?)?;
-        let anchor = Anchor::from_text(anchor).map_err(|_| read.wrong(ANCHOR, "is not an anchor"))?;
+        let anchor = anchor_in(item)?;
         if keys.parse_record(&read.key().pk) != Some(anchor.hash()) {
             return Err(read.wrong(ANCHOR, "does not belong to the key"));
         }
@@ -133,54 +141,69 @@ impl StoredRecord {
         })
     }
 
+    /// The linked account.
+    pub fn account(&self) -> Option<&AccountId> {
+        self.record.link.as_ref().map(|link| &link.account)
+    }
+
     /// Whether a worker may be calling the target about this user now.
     pub fn is_leased(&self, now: UnixSeconds) -> bool {
         self.lease_owner.is_some() && self.lease_until > now
     }
 }
 
-/// Attempts and time of the next attempt, reset.
-pub(crate) const AT_ONCE: (u32, UnixSeconds) = (0, UnixSeconds(0));
+/// The entry that a record, a name's or an account's item belongs to.
+pub(crate) fn anchor_in(item: &TableItem) -> Result<Anchor, StoreError> {
+    let read = ItemReader::new(item);
+    let text = read.required(ANCHOR, read.text(ANCHOR)?)?;
+    Anchor::from_text(text).map_err(|_| read.wrong(ANCHOR, "is not an anchor"))
+}
+
+/// A status, with the attempts so far and the time of the next one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScheduledStatus<'a> {
+    pub status: &'a Status,
+    pub attempts: u32,
+    pub next_attempt: UnixSeconds,
+}
+
+/// No attempts so far, and due at once.
+impl<'a> From<&'a Status> for ScheduledStatus<'a> {
+    fn from(status: &'a Status) -> Self {
+        Self { status, attempts: 0, next_attempt: UnixSeconds(0) }
+    }
+}
 
 impl Store {
-    /// Sets the status, the time of the next attempt, and the keys of the `work` index. A user in sync is in the index only
-    /// with a time: then its missing references are rechecked.
-    pub(crate) fn set_status(
+    /// Sets the status, the time of the next attempt, and the keys of the `by_work` index. A user in sync is in the index
+    /// only with a time: then its missing references are rechecked.
+    pub(crate) fn set_status<'a>(
         &self,
         write: ItemWrite,
         hash: &AnchorHash,
-        status: &Status,
-        (attempts, next_attempt): (u32, UnixSeconds),
+        scheduled: impl Into<ScheduledStatus<'a>>,
     ) -> Result<ItemWrite, StoreError> {
-        let key = write.key().clone();
-        let write = write
-            .set(STATUS, json(&key, status)?)
-            .set(ATTEMPTS, number(attempts))
-            .set(NEXT_ATTEMPT, number(next_attempt.0));
+        let ScheduledStatus { status, attempts, next_attempt } = scheduled.into();
+        let json = json(write.key(), status)?;
+        let write =
+            write.set(STATUS, json).set(ATTEMPTS, number(attempts)).set(NEXT_ATTEMPT, number(next_attempt.0));
         let partition = match status {
-            Status::InSync if next_attempt.0 <= 0 => return Ok(write.remove(WORK_PK).remove(WORK_SK)),
+            Status::InSync if next_attempt.0 <= 0 => return Ok(write.remove_all([WORK_PK, WORK_SK])),
             Status::InSync => self.keys.rechecks(),
             _ => self.keys.work(),
         };
         let sk = work_sk(status.word(), next_attempt, hash);
         Ok(write.set(WORK_PK, text(partition)).set(WORK_SK, text(sk)))
     }
+}
 
-    /// Sets or removes the link. A link ends the create intent, and the account's state is unknown until it is read.
-    pub(crate) fn set_link(
-        &self,
-        write: ItemWrite,
-        link: Option<&AccountLink>,
-    ) -> Result<ItemWrite, StoreError> {
-        let key = write.key().clone();
-        let applied = link.and_then(|link| link.applied.as_ref());
-        let applied = applied.map(|applied| json(&key, applied)).transpose()?;
-        let write = write
-            .set_or_remove(ACCOUNT, link.map(|link| text(link.account.as_str())))
-            .set_or_remove(APPLIED, applied)
-            .remove(RECORDED_LEASE);
-        Ok(if link.is_some() { write.remove(TRIED) } else { write })
-    }
+/// Sets the link, which ends the create intent. The account's state is unknown until it is read.
+pub(crate) fn set_link(write: ItemWrite, link: &AccountLink) -> Result<ItemWrite, StoreError> {
+    let applied = link.applied.as_ref().map(|applied| json(write.key(), applied)).transpose()?;
+    Ok(write
+        .set(ACCOUNT, text(link.account.as_str()))
+        .set_or_remove(APPLIED, applied)
+        .remove_all([RECORDED_LEASE, TRIED]))
 }
 
 /// Condition: the record owns this user name, or none.
@@ -191,13 +214,13 @@ pub(crate) fn if_claimed(write: ItemWrite, claimed: Option<&str>) -> ItemWrite {
     }
 }
 
-/// The condition that the record has this status.
+/// Condition: the record has this status.
 pub(crate) fn if_status(write: ItemWrite, status: &Status) -> Result<ItemWrite, StoreError> {
     let status = json(write.key(), status)?;
     Ok(write.only_if("#status = :expected_status", [("expected_status", status)]))
 }
 
-/// The condition that this account is linked, or that none is.
+/// Condition: this account is linked, or none is.
 pub(crate) fn if_linked(write: ItemWrite, account: Option<&AccountId>) -> ItemWrite {
     match account {
         Some(id) => write.only_if("#account = :account", [("account", text(id.as_str()))]),
@@ -213,19 +236,32 @@ pub(crate) fn if_rev(write: ItemWrite, rev: u64) -> ItemWrite {
     }
 }
 
+/// Condition: no later scan has written.
+pub(crate) fn if_not_newer(write: ItemWrite, version: ScanVersion) -> ItemWrite {
+    write.only_if("attribute_not_exists(#version) OR #version <= :scan", [("scan", number(version))])
+}
+
+/// Condition: no other owner holds a lease at this time.
+pub(crate) fn if_lease_free(write: ItemWrite, now: UnixSeconds, owner: &str) -> ItemWrite {
+    write.only_if(
+        "attribute_not_exists(#lease_owner) OR #lease_until <= :now OR #lease_owner = :owner",
+        [("now", number(now.0)), ("owner", text(owner))],
+    )
+}
+
+/// Condition: no worker holds a lease at this time.
+pub(crate) fn if_not_leased(write: ItemWrite, now: UnixSeconds) -> ItemWrite {
+    write.only_if("attribute_not_exists(#lease_owner) OR #lease_until <= :now", [("now", number(now.0))])
+}
+
 /// Condition: no lease was taken or released since. Provisioning does not increment `rev`.
 pub(crate) fn if_same_lease(write: ItemWrite, stored: &StoredRecord) -> ItemWrite {
     let write = match stored.lease_number {
         0 => write.only_if("attribute_not_exists(#lease_number)", []),
-        number_then => write.only_if("#lease_number = :lease", [("lease", number(number_then))]),
+        lease => write.only_if("#lease_number = :lease", [("lease", number(lease))]),
     };
     match stored.lease_owner {
         Some(_) => write.only_if("attribute_exists(#lease_owner)", []),
         None => write.only_if("attribute_not_exists(#lease_owner)", []),
     }
-}
-
-/// A Boolean attribute.
-pub(crate) fn flag(yes: bool) -> AttributeValue {
-    AttributeValue::Bool(yes)
 }

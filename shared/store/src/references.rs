@@ -2,7 +2,7 @@
 //!
 //! One item under the referenced DN stands for each user that refers to it, with the account that was sent. It has no
 //! account while the reference is missing. Whenever the referenced user is provisioned with an account, the referrers
-//! that were sent another one, or none, are woken.
+//! that were sent another one, or none, become pending.
 //!
 //! The index of DNs lags behind the records, so a missing reference may have an account already. For that, users in
 //! sync with a missing reference are rechecked from time to time ([`fetch_due`](Store::fetch_due)).
@@ -12,17 +12,17 @@ use model::{AccountId, Anchor, AnchorHash, DnKey, Status};
 use crate::Store;
 use crate::errors::StoreError;
 use crate::item::{ItemReader, text};
-use crate::keys::{SK, parse_hash};
+use crate::keys::SK;
 use crate::query::{KeyRange, QuerySource};
-use crate::record::{ACCOUNT, ANCHOR, AT_ONCE, REV, StoredRecord, if_rev, if_same_lease, if_status};
+use crate::record::{ACCOUNT, ANCHOR, REV, StoredRecord, if_rev, if_same_lease, if_status};
 use crate::retention::if_kept;
 use crate::write::{CommitResult, ConditionResult, ItemWrite};
 
-/// Attempts at waking a user that other processes write at the same time.
+/// Attempts at reopening a user that other processes write at the same time.
 const ATTEMPTS: usize = 20;
 
 impl Store {
-    /// Registers that a user waits for accounts of these DNs. It happens before the DNs are looked up once more: a user
+    /// Registers that a user waits for accounts of these DNs. Call it before the DNs are resolved once more: a user
     /// that is linked after that finds this one. The outcome writes the same items, and the record's list of them.
     pub async fn register_missing(&self, user: &Anchor, missing: &[DnKey]) -> Result<(), StoreError> {
         for dn in missing {
@@ -43,7 +43,7 @@ impl Store {
         for item in &self.items(query, usize::MAX).await? {
             let read = ItemReader::new(item);
             let sk = read.required(SK, read.text(SK)?)?;
-            let hash = parse_hash(sk).ok_or_else(|| read.wrong(SK, "is no user's hash"))?;
+            let hash = sk.parse().map_err(|_| read.wrong(SK, "is no user's hash"))?;
             if read.text(ACCOUNT)? != Some(account.as_str()) {
                 referrers.push(hash);
             }
@@ -52,9 +52,9 @@ impl Store {
     }
 
     /// Makes a user in sync pending, because a user it refers to has this account now. The outcome of a user that is being
-    /// provisioned right now is refused once, because its references may have been looked up before; that makes it pending.
-    /// Says whether the user is pending by this write.
-    pub async fn wake_referrer(
+    /// provisioned is refused once, because its references may have been resolved before; that makes it pending. Returns
+    /// whether this write made the user pending.
+    pub async fn reopen_referrer(
         &self,
         dn: DnKey,
         account: &AccountId,
@@ -67,33 +67,30 @@ impl Store {
         );
         let record = || ItemWrite::update(self.keys.record(&hash)).bump(REV);
         let in_sync = if_kept(if_status(record(), &Status::InSync)?);
-        let pending = self.set_status(in_sync, &hash, &Status::Pending, AT_ONCE)?;
+        let pending = self.set_status(in_sync, &hash, &Status::Pending)?;
         for _ in 0..ATTEMPTS {
-            let refused = match self.commit(&[pending.clone(), reference.clone()]).await? {
-                CommitResult::Done => return Ok(true),
-                CommitResult::Refused(refused) => refused,
+            let CommitResult::Refused(results) = self.commit(&[pending.clone(), reference.clone()]).await?
+            else {
+                return Ok(true);
             };
-            let mut refused = refused.into_iter();
-            let found = match refused.next() {
-                Some(ConditionResult::Refused(found)) => found,
+            let Some(ConditionResult::Refused(found)) = results.into_iter().next() else {
                 // The reference was refused.
-                _ => return Ok(false),
+                return Ok(false);
             };
             let stored = found.map(|item| StoredRecord::decode(&self.keys, &item)).transpose()?;
-            let stored = match stored {
-                Some(stored) if stored.owned_items.expires_at.is_none() => stored,
+            let Some(stored) = stored.filter(|stored| stored.owned_items.expires_at.is_none()) else {
                 // There is no such user, or it left.
-                _ => return self.commit(&[reference]).await.map(|_| false),
+                return self.commit(&[reference]).await.map(|_| false);
             };
             if stored.record.status == Status::InSync {
                 continue;
             }
             // The lease can end in between, with the status in sync.
             let busy = if_same_lease(if_rev(record(), stored.rev), &stored);
-            if self.commit(&[busy, reference.clone()]).await? == CommitResult::Done {
+            if self.commit(&[busy, reference.clone()]).await?.is_done() {
                 return Ok(false);
             }
         }
-        Err(StoreError::Throttled { action: "wake a user that refers to another one" })
+        Err(StoreError::Throttled { action: "make a user pending that refers to another one" })
     }
 }

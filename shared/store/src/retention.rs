@@ -7,17 +7,35 @@
 //! DynamoDB deletes late, item by item, in no order. So an expired item counts as free while it is still stored, and a
 //! returning user has to check whether another entry took it.
 
-use model::{AccountLink, Anchor, DeprovisionReason, Desired, UnixSeconds, UserRecord};
+use std::iter;
 
-use crate::accounts::ACTIVE;
+use model::{AccountLink, Anchor, DeprovisionReason, Desired, UnixSeconds};
+
 use crate::errors::StoreError;
-use crate::item::{number, text};
+use crate::item::{flag, number, text};
 use crate::keys::{DN_PK, EXPIRES_AT};
-use crate::record::{ACCOUNT, ANCHOR, APPLIED, CLAIMED, OwnedItems, REFERENCES, flag, if_claimed, if_linked};
-use crate::write::{CommitResult, ConditionResult, ItemWrite};
+use crate::record::{
+    ACCOUNT, ACTIVE, ANCHOR, APPLIED, CLAIMED, OwnedItems, REFERENCES, if_claimed, if_linked,
+};
+use crate::write::{CommitResult, ItemWrite};
 use crate::{Store, history};
 
-/// Condition: the item of a name or an account is free, expired, or this entry's.
+/// A user's items that expire together with the record.
+#[derive(Clone, Copy)]
+pub(crate) struct UserItems<'a> {
+    pub anchor: &'a Anchor,
+    pub link: Option<&'a AccountLink>,
+    pub owned: &'a OwnedItems,
+    /// Time from which retention counts.
+    pub now: UnixSeconds,
+}
+
+/// Condition: the item of a name or an account is this entry's, or nonexistent.
+pub(crate) fn if_own(write: ItemWrite, anchor: &Anchor) -> ItemWrite {
+    write.only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", text(anchor.as_str()))])
+}
+
+/// Condition: the item of a name or an account is this entry's, free or expired.
 pub(crate) fn if_free(write: ItemWrite, anchor: &Anchor, now: UnixSeconds) -> ItemWrite {
     write.only_if(
         "attribute_not_exists(#anchor) OR #anchor = :me OR #expires_at <= :now",
@@ -49,18 +67,15 @@ impl Store {
     pub(crate) fn let_expire(
         &self,
         record: ItemWrite,
-        user: &UserRecord,
+        items: &UserItems<'_>,
         reason: DeprovisionReason,
-        owned_items: &OwnedItems,
-        now: UnixSeconds,
     ) -> Vec<ItemWrite> {
-        let at = owned_items.expires_at.unwrap_or(now.plus(i64::from(self.retention_days) * history::DAY));
-        let (me, at) = (text(user.anchor.as_str()), number(at.0));
+        let UserItems { anchor, link, owned, now } = *items;
+        let at = owned.expires_at.unwrap_or(now.plus(i64::from(self.retention_days) * history::DAY));
+        let at = number(at.0);
         let mine = |key| {
-            ItemWrite::update(key)
-                .set(ANCHOR, me.clone())
-                .set(EXPIRES_AT, at.clone())
-                .only_if("attribute_not_exists(#anchor) OR #anchor = :me", [("me", me.clone())])
+            let write = ItemWrite::update(key).set(ANCHOR, text(anchor.as_str())).set(EXPIRES_AT, at.clone());
+            if_own(write, anchor)
         };
         let record = record.set(EXPIRES_AT, at.clone()).remove(REFERENCES);
         let record = match reason {
@@ -70,62 +85,49 @@ impl Store {
             | DeprovisionReason::OutOfScope
             | DeprovisionReason::MovedOutOfBase => record.remove(DN_PK),
         };
-        let hash = user.anchor.hash();
+        let hash = anchor.hash();
         let mut writes = vec![record];
-        writes.extend(owned_items.claimed.as_deref().map(|name| mine(self.keys.name(name))));
-        writes.extend(
-            user.link.as_ref().map(|link| mine(self.keys.account(&link.account)).set(ACTIVE, flag(false))),
-        );
-        let references = owned_items.references.keys();
-        writes.extend(references.map(|dn| ItemWrite::delete(self.keys.reference(dn, &hash))));
+        writes.extend(owned.claimed.as_deref().map(|name| mine(self.keys.name(name))));
+        writes.extend(link.map(|link| mine(self.keys.account(&link.account)).set(ACTIVE, flag(false))));
+        writes.extend(owned.references.keys().map(|dn| ItemWrite::delete(self.keys.reference(dn, &hash))));
         writes
     }
 
     /// Revives an expiring record, with all items that are still the user's. What other entries took after the expiry
     /// stays theirs, and the record gives it up. `guard` is a write to the record under the caller's conditions; the
     /// caller's next write shows whether they held.
-    pub(crate) async fn bring_back(
-        &self,
-        guard: ItemWrite,
-        user: &UserRecord,
-        owned_items: &OwnedItems,
-        now: UnixSeconds,
-    ) -> Result<(), StoreError> {
-        let Some(at) = owned_items.expires_at else { return Ok(()) };
-        let link = user.link.as_ref();
-        let mut record = if_linked(guard, link.map(|link| &link.account))
-            .only_if("#expires_at = :at", [("at", number(at.0))])
-            .remove(EXPIRES_AT);
-        record = if_claimed(record, owned_items.claimed.as_deref());
+    pub(crate) async fn bring_back(&self, guard: ItemWrite, items: &UserItems<'_>) -> Result<(), StoreError> {
+        let UserItems { anchor, link, owned, now } = *items;
+        let Some(at) = owned.expires_at else { return Ok(()) };
+        let claimed = owned.claimed.as_deref();
+        let guard = if_claimed(if_linked(guard, link.map(|link| &link.account)), claimed);
+        let mut record = guard.only_if("#expires_at = :at", [("at", number(at.0))]).remove(EXPIRES_AT);
 
-        let mine =
-            |key| if_free(ItemWrite::put(key).set(ANCHOR, text(user.anchor.as_str())), &user.anchor, now);
-        let name = owned_items.claimed.as_deref().map(|name| mine(self.keys.name(name)));
-        let account =
-            link.map(|link| mine(self.keys.account(&link.account)).set(ACTIVE, flag(left_active(link))));
+        let mine = |key| if_free(ItemWrite::put(key).set(ANCHOR, text(anchor.as_str())), anchor, now);
+        let name = claimed.map(|name| (mine(self.keys.name(name)), &[CLAIMED][..]));
+        let account = link.map(|link| {
+            let item = mine(self.keys.account(&link.account)).set(ACTIVE, flag(left_active(link)));
+            (item, &[ACCOUNT, APPLIED][..])
+        });
+        // Each with the attributes of the record that go if the item is another entry's.
+        let items: Vec<_> = name.into_iter().chain(account).collect();
 
-        let writes: Vec<ItemWrite> =
-            [Some(record.clone()), name.clone(), account.clone()].into_iter().flatten().collect();
-        let verdicts = match self.commit(&writes).await? {
-            CommitResult::Refused(verdicts) if !verdicts.first().is_some_and(ConditionResult::is_refused) => {
-                verdicts
+        let writes: Vec<_> =
+            iter::once(record.clone()).chain(items.iter().map(|(item, _)| item.clone())).collect();
+        let CommitResult::Refused(results) = self.commit(&writes).await? else { return Ok(()) };
+        let mut results = results.iter();
+        if results.next().is_some_and(|result| result.is_refused()) {
+            return Ok(());
+        }
+        let mut writes = Vec::new();
+        for ((item, attributes), result) in items.into_iter().zip(results) {
+            if result.is_refused() {
+                record = record.remove_all(attributes.iter().copied());
+            } else {
+                writes.push(item);
             }
-            _ => return Ok(()),
-        };
-        let refused = |write: &Option<ItemWrite>| {
-            let place = write.as_ref().and_then(|write| writes.iter().position(|it| it.key() == write.key()));
-            place.and_then(|place| verdicts.get(place)).is_some_and(ConditionResult::is_refused)
-        };
-        let (name_taken, account_taken) = (refused(&name), refused(&account));
-        if name_taken {
-            record = record.remove(CLAIMED);
         }
-        if account_taken {
-            record = record.remove(ACCOUNT).remove(APPLIED);
-        }
-        let name = name.filter(|_| !name_taken);
-        let account = account.filter(|_| !account_taken);
-        let writes: Vec<ItemWrite> = [Some(record), name, account].into_iter().flatten().collect();
+        writes.insert(0, record);
         self.commit(&writes).await.map(drop)
     }
 }

@@ -1,12 +1,12 @@
-//! Retries that an administrator requests.
+//! Users that become pending because of a change at the target, or because an administrator requests a retry.
 
 use model::{AnchorHash, Status};
 
 use crate::Store;
 use crate::errors::StoreError;
-use crate::record::{AT_ONCE, REV, if_rev};
+use crate::record::{RECORDED_LEASE, REV, if_rev, if_status};
 use crate::retention::if_kept;
-use crate::write::{CommitResult, ItemWrite};
+use crate::write::ItemWrite;
 
 /// Result of a requested retry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,17 @@ pub enum RetryResult {
 const ATTEMPTS: usize = 5;
 
 impl Store {
+    /// Makes a user that is in sync pending, because the account was changed at the target. Returns whether that made
+    /// the user due; other users are processed anyway.
+    pub async fn reopen(&self, hash: AnchorHash) -> Result<bool, StoreError> {
+        let record = ItemWrite::update(self.keys.record(&hash))
+            .only_if("attribute_exists(#anchor)", [])
+            .remove(RECORDED_LEASE)
+            .bump(REV);
+        let pending = self.set_status(if_status(record, &Status::InSync)?, &hash, &Status::Pending)?;
+        Ok(self.commit(&[pending]).await?.is_done())
+    }
+
     /// Makes a failed or retrying user pending and due now, with no attempts counted. A worker that holds the user's
     /// lease notices it, as with any other write.
     pub async fn retry_user(&self, hash: AnchorHash) -> Result<RetryResult, StoreError> {
@@ -34,11 +45,11 @@ impl Store {
             }
             let write = ItemWrite::update(self.keys.record(&hash)).bump(REV);
             let write = if_kept(if_rev(write, stored.rev));
-            let write = self.set_status(write, &hash, &Status::Pending, AT_ONCE)?;
-            if self.commit(&[write]).await? == CommitResult::Done {
+            let write = self.set_status(write, &hash, &Status::Pending)?;
+            if self.commit(&[write]).await?.is_done() {
                 return Ok(RetryResult::Pending);
             }
         }
-        Err(StoreError::Throttled { action: "try a user again" })
+        Err(StoreError::Throttled { action: "retry a user" })
     }
 }

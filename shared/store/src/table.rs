@@ -34,7 +34,7 @@ pub struct Store {
 }
 
 const CREATE: &str = "create the table (CreateTable)";
-const DESCRIBE: &str = "look at the table (DescribeTable)";
+const DESCRIBE: &str = "read the table's description (DescribeTable)";
 const EXPIRE: &str = "let items expire (UpdateTimeToLive)";
 
 impl Table {

@@ -4,75 +4,41 @@
 //! account ids of one target mean nothing at another. [`Store::reset_target`] binds the state to the new target.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{AccountId, Anchor, Desired, Status, TargetIdentity, UserRecord};
+use model::{AccountId, Anchor, Desired, Status, TargetIdentity};
 
+use crate::Store;
+use crate::connection::{RESETTING, SERVED, TARGET};
 use crate::errors::StoreError;
-use crate::item::{ItemReader, TableItem, json, number};
-use crate::lease::SERVED;
-use crate::record::{
-    ACCOUNT, APPLIED, AT_ONCE, LEASE_OWNER, LEASE_UNTIL, RECORDED_LEASE, RELEASED, REV, StoredRecord, TRIED,
-    flag, if_linked, if_rev,
-};
-use crate::write::{CommitResult, ItemWrite};
-use crate::{ScanLease, Store};
-
-const TARGET: &str = "target";
-/// Set while a reset of the target is unfinished.
-const RESETTING: &str = "target_resetting";
+use crate::item::{flag, json};
+use crate::lease::ScanLease;
+use crate::record::{LEASE, LINK, RELEASED, REV, StoredRecord, TRIED, if_linked, if_not_leased, if_rev};
+use crate::retention::UserItems;
+use crate::write::ItemWrite;
 
 /// Linked accounts that a reset reads at a time.
 const PAGE: usize = 500;
 /// Users that a reset unlinks at the same time.
 const CONCURRENCY: usize = 16;
 
-/// What the connection's state says about its target.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct BoundTarget {
-    identity: Option<TargetIdentity>,
-    is_resetting: bool,
-}
-
 /// Result of binding the state to another target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TargetReset {
-    /// Users whose account link and applied state were forgotten.
+    /// Number of users that lost their account link and applied state.
     pub unlinked: u64,
-    /// Users that another worker is provisioning. While there are any, the reset is unfinished.
+    /// Number of users that another worker is provisioning. While there are any, the reset is unfinished.
     pub busy: u64,
-}
-
-impl BoundTarget {
-    pub fn decode(item: &TableItem) -> Result<Self, StoreError> {
-        let read = ItemReader::new(item);
-        let is_resetting = read.flag(RESETTING)?.unwrap_or_default();
-        Ok(Self { identity: read.json(TARGET)?, is_resetting })
-    }
-
-    /// Refuses a configured target that the state does not belong to.
-    fn check(&self, configured: &TargetIdentity) -> Result<(), StoreError> {
-        match &self.identity {
-            Some(stored) if stored != configured => Err(StoreError::OtherTarget {
-                stored: Box::new(stored.clone()),
-                configured: Box::new(configured.clone()),
-            }),
-            _ if self.is_resetting => Err(StoreError::TargetResetUnfinished),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Store {
     /// The target that the state belongs to. `None` before the first scan.
     pub async fn fetch_target(&self) -> Result<Option<TargetIdentity>, StoreError> {
-        let item = self.get(&self.keys.state()).await?;
-        Ok(BoundTarget::decode(&item.unwrap_or_default())?.identity)
+        Ok(self.fetch_bound_target().await?.identity)
     }
 
     /// Refuses a configured target that the state does not belong to. A state without a target accepts any: no account is
     /// linked before the first scan.
     pub async fn check_target(&self, configured: &TargetIdentity) -> Result<(), StoreError> {
-        let item = self.get(&self.keys.state()).await?;
-        BoundTarget::decode(&item.unwrap_or_default())?.check(configured)
+        self.fetch_bound_target().await?.check(configured)
     }
 
     /// Binds a state without a target to the configured one, and refuses another one than it is bound to. Writes once in the
@@ -89,11 +55,11 @@ impl Store {
         let key = self.keys.state();
         let target = json(&key, configured)?;
         let write = ItemWrite::update(key).set(TARGET, target).only_if("attribute_not_exists(#target)", []);
-        match self.commit(&[write]).await? {
-            CommitResult::Done => Ok(()),
-            // Another process bound the state first, or the response to the first attempt was lost.
-            CommitResult::Refused(_) => self.check_target(configured).await,
+        if self.commit(&[write]).await?.is_done() {
+            return Ok(());
         }
+        // Another process bound the state first, or the response to the first attempt was lost.
+        self.check_target(configured).await
     }
 
     /// Binds the state to another target: forgets account ids and applied state, so that each user is matched by user name
@@ -143,46 +109,37 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let item = ItemWrite::delete(self.keys.account(account));
         let stored = self.stored(&owner.hash()).await?;
-        let is_owner =
-            |stored: &StoredRecord| stored.record.link.as_ref().is_some_and(|link| link.account == *account);
-        let Some(stored) = stored.filter(is_owner) else {
-            return Ok(self.commit(&[item]).await? == CommitResult::Done);
+        let Some(stored) = stored.filter(|stored| stored.account() == Some(account)) else {
+            return Ok(self.commit(&[item]).await?.is_done());
         };
         let mut writes = self.without_link(lease, &stored)?;
         writes.push(item);
-        Ok(self.commit(&writes).await? == CommitResult::Done)
+        Ok(self.commit(&writes).await?.is_done())
     }
 
     /// The writes that remove the account from a record. A user in scope becomes pending; a user out of scope has left.
     fn without_link(&self, lease: &ScanLease, stored: &StoredRecord) -> Result<Vec<ItemWrite>, StoreError> {
-        let StoredRecord { record: user, rev, owned_items, .. } = stored;
+        let StoredRecord { record: user, rev, owned_items: owned, .. } = stored;
         let hash = user.anchor.hash();
-        let account = user.link.as_ref().map(|link| &link.account);
-        let record = if_rev(if_linked(ItemWrite::update(self.keys.record(&hash)), account), *rev)
-            .only_if(
-                "attribute_not_exists(#lease_owner) OR #lease_until <= :now",
-                [("now", number(lease.now.0))],
-            )
+        let record = if_linked(ItemWrite::update(self.keys.record(&hash)), stored.account());
+        let record = if_not_leased(if_rev(record, *rev), lease.now)
             .bump(REV)
             .set(RELEASED, flag(false))
-            .remove(ACCOUNT)
-            .remove(APPLIED)
             .remove(TRIED)
-            .remove(RECORDED_LEASE)
-            .remove(LEASE_OWNER)
-            .remove(LEASE_UNTIL);
-        let without = UserRecord { link: None, ..user.clone() };
+            .remove_all(LINK)
+            .remove_all(LEASE);
         Ok(match &user.desired {
-            // The user has left already; what others took since then is theirs.
-            _ if owned_items.expires_at.is_some() => vec![record],
+            // The user has left already; what other entries took since then is theirs.
+            _ if owned.expires_at.is_some() => vec![record],
             Some(Desired::Absent { reason, .. }) => {
-                let record = self.set_status(record, &hash, &Status::InSync, AT_ONCE)?;
-                self.let_expire(record, &without, *reason, owned_items, lease.now)
+                let record = self.set_status(record, &hash, &Status::InSync)?;
+                let items = UserItems { anchor: &user.anchor, link: None, owned, now: lease.now };
+                self.let_expire(record, &items, *reason)
             }
             Some(Desired::Present(_)) => match user.status {
                 // The scan decides about these users, and the next one decides again.
                 Status::Conflict { .. } | Status::Skipped { .. } | Status::Invalid { .. } => vec![record],
-                _ => vec![self.set_status(record, &hash, &Status::Pending, AT_ONCE)?],
+                _ => vec![self.set_status(record, &hash, &Status::Pending)?],
             },
             None => vec![record],
         })

@@ -9,12 +9,10 @@ use model::{AccountId, AnchorHash, Status, UnixSeconds, UserRecord};
 use crate::Store;
 use crate::errors::StoreError;
 use crate::item::{ItemReader, TableItem, text};
-use crate::keys::{WORK_PK, WORK_SK, parse_work_sk};
+use crate::keys::{WORK_PK, WORK_SK, WorkKey};
 use crate::query::{KeyRange, QuerySource};
-use crate::record::{AT_ONCE, RECORDED_LEASE, REV, if_status};
-use crate::write::{CommitResult, ItemWrite};
 
-/// The words of all statuses that the index holds, which are all but `settled`.
+/// Words of the statuses that the index holds: all but `in_sync`.
 const WORDS: [&str; 8] =
     ["pending", "retrying", "failed", "conflict", "held", "pending_deletion", "skipped", "invalid"];
 /// Words of the statuses that are retried automatically.
@@ -29,12 +27,18 @@ pub struct PageKey(pub(crate) String);
 impl PageKey {
     /// The key with this text, if it is one.
     pub fn parse(text: &str) -> Option<Self> {
-        parse_work_sk(text).map(|_| Self(text.to_owned()))
+        WorkKey::parse(text).map(|_| Self(text.to_owned()))
     }
 
     /// Key of the page of linked accounts after this account.
     pub fn after_account(account: &AccountId) -> Self {
         Self(account.as_str().to_owned())
+    }
+
+    /// The key after the last item of a page, if there are more.
+    pub(crate) fn in_position(position: Option<&TableItem>, sk: &str) -> Result<Option<Self>, StoreError> {
+        let Some(position) = position else { return Ok(None) };
+        Ok(ItemReader::new(position).text(sk)?.map(|sk| Self(sk.to_owned())))
     }
 
     /// The key as text.
@@ -62,16 +66,12 @@ impl Store {
         limit: usize,
     ) -> Result<ListPage<UserRecord>, StoreError> {
         let after = after.and_then(|PageKey(sk)| self.index_position(&sk));
-        let limit = i32::try_from(limit.clamp(1, 1_000)).unwrap_or(1_000);
         let query = self.range(QuerySource::Work, &self.keys.work(), &KeyRange::Prefix(format!("{word}#")));
-        let page = self.page(query.limit(limit), after).await?;
-        let next = match &page.last_evaluated_key {
-            Some(position) => ItemReader::new(position).text(WORK_SK)?.map(|sk| PageKey(sk.to_owned())),
-            None => None,
-        };
+        let page = self.page(query.limit(page_limit(limit)), after).await?;
+        let next = PageKey::in_position(page.last_evaluated_key.as_ref(), WORK_SK)?;
         let found = page.items.unwrap_or_default();
-        let hashes: Vec<_> = found.iter().map(place).collect::<Result<Vec<_>, _>>()?;
-        let hashes: Vec<_> = hashes.into_iter().map(|(_, hash)| hash).collect();
+        let hashes: Vec<_> =
+            found.iter().map(|item| Ok(work_key(item)?.hash)).collect::<Result<_, StoreError>>()?;
         let mut records = self.fetch_records(&hashes).await?;
         // The index lags behind. Users with another status by now are left out.
         let items = hashes.iter().filter_map(|hash| records.remove(hash));
@@ -79,19 +79,7 @@ impl Store {
         Ok(ListPage { items, next })
     }
 
-    /// Makes a user that is in sync pending, because the account was changed at the target. Returns whether that made
-    /// the user due; other users are processed anyway.
-    pub async fn reopen(&self, hash: AnchorHash) -> Result<bool, StoreError> {
-        let record = ItemWrite::update(self.keys.record(&hash))
-            .only_if("attribute_exists(#anchor)", [])
-            .remove(RECORDED_LEASE)
-            .bump(REV);
-        let pending =
-            self.set_status(if_status(record, &Status::InSync)?, &hash, &Status::Pending, AT_ONCE)?;
-        Ok(self.commit(&[pending]).await? == CommitResult::Done)
-    }
-
-    /// Users in sync whose missing references are to be rechecked now, the longest due first.
+    /// Users in sync with missing references that are due for a recheck, the longest due first.
     pub async fn fetch_due_rechecks(
         &self,
         now: UnixSeconds,
@@ -111,10 +99,14 @@ impl Store {
         let last = format!("{word}#{:012}#{AFTER_ALL}", now.0.max(0));
         let part = KeyRange::Between(format!("{word}#"), last);
         let items = self.items(self.range(QuerySource::Work, partition, &part), limit).await?;
-        items.iter().map(place).collect()
+        let due = items.iter().map(|item| {
+            let WorkKey { at, hash, .. } = work_key(item)?;
+            Ok((at, hash))
+        });
+        due.collect()
     }
 
-    /// Users whose work may be done now, rechecks included, the longest due first.
+    /// Due users, rechecks included, the longest due first.
     pub async fn fetch_due(&self, now: UnixSeconds, limit: usize) -> Result<Vec<AnchorHash>, StoreError> {
         let mut due = Vec::new();
         for word in DUE_WORDS {
@@ -128,19 +120,6 @@ impl Store {
         Ok(hashes.take(limit).collect())
     }
 
-    /// Time at which the first due user can be processed; may be long ago. `None` when no user is due.
-    pub async fn next_due_at(&self) -> Result<Option<UnixSeconds>, StoreError> {
-        let mut first = None;
-        for word in DUE_WORDS {
-            let part = KeyRange::Prefix(format!("{word}#"));
-            for item in self.items(self.range(QuerySource::Work, &self.keys.work(), &part), 1).await? {
-                let (at, _) = place(&item)?;
-                first = Some(first.map_or(at, |other: UnixSeconds| other.min(at)));
-            }
-        }
-        Ok(first)
-    }
-
     /// Number of users per status. Statuses without users are left out, and so is `in_sync`, which is in no index.
     pub async fn count_by_status(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         // One query for all statuses: mostly the index is empty, and each query costs.
@@ -149,12 +128,8 @@ impl Store {
         let (mut counts, mut after) = (BTreeMap::new(), None);
         loop {
             let page = self.page(query.clone(), after).await?;
-            for item in page.items.unwrap_or_default() {
-                let read = ItemReader::new(&item);
-                let sk = read.required(WORK_SK, read.text(WORK_SK)?)?;
-                let (word, ..) =
-                    parse_work_sk(sk).ok_or_else(|| read.wrong(WORK_SK, "names no status and user"))?;
-                *counts.entry(word.to_owned()).or_default() += 1;
+            for item in page.items.iter().flatten() {
+                *counts.entry(work_key(item)?.word.to_owned()).or_default() += 1;
             }
             after = page.last_evaluated_key;
             if after.is_none() {
@@ -187,7 +162,7 @@ impl Store {
 
     /// Start key in the index. It names the item too; both follow from the index's sort key.
     fn index_position(&self, sk: &str) -> Option<HashMap<String, AttributeValue>> {
-        let (_, _, hash) = parse_work_sk(sk)?;
+        let WorkKey { hash, .. } = WorkKey::parse(sk)?;
         let mut position = self.keys.record(&hash).attributes();
         position.insert(WORK_PK.to_owned(), text(self.keys.work()));
         position.insert(WORK_SK.to_owned(), text(sk));
@@ -195,18 +170,22 @@ impl Store {
     }
 }
 
-/// Time at which a user is due, and the user's hash.
-fn place(item: &TableItem) -> Result<(UnixSeconds, AnchorHash), StoreError> {
+/// Most items on one page of a list.
+pub(crate) fn page_limit(limit: usize) -> i32 {
+    i32::try_from(limit.clamp(1, 1_000)).unwrap_or(1_000)
+}
+
+/// The key in the index that an item of it has.
+fn work_key(item: &TableItem) -> Result<WorkKey<'_>, StoreError> {
     let read = ItemReader::new(item);
     let sk = read.required(WORK_SK, read.text(WORK_SK)?)?;
-    let (_, at, hash) = parse_work_sk(sk).ok_or_else(|| read.wrong(WORK_SK, "names no status and user"))?;
-    Ok((at, hash))
+    WorkKey::parse(sk).ok_or_else(|| read.wrong(WORK_SK, "names no status and user"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Anchor, DeprovisionReason, DisabledOption, HoldReason, Status};
+    use model::{Anchor, DeprovisionReason, DisabledOption, HoldReason};
 
     /// Fails to compile when a status is added, and fails when its word is not in the list.
     #[test]
@@ -224,7 +203,7 @@ mod tests {
             Status::Invalid { error: error() },
         ];
         for status in all {
-            let known = match status {
+            let is_indexed = match status {
                 Status::InSync => false,
                 Status::Pending
                 | Status::Retrying { .. }
@@ -235,7 +214,7 @@ mod tests {
                 | Status::Skipped { .. }
                 | Status::Invalid { .. } => true,
             };
-            assert_eq!(WORDS.contains(&status.word()), known, "{}", status.word());
+            assert_eq!(WORDS.contains(&status.word()), is_indexed, "{}", status.word());
             assert_eq!(DUE_WORDS.contains(&status.word()), status.is_due());
         }
     }

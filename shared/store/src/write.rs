@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::{
 
 use crate::Store;
 use crate::errors::{StoreError, classify, says_too_large};
-use crate::item::TableItem;
+use crate::item::{TableItem, number};
 use crate::keys::ItemKey;
 use crate::meter::COUNTED;
 use crate::retry_throttled::retry_throttled;
@@ -27,9 +27,39 @@ pub(crate) struct ItemWrite {
     kind: WriteKind,
     set: Vec<(&'static str, AttributeValue)>,
     remove: BTreeSet<&'static str>,
-    add: Vec<(&'static str, AttributeValue)>,
+    bump: Vec<&'static str>,
     conditions: Vec<String>,
     values: HashMap<String, AttributeValue>,
+}
+
+/// Sets the parts that all of the SDK's builders of conditional writes have; the builders share no trait.
+macro_rules! conditional {
+    ($builder:expr, $table:expr, $write:expr) => {
+        $builder
+            .table_name($table)
+            .set_condition_expression($write.condition())
+            .set_expression_attribute_names($write.names())
+            .set_expression_attribute_values($write.expression_values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    };
+}
+
+/// Sends a single write. `Ok(Err(…))` is the refusal by its condition.
+macro_rules! send {
+    ($store:expr, $write:expr, $action:expr, $error:ident, $request:expr) => {{
+        let request = conditional!($request, &$store.table, $write);
+        match request.return_consumed_capacity(COUNTED).send().await {
+            Ok(done) => {
+                $store.meter.write(&done.consumed_capacity);
+                Ok(Ok(done))
+            }
+            Err(SdkError::ServiceError(service)) => match service.into_err() {
+                $error::ConditionalCheckFailedException(failed) => Ok(Err(failed.item)),
+                other => Err($store.single_failure($action, &$write.key, other)),
+            },
+            Err(error) => Err(classify($action, &$store.table, &error)),
+        }
+    }};
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +91,7 @@ impl ItemWrite {
             kind,
             set: Vec::new(),
             remove: BTreeSet::new(),
-            add: Vec::new(),
+            bump: Vec::new(),
             conditions: Vec::new(),
             values: HashMap::new(),
         }
@@ -95,14 +125,14 @@ impl ItemWrite {
         self
     }
 
-    /// Increments a number that starts at 0.
-    pub fn bump(self, name: &'static str) -> Self {
-        self.add(name, 1)
+    /// Removes several attributes.
+    pub fn remove_all(self, names: impl IntoIterator<Item = &'static str>) -> Self {
+        names.into_iter().fold(self, Self::remove)
     }
 
-    /// Adds to a number that starts at 0.
-    pub fn add(mut self, name: &'static str, amount: i64) -> Self {
-        self.add.push((name, AttributeValue::N(amount.to_string())));
+    /// Increments a number that starts at 0.
+    pub fn bump(mut self, name: &'static str) -> Self {
+        self.bump.push(name);
         self
     }
 
@@ -122,38 +152,23 @@ impl ItemWrite {
     }
 
     fn update_expression(&self) -> String {
-        let mut clauses = Vec::new();
-        if !self.set.is_empty() {
-            let parts: Vec<_> = self.set.iter().map(|(name, _)| format!("#{name} = :set_{name}")).collect();
-            clauses.push(format!("SET {}", parts.join(", ")));
-        }
-        if !self.remove.is_empty() {
-            let parts: Vec<_> = self.remove.iter().map(|name| format!("#{name}")).collect();
-            clauses.push(format!("REMOVE {}", parts.join(", ")));
-        }
-        if !self.add.is_empty() {
-            let parts: Vec<_> = self.add.iter().map(|(name, _)| format!("#{name} :add_{name}")).collect();
-            clauses.push(format!("ADD {}", parts.join(", ")));
-        }
-        clauses.join(" ")
+        let set = self.set.iter().map(|(name, _)| format!("#{name} = :set_{name}")).collect();
+        let remove = self.remove.iter().map(|name| format!("#{name}")).collect();
+        let bump = self.bump.iter().map(|name| format!("#{name} :one")).collect();
+        let clauses: [(&str, Vec<String>); 3] = [("SET", set), ("REMOVE", remove), ("ADD", bump)];
+        let clauses = clauses.iter().filter(|(_, parts)| !parts.is_empty());
+        clauses.map(|(word, parts)| format!("{word} {}", parts.join(", "))).collect::<Vec<_>>().join(" ")
     }
 
     /// Aliases of all attributes. Every name is aliased, because some are reserved words.
     fn names(&self) -> Option<HashMap<String, String>> {
-        let mut names = HashMap::new();
-        let mut add = |name: &str| names.insert(format!("#{name}"), name.to_owned());
-        if self.kind == WriteKind::Update {
-            let changed = self.set.iter().chain(&self.add).map(|(name, _)| name);
-            changed.chain(&self.remove).for_each(|name| {
-                add(name);
-            });
-        }
-        for condition in &self.conditions {
-            for tail in condition.split('#').skip(1) {
-                let end = tail.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(tail.len());
-                add(tail.get(..end).unwrap_or_default());
-            }
-        }
+        let changed = self.set.iter().map(|(name, _)| name).chain(&self.remove).chain(&self.bump);
+        let changed = changed.copied().filter(|_| self.kind == WriteKind::Update);
+        let conditions = self.conditions.iter().flat_map(|condition| condition.split('#').skip(1));
+        let conditions =
+            conditions.filter_map(|tail| tail.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+        let names: HashMap<_, _> =
+            changed.chain(conditions).map(|name| (format!("#{name}"), name.to_owned())).collect();
         (!names.is_empty()).then_some(names)
     }
 
@@ -161,7 +176,9 @@ impl ItemWrite {
         let mut values = self.values.clone();
         if self.kind == WriteKind::Update {
             values.extend(self.set.iter().map(|(name, value)| (format!(":set_{name}"), value.clone())));
-            values.extend(self.add.iter().map(|(name, value)| (format!(":add_{name}"), value.clone())));
+            if !self.bump.is_empty() {
+                values.insert(":one".to_owned(), number(1));
+            }
         }
         (!values.is_empty()).then_some(values)
     }
@@ -173,46 +190,23 @@ impl ItemWrite {
     }
 
     fn in_transaction(&self, table: &str) -> Result<TransactWriteItem, StoreError> {
-        const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
         let incomplete = |_| StoreError::Refused { action: TRANSACT, code: "incomplete".to_owned() };
-        let item = TransactWriteItem::builder();
-        Ok(match self.kind {
-            WriteKind::Update => item.update(
-                Update::builder()
-                    .table_name(table)
-                    .set_key(Some(self.key.attributes()))
-                    .update_expression(self.update_expression())
-                    .set_condition_expression(self.condition())
-                    .set_expression_attribute_names(self.names())
-                    .set_expression_attribute_values(self.expression_values())
-                    .return_values_on_condition_check_failure(OLD)
-                    .build()
-                    .map_err(incomplete)?,
-            ),
-            WriteKind::Put => item.put(
-                Put::builder()
-                    .table_name(table)
-                    .set_item(Some(self.item()))
-                    .set_condition_expression(self.condition())
-                    .set_expression_attribute_names(self.names())
-                    .set_expression_attribute_values(self.expression_values())
-                    .return_values_on_condition_check_failure(OLD)
-                    .build()
-                    .map_err(incomplete)?,
-            ),
-            WriteKind::Delete => item.delete(
-                Delete::builder()
-                    .table_name(table)
-                    .set_key(Some(self.key.attributes()))
-                    .set_condition_expression(self.condition())
-                    .set_expression_attribute_names(self.names())
-                    .set_expression_attribute_values(self.expression_values())
-                    .return_values_on_condition_check_failure(OLD)
-                    .build()
-                    .map_err(incomplete)?,
-            ),
-        }
-        .build())
+        let (item, key) = (TransactWriteItem::builder(), Some(self.key.attributes()));
+        let item = match self.kind {
+            WriteKind::Update => {
+                let update = Update::builder().set_key(key).update_expression(self.update_expression());
+                item.update(conditional!(update, table, self).build().map_err(incomplete)?)
+            }
+            WriteKind::Put => {
+                let put = Put::builder().set_item(Some(self.item()));
+                item.put(conditional!(put, table, self).build().map_err(incomplete)?)
+            }
+            WriteKind::Delete => {
+                let delete = Delete::builder().set_key(key);
+                item.delete(conditional!(delete, table, self).build().map_err(incomplete)?)
+            }
+        };
+        Ok(item.build())
     }
 }
 
@@ -245,6 +239,23 @@ pub(crate) enum CommitResult {
     Refused(Vec<ConditionResult>),
 }
 
+impl CommitResult {
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+
+    /// The stored item that made the condition of the first write fail, if the answer shows it.
+    pub fn into_first_item(self) -> Option<TableItem> {
+        match self {
+            Self::Done => None,
+            Self::Refused(results) => match results.into_iter().next() {
+                Some(ConditionResult::Refused(item)) => item,
+                _ => None,
+            },
+        }
+    }
+}
+
 /// Result of a single update.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum UpdateResult {
@@ -259,125 +270,49 @@ impl Store {
     pub(crate) async fn commit(&self, writes: &[ItemWrite]) -> Result<CommitResult, StoreError> {
         match writes {
             [] => Ok(CommitResult::Done),
-            [single] => {
-                let verdict = match single.kind {
-                    WriteKind::Update => match self.update(single, ReturnValue::None).await? {
-                        UpdateResult::Now(_) => ConditionResult::Held,
-                        UpdateResult::Refused(item) => ConditionResult::Refused(item),
-                    },
-                    WriteKind::Put => retry_throttled(|| self.put(single)).await?,
-                    WriteKind::Delete => retry_throttled(|| self.delete(single)).await?,
-                };
-                Ok(match verdict {
-                    ConditionResult::Held => CommitResult::Done,
-                    refused => CommitResult::Refused(vec![refused]),
-                })
-            }
+            [single] => Ok(match retry_throttled(|| self.write_single(single)).await? {
+                ConditionResult::Held => CommitResult::Done,
+                refused => CommitResult::Refused(vec![refused]),
+            }),
             several => self.transact(several).await,
         }
     }
 
     /// One update; returns the item as it is afterwards.
     pub(crate) async fn update_and_read(&self, write: &ItemWrite) -> Result<UpdateResult, StoreError> {
-        self.update(write, ReturnValue::AllNew).await
+        retry_throttled(|| self.update(write, ReturnValue::AllNew)).await
     }
 
     async fn update(&self, write: &ItemWrite, answer: ReturnValue) -> Result<UpdateResult, StoreError> {
-        retry_throttled(|| self.update_once(write, answer.clone())).await
+        let request = self.client.update_item().set_key(Some(write.key.attributes()));
+        let request = request.update_expression(write.update_expression()).return_values(answer);
+        Ok(match send!(self, write, UPDATE, UpdateItemError, request)? {
+            Ok(done) => UpdateResult::Now(done.attributes.unwrap_or_default()),
+            Err(item) => UpdateResult::Refused(item),
+        })
     }
 
-    async fn update_once(&self, write: &ItemWrite, answer: ReturnValue) -> Result<UpdateResult, StoreError> {
-        let sent = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(write.key.attributes()))
-            .update_expression(write.update_expression())
-            .set_condition_expression(write.condition())
-            .set_expression_attribute_names(write.names())
-            .set_expression_attribute_values(write.expression_values())
-            .return_values(answer)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(COUNTED)
-            .send()
-            .await;
-        match sent {
-            Ok(done) => {
-                self.meter.write(&done.consumed_capacity);
-                Ok(UpdateResult::Now(done.attributes.unwrap_or_default()))
-            }
-            Err(SdkError::ServiceError(service)) => match service.into_err() {
-                UpdateItemError::ConditionalCheckFailedException(failed) => {
-                    Ok(UpdateResult::Refused(failed.item))
-                }
-                other => Err(self.single_failure(UPDATE, &write.key, other)),
+    async fn write_single(&self, write: &ItemWrite) -> Result<ConditionResult, StoreError> {
+        let refused = match write.kind {
+            WriteKind::Update => match self.update(write, ReturnValue::None).await? {
+                UpdateResult::Now(_) => None,
+                UpdateResult::Refused(item) => Some(item),
             },
-            Err(error) => Err(classify(UPDATE, &self.table, &error)),
-        }
-    }
-
-    async fn put(&self, write: &ItemWrite) -> Result<ConditionResult, StoreError> {
-        let sent = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(write.item()))
-            .set_condition_expression(write.condition())
-            .set_expression_attribute_names(write.names())
-            .set_expression_attribute_values(write.expression_values())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(COUNTED)
-            .send()
-            .await;
-        match sent {
-            Ok(done) => {
-                self.meter.write(&done.consumed_capacity);
-                Ok(ConditionResult::Held)
+            WriteKind::Put => {
+                let request = self.client.put_item().set_item(Some(write.item()));
+                send!(self, write, PUT, PutItemError, request)?.err()
             }
-            Err(SdkError::ServiceError(service)) => match service.into_err() {
-                PutItemError::ConditionalCheckFailedException(failed) => {
-                    Ok(ConditionResult::Refused(failed.item))
-                }
-                other => Err(self.single_failure(PUT, &write.key, other)),
-            },
-            Err(error) => Err(classify(PUT, &self.table, &error)),
-        }
-    }
-
-    async fn delete(&self, write: &ItemWrite) -> Result<ConditionResult, StoreError> {
-        let sent = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(write.key.attributes()))
-            .set_condition_expression(write.condition())
-            .set_expression_attribute_names(write.names())
-            .set_expression_attribute_values(write.expression_values())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(COUNTED)
-            .send()
-            .await;
-        match sent {
-            Ok(done) => {
-                self.meter.write(&done.consumed_capacity);
-                Ok(ConditionResult::Held)
+            WriteKind::Delete => {
+                let request = self.client.delete_item().set_key(Some(write.key.attributes()));
+                send!(self, write, DELETE, DeleteItemError, request)?.err()
             }
-            Err(SdkError::ServiceError(service)) => match service.into_err() {
-                DeleteItemError::ConditionalCheckFailedException(failed) => {
-                    Ok(ConditionResult::Refused(failed.item))
-                }
-                other => Err(self.single_failure(DELETE, &write.key, other)),
-            },
-            Err(error) => Err(classify(DELETE, &self.table, &error)),
-        }
+        };
+        Ok(refused.map_or(ConditionResult::Held, ConditionResult::Refused))
     }
 
     /// All or nothing, as a transaction also for a single write. DynamoDB recognises a repeated transaction, so a retry
     /// after a lost response succeeds instead of failing on its own first attempt.
     pub(crate) async fn transact(&self, writes: &[ItemWrite]) -> Result<CommitResult, StoreError> {
-        if writes.is_empty() {
-            return Ok(CommitResult::Done);
-        }
         let items: Vec<_> =
             writes.iter().map(|write| write.in_transaction(&self.table)).collect::<Result<_, _>>()?;
         retry_throttled(|| self.transact_once(writes, items.clone())).await
@@ -412,11 +347,11 @@ impl Store {
     ) -> Result<CommitResult, StoreError> {
         let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
         if has("ConditionalCheckFailed") {
-            let verdict = |reason: CancellationReason| match reason.code() {
+            let result = |reason: CancellationReason| match reason.code() {
                 Some("ConditionalCheckFailed") => ConditionResult::Refused(reason.item),
                 _ => ConditionResult::Held,
             };
-            return Ok(CommitResult::Refused(reasons.into_iter().map(verdict).collect()));
+            return Ok(CommitResult::Refused(reasons.into_iter().map(result).collect()));
         }
         for (write, reason) in writes.iter().zip(&reasons) {
             match reason.code() {

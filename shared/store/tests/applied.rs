@@ -12,22 +12,22 @@ use store::{AccountClaim, HistoryEvent, OutcomeWrite, Store, StoreError, UserOut
 async fn user_lease_has_one_holder() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let hash = anchor("a").hash();
-    assert!(store.lease_user(hash, "w1", NOW, 60).await?.is_none(), "there is no such user");
+    assert!(store.lease_user(hash, "w1", minute(NOW)).await?.is_none(), "there is no such user");
     want(&store, &scan(&store).await, "a", present("a")).await;
 
-    let first = store.lease_user(hash, "w1", NOW, 60).await?.unwrap();
+    let first = store.lease_user(hash, "w1", minute(NOW)).await?.unwrap();
     assert_eq!(first.record.desired, Some(present("a")));
-    assert!(store.lease_user(hash, "w2", NOW.plus(59), 60).await?.is_none());
-    let again = store.lease_user(hash, "w1", NOW.plus(1), 60).await?.unwrap();
-    let lost = store.write_outcome(first, settled(None), NOW).await;
+    assert!(store.lease_user(hash, "w2", minute(NOW.plus(59))).await?.is_none());
+    let again = store.lease_user(hash, "w1", minute(NOW.plus(1))).await?.unwrap();
+    let lost = store.write_outcome(first, in_sync(None), NOW).await;
     assert_eq!(lost, Err(StoreError::LeaseLost), "the same owner took it anew");
 
-    let heir = store.lease_user(hash, "w2", NOW.plus(61), 60).await?.unwrap();
-    assert_eq!(store.write_outcome(again, settled(None), NOW).await, Err(StoreError::LeaseLost));
+    let successor = store.lease_user(hash, "w2", minute(NOW.plus(61))).await?.unwrap();
+    assert_eq!(store.write_outcome(again, in_sync(None), NOW).await, Err(StoreError::LeaseLost));
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
-    assert_eq!(store.write_outcome(heir, settled(None), NOW).await?, OutcomeWrite::Done);
+    assert_eq!(store.write_outcome(successor, in_sync(None), NOW).await?, OutcomeWrite::Done);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
-    assert!(store.lease_user(hash, "w3", NOW, 60).await?.is_some(), "finishing gives it back");
+    assert!(store.lease_user(hash, "w3", minute(NOW)).await?.is_some(), "finishing gives it back");
     Ok(())
 }
 
@@ -68,7 +68,7 @@ async fn lost_lease_claims_no_account() -> Result<(), StoreError> {
     store.claim_account(&mut held, &account("1")).await?;
     lost.record.link = held.record.link.clone();
     assert_eq!(store.drop_link(&mut lost).await, Err(StoreError::LeaseLost));
-    let outcome = settled(Some(applied("a", false)));
+    let outcome = in_sync(Some(applied("a", false)));
     assert_eq!(store.write_outcome(lost, outcome, NOW).await, Err(StoreError::LeaseLost));
     assert_eq!(store.count_enabled_accounts(9).await?, 1, "not even in part");
     Ok(())
@@ -84,21 +84,33 @@ async fn account_is_taken_over_only_from_absent_user() -> Result<(), StoreError>
     let mut new = lease(&store, "new").await;
 
     let from = record_of(&store, "old").await.unwrap();
-    assert_eq!(store.take_over_account(&mut new, &account("1"), &from).await?, None, "it is still wanted");
+    assert_eq!(
+        store.take_over_account(&mut new, &account("1"), &from.anchor).await?,
+        None,
+        "it is still wanted"
+    );
     store.write_removal(&scan, &released("old")).await?;
     let from = record_of(&store, "old").await.unwrap();
-    assert_eq!(store.take_over_account(&mut new, &account("2"), &from).await?, None, "it has another one");
+    assert_eq!(
+        store.take_over_account(&mut new, &account("2"), &from.anchor).await?,
+        None,
+        "it has another one"
+    );
 
     let working = lease(&store, "old").await;
-    assert_eq!(store.take_over_account(&mut new, &account("1"), &from).await?, None, "it is being worked on");
-    store.write_outcome(working, settled(None), NOW).await?;
+    assert_eq!(
+        store.take_over_account(&mut new, &account("1"), &from.anchor).await?,
+        None,
+        "it is being worked on"
+    );
+    store.write_outcome(working, in_sync(None), NOW).await?;
 
-    let taken = store.take_over_account(&mut new, &account("1"), &from).await?.unwrap();
+    let taken = store.take_over_account(&mut new, &account("1"), &from.anchor).await?.unwrap();
     assert_eq!(taken.id(), &account("1"));
     assert_eq!(record_of(&store, "new").await.unwrap().link, from.link);
     let old = record_of(&store, "old").await.unwrap();
     assert_eq!((old.link, old.status, old.removal_released), (None, Status::InSync, false));
-    store.write_outcome(new, settled(Some(applied("new", false))), NOW).await?;
+    store.write_outcome(new, in_sync(Some(applied("new", false))), NOW).await?;
     assert_eq!(store.count_enabled_accounts(9).await?, 0);
     Ok(())
 }
@@ -112,7 +124,7 @@ async fn outdated_outcome_leaves_user_pending() -> Result<(), StoreError> {
     want(&store, &scan(&store).await, "a", present("b")).await;
 
     assert_eq!(
-        store.write_outcome(old, settled(Some(applied("a", true))), NOW).await?,
+        store.write_outcome(old, in_sync(Some(applied("a", true))), NOW).await?,
         OutcomeWrite::Outdated
     );
     let record = record_of(&store, "a").await.unwrap();
@@ -124,8 +136,8 @@ async fn outdated_outcome_leaves_user_pending() -> Result<(), StoreError> {
     let held = Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::OverLimit };
     for (by_scan, ends) in [(Status::InSync, Status::Pending), (held.clone(), held)] {
         let busy = lease(&store, "a").await;
-        store.write_status(&scan(&store).await, &anchor("a"), None, by_scan).await?;
-        assert_eq!(store.write_outcome(busy, settled(None), NOW).await?, OutcomeWrite::Outdated);
+        store.write_status(&scan(&store).await, status_of("a", by_scan)).await?;
+        assert_eq!(store.write_outcome(busy, in_sync(None), NOW).await?, OutcomeWrite::Outdated);
         assert_eq!(record_of(&store, "a").await.unwrap().status, ends);
     }
     Ok(())
@@ -138,7 +150,7 @@ async fn second_write_of_one_scan_is_noticed() -> Result<(), StoreError> {
     want(&store, &scan, "a", present("a")).await;
     let busy = lease(&store, "a").await;
     want(&store, &scan, "a", present("b")).await;
-    assert_eq!(store.write_outcome(busy, settled(None), NOW).await?, OutcomeWrite::Outdated);
+    assert_eq!(store.write_outcome(busy, in_sync(None), NOW).await?, OutcomeWrite::Outdated);
     Ok(())
 }
 
@@ -147,7 +159,7 @@ async fn applied_state_requires_link() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let lease = lease(&store, "a").await;
-    let refused = store.write_outcome(lease, settled(Some(applied("a", true))), NOW).await;
+    let refused = store.write_outcome(lease, in_sync(Some(applied("a", true))), NOW).await;
     assert_eq!(refused, Err(StoreError::NotLinked));
     Ok(())
 }
@@ -166,13 +178,13 @@ async fn history_is_newest_first() -> Result<(), StoreError> {
     };
     for number in [2, 1, 12, 3] {
         let lease = lease(&store, "a").await;
-        let outcome = store::UserOutcome { event: Some(event(number)), ..settled(None) };
+        let outcome = store::UserOutcome { event: Some(event(number)), ..in_sync(None) };
         store.write_outcome(lease, outcome, NOW).await?;
     }
     let hash = anchor("a").hash();
-    assert_eq!(store.fetch_history(hash, 9).await?, [event(12), event(3), event(2), event(1)]);
-    assert_eq!(store.fetch_history(hash, 2).await?, [event(12), event(3)]);
-    assert!(store.fetch_history(anchor("b").hash(), 2).await?.is_empty());
+    assert_eq!(store.fetch_history(hash, None, 9).await?, [event(12), event(3), event(2), event(1)]);
+    assert_eq!(store.fetch_history(hash, None, 2).await?, [event(12), event(3)]);
+    assert!(store.fetch_history(anchor("b").hash(), None, 2).await?.is_empty());
     Ok(())
 }
 
@@ -185,8 +197,8 @@ async fn registered_reference_is_found_before_the_outcome() -> Result<(), StoreE
     let busy = lease(&store, "a").await;
     store.register_missing(&anchor("a"), &[dn("boss")]).await?;
     assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, [hash]);
-    assert!(!store.wake_referrer(dn("boss"), &account("1"), hash).await?, "it is at work");
-    let outcome = UserOutcome { references: missing(&[dn("boss")]), ..settled(None) };
+    assert!(!store.reopen_referrer(dn("boss"), &account("1"), hash).await?, "it is at work");
+    let outcome = UserOutcome { references: missing(&[dn("boss")]), ..in_sync(None) };
     assert_eq!(store.write_outcome(busy, outcome, NOW).await?, OutcomeWrite::Outdated);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
     Ok(())
@@ -199,21 +211,20 @@ async fn missing_reference_is_rechecked_when_due() -> Result<(), StoreError> {
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
     let waits =
-        UserOutcome { next_attempt: NOW.plus(10), references: missing(&[dn("boss")]), ..settled(None) };
+        UserOutcome { next_attempt: NOW.plus(10), references: missing(&[dn("boss")]), ..in_sync(None) };
     store.write_outcome(lease(&store, "a").await, waits, NOW).await?;
     assert_eq!(store.fetch_due(NOW.plus(9), 9).await?, []);
     for due in [store.fetch_due(NOW.plus(10), 9).await?, store.fetch_due_rechecks(NOW.plus(10), 9).await?] {
         assert_eq!(due, [hash]);
     }
     assert_eq!(store.count_by_status().await?, [].into());
-    assert_eq!(store.next_due_at().await?, None);
     // A scan that leaves the user in sync leaves the recheck too.
     let previous = record_of(&store, "a").await;
     let same = store::DesiredWrite { status: Status::InSync, ..write("a", present("a"), previous) };
     store.write_desired(&scan(&store).await, same).await?;
     assert_eq!(store.fetch_due(NOW.plus(10), 9).await?, [hash]);
 
-    assert!(store.wake_referrer(dn("boss"), &account("1"), hash).await?);
+    assert!(store.reopen_referrer(dn("boss"), &account("1"), hash).await?);
     assert_eq!(store.fetch_due_rechecks(NOW.plus(10), 9).await?, []);
     assert_eq!(store.fetch_due(NOW, 9).await?, [hash]);
     Ok(())
@@ -226,22 +237,22 @@ async fn missing_reference_is_woken() -> Result<(), StoreError> {
     let hash = anchor("a").hash();
     let waits = || store::UserOutcome {
         references: missing(&[dn("boss"), dn("boss"), dn("deputy")]),
-        ..settled(None)
+        ..in_sync(None)
     };
     store.write_outcome(lease(&store, "a").await, waits(), NOW).await?;
     assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, [hash]);
     assert_eq!(store.fetch_referrers(dn("deputy"), &account("1")).await?, [hash]);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
 
-    store.wake_referrer(dn("boss"), &account("1"), hash).await?;
+    store.reopen_referrer(dn("boss"), &account("1"), hash).await?;
     assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, []);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
 
     let busy = lease(&store, "a").await;
-    store.wake_referrer(dn("deputy"), &account("1"), hash).await?;
+    store.reopen_referrer(dn("deputy"), &account("1"), hash).await?;
     assert_eq!(store.write_outcome(busy, waits(), NOW).await?, OutcomeWrite::Outdated, "woken while at work");
-    store.wake_referrer(dn("boss"), &account("1"), anchor("nobody").hash()).await?;
-    assert!(record_of(&store, "nobody").await.is_none());
+    store.reopen_referrer(dn("boss"), &account("1"), anchor("unknown").hash()).await?;
+    assert!(record_of(&store, "unknown").await.is_none());
     Ok(())
 }
 
@@ -251,16 +262,16 @@ async fn returned_lease_changes_nothing() -> Result<(), StoreError> {
     want(&store, &scan(&store).await, "a", present("a")).await;
     let before = record_of(&store, "a").await;
     let hash = anchor("a").hash();
-    let held = store.lease_user(hash, "w1", NOW, 60).await?.unwrap();
+    let held = store.lease_user(hash, "w1", minute(NOW)).await?.unwrap();
     store.return_lease(held).await?;
     assert_eq!(record_of(&store, "a").await, before, "neither an attempt nor an outcome");
-    let next = store.lease_user(hash, "w2", NOW, 60).await?.unwrap();
+    let next = store.lease_user(hash, "w2", minute(NOW)).await?.unwrap();
 
     // A lease that another worker took over can't be returned.
-    let heir = store.lease_user(hash, "w3", NOW.plus(61), 60).await?.unwrap();
+    let successor = store.lease_user(hash, "w3", minute(NOW.plus(61))).await?.unwrap();
     store.return_lease(next).await?;
-    assert!(store.lease_user(hash, "w4", NOW.plus(62), 60).await?.is_none(), "it is still held");
-    assert_eq!(store.write_outcome(heir, settled(None), NOW).await?, OutcomeWrite::Done);
+    assert!(store.lease_user(hash, "w4", minute(NOW.plus(62))).await?.is_none(), "it is still held");
+    assert_eq!(store.write_outcome(successor, in_sync(None), NOW).await?, OutcomeWrite::Done);
     Ok(())
 }
 
@@ -280,12 +291,12 @@ async fn account_owner_is_the_claiming_entry() -> Result<(), StoreError> {
 }
 
 /// A user with an account as `present` maps it, and the lease on the user.
-async fn applied_as(store: &Store, who: &str, desired: &Desired) -> Result<(), StoreError> {
-    let mut lease = lease(store, who).await;
-    store.claim_account(&mut lease, &account(who)).await?;
+async fn applied_as(store: &Store, user: &str, desired: &Desired) -> Result<(), StoreError> {
+    let mut lease = lease(store, user).await;
+    store.claim_account(&mut lease, &account(user)).await?;
     let Desired::Present(user) = desired else { panic!("{desired:?}") };
     let applied = AppliedState::of(user, user, true);
-    store.write_outcome(lease, settled(Some(applied)), NOW).await.map(drop)
+    store.write_outcome(lease, in_sync(Some(applied)), NOW).await.map(drop)
 }
 
 #[tokio::test]
@@ -300,12 +311,12 @@ async fn applied_state_is_relied_on_only_after_a_recorded_outcome() -> Result<()
         recorded
     };
     let settle = async |applied| {
-        store.write_outcome(lease(&store, "a").await, settled(applied), NOW).await.unwrap();
+        store.write_outcome(lease(&store, "a").await, in_sync(applied), NOW).await.unwrap();
     };
     assert!(!is_recorded().await, "there is no account");
     applied_as(&store, "a", &present("a")).await?;
     assert!(is_recorded().await);
-    assert!(is_recorded().await, "whoever only looked has sent nothing");
+    assert!(is_recorded().await, "a returned lease has sent nothing");
     want(&store, &scan(&store).await, "a", present("a")).await;
     assert!(is_recorded().await, "a scan sends nothing");
 
@@ -320,10 +331,10 @@ async fn applied_state_is_relied_on_only_after_a_recorded_outcome() -> Result<()
     assert!(store.reopen(hash).await?, "the account was seen to be otherwise");
     assert!(!is_recorded().await);
     settle(Some(applied("a", true))).await;
-    store.wake_referrer(dn("boss"), &account("1"), hash).await?;
+    store.reopen_referrer(dn("boss"), &account("1"), hash).await?;
     assert!(is_recorded().await, "the applied state tells which account was sent");
     settle(Some(applied("a", true))).await;
-    let failed = UserOutcome { status: Status::Retrying { error: "lost".to_owned() }, ..settled(None) };
+    let failed = UserOutcome { status: Status::Retrying { error: "lost".to_owned() }, ..in_sync(None) };
     store.write_outcome(lease(&store, "a").await, failed, NOW).await?;
     assert!(!is_recorded().await, "something was sent of which nothing was heard");
     Ok(())
@@ -367,21 +378,21 @@ async fn reference_to_another_account_is_woken() -> Result<(), StoreError> {
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
     let refers =
-        |id: &str| UserOutcome { references: [(dn("boss"), Some(account(id)))].into(), ..settled(None) };
+        |id: &str| UserOutcome { references: [(dn("boss"), Some(account(id)))].into(), ..in_sync(None) };
     store.write_outcome(lease(&store, "a").await, refers("1"), NOW).await?;
     assert_eq!(lease(&store, "a").await.references(), &[(dn("boss"), Some(account("1")))].into());
     assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, []);
     assert_eq!(store.fetch_referrers(dn("boss"), &account("2")).await?, [hash]);
 
-    assert!(!store.wake_referrer(dn("boss"), &account("1"), hash).await?, "that is what it refers to");
+    assert!(!store.reopen_referrer(dn("boss"), &account("1"), hash).await?, "that is what it refers to");
     store.write_outcome(lease(&store, "a").await, refers("1"), NOW).await?;
-    assert!(store.wake_referrer(dn("boss"), &account("2"), hash).await?);
+    assert!(store.reopen_referrer(dn("boss"), &account("2"), hash).await?);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
     store.write_outcome(lease(&store, "a").await, refers("2"), NOW).await?;
     assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, [hash]);
 
     // A user without references is not made pending.
-    store.write_outcome(lease(&store, "a").await, settled(None), NOW).await?;
+    store.write_outcome(lease(&store, "a").await, in_sync(None), NOW).await?;
     assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, []);
     assert_eq!(lease(&store, "a").await.references(), &Default::default());
     Ok(())

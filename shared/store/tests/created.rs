@@ -15,7 +15,7 @@ fn outcome() -> UserOutcome {
         result: "done".into(),
         account: Some(account("1")),
     };
-    UserOutcome { event: Some(event), ..settled(Some(applied("a", true))) }
+    UserOutcome { event: Some(event), ..in_sync(Some(applied("a", true))) }
 }
 
 /// A user that is about to get an account.
@@ -33,7 +33,7 @@ async fn expect_steps(store: &Store, mut lease: UserLease, finished: OutcomeWrit
     assert!(!store.write_created_outcome(&lease, &account("1"), &outcome()).await?);
     assert_eq!(record_of(store, "a").await, before);
     assert_eq!(store.fetch_account_owner(&account("1")).await?, None);
-    assert_eq!(store.fetch_history(anchor("a").hash(), 9).await?, []);
+    assert_eq!(store.fetch_history(anchor("a").hash(), None, 9).await?, []);
     assert!(matches!(store.claim_account(&mut lease, &account("1")).await?, AccountClaim::Owned(_)));
     assert_eq!(store.write_outcome(lease, outcome(), NOW).await?, finished);
     Ok(())
@@ -51,9 +51,9 @@ async fn created_account_is_linked_with_its_outcome() -> Result<(), StoreError> 
     assert_eq!((record.status, record.create_intent), (Status::InSync, None));
     assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("a")));
     assert_eq!(store.count_enabled_accounts(9).await?, 1);
-    assert_eq!(store.fetch_history(anchor("a").hash(), 9).await?.len(), 1);
+    assert_eq!(store.fetch_history(anchor("a").hash(), None, 9).await?.len(), 1);
     // The lease is given back, and the applied state is recorded.
-    assert!(store.lease_user(anchor("a").hash(), "another", NOW, 60).await?.unwrap().is_recorded());
+    assert!(store.lease_user(anchor("a").hash(), "another", minute(NOW)).await?.unwrap().is_recorded());
     Ok(())
 }
 
@@ -90,7 +90,7 @@ async fn created_outcome_is_refused_when_record_changed() -> Result<(), StoreErr
 async fn created_outcome_is_refused_when_another_user_waits() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "b", present("b")).await;
-    let waits = UserOutcome { references: missing(&[dn("a")]), ..settled(None) };
+    let waits = UserOutcome { references: missing(&[dn("a")]), ..in_sync(None) };
     store.write_outcome(lease(&store, "b").await, waits, NOW).await?;
     let lease = about_to(&store).await?;
     expect_steps(&store, lease, OutcomeWrite::Done).await
@@ -105,14 +105,15 @@ async fn created_outcome_is_refused_without_account_or_lease() -> Result<(), Sto
     assert!(!store.write_created_outcome(&first, &account("1"), &outcome()).await?);
     assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("b")));
 
-    let mut heir = store.lease_user(anchor("a").hash(), "heir", NOW.plus(61), 60).await?.unwrap();
+    let mut successor =
+        store.lease_user(anchor("a").hash(), "successor", minute(NOW.plus(61))).await?.unwrap();
     assert!(!store.write_created_outcome(&first, &account("2"), &outcome()).await?);
     assert_eq!(store.fetch_account_owner(&account("2")).await?, None);
 
     // Nor when there is one already, or nothing is known of it.
-    assert!(!store.write_created_outcome(&heir, &account("2"), &settled(None)).await?);
-    store.claim_account(&mut heir, &account("2")).await?;
-    assert!(!store.write_created_outcome(&heir, &account("3"), &outcome()).await?);
+    assert!(!store.write_created_outcome(&successor, &account("2"), &in_sync(None)).await?);
+    store.claim_account(&mut successor, &account("2")).await?;
+    assert!(!store.write_created_outcome(&successor, &account("3"), &outcome()).await?);
     assert_eq!(store.fetch_account_owner(&account("3")).await?, None);
     Ok(())
 }

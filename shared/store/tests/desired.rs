@@ -7,7 +7,7 @@ use model::{
     Anchor, DeprovisionReason, Desired, DesiredUser, DisabledOption, HoldReason, Managed, ScanVersion,
     Status, UserName, Value,
 };
-use store::{RecordWrite, StoreError};
+use store::{RecordWrite, StatusWrite, StoreError};
 
 fn every_status() -> Vec<Status> {
     let error = || "userName: too \"long\" – ü".to_owned();
@@ -55,8 +55,8 @@ async fn every_status_and_desired_user_round_trips() -> Result<(), StoreError> {
         .into(),
         create_only: Default::default(),
     });
-    let nobody = Desired::Absent { user_name: None, reason: DeprovisionReason::OutOfScope };
-    for desired in [rich, nobody, absent("a"), present("a")] {
+    let unnamed = Desired::Absent { user_name: None, reason: DeprovisionReason::OutOfScope };
+    for desired in [rich, unnamed, absent("a"), present("a")] {
         for status in every_status() {
             let mut asked = write("a", desired.clone(), record_of(&store, "a").await);
             asked.status = status.clone();
@@ -81,7 +81,7 @@ async fn older_scan_can_not_overwrite_newer_record() -> Result<(), StoreError> {
     assert_eq!(want(&store, &old, "a", present("stale")).await, RecordWrite::Outdated);
     assert_eq!(want(&store, &old, "a", absent("a")).await, RecordWrite::Outdated);
     assert_eq!(store.write_removal(&old, &released("a")).await?, RecordWrite::Outdated);
-    assert_eq!(store.write_status(&old, &anchor("a"), None, Status::InSync).await?, RecordWrite::Outdated);
+    assert_eq!(store.write_status(&old, status_of("a", Status::InSync)).await?, RecordWrite::Outdated);
     let record = record_of(&store, "a").await.unwrap();
     assert_eq!((record.desired, record.version), (Some(present("a")), ScanVersion(2)));
     assert_eq!(name_owner(&store, &user_name("stale")).await, None, "the stale claim was not written either");
@@ -174,7 +174,7 @@ async fn only_released_removal_is_marked_released() -> Result<(), StoreError> {
     assert!(record.link.is_some());
 
     let held = Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::OverLimit };
-    store.write_status(&scan, &anchor("a"), None, held).await?;
+    store.write_status(&scan, status_of("a", held)).await?;
     assert!(!record_of(&store, "a").await.unwrap().removal_released, "holding takes the release back");
 
     store.write_removal(&scan, &released("a")).await?;
@@ -189,12 +189,14 @@ async fn status_write_keeps_desired_user() -> Result<(), StoreError> {
     let scan = scan(&store).await;
     want(&store, &scan, "a", present("a")).await;
     let skipped = Status::Skipped { option: DisabledOption::Create };
-    assert_eq!(store.write_status(&scan, &anchor("a"), None, skipped.clone()).await?, RecordWrite::Done);
+    assert_eq!(store.write_status(&scan, status_of("a", skipped.clone())).await?, RecordWrite::Done);
     let record = record_of(&store, "a").await.unwrap();
     assert_eq!((record.desired, record.dn, record.status), (Some(present("a")), Some(dn("a")), skipped));
 
     let invalid = Status::Invalid { error: "userName is empty".into() };
-    store.write_status(&scan, &anchor("new"), Some(dn("new")), invalid.clone()).await?;
+    store
+        .write_status(&scan, StatusWrite { dn: Some(dn("new")), ..status_of("new", invalid.clone()) })
+        .await?;
     let record = record_of(&store, "new").await.unwrap();
     assert_eq!((record.desired, record.dn, record.status), (None, Some(dn("new")), invalid));
     Ok(())
@@ -214,7 +216,7 @@ async fn user_too_large_for_an_item_is_reported() -> Result<(), StoreError> {
     }
     let long = "x".repeat(389_000);
     let record = Status::Failed { error: long.clone() };
-    store.write_status(&scan, &anchor("a"), None, record).await?;
+    store.write_status(&scan, status_of("a", record)).await?;
     let mut two = present("a");
     if let Desired::Present(user) = &mut two {
         user.attributes.insert("note".into(), Managed::Set(Value::Text(long)));
@@ -236,7 +238,7 @@ async fn account_is_transferred_to_recreated_entry() -> Result<(), StoreError> {
     assert_eq!(want(&store, &scan, "new", present("jo")).await, RecordWrite::NameTaken { by: anchor("old") });
     let (from, to) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
 
-    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
+    assert!(store.transfer(&scan, transfer_of(&from, &to)).await?);
     let (old, new) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
     assert_eq!((old.link, old.status), (None, Status::InSync));
     let gone = Desired::Absent { user_name: Some(user_name("jo")), reason: DeprovisionReason::Deleted };
@@ -245,7 +247,7 @@ async fn account_is_transferred_to_recreated_entry() -> Result<(), StoreError> {
     assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("new")));
     assert_eq!(name_owner(&store, &user_name("before")).await, None);
 
-    assert!(!store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?, "once is enough");
+    assert!(!store.transfer(&scan, transfer_of(&from, &to)).await?, "once is enough");
     assert_eq!(store.count_enabled_accounts(9).await?, 1);
     Ok(())
 }
@@ -260,18 +262,15 @@ async fn transfer_requires_free_and_unchanged_records() -> Result<(), StoreError
     let (from, to) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
 
     let working = lease(&store, "old").await;
-    assert!(!store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
-    store.write_outcome(working, settled(Some(applied("jo", false))), NOW).await?;
-    assert!(
-        !store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?,
-        "what was applied has changed"
-    );
+    assert!(!store.transfer(&scan, transfer_of(&from, &to)).await?);
+    store.write_outcome(working, in_sync(Some(applied("jo", false))), NOW).await?;
+    assert!(!store.transfer(&scan, transfer_of(&from, &to)).await?, "what was applied has changed");
     let unchanged = record_of(&store, "new").await.unwrap();
     assert_eq!(unchanged, to, "all or nothing");
     assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("old")));
 
     let from = record_of(&store, "old").await.unwrap();
-    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
+    assert!(store.transfer(&scan, transfer_of(&from, &to)).await?);
     Ok(())
 }
 
@@ -286,19 +285,19 @@ async fn own_user_lease_does_not_block_transfer() -> Result<(), StoreError> {
     let (from, to) = (record_of(&store, "old").await.unwrap(), record_of(&store, "new").await.unwrap());
 
     let hashes = [anchor("old").hash(), anchor("new").hash()];
-    let strangers = store.lease_user(hashes[1], "stranger", NOW, 60).await?.unwrap();
-    let left_behind = store.lease_user(hashes[0], scan.owner(), NOW, 60).await?.unwrap();
-    assert!(!store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?, "a stranger's is");
+    let strangers = store.lease_user(hashes[1], "stranger", minute(NOW)).await?.unwrap();
+    let left_behind = store.lease_user(hashes[0], scan.owner(), minute(NOW)).await?.unwrap();
+    assert!(!store.transfer(&scan, transfer_of(&from, &to)).await?, "a stranger's is");
     store.return_lease(strangers).await?;
-    let also_left_behind = store.lease_user(hashes[1], scan.owner(), NOW, 60).await?.unwrap();
+    let also_left_behind = store.lease_user(hashes[1], scan.owner(), minute(NOW)).await?.unwrap();
 
-    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
+    assert!(store.transfer(&scan, transfer_of(&from, &to)).await?);
     assert_eq!(record_of(&store, "new").await.unwrap().link, from.link);
     for dead in [left_behind, also_left_behind] {
-        assert_eq!(store.write_outcome(dead, settled(None), NOW).await, Err(StoreError::LeaseLost));
+        assert_eq!(store.write_outcome(dead, in_sync(None), NOW).await, Err(StoreError::LeaseLost));
     }
     for hash in hashes {
-        assert!(store.lease_user(hash, "anybody", NOW, 60).await?.is_some(), "and it is free afterwards");
+        assert!(store.lease_user(hash, "another", minute(NOW)).await?.is_some(), "and it is free afterwards");
     }
     Ok(())
 }
@@ -308,8 +307,8 @@ async fn name_owners_are_read_in_batches() -> Result<(), StoreError> {
     let (_place, table, store) = corp().await;
     let scan = scan(&store).await;
     for number in 0..130 {
-        let who = format!("u{number}");
-        store.write_desired(&scan, write(&who, present(&who), None)).await?;
+        let user = format!("u{number}");
+        store.write_desired(&scan, write(&user, present(&user), None)).await?;
     }
     let mut names: Vec<_> = (0..140).map(|number| user_name(&format!("u{number}"))).collect();
     names.push(UserName::new("U7@Example.Test").unwrap());
@@ -355,17 +354,17 @@ async fn one_of_many_concurrent_writers_gets_the_name() -> Result<(), StoreError
     }
     let scan = scan(&store).await;
     let names: Vec<String> = (0..24).map(|number| format!("u{number}")).collect();
-    let writes = names.iter().map(|who| store.write_desired(&scan, write(who, present("jo"), None)));
+    let writes = names.iter().map(|user| store.write_desired(&scan, write(user, present("jo"), None)));
     let results = futures::future::join_all(writes).await;
     let owner = name_owner(&store, &user_name("jo")).await.unwrap();
-    for (who, written) in names.iter().zip(results) {
+    for (user, written) in names.iter().zip(results) {
         match written? {
-            RecordWrite::Done => assert_eq!(owner, anchor(who)),
+            RecordWrite::Done => assert_eq!(owner, anchor(user)),
             RecordWrite::NameTaken { by } => assert_eq!(owner, by),
-            RecordWrite::Outdated => panic!("{who} is not outdated"),
+            RecordWrite::Outdated => panic!("{user} is not outdated"),
         }
-        let settled = record_of(&store, who).await.unwrap().status == Status::Pending;
-        assert_eq!(settled, owner == anchor(who));
+        let in_sync = record_of(&store, user).await.unwrap().status == Status::Pending;
+        assert_eq!(in_sync, owner == anchor(user));
     }
     Ok(())
 }

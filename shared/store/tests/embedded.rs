@@ -187,9 +187,9 @@ async fn writes_survive_a_kill() -> Result<(), Box<dyn std::error::Error>> {
     let (_engine, table) = Embedded::open(&path).await?;
     let store = table.connection("corp");
     for number in 0..=40 {
-        let who = format!("u{number}");
-        assert_eq!(record_of(&store, &who).await.unwrap().desired, Some(present(&who)));
-        assert_eq!(name_owner(&store, &user_name(&who)).await, Some(anchor(&who)));
+        let user = format!("u{number}");
+        assert_eq!(record_of(&store, &user).await.unwrap().desired, Some(present(&user)));
+        assert_eq!(name_owner(&store, &user_name(&user)).await, Some(anchor(&user)));
     }
     // The successor can take the lease of the killed process.
     scan(&store).await;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use common::dump::{self, expiring, items};
 use common::faults::{Fault, FaultRule, Faults};
 use common::*;
-use model::{AnchorHash, DeprovisionReason, Fingerprint, ScanVersion, Status};
+use model::{AnchorHash, Fingerprint, ScanVersion, Status};
 use serde_json::json;
 use store::{
     AccountClaim, BreakerReason, HistoryEvent, OutcomeWrite, RecordWrite, Snapshot, SnapshotSave, Store,
@@ -28,7 +28,7 @@ fn outcome_with_event(active: bool) -> UserOutcome {
     UserOutcome {
         event: Some(event),
         references: missing(&[dn("boss")]),
-        ..settled(Some(applied("a", active)))
+        ..in_sync(Some(applied("a", active)))
     }
 }
 
@@ -39,13 +39,13 @@ fn hashes(count: u32) -> impl Iterator<Item = AnchorHash> {
 /// A bit of everything, in a fixed order.
 async fn story(store: &Store) {
     let mut scan = scan(store).await;
-    for who in ["a", "b", "c"] {
-        assert_eq!(want(store, &scan, who, present(who)).await, RecordWrite::Done);
+    for user in ["a", "b", "c"] {
+        assert_eq!(want(store, &scan, user, present(user)).await, RecordWrite::Done);
     }
     assert_eq!(want(store, &scan, "d", present("a")).await, RecordWrite::NameTaken { by: anchor("a") });
     assert!(store.renew_lease(&mut scan, NOW.plus(1), 900).await.unwrap());
-    for (who, id) in [("a", "1"), ("b", "2")] {
-        let mut lease = lease(store, who).await;
+    for (user, id) in [("a", "1"), ("b", "2")] {
+        let mut lease = lease(store, user).await;
         assert!(matches!(
             store.claim_account(&mut lease, &account(id)).await.unwrap(),
             AccountClaim::Owned(_)
@@ -57,8 +57,8 @@ async fn story(store: &Store) {
     }
     deprovision(store, &scan, "b").await;
     let (from, to) = (record_of(store, "a").await.unwrap(), record_of(store, "d").await.unwrap());
-    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await.unwrap());
-    store.wake_referrer(dn("boss"), &account("1"), anchor("a").hash()).await.unwrap();
+    assert!(store.transfer(&scan, transfer_of(&from, &to)).await.unwrap());
+    store.reopen_referrer(dn("boss"), &account("1"), anchor("a").hash()).await.unwrap();
 
     let seen = |look| hashes(600).map(|hash| (hash, Some(Fingerprint([look; 16])))).collect();
     assert_eq!(store.save_snapshot(&scan, Snapshot::default(), seen(1)).await.unwrap(), SnapshotSave::Done);
@@ -69,7 +69,7 @@ async fn story(store: &Store) {
 
     store.open_breaker(BreakerReason::Unavailable, NOW, 10).await.unwrap();
     assert!(store.try_probe(NOW.plus(10), 10).await.unwrap());
-    let asked: Vec<_> = ["a", "b", "c", "d", "x"].map(|who| anchor(who).hash()).into();
+    let asked: Vec<_> = ["a", "b", "c", "d", "x"].map(|user| anchor(user).hash()).into();
     assert_eq!(store.fetch_records(&asked).await.unwrap().len(), 4);
     assert_eq!(store.find_by_dn(dn("c")).await.unwrap().unwrap().anchor, anchor("c"));
     assert_eq!(store.fetch_due(NOW, 9).await.unwrap().len(), 2);
@@ -160,8 +160,8 @@ async fn partially_processed_batch_is_completed() -> Result<(), StoreError> {
     let store = faults.table.connection("corp");
     let scan = scan(&store).await;
     for number in 0..30 {
-        let who = format!("n{number}");
-        store.write_desired(&scan, write(&who, present(&who), None)).await?;
+        let user = format!("n{number}");
+        store.write_desired(&scan, write(&user, present(&user), None)).await?;
     }
     let half = |operation, times| FaultRule { operation, after: 0, times, fault: Fault::Half };
     let none = |operation, times| FaultRule { operation, after: 0, times, fault: Fault::None };
@@ -211,15 +211,15 @@ async fn lost_response_is_not_mistaken_for_refusal() -> Result<(), StoreError> {
     lost("TransactWriteItems");
     assert!(matches!(store.claim_account(&mut worker, &account("1")).await?, AccountClaim::Owned(_)));
     lost("TransactWriteItems");
-    let waiting = UserOutcome { references: missing(&[dn("boss")]), ..settled(Some(applied("a", true))) };
+    let waiting = UserOutcome { references: missing(&[dn("boss")]), ..in_sync(Some(applied("a", true))) };
     assert_eq!(store.write_outcome(worker, waiting, NOW).await?, OutcomeWrite::Done);
     lost("TransactWriteItems");
-    store.wake_referrer(dn("boss"), &account("1"), anchor("a").hash()).await?;
+    store.reopen_referrer(dn("boss"), &account("1"), anchor("a").hash()).await?;
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
-    store.write_outcome(lease(&store, "a").await, settled(None), NOW).await?;
+    store.write_outcome(lease(&store, "a").await, in_sync(None), NOW).await?;
     let worker = lease(&store, "a").await;
     lost("UpdateItem");
-    let done = store.write_outcome(worker, settled(None), NOW).await?;
+    let done = store.write_outcome(worker, in_sync(None), NOW).await?;
     assert_eq!(done, OutcomeWrite::Done, "a single write, refused by its own first attempt");
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
     let worker = lease(&store, "a").await;
@@ -229,28 +229,28 @@ async fn lost_response_is_not_mistaken_for_refusal() -> Result<(), StoreError> {
     lost("TransactWriteItems");
     store.drop_link(&mut worker).await?;
     store.claim_account(&mut worker, &account("1")).await?;
-    store.write_outcome(worker, settled(Some(applied("a", true))), NOW).await?;
+    store.write_outcome(worker, in_sync(Some(applied("a", true))), NOW).await?;
 
     let (from, to) = (record_of(&store, "a").await.unwrap(), record_of(&store, "b").await.unwrap());
     lost("TransactWriteItems");
-    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
+    assert!(store.transfer(&scan, transfer_of(&from, &to)).await?);
     assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("b")));
     lost("UpdateItem");
     store.write_removal(&scan, &released("b")).await?;
     let worker = lease(&store, "b").await;
     lost("TransactWriteItems");
-    store.write_outcome(worker, settled(Some(applied("b", false))), NOW).await?;
+    store.write_outcome(worker, in_sync(Some(applied("b", false))), NOW).await?;
     assert_eq!(expiring(&faults.place).await, 2);
     want(&store, &scan, "c", present("c")).await;
     let mut worker = lease(&store, "c").await;
     let from = record_of(&store, "b").await.unwrap();
     lost("TransactWriteItems");
-    assert!(store.take_over_account(&mut worker, &account("1"), &from).await?.is_some());
+    assert!(store.take_over_account(&mut worker, &account("1"), &from.anchor).await?.is_some());
 
     want(&store, &scan, "e", present("e")).await;
     let worker = lease(&store, "e").await;
     lost("TransactWriteItems");
-    assert!(store.write_created_outcome(&worker, &account("5"), &settled(Some(applied("e", true)))).await?);
+    assert!(store.write_created_outcome(&worker, &account("5"), &in_sync(Some(applied("e", true)))).await?);
     lost("PutItem");
     store.register_missing(&anchor("e"), &[dn("f")]).await?;
 
@@ -284,7 +284,7 @@ async fn concurrent_write_is_not_mistaken_for_own() -> Result<(), StoreError> {
     let old = lease(&store, "a").await;
     // The same worker's successor has finished.
     store.return_lease(lease(&store, "a").await).await?;
-    assert_eq!(store.write_outcome(old, settled(None), NOW).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.write_outcome(old, in_sync(None), NOW).await, Err(StoreError::LeaseLost));
     // A later scan has begun, and ended.
     let second = scan(&store).await;
     assert!(store.release(second, None, None).await?);
@@ -309,7 +309,7 @@ async fn outcome_between_read_and_write_is_noticed() -> Result<(), StoreError> {
     let previous = record_of(&store, "a").await;
     let gone = store::DesiredWrite { status: Status::InSync, ..write("a", absent("a"), previous) };
     let seen_active = async {
-        behind.write_outcome(worker, settled(Some(applied("a", true))), NOW).await.unwrap();
+        behind.write_outcome(worker, in_sync(Some(applied("a", true))), NOW).await.unwrap();
     };
     faults.meanwhile(store.write_desired(&scan, gone), seen_active).await?;
     assert_eq!(expiring(&faults.place).await, 0, "an active account is not forgotten");
@@ -318,12 +318,12 @@ async fn outcome_between_read_and_write_is_noticed() -> Result<(), StoreError> {
     let (from, to) = (record_of(&store, "a").await.unwrap(), record_of(&store, "b").await.unwrap());
     let switched_off = async {
         let worker = lease(&behind, "a").await;
-        behind.write_outcome(worker, settled(Some(applied("a", false))), NOW).await.unwrap();
+        behind.write_outcome(worker, in_sync(Some(applied("a", false))), NOW).await.unwrap();
     };
-    let passed = store.transfer(&scan, &from, &to, DeprovisionReason::Deleted);
+    let passed = store.transfer(&scan, transfer_of(&from, &to));
     assert!(!faults.meanwhile(passed, switched_off).await?, "what would pass is not what was read");
     let from = record_of(&store, "a").await.unwrap();
-    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
+    assert!(store.transfer(&scan, transfer_of(&from, &to)).await?);
     assert_eq!(record_of(&store, "b").await.unwrap().link.unwrap().applied, Some(applied("a", false)));
     Ok(())
 }
@@ -336,19 +336,19 @@ async fn missing_response_times_out() -> Result<(), StoreError> {
     want(&store, &scan, "a", present("a")).await;
     let worker = lease(&store, "a").await;
     faults.set([FaultRule::next("UpdateItem", Fault::Silent)]);
-    assert_eq!(store.write_outcome(worker, settled(None), NOW).await?, OutcomeWrite::Done);
+    assert_eq!(store.write_outcome(worker, in_sync(None), NOW).await?, OutcomeWrite::Done);
     faults.set([FaultRule { operation: "UpdateItem", after: 0, times: 3, fault: Fault::Lost }]);
-    let error = store.lease_user(anchor("a").hash(), "worker", NOW, 60).await.unwrap_err();
+    let error = store.lease_user(anchor("a").hash(), "worker", minute(NOW)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
-    // Nobody knows whether it was taken; the same owner can take it again.
-    assert!(store.lease_user(anchor("a").hash(), "worker", NOW, 60).await?.is_some());
+    // It is unknown whether the lease was taken; the same owner can take it again.
+    assert!(store.lease_user(anchor("a").hash(), "worker", minute(NOW)).await?.is_some());
     let items = items(&faults.place).await;
     let record = items.values().find(|item| item["SK"].as_s().is_ok_and(|sk| sk == "record")).unwrap();
     assert_eq!(dump::text(record, "lease_owner").as_deref(), Some("worker"));
     Ok(())
 }
 
-/// Whoever looks at how things stand asks as often for many users as for few.
+/// The status of many users takes as many requests as that of few.
 #[tokio::test]
 async fn status_reads_do_not_grow_with_users() {
     let mut asked = Vec::new();
@@ -357,8 +357,8 @@ async fn status_reads_do_not_grow_with_users() {
         let store = faults.table.connection("corp");
         let lease = scan(&store).await;
         for number in 0..count {
-            let who = format!("n{number}");
-            assert_eq!(want(&store, &lease, &who, present(&who)).await, RecordWrite::Done);
+            let user = format!("n{number}");
+            assert_eq!(want(&store, &lease, &user, present(&user)).await, RecordWrite::Done);
         }
         let all = hashes(count * 100).map(|hash| (hash, Some(Fingerprint([1; 16])))).collect();
         let saved = store.save_snapshot(&lease, Snapshot::default(), all).await.unwrap();

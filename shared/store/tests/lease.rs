@@ -33,8 +33,8 @@ async fn one_scan_at_a_time() -> Result<(), StoreError> {
 async fn successor_of_a_dead_scan_takes_its_lease() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let mut dead = store.take_lease("a", NOW, 60).await?.unwrap();
-    let heir = store.take_lease("a", NOW.plus(1), 60).await?.unwrap();
-    assert_eq!(heir.version(), ScanVersion(2), "the same owner need not wait");
+    let successor = store.take_lease("a", NOW.plus(1), 60).await?.unwrap();
+    assert_eq!(successor.version(), ScanVersion(2), "the same owner need not wait");
 
     assert!(!store.renew_lease(&mut dead, NOW.plus(2), 600).await?);
     assert!(!store.release(dead, Some(json!("stale")), None).await?);

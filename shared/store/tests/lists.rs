@@ -14,9 +14,8 @@ use store::{PageKey, PastScan, Store, StoreError, UserOutcome};
 #[tokio::test]
 async fn due_users_are_ordered() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
-    assert_eq!(store.next_due_at().await?, None);
     let scan = scan(&store).await;
-    for (who, status, seconds) in [
+    for (user, status, seconds) in [
         ("late", Status::Retrying { error: "x".into() }, 50),
         ("soon", Status::Pending, 10),
         ("early", Status::Retrying { error: "x".into() }, -20),
@@ -24,15 +23,14 @@ async fn due_users_are_ordered() -> Result<(), StoreError> {
         ("in_sync", Status::InSync, -NOW.0),
         ("first", Status::Pending, -30),
     ] {
-        want(&store, &scan, who, present(who)).await;
-        let outcome = UserOutcome { status, attempts: 2, next_attempt: NOW.plus(seconds), ..settled(None) };
-        store.write_outcome(lease(&store, who).await, outcome, NOW).await?;
+        want(&store, &scan, user, present(user)).await;
+        let outcome = UserOutcome { status, attempts: 2, next_attempt: NOW.plus(seconds), ..in_sync(None) };
+        store.write_outcome(lease(&store, user).await, outcome, NOW).await?;
     }
     let hashes = |names: &[&str]| names.iter().map(|name| anchor(name).hash()).collect::<Vec<_>>();
     assert_eq!(store.fetch_due(NOW, 9).await?, hashes(&["first", "early"]));
     assert_eq!(store.fetch_due(NOW, 1).await?, hashes(&["first"]));
     assert_eq!(store.fetch_due(NOW.plus(10), 9).await?, hashes(&["first", "early", "soon"]));
-    assert_eq!(store.next_due_at().await?, Some(NOW.plus(-30)));
     let counts: BTreeMap<_, _> =
         [("failed", 1), ("pending", 2), ("retrying", 2)].map(|(w, n)| (w.into(), n)).into();
     assert_eq!(store.count_by_status().await?, counts);
@@ -88,11 +86,11 @@ async fn counting_enabled_accounts_stops_early() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     for number in 0..130 {
-        let who = format!("u{number}");
-        want(&store, &scan, &who, present(&who)).await;
-        let mut lease = lease(&store, &who).await;
+        let user = format!("u{number}");
+        want(&store, &scan, &user, present(&user)).await;
+        let mut lease = lease(&store, &user).await;
         store.claim_account(&mut lease, &account(&format!("{number:03}"))).await?;
-        store.write_outcome(lease, settled(Some(applied(&who, number % 10 != 0))), NOW).await?;
+        store.write_outcome(lease, in_sync(Some(applied(&user, number % 10 != 0))), NOW).await?;
     }
     for (at_most, counted) in [(0, 0), (1, 1), (50, 50), (117, 117), (1_000, 117), (u64::MAX, 117)] {
         assert_eq!(store.count_enabled_accounts(at_most).await?, counted);
@@ -105,8 +103,8 @@ async fn dn_finds_the_existing_user() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
     assert_eq!(store.find_by_dn(dn("boss")).await?, None);
-    for (who, desired) in [("gone", absent("x")), ("here", present("y")), ("left", absent("z"))] {
-        let asked = store::DesiredWrite { dn: Some(dn("boss")), ..write(who, desired, None) };
+    for (user, desired) in [("gone", absent("x")), ("here", present("y")), ("left", absent("z"))] {
+        let asked = store::DesiredWrite { dn: Some(dn("boss")), ..write(user, desired, None) };
         store.write_desired(&scan, asked).await?;
     }
     assert_eq!(store.find_by_dn(dn("boss")).await?.unwrap().anchor, anchor("here"));
@@ -130,8 +128,8 @@ async fn write_speed() -> Result<(), Box<dyn std::error::Error>> {
         stream::iter(0..1_000)
             .map(|number| {
                 let (store, scan) = (&store, &scan);
-                let who = format!("u{number}");
-                async move { store.write_desired(scan, write(&who, present(&who), None)).await }
+                let user = format!("u{number}");
+                async move { store.write_desired(scan, write(&user, present(&user), None)).await }
             })
             .buffer_unordered(16)
             .try_collect::<Vec<_>>()
@@ -179,10 +177,10 @@ async fn recorded_scans_are_newest_first_and_expire() -> Result<(), StoreError> 
 async fn linked_accounts_are_paged() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let scan = scan(&store).await;
-    for who in ["ada", "bob", "cyd"] {
-        want(&store, &scan, who, present(who)).await;
-        let mut lease = lease(&store, who).await;
-        store.claim_account(&mut lease, &account(who)).await?;
+    for user in ["ada", "bob", "cyd"] {
+        want(&store, &scan, user, present(user)).await;
+        let mut lease = lease(&store, user).await;
+        store.claim_account(&mut lease, &account(user)).await?;
     }
     let first = store.fetch_accounts(None, 2).await?;
     assert_eq!(first.items, [(account("ada"), anchor("ada")), (account("bob"), anchor("bob"))]);

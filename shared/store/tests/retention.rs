@@ -74,14 +74,14 @@ async fn arrive(store: &Store, scan: &ScanLease) {
     };
     let applied = model::AppliedState { user_name: ada().user_name().cloned(), ..applied("ada", true) };
     let outcome =
-        UserOutcome { references: missing(&[dn("charles")]), event: Some(event), ..settled(Some(applied)) };
+        UserOutcome { references: missing(&[dn("charles")]), event: Some(event), ..in_sync(Some(applied)) };
     store.write_outcome(lease, outcome, NOW).await.unwrap();
 }
 
 async fn leave(store: &Store, scan: &ScanLease) {
     store.write_removal(scan, &released("ada")).await.unwrap();
     let lease = lease(store, "ada").await;
-    store.write_outcome(lease, settled(Some(applied("ada", false))), NOW).await.unwrap();
+    store.write_outcome(lease, in_sync(Some(applied("ada", false))), NOW).await.unwrap();
 }
 
 fn record(items: &BTreeMap<(String, String), Item>) -> &Item {
@@ -152,7 +152,7 @@ async fn record_of_departed_user_keeps_little() -> Result<(), StoreError> {
     let expected =
         ["corp#name#ada@example.test: PK", "record: applied", "record: claimed", "record: desired"];
     assert_eq!(with_name, expected);
-    let history = store.fetch_history(hash, 9).await?;
+    let history = store.fetch_history(hash, None, 9).await?;
     let texts: Vec<_> = history.iter().map(|event| (event.action.as_str(), event.result.as_str())).collect();
     let expected =
         ("created; updated title, phoneNumbers.mobile", "the target keeps '(value)' of (value) for (value)");
@@ -181,7 +181,7 @@ async fn return_within_retention_keeps_account() -> Result<(), StoreError> {
     assert_eq!(back.link.map(|link| link.account), Some(account("1815")));
     assert_eq!(store.count_enabled_accounts(9).await?, 0, "until it is switched on again");
 
-    store.write_outcome(lease(&store, "ada").await, settled(Some(applied("ada", true))), NOW).await?;
+    store.write_outcome(lease(&store, "ada").await, in_sync(Some(applied("ada", true))), NOW).await?;
     assert_eq!(expiring(&place).await, 0);
     assert_eq!(store.count_enabled_accounts(9).await?, 1);
     Ok(())
@@ -206,7 +206,7 @@ async fn user_found_in_sync_and_absent_expires() -> Result<(), StoreError> {
 
     // A status that says that there is something to do keeps the record, and settling lets it go.
     for (status, expire) in [(Status::Invalid { error: "x".into() }, 0), (Status::InSync, 1)] {
-        store.write_status(&scan, &anchor("ada"), None, status).await?;
+        store.write_status(&scan, status_of("ada", status)).await?;
         assert_eq!(expiring(&place).await, expire);
     }
     store.write_removal(&scan, &released("ada")).await?;
@@ -248,9 +248,9 @@ async fn record_with_active_account_never_expires() -> Result<(), StoreError> {
     arrive(&store, &scan).await;
     write_ada(&store, &scan, gone(DeprovisionReason::Deleted), Status::InSync).await;
     assert_eq!(expiring(&place).await, 0);
-    store.write_status(&scan, &anchor("ada"), None, Status::InSync).await?;
+    store.write_status(&scan, status_of("ada", Status::InSync)).await?;
     assert_eq!(expiring(&place).await, 0);
-    store.write_outcome(lease(&store, "ada").await, settled(None), NOW).await?;
+    store.write_outcome(lease(&store, "ada").await, in_sync(None), NOW).await?;
     assert_eq!(expiring(&place).await, 0);
     Ok(())
 }
@@ -268,7 +268,7 @@ async fn late_outcome_revives_record() -> Result<(), StoreError> {
     assert_eq!(expiring(&place).await, 1);
 
     // Her account was seen active while the scan let her go: it has to be looked at again.
-    let finished = store.write_outcome(busy, settled(Some(applied("ada", true))), NOW).await?;
+    let finished = store.write_outcome(busy, in_sync(Some(applied("ada", true))), NOW).await?;
     assert_eq!(finished, OutcomeWrite::Outdated);
     assert_eq!(expiring(&place).await, 0);
     let record = record_of(&store, "ada").await.unwrap();
@@ -300,7 +300,7 @@ async fn expired_name_and_account_are_free() -> Result<(), StoreError> {
     let taken = store.write_desired(&early, namesake(None)).await?;
     assert_eq!(taken, RecordWrite::NameTaken { by: anchor("ada") });
     let hash = anchor("namesake").hash();
-    let mut worker = store.lease_user(hash, "worker", almost, 60).await?.unwrap();
+    let mut worker = store.lease_user(hash, "worker", minute(almost)).await?.unwrap();
     assert_eq!(
         store.claim_account(&mut worker, &account("1815")).await?,
         AccountClaim::OwnedBy(anchor("ada"))
@@ -314,9 +314,9 @@ async fn expired_name_and_account_are_free() -> Result<(), StoreError> {
         store.write_desired(&late, namesake(record_of(&store, "namesake").await)).await?,
         RecordWrite::Done
     );
-    let mut worker = store.lease_user(hash, "worker", over, 60).await?.unwrap();
+    let mut worker = store.lease_user(hash, "worker", minute(over)).await?.unwrap();
     assert!(matches!(store.claim_account(&mut worker, &account("1815")).await?, AccountClaim::Owned(_)));
-    store.write_outcome(worker, settled(Some(applied("ada", true))), over).await?;
+    store.write_outcome(worker, in_sync(Some(applied("ada", true))), over).await?;
 
     // Ada's record is still there. She comes back, and neither is hers any more.
     let written = write_ada(&store, &late, ada(), Status::Pending).await;
@@ -362,7 +362,7 @@ async fn transferred_items_do_not_expire() -> Result<(), StoreError> {
     };
     store.write_desired(&scan, again.clone()).await?;
     let (from, to) = (record_of(&store, "ada").await.unwrap(), record_of(&store, "again").await.unwrap());
-    assert!(store.transfer(&scan, &from, &to, DeprovisionReason::Deleted).await?);
+    assert!(store.transfer(&scan, transfer_of(&from, &to)).await?);
     assert_eq!(expiring(&place).await, 1, "the old record alone");
     assert_eq!(store.fetch_account_owner(&account("1815")).await?, Some(anchor("again")));
     let old = record(&items(&place).await).clone();
@@ -375,9 +375,9 @@ async fn transferred_items_do_not_expire() -> Result<(), StoreError> {
     store.write_removal(&scan, &released("old")).await?;
     let from = record_of(&store, "old").await.unwrap();
     let mut new = lease(&store, "new").await;
-    assert!(store.take_over_account(&mut new, &account("2"), &from).await?.is_some());
+    assert!(store.take_over_account(&mut new, &account("2"), &from.anchor).await?.is_some());
     assert_eq!(expiring(&place).await, 2);
-    store.write_outcome(new, settled(Some(applied("new", true))), NOW).await?;
+    store.write_outcome(new, in_sync(Some(applied("new", true))), NOW).await?;
     assert_eq!(expiring(&place).await, 2);
     Ok(())
 }
@@ -388,7 +388,7 @@ async fn departed_user_is_not_made_pending() -> Result<(), StoreError> {
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
     leave(&store, &scan).await;
-    store.wake_referrer(dn("charles"), &account("1"), anchor("ada").hash()).await?;
+    store.reopen_referrer(dn("charles"), &account("1"), anchor("ada").hash()).await?;
     assert_eq!(record_of(&store, "ada").await.unwrap().status, Status::InSync);
     assert_eq!(expiring(&place).await, 1);
     Ok(())
@@ -400,19 +400,19 @@ async fn changed_manager_ends_earlier_wait() -> Result<(), StoreError> {
     let scan = scan(&store).await;
     arrive(&store, &scan).await;
     let hash = anchor("ada").hash();
-    let waits = |name: &str| UserOutcome { references: missing(&[dn(name)]), ..settled(None) };
+    let waits = |name: &str| UserOutcome { references: missing(&[dn(name)]), ..in_sync(None) };
     store.write_outcome(lease(&store, "ada").await, waits("mary"), NOW).await?;
     assert_eq!(store.fetch_referrers(dn("charles"), &account("1")).await?, []);
     assert_eq!(store.fetch_referrers(dn("mary"), &account("1")).await?, [hash]);
 
-    let failed = UserOutcome { status: Status::Retrying { error: "x".into() }, ..settled(None) };
+    let failed = UserOutcome { status: Status::Retrying { error: "x".into() }, ..in_sync(None) };
     store.write_outcome(lease(&store, "ada").await, failed, NOW).await?;
     assert_eq!(
         store.fetch_referrers(dn("mary"), &account("1")).await?,
         [hash],
         "a failure says nothing about it"
     );
-    store.write_outcome(lease(&store, "ada").await, settled(None), NOW).await?;
+    store.write_outcome(lease(&store, "ada").await, in_sync(None), NOW).await?;
     assert_eq!(store.fetch_referrers(dn("mary"), &account("1")).await?, []);
     Ok(())
 }

@@ -72,7 +72,7 @@ pub async fn fetch(
     let history = UserHistory {
         stands: standing(&record, &shown),
         change: HeldSummary::change(&memory, runtime::now()),
-        events: store.fetch_history_before(record.anchor.hash(), before, limit.into()).await?,
+        events: store.fetch_history(record.anchor.hash(), before, limit.into()).await?,
     };
     Ok(Some(Known { record, history }))
 }

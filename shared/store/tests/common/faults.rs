@@ -151,7 +151,7 @@ async fn handle(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
         Some(Fault::Conflict) => (StatusCode::BAD_REQUEST, conflict(&body)),
         Some(Fault::Lost) => {
             proxy.forward(&headers, body.to_vec()).await;
-            (StatusCode::INTERNAL_SERVER_ERROR, error("InternalServerError", "who knows"))
+            (StatusCode::INTERNAL_SERVER_ERROR, error("InternalServerError", "of unknown reason"))
         }
         Some(Fault::Silent) => {
             proxy.forward(&headers, body.to_vec()).await;

@@ -13,6 +13,8 @@ pub mod dump;
 pub mod faults;
 pub mod place;
 
+use std::ops::Range;
+
 use model::{
     AccountId, Anchor, AppliedState, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey,
     Fingerprint, Managed, ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
@@ -20,7 +22,10 @@ use model::{
 use plan::{
     ReleasedRemoval, RemovalCandidate, RemovalVerdict, SafeguardInputs, SafetyLimits, check_removals,
 };
-use store::{DesiredWrite, RecordWrite, ScanLease, Store, Table, UserLease, UserOutcome, UserReferences};
+use store::{
+    DesiredWrite, RecordWrite, ScanLease, StatusWrite, Store, Table, TransferWrite, UserLease, UserOutcome,
+    UserReferences,
+};
 
 pub use place::Place;
 
@@ -87,22 +92,37 @@ pub fn applied(name: &str, active: bool) -> AppliedState {
 }
 
 /// The write of the desired user of an entry.
-pub fn write(who: &str, desired: Desired, previous: Option<UserRecord>) -> DesiredWrite {
-    DesiredWrite { anchor: anchor(who), dn: Some(dn(who)), desired, status: Status::Pending, previous }
+pub fn write(user: &str, desired: Desired, previous: Option<UserRecord>) -> DesiredWrite {
+    DesiredWrite { anchor: anchor(user), dn: Some(dn(user)), desired, status: Status::Pending, previous }
 }
 
 /// Writes a user like a scan that has read the record.
-pub async fn want(store: &Store, lease: &ScanLease, who: &str, desired: Desired) -> RecordWrite {
-    let previous = record_of(store, who).await;
-    store.write_desired(lease, write(who, desired, previous)).await.unwrap()
+pub async fn want(store: &Store, lease: &ScanLease, user: &str, desired: Desired) -> RecordWrite {
+    let previous = record_of(store, user).await;
+    store.write_desired(lease, write(user, desired, previous)).await.unwrap()
 }
 
-pub async fn record_of(store: &Store, who: &str) -> Option<UserRecord> {
-    store.fetch_record(anchor(who).hash()).await.unwrap()
+pub async fn record_of(store: &Store, user: &str) -> Option<UserRecord> {
+    store.fetch_record(anchor(user).hash()).await.unwrap()
 }
 
-pub async fn lease(store: &Store, who: &str) -> UserLease {
-    store.lease_user(anchor(who).hash(), "worker", NOW, 60).await.unwrap().unwrap()
+pub async fn lease(store: &Store, user: &str) -> UserLease {
+    store.lease_user(anchor(user).hash(), "worker", minute(NOW)).await.unwrap().unwrap()
+}
+
+/// A minute from this time.
+pub fn minute(start: UnixSeconds) -> Range<UnixSeconds> {
+    start..start.plus(60)
+}
+
+/// The write of a status that leaves the DN.
+pub fn status_of(user: &str, status: Status) -> StatusWrite {
+    StatusWrite { anchor: anchor(user), dn: None, status }
+}
+
+/// The transfer from an entry that was deleted.
+pub fn transfer_of<'a>(from: &'a UserRecord, to: &'a UserRecord) -> TransferWrite<'a> {
+    TransferWrite { from, to, reason: DeprovisionReason::Deleted }
 }
 
 /// References without an account.
@@ -110,7 +130,7 @@ pub fn missing(dns: &[DnKey]) -> UserReferences {
     dns.iter().map(|dn| (*dn, None)).collect()
 }
 
-pub fn settled(applied: Option<AppliedState>) -> UserOutcome {
+pub fn in_sync(applied: Option<AppliedState>) -> UserOutcome {
     UserOutcome {
         applied,
         status: Status::InSync,
@@ -122,21 +142,21 @@ pub fn settled(applied: Option<AppliedState>) -> UserOutcome {
 }
 
 /// Provisions a user: links the account and records it as applied.
-pub async fn provision(store: &Store, who: &str, id: &str) {
-    let mut lease = lease(store, who).await;
+pub async fn provision(store: &Store, user: &str, id: &str) {
+    let mut lease = lease(store, user).await;
     store.claim_account(&mut lease, &account(id)).await.unwrap();
-    store.write_outcome(lease, settled(Some(applied(who, true))), NOW).await.unwrap();
+    store.write_outcome(lease, in_sync(Some(applied(user, true))), NOW).await.unwrap();
 }
 
 /// Provisions a released removal; the account becomes inactive.
-pub async fn deprovision(store: &Store, scan: &ScanLease, who: &str) {
-    store.write_removal(scan, &released(who)).await.unwrap();
-    let lease = lease(store, who).await;
-    store.write_outcome(lease, settled(Some(applied(who, false))), NOW).await.unwrap();
+pub async fn deprovision(store: &Store, scan: &ScanLease, user: &str) {
+    store.write_removal(scan, &released(user)).await.unwrap();
+    let lease = lease(store, user).await;
+    store.write_outcome(lease, in_sync(Some(applied(user, false))), NOW).await.unwrap();
 }
 
 /// A removal that the safeguard released.
-pub fn released(who: &str) -> ReleasedRemoval {
+pub fn released(user: &str) -> ReleasedRemoval {
     let proof = CompleteRead::verify(ReadEvidence {
         page_results: vec![0],
         ended_by_server: true,
@@ -147,11 +167,11 @@ pub fn released(who: &str) -> ReleasedRemoval {
         ..ReadEvidence::default()
     });
     let candidate = RemovalCandidate {
-        anchor: anchor(who),
+        anchor: anchor(user),
         dn: None,
-        user_name: Some(user_name(who)),
+        user_name: Some(user_name(user)),
         reason: DeprovisionReason::Deleted,
-        desired: absent(who),
+        desired: absent(user),
     };
     let limits = SafetyLimits::default();
     let seen = SafeguardInputs { enabled_accounts: 1_000, ..SafeguardInputs::default() };

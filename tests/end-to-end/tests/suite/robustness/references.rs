@@ -98,7 +98,8 @@ async fn reference_to_a_manager_that_is_being_created() {
     let report = store.find_by_dn(dns[0]).await.unwrap().unwrap().anchor.hash();
     let manager_person = store.find_by_dn(dns[1]).await.unwrap().unwrap().anchor.hash();
 
-    let lease = store.lease_user(manager_person, "another", clock(), 60).await.unwrap().unwrap();
+    let lease =
+        store.lease_user(manager_person, "another", clock()..clock().plus(60)).await.unwrap().unwrap();
     let done = provisioner.provision(report).await.unwrap();
     assert!(matches!(done.outcome, Outcome::InSync { waits: true, .. }), "{done:?}");
     assert_eq!(done.follow_up, FollowUp::Nothing);
@@ -139,8 +140,8 @@ async fn missed_wake_is_made_up_by_the_recheck() {
     provisioner.provision(report.hash()).await.unwrap();
     // As if the user had registered after the manager's provisioning looked for users that wait.
     let manager_account = AccountId::new("1815").unwrap();
-    store.wake_referrer(dns[1], &manager_account, report.hash()).await.unwrap();
-    let lease = store.lease_user(report.hash(), "another", clock(), 60).await.unwrap().unwrap();
+    store.reopen_referrer(dns[1], &manager_account, report.hash()).await.unwrap();
+    let lease = store.lease_user(report.hash(), "another", clock()..clock().plus(60)).await.unwrap().unwrap();
     provisioner.provision(boss).await.unwrap();
     let outcome = UserOutcome {
         applied: None,
