@@ -107,6 +107,7 @@ impl BenchmarkReport {
     }
 
     /// Time and memory against the number of users, both axes in powers of ten.
+    #[expect(clippy::too_many_lines, reason = "a drawing, element by element")]
     fn plot(&self) -> String {
         let points = |ending: &str| -> Vec<(f64, f64)> {
             let of_growth = self.figures.iter().filter(|figure| figure.group.starts_with("Growth"));

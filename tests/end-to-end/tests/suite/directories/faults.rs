@@ -322,6 +322,7 @@ fn random_directory_faults_deprovision_no_user() {
 /// OpenLDAP behind a connection that is cut, or redirected to a replica that lags behind or to another directory of
 /// the same name.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one scenario, told in the order in which it happens")]
 fn cut_or_redirected_connection_deprovisions_no_user() {
     let what = "OpenLDAP behind a cut connection";
     let mut random = SeededRandom::seeded(seed(what));

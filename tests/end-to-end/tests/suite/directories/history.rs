@@ -173,6 +173,7 @@ impl RandomCompany {
         wrong
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table of changes with their weights")]
     fn try_change(
         &mut self,
         chosen: usize,

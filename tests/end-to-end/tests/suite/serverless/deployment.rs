@@ -129,6 +129,7 @@ impl Drop for RemoteTable {
 }
 
 impl DeploymentFixture {
+    #[expect(clippy::too_many_lines, reason = "one deployment, resource by resource")]
     pub fn start(setup: DeploymentOptions) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let number = next_number();

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::deployment::{DeploymentFixture, DeploymentOptions, names};
 
 #[test]
+#[expect(clippy::cognitive_complexity, reason = "one scenario, told in the order in which it happens")]
 fn on_demand_user_is_scanned_provisioned_and_explained() {
     let deployment =
         DeploymentFixture::start(DeploymentOptions { members: 3, ..DeploymentOptions::default() });

@@ -16,6 +16,7 @@ fn arguments<'a>(command: &'a str, user: Option<&'a str>, state: &'a str) -> Vec
 }
 
 #[test]
+#[expect(clippy::cognitive_complexity, reason = "one scenario, told in the order in which it happens")]
 fn terminal_reads_and_applies_plans_on_the_deployed_state() {
     let deployment = DeploymentFixture::start(DeploymentOptions::default());
     let state = format!("dynamodb:{}", deployment.table.name());

@@ -31,6 +31,7 @@ fn show(title: &str, finished: &ProgramOutput) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one scenario, told in the order in which it happens")]
 fn mass_removals_are_held_while_new_users_are_created() {
     let mut people = enabled_people(1_004);
     people[1_000].title = "Trainee".to_owned();

@@ -19,6 +19,11 @@ fn mapped<'a>(told: &'a Value, attribute: &str) -> &'a Value {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    clippy::cognitive_complexity,
+    reason = "one scenario, told in the order in which it happens"
+)]
 fn explanation_covers_scope_to_history_for_each_name_of_a_user() {
     let people = enabled_people(4);
     let inner = GroupEntry::of("inner", &people[2..3]);

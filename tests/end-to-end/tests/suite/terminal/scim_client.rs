@@ -68,6 +68,11 @@ fn check(resource: &Resource, desired: &DesiredUser) {
 }
 
 /// Runs every operation on an account, and counts the requests.
+#[expect(
+    clippy::too_many_lines,
+    clippy::cognitive_complexity,
+    reason = "one scenario, told in the order in which it happens"
+)]
 async fn run_life_cycle(target: &Target) -> CallCounts {
     target.check().await.expect("it can be used");
     let boss = target.create(&user("boss@acme.test", [])).await.expect("a boss");

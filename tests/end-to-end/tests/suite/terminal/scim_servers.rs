@@ -86,6 +86,11 @@ fn patch(operation: Value) -> Value {
     json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]})
 }
 
+#[expect(
+    clippy::too_many_lines,
+    clippy::cognitive_complexity,
+    reason = "one scenario, told in the order in which it happens"
+)]
 fn run_life_cycle(product: ScimProduct) {
     let mut people = enabled_people(8);
     people[2].manager = Some(people[1].dn());

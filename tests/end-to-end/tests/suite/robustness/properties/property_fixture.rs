@@ -103,6 +103,7 @@ impl PropertyFixture {
     }
 
     /// Changes the directory and its expected content. A change that is impossible now is skipped.
+    #[expect(clippy::too_many_lines, reason = "one step for each kind of change")]
     pub fn change(&mut self, change: HistoryChange) -> Result<()> {
         let entry_at = |slot: usize, entries: &[Option<KnownEntry>]| entries[slot].clone();
         match change {

@@ -99,6 +99,7 @@ pub fn managers_die_after(steps: usize) -> ChangeHistory {
 }
 
 /// Each history with its past failure.
+#[expect(clippy::too_many_lines, reason = "a table of past failures")]
 pub fn histories() -> Vec<(&'static str, ChangeHistory)> {
     vec![
         (

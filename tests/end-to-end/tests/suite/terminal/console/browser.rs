@@ -64,6 +64,7 @@ fn least_contrast(browser: &Browser) -> f64 {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one scenario, told in the order in which it happens")]
 fn administrator_searches_explains_and_approves() {
     let site = ConsoleFixture::start();
     let (fixture, people) = (&site.fixture, &site.people);
