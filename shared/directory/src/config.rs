@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::{Fingerprint, Fingerprinter};
 use secrecy::SecretString;
 
-use crate::errors::DirectoryError;
+use crate::errors::{DirectoryError, Result};
 use crate::filter::check_filter;
 
 /// Servers, credentials, scope and attributes of a directory.
@@ -165,7 +165,7 @@ impl DirectoryConfig {
     }
 
     /// Checks every setting that becomes part of a filter.
-    pub(crate) fn check_filters(&self) -> Result<(), DirectoryError> {
+    pub(crate) fn check_filters(&self) -> Result<()> {
         let check = |filter: &String| {
             check_filter(filter).map_err(|error| DirectoryError::Filter { filter: filter.clone(), error })
         };
@@ -257,7 +257,7 @@ impl Scope {
 }
 
 /// Checks that an attribute name is only a name before it becomes part of a filter.
-pub(crate) fn check_attribute(attribute: &str) -> Result<(), DirectoryError> {
+pub(crate) fn check_attribute(attribute: &str) -> Result<()> {
     let filter = format!("({attribute}=*)");
     check_filter(&filter).map_err(|error| DirectoryError::Filter { filter, error })
 }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::bind;
 use crate::config::{Bind, DirectoryConfig};
 use crate::endpoint::LdapEndpoint;
-use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::tls;
 use crate::wire::{LdapControl, LdapMessage, LdapRequest, LdapResult, LdapStream, WireError};
 
@@ -47,34 +47,27 @@ impl MessageInbox {
 
 impl LdapConnection {
     /// Connects, starts TLS and binds.
-    pub(crate) async fn open(config: &DirectoryConfig, url: &str) -> Result<Self, DirectoryError> {
+    pub(crate) async fn open(config: &DirectoryConfig, url: &str) -> Result<Self> {
         let endpoint = LdapEndpoint::parse(url)?;
         let url = endpoint.url();
         let is_secure = endpoint.is_ldaps || config.start_tls;
         bind::check(&config.bind, &url, is_secure)?;
         if matches!(config.bind, Bind::Simple { .. }) && !is_secure && !endpoint.is_loopback() {
-            return Err(DirectoryError::Insecure { url });
+            return Err(DirectoryError::Insecure(url));
         }
         let limit = config.timeout;
         let connecting = timeout(limit, Self::connect(config, &endpoint, &url)).await;
         let mut connection = connecting.unwrap_or_else(|_| {
-            Err(DirectoryError::Timeout {
-                operation: DirectoryOperation::Connecting { url: url.clone() },
-                limit,
-            })
+            Err(DirectoryError::Timeout { operation: DirectoryOperation::Connecting(url.clone()), limit })
         })?;
-        let operation = DirectoryOperation::Binding { url: url.clone() };
+        let operation = DirectoryOperation::Binding(url.clone());
         let answer = connection.call(bind::request(&config.bind), LdapMessage::BIND_RESPONSE).await;
         let answer = answer.map_err(|error| connection.failure(operation, error))?;
         bind::judge(&url, &answer)?;
         Ok(connection)
     }
 
-    async fn connect(
-        config: &DirectoryConfig,
-        endpoint: &LdapEndpoint,
-        url: &str,
-    ) -> Result<Self, DirectoryError> {
+    async fn connect(config: &DirectoryConfig, endpoint: &LdapEndpoint, url: &str) -> Result<Self> {
         let tls = match endpoint.is_ldaps || config.start_tls {
             true => Some((
                 tls::config(url, config.ca_pem.as_deref(), &config.bind)?,
@@ -87,8 +80,8 @@ impl LdapConnection {
                 DirectoryError::Unreachable { url: url.to_owned(), detail: error.to_string() }
             }
             error => {
-                let operation = DirectoryOperation::Connecting { url: url.to_owned() };
-                DirectoryError::Protocol { operation, detail: meaning(&error) }
+                let operation = DirectoryOperation::Connecting(url.to_owned());
+                DirectoryError::Protocol { operation, detail: error.to_string() }
             }
         };
         let insecure = |error: WireError| tls::failure(url, &error).unwrap_or_else(|| failed(error));
@@ -181,23 +174,7 @@ impl LdapConnection {
     pub(crate) fn failure(&self, operation: DirectoryOperation, error: WireError) -> DirectoryError {
         match error {
             WireError::Timeout => DirectoryError::Timeout { operation, limit: self.timeout },
-            error => DirectoryError::ConnectionLost { operation, detail: meaning(&error) },
+            error => DirectoryError::ConnectionLost { operation, detail: error.to_string() },
         }
-    }
-}
-
-fn meaning(error: &WireError) -> String {
-    match error {
-        WireError::Io(error) => error.to_string(),
-        WireError::Closed => "the server closed the connection".to_owned(),
-        WireError::Disconnected(code) => {
-            format!(
-                "the server ended the connection with LDAP result {code} ({})",
-                model::result_meaning(*code)
-            )
-        }
-        WireError::NotLdap => "the server sent something that is not LDAP".to_owned(),
-        WireError::TooLong => "the server sent a message of more than 64 MiB".to_owned(),
-        WireError::Timeout => "no answer came in time".to_owned(),
     }
 }

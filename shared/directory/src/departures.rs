@@ -6,7 +6,7 @@ use model::{Anchor, DeprovisionReason};
 
 use crate::directory::Directory;
 use crate::dn::context_of;
-use crate::errors::DirectoryError;
+use crate::errors::{DirectoryError, Result};
 use crate::root_dse::RootDse;
 use crate::scope::ScopeSelection;
 
@@ -29,15 +29,12 @@ impl DepartureCheck<'_> {
     ///
     /// **A user that is missing in the result has not left.** A paged read is not a snapshot: it can miss an entry that is
     /// moved meanwhile, and a server can omit entries without an error. This search by anchor finds both.
-    pub async fn departures(
-        &mut self,
-        anchors: &[Anchor],
-    ) -> Result<HashMap<Anchor, DeprovisionReason>, DirectoryError> {
+    pub async fn departures(&mut self, anchors: &[Anchor]) -> Result<HashMap<Anchor, DeprovisionReason>> {
         let mut existing = HashSet::new();
         let base = self.directory.config.base_dn.clone();
         for batch in anchors.chunks(BATCH) {
             let found = self.directory.look_up(&base, batch, "").await?;
-            existing.extend(found.into_iter().map(|(anchor, ..)| anchor));
+            existing.extend(found.into_iter().map(|entry| entry.anchor));
         }
         let still_there: Vec<Anchor> = existing.iter().cloned().collect();
         let in_scope = self.in_scope(&still_there).await?;
@@ -59,7 +56,7 @@ impl DepartureCheck<'_> {
 
     /// Those of the anchors that exist in the tree. This only refines the reason: where the tree can't be searched, the
     /// result is empty.
-    async fn outside_base(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
+    async fn outside_base(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>> {
         if anchors.is_empty() {
             return Ok(HashSet::new());
         }
@@ -71,7 +68,7 @@ impl DepartureCheck<'_> {
         let mut found = HashSet::new();
         for batch in anchors.chunks(BATCH) {
             match self.directory.look_up(&context, batch, "").await {
-                Ok(entries) => found.extend(entries.into_iter().map(|(anchor, ..)| anchor)),
+                Ok(entries) => found.extend(entries.into_iter().map(|entry| entry.anchor)),
                 Err(DirectoryError::Refused { .. }) => break,
                 Err(error) => return Err(error),
             }
@@ -79,7 +76,7 @@ impl DepartureCheck<'_> {
         Ok(found)
     }
 
-    async fn in_scope(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
+    async fn in_scope(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>> {
         if anchors.is_empty() {
             return Ok(HashSet::new());
         }
@@ -94,15 +91,14 @@ impl DepartureCheck<'_> {
         let mut in_scope = HashSet::new();
         for batch in anchors.chunks(BATCH) {
             let found = self.directory.look_up(&base, batch, &scope.filter).await?;
-            let members =
-                found.into_iter().filter(|(_, dn, attributes)| scope.members.contain(dn, attributes));
-            in_scope.extend(members.map(|(anchor, ..)| anchor));
+            let members = found.into_iter().filter(|it| scope.members.contain(&it.dn, &it.attributes));
+            in_scope.extend(members.map(|entry| entry.anchor));
         }
         self.scope = Some(scope);
         Ok(in_scope)
     }
 
-    async fn root(&mut self) -> Result<RootDse, DirectoryError> {
+    async fn root(&mut self) -> Result<RootDse> {
         if let Some(root) = &self.root {
             return Ok(root.clone());
         }
@@ -118,15 +114,12 @@ impl Directory {
     }
 
     /// Reasons of departures for one batch; see [`DepartureCheck::departures`].
-    pub async fn departures(
-        &mut self,
-        anchors: &[Anchor],
-    ) -> Result<HashMap<Anchor, DeprovisionReason>, DirectoryError> {
+    pub async fn departures(&mut self, anchors: &[Anchor]) -> Result<HashMap<Anchor, DeprovisionReason>> {
         self.check_departures().departures(anchors).await
     }
 
     /// Those of the anchors that are in scope now.
-    pub async fn in_scope(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>, DirectoryError> {
+    pub async fn in_scope(&mut self, anchors: &[Anchor]) -> Result<HashSet<Anchor>> {
         self.check_departures().in_scope(anchors).await
     }
 }

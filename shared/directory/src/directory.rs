@@ -2,7 +2,7 @@
 
 use crate::config::DirectoryConfig;
 use crate::connection::LdapConnection;
-use crate::errors::DirectoryError;
+use crate::errors::{DirectoryError, Result};
 
 /// Directory over one connection to one server, after the bind. Dropping it closes the connection. It never reconnects, so
 /// one read never sees two servers.
@@ -17,7 +17,7 @@ impl Directory {
     ///
     /// A password is sent only over TLS or to this machine. Credentials that one server refuses are not sent to the next,
     /// because that could lock the account.
-    pub async fn connect(config: &DirectoryConfig) -> Result<Self, DirectoryError> {
+    pub async fn connect(config: &DirectoryConfig) -> Result<Self> {
         config.check_filters()?;
         let mut reasons = Vec::new();
         let mut last = None;

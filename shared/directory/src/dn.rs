@@ -17,12 +17,7 @@ pub(crate) fn is_under(dn: &str, base: &str) -> bool {
 
 /// Naming context that holds an entry: the longest that matches.
 pub(crate) fn context_of<'a>(dn: &str, contexts: &'a [String]) -> Option<&'a str> {
-    let plain = |dn: &str| dn.to_lowercase().split(',').map(str::trim).collect::<Vec<_>>().join(",");
-    let dn = plain(dn);
-    let holds = |context: &&String| {
-        let context = plain(context);
-        !context.is_empty() && (dn == context || dn.ends_with(&format!(",{context}")))
-    };
+    let holds = |context: &&String| !context.is_empty() && is_under(dn, context);
     contexts.iter().filter(holds).max_by_key(|context| context.len()).map(String::as_str)
 }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use url::{ParseError, Url};
 
-use crate::errors::DirectoryError;
+use crate::errors::{DirectoryError, Result};
 
 /// Address of a server.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) struct LdapEndpoint {
 
 impl LdapEndpoint {
     /// Reads `ldaps://host:port` or `ldap://host:port`.
-    pub(crate) fn parse(text: &str) -> Result<Self, DirectoryError> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         const HOST: &str = "it must be a scheme, a host name and a port, without a path";
         let url = Url::parse(text.trim()).map_err(|error| {
             DirectoryError::Address(match error {

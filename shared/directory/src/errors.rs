@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::filter_error::FilterError;
+use crate::filter::FilterError;
+
+/// Result of an operation in the directory.
+pub(crate) type Result<T, E = DirectoryError> = std::result::Result<T, E>;
 
 /// Reason for which the directory can't be used. Each message names the operation, its subject and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,15 +25,12 @@ pub enum DirectoryError {
         /// Position and problem.
         error: FilterError,
     },
-    /// Credentials would cross the network unencrypted.
+    /// Credentials would cross the network to this address unencrypted.
     #[error(
-        "the connection to {url} is not encrypted, so a password could be read and a certificate can't be presented; \
+        "the connection to {0} is not encrypted, so a password could be read and a certificate can't be presented; \
          use an ldaps:// address or set start_tls"
     )]
-    Insecure {
-        /// Address of the server.
-        url: String,
-    },
+    Insecure(String),
     /// No connection.
     #[error(
         "can't reach the directory at {url}: {detail}; check the address and the port, and that \
@@ -52,15 +52,12 @@ pub enum DirectoryError {
         /// Remedy.
         advice: &'static str,
     },
-    /// The name or the password is empty, which servers accept as an anonymous bind.
+    /// The name or the password for this address is empty, which servers accept as an anonymous bind.
     #[error(
-        "can't sign in to {url}: the name or the password is empty, which servers accept as an anonymous bind; put \
+        "can't sign in to {0}: the name or the password is empty, which servers accept as an anonymous bind; put \
          both into the directory's secret"
     )]
-    NoCredentials {
-        /// Address of the server.
-        url: String,
-    },
+    NoCredentials(String),
     /// The server refused the credentials.
     #[error(
         "the directory at {url} refused the sign-in: {reason}; check the bind DN and the password in the directory's \
@@ -72,24 +69,18 @@ pub enum DirectoryError {
         /// Reason, as far as the server gives one.
         reason: &'static str,
     },
-    /// The base entry does not exist or is not readable.
+    /// The entry of this base DN does not exist or is not readable.
     #[error(
-        "the base entry {base_dn} does not exist, or the bind account may not read it; check the base DN and the \
+        "the base entry {0} does not exist, or the bind account may not read it; check the base DN and the \
          account's access rights"
     )]
-    BaseNotFound {
-        /// Base DN.
-        base_dn: String,
-    },
-    /// The group does not exist or is not readable. It must not count as an empty group.
+    BaseNotFound(String),
+    /// The group with this DN does not exist or is not readable. It must not count as an empty group.
     #[error(
-        "the group {dn} does not exist, or the bind account may not read it; check the group's DN and the account's \
+        "the group {0} does not exist, or the bind account may not read it; check the group's DN and the account's \
          access rights"
     )]
-    GroupNotFound {
-        /// DN of the group.
-        dn: String,
-    },
+    GroupNotFound(String),
     /// The group has more nested groups than a scope allows.
     #[error(
         "the group {dn} has more than {most} nested groups; check that it is the right group, or split the connection \
@@ -148,56 +139,38 @@ pub enum DirectoryError {
     },
 }
 
-/// Operation during which an error occurred.
+/// Operation during which an error occurred, with its subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DirectoryOperation {
-    /// Opening the connection.
-    Connecting {
-        /// Address of the server.
-        url: String,
-    },
-    /// Bind.
-    Binding {
-        /// Address of the server.
-        url: String,
-    },
+    /// Opening the connection to an address.
+    Connecting(String),
+    /// Bind at an address.
+    Binding(String),
     /// Reading the root DSE.
     ReadingRootDse,
     /// Reading the base entry.
-    ReadingBase {
-        /// Base DN.
-        base_dn: String,
-    },
-    /// Reading the group and its members.
-    ReadingGroup {
-        /// DN of the group.
-        dn: String,
-    },
-    /// Reading the users.
-    ReadingUsers {
-        /// Base DN.
-        base_dn: String,
-    },
+    ReadingBase(String),
+    /// Reading a group and its members.
+    ReadingGroup(String),
+    /// Reading the users under a base.
+    ReadingUsers(String),
     /// Change detection.
     ReadingChanges,
-    /// Searching for single users.
-    LookingUp {
-        /// Attribute of the search.
-        attribute: String,
-    },
+    /// Searching for single users by an attribute.
+    LookingUp(String),
 }
 
 impl fmt::Display for DirectoryOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connecting { url } => write!(f, "connecting to {url}"),
-            Self::Binding { url } => write!(f, "signing in to {url}"),
+            Self::Connecting(url) => write!(f, "connecting to {url}"),
+            Self::Binding(url) => write!(f, "signing in to {url}"),
             Self::ReadingRootDse => f.write_str("reading the server's own description (the root DSE)"),
-            Self::ReadingBase { base_dn } => write!(f, "reading the base entry {base_dn}"),
-            Self::ReadingGroup { dn } => write!(f, "reading the group {dn}"),
-            Self::ReadingUsers { base_dn } => write!(f, "reading the users under {base_dn}"),
+            Self::ReadingBase(base_dn) => write!(f, "reading the base entry {base_dn}"),
+            Self::ReadingGroup(dn) => write!(f, "reading the group {dn}"),
+            Self::ReadingUsers(base_dn) => write!(f, "reading the users under {base_dn}"),
             Self::ReadingChanges => f.write_str("reading the changed entries"),
-            Self::LookingUp { attribute } => write!(f, "looking up users by {attribute}"),
+            Self::LookingUp(attribute) => write!(f, "looking up users by {attribute}"),
         }
     }
 }
@@ -254,10 +227,10 @@ mod tests {
     #[test]
     fn messages_name_operation_and_remedy() {
         let base_dn = "dc=acme,dc=test".to_owned();
-        let operation = DirectoryOperation::ReadingBase { base_dn: base_dn.clone() };
+        let operation = DirectoryOperation::ReadingBase(base_dn.clone());
         insta::assert_snapshot!(DirectoryError::refused(operation, 50), @"reading the base entry dc=acme,dc=test ended with LDAP result 50 (insufficient access rights); give the bind account the right to do this");
         let timeout = DirectoryError::Timeout {
-            operation: DirectoryOperation::ReadingUsers { base_dn },
+            operation: DirectoryOperation::ReadingUsers(base_dn),
             limit: Duration::from_millis(1500),
         };
         insta::assert_snapshot!(timeout, @"reading the users under dc=acme,dc=test took longer than 1.5 s; the directory may be overloaded, or the attributes of the filter not indexed; raise the timeout if the directory needs it");

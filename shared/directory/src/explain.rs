@@ -8,9 +8,8 @@ use serde::Serialize;
 
 use crate::config::{Membership, Scope};
 use crate::directory::Directory;
-use crate::errors::{DirectoryError, DirectoryOperation};
-use crate::escape::{escape, escape_bytes};
-use crate::filter::{conjuncts, enclosed};
+use crate::errors::{DirectoryOperation, Result};
+use crate::filter::{conjuncts, enclosed, escape, escape_bytes};
 use crate::groups::{LdapGroup, groups_where, nested_by_member_of};
 use crate::root_dse::RootDse;
 use crate::search::{NO_ATTRIBUTES, SearchQuery};
@@ -68,7 +67,7 @@ pub enum MembershipPath {
 
 impl Directory {
     /// Explains whether an entry is in scope.
-    pub async fn explain_scope(&mut self, entry: &Entry) -> Result<ScopeExplanation, DirectoryError> {
+    pub async fn explain_scope(&mut self, entry: &Entry) -> Result<ScopeExplanation> {
         let base = self.config.base_dn.clone();
         let users = enclosed(&self.config.user_filter);
         let scope = self.config.scope.clone();
@@ -105,7 +104,7 @@ impl Directory {
         entry: &Entry,
         (dn, nested): (&str, bool),
         membership: &Membership,
-    ) -> Result<Option<MembershipPath>, DirectoryError> {
+    ) -> Result<Option<MembershipPath>> {
         let root = RootDse::read(&mut self.connection).await?;
         let top = LdapGroup::find(&mut self.connection, &self.config, dn).await?;
         match membership {
@@ -151,7 +150,7 @@ impl Directory {
         entry_dn: &str,
         top: &LdapGroup,
         (attribute, root): (&str, &RootDse),
-    ) -> Result<Option<MembershipPath>, DirectoryError> {
+    ) -> Result<Option<MembershipPath>> {
         let target = DnKey::of(&top.dn);
         // Each group found, with the group below it. A cycle ends at a known group.
         let mut below: HashMap<DnKey, Option<String>> = HashMap::new();
@@ -181,8 +180,8 @@ impl Directory {
     }
 
     /// Whether an entry exists and matches a filter.
-    async fn matches(&mut self, dn: &str, filter: &str) -> Result<bool, DirectoryError> {
-        let operation = DirectoryOperation::LookingUp { attribute: "the DN".to_owned() };
+    async fn matches(&mut self, dn: &str, filter: &str) -> Result<bool> {
+        let operation = DirectoryOperation::LookingUp("the DN".to_owned());
         let query = SearchQuery::entry(dn, &[NO_ATTRIBUTES], operation);
         let query = SearchQuery { filter: filter.to_owned(), ..query };
         Ok(self.connection.search_one(query).await?.is_some())

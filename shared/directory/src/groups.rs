@@ -9,11 +9,10 @@ use crate::config::DirectoryConfig;
 use crate::connection::LdapConnection;
 use crate::directory::Directory;
 use crate::dn::context_of;
-use crate::errors::{DirectoryError, DirectoryOperation};
-use crate::escape::escape;
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
+use crate::filter::escape;
 use crate::root_dse::RootDse;
 use crate::search::SearchQuery;
-use crate::wire::SearchScope;
 
 /// Group of the directory.
 #[derive(Clone, Debug)]
@@ -46,12 +45,12 @@ impl LdapGroup {
         connection: &mut LdapConnection,
         config: &DirectoryConfig,
         dn: &str,
-    ) -> Result<Self, DirectoryError> {
-        let operation = DirectoryOperation::ReadingGroup { dn: dn.to_owned() };
+    ) -> Result<Self> {
+        let operation = DirectoryOperation::ReadingGroup(dn.to_owned());
         let query = SearchQuery::entry(dn, &[&config.anchor.attribute, SID], operation);
         match connection.search_one(query).await? {
             Some(entry) => Ok(Self::of(dn.to_owned(), &entry.attributes, config)),
-            None => Err(DirectoryError::GroupNotFound { dn: dn.to_owned() }),
+            None => Err(DirectoryError::GroupNotFound(dn.to_owned())),
         }
     }
 
@@ -66,8 +65,8 @@ impl LdapGroup {
         connection: &mut LdapConnection,
         dn: &str,
         attribute: &str,
-    ) -> Result<Vec<Bytes>, DirectoryError> {
-        let operation = DirectoryOperation::ReadingGroup { dn: dn.to_owned() };
+    ) -> Result<Vec<Bytes>> {
+        let operation = DirectoryOperation::ReadingGroup(dn.to_owned());
         let mut values = Vec::new();
         let mut from = None;
         loop {
@@ -77,7 +76,7 @@ impl LdapGroup {
             };
             let query = SearchQuery::entry(dn, &[&requested], operation.clone());
             let Some(entry) = connection.search_one(query).await? else {
-                return Err(DirectoryError::GroupNotFound { dn: dn.to_owned() });
+                return Err(DirectoryError::GroupNotFound(dn.to_owned()));
             };
             let name = attribute.to_ascii_lowercase();
             let missing =
@@ -100,14 +99,14 @@ pub(crate) async fn nested_by_member_of(
     root: &RootDse,
     top: LdapGroup,
     attribute: &str,
-) -> Result<Vec<LdapGroup>, DirectoryError> {
+) -> Result<Vec<LdapGroup>> {
+    let mut closure = GroupClosure::of(top);
     if root.is_active_directory {
-        let condition = format!("({attribute}:{IN_CHAIN}:={})", escape(&top.dn));
-        match groups_where(directory, root, &top.dn, &condition).await {
+        let condition = format!("({attribute}:{IN_CHAIN}:={})", escape(&closure.top));
+        match groups_where(directory, root, &closure.top, &condition).await {
             Ok(found) => {
-                let mut groups = vec![top];
-                groups.extend(found);
-                return within_limit(groups);
+                found.into_iter().for_each(|group| drop(closure.add(group)));
+                return closure.into_groups();
             }
             // The rule is expensive, and some servers refuse it.
             Err(DirectoryError::Refused { .. } | DirectoryError::Timeout { .. }) => {
@@ -116,7 +115,6 @@ pub(crate) async fn nested_by_member_of(
             Err(error) => return Err(error),
         }
     }
-    let mut closure = GroupClosure::of(top);
     let mut level = closure.dns();
     while !level.is_empty() {
         let mut next = Vec::new();
@@ -131,7 +129,7 @@ pub(crate) async fn nested_by_member_of(
         level = next;
         closure.check()?;
     }
-    within_limit(closure.found)
+    closure.into_groups()
 }
 
 /// A group and all groups nested in it, with the values of their member attribute.
@@ -140,7 +138,7 @@ pub(crate) async fn nested_by_member(
     root: &RootDse,
     top: LdapGroup,
     attribute: &str,
-) -> Result<(Vec<LdapGroup>, Vec<Bytes>), DirectoryError> {
+) -> Result<(Vec<LdapGroup>, Vec<Bytes>)> {
     let all = groups_where(directory, root, &top.dn, "").await?;
     let all: HashMap<DnKey, LdapGroup> = all.into_iter().map(|group| (DnKey::of(&group.dn), group)).collect();
     let mut closure = GroupClosure::of(top);
@@ -155,7 +153,7 @@ pub(crate) async fn nested_by_member(
         }
         closure.check()?;
     }
-    Ok((within_limit(closure.found)?, members))
+    Ok((closure.into_groups()?, members))
 }
 
 /// Groups found so far. Nested groups may form a cycle, so each is followed once.
@@ -183,21 +181,15 @@ impl GroupClosure {
         })
     }
 
-    fn check(&self) -> Result<(), DirectoryError> {
-        if self.found.len() > MOST_GROUPS {
-            Err(DirectoryError::TooManyGroups { dn: self.top.clone(), most: MOST_GROUPS })
-        } else {
-            Ok(())
+    fn check(&self) -> Result<()> {
+        match self.found.len() {
+            0..=MOST_GROUPS => Ok(()),
+            _ => Err(DirectoryError::TooManyGroups { dn: self.top.clone(), most: MOST_GROUPS }),
         }
     }
-}
 
-fn within_limit(groups: Vec<LdapGroup>) -> Result<Vec<LdapGroup>, DirectoryError> {
-    match groups.first() {
-        Some(top) if groups.len() > MOST_GROUPS => {
-            Err(DirectoryError::TooManyGroups { dn: top.dn.clone(), most: MOST_GROUPS })
-        }
-        _ => Ok(groups),
+    fn into_groups(self) -> Result<Vec<LdapGroup>> {
+        self.check().map(|()| self.found)
     }
 }
 
@@ -207,15 +199,14 @@ pub(crate) async fn groups_where(
     root: &RootDse,
     dn: &str,
     condition: &str,
-) -> Result<Vec<LdapGroup>, DirectoryError> {
+) -> Result<Vec<LdapGroup>> {
     let Directory { connection, config, .. } = directory;
-    let query = SearchQuery {
-        base: context_of(dn, &root.contexts).unwrap_or(&config.base_dn).to_owned(),
-        scope: SearchScope::Subtree,
-        filter: format!("(&{GROUPS}{condition})"),
-        attributes: vec![config.anchor.attribute.clone(), SID.to_owned()],
-        operation: DirectoryOperation::ReadingGroup { dn: dn.to_owned() },
-    };
+    let query = SearchQuery::subtree(
+        context_of(dn, &root.contexts).unwrap_or(&config.base_dn).to_owned(),
+        format!("(&{GROUPS}{condition})"),
+        vec![config.anchor.attribute.clone(), SID.to_owned()],
+        DirectoryOperation::ReadingGroup(dn.to_owned()),
+    );
     let found = connection.search_paged(query, root.has_paging.then_some(config.page_size)).await?;
     Ok(found.into_iter().map(|entry| LdapGroup::of(entry.dn, &entry.attributes, config)).collect())
 }

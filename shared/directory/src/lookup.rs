@@ -1,21 +1,19 @@
 //! Searches for single entries.
 
-use model::{Anchor, Attributes, Entry};
+use model::{Anchor, Entry};
 
 use crate::config::check_attribute;
 use crate::decode::DecodedEntry;
 use crate::directory::Directory;
 use crate::dn::context_of;
-use crate::errors::{DirectoryError, DirectoryOperation};
-use crate::escape::escape;
-use crate::filter::enclosed;
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
+use crate::filter::{enclosed, escape};
 use crate::root_dse::RootDse;
 use crate::search::SearchQuery;
-use crate::wire::SearchScope;
 
 impl Directory {
     /// Users with an attribute value, in scope or not. [`in_scope`](Self::in_scope) tells which of them are.
-    pub async fn find(&mut self, attribute: &str, value: &str) -> Result<Vec<Entry>, DirectoryError> {
+    pub async fn find(&mut self, attribute: &str, value: &str) -> Result<Vec<Entry>> {
         let users = enclosed(&self.config.user_filter);
         let Some(condition) = self.condition(attribute, value)? else { return Ok(Vec::new()) };
         let base = self.config.base_dn.clone();
@@ -23,11 +21,7 @@ impl Directory {
     }
 
     /// Entries with an attribute value anywhere in the tree, users or not. Empty where the tree can't be searched.
-    pub async fn find_anywhere(
-        &mut self,
-        attribute: &str,
-        value: &str,
-    ) -> Result<Vec<Entry>, DirectoryError> {
+    pub async fn find_anywhere(&mut self, attribute: &str, value: &str) -> Result<Vec<Entry>> {
         let Some(condition) = self.condition(attribute, value)? else { return Ok(Vec::new()) };
         let root = RootDse::read(&mut self.connection).await?;
         let Some(context) = context_of(&self.config.base_dn, &root.contexts).map(str::to_owned) else {
@@ -41,7 +35,7 @@ impl Directory {
     }
 
     /// Filter for an attribute value; `None` for a value that the anchor attribute can't hold.
-    fn condition(&self, attribute: &str, value: &str) -> Result<Option<String>, DirectoryError> {
+    fn condition(&self, attribute: &str, value: &str) -> Result<Option<String>> {
         check_attribute(attribute)?;
         // The caller has the anchor as text; in the directory it may be binary.
         let is_anchor = self.config.anchor.attribute.eq_ignore_ascii_case(attribute);
@@ -52,21 +46,16 @@ impl Directory {
         })
     }
 
-    async fn entries(
-        &mut self,
-        base: String,
-        filter: String,
-        attribute: &str,
-    ) -> Result<Vec<Entry>, DirectoryError> {
-        let operation = DirectoryOperation::LookingUp { attribute: attribute.to_owned() };
+    async fn entries(&mut self, base: String, filter: String, attribute: &str) -> Result<Vec<Entry>> {
+        let operation = DirectoryOperation::LookingUp(attribute.to_owned());
         let attributes = self.config.requested();
-        let query = SearchQuery { base, scope: SearchScope::Subtree, filter, attributes, operation };
+        let query = SearchQuery::subtree(base, filter, attributes, operation);
         self.search_anchored(query).await
     }
 
     /// Entry with this DN, in scope or not.
-    pub async fn find_by_dn(&mut self, dn: &str) -> Result<Option<Entry>, DirectoryError> {
-        let operation = DirectoryOperation::LookingUp { attribute: "the DN".to_owned() };
+    pub async fn find_by_dn(&mut self, dn: &str) -> Result<Option<Entry>> {
+        let operation = DirectoryOperation::LookingUp("the DN".to_owned());
         let attributes = self.config.requested();
         let attributes: Vec<&str> = attributes.iter().map(String::as_str).collect();
         let query = SearchQuery::entry(dn, &attributes, operation.clone());
@@ -80,30 +69,28 @@ impl Directory {
         base: &str,
         anchors: &[Anchor],
         condition: &str,
-    ) -> Result<Vec<(Anchor, String, Attributes)>, DirectoryError> {
+    ) -> Result<Vec<Entry>> {
         let config = &self.config;
         let any: String = anchors.iter().filter_map(|anchor| config.anchor.condition(anchor)).collect();
         if any.is_empty() {
             return Ok(Vec::new());
         }
-        let query = SearchQuery {
-            base: base.to_owned(),
-            scope: SearchScope::Subtree,
-            filter: format!("(&(|{any}){condition})"),
-            attributes: config.identifying(),
-            operation: DirectoryOperation::LookingUp { attribute: config.anchor.attribute.clone() },
-        };
-        let found = self.search_anchored(query).await?;
-        Ok(found.into_iter().map(|Entry { anchor, dn, attributes }| (anchor, dn, attributes)).collect())
+        let query = SearchQuery::subtree(
+            base.to_owned(),
+            format!("(&(|{any}){condition})"),
+            config.identifying(),
+            DirectoryOperation::LookingUp(config.anchor.attribute.clone()),
+        );
+        self.search_anchored(query).await
     }
 
-    async fn search_anchored(&mut self, query: SearchQuery) -> Result<Vec<Entry>, DirectoryError> {
+    async fn search_anchored(&mut self, query: SearchQuery) -> Result<Vec<Entry>> {
         let operation = query.operation.clone();
         let found = self.connection.search(query).await?;
         found.into_iter().map(|entry| self.anchored(entry, &operation)).collect()
     }
 
-    fn anchored(&self, entry: DecodedEntry, operation: &DirectoryOperation) -> Result<Entry, DirectoryError> {
+    fn anchored(&self, entry: DecodedEntry, operation: &DirectoryOperation) -> Result<Entry> {
         let DecodedEntry { dn, attributes, .. } = entry;
         match self.config.anchor.of(&attributes) {
             Ok(anchor) => Ok(Entry { anchor, dn, attributes }),

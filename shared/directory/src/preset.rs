@@ -52,53 +52,46 @@ impl ServerKind {
 
     /// Default settings.
     pub fn preset(self) -> ServerPreset {
+        let generic = ServerPreset {
+            anchor: anchor("entryUUID", AnchorForm::Uuid),
+            user_filter: "(objectClass=person)",
+            member_attribute: "member",
+            member_of: None,
+            membership: Membership::Member { attribute: "member".into() },
+            status: StatusRule::AlwaysEnabled,
+            page_size: 500,
+        };
         match self {
             Self::ActiveDirectory => ServerPreset {
                 anchor: anchor("objectGUID", AnchorForm::Guid),
                 user_filter: "(&(objectCategory=person)(objectClass=user))",
-                member_attribute: "member",
                 member_of: Some("memberOf"),
                 membership: Membership::MemberOf { attribute: "memberOf".into() },
                 status: StatusRule::Bitmap { attribute: "userAccountControl".into(), disabled_bits: 2 },
                 page_size: 1000,
+                ..generic
             },
             Self::OpenLdap => ServerPreset {
-                anchor: anchor("entryUUID", AnchorForm::Uuid),
                 user_filter: "(objectClass=inetOrgPerson)",
-                member_attribute: "member",
                 member_of: Some("memberOf"),
-                membership: Membership::Member { attribute: "member".into() },
                 // This value locks permanently; any other is the time at which the lock ends.
                 status: disabled_when("pwdAccountLockedTime", "000001010000Z"),
-                page_size: 500,
+                ..generic
             },
             Self::Ds389 => ServerPreset {
                 anchor: anchor("nsUniqueId", AnchorForm::Text),
-                user_filter: "(objectClass=person)",
-                member_attribute: "member",
                 member_of: Some("memberOf"),
-                membership: Membership::Member { attribute: "member".into() },
                 status: disabled_when("nsAccountLock", "true"),
-                page_size: 500,
+                ..generic
             },
             Self::PingDirectory => ServerPreset {
-                anchor: anchor("entryUUID", AnchorForm::Uuid),
-                user_filter: "(objectClass=person)",
                 member_attribute: "uniqueMember",
                 member_of: Some("isMemberOf"),
                 membership: Membership::MemberOf { attribute: "isMemberOf".into() },
                 status: disabled_when("ds-pwp-account-disabled", "true"),
-                page_size: 500,
+                ..generic
             },
-            Self::Generic => ServerPreset {
-                anchor: anchor("entryUUID", AnchorForm::Uuid),
-                user_filter: "(objectClass=person)",
-                member_attribute: "member",
-                member_of: None,
-                membership: Membership::Member { attribute: "member".into() },
-                status: StatusRule::AlwaysEnabled,
-                page_size: 500,
-            },
+            Self::Generic => generic,
         }
     }
 }
@@ -107,14 +100,15 @@ impl FromStr for ServerKind {
     type Err = UnknownServerKind;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "active-directory" => Ok(Self::ActiveDirectory),
-            "openldap" => Ok(Self::OpenLdap),
-            "389ds" => Ok(Self::Ds389),
-            "pingdirectory" => Ok(Self::PingDirectory),
-            "generic" => Ok(Self::Generic),
-            _ => Err(UnknownServerKind(name.to_owned())),
-        }
+        const KINDS: [ServerKind; 5] = [
+            ServerKind::ActiveDirectory,
+            ServerKind::OpenLdap,
+            ServerKind::Ds389,
+            ServerKind::PingDirectory,
+            ServerKind::Generic,
+        ];
+        let kind = ServerKind::NAMES.into_iter().zip(KINDS).find(|(known, _)| *known == name);
+        kind.map(|(_, kind)| kind).ok_or_else(|| UnknownServerKind(name.to_owned()))
     }
 }
 

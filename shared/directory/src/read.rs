@@ -6,10 +6,9 @@ use crate::cursor::{Cursor, CursorPosition};
 use crate::decode::{self, DecodedEntry, MalformedEntry};
 use crate::detection;
 use crate::directory::Directory;
-use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::evidence;
 use crate::paging::{CookieChain, PageDigest, PagingStuck, cookie_of, page_control};
-use crate::read_item::ReadItem;
 use crate::references::{may_hide_users, server_of};
 use crate::scope::ScopeSelection;
 use crate::search::{BusyBackoff, RunningSearch, SearchItem, SearchQuery};
@@ -40,6 +39,21 @@ pub struct FullRead<'a> {
     progress: ReadProgress,
 }
 
+/// One item of a read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadItem {
+    /// User in scope.
+    Entry(Entry),
+    /// Entry without a readable anchor that may be in scope. It makes the read incomplete, because it may be any user that
+    /// is missing.
+    Unidentified {
+        /// Distinguished name, as far as it is readable. It names a person, so it must not be logged.
+        dn: String,
+        /// Problem of the entry.
+        why: String,
+    },
+}
+
 enum ReadProgress {
     Reading,
     Ended,
@@ -52,11 +66,7 @@ impl Directory {
     ///
     /// `last` is the cursor of the previous read, full or incremental. A server with fewer changes than that cursor is not
     /// read: its missing users may be new, and its entries old.
-    pub async fn read(
-        &mut self,
-        last: Option<&Cursor>,
-        now: UnixSeconds,
-    ) -> Result<FullRead<'_>, DirectoryError> {
+    pub async fn read(&mut self, last: Option<&Cursor>, now: UnixSeconds) -> Result<FullRead<'_>> {
         let server = DirectoryServer::inspect(self).await?;
         let freshness = match last {
             Some(last) => server.freshness(&mut self.connection, last).await?,
@@ -94,7 +104,7 @@ impl<'a> FullRead<'a> {
             scope: SearchScope::Subtree,
             filter: selection.filter.clone(),
             attributes,
-            operation: DirectoryOperation::ReadingUsers { base_dn: base_dn.clone() },
+            operation: DirectoryOperation::ReadingUsers(base_dn.clone()),
         };
         let evidence = evidence::initial(&server);
         Self {
@@ -204,7 +214,7 @@ impl FullRead<'_> {
         self.ahead = self.request(self.directory.config.page_size.max(1)).await.ok();
     }
 
-    async fn request(&mut self, size: i32) -> Result<RunningSearch, DirectoryError> {
+    async fn request(&mut self, size: i32) -> Result<RunningSearch> {
         let control = self.server.root.has_paging.then(|| page_control(size, self.chain.cookie()));
         RunningSearch::start(&mut self.directory.connection, self.query.clone(), control.as_slice()).await
     }

@@ -3,7 +3,7 @@
 use model::{Attributes, DnKey};
 
 use crate::connection::LdapConnection;
-use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::paging::PAGED_RESULTS;
 use crate::search::SearchQuery;
 
@@ -57,7 +57,7 @@ pub(crate) struct RootDse {
 
 impl RootDse {
     /// Reads the root DSE. Without it the server has no identity, and no read can be proved complete.
-    pub(crate) async fn read(connection: &mut LdapConnection) -> Result<Self, DirectoryError> {
+    pub(crate) async fn read(connection: &mut LdapConnection) -> Result<Self> {
         let also =
             [SUPPORTED_CONTROL, CAPABILITIES, FOREST_CONTEXT, CONFIGURATION_CONTEXT, CONTEXTS, HIGHEST_USN];
         let attributes: Vec<&str> = IDENTITY.into_iter().chain(also).collect();

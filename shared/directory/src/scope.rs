@@ -6,9 +6,8 @@ use model::{Anchor, Attributes, DnKey};
 
 use crate::config::{Membership, Scope};
 use crate::directory::Directory;
-use crate::errors::DirectoryError;
-use crate::escape::escape;
-use crate::filter::enclosed;
+use crate::errors::Result;
+use crate::filter::{enclosed, escape};
 use crate::groups::{LdapGroup, dn_of_member, nested_by_member, nested_by_member_of};
 use crate::root_dse::RootDse;
 
@@ -34,7 +33,7 @@ pub(crate) enum ScopeMembers {
 
 impl ScopeSelection {
     /// Prepares the scope. A missing group is an error for every kind of membership.
-    pub(crate) async fn prepare(directory: &mut Directory, root: &RootDse) -> Result<Self, DirectoryError> {
+    pub(crate) async fn prepare(directory: &mut Directory, root: &RootDse) -> Result<Self> {
         let users = enclosed(&directory.config.user_filter);
         let (dn, membership, nested) = match directory.config.scope.clone() {
             Scope::Filter(filter) => {
@@ -110,7 +109,7 @@ impl ScopeMembers {
 }
 
 /// Checks that the group of the scope exists, and returns its anchor.
-pub(crate) async fn check_group(directory: &mut Directory) -> Result<Option<Anchor>, DirectoryError> {
+pub(crate) async fn check_group(directory: &mut Directory) -> Result<Option<Anchor>> {
     let Directory { connection, config, .. } = directory;
     match &config.scope {
         Scope::Filter(_) => Ok(None),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::connection::{LdapConnection, PendingRequest};
 use crate::decode::{self, DecodedEntry};
-use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::filter;
 use crate::paging::{CookieChain, PageDigest, PagingStuck, cookie_of, page_control};
 use crate::wire::{LdapControl, LdapMessage, LdapRequest, LdapResult, SearchScope, WireError};
@@ -48,6 +48,16 @@ pub(crate) enum SearchItem {
 }
 
 impl SearchQuery {
+    /// Query for the entries of a tree.
+    pub(crate) fn subtree(
+        base: String,
+        filter: String,
+        attributes: Vec<String>,
+        operation: DirectoryOperation,
+    ) -> Self {
+        Self { base, scope: SearchScope::Subtree, filter, attributes, operation }
+    }
+
     /// Query for a single entry.
     pub(crate) fn entry(dn: &str, attributes: &[&str], operation: DirectoryOperation) -> Self {
         Self {
@@ -66,7 +76,7 @@ impl RunningSearch {
         connection: &mut LdapConnection,
         query: SearchQuery,
         controls: &[LdapControl],
-    ) -> Result<Self, DirectoryError> {
+    ) -> Result<Self> {
         let SearchQuery { base, scope, filter, attributes, operation } = query;
         // The filter may hold a user's name, so the message does not show it.
         let filter = filter::encode(&filter).map_err(|error| {
@@ -79,10 +89,7 @@ impl RunningSearch {
     }
 
     /// Next item. Must not be called again after [`SearchItem::Done`] or an error.
-    pub(crate) async fn next(
-        &mut self,
-        connection: &mut LdapConnection,
-    ) -> Result<SearchItem, DirectoryError> {
+    pub(crate) async fn next(&mut self, connection: &mut LdapConnection) -> Result<SearchItem> {
         let item = match connection.receive(&self.pending).await {
             Ok(message) => match message.kind {
                 LdapMessage::ENTRY => Ok(SearchItem::Entry(message)),
@@ -110,7 +117,7 @@ impl RunningSearch {
 
 impl LdapConnection {
     /// Searches for a few entries, without paging. References are ignored: the entries are known to be on this server.
-    pub(crate) async fn search(&mut self, query: SearchQuery) -> Result<Vec<DecodedEntry>, DirectoryError> {
+    pub(crate) async fn search(&mut self, query: SearchQuery) -> Result<Vec<DecodedEntry>> {
         Ok(self.search_with(query, &[]).await?.0)
     }
 
@@ -119,7 +126,7 @@ impl LdapConnection {
         &mut self,
         query: SearchQuery,
         controls: &[LdapControl],
-    ) -> Result<(Vec<DecodedEntry>, Vec<LdapControl>), DirectoryError> {
+    ) -> Result<(Vec<DecodedEntry>, Vec<LdapControl>)> {
         let operation = query.operation.clone();
         let mut backoff = BusyBackoff::default();
         let (entries, controls) = loop {
@@ -150,7 +157,7 @@ impl LdapConnection {
         &mut self,
         query: SearchQuery,
         page_size: Option<i32>,
-    ) -> Result<Vec<DecodedEntry>, DirectoryError> {
+    ) -> Result<Vec<DecodedEntry>> {
         let Some(page_size) = page_size else { return self.search(query).await };
         let operation = query.operation.clone();
         let mut entries = Vec::new();
@@ -173,10 +180,7 @@ impl LdapConnection {
     }
 
     /// Reads a single entry; `None` if it does not exist or is not readable.
-    pub(crate) async fn search_one(
-        &mut self,
-        query: SearchQuery,
-    ) -> Result<Option<DecodedEntry>, DirectoryError> {
+    pub(crate) async fn search_one(&mut self, query: SearchQuery) -> Result<Option<DecodedEntry>> {
         const NO_SUCH_OBJECT: u32 = 32;
         match self.search(query).await {
             Ok(entries) => Ok(entries.into_iter().next()),

@@ -8,7 +8,7 @@ use crate::connection::LdapConnection;
 use crate::cursor::{Cursor, ReplicationState};
 use crate::directory::Directory;
 use crate::dn::context_of;
-use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::root_dse::RootDse;
 use crate::search::SearchQuery;
 
@@ -30,14 +30,14 @@ pub(crate) const MODIFIED: &str = "modifyTimestamp";
 impl DirectoryServer {
     /// Reads the root DSE and the base entry. The base entry comes first, because an account without rights gets empty
     /// results with success.
-    pub(crate) async fn inspect(directory: &mut Directory) -> Result<Self, DirectoryError> {
+    pub(crate) async fn inspect(directory: &mut Directory) -> Result<Self> {
         let Directory { connection, config, .. } = directory;
         let root = RootDse::read(connection).await?;
         let base_dn = &config.base_dn;
-        let operation = DirectoryOperation::ReadingBase { base_dn: base_dn.clone() };
+        let operation = DirectoryOperation::ReadingBase(base_dn.clone());
         let query = SearchQuery::entry(base_dn, &[&config.anchor.attribute, MODIFIED], operation);
         let base = connection.search_one(query).await?;
-        let base = base.ok_or_else(|| DirectoryError::BaseNotFound { base_dn: base_dn.clone() })?;
+        let base = base.ok_or_else(|| DirectoryError::BaseNotFound(base_dn.clone()))?;
         let invocation = match &root.service {
             Some(service) if root.is_active_directory => invocation(connection, service).await?,
             _ => None,
@@ -74,7 +74,7 @@ impl DirectoryServer {
         &self,
         connection: &mut LdapConnection,
         last: &Cursor,
-    ) -> Result<Freshness, DirectoryError> {
+    ) -> Result<Freshness> {
         let older = |is_older| if is_older { Freshness::Older } else { Freshness::NotOlder };
         match (&self.replication, &last.replication) {
             // Change sequence numbers mean the same on every server of a site.
@@ -97,7 +97,7 @@ impl DirectoryServer {
         connection: &mut LdapConnection,
         invocation: &str,
         usn: u64,
-    ) -> Result<Freshness, DirectoryError> {
+    ) -> Result<Freshness> {
         const CURSORS: &str = "msDS-NCReplCursors";
         let Some(domain) = &self.root.domain else { return Ok(Freshness::Unknown) };
         let query = SearchQuery::entry(domain, &[CURSORS], DirectoryOperation::ReadingRootDse);
@@ -121,10 +121,7 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     rest.split_once(end).map(|(found, _)| found)
 }
 
-async fn invocation(
-    connection: &mut LdapConnection,
-    service: &str,
-) -> Result<Option<String>, DirectoryError> {
+async fn invocation(connection: &mut LdapConnection, service: &str) -> Result<Option<String>> {
     const INVOCATION: &str = "invocationId";
     let query = SearchQuery::entry(service, &[INVOCATION], DirectoryOperation::ReadingRootDse);
     let Some(entry) = connection.search_one(query).await? else { return Ok(None) };
@@ -136,7 +133,7 @@ async fn csns(
     connection: &mut LdapConnection,
     config: &DirectoryConfig,
     root: &RootDse,
-) -> Result<Option<ReplicationState>, DirectoryError> {
+) -> Result<Option<ReplicationState>> {
     const CONTEXT_CSN: &str = "contextCSN";
     let context = context_of(&config.base_dn, &root.contexts).unwrap_or(&config.base_dn);
     let query = SearchQuery::entry(context, &[CONTEXT_CSN], DirectoryOperation::ReadingRootDse);

@@ -9,16 +9,12 @@ use rustls::{CertificateError, ClientConfig, RootCertStore};
 use secrecy::ExposeSecret;
 
 use crate::config::Bind;
-use crate::errors::DirectoryError;
+use crate::errors::{DirectoryError, Result};
 use crate::wire::WireError;
 
 /// TLS configuration that trusts only the given authorities, or without any those of the operating system. It presents the
 /// client certificate of [`Bind::External`].
-pub(crate) fn config(
-    url: &str,
-    ca_pem: Option<&[u8]>,
-    bind: &Bind,
-) -> Result<Arc<ClientConfig>, DirectoryError> {
+pub(crate) fn config(url: &str, ca_pem: Option<&[u8]>, bind: &Bind) -> Result<Arc<ClientConfig>> {
     let unusable = |detail: String, advice| DirectoryError::Tls { url: url.to_owned(), detail, advice };
     let mut roots = RootCertStore::empty();
     match ca_pem {
@@ -66,7 +62,7 @@ pub(crate) fn config(
 }
 
 /// Host name that the server's certificate must have.
-pub(crate) fn server_name(url: &str, host: &str) -> Result<ServerName<'static>, DirectoryError> {
+pub(crate) fn server_name(url: &str, host: &str) -> Result<ServerName<'static>> {
     ServerName::try_from(host.to_owned()).map_err(|_| DirectoryError::Tls {
         url: url.to_owned(),
         detail: "the address has no host name that a certificate could have".to_owned(),

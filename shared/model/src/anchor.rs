@@ -44,10 +44,7 @@ impl Anchor {
 
     /// Takes a GUID as Active Directory sends it: sixteen bytes, the first three groups little-endian.
     pub fn from_guid(bytes: [u8; 16]) -> Self {
-        let [a0, a1, a2, a3, b0, b1, c0, c1, rest @ ..] = bytes;
-        let mut ordered = [a3, a2, a1, a0, b1, b0, c1, c0, 0, 0, 0, 0, 0, 0, 0, 0];
-        ordered.split_at_mut(8).1.copy_from_slice(&rest);
-        Self::from_uuid(ordered)
+        Self::from_uuid(reordered(bytes))
     }
 
     /// Takes the sixteen bytes of a UUID, in the order in which it is written.
@@ -62,6 +59,17 @@ impl Anchor {
         Self::from_text(&hex::encode(bytes))
     }
 
+    /// The bytes of a UUID, in the order in which it is written; `None` for an anchor that is none.
+    pub fn uuid_bytes(&self) -> Option<[u8; 16]> {
+        let is_uuid = self.0.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
+        is_uuid.then(|| FromHex::from_hex(self.0.replace('-', "")).ok())?
+    }
+
+    /// The bytes of a GUID, as Active Directory sends them; `None` for an anchor that is none.
+    pub fn guid_bytes(&self) -> Option<[u8; 16]> {
+        self.uuid_bytes().map(reordered)
+    }
+
     /// The anchor as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -72,6 +80,12 @@ impl Anchor {
         static PURPOSE: LazyLock<Purpose> = LazyLock::new(|| Purpose::new("provisioner 2026 anchor"));
         AnchorHash(PURPOSE.digest(self.0.as_bytes()))
     }
+}
+
+/// A GUID's bytes between the order of Active Directory and that of its textual form: the first three groups reversed.
+fn reordered([a, b, c, d, e, f, g, h, rest @ ..]: [u8; 16]) -> [u8; 16] {
+    let [i, j, k, l, m, n, o, p] = rest;
+    [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]
 }
 
 impl fmt::Display for Anchor {
@@ -121,13 +135,18 @@ mod tests {
     fn guid_is_written_as_microsoft_tools_write_it() {
         let bytes =
             [0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
-        assert_eq!(Anchor::from_guid(bytes).as_str(), "00112233-4455-6677-8899-aabbccddeeff");
+        let anchor = Anchor::from_guid(bytes);
+        assert_eq!(anchor.as_str(), "00112233-4455-6677-8899-aabbccddeeff");
+        assert_eq!(anchor.guid_bytes(), Some(bytes));
     }
 
     #[test]
     fn uuid_and_bytes_are_written_in_order() {
         let bytes = std::array::from_fn(|at| at as u8);
-        assert_eq!(Anchor::from_uuid(bytes).as_str(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
+        let anchor = Anchor::from_uuid(bytes);
+        assert_eq!(anchor.as_str(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
+        assert_eq!(anchor.uuid_bytes(), Some(bytes));
+        assert_eq!(Anchor::from_text("0001-02").unwrap().uuid_bytes(), None);
         assert_eq!(Anchor::from_bytes(&[0, 0xab]).unwrap().as_str(), "00ab");
         assert_eq!(Anchor::from_bytes(&[]), Err(InvalidAnchor::Empty));
     }

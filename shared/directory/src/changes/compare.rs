@@ -5,8 +5,7 @@ use model::{AnchorHash, Entry, Fingerprint, IncompleteRead};
 
 use crate::directory::Directory;
 use crate::errors::DirectoryError;
-use crate::read::FullRead;
-use crate::read_item::ReadItem;
+use crate::read::{FullRead, ReadItem};
 use crate::scope::ScopeSelection;
 use crate::server::DirectoryServer;
 

@@ -6,9 +6,9 @@ use crate::config::DirectoryConfig;
 use crate::cursor::Cursor;
 use crate::directory::Directory;
 use crate::dn::is_under;
-use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::errors::{DirectoryOperation, Result};
 use crate::evidence;
-use crate::read_item::ReadItem;
+use crate::read::ReadItem;
 use crate::scope::ScopeSelection;
 use crate::search::SearchQuery;
 use crate::wire::SearchScope;
@@ -45,7 +45,7 @@ impl ChangeRead<'_> {
         self.read_batch().await.map(Some).map_err(|error| IncompleteRead::BrokeOff(error.to_string()))
     }
 
-    async fn read_batch(&mut self) -> Result<Vec<ReadItem>, DirectoryError> {
+    async fn read_batch(&mut self) -> Result<Vec<ReadItem>> {
         let selection = match self.changes.selection.take() {
             Some(selection) => selection,
             None => {
@@ -127,6 +127,6 @@ fn query(config: &DirectoryConfig, base: &str, scope: SearchScope, filter: Strin
         scope,
         filter,
         attributes: config.requested(),
-        operation: DirectoryOperation::LookingUp { attribute: config.anchor.attribute.clone() },
+        operation: DirectoryOperation::LookingUp(config.anchor.attribute.clone()),
     }
 }

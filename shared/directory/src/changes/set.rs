@@ -8,14 +8,12 @@ use crate::config::{DirectoryConfig, Scope};
 use crate::cursor::Cursor;
 use crate::detection::{self, ChangedEntry, DetectedChanges, EntryClass};
 use crate::directory::Directory;
-use crate::errors::{DirectoryError, DirectoryOperation};
-use crate::escape::escape;
-use crate::filter::enclosed;
-use crate::read_item::ReadItem;
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
+use crate::filter::{enclosed, escape};
+use crate::read::ReadItem;
 use crate::scope::{ScopeSelection, check_group};
 use crate::search::SearchQuery;
 use crate::server::DirectoryServer;
-use crate::wire::SearchScope;
 
 /// DNs per search for referring entries. Servers limit the length of a filter.
 const BATCH: usize = 100;
@@ -80,11 +78,7 @@ impl ChangeSet {
 
 impl Directory {
     /// Detects the changes since a cursor.
-    pub async fn changes(
-        &mut self,
-        cursor: &Cursor,
-        now: UnixSeconds,
-    ) -> Result<ChangeResponse, DirectoryError> {
+    pub async fn changes(&mut self, cursor: &Cursor, now: UnixSeconds) -> Result<ChangeResponse> {
         let full_scan = |why: &str| Ok(ChangeResponse::FullScanNeeded(why.to_owned()));
         let Some(position) = &cursor.position else {
             return full_scan("the server supports no change detection");
@@ -153,7 +147,7 @@ impl Directory {
         server: &DirectoryServer,
         entries: &[ChangedEntry],
         (from, to): (UnixSeconds, UnixSeconds),
-    ) -> Result<BTreeMap<Anchor, Option<String>>, DirectoryError> {
+    ) -> Result<BTreeMap<Anchor, Option<String>>> {
         let is_ad = server.root.is_active_directory;
         let mut to_read = BTreeMap::new();
         let mut renamed = Vec::new();
@@ -178,11 +172,7 @@ impl Directory {
 
     /// Users that refer to one of these DNs, such as by their manager. Active Directory updates a reference to a renamed
     /// entry without marking the referring entry as changed.
-    async fn referring(
-        &mut self,
-        server: &DirectoryServer,
-        dns: &[String],
-    ) -> Result<Vec<Anchor>, DirectoryError> {
+    async fn referring(&mut self, server: &DirectoryServer, dns: &[String]) -> Result<Vec<Anchor>> {
         let mut found = Vec::new();
         if self.config.references.is_empty() {
             return Ok(found);
@@ -199,20 +189,15 @@ impl Directory {
     }
 
     /// Users that match a condition.
-    async fn users_where(
-        &mut self,
-        server: &DirectoryServer,
-        condition: &str,
-    ) -> Result<Vec<Anchor>, DirectoryError> {
+    async fn users_where(&mut self, server: &DirectoryServer, condition: &str) -> Result<Vec<Anchor>> {
         let Self { connection, config, .. } = self;
         let operation = DirectoryOperation::ReadingChanges;
-        let query = SearchQuery {
-            base: config.base_dn.clone(),
-            scope: SearchScope::Subtree,
-            filter: format!("(&{}{condition})", enclosed(&config.user_filter)),
-            attributes: vec![config.anchor.attribute.clone()],
-            operation: operation.clone(),
-        };
+        let query = SearchQuery::subtree(
+            config.base_dn.clone(),
+            format!("(&{}{condition})", enclosed(&config.user_filter)),
+            vec![config.anchor.attribute.clone()],
+            operation.clone(),
+        );
         let page_size = server.root.has_paging.then_some(config.page_size);
         let entries = connection.search_paged(query, page_size).await?;
         let anchors: Result<_, _> = entries.iter().map(|entry| config.anchor.of(&entry.attributes)).collect();

@@ -8,10 +8,9 @@ use crate::config::DirectoryConfig;
 use crate::cursor::CursorPosition;
 use crate::directory::Directory;
 use crate::dn::is_under;
-use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::errors::{DirectoryOperation, Result};
 use crate::search::SearchQuery;
 use crate::server::DirectoryServer;
-use crate::wire::SearchScope;
 
 /// Result of change detection.
 pub(crate) struct DetectedChanges {
@@ -58,35 +57,22 @@ const BATCH: usize = 100;
 
 impl EntryClass {
     pub(super) fn of(attributes: &Attributes) -> Self {
-        const GROUPS: [&str; 7] = [
-            "group",
-            "groupofnames",
-            "groupofuniquenames",
-            "groupofentries",
-            "groupofurls",
-            "groupofmembers",
-            "posixgroup",
-        ];
-        const CONTAINERS: [&str; 8] = [
-            "organizationalunit",
-            "container",
-            "organization",
-            "builtindomain",
-            "domain",
-            "domaindns",
-            "locality",
-            "country",
-        ];
+        const GROUPS: &str =
+            "group groupofnames groupofuniquenames groupofentries groupofurls groupofmembers posixgroup";
+        const CONTAINERS: &str =
+            "organizationalunit container organization builtindomain domain domaindns locality country";
         let classes = attributes.all(OBJECT_CLASS);
-        let any = |names: &[&str]| {
-            classes.iter().any(|class| names.iter().any(|name| class.eq_ignore_ascii_case(name.as_bytes())))
+        let any = |names: &str| {
+            let is_one =
+                |class: &bytes::Bytes| names.split(' ').any(|it| class.eq_ignore_ascii_case(it.as_bytes()));
+            classes.iter().any(is_one)
         };
         let has_subordinates =
             attributes.one(HAS_SUBORDINATES).is_some_and(|value| value.eq_ignore_ascii_case(b"TRUE"));
         match () {
             () if classes.is_empty() => Self::Unknown,
-            () if has_subordinates || any(&CONTAINERS) => Self::Container,
-            () if any(&GROUPS) => Self::Group,
+            () if has_subordinates || any(CONTAINERS) => Self::Container,
+            () if any(GROUPS) => Self::Group,
             () => Self::Person,
         }
     }
@@ -110,19 +96,18 @@ pub(crate) async fn classify(
     directory: &mut Directory,
     server: &DirectoryServer,
     entries: &mut [ChangedEntry],
-) -> Result<(), DirectoryError> {
+) -> Result<()> {
     let Directory { connection, config, .. } = directory;
     let is_open = |entry: &&mut ChangedEntry| entry.class == EntryClass::Unknown && !entry.is_deleted;
     let mut open: Vec<&mut ChangedEntry> = entries.iter_mut().filter(is_open).collect();
     for batch in open.chunks_mut(BATCH) {
         let any: String = batch.iter().filter_map(|entry| config.anchor.condition(&entry.anchor)).collect();
-        let query = SearchQuery {
-            base: server.root.domain.clone().unwrap_or_else(|| config.base_dn.clone()),
-            scope: SearchScope::Subtree,
-            filter: format!("(|{any})"),
-            attributes: vec![config.anchor.attribute.clone(), OBJECT_CLASS.to_owned()],
-            operation: DirectoryOperation::ReadingChanges,
-        };
+        let query = SearchQuery::subtree(
+            server.root.domain.clone().unwrap_or_else(|| config.base_dn.clone()),
+            format!("(|{any})"),
+            vec![config.anchor.attribute.clone(), OBJECT_CLASS.to_owned()],
+            DirectoryOperation::ReadingChanges,
+        );
         let found = connection.search(query).await?.into_iter().filter_map(|entry| {
             let anchor = config.anchor.of(&entry.attributes).ok()?;
             Some((anchor, (entry.dn, EntryClass::of(&entry.attributes))))

@@ -7,7 +7,7 @@ use crate::anchor::guid;
 use crate::connection::LdapConnection;
 use crate::cursor::{CursorPosition, SyncCookie};
 use crate::directory::Directory;
-use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::paging::page_control;
 use crate::search::{NO_ATTRIBUTES, NO_ENTRY, SearchQuery};
 use crate::server::DirectoryServer;
@@ -41,7 +41,7 @@ type DirsyncAnswer = (Vec<ChangedEntry>, SyncCookie);
 pub(super) async fn start(
     directory: &mut Directory,
     server: &DirectoryServer,
-) -> Result<Option<CursorPosition>, DirectoryError> {
+) -> Result<Option<CursorPosition>> {
     if !server.root.offers(DIRSYNC) {
         return Ok(None);
     }
@@ -61,7 +61,7 @@ pub(super) async fn detect(
     server: &DirectoryServer,
     cookie: &SyncCookie,
     sees_deleted: bool,
-) -> Result<Result<DetectedChanges, String>, DirectoryError> {
+) -> Result<Result<DetectedChanges, String>> {
     let (entries, cookie) = match request(&mut directory.connection, server, OBJECTS, cookie).await {
         Ok(answer) => answer,
         Err(error @ DirectoryError::Refused { .. }) => {
@@ -84,7 +84,7 @@ async fn request(
     server: &DirectoryServer,
     filter: &str,
     cookie: &SyncCookie,
-) -> Result<DirsyncAnswer, DirectoryError> {
+) -> Result<DirsyncAnswer> {
     const NO_RIGHT: u32 = 50;
     let operation = DirectoryOperation::ReadingChanges;
     let domain = server.root.domain.clone();
@@ -109,7 +109,7 @@ async fn request_with(
     query: &SearchQuery,
     cookie: &SyncCookie,
     flags: i32,
-) -> Result<DirsyncAnswer, DirectoryError> {
+) -> Result<DirsyncAnswer> {
     let protocol = |detail: &str| DirectoryError::protocol(&query.operation, detail);
     let mut cookie = cookie.0.clone();
     let mut changed = Vec::new();
@@ -139,10 +139,7 @@ async fn request_with(
 
 /// Whether the account may see deleted objects. By default only administrators may, and all others get an empty answer with
 /// success. So a visible deleted object is the only proof; without one the answer is no, which only costs time.
-async fn sees_deleted(
-    connection: &mut LdapConnection,
-    server: &DirectoryServer,
-) -> Result<bool, DirectoryError> {
+async fn sees_deleted(connection: &mut LdapConnection, server: &DirectoryServer) -> Result<bool> {
     let Some(domain) = &server.root.domain else { return Ok(false) };
     let query = SearchQuery {
         base: format!("CN=Deleted Objects,{domain}"),

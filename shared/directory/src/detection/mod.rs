@@ -9,21 +9,20 @@ mod dirsync;
 mod sync;
 mod timestamp;
 
-use model::Attributes;
-
 use crate::config::{AnchorForm, ChangeDetection};
 use crate::cursor::CursorPosition;
 use crate::directory::Directory;
-use crate::errors::DirectoryError;
+use crate::errors::Result;
 use crate::server::DirectoryServer;
 
 pub(crate) use changed_entry::{ChangedEntry, DetectedChanges, EntryClass, classify};
+pub(crate) use timestamp::advance as advance_time;
 
 /// Position for a full read that starts now; `None` if the server supports no method of change detection.
 pub(crate) async fn start_position(
     directory: &mut Directory,
     server: &DirectoryServer,
-) -> Result<Option<CursorPosition>, DirectoryError> {
+) -> Result<Option<CursorPosition>> {
     let config = &directory.config;
     // A change of a group changes these attributes of a user without marking the user as changed.
     let is_computed =
@@ -58,7 +57,7 @@ pub(crate) async fn detect(
     directory: &mut Directory,
     server: &DirectoryServer,
     position: &CursorPosition,
-) -> Result<Result<DetectedChanges, String>, DirectoryError> {
+) -> Result<Result<DetectedChanges, String>> {
     match position {
         CursorPosition::Dirsync { cookie, sees_deleted } => {
             dirsync::detect(directory, server, cookie, *sees_deleted).await
@@ -68,9 +67,4 @@ pub(crate) async fn detect(
             timestamp::detect(directory, server, since, *containers).await
         }
     }
-}
-
-/// Moves a timestamp position forward to an entry's last modification.
-pub(crate) fn advance_time(since: &mut String, attributes: &Attributes) {
-    timestamp::advance(since, attributes);
 }

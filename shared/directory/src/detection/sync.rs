@@ -12,11 +12,11 @@ use crate::cursor::{CursorPosition, ReplicationState, SyncCookie};
 use crate::decode;
 use crate::directory::Directory;
 use crate::dn::context_of;
-use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::search::{ANY_ENTRY, NO_ATTRIBUTES, NO_ENTRY, RunningSearch, SearchItem, SearchQuery};
 use crate::server::DirectoryServer;
 use crate::wire::ber::{self, BOOLEAN, ENUMERATED, OCTET_STRING, SEQUENCE, SET};
-use crate::wire::{LdapControl, LdapMessage, SearchScope};
+use crate::wire::{LdapControl, LdapMessage};
 
 use super::changed_entry::{ChangedEntry, DetectedChanges, EntryClass, HAS_SUBORDINATES, OBJECT_CLASS};
 
@@ -29,7 +29,7 @@ const INFO: &[u8] = b"1.3.6.1.4.1.4203.1.9.1.4";
 pub(super) async fn start(
     directory: &mut Directory,
     server: &DirectoryServer,
-) -> Result<Option<CursorPosition>, DirectoryError> {
+) -> Result<Option<CursorPosition>> {
     if !server.root.offers(REQUEST) {
         return Ok(None);
     }
@@ -45,7 +45,7 @@ pub(super) async fn detect(
     directory: &mut Directory,
     server: &DirectoryServer,
     cookie: &SyncCookie,
-) -> Result<Result<DetectedChanges, String>, DirectoryError> {
+) -> Result<Result<DetectedChanges, String>> {
     let anchor = directory.config.anchor.attribute.clone();
     let query = query(directory, server, ANY_ENTRY, &[&anchor, OBJECT_CLASS, HAS_SUBORDINATES]);
     let answer = match request(&mut directory.connection, query, Some(&cookie.0)).await {
@@ -82,13 +82,12 @@ fn query(directory: &Directory, server: &DirectoryServer, filter: &str, attribut
         (Some(ReplicationState::Csn(_)), Some(context)) => context,
         _ => base_dn,
     };
-    SearchQuery {
-        base: base.to_owned(),
-        scope: SearchScope::Subtree,
-        filter: filter.to_owned(),
-        attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
-        operation: DirectoryOperation::ReadingChanges,
-    }
+    SearchQuery::subtree(
+        base.to_owned(),
+        filter.to_owned(),
+        attributes.iter().map(|name| (*name).to_owned()).collect(),
+        DirectoryOperation::ReadingChanges,
+    )
 }
 
 /// Answer of a server.
@@ -106,7 +105,7 @@ async fn request(
     connection: &mut LdapConnection,
     query: SearchQuery,
     cookie: Option<&[u8]>,
-) -> Result<SyncAnswer, DirectoryError> {
+) -> Result<SyncAnswer> {
     let operation = query.operation.clone();
     let protocol = |detail: &str| DirectoryError::protocol(&operation, detail);
     let mut search = RunningSearch::start(connection, query, &[control(cookie)]).await?;
@@ -221,7 +220,7 @@ fn state(value: &[u8]) -> Option<(SyncState, [u8; 16])> {
 fn done(value: &[u8]) -> Option<(Option<Vec<u8>>, bool)> {
     let (content, _) = ber::take(SEQUENCE, value)?;
     let (cookie, content) = optional_cookie(content);
-    let (deletes, _) = optional_flag(content, false)?;
+    let (deletes, _) = optional_flag(content)?;
     Some((cookie, deletes))
 }
 
@@ -244,7 +243,7 @@ fn info(message: &[u8]) -> Option<SyncInfo> {
         DELETE_PHASE => Some(SyncInfo::Phase { is_present: false, cookie }),
         PRESENT_PHASE => Some(SyncInfo::Phase { is_present: true, cookie }),
         ID_SET => {
-            let (deletes, rest) = optional_flag(rest, false)?;
+            let (deletes, rest) = optional_flag(rest)?;
             let (mut set, _) = ber::take(SET, rest)?;
             let mut uuids = Vec::new();
             while !set.is_empty() {
@@ -265,14 +264,13 @@ fn optional_cookie(content: &[u8]) -> (Option<Vec<u8>>, &[u8]) {
     }
 }
 
-fn optional_flag(content: &[u8], default: bool) -> Option<(bool, &[u8])> {
-    match content.first() {
-        Some(&BOOLEAN) => {
-            let (flag, rest) = ber::take(BOOLEAN, content)?;
-            Some((ber::boolean(flag)?, rest))
-        }
-        _ => Some((default, content)),
+/// A flag that is false where it is absent.
+fn optional_flag(content: &[u8]) -> Option<(bool, &[u8])> {
+    if content.first() != Some(&BOOLEAN) {
+        return Some((false, content));
     }
+    let (flag, rest) = ber::take(BOOLEAN, content)?;
+    Some((ber::boolean(flag)?, rest))
 }
 
 #[cfg(test)]

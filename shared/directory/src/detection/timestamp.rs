@@ -9,10 +9,9 @@ use model::{Attributes, Fingerprint, Fingerprinter};
 
 use crate::cursor::CursorPosition;
 use crate::directory::Directory;
-use crate::errors::{DirectoryError, DirectoryOperation};
+use crate::errors::{DirectoryOperation, Result};
 use crate::search::SearchQuery;
 use crate::server::{DirectoryServer, MODIFIED};
-use crate::wire::SearchScope;
 
 use super::changed_entry::{ChangedEntry, DetectedChanges, EntryClass, OBJECT_CLASS};
 
@@ -23,16 +22,13 @@ const OVERLAP: i64 = 600;
 const BEGINNING: &str = "19700101000000Z";
 
 /// Position before every entry; the full read advances it.
-pub(super) async fn start(
-    directory: &mut Directory,
-    server: &DirectoryServer,
-) -> Result<CursorPosition, DirectoryError> {
+pub(super) async fn start(directory: &mut Directory, server: &DirectoryServer) -> Result<CursorPosition> {
     let containers = containers(directory, server).await?;
     Ok(CursorPosition::Timestamp { since: BEGINNING.to_owned(), containers })
 }
 
 /// Advances the time to an entry's last modification, if that is later.
-pub(super) fn advance(since: &mut String, attributes: &Attributes) {
+pub(crate) fn advance(since: &mut String, attributes: &Attributes) {
     let modified = attributes.one(MODIFIED).and_then(|value| std::str::from_utf8(value).ok());
     if let Some(modified) = modified.and_then(whole_seconds)
         && modified > *since
@@ -46,19 +42,18 @@ pub(super) async fn detect(
     server: &DirectoryServer,
     since: &str,
     known_containers: Fingerprint,
-) -> Result<Result<DetectedChanges, String>, DirectoryError> {
+) -> Result<Result<DetectedChanges, String>> {
     let containers = containers(directory, server).await?;
     if containers != known_containers {
         return Ok(Err("a container was added, renamed, moved or deleted".to_owned()));
     }
     let Directory { connection, config, .. } = directory;
-    let query = SearchQuery {
-        base: config.base_dn.clone(),
-        scope: SearchScope::Subtree,
-        filter: format!("({MODIFIED}>={})", earlier(since)),
-        attributes: [&config.anchor.attribute, MODIFIED, OBJECT_CLASS].map(str::to_owned).to_vec(),
-        operation: DirectoryOperation::ReadingChanges,
-    };
+    let query = SearchQuery::subtree(
+        config.base_dn.clone(),
+        format!("({MODIFIED}>={})", earlier(since)),
+        [&config.anchor.attribute, MODIFIED, OBJECT_CLASS].map(str::to_owned).to_vec(),
+        DirectoryOperation::ReadingChanges,
+    );
     let page_size = server.root.has_paging.then_some(config.page_size);
     let found = connection.search_paged(query, page_size).await?;
     let mut since = since.to_owned();
@@ -84,20 +79,16 @@ pub(super) async fn detect(
 }
 
 /// Fingerprint of the DNs of all containers. A renamed container changes the DN of every entry in it without modifying them.
-async fn containers(
-    directory: &mut Directory,
-    server: &DirectoryServer,
-) -> Result<Fingerprint, DirectoryError> {
+async fn containers(directory: &mut Directory, server: &DirectoryServer) -> Result<Fingerprint> {
     let Directory { connection, config, .. } = directory;
-    let query = SearchQuery {
-        base: config.base_dn.clone(),
-        scope: SearchScope::Subtree,
-        filter: "(|(objectClass=organizationalUnit)(objectClass=container)(objectClass=organization)\
+    let query = SearchQuery::subtree(
+        config.base_dn.clone(),
+        "(|(objectClass=organizationalUnit)(objectClass=container)(objectClass=organization)\
 (objectClass=domain)(objectClass=locality)(objectClass=country))"
             .to_owned(),
-        attributes: vec![config.anchor.attribute.clone()],
-        operation: DirectoryOperation::ReadingChanges,
-    };
+        vec![config.anchor.attribute.clone()],
+        DirectoryOperation::ReadingChanges,
+    );
     let page_size = server.root.has_paging.then_some(config.page_size);
     let entries = connection.search_paged(query, page_size).await?;
     let mut dns: Vec<String> = entries.into_iter().map(|entry| entry.dn).collect();

@@ -66,7 +66,7 @@ async fn missing_group_is_an_error_and_no_departure() {
     let mut directory = Directory::connect(&config).await.unwrap();
     server.delete(GROUP).unwrap();
     let error = directory.departures(&[anchor(&server, 0)]).await.unwrap_err();
-    assert_eq!(error, DirectoryError::GroupNotFound { dn: GROUP.to_owned() });
+    assert_eq!(error, DirectoryError::GroupNotFound(GROUP.to_owned()));
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ async fn missing_group_is_an_error() {
         config.scope = group(dn, membership);
         let mut directory = Directory::connect(&config).await.unwrap();
         let error = directory.read(None, UnixSeconds(0)).await.err().unwrap();
-        assert_eq!(error, DirectoryError::GroupNotFound { dn: dn.to_owned() });
+        assert_eq!(error, DirectoryError::GroupNotFound(dn.to_owned()));
     }
 }
 
@@ -121,7 +121,7 @@ async fn missing_base_is_an_error() {
     config.base_dn = "ou=nowhere,dc=acme,dc=test".to_owned();
     let mut directory = Directory::connect(&config).await.unwrap();
     let error = directory.read(None, UnixSeconds(0)).await.err().unwrap();
-    assert_eq!(error, DirectoryError::BaseNotFound { base_dn: config.base_dn });
+    assert_eq!(error, DirectoryError::BaseNotFound(config.base_dn));
 }
 
 /// Names with characters that are special in filters and DNs.
