@@ -7,7 +7,7 @@ use model::{AccountId, AccountLink, Anchor, OwnedAccount, Status, UserRecord};
 
 use crate::Store;
 use crate::batch::GET_CHUNK;
-use crate::errors::StoreError;
+use crate::errors::{Result, StoreError};
 use crate::item::{ItemReader, TableItem, flag, text};
 use crate::keys::{EXPIRES_AT, ItemKey, SK};
 use crate::query::{KeyRange, QuerySource};
@@ -44,7 +44,7 @@ fn owned_account(id: &AccountId) -> OwnedAccount {
 const LONGEST_KEY: usize = 1_024;
 
 /// The account and the entry in an account's item.
-fn linked_in(item: &TableItem) -> Result<Option<(AccountId, Anchor)>, StoreError> {
+fn linked_in(item: &TableItem) -> Result<Option<(AccountId, Anchor)>> {
     let owner = anchor_in(item)?;
     let id = ItemReader::new(item).text(SK)?.and_then(AccountId::new);
     Ok(id.map(|id| (id, owner)))
@@ -60,11 +60,7 @@ fn note_link(lease: &mut UserLease, link: AccountLink) -> OwnedAccount {
 impl Store {
     /// Links an account to a user, unless it is linked to another entry. Nothing may be sent to an account before this.
     /// An account with expired retention is free.
-    pub async fn claim_account(
-        &self,
-        lease: &mut UserLease,
-        account: &AccountId,
-    ) -> Result<AccountClaim, StoreError> {
+    pub async fn claim_account(&self, lease: &mut UserLease, account: &AccountId) -> Result<AccountClaim> {
         let linked = lease.record.link.as_ref().map(|link| link.account.clone());
         if linked.as_ref() == Some(account) {
             return Ok(AccountClaim::Owned(owned_account(account)));
@@ -94,7 +90,7 @@ impl Store {
         lease: &mut UserLease,
         account: &AccountId,
         from: &Anchor,
-    ) -> Result<Option<OwnedAccount>, StoreError> {
+    ) -> Result<Option<OwnedAccount>> {
         if lease.record.link.is_some() || *from == lease.record.anchor {
             return Ok(None);
         }
@@ -129,7 +125,7 @@ impl Store {
     }
 
     /// Forgets the link, because the account is gone from the target.
-    pub async fn drop_link(&self, lease: &mut UserLease) -> Result<(), StoreError> {
+    pub async fn drop_link(&self, lease: &mut UserLease) -> Result<()> {
         let Some(link) = &lease.record.link else { return Ok(()) };
         let record = if_linked(self.by_lease(lease), Some(&link.account)).remove_all(LINK);
         let result = self.commit(&[record, self.forget_account(lease, &link.account)]).await?;
@@ -142,15 +138,12 @@ impl Store {
 
     /// The entry that an account is linked to. The item of a user that left may have expired already;
     /// [`claim_account`](Self::claim_account) checks that.
-    pub async fn fetch_account_owner(&self, account: &AccountId) -> Result<Option<Anchor>, StoreError> {
+    pub async fn fetch_account_owner(&self, account: &AccountId) -> Result<Option<Anchor>> {
         self.get(&self.keys.account(account)).await?.map(|item| anchor_in(&item)).transpose()
     }
 
     /// The entries that these accounts are linked to. Accounts without a link are missing from the result.
-    pub async fn fetch_account_owners(
-        &self,
-        accounts: &[AccountId],
-    ) -> Result<HashMap<AccountId, Anchor>, StoreError> {
+    pub async fn fetch_account_owners(&self, accounts: &[AccountId]) -> Result<HashMap<AccountId, Anchor>> {
         // An id that is too long for a key was never linked. DynamoDB refuses a request that names a key twice.
         let accounts: BTreeSet<_> = accounts.iter().filter(|id| id.as_str().len() <= LONGEST_KEY).collect();
         let keys: Vec<_> = accounts.into_iter().map(|id| self.keys.account(id)).collect();
@@ -168,7 +161,7 @@ impl Store {
         &self,
         after: Option<PageKey>,
         limit: usize,
-    ) -> Result<ListPage<(AccountId, Anchor)>, StoreError> {
+    ) -> Result<ListPage<(AccountId, Anchor)>> {
         let after = after.map(|PageKey(sk)| ItemKey { pk: self.keys.accounts(), sk }.attributes());
         let query = self.range(QuerySource::Items, &self.keys.accounts(), &KeyRange::All);
         let page = self.page(query.limit(page_limit(limit)), after).await?;
@@ -179,7 +172,7 @@ impl Store {
     }
 
     /// Number of active linked accounts. Counting stops at `at_most`: the safeguard needs no more.
-    pub async fn count_enabled_accounts(&self, at_most: u64) -> Result<u64, StoreError> {
+    pub async fn count_enabled_accounts(&self, at_most: u64) -> Result<u64> {
         let query = self
             .range(QuerySource::Items, &self.keys.accounts(), &KeyRange::All)
             .filter_expression("#active = :yes")

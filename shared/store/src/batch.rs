@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
 use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
 
 use crate::Store;
-use crate::errors::{StoreError, classify};
+use crate::errors::{Result, StoreError, classify, incomplete};
 use crate::item::TableItem;
 use crate::keys::ItemKey;
 use crate::meter::COUNTED;
@@ -21,7 +21,6 @@ pub(crate) const WRITE_CHUNK: usize = 25;
 const GET: &str = "read many items (BatchGetItem)";
 const WRITE: &str = "write many items (BatchWriteItem)";
 
-/// A write without a condition.
 pub(crate) enum UnconditionalWrite {
     Put(TableItem),
     Delete(ItemKey),
@@ -29,7 +28,7 @@ pub(crate) enum UnconditionalWrite {
 
 impl Store {
     /// Up to [`GET_CHUNK`] items, consistently, in no order.
-    pub(crate) async fn get_chunk(&self, keys: &[ItemKey]) -> Result<Vec<TableItem>, StoreError> {
+    pub(crate) async fn get_chunk(&self, keys: &[ItemKey]) -> Result<Vec<TableItem>> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -38,8 +37,7 @@ impl Store {
         let mut pauses = batch_backoff();
         loop {
             let wanted = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
-            let wanted =
-                wanted.map_err(|_| StoreError::Refused { action: GET, code: "incomplete".to_owned() })?;
+            let wanted = wanted.map_err(incomplete(GET))?;
             let found = retry_throttled(|| self.get_once(wanted.clone())).await?;
             let mut by_table = found.responses.unwrap_or_default();
             let got = by_table.remove(&self.table).unwrap_or_default();
@@ -53,25 +51,25 @@ impl Store {
                 Some(unread) if !unread.keys.is_empty() => unread.keys,
                 _ => return Ok(items),
             };
-            let Some(pause) = pauses.next() else { return Err(StoreError::Throttled { action: GET }) };
+            let Some(pause) = pauses.next() else { return Err(StoreError::Throttled(GET)) };
             tokio::time::sleep(pause).await;
         }
     }
 
     /// Up to [`WRITE_CHUNK`] writes, each for itself.
-    pub(crate) async fn write_chunk(&self, writes: Vec<UnconditionalWrite>) -> Result<(), StoreError> {
-        let incomplete = |_| StoreError::Refused { action: WRITE, code: "incomplete".to_owned() };
+    pub(crate) async fn write_chunk(&self, writes: Vec<UnconditionalWrite>) -> Result<()> {
         let mut left = Vec::with_capacity(writes.len());
         for write in writes {
             let request = WriteRequest::builder();
             left.push(match write {
                 UnconditionalWrite::Put(item) => {
-                    let put = PutRequest::builder().set_item(Some(item)).build().map_err(incomplete)?;
+                    let put =
+                        PutRequest::builder().set_item(Some(item)).build().map_err(incomplete(WRITE))?;
                     request.put_request(put).build()
                 }
                 UnconditionalWrite::Delete(key) => {
                     let delete = DeleteRequest::builder().set_key(Some(key.attributes())).build();
-                    request.delete_request(delete.map_err(incomplete)?).build()
+                    request.delete_request(delete.map_err(incomplete(WRITE))?).build()
                 }
             });
         }
@@ -83,13 +81,13 @@ impl Store {
             if left.is_empty() {
                 break;
             }
-            let Some(pause) = pauses.next() else { return Err(StoreError::Throttled { action: WRITE }) };
+            let Some(pause) = pauses.next() else { return Err(StoreError::Throttled(WRITE)) };
             tokio::time::sleep(pause).await;
         }
         Ok(())
     }
 
-    async fn get_once(&self, wanted: KeysAndAttributes) -> Result<BatchGetItemOutput, StoreError> {
+    async fn get_once(&self, wanted: KeysAndAttributes) -> Result<BatchGetItemOutput> {
         let request = self.client.batch_get_item().request_items(&self.table, wanted);
         let sent = request.return_consumed_capacity(COUNTED).send().await;
         let found = sent.map_err(|error| classify(GET, &self.table, &error))?;
@@ -97,10 +95,7 @@ impl Store {
         Ok(found)
     }
 
-    async fn write_once(
-        &self,
-        requests: HashMap<String, Vec<WriteRequest>>,
-    ) -> Result<BatchWriteItemOutput, StoreError> {
+    async fn write_once(&self, requests: HashMap<String, Vec<WriteRequest>>) -> Result<BatchWriteItemOutput> {
         let request = self.client.batch_write_item().set_request_items(Some(requests));
         let sent = request.return_consumed_capacity(COUNTED).send().await;
         let done = sent.map_err(|error| classify(WRITE, &self.table, &error))?;

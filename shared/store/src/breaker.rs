@@ -6,7 +6,7 @@
 use model::UnixSeconds;
 
 use crate::Store;
-use crate::errors::StoreError;
+use crate::errors::{Result, StoreError};
 use crate::item::{ItemReader, TableItem, number, text};
 use crate::write::{ItemWrite, UpdateResult};
 
@@ -57,7 +57,7 @@ pub struct Breaker {
 impl Store {
     /// The breaker, if it is open. An eventually consistent read, because it runs before each user and costs half. A
     /// stale answer causes one call or one wait too many; a conditional write decides which worker may probe.
-    pub async fn fetch_breaker(&self) -> Result<Option<Breaker>, StoreError> {
+    pub async fn fetch_breaker(&self) -> Result<Option<Breaker>> {
         let item = self.get_lately(&self.keys.breaker()).await?;
         item.map(|item| decode(&item)).transpose()
     }
@@ -69,7 +69,7 @@ impl Store {
         reason: BreakerReason,
         now: UnixSeconds,
         seconds: i64,
-    ) -> Result<Breaker, StoreError> {
+    ) -> Result<Breaker> {
         let key = self.keys.breaker();
         let until = now.plus(seconds);
         for _ in 0..ATTEMPTS {
@@ -104,13 +104,13 @@ impl Store {
                 return Ok(Breaker { reason, opened_at: now, until, probes: 0 });
             }
         }
-        Err(StoreError::Throttled { action: "open the breaker" })
+        Err(StoreError::Throttled("open the breaker"))
     }
 
     /// Asks for the one call that shows whether the target is back. When the time is over, exactly one worker gets
     /// `true`, for this many seconds. `false` also means that the breaker is closed;
     /// [`fetch_breaker`](Self::fetch_breaker) tells.
-    pub async fn try_probe(&self, now: UnixSeconds, seconds: i64) -> Result<bool, StoreError> {
+    pub async fn try_probe(&self, now: UnixSeconds, seconds: i64) -> Result<bool> {
         let write = ItemWrite::update(self.keys.breaker())
             .set(UNTIL, number(now.plus(seconds).0))
             .bump(PROBES)
@@ -121,12 +121,12 @@ impl Store {
     }
 
     /// Closes the breaker after a successful call. Costs a write, so call it only where the breaker was seen open.
-    pub async fn close_breaker(&self) -> Result<(), StoreError> {
+    pub async fn close_breaker(&self) -> Result<()> {
         self.commit(&[ItemWrite::delete(self.keys.breaker())]).await.map(drop)
     }
 }
 
-fn decode(item: &TableItem) -> Result<Breaker, StoreError> {
+fn decode(item: &TableItem) -> Result<Breaker> {
     let read = ItemReader::new(item);
     let reason = read.required(REASON, read.text(REASON)?)?;
     Ok(Breaker {

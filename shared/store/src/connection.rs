@@ -3,7 +3,7 @@
 use model::{SafeguardMemory, ScanVersion, TargetIdentity, UnixSeconds};
 
 use crate::Store;
-use crate::errors::StoreError;
+use crate::errors::{Result, StoreError};
 use crate::item::{ItemReader, TableItem, number};
 use crate::record::{LEASE_OWNER, LEASE_UNTIL, VERSION};
 use crate::write::ItemWrite;
@@ -26,7 +26,7 @@ pub struct LeaseHolder {
 }
 
 impl LeaseHolder {
-    pub(crate) fn decode(item: &TableItem) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn decode(item: &TableItem) -> Result<Option<Self>> {
         let read = ItemReader::new(item);
         let Some(owner) = read.text(LEASE_OWNER)? else { return Ok(None) };
         let until = UnixSeconds(read.number(LEASE_UNTIL)?.unwrap_or_default());
@@ -60,14 +60,14 @@ pub(crate) struct BoundTarget {
 }
 
 impl BoundTarget {
-    pub fn decode(item: &TableItem) -> Result<Self, StoreError> {
+    pub fn decode(item: &TableItem) -> Result<Self> {
         let read = ItemReader::new(item);
         let is_resetting = read.flag(RESETTING)?.unwrap_or_default();
         Ok(Self { identity: read.json(TARGET)?, is_resetting })
     }
 
     /// Refuses a configured target that the state does not belong to.
-    pub fn check(&self, configured: &TargetIdentity) -> Result<(), StoreError> {
+    pub fn check(&self, configured: &TargetIdentity) -> Result<()> {
         match &self.identity {
             Some(stored) if stored != configured => Err(StoreError::OtherTarget {
                 stored: Box::new(stored.clone()),
@@ -81,7 +81,7 @@ impl BoundTarget {
 
 impl Store {
     /// The state of the connection.
-    pub async fn fetch_connection(&self) -> Result<ConnectionState, StoreError> {
+    pub async fn fetch_connection(&self) -> Result<ConnectionState> {
         let Some(item) = self.get(&self.keys.state()).await? else { return Ok(ConnectionState::default()) };
         let read = ItemReader::new(&item);
         Ok(ConnectionState {
@@ -96,12 +96,12 @@ impl Store {
     }
 
     /// The target that the state belongs to.
-    pub(crate) async fn fetch_bound_target(&self) -> Result<BoundTarget, StoreError> {
+    pub(crate) async fn fetch_bound_target(&self) -> Result<BoundTarget> {
         BoundTarget::decode(&self.get(&self.keys.state()).await?.unwrap_or_default())
     }
 
     /// Records that the target answered. Only provisioning writes it.
-    pub async fn record_served(&self, now: UnixSeconds) -> Result<(), StoreError> {
+    pub async fn record_served(&self, now: UnixSeconds) -> Result<()> {
         let write = ItemWrite::update(self.keys.state()).set(SERVED, number(now.0));
         self.commit(&[write]).await.map(drop)
     }

@@ -5,7 +5,7 @@ use model::{
 };
 
 use crate::Store;
-use crate::errors::{StoreError, corrupt};
+use crate::errors::{Result, StoreError, corrupt};
 use crate::item::{TableItem, flag, json, number, text};
 use crate::keys::DN_PK;
 use crate::lease::ScanLease;
@@ -80,11 +80,7 @@ impl Store {
     /// Writes the desired user and claims the user name. Link and applied state stay, attempts begin anew, and the release
     /// of an earlier removal ends. The record expires if it is in sync and the user is to have no account; any other write
     /// keeps it again.
-    pub async fn write_desired(
-        &self,
-        lease: &ScanLease,
-        write: DesiredWrite,
-    ) -> Result<RecordWrite, StoreError> {
+    pub async fn write_desired(&self, lease: &ScanLease, write: DesiredWrite) -> Result<RecordWrite> {
         let DesiredWrite { anchor, dn, desired, status, previous } = write;
         let record = self.by_scan(lease, &anchor).set(RELEASED, flag(false));
         let json = json(record.key(), &desired)?;
@@ -115,7 +111,7 @@ impl Store {
         &self,
         lease: &ScanLease,
         removal: &plan::ReleasedRemoval,
-    ) -> Result<RecordWrite, StoreError> {
+    ) -> Result<RecordWrite> {
         let plan::RemovalCandidate { anchor, dn, user_name: _, reason: _, desired } = removal.candidate();
         let record = self.by_scan(lease, anchor).set(RELEASED, flag(true));
         let json = json(record.key(), desired)?;
@@ -126,11 +122,7 @@ impl Store {
 
     /// Writes a status and leaves the desired user alone; an entry that was never valid gets a record without one. A status
     /// that stops a removal ends its release.
-    pub async fn write_status(
-        &self,
-        lease: &ScanLease,
-        write: StatusWrite,
-    ) -> Result<RecordWrite, StoreError> {
+    pub async fn write_status(&self, lease: &ScanLease, write: StatusWrite) -> Result<RecordWrite> {
         let StatusWrite { anchor, dn, status } = write;
         let mut record = self.set_status(self.by_scan(lease, &anchor), &anchor.hash(), &status)?;
         if let Some(dn) = dn {
@@ -163,7 +155,7 @@ impl Store {
         scan: &ScanWrite<'_>,
         wanted: &str,
         mut claimed: Option<String>,
-    ) -> Result<RecordWrite, StoreError> {
+    ) -> Result<RecordWrite> {
         let ScanWrite { lease, anchor, record } = scan;
         for _ in 0..ATTEMPTS {
             let claim = NameClaim { anchor, wanted, claimed: claimed.as_deref(), now: lease.now };
@@ -199,11 +191,11 @@ impl Store {
                 Some(stored) => self.present_again(lease, stored).await?,
             };
         }
-        Err(StoreError::Throttled { action: "write a desired user" })
+        Err(StoreError::Throttled("write a desired user"))
     }
 
     /// Writes a record of a user that has not left. A record that was to expire is kept first.
-    async fn write_kept(&self, scan: &ScanWrite<'_>) -> Result<RecordWrite, StoreError> {
+    async fn write_kept(&self, scan: &ScanWrite<'_>) -> Result<RecordWrite> {
         for _ in 0..ATTEMPTS {
             let result = self.commit(&[if_kept(scan.record.clone())]).await?;
             if result.is_done() {
@@ -216,16 +208,12 @@ impl Store {
             }
             self.present_again(scan.lease, stored).await?;
         }
-        Err(StoreError::Throttled { action: "write a user's record" })
+        Err(StoreError::Throttled("write a user's record"))
     }
 
     /// Writes a record of a user that has left and has no active account, so that it expires. If the account is active
     /// again meanwhile, the user is held for the safeguard of the next scan.
-    async fn write_departed(
-        &self,
-        scan: &ScanWrite<'_>,
-        reason: DeprovisionReason,
-    ) -> Result<RecordWrite, StoreError> {
+    async fn write_departed(&self, scan: &ScanWrite<'_>, reason: DeprovisionReason) -> Result<RecordWrite> {
         let ScanWrite { lease, anchor, record } = scan;
         for _ in 0..ATTEMPTS {
             let stored = self.stored(&anchor.hash()).await?;
@@ -253,15 +241,11 @@ impl Store {
                 CommitResult::Refused(_) => drop(self.present_again(lease, stored).await?),
             }
         }
-        Err(StoreError::Throttled { action: "write that a user has left" })
+        Err(StoreError::Throttled("write that a user has left"))
     }
 
     /// Keeps a record that was to expire; returns the name that it claims afterwards.
-    async fn present_again(
-        &self,
-        lease: &ScanLease,
-        stored: StoredRecord,
-    ) -> Result<Option<String>, StoreError> {
+    async fn present_again(&self, lease: &ScanLease, stored: StoredRecord) -> Result<Option<String>> {
         let StoredRecord { record: user, owned_items: owned, .. } = stored;
         if owned.expires_at.is_none() {
             return Ok(owned.claimed);
@@ -273,11 +257,7 @@ impl Store {
     }
 
     /// The record that a write met: from the refusal, otherwise by a read.
-    async fn refused_by(
-        &self,
-        anchor: &Anchor,
-        refusal: Option<TableItem>,
-    ) -> Result<Option<StoredRecord>, StoreError> {
+    async fn refused_by(&self, anchor: &Anchor, refusal: Option<TableItem>) -> Result<Option<StoredRecord>> {
         match refusal {
             Some(item) => StoredRecord::decode(&self.keys, &item).map(Some),
             None => self.stored(&anchor.hash()).await,
@@ -312,7 +292,7 @@ impl Store {
     }
 
     /// The owner of a name: from the refusal, otherwise by a read.
-    async fn name_owner(&self, name: &str, refusal: Option<TableItem>) -> Result<Option<Anchor>, StoreError> {
+    async fn name_owner(&self, name: &str, refusal: Option<TableItem>) -> Result<Option<Anchor>> {
         let item = match refusal {
             Some(item) => Some(item),
             None => self.get(&self.keys.name(name)).await?,

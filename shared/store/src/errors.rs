@@ -7,16 +7,16 @@ use model::TargetIdentity;
 
 use crate::keys::ItemKey;
 
+/// Result of reading or writing the state.
+pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
+
 /// Failure to read or write the state. The text holds no personal data: keys made of a user name are masked, and a
 /// server's message about a value is left out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The table throttled the request, and all retries too.
-    #[error("the state table throttled the request to {action}; try again later")]
-    Throttled {
-        /// The attempted action.
-        action: &'static str,
-    },
+    /// The table throttled the request for this action, and all retries too.
+    #[error("the state table throttled the request to {0}; try again later")]
+    Throttled(&'static str),
     /// The service could not be reached, or failed.
     #[error("the state table could not be reached to {action}: {detail}")]
     Unavailable {
@@ -25,18 +25,12 @@ pub enum StoreError {
         /// Cause.
         detail: String,
     },
-    /// The credentials don't allow it.
-    #[error("access was denied to {action}; the role needs that right on the state table and its indexes")]
-    AccessDenied {
-        /// The attempted action.
-        action: &'static str,
-    },
-    /// There is no such table.
-    #[error("there is no table '{name}'; deploy it or correct its name")]
-    NoTable {
-        /// The table's name.
-        name: String,
-    },
+    /// The credentials don't allow this action.
+    #[error("access was denied to {0}; the role needs that right on the state table and its indexes")]
+    AccessDenied(&'static str),
+    /// There is no table of this name.
+    #[error("there is no table '{0}'; deploy it or correct its name")]
+    NoTable(String),
     /// The service refused the request: a mistake in this program or in the table's set-up.
     #[error("the request to {action} was refused ({code})")]
     Refused {
@@ -53,14 +47,11 @@ pub enum StoreError {
         /// The attribute, and what is wrong with it.
         detail: String,
     },
-    /// An item would be larger than a table can hold.
+    /// The item with this key would be larger than a table can hold.
     #[error(
-        "the item {key} would be larger than the 400 KB that an item may have; map fewer or shorter values"
+        "the item {0} would be larger than the 400 KB that an item may have; map fewer or shorter values"
     )]
-    TooLarge {
-        /// The item.
-        key: String,
-    },
+    TooLarge(String),
     /// The user's lease has ended or was taken by another worker.
     #[error("the lease on this user has ended; another worker may have it")]
     LeaseLost,
@@ -93,11 +84,13 @@ ids of one target mean nothing at another; give the connection a new 'name', or 
         holder: String,
     },
     /// The embedded engine or its file failed.
-    #[error("the local state can't be used: {detail}")]
-    Engine {
-        /// What failed.
-        detail: String,
-    },
+    #[error("the local state can't be used: {0}")]
+    Engine(String),
+}
+
+/// Error about a request that this program built without a required part.
+pub(crate) fn incomplete<E>(action: &'static str) -> impl Fn(E) -> StoreError {
+    move |_| StoreError::Refused { action, code: "incomplete".to_owned() }
 }
 
 /// The meaning of an SDK error.
@@ -125,18 +118,18 @@ fn by_code(action: &'static str, table: &str, code: &str, message: Option<&str>)
         | "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
         | "TransactionConflictException"
-        | "TransactionInProgressException" => StoreError::Throttled { action },
-        "ResourceNotFoundException" => StoreError::NoTable { name: table.to_owned() },
+        | "TransactionInProgressException" => StoreError::Throttled(action),
+        "ResourceNotFoundException" => StoreError::NoTable(table.to_owned()),
         "AccessDeniedException"
         | "UnrecognizedClientException"
         | "ExpiredTokenException"
         | "InvalidSignatureException"
         | "MissingAuthenticationTokenException"
-        | "IncompleteSignatureException" => StoreError::AccessDenied { action },
+        | "IncompleteSignatureException" => StoreError::AccessDenied(action),
         "InternalServerError" | "InternalFailure" | "ServiceUnavailable" | "ServiceUnavailableException" => {
             StoreError::Unavailable { action, detail: format!("it failed inside ({code})") }
         }
-        _ if says_too_large(message) => StoreError::TooLarge { key: "that was written".to_owned() },
+        _ if says_too_large(message) => StoreError::TooLarge("that was written".to_owned()),
         _ => StoreError::Refused { action, code: code.to_owned() },
     }
 }

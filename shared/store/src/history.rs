@@ -4,7 +4,7 @@ use model::{AccountId, AnchorHash, Desired, Managed, ScanVersion, UnixSeconds, U
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
-use crate::errors::StoreError;
+use crate::errors::Result;
 use crate::item::{ItemReader, json, number};
 use crate::keys::{EVENT_PREFIX, EXPIRES_AT, event_sk};
 use crate::query::{KeyRange, QuerySource};
@@ -34,12 +34,7 @@ pub(crate) const DAY: i64 = 24 * 60 * 60;
 
 impl Store {
     /// The write that stores an event until it expires.
-    pub(crate) fn event(
-        &self,
-        user: &UserRecord,
-        event: &HistoryEvent,
-        attempt: u32,
-    ) -> Result<ItemWrite, StoreError> {
+    pub(crate) fn event(&self, user: &UserRecord, event: &HistoryEvent, attempt: u32) -> Result<ItemWrite> {
         let key = self.keys.event(&user.anchor.hash(), event_sk(event.at, event.version, attempt));
         let expires_at = event.at.plus(i64::from(self.history_days) * DAY);
         let event = json(&key, &impersonal(event, user))?;
@@ -52,7 +47,7 @@ impl Store {
         hash: AnchorHash,
         before: Option<UnixSeconds>,
         limit: usize,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
+    ) -> Result<Vec<HistoryEvent>> {
         let part = match before {
             None => KeyRange::Prefix(EVENT_PREFIX.to_owned()),
             // Events at that time sort after its bare number.

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::errors::{StoreError, corrupt};
+use crate::errors::{Result, StoreError, corrupt};
 use crate::keys::{ItemKey, PK, SK};
 
 /// An item as the SDK gives it.
@@ -38,10 +38,10 @@ pub(crate) fn flag(value: bool) -> AttributeValue {
 const MAX_JSON_BYTES: usize = 390_000;
 
 /// A value as JSON text for an attribute. Refused where no item could hold it.
-pub(crate) fn json<T: Serialize>(key: &ItemKey, value: &T) -> Result<AttributeValue, StoreError> {
+pub(crate) fn json<T: Serialize>(key: &ItemKey, value: &T) -> Result<AttributeValue> {
     let text = serde_json::to_string(value).map_err(|_| corrupt(key, "the value to write is no JSON"))?;
     if text.len() > MAX_JSON_BYTES {
-        return Err(StoreError::TooLarge { key: key.to_string() });
+        return Err(StoreError::TooLarge(key.to_string()));
     }
     Ok(AttributeValue::S(text))
 }
@@ -77,29 +77,29 @@ impl<'a> ItemReader<'a> {
         name: &str,
         problem: &str,
         get: impl FnOnce(&'a AttributeValue) -> Option<T>,
-    ) -> Result<Option<T>, StoreError> {
+    ) -> Result<Option<T>> {
         let Some(value) = self.item.get(name) else { return Ok(None) };
         get(value).map(Some).ok_or_else(|| self.wrong(name, problem))
     }
 
-    pub fn text(&self, name: &str) -> Result<Option<&'a str>, StoreError> {
+    pub fn text(&self, name: &str) -> Result<Option<&'a str>> {
         self.read(name, "is not text", |value| value.as_s().ok().map(String::as_str))
     }
 
-    pub fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, StoreError> {
+    pub fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
         self.read(name, "is not a number of the expected range", |value| value.as_n().ok()?.parse().ok())
     }
 
-    pub fn flag(&self, name: &str) -> Result<Option<bool>, StoreError> {
+    pub fn flag(&self, name: &str) -> Result<Option<bool>> {
         self.read(name, "is neither true nor false", |value| value.as_bool().ok().copied())
     }
 
-    pub fn bytes(&self, name: &str) -> Result<Option<&'a [u8]>, StoreError> {
+    pub fn bytes(&self, name: &str) -> Result<Option<&'a [u8]>> {
         self.read(name, "is not binary", |value| value.as_b().ok().map(AsRef::as_ref))
     }
 
     /// A value stored as JSON text. The parser's message is left out, because it quotes the value.
-    pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+    pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         let wrong = |error: serde_json::Error| {
             self.wrong(name, &format!("is not the JSON that belongs there (column {})", error.column()))
@@ -108,7 +108,7 @@ impl<'a> ItemReader<'a> {
     }
 
     /// A required attribute.
-    pub fn required<T>(&self, name: &str, found: Option<T>) -> Result<T, StoreError> {
+    pub fn required<T>(&self, name: &str, found: Option<T>) -> Result<T> {
         found.ok_or_else(|| self.wrong(name, "is missing"))
     }
 }

@@ -6,9 +6,7 @@ use std::fmt;
 use aws_sdk_dynamodb::types::AttributeValue;
 use model::{AccountId, AnchorHash, DnKey, ScanVersion, UnixSeconds};
 
-/// The table's partition key.
 pub(crate) const PK: &str = "PK";
-/// The table's sort key.
 pub(crate) const SK: &str = "SK";
 /// Index of records that are not in sync.
 pub(crate) const WORK_INDEX: &str = "by_work";
@@ -23,16 +21,11 @@ pub(crate) const DN_PK: &str = "dn_pk";
 /// Time after which DynamoDB may delete an item.
 pub(crate) const EXPIRES_AT: &str = "expires_at";
 
-/// The sort key of a user's record.
 pub(crate) const RECORD: &str = "record";
-/// The sort key of the snapshot's header.
 pub(crate) const HEADER: &str = "header";
-/// Prefix of the sort keys of history events.
 pub(crate) const EVENT_PREFIX: &str = "event#";
-/// Prefix of the sort keys of recorded scans.
 pub(crate) const SCAN_PREFIX: &str = "scan#";
 
-/// One item's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ItemKey {
     pub pk: String,
@@ -66,7 +59,6 @@ pub(crate) struct ConnectionKeys {
 }
 
 impl ConnectionKeys {
-    /// The keys of the connection with this name.
     pub fn of(connection: &str) -> Self {
         Self { connection: connection.replace('%', "%25").replace('#', "%23") }
     }
@@ -110,7 +102,6 @@ impl ConnectionKeys {
         ItemKey { pk: format!("{}#name#{folded}", self.connection), sk: "owner".to_owned() }
     }
 
-    /// The partition of all accounts.
     pub fn accounts(&self) -> String {
         format!("{}#accounts", self.connection)
     }
@@ -162,7 +153,6 @@ pub(crate) fn work_sk(word: &str, next_attempt: UnixSeconds, hash: &AnchorHash) 
 /// Parts of a sort key in the `by_work` index.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct WorkKey<'a> {
-    /// Word of the status.
     pub word: &'a str,
     /// Time of the next attempt.
     pub at: UnixSeconds,

@@ -4,7 +4,7 @@ use model::{SafeguardMemory, ScanVersion, UnixSeconds};
 
 use crate::Store;
 use crate::connection::{BoundTarget, CURSOR, LAST_SCAN, LeaseHolder, MEMORY};
-use crate::errors::StoreError;
+use crate::errors::Result;
 use crate::item::{ItemReader, json, number, text};
 use crate::record::{LEASE, LEASE_OWNER, LEASE_UNTIL, VERSION, if_lease_free};
 use crate::write::{ItemWrite, UpdateResult};
@@ -62,7 +62,7 @@ impl Store {
         owner: &str,
         now: UnixSeconds,
         seconds: i64,
-    ) -> Result<Result<ScanLease, LeaseTaken>, StoreError> {
+    ) -> Result<Result<ScanLease, LeaseTaken>> {
         let until = now.plus(seconds);
         let write = ItemWrite::update(self.keys.state())
             .set(LEASE_OWNER, text(owner))
@@ -86,12 +86,7 @@ impl Store {
 
     /// Renews the lease. `false` means that another scan has begun: this one should stop, and its later writes are
     /// refused wherever the other scan has written.
-    pub async fn renew_lease(
-        &self,
-        lease: &mut ScanLease,
-        now: UnixSeconds,
-        seconds: i64,
-    ) -> Result<bool, StoreError> {
+    pub async fn renew_lease(&self, lease: &mut ScanLease, now: UnixSeconds, seconds: i64) -> Result<bool> {
         let until = now.plus(seconds);
         let write = self.update_held(lease).set(LEASE_UNTIL, number(until.0));
         let is_held = self.commit(&[write]).await?.is_done();
@@ -102,21 +97,13 @@ impl Store {
     }
 
     /// Saves a checkpoint of the scan in progress. `false` means that another scan has begun.
-    pub async fn save_checkpoint(
-        &self,
-        lease: &ScanLease,
-        cursor: &serde_json::Value,
-    ) -> Result<bool, StoreError> {
+    pub async fn save_checkpoint(&self, lease: &ScanLease, cursor: &serde_json::Value) -> Result<bool> {
         let cursor = json(&self.keys.state(), cursor)?;
         Ok(self.commit(&[self.update_held(lease).set(CURSOR, cursor)]).await?.is_done())
     }
 
     /// Saves the memory of the safeguard. `false` means that another scan has begun and nothing was written.
-    pub async fn save_safety_memory(
-        &self,
-        lease: &ScanLease,
-        memory: &SafeguardMemory,
-    ) -> Result<bool, StoreError> {
+    pub async fn save_safety_memory(&self, lease: &ScanLease, memory: &SafeguardMemory) -> Result<bool> {
         let memory = json(&self.keys.state(), memory)?;
         Ok(self.commit(&[self.update_held(lease).set(MEMORY, memory)]).await?.is_done())
     }
@@ -128,7 +115,7 @@ impl Store {
         lease: ScanLease,
         last_scan: Option<serde_json::Value>,
         cursor: Option<serde_json::Value>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool> {
         let mut write = self.update_held(&lease).remove_all(LEASE);
         for (name, value) in [(LAST_SCAN, last_scan), (CURSOR, cursor)] {
             if let Some(value) = value {

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use model::{AnchorHash, Fingerprint, ScanVersion};
 
 use crate::Store;
-use crate::errors::StoreError;
+use crate::errors::Result;
 use crate::item::{ItemReader, bytes};
 use crate::keys::{HEADER, ItemKey, SK};
 use crate::query::{KeyRange, QuerySource};
@@ -58,7 +58,7 @@ impl Store {
         marks: &mut DirtyMarkers,
         version: ScanVersion,
         users: &[AnchorHash],
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         for users in users.chunks(USERS) {
             let sk = format!("{PREFIX}{:012}#{:06}", version.0, marks.items.len());
             let packed: Vec<u8> = users.iter().flat_map(|hash| hash.0).collect();
@@ -69,7 +69,7 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) async fn fetch_marks(&self) -> Result<DirtyMarkers, StoreError> {
+    pub(crate) async fn fetch_marks(&self) -> Result<DirtyMarkers> {
         let partition = self.keys.snapshot(HEADER).pk;
         let part = KeyRange::Prefix(PREFIX.to_owned());
         let mut marks = DirtyMarkers::default();

@@ -5,7 +5,7 @@ use model::{
 };
 
 use crate::Store;
-use crate::errors::StoreError;
+use crate::errors::{Result, StoreError};
 use crate::history::HistoryEvent;
 use crate::item::{flag, json, number, text};
 use crate::record::{
@@ -101,7 +101,7 @@ impl Store {
         lease: UserLease,
         outcome: UserOutcome,
         now: UnixSeconds,
-    ) -> Result<OutcomeWrite, StoreError> {
+    ) -> Result<OutcomeWrite> {
         if outcome.applied.is_some() && lease.record.link.is_none() {
             return Err(StoreError::NotLinked);
         }
@@ -129,7 +129,7 @@ impl Store {
                 Some(newer) => found = newer,
             }
         }
-        Err(StoreError::Throttled { action: "write the outcome for a user" })
+        Err(StoreError::Throttled("write the outcome for a user"))
     }
 
     /// Links an account that was just created and writes the outcome, in one transaction. The status is `in_sync`.
@@ -141,7 +141,7 @@ impl Store {
         lease: &UserLease,
         account: &AccountId,
         outcome: &UserOutcome,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool> {
         let UserLease { record: user, rev, owned_items, .. } = lease;
         let Some(applied) = outcome.applied.as_ref().filter(|_| outcome.status == Status::InSync) else {
             return Ok(false);
@@ -178,10 +178,7 @@ impl Store {
     }
 
     /// Writes an outcome if the record is as expected; otherwise returns the record as it is.
-    async fn try_write_outcome(
-        &self,
-        mut attempt: OutcomeAttempt<'_>,
-    ) -> Result<Option<StoredRecord>, StoreError> {
+    async fn try_write_outcome(&self, mut attempt: OutcomeAttempt<'_>) -> Result<Option<StoredRecord>> {
         let (lease, rev) = (attempt.lease, attempt.rev);
         if attempt.departure().is_none() && attempt.owned_items.expires_at.is_some() {
             self.bring_back(self.by_lease(lease), &attempt.items()).await?;
@@ -208,7 +205,7 @@ impl Store {
     }
 
     /// The writes of an outcome; the record's is the first.
-    fn outcome_writes(&self, attempt: &OutcomeAttempt<'_>) -> Result<Vec<ItemWrite>, StoreError> {
+    fn outcome_writes(&self, attempt: &OutcomeAttempt<'_>) -> Result<Vec<ItemWrite>> {
         let OutcomeAttempt { lease, outcome, owned_items, record: user, .. } = attempt;
         let record = self.outcome_of_record(attempt)?;
         let departure = attempt.departure();
@@ -235,7 +232,7 @@ impl Store {
     }
 
     /// The record's part of an outcome.
-    fn outcome_of_record(&self, attempt: &OutcomeAttempt<'_>) -> Result<ItemWrite, StoreError> {
+    fn outcome_of_record(&self, attempt: &OutcomeAttempt<'_>) -> Result<ItemWrite> {
         let OutcomeAttempt { lease, outcome, rev, record: user, status, .. } = attempt;
         let mut record = self.ending(lease, *rev);
         if let Some(status) = status {
@@ -261,7 +258,7 @@ impl Store {
         record: ItemWrite,
         lease: &UserLease,
         (old, new): (&UserReferences, &UserReferences),
-    ) -> Result<Vec<ItemWrite>, StoreError> {
+    ) -> Result<Vec<ItemWrite>> {
         let user: &Anchor = &lease.record.anchor;
         let hash = user.hash();
         let new: UserReferences = new.iter().take(MAX_REFERENCES).map(|(dn, to)| (*dn, to.clone())).collect();

@@ -5,7 +5,6 @@ use model::{AnchorHash, Fingerprint};
 /// A user's anchor hash and fingerprint.
 pub(crate) type SnapshotPair = (AnchorHash, Fingerprint);
 
-/// Bytes of one pair.
 const PAIR: usize = 32;
 /// Users per bucket: 4 KB, the unit in which reads are billed.
 const USERS: usize = 128;
@@ -34,7 +33,6 @@ pub(crate) fn bucket_of(hash: &AnchorHash, bits: u32) -> u32 {
     u32::from_be_bytes([a, b, c, d]).checked_shr(32 - bits.min(MAX_BITS)).unwrap_or_default()
 }
 
-/// The pairs as bytes.
 pub(crate) fn pack(pairs: &[SnapshotPair]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(pairs.len() * PAIR);
     for (hash, fingerprint) in pairs {

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use crate::Store;
-use crate::errors::{StoreError, classify};
+use crate::errors::{Result, classify};
 use crate::item::{TableItem, text};
 use crate::keys::{DN_INDEX, DN_PK, ItemKey, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
 use crate::meter::COUNTED;
@@ -47,20 +47,16 @@ const GET: &str = "read an item (GetItem)";
 
 impl Store {
     /// One item, consistently.
-    pub(crate) async fn get(&self, key: &ItemKey) -> Result<Option<TableItem>, StoreError> {
+    pub(crate) async fn get(&self, key: &ItemKey) -> Result<Option<TableItem>> {
         retry_throttled(|| self.get_item(key, Consistency::Strong)).await
     }
 
     /// One item, eventually consistently, for half the cost.
-    pub(crate) async fn get_lately(&self, key: &ItemKey) -> Result<Option<TableItem>, StoreError> {
+    pub(crate) async fn get_lately(&self, key: &ItemKey) -> Result<Option<TableItem>> {
         retry_throttled(|| self.get_item(key, Consistency::Eventual)).await
     }
 
-    async fn get_item(
-        &self,
-        key: &ItemKey,
-        consistency: Consistency,
-    ) -> Result<Option<TableItem>, StoreError> {
+    async fn get_item(&self, key: &ItemKey, consistency: Consistency) -> Result<Option<TableItem>> {
         let sent = self
             .client
             .get_item()
@@ -109,12 +105,12 @@ impl Store {
         &self,
         query: QueryFluentBuilder,
         after: Option<HashMap<String, aws_sdk_dynamodb::types::AttributeValue>>,
-    ) -> Result<QueryOutput, StoreError> {
+    ) -> Result<QueryOutput> {
         let query = query.set_exclusive_start_key(after);
         retry_throttled(|| self.query_once(query.clone())).await
     }
 
-    async fn query_once(&self, query: QueryFluentBuilder) -> Result<QueryOutput, StoreError> {
+    async fn query_once(&self, query: QueryFluentBuilder) -> Result<QueryOutput> {
         let sent = query.return_consumed_capacity(COUNTED).send().await;
         let found = sent.map_err(|error| classify(QUERY, &self.table, &error))?;
         self.meter.read(&found.consumed_capacity);
@@ -122,11 +118,7 @@ impl Store {
     }
 
     /// All items of a query, up to a limit.
-    pub(crate) async fn items(
-        &self,
-        query: QueryFluentBuilder,
-        limit: usize,
-    ) -> Result<Vec<TableItem>, StoreError> {
+    pub(crate) async fn items(&self, query: QueryFluentBuilder, limit: usize) -> Result<Vec<TableItem>> {
         let mut items = Vec::new();
         let mut after = None;
         loop {

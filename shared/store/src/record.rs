@@ -7,7 +7,7 @@ use model::{
 };
 
 use crate::Store;
-use crate::errors::StoreError;
+use crate::errors::Result;
 use crate::item::{ItemReader, TableItem, json, number, text};
 use crate::keys::{ConnectionKeys, DN_PK, EXPIRES_AT, WORK_PK, WORK_SK, work_sk};
 use crate::write::ItemWrite;
@@ -38,9 +38,7 @@ pub(crate) const LEASE_NUMBER: &str = "lease_number";
 /// In an account's item: whether the account was active when the provisioner last saw it.
 pub(crate) const ACTIVE: &str = "active";
 
-/// Attributes of a record's lease.
 pub(crate) const LEASE: [&str; 2] = [LEASE_OWNER, LEASE_UNTIL];
-/// Attributes of a record's link.
 pub(crate) const LINK: [&str; 3] = [ACCOUNT, APPLIED, RECORDED_LEASE];
 
 /// References of a user, by the DN that the directory names: the account that was sent for each, or `None` while the
@@ -62,7 +60,6 @@ pub(crate) struct StoredRecord {
 /// Items that belong to the user beside the record and the account, and their expiry.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OwnedItems {
-    /// Folded user name that the record owns.
     pub claimed: Option<String>,
     /// The user's references, each with an item under its DN.
     pub references: UserReferences,
@@ -97,7 +94,7 @@ impl StoredRecord {
     }
 
     /// Decodes an item. Its anchor must match the key.
-    pub fn decode(keys: &ConnectionKeys, item: &TableItem) -> Result<Self, StoreError> {
+    pub fn decode(keys: &ConnectionKeys, item: &TableItem) -> Result<Self> {
         let read = ItemReader::new(item);
         let anchor = anchor_in(item)?;
         if keys.parse_record(&read.key().pk) != Some(anchor.hash()) {
@@ -141,7 +138,6 @@ impl StoredRecord {
         })
     }
 
-    /// The linked account.
     pub fn account(&self) -> Option<&AccountId> {
         self.record.link.as_ref().map(|link| &link.account)
     }
@@ -153,7 +149,7 @@ impl StoredRecord {
 }
 
 /// The entry that a record, a name's or an account's item belongs to.
-pub(crate) fn anchor_in(item: &TableItem) -> Result<Anchor, StoreError> {
+pub(crate) fn anchor_in(item: &TableItem) -> Result<Anchor> {
     let read = ItemReader::new(item);
     let text = read.required(ANCHOR, read.text(ANCHOR)?)?;
     Anchor::from_text(text).map_err(|_| read.wrong(ANCHOR, "is not an anchor"))
@@ -182,7 +178,7 @@ impl Store {
         write: ItemWrite,
         hash: &AnchorHash,
         scheduled: impl Into<ScheduledStatus<'a>>,
-    ) -> Result<ItemWrite, StoreError> {
+    ) -> Result<ItemWrite> {
         let ScheduledStatus { status, attempts, next_attempt } = scheduled.into();
         let json = json(write.key(), status)?;
         let write =
@@ -198,7 +194,7 @@ impl Store {
 }
 
 /// Sets the link, which ends the create intent. The account's state is unknown until it is read.
-pub(crate) fn set_link(write: ItemWrite, link: &AccountLink) -> Result<ItemWrite, StoreError> {
+pub(crate) fn set_link(write: ItemWrite, link: &AccountLink) -> Result<ItemWrite> {
     let applied = link.applied.as_ref().map(|applied| json(write.key(), applied)).transpose()?;
     Ok(write
         .set(ACCOUNT, text(link.account.as_str()))
@@ -215,7 +211,7 @@ pub(crate) fn if_claimed(write: ItemWrite, claimed: Option<&str>) -> ItemWrite {
 }
 
 /// Condition: the record has this status.
-pub(crate) fn if_status(write: ItemWrite, status: &Status) -> Result<ItemWrite, StoreError> {
+pub(crate) fn if_status(write: ItemWrite, status: &Status) -> Result<ItemWrite> {
     let status = json(write.key(), status)?;
     Ok(write.only_if("#status = :expected_status", [("expected_status", status)]))
 }

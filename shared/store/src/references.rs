@@ -10,7 +10,7 @@
 use model::{AccountId, Anchor, AnchorHash, DnKey, Status};
 
 use crate::Store;
-use crate::errors::StoreError;
+use crate::errors::{Result, StoreError};
 use crate::item::{ItemReader, text};
 use crate::keys::SK;
 use crate::query::{KeyRange, QuerySource};
@@ -24,7 +24,7 @@ const ATTEMPTS: usize = 20;
 impl Store {
     /// Registers that a user waits for accounts of these DNs. Call it before the DNs are resolved once more: a user
     /// that is linked after that finds this one. The outcome writes the same items, and the record's list of them.
-    pub async fn register_missing(&self, user: &Anchor, missing: &[DnKey]) -> Result<(), StoreError> {
+    pub async fn register_missing(&self, user: &Anchor, missing: &[DnKey]) -> Result<()> {
         for dn in missing {
             let item = ItemWrite::put(self.keys.reference(dn, &user.hash()));
             self.commit(&[item.set(ANCHOR, text(user.as_str()))]).await?;
@@ -33,11 +33,7 @@ impl Store {
     }
 
     /// The users that refer to this DN and were sent no account for it, or another one than this.
-    pub async fn fetch_referrers(
-        &self,
-        dn: DnKey,
-        account: &AccountId,
-    ) -> Result<Vec<AnchorHash>, StoreError> {
+    pub async fn fetch_referrers(&self, dn: DnKey, account: &AccountId) -> Result<Vec<AnchorHash>> {
         let query = self.range(QuerySource::Items, &self.keys.references(&dn), &KeyRange::All);
         let mut referrers = Vec::new();
         for item in &self.items(query, usize::MAX).await? {
@@ -54,12 +50,7 @@ impl Store {
     /// Makes a user in sync pending, because a user it refers to has this account now. The outcome of a user that is being
     /// provisioned is refused once, because its references may have been resolved before; that makes it pending. Returns
     /// whether this write made the user pending.
-    pub async fn reopen_referrer(
-        &self,
-        dn: DnKey,
-        account: &AccountId,
-        hash: AnchorHash,
-    ) -> Result<bool, StoreError> {
+    pub async fn reopen_referrer(&self, dn: DnKey, account: &AccountId, hash: AnchorHash) -> Result<bool> {
         // A user that was sent this account meanwhile keeps its item.
         let reference = ItemWrite::delete(self.keys.reference(&dn, &hash)).only_if(
             "attribute_not_exists(#account) OR #account <> :account",
@@ -91,6 +82,6 @@ impl Store {
                 return Ok(false);
             }
         }
-        Err(StoreError::Throttled { action: "make a user pending that refers to another one" })
+        Err(StoreError::Throttled("make a user pending that refers to another one"))
     }
 }

@@ -11,7 +11,7 @@ use std::iter;
 
 use model::{AccountLink, Anchor, DeprovisionReason, Desired, UnixSeconds};
 
-use crate::errors::StoreError;
+use crate::errors::Result;
 use crate::item::{flag, number, text};
 use crate::keys::{DN_PK, EXPIRES_AT};
 use crate::record::{
@@ -96,7 +96,7 @@ impl Store {
     /// Revives an expiring record, with all items that are still the user's. What other entries took after the expiry
     /// stays theirs, and the record gives it up. `guard` is a write to the record under the caller's conditions; the
     /// caller's next write shows whether they held.
-    pub(crate) async fn bring_back(&self, guard: ItemWrite, items: &UserItems<'_>) -> Result<(), StoreError> {
+    pub(crate) async fn bring_back(&self, guard: ItemWrite, items: &UserItems<'_>) -> Result<()> {
         let UserItems { anchor, link, owned, now } = *items;
         let Some(at) = owned.expires_at else { return Ok(()) };
         let claimed = owned.claimed.as_deref();

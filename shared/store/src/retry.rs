@@ -3,7 +3,7 @@
 use model::{AnchorHash, Status};
 
 use crate::Store;
-use crate::errors::StoreError;
+use crate::errors::{Result, StoreError};
 use crate::record::{RECORDED_LEASE, REV, if_rev, if_status};
 use crate::retention::if_kept;
 use crate::write::ItemWrite;
@@ -25,7 +25,7 @@ const ATTEMPTS: usize = 5;
 impl Store {
     /// Makes a user that is in sync pending, because the account was changed at the target. Returns whether that made
     /// the user due; other users are processed anyway.
-    pub async fn reopen(&self, hash: AnchorHash) -> Result<bool, StoreError> {
+    pub async fn reopen(&self, hash: AnchorHash) -> Result<bool> {
         let record = ItemWrite::update(self.keys.record(&hash))
             .only_if("attribute_exists(#anchor)", [])
             .remove(RECORDED_LEASE)
@@ -36,7 +36,7 @@ impl Store {
 
     /// Makes a failed or retrying user pending and due now, with no attempts counted. A worker that holds the user's
     /// lease notices it, as with any other write.
-    pub async fn retry_user(&self, hash: AnchorHash) -> Result<RetryResult, StoreError> {
+    pub async fn retry_user(&self, hash: AnchorHash) -> Result<RetryResult> {
         for _ in 0..ATTEMPTS {
             let Some(stored) = self.stored(&hash).await? else { return Ok(RetryResult::UnknownUser) };
             let status = stored.record.status;
@@ -50,6 +50,6 @@ impl Store {
                 return Ok(RetryResult::Pending);
             }
         }
-        Err(StoreError::Throttled { action: "retry a user" })
+        Err(StoreError::Throttled("retry a user"))
     }
 }

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder, Retryable as _};
 
-use crate::errors::StoreError;
+use crate::errors::{Result, StoreError};
 
 /// Retries of one request after its first attempt.
 const MAX_RETRIES: usize = 7;
 
 /// Sends a request until it is not throttled, at most `MAX_RETRIES` + 1 times.
-pub(crate) async fn retry_throttled<T, F>(request: impl FnMut() -> F) -> Result<T, StoreError>
+pub(crate) async fn retry_throttled<T, F>(request: impl FnMut() -> F) -> Result<T>
 where
-    F: Future<Output = Result<T, StoreError>>,
+    F: Future<Output = Result<T>>,
 {
     let is_throttled = |error: &StoreError| matches!(error, StoreError::Throttled { .. });
     request.retry(builder().with_max_times(MAX_RETRIES)).when(is_throttled).await

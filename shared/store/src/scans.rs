@@ -4,7 +4,7 @@ use model::{ScanVersion, UnixSeconds};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
-use crate::errors::StoreError;
+use crate::errors::Result;
 use crate::history::DAY;
 use crate::item::{ItemReader, json, number};
 use crate::keys::{EXPIRES_AT, SCAN_PREFIX};
@@ -29,7 +29,7 @@ pub struct PastScan {
 impl Store {
     /// Records a scan for as long as history is kept. Record only scans that found something: others would hide them in
     /// the list.
-    pub async fn record_scan(&self, scan: &PastScan) -> Result<(), StoreError> {
+    pub async fn record_scan(&self, scan: &PastScan) -> Result<()> {
         let key = self.keys.scan(scan.version);
         let expires_at = scan.ended.plus(i64::from(self.history_days) * DAY);
         let scan = json(&key, scan)?;
@@ -38,7 +38,7 @@ impl Store {
     }
 
     /// Recorded scans, newest first.
-    pub async fn fetch_scans(&self, limit: usize) -> Result<Vec<PastScan>, StoreError> {
+    pub async fn fetch_scans(&self, limit: usize) -> Result<Vec<PastScan>> {
         let part = KeyRange::Prefix(SCAN_PREFIX.to_owned());
         let query = self.range(QuerySource::Items, &self.keys.state().pk, &part).scan_index_forward(false);
         let items = self.items(query, limit).await?;

@@ -16,7 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use model::{AnchorHash, Fingerprint};
 
 use crate::Store;
-use crate::errors::{StoreError, corrupt};
+use crate::errors::{Result, StoreError, corrupt};
 use crate::item::ItemReader;
 use crate::keys::HEADER;
 use crate::marks::{DIRTY, DirtyMarkers};
@@ -47,7 +47,6 @@ pub struct Snapshot {
     pub(crate) layout: Option<SnapshotLayout>,
     /// The buckets that were read, if not all.
     only: Option<BTreeSet<u32>>,
-    /// Dirty markers.
     pub(crate) marks: DirtyMarkers,
 }
 
@@ -57,7 +56,6 @@ pub(crate) struct SnapshotLayout {
     pub generation: String,
     pub bits: u32,
     pub untidy: bool,
-    /// Number of users.
     pub users: u64,
 }
 
@@ -137,14 +135,13 @@ pub(crate) fn merged(pairs: &[SnapshotPair], changes: &SnapshotChanges) -> Vec<S
     merged
 }
 
-/// Sort key of a bucket.
 pub(crate) fn bucket_sk(generation: &str, bucket: u32) -> String {
     format!("{generation}#{bucket:07}")
 }
 
 impl Store {
     /// The snapshot of the last scan, or of the one before, where the table lags behind.
-    pub async fn fetch_snapshot(&self) -> Result<Snapshot, StoreError> {
+    pub async fn fetch_snapshot(&self) -> Result<Snapshot> {
         // A reader without the lease may meet a scan that is switching generations, and then reads again.
         let mut from = QuerySource::ItemsLately;
         for _ in 0..4 {
@@ -174,7 +171,7 @@ impl Store {
 
     /// The snapshot of these users, and of others in the same buckets. Only for the holder of the lease: no other scan
     /// writes meanwhile.
-    pub async fn fetch_part(&self, of: &[AnchorHash]) -> Result<Snapshot, StoreError> {
+    pub async fn fetch_part(&self, of: &[AnchorHash]) -> Result<Snapshot> {
         let (layout, marks) = futures::try_join!(self.fetch_layout(), self.fetch_marks())?;
         let only = layout.as_ref().map(|_| BTreeSet::new());
         let nothing = Snapshot { layout, only, ..Snapshot::default() }.with_marks(marks);
@@ -182,7 +179,7 @@ impl Store {
     }
 
     /// The same snapshot, extended by the buckets of these users.
-    pub async fn extend_part(&self, snapshot: Snapshot, with: &[AnchorHash]) -> Result<Snapshot, StoreError> {
+    pub async fn extend_part(&self, snapshot: Snapshot, with: &[AnchorHash]) -> Result<Snapshot> {
         let (Some(layout), Some(known)) = (&snapshot.layout, &snapshot.only) else { return Ok(snapshot) };
         let wanted: BTreeSet<u32> = with.iter().map(|hash| bucket_of(hash, layout.bits)).collect();
         let missing: BTreeSet<u32> = wanted.difference(known).copied().collect();
@@ -205,7 +202,7 @@ impl Store {
     }
 
     /// Number of users in the snapshot; one read.
-    pub async fn count_snapshot_users(&self) -> Result<u64, StoreError> {
+    pub async fn count_snapshot_users(&self) -> Result<u64> {
         Ok(self.fetch_layout().await?.map_or(0, |layout| layout.users))
     }
 
@@ -214,7 +211,7 @@ impl Store {
         &self,
         layout: &SnapshotLayout,
         buckets: &BTreeSet<u32>,
-    ) -> Result<(Vec<SnapshotPair>, Option<BTreeSet<u32>>), StoreError> {
+    ) -> Result<(Vec<SnapshotPair>, Option<BTreeSet<u32>>)> {
         if buckets.len() * FEW >= 1 << layout.bits {
             return Ok((self.fetch_buckets(layout, QuerySource::Items).await?, None));
         }
@@ -225,7 +222,7 @@ impl Store {
         Ok((parts.concat(), Some(buckets.clone())))
     }
 
-    async fn fetch_layout(&self) -> Result<Option<SnapshotLayout>, StoreError> {
+    async fn fetch_layout(&self) -> Result<Option<SnapshotLayout>> {
         let Some(item) = self.get(&self.keys.snapshot(HEADER)).await? else { return Ok(None) };
         let read = ItemReader::new(&item);
         // Before the first generation is complete, the header only shows that one is being written.
@@ -239,12 +236,11 @@ impl Store {
         Ok(Some(SnapshotLayout { generation: generation.to_owned(), bits, untidy, users }))
     }
 
-    /// All buckets.
     pub(crate) async fn fetch_buckets(
         &self,
         layout: &SnapshotLayout,
         from: QuerySource,
-    ) -> Result<Vec<SnapshotPair>, StoreError> {
+    ) -> Result<Vec<SnapshotPair>> {
         let buckets = 1u32 << layout.bits;
         let ranges = (0..buckets).step_by(BUCKETS_A_QUERY as usize).map(|first| {
             let last = (first + BUCKETS_A_QUERY).min(buckets) - 1;
@@ -268,7 +264,7 @@ impl Store {
         layout: &SnapshotLayout,
         from: QuerySource,
         buckets: RangeInclusive<u32>,
-    ) -> Result<Vec<SnapshotPair>, StoreError> {
+    ) -> Result<Vec<SnapshotPair>> {
         let sk = |bucket: u32| bucket_sk(&layout.generation, bucket);
         let part = KeyRange::Between(sk(*buckets.start()), sk(*buckets.end()));
         let partition = self.keys.snapshot(HEADER).pk;

@@ -8,7 +8,7 @@ use model::{AnchorHash, Fingerprint, ScanVersion};
 
 use crate::Store;
 use crate::batch::{UnconditionalWrite, WRITE_CHUNK};
-use crate::errors::StoreError;
+use crate::errors::Result;
 use crate::item::{ItemReader, TableItem, bytes, flag, number, text};
 use crate::keys::{HEADER, ItemKey, SK};
 use crate::lease::ScanLease;
@@ -51,7 +51,7 @@ impl Store {
         lease: &ScanLease,
         snapshot: &mut Snapshot,
         users: &[AnchorHash],
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         self.add_marks(&mut snapshot.marks, lease.version(), users).await
     }
 
@@ -62,7 +62,7 @@ impl Store {
         lease: &ScanLease,
         before: Snapshot,
         mut changes: BTreeMap<AnchorHash, Option<Fingerprint>>,
-    ) -> Result<SnapshotSave, StoreError> {
+    ) -> Result<SnapshotSave> {
         let writer = SnapshotWriter { store: self, lease };
         for hash in before.marks.hashes() {
             changes.entry(*hash).or_insert(Some(DIRTY));
@@ -98,11 +98,7 @@ impl Store {
 
 impl SnapshotWriter<'_> {
     /// Deletes the markers that the saved snapshot replaces.
-    async fn without_marks(
-        &self,
-        saved: SnapshotSave,
-        marks: DirtyMarkers,
-    ) -> Result<SnapshotSave, StoreError> {
+    async fn without_marks(&self, saved: SnapshotSave, marks: DirtyMarkers) -> Result<SnapshotSave> {
         if saved == SnapshotSave::Done {
             let keys = marks.items().map(|sk| self.store.keys.snapshot(sk));
             self.write_all(keys.map(UnconditionalWrite::Delete)).await?;
@@ -116,7 +112,7 @@ impl SnapshotWriter<'_> {
         layout: SnapshotLayout,
         pairs: &[SnapshotPair],
         touched: &BTreeSet<u32>,
-    ) -> Result<SnapshotSave, StoreError> {
+    ) -> Result<SnapshotSave> {
         // The header is first: from then on an older scan is refused, whichever buckets it writes.
         let header = self.header(Some(&layout)).set(USERS, number(layout.users));
         if !self.store.commit(&[header]).await?.is_done() {
@@ -137,11 +133,7 @@ impl SnapshotWriter<'_> {
     }
 
     /// Writes all users as a new generation. The old one stays current until the last bucket is written.
-    async fn save_all(
-        &self,
-        old: Option<SnapshotLayout>,
-        pairs: Vec<SnapshotPair>,
-    ) -> Result<SnapshotSave, StoreError> {
+    async fn save_all(&self, old: Option<SnapshotLayout>, pairs: Vec<SnapshotPair>) -> Result<SnapshotSave> {
         let header = self.header(old.as_ref()).set(UNTIDY, flag(true));
         if !self.store.commit(&[header]).await?.is_done() {
             return Ok(SnapshotSave::Outdated);
@@ -186,7 +178,7 @@ impl SnapshotWriter<'_> {
     }
 
     /// Deletes the buckets of all generations but the current one, if there may be any.
-    async fn tidy(&self, layout: SnapshotLayout) -> Result<SnapshotLayout, StoreError> {
+    async fn tidy(&self, layout: SnapshotLayout) -> Result<SnapshotLayout> {
         if !layout.untidy {
             return Ok(layout);
         }
@@ -196,7 +188,7 @@ impl SnapshotWriter<'_> {
         Ok(SnapshotLayout { untidy, ..layout })
     }
 
-    async fn delete_other_buckets(&self, keep: Option<&SnapshotLayout>) -> Result<(), StoreError> {
+    async fn delete_other_buckets(&self, keep: Option<&SnapshotLayout>) -> Result<()> {
         let partition = self.store.keys.snapshot(HEADER).pk;
         let query = self.store.range(QuerySource::Items, &partition, &KeyRange::All);
         let query = query.projection_expression("#pk, #key").expression_attribute_names("#key", SK);
@@ -208,10 +200,7 @@ impl SnapshotWriter<'_> {
         self.write_all(stale.map(UnconditionalWrite::Delete)).await
     }
 
-    async fn write_all(
-        &self,
-        mut writes: impl Iterator<Item = UnconditionalWrite>,
-    ) -> Result<(), StoreError> {
+    async fn write_all(&self, mut writes: impl Iterator<Item = UnconditionalWrite>) -> Result<()> {
         let chunks: Vec<Vec<_>> = iter::from_fn(|| {
             let chunk: Vec<_> = writes.by_ref().take(WRITE_CHUNK).collect();
             (!chunk.is_empty()).then_some(chunk)

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use crate::StoreError;
-use crate::errors::classify;
+use crate::errors::{Result, classify, incomplete};
 use crate::keys::{ConnectionKeys, DN_INDEX, DN_PK, EXPIRES_AT, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
 use crate::meter::CapacityMeter;
 
@@ -43,7 +43,7 @@ impl Table {
         Self { client, name: name.to_owned() }
     }
 
-    /// The table's name.
+    /// Name of the table.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -61,7 +61,7 @@ impl Table {
     }
 
     /// Creates the table with its indexes and expiry, and waits until it is active. An existing table stays as it is.
-    pub async fn create_if_missing(&self) -> Result<(), StoreError> {
+    pub async fn create_if_missing(&self) -> Result<()> {
         if self.status().await?.is_none() {
             self.create().await?;
             self.wait_until_active().await?;
@@ -70,7 +70,7 @@ impl Table {
         self.wait_until_active().await
     }
 
-    async fn status(&self) -> Result<Option<TableStatus>, StoreError> {
+    async fn status(&self) -> Result<Option<TableStatus>> {
         match self.client.describe_table().table_name(&self.name).send().await {
             Ok(described) => Ok(described.table.and_then(|table| table.table_status)),
             Err(SdkError::ServiceError(service)) if service.err().is_resource_not_found_exception() => {
@@ -80,7 +80,7 @@ impl Table {
         }
     }
 
-    async fn create(&self) -> Result<(), StoreError> {
+    async fn create(&self) -> Result<()> {
         let mut request =
             self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
         for name in [PK, SK, WORK_PK, WORK_SK, DN_PK] {
@@ -89,7 +89,7 @@ impl Table {
                     .attribute_name(name)
                     .attribute_type(ScalarAttributeType::S)
                     .build()
-                    .map_err(|_| incomplete())?,
+                    .map_err(incomplete(CREATE))?,
             );
         }
         let sent = request
@@ -107,7 +107,7 @@ impl Table {
         }
     }
 
-    async fn wait_until_active(&self) -> Result<(), StoreError> {
+    async fn wait_until_active(&self) -> Result<()> {
         for _ in 0..120 {
             if self.status().await? == Some(TableStatus::Active) {
                 return Ok(());
@@ -120,12 +120,12 @@ impl Table {
         })
     }
 
-    async fn let_items_expire(&self) -> Result<(), StoreError> {
+    async fn let_items_expire(&self) -> Result<()> {
         let specification = TimeToLiveSpecification::builder()
             .attribute_name(EXPIRES_AT)
             .enabled(true)
             .build()
-            .map_err(|_| incomplete())?;
+            .map_err(incomplete(CREATE))?;
         let sent = self
             .client
             .update_time_to_live()
@@ -165,15 +165,11 @@ impl Store {
     }
 }
 
-fn incomplete() -> StoreError {
-    StoreError::Refused { action: CREATE, code: "incomplete".to_owned() }
+fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement> {
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(incomplete(CREATE))
 }
 
-fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, StoreError> {
-    KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(|_| incomplete())
-}
-
-fn index(name: &str, hash: &str, range: Option<&str>) -> Result<GlobalSecondaryIndex, StoreError> {
+fn index(name: &str, hash: &str, range: Option<&str>) -> Result<GlobalSecondaryIndex> {
     let mut index = GlobalSecondaryIndex::builder()
         .index_name(name)
         .key_schema(key(hash, KeyType::Hash)?)
@@ -181,5 +177,5 @@ fn index(name: &str, hash: &str, range: Option<&str>) -> Result<GlobalSecondaryI
     if let Some(range) = range {
         index = index.key_schema(key(range, KeyType::Range)?);
     }
-    index.build().map_err(|_| incomplete())
+    index.build().map_err(incomplete(CREATE))
 }

@@ -8,7 +8,7 @@ use model::{AccountId, Anchor, Desired, Status, TargetIdentity};
 
 use crate::Store;
 use crate::connection::{RESETTING, SERVED, TARGET};
-use crate::errors::StoreError;
+use crate::errors::Result;
 use crate::item::{flag, json};
 use crate::lease::ScanLease;
 use crate::record::{LEASE, LINK, RELEASED, REV, StoredRecord, TRIED, if_linked, if_not_leased, if_rev};
@@ -31,23 +31,19 @@ pub struct TargetReset {
 
 impl Store {
     /// The target that the state belongs to. `None` before the first scan.
-    pub async fn fetch_target(&self) -> Result<Option<TargetIdentity>, StoreError> {
+    pub async fn fetch_target(&self) -> Result<Option<TargetIdentity>> {
         Ok(self.fetch_bound_target().await?.identity)
     }
 
     /// Refuses a configured target that the state does not belong to. A state without a target accepts any: no account is
     /// linked before the first scan.
-    pub async fn check_target(&self, configured: &TargetIdentity) -> Result<(), StoreError> {
+    pub async fn check_target(&self, configured: &TargetIdentity) -> Result<()> {
         self.fetch_bound_target().await?.check(configured)
     }
 
     /// Binds a state without a target to the configured one, and refuses another one than it is bound to. Writes once in the
     /// life of a connection.
-    pub async fn bind_target(
-        &self,
-        lease: &ScanLease,
-        configured: &TargetIdentity,
-    ) -> Result<(), StoreError> {
+    pub async fn bind_target(&self, lease: &ScanLease, configured: &TargetIdentity) -> Result<()> {
         lease.target.check(configured)?;
         if lease.target.identity.is_some() {
             return Ok(());
@@ -66,11 +62,7 @@ impl Store {
     /// again. Desired users, names, history and the snapshot stay. Accounts at the earlier target are left as they are.
     ///
     /// Until all users are done, the state refuses every target, and the reset has to be run again.
-    pub async fn reset_target(
-        &self,
-        lease: &ScanLease,
-        target: &TargetIdentity,
-    ) -> Result<TargetReset, StoreError> {
+    pub async fn reset_target(&self, lease: &ScanLease, target: &TargetIdentity) -> Result<TargetReset> {
         let key = self.keys.state();
         let write = ItemWrite::update(key.clone())
             .set(TARGET, json(&key, target)?)
@@ -101,12 +93,7 @@ impl Store {
     }
 
     /// Forgets one account and what was applied to it. `false` when the user's record is leased or changed meanwhile.
-    async fn unlink(
-        &self,
-        lease: &ScanLease,
-        account: &AccountId,
-        owner: &Anchor,
-    ) -> Result<bool, StoreError> {
+    async fn unlink(&self, lease: &ScanLease, account: &AccountId, owner: &Anchor) -> Result<bool> {
         let item = ItemWrite::delete(self.keys.account(account));
         let stored = self.stored(&owner.hash()).await?;
         let Some(stored) = stored.filter(|stored| stored.account() == Some(account)) else {
@@ -118,7 +105,7 @@ impl Store {
     }
 
     /// The writes that remove the account from a record. A user in scope becomes pending; a user out of scope has left.
-    fn without_link(&self, lease: &ScanLease, stored: &StoredRecord) -> Result<Vec<ItemWrite>, StoreError> {
+    fn without_link(&self, lease: &ScanLease, stored: &StoredRecord) -> Result<Vec<ItemWrite>> {
         let StoredRecord { record: user, rev, owned_items: owned, .. } = stored;
         let hash = user.anchor.hash();
         let record = if_linked(ItemWrite::update(self.keys.record(&hash)), stored.account());

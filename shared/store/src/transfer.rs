@@ -7,7 +7,7 @@ use model::{Anchor, DeprovisionReason, Desired, Status, UnixSeconds, UserName, U
 use crate::Store;
 use crate::batch::GET_CHUNK;
 use crate::desired::NameClaim;
-use crate::errors::StoreError;
+use crate::errors::Result;
 use crate::item::{ItemReader, flag, json, number, text};
 use crate::keys::{EXPIRES_AT, ItemKey};
 use crate::lease::ScanLease;
@@ -35,7 +35,7 @@ impl Store {
     ///
     /// All of it is one transaction. `false` means that nothing was written: a record differs from the one passed in,
     /// or is being provisioned. The next scan finds the pair again.
-    pub async fn transfer(&self, lease: &ScanLease, transfer: TransferWrite<'_>) -> Result<bool, StoreError> {
+    pub async fn transfer(&self, lease: &ScanLease, transfer: TransferWrite<'_>) -> Result<bool> {
         let TransferWrite { from, to, reason } = transfer;
         let Some(wanted) = wanted_name(to).map(UserName::folded) else { return Ok(false) };
         if from.anchor == to.anchor || (from.link.is_some() && to.link.is_some()) {
@@ -81,7 +81,7 @@ impl Store {
         lease: &ScanLease,
         record: &UserRecord,
         from: Option<&Anchor>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool> {
         let anchor = &record.anchor;
         let Some(wanted) = wanted_name(record) else { return Ok(false) };
         let name = wanted.folded();
@@ -119,7 +119,7 @@ impl Store {
         &self,
         names: &[UserName],
         now: UnixSeconds,
-    ) -> Result<HashMap<String, Anchor>, StoreError> {
+    ) -> Result<HashMap<String, Anchor>> {
         let mut folded: Vec<String> = names.iter().map(UserName::folded).collect();
         // DynamoDB refuses a request that names a key twice.
         folded.sort_unstable();
@@ -140,11 +140,7 @@ impl Store {
     }
 
     /// The stored record, if it equals the caller's and no other worker has its lease.
-    async fn unchanged(
-        &self,
-        lease: &ScanLease,
-        known: &UserRecord,
-    ) -> Result<Option<StoredRecord>, StoreError> {
+    async fn unchanged(&self, lease: &ScanLease, known: &UserRecord) -> Result<Option<StoredRecord>> {
         let stored = self.stored(&known.anchor.hash()).await?;
         Ok(stored.filter(|stored| {
             let UserRecord { version, desired, link, .. } = &stored.record;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use model::{AnchorHash, CreateIntent, UnixSeconds, UserRecord};
 
 use crate::Store;
-use crate::errors::StoreError;
+use crate::errors::Result;
 use crate::item::{json, number, text};
 use crate::record::{
     LEASE, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, OwnedItems, RECORDED_LEASE, StoredRecord, TRIED,
@@ -47,7 +47,7 @@ impl Store {
         hash: AnchorHash,
         owner: &str,
         period: Range<UnixSeconds>,
-    ) -> Result<Option<UserLease>, StoreError> {
+    ) -> Result<Option<UserLease>> {
         let write = ItemWrite::update(self.keys.record(&hash))
             .set(LEASE_OWNER, text(owner))
             .set(LEASE_UNTIL, number(period.end.0))
@@ -65,7 +65,7 @@ impl Store {
     }
 
     /// Gives a lease back without an outcome: nothing was sent.
-    pub async fn return_lease(&self, lease: UserLease) -> Result<(), StoreError> {
+    pub async fn return_lease(&self, lease: UserLease) -> Result<()> {
         let mut write = self.by_lease(&lease).remove_all(LEASE);
         if lease.recorded {
             write = write.set(RECORDED_LEASE, number(lease.number));
@@ -76,11 +76,7 @@ impl Store {
 
     /// Writes that an account is about to be created, because the answer may be lost: then the next lease searches for
     /// the account, even if the user has left by then. `false` if a scan changed the record: nothing may be created.
-    pub async fn store_create_intent(
-        &self,
-        lease: &mut UserLease,
-        intent: CreateIntent,
-    ) -> Result<bool, StoreError> {
+    pub async fn store_create_intent(&self, lease: &mut UserLease, intent: CreateIntent) -> Result<bool> {
         if lease.record.create_intent.as_ref() == Some(&intent) {
             return Ok(true);
         }

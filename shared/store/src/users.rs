@@ -7,7 +7,7 @@ use model::{AnchorHash, Desired, DnKey, UserRecord};
 
 use crate::Store;
 use crate::batch::GET_CHUNK;
-use crate::errors::StoreError;
+use crate::errors::Result;
 use crate::item::ItemReader;
 use crate::query::{KeyRange, QuerySource};
 use crate::record::StoredRecord;
@@ -19,15 +19,12 @@ const NAMESAKES: usize = 16;
 
 impl Store {
     /// One user's record.
-    pub async fn fetch_record(&self, hash: AnchorHash) -> Result<Option<UserRecord>, StoreError> {
+    pub async fn fetch_record(&self, hash: AnchorHash) -> Result<Option<UserRecord>> {
         Ok(self.stored(&hash).await?.map(|stored| stored.record))
     }
 
     /// Records of these users. Users without a record are missing from the result.
-    pub async fn fetch_records(
-        &self,
-        hashes: &[AnchorHash],
-    ) -> Result<HashMap<AnchorHash, UserRecord>, StoreError> {
+    pub async fn fetch_records(&self, hashes: &[AnchorHash]) -> Result<HashMap<AnchorHash, UserRecord>> {
         let mut hashes = hashes.to_vec();
         // DynamoDB refuses a request that names a key twice.
         hashes.sort_unstable();
@@ -47,12 +44,12 @@ impl Store {
 
     /// The user with this DN. For a while two records may have it, when one entry left and another took the DN; the
     /// entry that still exists wins.
-    pub async fn find_by_dn(&self, dn: DnKey) -> Result<Option<UserRecord>, StoreError> {
+    pub async fn find_by_dn(&self, dn: DnKey) -> Result<Option<UserRecord>> {
         Ok(meant(&self.find_all_by_dn(dn).await?).cloned())
     }
 
     /// All users with this DN.
-    pub(crate) async fn find_all_by_dn(&self, dn: DnKey) -> Result<Vec<UserRecord>, StoreError> {
+    pub(crate) async fn find_all_by_dn(&self, dn: DnKey) -> Result<Vec<UserRecord>> {
         let query = self.range(QuerySource::Dn, &self.keys.dn(&dn), &KeyRange::All);
         let items = self.items(query, NAMESAKES).await?;
         let hashes: Vec<_> =
@@ -62,7 +59,7 @@ impl Store {
         Ok(records.filter(|record| record.dn == Some(dn)).collect())
     }
 
-    pub(crate) async fn stored(&self, hash: &AnchorHash) -> Result<Option<StoredRecord>, StoreError> {
+    pub(crate) async fn stored(&self, hash: &AnchorHash) -> Result<Option<StoredRecord>> {
         let item = self.get(&self.keys.record(hash)).await?;
         item.map(|item| StoredRecord::decode(&self.keys, &item)).transpose()
     }

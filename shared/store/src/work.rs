@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use model::{AccountId, AnchorHash, Status, UnixSeconds, UserRecord};
 
 use crate::Store;
-use crate::errors::StoreError;
+use crate::errors::{Result, StoreError};
 use crate::item::{ItemReader, TableItem, text};
 use crate::keys::{WORK_PK, WORK_SK, WorkKey};
 use crate::query::{KeyRange, QuerySource};
@@ -36,7 +36,7 @@ impl PageKey {
     }
 
     /// The key after the last item of a page, if there are more.
-    pub(crate) fn in_position(position: Option<&TableItem>, sk: &str) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn in_position(position: Option<&TableItem>, sk: &str) -> Result<Option<Self>> {
         let Some(position) = position else { return Ok(None) };
         Ok(ItemReader::new(position).text(sk)?.map(|sk| Self(sk.to_owned())))
     }
@@ -64,14 +64,13 @@ impl Store {
         word: &str,
         after: Option<PageKey>,
         limit: usize,
-    ) -> Result<ListPage<UserRecord>, StoreError> {
+    ) -> Result<ListPage<UserRecord>> {
         let after = after.and_then(|PageKey(sk)| self.index_position(&sk));
         let query = self.range(QuerySource::Work, &self.keys.work(), &KeyRange::Prefix(format!("{word}#")));
         let page = self.page(query.limit(page_limit(limit)), after).await?;
         let next = PageKey::in_position(page.last_evaluated_key.as_ref(), WORK_SK)?;
         let found = page.items.unwrap_or_default();
-        let hashes: Vec<_> =
-            found.iter().map(|item| Ok(work_key(item)?.hash)).collect::<Result<_, StoreError>>()?;
+        let hashes: Vec<_> = found.iter().map(|item| Ok(work_key(item)?.hash)).collect::<Result<_>>()?;
         let mut records = self.fetch_records(&hashes).await?;
         // The index lags behind. Users with another status by now are left out.
         let items = hashes.iter().filter_map(|hash| records.remove(hash));
@@ -80,11 +79,7 @@ impl Store {
     }
 
     /// Users in sync with missing references that are due for a recheck, the longest due first.
-    pub async fn fetch_due_rechecks(
-        &self,
-        now: UnixSeconds,
-        limit: usize,
-    ) -> Result<Vec<AnchorHash>, StoreError> {
+    pub async fn fetch_due_rechecks(&self, now: UnixSeconds, limit: usize) -> Result<Vec<AnchorHash>> {
         let due = self.due_in(&self.keys.rechecks(), Status::InSync.word(), (now, limit)).await?;
         Ok(due.into_iter().map(|(_, hash)| hash).collect())
     }
@@ -95,7 +90,7 @@ impl Store {
         partition: &str,
         word: &str,
         (now, limit): (UnixSeconds, usize),
-    ) -> Result<Vec<(UnixSeconds, AnchorHash)>, StoreError> {
+    ) -> Result<Vec<(UnixSeconds, AnchorHash)>> {
         let last = format!("{word}#{:012}#{AFTER_ALL}", now.0.max(0));
         let part = KeyRange::Between(format!("{word}#"), last);
         let items = self.items(self.range(QuerySource::Work, partition, &part), limit).await?;
@@ -107,7 +102,7 @@ impl Store {
     }
 
     /// Due users, rechecks included, the longest due first.
-    pub async fn fetch_due(&self, now: UnixSeconds, limit: usize) -> Result<Vec<AnchorHash>, StoreError> {
+    pub async fn fetch_due(&self, now: UnixSeconds, limit: usize) -> Result<Vec<AnchorHash>> {
         let mut due = Vec::new();
         for word in DUE_WORDS {
             due.append(&mut self.due_in(&self.keys.work(), word, (now, limit)).await?);
@@ -121,7 +116,7 @@ impl Store {
     }
 
     /// Number of users per status. Statuses without users are left out, and so is `in_sync`, which is in no index.
-    pub async fn count_by_status(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+    pub async fn count_by_status(&self) -> Result<BTreeMap<String, u64>> {
         // One query for all statuses: mostly the index is empty, and each query costs.
         let query = self.range(QuerySource::Work, &self.keys.work(), &KeyRange::All);
         let query = query.projection_expression("#sk").expression_attribute_names("#sk", WORK_SK);
@@ -139,7 +134,7 @@ impl Store {
     }
 
     /// Number of users per status, at most this many each: the time does not depend on the number of users.
-    pub async fn count_by_status_up_to(&self, most: u64) -> Result<BTreeMap<String, u64>, StoreError> {
+    pub async fn count_by_status_up_to(&self, most: u64) -> Result<BTreeMap<String, u64>> {
         let counts = stream::iter(WORDS.map(str::to_owned)).map(|word| async move {
             let query =
                 self.range(QuerySource::Work, &self.keys.work(), &KeyRange::Prefix(format!("{word}#")));
@@ -176,7 +171,7 @@ pub(crate) fn page_limit(limit: usize) -> i32 {
 }
 
 /// The key in the index that an item of it has.
-fn work_key(item: &TableItem) -> Result<WorkKey<'_>, StoreError> {
+fn work_key(item: &TableItem) -> Result<WorkKey<'_>> {
     let read = ItemReader::new(item);
     let sk = read.required(WORK_SK, read.text(WORK_SK)?)?;
     WorkKey::parse(sk).ok_or_else(|| read.wrong(WORK_SK, "names no status and user"))

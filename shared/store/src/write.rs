@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use crate::Store;
-use crate::errors::{StoreError, classify, says_too_large};
+use crate::errors::{Result, StoreError, classify, incomplete, says_too_large};
 use crate::item::{TableItem, number};
 use crate::keys::ItemKey;
 use crate::meter::COUNTED;
@@ -75,12 +75,10 @@ impl ItemWrite {
         Self::new(key, WriteKind::Update)
     }
 
-    /// Writes the whole item.
     pub fn put(key: ItemKey) -> Self {
         Self::new(key, WriteKind::Put)
     }
 
-    /// Deletes the item.
     pub fn delete(key: ItemKey) -> Self {
         Self::new(key, WriteKind::Delete)
     }
@@ -97,7 +95,6 @@ impl ItemWrite {
         }
     }
 
-    /// Key of the item.
     pub fn key(&self) -> &ItemKey {
         &self.key
     }
@@ -118,14 +115,12 @@ impl ItemWrite {
         }
     }
 
-    /// Removes an attribute.
     pub fn remove(mut self, name: &'static str) -> Self {
         self.set.retain(|(other, _)| *other != name);
         self.remove.insert(name);
         self
     }
 
-    /// Removes several attributes.
     pub fn remove_all(self, names: impl IntoIterator<Item = &'static str>) -> Self {
         names.into_iter().fold(self, Self::remove)
     }
@@ -189,21 +184,20 @@ impl ItemWrite {
         item
     }
 
-    fn in_transaction(&self, table: &str) -> Result<TransactWriteItem, StoreError> {
-        let incomplete = |_| StoreError::Refused { action: TRANSACT, code: "incomplete".to_owned() };
+    fn in_transaction(&self, table: &str) -> Result<TransactWriteItem> {
         let (item, key) = (TransactWriteItem::builder(), Some(self.key.attributes()));
         let item = match self.kind {
             WriteKind::Update => {
                 let update = Update::builder().set_key(key).update_expression(self.update_expression());
-                item.update(conditional!(update, table, self).build().map_err(incomplete)?)
+                item.update(conditional!(update, table, self).build().map_err(incomplete(TRANSACT))?)
             }
             WriteKind::Put => {
                 let put = Put::builder().set_item(Some(self.item()));
-                item.put(conditional!(put, table, self).build().map_err(incomplete)?)
+                item.put(conditional!(put, table, self).build().map_err(incomplete(TRANSACT))?)
             }
             WriteKind::Delete => {
                 let delete = Delete::builder().set_key(key);
-                item.delete(conditional!(delete, table, self).build().map_err(incomplete)?)
+                item.delete(conditional!(delete, table, self).build().map_err(incomplete(TRANSACT))?)
             }
         };
         Ok(item.build())
@@ -215,10 +209,8 @@ const UPDATE: &str = "update an item (UpdateItem)";
 const PUT: &str = "write an item (PutItem)";
 const DELETE: &str = "delete an item (DeleteItem)";
 
-/// Result of one write's condition.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ConditionResult {
-    /// The condition held.
     Held,
     /// The condition failed; the stored item.
     Refused(Option<TableItem>),
@@ -233,7 +225,6 @@ impl ConditionResult {
 /// Result of a set of writes: all are written, or none.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum CommitResult {
-    /// All were written.
     Done,
     /// None was written, because conditions failed; in the order of the writes.
     Refused(Vec<ConditionResult>),
@@ -267,7 +258,7 @@ pub(crate) enum UpdateResult {
 
 impl Store {
     /// Writes all or nothing. A single write is not sent as a transaction, which costs twice as much.
-    pub(crate) async fn commit(&self, writes: &[ItemWrite]) -> Result<CommitResult, StoreError> {
+    pub(crate) async fn commit(&self, writes: &[ItemWrite]) -> Result<CommitResult> {
         match writes {
             [] => Ok(CommitResult::Done),
             [single] => Ok(match retry_throttled(|| self.write_single(single)).await? {
@@ -279,11 +270,11 @@ impl Store {
     }
 
     /// One update; returns the item as it is afterwards.
-    pub(crate) async fn update_and_read(&self, write: &ItemWrite) -> Result<UpdateResult, StoreError> {
+    pub(crate) async fn update_and_read(&self, write: &ItemWrite) -> Result<UpdateResult> {
         retry_throttled(|| self.update(write, ReturnValue::AllNew)).await
     }
 
-    async fn update(&self, write: &ItemWrite, answer: ReturnValue) -> Result<UpdateResult, StoreError> {
+    async fn update(&self, write: &ItemWrite, answer: ReturnValue) -> Result<UpdateResult> {
         let request = self.client.update_item().set_key(Some(write.key.attributes()));
         let request = request.update_expression(write.update_expression()).return_values(answer);
         Ok(match send!(self, write, UPDATE, UpdateItemError, request)? {
@@ -292,7 +283,7 @@ impl Store {
         })
     }
 
-    async fn write_single(&self, write: &ItemWrite) -> Result<ConditionResult, StoreError> {
+    async fn write_single(&self, write: &ItemWrite) -> Result<ConditionResult> {
         let refused = match write.kind {
             WriteKind::Update => match self.update(write, ReturnValue::None).await? {
                 UpdateResult::Now(_) => None,
@@ -312,7 +303,7 @@ impl Store {
 
     /// All or nothing, as a transaction also for a single write. DynamoDB recognises a repeated transaction, so a retry
     /// after a lost response succeeds instead of failing on its own first attempt.
-    pub(crate) async fn transact(&self, writes: &[ItemWrite]) -> Result<CommitResult, StoreError> {
+    pub(crate) async fn transact(&self, writes: &[ItemWrite]) -> Result<CommitResult> {
         let items: Vec<_> =
             writes.iter().map(|write| write.in_transaction(&self.table)).collect::<Result<_, _>>()?;
         retry_throttled(|| self.transact_once(writes, items.clone())).await
@@ -322,7 +313,7 @@ impl Store {
         &self,
         writes: &[ItemWrite],
         items: Vec<TransactWriteItem>,
-    ) -> Result<CommitResult, StoreError> {
+    ) -> Result<CommitResult> {
         let request = self.client.transact_write_items().set_transact_items(Some(items));
         match request.return_consumed_capacity(COUNTED).send().await {
             Ok(done) => {
@@ -340,11 +331,7 @@ impl Store {
     }
 
     /// Meaning of a cancelled transaction: failed conditions, a mistake, or a collision that can be retried.
-    fn cancelled(
-        &self,
-        writes: &[ItemWrite],
-        reasons: Vec<CancellationReason>,
-    ) -> Result<CommitResult, StoreError> {
+    fn cancelled(&self, writes: &[ItemWrite], reasons: Vec<CancellationReason>) -> Result<CommitResult> {
         let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
         if has("ConditionalCheckFailed") {
             let result = |reason: CancellationReason| match reason.code() {
@@ -364,14 +351,14 @@ impl Store {
                 )
                 | None => {}
                 Some(_) if says_too_large(reason.message()) => {
-                    return Err(StoreError::TooLarge { key: write.key.to_string() });
+                    return Err(StoreError::TooLarge(write.key.to_string()));
                 }
                 Some(code) => {
                     return Err(StoreError::Refused { action: TRANSACT, code: code.to_owned() });
                 }
             }
         }
-        Err(StoreError::Throttled { action: TRANSACT })
+        Err(StoreError::Throttled(TRANSACT))
     }
 
     fn single_failure<E: ProvideErrorMetadata>(
@@ -381,7 +368,7 @@ impl Store {
         error: E,
     ) -> StoreError {
         match self.service_failure(action, error) {
-            StoreError::TooLarge { .. } => StoreError::TooLarge { key: key.to_string() },
+            StoreError::TooLarge { .. } => StoreError::TooLarge(key.to_string()),
             other => other,
         }
     }

@@ -12,7 +12,7 @@ use store::{AccountClaim, HistoryEvent, OutcomeWrite, Store, StoreError, UserOut
 async fn user_lease_has_one_holder() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let hash = anchor("a").hash();
-    assert!(store.lease_user(hash, "w1", minute(NOW)).await?.is_none(), "there is no such user");
+    assert!(store.lease_user(hash, "w1", minute(NOW)).await?.is_none(), "no record");
     want(&store, &scan(&store).await, "a", present("a")).await;
 
     let first = store.lease_user(hash, "w1", minute(NOW)).await?.unwrap();
@@ -20,14 +20,14 @@ async fn user_lease_has_one_holder() -> Result<(), StoreError> {
     assert!(store.lease_user(hash, "w2", minute(NOW.plus(59))).await?.is_none());
     let again = store.lease_user(hash, "w1", minute(NOW.plus(1))).await?.unwrap();
     let lost = store.write_outcome(first, in_sync(None), NOW).await;
-    assert_eq!(lost, Err(StoreError::LeaseLost), "the same owner took it anew");
+    assert_eq!(lost, Err(StoreError::LeaseLost), "the same owner took the lease again");
 
     let successor = store.lease_user(hash, "w2", minute(NOW.plus(61))).await?.unwrap();
     assert_eq!(store.write_outcome(again, in_sync(None), NOW).await, Err(StoreError::LeaseLost));
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
     assert_eq!(store.write_outcome(successor, in_sync(None), NOW).await?, OutcomeWrite::Done);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
-    assert!(store.lease_user(hash, "w3", minute(NOW)).await?.is_some(), "finishing gives it back");
+    assert!(store.lease_user(hash, "w3", minute(NOW)).await?.is_some(), "an outcome ends the lease");
     Ok(())
 }
 
@@ -87,21 +87,21 @@ async fn account_is_taken_over_only_from_absent_user() -> Result<(), StoreError>
     assert_eq!(
         store.take_over_account(&mut new, &account("1"), &from.anchor).await?,
         None,
-        "it is still wanted"
+        "the other entry wants the account"
     );
     store.write_removal(&scan, &released("old")).await?;
     let from = record_of(&store, "old").await.unwrap();
     assert_eq!(
         store.take_over_account(&mut new, &account("2"), &from.anchor).await?,
         None,
-        "it has another one"
+        "the other entry has another account"
     );
 
     let working = lease(&store, "old").await;
     assert_eq!(
         store.take_over_account(&mut new, &account("1"), &from.anchor).await?,
         None,
-        "it is being worked on"
+        "the other entry is leased"
     );
     store.write_outcome(working, in_sync(None), NOW).await?;
 
@@ -129,7 +129,7 @@ async fn outdated_outcome_leaves_user_pending() -> Result<(), StoreError> {
     );
     let record = record_of(&store, "a").await.unwrap();
     assert_eq!((record.status, record.next_attempt), (Status::Pending, UnixSeconds(0)));
-    assert_eq!(record.link.unwrap().applied, Some(applied("a", true)), "what was done is remembered");
+    assert_eq!(record.link.unwrap().applied, Some(applied("a", true)), "applied state is kept");
     assert_eq!(record.desired, Some(present("b")));
     assert_eq!(store.fetch_due(NOW, 9).await?, [anchor("a").hash()]);
 
@@ -197,7 +197,7 @@ async fn registered_reference_is_found_before_the_outcome() -> Result<(), StoreE
     let busy = lease(&store, "a").await;
     store.register_missing(&anchor("a"), &[dn("boss")]).await?;
     assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, [hash]);
-    assert!(!store.reopen_referrer(dn("boss"), &account("1"), hash).await?, "it is at work");
+    assert!(!store.reopen_referrer(dn("boss"), &account("1"), hash).await?, "the user is leased");
     let outcome = UserOutcome { references: missing(&[dn("boss")]), ..in_sync(None) };
     assert_eq!(store.write_outcome(busy, outcome, NOW).await?, OutcomeWrite::Outdated);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
@@ -231,7 +231,7 @@ async fn missing_reference_is_rechecked_when_due() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn missing_reference_is_woken() -> Result<(), StoreError> {
+async fn missing_reference_makes_user_pending() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
@@ -250,7 +250,11 @@ async fn missing_reference_is_woken() -> Result<(), StoreError> {
 
     let busy = lease(&store, "a").await;
     store.reopen_referrer(dn("deputy"), &account("1"), hash).await?;
-    assert_eq!(store.write_outcome(busy, waits(), NOW).await?, OutcomeWrite::Outdated, "woken while at work");
+    assert_eq!(
+        store.write_outcome(busy, waits(), NOW).await?,
+        OutcomeWrite::Outdated,
+        "reopened while leased"
+    );
     store.reopen_referrer(dn("boss"), &account("1"), anchor("unknown").hash()).await?;
     assert!(record_of(&store, "unknown").await.is_none());
     Ok(())
@@ -264,7 +268,7 @@ async fn returned_lease_changes_nothing() -> Result<(), StoreError> {
     let hash = anchor("a").hash();
     let held = store.lease_user(hash, "w1", minute(NOW)).await?.unwrap();
     store.return_lease(held).await?;
-    assert_eq!(record_of(&store, "a").await, before, "neither an attempt nor an outcome");
+    assert_eq!(record_of(&store, "a").await, before, "no attempt and no outcome is recorded");
     let next = store.lease_user(hash, "w2", minute(NOW)).await?.unwrap();
 
     // A lease that another worker took over can't be returned.
@@ -324,19 +328,19 @@ async fn applied_state_is_relied_on_only_after_a_recorded_outcome() -> Result<()
     drop(lease(&store, "a").await);
     assert!(!is_recorded().await);
     settle(None).await;
-    assert!(!is_recorded().await, "nothing was heard of the account");
+    assert!(!is_recorded().await, "the outcome was not recorded");
     settle(Some(applied("a", true))).await;
     assert!(is_recorded().await);
 
-    assert!(store.reopen(hash).await?, "the account was seen to be otherwise");
+    assert!(store.reopen(hash).await?, "the account differs at the target");
     assert!(!is_recorded().await);
     settle(Some(applied("a", true))).await;
     store.reopen_referrer(dn("boss"), &account("1"), hash).await?;
-    assert!(is_recorded().await, "the applied state tells which account was sent");
+    assert!(is_recorded().await, "the applied state names the account that was sent");
     settle(Some(applied("a", true))).await;
     let failed = UserOutcome { status: Status::Retrying { error: "lost".to_owned() }, ..in_sync(None) };
     store.write_outcome(lease(&store, "a").await, failed, NOW).await?;
-    assert!(!is_recorded().await, "something was sent of which nothing was heard");
+    assert!(!is_recorded().await, "a request without a recorded outcome");
     Ok(())
 }
 
@@ -351,21 +355,21 @@ async fn create_intent_is_stored_before_post() -> Result<(), StoreError> {
     let record = record_of(&store, "a").await.unwrap();
     assert!(record.has_active_account() && record.create_intent == Some(tried()));
 
-    // The user leaves: a scan that knew nothing of the creation does not forget the account.
+    // The user leaves. A scan that does not know of the creation keeps the intent.
     let gone = write("a", absent("a"), None);
     store.write_desired(&scan(&store).await, store::DesiredWrite { status: Status::InSync, ..gone }).await?;
     let record = record_of(&store, "a").await.unwrap();
     let held = Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::AwaitingSafeguard };
     assert!(record.status == held && record.has_active_account(), "{record:?}");
 
-    // What the user should be has changed meanwhile: nothing may be sent any more.
+    // The desired user has changed meanwhile, so nothing may be sent.
     let mut second = lease(&store, "a").await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let other = CreateIntent { user_name: user_name("b"), external_id: None };
     assert!(!store.store_create_intent(&mut second, other).await?);
     assert_eq!(second.record.create_intent, Some(tried()));
 
-    // An account that is linked is heard of.
+    // A link ends the intent.
     store.return_lease(second).await?;
     provision(&store, "a", "1").await;
     assert_eq!(record_of(&store, "a").await.unwrap().create_intent, None);
@@ -373,7 +377,7 @@ async fn create_intent_is_stored_before_post() -> Result<(), StoreError> {
 }
 
 #[tokio::test]
-async fn reference_to_another_account_is_woken() -> Result<(), StoreError> {
+async fn reference_to_another_account_makes_user_pending() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let hash = anchor("a").hash();
@@ -384,7 +388,10 @@ async fn reference_to_another_account_is_woken() -> Result<(), StoreError> {
     assert_eq!(store.fetch_referrers(dn("boss"), &account("1")).await?, []);
     assert_eq!(store.fetch_referrers(dn("boss"), &account("2")).await?, [hash]);
 
-    assert!(!store.reopen_referrer(dn("boss"), &account("1"), hash).await?, "that is what it refers to");
+    assert!(
+        !store.reopen_referrer(dn("boss"), &account("1"), hash).await?,
+        "the reference names this account"
+    );
     store.write_outcome(lease(&store, "a").await, refers("1"), NOW).await?;
     assert!(store.reopen_referrer(dn("boss"), &account("2"), hash).await?);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);

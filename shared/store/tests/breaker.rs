@@ -31,7 +31,7 @@ async fn breaker_opens_is_never_shortened_and_closes() -> Result<(), StoreError>
 #[tokio::test]
 async fn probe_needs_open_breaker_and_elapsed_time() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
-    assert!(!store.try_probe(NOW, 30).await?, "nothing is open");
+    assert!(!store.try_probe(NOW, 30).await?, "the breaker is closed");
     store.open_breaker(BreakerReason::Unavailable, NOW, 60).await?;
     assert!(!store.try_probe(NOW.plus(59), 30).await?);
     assert!(store.try_probe(NOW.plus(60), 30).await?);
@@ -40,7 +40,7 @@ async fn probe_needs_open_breaker_and_elapsed_time() -> Result<(), StoreError> {
 
     let open = store.fetch_breaker().await?.unwrap();
     assert_eq!((open.opened_at, open.until, open.probes), (NOW, NOW.plus(120), 2));
-    // A probe that failed opens it for longer, and the count tells how long it has been going on.
+    // A failed probe extends the breaker, and the count of probes grows.
     let open = store.open_breaker(BreakerReason::Unavailable, NOW.plus(91), 300).await?;
     assert_eq!((open.opened_at, open.until, open.probes), (NOW, NOW.plus(391), 2));
 
@@ -53,9 +53,7 @@ async fn probe_needs_open_breaker_and_elapsed_time() -> Result<(), StoreError> {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_eight_concurrent_workers_probes() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
-    if place.is_moto_without(
-        "isolates no transactions: one that is cancelled takes back what others wrote meanwhile",
-    ) {
+    if place.is_moto_without("isolates no transactions: a cancelled one takes back concurrent writes") {
         return Ok(());
     }
     store.open_breaker(BreakerReason::Unauthorized, NOW, 10).await?;

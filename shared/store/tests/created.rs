@@ -1,4 +1,4 @@
-//! An account that was created just now: linked in one transaction with its outcome, if no other user waits for it.
+//! Outcome of a creation: written in one transaction with the link, unless another user waits for the account.
 
 mod common;
 
@@ -18,7 +18,7 @@ fn outcome() -> UserOutcome {
     UserOutcome { event: Some(event), ..in_sync(Some(applied("a", true))) }
 }
 
-/// A user that is about to get an account.
+/// The lease of a user without an account.
 async fn about_to(store: &Store) -> Result<UserLease, StoreError> {
     want(store, &scan(store).await, "a", present("a")).await;
     let mut lease = lease(store, "a").await;
@@ -27,7 +27,7 @@ async fn about_to(store: &Store) -> Result<UserLease, StoreError> {
     Ok(lease)
 }
 
-/// It can't be done at once, leaves everything as it was, and goes step by step.
+/// The single transaction is refused and changes nothing; link and outcome are written one after the other.
 async fn expect_steps(store: &Store, mut lease: UserLease, finished: OutcomeWrite) -> Result<(), StoreError> {
     let before = record_of(store, "a").await;
     assert!(!store.write_created_outcome(&lease, &account("1"), &outcome()).await?);
@@ -110,7 +110,7 @@ async fn created_outcome_is_refused_without_account_or_lease() -> Result<(), Sto
     assert!(!store.write_created_outcome(&first, &account("2"), &outcome()).await?);
     assert_eq!(store.fetch_account_owner(&account("2")).await?, None);
 
-    // Nor when there is one already, or nothing is known of it.
+    // Refused with a link too, and without applied state.
     assert!(!store.write_created_outcome(&successor, &account("2"), &in_sync(None)).await?);
     store.claim_account(&mut successor, &account("2")).await?;
     assert!(!store.write_created_outcome(&successor, &account("3"), &outcome()).await?);

@@ -1,4 +1,4 @@
-//! What scans write about users, and how names are claimed.
+//! Writes of scans: desired users, statuses, user names and transfers.
 
 mod common;
 
@@ -104,9 +104,9 @@ async fn first_entry_keeps_the_user_name() -> Result<(), StoreError> {
         assert_eq!(written, RecordWrite::NameTaken { by: anchor("a") });
         let record = record_of(&store, "b").await.unwrap();
         assert_eq!(record.status, Status::Conflict { owner: anchor("a") });
-        assert_eq!(record.desired, Some(shouted.clone()), "what it should be is written all the same");
+        assert_eq!(record.desired, Some(shouted.clone()), "the desired user is written");
     }
-    assert_eq!(want(&store, &scan, "a", present("jo")).await, RecordWrite::Done, "and nothing flaps");
+    assert_eq!(want(&store, &scan, "a", present("jo")).await, RecordWrite::Done, "the owner keeps the name");
     Ok(())
 }
 
@@ -118,13 +118,13 @@ async fn rename_frees_old_name_and_conflict_keeps_it() -> Result<(), StoreError>
     want(&store, &scan, "b", present("b")).await;
 
     assert_eq!(want(&store, &scan, "b", present("a")).await, RecordWrite::NameTaken { by: anchor("a") });
-    assert_eq!(name_owner(&store, &user_name("b")).await, Some(anchor("b")), "the old claim is kept");
+    assert_eq!(name_owner(&store, &user_name("b")).await, Some(anchor("b")), "the old name is kept");
 
     assert_eq!(want(&store, &scan, "a", present("a2")).await, RecordWrite::Done);
     assert_eq!(name_owner(&store, &user_name("a")).await, None);
     assert_eq!(want(&store, &scan, "b", present("a")).await, RecordWrite::Done);
     assert_eq!(name_owner(&store, &user_name("a")).await, Some(anchor("b")));
-    assert_eq!(name_owner(&store, &user_name("b")).await, None, "now the old claim goes");
+    assert_eq!(name_owner(&store, &user_name("b")).await, None, "the old name is given up");
     Ok(())
 }
 
@@ -175,11 +175,14 @@ async fn only_released_removal_is_marked_released() -> Result<(), StoreError> {
 
     let held = Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::OverLimit };
     store.write_status(&scan, status_of("a", held)).await?;
-    assert!(!record_of(&store, "a").await.unwrap().removal_released, "holding takes the release back");
+    assert!(!record_of(&store, "a").await.unwrap().removal_released, "a held removal is not released");
 
     store.write_removal(&scan, &released("a")).await?;
     want(&store, &scan, "a", present("a")).await;
-    assert!(!record_of(&store, "a").await.unwrap().removal_released, "and so does coming back");
+    assert!(
+        !record_of(&store, "a").await.unwrap().removal_released,
+        "a returned user has no released removal"
+    );
     Ok(())
 }
 
@@ -224,7 +227,7 @@ async fn user_too_large_for_an_item_is_reported() -> Result<(), StoreError> {
     let mut asked = write("a", two, None);
     asked.status = Status::Failed { error: "x".repeat(100_000) };
     let error = store.write_desired(&scan, asked).await.unwrap_err();
-    assert!(matches!(&error, StoreError::TooLarge { .. }), "refused by the table itself: {error}");
+    assert!(matches!(&error, StoreError::TooLarge { .. }), "refused by the table: {error}");
     Ok(())
 }
 
@@ -247,7 +250,7 @@ async fn account_is_transferred_to_recreated_entry() -> Result<(), StoreError> {
     assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("new")));
     assert_eq!(name_owner(&store, &user_name("before")).await, None);
 
-    assert!(!store.transfer(&scan, transfer_of(&from, &to)).await?, "once is enough");
+    assert!(!store.transfer(&scan, transfer_of(&from, &to)).await?, "the records have changed");
     assert_eq!(store.count_enabled_accounts(9).await?, 1);
     Ok(())
 }
@@ -264,9 +267,9 @@ async fn transfer_requires_free_and_unchanged_records() -> Result<(), StoreError
     let working = lease(&store, "old").await;
     assert!(!store.transfer(&scan, transfer_of(&from, &to)).await?);
     store.write_outcome(working, in_sync(Some(applied("jo", false))), NOW).await?;
-    assert!(!store.transfer(&scan, transfer_of(&from, &to)).await?, "what was applied has changed");
+    assert!(!store.transfer(&scan, transfer_of(&from, &to)).await?, "the applied state has changed");
     let unchanged = record_of(&store, "new").await.unwrap();
-    assert_eq!(unchanged, to, "all or nothing");
+    assert_eq!(unchanged, to, "nothing was written");
     assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("old")));
 
     let from = record_of(&store, "old").await.unwrap();
@@ -274,7 +277,7 @@ async fn transfer_requires_free_and_unchanged_records() -> Result<(), StoreError
     Ok(())
 }
 
-/// In the terminal, one process scans and provisions: a lease of its own is one that a killed predecessor left behind.
+/// In the terminal, one process scans and provisions. A lease of its own is left by a process that was killed.
 #[tokio::test]
 async fn own_user_lease_does_not_block_transfer() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
@@ -287,7 +290,10 @@ async fn own_user_lease_does_not_block_transfer() -> Result<(), StoreError> {
     let hashes = [anchor("old").hash(), anchor("new").hash()];
     let strangers = store.lease_user(hashes[1], "stranger", minute(NOW)).await?.unwrap();
     let left_behind = store.lease_user(hashes[0], scan.owner(), minute(NOW)).await?.unwrap();
-    assert!(!store.transfer(&scan, transfer_of(&from, &to)).await?, "a stranger's is");
+    assert!(
+        !store.transfer(&scan, transfer_of(&from, &to)).await?,
+        "another worker's lease blocks the transfer"
+    );
     store.return_lease(strangers).await?;
     let also_left_behind = store.lease_user(hashes[1], scan.owner(), minute(NOW)).await?.unwrap();
 
@@ -297,7 +303,10 @@ async fn own_user_lease_does_not_block_transfer() -> Result<(), StoreError> {
         assert_eq!(store.write_outcome(dead, in_sync(None), NOW).await, Err(StoreError::LeaseLost));
     }
     for hash in hashes {
-        assert!(store.lease_user(hash, "another", minute(NOW)).await?.is_some(), "and it is free afterwards");
+        assert!(
+            store.lease_user(hash, "another", minute(NOW)).await?.is_some(),
+            "the lease is free afterwards"
+        );
     }
     Ok(())
 }
@@ -333,7 +342,10 @@ async fn unwanted_name_can_be_claimed() -> Result<(), StoreError> {
     assert!(!store.claim_name(&scan, &new, None).await?);
 
     want(&store, &scan, "old", absent("jo")).await;
-    assert!(!store.claim_name(&scan, &new, Some(&anchor("third"))).await?, "it is not theirs to give");
+    assert!(
+        !store.claim_name(&scan, &new, Some(&anchor("third"))).await?,
+        "the third entry does not own the name"
+    );
     assert!(store.claim_name(&scan, &new, Some(&old)).await?);
     assert_eq!(record_of(&store, "new").await.unwrap().status, Status::Pending);
     assert_eq!(name_owner(&store, &user_name("jo")).await, Some(anchor("new")));
@@ -347,9 +359,7 @@ async fn unwanted_name_can_be_claimed() -> Result<(), StoreError> {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_many_concurrent_writers_gets_the_name() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
-    if place.is_moto_without(
-        "isolates no transactions: one that is cancelled takes back what others wrote meanwhile",
-    ) {
+    if place.is_moto_without("isolates no transactions: a cancelled one takes back concurrent writes") {
         return Ok(());
     }
     let scan = scan(&store).await;

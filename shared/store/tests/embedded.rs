@@ -63,10 +63,7 @@ async fn file_is_readable_by_owner_only() -> Result<(), Box<dyn std::error::Erro
 async fn file_of_other_content_is_refused() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state.db");
-    std::fs::write(
-        &path,
-        "this is a letter, and not a database; it is long enough to be taken for one ".repeat(9),
-    )?;
+    std::fs::write(&path, "a letter and no database, long enough for the header of one ".repeat(9))?;
     let error = Embedded::open(&path).await.unwrap_err();
     assert!(matches!(error, StoreError::Engine { .. }), "{error}");
     let missing = directory.path().join("no/such/state.db");
@@ -80,7 +77,7 @@ async fn missing_table_is_named() {
     let table = store::Table::new(place::client(&engine.endpoint()), "elsewhere");
     let store = table.connection("corp");
     let error = store.fetch_connection().await.unwrap_err();
-    assert_eq!(error, StoreError::NoTable { name: "elsewhere".into() });
+    assert_eq!(error, StoreError::NoTable("elsewhere".into()));
     drop(engine);
     let error = store.fetch_connection().await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
@@ -147,7 +144,7 @@ async fn expired_items_are_deleted_on_request() -> Result<(), Box<dyn std::error
     Ok(())
 }
 
-/// The process that the next test kills, not a test. It reads the path of the file from its standard input.
+/// Process that the next test kills. It reads the path of the file from its standard input.
 #[tokio::test]
 #[ignore = "the next test starts it"]
 async fn victim() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! What DynamoDB does on a bad day: nothing is lost, nothing is done twice, and each answer is what it means.
+//! Faults of DynamoDB: no write is lost or done twice, and no success is mistaken for a refusal.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly, helpers included")]
 
@@ -36,7 +36,7 @@ fn hashes(count: u32) -> impl Iterator<Item = AnchorHash> {
     (0..count).map(|number| anchor(&format!("n{number}")).hash())
 }
 
-/// A bit of everything, in a fixed order.
+/// One operation of each kind, in a fixed order.
 async fn story(store: &Store) {
     let mut scan = scan(store).await;
     for user in ["a", "b", "c"] {
@@ -88,7 +88,7 @@ const OPERATIONS: [&str; 8] = [
     "TransactWriteItems",
 ];
 
-/// More refusals in a row than the client itself tries, at the beginning and in the midst of the story.
+/// More consecutive refusals than the SDK retries, at the beginning of the story and in the middle.
 #[tokio::test]
 async fn throttled_requests_are_retried() {
     let clean = Faults::start().await;
@@ -126,7 +126,7 @@ async fn lasting_throttling_is_reported_and_nothing_is_written() -> Result<(), S
     let tried = busy.seen().iter().filter(|operation| *operation == "TransactWriteItems").count();
     assert!((8..=40).contains(&tried), "{tried} tries");
     assert_eq!(items(&busy.place).await, before);
-    assert_eq!(want(&store, &scan, "a", present("a")).await, RecordWrite::Done, "and later it can be");
+    assert_eq!(want(&store, &scan, "a", present("a")).await, RecordWrite::Done, "a later attempt succeeds");
     Ok(())
 }
 
@@ -178,11 +178,14 @@ async fn partially_processed_batch_is_completed() -> Result<(), StoreError> {
 
     faults.set([none("BatchGetItem", 1_000)]);
     let error = store.fetch_records(&all).await.unwrap_err();
-    assert!(matches!(error, StoreError::Throttled { .. }), "nothing is taken for not being there: {error}");
+    assert!(
+        matches!(error, StoreError::Throttled { .. }),
+        "an unread item does not count as missing: {error}"
+    );
     Ok(())
 }
 
-/// Each of these is done, and its answer is lost. The client sends it again, and it meets what it did itself.
+/// Each request succeeds and its response is lost. The client sends it again, and it meets its own effect.
 #[tokio::test]
 async fn lost_response_is_not_mistaken_for_refusal() -> Result<(), StoreError> {
     let faults = Faults::start().await;
@@ -220,7 +223,7 @@ async fn lost_response_is_not_mistaken_for_refusal() -> Result<(), StoreError> {
     let worker = lease(&store, "a").await;
     lost("UpdateItem");
     let done = store.write_outcome(worker, in_sync(None), NOW).await?;
-    assert_eq!(done, OutcomeWrite::Done, "a single write, refused by its own first attempt");
+    assert_eq!(done, OutcomeWrite::Done, "an update that its own first attempt refuses");
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
     let worker = lease(&store, "a").await;
     lost("UpdateItem");
@@ -293,7 +296,7 @@ async fn concurrent_write_is_not_mistaken_for_own() -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What provisioning writes raises no revision: these two look at the lease instead.
+/// Provisioning does not increment `rev`, so these two writes check the lease.
 #[tokio::test]
 async fn outcome_between_read_and_write_is_noticed() -> Result<(), StoreError> {
     let faults = Faults::start().await;
@@ -312,7 +315,7 @@ async fn outcome_between_read_and_write_is_noticed() -> Result<(), StoreError> {
         behind.write_outcome(worker, in_sync(Some(applied("a", true))), NOW).await.unwrap();
     };
     faults.meanwhile(store.write_desired(&scan, gone), seen_active).await?;
-    assert_eq!(expiring(&faults.place).await, 0, "an active account is not forgotten");
+    assert_eq!(expiring(&faults.place).await, 0, "a record with an active account is kept");
 
     want(&store, &scan, "b", present("a")).await;
     let (from, to) = (record_of(&store, "a").await.unwrap(), record_of(&store, "b").await.unwrap());
@@ -321,7 +324,7 @@ async fn outcome_between_read_and_write_is_noticed() -> Result<(), StoreError> {
         behind.write_outcome(worker, in_sync(Some(applied("a", false))), NOW).await.unwrap();
     };
     let passed = store.transfer(&scan, transfer_of(&from, &to));
-    assert!(!faults.meanwhile(passed, switched_off).await?, "what would pass is not what was read");
+    assert!(!faults.meanwhile(passed, switched_off).await?, "the record differs from the one that was read");
     let from = record_of(&store, "a").await.unwrap();
     assert!(store.transfer(&scan, transfer_of(&from, &to)).await?);
     assert_eq!(record_of(&store, "b").await.unwrap().link.unwrap().applied, Some(applied("a", false)));

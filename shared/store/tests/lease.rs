@@ -1,4 +1,4 @@
-//! One scan at a time, and each with a version of its own.
+//! Lease of a connection: one scan at a time, each with its own version.
 
 mod common;
 
@@ -34,14 +34,14 @@ async fn successor_of_a_dead_scan_takes_its_lease() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let mut dead = store.take_lease("a", NOW, 60).await?.unwrap();
     let successor = store.take_lease("a", NOW.plus(1), 60).await?.unwrap();
-    assert_eq!(successor.version(), ScanVersion(2), "the same owner need not wait");
+    assert_eq!(successor.version(), ScanVersion(2), "the same owner takes its lease at once");
 
     assert!(!store.renew_lease(&mut dead, NOW.plus(2), 600).await?);
     assert!(!store.release(dead, Some(json!("stale")), None).await?);
     assert_eq!(store.fetch_connection().await?.last_scan, None);
 
     let stranger = store.take_lease("b", NOW.plus(61), 60).await?.unwrap();
-    assert_eq!(stranger.version(), ScanVersion(3), "and another owner when it has expired");
+    assert_eq!(stranger.version(), ScanVersion(3), "another owner takes an expired lease");
     Ok(())
 }
 

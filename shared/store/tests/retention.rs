@@ -1,4 +1,4 @@
-//! Retention: what is kept of a user that left, for how long, and what a return finds.
+//! Retention of users that left: content, expiry, and return.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly, helpers included")]
 
@@ -40,7 +40,7 @@ fn ada() -> Desired {
     })
 }
 
-/// What may be nowhere once she left.
+/// Personal values that no item may hold after she left.
 const PERSONAL: [&str; 9] =
     ["augusta", "lovelace", "enchantress", "numbers", "7946", "james", "18151210", "bird", "phonenumbers"];
 
@@ -54,7 +54,7 @@ async fn write_ada(store: &Store, scan: &ScanLease, desired: Desired, status: St
     store.write_desired(scan, asked).await.unwrap()
 }
 
-/// A scan some time later, by a process that came after the other.
+/// A later scan by another process.
 async fn scan_at(store: &Store, now: UnixSeconds) -> ScanLease {
     store.take_lease("scan", now, 900).await.unwrap().unwrap()
 }
@@ -135,7 +135,7 @@ async fn record_of_departed_user_keeps_little() -> Result<(), StoreError> {
     ];
     assert_eq!(keys, expected);
 
-    // Her user name is in these places, and nothing else of hers is in any.
+    // Her user name is in these places, and no other personal value is in any.
     let mut with_name = Vec::new();
     for ((pk, sk), item) in &items {
         for (attribute, value) in item {
@@ -191,7 +191,7 @@ async fn return_within_retention_keeps_account() -> Result<(), StoreError> {
 async fn user_found_in_sync_and_absent_expires() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
     let scan = scan(&store).await;
-    // Never had an account, nor a record.
+    // A user without account and record.
     write_ada(&store, &scan, gone(DeprovisionReason::OutOfScope), Status::InSync).await;
     let found = items(&place).await;
     assert_eq!(number(record(&found), "expires_at"), Some(NOW.plus(90 * DAY).0));
@@ -204,7 +204,7 @@ async fn user_found_in_sync_and_absent_expires() -> Result<(), StoreError> {
     assert_eq!(expiring(&place).await, 1);
     assert_eq!(name_owner(&store, ada().user_name().unwrap()).await, Some(anchor("ada")));
 
-    // A status that says that there is something to do keeps the record, and settling lets it go.
+    // A status other than in sync keeps the record; in sync lets it expire.
     for (status, expire) in [(Status::Invalid { error: "x".into() }, 0), (Status::InSync, 1)] {
         store.write_status(&scan, status_of("ada", status)).await?;
         assert_eq!(expiring(&place).await, expire);
@@ -267,7 +267,7 @@ async fn late_outcome_revives_record() -> Result<(), StoreError> {
     write_ada(&store, &scan, gone(DeprovisionReason::Deleted), Status::InSync).await;
     assert_eq!(expiring(&place).await, 1);
 
-    // Her account was seen active while the scan let her go: it has to be looked at again.
+    // Her account was active when the record was about to expire, so she is pending again.
     let finished = store.write_outcome(busy, in_sync(Some(applied("ada", true))), NOW).await?;
     assert_eq!(finished, OutcomeWrite::Outdated);
     assert_eq!(expiring(&place).await, 0);
@@ -277,7 +277,7 @@ async fn late_outcome_revives_record() -> Result<(), StoreError> {
     Ok(())
 }
 
-/// DynamoDB deletes late: what has expired may be there for days.
+/// DynamoDB deletes late: an expired item may exist for days.
 #[tokio::test]
 async fn expired_name_and_account_are_free() -> Result<(), StoreError> {
     let (place, _table, store) = corp().await;
@@ -318,7 +318,7 @@ async fn expired_name_and_account_are_free() -> Result<(), StoreError> {
     assert!(matches!(store.claim_account(&mut worker, &account("1815")).await?, AccountClaim::Owned(_)));
     store.write_outcome(worker, in_sync(Some(applied("ada", true))), over).await?;
 
-    // Ada's record is still there. She comes back, and neither is hers any more.
+    // Ada returns while her record exists. Her name and account belong to other entries.
     let written = write_ada(&store, &late, ada(), Status::Pending).await;
     assert_eq!(written, RecordWrite::NameTaken { by: anchor("namesake") });
     let back = record_of(&store, "ada").await.unwrap();
@@ -363,7 +363,7 @@ async fn transferred_items_do_not_expire() -> Result<(), StoreError> {
     store.write_desired(&scan, again.clone()).await?;
     let (from, to) = (record_of(&store, "ada").await.unwrap(), record_of(&store, "again").await.unwrap());
     assert!(store.transfer(&scan, transfer_of(&from, &to)).await?);
-    assert_eq!(expiring(&place).await, 1, "the old record alone");
+    assert_eq!(expiring(&place).await, 1, "only the old record expires");
     assert_eq!(store.fetch_account_owner(&account("1815")).await?, Some(anchor("again")));
     let old = record(&items(&place).await).clone();
     assert_eq!((text(&old, "claimed"), text(&old, "account")), (None, None));

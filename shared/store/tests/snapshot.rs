@@ -1,4 +1,4 @@
-//! The snapshot against a plain map, over its growth and over crashes.
+//! The snapshot compared with a map, through growth and crashes.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly, helpers included")]
 
@@ -60,7 +60,7 @@ async fn snapshot_is_split_anew_when_outgrown() -> Result<(), StoreError> {
     assert_eq!(many.len(), 5_000);
     let keys = sort_keys(&place).await;
     assert_eq!(keys.len(), 65, "64 buckets and the header");
-    assert!(keys[0].starts_with("000000000001.0001#"), "and nothing of the old generation");
+    assert!(keys[0].starts_with("000000000001.0001#"), "no bucket of the old generation");
 
     let gone: Changes = (10..5_000).map(|number| (hash(number), None)).collect();
     let left = save(&store, &lease, many, &gone).await;
@@ -112,7 +112,7 @@ async fn crash_between_generations_keeps_the_old_one() -> Result<(), StoreError>
     let lease = scan(&store).await;
     let before = save(&store, &lease, Snapshot::default(), &seen(0..100, 1)).await;
 
-    // What is there when a scan dies after the first buckets of a new generation.
+    // State of a scan that dies after the first buckets of a new generation.
     for bucket in 0..3 {
         client
             .put_item()
@@ -138,7 +138,11 @@ async fn crash_between_generations_keeps_the_old_one() -> Result<(), StoreError>
     let read = store.fetch_snapshot().await?;
     assert_eq!(read.pairs(), before.pairs());
     save(&store, &scan(&store).await, read, &seen(0..1, 5)).await;
-    assert_eq!(sort_keys(&place).await, ["000000000001.0000#0000000", "header"], "the next save tidies up");
+    assert_eq!(
+        sort_keys(&place).await,
+        ["000000000001.0000#0000000", "header"],
+        "the next save deletes old buckets"
+    );
     Ok(())
 }
 
@@ -163,7 +167,7 @@ async fn missing_bucket_is_an_error() -> Result<(), StoreError> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever is saved in whatever portions, what is read is what a map would hold.
+    /// The snapshot holds what a map would hold, however the changes are split.
     #[test]
     fn it_holds_what_a_map_would(
         portions in prop::collection::vec((0u32..900, 1u32..900, 0u8..4, 1u32..4), 1..6),
@@ -216,7 +220,7 @@ async fn user_with_marker_is_dirty() -> Result<(), StoreError> {
     let part = store.fetch_part(&[hash(7)]).await?;
     assert_eq!((part.get(&hash(7)), part.get(&hash(8))), (Some(DIRTY), Some(DIRTY)));
 
-    // Of three one is dealt with. The others stay as they are, without the marks.
+    // One of three users is saved. The others stay dirty, without markers.
     let after = save(&store, &next, read, &seen(7..8, 3)).await;
     assert_eq!(after.get(&hash(7)), Some(Fingerprint([3; 16])));
     assert_eq!((after.get(&hash(8)), after.get(&hash(5_000))), (Some(DIRTY), Some(DIRTY)));
@@ -241,7 +245,7 @@ async fn markers_survive_a_new_generation_and_a_failed_save() -> Result<(), Stor
     Ok(())
 }
 
-/// A snapshot that was read before others were written: what it doesn't know must not be lost by saving it.
+/// Saving a snapshot keeps users that were written after it was read.
 #[tokio::test]
 async fn stale_read_does_not_undo_a_write() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::engine;
 use crate::StoreError;
+use crate::errors::Result;
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -27,7 +28,7 @@ fn private_file() -> OpenOptions {
 
 /// Takes the lock file beside the state file and writes the process id into it. The operating system frees the lock
 /// when the process ends.
-pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(path: &Path) -> Result<File> {
     let beside = beside(path, ".lock");
     let failed = |error: std::io::Error| engine(&format!("{} can't be opened ({error})", beside.display()));
     let mut file = private_file().open(&beside).map_err(failed)?;
@@ -53,7 +54,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Creates the state file with private permissions before SQLite opens it; the write-ahead log takes its permissions.
-pub(super) fn keep_private(path: &Path) -> Result<(), StoreError> {
+pub(super) fn keep_private(path: &Path) -> Result<()> {
     let failed = |error: std::io::Error| engine(&format!("{} can't be opened ({error})", path.display()));
     let file = private_file().open(path).map_err(failed)?;
     #[cfg(unix)]

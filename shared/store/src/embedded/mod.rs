@@ -10,8 +10,9 @@
 //! take hours.
 //!
 //! SQLite's settings (exclusive locking, no fsync per commit, a large cache) are compile-time defaults in the
-//! workspace's `.cargo/config.toml`, because the engine exposes no way to set them on its connection. A build outside
-//! the workspace uses SQLite's own defaults: the same results, but slower.
+//! workspace's `.cargo/config.toml`: dynoxide's `Database` keeps its connection private and can't be made from a
+//! `Storage`, the only type with `conn()`, so no PRAGMA can be set in code. A build outside the workspace uses SQLite's
+//! own defaults: the same results, but slower.
 //!
 //! [`Embedded::endpoint`] opens an HTTP port for tests and tools. The engine authenticates no request on it and answers
 //! every web origin, so it is opened only on demand.
@@ -26,26 +27,23 @@ use std::path::Path;
 use std::sync::{OnceLock, mpsc};
 use std::thread::JoinHandle;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use dynoxide::Database;
 use model::UnixSeconds;
 
 use self::client::{EngineCall, client};
 use self::listener::EnginePort;
 use self::lock::{keep_private, lock};
-use crate::errors::classify;
-use crate::item::{ItemReader, TableItem, number};
-use crate::keys::{PK, SK};
+use crate::errors::Result;
+use crate::item::{ItemReader, number};
+use crate::keys::ItemKey;
+use crate::write::ItemWrite;
 use crate::{StoreError, Table};
 
 /// Name of the table in the file.
 const TABLE: &str = "provisioner";
 
-/// Item with the time of the last expiry run.
-const SWEPT: [(&str, &str); 2] = [(PK, "engine"), (SK, "swept")];
+/// Time of the last expiry run.
 const SWEPT_AT: &str = "at";
-const GET: &str = "read an item (GetItem)";
-const PUT: &str = "write an item (PutItem)";
 /// Seconds between two expiry runs; each examines all items.
 const DAY: i64 = 24 * 3600;
 
@@ -77,7 +75,7 @@ enum EngineMessage {
 
 impl Embedded {
     /// Opens or creates the state file with the table in it. One process at a time can have it open.
-    pub async fn open(path: &Path) -> Result<(Self, Table), StoreError> {
+    pub async fn open(path: &Path) -> Result<(Self, Table)> {
         let lock = lock(path)?;
         keep_private(path)?;
         let text = path.to_str().ok_or_else(|| engine("the path of the state file is not Unicode text"))?;
@@ -85,7 +83,7 @@ impl Embedded {
     }
 
     /// A table in memory, gone when the engine is dropped.
-    pub async fn in_memory() -> Result<(Self, Table), StoreError> {
+    pub async fn in_memory() -> Result<(Self, Table)> {
         Self::start(open_database(None)?, None).await
     }
 
@@ -100,16 +98,20 @@ impl Embedded {
     }
 
     /// Deletes expired items, at most once a day: the engine does not do it by itself. It reads the whole file, so call
-    /// it before a sync and not before a look at the state.
-    pub async fn delete_expired(&self, table: &Table, now: UnixSeconds) -> Result<(), StoreError> {
-        if table.swept_at().await?.is_some_and(|at| now.0.saturating_sub(at) < DAY) {
+    /// it before a sync and not before a read of the state.
+    pub async fn delete_expired(&self, table: &Table, now: UnixSeconds) -> Result<()> {
+        let key = ItemKey { pk: "engine".to_owned(), sk: "swept".to_owned() };
+        let store = table.connection("engine");
+        let found = store.get(&key).await?.unwrap_or_default();
+        let last: Option<i64> = ItemReader::new(&found).number(SWEPT_AT)?;
+        if last.is_some_and(|at| now.0.saturating_sub(at) < DAY) {
             return Ok(());
         }
         self.database.0.sweep_ttl().map_err(|error| engine(&error.to_string()))?;
-        table.note_swept(now).await
+        store.commit(&[ItemWrite::put(key).set(SWEPT_AT, number(now.0))]).await.map(drop)
     }
 
-    async fn start(database: Database, lock: Option<File>) -> Result<(Self, Table), StoreError> {
+    async fn start(database: Database, lock: Option<File>) -> Result<(Self, Table)> {
         let (calls, called) = mpsc::channel();
         let for_calls = database.clone();
         let thread = std::thread::Builder::new()
@@ -153,7 +155,7 @@ impl Drop for Embedded {
     }
 }
 
-fn open_database(path: Option<&str>) -> Result<Database, StoreError> {
+fn open_database(path: Option<&str>) -> Result<Database> {
     let opened = match path {
         Some(path) => Database::new(path),
         None => Database::memory(),
@@ -161,24 +163,6 @@ fn open_database(path: Option<&str>) -> Result<Database, StoreError> {
     opened.map_err(|error| engine(&error.to_string()))
 }
 
-impl Table {
-    async fn swept_at(&self) -> Result<Option<i64>, StoreError> {
-        let sent = self.client.get_item().table_name(&self.name).set_key(Some(swept())).send().await;
-        let found = sent.map_err(|error| classify(GET, &self.name, &error))?;
-        found.item.map_or(Ok(None), |item| ItemReader::new(&item).number(SWEPT_AT))
-    }
-
-    async fn note_swept(&self, now: UnixSeconds) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(swept()));
-        let sent = put.item(SWEPT_AT, number(now.0)).send().await;
-        sent.map(|_| ()).map_err(|error| classify(PUT, &self.name, &error))
-    }
-}
-
-fn swept() -> TableItem {
-    SWEPT.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned()))).collect()
-}
-
 fn engine(detail: &str) -> StoreError {
-    StoreError::Engine { detail: detail.to_owned() }
+    StoreError::Engine(detail.to_owned())
 }

@@ -1,4 +1,4 @@
-//! Everything that is in a table, for tests that are about what is not.
+//! All items of a table.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -29,8 +29,7 @@ pub fn number(item: &Item, name: &str) -> Option<i64> {
     item.get(name).map(|value| value.as_n().unwrap().parse().unwrap())
 }
 
-/// Checks what retention rests on: what belongs to a record is there, is its, and expires when the record does.
-/// Answers with how many records expire.
+/// Checks that each record's items exist, are its own, and expire with it. Returns the number of expiring records.
 pub async fn expiring(place: &Place) -> usize {
     let items = items(place).await;
     let records = items.iter().filter(|((_, sk), _)| sk == "record");

@@ -1,4 +1,4 @@
-//! A small proxy between the client and the engine that does what DynamoDB does on a bad day.
+//! Proxy between the client and the engine that injects faults of DynamoDB.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,24 +14,24 @@ use store::Table;
 use super::Place;
 use super::place::client;
 
-/// What goes wrong.
+/// Fault.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// Refused with this code, and nothing is done.
+    /// The request is refused with this code.
     Refused(&'static str),
-    /// A transaction that met another one on its first item.
+    /// The transaction conflicts with another one on its first item.
     Conflict,
-    /// It is done, and the answer says that something failed inside.
+    /// The request succeeds, and the answer is an internal error.
     Lost,
-    /// It is done, and no answer comes until the client has given up.
+    /// The request succeeds, and no answer comes before the client's timeout.
     Silent,
-    /// Of a batch, only every other element is done.
+    /// Every other element of a batch is processed.
     Half,
-    /// Of a batch, nothing is done.
+    /// No element of a batch is processed.
     None,
 }
 
-/// So many operations of this name go wrong, after so many that go well.
+/// Number of operations of this name that fail, after a number that succeed.
 #[derive(Clone, Copy, Debug)]
 pub struct FaultRule {
     pub operation: &'static str,
@@ -41,7 +41,7 @@ pub struct FaultRule {
 }
 
 impl FaultRule {
-    /// The next one goes wrong.
+    /// The next operation fails.
     pub fn next(operation: &'static str, fault: Fault) -> Self {
         Self { operation, after: 0, times: 1, fault }
     }
@@ -49,10 +49,10 @@ impl FaultRule {
 
 pub struct Faults {
     rules: Arc<Mutex<Vec<FaultRule>>>,
-    /// What came, in its order.
+    /// Operations received, in order.
     seen: Arc<Mutex<Vec<String>>>,
     pub table: Table,
-    /// What is behind it.
+    /// URL of the engine.
     pub place: Place,
 }
 
@@ -82,21 +82,21 @@ impl Faults {
         Self { rules, seen, table, place }
     }
 
-    /// From now on, this goes wrong, and nothing else.
+    /// Replaces the faults.
     pub fn set(&self, rules: impl IntoIterator<Item = FaultRule>) {
         *self.rules.lock().unwrap() = rules.into_iter().collect();
     }
 
-    /// What was asked for since the last time, and that every fault that was wished for happened.
+    /// Operations since the last call. Checks that every fault was used.
     pub fn seen(&self) -> Vec<String> {
         let left: Vec<_> = self.rules.lock().unwrap().iter().filter(|rule| rule.times > 0).copied().collect();
-        assert!(left.is_empty(), "did not happen: {left:?}");
+        assert!(left.is_empty(), "unused faults: {left:?}");
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 }
 
 impl Faults {
-    /// Refuses all transactions until the concurrent action has been done.
+    /// Refuses all transactions until the concurrent action has ended.
     pub async fn meanwhile<T>(
         &self,
         writing: impl Future<Output = T>,

@@ -1,4 +1,4 @@
-//! A table, and users to write.
+//! Fixtures: a table, and users to write.
 #![allow(
     dead_code,
     missing_docs,

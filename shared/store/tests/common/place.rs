@@ -1,14 +1,11 @@
-//! Where a test's table is: in the embedded engine, or wherever `STORE_TEST_ENDPOINT` says.
+//! Table of a test: in the embedded engine, or at `STORE_TEST_ENDPOINT`, such as a moto server:
+//! `STORE_TEST_ENDPOINT=http://127.0.0.1:5000 cargo test -p store`. There each test creates its own table and deletes it
+//! at the end. Credentials and region come from the environment, with defaults.
 //!
-//! The latter is for an independent opinion: `STORE_TEST_ENDPOINT=http://127.0.0.1:5000 cargo test -p store`. Each
-//! test creates a table of its own there, and deletes it at the end. Credentials and region are those of the
-//! environment, if there are any, and else made up.
-//!
-//! What moto (5.2) does otherwise than DynamoDB: it isolates no transactions, and one that is cancelled puts the whole
-//! table back as it was when it began, also what others wrote meanwhile; it doesn't recognise a transaction that it has
-//! seen; it never throttles and deletes nothing that has expired. Tests of many writers at once skip it and say so; those
-//! of lost answers and throttling have the engine behind their own proxy in any case. It copies the table for each
-//! write of a transaction and keeps the copies, so it becomes slow: give it a fresh start for each run.
+//! moto (5.2) differs from DynamoDB: a cancelled transaction resets the whole table to its beginning, concurrent writes
+//! included; a repeated transaction is not recognised; it never throttles, and deletes no expired items. Tests of
+//! concurrent writers skip it with a message; tests of lost answers and throttling always use the engine behind a proxy.
+//! It copies the table for each write of a transaction and keeps the copies, so restart it for each run.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -24,7 +21,7 @@ const ENDPOINT: &str = "STORE_TEST_ENDPOINT";
 pub struct Place {
     table: Table,
     endpoint: String,
-    /// What keeps the embedded engine running; elsewhere, nothing has to.
+    /// The embedded engine, which runs until it is dropped.
     engine: Option<Embedded>,
     is_moto: bool,
 }
@@ -37,7 +34,7 @@ impl Place {
         }
     }
 
-    /// In memory, whatever the environment says.
+    /// In the embedded engine, in memory.
     pub async fn embedded() -> Self {
         let (engine, table) = Embedded::in_memory().await.unwrap();
         Self { table, endpoint: engine.endpoint(), engine: Some(engine), is_moto: false }
@@ -63,12 +60,12 @@ impl Place {
         &self.endpoint
     }
 
-    /// A client of the test's own, for looking behind the store's back.
+    /// The test's own client, for access beside the store.
     pub fn client(&self) -> Client {
         client(&self.endpoint)
     }
 
-    /// Whether a test can't be run here, since moto differs from DynamoDB in what it is about; says so by name.
+    /// Whether the table is moto's, which lacks the behaviour under test; prints what it lacks.
     pub fn is_moto_without(&self, what: &str) -> bool {
         if self.is_moto {
             println!("skipped: moto {what}");
@@ -91,7 +88,7 @@ impl Drop for Place {
     }
 }
 
-/// A client that gives up early, and tries again soon: a test's table is near.
+/// A client with short timeouts and retries, for a table nearby.
 pub fn client(endpoint: &str) -> Client {
     let given = |name| std::env::var(name).ok();
     let key = given("AWS_ACCESS_KEY_ID").unwrap_or("local".to_owned());
