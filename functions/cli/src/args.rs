@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use store::PageKey;
 
 /// The configuration file that is read if neither the option nor the variable names one.
 const DEFAULT_CONFIG: &str = "provisioner.toml";
@@ -15,10 +16,10 @@ const DEFAULT_CONFIG: &str = "provisioner.toml";
     name = "provisioner",
     version,
     after_help = "Exit codes: 0 done, 1 could not run or not to the end, \
-2 bad usage or configuration, 3 done but some users failed, 4 something is held and waits for approval."
+2 bad usage or configuration, 3 done but some users failed, 4 no user failed, but something is held and waits for approval."
 )]
 pub struct Arguments {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -88,8 +89,8 @@ pub enum Command {
         #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
         /// Continue after the page that ended with this key.
-        #[arg(long, value_name = "KEY", requires = "only")]
-        after: Option<String>,
+        #[arg(long, value_name = "KEY", requires = "only", value_parser = page_key)]
+        after: Option<PageKey>,
     },
     /// Show the status of one user, and the actions so far.
     History {
@@ -176,18 +177,18 @@ pub const STATUSES: [&str; 8] =
 /// An action on the circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BreakerAction {
-    /// Show it.
+    /// Show the breaker.
     Show,
-    /// Close it. It opens again if the target still fails.
+    /// Close the breaker. It opens again if the target still fails.
     Reset,
 }
 
-/// Whether a person confirmed a command that forgets something.
+/// Whether the operator confirmed a command that forgets links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirmation {
     /// With `--yes`.
     Given,
-    /// Not given: only show what would be done.
+    /// Without `--yes`: only show what would be done.
     Missing,
 }
 
@@ -204,6 +205,10 @@ pub struct ConnectionArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+fn page_key(text: &str) -> Result<PageKey, &'static str> {
+    PageKey::parse(text).ok_or("not the end of a page; copy the key that status prints")
 }
 
 fn default_config() -> PathBuf {

@@ -1,34 +1,58 @@
-//! Exit codes and last words.
+//! Exit codes, and errors in words.
 
 use std::process::ExitCode;
 
-/// How a command ended.
+/// Exit code of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done.
-    Done,
+    Done = 0,
     /// Could not run, or not to the end.
-    CouldNotRun,
-    /// The configuration can't be used.
-    BadConfiguration,
+    CouldNotRun = 1,
+    /// Bad usage or configuration.
+    BadUsage = 2,
     /// Done, but some users failed.
-    SomeFailed,
-    /// Removals are held.
-    Held,
+    SomeFailed = 3,
+    /// Something is held and waits for approval.
+    Held = 4,
+}
+
+/// Result of a run over many users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunResult {
+    /// Whether the run reached its end with a complete read.
+    pub completed: bool,
+    /// Users that failed or are not done.
+    pub failed: u64,
+    /// Users and changes that are held.
+    pub held: u64,
 }
 
 impl Exit {
-    /// The exit code for an error that ended a command.
-    pub fn of(error: &anyhow::Error) -> Self {
-        if error.is::<runtime::ConfigError>() || error.is::<UsageError>() {
-            Self::BadConfiguration
-        } else {
-            Self::CouldNotRun
+    /// The exit code of a run. Failed users count before held ones, because they need an operator first.
+    pub fn of_run(result: RunResult) -> Self {
+        match result {
+            RunResult { completed: false, .. } => Self::CouldNotRun,
+            RunResult { failed: 1.., .. } => Self::SomeFailed,
+            RunResult { held: 1.., .. } => Self::Held,
+            RunResult { completed: true, failed: 0, held: 0 } => Self::Done,
         }
+    }
+
+    /// The exit code for an error that ended a command.
+    pub fn of_error(error: &anyhow::Error) -> Self {
+        let is_usage = error.is::<runtime::ConfigError>() || error.is::<UsageError>();
+        if is_usage { Self::BadUsage } else { Self::CouldNotRun }
     }
 }
 
-/// What was asked for can't be done like this.
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A command that can't be run with these arguments.
 #[derive(Debug)]
 pub struct UsageError(pub String);
 
@@ -40,19 +64,7 @@ impl std::fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::CouldNotRun => 1,
-            Exit::BadConfiguration => 2,
-            Exit::SomeFailed => 3,
-            Exit::Held => 4,
-        })
-    }
-}
-
-/// The whole chain of an error in one line, without saying anything twice.
+/// The chain of an error in one line, without repetitions.
 pub fn explain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
@@ -66,4 +78,24 @@ pub fn explain(error: &anyhow::Error) -> String {
         text.push_str(&cause);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn incomplete_run_counts_before_failed_users_and_these_before_held_ones() {
+        for (completed, failed, held, exit) in [
+            (true, 0, 0, Exit::Done),
+            (true, 0, 2, Exit::Held),
+            (true, 1, 0, Exit::SomeFailed),
+            (true, 1, 2, Exit::SomeFailed),
+            (false, 0, 0, Exit::CouldNotRun),
+            (false, 1, 2, Exit::CouldNotRun),
+        ] {
+            let result = RunResult { completed, failed, held };
+            assert_eq!(Exit::of_run(result), exit, "{result:?}");
+        }
+    }
 }

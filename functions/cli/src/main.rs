@@ -1,13 +1,13 @@
-//! `provisioner`: the scan and provision handlers on one machine, and the operator's tool.
+//! `provisioner`: the scan and provision engines on one machine, and the operator's tool.
 
 mod args;
 mod commands;
 mod console;
-mod drive;
 mod exit;
+mod output;
 mod plan_file;
-mod preview;
-mod report;
+mod progress;
+mod provision_due;
 mod session;
 
 use clap::Parser;
@@ -15,17 +15,14 @@ use clap::Parser;
 use crate::args::Arguments;
 use crate::exit::Exit;
 
-// What is worked on has this thread, and the connections have the other.
+// Commands run on the main thread, connections on the worker thread.
 #[tokio::main(worker_threads = 1)]
 async fn main() -> std::process::ExitCode {
     runtime::telemetry::start_terminal();
     let arguments = Arguments::parse();
-    let exit = match commands::run(&arguments).await {
-        Ok(exit) => exit,
-        Err(error) => {
-            anstream::eprintln!("{} {}", report::paint(report::BAD, "error:"), exit::explain(&error));
-            Exit::of(&error)
-        }
-    };
+    let exit = commands::run(&arguments).await.unwrap_or_else(|error| {
+        anstream::eprintln!("{} {}", output::paint(output::BAD, "error:"), exit::explain(&error));
+        Exit::of_error(&error)
+    });
     exit.into()
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use directory::Directory;
 use model::TargetIdentity;
-use provision::{AccountContext, Health, Provisioner};
+use operate::{Explanation, OperatorContext};
+use provision::{Health, Provisioner};
 use runtime::{CallLimits, Connection, Secrets};
 use scan::ScanContext;
 use scim::Target;
@@ -26,8 +27,7 @@ const LEASE_SECONDS: i64 = 300;
 const OPEN_ATTEMPTS: usize = 40;
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
-/// Opens a state file. Another command, or a page of the console, holds it for a moment; a `sync` holds it for longer, and
-/// then the error names it.
+/// Opens a state file. Most commands and console pages hold it briefly; a `sync` holds it longer, and then opening fails.
 async fn open_file(file: &Path) -> Result<(Embedded, Table), StoreError> {
     for _ in 0..OPEN_ATTEMPTS {
         match Embedded::open(file).await {
@@ -38,7 +38,7 @@ async fn open_file(file: &Path) -> Result<(Embedded, Table), StoreError> {
     Embedded::open(file).await
 }
 
-/// The configuration of a connection, and the secrets that open its directory and target.
+/// The configuration of a connection, and the secrets of its directory and target.
 pub struct Connections {
     /// The configuration.
     pub connection: Connection,
@@ -51,7 +51,7 @@ impl Connections {
         Ok(Self::of(runtime::config::read(&arguments.config)?))
     }
 
-    /// Uses a configuration that is read already.
+    /// Takes a configuration.
     pub fn of(connection: Connection) -> Self {
         Self { connection, secrets: Secrets::default() }
     }
@@ -61,13 +61,10 @@ impl Connections {
         self.connection.directory.open(&self.secrets).await.context("can't use the directory")
     }
 
-    /// Creates a client for the target.
+    /// Creates a client for the target that keeps to the configured call budget.
     pub async fn target(&self) -> Result<Target> {
-        self.connection
-            .target
-            .open(&self.secrets, CallLimits::default())
-            .await
-            .context("can't use the target")
+        let target = self.connection.target.open(&self.secrets, CallLimits::default()).await;
+        target.context("can't use the target")
     }
 }
 
@@ -80,7 +77,7 @@ pub struct Session {
     health: Health,
     owner: String,
     /// Keeps the state file open; `None` for the deployed state.
-    _engine: Option<Embedded>,
+    engine: Option<Embedded>,
 }
 
 /// Refuses a configured target that the state does not belong to.
@@ -113,38 +110,34 @@ to synchronise now, invoke the scan function"
     }
 
     /// Opens the state to read it. A missing file is not created.
-    pub async fn open_to_read(connections: Connections, state: &StateLocation) -> Result<Self> {
-        match state {
-            StateLocation::File(file) if file.exists() => {
-                let (engine, table) = open_file(file).await?;
-                Ok(Self::with_table(connections, Some(engine), &table))
-            }
-            StateLocation::File(_) => {
-                let (engine, table) = Embedded::in_memory().await?;
-                Ok(Self::with_table(connections, Some(engine), &table))
-            }
+    pub async fn open_to_read(arguments: &ConnectionArgs) -> Result<Self> {
+        let connections = Connections::read(arguments)?;
+        let (engine, table) = match arguments.state_location() {
+            StateLocation::File(file) if file.exists() => open_file(&file).await?,
+            StateLocation::File(_) => Embedded::in_memory().await?,
             StateLocation::DynamoDb(table) => {
-                Ok(Self::with_table(connections, None, &runtime::deployed_table(table).await))
+                return Ok(Self::with_table(connections, None, &runtime::deployed_table(&table).await));
             }
-        }
+        };
+        Ok(Self::with_table(connections, Some(engine), &table))
     }
 
-    /// Opens the state to change it by hand: an existing file, or the deployed state. Nothing is synchronised.
-    pub async fn open_to_act(connections: Connections, state: &StateLocation) -> Result<Self> {
-        let session = Self::open_existing(connections, state).await?;
+    /// Opens an existing state, to which the target may not belong.
+    pub async fn open_existing(arguments: &ConnectionArgs) -> Result<Self> {
+        if let StateLocation::File(file) = arguments.state_location()
+            && !file.exists()
+        {
+            let text = format!("there is no state in {}; run provisioner sync first", file.display());
+            return Err(UsageError(text).into());
+        }
+        Self::open_to_read(arguments).await
+    }
+
+    /// Opens an existing state to change it by hand. Nothing is synchronised.
+    pub async fn open_to_act(arguments: &ConnectionArgs) -> Result<Self> {
+        let session = Self::open_existing(arguments).await?;
         session.check_target().await?;
         Ok(session)
-    }
-
-    /// Opens an existing state, whichever target it belongs to.
-    pub async fn open_existing(connections: Connections, state: &StateLocation) -> Result<Self> {
-        match state {
-            StateLocation::File(file) if !file.exists() => {
-                let text = format!("there is no state in {}; run provisioner sync first", file.display());
-                Err(UsageError(text).into())
-            }
-            state => Self::open_to_read(connections, state).await,
-        }
     }
 
     fn with_table(connections: Connections, engine: Option<Embedded>, table: &Table) -> Self {
@@ -154,7 +147,7 @@ to synchronise now, invoke the scan function"
             Some(_) => OWNER.to_owned(),
             None => format!("{OWNER} {} at {}", std::process::id(), runtime::now().0),
         };
-        Self { connections, store, health: Health::default(), owner, _engine: engine }
+        Self { connections, store, health: Health::default(), owner, engine }
     }
 
     /// Refuses a configured target that the state does not belong to.
@@ -167,26 +160,29 @@ to synchronise now, invoke the scan function"
         &self.owner
     }
 
+    /// Whether the deployed functions provision the users of this state.
+    pub fn is_deployed(&self) -> bool {
+        self.engine.is_none()
+    }
+
     /// The configuration.
     pub fn connection(&self) -> &Connection {
         &self.connections.connection
     }
 
-    /// Creates a client for the target that keeps to the configured call budget.
-    pub async fn target(&self) -> Result<Target> {
-        self.connections.target().await
+    /// Context of an operator's question.
+    pub fn operator(&self) -> OperatorContext<'_> {
+        OperatorContext {
+            policy: &self.connection().policy,
+            store: &self.store,
+            owner: &self.owner,
+            clock: runtime::now,
+        }
     }
 
     /// Context of a scan.
     pub fn scan_context(&self) -> ScanContext<'_> {
-        ScanContext {
-            policy: &self.connection().policy,
-            store: &self.store,
-            queue: None,
-            owner: &self.owner,
-            stop_at: None,
-            clock: runtime::now,
-        }
+        self.operator().scan()
     }
 
     /// Context of provisioning.
@@ -204,8 +200,10 @@ to synchronise now, invoke the scan function"
         }
     }
 
-    /// Context of an explanation.
-    pub fn account_context<'a>(&'a self, target: &'a Target) -> AccountContext<'a> {
-        AccountContext { policy: &self.connection().policy, store: &self.store, target, clock: runtime::now }
+    /// Explains one user from directory, state and target.
+    pub async fn explain(&self, user: &str) -> Result<Explanation> {
+        let target = self.connections.target().await?;
+        let mut directory = self.connections.directory().await?;
+        Ok(operate::explain(&self.operator(), &mut directory, &target, user).await?)
     }
 }

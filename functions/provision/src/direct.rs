@@ -1,8 +1,7 @@
 //! Direct invocation: provisions one user now, and explains the account.
 
-use provision::{
-    AccountContext, AccountExplanation, Outcome, describe_actions, describe_status, explain_account,
-};
+use operate::{AccountExplanation, AccountSubject, OperatorContext, explain_account};
+use provision::{Outcome, describe_actions};
 use queue::DirectRequest;
 use runtime::{FunctionError, Invocation, now};
 use serde::Serialize;
@@ -17,8 +16,6 @@ pub struct DirectAnswer {
     connection: String,
     /// Actions performed, in words.
     done: String,
-    /// Status of the user, in words.
-    status: String,
     /// The account side of the explanation.
     explanation: AccountExplanation,
 }
@@ -40,14 +37,16 @@ impl ProvisionFunction {
             count_outcome(open.name(), &provisioned.outcome);
             describe_outcome(&provisioned.outcome)
         };
-        let (policy, target) = (&open.connection.policy, &open.target.target);
-        let context = AccountContext { policy, store: &open.store, target, clock: now };
+        let owner = &invocation.request_id;
+        let context =
+            OperatorContext { policy: &open.connection.policy, store: &open.store, owner, clock: now };
         let record = open.store.fetch_record(user).await.map_err(unavailable)?;
-        let explanation = explain_account(&context, record.as_ref(), request.entry.as_ref());
+        let (anchor, entry) = (&request.anchor, request.entry.as_ref());
+        let subject = AccountSubject { anchor, record: record.as_ref(), entry };
+        let explanation = explain_account(&context, &open.target.target, &subject);
         let explanation = Box::pin(explanation).await.map_err(unavailable)?;
         measure_target(open.name(), &open.target);
-        let status = describe_status(explanation.record.as_ref());
-        Ok(DirectAnswer { connection: open.name().to_owned(), done, status, explanation })
+        Ok(DirectAnswer { connection: open.name().to_owned(), done, explanation })
     }
 }
 

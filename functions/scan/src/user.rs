@@ -5,11 +5,11 @@ use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::operation::invoke::InvokeOutput;
 use aws_sdk_lambda::primitives::Blob;
 use directory::Directory;
+use operate::{AccountExplanation, Explanation};
 use queue::DirectRequest;
 use runtime::environment::{self, MissingVariable};
-use scan::{Explanation, ScanContext, ScanError, UserLookup, look_up, scan_user};
+use scan::{ScanContext, ScanError, UserLookup, look_up, scan_user};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::failure::ScanFailure;
 
@@ -20,15 +20,14 @@ pub struct UserAnswer {
     dry_run: bool,
     /// Actions performed, in words.
     done: String,
-    explanation: Explanation<Map<String, Value>>,
+    explanation: Explanation,
 }
 
 /// Answer of the provision function to a direct invocation.
 #[derive(Debug, Deserialize)]
 struct ProvisionedUser {
     done: String,
-    status: String,
-    explanation: Map<String, Value>,
+    explanation: AccountExplanation,
 }
 
 /// The provision function, as its caller sees it.
@@ -99,8 +98,8 @@ impl UserScan<'_> {
                     dry_run,
                     entry: Some(lookup.entry_state()),
                 };
-                let ProvisionedUser { done, status, explanation } = provision.provision(&request).await?;
-                (done, Some((explanation, status)))
+                let ProvisionedUser { done, explanation } = provision.provision(&request).await?;
+                (done, Some(explanation))
             }
         };
         if let Some(busy) = busy {

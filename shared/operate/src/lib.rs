@@ -1,5 +1,67 @@
-//! Questions of an operator about one connection.
+//! What an operator asks about one connection, or changes by hand.
+//!
+//! Each function takes handles to the state, the directory and the target, and returns a value. The terminal, its console
+//! and the Lambda functions print or serialise the value. Masked values are replaced here.
 
+mod approval;
+mod breaker;
+mod drift;
 mod explain;
+mod explain_entry;
+mod history;
+mod item;
+mod mask;
+mod plan_inputs;
+mod preview;
+mod retry;
+mod status;
+mod users;
+mod waits;
 
-pub use explain::{ExplainError, Explanation, explain};
+pub use approval::{ApprovedHold, HeldSummary, approve, fetch_held};
+pub use breaker::{BreakerStatus, fetch_breaker};
+pub use drift::{DriftError, DriftRepair, DriftReport, UnlinkedAccount, find_drift};
+pub use explain::{
+    AccountExplanation, AccountSubject, AccountSummary, AppliedExplanation, AttributeComparison,
+    ExplainError, Explanation, RecordExplanation, explain, explain_account,
+};
+pub use explain_entry::EntryExplanation;
+pub use history::{UserHistory, fetch_history};
+pub use item::{AttributeChange, PlanInputs, ReportItem};
+pub use mask::ValueMask;
+pub use preview::{PlanEvent, PlanSources, PlanSummary, PreviewError, preview_sync};
+pub use retry::{RetryOutcome, retry};
+pub use status::{ConnectionStatus, MAX_COUNTED, fetch_status};
+pub use users::{UserFilter, UserPage, find_user, list_users};
+pub use waits::Wait;
+
+use model::UnixSeconds;
+use plan::Policy;
+use scan::ScanContext;
+use store::Store;
+
+/// Policy and state of one connection.
+#[derive(Clone, Copy)]
+pub struct OperatorContext<'a> {
+    /// The configured decisions.
+    pub policy: &'a Policy,
+    /// The connection's state.
+    pub store: &'a Store,
+    /// Owner of the leases that are taken.
+    pub owner: &'a str,
+    /// The current time.
+    pub clock: fn() -> UnixSeconds,
+}
+
+impl<'a> OperatorContext<'a> {
+    /// Context of a scan without queue and deadline.
+    pub fn scan(&self) -> ScanContext<'a> {
+        let Self { policy, store, owner, clock } = *self;
+        ScanContext { policy, store, queue: None, owner, stop_at: None, clock }
+    }
+
+    /// Mask of the configured mapping.
+    pub fn mask(&self) -> ValueMask {
+        ValueMask::of(self.policy)
+    }
+}

@@ -7,10 +7,8 @@
 mod breaker;
 mod dead_letters;
 mod decide;
-mod drift;
 mod error_response;
 mod execute;
-mod explain;
 mod health;
 mod load;
 mod outcome;
@@ -20,14 +18,10 @@ mod references;
 mod worker;
 
 pub use dead_letters::handle_dead_letter;
-pub use drift::{DriftCounts, DriftError, DriftFinding, DriftRepair, find_drift};
-pub use explain::{
-    AccountContext, AccountExplanation, AccountState, AppliedExplanation, AttributeComparison,
-    RecordExplanation, ShownDifference, Wait, WaitKind, describe_status, explain_account,
-};
 pub use health::Health;
 pub use outcome::{Action, FollowUp, Outcome, Provisioned, Stop, deactivates, describe_actions};
 pub use preview::{Preview, PreviewSubject, preview};
+pub use references::resolve_references;
 pub use worker::{MessageDisposition, work};
 
 use model::{AnchorHash, Options, Status, UnixSeconds};

@@ -39,6 +39,11 @@ pub(crate) fn recheck_seconds(rechecks: u32) -> i64 {
     (FIRST_RECHECK_SECONDS << (3 * rechecks.min(5))).min(LAST_RECHECK_SECONDS)
 }
 
+/// The desired user with references replaced by accounts, as far as these exist.
+pub async fn resolve_references(store: &Store, desired: &Desired) -> Result<Desired, StoreError> {
+    Ok(resolve(store, desired).await?.desired)
+}
+
 /// Replaces references by accounts.
 pub(crate) async fn resolve(store: &Store, desired: &Desired) -> Result<ResolvedUser, StoreError> {
     let mut references = UserReferences::new();

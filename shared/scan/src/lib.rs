@@ -26,7 +26,6 @@ mod lease;
 mod write;
 
 mod approval;
-mod explain;
 mod housekeeping;
 mod keep_alive;
 mod redrive;
@@ -35,7 +34,6 @@ mod user;
 
 pub use approval::{Approval, approve};
 pub use approved_plan::ApprovedPlan;
-pub use explain::{EntryExplanation, Explanation};
 pub use final_plan::{FinalPlan, plan_final};
 pub use page_plan::{FinishedRead, PagePlanner};
 pub use read::{ScanMode, ScanRead, ScanStart};

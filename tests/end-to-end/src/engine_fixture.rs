@@ -6,7 +6,7 @@ use std::{cell::Cell, fs, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use directory::Directory;
 use model::UnixSeconds;
-use operate::Explanation;
+use operate::{Explanation, OperatorContext};
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::{ScanContext, ScanMode, ScanSummary};
@@ -158,12 +158,15 @@ impl EngineFixture {
         self.provision_due().await
     }
 
+    /// Context of an operator's questions.
+    pub fn operator(&self) -> OperatorContext<'_> {
+        OperatorContext { policy: &self.connection.policy, store: &self.store, owner: "operator", clock }
+    }
+
     /// Explains one user, as `provisioner explain` does.
     pub async fn explain(&self, user: &str) -> Result<Explanation> {
         let mut directory = self.open_directory().await?;
-        let Self { connection, store, target, .. } = self;
-        let explaining = provision::AccountContext { policy: &connection.policy, store, target, clock };
-        Ok(operate::explain(&explaining, &mut directory, user).await?)
+        Ok(operate::explain(&self.operator(), &mut directory, &self.target, user).await?)
     }
 }
 

@@ -1,37 +1,41 @@
-//! `provisioner apply`: does what a plan file says, or names what has changed since and does nothing.
+//! `provisioner apply`: executes a plan file, or names the deviations from it and does nothing.
 
-use std::collections::HashMap;
-use std::io::Write;
+use std::path::Path;
 
 use anyhow::Result;
-use model::AnchorHash;
-use plan::Decision;
-use scan::{ApprovedPlan, FinalPlan, PagePlan};
+use operate::{PlanEvent, PlanSources, preview_sync};
+use scan::ApprovedPlan;
 use serde_json::json;
 
 use super::sync::{self, SyncTask};
+use crate::args::{ConnectionArgs, StateLocation};
 use crate::exit::{Exit, UsageError};
+use crate::output::{BAD, FAINT, Lines, Output, paint, plain};
 use crate::plan_file::{PlanDeviation, PlanFile, deviations};
-use crate::preview::{PlanSink, preview};
-use crate::report::{BAD, FAINT, Progress, ReportItem, ValueMask, paint, plain};
-use crate::session::Session;
+use crate::progress::Progress;
+use crate::provision_due::ApprovedDecisions;
+use crate::session::{Connections, Session};
 
 /// The content of an approved plan file, for the scan and for provisioning.
 #[derive(Default)]
-pub struct ApprovedWork {
+pub struct ApprovedActions {
     /// The records that may be written.
     pub plan: ApprovedPlan,
     /// The decisions that may be executed, by user.
-    pub decisions: HashMap<AnchorHash, Vec<Decision>>,
+    pub decisions: ApprovedDecisions,
 }
 
-/// Plans anew. If the plan equals the file, it is carried out, and nothing else.
-pub async fn run(
-    session: &Session,
-    planned: &PlanFile,
-    json: bool,
-    out: &mut (impl Write + Send),
-) -> Result<Exit> {
+/// Plans anew. If the plan equals the file, it is executed.
+pub async fn run(connection: &ConnectionArgs, plan: &Path) -> Result<Exit> {
+    let planned = PlanFile::read(plan)?;
+    let session = match connection.state_location() {
+        state @ StateLocation::File(_) => Session::open(Connections::read(connection)?, &state).await?,
+        StateLocation::DynamoDb(_) => Session::open_to_act(connection).await?,
+    };
+    apply(&session, &planned, &mut Output::new(connection.json)).await
+}
+
+async fn apply(session: &Session, planned: &PlanFile, output: &mut Output) -> Result<Exit> {
     let connection = session.connection();
     if planned.connection != connection.policy.name {
         let text = format!(
@@ -46,60 +50,46 @@ pub async fn run(
             "circuit breaker open: no requests are sent to the target ({reason}); see provisioner breaker"
         );
     }
-    let mask = ValueMask { masked: connection.policy.rules.mapping.masked() };
+    let (mut approved, mut users) = (ApprovedActions::default(), Vec::new());
     let progress = Progress::start("planning", None);
-    let mut replan = Replan { progress, users: Vec::new(), approved: ApprovedWork::default() };
-    let summary = preview(session, &mask, &mut replan).await?;
-    let Replan { progress, users, approved } = replan;
+    let (target, mut directory) =
+        (session.connections.target().await?, session.connections.directory().await?);
+    let sources = PlanSources {
+        directory: &mut directory,
+        target: &target,
+        concurrency: connection.target.concurrency,
+    };
+    let operator = session.operator();
+    let summary = preview_sync(&operator, sources, |event| {
+        match event {
+            PlanEvent::Read(entries) => progress.at(entries),
+            PlanEvent::Page(page) => approved.plan.add_page(page),
+            PlanEvent::Final(plan) => approved.plan.add_final(plan),
+            PlanEvent::Decided(user, decisions) => {
+                approved.decisions.insert(user, decisions.to_vec());
+            }
+            PlanEvent::Item(item) => users.push(item),
+        }
+        Ok(())
+    });
+    let summary = Box::pin(summary).await?;
     drop(progress);
     let deviations = deviations(planned, &PlanFile::of(connection, &summary, users));
     if deviations.is_empty() {
-        return sync::run(session, SyncTask::Approved(&approved), json, out).await;
+        return sync::synchronise(session, SyncTask::Approved(&approved), output).await;
     }
-    refuse(&deviations, json, out)
-}
-
-fn refuse(deviations: &[PlanDeviation], json: bool, out: &mut impl Write) -> Result<Exit> {
-    if json {
-        writeln!(out, "{}", json!({ "applied": false, "deviations": deviations }))?;
-        return Ok(Exit::CouldNotRun);
-    }
-    let heading = paint(BAD, "Nothing was done, because the present plan differs from the plan file:");
-    writeln!(out, "{heading} make a new plan")?;
-    for PlanDeviation { anchor, user_name, what, how } in deviations {
-        let user = user_name.as_ref().or(anchor.as_ref());
-        let user = user.map_or_else(String::new, |user| plain(user) + " ");
-        writeln!(out, "  {user}{what} {}", paint(FAINT, &plain(how)))?;
-    }
+    output.show(&json!({ "applied": false, "deviations": deviations }), |_| text(&deviations))?;
     Ok(Exit::CouldNotRun)
 }
 
-/// The present plan.
-struct Replan {
-    progress: Progress,
-    users: Vec<ReportItem>,
-    approved: ApprovedWork,
-}
-
-impl PlanSink for Replan {
-    fn item(&mut self, item: ReportItem) -> Result<()> {
-        self.users.push(item);
-        Ok(())
+fn text(deviations: &[PlanDeviation]) -> String {
+    let mut lines = Lines::default();
+    let heading = paint(BAD, "Nothing was done, because the present plan differs from the plan file:");
+    lines.add(format!("{heading} make a new plan"));
+    for PlanDeviation { anchor, user_name, what, how } in deviations {
+        let user = user_name.as_ref().or(anchor.as_ref());
+        let user = user.map_or_else(String::new, |user| plain(user) + " ");
+        lines.add(format!("  {user}{what} {}", paint(FAINT, plain(how))));
     }
-
-    fn read(&mut self, entries: u64) {
-        self.progress.at(entries);
-    }
-
-    fn page(&mut self, page: &PagePlan) {
-        self.approved.plan.add_page(page);
-    }
-
-    fn final_plan(&mut self, plan: &FinalPlan) {
-        self.approved.plan.add_final(plan);
-    }
-
-    fn decided(&mut self, user: AnchorHash, decisions: &[Decision]) {
-        self.approved.decisions.insert(user, decisions.to_vec());
-    }
+    lines.text()
 }

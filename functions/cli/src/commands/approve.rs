@@ -1,96 +1,68 @@
-//! `provisioner approve`: a person's word that what is held may go.
-
-use std::io::Write;
+//! `provisioner approve`: lists what the safeguard holds, and approves it.
 
 use anyhow::Result;
-use model::{ChangeApproval, RemovalApproval, UnixSeconds};
-use scan::Approval;
+use operate::{ApprovedHold, UserFilter, fetch_held, list_users};
 use serde_json::json;
+use store::PageKey;
 
-use crate::exit::Exit;
-use crate::report::{GOOD, HeldSummary, ValueMask, moment, paint, waiting_page};
+use crate::args::ConnectionArgs;
+use crate::exit::{Exit, RunResult};
+use crate::output::{GOOD, Lines, Output, moment_of, paint};
 use crate::session::Session;
 
-/// How many held users are read at a time.
+/// Number of held users read at a time.
 const PAGE: usize = 100;
 
-/// What waits.
-pub async fn waiting(session: &Session) -> Result<Vec<HeldSummary>> {
-    let memory = session.store.fetch_connection().await?.memory;
-    let now = runtime::now();
-    let parts = [HeldSummary::removals(&memory, now), HeldSummary::change(&memory, now)];
-    Ok(parts.into_iter().flatten().collect())
+/// Lists everything that is held.
+pub async fn run(connection: &ConnectionArgs) -> Result<Exit> {
+    show(&Session::open_to_read(connection).await?, &mut Output::new(connection.json)).await
 }
 
-/// Shows what waits: everybody by name, and the hash to approve it by.
-pub async fn show(session: &Session, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
-    let parts = waiting(session).await?;
+/// Lists all held users, and the hashes to approve.
+async fn show(session: &Session, output: &mut Output) -> Result<Exit> {
+    let held = fetch_held(&session.operator()).await?;
     let (mut users, mut after) = (Vec::new(), None);
     loop {
-        let (items, next) = waiting_page(&session.store, &shown, "held", after, PAGE).await?;
-        match json {
-            true => users.extend(items),
-            false => items.iter().try_for_each(|item| writeln!(out, "{}", item.text()))?,
+        let filter = UserFilter::Status("held", after.as_ref());
+        let page = list_users(&session.operator(), filter, PAGE).await?;
+        if output.is_json() {
+            users.extend(page.users);
+        } else {
+            page.users.iter().try_for_each(|item| output.item(item))?;
         }
-        after = next;
+        after = page.next.as_deref().and_then(PageKey::parse);
         if after.is_none() {
             break;
         }
     }
-    match json {
-        true => writeln!(out, "{}", json!({ "waiting": parts, "users": users }))?,
-        false if parts.is_empty() => writeln!(out, "nothing waits for approval")?,
-        false => parts.iter().try_for_each(|part| writeln!(out, "{}", part.text()))?,
-    }
-    Ok(if parts.is_empty() { Exit::Done } else { Exit::Held })
+    output.show(&json!({ "waiting": held, "users": users }), |_| {
+        let mut lines = Lines::default();
+        lines.held(&held);
+        if held.is_empty() { "nothing waits for approval".to_owned() } else { lines.text() }
+    })?;
+    Ok(Exit::of_run(RunResult { completed: true, failed: 0, held: held.len() as u64 }))
 }
 
-/// Approves what waits under this hash.
-pub async fn run(session: &Session, hash: &str, json: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
-    let Some(LetThrough { what, until }) = let_through(session, hash).await? else {
-        match json {
-            true => writeln!(out, "{}", json!({ "approved": null }))?,
-            false => {
-                writeln!(out, "nothing of that hash waits, or not any more; this is what does:")?;
-                return show(session, json, out).await.map(|_| Exit::CouldNotRun);
+/// Approves what is held under this hash.
+pub async fn approve(connection: &ConnectionArgs, hash: &str) -> Result<Exit> {
+    let session = &Session::open_to_act(connection).await?;
+    let output = &mut Output::new(connection.json);
+    match operate::approve(&session.operator(), hash).await? {
+        Some(ApprovedHold { what, until }) => {
+            output.show(&json!({ "approved": what, "until": until.0 }), |_| {
+                let approved = paint(GOOD, "Approved:");
+                format!("{approved} {what}; a scan until {} releases them", moment_of(until))
+            })?;
+            Ok(Exit::Done)
+        }
+        None => {
+            output.show(&json!({ "approved": null }), |_| {
+                format!("nothing with the hash {hash} is held (any more); this is held:")
+            })?;
+            if !output.is_json() {
+                show(session, output).await?;
             }
-        }
-        return Ok(Exit::CouldNotRun);
-    };
-    match json {
-        true => writeln!(out, "{}", json!({ "approved": what, "until": until.0 }))?,
-        false => {
-            let until = moment(until);
-            writeln!(
-                out,
-                "{} {what}; the next scan until {until} lets it through",
-                paint(GOOD, "Approved:")
-            )?;
+            Ok(Exit::CouldNotRun)
         }
     }
-    Ok(Exit::Done)
-}
-
-/// What was approved.
-pub struct LetThrough {
-    what: String,
-    until: UnixSeconds,
-}
-
-/// Approves what waits under this hash. `None` says that nothing does.
-pub async fn let_through(session: &Session, hash: &str) -> Result<Option<LetThrough>> {
-    Ok(match scan::approve(&session.scan_context(), hash).await? {
-        Approval::Removals(RemovalApproval { set, until }) => {
-            Some(LetThrough { what: format!("{} removals and no others", set.count), until })
-        }
-        Approval::Change(ChangeApproval { change, until }) => {
-            let what = format!(
-                "the changed configuration, for {} updates and {} new accounts at the most",
-                change.updates, change.creates
-            );
-            Some(LetThrough { what, until })
-        }
-        Approval::Nothing { .. } => None,
-    })
 }

@@ -1,50 +1,39 @@
-//! `provisioner breaker`: whether the target is spared, and an end to that.
-
-use std::io::Write;
+//! `provisioner breaker`: shows or closes the circuit breaker.
 
 use anyhow::Result;
+use operate::{BreakerStatus, fetch_breaker};
 use serde_json::json;
 
-use crate::args::BreakerAction;
+use crate::args::{BreakerAction, ConnectionArgs};
 use crate::exit::Exit;
-use crate::report::{BAD, moment, paint};
+use crate::output::{BAD, Output, moment, paint};
 use crate::session::Session;
 
 /// Shows the breaker, or closes it.
-pub async fn run(
-    session: &Session,
-    action: BreakerAction,
-    json: bool,
-    out: &mut (impl Write + Send),
-) -> Result<Exit> {
-    let breaker = session.store.fetch_breaker().await?;
-    if action == BreakerAction::Reset && breaker.is_some() {
+pub async fn run(connection: &ConnectionArgs, action: BreakerAction) -> Result<Exit> {
+    let session = &Session::open_to_act(connection).await?;
+    let output = &mut Output::new(connection.json);
+    let breaker = fetch_breaker(&session.store).await?;
+    let closes = action == BreakerAction::Reset && breaker.is_some();
+    if closes {
         session.store.close_breaker().await?;
     }
-    let is_open = breaker.is_some() && action == BreakerAction::Show;
-    if json {
-        let breaker = breaker.map(|breaker| {
-            json!({
-                "reason": breaker.reason.word(),
-                "since": breaker.opened_at.0,
-                "until": breaker.until.0,
-                "probes": breaker.probes,
-            })
-        });
-        writeln!(out, "{}", json!({ "open": is_open, "breaker": breaker }))?;
-        return Ok(Exit::Done);
-    }
-    match (breaker, action) {
-        (None, _) => writeln!(out, "the breaker is closed: users are tried")?,
-        (Some(breaker), BreakerAction::Show) => {
-            let (reason, since, until) =
-                (breaker.reason.word(), moment(breaker.opened_at), moment(breaker.until));
-            let text = format!("the breaker is open ({reason}) since {since}; the next try is at {until}");
-            writeln!(out, "{}", paint(BAD, &text))?;
-        }
-        (Some(_), BreakerAction::Reset) => {
-            writeln!(out, "the breaker is closed; it opens again if the target still fails")?;
-        }
-    }
+    let is_open = breaker.is_some() && !closes;
+    output.show(&json!({ "open": is_open, "breaker": breaker }), |_| match &breaker {
+        None => "the breaker is closed: requests are sent to the target".to_owned(),
+        Some(_) if closes => "the breaker is closed; it opens again if the target still fails".to_owned(),
+        Some(breaker) => open_breaker(breaker),
+    })?;
     Ok(Exit::Done)
+}
+
+/// An open breaker in one line.
+pub fn open_breaker(breaker: &BreakerStatus) -> String {
+    let BreakerStatus { reason, since, until, probes } = breaker;
+    let (since, until) = (moment(*since), moment(*until));
+    let text = format!(
+        "circuit breaker open ({reason}) since {since}: no requests are sent to the target; next probe at {until}, {probes} probes so \
+far; to close it now: provisioner breaker reset"
+    );
+    paint(BAD, text)
 }

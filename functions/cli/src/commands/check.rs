@@ -1,22 +1,22 @@
-//! `provisioner check`: proves each part of the configuration by using it.
-
-use std::collections::BTreeSet;
-use std::io::Write;
+//! `provisioner check`: tests each part of the configuration by using it.
 
 use anyhow::Result;
-use directory::ReadItem;
-use model::{Desired, DesiredUser, Entry, Managed, TargetAttribute, Value};
+use directory::{Cursor, Directory, ReadItem};
+use model::{Desired, DesiredUser, IncompleteRead, Managed, TargetAttribute, Value};
+use operate::ValueMask;
+use plan::mapping::MASK;
 use plan::{Observation, observe};
+use runtime::Connection;
 use scan::UnidentifiedEntry;
 use scim::TargetError;
 use serde::Serialize;
 
 use crate::args::ConnectionArgs;
 use crate::exit::{Exit, explain};
-use crate::report::{BAD, FAINT, GOOD, paint};
+use crate::output::{BAD, FAINT, GOOD, Lines, Output, paint};
 use crate::session::Connections;
 
-/// What was tried and what came of it.
+/// Results of the tests.
 #[derive(Debug, Default, Serialize)]
 struct CheckReport {
     ok: bool,
@@ -25,23 +25,33 @@ struct CheckReport {
 
 #[derive(Debug, Serialize)]
 struct CheckStep {
-    tried: String,
+    tried: &'static str,
     ok: bool,
     result: String,
 }
 
 impl CheckReport {
-    fn good(&mut self, tried: &str, result: impl Into<String>) {
-        self.steps.push(CheckStep { tried: tried.into(), ok: true, result: result.into() });
+    fn good(&mut self, tried: &'static str, result: impl Into<String>) {
+        self.steps.push(CheckStep { tried, ok: true, result: result.into() });
     }
 
-    fn bad(&mut self, tried: &str, result: impl Into<String>) {
-        self.steps.push(CheckStep { tried: tried.into(), ok: false, result: result.into() });
+    fn bad(&mut self, tried: &'static str, result: impl Into<String>) {
+        self.steps.push(CheckStep { tried, ok: false, result: result.into() });
+    }
+
+    fn text(&self) -> String {
+        let mut lines = Lines::default();
+        for CheckStep { tried, ok, result } in &self.steps {
+            let mark = if *ok { paint(GOOD, "ok  ") } else { paint(BAD, "FAIL") };
+            let result = if *ok { paint(FAINT, result) } else { result.clone() };
+            lines.add(format!("{mark} {tried:<22} {result}"));
+        }
+        lines.text()
     }
 }
 
 /// Checks a connection.
-pub async fn run(arguments: &ConnectionArgs, offline: bool, out: &mut (impl Write + Send)) -> Result<Exit> {
+pub async fn run(arguments: &ConnectionArgs, offline: bool) -> Result<Exit> {
     let connections = Connections::read(arguments)?;
     let mut report = CheckReport::default();
     report.good("configuration", format!("{} is in order", arguments.config.display()));
@@ -50,20 +60,13 @@ pub async fn run(arguments: &ConnectionArgs, offline: bool, out: &mut (impl Writ
         check_target(&connections, example.as_ref(), &mut report).await;
     }
     report.ok = report.steps.iter().all(|step| step.ok);
-    if arguments.json {
-        writeln!(out, "{}", serde_json::to_string(&report)?)?;
-    } else {
-        for CheckStep { tried, ok, result } in &report.steps {
-            let mark = if *ok { paint(GOOD, "ok  ") } else { paint(BAD, "FAIL") };
-            writeln!(out, "{mark} {tried:<22} {}", if *ok { paint(FAINT, result) } else { result.clone() })?;
-        }
-    }
+    Output::new(arguments.json).show(&report, CheckReport::text)?;
     Ok(if report.ok { Exit::Done } else { Exit::CouldNotRun })
 }
 
-/// Reads everybody in scope, and returns one of them.
+/// Reads all entries in scope, and returns one mapped user.
 async fn check_directory(connections: &Connections, report: &mut CheckReport) -> Option<DesiredUser> {
-    let settings = &connections.connection.directory;
+    let connection = &connections.connection;
     let mut directory = match connections.directory().await {
         Ok(directory) => directory,
         Err(error) => {
@@ -72,77 +75,90 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
         }
     };
     report.good("directory", format!("connected to {} and bound", directory.url()));
-    let mut read = match directory.read(None, runtime::now()).await {
+    let ScopeRead { counts, cursor, ended } = match read_scope(connection, &mut directory).await {
         Ok(read) => read,
         Err(error) => {
             report.bad("base and scope", error.to_string());
             return None;
         }
     };
-    report.good("base DN", format!("{} is readable", settings.base_dn));
-    let mut counts = DirectoryCounts::default();
-    let mut cursor = read.cursor();
-    let ended = loop {
-        match read.next_page().await {
-            Ok(Some(page)) => page.into_iter().for_each(|sighting| counts.take(connections, sighting)),
-            Ok(None) => {
-                cursor = read.cursor();
-                break read.finish().await;
-            }
-            Err(incomplete) => break Err(incomplete),
-        }
-    };
-    let DirectoryCounts { entries, disabled, invalid, problem, unidentified, example } = counts;
-    if ended.is_ok() {
-        let how = match cursor.method() {
-            Some(way) => format!(
-                "can be asked for ({way}); everybody is read every {} hours",
-                connections.connection.policy.full_read_hours
-            ),
-            None => "can't be asked for; everybody is read each time".to_owned(),
-        };
-        report.good("changes", how);
-    }
+    report.good("base DN", format!("{} is readable", connection.directory.base_dn));
+    let ScopeCounts { entries, disabled, invalid, problem, unidentified, example } = counts;
     match ended {
-        Ok(_) if entries == 0 => {
-            report.bad(
-                "scope",
-                "matches nobody; is the group or filter right, and may the reader see the users?",
-            );
-        }
-        Ok(_) => report.good("scope", format!("matches {entries} entries, {disabled} of them disabled")),
-        Err(incomplete) => {
-            report.bad("scope", format!("{incomplete}; nobody would be removed after such a read"))
+        Err(incomplete) => report.bad(
+            "scope",
+            format!("directory read incomplete ({incomplete}): no accounts would be deprovisioned after such a read"),
+        ),
+        Ok(()) => {
+            let method = match cursor.method() {
+                Some(method) => format!(
+                    "incremental scans are possible ({method}); every {} hours a full scan",
+                    connection.policy.full_read_hours
+                ),
+                None => "incremental scans are not possible; each scan is a full scan".to_owned(),
+            };
+            report.good("changes", method);
+            if entries == 0 {
+                let advice = "check the group or filter, and that the reading account may read the users";
+                report.bad("scope", format!("matches no entry; {advice}"));
+            } else {
+                report.good("scope", format!("matches {entries} entries, {disabled} of them disabled"));
+            }
         }
     }
     if let Some(UnidentifiedEntry { dn, why }) = unidentified {
         report.bad("anchor", format!("{dn}: {why}"));
     }
     if invalid > 0 {
-        report.bad(
-            "mapping",
-            format!("fails for {invalid} of them; the first: {}", problem.unwrap_or_default()),
-        );
+        let problem = problem.unwrap_or_default();
+        report.bad("mapping", format!("fails for {invalid} entries; the first: {problem}"));
     }
-    let (entry, user) = example?;
-    let shown = mask(&user, &connections.connection.policy.rules.mapping.masked());
-    report.good("mapping", format!("{} becomes {shown}", entry.anchor));
+    let (anchor, user) = example?;
+    let shown = first_letters(&user, &ValueMask::of(&connection.policy));
+    report.good("mapping", format!("{anchor} becomes {shown}"));
     Some(user)
 }
 
+struct ScopeRead {
+    counts: ScopeCounts,
+    cursor: Cursor,
+    ended: Result<(), IncompleteRead>,
+}
+
+async fn read_scope(
+    connection: &Connection,
+    directory: &mut Directory,
+) -> Result<ScopeRead, directory::DirectoryError> {
+    let mut read = directory.read(None, runtime::now()).await?;
+    let mut counts = ScopeCounts::default();
+    let mut cursor = read.cursor();
+    let ended = loop {
+        match read.next_page().await {
+            Ok(Some(page)) => page.into_iter().for_each(|item| counts.add(connection, item)),
+            Ok(None) => {
+                cursor = read.cursor();
+                break read.finish().await.map(|_| ());
+            }
+            Err(incomplete) => break Err(incomplete),
+        }
+    };
+    Ok(ScopeRead { counts, cursor, ended })
+}
+
 #[derive(Default)]
-struct DirectoryCounts {
+struct ScopeCounts {
     entries: u64,
     disabled: u64,
     invalid: u64,
     problem: Option<String>,
     unidentified: Option<UnidentifiedEntry>,
-    example: Option<(Entry, DesiredUser)>,
+    /// The first user that can be mapped, with the anchor.
+    example: Option<(String, DesiredUser)>,
 }
 
-impl DirectoryCounts {
-    fn take(&mut self, connections: &Connections, sighting: ReadItem) {
-        let entry = match sighting {
+impl ScopeCounts {
+    fn add(&mut self, connection: &Connection, item: ReadItem) {
+        let entry = match item {
             ReadItem::Entry(entry) => entry,
             ReadItem::Unidentified { dn, why } => {
                 self.unidentified.get_or_insert(UnidentifiedEntry { dn, why });
@@ -150,8 +166,7 @@ impl DirectoryCounts {
             }
         };
         self.entries += 1;
-        let observation = observe(&connections.connection.policy.rules, &entry, runtime::now());
-        match observation {
+        match observe(&connection.policy.rules, &entry, runtime::now()) {
             Observation::Invalid(problem) => {
                 self.invalid += 1;
                 self.problem.get_or_insert(format!("{}: {problem}", entry.anchor));
@@ -159,31 +174,31 @@ impl DirectoryCounts {
             Observation::Valid(desired) => {
                 self.disabled += u64::from(!desired.is_active());
                 if let (None, Desired::Present(user)) = (&self.example, desired) {
-                    self.example = Some((entry, user));
+                    self.example = Some((entry.anchor.to_string(), user));
                 }
             }
         }
     }
 }
 
-/// A mapped user of whom no more is shown than the first letter of each value, and of masked ones not even that.
-fn mask(user: &DesiredUser, masked: &BTreeSet<TargetAttribute>) -> String {
+/// A mapped user with only the first letter of each value, and no letter of a masked value.
+fn first_letters(user: &DesiredUser, mask: &ValueMask) -> String {
     let first = |attribute: &TargetAttribute, text: &str| {
-        let letter = text.chars().next().filter(|_| !masked.contains(attribute));
-        format!("{attribute} {}•••", letter.map(String::from).unwrap_or_default())
+        let letter = text.chars().next().filter(|_| !mask.hides(attribute));
+        format!("{attribute} {}{MASK}", letter.map(String::from).unwrap_or_default())
     };
     let mut shown = vec![first(&"userName".into(), user.user_name.as_str())];
     let managed = user.attributes.iter().map(|(attribute, managed)| match managed {
         Managed::Set(Value::Text(text)) => first(attribute, text),
-        Managed::Set(_) => format!("{attribute} •••"),
+        Managed::Set(_) => format!("{attribute} {MASK}"),
         Managed::Clear => format!("{attribute} (empty)"),
     });
     shown.extend(managed);
-    shown.extend(user.create_only.keys().map(|attribute| format!("{attribute} •••")));
+    shown.extend(user.create_only.keys().map(|attribute| format!("{attribute} {MASK}")));
     shown.join(", ")
 }
 
-/// Proves the token by using it, and looks the example up.
+/// Uses the access token, and looks up the example.
 async fn check_target(connections: &Connections, example: Option<&DesiredUser>, report: &mut CheckReport) {
     let target = match connections.target().await {
         Ok(target) => target,
@@ -198,11 +213,11 @@ async fn check_target(connections: &Connections, example: Option<&DesiredUser>, 
     }
     let Some(user) = example else { return };
     match target.missing_from_schemas(user.attributes.keys().map(TargetAttribute::as_str)).await {
-        Ok(lacking) if !lacking.is_empty() => {
-            let lacking = lacking.join(", ");
+        Ok(missing) if !missing.is_empty() => {
+            let missing = missing.join(", ");
             report.good(
                 "attributes",
-                format!("the target's schemas don't have {lacking}; it may not keep them"),
+                format!("the target's schemas lack {missing}; the target may drop the values"),
             );
         }
         _ => {}

@@ -1,6 +1,4 @@
-//! `provisioner console`: a web page for one person on this machine.
-
-use std::io::Write;
+//! `provisioner console`: serves web pages for the operator of this machine.
 
 use anyhow::Result;
 use serde_json::json;
@@ -8,36 +6,30 @@ use serde_json::json;
 use crate::args::ConnectionArgs;
 use crate::console::{ConsoleRights, listen};
 use crate::exit::Exit;
-use crate::report::{FAINT, HEADING, paint};
+use crate::output::{FAINT, HEADING, Output, paint};
 
-/// Serves the page until somebody ends it.
-pub async fn run(
-    connection: &ConnectionArgs,
-    port: u16,
-    rights: ConsoleRights,
-    out: &mut (impl Write + Send),
-) -> Result<Exit> {
+/// Serves the console until Ctrl-C.
+pub async fn run(connection: &ConnectionArgs, port: u16, rights: ConsoleRights) -> Result<Exit> {
+    let mut output = Output::new(connection.json);
     let listening = listen(connection, port, rights).await?;
     let url = listening.url();
-    if connection.json {
-        writeln!(out, "{}", json!({ "url": url, "write": rights == ConsoleRights::Write }))?;
-    } else {
-        let may = match rights {
-            ConsoleRights::Read => "shows only; with --write it can approve and retry",
-            ConsoleRights::Write => "can approve and retry",
+    output.show(&json!({ "url": url, "write": rights == ConsoleRights::Write }), |_| {
+        let note = match rights {
+            ConsoleRights::Read => "read only; start with --write to approve and retry",
+            ConsoleRights::Write => "one that can approve and retry",
         };
-        writeln!(out, "{}", paint(HEADING, &url))?;
-        let note = format!("for you alone: the address holds the key. It {may}. Ctrl-C ends it.");
-        writeln!(out, "{}", paint(FAINT, &note))?;
-    }
-    out.flush()?;
-    listening.serve(ended()).await?;
+        let note =
+            format!("Keep the address secret: it contains the key. This console is {note}. Ctrl-C ends it.");
+        format!("{}\n{}", paint(HEADING, &url), paint(FAINT, note))
+    })?;
+    output.flush()?;
+    listening.serve(interrupt()).await?;
     Ok(Exit::Done)
 }
 
-/// Is over when somebody presses Ctrl-C, and at once where that can't be noticed.
-async fn ended() {
+/// Ends at Ctrl-C, or at once if the signal can't be received.
+async fn interrupt() {
     if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::warn!("can't wait for Ctrl-C ({error})");
+        tracing::warn!("can't wait for Ctrl-C: {error}");
     }
 }

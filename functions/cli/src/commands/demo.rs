@@ -1,85 +1,79 @@
-//! `provisioner demo`: the main job on an embedded company. The directory, the state and the target run in this
-//! process; everything between them is the product as it is.
+//! `provisioner demo`: the whole flow on an embedded directory, state and target. Nothing else is contacted.
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use embedded_ldap::{EmbeddedLdap, company};
+use scan::ScanMode;
 use serde_json::json;
 use simulator::Simulator;
-
-use scan::ScanMode;
 
 use super::sync::SyncTask;
 use super::{plan, sync};
 use crate::args::StateLocation;
 use crate::exit::Exit;
-use crate::report::{FAINT, GOOD, HEADING, paint};
+use crate::output::{FAINT, GOOD, HEADING, Output, paint};
 use crate::session::{Connections, Session};
 
-/// All that there is to do each time.
-const EVERYTHING: SyncTask<'static> = SyncTask::Everything(ScanMode::Auto);
+const ALL: SyncTask<'static> = SyncTask::All(ScanMode::Auto);
 
-/// Runs the story.
-pub async fn run(out: &mut (impl Write + Send)) -> Result<Exit> {
-    let folder = tempfile::tempdir().context("can't make a folder for the demo")?;
+/// Runs the demo.
+pub async fn run() -> Result<Exit> {
+    let output = &mut Output::new(false);
+    let folder = tempfile::tempdir().context("can't create a folder for the demo")?;
     let directory = EmbeddedLdap::start(embedded_ldap::LdapOptions::default()).await?;
     company::populate(&directory)?;
     let target = Simulator::start(simulator::SimulatorOptions::default()).await?;
-    settle_accounts(&target);
+    seed_accounts(&target);
     let session = open(folder.path(), &directory, &target).await?;
 
-    say(
-        out,
-        "A company of twelve has an LDAP directory. The members of its group 'workplace' should have accounts.",
-    )?;
-    say(out, "Two of them have one already, and there is one account that the directory knows nothing of.")?;
-    heading(out, "1. The plan (a dry run: nothing is written anywhere)")?;
-    plan::run(&session, plan::PlanFiles::default(), false, out).await?;
-    heading(out, "2. The plan, applied")?;
-    sync::run(&session, EVERYTHING, false, out).await?;
+    say(output, "A company of twelve has an LDAP directory. Members of its group 'workplace' get accounts.")?;
+    say(output, "Two members have an account already, and one account belongs to no entry.")?;
+    heading(output, "1. The plan (a dry run: nothing is written)")?;
+    plan::show(&session, plan::PlanFiles::default(), output).await?;
+    heading(output, "2. The plan, applied")?;
+    sync::synchronise(&session, ALL, output).await?;
 
     heading(
-        out,
-        "3. Things happen: somebody joins, is promoted, marries, is disabled, leaves the group, is deleted",
+        output,
+        "3. The directory changes: users join, are promoted, renamed, disabled, leave the group, are deleted",
     )?;
-    live(&directory)?;
-    plan::run(&session, plan::PlanFiles::default(), false, out).await?;
-    heading(out, "4. Applied")?;
-    sync::run(&session, EVERYTHING, false, out).await?;
+    change_directory(&directory)?;
+    plan::show(&session, plan::PlanFiles::default(), output).await?;
+    heading(output, "4. The changes, applied")?;
+    sync::synchronise(&session, ALL, output).await?;
 
-    heading(out, "5. Once more: nothing to do, and no call")?;
+    heading(output, "5. Again: nothing to do, and no call")?;
     target.clear_requests();
-    sync::run(&session, EVERYTHING, false, out).await?;
+    sync::synchronise(&session, ALL, output).await?;
     let (calls, writes) = (target.request_count(), target.writes().len());
-    say(out, &format!("The target saw {calls} calls, {writes} of them writes."))?;
+    say(output, &format!("The target received {calls} calls, {writes} of them writes."))?;
     ensure!(calls == 0, "an unchanged run made {calls} calls");
 
-    heading(out, "6. A bad day: a wrong script empties the group. Nobody is switched off")?;
-    disaster(&directory)?;
-    let exit = sync::run(&session, EVERYTHING, false, out).await?;
+    heading(
+        output,
+        "6. A wrong script empties the group: the removals are held, and no account is deactivated",
+    )?;
+    empty_group(&directory)?;
+    let exit = sync::synchronise(&session, ALL, output).await?;
     ensure!(exit == Exit::Held, "the removals were not held");
 
-    let stranger = target.account(STRANGER).context("the stranger's account is gone")?;
-    ensure!(stranger.get("active") == Some(&json!(true)), "the stranger's account was touched");
-    writeln!(
-        out,
-        "\n{} the account that was never ours was never touched.",
-        paint(GOOD, "That was the demo:")
-    )?;
-    say(out, "Next: write a configuration (see README.md), then `provisioner check --config FILE`.")?;
+    let unlinked = target.account(UNLINKED).context("the unlinked account is gone")?;
+    ensure!(unlinked.get("active") == Some(&json!(true)), "the unlinked account was changed");
+    let end = paint(GOOD, "End of the demo:");
+    output.line(format!("\n{end} the account that was never linked was never changed."))?;
+    say(output, "Next: write a configuration (see README.md), then `provisioner check --config FILE`.")?;
     Ok(Exit::Done)
 }
 
-/// An account that the directory knows nothing of.
-const STRANGER: &str = "visitor@partner.test";
+/// An account without an entry.
+const UNLINKED: &str = "visitor@partner.test";
 
-fn settle_accounts(target: &Simulator) {
+fn seed_accounts(target: &Simulator) {
     let account = |user_name: &str, formatted: &str, title: &str| json!({"userName": user_name, "active": true, "title": title, "name": {"formatted": formatted}});
     target.seed(account("grace@acme.test", "Grace Okafor", "Engineer"));
     target.seed(account("Jose@acme.test", "José Muñoz", "Engineer"));
-    target.seed(account(STRANGER, "A Visitor", "Guest"));
+    target.seed(account(UNLINKED, "A Visitor", "Guest"));
 }
 
 async fn open(folder: &Path, directory: &EmbeddedLdap, target: &Simulator) -> Result<Session> {
@@ -96,10 +90,10 @@ async fn open(folder: &Path, directory: &EmbeddedLdap, target: &Simulator) -> Re
     Session::open(Connections::of(connection), &state).await
 }
 
-fn live(directory: &EmbeddedLdap) -> Result<()> {
+fn change_directory(directory: &EmbeddedLdap) -> Result<()> {
     directory.add_member(company::WORKPLACE, company::WEI)?;
     directory.set(company::GRACE, "title", &["Chief Technology Officer"])?;
-    // Zoë marries and moves to another team: another DN, another e-mail address, the same person.
+    // Zoë's entry gets another DN, name and e-mail address, and keeps its anchor.
     let moved = format!("cn=Zoë Lindqvist,{}", company::APPS);
     directory.rename(company::ZOE, &moved)?;
     directory.set(&moved, "sn", &["Lindqvist"])?;
@@ -107,13 +101,13 @@ fn live(directory: &EmbeddedLdap) -> Result<()> {
     directory.set(company::AISHA, "employeeType", &["disabled"])?;
     directory.remove_member(company::WORKPLACE, company::TOMASZ)?;
     directory.delete(company::JOSE)?;
-    // Fatima is on leave: in the group, and disabled. Disabled users get inactive accounts here.
+    // Fatima's entry is in the group and disabled: the account is created inactive.
     directory.set(company::FATIMA, "employeeType", &["disabled"])?;
     directory.add_member(company::WORKPLACE, company::FATIMA)
 }
 
-/// Takes everybody but one out of the group at once, as a wrong script would.
-fn disaster(directory: &EmbeddedLdap) -> Result<()> {
+/// Removes all members but one from the group.
+fn empty_group(directory: &EmbeddedLdap) -> Result<()> {
     let zoe = format!("cn=Zoë Lindqvist,{}", company::APPS);
     for member in [company::MARGARET, company::GRACE, company::SIOBHAN, company::WEI, &zoe] {
         directory.remove_member(company::WORKPLACE, member)?;
@@ -121,12 +115,10 @@ fn disaster(directory: &EmbeddedLdap) -> Result<()> {
     Ok(())
 }
 
-fn heading(out: &mut impl Write, text: &str) -> Result<()> {
-    writeln!(out, "\n{}", paint(HEADING, text))?;
-    Ok(())
+fn heading(output: &mut Output, text: &str) -> Result<()> {
+    Ok(output.line(format!("\n{}", paint(HEADING, text)))?)
 }
 
-fn say(out: &mut impl Write, text: &str) -> Result<()> {
-    writeln!(out, "{}", paint(FAINT, text))?;
-    Ok(())
+fn say(output: &mut Output, text: &str) -> Result<()> {
+    Ok(output.line(paint(FAINT, text))?)
 }

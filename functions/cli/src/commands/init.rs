@@ -1,17 +1,18 @@
 //! `provisioner init`: writes an example configuration with comments.
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use crate::exit::{Exit, UsageError};
+use crate::output::Output;
 
 const EXAMPLE: &str = include_str!("init.toml");
 
 /// Writes the example. An existing file is not overwritten.
-pub fn run(file: &Path, out: &mut impl Write) -> Result<Exit> {
+pub fn run(file: &Path) -> Result<Exit> {
     let created = OpenOptions::new().write(true).create_new(true).open(file);
     let mut created = created.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => anyhow::Error::from(UsageError(format!(
@@ -21,7 +22,8 @@ pub fn run(file: &Path, out: &mut impl Write) -> Result<Exit> {
         _ => anyhow::Error::from(error).context(format!("can't create {}", file.display())),
     })?;
     created.write_all(EXAMPLE.as_bytes()).with_context(|| format!("can't write {}", file.display()))?;
-    writeln!(out, "{} written; edit it, then run: provisioner check --config {0}", file.display())?;
+    Output::new(false)
+        .line(format!("{} written; edit it, then run: provisioner check --config {0}", file.display()))?;
     Ok(Exit::Done)
 }
 
@@ -39,10 +41,10 @@ mod tests {
     fn existing_file_is_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("corp.toml");
-        assert_eq!(run(&file, &mut Vec::new()).unwrap(), Exit::Done);
+        assert_eq!(run(&file).unwrap(), Exit::Done);
         std::fs::write(&file, "mine").unwrap();
-        let error = run(&file, &mut Vec::new()).unwrap_err();
-        assert_eq!(Exit::of(&error), Exit::BadConfiguration, "{error}");
+        let error = run(&file).unwrap_err();
+        assert_eq!(Exit::of_error(&error), Exit::BadUsage, "{error}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
     }
 }

@@ -1,39 +1,19 @@
-//! `provisioner plan`: everything that `sync` would do, from the same planning path, with nothing written.
+//! `provisioner plan`: shows everything that `sync` would do.
 
-use std::collections::BTreeMap;
-use std::io::Write;
+use std::io;
 use std::path::Path;
 
 use anyhow::Result;
-use scan::UnidentifiedEntry;
-use serde::Serialize;
+use operate::{PlanEvent, PlanSources, PlanSummary, ReportItem, preview_sync};
 
-use crate::exit::Exit;
+use crate::args::ConnectionArgs;
+use crate::exit::{Exit, RunResult};
+use crate::output::{FAINT, HEADING, Lines, Output, incomplete_read, paint};
 use crate::plan_file::{PlanFile, page, write_private};
-use crate::preview::{PlanSink, preview};
-use crate::report::{FAINT, HEADING, HeldSummary, Progress, ReportItem, ValueMask, incomplete_read, paint};
+use crate::progress::Progress;
 use crate::session::Session;
 
-/// The numbers of a plan.
-#[derive(Debug, Default, Serialize)]
-pub struct PlanSummary {
-    /// Entries in scope.
-    pub read: u64,
-    /// Users for whom nothing is to be done.
-    pub unchanged: u64,
-    /// Users by action.
-    pub actions: BTreeMap<String, u64>,
-    /// Whether the directory read was complete. After an incomplete read no account is deprovisioned.
-    pub complete: bool,
-    /// Why the read was incomplete.
-    pub incomplete: Option<String>,
-    /// The change of the configuration that `sync` would hold.
-    pub change: Option<HeldSummary>,
-    /// Entries without a usable anchor, up to a limit.
-    pub unidentified: Vec<UnidentifiedEntry>,
-}
-
-/// PlanFiles that a plan is written to, beside the output.
+/// Files that a plan is written to, beside the output.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlanFiles<'a> {
     /// Plan file for `apply`.
@@ -42,19 +22,41 @@ pub struct PlanFiles<'a> {
     pub page: Option<&'a Path>,
 }
 
-/// Shows a plan.
-pub async fn run(
-    session: &Session,
-    files: PlanFiles<'_>,
-    json: bool,
-    out: &mut (impl Write + Send),
-) -> Result<Exit> {
-    let mask = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
+/// Shows the plan of a connection.
+pub async fn run(connection: &ConnectionArgs, files: PlanFiles<'_>) -> Result<Exit> {
+    let session = Session::open_to_read(connection).await?;
+    show(&session, files, &mut Output::new(connection.json)).await
+}
+
+/// Shows a plan item by item. Only a plan that goes into a file is kept in memory.
+pub async fn show(session: &Session, files: PlanFiles<'_>, output: &mut Output) -> Result<Exit> {
     let PlanFiles { plan, page: page_path } = files;
-    let kept = (plan.is_some() || page_path.is_some()).then(Vec::new);
-    let mut printer = Printer { out, json, first: true, progress: Progress::start("reading", None), kept };
-    let summary = preview(session, &mask, &mut printer).await?;
-    if let Some(users) = printer.kept.take() {
+    let is_kept = plan.is_some() || page_path.is_some();
+    let mut users = Vec::new();
+    let (target, mut directory) =
+        (session.connections.target().await?, session.connections.directory().await?);
+    let concurrency = session.connection().target.concurrency;
+    let sources = PlanSources { directory: &mut directory, target: &target, concurrency };
+    let progress = Progress::start("reading", None);
+    let mut separator = JSON_BEGIN;
+    let operator = session.operator();
+    let summary = preview_sync(&operator, sources, |event| {
+        match event {
+            PlanEvent::Read(entries) => progress.at(entries),
+            PlanEvent::Item(item) => {
+                let written = progress.aside(|| write_item(output, &item, &mut separator));
+                if is_kept {
+                    users.push(item);
+                }
+                return written;
+            }
+            PlanEvent::Page(_) | PlanEvent::Final(_) | PlanEvent::Decided(..) => {}
+        }
+        Ok(())
+    });
+    let summary = Box::pin(summary).await?;
+    drop(progress);
+    if is_kept {
         let file = PlanFile::of(session.connection(), &summary, users);
         if let Some(path) = plan {
             file.write(path)?;
@@ -63,91 +65,47 @@ pub async fn run(
             write_private(path, &page(&file)?)?;
         }
     }
-    printer.end(&summary)?;
+    if output.is_json() {
+        // Without an item, the beginning is not written yet.
+        let begin = if separator == JSON_BEGIN { JSON_BEGIN } else { "" };
+        output.line(format!("{begin}\n],\"summary\":{}}}", serde_json::to_string(&summary)?))?;
+    } else {
+        output.line(text(&summary))?;
+    }
     Ok(exit(&summary))
 }
 
-fn exit(summary: &PlanSummary) -> Exit {
-    match summary {
-        PlanSummary { complete: false, .. } => Exit::CouldNotRun,
-        PlanSummary { actions, change, .. } if actions.contains_key("held") || change.is_some() => Exit::Held,
-        PlanSummary { actions, .. }
-            if ["failed", "invalid", "conflict"].iter().any(|a| actions.contains_key(*a)) =>
-        {
-            Exit::SomeFailed
-        }
-        _ => Exit::Done,
-    }
-}
-
-/// Prints a plan item by item, so that a long plan is in memory only if it goes into a file.
-struct Printer<'a, W> {
-    out: &'a mut W,
-    json: bool,
-    first: bool,
-    progress: Progress,
-    /// Items for the file.
-    kept: Option<Vec<ReportItem>>,
-}
-
-impl<W: Write> Printer<'_, W> {
-    fn end(self, summary: &PlanSummary) -> Result<()> {
-        let Self { out, json, first, progress, kept: _ } = self;
-        drop(progress);
-        if json {
-            // If the first page can't be read, the beginning is not written yet.
-            let begin = if first { BEGIN } else { "" };
-            writeln!(out, "{begin}\n],\"summary\":{}}}", serde_json::to_string(summary)?)?;
-            return Ok(());
-        }
-        let PlanSummary { read, unchanged, actions, complete: _, incomplete, change, unidentified } = summary;
-        let mut words: Vec<String> =
-            actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
-        if words.is_empty() {
-            words.push("nothing to do".into());
-        }
-        let line = format!("Plan: {}", words.join(", "));
-        writeln!(
-            out,
-            "{} {}",
-            paint(HEADING, &line),
-            paint(FAINT, &format!("({read} in scope, {unchanged} unchanged)"))
-        )?;
-        if let Some(change) = change {
-            writeln!(out, "{}", change.text())?;
-        }
-        if let Some(incomplete) = incomplete {
-            writeln!(out, "{}", incomplete_read(incomplete, unidentified))?;
-        }
-        Ok(())
-    }
-}
-
-impl<W: Write> PlanSink for Printer<'_, W> {
-    fn item(&mut self, item: ReportItem) -> Result<()> {
-        let Self { out, json, first, progress, kept } = self;
-        let mut result = Ok(());
-        progress.aside(|| {
-            result = match *json {
-                true => write_json(*out, &item, std::mem::replace(first, false)),
-                false => writeln!(*out, "{}", item.text()).map_err(Into::into),
-            };
-        });
-        if let Some(kept) = kept {
-            kept.push(item);
-        }
-        result
-    }
-
-    fn read(&mut self, entries: u64) {
-        self.progress.at(entries);
-    }
-}
-
 /// Beginning of the plan in JSON.
-const BEGIN: &str = "{\"users\":[";
+const JSON_BEGIN: &str = "{\"users\":[";
 
-fn write_json(out: &mut impl Write, item: &ReportItem, first: bool) -> Result<()> {
-    write!(out, "{}\n{}", if first { BEGIN } else { "," }, serde_json::to_string(item)?)?;
-    Ok(())
+fn write_item(output: &mut Output, item: &ReportItem, separator: &mut &'static str) -> io::Result<()> {
+    if !output.is_json() {
+        return output.item(item);
+    }
+    let before = std::mem::replace(separator, ",");
+    output.write(format!("{before}\n{}", serde_json::to_string(item)?))
+}
+
+fn text(summary: &PlanSummary) -> String {
+    let PlanSummary { read, unchanged, actions, complete: _, incomplete, change, unidentified } = summary;
+    let words: Vec<String> = actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
+    let words = if words.is_empty() { "nothing to do".to_owned() } else { words.join(", ") };
+    let rest = paint(FAINT, format!("({read} in scope, {unchanged} unchanged)"));
+    let mut lines = Lines::default();
+    lines.add(format!("{} {rest}", paint(HEADING, format!("Plan: {words}"))));
+    lines.held(change);
+    if let Some(incomplete) = incomplete {
+        lines.add(incomplete_read(incomplete, unidentified));
+    }
+    lines.text()
+}
+
+fn exit(summary: &PlanSummary) -> Exit {
+    let count =
+        |actions: &[&str]| actions.iter().filter_map(|action| summary.actions.get(*action)).sum::<u64>();
+    Exit::of_run(RunResult {
+        completed: summary.complete,
+        failed: count(&["failed", "invalid", "conflict"]),
+        held: count(&["held"]) + u64::from(summary.change.is_some()),
+    })
 }

@@ -1,58 +1,47 @@
 //! `provisioner reset-target`: binds the state to the configured target.
 
-use std::io::Write;
-
 use anyhow::{Result, bail};
 use model::TargetIdentity;
 use serde_json::json;
 use store::TargetReset;
 
-use crate::args::Confirmation;
+use crate::args::{Confirmation, ConnectionArgs};
 use crate::exit::Exit;
+use crate::output::Output;
 use crate::session::Session;
 
-/// Lease for the whole reset: no scan writes meanwhile.
+/// Lease for the whole reset, so that no scan writes meanwhile.
 const LEASE_SECONDS: i64 = 900;
 
 /// Shows the target of the state and the configured one; with a confirmation, binds the state to the configured target.
-pub async fn run(
-    session: &Session,
-    confirmation: Confirmation,
-    json: bool,
-    out: &mut (impl Write + Send),
-) -> Result<Exit> {
+pub async fn run(connection: &ConnectionArgs, confirmation: Confirmation) -> Result<Exit> {
+    let session = &Session::open_existing(connection).await?;
+    let output = &mut Output::new(connection.json);
     let configured = &session.connection().policy.target;
-    let stored = session.store.fetch_target().await?;
+    let stored = session.store.fetch_target().await?.map(|target| target.to_string());
     let is_bound = session.store.check_target(configured).await.is_ok();
     let is_reset = !is_bound && confirmation == Confirmation::Given;
-    let reset = if is_reset { reset(session, configured).await? } else { TargetReset::default() };
-    if json {
-        let text = json!({
-            "stored": stored.map(|target| target.to_string()),
-            "configured": configured.to_string(),
-            "reset": is_reset,
-            "unlinked": reset.unlinked,
-        });
-        writeln!(out, "{text}")?;
-    } else {
-        let stored = stored.map_or_else(|| "none yet".to_owned(), |target| target.to_string());
-        writeln!(out, "target in the state:         {stored}")?;
-        writeln!(out, "target in the configuration: {configured}")?;
-        match (is_bound, is_reset) {
-            (true, _) => writeln!(out, "nothing to reset")?,
-            (false, true) => writeln!(
-                out,
-                "the state belongs to the configured target now; account links forgotten: {}. The next sync matches users by \
-user name. Accounts at the earlier target were not changed",
-                reset.unlinked
-            )?,
-            (false, false) => writeln!(
-                out,
-                "nothing was changed. A reset forgets all account ids, so that the next sync matches users by user name at the \
-configured target. Check both targets, then repeat with --yes"
-            )?,
-        }
-    }
+    let unlinked = if is_reset { reset(session, configured).await?.unlinked } else { 0 };
+    let value = json!({
+        "stored": stored,
+        "configured": configured.to_string(),
+        "reset": is_reset,
+        "unlinked": unlinked,
+    });
+    output.show(&value, |_| {
+        let stored = stored.as_deref().unwrap_or("none yet");
+        let result = match (is_bound, is_reset) {
+            (true, _) => "nothing to reset".to_owned(),
+            (false, true) => format!(
+                "the state belongs to the configured target now; account links forgotten: {unlinked}. The next sync matches users by \
+user name. Accounts at the earlier target were not changed"
+            ),
+            (false, false) => "nothing was changed. A reset forgets all account ids, so that the next sync matches users by user \
+name at the configured target. Check both targets, then repeat with --yes"
+                .to_owned(),
+        };
+        format!("target in the state:         {stored}\ntarget in the configuration: {configured}\n{result}")
+    })?;
     Ok(if is_bound || is_reset { Exit::Done } else { Exit::Held })
 }
 

@@ -1,10 +1,8 @@
-//! Who may look. The console shows personal data, and others use this machine and this browser too.
+//! Access control. The console shows personal data, and other users and web sites can reach its port.
 //!
-//! - Other users of the machine can reach the port, but don't know the key in the printed address. It is exchanged for
-//!   a cookie at the first visit.
-//! - Another site's page in the same browser can send requests here, but the cookie does not come along
-//!   (`SameSite=Strict`), and what it would get back can't be read or framed.
-//! - A name that another site has made to lead to this machine is not a name of ours, so its requests end here.
+//! - Other users of the machine don't know the key in the printed address. The first visit exchanges it for a cookie.
+//! - Pages of other sites in the same browser send no cookie (`SameSite=Strict`), and can neither read nor frame an answer.
+//! - Requests to another host name are refused, so a name that resolves to 127.0.0.1 gives no access.
 
 use std::sync::Arc;
 
@@ -22,11 +20,11 @@ use super::error_page::ErrorPage;
 use super::page::STYLE;
 use super::{Console, ConsoleRights};
 
-/// The name of the key in the printed address.
-const LINK: &str = "key";
+/// Name of the key in the printed address.
+const KEY_PARAMETER: &str = "key";
 
-/// What every answer says. No script runs, nothing comes from elsewhere, nobody frames a page, and nothing is kept. The
-/// referrer stays within the console, because a browser that sends none sends no origin with a form either.
+/// Headers of every answer: no scripts, no other origins, no frames, no cache. The referrer stays within the console, because a
+/// browser without referrer sends no origin with a form.
 const HEADERS: [(HeaderName, &str); 7] = [
     (
         CONTENT_SECURITY_POLICY,
@@ -40,23 +38,23 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// Something that nobody can guess, for as long as this process lives.
+/// A random key, valid until the process ends.
 struct ConsoleKey(String);
 
 impl ConsoleKey {
     fn new() -> Result<Self> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).context("this system gives no random numbers")?;
+        getrandom::fill(&mut bytes).context("can't get random numbers from the system")?;
         Ok(Self(blake3::Hash::from_bytes(bytes).to_hex().to_string()))
     }
 
-    /// Compares the hashes, which takes the same time wherever they differ.
+    /// Compares hashes, so that the time does not depend on the position of a difference.
     fn is(&self, given: &str) -> bool {
         blake3::hash(self.0.as_bytes()) == blake3::hash(given.as_bytes())
     }
 }
 
-/// What opens the console, and where it is.
+/// Keys and port of the console.
 pub struct ConsoleKeys {
     port: u16,
     link: ConsoleKey,
@@ -65,27 +63,27 @@ pub struct ConsoleKeys {
 }
 
 impl ConsoleKeys {
-    /// New ones, for a console at this port.
+    /// New keys for a console at this port.
     pub fn new(port: u16) -> Result<Self> {
         Ok(Self { port, link: ConsoleKey::new()?, cookie: ConsoleKey::new()?, form: ConsoleKey::new()? })
     }
 
-    /// The address that opens it.
+    /// The address that opens the console.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/?{LINK}={}", self.port, self.link.0)
+        format!("http://127.0.0.1:{}/?{KEY_PARAMETER}={}", self.port, self.link.0)
     }
 
-    /// What a form of ours carries, so that it can be told from another site's.
+    /// Key that the console's forms contain.
     pub fn form(&self) -> &str {
         &self.form.0
     }
 
-    /// Whether a form is ours: sent by a page of this console, and with its key.
-    pub fn is_ours(&self, headers: &HeaderMap, form_key: &str) -> bool {
-        let is_from_here =
-            header(headers, &ORIGIN).is_some_and(|origin| self.origins().iter().any(|ours| ours == origin));
+    /// Whether a form has the key and was sent by a page of this console.
+    pub fn is_own_form(&self, headers: &HeaderMap, form_key: &str) -> bool {
+        let is_own_origin =
+            header(headers, &ORIGIN).is_some_and(|origin| self.origins().iter().any(|own| own == origin));
         let site = header(headers, &HeaderName::from_static("sec-fetch-site"));
-        is_from_here && site.is_none_or(|site| site == "same-origin") && self.form.is(form_key)
+        is_own_origin && site.is_none_or(|site| site == "same-origin") && self.form.is(form_key)
     }
 
     fn hosts(&self) -> [String; 2] {
@@ -96,7 +94,7 @@ impl ConsoleKeys {
         self.hosts().map(|host| format!("http://{host}"))
     }
 
-    /// Cookies are shared between the ports of a machine, so that of another console has another name.
+    /// Name of the cookie. It contains the port, because all ports of a machine share their cookies.
     fn cookie_name(&self) -> String {
         format!("provisioner-console-{}", self.port)
     }
@@ -109,16 +107,17 @@ impl ConsoleKeys {
         pairs.any(|(key, value)| key == name && self.cookie.is(value))
     }
 
-    /// Whether somebody comes by the printed address.
-    fn is_link(&self, request: &Request) -> bool {
-        let key = request.uri().query().and_then(|query| query.strip_prefix(LINK)?.strip_prefix('='));
+    /// Whether the request is for the printed address.
+    fn has_key(&self, request: &Request) -> bool {
+        let key =
+            request.uri().query().and_then(|query| query.strip_prefix(KEY_PARAMETER)?.strip_prefix('='));
         request.method() == Method::GET
             && request.uri().path() == "/"
             && key.is_some_and(|key| self.link.is(key))
     }
 
-    /// Lets somebody in: with a cookie, and on to the address without the key.
-    fn welcome(&self) -> Response {
+    /// Sets the cookie, and redirects to the address without the key.
+    fn sign_in(&self) -> Response {
         let (name, ConsoleKey(value)) = (self.cookie_name(), &self.cookie);
         let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict");
         (StatusCode::SEE_OTHER, [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)]).into_response()
@@ -129,27 +128,27 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Answers whoever may not look, and lets the others pass.
+/// Refuses requests without access, and passes on the others.
 pub async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
     let keys = &console.keys;
-    let is_our_name =
+    let is_own_host =
         header(request.headers(), &HOST).is_some_and(|host| keys.hosts().iter().any(|h| h == host));
-    let mut response = if !is_our_name {
-        ErrorPage::refused("The console answers to 127.0.0.1 and localhost alone.").into_response()
-    } else if keys.is_link(&request) {
-        keys.welcome()
+    let mut response = if !is_own_host {
+        ErrorPage::refused("The console answers to 127.0.0.1 and localhost only.").into_response()
+    } else if keys.has_key(&request) {
+        keys.sign_in()
     } else if request.uri().path() == STYLE || keys.has_cookie(request.headers()) {
         next.run(request).await
     } else {
         ErrorPage::refused("Open the address that the terminal printed: it holds the key.").into_response()
     };
-    let said = HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value)));
-    response.headers_mut().extend(said);
+    let headers = HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    response.headers_mut().extend(headers);
     response
 }
 
 impl ConsoleRights {
-    /// Whether buttons are shown, and work.
+    /// Whether the console may approve and retry.
     pub fn may_act(self) -> bool {
         self == Self::Write
     }
@@ -160,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_itself_alone() {
+    fn key_equals_only_itself() {
         let [key, other] = [ConsoleKey::new().unwrap(), ConsoleKey::new().unwrap()];
         assert!(key.is(&key.0));
         for wrong in ["", &key.0[1..], &other.0] {
@@ -169,10 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn a_form_is_ours_by_origin_site_and_key() {
+    fn own_form_needs_origin_site_and_key() {
         let keys = ConsoleKeys::new(8123).unwrap();
         let key = keys.form().to_owned();
-        for (headers, key, ours) in [
+        for (headers, key, is_own) in [
             (&[("origin", "http://127.0.0.1:8123")][..], key.as_str(), true),
             (&[("origin", "http://localhost:8123"), ("sec-fetch-site", "same-origin")], &key, true),
             (&[("origin", "http://localhost:8123"), ("sec-fetch-site", "cross-site")], &key, false),
@@ -186,7 +185,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
             let headers: HeaderMap = headers.collect();
-            assert_eq!(keys.is_ours(&headers, key), ours, "{headers:?}");
+            assert_eq!(keys.is_own_form(&headers, key), is_own, "{headers:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may change something.
+//! Forms that change something.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use serde::de::DeserializeOwned;
 use super::Console;
 use super::error_page::ErrorPage;
 
-/// A form that may be acted upon: the console was started to act, and the form came from one of its own pages. Only a
-/// request that passed all this makes one, so a handler that takes it needs no check of its own.
+/// A form of this console, sent to a console that was started with `--write`. Only a checked request makes one, so a handler
+/// that takes it needs no check of its own.
 pub struct AuthorizedForm<T>(pub T);
 
-/// A form as it comes.
+/// A form before the check.
 #[derive(Deserialize)]
 struct SubmittedForm<T> {
     form_key: String,
     #[serde(flatten)]
-    what: T,
+    fields: T,
 }
 
 impl<T: DeserializeOwned> FromRequest<Arc<Console>> for AuthorizedForm<T> {
@@ -32,8 +32,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<Console>> for AuthorizedForm<T> {
         }
         let headers = request.headers().clone();
         let foreign = || ErrorPage::refused("This form did not come from a page of this console.");
-        let Form(SubmittedForm { form_key, what }) =
+        let Form(SubmittedForm { form_key, fields }) =
             Form::<SubmittedForm<T>>::from_request(request, console).await.map_err(|_| foreign())?;
-        if console.keys.is_ours(&headers, &form_key) { Ok(Self(what)) } else { Err(foreign()) }
+        if console.keys.is_own_form(&headers, &form_key) { Ok(Self(fields)) } else { Err(foreign()) }
     }
 }

@@ -1,40 +1,40 @@
-//! The last scans as bars: how many accounts each was to create, update and remove.
+//! Bar charts of the last scans: accounts to create, update and remove.
 //!
-//! Each kind has bars of its own under a label, and the same numbers stand in a table, so nothing is told by colour.
+//! Each action has its own labelled chart, and a table has the same numbers, so no meaning depends on colour.
 
 use serde::Serialize;
 use serde_json::Value;
 use store::PastScan;
 
-/// How high the highest bar is, in the picture's own measure.
+/// Height of the highest bar, in units of the chart.
 const HEIGHT: u64 = 100;
 
-/// What is shown, by its name in a scan's summary.
-const KINDS: [(&str, &str); 3] =
+/// Charted actions: keys of a scan's summary, and labels.
+const ACTIONS: [(&str, &str); 3] =
     [("created", "Created"), ("updated", "Updated"), ("deprovisioned", "Removed")];
 
-/// A picture of some scans.
+/// Charts of some scans.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct ScanChart {
-    /// How many bars there is room for.
+    /// Number of bars with their gaps.
     places: usize,
     rows: Vec<ChartRow>,
 }
 
-/// The bars of one kind.
+/// The chart of one action.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct ChartRow {
-    /// Its name in a summary, which is its class in the picture too.
+    /// Key in a scan's summary, and class of the chart.
     kind: &'static str,
     label: &'static str,
-    /// Of all scans together.
+    /// Sum over all scans.
     total: u64,
-    /// Of one scan.
+    /// Maximum of one scan.
     most: u64,
     bars: Vec<ChartBar>,
 }
 
-/// A scan's bar; a scan with none has no bar.
+/// Bar of a scan. A scan without such an action has none.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct ChartBar {
     x: usize,
@@ -43,9 +43,9 @@ struct ChartBar {
 }
 
 impl ScanChart {
-    /// The picture of these scans, of which the newest comes first; there it is the rightmost of so many places.
+    /// Charts scans that are sorted newest first. The newest is the rightmost bar.
     pub fn of(scans: &[PastScan], places: usize) -> Self {
-        let rows = KINDS.iter().map(|(kind, label)| ChartRow::of(scans, places, kind, label));
+        let rows = ACTIONS.iter().map(|(kind, label)| ChartRow::of(scans, places, kind, label));
         Self { places, rows: rows.collect() }
     }
 }
@@ -57,7 +57,7 @@ impl ChartRow {
         let most = counts.iter().copied().max().unwrap_or_default();
         let bars = counts.iter().zip((0..places).rev()).filter(|(count, _)| **count > 0);
         let bars = bars.map(|(count, x)| {
-            // However few, they can be seen.
+            // A small number stays visible.
             let height = (count.saturating_mul(HEIGHT) / most.max(1)).max(4);
             ChartBar { x, y: HEIGHT.saturating_sub(height), height }
         });
@@ -73,7 +73,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn bars_are_as_high_as_their_numbers_and_the_newest_is_last() {
+    fn bar_heights_follow_the_numbers_and_the_newest_is_last() {
         let scan = |created: Value| PastScan {
             version: ScanVersion(1),
             began: UnixSeconds(0),
@@ -82,7 +82,7 @@ mod tests {
         };
         let scans = [scan(json!(50)), scan(json!("nonsense")), scan(json!(1_000)), scan(json!(1))];
         let chart = ScanChart::of(&scans, 10);
-        let [created, updated, _] = &chart.rows[..] else { panic!("three kinds") };
+        let [created, updated, _] = &chart.rows[..] else { panic!("three actions") };
         assert_eq!((created.total, created.most), (1_051, 1_000));
         let bars: Vec<_> = created.bars.iter().map(|bar| (bar.x, bar.y, bar.height)).collect();
         assert_eq!(bars, [(9, 95, 5), (7, 0, 100), (6, 96, 4)]);

@@ -1,4 +1,4 @@
-//! Pages that say what went wrong.
+//! Error pages.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ use store::StoreError;
 use super::page;
 use crate::exit;
 
-/// Why a page can't be shown, or something can't be done.
+/// Why a page can't be shown, or a form is refused.
 #[derive(Debug)]
 pub struct ErrorPage {
     status: StatusCode,
@@ -17,23 +17,23 @@ pub struct ErrorPage {
 }
 
 impl ErrorPage {
-    /// Somebody may not.
+    /// The request is not allowed.
     pub fn refused(why: &str) -> Self {
         Self { status: StatusCode::FORBIDDEN, why: why.to_owned() }
     }
 
-    /// What was asked for does not fit how things stand.
+    /// The request does not fit the current state.
     pub fn conflict(why: impl Into<String>) -> Self {
         Self { status: StatusCode::CONFLICT, why: why.into() }
     }
 
-    /// It was asked for in a way that is not understood.
-    pub fn nonsense(why: &str) -> Self {
+    /// The request has invalid parameters.
+    pub fn bad_request(why: &str) -> Self {
         Self { status: StatusCode::BAD_REQUEST, why: why.to_owned() }
     }
 }
 
-/// Where there is no page.
+/// Answer to an unknown path.
 pub async fn no_such_page() -> ErrorPage {
     ErrorPage { status: StatusCode::NOT_FOUND, why: "There is no such page.".to_owned() }
 }
@@ -41,7 +41,7 @@ pub async fn no_such_page() -> ErrorPage {
 impl<E: Into<anyhow::Error>> From<E> for ErrorPage {
     fn from(error: E) -> Self {
         let error = error.into();
-        // While a sync has the state file, or a scan the connection, nobody else does.
+        // A sync holds the state file, or a scan holds the connection.
         let is_busy = matches!(error.downcast_ref(), Some(StoreError::Locked { .. }))
             || matches!(error.downcast_ref(), Some(ScanError::Busy { .. }));
         let status =
@@ -57,8 +57,8 @@ impl IntoResponse for ErrorPage {
             StatusCode::SERVICE_UNAVAILABLE => "Busy",
             StatusCode::FORBIDDEN => "Not allowed",
             StatusCode::NOT_FOUND => "Not found",
-            StatusCode::CONFLICT => "Not as it was",
-            StatusCode::BAD_REQUEST => "Not understood",
+            StatusCode::CONFLICT => "Changed meanwhile",
+            StatusCode::BAD_REQUEST => "Bad request",
             _ => "Something went wrong",
         };
         match page::render("error.html", context! { title, why => why.as_str() }) {

@@ -1,4 +1,4 @@
-//! Who failed, and another try: what `provisioner status` lists and `provisioner retry` does.
+//! Failed users and their retry, as `provisioner status` and `provisioner retry`.
 
 use std::sync::Arc;
 
@@ -6,70 +6,66 @@ use axum::extract::{Query, State};
 use axum::response::{Html, Redirect};
 use minijinja::context;
 use minijinja::value::Serde;
+use operate::{RetryOutcome, UserFilter, UserPage, list_users, retry as retry_users};
 use serde::Deserialize;
-use store::PageKey;
 
 use super::Console;
 use super::action::AuthorizedForm;
 use super::error_page::ErrorPage;
 use super::page::{ConsolePage, page, parameter};
-use crate::commands::retry::{Retried, retry_user};
-use crate::report::{ValueMask, waiting_page};
 
-/// How many are listed of each kind.
+/// Maximum number of users per status.
 const LISTED: usize = 50;
 
-/// Who failed, by status, what they are called, and whether it is another try that helps.
-const KINDS: [(&str, &str, bool); 4] = [
+/// Statuses, their headings, and whether a retry applies.
+const STATUSES: [(&str, &str, bool); 4] = [
     ("failed", "Refused", true),
-    ("retrying", "Waiting for another try", true),
-    ("invalid", "Not to be had by the mapping", false),
+    ("retrying", "Waiting for the next attempt", true),
+    ("invalid", "Not mapped", false),
     ("conflict", "In conflict", false),
 ];
 
-/// What was just done.
+/// Result of the retry that led to the page.
 #[derive(Debug, Deserialize)]
 pub struct FailedQuery {
-    again: Option<u64>,
+    retried: Option<u64>,
 }
 
-/// Who is tried again.
+/// A retry.
 #[derive(Debug, Deserialize)]
 pub struct RetryForm {
-    /// One user's anchor; everybody without.
+    /// Anchor of one user; all failed users without it.
     user: Option<String>,
 }
 
-/// Shows who failed.
+/// Shows the failed users.
 pub async fn show(
     State(console): State<Arc<Console>>,
-    Query(FailedQuery { again }): Query<FailedQuery>,
+    Query(FailedQuery { retried }): Query<FailedQuery>,
 ) -> Result<Html<String>, ErrorPage> {
     let session = console.sessions.to_read().await?;
-    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
-    let mut kinds = Vec::new();
-    for (status, name, can_retry) in KINDS {
-        let (users, next) = waiting_page(&session.store, &shown, status, None, LISTED).await?;
-        let next = next.as_ref().map(PageKey::as_str);
-        kinds.push(context! { status, name, can_retry, users => Serde(&users), next });
+    let mut sections = Vec::new();
+    for (status, name, can_retry) in STATUSES {
+        let filter = UserFilter::Status(status, None);
+        let UserPage { users, next } = list_users(&session.operator(), filter, LISTED).await?;
+        sections.push(context! { status, name, can_retry, users => Serde(&users), next });
     }
     drop(session);
-    let values = context! {
-        kinds, again,
-        form_key => console.rights.may_act().then(|| console.keys.form()),
-    };
-    page(&console, ConsolePage::Failed, "Failed", "failed.html", values)
+    let values = context! { sections, retried, form_key => console.form_key() };
+    page(&console, (ConsolePage::Failed, "Failed"), "failed.html", values)
 }
 
-/// Has one user, or everybody who failed, tried again.
+/// Retries one user, or all failed users.
 pub async fn retry(
     State(console): State<Arc<Console>>,
     AuthorizedForm(RetryForm { user }): AuthorizedForm<RetryForm>,
 ) -> Result<Redirect, ErrorPage> {
     let session = console.sessions.to_act().await?;
-    match (retry_user(&session, user.as_deref()).await?, user) {
-        (Retried::Nobody { why }, _) => Err(ErrorPage::conflict(why)),
-        (Retried::Users(_), Some(user)) => Ok(Redirect::to(&format!("/user?who={}", parameter(&user)))),
-        (Retried::Users(again), None) => Ok(Redirect::to(&format!("/failed?again={again}"))),
+    match (retry_users(&session.operator(), user.as_deref()).await?, user) {
+        (RetryOutcome::Refused(why), _) => Err(ErrorPage::conflict(why)),
+        (RetryOutcome::Pending(_), Some(user)) => {
+            Ok(Redirect::to(&format!("/user?user={}", parameter(&user))))
+        }
+        (RetryOutcome::Pending(count), None) => Ok(Redirect::to(&format!("/failed?retried={count}"))),
     }
 }

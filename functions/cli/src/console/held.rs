@@ -1,4 +1,4 @@
-//! What waits for a person's word: what `provisioner approve` shows, and does.
+//! Held removals and changes, and their approval, as `provisioner approve`.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use axum::extract::{Query, State};
 use axum::response::{Html, Redirect};
 use minijinja::context;
 use minijinja::value::Serde;
+use operate::{UserFilter, UserPage, approve as approve_held, fetch_held, list_users};
 use serde::Deserialize;
 use store::PageKey;
 
@@ -13,42 +14,37 @@ use super::Console;
 use super::action::AuthorizedForm;
 use super::error_page::ErrorPage;
 use super::page::{ConsolePage, page};
-use crate::commands::approve::{let_through, waiting};
-use crate::report::{ValueMask, waiting_page};
 
-/// How many are on a page.
+/// Number of users on a page.
 const PAGE: usize = 100;
 
-/// Where a page begins.
+/// Key after which the page begins.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct HeldQuery {
     after: String,
 }
 
-/// What is approved.
+/// An approval.
 #[derive(Debug, Deserialize)]
 pub struct ApproveForm {
     hash: String,
 }
 
-/// Shows what waits, and who.
+/// Shows what is held, and the users.
 pub async fn show(
     State(console): State<Arc<Console>>,
     Query(HeldQuery { after }): Query<HeldQuery>,
 ) -> Result<Html<String>, ErrorPage> {
     let session = console.sessions.to_read().await?;
-    let shown = ValueMask { masked: session.connection().policy.rules.mapping.masked() };
-    let parts = waiting(&session).await?;
-    let (users, next) = waiting_page(&session.store, &shown, "held", PageKey::parse(&after), PAGE).await?;
+    let held = fetch_held(&session.operator()).await?;
+    let after = PageKey::parse(&after);
+    let filter = UserFilter::Status("held", after.as_ref());
+    let UserPage { users, next } = list_users(&session.operator(), filter, PAGE).await?;
     drop(session);
-    let values = context! {
-        parts => Serde(&parts),
-        users => Serde(&users),
-        next => next.as_ref().map(PageKey::as_str),
-        form_key => console.rights.may_act().then(|| console.keys.form()),
-    };
-    page(&console, ConsolePage::Held, "Held", "held.html", values)
+    let values =
+        context! { held => Serde(&held), users => Serde(&users), next, form_key => console.form_key() };
+    page(&console, (ConsolePage::Held, "Held"), "held.html", values)
 }
 
 /// Approves what was shown.
@@ -57,11 +53,11 @@ pub async fn approve(
     AuthorizedForm(ApproveForm { hash }): AuthorizedForm<ApproveForm>,
 ) -> Result<Redirect, ErrorPage> {
     let session = console.sessions.to_act().await?;
-    match let_through(&session, &hash).await? {
-        // The page then says until when it is approved.
+    match approve_held(&session.operator(), &hash).await? {
+        // The page shows the expiry of the approval.
         Some(_) => Ok(Redirect::to("/held")),
         None => Err(ErrorPage::conflict(
-            "Nothing of that hash waits any more, so nothing was approved. Look at what is held now.",
+            "Nothing with this hash is held any more, so nothing was approved. Check what is held now.",
         )),
     }
 }

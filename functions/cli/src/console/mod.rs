@@ -1,8 +1,8 @@
-//! The console: what the commands say, as a small web page for one person on this machine.
+//! The console: the operator's commands as web pages for one user of this machine.
 //!
-//! A page is one handler in a file of its own. It asks what the command of its name asks, and a template beside it turns
-//! the answer into HTML. There is no script and nothing to build. Who may look is settled in [`access`], before any
-//! handler runs; who may change something by the type [`action::AuthorizedForm`], which a handler that acts takes.
+//! A page is a handler in its own file. It calls the same function of `operate` as the command of its name, and a template makes
+//! HTML of the value. There are no scripts. [`access`] checks every request before its handler; a handler that changes something
+//! takes an [`action::AuthorizedForm`].
 
 mod access;
 mod action;
@@ -30,19 +30,19 @@ use self::sessions::Sessions;
 use crate::args::ConnectionArgs;
 use crate::session::Connections;
 
-/// The longest form that is read. Ours hold a hash or an anchor.
-const LONGEST_FORM: usize = 16 * 1024;
+/// Maximum size of a form in bytes. The console's forms hold a hash or an anchor.
+const MAX_FORM: usize = 16 * 1024;
 
-/// What a person at the console may do.
+/// Rights of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsoleRights {
-    /// Look.
+    /// Read.
     Read,
-    /// Approve and retry too.
+    /// Read, approve and retry.
     Write,
 }
 
-/// A console that can be opened.
+/// A console.
 pub struct Console {
     connection: String,
     sessions: Sessions,
@@ -50,16 +50,16 @@ pub struct Console {
     rights: ConsoleRights,
 }
 
-/// A console that listens, and has not begun to answer.
+/// A console that listens but does not answer yet.
 pub struct ConsoleListener {
     listener: TcpListener,
     console: Arc<Console>,
 }
 
-/// Begins to listen on this port, or a free one for nought. Only this machine can reach it.
+/// Listens on this port of 127.0.0.1, or on a free one for 0.
 pub async fn listen(arguments: &ConnectionArgs, port: u16, rights: ConsoleRights) -> Result<ConsoleListener> {
     let connection = Connections::read(arguments)?.connection.policy.name;
-    let sessions = Sessions::of(arguments).await?;
+    let sessions = Sessions::new(arguments).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let listener = listener.with_context(|| format!("can't listen on 127.0.0.1, port {port}"))?;
     let keys = ConsoleKeys::new(listener.local_addr()?.port())?;
@@ -68,16 +68,23 @@ pub async fn listen(arguments: &ConnectionArgs, port: u16, rights: ConsoleRights
 }
 
 impl ConsoleListener {
-    /// Where it can be opened. Whoever knows this sees what the state holds, so it is for the person alone who asked.
+    /// The address that opens the console. It contains the key.
     pub fn url(&self) -> String {
         self.console.keys.url()
     }
 
-    /// Answers until `ended` is over, and then what is under way.
+    /// Answers until `ended` completes, and then finishes open requests.
     pub async fn serve(self, ended: impl Future<Output = ()> + Send + 'static) -> Result<()> {
         let Self { listener, console } = self;
         axum::serve(listener, router(console)).with_graceful_shutdown(ended).await?;
         Ok(())
+    }
+}
+
+impl Console {
+    /// The key of the console's forms, if the console may change something.
+    fn form_key(&self) -> Option<&str> {
+        self.rights.may_act().then(|| self.keys.form())
     }
 }
 
@@ -92,7 +99,7 @@ fn router(console: Arc<Console>) -> Router {
         .route("/failed/retry", post(failed::retry))
         .route(page::STYLE, get(page::style))
         .fallback(error_page::no_such_page)
-        .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(middleware::from_fn_with_state(Arc::clone(&console), access::guard))
         .with_state(console)
 }

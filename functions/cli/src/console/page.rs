@@ -1,4 +1,4 @@
-//! What all pages have in common: the templates, and the frame around them.
+//! Templates, and the frame of every page.
 
 use std::sync::LazyLock;
 
@@ -10,10 +10,10 @@ use minijinja::{Environment, Error, UndefinedBehavior, Value, context};
 use super::Console;
 use super::error_page::ErrorPage;
 
-/// Where the style sheet is.
+/// Path of the style sheet.
 pub const STYLE: &str = "/style.css";
 
-/// A template's name ends in `.html`, and so whatever it shows is escaped.
+/// Templates. Their values are escaped, because the names end in `.html`.
 const TEMPLATES: [(&str, &str); 7] = [
     ("frame.html", include_str!("templates/frame.html")),
     ("overview.html", include_str!("templates/overview.html")),
@@ -35,39 +35,38 @@ static ENVIRONMENT: LazyLock<Result<Environment<'static>, Error>> = LazyLock::ne
     Ok(environment)
 });
 
-/// The pages that the navigation leads to.
+/// A page of the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsolePage {
-    /// How things stand.
+    /// Status and last scans.
     Overview,
-    /// Everybody.
+    /// Users.
     Users,
-    /// What waits for a person.
+    /// Held removals and changes.
     Held,
-    /// Who failed.
+    /// Failed users.
     Failed,
 }
 
-const PLACES: [(ConsolePage, &str, &str); 4] = [
+const NAVIGATION: [(ConsolePage, &str, &str); 4] = [
     (ConsolePage::Overview, "/", "Overview"),
     (ConsolePage::Users, "/users", "Users"),
     (ConsolePage::Held, "/held", "Held"),
     (ConsolePage::Failed, "/failed", "Failed"),
 ];
 
-/// A whole page of the console.
+/// Renders a template within the frame.
 pub fn page(
     console: &Console,
-    place: ConsolePage,
-    title: &str,
+    (current, title): (ConsolePage, &str),
     template: &str,
     values: Value,
 ) -> Result<Html<String>, ErrorPage> {
     let body = Value::from_safe_string(render(template, values)?);
-    let places = PLACES.map(|(other, path, name)| context! { path, name, here => other == place });
+    let links = NAVIGATION.map(|(page, path, name)| context! { path, name, is_current => page == current });
     let frame = context! {
         title, body,
-        places => places.to_vec(),
+        links => links.to_vec(),
         connection => console.connection.as_str(),
         may_act => console.rights.may_act(),
         now => runtime::now().0,
@@ -75,7 +74,7 @@ pub fn page(
     Ok(Html(render("frame.html", frame)?))
 }
 
-/// A template alone.
+/// Renders a template.
 pub fn render(template: &str, values: Value) -> Result<String, Error> {
     let environment = ENVIRONMENT.as_ref().map_err(|error| Error::new(error.kind(), error.to_string()))?;
     environment.get_template(template)?.render(values)
@@ -86,7 +85,7 @@ pub async fn style() -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css"))
 }
 
-/// A moment as people read it.
+/// A time in seconds since 1970, in UTC.
 fn moment(seconds: i64) -> String {
     match Timestamp::from_second(seconds) {
         Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -94,7 +93,7 @@ fn moment(seconds: i64) -> String {
     }
 }
 
-/// A value as a part of an address.
+/// A value as a query parameter.
 pub fn parameter(value: &str) -> String {
     form_urlencoded::byte_serialize(value.as_bytes()).collect()
 }
@@ -104,19 +103,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_is_escaped() {
+    fn values_are_escaped() {
         let why = "<script>alert(\"1\")</script> & 'so on'";
         let shown = render("error.html", context! { title => "x", why }).unwrap();
         assert!(!shown.contains("<script") && shown.contains("&lt;script&gt;"), "{shown}");
     }
 
     #[test]
-    fn a_value_stays_one_parameter() {
+    fn parameter_is_encoded() {
         assert_eq!(parameter("cn=a&b#c d"), "cn%3Da%26b%23c+d");
     }
 
     #[test]
-    fn a_moment_can_be_any_number() {
+    fn time_out_of_range_is_a_number() {
         assert_eq!(moment(0), "1970-01-01 00:00:00 UTC");
         assert_eq!(moment(i64::MAX), i64::MAX.to_string());
     }

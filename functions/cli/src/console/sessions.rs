@@ -1,4 +1,4 @@
-//! The state, for as long as a page needs it.
+//! Sessions of the pages.
 
 use std::ops::Deref;
 
@@ -6,26 +6,29 @@ use anyhow::Result;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::args::{ConnectionArgs, StateLocation};
-use crate::session::{Connections, Session};
+use crate::session::Session;
 
-/// Opens the state for one page after another.
+/// Opens the state for each page.
 ///
-/// A state file is one process's at a time. The console would keep everybody out, `sync` above all, if it kept the
-/// file; so it opens it for each page, and reads the configuration with it, as a command does. The deployed state needs
-/// no such care and stays open.
+/// Only one process can open a state file. A console that kept it open would block `sync`, so each page opens and closes it,
+/// and reads the configuration again. The deployed state stays open.
 pub struct Sessions {
     arguments: ConnectionArgs,
     deployed: Option<Session>,
-    /// Pages that are asked for at once come one after another.
-    turn: Mutex<()>,
+    /// Lets one page at a time open the file.
+    lock: Mutex<()>,
 }
 
-/// The state, open.
+/// The session of a page.
 pub enum OpenSession<'a> {
-    /// For all pages.
-    Kept(&'a Session),
-    /// For this one. The file is closed before the next one's turn comes.
-    ForNow { session: Box<Session>, _turn: MutexGuard<'a, ()> },
+    /// A session for all pages.
+    Shared(&'a Session),
+    /// A session for one page.
+    Own {
+        /// The session. It is closed before the lock is released.
+        session: Box<Session>,
+        _lock: MutexGuard<'a, ()>,
+    },
 }
 
 impl Deref for OpenSession<'_> {
@@ -33,46 +36,39 @@ impl Deref for OpenSession<'_> {
 
     fn deref(&self) -> &Session {
         match self {
-            Self::Kept(session) => session,
-            Self::ForNow { session, .. } => session,
+            Self::Shared(session) => session,
+            Self::Own { session, .. } => session,
         }
     }
 }
 
 impl Sessions {
-    /// Those of a arguments.
-    pub async fn of(arguments: &ConnectionArgs) -> Result<Self> {
-        let state = arguments.state_location();
-        let deployed = match &state {
+    /// The sessions of a connection.
+    pub async fn new(arguments: &ConnectionArgs) -> Result<Self> {
+        let deployed = match arguments.state_location() {
             StateLocation::File(_) => None,
-            StateLocation::DynamoDb(_) => {
-                Some(Session::open_to_read(Connections::read(arguments)?, &state).await?)
-            }
+            StateLocation::DynamoDb(_) => Some(Session::open_to_read(arguments).await?),
         };
-        Ok(Self { arguments: arguments.clone(), deployed, turn: Mutex::default() })
+        Ok(Self { arguments: arguments.clone(), deployed, lock: Mutex::default() })
     }
 
-    /// To look at something.
+    /// Opens the state to read it.
     pub async fn to_read(&self) -> Result<OpenSession<'_>> {
         if let Some(session) = &self.deployed {
-            return Ok(OpenSession::Kept(session));
+            return Ok(OpenSession::Shared(session));
         }
-        let turn = self.turn.lock().await;
-        let session =
-            Session::open_to_read(Connections::read(&self.arguments)?, &self.arguments.state_location())
-                .await?;
-        Ok(OpenSession::ForNow { session: Box::new(session), _turn: turn })
+        let lock = self.lock.lock().await;
+        let session = Box::new(Session::open_to_read(&self.arguments).await?);
+        Ok(OpenSession::Own { session, _lock: lock })
     }
 
-    /// To change something.
+    /// Opens the state to change it.
     pub async fn to_act(&self) -> Result<OpenSession<'_>> {
         if let Some(session) = &self.deployed {
-            return Ok(OpenSession::Kept(session));
+            return Ok(OpenSession::Shared(session));
         }
-        let turn = self.turn.lock().await;
-        let session =
-            Session::open_to_act(Connections::read(&self.arguments)?, &self.arguments.state_location())
-                .await?;
-        Ok(OpenSession::ForNow { session: Box::new(session), _turn: turn })
+        let lock = self.lock.lock().await;
+        let session = Box::new(Session::open_to_act(&self.arguments).await?);
+        Ok(OpenSession::Own { session, _lock: lock })
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use operate::ReportItem;
 use serde::Serialize;
 
 use super::PlanFile;
-use crate::report::ReportItem;
 
 /// One deviation.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -62,7 +62,7 @@ fn by_anchor(plan: &PlanFile) -> BTreeMap<&str, Vec<&ReportItem>> {
 
 /// The inputs of one user's plan that deviate; the plan itself if the deviation follows from other users.
 fn parts(then: &[&ReportItem], now: &[&ReportItem]) -> Vec<&'static str> {
-    let [then, now] = [then, now].map(|items| items.first().and_then(|item| item.seen.as_ref()));
+    let [then, now] = [then, now].map(|items| items.first().and_then(|item| item.inputs.as_ref()));
     let (Some(then), Some(now)) = (then, now) else { return vec!["plan"] };
     let sides = [
         ("entry", &then.entry, &now.entry),
@@ -91,7 +91,7 @@ fn words(items: &[&ReportItem]) -> String {
 mod tests {
     use super::*;
     use crate::plan_file::PlanNumbers;
-    use crate::report::{AttributeChange, PlanInputs};
+    use operate::{AttributeChange, PlanInputs};
 
     fn item(anchor: &str, action: &'static str, to: &str, entry: &str) -> ReportItem {
         let change = AttributeChange {
@@ -99,14 +99,15 @@ mod tests {
             from: Some("a".to_owned()),
             to: Some(to.to_owned()),
         };
-        let seen = PlanInputs { entry: Some(entry.to_owned()), account: Some("1".to_owned()), record: None };
+        let inputs =
+            PlanInputs { entry: Some(entry.to_owned()), account: Some("1".to_owned()), record: None };
         ReportItem {
             anchor: anchor.to_owned(),
             user_name: Some(format!("{anchor}@acme.test")),
             action: action.into(),
             why: "title differs".to_owned(),
             changes: vec![change],
-            seen: Some(seen),
+            inputs: Some(inputs),
         }
     }
 
@@ -146,11 +147,11 @@ mod tests {
         let entry = plan(vec![item("a", "update", "c", "2"), then.users[1].clone()]);
         assert_eq!(what(&then, &entry), user("a", "entry"));
         let mut account = then.clone();
-        account.users[1].seen.as_mut().unwrap().account = Some("2".to_owned());
+        account.users[1].inputs.as_mut().unwrap().account = Some("2".to_owned());
         assert_eq!(what(&then, &account), user("b", "account"));
         // A masked value deviates by its fingerprint alone.
         let mut record = then.clone();
-        record.users[0].seen.as_mut().unwrap().record = Some("2".to_owned());
+        record.users[0].inputs.as_mut().unwrap().record = Some("2".to_owned());
         assert_eq!(what(&then, &record), user("a", "record"));
         let held = plan(vec![then.users[0].clone(), item("b", "held", "b", "1")]);
         assert_eq!(what(&then, &held), user("b", "plan"));

@@ -11,13 +11,12 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use operate::{PlanSummary, ReportItem};
 use runtime::Connection;
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
-use crate::commands::plan::PlanSummary;
 use crate::exit::UsageError;
-use crate::report::ReportItem;
 
 pub use deviations::{PlanDeviation, deviations};
 pub use page::page;
@@ -50,7 +49,7 @@ pub struct PlanFile {
 pub struct PlanNumbers {
     /// Entries in scope.
     pub read: u64,
-    /// Users for whom nothing is to be done.
+    /// Users without an action.
     pub unchanged: u64,
     /// Users by action.
     pub actions: BTreeMap<String, u64>,

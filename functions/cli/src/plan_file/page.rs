@@ -23,7 +23,7 @@ mod tests {
 
     use super::*;
     use crate::plan_file::PlanNumbers;
-    use crate::report::{AttributeChange, ReportItem};
+    use operate::{AttributeChange, ReportItem};
 
     #[test]
     fn every_value_is_escaped() {
@@ -48,7 +48,7 @@ mod tests {
                 action: evil().into(),
                 why: evil(),
                 changes: vec![change],
-                seen: None,
+                inputs: None,
             }],
         };
         let page = page(&plan).unwrap();

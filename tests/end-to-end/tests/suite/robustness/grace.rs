@@ -1,7 +1,6 @@
 //! `delete_after_days`: an account is deleted some days after its deactivation.
 
 use end_to_end::{EngineFixture, PersonEntry, advance_clock, embedded_directory, people, workplace_group};
-use provision::WaitKind;
 use scan::ScanMode;
 use serde_json::json;
 use simulator::{FaultEffect, TargetFault};
@@ -66,14 +65,13 @@ async fn account_is_deleted_after_delete_after_days() {
     );
     assert_eq!(engine.workplace.accounts().len(), 4);
     let told = engine.explain(&leaver.mail).await.unwrap().account;
-    assert_eq!((told.would.len(), told.waits[0].what), (0, WaitKind::Deletion), "{told:?}");
+    assert_eq!((told.would.len(), told.waits[0].what.as_str()), (0, "pending_deletion"), "{told:?}");
 
     // The target is down when the deletion is due, and the deletion is retried later.
     advance_clock(1);
-    assert_eq!(
-        engine.explain(&leaver.mail).await.unwrap().account.would,
-        ["delete the account: out of scope"]
-    );
+    let would = engine.explain(&leaver.mail).await.unwrap().account.would;
+    let [deletion] = &would[..] else { panic!("not one action: {would:?}") };
+    assert_eq!((&*deletion.action, deletion.why.as_str()), ("delete", "out of scope"));
     engine.workplace.inject(TargetFault::times(4, FaultEffect::status(503)).method("DELETE"));
     engine.provision_due().await.unwrap();
     assert_eq!((pending_deletions(&engine).await, engine.workplace.accounts().len()), (2, 4));

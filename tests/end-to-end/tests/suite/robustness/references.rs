@@ -7,7 +7,8 @@ use end_to_end::{
 };
 use futures::{StreamExt as _, stream};
 use model::{AccountId, AppliedState, DnKey, Fingerprint, Status, UnixSeconds};
-use provision::{DriftRepair, FollowUp, Outcome, find_drift};
+use operate::{DriftRepair, find_drift};
+use provision::{FollowUp, Outcome};
 use scan::ScanMode;
 use serde_json::Value;
 use store::UserOutcome;
@@ -69,7 +70,8 @@ async fn references_follow_a_recreated_manager_account() {
     assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]), "it is sent again");
     // An update answered with 404, a look-up, a creation; then one update of the user that refers to it.
     assert_eq!(engine.workplace.request_count(), 4, "{:?}", engine.workplace.requests());
-    let drift = find_drift(&engine.store, &engine.target, DriftRepair::ReportOnly, |_, _| {}).await.unwrap();
+    let drift =
+        find_drift(&engine.operator(), &engine.target, DriftRepair::ReportOnly, |_| {}).await.unwrap();
     assert_eq!((drift.changed, drift.equal), (0, 3));
 
     // A change of the manager's own attributes affects no report.

@@ -18,16 +18,16 @@ fn on_demand_user_is_scanned_provisioned_and_explained() {
     let dry = json!({ "user": ada.mail, "dry_run": true });
     let answer = deployment.scan(dry);
     assert_eq!(answer["done"], "nothing; this was a dry run", "{answer}");
-    assert_eq!(answer["explanation"]["would"], json!(["create an account"]), "{answer}");
+    assert_eq!(answer["explanation"]["would"][0]["action"], "create", "{answer}");
     assert_eq!(answer["explanation"]["entry"]["scope"][2]["how"], "direct", "{answer}");
     assert_eq!(deployment.creates(), 0);
 
     let answer = invoke(&ada.mail);
     assert_eq!(answer["done"], "created", "{answer}");
     let told = &answer["explanation"];
-    assert_eq!((&told["entry"]["in_scope"], &told["entry"]["says"]), (&json!(true), &json!("active")));
+    assert_eq!((&told["entry"]["in_scope"], &told["entry"]["desired"]), (&json!(true), &json!("active")));
     assert_eq!(told["account"]["active"], true);
-    assert_eq!(told["account"]["differs"], json!([]));
+    assert_eq!(told["would"], json!([]));
     assert_eq!(told["history"][0]["action"], "created");
     assert_eq!(told["verdict"], "in scope; nothing is left to do");
     assert_eq!(deployment.active(), names([ada]));
@@ -36,8 +36,8 @@ fn on_demand_user_is_scanned_provisioned_and_explained() {
     let anchor = told["entry"]["anchor"].as_str().unwrap();
     let direct = json!({ "connection": "corp", "anchor": anchor });
     let account = deployment.functions.invoke("provision", &direct).unwrap();
-    assert_eq!(account["status"], "nothing is left to do", "{account}");
-    assert_eq!(account["explanation"]["account"]["differs"], json!([]), "{account}");
+    assert_eq!(account["explanation"]["record"]["status"], "in_sync", "{account}");
+    assert_eq!(account["explanation"]["would"], json!([]), "{account}");
 
     // By DN, by e-mail in another spelling, and by anchor, nothing is done twice.
     for user in [&ada.dn(), &ada.mail.to_uppercase(), anchor] {
@@ -57,7 +57,7 @@ fn on_demand_user_is_scanned_provisioned_and_explained() {
     deployment.slapd.admin().remove_member(&GroupEntry::of("workplace", []).dn(), &ada.dn()).unwrap();
     let answer = invoke(&ada.mail);
     assert_eq!(answer["explanation"]["entry"]["in_scope"], false, "{answer}");
-    assert!(answer["explanation"]["would"][0].as_str().unwrap().contains("a full scan"), "{answer}");
+    assert!(answer["explanation"]["would"][0]["why"].as_str().unwrap().contains("a full scan"), "{answer}");
     assert_eq!(deployment.active().len(), 3);
     deployment.scan(json!({}));
     deployment.drain();
@@ -98,7 +98,7 @@ fn dry_run_counts_and_writes_nothing() {
     assert_eq!(end_to_end::aws().queue_depth(&deployment.queue.url).unwrap().total(), 0);
 
     let answer = deployment.scan(json!({ "dry_run": true, "user": deployment.people[0].mail }));
-    assert_eq!(answer["explanation"]["would"], json!(["create an account"]), "{answer}");
+    assert_eq!(answer["explanation"]["would"][0]["action"], "create", "{answer}");
     assert_eq!(deployment.statuses(), [].into());
 
     // A scan that writes has the same counts.

@@ -121,7 +121,7 @@ fn approval_covers_only_the_set_of_its_hash() {
     // A sixth removal is held before the approval, so the first hash is no longer valid.
     fixture.leave(&people[5]);
     fixture.settle(4).says("6 held");
-    fixture.run(&["approve", &seen]).expect_exit(1).says("nothing of that hash waits");
+    fixture.run(&["approve", &seen]).expect_exit(1).says("is held (any more)");
     fixture.settle(4).says("6 held");
     fixture.expect_no_write();
     fixture.run(&["approve", "0123456789ab", "--json"]).expect_exit(1);
@@ -292,8 +292,8 @@ fn retry_provisions_refused_users_again() {
     fixture.run(&["retry"]).expect_exit(2);
 
     fixture.workplace.clear_faults();
-    fixture.run(&["retry", one]).expect_exit(0).says("1 to be tried again");
-    fixture.run(&["history", one]).expect_exit(0).says("is to be provisioned");
+    fixture.run(&["retry", one]).expect_exit(0).says("1 users are pending");
+    fixture.run(&["history", one]).expect_exit(0).says("will be provisioned");
     fixture.sync().expect_exit(3).says("1 created");
     fixture.expect_active(one, true);
     fixture.expect_no_account(other);

@@ -221,7 +221,7 @@ fn entry_without_anchor_stops_only_removals() {
         .sync()
         .expect_exit(1)
         .says("1 created, 1 updated")
-        .says("1 entries could not be identified; nobody is removed")
+        .says("1 entries could not be identified; no accounts will be deprovisioned")
         .says(company::AISHA)
         .says("entryUUID");
     expect_no_account_lost(&fixture, MEMBERS + 1);
@@ -335,7 +335,7 @@ fn html_answer_stops_only_its_user() {
         .expect_exit(3)
         .says("5 created")
         .says("1 failed")
-        .says_in_one_line(&[&people[3].mail, "failed", "HTML", "is tried again"])
+        .says_in_one_line(&[&people[3].mail, "failed", "HTML", "will be retried"])
         .never_says("<html");
     assert_eq!(fixture.workplace.accounts().len(), 5);
 }
@@ -399,7 +399,7 @@ fn refused_user_fails_with_its_attribute_alone() {
         "somebody@unverified.example",
         "failed",
         "userName",
-        "failed until the user changes",
+        "not retried until the user changes",
     ]);
     // A failed user is not retried before it changes.
     fixture.workplace.clear_requests();

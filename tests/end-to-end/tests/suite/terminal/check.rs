@@ -157,7 +157,7 @@ fn missing_group_fails() {
 #[test]
 fn empty_scope_fails() {
     let fixture = ready().configured(|it| it.scope = "filter = \"(title=A typing mistake)\"".to_owned());
-    fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "scope", "matches nobody"]);
+    fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "scope", "matches no entry"]);
 }
 
 #[test]

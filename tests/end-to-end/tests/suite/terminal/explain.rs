@@ -84,7 +84,10 @@ fn explanation_covers_scope_to_history_for_each_name_of_a_user() {
         *title,
         json!({ "attribute": "title", "directory": "Chief Gardener", "recorded": before, "account": before })
     );
-    assert_eq!(told["would"], json!(["update title"]));
+    assert_eq!(
+        (&told["would"][0]["action"], &told["would"][0]["why"]),
+        (&json!("update"), &json!("title differs"))
+    );
 
     let printed = fixture.run(&["explain", &nested.mail]);
     printed
@@ -110,7 +113,7 @@ fn explanation_names_what_a_user_waits_for() {
     fixture.settle(4);
     let held = waits(&fixture, &people[0].mail);
     let hash = fixture.run(&["approve", "--json"]).json().unwrap()["waiting"][0]["hash"].clone();
-    assert_eq!((&held[0]["what"], &held[0]["approve"]), (&json!("removal"), &hash), "{held}");
+    assert_eq!((&held[0]["what"], &held[0]["approve"]), (&json!("held"), &hash), "{held}");
     fixture
         .run(&["explain", &people[0].mail])
         .says(&format!("provisioner approve {}", hash.as_str().unwrap()));
@@ -136,7 +139,7 @@ fn explanation_names_what_a_user_waits_for() {
     fixture.set(&people[6], "title", &["Chief Gardener"]);
     fixture.settle(3);
     let told = explained(&fixture, &people[6].mail);
-    assert_eq!(told["waits"][0]["what"], "retry", "{told}");
+    assert_eq!(told["waits"][0]["what"], "retrying", "{told}");
     assert_eq!(told["waits"][0]["until"], told["record"]["next_attempt"]);
     assert!(told["history"][0]["result"].is_string());
 }

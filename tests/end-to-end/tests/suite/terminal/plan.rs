@@ -177,7 +177,7 @@ fn plan_of_an_incomplete_read_shows_no_removal() {
     let plan = fixture.plan();
     plan.expect_exit(1)
         .says_in_one_line(&["grace@acme.test", "update"])
-        .says("The directory was not read completely")
+        .says("Directory read incomplete")
         .says(company::AISHA)
         .never_says("deactivate");
     let plan = fixture.run(&["plan", "--json"]).expect_exit(1).json().unwrap();

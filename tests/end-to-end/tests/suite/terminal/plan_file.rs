@@ -207,7 +207,11 @@ fn account_changed_during_apply_is_left_alone() {
     wait_until(|| !fixture.workplace.requests().is_empty());
     std::thread::sleep(Duration::from_millis(500));
     fixture.workplace.edit(&people[0].mail, json!({ "displayName": "Impostor" }));
-    applying.finish().unwrap().expect_exit(3).says_in_one_line(&[&people[0].mail, "not what was planned"]);
+    applying
+        .finish()
+        .unwrap()
+        .expect_exit(3)
+        .says_in_one_line(&[&people[0].mail, "not part of the approved plan"]);
     fixture.expect_no_write();
     fixture.run(&["explain", &people[0].mail]).says("the action is not part of the approved plan");
     fixture.sync().expect_exit(0).says("1 updated");

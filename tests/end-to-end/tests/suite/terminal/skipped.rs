@@ -14,8 +14,8 @@ fn expect_everywhere(fixture: &TerminalFixture<Slapd>, person: &PersonEntry, act
         assert_eq!(status.lines_with(&[name, action, why]), 1, "the {round} run\n{status}");
         fixture.run(&["history", name]).says_in_one_line(&[name, action, why]);
         let history = fixture.run(&["history", "--json", name]).json().unwrap();
-        assert_eq!(history["stands"]["action"], action, "{history}");
-        assert!(history["stands"]["why"].as_str().unwrap().contains(why), "{history}");
+        assert_eq!(history["status"]["action"], action, "{history}");
+        assert!(history["status"]["why"].as_str().unwrap().contains(why), "{history}");
     }
     let words = fixture.plan();
     assert_eq!(words.lines_with(&[name, action]), 1, "reported twice\n{words}");

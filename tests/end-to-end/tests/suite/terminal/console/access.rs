@@ -9,7 +9,7 @@ use store::Embedded;
 
 use super::ConsoleFixture;
 
-const PAGES: [&str; 6] = ["/", "/users", "/user?who=x", "/held", "/failed", "/nowhere"];
+const PAGES: [&str; 6] = ["/", "/users", "/user?user=x", "/held", "/failed", "/nowhere"];
 
 #[track_caller]
 fn expect(answer: &ConsoleResponse, status: StatusCode, says: &str) {
@@ -91,7 +91,7 @@ fn actions_require_write_mode_and_a_form_of_the_console() {
     let hash = hash.as_str().unwrap();
 
     let reader = site.console(&[]);
-    for path in ["/held", "/failed", "/users", &format!("/user?who={}", site.people[2].mail)] {
+    for path in ["/held", "/failed", "/users", &format!("/user?user={}", site.people[2].mail)] {
         let page = reader.page(path).unwrap().text;
         assert!(!page.contains("method=\"post\"") && !page.contains("form_key"), "{path}\n{page}");
     }
@@ -141,10 +141,10 @@ fn actions_require_write_mode_and_a_form_of_the_console() {
         console.ask((Method::POST, "/failed/retry"), &headers, Some(&form)).unwrap()
     };
     let settled = retry(format!("user={}&form_key={key}", site.people[3].mail));
-    expect(&settled, StatusCode::CONFLICT, "there is nothing to try again");
+    expect(&settled, StatusCode::CONFLICT, "nothing to retry");
     let everybody = retry(format!("form_key={key}"));
-    assert_eq!(everybody.headers["location"], "/failed?again=2", "{everybody:#?}");
-    expect(&console.page("/failed?again=2").unwrap(), StatusCode::OK, "2 to be tried again");
+    assert_eq!(everybody.headers["location"], "/failed?retried=2", "{everybody:#?}");
+    expect(&console.page("/failed?retried=2").unwrap(), StatusCode::OK, "2 users are pending");
     let users = site.fixture.run(&["status", "--json"]).json().unwrap()["users"].clone();
     assert_eq!((&users["pending"], &users["failed"]), (&json!(2), &json!(null)), "{users}");
 }
@@ -154,12 +154,12 @@ fn console_does_not_disturb_other_work() {
     let site = ConsoleFixture::start();
     let console = site.console(&[]);
     let before = site.fixture.state();
-    let who = format!("/user?who={}", site.people[4].mail);
+    let who = format!("/user?user={}", site.people[4].mail);
     for path in PAGES.into_iter().chain([who.as_str()]) {
         console.page(path).unwrap();
     }
     assert_eq!(site.fixture.state(), before, "pages write nothing");
-    site.fixture.sync().expect_exit(4).says("held");
+    site.fixture.sync().expect_exit(3).says("held");
 
     // While another process has the state open, a page waits briefly and then reports it.
     let runtime = tokio::runtime::Runtime::new().unwrap();

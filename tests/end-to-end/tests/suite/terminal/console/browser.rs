@@ -90,11 +90,11 @@ fn administrator_searches_explains_and_approves() {
 
     // The explanation of a user shows entry, record, account and history without masked values.
     browser.leave_page(|browser| browser.click("tbody a")).unwrap();
-    expect(&browser, &["in scope", &people[3].dn(), "displayName", "•••", "What was done", "create"]);
+    expect(&browser, &["in scope", &people[3].dn(), "displayName", "•••", "History", "create"]);
     assert!(!read(&browser).contains(&people[3].title), "the title is masked");
 
     // Names are shown as text.
-    browser.open(&format!("{}/user?who={}", console.base(), people[1].mail)).unwrap();
+    browser.open(&format!("{}/user?user={}", console.base(), people[1].mail)).unwrap();
     expect(&browser, &[SCRIPT]);
     browser.open(&format!("{}/held", console.base())).unwrap();
     expect(&browser, &["4 removals", &people[4].mail, "safety limits"]);
@@ -104,7 +104,7 @@ fn administrator_searches_explains_and_approves() {
 
     // Every page in light and dark colours, and in a narrow window.
     let search = format!("/users?q={}", people[3].mail);
-    let user = format!("/user?who={}", people[3].mail);
+    let user = format!("/user?user={}", people[3].mail);
     let pages = [
         ("overview", "/"),
         ("users", "/users"),
@@ -143,9 +143,9 @@ fn administrator_searches_explains_and_approves() {
 
     browser.open(&format!("{}/failed", console.base())).unwrap();
     expect(&browser, &["Refused", &people[2].mail]);
-    browser.tab_to(&format!("button[aria-label='Try {} again']", people[2].mail), 20).unwrap();
+    browser.tab_to(&format!("button[aria-label='Retry {}']", people[2].mail), 20).unwrap();
     browser.leave_page(|browser| browser.press(BrowserKey::Enter)).unwrap();
-    expect(&browser, &[&people[2].mail, "is to be provisioned"]);
+    expect(&browser, &[&people[2].mail, "will be provisioned"]);
 
     browser.open(&format!("{}/held", console.base())).unwrap();
     browser.tab_to("form[action='/held/approve'] button", 10).unwrap();

@@ -37,7 +37,7 @@ fn soak_console_pages_answer_within_a_second() {
         "/users",
         "/users?status=held",
         &format!("/users?q={user}"),
-        &format!("/user?who={user}"),
+        &format!("/user?user={user}"),
         "/held",
         "/failed",
     ] {

@@ -10,13 +10,20 @@ use std::collections::HashSet;
 
 use model::{Account, AccountId, AnchorHash, Desired, Status, UserRecord, Value};
 use plan::{AttributeDifference, differences};
+use provision::resolve_references;
 use scim::{Target, TargetError};
-use store::{Store, StoreError};
+use serde::Serialize;
+use store::StoreError;
 
-use crate::references::resolve;
+use crate::OperatorContext;
+use crate::item::ReportItem;
+use crate::mask::ValueMask;
 
 /// Number of linked accounts read from the store at a time.
 const PAGE: usize = 500;
+
+/// Maximum number of findings in a report, per kind. All are counted, and all are repaired.
+const LISTED: usize = 1_000;
 
 /// Effect of a finding on its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,31 +34,9 @@ pub enum DriftRepair {
     MarkPending,
 }
 
-/// One account that is not as it was last applied.
-#[derive(Clone, Debug)]
-pub enum DriftFinding<'a> {
-    /// A linked account was changed at the target.
-    Changed {
-        /// The user's record.
-        record: &'a UserRecord,
-        /// Attributes that differ from the desired user.
-        differences: Vec<AttributeDifference>,
-    },
-    /// A linked account no longer exists at the target.
-    Gone {
-        /// The user's record.
-        record: &'a UserRecord,
-    },
-    /// An account that no user is linked to.
-    Unlinked {
-        /// The account.
-        account: &'a Account,
-    },
-}
-
-/// Numbers of accounts by the result of the comparison.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DriftCounts {
+/// Result of the comparison, in numbers of accounts.
+#[derive(Debug, Default, Serialize)]
+pub struct DriftReport {
     /// Accounts that the target listed.
     pub accounts: u64,
     /// Linked accounts that equal the desired user.
@@ -66,8 +51,22 @@ pub struct DriftCounts {
     pub unlinked: u64,
     /// Resources that could not be parsed.
     pub unreadable: u64,
-    /// Users that this run made pending.
+    /// Users that the repair made pending.
+    #[serde(skip)]
     pub due: u64,
+    /// Changed and deleted accounts of users, attribute by attribute.
+    pub found: Vec<ReportItem>,
+    /// Accounts that were never linked.
+    pub unlinked_accounts: Vec<UnlinkedAccount>,
+}
+
+/// An account that was never linked.
+#[derive(Debug, Serialize)]
+pub struct UnlinkedAccount {
+    /// The account's id.
+    pub id: String,
+    /// The account's user name.
+    pub user_name: Option<String>,
 }
 
 /// Why the comparison stopped before its end.
@@ -81,113 +80,101 @@ pub enum DriftError {
     Store(#[from] StoreError),
 }
 
-/// Compares every account of the target. `report` gets each finding and the counts so far.
+/// Compares every account of the target. `progress` gets the number of accounts compared so far.
 pub async fn find_drift(
-    store: &Store,
+    context: &OperatorContext<'_>,
     target: &Target,
     repair: DriftRepair,
-    mut report: impl FnMut(Option<DriftFinding<'_>>, &DriftCounts),
-) -> Result<DriftCounts, DriftError> {
-    let mut run = DriftRun { store, repair, counts: DriftCounts::default(), listed: HashSet::new() };
+    mut progress: impl FnMut(u64),
+) -> Result<DriftReport, DriftError> {
+    let (context, mask) = (*context, context.mask());
+    let mut run = DriftRun { context, mask, repair, report: DriftReport::default(), listed: HashSet::new() };
     let mut start = Some(1);
     while let Some(at) = start {
         let page = target.list(at).await?;
-        run.counts.unreadable += page.unreadable;
-        run.counts.accounts += page.unreadable;
+        run.report.unreadable += page.unreadable;
+        run.report.accounts += page.unreadable;
         let accounts: Vec<Account> = page.resources.into_iter().map(|resource| resource.account).collect();
-        run.compare_page(&accounts, &mut report).await?;
+        run.compare_page(&accounts).await?;
+        progress(run.report.accounts);
         start = page.next;
     }
-    run.find_unlisted(target, &mut report).await?;
-    Ok(run.counts)
+    run.find_unlisted(target).await?;
+    Ok(run.report)
 }
 
 struct DriftRun<'a> {
-    store: &'a Store,
+    context: OperatorContext<'a>,
+    mask: ValueMask,
     repair: DriftRepair,
-    counts: DriftCounts,
+    report: DriftReport,
     /// Users with an account in the target's list.
     listed: HashSet<AnchorHash>,
 }
 
 impl DriftRun<'_> {
-    async fn compare_page(
-        &mut self,
-        accounts: &[Account],
-        report: &mut impl FnMut(Option<DriftFinding<'_>>, &DriftCounts),
-    ) -> Result<(), DriftError> {
+    async fn compare_page(&mut self, accounts: &[Account]) -> Result<(), DriftError> {
+        let store = self.context.store;
         let ids: Vec<AccountId> = accounts.iter().map(|account| account.id.clone()).collect();
-        let owners = self.store.fetch_account_owners(&ids).await?;
+        let owners = store.fetch_account_owners(&ids).await?;
         let hashes: Vec<AnchorHash> = owners.values().map(|anchor| anchor.hash()).collect();
-        let records = self.store.fetch_records(&hashes).await?;
+        let records = store.fetch_records(&hashes).await?;
         for account in accounts {
             let owner = owners.get(&account.id).map(|anchor| anchor.hash());
             // Pages shift while accounts are created or deleted, so an account can be listed twice.
             if owner.is_some_and(|owner| self.listed.contains(&owner)) {
                 continue;
             }
-            self.counts.accounts += 1;
+            self.report.accounts += 1;
             match owner {
-                None => {
-                    self.counts.unlinked += 1;
-                    report(Some(DriftFinding::Unlinked { account }), &self.counts);
-                }
+                None => self.report.add_unlinked(account),
                 Some(owner) => {
                     self.listed.insert(owner);
-                    self.compare(account, records.get(&owner), report).await?;
+                    self.compare(account, records.get(&owner)).await?;
                 }
             }
         }
-        report(None, &self.counts);
         Ok(())
     }
 
-    async fn compare(
-        &mut self,
-        account: &Account,
-        record: Option<&UserRecord>,
-        report: &mut impl FnMut(Option<DriftFinding<'_>>, &DriftCounts),
-    ) -> Result<(), DriftError> {
+    async fn compare(&mut self, account: &Account, record: Option<&UserRecord>) -> Result<(), DriftError> {
         let in_sync = record.filter(|record| is_in_sync_with(record, &account.id));
         let Some((record, desired)) = in_sync.and_then(|record| Some((record, record.desired.as_ref()?)))
         else {
-            self.counts.waiting += 1;
+            self.report.waiting += 1;
             return Ok(());
         };
-        let differences = match resolve(self.store, desired).await?.desired {
+        let differences = match resolve_references(self.context.store, desired).await? {
             Desired::Present(user) => differences(&user, account),
             Desired::Absent { .. } => reactivation(account),
         };
         if differences.is_empty() {
-            self.counts.equal += 1;
+            self.report.equal += 1;
             return Ok(());
         }
-        self.counts.changed += 1;
-        report(Some(DriftFinding::Changed { record, differences }), &self.counts);
+        self.report.changed += 1;
+        self.add(record, ("changed", "changed at the target since the last sync"), &differences);
         self.mark_pending(record).await
     }
 
     /// Fetches linked accounts that were not listed. A list that changes while it is read can skip an account.
-    async fn find_unlisted(
-        &mut self,
-        target: &Target,
-        report: &mut impl FnMut(Option<DriftFinding<'_>>, &DriftCounts),
-    ) -> Result<(), DriftError> {
+    async fn find_unlisted(&mut self, target: &Target) -> Result<(), DriftError> {
+        let store = self.context.store;
         let mut after = None;
         loop {
-            let page = self.store.fetch_accounts(after, PAGE).await?;
+            let page = store.fetch_accounts(after, PAGE).await?;
             let unlisted: Vec<_> =
                 page.items.into_iter().filter(|(_, owner)| !self.listed.contains(&owner.hash())).collect();
             let hashes: Vec<AnchorHash> = unlisted.iter().map(|(_, owner)| owner.hash()).collect();
-            let records = self.store.fetch_records(&hashes).await?;
+            let records = store.fetch_records(&hashes).await?;
             for (id, owner) in unlisted {
                 match target.fetch(&id).await {
-                    Ok(resource) => self.compare_page(&[resource.account], report).await?,
+                    Ok(resource) => self.compare_page(&[resource.account]).await?,
                     Err(TargetError::NotFound) => {
                         let record = records.get(&owner.hash()).filter(|record| needs_account(record, &id));
                         if let Some(record) = record {
-                            self.counts.gone += 1;
-                            report(Some(DriftFinding::Gone { record }), &self.counts);
+                            self.report.gone += 1;
+                            self.add(record, ("gone", "deleted at the target"), &[]);
                             self.mark_pending(record).await?;
                         }
                     }
@@ -201,15 +188,38 @@ impl DriftRun<'_> {
         }
     }
 
+    fn add(
+        &mut self,
+        record: &UserRecord,
+        (action, why): (&'static str, &str),
+        differences: &[AttributeDifference],
+    ) {
+        if self.report.found.len() < LISTED {
+            let item = self.mask.item((&record.anchor, record.user_name()), action, why);
+            let changes = self.mask.differences(differences);
+            self.report.found.push(ReportItem { changes, ..item });
+        }
+    }
+
     async fn mark_pending(&mut self, record: &UserRecord) -> Result<(), DriftError> {
-        if self.repair == DriftRepair::MarkPending && self.store.reopen(record.anchor.hash()).await? {
-            self.counts.due += 1;
+        if self.repair == DriftRepair::MarkPending && self.context.store.reopen(record.anchor.hash()).await? {
+            self.report.due += 1;
         }
         Ok(())
     }
 }
 
-/// The difference of an active account that should be inactive. Nothing else is sent for a deprovisioned user.
+impl DriftReport {
+    fn add_unlinked(&mut self, account: &Account) {
+        self.unlinked += 1;
+        if self.unlinked_accounts.len() < LISTED {
+            let (id, user_name) = (account.id.to_string(), account.user_name.clone());
+            self.unlinked_accounts.push(UnlinkedAccount { id, user_name });
+        }
+    }
+}
+
+/// Difference of an account that should be inactive. Nothing else is sent for a deprovisioned user.
 fn reactivation(account: &Account) -> Vec<AttributeDifference> {
     let active = |is: bool| Some(Value::Boolean(is));
     let difference =

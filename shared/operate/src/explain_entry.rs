@@ -1,0 +1,80 @@
+//! The entry side of an explanation: scope, account status, mapping.
+//!
+//! Masked values are replaced, and so are the directory values that they are made of.
+
+use directory::ScopeCondition;
+use model::{Desired, Entry, UnixSeconds};
+use plan::mapping::{AttributeExplained, MASK};
+use plan::{ExpiryExplained, Observation, Policy, StatusExplained, explain_observation};
+use scan::EntryLookup;
+use serde::Serialize;
+
+/// Shorter values occur in too many DNs to identify a user.
+const SHORTEST_VALUE: usize = 3;
+
+/// The entry in the directory.
+#[derive(Debug, Serialize)]
+pub struct EntryExplanation {
+    /// The immutable id.
+    pub anchor: String,
+    /// The DN; masked if it contains a masked value.
+    pub dn: String,
+    /// Whether the entry is in scope.
+    pub in_scope: bool,
+    /// Conditions of the scope, and whether the entry meets each.
+    pub scope: Vec<ScopeCondition>,
+    /// Result of the mapping: `active`, `inactive`, `disabled` or `invalid`.
+    pub desired: &'static str,
+    /// Why the entry is invalid.
+    pub problem: Option<String>,
+    /// How the account status was determined.
+    pub status: StatusExplained,
+    /// How the expiry was determined, if it is configured.
+    pub expiry: Option<ExpiryExplained>,
+    /// How each target attribute was mapped.
+    pub mapping: Vec<AttributeExplained>,
+}
+
+impl EntryExplanation {
+    /// Explains an entry.
+    pub(crate) fn of(policy: &Policy, lookup: &EntryLookup, now: UnixSeconds) -> Self {
+        let EntryLookup { entry, scope, observation, .. } = lookup;
+        let explained = explain_observation(&policy.rules, &entry.attributes, now);
+        let (desired, problem) = match observation {
+            Observation::Valid(Desired::Present(user)) if user.active => ("active", None),
+            Observation::Valid(Desired::Present(_)) => ("inactive", None),
+            Observation::Valid(Desired::Absent { .. }) => ("disabled", None),
+            Observation::Invalid(problem) => ("invalid", Some(problem.clone())),
+        };
+        Self {
+            anchor: entry.anchor.to_string(),
+            dn: masked_dn(policy, entry),
+            in_scope: scope.in_scope,
+            scope: scope.conditions.clone(),
+            desired,
+            problem,
+            status: explained.status,
+            expiry: explained.expiry,
+            mapping: explained.mapping,
+        }
+    }
+
+    /// Scope and mapping in a phrase.
+    pub(crate) fn verdict(&self) -> &'static str {
+        match self.desired {
+            _ if !self.in_scope => "in the directory, but out of scope",
+            "invalid" => "in scope, but the entry cannot be mapped",
+            "disabled" => "in scope and disabled",
+            _ => "in scope",
+        }
+    }
+}
+
+fn masked_dn(policy: &Policy, entry: &Entry) -> String {
+    let folded = entry.dn.to_lowercase();
+    let sources = policy.rules.mapping.hidden_sources();
+    let values = sources.iter().flat_map(|source| entry.attributes.all(source));
+    let mut values = values.map(|value| String::from_utf8_lossy(value).trim().to_lowercase());
+    let is_shown = values.any(|value| value.chars().count() >= SHORTEST_VALUE && folded.contains(&value));
+    if is_shown { MASK.to_owned() } else { entry.dn.clone() }
+}

@@ -1,0 +1,450 @@
+//! Preview of a sync: the plan of a scan, and provisioning's decisions about it. Nothing is written.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+
+use directory::Directory;
+use futures::{StreamExt, stream};
+use model::{AccountLink, Anchor, AnchorHash, Desired, Status, UserRecord};
+use plan::{Decision, RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
+use provision::{Preview, PreviewSubject};
+use scan::{
+    AccountTransfer, FinalPlan, NameTransfer, PagePlan, PagePlanner, ScanError, ScanMode, ScanRead,
+    ScanStart, UnidentifiedEntry, UserPlan, plan_final,
+};
+use scim::{Target, TargetError};
+use serde::Serialize;
+use store::StoreError;
+
+use crate::OperatorContext;
+use crate::approval::HeldSummary;
+use crate::item::ReportItem;
+use crate::mask::ValueMask;
+use crate::plan_inputs;
+
+/// Why a creation or an update is held.
+const CONFIGURATION_CHANGED: &str = "the changed configuration would touch more accounts than max_changes";
+
+/// Why a removal is held.
+const OVER_LIMIT: &str = "more removals than the safety limits allow";
+
+/// Why a removal is skipped.
+const OPTION_OFF: &str = "options.deprovision is off";
+
+/// Number of users read at a time.
+const PAGE: usize = 100;
+
+/// The numbers of a plan.
+#[derive(Debug, Default, Serialize)]
+pub struct PlanSummary {
+    /// Entries in scope.
+    pub read: u64,
+    /// Users without an action.
+    pub unchanged: u64,
+    /// Users by action.
+    pub actions: BTreeMap<String, u64>,
+    /// Whether the directory read was complete. After an incomplete read no account is deprovisioned.
+    pub complete: bool,
+    /// Why the read was incomplete.
+    pub incomplete: Option<String>,
+    /// The change of the configuration that `sync` would hold.
+    pub change: Option<HeldSummary>,
+    /// Entries without a usable anchor, up to a limit.
+    pub unidentified: Vec<UnidentifiedEntry>,
+}
+
+/// A part of a plan, as it is computed.
+#[derive(Debug)]
+pub enum PlanEvent<'a> {
+    /// The number of entries read so far.
+    Read(u64),
+    /// The plan of a page.
+    Page(&'a PagePlan),
+    /// The final plan.
+    Final(&'a FinalPlan),
+    /// The decisions about one account.
+    Decided(AnchorHash, &'a [Decision]),
+    /// An action of one user, or a reason why none is performed.
+    Item(ReportItem),
+}
+
+/// Directory and target that a plan is computed from.
+pub struct PlanSources<'a> {
+    /// The directory.
+    pub directory: &'a mut Directory,
+    /// The target.
+    pub target: &'a Target,
+    /// Number of accounts read at the same time.
+    pub concurrency: usize,
+}
+
+/// Why a plan cannot be computed.
+#[derive(Debug, thiserror::Error)]
+pub enum PreviewError {
+    /// The directory or the state can't be read.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The state can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The target does not accept the access token.
+    #[error(transparent)]
+    Target(TargetError),
+    /// The plan can't be written.
+    #[error("can't write the plan: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Plans everything that `sync` would do now. `sink` gets the plan part by part.
+pub async fn preview_sync(
+    context: &OperatorContext<'_>,
+    sources: PlanSources<'_>,
+    sink: impl FnMut(PlanEvent<'_>) -> io::Result<()>,
+) -> Result<PlanSummary, PreviewError> {
+    let PlanSources { directory, target, concurrency } = sources;
+    let scan = context.scan();
+    // A plan shows all users, so it needs a full read.
+    let ScanStart { state, snapshot, read } = ScanRead::begin(&scan, directory, ScanMode::Full).await?;
+    let (actions, conflicts) = Default::default();
+    let (context, mask) = (*context, context.mask());
+    let mut run = PreviewRun { context, mask, target, concurrency, sink, actions, conflicts, unchanged: 0 };
+
+    let mut planner = PagePlanner::new(&scan, &state.memory, &snapshot, read);
+    while let Some(page) = planner.next_page().await? {
+        (run.sink)(PlanEvent::Read(planner.summary().read))?;
+        (run.sink)(PlanEvent::Page(&page))?;
+        run.page(page).await?;
+    }
+    let finished = planner.finish().await;
+    let mut plan = plan_final(directory, finished).await?;
+    (run.sink)(PlanEvent::Final(&plan))?;
+    run.page(std::mem::take(&mut plan.late)).await?;
+    let accounts = std::mem::take(&mut plan.account_transfers);
+    let names = std::mem::take(&mut plan.name_transfers);
+    run.transfers(accounts, names).await?;
+    run.page(std::mem::take(&mut plan.changes)).await?;
+    let removals = std::mem::replace(&mut plan.removals, RemovalVerdict::Released(Vec::new()));
+    run.removals(removals).await?;
+    run.due_users(|hash| plan.plans_for(hash)).await?;
+
+    let summary = plan.summary;
+    Ok(PlanSummary {
+        read: summary.read,
+        unchanged: summary.unchanged + run.unchanged,
+        actions: run.actions,
+        complete: summary.complete,
+        incomplete: summary.incomplete,
+        change: plan.held_change.map(|change| HeldSummary::of_change(&change)),
+        unidentified: summary.unidentified_entries,
+    })
+}
+
+/// One user whose account has to be read for the plan.
+struct AccountCheck {
+    anchor: Anchor,
+    record: Option<UserRecord>,
+    desired: Desired,
+    released: bool,
+    deletion_due: bool,
+    /// Why the decision is held.
+    held: Option<&'static str>,
+}
+
+impl AccountCheck {
+    fn of(anchor: Anchor, record: Option<UserRecord>, desired: Desired) -> Self {
+        Self { anchor, record, desired, released: false, deletion_due: false, held: None }
+    }
+}
+
+struct PreviewRun<'a, S> {
+    context: OperatorContext<'a>,
+    mask: ValueMask,
+    target: &'a Target,
+    concurrency: usize,
+    sink: S,
+    actions: BTreeMap<String, u64>,
+    /// Users whose name another entry has. A transfer at the end may resolve the conflict.
+    conflicts: Vec<(AnchorHash, ReportItem)>,
+    unchanged: u64,
+}
+
+impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
+    async fn page(&mut self, page: PagePlan) -> Result<(), PreviewError> {
+        let PagePlan { users, held } = page;
+        self.users(users, None).await?;
+        self.users(held, Some(CONFIGURATION_CHANGED)).await
+    }
+
+    async fn users(&mut self, users: Vec<UserPlan>, held: Option<&'static str>) -> Result<(), PreviewError> {
+        let mut checks = Vec::new();
+        for user in users {
+            if let Some(check) = self.user(user)? {
+                checks.push(AccountCheck { held, ..check });
+            }
+        }
+        self.check_accounts(checks).await
+    }
+
+    /// Shows one user's plan; yields the check that it needs.
+    fn user(&mut self, user: UserPlan) -> Result<Option<AccountCheck>, PreviewError> {
+        let UserPlan { anchor, record, plan, conflict, .. } = user;
+        match (plan, conflict) {
+            (RecordPlan::SetDesired { desired, .. }, Some(owner)) => {
+                let why = format!("another entry has this user name ({owner})");
+                let item = self.mask.item((&anchor, desired.user_name()), "conflict", why);
+                let inputs = Some(plan_inputs::of(Some(&desired), record.as_ref(), None));
+                self.conflicts.push((anchor.hash(), ReportItem { inputs, ..item }));
+            }
+            (RecordPlan::SetDesired { desired, status }, None) if status.is_due() => {
+                return Ok(Some(AccountCheck::of(anchor, record, desired)));
+            }
+            // A conflict of an earlier scan.
+            (RecordPlan::Nothing | RecordPlan::SetStatus(Status::Conflict { .. }), Some(owner)) => {
+                self.show_status(&anchor, record.as_ref(), &Status::Conflict { owner })?;
+            }
+            (RecordPlan::Nothing, None) if record.as_ref().is_some_and(is_skipped) => {
+                if let Some(record) = &record {
+                    self.show_status(&anchor, Some(record), &record.status)?;
+                }
+            }
+            (RecordPlan::SetStatus(Status::Invalid { error }), _) => {
+                let name = record.as_ref().and_then(UserRecord::user_name);
+                let item = self.mask.item((&anchor, name), "invalid", error);
+                self.show(item, (None, record.as_ref()))?;
+            }
+            (RecordPlan::SetStatus(status), _) if status.is_due() => {
+                let desired = record.as_ref().and_then(|record| record.desired.clone());
+                return Ok(desired.map(|desired| AccountCheck::of(anchor, record, desired)));
+            }
+            // Due since an earlier run: shown with all due users.
+            _ if record.is_some_and(|record| record.status.is_due()) => {}
+            _ => self.unchanged += 1,
+        }
+        Ok(None)
+    }
+
+    /// Shows a user whose status stays.
+    fn show_status(
+        &mut self,
+        anchor: &Anchor,
+        record: Option<&UserRecord>,
+        status: &Status,
+    ) -> Result<(), PreviewError> {
+        let name = record.and_then(UserRecord::user_name);
+        let item = self.mask.item((anchor, name), status.word(), status.detail().unwrap_or_default());
+        self.show(item, (record.and_then(|record| record.desired.as_ref()), record))
+    }
+
+    /// Shows users that are due since an earlier run, and users whose accounts are deleted later.
+    async fn due_users(&mut self, is_planned: impl Fn(&AnchorHash) -> bool) -> Result<(), PreviewError> {
+        for word in ["pending", "retrying", "pending_deletion"] {
+            let mut after = None;
+            loop {
+                let page = self.context.store.fetch_by_status(word, after, PAGE).await?;
+                let mut checks = Vec::new();
+                for record in page.items {
+                    let Some(desired) = record.desired.clone() else { continue };
+                    if !is_planned(&record.anchor.hash()) {
+                        checks.extend(self.due_user(record, desired)?);
+                    }
+                }
+                self.check_accounts(checks).await?;
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn due_user(
+        &mut self,
+        record: UserRecord,
+        desired: Desired,
+    ) -> Result<Option<AccountCheck>, PreviewError> {
+        let is_deletion = matches!(record.status, Status::PendingDeletion { .. });
+        let deletes = self.context.policy.options.delete_after_days.is_some();
+        let now = (self.context.clock)();
+        if is_deletion && deletes && record.next_attempt > now {
+            let item = self.mask.status(&record, now);
+            self.show(item, (Some(&desired), Some(&record)))?;
+            return Ok(None);
+        }
+        let (anchor, released) = (record.anchor.clone(), record.removal_released);
+        let deletion_due = is_deletion && deletes;
+        let check = AccountCheck::of(anchor, Some(record), desired);
+        Ok(Some(AccountCheck { released, deletion_due, ..check }))
+    }
+
+    /// Shows the transfers with their changes of the accounts, and the conflicts that remain.
+    async fn transfers(
+        &mut self,
+        accounts: Vec<AccountTransfer>,
+        names: Vec<NameTransfer>,
+    ) -> Result<(), PreviewError> {
+        let account_takers = accounts.iter().map(|transfer| transfer.to.anchor.hash());
+        let name_takers = names.iter().map(|transfer| transfer.to.anchor.hash());
+        let takers: HashSet<AnchorHash> = account_takers.chain(name_takers).collect();
+        for (hash, item) in std::mem::take(&mut self.conflicts) {
+            if !takers.contains(&hash) {
+                self.emit(item)?;
+            }
+        }
+        let mut checks = Vec::new();
+        for AccountTransfer { from, to, .. } in accounts {
+            let why = format!("takes over the account of {}, which was deleted or left", from.anchor);
+            let own = to.record.as_ref().and_then(|record| record.link.clone());
+            let link = from.link.clone().or(own);
+            checks.extend(self.transfer((from, to), link, why)?);
+        }
+        for NameTransfer { from, to, .. } in names {
+            let why = format!("takes over the user name that {} gives up", from.anchor);
+            let own = to.record.as_ref().and_then(|record| record.link.clone());
+            checks.extend(self.transfer((from, to), own, why)?);
+        }
+        self.check_accounts(checks).await
+    }
+
+    /// Shows one transfer. `link` is the account of the user after it.
+    fn transfer(
+        &mut self,
+        (from, to): (UserRecord, UserPlan),
+        link: Option<AccountLink>,
+        why: String,
+    ) -> Result<Option<AccountCheck>, PreviewError> {
+        let UserPlan { anchor, record, plan, .. } = to;
+        let recorded = record.as_ref().and_then(|record| record.desired.clone());
+        let desired = match plan {
+            RecordPlan::SetDesired { desired, .. } => Some(desired),
+            _ => recorded,
+        };
+        let Some(desired) = desired else { return Ok(None) };
+        let item = self.mask.item((&anchor, desired.user_name()), "transfer", why);
+        self.show(item, (Some(&desired), record.as_ref()))?;
+        if link.is_none() {
+            // The other entry's account still has the name, so a lookup by name would find the wrong account.
+            (self.sink)(PlanEvent::Decided(anchor.hash(), &[Decision::Create]))?;
+            return Ok(None);
+        }
+        let record = UserRecord { anchor: anchor.clone(), desired: Some(desired.clone()), link, ..from };
+        Ok(Some(AccountCheck::of(anchor, Some(record), desired)))
+    }
+
+    async fn removals(&mut self, removals: RemovalVerdict) -> Result<(), PreviewError> {
+        match removals {
+            RemovalVerdict::Held(candidates) => self.not_released(&candidates, "held", OVER_LIMIT),
+            RemovalVerdict::Skipped(candidates) => self.not_released(&candidates, "skipped", OPTION_OFF),
+            RemovalVerdict::PartlyReleased { released, held } => {
+                self.released(&released).await?;
+                self.not_released(&held, "held", OVER_LIMIT)
+            }
+            RemovalVerdict::Released(released) => self.released(&released).await,
+        }
+    }
+
+    fn not_released(
+        &mut self,
+        candidates: &[RemovalCandidate],
+        action: &'static str,
+        by: &str,
+    ) -> Result<(), PreviewError> {
+        candidates.iter().try_for_each(|candidate| {
+            let RemovalCandidate { anchor, user_name, reason, desired, .. } = candidate;
+            let item = self.mask.item((anchor, user_name.as_ref()), action, format!("{reason}; {by}"));
+            self.show(item, (Some(desired), None))
+        })
+    }
+
+    async fn released(&mut self, released: &[ReleasedRemoval]) -> Result<(), PreviewError> {
+        for released in released.chunks(PAGE) {
+            let hashes: Vec<AnchorHash> = released.iter().map(|r| r.candidate().anchor.hash()).collect();
+            let mut records = self.context.store.fetch_records(&hashes).await?;
+            let checks = released.iter().map(ReleasedRemoval::candidate).map(|candidate| {
+                let record = records.remove(&candidate.anchor.hash());
+                let check = AccountCheck::of(candidate.anchor.clone(), record, candidate.desired.clone());
+                AccountCheck { released: true, ..check }
+            });
+            let checks = checks.collect();
+            self.check_accounts(checks).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads accounts, several at a time, and shows the decisions in the order of the users.
+    async fn check_accounts(&mut self, checks: Vec<AccountCheck>) -> Result<(), PreviewError> {
+        let (store, target, options) = (self.context.store, self.target, &self.context.policy.options);
+        let mut previews = stream::iter(checks)
+            .map(|check| async move {
+                let subject = PreviewSubject {
+                    record: check.record.as_ref(),
+                    desired: &check.desired,
+                    removal_released: check.released,
+                    deletion_due: check.deletion_due,
+                };
+                let preview = provision::preview(store, target, options, subject).await;
+                (check, preview)
+            })
+            .buffered(self.concurrency);
+        while let Some((check, preview)) = previews.next().await {
+            match preview? {
+                Err(error @ TargetError::Unauthorized { .. }) => return Err(PreviewError::Target(error)),
+                Err(error) => {
+                    let user = (&check.anchor, check.desired.user_name());
+                    let item = self.mask.item(user, "failed", error.to_string());
+                    self.show(item, (Some(&check.desired), check.record.as_ref()))?;
+                }
+                Ok(preview) => self.decisions(&check, &preview)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows what would be done to one account.
+    fn decisions(&mut self, check: &AccountCheck, preview: &Preview) -> Result<(), PreviewError> {
+        let AccountCheck { anchor, desired, record, held, .. } = check;
+        let Preview { decisions, conflict, account } = preview;
+        let inputs = Some(plan_inputs::of(Some(desired), record.as_ref(), account.as_ref()));
+        if let Some(owner) = conflict {
+            let why = format!("the account belongs to another entry ({owner})");
+            let item = self.mask.item((anchor, desired.user_name()), "conflict", why);
+            return self.emit(ReportItem { inputs, ..item });
+        }
+        if held.is_none() {
+            (self.sink)(PlanEvent::Decided(anchor.hash(), decisions))?;
+        }
+        let items: Vec<ReportItem> =
+            decisions.iter().filter_map(|decision| self.mask.decision(anchor, desired, decision)).collect();
+        if items.is_empty() {
+            self.unchanged += 1;
+        }
+        for item in items {
+            let item = match held {
+                Some(why) => {
+                    ReportItem { action: "held".into(), why: format!("{}; {why}", item.why), ..item }
+                }
+                None => item,
+            };
+            self.emit(ReportItem { inputs: inputs.clone(), ..item })?;
+        }
+        Ok(())
+    }
+
+    /// Shows an item that was planned without the account.
+    fn show(
+        &mut self,
+        item: ReportItem,
+        (desired, record): (Option<&Desired>, Option<&UserRecord>),
+    ) -> Result<(), PreviewError> {
+        self.emit(ReportItem { inputs: Some(plan_inputs::of(desired, record, None)), ..item })
+    }
+
+    fn emit(&mut self, item: ReportItem) -> Result<(), PreviewError> {
+        *self.actions.entry(item.action.to_string()).or_default() += 1;
+        Ok((self.sink)(PlanEvent::Item(item))?)
+    }
+}
+
+fn is_skipped(record: &UserRecord) -> bool {
+    matches!(record.status, Status::Skipped { .. })
+}

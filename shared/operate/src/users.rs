@@ -1,0 +1,85 @@
+//! Lists of users.
+
+use model::{AccountId, AnchorHash};
+use serde::Serialize;
+use store::{PageKey, StoreError};
+
+use crate::OperatorContext;
+use crate::item::ReportItem;
+
+/// Statuses that are listed unless one is chosen. Pending users are only counted.
+const LISTED: [&str; 7] =
+    ["held", "skipped", "conflict", "retrying", "failed", "invalid", "pending_deletion"];
+
+/// Which users are listed.
+#[derive(Clone, Copy, Debug)]
+pub enum UserFilter<'a> {
+    /// None.
+    None,
+    /// Users that wait or failed: the first of each status.
+    Waiting,
+    /// Users with this status, after a key.
+    Status(&'a str, Option<&'a PageKey>),
+    /// Users that have an account, in the order of account ids, after an id.
+    WithAccount(Option<&'a AccountId>),
+}
+
+/// A page of users.
+#[derive(Debug, Default, Serialize)]
+pub struct UserPage {
+    /// The users.
+    pub users: Vec<ReportItem>,
+    /// Key after which the next page begins.
+    pub next: Option<String>,
+}
+
+/// Lists users, up to a number per status.
+pub async fn list_users(
+    context: &OperatorContext<'_>,
+    filter: UserFilter<'_>,
+    limit: usize,
+) -> Result<UserPage, StoreError> {
+    match filter {
+        UserFilter::None => Ok(UserPage::default()),
+        UserFilter::Status(status, after) => with_status(context, status, (after.cloned(), limit)).await,
+        UserFilter::Waiting => {
+            let mut users = Vec::new();
+            for status in LISTED {
+                users.append(&mut with_status(context, status, (None, limit)).await?.users);
+            }
+            Ok(UserPage { users, next: None })
+        }
+        UserFilter::WithAccount(after) => {
+            let page = context.store.fetch_accounts(after.map(PageKey::after_account), limit).await?;
+            let hashes: Vec<AnchorHash> = page.items.iter().map(|(_, owner)| owner.hash()).collect();
+            let records = context.store.fetch_records(&hashes).await?;
+            let (mask, now) = (context.mask(), (context.clock)());
+            let records = hashes.iter().filter_map(|hash| records.get(hash));
+            let users = records.map(|record| mask.status(record, now)).collect();
+            Ok(UserPage { users, next: page.next.map(|key| key.as_str().to_owned()) })
+        }
+    }
+}
+
+async fn with_status(
+    context: &OperatorContext<'_>,
+    status: &str,
+    (after, limit): (Option<PageKey>, usize),
+) -> Result<UserPage, StoreError> {
+    let page = context.store.fetch_by_status(status, after, limit).await?;
+    let (mask, now) = (context.mask(), (context.clock)());
+    let users = page.items.iter().map(|record| mask.status(record, now)).collect();
+    Ok(UserPage { users, next: page.next.map(|key| key.as_str().to_owned()) })
+}
+
+/// Searches the state for a user by user name, anchor, DN or account id.
+pub async fn find_user(context: &OperatorContext<'_>, user: &str) -> Result<Option<ReportItem>, StoreError> {
+    let (store, now) = (context.store, (context.clock)());
+    let mut record = scan::find_record(store, user, now).await?;
+    if let (None, Some(account)) = (&record, AccountId::new(user))
+        && let Some(owner) = store.fetch_account_owner(&account).await?
+    {
+        record = store.fetch_record(owner.hash()).await?;
+    }
+    Ok(record.map(|record| context.mask().status(&record, now)))
+}

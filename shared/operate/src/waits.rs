@@ -1,0 +1,96 @@
+//! Reasons why a change of one user waits, or is not made.
+
+use model::{DisabledOption, Fingerprint, HoldReason, SafeguardMemory, Status, UnixSeconds, UserRecord};
+use serde::{Deserialize, Serialize};
+use store::Breaker;
+
+use crate::approval::HeldSummary;
+
+/// A reason why a change waits, or is not made.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// The kind of reason: a status, `configuration` or `breaker`.
+    pub what: String,
+    /// The reason in words.
+    pub why: String,
+    /// Hash for `provisioner approve`, if an approval ends the wait.
+    pub approve: Option<String>,
+    /// End of the wait, or of the approval, in seconds since 1970.
+    pub until: Option<i64>,
+}
+
+/// State that decides about waits, beside the user.
+pub(crate) struct WaitSources<'a> {
+    /// Held removals and changes, and their approvals.
+    pub memory: &'a SafeguardMemory,
+    /// The open circuit breaker, if any.
+    pub breaker: Option<Breaker>,
+    /// Fingerprint of the configuration in use.
+    pub configuration: Fingerprint,
+    /// The current time.
+    pub now: UnixSeconds,
+}
+
+impl WaitSources<'_> {
+    /// Everything that the user waits for. `skipped` is the option that stops the decision.
+    pub fn waits(
+        &self,
+        record: Option<&UserRecord>,
+        skipped: Option<DisabledOption>,
+        updates_account: bool,
+    ) -> Vec<Wait> {
+        let mut waits = Vec::from_iter(record.and_then(|record| self.by_status(record)));
+        if let Some(option) = skipped
+            && !waits.iter().any(|wait| wait.what == "skipped")
+        {
+            waits.push(Wait::of("skipped", option.to_string()));
+        }
+        if updates_account {
+            waits.extend(self.by_configuration());
+        }
+        if let Some(breaker) = self.breaker {
+            let reason = breaker.reason.word();
+            let why = format!("circuit breaker open ({reason}): no requests are sent to the target");
+            waits.push(Wait { until: Some(breaker.until.0), ..Wait::of("breaker", why) });
+        }
+        waits
+    }
+
+    fn by_status(&self, record: &UserRecord) -> Option<Wait> {
+        let wait = Wait::of(record.status.word(), record.status.detail().unwrap_or_default());
+        match &record.status {
+            Status::InSync | Status::Pending => None,
+            Status::Held { hold: HoldReason::OverLimit, .. } => {
+                Some(wait.approved_by(HeldSummary::removals(self.memory, self.now)))
+            }
+            Status::Retrying { .. } | Status::PendingDeletion { .. } => {
+                Some(Wait { until: Some(record.next_attempt.0), ..wait })
+            }
+            _ => Some(wait),
+        }
+    }
+
+    /// A configuration that differs from the one last applied.
+    fn by_configuration(&self) -> Option<Wait> {
+        if self.memory.configuration? == self.configuration {
+            return None;
+        }
+        let is_current = self.memory.change.is_some_and(|change| change.configuration == self.configuration);
+        let Some(held) = HeldSummary::change(self.memory, self.now).filter(|_| is_current) else {
+            let why = "the configuration was changed; the next scan counts the affected users before it updates them";
+            return Some(Wait::of("configuration", why.to_owned()));
+        };
+        Some(Wait::of("configuration", held.what.clone()).approved_by(Some(held)))
+    }
+}
+
+impl Wait {
+    fn of(what: &str, why: String) -> Self {
+        Self { what: what.to_owned(), why, approve: None, until: None }
+    }
+
+    fn approved_by(self, held: Option<HeldSummary>) -> Self {
+        let until = held.as_ref().and_then(|held| held.approved_until);
+        Self { approve: held.map(|held| held.hash), until, ..self }
+    }
+}
