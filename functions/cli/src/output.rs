@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
+use explain::{AttributeChange, HeldSummary, ReportItem};
 use jiff::Timestamp;
 use model::UnixSeconds;
-use operate::{AttributeChange, HeldSummary, ReportItem};
 use scan::UnidentifiedEntry;
 use serde::Serialize;
 

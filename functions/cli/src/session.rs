@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use directory::Directory;
+use explain::Explanation;
 use model::TargetIdentity;
-use operate::{Explanation, OperatorContext};
+use operate::OperatorContext;
 use provision::{Health, Provisioner};
 use runtime::{CallLimits, Connection, Secrets};
 use scan::ScanContext;

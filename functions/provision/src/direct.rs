@@ -1,9 +1,9 @@
 //! Direct invocation: provisions one user now, and explains the account.
 
-use operate::{AccountExplanation, AccountSubject, OperatorContext, explain_account};
+use explain::{AccountContext, AccountExplanation, AccountSubject, ValueMask, explain_account};
 use provision::{Outcome, describe_actions};
 use queue::DirectRequest;
-use runtime::{FunctionError, Invocation, now};
+use runtime::{Connection, FunctionError, Invocation, now};
 use serde::Serialize;
 use store::StoreError;
 
@@ -37,13 +37,13 @@ impl ProvisionFunction {
             count_outcome(open.name(), &provisioned.outcome);
             describe_outcome(&provisioned.outcome)
         };
-        let owner = &invocation.request_id;
-        let context =
-            OperatorContext { policy: &open.connection.policy, store: &open.store, owner, clock: now };
+        let Connection { options, masked, .. } = open.connection;
+        let (store, target, mask) = (&open.store, &open.target.target, &ValueMask::new(masked.clone()));
+        let context = AccountContext { options, mask, store, target, clock: now };
         let record = open.store.fetch_record(user).await.map_err(unavailable)?;
         let (anchor, entry) = (&request.anchor, request.entry.as_ref());
         let subject = AccountSubject { anchor, record: record.as_ref(), entry };
-        let explanation = explain_account(&context, &open.target.target, &subject);
+        let explanation = explain_account(&context, &subject);
         let explanation = Box::pin(explanation).await.map_err(unavailable)?;
         measure_target(open.name(), &open.target);
         Ok(DirectAnswer { connection: open.name().to_owned(), done, explanation })

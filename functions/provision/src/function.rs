@@ -69,7 +69,7 @@ impl ProvisionFunction {
     ) -> Result<OpenConnection<'a>, FunctionError> {
         let connection = self.deployed.connection(name)?;
         let store = connection.store(&self.deployed.table);
-        let checked = store.check_target(&connection.policy.target).await;
+        let checked = store.check_target(&connection.identity).await;
         checked.map_err(|error| FunctionError::new(target_problem(&error), &error))?;
         let target = self.target(connection, invocation).await?;
         Ok(OpenConnection { connection, store, target, queue: self.deployed.queue(connection), invocation })
@@ -81,7 +81,7 @@ impl ProvisionFunction {
         invocation: &Invocation,
     ) -> Result<Arc<TargetHandle>, FunctionError> {
         let mut targets = self.targets.lock().await;
-        if let Some(target) = targets.get(&connection.policy.name) {
+        if let Some(target) = targets.get(&connection.name) {
             return Ok(Arc::clone(target));
         }
         // Every invocation has the same duration, so the first one's applies to all.
@@ -96,7 +96,7 @@ impl ProvisionFunction {
             .map_err(|error| FunctionError::new("TargetUnavailable", &error))?;
         let handle =
             Arc::new(TargetHandle { target, health: Health::default(), throttled: AtomicU64::new(0) });
-        targets.insert(connection.policy.name.clone(), Arc::clone(&handle));
+        targets.insert(connection.name.clone(), Arc::clone(&handle));
         Ok(handle)
     }
 }
@@ -115,7 +115,7 @@ fn target_problem(error: &StoreError) -> &'static str {
 impl OpenConnection<'_> {
     /// The connection's name.
     pub(crate) fn name(&self) -> &str {
-        &self.connection.policy.name
+        &self.connection.name
     }
 
     /// Context of provisioning.
@@ -125,7 +125,7 @@ impl OpenConnection<'_> {
             store: &self.store,
             target: &self.target.target,
             health: &self.target.health,
-            options: &self.connection.policy.options,
+            options: &self.connection.options,
             max_attempts: self.connection.target.max_attempts,
             requests: Some(RequestQueue { queue: &self.queue, connection: self.name() }),
             owner: &self.invocation.request_id,

@@ -40,7 +40,7 @@ pub struct ScanRequest<'a> {
 impl ScanRequest<'_> {
     /// Name of the connection.
     pub fn name(&self) -> &str {
-        &self.connection.policy.name
+        &self.connection.name
     }
 
     /// The event that continues this scan in another invocation; `None` if the scan makes no progress.

@@ -1,6 +1,6 @@
 //! Failures of an invocation, and their error kinds.
 
-use runtime::{FunctionError, OpenError};
+use runtime::{DirectoryOpenError, FunctionError};
 use scan::ScanError;
 
 /// Why an invocation failed.
@@ -14,7 +14,7 @@ pub enum ScanFailure {
     Scan(#[from] ScanError),
     /// The directory can't be opened.
     #[error("can't use the directory: {0}")]
-    Open(#[from] OpenError),
+    Open(#[from] DirectoryOpenError),
     /// The provision function failed or could not be invoked.
     #[error(
         "the function {function} did not provision and explain the user ({detail}); check its log, and that the scan function may \

@@ -5,7 +5,7 @@ use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::operation::invoke::InvokeOutput;
 use aws_sdk_lambda::primitives::Blob;
 use directory::Directory;
-use operate::{AccountExplanation, Explanation};
+use explain::{AccountExplanation, Explanation};
 use queue::DirectRequest;
 use runtime::environment::{self, MissingVariable};
 use scan::{ScanContext, ScanError, UserLookup, look_up, scan_user};
@@ -96,7 +96,7 @@ impl UserScan<'_> {
                     connection: Some(policy.name.clone()),
                     anchor: anchor.clone(),
                     dry_run,
-                    entry: Some(lookup.entry_state()),
+                    entry: Some(lookup.entry_state(policy)),
                 };
                 let ProvisionedUser { done, explanation } = provision.provision(&request).await?;
                 (done, Some(explanation))

@@ -180,15 +180,30 @@ impl DirectoryConfig {
 
     /// Fingerprint of the query behind a cursor: scope, attributes and method. A cursor of another query is useless.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut hash = Fingerprinter::new("provisioner 2026 directory query");
+        self.describe_selection(&mut hash);
+        let expires: Vec<String> = self.expires.iter().cloned().collect();
+        for list in [&self.attributes, &self.references, &expires] {
+            hash.bytes(&(list.len() as u64).to_le_bytes());
+            list.iter().for_each(|name| hash.text(name));
+        }
+        hash.text(self.changes.word());
+        hash.finish()
+    }
+
+    /// Adds the canonical serialisation of the settings that select and identify the users to a fingerprint.
+    pub fn describe_selection(&self, hash: &mut Fingerprinter) {
         let Self {
             base_dn,
             user_filter,
             anchor: AnchorAttribute { attribute, form },
             scope,
-            attributes,
-            references,
-            expires,
-            changes,
+            // They decide what is read of a user.
+            attributes: _,
+            references: _,
+            expires: _,
+            // They decide how the directory is read.
+            changes: _,
             urls: _,
             start_tls: _,
             ca_pem: _,
@@ -196,19 +211,11 @@ impl DirectoryConfig {
             page_size: _,
             timeout: _,
         } = self;
-        let mut hash = Fingerprinter::new("provisioner 2026 directory query");
         for text in [base_dn, user_filter, attribute] {
             hash.text(text);
         }
         hash.text(form.word());
-        scope.add_to(&mut hash);
-        let expires: Vec<String> = expires.iter().cloned().collect();
-        for list in [attributes, references, &expires] {
-            hash.bytes(&(list.len() as u64).to_le_bytes());
-            list.iter().for_each(|name| hash.text(name));
-        }
-        hash.text(changes.word());
-        hash.finish()
+        scope.add_to(hash);
     }
 }
 

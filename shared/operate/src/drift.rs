@@ -16,8 +16,8 @@ use serde::Serialize;
 use store::StoreError;
 
 use crate::OperatorContext;
-use crate::item::ReportItem;
-use crate::mask::ValueMask;
+use explain::ReportItem;
+use explain::ValueMask;
 
 /// Number of linked accounts read from the store at a time.
 const PAGE: usize = 500;

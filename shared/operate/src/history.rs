@@ -5,8 +5,8 @@ use serde::Serialize;
 use store::{HistoryEvent, StoreError};
 
 use crate::OperatorContext;
-use crate::approval::HeldSummary;
-use crate::item::ReportItem;
+use explain::HeldSummary;
+use explain::ReportItem;
 
 /// Status of one user, and the actions so far. An action that was not performed leaves no event, only a status.
 #[derive(Debug, Default, Serialize)]

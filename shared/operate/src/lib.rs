@@ -7,34 +7,24 @@ mod approval;
 mod breaker;
 mod drift;
 mod explain;
-mod explain_entry;
 mod history;
-mod item;
-mod mask;
 mod plan_inputs;
 mod preview;
 mod retry;
 mod status;
 mod users;
-mod waits;
 
-pub use approval::{ApprovedHold, HeldSummary, approve, fetch_held};
+pub use approval::{ApprovedHold, approve, fetch_held};
 pub use breaker::{BreakerStatus, fetch_breaker};
 pub use drift::{DriftError, DriftRepair, DriftReport, UnlinkedAccount, find_drift};
-pub use explain::{
-    AccountExplanation, AccountSubject, AccountSummary, AppliedExplanation, AttributeComparison,
-    ExplainError, Explanation, RecordExplanation, explain, explain_account,
-};
-pub use explain_entry::EntryExplanation;
+pub use explain::{ExplainError, explain};
 pub use history::{UserHistory, fetch_history};
-pub use item::{AttributeChange, PlanInputs, ReportItem};
-pub use mask::ValueMask;
 pub use preview::{PlanEvent, PlanSources, PlanSummary, PreviewError, preview_sync};
 pub use retry::{RetryOutcome, retry};
 pub use status::{ConnectionStatus, MAX_COUNTED, fetch_status};
 pub use users::{UserFilter, UserPage, find_user, list_users};
-pub use waits::Wait;
 
+use ::explain::ValueMask;
 use model::UnixSeconds;
 use plan::Policy;
 use scan::ScanContext;
@@ -62,6 +52,6 @@ impl<'a> OperatorContext<'a> {
 
     /// Mask of the configured mapping.
     pub fn mask(&self) -> ValueMask {
-        ValueMask::of(self.policy)
+        ValueMask::new(self.policy.rules.mapping.masked())
     }
 }

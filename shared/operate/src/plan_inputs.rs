@@ -2,7 +2,7 @@
 
 use model::{Account, AccountLink, AppliedState, Desired, DesiredUser, Fingerprinter, UserRecord, Value};
 
-use crate::item::PlanInputs;
+use explain::PlanInputs;
 
 /// The fingerprints of desired user, record and account.
 pub fn of(desired: Option<&Desired>, record: Option<&UserRecord>, account: Option<&Account>) -> PlanInputs {

@@ -17,10 +17,10 @@ use serde::Serialize;
 use store::StoreError;
 
 use crate::OperatorContext;
-use crate::approval::HeldSummary;
-use crate::item::ReportItem;
-use crate::mask::ValueMask;
 use crate::plan_inputs;
+use explain::HeldSummary;
+use explain::ReportItem;
+use explain::ValueMask;
 
 /// Why a creation or an update is held.
 const CONFIGURATION_CHANGED: &str = "the changed configuration would touch more accounts than max_changes";

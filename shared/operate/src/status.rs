@@ -7,10 +7,10 @@ use serde_json::Value;
 use store::StoreError;
 
 use crate::OperatorContext;
-use crate::approval::HeldSummary;
 use crate::breaker::{BreakerStatus, fetch_breaker};
-use crate::item::ReportItem;
 use crate::users::{UserFilter, UserPage, list_users};
+use explain::HeldSummary;
+use explain::ReportItem;
 
 /// Largest count of a status. The time of a count grows with the number.
 pub const MAX_COUNTED: u64 = 5_000;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use store::{PageKey, StoreError};
 
 use crate::OperatorContext;
-use crate::item::ReportItem;
+use explain::ReportItem;
 
 /// Statuses that are listed unless one is chosen. Pending users are only counted.
 const LISTED: [&str; 7] =

@@ -1,6 +1,6 @@
 //! Direct invocation of the provision function, for one user.
 
-use model::{Anchor, Desired};
+use model::{Anchor, Desired, Fingerprint};
 use serde::{Deserialize, Serialize};
 
 /// The event of a direct invocation: `{"connection": "corp", "anchor": "…"}`.
@@ -27,6 +27,7 @@ pub struct EntryState {
     pub in_scope: bool,
     /// The desired user, if the entry is in scope and can be mapped.
     pub desired: Option<Desired>,
-    /// Whether a scan would have the account created or updated.
-    pub updates_account: bool,
+    /// Fingerprint of the configuration under which a scan would have the account created or updated; `None` if it would
+    /// not.
+    pub updated_under: Option<Fingerprint>,
 }

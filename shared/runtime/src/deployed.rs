@@ -46,7 +46,7 @@ impl Deployment {
 
     /// The queue of this connection. Each connection has its own, so that an outage of one target delays no other.
     pub fn queue(&self, connection: &Connection) -> Queue {
-        Queue::new(self.queues.clone(), &format!("{}{}", self.queue_url_prefix, connection.policy.name))
+        Queue::new(self.queues.clone(), &format!("{}{}", self.queue_url_prefix, connection.name))
     }
 
     /// The connection of this name. The name may be omitted where there is only one.

@@ -2,7 +2,7 @@
 //! shown.
 //!
 //! Values from Secrets Manager are cached for five minutes, because a function runs many times a second and a secret
-//! changes a few times a year. After a refused request the caller fetches the secret again (`refetch_…`), so a rotation
+//! changes a few times a year. After a refused request the caller fetches the secret again (`refetch`), so a rotation
 //! takes effect at once. Environment variables and files are read each time.
 
 mod cache;
@@ -15,7 +15,6 @@ use std::time::Instant;
 
 use aws_sdk_secretsmanager::Client;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
@@ -32,57 +31,18 @@ pub struct SecretError {
     pub problem: String,
 }
 
-/// Credentials for the directory.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub enum DirectorySecret {
-    /// A bind DN and a password.
-    Password {
-        /// DN of the bind account.
-        bind_dn: String,
-        /// The password.
-        password: SecretString,
-    },
-    /// A client certificate.
-    Certificate {
-        /// The certificate and its intermediate certificates, in PEM.
-        certificate: String,
-        /// The private key, in PEM.
-        private_key: SecretString,
-    },
-}
-
-impl DirectorySecret {
-    const SHAPE: &str = r#"{"bind_dn": "…", "password": "…"} or {"certificate": "…", "private_key": "…"}"#;
-
-    /// Whether both have the same content.
-    pub fn is_same(&self, other: &Self) -> bool {
-        let same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
-        match (self, other) {
-            (
-                Self::Password { bind_dn, password },
-                Self::Password { bind_dn: other_dn, password: other_password },
-            ) => bind_dn == other_dn && same(password, other_password),
-            (
-                Self::Certificate { certificate, private_key },
-                Self::Certificate { certificate: other_certificate, private_key: other_key },
-            ) => certificate == other_certificate && same(private_key, other_key),
-            _ => false,
-        }
+impl SecretError {
+    /// Logs that a refused secret can't be fetched again.
+    #[cfg(any(feature = "directory", feature = "scim"))]
+    pub(crate) fn warn(&self, event: &str) {
+        tracing::warn!("{event}, and the secret can't be fetched again: {self}");
     }
 }
 
-/// Credentials for the target.
-#[derive(Deserialize)]
-pub struct TargetSecret {
-    /// The access token.
-    pub access_token: SecretString,
-    /// App secret, with which each request is signed where the target requires it.
-    pub app_secret: Option<SecretString>,
-}
-
-impl TargetSecret {
-    const SHAPE: &str = r#"{"access_token": "…", "app_secret": "…"} (app_secret may be left out)"#;
+/// Content of a secret, as JSON.
+pub trait SecretContent: DeserializeOwned {
+    /// Expected JSON, for error messages.
+    const SHAPE: &'static str;
 }
 
 /// Fetches secrets. AWS is contacted only for secrets in Secrets Manager. Clones share one cache.
@@ -105,32 +65,19 @@ impl Secrets {
         Self { sources: Arc::new(sources) }
     }
 
-    /// The directory's secret.
-    pub async fn fetch_directory(&self, secret: &SecretRef) -> Result<DirectorySecret, SecretError> {
-        self.fetch(secret, DirectorySecret::SHAPE, SecretRead::Cached).await
+    /// A secret, cached or current.
+    pub async fn fetch<T: SecretContent>(&self, secret: &SecretRef) -> Result<T, SecretError> {
+        self.read(secret, SecretRead::Cached).await
     }
 
-    /// The directory's current secret, after the cached one was refused.
-    pub async fn refetch_directory(&self, secret: &SecretRef) -> Result<DirectorySecret, SecretError> {
-        self.fetch(secret, DirectorySecret::SHAPE, SecretRead::Current).await
+    /// The current secret, after the cached one was refused.
+    pub async fn refetch<T: SecretContent>(&self, secret: &SecretRef) -> Result<T, SecretError> {
+        self.read(secret, SecretRead::Current).await
     }
 
-    /// The target's secret.
-    pub async fn fetch_target(&self, secret: &SecretRef) -> Result<TargetSecret, SecretError> {
-        self.fetch(secret, TargetSecret::SHAPE, SecretRead::Cached).await
-    }
-
-    /// The target's current secret, after the cached one was refused.
-    pub async fn refetch_target(&self, secret: &SecretRef) -> Result<TargetSecret, SecretError> {
-        self.fetch(secret, TargetSecret::SHAPE, SecretRead::Current).await
-    }
-
-    async fn fetch<T>(&self, secret: &SecretRef, shape: &str, read: SecretRead) -> Result<T, SecretError>
-    where
-        T: DeserializeOwned,
-    {
+    async fn read<T: SecretContent>(&self, secret: &SecretRef, read: SecretRead) -> Result<T, SecretError> {
         let fail = |problem: String| SecretError { place: secret.to_string(), problem };
-        let parse = |text: &SecretString| parse(text).map_err(|line| fail(invalid(shape, line)));
+        let parse = |text: &SecretString| parse(text).map_err(|line| fail(invalid(T::SHAPE, line)));
         match secret {
             SecretRef::Env(name) => {
                 let text = crate::environment::variable(name);
@@ -168,4 +115,5 @@ fn invalid(shape: &str, line: usize) -> String {
 }
 
 #[cfg(test)]
+#[cfg(all(feature = "directory", feature = "scim"))]
 mod tests;

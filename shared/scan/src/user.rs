@@ -2,7 +2,7 @@
 
 use directory::{Directory, ScopeExplanation};
 use model::{Anchor, Desired, DnKey, Entry, UnixSeconds, UserName, UserRecord};
-use plan::{EntryChange, EntryDiff, Observation, RecordPlan, SnapshotDiff, plan_change};
+use plan::{EntryChange, EntryDiff, Observation, Policy, RecordPlan, SnapshotDiff, plan_change};
 use queue::EntryState;
 use store::{ScanLease, Store, StoreError};
 
@@ -57,13 +57,13 @@ impl UserLookup {
     }
 
     /// Facts for the account side of an explanation.
-    pub fn entry_state(&self) -> EntryState {
+    pub fn entry_state(&self, policy: &Policy) -> EntryState {
         match self {
             Self::None(_) | Self::Several(_) => EntryState::default(),
             Self::One(lookup) => EntryState {
                 in_scope: lookup.scope.in_scope,
                 desired: lookup.desired().cloned(),
-                updates_account: lookup.planned().account_effect().is_some(),
+                updated_under: lookup.planned().account_effect().map(|_| policy.fingerprint),
             },
         }
     }

@@ -7,11 +7,11 @@ use model::{AppliedChanges, DesiredUser, Managed, PreviousValue, TargetAttribute
 use serde_json::{Value as Json, json};
 
 use crate::Dialect;
-use crate::dialect::{DialectClear, DialectField, FieldPath};
 use crate::errors::TargetError;
 use crate::json::JsonObject;
 use crate::patch::{self, PatchOperation};
 use crate::render;
+use dialect::{DialectClear, DialectField, FieldPath};
 
 /// One attribute to be sent.
 struct SentChange<'a> {

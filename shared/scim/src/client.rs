@@ -4,7 +4,6 @@ pub(crate) mod changing;
 pub(crate) mod finding;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use model::AccountId;
@@ -12,14 +11,14 @@ use reqwest::{Method, Url};
 use tokio::sync::OnceCell;
 
 use crate::body::ResponseBody;
-use crate::dialect::{Dialect, DialectPatch};
 use crate::errors::TargetError;
 use crate::features::ServerFeatures;
 use crate::json::JsonObject;
 use crate::metrics::CallCounts;
 use crate::options::{TargetCredentials, TargetOptions};
-use crate::pace::Pacer;
+use crate::pace::Pacers;
 use crate::transport::{CallFailure, TargetCall, Transport};
+use dialect::{CallBudget, Dialect, DialectPatch};
 
 /// SCIM client of one target, for one of the [dialects](Dialect).
 pub struct Target {
@@ -56,10 +55,10 @@ impl Target {
     }
 
     /// Limits this client to its share of a call budget that `workers` clients divide. Throttled answers slow it down
-    /// further for a while. Without a budget, calls go out as they come.
+    /// further for a while.
     #[must_use]
-    pub fn with_call_budget(mut self, calls_per_second: Option<u32>, workers: usize) -> Self {
-        self.transport.pacer = calls_per_second.map(|calls| Arc::new(Pacer::new(calls, workers)));
+    pub fn with_call_budget(mut self, budget: CallBudget, workers: usize) -> Self {
+        self.transport.pacers = Pacers::new(budget, workers);
         self
     }
 
@@ -159,7 +158,7 @@ impl Target {
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target").field("dialect", &self.dialect.name()).finish_non_exhaustive()
+        f.debug_struct("Target").field("dialect", &self.dialect.name).finish_non_exhaustive()
     }
 }
 

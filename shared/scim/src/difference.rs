@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::dialect::Dialect;
 use crate::json::JsonObject;
+use dialect::Dialect;
 
 /// Operations that turn `before` into `after`; none if they differ in read-only attributes only.
 ///

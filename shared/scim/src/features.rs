@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::dialect::Dialect;
 use crate::json::{self, JsonObject};
+use dialect::Dialect;
 
 const USER_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 

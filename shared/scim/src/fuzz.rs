@@ -5,13 +5,13 @@ use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
 use crate::body::ResponseBody;
 use crate::client::finding::ListResponse;
-use crate::dialect::Dialect;
 use crate::features::ServerFeatures;
 use crate::meaning::{RequestKind, TargetResponse};
 use crate::redact::Redactor;
 use crate::render::{self, EmptyText};
 use crate::resource::Resource;
 use crate::{difference, pace};
+use dialect::Dialect;
 
 /// Reads bytes as a response to each kind of request in each dialect: two bytes of status, a line of header value, the
 /// body. It must return without a panic.
@@ -31,7 +31,7 @@ pub fn read_arbitrary_response(bytes: &[u8]) {
     let _ = pace::is_usage_high(&headers);
     let Ok(base) = Url::parse("https://x.test") else { return };
     let content_type = std::str::from_utf8(header).ok();
-    for dialect in Dialect::names().iter().filter_map(|name| Dialect::named(name)) {
+    for dialect in Dialect::all() {
         let body = ResponseBody::read(content_type, content);
         for kind in [RequestKind::Read, RequestKind::Write] {
             let response = TargetResponse { kind, status, headers: &headers, body: &body };

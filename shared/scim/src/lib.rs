@@ -1,7 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod dialect;
-
 mod client;
 mod errors;
 mod features;
@@ -35,7 +33,7 @@ mod fuzz;
 
 pub use client::Target;
 pub use client::changing::DeleteOutcome;
-pub use dialect::{Dialect, DialectPut};
+pub use dialect::{CallBudget, Dialect};
 pub use errors::TargetError;
 #[doc(hidden)]
 pub use fuzz::read_arbitrary_response;

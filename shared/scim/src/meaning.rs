@@ -3,10 +3,10 @@
 use reqwest::header::HeaderMap;
 
 use crate::body::{ErrorDetails, ResponseBody};
-use crate::dialect::Dialect;
 use crate::errors::TargetError;
 use crate::redact::Redactor;
 use crate::retry::retry_after;
+use dialect::Dialect;
 
 /// Graph codes for too many calls, on any HTTP status \[doc\].
 const THROTTLED: [i64; 4] = [4, 17, 32, 613];

@@ -1,16 +1,18 @@
 //! Call budget of one process: spreads its calls evenly, and slows down while the target throttles.
 //!
 //! The budget of a connection is divided among its workers. Each worker keeps to its own share, so together they stay
-//! within the budget without knowing of each other.
+//! within the budget without knowing of each other. Where the target counts reads and writes apart, so does the client.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use dialect::CallBudget;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::json;
+use crate::meaning::RequestKind;
 
 /// Percentage of the call budget in `x-app-usage` from which the client slows down \[inferred\].
 const HIGH_USAGE: f64 = 80.0;
@@ -30,7 +32,37 @@ const MAX_HOLD: Duration = Duration::from_secs(5);
 /// Delay of a timer that the next call makes up for.
 const TIMER_DELAY: Duration = Duration::from_millis(2);
 
-/// Lets the calls of one process go out one by one, no faster than its share of the budget.
+/// The pacers of one client. Without a budget, calls go out as they come.
+#[derive(Default)]
+pub(crate) struct Pacers {
+    reads: Option<Arc<Pacer>>,
+    writes: Option<Arc<Pacer>>,
+}
+
+impl Pacers {
+    /// The share of one of `workers` in a budget.
+    pub(crate) fn new(budget: CallBudget, workers: usize) -> Self {
+        let pacer = |calls_per_minute| Some(Arc::new(Pacer::new(calls_per_minute, workers)));
+        match budget {
+            CallBudget::Unlimited => Self::default(),
+            CallBudget::Shared(calls) => {
+                let shared = pacer(calls);
+                Self { reads: shared.clone(), writes: shared }
+            }
+            CallBudget::PerMethod { reads, writes } => Self { reads: pacer(reads), writes: pacer(writes) },
+        }
+    }
+
+    /// The pacer of this kind of request.
+    pub(crate) fn of(&self, kind: RequestKind) -> Option<&Arc<Pacer>> {
+        match kind {
+            RequestKind::Read => self.reads.as_ref(),
+            RequestKind::Write => self.writes.as_ref(),
+        }
+    }
+}
+
+/// Lets calls go out one by one, no faster than their share of the budget.
 pub(crate) struct Pacer {
     /// Held while a call waits, so that calls go out in the order in which they came.
     turn: tokio::sync::Mutex<()>,
@@ -38,10 +70,9 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// The share of one of `workers` in a budget of `calls_per_second`.
-    pub(crate) fn new(calls_per_second: u32, workers: usize) -> Self {
+    fn new(calls_per_minute: u32, workers: usize) -> Self {
         let workers = u32::try_from(workers.max(1)).unwrap_or(u32::MAX);
-        let interval = Duration::from_secs(1).saturating_mul(workers) / calls_per_second.max(1);
+        let interval = Duration::from_secs(60).saturating_mul(workers) / calls_per_minute.max(1);
         Self { turn: tokio::sync::Mutex::default(), pace: Mutex::new(Pace::new(interval)) }
     }
 
@@ -130,7 +161,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn pace(calls_per_second: u32, workers: usize) -> Pace {
-        Pacer::new(calls_per_second, workers).pace.into_inner().unwrap()
+        Pacer::new(calls_per_second * 60, workers).pace.into_inner().unwrap()
     }
 
     /// Calls that go out within a time, each as early as it may.
@@ -156,6 +187,26 @@ mod tests {
             let allowed = budget as usize * 10;
             assert!((allowed..=allowed + workers).contains(&calls), "{calls} calls of {allowed}");
         }
+    }
+
+    #[test]
+    fn methods_share_a_budget_unless_the_target_counts_them_apart() {
+        let kinds = [RequestKind::Read, RequestKind::Write];
+        let intervals = |budget| {
+            let pacers = Pacers::new(budget, 2);
+            kinds.map(|kind| pacers.of(kind).map(|pacer| pacer.pace().interval.as_millis()))
+        };
+        assert_eq!(intervals(CallBudget::Unlimited), [None, None]);
+        assert_eq!(intervals(CallBudget::Shared(60)), [Some(2_000); 2]);
+        assert_eq!(intervals(CallBudget::PerMethod { reads: 300, writes: 180 }), [Some(400), Some(666)]);
+
+        let slowed = |budget| {
+            let pacers = Pacers::new(budget, 1);
+            pacers.of(RequestKind::Write).unwrap().slow_down(None);
+            kinds.map(|kind| pacers.of(kind).unwrap().pace().slowed.is_some())
+        };
+        assert_eq!(slowed(CallBudget::Shared(60)), [true, true]);
+        assert_eq!(slowed(CallBudget::PerMethod { reads: 300, writes: 180 }), [false, true]);
     }
 
     #[test]
@@ -200,7 +251,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_calls_are_held_back_too() {
-        let pacer = Pacer::new(20, 1);
+        let pacer = Pacer::new(20 * 60, 1);
         pacer.wait().await;
         let start = Instant::now();
         let slow_down = async { pacer.slow_down(Some(Duration::from_millis(200))) };

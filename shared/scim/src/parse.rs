@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use model::{Account, AccountId, TargetAttribute, Value, ValueKind};
 use serde_json::Value as Json;
 
-use crate::dialect::{Dialect, DialectClear, DialectField, FieldPath};
 use crate::json::{self, JsonObject};
 use crate::lists;
+use dialect::{Dialect, DialectClear, DialectField, FieldPath};
 
 /// Account of a resource; `None` without a usable id.
 pub(crate) fn account(dialect: &Dialect, resource: &JsonObject) -> Option<Account> {

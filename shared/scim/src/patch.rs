@@ -3,10 +3,10 @@
 use model::{TargetAttribute, Value, ValueKind};
 use serde_json::{Value as Json, json};
 
-use crate::dialect::{Dialect, DialectField, FieldPath};
 use crate::errors::TargetError;
 use crate::json::JsonObject;
 use crate::render;
+use dialect::{Dialect, DialectField, FieldPath};
 
 /// Change of one attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]

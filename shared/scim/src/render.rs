@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use model::{DesiredUser, Managed, TargetAttribute, Value, ValueKind};
 use serde_json::{Value as Json, json};
 
-use crate::dialect::{AccountIdForm, Dialect, DialectClear, DialectField, DialectPut, FieldPath};
 use crate::errors::TargetError;
 use crate::json::{self, JsonObject};
 use crate::lists::{self, ElementChange};
 use crate::resource::Resource;
+use dialect::{AccountIdForm, Dialect, DialectClear, DialectField, DialectPut, FieldPath};
 
 /// Whether empty texts are sent to clear attributes. Some servers clear by them, some ignore them, some reject the
 /// request; Workplace's behaviour is not recorded.
@@ -121,7 +121,7 @@ pub(crate) fn known(
 ) -> Result<&'static DialectField, TargetError> {
     dialect.field(attribute.as_str()).ok_or_else(|| TargetError::Rejected {
         attribute: Some(attribute.to_string()),
-        detail: format!("the {} dialect has no such attribute; no request was sent", dialect.name()),
+        detail: format!("the {} dialect has no such attribute; no request was sent", dialect.name),
     })
 }
 

@@ -5,10 +5,10 @@ use std::fmt;
 use model::Account;
 
 use crate::body::ResponseBody;
-use crate::dialect::Dialect;
 use crate::errors::TargetError;
 use crate::json::JsonObject;
 use crate::parse;
+use dialect::Dialect;
 
 /// Account as the target shows it. The JSON is kept because multi-valued attributes are sent back whole.
 #[derive(Clone, PartialEq)]

@@ -14,16 +14,16 @@ use tracing::debug;
 
 use crate::access::{AccessToken, AccessTokens};
 use crate::body::ResponseBody;
-use crate::dialect::Dialect;
 use crate::errors::TargetError;
 use crate::json::JsonObject;
 use crate::meaning::{RequestKind, TargetResponse};
 use crate::metrics::CallMetrics;
 use crate::options::{RetryPolicy, TargetCredentials, TargetOptions};
-use crate::pace::{self, Pacer};
+use crate::pace::{self, Pacers};
 use crate::proof::AppSecretProof;
 use crate::redact::Redactor;
 use crate::retry::RepeatPolicy;
+use dialect::Dialect;
 
 /// Requests without a user agent are refused \[doc\].
 const USER_AGENT: &str = concat!("workplace-provisioner/", env!("CARGO_PKG_VERSION"));
@@ -88,7 +88,7 @@ pub(crate) struct Transport {
     permits: Arc<Semaphore>,
     now: fn() -> UnixSeconds,
     pub(crate) access: AccessTokens,
-    pub(crate) pacer: Option<Arc<Pacer>>,
+    pub(crate) pacers: Pacers,
     pub(crate) metrics: Arc<CallMetrics>,
 }
 
@@ -114,8 +114,8 @@ impl Transport {
             .build()
             .map_err(|error| TargetError::Unavailable { detail: root_cause(error) })?;
         let permits = Arc::new(Semaphore::new(max_concurrent_calls.max(1)));
-        let (pacer, metrics) = (None, Arc::default());
-        Ok(Self { dialect, client, base, retry, timeout, permits, now, access, pacer, metrics })
+        let (pacers, metrics) = (Pacers::default(), Arc::default());
+        Ok(Self { dialect, client, base, retry, timeout, permits, now, access, pacers, metrics })
     }
 
     pub(crate) fn base(&self) -> &Url {
@@ -175,7 +175,9 @@ impl Transport {
         };
         let error = result.as_ref().err().map(|failure| &failure.error);
         self.metrics.record_end(latency, error);
-        if let (Some(pacer), Some(TargetError::RateLimited { retry_after })) = (&self.pacer, error) {
+        if let (Some(pacer), Some(TargetError::RateLimited { retry_after })) =
+            (self.pacers.of(call.kind()), error)
+        {
             pacer.slow_down(*retry_after);
         }
         result
@@ -191,7 +193,7 @@ impl Transport {
         kind: RequestKind,
     ) -> (Duration, Result<RawResponse, reqwest::Error>) {
         let (permits, pacer, metrics) =
-            (Arc::clone(&self.permits), self.pacer.clone(), Arc::clone(&self.metrics));
+            (Arc::clone(&self.permits), self.pacers.of(kind).cloned(), Arc::clone(&self.metrics));
         let mut task = JoinSet::new();
         task.spawn(async move {
             // The semaphore is never closed.
@@ -220,7 +222,7 @@ impl Transport {
     ) -> Result<ResponseBody, CallFailure> {
         let RawResponse { status, headers, body } = response;
         debug!(http.method = %call.method, http.status = status, "target responded");
-        if let Some(pacer) = &self.pacer
+        if let Some(pacer) = self.pacers.of(call.kind())
             && pace::is_usage_high(&headers)
         {
             pacer.slow_down(None);

@@ -5,8 +5,9 @@ use std::{cell::Cell, fs, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use directory::Directory;
+use explain::Explanation;
 use model::UnixSeconds;
-use operate::{Explanation, OperatorContext};
+use operate::OperatorContext;
 use provision::{Health, Provisioner};
 use runtime::{Connection, Secrets};
 use scan::{ScanContext, ScanMode, ScanSummary};

@@ -1,9 +1,9 @@
 //! `provisioner check`: tests each part of the configuration by using it.
 
+use ::explain::ValueMask;
 use anyhow::Result;
 use directory::{Cursor, Directory, ReadItem};
 use model::{Desired, DesiredUser, IncompleteRead, Managed, TargetAttribute, Value};
-use operate::ValueMask;
 use plan::mapping::MASK;
 use plan::{Observation, observe};
 use runtime::Connection;
@@ -82,7 +82,7 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
             return None;
         }
     };
-    report.good("base DN", format!("{} is readable", connection.directory.base_dn));
+    report.good("base DN", format!("{} is readable", connection.directory.config.base_dn));
     let ScopeCounts { entries, disabled, invalid, problem, unidentified, example } = counts;
     match ended {
         Err(incomplete) => report.bad(
@@ -114,7 +114,7 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
         report.bad("mapping", format!("fails for {invalid} entries; the first: {problem}"));
     }
     let (anchor, user) = example?;
-    let shown = first_letters(&user, &ValueMask::of(&connection.policy));
+    let shown = first_letters(&user, &ValueMask::new(connection.masked.clone()));
     report.good("mapping", format!("{anchor} becomes {shown}"));
     Some(user)
 }

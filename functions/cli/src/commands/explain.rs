@@ -1,10 +1,10 @@
 //! `provisioner explain`: all facts about one user, and what would be done. A template makes the text.
 
+use ::explain::Explanation;
 use anyhow::Result;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
-use operate::Explanation;
 
 use crate::args::ConnectionArgs;
 use crate::exit::Exit;

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::Path;
 
+use ::explain::ReportItem;
 use anyhow::Result;
-use operate::{PlanEvent, PlanSources, PlanSummary, ReportItem, preview_sync};
+use operate::{PlanEvent, PlanSources, PlanSummary, preview_sync};
 
 use crate::args::ConnectionArgs;
 use crate::exit::{Exit, RunResult};

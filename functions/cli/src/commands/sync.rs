@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use ::explain::{HeldSummary, ReportItem};
 use anyhow::Result;
-use operate::{HeldSummary, ReportItem, UserFilter, fetch_held, list_users};
+use operate::{UserFilter, fetch_held, list_users};
 use provision::Stop;
 use scan::{ScanMode, ScanSummary, UnidentifiedEntry};
 use scim::Target;

@@ -5,13 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::explain::Explanation;
 use anyhow::Result;
 use axum::extract::{Query, State};
 use axum::response::Html;
 use minijinja::context;
 use minijinja::value::Serde;
 use model::UnixSeconds;
-use operate::{Explanation, UserHistory, fetch_history};
+use operate::{UserHistory, fetch_history};
 use serde::Deserialize;
 
 use super::Console;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use operate::ReportItem;
+use explain::ReportItem;
 use serde::Serialize;
 
 use super::PlanFile;
@@ -91,7 +91,7 @@ fn words(items: &[&ReportItem]) -> String {
 mod tests {
     use super::*;
     use crate::plan_file::PlanNumbers;
-    use operate::{AttributeChange, PlanInputs};
+    use explain::{AttributeChange, PlanInputs};
 
     fn item(anchor: &str, action: &'static str, to: &str, entry: &str) -> ReportItem {
         let change = AttributeChange {

@@ -11,7 +11,8 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use operate::{PlanSummary, ReportItem};
+use explain::ReportItem;
+use operate::PlanSummary;
 use runtime::Connection;
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -71,7 +72,7 @@ impl PlanFile {
             format: FORMAT,
             connection: connection.policy.name.clone(),
             configuration: connection.policy.fingerprint.to_string(),
-            target: format!("{} at {}", connection.target.dialect.name(), connection.target.url),
+            target: format!("{} at {}", connection.target.dialect.name, connection.target.url),
             summary: PlanNumbers {
                 read: *read,
                 unchanged: *unchanged,

@@ -23,7 +23,7 @@ mod tests {
 
     use super::*;
     use crate::plan_file::PlanNumbers;
-    use operate::{AttributeChange, ReportItem};
+    use explain::{AttributeChange, ReportItem};
 
     #[test]
     fn every_value_is_escaped() {

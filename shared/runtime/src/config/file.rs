@@ -178,8 +178,8 @@ pub struct TargetTable {
     #[serde(default = "default_concurrency")]
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: usize,
-    /// Most requests per second, of all workers together. Default: by dialect (`slack` 3, others no limit). The rate is
-    /// lower for a while after each response 429.
+    /// Most requests per second, of all workers together. Default: by dialect (`slack` 3 writes and 5 reads, others no
+    /// limit). The rate is lower for a while after each response 429.
     #[schemars(range(min = 1, max = 1000))]
     pub calls_per_second: Option<u32>,
     /// Failed attempts after which a user is failed, unless the target is down.

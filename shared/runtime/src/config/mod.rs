@@ -1,14 +1,31 @@
-//! Configuration files: read and checked as a whole before any request is sent.
+//! Configuration files: read and checked before any request is sent.
+//!
+//! Every program parses the whole file, so an unknown key is refused everywhere. The sections of directory and target are
+//! checked, and turned into settings, in programs with the features `directory` and `scim` of this crate.
 
 mod check;
 mod connection;
+#[cfg(feature = "directory")]
+mod directory;
+#[cfg(any(feature = "directory", feature = "scim"))]
+mod fields;
+#[cfg_attr(
+    not(all(feature = "directory", feature = "scim")),
+    expect(dead_code, reason = "the keys of an unused section are parsed only")
+)]
 mod file;
-mod rules;
+mod mapping;
+#[cfg(feature = "scim")]
+mod target;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use connection::{CallLimits, Connection, DirectorySettings, OpenError, TargetSettings};
+pub use connection::Connection;
+#[cfg(feature = "directory")]
+pub use directory::{DirectoryOpenError, DirectorySecret, DirectorySettings};
+#[cfg(feature = "scim")]
+pub use target::{CallLimits, TargetOpenError, TargetSecret, TargetSettings};
 
 /// An invalid configuration: where, what, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,17 +69,17 @@ pub fn read_all(path: &Path) -> Result<BTreeMap<String, Connection>, ConfigError
     let mut connections = BTreeMap::new();
     for file in files {
         let connection = read(&file)?;
-        if connections.contains_key(&connection.policy.name) {
+        if connections.contains_key(&connection.name) {
             return Err(ConfigError {
                 file,
                 place: ", key name".to_owned(),
                 problem: format!(
                     "another file has a connection with the name {:?}; give each connection its own name",
-                    connection.policy.name
+                    connection.name
                 ),
             });
         }
-        connections.insert(connection.policy.name.clone(), connection);
+        connections.insert(connection.name.clone(), connection);
     }
     Ok(connections)
 }
@@ -84,7 +101,7 @@ fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 pub fn parse(text: &str, path: &Path) -> Result<Connection, ConfigError> {
     let file: file::ConnectionFile = toml::from_str(text).map_err(|error| {
         let place = error.span().map(|span| place_of(text, span.start)).unwrap_or_default();
-        ConfigError { file: path.to_owned(), place, problem: error.message().trim().replace('\n', " ") }
+        ConfigError { file: path.to_owned(), place, problem: described(error.message()) }
     })?;
     let folder = path.parent().unwrap_or(Path::new("."));
     check::check(file, folder).map_err(|KeyProblem { key, problem }| ConfigError {
@@ -102,6 +119,22 @@ pub fn json_schema() -> String {
     text
 }
 
+/// The parser's message on one line. To an unknown key it adds the nearest of the expected keys.
+fn described(message: &str) -> String {
+    const MIN_SIMILARITY: f64 = 0.75;
+    let message = message.trim().replace('\n', " ");
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(unknown) = quoted.next().filter(|_| message.starts_with("unknown field")) else {
+        return message;
+    };
+    let similar = quoted.map(|key| (strsim::jaro_winkler(unknown, key), key));
+    let nearest = similar.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(near, _)| *near >= MIN_SIMILARITY);
+    match nearest {
+        Some((_, key)) => format!("{message}; nearest key: `{key}`"),
+        None => message,
+    }
+}
+
 fn place_of(text: &str, at: usize) -> String {
     let before = text.get(..at).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
@@ -110,4 +143,5 @@ fn place_of(text: &str, at: usize) -> String {
 }
 
 #[cfg(test)]
+#[cfg(all(feature = "directory", feature = "scim"))]
 mod tests;

@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::{DirectorySecret, TargetSecret};
 
 /// Message of the service, which no error and no log may contain.
 const MESSAGE: &str = "User: arn:aws:sts::111122223333:assumed-role/scan is not authorized";
@@ -47,7 +48,7 @@ fn in_manager(id: &str) -> SecretRef {
 
 async fn problem(config: Builder) -> String {
     let secrets = Secrets::with_client(Client::from_conf(config.build()));
-    secrets.fetch_target(&in_manager("corp/workplace")).await.err().unwrap().to_string()
+    secrets.fetch::<TargetSecret>(&in_manager("corp/workplace")).await.err().unwrap().to_string()
 }
 
 async fn refused(code: &str, message: &str) -> String {
@@ -152,8 +153,11 @@ async fn no_secret_is_logged_or_shown() {
     let body = json!({ "SecretString": json!({ "access_token": "s3cret" }).to_string() });
     let good = endpoint(200, body.to_string()).await;
     let secrets = Secrets::with_client(Client::from_conf(config(&good).build()));
-    assert_eq!(secrets.fetch_target(&secret).await.ok().unwrap().access_token.expose_secret(), "s3cret");
-    assert!(secrets.refetch_target(&secret).await.is_ok());
+    assert_eq!(
+        secrets.fetch::<TargetSecret>(&secret).await.ok().unwrap().access_token.expose_secret(),
+        "s3cret"
+    );
+    assert!(secrets.refetch::<TargetSecret>(&secret).await.is_ok());
     let mut shown = format!("{secrets:?}");
     // Valid JSON of another shape, invalid JSON, binary, and a truncated response.
     for body in [
@@ -163,7 +167,7 @@ async fn no_secret_is_logged_or_shown() {
         r#"{"SecretString": "s3cret"#.to_owned(),
     ] {
         let secrets = Secrets::with_client(Client::from_conf(config(&endpoint(200, body).await).build()));
-        let error = secrets.fetch_target(&secret).await.err().unwrap();
+        let error = secrets.fetch::<TargetSecret>(&secret).await.err().unwrap();
         shown = format!("{shown}\n{error}\n{error:?}\n{secrets:?}");
     }
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
@@ -179,15 +183,18 @@ async fn files_and_variables_need_no_aws() {
     std::fs::create_dir_all(&folder).unwrap();
     let file = SecretRef::parse("file:token.json", &folder);
     let secrets = Secrets::with_client(Client::from_conf(config("http://127.0.0.1:1").build()));
-    let token =
-        async || Some(secrets.fetch_target(&file).await.ok()?.access_token.expose_secret().to_owned());
+    let token = async || {
+        Some(secrets.fetch::<TargetSecret>(&file).await.ok()?.access_token.expose_secret().to_owned())
+    };
     for text in ["one", "two"] {
         std::fs::write(folder.join("token.json"), json!({ "access_token": text }).to_string()).unwrap();
         assert_eq!(token().await.as_deref(), Some(text), "the file is read each time");
     }
     std::fs::remove_dir_all(&folder).unwrap();
-    assert!(secrets.refetch_target(&file).await.err().unwrap().to_string().contains("can't be read"));
+    assert!(
+        secrets.refetch::<TargetSecret>(&file).await.err().unwrap().to_string().contains("can't be read")
+    );
     let unset = SecretRef::parse("env:PROVISIONER_NO_SUCH_VARIABLE", Path::new("."));
-    let error = secrets.fetch_directory(&unset).await.err().unwrap();
+    let error = secrets.fetch::<DirectorySecret>(&unset).await.err().unwrap();
     assert_eq!(error.to_string(), "the environment variable PROVISIONER_NO_SUCH_VARIABLE is not set");
 }

@@ -5,7 +5,6 @@ use reqwest::Method;
 
 use super::{Target, users_not_found};
 use crate::body::ResponseBody;
-use crate::dialect::{DialectClear, DialectDelete, DialectPut};
 use crate::errors::TargetError;
 use crate::json::{self, JsonObject};
 use crate::patch::PatchOperation;
@@ -13,6 +12,7 @@ use crate::render::{self, EmptyText};
 use crate::resource::Resource;
 use crate::transport::{CallFailure, TargetCall};
 use crate::{changes, difference, patch};
+use dialect::{DialectClear, DialectDelete, DialectPut};
 
 /// Result of a DELETE.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl Target {
         operations: &[PatchOperation],
     ) -> Result<Resource, TargetError> {
         if !self.has_patch().await? {
-            let detail = format!("the {} dialect has no PATCH", self.dialect.name());
+            let detail = format!("the {} dialect has no PATCH", self.dialect.name);
             return Err(TargetError::Rejected { attribute: None, detail });
         }
         let sent = operations.iter().filter_map(|operation| match operation {
@@ -192,7 +192,7 @@ impl Target {
     /// Deletes an account. Where DELETE only deactivates, no call is made, so that the caller deactivates explicitly.
     pub async fn delete(&self, account: &OwnedAccount) -> Result<DeleteOutcome, TargetError> {
         if self.dialect.delete == DialectDelete::Deactivates {
-            let detail = format!("DELETE only deactivates accounts at {}", self.dialect.name());
+            let detail = format!("DELETE only deactivates accounts at {}", self.dialect.name);
             return Ok(DeleteOutcome::Refused { detail });
         }
         let url = self.user_url(account.id()).await?;

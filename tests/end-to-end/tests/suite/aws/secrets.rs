@@ -5,6 +5,7 @@ use std::path::Path;
 use aws_sdk_secretsmanager::{Client, primitives::Blob};
 use end_to_end::{Aws, Slapd, SlapdOptions, TestConfiguration};
 use model::{DesiredUser, Managed, UserName, Value};
+use runtime::config::TargetSecret;
 use runtime::{CallLimits, Connection, DirectorySecret, Secrets, config};
 use scim::{RetryPolicy, Target, TargetError};
 use serde_json::json;
@@ -35,10 +36,10 @@ async fn secret_is_cached_until_it_is_refused() {
     aws.create_secret(DIRECTORY, &reader("old")).unwrap();
     let (secrets, others) = (secrets(&aws), secrets(&aws));
     let clone = secrets.clone();
-    let kept = async || bind_dn(secrets.fetch_directory(&secret(DIRECTORY)).await.ok().unwrap());
-    let current = async |secrets: &Secrets| secrets.refetch_directory(&secret(DIRECTORY)).await.map(bind_dn);
+    let kept = async || bind_dn(secrets.fetch(&secret(DIRECTORY)).await.ok().unwrap());
+    let current = async |secrets: &Secrets| secrets.refetch(&secret(DIRECTORY)).await.map(bind_dn);
     assert_eq!(kept().await, "old");
-    assert!(others.fetch_directory(&secret(DIRECTORY)).await.is_ok());
+    assert!(others.fetch::<DirectorySecret>(&secret(DIRECTORY)).await.is_ok());
 
     aws.rotate_secret(DIRECTORY, &reader("new")).unwrap();
     assert_eq!(kept().await, "old", "the cached value was not refused");
@@ -49,7 +50,7 @@ async fn secret_is_cached_until_it_is_refused() {
     assert!(
         current(&others).await.unwrap_err().to_string().contains("if it is marked for deletion, restore it")
     );
-    let kept = bind_dn(others.fetch_directory(&secret(DIRECTORY)).await.ok().unwrap());
+    let kept = bind_dn(others.fetch::<DirectorySecret>(&secret(DIRECTORY)).await.ok().unwrap());
     assert_eq!(kept, "old", "a failed fetch keeps the cached value");
 }
 
@@ -71,13 +72,13 @@ async fn unusable_secret_is_named_without_its_content() {
         ("other", shape),
         ("number", shape),
     ] {
-        let error = secrets.fetch_target(&secret(id)).await.err().unwrap();
+        let error = secrets.fetch::<TargetSecret>(&secret(id)).await.err().unwrap();
         let said = error.to_string();
         assert!(said.starts_with(&format!("the secret {id} in AWS Secrets Manager {expect}")), "{said}");
         assert!(!said.ends_with('.') && !format!("{error:?}{said}").contains("s3cret"), "{error:?}");
     }
     aws.rotate_secret("other", &json!({ "access_token": "good" })).unwrap();
-    assert!(secrets.fetch_target(&secret("other")).await.is_ok(), "an error is not cached");
+    assert!(secrets.fetch::<TargetSecret>(&secret("other")).await.is_ok(), "an error is not cached");
 }
 
 /// A connection with both secrets in Secrets Manager.
@@ -158,7 +159,7 @@ async fn corrected_token_replaces_an_unusable_one() {
     let connection = connection("ldap://127.0.0.1:1", "http://127.0.0.1:1");
     let secrets = secrets(&aws);
     aws.create_secret(TARGET, &json!({ "access_token": "" })).unwrap();
-    assert!(secrets.fetch_target(&secret(TARGET)).await.is_ok());
+    assert!(secrets.fetch::<TargetSecret>(&secret(TARGET)).await.is_ok());
     aws.rotate_secret(TARGET, &json!({ "access_token": "good" })).unwrap();
     assert!(connection.target.open(&secrets, CallLimits::default()).await.is_ok());
 }

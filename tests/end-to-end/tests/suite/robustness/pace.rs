@@ -1,35 +1,37 @@
 //! A call budget divided among workers, measured at the target.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{UnixSeconds, UserName};
-use scim::{Dialect, RetryPolicy, Target, TargetCredentials, TargetOptions};
+use model::{DesiredUser, Managed, UnixSeconds, UserName, Value};
+use scim::{CallBudget, Dialect, RetryPolicy, Target, TargetCredentials, TargetOptions};
 use simulator::{FaultEffect, Simulator, SimulatorOptions, TargetFault};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 const WORKERS: usize = 8;
-const BUDGET: u32 = 50;
+/// 50 calls a second.
+const BUDGET: CallBudget = CallBudget::Shared(3_000);
 
-fn client(workplace: &Simulator) -> Target {
+/// A client without a budget.
+fn client(dialect: &str, simulator: &Simulator) -> Target {
     let options = TargetOptions {
-        url: workplace.url(),
+        url: simulator.url(),
         timeout: Duration::from_secs(10),
         retry: RetryPolicy { attempts: 1, ..RetryPolicy::default() },
         max_concurrent_calls: 2,
         now: || UnixSeconds(0),
     };
-    let credentials = TargetCredentials { access_token: workplace.token().into(), app_secret: None };
-    let target = Target::new(Dialect::named("workplace").unwrap(), options, credentials).unwrap();
-    target.with_call_budget(Some(BUDGET), WORKERS)
+    let credentials = TargetCredentials { access_token: simulator.token().into(), app_secret: None };
+    Target::new(Dialect::named(dialect).unwrap(), options, credentials).unwrap()
 }
 
 /// Workers that call as fast as they may, each with a client of its own and two tasks.
 fn work(workplace: &Simulator, until: Instant) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     for _ in 0..WORKERS {
-        let target = Arc::new(client(workplace));
+        let target = Arc::new(client("workplace", workplace).with_call_budget(BUDGET, WORKERS));
         for _ in 0..2 {
             let target = Arc::clone(&target);
             workers.spawn(async move {
@@ -93,4 +95,39 @@ async fn throttled_workers_halve_their_rate_within_a_second() {
     assert!((40..=60).contains(&before), "{before}");
     // Half of the budget, and what the rate has grown by then.
     assert!((15..=33).contains(&after), "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn budgets_of_reads_and_writes_are_kept_apart() {
+    let slack = Simulator::start(SimulatorOptions::slack()).await.unwrap();
+    let dialect = Dialect::named("slack").unwrap();
+    let target = client(dialect.name, &slack).with_call_budget(dialect.budget, 1);
+    let end = Instant::now() + Duration::from_secs(6);
+    let read = async {
+        let name = UserName::new("ada@acme.test").unwrap();
+        while Instant::now() < end {
+            target.find_by_user_name(&name).await.unwrap();
+        }
+    };
+    let write = async {
+        for number in 0.. {
+            if Instant::now() >= end {
+                break;
+            }
+            let name = format!("user-{number}@acme.test");
+            let email = Managed::Set(Value::Text(name.clone()));
+            let user = DesiredUser {
+                user_name: UserName::new(&name).unwrap(),
+                active: true,
+                attributes: [("emails.work".into(), email)].into(),
+                create_only: BTreeMap::new(),
+            };
+            target.create(&user).await.unwrap();
+        }
+    };
+    tokio::join!(read, write);
+    let (writes, reads): (Vec<_>, Vec<_>) = slack.requests().into_iter().partition(|request| request.write);
+    // Five reads and three writes a second.
+    assert!((28..=31).contains(&reads.len()), "{} reads", reads.len());
+    assert!((16..=19).contains(&writes.len()), "{} writes", writes.len());
 }

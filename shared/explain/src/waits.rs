@@ -4,7 +4,7 @@ use model::{DisabledOption, Fingerprint, HoldReason, SafeguardMemory, Status, Un
 use serde::{Deserialize, Serialize};
 use store::Breaker;
 
-use crate::approval::HeldSummary;
+use crate::held::HeldSummary;
 
 /// A reason why a change waits, or is not made.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,19 +25,18 @@ pub(crate) struct WaitSources<'a> {
     pub memory: &'a SafeguardMemory,
     /// The open circuit breaker, if any.
     pub breaker: Option<Breaker>,
-    /// Fingerprint of the configuration in use.
-    pub configuration: Fingerprint,
     /// The current time.
     pub now: UnixSeconds,
 }
 
 impl WaitSources<'_> {
-    /// Everything that the user waits for. `skipped` is the option that stops the decision.
+    /// Everything that the user waits for. `skipped` is the option that stops the decision, `configuration` the one under
+    /// which the account would be updated.
     pub fn waits(
         &self,
         record: Option<&UserRecord>,
         skipped: Option<DisabledOption>,
-        updates_account: bool,
+        configuration: Option<Fingerprint>,
     ) -> Vec<Wait> {
         let mut waits = Vec::from_iter(record.and_then(|record| self.by_status(record)));
         if let Some(option) = skipped
@@ -45,9 +44,7 @@ impl WaitSources<'_> {
         {
             waits.push(Wait::of("skipped", option.to_string()));
         }
-        if updates_account {
-            waits.extend(self.by_configuration());
-        }
+        waits.extend(configuration.and_then(|configuration| self.by_configuration(configuration)));
         if let Some(breaker) = self.breaker {
             let reason = breaker.reason.word();
             let why = format!("circuit breaker open ({reason}): no requests are sent to the target");
@@ -71,11 +68,11 @@ impl WaitSources<'_> {
     }
 
     /// A configuration that differs from the one last applied.
-    fn by_configuration(&self) -> Option<Wait> {
-        if self.memory.configuration? == self.configuration {
+    fn by_configuration(&self, configuration: Fingerprint) -> Option<Wait> {
+        if self.memory.configuration? == configuration {
             return None;
         }
-        let is_current = self.memory.change.is_some_and(|change| change.configuration == self.configuration);
+        let is_current = self.memory.change.is_some_and(|change| change.configuration == configuration);
         let Some(held) = HeldSummary::change(self.memory, self.now).filter(|_| is_current) else {
             let why = "the configuration was changed; the next scan counts the affected users before it updates them";
             return Some(Wait::of("configuration", why.to_owned()));

@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use dialect::Dialect;
 use model::{TargetAttribute, ValueKind};
 use plan::Mapping;
 use plan::mapping::{MappingRule, MissingUserName, Template, TextCase, TextExtract, ValueSource};
-use scim::Dialect;
 
-use super::KeyProblem;
 use super::file::{CaseWord, ExtractWord, OneOrMore, RuleTable};
+use super::{KeyProblem, described};
 
 /// Checks a mapping against the attributes of the dialect.
-pub(super) fn mapping(
-    table: BTreeMap<String, toml::Value>,
-    dialect: &Dialect,
-) -> Result<Mapping, KeyProblem> {
+pub(super) fn check(table: BTreeMap<String, toml::Value>, dialect: &Dialect) -> Result<Mapping, KeyProblem> {
     let mut user_name = None;
     let mut rules = BTreeMap::new();
     for (attribute, value) in table {
@@ -41,11 +38,8 @@ pub(super) fn mapping(
     })?;
     let mapped: Vec<&str> = rules.keys().map(TargetAttribute::as_str).collect();
     dialect.check_mapping(&mapped).map_err(|problem| KeyProblem::at("mapping", problem))?;
-    let missing_user_name = if dialect.allows_missing_user_name() {
-        MissingUserName::ByExternalId
-    } else {
-        MissingUserName::Refused
-    };
+    let missing_user_name =
+        if dialect.nameless { MissingUserName::ByExternalId } else { MissingUserName::Refused };
     Ok(Mapping::new(user_name, rules).with_missing_user_name(missing_user_name))
 }
 
@@ -62,7 +56,7 @@ fn kind_of(attribute: &str, dialect: &Dialect) -> Result<ValueKind, String> {
     dialect.kind_of(attribute).ok_or_else(|| {
         let nearest = dialect.nearest(attribute).join(", ");
         let hint = if nearest.is_empty() { String::new() } else { format!("; nearest names: {nearest}") };
-        format!("the {} target has no attribute of this name{hint}", dialect.name())
+        format!("the {} target has no attribute of this name{hint}", dialect.name)
     })
 }
 
@@ -70,8 +64,9 @@ fn rule(value: toml::Value, kind: ValueKind, key: &str) -> Result<MappingRule, K
     let rule = match value {
         toml::Value::String(text) => MappingRule::of(text_source(text, key)?, kind),
         toml::Value::Table(table) => {
-            let table: RuleTable =
-                table.try_into().map_err(|error: toml::de::Error| KeyProblem::at(key, error.message()))?;
+            let table: RuleTable = table
+                .try_into()
+                .map_err(|error: toml::de::Error| KeyProblem::at(key, described(error.message())))?;
             table_rule(table, kind, key)?
         }
         other => {

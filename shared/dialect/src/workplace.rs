@@ -18,9 +18,9 @@
 
 use model::ValueKind;
 
-use super::common::{COMMON, enterprise, joined};
-use super::definition::{AccountIdForm, Dialect, DialectDelete, DialectPatch, DialectPut};
-use super::field::{DialectClear, DialectField};
+use crate::common::{COMMON, enterprise, joined};
+use crate::definition::{AccountIdForm, CallBudget, Dialect, DialectDelete, DialectPatch, DialectPut};
+use crate::field::{DialectClear, DialectField};
 
 const STATUS: &str = "urn:ietf:params:scim:schemas:extension:facebook:accountstatusdetails:2.0:User";
 const STATUS_V1: &str = "urn:scim:schemas:extension:facebook:accountstatusdetails:1.0";
@@ -28,7 +28,7 @@ const STATUS_V1: &str = "urn:scim:schemas:extension:facebook:accountstatusdetail
 /// `name.formatted` is required \[doc\]; an unmapped one is composed of the other parts.
 const NAMES: &[&str] = &["name.formatted", "name.givenName", "name.familyName"];
 
-pub(super) static WORKPLACE: Dialect = Dialect {
+pub(crate) static WORKPLACE: Dialect = Dialect {
     name: "workplace",
     core: "urn:ietf:params:scim:schemas:core:2.0:User",
     fields: FIELDS,
@@ -50,12 +50,12 @@ pub(super) static WORKPLACE: Dialect = Dialect {
     // Page size of Meta's exporter; the maximum is not recorded \[sample\].
     page_size: 100,
     // No limit is published \[doc\].
-    calls_per_second: None,
+    budget: CallBudget::Unlimited,
     // An integration without calls for 60 days is deactivated \[doc\].
     keep_alive_days: Some(30),
 };
 
-pub(super) static WORKPLACE_V1: Dialect = Dialect {
+pub(crate) static WORKPLACE_V1: Dialect = Dialect {
     name: "workplace-v1",
     core: "urn:scim:schemas:core:1.0",
     fields: FIELDS_V1,

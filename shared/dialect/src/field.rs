@@ -1,32 +1,48 @@
-//! A mappable attribute and its place in the JSON.
+//! Mappable attributes and their places in the JSON.
 
 use model::ValueKind;
 
 /// Mappable attribute: name in a mapping, value kind, place in the JSON.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct DialectField {
-    pub(crate) name: &'static str,
-    pub(crate) kind: ValueKind,
+pub struct DialectField {
+    /// Name in a mapping.
+    pub name: &'static str,
+    /// Value kind.
+    pub kind: ValueKind,
     /// URN of the extension that contains the attribute; `None` for core attributes.
-    pub(crate) extension: Option<&'static str>,
-    pub(crate) path: FieldPath,
-    pub(crate) clear: DialectClear,
+    pub extension: Option<&'static str>,
+    /// Place in the JSON.
+    pub path: FieldPath,
+    /// Way to clear the value.
+    pub clear: DialectClear,
 }
 
 /// Path from the resource, or from the extension's object, to the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FieldPath {
+pub enum FieldPath {
     /// `{"title": …}`
     Plain(&'static str),
     /// `{"name": {"givenName": …}}`
-    Part { of: &'static str, part: &'static str },
+    Part {
+        /// The complex attribute.
+        of: &'static str,
+        /// The sub-attribute.
+        part: &'static str,
+    },
     /// `{"phoneNumbers": [{"type": "mobile", "value": …}]}`
-    Typed { list: &'static str, kind: &'static str, part: &'static str },
+    Typed {
+        /// The multi-valued attribute.
+        list: &'static str,
+        /// The `type` of the element.
+        kind: &'static str,
+        /// The sub-attribute of the element.
+        part: &'static str,
+    },
 }
 
 /// Way to clear a value by PUT. None is documented; values that remain are removed by PATCH, where it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DialectClear {
+pub enum DialectClear {
     /// Send an empty text.
     Blank,
     /// Send a zero.
@@ -39,7 +55,7 @@ pub(crate) enum DialectClear {
 
 impl DialectField {
     /// Name of the schema's attribute that contains the value.
-    pub(crate) const fn attribute(&self) -> &'static str {
+    pub const fn attribute(&self) -> &'static str {
         match self.path {
             FieldPath::Plain(name) => name,
             FieldPath::Part { of, .. } => of,
@@ -48,7 +64,7 @@ impl DialectField {
     }
 
     /// Simple text attribute of the core schema.
-    pub(super) const fn text(name: &'static str) -> Self {
+    pub(crate) const fn text(name: &'static str) -> Self {
         Self {
             name,
             kind: ValueKind::Text,
@@ -59,12 +75,12 @@ impl DialectField {
     }
 
     /// Sub-attribute of a complex attribute.
-    pub(super) const fn part(name: &'static str, of: &'static str, part: &'static str) -> Self {
+    pub(crate) const fn part(name: &'static str, of: &'static str, part: &'static str) -> Self {
         Self { path: FieldPath::Part { of, part }, ..Self::text(name) }
     }
 
     /// Sub-attribute of the list element with a certain type.
-    pub(super) const fn typed(
+    pub(crate) const fn typed(
         name: &'static str,
         list: &'static str,
         kind: &'static str,
@@ -74,22 +90,22 @@ impl DialectField {
     }
 
     /// Moves the attribute into an extension.
-    pub(super) const fn of(self, extension: &'static str) -> Self {
+    pub(crate) const fn of(self, extension: &'static str) -> Self {
         Self { extension: Some(extension), ..self }
     }
 
     /// Sets the name in the JSON.
-    pub(super) const fn at(self, wire: &'static str) -> Self {
+    pub(crate) const fn at(self, wire: &'static str) -> Self {
         Self { path: FieldPath::Plain(wire), ..self }
     }
 
     /// Sets the value kind.
-    pub(super) const fn takes(self, kind: ValueKind) -> Self {
+    pub(crate) const fn takes(self, kind: ValueKind) -> Self {
         Self { kind, ..self }
     }
 
     /// Sets the way to clear the value.
-    pub(super) const fn cleared(self, clear: DialectClear) -> Self {
+    pub(crate) const fn cleared(self, clear: DialectClear) -> Self {
         Self { clear, ..self }
     }
 }

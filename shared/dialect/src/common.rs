@@ -2,10 +2,10 @@
 
 use model::ValueKind;
 
-use super::field::{DialectClear, DialectField};
+use crate::field::{DialectClear, DialectField};
 
 /// Core attributes of RFC 7643 that all dialects have in the same place.
-pub(super) const COMMON: &[DialectField] = &[
+pub(crate) const COMMON: &[DialectField] = &[
     DialectField::part("name.givenName", "name", "givenName"),
     DialectField::part("name.familyName", "name", "familyName"),
     DialectField::part("name.middleName", "name", "middleName"),
@@ -49,7 +49,7 @@ pub(super) const COMMON: &[DialectField] = &[
 ];
 
 /// Enterprise extension with its URN, and the sub-attribute of `manager` that contains the manager's account id.
-pub(super) const fn enterprise(urn: &'static str, manager_part: &'static str) -> [DialectField; 6] {
+pub(crate) const fn enterprise(urn: &'static str, manager_part: &'static str) -> [DialectField; 6] {
     [
         DialectField::text("employeeNumber").of(urn),
         DialectField::text("costCenter").of(urn),
@@ -65,7 +65,7 @@ pub(super) const fn enterprise(urn: &'static str, manager_part: &'static str) ->
 
 /// Joins tables at compile time. A wrong length doesn't compile.
 #[expect(clippy::indexing_slicing, reason = "an index out of bounds is a compile error here")]
-pub(super) const fn joined<const N: usize>(tables: &[&[DialectField]]) -> [DialectField; N] {
+pub(crate) const fn joined<const N: usize>(tables: &[&[DialectField]]) -> [DialectField; N] {
     let mut all = [DialectField::text(""); N];
     let (mut table, mut at) = (0, 0);
     while table < tables.len() {

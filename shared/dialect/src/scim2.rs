@@ -11,11 +11,11 @@
 //! | errors | the Error message | RFC 7644, 3.12 |
 //! | required | `userName` | RFC 7643, 4.1.1 |
 
-use super::common::{COMMON, enterprise, joined};
-use super::definition::{AccountIdForm, Dialect, DialectDelete, DialectPatch, DialectPut};
-use super::field::DialectField;
+use crate::common::{COMMON, enterprise, joined};
+use crate::definition::{AccountIdForm, CallBudget, Dialect, DialectDelete, DialectPatch, DialectPut};
+use crate::field::DialectField;
 
-pub(super) static SCIM2: Dialect = Dialect {
+pub(crate) static SCIM2: Dialect = Dialect {
     name: "scim2",
     core: "urn:ietf:params:scim:schemas:core:2.0:User",
     fields: FIELDS,
@@ -32,11 +32,11 @@ pub(super) static SCIM2: Dialect = Dialect {
     ids: AccountIdForm::Text,
     // A server may return fewer (RFC 7644, 3.4.2.4).
     page_size: 100,
-    calls_per_second: None,
+    budget: CallBudget::Unlimited,
     keep_alive_days: None,
 };
 
-pub(super) static FIELDS: &[DialectField] = &joined::<{ CORE.len() + COMMON.len() + 6 }>(&[
+pub(crate) static FIELDS: &[DialectField] = &joined::<{ CORE.len() + COMMON.len() + 6 }>(&[
     CORE,
     COMMON,
     &enterprise("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", "value"),

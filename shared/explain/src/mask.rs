@@ -6,22 +6,22 @@ use model::{
     Anchor, Desired, DesiredUser, Managed, Status, TargetAttribute, UnixSeconds, UserName, UserRecord, Value,
 };
 use plan::mapping::MASK;
-use plan::{AttributeDifference, Decision, Policy};
+use plan::{AttributeDifference, Decision};
 use provision::{Action, Outcome};
 
 use crate::item::{AttributeChange, ReportItem};
 
-/// Target attributes whose values are not shown.
+/// Target attributes with masked values.
 #[derive(Clone, Debug)]
 pub struct ValueMask(BTreeSet<TargetAttribute>);
 
 impl ValueMask {
-    /// The mask of the configured mapping.
-    pub fn of(policy: &Policy) -> Self {
-        Self(policy.rules.mapping.masked())
+    /// Hides the values of these attributes.
+    pub fn new(masked: BTreeSet<TargetAttribute>) -> Self {
+        Self(masked)
     }
 
-    /// Whether the attribute's values are not shown.
+    /// Whether the attribute's values are masked.
     pub fn hides(&self, attribute: &TargetAttribute) -> bool {
         self.0.contains(attribute)
     }

@@ -1,4 +1,4 @@
-//! The entry side of an explanation: scope, account status, mapping.
+//! The entry side of an explanation: scope, account status, mapping; and both sides together.
 //!
 //! Masked values are replaced, and so are the directory values that they are made of.
 
@@ -6,11 +6,27 @@ use directory::ScopeCondition;
 use model::{Desired, Entry, UnixSeconds};
 use plan::mapping::{AttributeExplained, MASK};
 use plan::{ExpiryExplained, Observation, Policy, StatusExplained, explain_observation};
-use scan::EntryLookup;
+use scan::{EntryLookup, UserLookup};
 use serde::Serialize;
+
+use crate::explanation::AccountExplanation;
 
 /// Shorter values occur in too many DNs to identify a user.
 const SHORTEST_VALUE: usize = 3;
+
+/// All facts about one user.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// The explanation in one sentence.
+    pub verdict: String,
+    /// Anchors of the matching entries, where several match.
+    pub several: Vec<String>,
+    /// The entry in the directory.
+    pub entry: Option<EntryExplanation>,
+    /// Record, account and decision.
+    #[serde(flatten)]
+    pub account: AccountExplanation,
+}
 
 /// The entry in the directory.
 #[derive(Debug, Serialize)]
@@ -35,9 +51,40 @@ pub struct EntryExplanation {
     pub mapping: Vec<AttributeExplained>,
 }
 
+impl Explanation {
+    /// Joins both sides. The account side is `None` where no user was found.
+    pub fn new(
+        policy: &Policy,
+        now: UnixSeconds,
+        lookup: &UserLookup,
+        account: Option<AccountExplanation>,
+    ) -> Self {
+        let (entry, several) = match lookup {
+            UserLookup::None(_) => (None, Vec::new()),
+            UserLookup::Several(anchors) => (None, anchors.iter().map(ToString::to_string).collect()),
+            UserLookup::One(lookup) => (Some(EntryExplanation::of(policy, lookup, now)), Vec::new()),
+        };
+        let verdict = match &account {
+            _ if !several.is_empty() => "several entries match; name one by its anchor".to_owned(),
+            None => "the directory has no such entry, and the state has no such user".to_owned(),
+            Some(account) => {
+                let entry = entry.as_ref().map_or("not in the directory", EntryExplanation::verdict);
+                format!("{entry}; {}", account.status())
+            }
+        };
+        Self { verdict, several, entry, account: account.unwrap_or_default() }
+    }
+
+    /// Anchor of the entry, or of the record where there is no entry.
+    pub fn anchor(&self) -> Option<&str> {
+        let entry = self.entry.as_ref().map(|entry| entry.anchor.as_str());
+        entry.or(self.account.record.as_ref().map(|record| record.anchor.as_str()))
+    }
+}
+
 impl EntryExplanation {
     /// Explains an entry.
-    pub(crate) fn of(policy: &Policy, lookup: &EntryLookup, now: UnixSeconds) -> Self {
+    fn of(policy: &Policy, lookup: &EntryLookup, now: UnixSeconds) -> Self {
         let EntryLookup { entry, scope, observation, .. } = lookup;
         let explained = explain_observation(&policy.rules, &entry.attributes, now);
         let (desired, problem) = match observation {
@@ -60,7 +107,7 @@ impl EntryExplanation {
     }
 
     /// Scope and mapping in a phrase.
-    pub(crate) fn verdict(&self) -> &'static str {
+    fn verdict(&self) -> &'static str {
         match self.desired {
             _ if !self.in_scope => "in the directory, but out of scope",
             "invalid" => "in scope, but the entry cannot be mapped",

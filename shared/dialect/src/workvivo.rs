@@ -11,10 +11,10 @@
 //! | DELETE | deactivates | \[doc\] |
 //! | errors, throttling | not recorded: all error shapes are read | |
 
-use super::definition::{Dialect, DialectDelete, DialectPatch, DialectPut};
-use super::scim2;
+use crate::definition::{Dialect, DialectDelete, DialectPatch, DialectPut};
+use crate::scim2;
 
-pub(super) static WORKVIVO: Dialect = Dialect {
+pub(crate) static WORKVIVO: Dialect = Dialect {
     name: "workvivo",
     required: &[&["externalId"], &["name.givenName"], &["name.familyName"]],
     immutable: &["externalId"],

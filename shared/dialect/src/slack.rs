@@ -8,20 +8,20 @@
 //! | clearing | PUT, where a PATCH is refused or leaves the value | \[doc\] |
 //! | manager | `manager.value` | \[doc\] |
 //! | DELETE | deactivates | \[doc\] |
-//! | throttling | 429 with `Retry-After`; 180 writes to users a minute | \[doc\] |
+//! | throttling | 429 with `Retry-After`; 180 writes and 300 reads a minute, counted apart | \[doc\] |
 //!
 //! Which type of e-mail address is required is not recorded; any is accepted \[inferred\].
 
-use super::definition::{Dialect, DialectDelete, DialectPatch, DialectPut};
-use super::scim2;
+use crate::definition::{CallBudget, Dialect, DialectDelete, DialectPatch, DialectPut};
+use crate::scim2;
 
-pub(super) static SLACK: Dialect = Dialect {
+pub(crate) static SLACK: Dialect = Dialect {
     name: "slack",
     required: &[&["emails.work", "emails.home", "emails.other"]],
     put: DialectPut::Replaces,
     patch: DialectPatch::Always,
     delete: DialectDelete::Deactivates,
-    // Limit of writes; the limit of reads is not recorded.
-    calls_per_second: Some(3),
+    // The tightest documented limits of users and groups. Slack counts the two methods apart.
+    budget: CallBudget::PerMethod { reads: 300, writes: 180 },
     ..scim2::SCIM2
 };

@@ -2,41 +2,57 @@
 
 use model::ValueKind;
 
-use super::field::DialectField;
+use crate::field::DialectField;
 
 /// SCIM of one kind of target: attributes, their places in the JSON, and what each request does.
 #[derive(Clone, Copy, Debug)]
 pub struct Dialect {
     /// Value of `target.kind` in the configuration.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// URN of the core schema.
-    pub(crate) core: &'static str,
+    pub core: &'static str,
     /// All attributes that can be mapped.
-    pub(crate) fields: &'static [DialectField],
+    pub fields: &'static [DialectField],
     /// A mapping must contain at least one attribute of each group.
-    pub(crate) required: &'static [&'static [&'static str]],
+    pub required: &'static [&'static [&'static str]],
     /// Whether an account may have an `externalId` in place of a `userName`.
-    pub(crate) nameless: bool,
+    pub nameless: bool,
     /// Attributes that can't be changed after creation.
-    pub(crate) immutable: &'static [&'static str],
+    pub immutable: &'static [&'static str],
     /// Top-level attributes of the server, which are never sent back.
-    pub(crate) read_only: &'static [&'static str],
+    pub read_only: &'static [&'static str],
     /// Extension and attribute that tell whether the account can be deleted.
-    pub(crate) can_delete: Option<(&'static str, &'static str)>,
+    pub can_delete: Option<(&'static str, &'static str)>,
     /// Effect of PUT on attributes that the body lacks.
-    pub(crate) put: DialectPut,
+    pub put: DialectPut,
     /// Whether PATCH exists. Where PUT replaces, PATCH is preferred: it can't lose unmentioned attributes.
-    pub(crate) patch: DialectPatch,
+    pub patch: DialectPatch,
     /// Effect of DELETE.
-    pub(crate) delete: DialectDelete,
+    pub delete: DialectDelete,
     /// JSON form of a reference to an account.
-    pub(crate) ids: AccountIdForm,
+    pub ids: AccountIdForm,
     /// Accounts requested per page.
-    pub(crate) page_size: u32,
-    /// Documented call limit, if any.
-    pub(crate) calls_per_second: Option<u32>,
+    pub page_size: u32,
+    /// Documented limits of calls.
+    pub budget: CallBudget,
     /// Days without a call after which a keep-alive call is due, if the target deactivates idle integrations.
-    pub(crate) keep_alive_days: Option<u32>,
+    pub keep_alive_days: Option<u32>,
+}
+
+/// Limits of calls, in calls a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallBudget {
+    /// No limit is known.
+    Unlimited,
+    /// One limit for all calls.
+    Shared(u32),
+    /// A limit for each method, where the target counts reads and writes apart.
+    PerMethod {
+        /// Limit of GET.
+        reads: u32,
+        /// Limit of POST, PUT, PATCH and DELETE.
+        writes: u32,
+    },
 }
 
 /// Effect of PUT on attributes that the body lacks.
@@ -50,7 +66,7 @@ pub enum DialectPut {
 
 /// Effect of DELETE on an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DialectDelete {
+pub enum DialectDelete {
     /// The account is deleted, unless the server refuses.
     Deletes,
     /// The account is deactivated and kept.
@@ -59,7 +75,7 @@ pub(crate) enum DialectDelete {
 
 /// Whether a server supports PATCH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DialectPatch {
+pub enum DialectPatch {
     /// Supported.
     Always,
     /// Not supported.
@@ -71,7 +87,7 @@ pub(crate) enum DialectPatch {
 
 /// JSON form of an account id in a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AccountIdForm {
+pub enum AccountIdForm {
     /// JSON number if the id is one, else text.
     Number,
     /// Always text.
@@ -79,26 +95,6 @@ pub(crate) enum AccountIdForm {
 }
 
 impl Dialect {
-    /// The name in the configuration.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Effect of PUT on attributes that the body lacks.
-    pub fn put(&self) -> DialectPut {
-        self.put
-    }
-
-    /// Documented call limit of the target in calls per second, if any.
-    pub fn calls_per_second(&self) -> Option<u32> {
-        self.calls_per_second
-    }
-
-    /// Days without a call after which a keep-alive call is due, if the target deactivates idle integrations.
-    pub fn keep_alive_days(&self) -> Option<u32> {
-        self.keep_alive_days
-    }
-
     /// Value kind of a mappable attribute; `None` for unknown names, and for `userName` and `active`, which are fields
     /// of [`DesiredUser`](model::DesiredUser).
     pub fn kind_of(&self, attribute: &str) -> Option<ValueKind> {
@@ -140,12 +136,8 @@ impl Dialect {
         })
     }
 
-    /// Whether an account may have an `externalId` in place of a `userName`.
-    pub fn allows_missing_user_name(&self) -> bool {
-        self.nameless
-    }
-
-    pub(crate) fn field(&self, attribute: &str) -> Option<&'static DialectField> {
+    /// The attribute with this name.
+    pub fn field(&self, attribute: &str) -> Option<&'static DialectField> {
         self.fields.iter().find(|field| field.name == attribute)
     }
 }

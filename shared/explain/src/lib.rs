@@ -1,0 +1,30 @@
+//! Explanations and lists for an operator: one user's entry, record, account and waits, in words. Masked values are replaced.
+//!
+//! Each side of an explanation needs the server that it is about, and no function reaches both. So each side is a feature:
+//! `entry` for programs that read the directory, `account` for programs that call the target. The values are common.
+
+mod explanation;
+mod held;
+mod item;
+mod waits;
+
+#[cfg(feature = "account")]
+mod account;
+#[cfg(feature = "account")]
+mod mask;
+
+#[cfg(feature = "entry")]
+mod entry;
+
+#[cfg(feature = "account")]
+pub use account::{AccountContext, AccountSubject, explain_account};
+#[cfg(feature = "entry")]
+pub use entry::{EntryExplanation, Explanation};
+pub use explanation::{
+    AccountExplanation, AccountSummary, AppliedExplanation, AttributeComparison, RecordExplanation,
+};
+pub use held::HeldSummary;
+pub use item::{AttributeChange, PlanInputs, ReportItem};
+#[cfg(feature = "account")]
+pub use mask::ValueMask;
+pub use waits::Wait;
