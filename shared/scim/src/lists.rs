@@ -90,82 +90,80 @@ fn has_content(element: &JsonObject) -> bool {
 mod tests {
     use super::*;
 
-    fn check(before: Value, changes: &[(&'static str, &'static str, Option<&str>)], expect: Value) {
+    type TestChange = (&'static str, &'static str, Option<&'static str>);
+
+    fn after(before: &Value, changes: &[TestChange]) -> Value {
         let changes: Vec<ElementChange> = changes
             .iter()
             .map(|(kind, part, value)| ElementChange { kind, part, value: value.map(|value| json!(value)) })
             .collect();
-        let after = with_changes(before.as_array().unwrap(), &changes);
-        assert_eq!(after.map_or(Value::Null, Value::Array), expect);
+        with_changes(before.as_array().unwrap(), &changes).map_or(Value::Null, Value::Array)
     }
 
     #[test]
-    fn elements_of_other_types_are_unchanged() {
-        check(
-            json!([{"type": "home", "value": "1", "x": 1}, {"type": "work", "value": "2", "primary": true}]),
-            &[("work", "value", Some("3"))],
-            json!([{"type": "home", "value": "1", "x": 1}, {"type": "work", "value": "3", "primary": true}]),
-        );
-    }
-
-    #[test]
-    fn new_type_is_added_and_first_element_is_primary() {
-        check(
-            json!([]),
-            &[("work", "value", Some("1")), ("mobile", "value", Some("2"))],
-            json!([{"type": "work", "value": "1", "primary": true}, {"type": "mobile", "value": "2"}]),
-        );
-        check(
-            json!([{"type": "home", "value": "1", "primary": true}]),
-            &[("work", "value", Some("2"))],
-            json!([{"type": "home", "value": "1", "primary": true}, {"type": "work", "value": "2"}]),
-        );
-    }
-
-    #[test]
-    fn mapped_type_keeps_one_element() {
-        check(
-            json!([{"type": "work", "value": "1"}, {"type": "Work", "value": "2", "primary": true}, {"value": "3"}]),
-            &[("work", "value", Some("4"))],
-            json!([{"type": "Work", "value": "4", "primary": true}, {"value": "3"}]),
-        );
-    }
-
-    #[test]
-    fn unmapped_parts_of_an_address_are_kept() {
-        check(
-            json!([{"type": "work", "formatted": "London", "country": "GB", "primary": true}]),
-            &[("work", "formatted", Some("Paris"))],
-            json!([{"type": "work", "formatted": "Paris", "country": "GB", "primary": true}]),
-        );
-        check(
-            json!([{"type": "work", "formatted": "London", "country": "GB", "primary": true}]),
-            &[("work", "formatted", None)],
-            json!([{"type": "work", "country": "GB", "primary": true}]),
-        );
-    }
-
-    #[test]
-    fn element_without_content_is_removed_with_its_type() {
-        check(
-            json!([{"type": "work", "value": "1", "display": "1"}, {"type": "work", "value": "2"}]),
-            &[("work", "value", None)],
-            json!([]),
-        );
-    }
-
-    #[test]
-    fn clearing_an_absent_value_sends_nothing() {
-        check(json!([{"type": "home", "value": "1"}]), &[("work", "value", None)], Value::Null);
-        check(json!([]), &[("work", "value", None), ("fax", "value", None)], Value::Null);
-    }
-
-    #[test]
-    fn elements_without_type_are_kept() {
-        check(
-            json!(["x", 1, null, {"type": 3}]),
-            &[("work", "value", Some("1"))],
-            json!(["x", 1, null, {"type": 3}, {"type": "work", "value": "1", "primary": true}]),
-        );
+    fn change_of_a_list_keeps_all_other_elements_and_parts() {
+        let set = |value| vec![("work", "value", Some(value))];
+        let (home, primary) =
+            (json!({"type": "home", "value": "1", "x": 1}), json!({"type": "home", "primary": true}));
+        let address = json!({"type": "work", "formatted": "London", "country": "GB", "primary": true});
+        for (reason, before, changes, expected) in [
+            (
+                "elements of other types are unchanged",
+                json!([home, {"type": "work", "value": "2", "primary": true}]),
+                set("3"),
+                json!([home, {"type": "work", "value": "3", "primary": true}]),
+            ),
+            (
+                "the first element is primary",
+                json!([]),
+                vec![("work", "value", Some("1")), ("mobile", "value", Some("2"))],
+                json!([{"type": "work", "value": "1", "primary": true}, {"type": "mobile", "value": "2"}]),
+            ),
+            (
+                "a primary element stays primary",
+                json!([primary]),
+                set("2"),
+                json!([primary, {"type": "work", "value": "2"}]),
+            ),
+            (
+                "a mapped type keeps one element",
+                json!([{"type": "work", "value": "1"}, {"type": "Work", "value": "2", "primary": true}, {"value": "3"}]),
+                set("4"),
+                json!([{"type": "Work", "value": "4", "primary": true}, {"value": "3"}]),
+            ),
+            (
+                "unmapped parts are kept",
+                json!([address]),
+                vec![("work", "formatted", Some("Paris"))],
+                json!([{"type": "work", "formatted": "Paris", "country": "GB", "primary": true}]),
+            ),
+            (
+                "unmapped parts are kept without the mapped one",
+                json!([address]),
+                vec![("work", "formatted", None)],
+                json!([{"type": "work", "country": "GB", "primary": true}]),
+            ),
+            (
+                "an element without content is removed",
+                json!([{"type": "work", "value": "1", "display": "1"}, {"type": "work", "value": "2"}]),
+                vec![("work", "value", None)],
+                json!([]),
+            ),
+            ("an absent value needs no clearing", json!([home]), vec![("work", "value", None)], Value::Null),
+            (
+                "several absent values need no clearing",
+                json!([]),
+                vec![("work", "value", None), ("fax", "value", None)],
+                Value::Null,
+            ),
+            (
+                "elements without a type are kept",
+                json!(["x", 1, null, {"type": 3}]),
+                set("1"),
+                json!(["x", 1, null, {"type": 3}, {"type": "work", "value": "1", "primary": true}]),
+            ),
+        ] {
+            assert_eq!(after(&before, &changes), expected, "{reason}");
+        }
     }
 }

@@ -219,12 +219,12 @@ fn serialisation_of_the_policy_is_pinned() {
         .replace("[target]\n", "membership = \"member-uid\"\n[options]\ndelete_after_days = 30\n[target]\n");
     let expected = |scope: &str, options: &str| {
         format!(
-            r"\x10RULES\x12dc=corp,dc=example{scope}\x1b(objectClass=inetOrgPerson)\tentryUUID\x04uuid\x01\x01\x01\x07disable{options}"
+            r"\x10RULES\x12dc=corp,dc=example\x1b(objectClass=inetOrgPerson)\tentryUUID\x04uuid{scope}\x01\x01\x01\x07disable{options}"
         )
     };
-    let group = r"\x05group)cn=workplace,ou=groups,dc=corp,dc=example\x06direct";
+    let group = r"\x05group)cn=workplace,ou=groups,dc=corp,dc=example";
     assert_eq!(serialised(GOOD), expected(&format!(r"{group}\x06member\x06member"), r"\x08"));
     assert_eq!(serialised(&filter), expected(r"\x06filter\x05(a=b)", r"\x08"));
-    let member_uid = format!(r"{group}\nmember_uid\tmemberUid\x03uid");
+    let member_uid = format!(r"{group}\nmember-uid\tmemberUid\x03uid");
     assert_eq!(serialised(&uid), expected(&member_uid, r"\x01\x08\x1e"));
 }
