@@ -22,6 +22,9 @@ const STATE_SECONDS: i64 = 30;
 /// A message with its content.
 type ParsedMessage<'m> = (&'m SqsMessage, ProvisionRequest);
 
+/// Messages by the name of their connection.
+type ByConnection<'m> = BTreeMap<String, Vec<ParsedMessage<'m>>>;
+
 /// Messages of one connection, with the result of each.
 type Dispositions<'m> = Vec<(&'m SqsMessage, MessageDisposition)>;
 
@@ -32,23 +35,7 @@ impl ProvisionFunction {
         messages: &[SqsMessage],
         invocation: &Invocation,
     ) -> SqsBatchResponse {
-        let mut by_connection: BTreeMap<String, Vec<ParsedMessage<'_>>> = BTreeMap::new();
-        let mut retried: Vec<&SqsMessage> = Vec::new();
-        for message in messages {
-            match ProvisionRequest::parse(message.body.as_deref().unwrap_or_default()) {
-                Ok(request) => {
-                    by_connection.entry(request.connection.clone()).or_default().push((message, request));
-                }
-                Err(malformed) => {
-                    let id = message.message_id.as_deref().unwrap_or("?");
-                    tracing::error!(message.id = id, "{malformed}");
-                    // The alarm on dead letters has reported it; a repeat of a malformed dead letter changes nothing.
-                    if !self.is_dead(message) {
-                        retried.push(message);
-                    }
-                }
-            }
-        }
+        let (by_connection, mut retried) = self.parse(messages);
         for (name, messages) in by_connection {
             let span = tracing::info_span!("connection", connection = %name);
             let dispositions = self.handle_connection(&name, messages, invocation).instrument(span).await;
@@ -66,6 +53,25 @@ impl ProvisionFunction {
             response.batch_item_failures.push(failure);
         }
         response
+    }
+
+    /// The messages by connection, and the malformed ones to retry. The alarm on dead letters has reported a malformed dead
+    /// letter, and a repeat changes nothing.
+    fn parse<'m>(&self, messages: &'m [SqsMessage]) -> (ByConnection<'m>, Vec<&'m SqsMessage>) {
+        let (mut by_connection, mut retried) = (ByConnection::new(), Vec::new());
+        for message in messages {
+            match ProvisionRequest::parse(message.body.as_deref().unwrap_or_default()) {
+                Ok(request) => {
+                    by_connection.entry(request.connection.clone()).or_default().push((message, request));
+                }
+                Err(malformed) => {
+                    let id = message.message_id.as_deref().unwrap_or("?");
+                    tracing::error!(message.id = id, "{malformed}");
+                    retried.extend((!self.is_dead(message)).then_some(message));
+                }
+            }
+        }
+        (by_connection, retried)
     }
 
     fn is_dead(&self, message: &SqsMessage) -> bool {

@@ -135,15 +135,14 @@ fn log(done: &Result<Provisioned, StoreError>) {
         Ok(Provisioned { outcome: Outcome::Failed { error, retry_at, .. }, .. }) => {
             tracing::warn!(retry_at = retry_at.map(|at| at.0), "the user was not provisioned: {error}");
         }
-        Ok(Provisioned { outcome, follow_up }) => {
-            tracing::info!(
-                outcome = outcome.word(),
-                due_again = *follow_up == FollowUp::Due,
-                "the provision request was handled"
-            );
-        }
+        Ok(provisioned) => log_outcome(provisioned),
         Err(error) => tracing::error!("the user was not provisioned: {error}"),
     }
+}
+
+fn log_outcome(Provisioned { outcome, follow_up }: &Provisioned) {
+    let due_again = *follow_up == FollowUp::Due;
+    tracing::info!(outcome = outcome.word(), due_again, "the provision request was handled");
 }
 
 fn spread(until: UnixSeconds, anchor: &Anchor) -> UnixSeconds {

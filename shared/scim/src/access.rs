@@ -132,22 +132,16 @@ impl AccessTokens {
         if self.current().is_same(refused) && self.renewals.load(Ordering::Acquire) == before {
             let credentials = renew().await;
             self.renewals.fetch_add(1, Ordering::Release);
-            if let Some(credentials) = credentials {
-                self.adopt(&credentials);
+            if let Some(token) = credentials.as_ref().and_then(renewed_token) {
+                self.adopt(token);
             }
         }
         let current = self.current();
         (!current.is_same(refused)).then_some(current)
     }
 
-    fn adopt(&self, credentials: &TargetCredentials) {
-        let token = match AccessToken::new(credentials) {
-            Ok(token) => Arc::new(token),
-            Err(error) => {
-                warn!("target: the renewed access token can't be used: {error}");
-                return;
-            }
-        };
+    fn adopt(&self, token: AccessToken) {
+        let token = Arc::new(token);
         let mut tokens = self.lock();
         if tokens.current.is_same(&token) {
             return;
@@ -162,6 +156,12 @@ impl AccessTokens {
     fn lock(&self) -> MutexGuard<'_, TokenHistory> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The token of renewed credentials, if it can be sent.
+fn renewed_token(credentials: &TargetCredentials) -> Option<AccessToken> {
+    let unusable = |error: &TargetError| warn!("target: the renewed access token can't be used: {error}");
+    AccessToken::new(credentials).inspect_err(unusable).ok()
 }
 
 #[cfg(test)]
@@ -187,9 +187,9 @@ mod tests {
     fn newest_replaced_tokens_are_remembered() {
         let access = AccessTokens::new(&credentials("0")).unwrap();
         for number in 1..10 {
-            access.adopt(&credentials(&number.to_string()));
-            access.adopt(&credentials(&format!("{number}\n")));
-            access.adopt(&credentials(""));
+            let renewed = [number.to_string(), format!("{number}\n"), String::new()];
+            let tokens = renewed.iter().filter_map(|token| renewed_token(&credentials(token)));
+            tokens.for_each(|token| access.adopt(token));
         }
         let known: Vec<String> = access.known().iter().map(|token| token.expose().to_owned()).collect();
         assert_eq!(known, ["9", "8", "7", "6", "5"]);

@@ -101,6 +101,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table with one case per row")]
     fn change_of_a_list_keeps_all_other_elements_and_parts() {
         let set = |value| vec![("work", "value", Some(value))];
         let (home, primary) =
