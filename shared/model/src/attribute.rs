@@ -76,6 +76,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn attribute_is_written_as_its_name() {
+        let attribute = TargetAttribute::from("name.givenName");
+        assert_eq!((attribute.as_str(), attribute.to_string().as_str()), ("name.givenName", "name.givenName"));
+    }
+
+    #[test]
     fn values_are_shown_as_text() {
         for (value, expected) in [
             (Value::Text("Poet".into()), "Poet"),

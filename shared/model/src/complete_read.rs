@@ -150,37 +150,46 @@ impl CompleteRead {
     }
 }
 
-/// The meaning of an LDAP result code (RFC 4511, appendix A), for codes that a read can end with.
+/// Meanings of the LDAP result codes that a read can end with (RFC 4511, appendix A).
+const RESULT_MEANINGS: [(u32, &str); 20] = [
+    (0, "success"),
+    (1, "operations error"),
+    (2, "protocol error"),
+    (3, "time limit exceeded"),
+    (4, "size limit exceeded"),
+    (7, "authentication method not supported"),
+    (8, "stronger authentication required"),
+    (10, "referral"),
+    (11, "administrative limit exceeded"),
+    (12, "critical extension unavailable"),
+    (13, "confidentiality required"),
+    (18, "inappropriate matching"),
+    (32, "no such object"),
+    (34, "invalid DN"),
+    (48, "inappropriate authentication"),
+    (49, "invalid credentials"),
+    (50, "insufficient access rights"),
+    (51, "busy"),
+    (52, "unavailable"),
+    (53, "unwilling to perform"),
+];
+
+/// The meaning of an LDAP result code.
 pub fn result_meaning(code: u32) -> &'static str {
-    match code {
-        0 => "success",
-        1 => "operations error",
-        2 => "protocol error",
-        3 => "time limit exceeded",
-        4 => "size limit exceeded",
-        7 => "authentication method not supported",
-        8 => "stronger authentication required",
-        10 => "referral",
-        11 => "administrative limit exceeded",
-        12 => "critical extension unavailable",
-        13 => "confidentiality required",
-        18 => "inappropriate matching",
-        32 => "no such object",
-        34 => "invalid DN",
-        48 => "inappropriate authentication",
-        49 => "invalid credentials",
-        50 => "insufficient access rights",
-        51 => "busy",
-        52 => "unavailable",
-        53 => "unwilling to perform",
-        _ => "other",
-    }
+    RESULT_MEANINGS.iter().find(|(known, _)| *known == code).map_or("other", |(_, meaning)| meaning)
 }
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "the verification itself is under test")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn result_codes_have_the_meanings_of_the_rfc() {
+        assert_eq!(result_meaning(4), "size limit exceeded");
+        assert_eq!(result_meaning(32), "no such object");
+        assert_eq!(result_meaning(54), "other");
+    }
 
     fn complete() -> ReadEvidence {
         ReadEvidence {

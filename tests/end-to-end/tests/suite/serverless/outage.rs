@@ -1,4 +1,4 @@
-//! A target that refuses every request for a minute.
+//! A target that refuses every request for a while.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use simulator::{FaultEffect, TargetFault};
 use super::deployment::{DeploymentFixture, DeploymentOptions, names};
 
 const PEOPLE: usize = 60;
-const OUTAGE: Duration = Duration::from_secs(60);
-/// The breaker waits 15, 30 and 60 seconds before a probe, and the last wait may start just before the end of the
-/// outage. Delayed messages return up to five seconds later each time. So the first request succeeds within 120
-/// seconds, and the last user within 130. The rest is a margin for a busy machine.
+const OUTAGE: Duration = Duration::from_secs(20);
+/// The breaker waits 15 and 30 seconds before a probe, and the last wait may start just before the end of the outage.
+/// Delayed messages return up to five seconds later each time. So the first request succeeds within 50 seconds. The rest
+/// is a margin for a busy machine.
 const NOTICED: Duration = Duration::from_secs(150);
 const RECOVERED: Duration = Duration::from_secs(180);
 
