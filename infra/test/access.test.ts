@@ -27,7 +27,7 @@ const common = (log: string): Record<string, [string[], string[]]> => ({
 const scanArn = "arn:{Partition}:lambda:{Region}:{AccountId}:function:provisioner-scan";
 const provisionArn = "arn:{Partition}:lambda:{Region}:{AccountId}:function:provisioner-provision";
 
-test("the scan reads the directory's secret, writes state, sends requests, and invokes itself and provisioning", () => {
+test("the scan function reads the directory's secret, writes state, sends requests, and invokes itself and the provision function", () => {
   assert.deepEqual(of("ScanRole"), {
     ...common("ScanLog"),
     SendRequests: [["sqs:GetQueueAttributes", "sqs:SendMessage"], ["Requestscorp"]],
@@ -37,7 +37,7 @@ test("the scan reads the directory's secret, writes state, sends requests, and i
   });
 });
 
-test("provisioning takes messages, reads the target's secret alone, and writes state", () => {
+test("the provision function receives messages, reads only the target's secret, and writes state", () => {
   const take = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
   assert.deepEqual(of("ProvisionRole"), {
     ...common("ProvisionLog"),
@@ -47,7 +47,7 @@ test("provisioning takes messages, reads the target's secret alone, and writes s
   });
 });
 
-test("the scheduler starts scans and keeps what it could not start", () => {
+test("the scheduler starts scans and keeps the events that it could not deliver", () => {
   assert.deepEqual(of("SchedulerRole"), {
     StartScans: [["lambda:InvokeFunction"], [scanArn]],
     KeepMissedScans: [["sqs:SendMessage"], ["MissedScans"]],
@@ -59,7 +59,7 @@ test("there are no other roles", () => {
   assert.deepEqual([...new Set(rights.map(({ role }) => role))].sort(), ["ProvisionRole", "ScanRole", "SchedulerRole"]);
 });
 
-test("a star is there only where AWS offers nothing narrower, each with its reason", () => {
+test("each wildcard in a policy has a reason", () => {
   for (const { role, sid, actions, resources } of rights) {
     for (const action of actions) {
       assert.ok(!action.includes("*"), `${role} ${sid}: ${action}`);
@@ -72,18 +72,18 @@ test("a star is there only where AWS offers nothing narrower, each with its reas
   assert.deepEqual(Object.keys(UNLIMITED).sort(), [...used].sort(), "a reason without a right");
 });
 
-test("a name of a secret is completed by nothing but the six characters of Secrets Manager", () => {
+test("a secret's name is followed only by the six characters of Secrets Manager", () => {
   const [, resources] = of("ScanRole", rights)["Secrets"] ?? [[], []];
   assert.deepEqual(resources, ["arn:{Partition}:secretsmanager:{Region}:{AccountId}:secret:corp/directory-??????"]);
 });
 
-test("the key is used through services alone", () => {
+test("the key is used only through AWS services", () => {
   const key = rights.filter(({ actions }) => actions.some((action) => action.startsWith("kms:")));
   assert.ok(key.length > 0);
   for (const { role, sid, condition } of key) assert.match(condition, /^kms:ViaService = /, `${role} ${sid}`);
 });
 
-test("what Lambda does in the network, the function's code must not", () => {
+test("the function's code can't call the network actions of Lambda", () => {
   assert.equal(rights.find((right) => right.role === "ProvisionRole" && right.sid === "LambdaManagesInterfaces"), undefined);
   for (const role of ["ScanRole"]) {
     const denied = rights.find((right) => right.role === role && right.effect === "Deny");
@@ -93,7 +93,7 @@ test("what Lambda does in the network, the function's code must not", () => {
   }
 });
 
-test("the store calls what its roles allow, and all of that", () => {
+test("the roles allow exactly the calls of the store", () => {
   const source = rustSources("shared/store/src");
   const calls = [...source.matchAll(/^\s*\.(get_item|batch_get_item|query|put_item|update_item|delete_item|batch_write_item|scan)\(\)|client\.(batch_get_item|batch_write_item|transact_write_items|scan)\(\)/gm)];
   const called = new Set(calls.map((match) => (match[1] ?? match[2] ?? "").split("_").map((word) => word[0]?.toUpperCase() + word.slice(1)).join("")));

@@ -18,7 +18,7 @@ interface Run {
   readonly stderr: string;
 }
 
-/** `cdk synth` without an account: credentials and a region would be found in the surroundings alone. */
+/** `cdk synth` without credentials and region in the environment. */
 function cdkSynth(at: Site, settings: Readonly<Record<string, string>>): Run {
   const own = Object.entries({ config: at.config, artefacts: at.artefacts, ...settings });
   const context = own.flatMap(([key, value]) => ["-c", `${key}=${value}`]);
@@ -31,7 +31,7 @@ function cdkSynth(at: Site, settings: Readonly<Record<string, string>>): Run {
   });
 }
 
-/** The app alone, which is what the command line runs. */
+/** The app, as the command line runs it. */
 function app(context: Readonly<Record<string, unknown>>): Run {
   return spawnSync(process.execPath, ["--no-warnings", "--import", "tsx", "bin/app.ts"], {
     cwd: INFRA,
@@ -57,7 +57,7 @@ test("from a connection file to a template, without an account", () => {
   ]);
 });
 
-test("a mistake is one sentence, and the exit code says that there was one", () => {
+test("a mistake is reported in one sentence and a non-zero exit code", () => {
   for (const [context, expect] of [
     [{}, "config is missing; name a connection's TOML file or a folder of them (-c config=PATH)"],
     [{ config: "/none", confg: "x" }, "unknown setting confg (-c confg=…); did you mean config?"],
@@ -69,7 +69,7 @@ test("a mistake is one sentence, and the exit code says that there was one", () 
   }
 });
 
-test("every setting does something", () => {
+test("each setting has an effect", () => {
   const values: Record<keyof typeof SETTINGS, string> = {
     config: "c",
     name: "n",
@@ -114,7 +114,7 @@ test("every setting does something", () => {
   });
 });
 
-test("a setting that can't be is said", () => {
+test("an invalid setting is reported", () => {
   for (const [setting, value, expect] of [
     ["architecture", "sparc", 'setting architecture: "sparc" is neither arm64 nor x86_64'],
     ["check-secrets", "yes", 'setting check-secrets: "yes" is neither true nor false'],
@@ -130,7 +130,7 @@ test("a setting that can't be is said", () => {
   }
 });
 
-test("what the CDK itself says is left alone", () => {
+test("messages of the CDK are not changed", () => {
   readSettings({ config: "c", "aws:cdk:bundling-stacks": ["**"], "@aws-cdk/core:target-partitions": ["aws"], "cli:x": 1 });
 });
 

@@ -1,4 +1,4 @@
-// The build script with a stand-in for the compiler: what it asks for, and what it does when something is missing.
+// The build script with a stand-in for the compiler: its commands, and its errors.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -11,7 +11,7 @@ import { temporaryFolder } from "./support/folder.ts";
 
 const SCRIPT = fileURLToPath(new URL("../build", import.meta.url));
 
-/** A checkout with the script, and in the PATH a cargo and a rustc that say what they were asked. */
+/** A checkout with the script, and a cargo and a rustc in the PATH that print their arguments. */
 class Checkout {
   readonly folder = temporaryFolder();
   readonly asked = path.join(this.folder, "asked");
@@ -39,25 +39,25 @@ class Checkout {
   }
 }
 
-/** What a build leaves behind. */
+/** Output and files of a build. */
 const BUILDS = BINARIES.map(
   (name) => `mkdir -p target/lambda/${name} && head -c 1500000 /dev/zero > target/lambda/${name}/bootstrap`,
 ).join("\n");
 const selection = BINARIES.map((name) => `--package ${name}-function --bin ${name}`).join(" ");
 
-test("it builds both functions for arm64 where that can be built, and prints their sizes", () => {
+test("the build is for arm64 where the target is installed, and prints sizes", () => {
   const { status, stdout, asked } = new Checkout({ arm: true, cargo: BUILDS }).run();
   assert.equal(asked, `lambda build --profile function --locked --arm64 --lambda-dir target/lambda ${selection}\n`);
   assert.match(stdout, /^scan +arm64 +1\.5 MB, compressed 0\.0 MB\nprovision +arm64 +1\.5 MB, compressed 0\.0 MB\n$/);
   assert.equal(status, 0);
 });
 
-test("it builds for x86-64 elsewhere, and where that is asked for", () => {
+test("the build is for x86-64 elsewhere and on request", () => {
   assert.match(new Checkout({ arm: false, cargo: BUILDS }).run().asked, / --x86-64 /);
   assert.match(new Checkout({ arm: true, cargo: BUILDS }).run("x86-64").asked, / --x86-64 /);
 });
 
-test("what it can't do, it says", () => {
+test("the build reports a missing tool or target", () => {
   const arm = new Checkout({ arm: false, cargo: BUILDS }).run("arm64");
   assert.equal(arm.stderr, "error: the Rust target aarch64-unknown-linux-gnu is not installed; run: rustup target add aarch64-unknown-linux-gnu\n");
   assert.equal(arm.status, 1);
@@ -68,7 +68,7 @@ test("what it can't do, it says", () => {
   assert.match(without.run().stderr, /^error: cargo-lambda is missing; \.\/tests\/run installs it/);
 });
 
-test("a build that fails fails, and an old program is not taken for a new one", () => {
+test("a failed build exits with an error and leaves no old program", () => {
   assert.equal(new Checkout({ arm: true, cargo: "exit 7" }).run().status, 7);
   const checkout = new Checkout({ arm: true, cargo: "exit 0" });
   const old = path.join(checkout.folder, "target", "lambda", "scan", "bootstrap");

@@ -1,4 +1,4 @@
-// What the functions read and what is deployed are written down twice, once in Rust and once here. These tests read both.
+// Names that the functions read and names that are deployed exist twice, in Rust and here. These tests compare them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Match } from "aws-cdk-lib/assertions";
@@ -9,7 +9,7 @@ import { template } from "./support/site.ts";
 
 const synthesised = template();
 
-test("the variables are those that the functions read", () => {
+test("the environment variables are those that the functions read", () => {
   const read = constants("shared/runtime/src/environment.rs");
   for (const [constant, name] of Object.entries(ENVIRONMENT)) {
     assert.equal(read.get(constant), name, `environment.rs: ${constant}`);
@@ -57,7 +57,7 @@ test("the store makes the same indexes where it makes the table itself", () => {
   assert.equal(table.match(/\.global_secondary_indexes\(/g)?.length, 2);
 });
 
-test("the packages are called after their binaries", () => {
+test("the packages have the names of their binaries", () => {
   for (const binary of BINARIES) {
     assert.match(projectFile(`functions/${binary}/Cargo.toml`), new RegExp(`^\\[package\\]\\nname = "${binary}-function"$`, "m"));
   }
@@ -72,7 +72,7 @@ test("the metrics are those that the functions emit", () => {
   assert.deepEqual(emitted.sort(), [...METRICS.counts, ...METRICS.samples].sort());
 });
 
-test("a schedule's event has the keys that the scan knows", () => {
+test("a schedule's event has only keys that the scan function reads", () => {
   const source = projectFile("functions/scan/src/function.rs");
   const [, fields = ""] = /struct ScanEvent \{([^}]*)\}/.exec(source) ?? [];
   const known = [...fields.matchAll(/^\s+(\w+):/gm)].map((match) => match[1]);

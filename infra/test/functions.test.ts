@@ -10,7 +10,7 @@ import { site, synthesise, template } from "./support/site.ts";
 
 const synthesised = template();
 
-test("both functions run what was built, on arm64, and log JSON into groups that end", () => {
+test("both functions run the built programs on arm64, and log JSON with a retention", () => {
   for (const [name, timeout] of [["scan", 900], ["provision", 120]] as const) {
     synthesised.hasResourceProperties("AWS::Lambda::Function", {
       FunctionName: `provisioner-${name}`,
@@ -29,13 +29,13 @@ test("both functions run what was built, on arm64, and log JSON into groups that
   }
 });
 
-test("the machine is read from the programs", () => {
+test("the architecture is read from the programs", () => {
   const at = site();
   writeArtefacts(at.artefacts, { scan: X86_64, provision: X86_64 });
   template({}, at).allResourcesProperties("AWS::Lambda::Function", { Architectures: ["x86_64"] });
 });
 
-test("only the program is packed, whatever else lies beside it", () => {
+test("only the program is packed", () => {
   const at = site();
   fs.writeFileSync(path.join(at.artefacts, "scan", "notes.txt"), "not for Lambda");
   const { app } = synthesise({}, at);
@@ -45,7 +45,7 @@ test("only the program is packed, whatever else lies beside it", () => {
   assert.deepEqual([...new Set(packed)].sort(), ["bootstrap", "connections"]);
 });
 
-test("the layer holds the connections and the authorities that they name, and nothing else", () => {
+test("the layer holds only connection files and the certificate authorities that they name", () => {
   const at = site({
     "corp.toml": connectionToml("corp", { ca: 'ca = "file:pki/corp-ca.pem"' }),
     "pki/corp-ca.pem": CERTIFICATE,
@@ -59,7 +59,7 @@ test("the layer holds the connections and the authorities that they name, and no
   assert.deepEqual(files.sort(), ["connections", "connections/corp.toml", "connections/pki", "connections/pki/corp-ca.pem"]);
 });
 
-test("a scan waits for its turn, and its failure is left to the next schedule", () => {
+test("a scan waits for a free invocation, and is not retried", () => {
   synthesised.hasResourceProperties("AWS::Lambda::Function", {
     FunctionName: "provisioner-scan",
     ReservedConcurrentExecutions: 2,
@@ -113,7 +113,7 @@ test("memory, logs and reserved concurrency can be chosen", () => {
   });
 });
 
-test("only the scan function is in the network, and goes out to the directory and to HTTPS alone", () => {
+test("only the scan function is in the VPC, with egress to the directory and HTTPS", () => {
   synthesised.resourceCountIs("AWS::EC2::SecurityGroup", 0);
   const at = site({
     "a.toml": connectionToml("a"),

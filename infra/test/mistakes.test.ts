@@ -1,4 +1,4 @@
-// What an administrator can get wrong: each is one sentence at synth that says where, what, and what to do.
+// Mistakes of an administrator. Synth reports each in one sentence: where, what, and what to do.
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -10,7 +10,7 @@ import { ARM64, elf, writeArtefacts, X86_64 } from "./support/artefacts.ts";
 import { CERTIFICATE, connectionToml, writeFolder } from "./support/connections.ts";
 import { type Site, site, synthesise } from "./support/site.ts";
 
-/** What synth says. */
+/** The message of a failed synth. */
 function said(props: Partial<WorkplaceProvisionerProps>, at: Site = site()): string {
   try {
     synthesise(props, at);
@@ -78,7 +78,7 @@ test("an invalid connection file", () => {
   }
 });
 
-test("two connections of one name", () => {
+test("two connections with the same name", () => {
   const at = site({ "a.toml": connectionToml("corp"), "b.toml": connectionToml("corp") });
   assert.equal(
     said({}, at),
@@ -129,7 +129,7 @@ test("a secret that would be deployed with the configuration", () => {
   assert.match(wrong({ targetSecret: "secret = '{\"access_token\": \"x\"}'" }), /key target\.secret: this is not the id of a secret/);
 });
 
-test("a certificate authority that can't go along", () => {
+test("a certificate authority that can't be deployed", () => {
   const ca = (text: string): Record<string, string> => ({ ca: `ca = "${text}"` });
   assert.match(wrong(ca("corp.pem")), /key directory\.ca: must be file:PATH of a PEM file$/);
   assert.match(wrong(ca("file:/etc/ssl/corp.pem")), /key directory\.ca: \/etc\/ssl\/corp\.pem is outside the folder of the configuration/);
@@ -140,7 +140,7 @@ test("a certificate authority that can't go along", () => {
   assert.match(wrong(ca("file:corp.pem"), { "corp.pem": both }), /corp\.pem holds a private key; only the certificate/);
 });
 
-test("functions that weren't built, or not for one machine", () => {
+test("functions that are not built, or for different machines", () => {
   const at = site();
   const scan = path.join(at.artefacts, "scan", "bootstrap");
   const build = "build the functions with infra/build";
@@ -165,19 +165,19 @@ test("functions that weren't built, or not for one machine", () => {
   assert.match(said({ architecture: "arm64" }, at), /the functions are for x86_64, and architecture asks for arm64; build/);
 });
 
-test("a reserved concurrency under what the targets allow", () => {
+test("a reserved concurrency below the sum of the targets' concurrency", () => {
   assert.match(
     said({ provision: { reservedConcurrency: 3 } }),
     /^provision\.reservedConcurrency is 3, and the connections' target\.concurrency together ask for 4;/,
   );
 });
 
-test("a network without subnets, and a name that AWS would refuse", () => {
+test("a VPC without subnets, and a name that AWS refuses", () => {
   assert.match(said({ network: { vpcId: "vpc-1", subnetIds: [] } }), /^network: no subnets of vpc-1 are named/);
   assert.match(said({ name: "my_provisioner" }), /^name: "my_provisioner" must begin with a letter/);
 });
 
-test("what the provisioner itself refuses, where it is at hand", () => {
+test("connection files are checked by the provisioner where it is installed", () => {
   const at = site();
   const tool = (script: string): string => {
     writeFolder(at.folder, { tool: `#!/bin/sh\n${script}\n` });

@@ -26,7 +26,7 @@ interface Alarm {
 const alarmsOf = (from: typeof synthesised): Alarm[] =>
   Object.values(from.findResources("AWS::CloudWatch::Alarm")).map(({ Properties }) => Properties as Alarm);
 
-/** An alarm in a few words: what it looks at, from when on, how often, and what silence means. */
+/** An alarm in a few words: metric, threshold, window, and treatment of missing data. */
 function inShort(from: typeof synthesised): Record<string, string> {
   const entries = Object.values(from.findResources("AWS::CloudWatch::Alarm")).map(({ Properties: p }) => {
     const metric = p.MetricName === undefined ? "an expression" : `${p.Statistic} of ${p.MetricName}`;
@@ -37,7 +37,7 @@ function inShort(from: typeof synthesised): Record<string, string> {
   return Object.fromEntries(entries.sort());
 }
 
-test("every alarm looks at what it is called after", () => {
+test("each alarm observes the metric of its name", () => {
   assert.deepEqual(inShort(synthesised), {
     "provisioner-corp-breaker-open": "Maximum of BreakerOpen >= 1, 2 x 5 min, silence ignore",
     "provisioner-corp-dead-letters": "an expression >= 1, 1 x - min, silence notBreaching",
@@ -52,7 +52,7 @@ test("every alarm looks at what it is called after", () => {
   });
 });
 
-test("a dead letter is seen whether it lies there or was taken out", () => {
+test("a dead letter raises the alarm while it waits and after it was received", () => {
   synthesised.hasResourceProperties("AWS::CloudWatch::Alarm", {
     AlarmName: "provisioner-corp-dead-letters",
     Metrics: Match.arrayWith([
@@ -63,7 +63,7 @@ test("a dead letter is seen whether it lies there or was taken out", () => {
   });
 });
 
-test("windows follow the schedule, and stay within what CloudWatch can look back", () => {
+test("evaluation windows follow the schedule, within CloudWatch's limits", () => {
   const windows = (schedules: object, lateAfter?: Duration): [number, number] => {
     const from = template({ schedules, alarms: { lateAfter } });
     const late = alarmsOf(from).find(({ AlarmName }) => AlarmName.endsWith("scan-late"));
@@ -81,7 +81,7 @@ test("windows follow the schedule, and stay within what CloudWatch can look back
   }
 });
 
-test("a connection that is scanned by hand is not late", () => {
+test("a connection without a schedule is never late", () => {
   const names = alarmsOf(template({ schedules: { incremental: "off", full: "off" } })).map(({ AlarmName }) => AlarmName);
   assert.ok(!names.some((name) => name.endsWith("scan-late")));
   assert.ok(names.some((name) => name.endsWith("removals-held")));
@@ -94,7 +94,7 @@ test("thresholds can be chosen", () => {
   assert.match(chosen["provisioner-corp-messages-old"] ?? "", />= 1800,/);
 });
 
-test("every alarm tells the topic when it begins and when it ends, and names its section of the runbook", () => {
+test("each alarm notifies the topic in both directions and names its section of the runbook", () => {
   for (const { AlarmName, AlarmActions, OKActions, AlarmDescription } of alarmsOf(synthesised)) {
     assert.equal(AlarmActions.length, 1, AlarmName);
     assert.deepEqual(AlarmActions, OKActions, AlarmName);
@@ -102,7 +102,7 @@ test("every alarm tells the topic when it begins and when it ends, and names its
   }
 });
 
-test("the runbook has a section for every alarm, with something to type", () => {
+test("the runbook has a section with a command for each alarm", () => {
   const readme = fs.readFileSync(new URL("../RUNBOOK.md", import.meta.url), "utf8");
   for (const kind of ALARMS) {
     const [, section] = new RegExp(`^## ${kind}\\n([\\s\\S]*?)(?=^##)`, "m").exec(`${readme}\n## end`) ?? [];
@@ -113,7 +113,7 @@ test("the runbook has a section for every alarm, with something to type", () => 
   assert.deepEqual([...used].sort(), [...ALARMS].sort());
 });
 
-test("every connection has its own alarms", () => {
+test("each connection has its own alarms", () => {
   const two = template({}, site({ "a.toml": connectionToml("a"), "b.toml": connectionToml("b") }));
   two.resourceCountIs("AWS::CloudWatch::Alarm", 2 + 2 * 8);
 });
@@ -128,7 +128,7 @@ test("the e-mail address is subscribed, and an existing topic is used", () => {
   template({ alarms: { topic } }).resourceCountIs("AWS::SNS::Topic", 0);
 });
 
-test("the service that raises alarms may use the topic and its key", () => {
+test("CloudWatch may use the topic and its key", () => {
   const allowed = { Effect: "Allow", Principal: { Service: "cloudwatch.amazonaws.com" } };
   synthesised.hasResourceProperties("AWS::SNS::TopicPolicy", {
     PolicyDocument: { Statement: Match.arrayWith([Match.objectLike({ ...allowed, Action: "sns:Publish" })]) },
@@ -140,7 +140,7 @@ test("the service that raises alarms may use the topic and its key", () => {
   });
 });
 
-test("the dashboard shows every metric that there is, and the alarms", () => {
+test("the dashboard shows all metrics and alarms", () => {
   const [dashboard] = Object.values(synthesised.findResources("AWS::CloudWatch::Dashboard"));
   const body = JSON.stringify(dashboard?.["Properties"].DashboardBody);
   for (const name of [...METRICS.counts, ...METRICS.samples]) {

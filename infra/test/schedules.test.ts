@@ -61,7 +61,7 @@ test("a schedule without room for its name gets a generated one", () => {
   synthesised.allResourcesProperties("AWS::Scheduler::Schedule", { Name: Match.absent() });
 });
 
-test("what the scheduler takes is taken", () => {
+test("schedule expressions that EventBridge Scheduler accepts are accepted", () => {
   for (const [text, minutes] of [
     ["rate(1 minute)", 1],
     ["rate(90 minutes)", 90],
@@ -81,7 +81,7 @@ test("what the scheduler takes is taken", () => {
   }
 });
 
-test("what the scheduler would refuse is refused, and said", () => {
+test("schedule expressions that EventBridge Scheduler refuses are reported", () => {
   for (const [text, expect] of [
     ["every minute", "neither rate(…) nor cron(…)"],
     ["rate(0 minutes)", "a number from 1 on"],

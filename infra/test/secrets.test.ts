@@ -23,7 +23,7 @@ after(async () => {
 
 const check = { secrets: { existing: "all", check: true } } as const;
 
-test("a secret that doesn't exist by name is said, and one that does is not", async () => {
+test("a secret that does not exist is reported by name", async () => {
   await secrets.send(new CreateSecretCommand({ Name: "corp/directory", SecretString: "{}" }));
   assert.throws(() => synthesise(check), {
     message:
@@ -33,16 +33,16 @@ test("a secret that doesn't exist by name is said, and one that does is not", as
   template(check).resourceCountIs("AWS::SecretsManager::Secret", 0);
 });
 
-test("a secret that is being deleted is not there", async () => {
+test("a secret scheduled for deletion does not exist", async () => {
   await secrets.send(new DeleteSecretCommand({ SecretId: "corp/workplace", RecoveryWindowInDays: 7 }));
   assert.throws(() => synthesise(check), /there is no secret "corp\/workplace"/);
 });
 
-test("what isn't listed as existing isn't asked for", () => {
+test("only secrets listed as existing are looked up", () => {
   template({ secrets: { existing: ["corp/directory"], check: true } }).resourceCountIs("AWS::SecretsManager::Secret", 1);
 });
 
-test("a failed look-up of secrets is one sentence", async () => {
+test("a failed look-up of secrets is reported in one sentence", async () => {
   const { AWS_ENDPOINT_URL: endpoint } = process.env;
   process.env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1";
   process.env["AWS_MAX_ATTEMPTS"] = "1";

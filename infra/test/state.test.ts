@@ -9,7 +9,7 @@ import { site, template } from "./support/site.ts";
 const synthesised = template();
 const key = { "Fn::GetAtt": [Match.stringLikeRegexp("ProvisionerKey"), "Arn"] };
 
-test("the table is paid by use, can be restored, has the customer's key, and is hard to lose", () => {
+test("the table is on demand, restorable, encrypted with the customer's key, and retained", () => {
   synthesised.hasResource("AWS::DynamoDB::Table", {
     DeletionPolicy: "Retain",
     UpdateReplacePolicy: "Retain",
@@ -33,7 +33,7 @@ test("removalPolicy DESTROY deletes the state with the stack", () => {
   passing.hasResource("AWS::SecretsManager::Secret", { DeletionPolicy: "Delete" });
 });
 
-test("a request is delivered a thousand times and then kept for two weeks", () => {
+test("a message is delivered up to 1,000 times and then kept for two weeks", () => {
   synthesised.hasResourceProperties("AWS::SQS::Queue", {
     VisibilityTimeout: 720,
     MessageRetentionPeriod: 1_209_600,
@@ -76,7 +76,7 @@ test("the visibility timeout is six times the function's, as Lambda advises", ()
   for (const { Properties } of consumed) assert.ok(Properties.VisibilityTimeout >= 6 * timeout);
 });
 
-test("queues and the topic are reached by TLS alone", () => {
+test("queues and topic refuse requests without TLS", () => {
   const insecure = { Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } };
   const policy = { PolicyDocument: { Statement: Match.arrayWith([Match.objectLike(insecure)]) } };
   synthesised.resourceCountIs("AWS::SQS::QueuePolicy", 3);

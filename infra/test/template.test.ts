@@ -1,4 +1,4 @@
-// The template as a whole: what it was, what cdk-nag and cfn-lint think of it.
+// The template as a whole: its snapshot, and the findings of cdk-nag and cfn-lint.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -13,15 +13,15 @@ import { pythonTool } from "./support/tools.ts";
 
 const NETWORK = { vpcId: "vpc-0123456789abcdef0", subnetIds: ["subnet-0123456789abcdef0"] };
 
-test("the template is the one that was looked at", () => {
+test("the template equals its snapshot", () => {
   const { app, stack } = synthesise();
   const { template } = app.synth().getStackByName(stack.stackName) as { template: unknown };
-  // What is in the assets is tested elsewhere; here their hashes would change with every word in them.
+  // The content of the assets is tested elsewhere. Their hashes would change with each of their lines.
   const text = JSON.stringify(template, null, 2).replaceAll(/[0-9a-f]{64}/g, "HASH");
   assertSnapshot("provisioner.template.json", `${text}\n`);
 });
 
-/** What the two packs that fit serverless applications ask, by rule and construct. */
+/** Findings of the two cdk-nag packs that fit serverless applications, by rule and construct. */
 function questions({ app, stack }: Synthesised, withAnswers: boolean): string[] {
   return [AwsSolutionsChecks, ServerlessChecks].flatMap((Pack) => {
     const pack = new Pack(app);
@@ -34,7 +34,7 @@ function questions({ app, stack }: Synthesised, withAnswers: boolean): string[] 
   });
 }
 
-/** The answers that are given in the construct tree. */
+/** Explanations in the construct tree. */
 function answers(from: IConstruct): { id: string; path: string; reason: string }[] {
   const own = from.node.metadata
     .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
@@ -43,13 +43,13 @@ function answers(from: IConstruct): { id: string; path: string; reason: string }
   return [...own, ...from.node.children.flatMap(answers)];
 }
 
-test("cdk-nag has no question that isn't answered", () => {
+test("each finding of cdk-nag has an explanation", () => {
   for (const network of [undefined, NETWORK]) {
     assert.deepEqual(questions(synthesise({ network }), true), []);
   }
 });
 
-test("every answer has a question, and a reason", () => {
+test("each explanation belongs to a finding and has a reason", () => {
   const synthesised = synthesise();
   const asked = questions(synthesised, false);
   const given = answers(synthesised.stack);
@@ -61,7 +61,7 @@ test("every answer has a question, and a reason", () => {
   }
 });
 
-test("cfn-lint has nothing to say", () => {
+test("cfn-lint has no findings", () => {
   for (const network of [undefined, NETWORK]) {
     const { app, stack } = synthesise({ network, alarms: { email: "it@corp.example" } }, site());
     const { templateFullPath } = app.synth().getStackByName(stack.stackName);
