@@ -78,7 +78,10 @@ mod tests {
     #[test]
     fn attribute_is_written_as_its_name() {
         let attribute = TargetAttribute::from("name.givenName");
-        assert_eq!((attribute.as_str(), attribute.to_string().as_str()), ("name.givenName", "name.givenName"));
+        assert_eq!(
+            (attribute.as_str(), attribute.to_string().as_str()),
+            ("name.givenName", "name.givenName")
+        );
     }
 
     #[test]

@@ -160,6 +160,12 @@ mod tests {
     }
 
     #[test]
+    fn text_form_is_read_back() {
+        let fingerprint = of(&["x"]);
+        assert_eq!(Fingerprint::try_from(String::from(fingerprint)), Ok(fingerprint));
+    }
+
+    #[test]
     fn serialisation_is_pinned() {
         let mut hash = Fingerprinter::new("test");
         hash.optional_text(None);

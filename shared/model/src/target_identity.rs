@@ -62,6 +62,10 @@ mod tests {
             assert_eq!(TargetIdentity::new(spelling, "scim2"), expect, "{spelling}");
         }
         assert_eq!(expect.to_string(), "https://scim.example.com/v2/Acme (scim2)");
+        assert_eq!(
+            TargetIdentity::new("http://x.test:80", "scim2"),
+            TargetIdentity::new("http://x.test", "scim2")
+        );
     }
 
     #[test]

@@ -82,6 +82,7 @@ mod tests {
     use super::*;
     use crate::test_values::{account, user};
     use model::{DnKey, UserName};
+    use std::collections::BTreeMap;
 
     fn names(user: &DesiredUser, account: &Account) -> Vec<String> {
         differences(user, account).into_iter().map(|difference| difference.attribute.0).collect()
@@ -119,5 +120,32 @@ mod tests {
         let [difference] =
             <[_; 1]>::try_from(differences(&user(true, "Poet"), &account(true, "Clerk"))).unwrap();
         assert_eq!((difference.from, difference.to), (text("Clerk"), text("Poet")));
+    }
+
+    #[test]
+    fn changes_are_shown_without_unknown_values() {
+        let cleared = |name: &str| (TargetAttribute::from(name), Managed::Clear);
+        let mut user = user(false, "Poet");
+        user.attributes.extend([cleared("locale"), cleared("nickName")]);
+        let changes = AppliedChanges {
+            previous_user_name: UserName::new("grace@acme.test").ok(),
+            active: true,
+            attributes: BTreeMap::from([
+                ("title".into(), PreviousValue::Empty),
+                ("locale".into(), PreviousValue::Set),
+                ("nickName".into(), PreviousValue::Empty),
+            ]),
+        };
+        let shown: Vec<String> = differences_of_changes(&user, &changes)
+            .into_iter()
+            .map(|AttributeDifference { attribute, from, to }| format!("{attribute}: {from:?} → {to:?}"))
+            .collect();
+        let expected = [
+            r#"userName: Some(Text("grace@acme.test")) → Some(Text("Ada@acme.test"))"#,
+            "active: Some(Boolean(true)) → Some(Boolean(false))",
+            "locale: None → None",
+            r#"title: None → Some(Text("Poet"))"#,
+        ];
+        assert_eq!(shown, expected);
     }
 }

@@ -181,6 +181,10 @@ fn blind_decision_follows_the_table() {
     assert_eq!((changes.attributes.len(), changes.active, differences.len()), (1, false, 1));
     let off = Some(BlindDecision::Deactivate(DeprovisionReason::OutOfScope));
     assert_eq!(blind(&released(), &out, &applied(true)), off);
+    // A disabled user loses access even if updates are off.
+    let disabled = Some(BlindDecision::Deactivate(DeprovisionReason::Disabled));
+    let no_update = with(|options| options.update = false);
+    assert_eq!(blind(&no_update, &user(false, "y"), &applied(true)), disabled);
     for (line, desired, applied) in [
         (&released(), &user(true, "x"), applied(true)),
         (&released(), &changed, applied(false)),
