@@ -36,7 +36,7 @@ pub struct ProvisionCounts {
     pub updated: u64,
     /// Accounts deactivated or deleted.
     pub deprovisioned: u64,
-    /// Accounts linked in this run whose removal needs the safeguard of another scan.
+    /// Accounts linked in this run, with a removal that needs the safeguard of another scan.
     #[serde(skip)]
     pub awaiting_safeguard: u64,
     /// Why the run stopped early.

@@ -9,13 +9,12 @@ use model::{
 use plan::Decision;
 use provision::{Preview, PreviewSubject};
 use queue::EntryState;
-use scim::Target;
+use scim::{Target, TargetError};
 use store::{Store, StoreError};
 
 use crate::explanation::{
     AccountExplanation, AccountSummary, AppliedExplanation, AttributeComparison, RecordExplanation,
 };
-use crate::item::ReportItem;
 use crate::mask::ValueMask;
 use crate::waits::WaitSources;
 
@@ -54,14 +53,28 @@ pub async fn explain_account(
     subject: &AccountSubject<'_>,
 ) -> Result<AccountExplanation, StoreError> {
     let AccountContext { mask, store, clock, .. } = *context;
-    let AccountSubject { record, entry, .. } = *subject;
+    let AccountSubject { anchor, record, entry } = *subject;
     let recorded = record.and_then(|record| record.desired.as_ref());
     let in_directory = entry.map_or(recorded, |entry| entry.desired.as_ref());
-    let DecisionPreview { preview, would, target_error } = match in_directory.or(recorded) {
+    let desired = in_directory.or(recorded);
+    let left_scope = entry.is_some_and(|entry| !entry.in_scope)
+        && desired.is_some_and(|desired| desired.deprovision_reason().is_none());
+    let (mut preview, mut would, mut target_error) = (None, Vec::new(), None);
+    match desired {
+        None => {}
+        Some(desired) if left_scope => {
+            let why = "a full scan decides whether the account is removed";
+            would.push(mask.item((anchor, desired.user_name()), "held", why));
+        }
         // Boxed, because the nested future types exceed a limit of the compiler.
-        Some(desired) => Box::pin(preview_decision(context, subject, desired)).await?,
-        None => DecisionPreview::default(),
-    };
+        Some(desired) => match Box::pin(preview_decision(context, record, desired)).await? {
+            Ok(decided) => {
+                would = mask.preview(anchor, desired, &decided);
+                preview = Some(decided);
+            }
+            Err(error) => target_error = Some(error.to_string()),
+        },
+    }
     let account = preview.as_ref().and_then(|preview| preview.account.as_ref());
     let sources = WaitSources {
         memory: &store.fetch_connection().await?.memory,
@@ -76,7 +89,14 @@ pub async fn explain_account(
     Ok(AccountExplanation {
         record: record.map(|record| explain_record(mask, record)),
         account: account.map(|account| AccountSummary { id: account.id.to_string(), active: account.active }),
-        attributes: compare(mask, [in_directory.map(desired_values), recorded.map(desired_values)], account),
+        attributes: compare(
+            mask,
+            [
+                in_directory.map(desired_values).unwrap_or_default(),
+                recorded.map(desired_values).unwrap_or_default(),
+                account.map(account_values).unwrap_or_default(),
+            ],
+        ),
         waits: sources.waits(record, skipped, configuration),
         would,
         target_error,
@@ -87,30 +107,13 @@ pub async fn explain_account(
     })
 }
 
-/// What provisioning would do.
-#[derive(Default)]
-struct DecisionPreview {
-    preview: Option<Preview>,
-    would: Vec<ReportItem>,
-    target_error: Option<String>,
-}
-
+/// Decides as provisioning would, without a write.
 async fn preview_decision(
     context: &AccountContext<'_>,
-    subject: &AccountSubject<'_>,
+    record: Option<&UserRecord>,
     desired: &Desired,
-) -> Result<DecisionPreview, StoreError> {
-    let AccountContext { options, mask, store, target, clock } = *context;
-    let AccountSubject { anchor, record, entry } = *subject;
-    let user = (anchor, desired.user_name());
-    let left_scope = entry.is_some_and(|entry| !entry.in_scope);
-    if left_scope && desired.deprovision_reason().is_none() {
-        let why = "a full scan decides whether the account is removed";
-        return Ok(DecisionPreview {
-            would: vec![mask.item(user, "held", why)],
-            ..DecisionPreview::default()
-        });
-    }
+) -> Result<Result<Preview, TargetError>, StoreError> {
+    let AccountContext { options, store, target, clock, .. } = *context;
     let is_over = |record: &UserRecord| {
         matches!(record.status, Status::PendingDeletion { .. }) && record.next_attempt <= clock()
     };
@@ -120,26 +123,7 @@ async fn preview_decision(
         removal_released: record.is_some_and(|record| record.removal_released),
         deletion_due: options.delete_after_days.is_some() && record.is_some_and(is_over),
     };
-    let preview = match provision::preview(store, target, options, subject).await? {
-        Ok(preview) => preview,
-        Err(error) => {
-            return Ok(DecisionPreview {
-                target_error: Some(error.to_string()),
-                ..DecisionPreview::default()
-            });
-        }
-    };
-    let would = match &preview.conflict {
-        Some(owner) => {
-            let why = format!("the account belongs to another entry ({owner})");
-            vec![mask.item(user, "conflict", why)]
-        }
-        None => {
-            let decisions = preview.decisions.iter();
-            decisions.filter_map(|decision| mask.decision(anchor, desired, decision)).collect()
-        }
-    };
-    Ok(DecisionPreview { preview: Some(preview), would, target_error: None })
+    provision::preview(store, target, options, subject).await
 }
 
 fn explain_record(mask: &ValueMask, record: &UserRecord) -> RecordExplanation {
@@ -176,28 +160,19 @@ fn explain_record(mask: &ValueMask, record: &UserRecord) -> RecordExplanation {
 type AttributeValues = BTreeMap<TargetAttribute, Value>;
 
 /// Compares every managed attribute of the directory, the record and the account.
-fn compare(
-    mask: &ValueMask,
-    desired: [Option<AttributeValues>; 2],
-    account: Option<&Account>,
-) -> Vec<AttributeComparison> {
-    let [directory, recorded] = desired.map(Option::unwrap_or_default);
-    let account = account.map(|account| {
-        let name = account.user_name.clone().map(Value::Text);
-        with_core(account.attributes.clone(), name, account.active)
-    });
-    let account = account.unwrap_or_default();
-    let managed: BTreeSet<&TargetAttribute> = directory.keys().chain(recorded.keys()).collect();
+fn compare(mask: &ValueMask, sides: [AttributeValues; 3]) -> Vec<AttributeComparison> {
+    let managed: BTreeSet<&TargetAttribute> = sides.iter().take(2).flat_map(BTreeMap::keys).collect();
     let comparison = |attribute: &TargetAttribute| {
         let text = |side: &AttributeValues| side.get(attribute).map(|value| mask.text(attribute, value));
-        AttributeComparison {
-            attribute: attribute.to_string(),
-            directory: text(&directory),
-            recorded: text(&recorded),
-            account: text(&account),
-        }
+        let [directory, recorded, account] = sides.each_ref().map(text);
+        AttributeComparison { attribute: attribute.to_string(), directory, recorded, account }
     };
     managed.into_iter().map(comparison).collect()
+}
+
+fn account_values(account: &Account) -> AttributeValues {
+    let name = account.user_name.clone().map(Value::Text);
+    with_core(account.attributes.clone(), name, account.active)
 }
 
 /// Managed attributes of a present user. A cleared attribute has no value.

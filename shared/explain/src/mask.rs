@@ -7,7 +7,7 @@ use model::{
 };
 use plan::mapping::MASK;
 use plan::{AttributeDifference, Decision};
-use provision::{Action, Outcome};
+use provision::{Action, Outcome, Preview};
 
 use crate::item::{AttributeChange, ReportItem};
 
@@ -78,7 +78,7 @@ impl ValueMask {
     }
 
     /// The item of a decision; `None` if nothing is to be done.
-    pub fn decision(&self, anchor: &Anchor, desired: &Desired, decision: &Decision) -> Option<ReportItem> {
+    fn decision(&self, anchor: &Anchor, desired: &Desired, decision: &Decision) -> Option<ReportItem> {
         let (action, why, changes) = match decision {
             Decision::Nothing => return None,
             Decision::Create => match desired {
@@ -143,6 +143,16 @@ impl ValueMask {
             }
         };
         Some(self.item((anchor, user_name.as_ref()), action, why))
+    }
+
+    /// The items of a preview, in order.
+    pub fn preview(&self, anchor: &Anchor, desired: &Desired, preview: &Preview) -> Vec<ReportItem> {
+        if let Some(owner) = &preview.conflict {
+            let why = format!("the account belongs to another entry ({owner})");
+            return vec![self.item((anchor, desired.user_name()), "conflict", why)];
+        }
+        let decisions = preview.decisions.iter();
+        decisions.filter_map(|decision| self.decision(anchor, desired, decision)).collect()
     }
 
     /// The status of a user as an item.

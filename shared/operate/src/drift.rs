@@ -8,16 +8,14 @@
 
 use std::collections::HashSet;
 
+use explain::{ReportItem, ValueMask};
 use model::{Account, AccountId, AnchorHash, Desired, Status, UserRecord, Value};
 use plan::{AttributeDifference, differences};
 use provision::resolve_references;
 use scim::{Target, TargetError};
 use serde::Serialize;
-use store::StoreError;
 
-use crate::OperatorContext;
-use explain::ReportItem;
-use explain::ValueMask;
+use crate::{OperateError, OperatorContext};
 
 /// Number of linked accounts read from the store at a time.
 const PAGE: usize = 500;
@@ -69,24 +67,13 @@ pub struct UnlinkedAccount {
     pub user_name: Option<String>,
 }
 
-/// Why the comparison stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum DriftError {
-    /// The target can't be read.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// The state can't be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Compares every account of the target. `progress` gets the number of accounts compared so far.
 pub async fn find_drift(
     context: &OperatorContext<'_>,
     target: &Target,
     repair: DriftRepair,
     mut progress: impl FnMut(u64),
-) -> Result<DriftReport, DriftError> {
+) -> Result<DriftReport, OperateError> {
     let (context, mask) = (*context, context.mask());
     let mut run = DriftRun { context, mask, repair, report: DriftReport::default(), listed: HashSet::new() };
     let mut start = Some(1);
@@ -113,7 +100,7 @@ struct DriftRun<'a> {
 }
 
 impl DriftRun<'_> {
-    async fn compare_page(&mut self, accounts: &[Account]) -> Result<(), DriftError> {
+    async fn compare_page(&mut self, accounts: &[Account]) -> Result<(), OperateError> {
         let store = self.context.store;
         let ids: Vec<AccountId> = accounts.iter().map(|account| account.id.clone()).collect();
         let owners = store.fetch_account_owners(&ids).await?;
@@ -137,7 +124,7 @@ impl DriftRun<'_> {
         Ok(())
     }
 
-    async fn compare(&mut self, account: &Account, record: Option<&UserRecord>) -> Result<(), DriftError> {
+    async fn compare(&mut self, account: &Account, record: Option<&UserRecord>) -> Result<(), OperateError> {
         let in_sync = record.filter(|record| is_in_sync_with(record, &account.id));
         let Some((record, desired)) = in_sync.and_then(|record| Some((record, record.desired.as_ref()?)))
         else {
@@ -158,7 +145,7 @@ impl DriftRun<'_> {
     }
 
     /// Fetches linked accounts that were not listed. A list that changes while it is read can skip an account.
-    async fn find_unlisted(&mut self, target: &Target) -> Result<(), DriftError> {
+    async fn find_unlisted(&mut self, target: &Target) -> Result<(), OperateError> {
         let store = self.context.store;
         let mut after = None;
         loop {
@@ -201,7 +188,7 @@ impl DriftRun<'_> {
         }
     }
 
-    async fn mark_pending(&mut self, record: &UserRecord) -> Result<(), DriftError> {
+    async fn mark_pending(&mut self, record: &UserRecord) -> Result<(), OperateError> {
         if self.repair == DriftRepair::MarkPending && self.context.store.reopen(record.anchor.hash()).await? {
             self.report.due += 1;
         }

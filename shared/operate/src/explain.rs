@@ -5,22 +5,10 @@
 
 use ::explain::{AccountContext, AccountSubject, Explanation, explain_account};
 use directory::Directory;
-use scan::{ScanError, look_up};
+use scan::look_up;
 use scim::Target;
-use store::StoreError;
 
-use crate::OperatorContext;
-
-/// Why a user cannot be explained.
-#[derive(Debug, thiserror::Error)]
-pub enum ExplainError {
-    /// The directory or the state can't be read.
-    #[error(transparent)]
-    Scan(#[from] ScanError),
-    /// The state can't be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+use crate::{OperateError, OperatorContext};
 
 /// Explains one user, named by anchor, DN, user name or e-mail address.
 pub async fn explain(
@@ -28,7 +16,7 @@ pub async fn explain(
     directory: &mut Directory,
     target: &Target,
     user: &str,
-) -> Result<Explanation, ExplainError> {
+) -> Result<Explanation, OperateError> {
     let OperatorContext { policy, store, clock, .. } = *context;
     // Boxed, because the futures of a whole explanation are large for a thread's stack.
     let lookup = Box::pin(look_up(&context.scan(), directory, user)).await?;

@@ -1,12 +1,11 @@
 //! History of one user.
 
+use explain::{HeldSummary, ReportItem};
 use model::{Status, UnixSeconds};
 use serde::Serialize;
 use store::{HistoryEvent, StoreError};
 
 use crate::OperatorContext;
-use explain::HeldSummary;
-use explain::ReportItem;
 
 /// Status of one user, and the actions so far. An action that was not performed leaves no event, only a status.
 #[derive(Debug, Default, Serialize)]

@@ -16,19 +16,22 @@ mod users;
 
 pub use approval::{ApprovedHold, approve, fetch_held};
 pub use breaker::{BreakerStatus, fetch_breaker};
-pub use drift::{DriftError, DriftRepair, DriftReport, UnlinkedAccount, find_drift};
-pub use explain::{ExplainError, explain};
+pub use drift::{DriftRepair, DriftReport, UnlinkedAccount, find_drift};
+pub use explain::explain;
 pub use history::{UserHistory, fetch_history};
-pub use preview::{PlanEvent, PlanSources, PlanSummary, PreviewError, preview_sync};
+pub use preview::{PlanEvent, PlanSources, PlanSummary, preview_sync};
 pub use retry::{RetryOutcome, retry};
 pub use status::{ConnectionStatus, MAX_COUNTED, fetch_status};
-pub use users::{UserFilter, UserPage, find_user, list_users};
+pub use users::{UserPage, UserSelection, find_user, list_users};
+
+use std::io;
 
 use ::explain::ValueMask;
 use model::UnixSeconds;
 use plan::Policy;
-use scan::ScanContext;
-use store::Store;
+use scan::{ScanContext, ScanError};
+use scim::TargetError;
+use store::{Store, StoreError};
 
 /// Policy and state of one connection.
 #[derive(Clone, Copy)]
@@ -54,4 +57,21 @@ impl<'a> OperatorContext<'a> {
     pub fn mask(&self) -> ValueMask {
         ValueMask::new(self.policy.rules.mapping.masked())
     }
+}
+
+/// Why a question about directory, state and target has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum OperateError {
+    /// The directory or the state can't be read.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The state can't be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The target can't be read.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The answer can't be written.
+    #[error("can't write the output: {0}")]
+    Output(#[from] io::Error),
 }

@@ -1,8 +1,7 @@
 //! Fingerprints of the inputs of one user's plan.
 
-use model::{Account, AccountLink, AppliedState, Desired, DesiredUser, Fingerprinter, UserRecord, Value};
-
 use explain::PlanInputs;
+use model::{Account, AccountLink, AppliedState, Desired, DesiredUser, Fingerprinter, UserRecord, Value};
 
 /// The fingerprints of desired user, record and account.
 pub fn of(desired: Option<&Desired>, record: Option<&UserRecord>, account: Option<&Account>) -> PlanInputs {

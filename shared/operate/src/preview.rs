@@ -4,23 +4,20 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 
 use directory::Directory;
+use explain::{HeldSummary, ReportItem, ValueMask};
 use futures::{StreamExt, stream};
 use model::{AccountLink, Anchor, AnchorHash, Desired, Status, UserRecord};
 use plan::{Decision, RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
 use provision::{Preview, PreviewSubject};
 use scan::{
-    AccountTransfer, FinalPlan, NameTransfer, PagePlan, PagePlanner, ScanError, ScanMode, ScanRead,
-    ScanStart, UnidentifiedEntry, UserPlan, plan_final,
+    AccountTransfer, FinalPlan, NameTransfer, PagePlan, PagePlanner, ScanMode, ScanRead, ScanStart,
+    UnidentifiedEntry, UserPlan, plan_final,
 };
 use scim::{Target, TargetError};
 use serde::Serialize;
-use store::StoreError;
 
-use crate::OperatorContext;
 use crate::plan_inputs;
-use explain::HeldSummary;
-use explain::ReportItem;
-use explain::ValueMask;
+use crate::{OperateError, OperatorContext};
 
 /// Why a creation or an update is held.
 const CONFIGURATION_CHANGED: &str = "the changed configuration would touch more accounts than max_changes";
@@ -78,29 +75,12 @@ pub struct PlanSources<'a> {
     pub concurrency: usize,
 }
 
-/// Why a plan cannot be computed.
-#[derive(Debug, thiserror::Error)]
-pub enum PreviewError {
-    /// The directory or the state can't be read.
-    #[error(transparent)]
-    Scan(#[from] ScanError),
-    /// The state can't be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The target does not accept the access token.
-    #[error(transparent)]
-    Target(TargetError),
-    /// The plan can't be written.
-    #[error("can't write the plan: {0}")]
-    Output(#[from] io::Error),
-}
-
 /// Plans everything that `sync` would do now. `sink` gets the plan part by part.
 pub async fn preview_sync(
     context: &OperatorContext<'_>,
     sources: PlanSources<'_>,
     sink: impl FnMut(PlanEvent<'_>) -> io::Result<()>,
-) -> Result<PlanSummary, PreviewError> {
+) -> Result<PlanSummary, OperateError> {
     let PlanSources { directory, target, concurrency } = sources;
     let scan = context.scan();
     // A plan shows all users, so it needs a full read.
@@ -139,7 +119,7 @@ pub async fn preview_sync(
     })
 }
 
-/// One user whose account has to be read for the plan.
+/// One user with an account that has to be read for the plan.
 struct AccountCheck {
     anchor: Anchor,
     record: Option<UserRecord>,
@@ -163,19 +143,19 @@ struct PreviewRun<'a, S> {
     concurrency: usize,
     sink: S,
     actions: BTreeMap<String, u64>,
-    /// Users whose name another entry has. A transfer at the end may resolve the conflict.
+    /// Conflicts about a user name. A transfer at the end may resolve them.
     conflicts: Vec<(AnchorHash, ReportItem)>,
     unchanged: u64,
 }
 
 impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
-    async fn page(&mut self, page: PagePlan) -> Result<(), PreviewError> {
+    async fn page(&mut self, page: PagePlan) -> Result<(), OperateError> {
         let PagePlan { users, held } = page;
         self.users(users, None).await?;
         self.users(held, Some(CONFIGURATION_CHANGED)).await
     }
 
-    async fn users(&mut self, users: Vec<UserPlan>, held: Option<&'static str>) -> Result<(), PreviewError> {
+    async fn users(&mut self, users: Vec<UserPlan>, held: Option<&'static str>) -> Result<(), OperateError> {
         let mut checks = Vec::new();
         for user in users {
             if let Some(check) = self.user(user)? {
@@ -186,7 +166,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
     }
 
     /// Shows one user's plan; yields the check that it needs.
-    fn user(&mut self, user: UserPlan) -> Result<Option<AccountCheck>, PreviewError> {
+    fn user(&mut self, user: UserPlan) -> Result<Option<AccountCheck>, OperateError> {
         let UserPlan { anchor, record, plan, conflict, .. } = user;
         match (plan, conflict) {
             (RecordPlan::SetDesired { desired, .. }, Some(owner)) => {
@@ -223,20 +203,20 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         Ok(None)
     }
 
-    /// Shows a user whose status stays.
+    /// Shows the unchanged status of a user.
     fn show_status(
         &mut self,
         anchor: &Anchor,
         record: Option<&UserRecord>,
         status: &Status,
-    ) -> Result<(), PreviewError> {
+    ) -> Result<(), OperateError> {
         let name = record.and_then(UserRecord::user_name);
         let item = self.mask.item((anchor, name), status.word(), status.detail().unwrap_or_default());
         self.show(item, (record.and_then(|record| record.desired.as_ref()), record))
     }
 
-    /// Shows users that are due since an earlier run, and users whose accounts are deleted later.
-    async fn due_users(&mut self, is_planned: impl Fn(&AnchorHash) -> bool) -> Result<(), PreviewError> {
+    /// Shows users that are due since an earlier run, and accounts that are deleted later.
+    async fn due_users(&mut self, is_planned: impl Fn(&AnchorHash) -> bool) -> Result<(), OperateError> {
         for word in ["pending", "retrying", "pending_deletion"] {
             let mut after = None;
             loop {
@@ -262,7 +242,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         &mut self,
         record: UserRecord,
         desired: Desired,
-    ) -> Result<Option<AccountCheck>, PreviewError> {
+    ) -> Result<Option<AccountCheck>, OperateError> {
         let is_deletion = matches!(record.status, Status::PendingDeletion { .. });
         let deletes = self.context.policy.options.delete_after_days.is_some();
         let now = (self.context.clock)();
@@ -282,7 +262,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         &mut self,
         accounts: Vec<AccountTransfer>,
         names: Vec<NameTransfer>,
-    ) -> Result<(), PreviewError> {
+    ) -> Result<(), OperateError> {
         let account_takers = accounts.iter().map(|transfer| transfer.to.anchor.hash());
         let name_takers = names.iter().map(|transfer| transfer.to.anchor.hash());
         let takers: HashSet<AnchorHash> = account_takers.chain(name_takers).collect();
@@ -312,7 +292,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         (from, to): (UserRecord, UserPlan),
         link: Option<AccountLink>,
         why: String,
-    ) -> Result<Option<AccountCheck>, PreviewError> {
+    ) -> Result<Option<AccountCheck>, OperateError> {
         let UserPlan { anchor, record, plan, .. } = to;
         let recorded = record.as_ref().and_then(|record| record.desired.clone());
         let desired = match plan {
@@ -331,7 +311,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         Ok(Some(AccountCheck::of(anchor, Some(record), desired)))
     }
 
-    async fn removals(&mut self, removals: RemovalVerdict) -> Result<(), PreviewError> {
+    async fn removals(&mut self, removals: RemovalVerdict) -> Result<(), OperateError> {
         match removals {
             RemovalVerdict::Held(candidates) => self.not_released(&candidates, "held", OVER_LIMIT),
             RemovalVerdict::Skipped(candidates) => self.not_released(&candidates, "skipped", OPTION_OFF),
@@ -348,7 +328,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         candidates: &[RemovalCandidate],
         action: &'static str,
         by: &str,
-    ) -> Result<(), PreviewError> {
+    ) -> Result<(), OperateError> {
         candidates.iter().try_for_each(|candidate| {
             let RemovalCandidate { anchor, user_name, reason, desired, .. } = candidate;
             let item = self.mask.item((anchor, user_name.as_ref()), action, format!("{reason}; {by}"));
@@ -356,7 +336,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         })
     }
 
-    async fn released(&mut self, released: &[ReleasedRemoval]) -> Result<(), PreviewError> {
+    async fn released(&mut self, released: &[ReleasedRemoval]) -> Result<(), OperateError> {
         for released in released.chunks(PAGE) {
             let hashes: Vec<AnchorHash> = released.iter().map(|r| r.candidate().anchor.hash()).collect();
             let mut records = self.context.store.fetch_records(&hashes).await?;
@@ -372,7 +352,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
     }
 
     /// Reads accounts, several at a time, and shows the decisions in the order of the users.
-    async fn check_accounts(&mut self, checks: Vec<AccountCheck>) -> Result<(), PreviewError> {
+    async fn check_accounts(&mut self, checks: Vec<AccountCheck>) -> Result<(), OperateError> {
         let (store, target, options) = (self.context.store, self.target, &self.context.policy.options);
         let mut previews = stream::iter(checks)
             .map(|check| async move {
@@ -388,7 +368,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
             .buffered(self.concurrency);
         while let Some((check, preview)) = previews.next().await {
             match preview? {
-                Err(error @ TargetError::Unauthorized { .. }) => return Err(PreviewError::Target(error)),
+                Err(error @ TargetError::Unauthorized { .. }) => return Err(OperateError::Target(error)),
                 Err(error) => {
                     let user = (&check.anchor, check.desired.user_name());
                     let item = self.mask.item(user, "failed", error.to_string());
@@ -401,29 +381,23 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
     }
 
     /// Shows what would be done to one account.
-    fn decisions(&mut self, check: &AccountCheck, preview: &Preview) -> Result<(), PreviewError> {
+    fn decisions(&mut self, check: &AccountCheck, preview: &Preview) -> Result<(), OperateError> {
         let AccountCheck { anchor, desired, record, held, .. } = check;
-        let Preview { decisions, conflict, account } = preview;
-        let inputs = Some(plan_inputs::of(Some(desired), record.as_ref(), account.as_ref()));
-        if let Some(owner) = conflict {
-            let why = format!("the account belongs to another entry ({owner})");
-            let item = self.mask.item((anchor, desired.user_name()), "conflict", why);
-            return self.emit(ReportItem { inputs, ..item });
+        let inputs = Some(plan_inputs::of(Some(desired), record.as_ref(), preview.account.as_ref()));
+        let is_conflict = preview.conflict.is_some();
+        if held.is_none() && !is_conflict {
+            (self.sink)(PlanEvent::Decided(anchor.hash(), &preview.decisions))?;
         }
-        if held.is_none() {
-            (self.sink)(PlanEvent::Decided(anchor.hash(), decisions))?;
-        }
-        let items: Vec<ReportItem> =
-            decisions.iter().filter_map(|decision| self.mask.decision(anchor, desired, decision)).collect();
+        let items = self.mask.preview(anchor, desired, preview);
         if items.is_empty() {
             self.unchanged += 1;
         }
         for item in items {
             let item = match held {
-                Some(why) => {
+                Some(why) if !is_conflict => {
                     ReportItem { action: "held".into(), why: format!("{}; {why}", item.why), ..item }
                 }
-                None => item,
+                _ => item,
             };
             self.emit(ReportItem { inputs: inputs.clone(), ..item })?;
         }
@@ -435,11 +409,11 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         &mut self,
         item: ReportItem,
         (desired, record): (Option<&Desired>, Option<&UserRecord>),
-    ) -> Result<(), PreviewError> {
+    ) -> Result<(), OperateError> {
         self.emit(ReportItem { inputs: Some(plan_inputs::of(desired, record, None)), ..item })
     }
 
-    fn emit(&mut self, item: ReportItem) -> Result<(), PreviewError> {
+    fn emit(&mut self, item: ReportItem) -> Result<(), OperateError> {
         *self.actions.entry(item.action.to_string()).or_default() += 1;
         Ok((self.sink)(PlanEvent::Item(item))?)
     }

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use explain::{HeldSummary, ReportItem};
 use serde::Serialize;
 use serde_json::Value;
 use store::StoreError;
 
 use crate::OperatorContext;
 use crate::breaker::{BreakerStatus, fetch_breaker};
-use crate::users::{UserFilter, UserPage, list_users};
-use explain::HeldSummary;
-use explain::ReportItem;
+use crate::users::{UserPage, UserSelection, list_users};
 
 /// Largest count of a status. The time of a count grows with the number.
 pub const MAX_COUNTED: u64 = 5_000;
@@ -45,7 +44,7 @@ pub struct ConnectionStatus {
 /// Fetches the status, with the users of a filter.
 pub async fn fetch_status(
     context: &OperatorContext<'_>,
-    filter: UserFilter<'_>,
+    filter: UserSelection<'_>,
     limit: usize,
 ) -> Result<ConnectionStatus, StoreError> {
     let store = context.store;

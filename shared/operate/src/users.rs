@@ -1,11 +1,11 @@
 //! Lists of users.
 
+use explain::ReportItem;
 use model::{AccountId, AnchorHash};
 use serde::Serialize;
 use store::{PageKey, StoreError};
 
 use crate::OperatorContext;
-use explain::ReportItem;
 
 /// Statuses that are listed unless one is chosen. Pending users are only counted.
 const LISTED: [&str; 7] =
@@ -13,7 +13,7 @@ const LISTED: [&str; 7] =
 
 /// Which users are listed.
 #[derive(Clone, Copy, Debug)]
-pub enum UserFilter<'a> {
+pub enum UserSelection<'a> {
     /// None.
     None,
     /// Users that wait or failed: the first of each status.
@@ -36,20 +36,20 @@ pub struct UserPage {
 /// Lists users, up to a number per status.
 pub async fn list_users(
     context: &OperatorContext<'_>,
-    filter: UserFilter<'_>,
+    filter: UserSelection<'_>,
     limit: usize,
 ) -> Result<UserPage, StoreError> {
     match filter {
-        UserFilter::None => Ok(UserPage::default()),
-        UserFilter::Status(status, after) => with_status(context, status, (after.cloned(), limit)).await,
-        UserFilter::Waiting => {
+        UserSelection::None => Ok(UserPage::default()),
+        UserSelection::Status(status, after) => with_status(context, status, (after.cloned(), limit)).await,
+        UserSelection::Waiting => {
             let mut users = Vec::new();
             for status in LISTED {
                 users.append(&mut with_status(context, status, (None, limit)).await?.users);
             }
             Ok(UserPage { users, next: None })
         }
-        UserFilter::WithAccount(after) => {
+        UserSelection::WithAccount(after) => {
             let page = context.store.fetch_accounts(after.map(PageKey::after_account), limit).await?;
             let hashes: Vec<AnchorHash> = page.items.iter().map(|(_, owner)| owner.hash()).collect();
             let records = context.store.fetch_records(&hashes).await?;

@@ -1,7 +1,7 @@
 //! `provisioner approve`: lists what the safeguard holds, and approves it.
 
 use anyhow::Result;
-use operate::{ApprovedHold, UserFilter, fetch_held, list_users};
+use operate::{ApprovedHold, UserSelection, fetch_held, list_users};
 use serde_json::json;
 use store::PageKey;
 
@@ -23,7 +23,7 @@ async fn show(session: &Session, output: &mut Output) -> Result<Exit> {
     let held = fetch_held(&session.operator()).await?;
     let (mut users, mut after) = (Vec::new(), None);
     loop {
-        let filter = UserFilter::Status("held", after.as_ref());
+        let filter = UserSelection::Status("held", after.as_ref());
         let page = list_users(&session.operator(), filter, PAGE).await?;
         if output.is_json() {
             users.extend(page.users);

@@ -39,6 +39,7 @@ fn render(explanation: &Explanation) -> Result<String, Error> {
         environment.add_filter(name, move |text: &str| Value::from_safe_string(paint(style, plain(text))));
     }
     environment.add_filter("moment", moment);
+    environment.add_filter("hex", |number: u64| format!("{number:#x}"));
     environment.add_filter("column", |text: &str| format!("{text:<28}"));
     environment.add_filter("quoted", |values: Vec<String>| match &*values {
         [] => "(empty)".to_owned(),

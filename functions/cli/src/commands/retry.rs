@@ -16,7 +16,7 @@ pub async fn run(connection: &ConnectionArgs, user: Option<&str>) -> Result<Exit
     match retry(&session.operator(), user).await? {
         RetryOutcome::Pending(count) => {
             output.show(&json!({ "retried": count }), |_| {
-                format!("{count} users are pending; the next sync or scan retries them")
+                format!("{count} users became pending; the next sync or scan retries them")
             })?;
             Ok(Exit::Done)
         }

@@ -1,7 +1,7 @@
 //! `provisioner status`: the last scan, and the users that wait or failed.
 
 use anyhow::Result;
-use operate::{ConnectionStatus, MAX_COUNTED, UserFilter, fetch_status};
+use operate::{ConnectionStatus, MAX_COUNTED, UserSelection, fetch_status};
 use serde_json::Value;
 use store::PageKey;
 
@@ -17,7 +17,7 @@ pub async fn run(
     (only, after): (Option<&str>, Option<&PageKey>),
     limit: usize,
 ) -> Result<Exit> {
-    let filter = only.map_or(UserFilter::Waiting, |status| UserFilter::Status(status, after));
+    let filter = only.map_or(UserSelection::Waiting, |status| UserSelection::Status(status, after));
     let session = Session::open_to_read(connection).await?;
     let status = fetch_status(&session.operator(), filter, limit).await?;
     Output::new(connection.json).show(&status, text)?;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ::explain::{HeldSummary, ReportItem};
 use anyhow::Result;
-use operate::{UserFilter, fetch_held, list_users};
+use operate::{UserSelection, fetch_held, list_users};
 use provision::Stop;
 use scan::{ScanMode, ScanSummary, UnidentifiedEntry};
 use scim::Target;
@@ -37,13 +37,13 @@ struct SyncSummary {
     /// Accounts created, linked, updated and deprovisioned.
     #[serde(flatten)]
     done: ProvisionCounts,
-    /// Users whose user name or account belongs to another entry.
+    /// Users with the user name or account of another entry.
     conflicts: u64,
-    /// Users for whom an option stopped an action.
+    /// Users with an action that an option stops.
     skipped: u64,
-    /// Users whose removal waits for approval.
+    /// Users with a removal that waits for approval.
     held: u64,
-    /// Users whose creation or update waits for approval of a changed configuration.
+    /// Users with a creation or update that waits for approval of a changed configuration.
     held_changes: u64,
     /// What `provisioner approve` can approve.
     approvable: Vec<HeldSummary>,
@@ -179,7 +179,7 @@ async fn summarise(
             scan_write_units: scanned.write_units,
         },
         duration_ms: 0,
-        waiting: list_users(&session.operator(), UserFilter::Waiting, LISTED).await?.users,
+        waiting: list_users(&session.operator(), UserSelection::Waiting, LISTED).await?.users,
     })
 }
 

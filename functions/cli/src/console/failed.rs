@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::response::{Html, Redirect};
 use minijinja::context;
 use minijinja::value::Serde;
-use operate::{RetryOutcome, UserFilter, UserPage, list_users, retry as retry_users};
+use operate::{RetryOutcome, UserPage, UserSelection, list_users, retry as retry_users};
 use serde::Deserialize;
 
 use super::Console;
@@ -46,7 +46,7 @@ pub async fn show(
     let session = console.sessions.to_read().await?;
     let mut sections = Vec::new();
     for (status, name, can_retry) in STATUSES {
-        let filter = UserFilter::Status(status, None);
+        let filter = UserSelection::Status(status, None);
         let UserPage { users, next } = list_users(&session.operator(), filter, LISTED).await?;
         sections.push(context! { status, name, can_retry, users => Serde(&users), next });
     }

@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::response::{Html, Redirect};
 use minijinja::context;
 use minijinja::value::Serde;
-use operate::{UserFilter, UserPage, approve as approve_held, fetch_held, list_users};
+use operate::{UserPage, UserSelection, approve as approve_held, fetch_held, list_users};
 use serde::Deserialize;
 use store::PageKey;
 
@@ -39,7 +39,7 @@ pub async fn show(
     let session = console.sessions.to_read().await?;
     let held = fetch_held(&session.operator()).await?;
     let after = PageKey::parse(&after);
-    let filter = UserFilter::Status("held", after.as_ref());
+    let filter = UserSelection::Status("held", after.as_ref());
     let UserPage { users, next } = list_users(&session.operator(), filter, PAGE).await?;
     drop(session);
     let values =

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Html;
 use minijinja::context;
 use minijinja::value::Serde;
-use operate::{MAX_COUNTED, UserFilter, fetch_status};
+use operate::{MAX_COUNTED, UserSelection, fetch_status};
 
 use super::Console;
 use super::chart::ScanChart;
@@ -19,7 +19,7 @@ const SCANS: usize = 40;
 /// Shows the overview.
 pub async fn show(State(console): State<Arc<Console>>) -> Result<Html<String>, ErrorPage> {
     let session = console.sessions.to_read().await?;
-    let status = fetch_status(&session.operator(), UserFilter::None, 0).await?;
+    let status = fetch_status(&session.operator(), UserSelection::None, 0).await?;
     let scans = session.store.fetch_scans(SCANS).await?;
     drop(session);
     let values = context! {

@@ -10,7 +10,7 @@ use axum::response::Html;
 use minijinja::context;
 use minijinja::value::Serde;
 use model::AccountId;
-use operate::{UserFilter, UserPage, find_user, list_users};
+use operate::{UserPage, UserSelection, find_user, list_users};
 use serde::Deserialize;
 use store::PageKey;
 
@@ -46,13 +46,13 @@ pub async fn show(
         UserPage { users: Vec::from_iter(find_user(&operator, q).await?), next: None }
     } else if status.is_empty() {
         let after = after.and_then(AccountId::new);
-        list_users(&operator, UserFilter::WithAccount(after.as_ref()), PAGE).await?
+        list_users(&operator, UserSelection::WithAccount(after.as_ref()), PAGE).await?
     } else if STATUSES.contains(&status.as_str()) {
         let key = |text| {
             PageKey::parse(text).ok_or_else(|| ErrorPage::bad_request("This is not the end of a page."))
         };
         let after = after.map(key).transpose()?;
-        list_users(&operator, UserFilter::Status(&status, after.as_ref()), PAGE).await?
+        list_users(&operator, UserSelection::Status(&status, after.as_ref()), PAGE).await?
     } else {
         return Err(ErrorPage::bad_request("There is no such status."));
     };

@@ -292,7 +292,7 @@ fn retry_provisions_refused_users_again() {
     fixture.run(&["retry"]).expect_exit(2);
 
     fixture.workplace.clear_faults();
-    fixture.run(&["retry", one]).expect_exit(0).says("1 users are pending");
+    fixture.run(&["retry", one]).expect_exit(0).says("1 users became pending");
     fixture.run(&["history", one]).expect_exit(0).says("will be provisioned");
     fixture.sync().expect_exit(3).says("1 created");
     fixture.expect_active(one, true);

@@ -144,7 +144,7 @@ fn actions_require_write_mode_and_a_form_of_the_console() {
     expect(&settled, StatusCode::CONFLICT, "nothing to retry");
     let everybody = retry(format!("form_key={key}"));
     assert_eq!(everybody.headers["location"], "/failed?retried=2", "{everybody:#?}");
-    expect(&console.page("/failed?retried=2").unwrap(), StatusCode::OK, "2 users are pending");
+    expect(&console.page("/failed?retried=2").unwrap(), StatusCode::OK, "2 users became pending");
     let users = site.fixture.run(&["status", "--json"]).json().unwrap()["users"].clone();
     assert_eq!((&users["pending"], &users["failed"]), (&json!(2), &json!(null)), "{users}");
 }
