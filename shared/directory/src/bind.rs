@@ -30,7 +30,6 @@ pub(crate) fn request(bind: &Bind) -> LdapRequest {
     }
 }
 
-/// Meaning of the server's answer.
 pub(crate) fn judge(url: &str, answer: &LdapResult) -> Result<()> {
     match answer.code {
         0 => Ok(()),

@@ -109,7 +109,6 @@ impl LdapConnection {
         answer.result().ok_or(WireError::NotLdap)
     }
 
-    /// Sends a request.
     pub(crate) async fn send(
         &mut self,
         request: LdapRequest,

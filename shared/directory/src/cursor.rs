@@ -8,19 +8,15 @@ use serde::{Deserialize, Serialize};
 /// Position up to which a directory was read. It belongs to one server, one query and one method of change detection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// Identity of the server.
     pub(crate) server: Fingerprint,
     /// Id of the domain controller's database, in Active Directory.
     pub(crate) invocation: Option<String>,
-    /// Replication state of the server.
     pub(crate) replication: Option<ReplicationState>,
-    /// Fingerprint of the query.
     pub(crate) query: Fingerprint,
     /// Position for change detection; `None` where the server supports none.
     pub(crate) position: Option<CursorPosition>,
     /// Groups in scope: the configured one and those nested in it.
     pub(crate) groups: Vec<Anchor>,
-    /// Time of the read.
     pub(crate) read_at: UnixSeconds,
 }
 
@@ -73,15 +69,14 @@ impl Cursor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "kebab-case")]
 pub(crate) enum CursorPosition {
-    /// Active Directory's DirSync control.
     Dirsync {
         cookie: SyncCookie,
         /// Whether the server shows deleted objects to the bind account.
         sees_deleted: bool,
     },
-    /// Content synchronisation (RFC 4533).
-    Sync { cookie: SyncCookie },
-    /// Time of the last modification.
+    Sync {
+        cookie: SyncCookie,
+    },
     Timestamp {
         /// Latest modification that was read, by the server's clock.
         since: String,

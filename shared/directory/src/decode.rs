@@ -18,12 +18,10 @@ pub(crate) struct DecodedEntry {
     pub(crate) partial: Vec<(String, Option<usize>)>,
 }
 
-/// Entry that can't be decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct MalformedEntry {
     /// Distinguished name, as far as it is readable.
     pub(crate) dn: String,
-    /// Problem.
     pub(crate) why: &'static str,
 }
 

@@ -34,7 +34,6 @@ pub fn check_filter(filter: &str) -> Result<(), FilterError> {
     encode(filter).map(drop)
 }
 
-/// Encodes a filter.
 pub(crate) fn encode(filter: &str) -> Result<Vec<u8>, FilterError> {
     FilterParser { text: filter, rest: filter }.whole()
 }
@@ -114,7 +113,6 @@ impl<'a> FilterParser<'a> {
         }
     }
 
-    /// Parses a filter in parentheses.
     fn condition(&mut self, depth: usize, out: &mut Vec<u8>) -> Result<(), FilterError> {
         if depth == MAX_DEPTH {
             return self.fail(TOO_DEEP);

@@ -14,7 +14,6 @@ use crate::filter::escape;
 use crate::root_dse::RootDse;
 use crate::search::SearchQuery;
 
-/// Group of the directory.
 #[derive(Clone, Debug)]
 pub(crate) struct LdapGroup {
     pub(crate) dn: String,

@@ -32,16 +32,12 @@ const DEFAULT_CONTEXT: &str = "defaultNamingContext";
 const FOREST_CONTEXT: &str = "rootDomainNamingContext";
 const CONFIGURATION_CONTEXT: &str = "configurationNamingContext";
 
-/// Properties of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct RootDse {
     /// Text that identifies the server.
     pub(crate) identity: String,
-    /// Whether it supports paged results.
     pub(crate) has_paging: bool,
-    /// Object identifiers of the supported controls.
     pub(crate) controls: Vec<String>,
-    /// Whether the server is an Active Directory domain controller.
     pub(crate) is_active_directory: bool,
     /// Root entry of the domain, in Active Directory.
     pub(crate) domain: Option<String>,
@@ -68,7 +64,6 @@ impl RootDse {
         }
     }
 
-    /// Whether the server supports a control.
     pub(crate) fn offers(&self, control: &str) -> bool {
         self.controls.iter().any(|known| known == control)
     }

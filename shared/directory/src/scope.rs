@@ -13,7 +13,6 @@ use crate::root_dse::RootDse;
 
 /// Scope, prepared for searches.
 pub(crate) struct ScopeSelection {
-    /// Filter for the server.
     pub(crate) filter: String,
     /// Members that the returned entries are compared with.
     pub(crate) members: ScopeMembers,
@@ -23,12 +22,14 @@ pub(crate) struct ScopeSelection {
 
 /// Members of a group, by the group's list.
 pub(crate) enum ScopeMembers {
-    /// The filter selects them.
     SelectedByFilter,
     /// Members by DN, 16 bytes each.
     ByDn(HashSet<DnKey>),
     /// Members by id, without case.
-    ById { user_attribute: String, ids: HashSet<String> },
+    ById {
+        user_attribute: String,
+        ids: HashSet<String>,
+    },
 }
 
 impl ScopeSelection {

@@ -9,7 +9,6 @@ use crate::filter;
 use crate::paging::{CookieChain, PageDigest, PagingStuck, cookie_of, page_control};
 use crate::wire::{LdapControl, LdapMessage, LdapRequest, LdapResult, SearchScope, WireError};
 
-/// Parameters of a search.
 #[derive(Clone, Debug)]
 pub(crate) struct SearchQuery {
     pub(crate) base: String,
@@ -37,18 +36,15 @@ pub(crate) struct RunningSearch {
 
 /// One item of a search's answer.
 pub(crate) enum SearchItem {
-    /// Encoded entry.
     Entry(LdapMessage),
     /// Intermediate response, about the search as a whole.
     Intermediate(LdapMessage),
     /// Reference to another server; the addresses are alternatives.
     Reference(Vec<String>),
-    /// End of the search.
     Done(LdapResult),
 }
 
 impl SearchQuery {
-    /// Query for the entries of a tree.
     pub(crate) fn subtree(
         base: String,
         filter: String,
@@ -58,7 +54,6 @@ impl SearchQuery {
         Self { base, scope: SearchScope::Subtree, filter, attributes, operation }
     }
 
-    /// Query for a single entry.
     pub(crate) fn entry(dn: &str, attributes: &[&str], operation: DirectoryOperation) -> Self {
         Self {
             base: dn.to_owned(),
@@ -71,7 +66,6 @@ impl SearchQuery {
 }
 
 impl RunningSearch {
-    /// Sends a search.
     pub(crate) async fn start(
         connection: &mut LdapConnection,
         query: SearchQuery,

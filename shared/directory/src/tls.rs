@@ -70,7 +70,6 @@ pub(crate) fn server_name(url: &str, host: &str) -> Result<ServerName<'static>> 
     })
 }
 
-/// Error for a refused StartTLS request.
 pub(crate) fn refused(url: &str, code: u32) -> DirectoryError {
     DirectoryError::Tls {
         url: url.to_owned(),

@@ -19,7 +19,7 @@ pub enum QueueError {
         action: &'static str,
     },
     /// The queue throttled the request, and all retries too.
-    #[error("the queue took no more requests; try retryable later")]
+    #[error("the queue throttled the requests; try again later")]
     Throttled,
     /// The service could not be reached, or failed.
     #[error("the queue could not be reached for {action}: {detail}")]
@@ -39,7 +39,7 @@ pub enum QueueError {
     },
 }
 
-/// Turns the SDK's error into its meaning.
+/// The meaning of an SDK error.
 pub(crate) fn classify<E>(action: &'static str, url: &str, error: &SdkError<E, HttpResponse>) -> QueueError
 where
     E: ProvideErrorMetadata,

@@ -70,38 +70,20 @@ impl Store {
         now: UnixSeconds,
         seconds: i64,
     ) -> Result<Breaker> {
-        let key = self.keys.breaker();
-        let until = now.plus(seconds);
+        let (key, until) = (self.keys.breaker(), now.plus(seconds));
+        let longer = ItemWrite::update(key.clone())
+            .set(REASON, text(reason.word()))
+            .set(UNTIL, number(until.0))
+            .set_if_absent(OPENED_AT, number(now.0))
+            .only_if("attribute_not_exists(#until) OR #until <= :new", [("new", number(until.0))]);
+        // Of a breaker that is open for longer, only the reason changes.
+        let reported =
+            ItemWrite::update(key).set(REASON, text(reason.word())).only_if("attribute_exists(#until)", []);
         for _ in 0..ATTEMPTS {
-            let longer = ItemWrite::update(key.clone())
-                .set(REASON, text(reason.word()))
-                .set(UNTIL, number(until.0))
-                .only_if("#until <= :new", [("new", number(until.0))]);
-            let found = match self.update_and_read(&longer).await? {
-                UpdateResult::Now(item) => return decode(&item),
-                UpdateResult::Refused(Some(item)) => Some(item),
-                UpdateResult::Refused(None) => self.get(&key).await?,
-            };
-            if let Some(found) = found {
-                // It is open for longer, or another worker has just opened it and the time has to be extended.
-                if decode(&found)?.until > until {
-                    let reported = ItemWrite::update(key.clone())
-                        .set(REASON, text(reason.word()))
-                        .only_if("attribute_exists(#until)", []);
-                    if let UpdateResult::Now(item) = self.update_and_read(&reported).await? {
-                        return decode(&item);
-                    }
+            for write in [&longer, &reported] {
+                if let UpdateResult::Now(item) = self.update_and_read(write).await? {
+                    return decode(&item);
                 }
-                continue;
-            }
-            let first = ItemWrite::put(key.clone())
-                .set(REASON, text(reason.word()))
-                .set(OPENED_AT, number(now.0))
-                .set(UNTIL, number(until.0))
-                .set(PROBES, number(0))
-                .only_if("attribute_not_exists(#until)", []);
-            if self.commit(&[first]).await?.is_done() {
-                return Ok(Breaker { reason, opened_at: now, until, probes: 0 });
             }
         }
         Err(StoreError::Throttled("open the breaker"))

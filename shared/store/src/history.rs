@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::errors::Result;
-use crate::item::{ItemReader, json, number};
+use crate::item::{json, number};
 use crate::keys::{EVENT_PREFIX, EXPIRES_AT, event_sk};
 use crate::query::{KeyRange, QuerySource};
 use crate::write::ItemWrite;
@@ -55,14 +55,8 @@ impl Store {
                 KeyRange::Between(EVENT_PREFIX.to_owned(), format!("{EVENT_PREFIX}{:012}", at.0.max(0)))
             }
         };
-        let query =
-            self.range(QuerySource::Items, &self.keys.record(&hash).pk, &part).scan_index_forward(false);
-        let items = self.items(query, limit).await?;
-        let events = items.iter().map(|item| {
-            let read = ItemReader::new(item);
-            read.required(EVENT, read.json(EVENT)?)
-        });
-        events.collect()
+        let query = self.range(QuerySource::Items, &self.keys.record(&hash).pk, &part);
+        self.newest(query, EVENT, limit).await
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use serde::de::DeserializeOwned;
 
 use crate::Store;
 use crate::errors::{Result, classify};
-use crate::item::{TableItem, text};
+use crate::item::{ItemReader, TableItem, text};
 use crate::keys::{DN_INDEX, DN_PK, ItemKey, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
 use crate::meter::COUNTED;
 use crate::retry_throttled::retry_throttled;
@@ -115,6 +116,21 @@ impl Store {
         let found = sent.map_err(|error| classify(QUERY, &self.table, &error))?;
         self.meter.read(&found.consumed_capacity);
         Ok(found)
+    }
+
+    /// Values of one attribute in a range of items, the newest first.
+    pub(crate) async fn newest<T: DeserializeOwned>(
+        &self,
+        query: QueryFluentBuilder,
+        attribute: &str,
+        limit: usize,
+    ) -> Result<Vec<T>> {
+        let items = self.items(query.scan_index_forward(false), limit).await?;
+        let values = items.iter().map(|item| {
+            let read = ItemReader::new(item);
+            read.required(attribute, read.json(attribute)?)
+        });
+        values.collect()
     }
 
     /// All items of a query, up to a limit.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Store;
 use crate::errors::Result;
 use crate::history::DAY;
-use crate::item::{ItemReader, json, number};
+use crate::item::{json, number};
 use crate::keys::{EXPIRES_AT, SCAN_PREFIX};
 use crate::query::{KeyRange, QuerySource};
 use crate::write::ItemWrite;
@@ -40,12 +40,6 @@ impl Store {
     /// Recorded scans, newest first.
     pub async fn fetch_scans(&self, limit: usize) -> Result<Vec<PastScan>> {
         let part = KeyRange::Prefix(SCAN_PREFIX.to_owned());
-        let query = self.range(QuerySource::Items, &self.keys.state().pk, &part).scan_index_forward(false);
-        let items = self.items(query, limit).await?;
-        let scans = items.iter().map(|item| {
-            let read = ItemReader::new(item);
-            read.required(SCAN, read.json(SCAN)?)
-        });
-        scans.collect()
+        self.newest(self.range(QuerySource::Items, &self.keys.state().pk, &part), SCAN, limit).await
     }
 }

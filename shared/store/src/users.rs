@@ -45,32 +45,18 @@ impl Store {
     /// The user with this DN. For a while two records may have it, when one entry left and another took the DN; the
     /// entry that still exists wins.
     pub async fn find_by_dn(&self, dn: DnKey) -> Result<Option<UserRecord>> {
-        Ok(meant(&self.find_all_by_dn(dn).await?).cloned())
-    }
-
-    /// All users with this DN.
-    pub(crate) async fn find_all_by_dn(&self, dn: DnKey) -> Result<Vec<UserRecord>> {
         let query = self.range(QuerySource::Dn, &self.keys.dn(&dn), &KeyRange::All);
         let items = self.items(query, NAMESAKES).await?;
         let hashes: Vec<_> =
             items.iter().filter_map(|item| self.keys.parse_record(&ItemReader::new(item).key().pk)).collect();
-        let records = self.fetch_records(&hashes).await?.into_values();
         // The index lags behind. The record tells whether it still has this DN.
-        Ok(records.filter(|record| record.dn == Some(dn)).collect())
+        let records = self.fetch_records(&hashes).await?.into_values().filter(|record| record.dn == Some(dn));
+        let exists = |record: &UserRecord| matches!(record.desired, Some(Desired::Present(_)));
+        Ok(records.max_by_key(|record| (exists(record), record.version)))
     }
 
     pub(crate) async fn stored(&self, hash: &AnchorHash) -> Result<Option<StoredRecord>> {
         let item = self.get(&self.keys.record(hash)).await?;
         item.map(|item| StoredRecord::decode(&self.keys, &item)).transpose()
     }
-}
-
-/// The record that a DN means, among records with that DN.
-pub(crate) fn meant(namesakes: &[UserRecord]) -> Option<&UserRecord> {
-    namesakes.iter().max_by_key(|record| (is_there(record), record.version))
-}
-
-/// Whether the user is to have an account.
-pub(crate) fn is_there(record: &UserRecord) -> bool {
-    matches!(record.desired, Some(Desired::Present(_)))
 }

@@ -26,6 +26,7 @@ pub(crate) struct ItemWrite {
     key: ItemKey,
     kind: WriteKind,
     set: Vec<(&'static str, AttributeValue)>,
+    set_if_absent: Vec<(&'static str, AttributeValue)>,
     remove: BTreeSet<&'static str>,
     bump: Vec<&'static str>,
     conditions: Vec<String>,
@@ -88,6 +89,7 @@ impl ItemWrite {
             key,
             kind,
             set: Vec::new(),
+            set_if_absent: Vec::new(),
             remove: BTreeSet::new(),
             bump: Vec::new(),
             conditions: Vec::new(),
@@ -104,6 +106,12 @@ impl ItemWrite {
         self.remove.remove(name);
         self.set.retain(|(other, _)| *other != name);
         self.set.push((name, value));
+        self
+    }
+
+    /// Sets an attribute that the stored item lacks.
+    pub fn set_if_absent(mut self, name: &'static str, value: AttributeValue) -> Self {
+        self.set_if_absent.push((name, value));
         self
     }
 
@@ -147,7 +155,11 @@ impl ItemWrite {
     }
 
     fn update_expression(&self) -> String {
-        let set = self.set.iter().map(|(name, _)| format!("#{name} = :set_{name}")).collect();
+        let absent = self
+            .set_if_absent
+            .iter()
+            .map(|(name, _)| format!("#{name} = if_not_exists(#{name}, :set_{name})"));
+        let set = self.set.iter().map(|(name, _)| format!("#{name} = :set_{name}")).chain(absent).collect();
         let remove = self.remove.iter().map(|name| format!("#{name}")).collect();
         let bump = self.bump.iter().map(|name| format!("#{name} :one")).collect();
         let clauses: [(&str, Vec<String>); 3] = [("SET", set), ("REMOVE", remove), ("ADD", bump)];
@@ -157,7 +169,13 @@ impl ItemWrite {
 
     /// Aliases of all attributes. Every name is aliased, because some are reserved words.
     fn names(&self) -> Option<HashMap<String, String>> {
-        let changed = self.set.iter().map(|(name, _)| name).chain(&self.remove).chain(&self.bump);
+        let changed = self
+            .set
+            .iter()
+            .chain(&self.set_if_absent)
+            .map(|(name, _)| name)
+            .chain(&self.remove)
+            .chain(&self.bump);
         let changed = changed.copied().filter(|_| self.kind == WriteKind::Update);
         let conditions = self.conditions.iter().flat_map(|condition| condition.split('#').skip(1));
         let conditions =
@@ -170,7 +188,8 @@ impl ItemWrite {
     fn expression_values(&self) -> Option<HashMap<String, AttributeValue>> {
         let mut values = self.values.clone();
         if self.kind == WriteKind::Update {
-            values.extend(self.set.iter().map(|(name, value)| (format!(":set_{name}"), value.clone())));
+            let set = self.set.iter().chain(&self.set_if_absent);
+            values.extend(set.map(|(name, value)| (format!(":set_{name}"), value.clone())));
             if !self.bump.is_empty() {
                 values.insert(":one".to_owned(), number(1));
             }

@@ -1,6 +1,7 @@
 //! Faults of DynamoDB: no write is lost or done twice, and no success is mistaken for a refusal.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly, helpers included")]
+#![expect(clippy::cognitive_complexity, reason = "scenarios, told in the order in which they happen")]
 
 mod common;
 
@@ -12,8 +13,8 @@ use common::*;
 use model::{AnchorHash, Fingerprint, ScanVersion, Status};
 use serde_json::json;
 use store::{
-    AccountClaim, BreakerReason, HistoryEvent, OutcomeWrite, RecordWrite, Snapshot, SnapshotSave, Store,
-    StoreError, UserOutcome,
+    AccountClaim, BreakerReason, HistoryEvent, OutcomeWrite, RecordWrite, ScanLease, Snapshot, SnapshotSave,
+    Store, StoreError, UserOutcome,
 };
 
 fn outcome_with_event(active: bool) -> UserOutcome {
@@ -38,6 +39,22 @@ fn hashes(count: u32) -> impl Iterator<Item = AnchorHash> {
 
 /// One operation of each kind, in a fixed order.
 async fn story(store: &Store) {
+    let scan = write_users(store).await;
+    write_snapshot(store, &scan).await;
+
+    store.register_missing(&anchor("c"), &[dn("boss")]).await.unwrap();
+    store.open_breaker(BreakerReason::Unavailable, NOW, 10).await.unwrap();
+    assert!(store.try_probe(NOW.plus(10), 10).await.unwrap());
+    let asked: Vec<_> = ["a", "b", "c", "d", "x"].map(|user| anchor(user).hash()).into();
+    assert_eq!(store.fetch_records(&asked).await.unwrap().len(), 4);
+    assert_eq!(store.find_by_dn(dn("c")).await.unwrap().unwrap().anchor, anchor("c"));
+    assert_eq!(store.fetch_due(NOW, 9).await.unwrap().len(), 2);
+    assert_eq!(store.count_enabled_accounts(9).await.unwrap(), 1);
+    assert!(store.release(scan, Some(json!({ "read": 4 })), None).await.unwrap());
+}
+
+/// Users that are created, renamed, deprovisioned and transferred.
+async fn write_users(store: &Store) -> ScanLease {
     let mut scan = scan(store).await;
     for user in ["a", "b", "c"] {
         assert_eq!(want(store, &scan, user, present(user)).await, RecordWrite::Done);
@@ -59,22 +76,16 @@ async fn story(store: &Store) {
     let (from, to) = (record_of(store, "a").await.unwrap(), record_of(store, "d").await.unwrap());
     assert!(store.transfer(&scan, transfer_of(&from, &to)).await.unwrap());
     store.reopen_referrer(dn("boss"), &account("1"), anchor("a").hash()).await.unwrap();
+    scan
+}
 
+async fn write_snapshot(store: &Store, scan: &ScanLease) {
     let seen = |look| hashes(600).map(|hash| (hash, Some(Fingerprint([look; 16])))).collect();
-    assert_eq!(store.save_snapshot(&scan, Snapshot::default(), seen(1)).await.unwrap(), SnapshotSave::Done);
+    assert_eq!(store.save_snapshot(scan, Snapshot::default(), seen(1)).await.unwrap(), SnapshotSave::Done);
     let (one, before) = (hashes(1).next().unwrap(), store.fetch_snapshot().await.unwrap());
     let changes = BTreeMap::from([(one, Some(Fingerprint([2; 16])))]);
-    assert_eq!(store.save_snapshot(&scan, before, changes).await.unwrap(), SnapshotSave::Done);
+    assert_eq!(store.save_snapshot(scan, before, changes).await.unwrap(), SnapshotSave::Done);
     assert_eq!(store.fetch_snapshot().await.unwrap().get(&one), Some(Fingerprint([2; 16])));
-
-    store.open_breaker(BreakerReason::Unavailable, NOW, 10).await.unwrap();
-    assert!(store.try_probe(NOW.plus(10), 10).await.unwrap());
-    let asked: Vec<_> = ["a", "b", "c", "d", "x"].map(|user| anchor(user).hash()).into();
-    assert_eq!(store.fetch_records(&asked).await.unwrap().len(), 4);
-    assert_eq!(store.find_by_dn(dn("c")).await.unwrap().unwrap().anchor, anchor("c"));
-    assert_eq!(store.fetch_due(NOW, 9).await.unwrap().len(), 2);
-    assert_eq!(store.count_enabled_accounts(9).await.unwrap(), 1);
-    assert!(store.release(scan, Some(json!({ "read": 4 })), None).await.unwrap());
 }
 
 const OPERATIONS: [&str; 8] = [
@@ -185,96 +196,120 @@ async fn partially_processed_batch_is_completed() -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Each request succeeds and its response is lost. The client sends it again, and it meets its own effect.
+/// A connection that loses responses: the request succeeds, the client sends it again, and it meets its own effect.
+struct LossyStore {
+    faults: Faults,
+    store: Store,
+}
+
+impl LossyStore {
+    /// Loses the response to the next operation of this name. The one before must have been lost.
+    fn lose(&self, operation: &'static str) {
+        self.faults.seen();
+        self.faults.set([FaultRule::next(operation, Fault::Lost)]);
+    }
+
+    async fn scan_writes(&self) -> Result<ScanLease, StoreError> {
+        let store = &self.store;
+        self.lose("UpdateItem");
+        let mut scan = scan(store).await;
+        self.lose("UpdateItem");
+        assert!(store.renew_lease(&mut scan, NOW, 900).await?);
+        for (operation, name) in
+            [("TransactWriteItems", "a"), ("UpdateItem", "a"), ("TransactWriteItems", "a2")]
+        {
+            self.lose(operation);
+            assert_eq!(want(store, &scan, "a", present(name)).await, RecordWrite::Done);
+        }
+        self.lose("UpdateItem");
+        let written = want(store, &scan, "b", present("a2")).await;
+        assert_eq!(written, RecordWrite::NameTaken { by: anchor("a") });
+        Ok(scan)
+    }
+
+    async fn provisioning_writes(&self) -> Result<(), StoreError> {
+        let store = &self.store;
+        self.lose("UpdateItem");
+        let mut worker = lease(store, "a").await;
+        self.lose("TransactWriteItems");
+        assert!(matches!(store.claim_account(&mut worker, &account("1")).await?, AccountClaim::Owned(_)));
+        self.lose("TransactWriteItems");
+        let waiting = UserOutcome { references: missing(&[dn("boss")]), ..in_sync(Some(applied("a", true))) };
+        assert_eq!(store.write_outcome(worker, waiting, NOW).await?, OutcomeWrite::Done);
+        self.lose("TransactWriteItems");
+        store.reopen_referrer(dn("boss"), &account("1"), anchor("a").hash()).await?;
+        assert_eq!(record_of(store, "a").await.unwrap().status, Status::Pending);
+        store.write_outcome(lease(store, "a").await, in_sync(None), NOW).await?;
+        let worker = lease(store, "a").await;
+        self.lose("UpdateItem");
+        let done = store.write_outcome(worker, in_sync(None), NOW).await?;
+        assert_eq!(done, OutcomeWrite::Done, "an update that its own first attempt refuses");
+        assert_eq!(record_of(store, "a").await.unwrap().status, Status::InSync);
+        let worker = lease(store, "a").await;
+        self.lose("UpdateItem");
+        store.return_lease(worker).await?;
+        let mut worker = lease(store, "a").await;
+        self.lose("TransactWriteItems");
+        store.drop_link(&mut worker).await?;
+        store.claim_account(&mut worker, &account("1")).await?;
+        store.write_outcome(worker, in_sync(Some(applied("a", true))), NOW).await.map(drop)
+    }
+
+    async fn transfers(&self, scan: &ScanLease) -> Result<(), StoreError> {
+        let store = &self.store;
+        let (from, to) = (record_of(store, "a").await.unwrap(), record_of(store, "b").await.unwrap());
+        self.lose("TransactWriteItems");
+        assert!(store.transfer(scan, transfer_of(&from, &to)).await?);
+        assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("b")));
+        self.lose("UpdateItem");
+        store.write_removal(scan, &released("b")).await?;
+        let worker = lease(store, "b").await;
+        self.lose("TransactWriteItems");
+        store.write_outcome(worker, in_sync(Some(applied("b", false))), NOW).await?;
+        assert_eq!(expiring(&self.faults.place).await, 2);
+        want(store, scan, "c", present("c")).await;
+        let mut worker = lease(store, "c").await;
+        self.lose("TransactWriteItems");
+        assert!(store.take_over_account(&mut worker, &account("1"), &anchor("b")).await?.is_some());
+
+        want(store, scan, "e", present("e")).await;
+        let worker = lease(store, "e").await;
+        self.lose("TransactWriteItems");
+        let created = in_sync(Some(applied("e", true)));
+        assert!(store.write_created_outcome(&worker, &account("5"), &created).await?);
+        self.lose("PutItem");
+        store.register_missing(&anchor("e"), &[dn("f")]).await
+    }
+
+    async fn breaker(&self) -> Result<(), StoreError> {
+        let store = &self.store;
+        self.lose("UpdateItem");
+        let open = store.open_breaker(BreakerReason::Unauthorized, NOW, 10).await?;
+        assert_eq!((open.opened_at, open.until), (NOW, NOW.plus(10)));
+        self.lose("TransactWriteItems");
+        assert!(store.try_probe(NOW.plus(10), 10).await?, "the worker that got the probe keeps it");
+        assert!(!store.try_probe(NOW.plus(10), 10).await?);
+        assert_eq!(store.fetch_breaker().await?.unwrap().probes, 1);
+        self.lose("DeleteItem");
+        store.close_breaker().await
+    }
+}
+
 #[tokio::test]
 async fn lost_response_is_not_mistaken_for_refusal() -> Result<(), StoreError> {
     let faults = Faults::start().await;
-    let store = faults.table.connection("corp");
-    let lost = |operation| {
-        faults.seen();
-        faults.set([FaultRule::next(operation, Fault::Lost)]);
-    };
-
-    lost("UpdateItem");
-    let mut scan = scan(&store).await;
-    lost("UpdateItem");
-    assert!(store.renew_lease(&mut scan, NOW, 900).await?);
-    lost("TransactWriteItems");
-    assert_eq!(want(&store, &scan, "a", present("a")).await, RecordWrite::Done);
-    lost("UpdateItem");
-    assert_eq!(want(&store, &scan, "a", present("a")).await, RecordWrite::Done);
-    lost("TransactWriteItems");
-    assert_eq!(want(&store, &scan, "a", present("a2")).await, RecordWrite::Done);
-    lost("UpdateItem");
-    let written = want(&store, &scan, "b", present("a2")).await;
-    assert_eq!(written, RecordWrite::NameTaken { by: anchor("a") });
-
-    lost("UpdateItem");
-    let mut worker = lease(&store, "a").await;
-    lost("TransactWriteItems");
-    assert!(matches!(store.claim_account(&mut worker, &account("1")).await?, AccountClaim::Owned(_)));
-    lost("TransactWriteItems");
-    let waiting = UserOutcome { references: missing(&[dn("boss")]), ..in_sync(Some(applied("a", true))) };
-    assert_eq!(store.write_outcome(worker, waiting, NOW).await?, OutcomeWrite::Done);
-    lost("TransactWriteItems");
-    store.reopen_referrer(dn("boss"), &account("1"), anchor("a").hash()).await?;
-    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::Pending);
-    store.write_outcome(lease(&store, "a").await, in_sync(None), NOW).await?;
-    let worker = lease(&store, "a").await;
-    lost("UpdateItem");
-    let done = store.write_outcome(worker, in_sync(None), NOW).await?;
-    assert_eq!(done, OutcomeWrite::Done, "an update that its own first attempt refuses");
-    assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
-    let worker = lease(&store, "a").await;
-    lost("UpdateItem");
-    store.return_lease(worker).await?;
-    let mut worker = lease(&store, "a").await;
-    lost("TransactWriteItems");
-    store.drop_link(&mut worker).await?;
-    store.claim_account(&mut worker, &account("1")).await?;
-    store.write_outcome(worker, in_sync(Some(applied("a", true))), NOW).await?;
-
-    let (from, to) = (record_of(&store, "a").await.unwrap(), record_of(&store, "b").await.unwrap());
-    lost("TransactWriteItems");
-    assert!(store.transfer(&scan, transfer_of(&from, &to)).await?);
-    assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("b")));
-    lost("UpdateItem");
-    store.write_removal(&scan, &released("b")).await?;
-    let worker = lease(&store, "b").await;
-    lost("TransactWriteItems");
-    store.write_outcome(worker, in_sync(Some(applied("b", false))), NOW).await?;
-    assert_eq!(expiring(&faults.place).await, 2);
-    want(&store, &scan, "c", present("c")).await;
-    let mut worker = lease(&store, "c").await;
-    let from = record_of(&store, "b").await.unwrap();
-    lost("TransactWriteItems");
-    assert!(store.take_over_account(&mut worker, &account("1"), &from.anchor).await?.is_some());
-
-    want(&store, &scan, "e", present("e")).await;
-    let worker = lease(&store, "e").await;
-    lost("TransactWriteItems");
-    assert!(store.write_created_outcome(&worker, &account("5"), &in_sync(Some(applied("e", true)))).await?);
-    lost("PutItem");
-    store.register_missing(&anchor("e"), &[dn("f")]).await?;
-
+    let lossy = LossyStore { store: faults.table.connection("corp"), faults };
+    let scan = lossy.scan_writes().await?;
+    lossy.provisioning_writes().await?;
+    lossy.transfers(&scan).await?;
     let changes = BTreeMap::from([(anchor("a").hash(), Some(Fingerprint([1; 16])))]);
-    lost("UpdateItem");
-    assert_eq!(store.save_snapshot(&scan, Snapshot::default(), changes).await?, SnapshotSave::Done);
-
-    lost("PutItem");
-    let open = store.open_breaker(BreakerReason::Unauthorized, NOW, 10).await?;
-    assert_eq!((open.opened_at, open.until), (NOW, NOW.plus(10)));
-    lost("TransactWriteItems");
-    assert!(store.try_probe(NOW.plus(10), 10).await?, "the worker that got the probe keeps it");
-    assert!(!store.try_probe(NOW.plus(10), 10).await?);
-    assert_eq!(store.fetch_breaker().await?.unwrap().probes, 1);
-    lost("DeleteItem");
-    store.close_breaker().await?;
-
-    lost("UpdateItem");
-    assert!(store.release(scan, Some(json!("done")), None).await?);
-    assert_eq!(store.fetch_connection().await?.last_scan, Some(json!("done")));
-    faults.seen();
+    lossy.lose("UpdateItem");
+    assert_eq!(lossy.store.save_snapshot(&scan, Snapshot::default(), changes).await?, SnapshotSave::Done);
+    lossy.breaker().await?;
+    lossy.lose("UpdateItem");
+    assert!(lossy.store.release(scan, Some(json!("done")), None).await?);
+    assert_eq!(lossy.store.fetch_connection().await?.last_scan, Some(json!("done")));
+    lossy.faults.seen();
     Ok(())
 }
 

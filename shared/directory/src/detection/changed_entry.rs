@@ -22,11 +22,9 @@ pub(crate) struct DetectedChanges {
     pub(crate) deletions_unclassified: bool,
     /// Whether the scope must be compared each time, because the method does not report deletions.
     pub(crate) compare_scope: bool,
-    /// Position for the next read.
     pub(crate) position: CursorPosition,
 }
 
-/// Added, modified, moved or deleted entry.
 #[derive(Clone, Debug)]
 pub(crate) struct ChangedEntry {
     pub(crate) anchor: Anchor,
@@ -35,14 +33,12 @@ pub(crate) struct ChangedEntry {
     pub(crate) is_deleted: bool,
 }
 
-/// Class of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntryClass {
     /// Not known; any class is possible.
     Unknown,
     /// Possibly a user.
     Person,
-    /// Group.
     Group,
     /// Entry with other entries under it.
     Container,

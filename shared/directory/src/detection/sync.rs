@@ -90,7 +90,6 @@ fn query(directory: &Directory, server: &DirectoryServer, filter: &str, attribut
     )
 }
 
-/// Answer of a server.
 #[derive(Default)]
 struct SyncAnswer {
     changed: Vec<ChangedEntry>,
@@ -171,16 +170,13 @@ impl SyncAnswer {
     }
 }
 
-/// State of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SyncState {
     Present,
-    /// Added or modified.
     Changed,
     Deleted,
 }
 
-/// Sync info message.
 #[derive(Debug, PartialEq, Eq)]
 enum SyncInfo {
     Cookie(Vec<u8>),

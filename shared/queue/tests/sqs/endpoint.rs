@@ -1,4 +1,4 @@
-//! An endpoint that speaks SQS's JSON protocol and answers what a test tells it to.
+//! Endpoint with SQS's JSON protocol and the answers that a test chooses.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -16,10 +16,10 @@ use model::{Anchor, ScanVersion};
 use queue::{ProvisionRequest, Queue};
 use serde_json::{Value, json};
 
-/// What becomes of the message with this place in the request with this number.
+/// Result of the message at this index in the request with this number.
 type EntryScript = Arc<dyn Fn(usize, usize) -> EntryResponse + Send + Sync>;
 
-/// What an endpoint says of one message.
+/// Result of one message.
 #[derive(Clone, Copy)]
 pub enum EntryResponse {
     Taken,
@@ -42,7 +42,7 @@ pub struct SqsEndpoint {
 }
 
 impl SqsEndpoint {
-    /// Takes or refuses each message.
+    /// Accepts or refuses each message.
     pub async fn of(verdict: impl Fn(usize, usize) -> EntryResponse + Send + Sync + 'static) -> Self {
         Self::start(EndpointScript::Entries(Arc::new(verdict))).await
     }
@@ -71,7 +71,7 @@ impl SqsEndpoint {
 }
 
 async fn answer(State(endpoint): State<SqsEndpoint>, body: Bytes) -> Response {
-    // SQS's content type is one of its own, so this can't be left to the framework.
+    // SQS has its own content type, which the framework does not parse.
     let request: Value = serde_json::from_slice(&body).unwrap();
     let number = {
         let mut requests = endpoint.requests.lock().unwrap();
@@ -98,7 +98,7 @@ async fn answer(State(endpoint): State<SqsEndpoint>, body: Bytes) -> Response {
     Json(json!({ "Successful": successful, "Failed": failed })).into_response()
 }
 
-/// A queue wherever this is, through a client that tries twice and does not wait for it.
+/// Queue at an endpoint, through a client that tries twice without pauses.
 pub fn queue_at(url: &str) -> Queue {
     let retry = RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(1));
     let config = aws_sdk_sqs::Config::builder()
@@ -108,7 +108,7 @@ pub fn queue_at(url: &str) -> Queue {
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .retry_config(retry)
         .build();
-    Queue::new(Client::from_conf(config), &format!("{url}/000000000000/wake-ups"))
+    Queue::new(Client::from_conf(config), &format!("{url}/000000000000/provision-requests"))
 }
 
 #[expect(deprecated, reason = "the versions that replace it take a proxy from the environment")]

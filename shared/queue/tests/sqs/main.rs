@@ -1,4 +1,4 @@
-//! The queue's client against an SQS that refuses on demand, which no real one does.
+//! The queue's client against an endpoint that refuses messages on demand.
 
 #![allow(
     clippy::unwrap_used,

@@ -115,7 +115,7 @@ async fn failures_by_meaning() {
         (
             400,
             "com.amazonaws.sqs#QueueDoesNotExist",
-            "there is no queue http://127.0.0.1:PORT/000000000000/wake-ups; deploy it or correct its URL",
+            "there is no queue http://127.0.0.1:PORT/000000000000/provision-requests; deploy it or correct its URL",
         ),
         (
             400,
