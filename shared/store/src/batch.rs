@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
-use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, WriteRequest};
 
 use crate::Store;
 use crate::errors::{Result, StoreError, classify, incomplete};
@@ -12,6 +12,7 @@ use crate::item::TableItem;
 use crate::keys::ItemKey;
 use crate::meter::COUNTED;
 use crate::retry_throttled::{batch_backoff, retry_throttled};
+use crate::write::ItemWrite;
 
 /// The most keys that one `BatchGetItem` takes.
 pub(crate) const GET_CHUNK: usize = 100;
@@ -20,11 +21,6 @@ pub(crate) const WRITE_CHUNK: usize = 25;
 
 const GET: &str = "read many items (BatchGetItem)";
 const WRITE: &str = "write many items (BatchWriteItem)";
-
-pub(crate) enum UnconditionalWrite {
-    Put(TableItem),
-    Delete(ItemKey),
-}
 
 impl Store {
     /// Up to [`GET_CHUNK`] items, consistently, in no order.
@@ -56,23 +52,9 @@ impl Store {
         }
     }
 
-    /// Up to [`WRITE_CHUNK`] writes, each for itself.
-    pub(crate) async fn write_chunk(&self, writes: Vec<UnconditionalWrite>) -> Result<()> {
-        let mut left = Vec::with_capacity(writes.len());
-        for write in writes {
-            let request = WriteRequest::builder();
-            left.push(match write {
-                UnconditionalWrite::Put(item) => {
-                    let put =
-                        PutRequest::builder().set_item(Some(item)).build().map_err(incomplete(WRITE))?;
-                    request.put_request(put).build()
-                }
-                UnconditionalWrite::Delete(key) => {
-                    let delete = DeleteRequest::builder().set_key(Some(key.attributes())).build();
-                    request.delete_request(delete.map_err(incomplete(WRITE))?).build()
-                }
-            });
-        }
+    /// Up to [`WRITE_CHUNK`] puts and deletions without conditions, each for itself.
+    pub(crate) async fn write_chunk(&self, writes: &[ItemWrite]) -> Result<()> {
+        let mut left: Vec<_> = writes.iter().map(|write| write.in_batch(WRITE)).collect::<Result<_>>()?;
         let mut pauses = batch_backoff();
         while !left.is_empty() {
             let requests = HashMap::from([(self.table.clone(), left)]);

@@ -7,9 +7,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use model::{AnchorHash, Fingerprint, ScanVersion};
 
 use crate::Store;
-use crate::batch::{UnconditionalWrite, WRITE_CHUNK};
+use crate::batch::WRITE_CHUNK;
 use crate::errors::Result;
-use crate::item::{ItemReader, TableItem, bytes, flag, number, text};
+use crate::item::{ItemReader, bytes, flag, number, text};
 use crate::keys::{HEADER, ItemKey, SK};
 use crate::lease::ScanLease;
 use crate::marks::{DIRTY, DirtyMarkers, is_mark};
@@ -101,7 +101,7 @@ impl SnapshotWriter<'_> {
     async fn without_marks(&self, saved: SnapshotSave, marks: DirtyMarkers) -> Result<SnapshotSave> {
         if saved == SnapshotSave::Done {
             let keys = marks.items().map(|sk| self.store.keys.snapshot(sk));
-            self.write_all(keys.map(UnconditionalWrite::Delete)).await?;
+            self.write_all(keys.map(ItemWrite::delete)).await?;
         }
         Ok(saved)
     }
@@ -148,10 +148,8 @@ impl SnapshotWriter<'_> {
         let layout = SnapshotLayout { generation, bits, untidy: true, users };
         let items = (0..1u32 << bits).map(|bucket| {
             let key = self.store.keys.snapshot(&bucket_sk(&layout.generation, bucket));
-            let mut item: TableItem = key.attributes();
-            item.insert(PAIRS.to_owned(), bytes(pack(run_of(&pairs, bucket, bits))));
-            item.insert(VERSION.to_owned(), number(version));
-            UnconditionalWrite::Put(item)
+            let pairs = bytes(pack(run_of(&pairs, bucket, bits)));
+            ItemWrite::put(key).set(PAIRS, pairs).set(VERSION, number(version))
         });
         self.write_all(items).await?;
         let header = self
@@ -197,16 +195,16 @@ impl SnapshotWriter<'_> {
             let is_kept = keep.is_some_and(|layout| is_of(&layout.generation, key));
             !is_kept && key.sk != HEADER && !is_mark(key)
         });
-        self.write_all(stale.map(UnconditionalWrite::Delete)).await
+        self.write_all(stale.map(ItemWrite::delete)).await
     }
 
-    async fn write_all(&self, mut writes: impl Iterator<Item = UnconditionalWrite>) -> Result<()> {
+    async fn write_all(&self, mut writes: impl Iterator<Item = ItemWrite>) -> Result<()> {
         let chunks: Vec<Vec<_>> = iter::from_fn(|| {
             let chunk: Vec<_> = writes.by_ref().take(WRITE_CHUNK).collect();
             (!chunk.is_empty()).then_some(chunk)
         })
         .collect();
-        let sent = stream::iter(chunks).map(|chunk| self.store.write_chunk(chunk));
+        let sent = stream::iter(chunks).map(|chunk| async move { self.store.write_chunk(&chunk).await });
         sent.buffer_unordered(CONCURRENCY).try_collect::<()>().await
     }
 }

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Delete, DeleteRequest, Put, PutRequest, ReturnValue,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, WriteRequest,
 };
 
 use crate::Store;
@@ -201,6 +201,23 @@ impl ItemWrite {
         let mut item = self.key.attributes();
         item.extend(self.set.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         item
+    }
+
+    /// The write in a batch, which takes neither conditions nor updates.
+    pub fn in_batch(&self, action: &'static str) -> Result<WriteRequest> {
+        let request = WriteRequest::builder();
+        let request = match self.kind {
+            WriteKind::Put => {
+                let put = PutRequest::builder().set_item(Some(self.item()));
+                request.put_request(put.build().map_err(incomplete(action))?)
+            }
+            WriteKind::Delete => {
+                let delete = DeleteRequest::builder().set_key(Some(self.key.attributes()));
+                request.delete_request(delete.build().map_err(incomplete(action))?)
+            }
+            WriteKind::Update => return Err(incomplete(action)(())),
+        };
+        Ok(request.build())
     }
 
     fn in_transaction(&self, table: &str) -> Result<TransactWriteItem> {

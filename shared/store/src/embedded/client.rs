@@ -1,6 +1,6 @@
-//! HTTP connector of the SDK that reaches the engine through a channel instead of a socket.
+//! HTTP connector of the SDK that calls the engine instead of a server.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -15,29 +15,37 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use dynoxide::Database;
-use tokio::sync::oneshot;
 
-use super::EngineMessage;
 use super::operations::perform;
 
-/// One request, and the channel for its response.
-pub(super) struct EngineCall {
-    operation: String,
-    body: Vec<u8>,
-    answer: oneshot::Sender<(u16, String)>,
+/// The engine, until it is stopped. One request is performed at a time.
+#[derive(Clone)]
+pub(super) struct EngineHandle(Arc<Mutex<Option<Database>>>);
+
+impl std::fmt::Debug for EngineHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EngineHandle")
+    }
 }
 
-impl EngineCall {
-    /// Performs the request. A caller that stopped waiting is not told, as over a network.
-    pub fn answer(self, database: &Database) {
-        let _ = self.answer.send(perform(database, &self.operation, &self.body));
+impl EngineHandle {
+    pub fn new(database: Database) -> Self {
+        Self(Arc::new(Mutex::new(Some(database))))
+    }
+
+    /// Runs on the engine, after the request in progress. `None` once it is stopped.
+    pub fn with<T>(&self, run: impl FnOnce(&Database) -> T) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(run)
+    }
+
+    /// Waits for the request in progress and closes the file.
+    pub fn stop(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 #[derive(Clone, Debug)]
-struct InProcessHttp {
-    calls: mpsc::Sender<EngineMessage>,
-}
+struct InProcessHttp(EngineHandle);
 
 impl HttpClient for InProcessHttp {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
@@ -50,11 +58,13 @@ impl HttpConnector for InProcessHttp {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = request.body().bytes().unwrap_or_default().to_vec();
-        let (answer, answered) = oneshot::channel();
-        // A stopped engine drops the response channel, which is handled below.
-        let _ = self.calls.send(EngineMessage::EngineCall(EngineCall { operation, body, answer }));
+        let engine = self.0.clone();
+        // File access is synchronous.
+        let answer = tokio::task::spawn_blocking(move || engine.with(|it| perform(it, &operation, &body)));
         HttpConnectorFuture::new(async move {
-            let (status, body) = answered.await.map_err(|ended| ConnectorError::io(ended.into()))?;
+            let answer = answer.await.map_err(|error| ConnectorError::other(error.into(), None))?;
+            let stopped = || ConnectorError::io("the engine is stopped".into());
+            let (status, body) = answer.ok_or_else(stopped)?;
             let status =
                 StatusCode::try_from(status).map_err(|odd| ConnectorError::other(odd.into(), None))?;
             Ok(HttpResponse::new(status, body.into()))
@@ -63,7 +73,7 @@ impl HttpConnector for InProcessHttp {
 }
 
 /// Client for the engine. It reads no environment and no configuration files.
-pub(super) fn client(calls: mpsc::Sender<EngineMessage>) -> Client {
+pub(super) fn client(engine: EngineHandle) -> Client {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(20))
         .operation_timeout(Duration::from_secs(60))
@@ -73,7 +83,7 @@ pub(super) fn client(calls: mpsc::Sender<EngineMessage>) -> Client {
         .region(Region::new("local"))
         // No host has this name: nothing is ever sent there.
         .endpoint_url("http://embedded.invalid")
-        .http_client(InProcessHttp { calls })
+        .http_client(InProcessHttp(engine))
         // The engine checks no signature, and signing takes longer than many requests.
         .allow_no_auth()
         .retry_config(RetryConfig::standard().with_max_attempts(3))

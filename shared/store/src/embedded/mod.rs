@@ -1,8 +1,7 @@
 //! Embedded DynamoDB engine that keeps the table in a local file.
 //!
-//! The SDK client that talks to Amazon's service reaches the engine through a channel instead of a socket: no other
-//! process and no web page can send a request. The engine runs on its own thread, because file access is synchronous.
-//! When dropping [`Embedded`] returns, the file is closed and the lock is free.
+//! The SDK client that talks to Amazon's service calls the engine instead of a socket: no other process and no web page
+//! can send a request. When dropping [`Embedded`] returns, the file is closed and the lock is free.
 //!
 //! The file is an SQLite database with a write-ahead log, readable by its owner only. A write survives the death of the
 //! process, and the file opens again after a kill. After a power failure the last moments may be missing, as if the run
@@ -24,13 +23,12 @@ mod operations;
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::{OnceLock, mpsc};
-use std::thread::JoinHandle;
+use std::sync::OnceLock;
 
 use dynoxide::Database;
 use model::UnixSeconds;
 
-use self::client::{EngineCall, client};
+use self::client::{EngineHandle, client};
 use self::listener::EnginePort;
 use self::lock::{keep_private, lock};
 use crate::errors::Result;
@@ -50,27 +48,10 @@ const DAY: i64 = 24 * 3600;
 /// The running engine. Dropping it stops the engine.
 #[derive(Debug)]
 pub struct Embedded {
-    calls: Option<mpsc::Sender<EngineMessage>>,
-    thread: Option<JoinHandle<()>>,
+    engine: EngineHandle,
     listener: OnceLock<EnginePort>,
-    database: EmbeddedDatabase,
     /// Dropped last, so that the lock is freed after the file is closed.
     _lock: Option<File>,
-}
-
-/// Handle of the engine, for the HTTP port.
-struct EmbeddedDatabase(Database);
-
-impl std::fmt::Debug for EmbeddedDatabase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("EmbeddedDatabase")
-    }
-}
-
-/// Message to the engine's thread.
-enum EngineMessage {
-    EngineCall(EngineCall),
-    Stop,
 }
 
 impl Embedded {
@@ -93,7 +74,8 @@ impl Embedded {
     ///
     /// Where no program may listen on loopback.
     pub fn endpoint(&self) -> String {
-        let listen = || EnginePort::open(self.database.0.clone()).expect("nothing can listen on loopback");
+        let database = || self.engine.with(Database::clone).expect("the engine runs until it is dropped");
+        let listen = || EnginePort::open(database()).expect("nothing can listen on loopback");
         self.listener.get_or_init(listen).endpoint()
     }
 
@@ -107,33 +89,19 @@ impl Embedded {
         if last.is_some_and(|at| now.0.saturating_sub(at) < DAY) {
             return Ok(());
         }
-        self.database.0.sweep_ttl().map_err(|error| engine(&error.to_string()))?;
+        if let Some(Err(error)) = self.engine.with(Database::sweep_ttl) {
+            return Err(engine(&error.to_string()));
+        }
         store.commit(&[ItemWrite::put(key).set(SWEPT_AT, number(now.0))]).await.map(drop)
     }
 
     async fn start(database: Database, lock: Option<File>) -> Result<(Self, Table)> {
-        let (calls, called) = mpsc::channel();
-        let for_calls = database.clone();
-        let thread = std::thread::Builder::new()
-            .name("dynamodb".to_owned())
-            .spawn(move || {
-                while let Ok(EngineMessage::EngineCall(call)) = called.recv() {
-                    call.answer(&for_calls);
-                }
-            })
-            .map_err(|error| engine(&format!("no thread could be started ({error})")))?;
-        let table = Table::new(client(calls.clone()), TABLE);
-        let embedded = Self {
-            calls: Some(calls),
-            thread: Some(thread),
-            listener: OnceLock::new(),
-            database: EmbeddedDatabase(database),
-            _lock: lock,
-        };
         // DescribeTable counts all items; the existence of the table does not need that.
-        let there =
-            embedded.database.0.get_table_metadata(TABLE).map_err(|error| engine(&error.to_string()))?;
-        if there.is_none() {
+        let found = database.get_table_metadata(TABLE).map_err(|error| engine(&error.to_string()))?;
+        let handle = EngineHandle::new(database);
+        let table = Table::new(client(handle.clone()), TABLE);
+        let embedded = Self { engine: handle, listener: OnceLock::new(), _lock: lock };
+        if found.is_none() {
             table.create_if_missing().await?;
         }
         Ok((embedded, table))
@@ -142,15 +110,8 @@ impl Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        // Clients may still hold the channel, so closing this end is not enough.
-        if let Some(calls) = self.calls.take() {
-            let _ = calls.send(EngineMessage::Stop);
-        }
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::warn!("the local state's engine did not end well");
-        }
+        // Clients may still hold the handle.
+        self.engine.stop();
         drop(self.listener.take());
     }
 }
