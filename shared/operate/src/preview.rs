@@ -103,7 +103,7 @@ pub async fn preview_sync(
     let names = std::mem::take(&mut plan.name_transfers);
     run.transfers(accounts, names).await?;
     run.page(std::mem::take(&mut plan.changes)).await?;
-    let removals = std::mem::replace(&mut plan.removals, RemovalVerdict::Released(Vec::new()));
+    let removals = std::mem::take(&mut plan.removals);
     run.removals(removals).await?;
     run.due_users(|hash| plan.plans_for(hash)).await?;
 
@@ -312,15 +312,10 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
     }
 
     async fn removals(&mut self, removals: RemovalVerdict) -> Result<(), OperateError> {
-        match removals {
-            RemovalVerdict::Held(candidates) => self.not_released(&candidates, "held", OVER_LIMIT),
-            RemovalVerdict::Skipped(candidates) => self.not_released(&candidates, "skipped", OPTION_OFF),
-            RemovalVerdict::PartlyReleased { released, held } => {
-                self.released(&released).await?;
-                self.not_released(&held, "held", OVER_LIMIT)
-            }
-            RemovalVerdict::Released(released) => self.released(&released).await,
-        }
+        let RemovalVerdict { released, held, skipped } = removals;
+        self.released(&released).await?;
+        self.not_released(&held, "held", OVER_LIMIT)?;
+        self.not_released(&skipped, "skipped", OPTION_OFF)
     }
 
     fn not_released(

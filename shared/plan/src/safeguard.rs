@@ -91,21 +91,14 @@ impl ReleasedRemoval {
 }
 
 /// The safeguard's verdict on all removals of a scan.
-#[derive(Debug)]
-pub enum RemovalVerdict {
-    /// All removals are released.
-    Released(Vec<ReleasedRemoval>),
-    /// All removals exceed the limits and wait for an approval.
-    Held(Vec<RemovalCandidate>),
-    /// An approval covers some removals; the others wait for one of their own.
-    PartlyReleased {
-        /// Released removals.
-        released: Vec<ReleasedRemoval>,
-        /// Held removals.
-        held: Vec<RemovalCandidate>,
-    },
-    /// Deprovisioning is off.
-    Skipped(Vec<RemovalCandidate>),
+#[derive(Debug, Default)]
+pub struct RemovalVerdict {
+    /// Released removals.
+    pub released: Vec<ReleasedRemoval>,
+    /// Removals that exceed the limits, or that the approval of others does not cover; they wait for an approval.
+    pub held: Vec<RemovalCandidate>,
+    /// Removals that wait because deprovisioning is off.
+    pub skipped: Vec<RemovalCandidate>,
 }
 
 /// What the safeguard considers beside the limits.
@@ -163,7 +156,7 @@ pub fn check_removals(
     } = inputs;
     candidates.retain(|candidate| proof.accounts_for(&candidate.anchor.hash()));
     if *deprovision == Deprovision::Off {
-        return RemovalVerdict::Skipped(candidates);
+        return RemovalVerdict { skipped: candidates, ..RemovalVerdict::default() };
     }
     if let Some(approved) = approved {
         return release_approved(candidates, approved);
@@ -174,31 +167,27 @@ pub fn check_removals(
             || limits.exceeded(count, *enabled_accounts)
             || limits.day_exceeded(count, *removed_today, *enabled_accounts));
     if is_over_limit {
-        return RemovalVerdict::Held(candidates);
+        return RemovalVerdict { held: candidates, ..RemovalVerdict::default() };
     }
-    let (held, going): (Vec<_>, Vec<_>) =
-        candidates.into_iter().partition(|candidate| held_back.contains(&candidate.anchor.hash()));
-    verdict(going, held)
+    release(candidates, |candidate| !held_back.contains(&candidate.anchor.hash()))
 }
 
 /// Releases the removals that an approval covers and holds the others. More covered removals than approved are all held.
 fn release_approved(candidates: Vec<RemovalCandidate>, approved: &ApprovedRemovals) -> RemovalVerdict {
     let ApprovedRemovals { users, ceiling } = approved;
-    let (going, held): (Vec<_>, Vec<_>) =
-        candidates.into_iter().partition(|candidate| users.contains(&candidate.anchor.hash()));
-    if going.len() as u64 > *ceiling {
-        return RemovalVerdict::Held(going.into_iter().chain(held).collect());
-    }
-    verdict(going, held)
+    let is_covered = |candidate: &RemovalCandidate| users.contains(&candidate.anchor.hash());
+    let is_over_ceiling =
+        candidates.iter().filter(|candidate| is_covered(candidate)).count() as u64 > *ceiling;
+    release(candidates, |candidate| !is_over_ceiling && is_covered(candidate))
 }
 
-fn verdict(going: Vec<RemovalCandidate>, held: Vec<RemovalCandidate>) -> RemovalVerdict {
-    let released = going.into_iter().map(|candidate| ReleasedRemoval { candidate }).collect();
-    if held.is_empty() {
-        RemovalVerdict::Released(released)
-    } else {
-        RemovalVerdict::PartlyReleased { released, held }
-    }
+fn release(
+    candidates: Vec<RemovalCandidate>,
+    is_released: impl Fn(&RemovalCandidate) -> bool,
+) -> RemovalVerdict {
+    let (released, held): (Vec<_>, Vec<_>) = candidates.into_iter().partition(is_released);
+    let released = released.into_iter().map(|candidate| ReleasedRemoval { candidate }).collect();
+    RemovalVerdict { released, held, skipped: Vec::new() }
 }
 
 /// Whether deprovisioning is on.

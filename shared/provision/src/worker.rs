@@ -133,11 +133,15 @@ fn disposition_of(done: &Result<Provisioned, StoreError>, now: UnixSeconds) -> M
 fn log(done: &Result<Provisioned, StoreError>) {
     match done {
         Ok(Provisioned { outcome: Outcome::Failed { error, retry_at, .. }, .. }) => {
-            tracing::warn!(retry_at = retry_at.map(|at| at.0), "the user was not provisioned: {error}");
+            log_failure(error, *retry_at);
         }
         Ok(provisioned) => log_outcome(provisioned),
         Err(error) => tracing::error!("the user was not provisioned: {error}"),
     }
+}
+
+fn log_failure(error: &str, retry_at: Option<UnixSeconds>) {
+    tracing::warn!(retry_at = retry_at.map(|at| at.0), "the user was not provisioned: {error}");
 }
 
 fn log_outcome(Provisioned { outcome, follow_up }: &Provisioned) {

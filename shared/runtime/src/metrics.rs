@@ -16,113 +16,79 @@ const MAX_VALUES: usize = 90;
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 
-/// A metric that counts events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counter {
-    /// Entries in scope that a scan read.
-    Scanned,
-    /// Entries of a scan that were new or different.
-    Changed,
-    /// Accounts created.
-    Created,
-    /// Accounts updated, linked or reactivated.
-    Updated,
-    /// Accounts deactivated or deleted.
-    Deprovisioned,
-    /// Failed attempts to provision a user.
-    Failed,
-    /// Responses 429 of the target.
-    TargetThrottled,
-    /// Provision requests in the dead-letter queue.
-    DeadLetters,
-}
-
-/// A metric with a value of a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gauge {
-    /// Duration of a scan.
-    ScanDuration,
-    /// Duration of one request to the target.
-    TargetLatency,
-    /// Time that a provision request waited in the queue.
-    QueueAge,
-    /// 1 while the circuit breaker is open, else 0.
-    BreakerOpen,
-    /// 1 for a scan with an incomplete read, else 0.
-    IncompleteReads,
-    /// Users with a held removal.
-    Held,
-    /// Users with an action that an option skips.
-    Skipped,
-    /// Users in conflict over a user name or an account.
-    Conflicts,
-    /// Users that are failed, invalid or retrying.
-    UsersFailed,
-}
-
-impl Counter {
-    const ALL: [Self; 8] = [
-        Self::Scanned,
-        Self::Changed,
-        Self::Created,
-        Self::Updated,
-        Self::Deprovisioned,
-        Self::Failed,
-        Self::TargetThrottled,
-        Self::DeadLetters,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Scanned => "Scanned",
-            Self::Changed => "Changed",
-            Self::Created => "Created",
-            Self::Updated => "Updated",
-            Self::Deprovisioned => "Deprovisioned",
-            Self::Failed => "Failed",
-            Self::TargetThrottled => "TargetThrottled",
-            Self::DeadLetters => "DeadLetters",
+/// Declares metrics; the name of each variant is the name of the metric.
+macro_rules! metrics {
+    ($(#[$doc:meta])* $kind:ident { $($(#[$what:meta])* $metric:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $kind {
+            $($(#[$what])* $metric,)*
         }
+
+        impl $kind {
+            const ALL: &[Self] = &[$(Self::$metric),*];
+
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$metric => stringify!($metric),)*
+                }
+            }
+        }
+    };
+}
+
+metrics! {
+    /// A metric that counts events.
+    Counter {
+        /// Entries in scope that a scan read.
+        Scanned,
+        /// Entries of a scan that were new or different.
+        Changed,
+        /// Accounts created.
+        Created,
+        /// Accounts updated, linked or reactivated.
+        Updated,
+        /// Accounts deactivated or deleted.
+        Deprovisioned,
+        /// Failed attempts to provision a user.
+        Failed,
+        /// Responses 429 of the target.
+        TargetThrottled,
+        /// Provision requests in the dead-letter queue.
+        DeadLetters,
+    }
+}
+
+metrics! {
+    /// A metric with a value of a moment.
+    Gauge {
+        /// Duration of a scan.
+        ScanDuration,
+        /// Duration of one request to the target.
+        TargetLatency,
+        /// Time that a provision request waited in the queue.
+        QueueAge,
+        /// 1 while the circuit breaker is open, else 0.
+        BreakerOpen,
+        /// 1 for a scan with an incomplete read, else 0.
+        IncompleteReads,
+        /// Users with a held removal.
+        Held,
+        /// Users with an action that an option skips.
+        Skipped,
+        /// Users in conflict over a user name or an account.
+        Conflicts,
+        /// Users that are failed, invalid or retrying.
+        UsersFailed,
     }
 }
 
 impl Gauge {
-    const ALL: [Self; 9] = [
-        Self::ScanDuration,
-        Self::TargetLatency,
-        Self::QueueAge,
-        Self::BreakerOpen,
-        Self::IncompleteReads,
-        Self::Held,
-        Self::Skipped,
-        Self::Conflicts,
-        Self::UsersFailed,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::ScanDuration => "ScanDuration",
-            Self::TargetLatency => "TargetLatency",
-            Self::QueueAge => "QueueAge",
-            Self::BreakerOpen => "BreakerOpen",
-            Self::IncompleteReads => "IncompleteReads",
-            Self::Held => "Held",
-            Self::Skipped => "Skipped",
-            Self::Conflicts => "Conflicts",
-            Self::UsersFailed => "UsersFailed",
-        }
-    }
-
     fn unit(self) -> Unit {
         match self {
             Self::ScanDuration | Self::TargetLatency => Unit::Milliseconds,
             Self::QueueAge => Unit::Seconds,
-            Self::BreakerOpen
-            | Self::IncompleteReads
-            | Self::Held
-            | Self::Skipped
-            | Self::Conflicts
-            | Self::UsersFailed => Unit::Count,
+            _ => Unit::Count,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use model::{Anchor, AnchorHash};
-use plan::{RecordPlan, RemovalCandidate, RemovalVerdict};
+use plan::{RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
 
 use crate::final_plan::FinalPlan;
 use crate::user_plan::{PagePlan, UserPlan};
@@ -40,12 +40,8 @@ impl ApprovedPlan {
     pub fn add_final(&mut self, plan: &FinalPlan) {
         self.add_page(&plan.late);
         self.add_page(&plan.changes);
-        let (released, waiting) = match &plan.removals {
-            RemovalVerdict::Released(released) => (released.as_slice(), [].as_slice()),
-            RemovalVerdict::PartlyReleased { released, held } => (released.as_slice(), held.as_slice()),
-            RemovalVerdict::Held(held) | RemovalVerdict::Skipped(held) => ([].as_slice(), held.as_slice()),
-        };
-        let candidates = released.iter().map(|released| released.candidate()).chain(waiting);
+        let RemovalVerdict { released, held, skipped } = &plan.removals;
+        let candidates = released.iter().map(ReleasedRemoval::candidate).chain(held).chain(skipped);
         self.removals.extend(candidates.map(|candidate| (candidate.anchor.hash(), candidate.clone())));
         let accounts = plan.account_transfers.iter().map(|transfer| (&transfer.from, &transfer.to, true));
         let names = plan.name_transfers.iter().map(|transfer| (&transfer.from, &transfer.to, false));
@@ -89,16 +85,10 @@ impl ApprovedPlan {
             deviating += u64::from(!approved);
             approved
         };
-        match &mut plan.removals {
-            RemovalVerdict::Released(released) => {
-                released.retain(|released| is_approved(released.candidate()));
-            }
-            RemovalVerdict::Held(waiting) | RemovalVerdict::Skipped(waiting) => waiting.retain(is_approved),
-            RemovalVerdict::PartlyReleased { released, held } => {
-                released.retain(|released| is_approved(released.candidate()));
-                held.retain(is_approved);
-            }
-        }
+        let RemovalVerdict { released, held, skipped } = &mut plan.removals;
+        released.retain(|released| is_approved(released.candidate()));
+        held.retain(&mut is_approved);
+        skipped.retain(is_approved);
         plan.summary.not_as_planned += deviating;
         if plan.summary.not_as_planned > 0 {
             // The next scan has to find the users that were left out.

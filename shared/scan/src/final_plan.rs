@@ -32,7 +32,7 @@ const BATCH: usize = 100;
 const MISMATCH_FROM: usize = 3;
 
 /// Everything that is left to do once the read has ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct FinalPlan {
     /// The numbers of the scan.
     pub summary: ScanSummary,
@@ -65,12 +65,7 @@ impl FinalPlan {
 
     /// Number of released removals.
     pub(crate) fn released(&self) -> u64 {
-        match &self.removals {
-            RemovalVerdict::Released(released) | RemovalVerdict::PartlyReleased { released, .. } => {
-                released.len() as u64
-            }
-            RemovalVerdict::Held(_) | RemovalVerdict::Skipped(_) => 0,
-        }
+        self.removals.released.len() as u64
     }
 
     /// What the safeguard remembers after this scan. After an incomplete read it knows nothing new.
@@ -101,29 +96,14 @@ impl FinalPlan {
     }
 
     fn held_removals(&self, version: ScanVersion) -> Option<HeldRemovals> {
-        let held = match &self.removals {
-            RemovalVerdict::Held(held) | RemovalVerdict::PartlyReleased { held, .. } => held.as_slice(),
-            RemovalVerdict::Released(_) | RemovalVerdict::Skipped(_) => &[],
-        };
-        let held = held.iter().map(|candidate| (candidate.anchor.hash(), candidate.reason));
+        let held = self.removals.held.iter();
+        let held = held.map(|candidate| (candidate.anchor.hash(), candidate.reason));
         HeldRemovals::of(held.collect(), version)
     }
 
     /// A plan without anything to do, for a scan that ran out of time before its end was planned.
     fn out_of_time(summary: ScanSummary) -> Self {
-        Self {
-            summary: summary.out_of_time(),
-            late: PagePlan::default(),
-            account_transfers: Vec::new(),
-            changes: PagePlan::default(),
-            removals: RemovalVerdict::Released(Vec::new()),
-            name_transfers: Vec::new(),
-            held_change: None,
-            after_removal: HashMap::new(),
-            unrecorded: Vec::new(),
-            checkpoint: None,
-            planned: HashSet::new(),
-        }
+        Self { summary: summary.out_of_time(), ..Self::default() }
     }
 }
 
@@ -160,7 +140,7 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
             users.iter().for_each(|user| summary.count(user));
             judge(&context, &memory, removals, (proof, is_other_directory)).await?
         }
-        None => RemovalVerdict::Released(Vec::new()),
+        None => RemovalVerdict::default(),
     };
     summary.count_removals(&removals);
     let changes = safeguard.check(users);

@@ -105,14 +105,9 @@ impl ScanSummary {
 
     /// Counts the removals by the safeguard's verdict.
     pub(crate) fn count_removals(&mut self, removals: &RemovalVerdict) {
-        match removals {
-            RemovalVerdict::Released(released) => self.deprovisioned = released.len() as u64,
-            RemovalVerdict::Held(held) => self.held = held.len() as u64,
-            RemovalVerdict::PartlyReleased { released, held } => {
-                (self.deprovisioned, self.held) = (released.len() as u64, held.len() as u64);
-            }
-            RemovalVerdict::Skipped(skipped) => self.skipped = skipped.len() as u64,
-        }
+        let RemovalVerdict { released, held, skipped } = removals;
+        (self.deprovisioned, self.held) = (released.len() as u64, held.len() as u64);
+        self.skipped = skipped.len() as u64;
     }
 
     /// Moves the changes that the safeguard holds from the planned ones to the held ones.

@@ -199,20 +199,15 @@ impl<'a> PlanWriter<'a> {
             reason: candidate.reason,
             hold: HoldReason::OverLimit,
         };
-        match removals {
-            RemovalVerdict::Released(released) => self.write_released(released, after_removal).await,
-            // A held user keeps its part of the snapshot, so that the next scan judges it again.
-            RemovalVerdict::Held(held) => self.write_waiting(held, hold).await,
-            RemovalVerdict::PartlyReleased { released, held } => {
-                match self.write_released(released, after_removal).await? {
-                    FinalWrite::Done => self.write_waiting(held, hold).await,
-                    FinalWrite::OutOfTime => Ok(FinalWrite::OutOfTime),
-                }
-            }
-            RemovalVerdict::Skipped(skipped) => {
-                self.write_waiting(skipped, |_| Status::Skipped { option: DisabledOption::Deprovision }).await
-            }
+        let skip = |_: &RemovalCandidate| Status::Skipped { option: DisabledOption::Deprovision };
+        let RemovalVerdict { released, held, skipped } = removals;
+        // A held or skipped user keeps its part of the snapshot, so that the next scan judges it again.
+        if self.write_released(released, after_removal).await? == FinalWrite::OutOfTime
+            || self.write_waiting(held, hold).await? == FinalWrite::OutOfTime
+        {
+            return Ok(FinalWrite::OutOfTime);
         }
+        self.write_waiting(skipped, skip).await
     }
 
     async fn write_released(

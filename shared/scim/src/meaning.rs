@@ -224,59 +224,51 @@ mod tests {
     }
 
     #[test]
-    fn all_three_error_shapes_are_read() {
-        check(400, r#"{"Errors":[{"description":"bad","code":400}]}"#, "rejected");
-        check(400, r#"{"Errors":{"description":"bad","code":400}}"#, "rejected");
-        check(400, r#"{"error":{"message":"bad","type":"OAuthException","code":100}}"#, "rejected");
-        check(400, r#"{"error":"bad"}"#, "rejected");
-        check(409, r#"{"detail":"taken","status":"409","scimType":"uniqueness"}"#, "conflict");
-        check(400, r#"{"detail":"taken","status":"400","scimType":"uniqueness"}"#, "conflict");
-        check(500, r#"{"Errors":[]}"#, "unavailable");
-        check(400, r#"{"Errors":["x", 1]}"#, "rejected");
-        check(400, "[]", "rejected");
-        check(400, "{\"Errors\":", "rejected");
-    }
-
-    #[test]
-    fn rejection_of_one_user_does_not_concern_the_token() {
-        check(403, r#"{"detail":"an administrator can't be changed"}"#, "rejected");
-        check(
-            403,
-            r#"{"Errors":[{"description":"you have no permission for this user","code":403}]}"#,
-            "rejected",
-        );
-        check(403, r#"{"detail":"the integration is not authorized"}"#, "unauthorized");
-        check(403, r#"{"Errors":[{"description":"User-Agent is required","code":403}]}"#, "unauthorized");
+    fn bodies_decide_where_the_status_is_not_enough() {
+        let html = "<!doctype html><h1>Blocked</h1>";
+        let proof =
+            r#"{"error":{"message":"Invalid appsecret_proof provided in the API argument","code":100}}"#;
+        for (status, body, expect) in [
+            // The three shapes of errors, and bodies that have none.
+            (400, r#"{"Errors":[{"description":"bad","code":400}]}"#, "rejected"),
+            (400, r#"{"Errors":{"description":"bad","code":400}}"#, "rejected"),
+            (400, r#"{"error":{"message":"bad","type":"OAuthException","code":100}}"#, "rejected"),
+            (400, r#"{"error":"bad"}"#, "rejected"),
+            (409, r#"{"detail":"taken","status":"409","scimType":"uniqueness"}"#, "conflict"),
+            (400, r#"{"detail":"taken","status":"400","scimType":"uniqueness"}"#, "conflict"),
+            (500, r#"{"Errors":[]}"#, "unavailable"),
+            (400, r#"{"Errors":["x", 1]}"#, "rejected"),
+            (400, "[]", "rejected"),
+            (400, "{\"Errors\":", "rejected"),
+            // A rejection of one user does not concern the token.
+            (403, r#"{"detail":"an administrator can't be changed"}"#, "rejected"),
+            (
+                403,
+                r#"{"Errors":[{"description":"you have no permission for this user","code":403}]}"#,
+                "rejected",
+            ),
+            (403, r#"{"detail":"the integration is not authorized"}"#, "unauthorized"),
+            (403, r#"{"Errors":[{"description":"User-Agent is required","code":403}]}"#, "unauthorized"),
+            // A rejected proof does not concern the user.
+            (400, proof, "unauthorized"),
+            (401, proof, "unauthorized"),
+            (403, proof, "unauthorized"),
+            (412, proof, "unauthorized"),
+            (500, r#"{"detail":"appsecret_proof: internal error"}"#, "unavailable"),
+            // A page of a proxy says nothing about the account.
+            (200, html, "success"),
+            (400, html, "unavailable"),
+            (401, html, "unauthorized"),
+            (403, html, "unavailable"),
+            (404, html, "unavailable"),
+            (409, html, "unavailable"),
+            (429, html, "rate limited"),
+            (502, html, "unavailable"),
+        ] {
+            check(status, body, expect);
+        }
         for body in ["", r#"{"detail":"no"}"#] {
             assert_eq!(name(&respond(RequestKind::Read, 403, &[], body)), "unauthorized");
-        }
-    }
-
-    #[test]
-    fn rejected_proof_does_not_concern_the_user() {
-        for status in [400, 401, 403, 412] {
-            check(
-                status,
-                r#"{"error":{"message":"Invalid appsecret_proof provided in the API argument","code":100}}"#,
-                "unauthorized",
-            );
-        }
-        check(500, r#"{"detail":"appsecret_proof: internal error"}"#, "unavailable");
-    }
-
-    #[test]
-    fn html_error_page_means_unavailable() {
-        for (status, expect) in [
-            (200, "success"),
-            (400, "unavailable"),
-            (401, "unauthorized"),
-            (403, "unavailable"),
-            (404, "unavailable"),
-            (409, "unavailable"),
-            (429, "rate limited"),
-            (502, "unavailable"),
-        ] {
-            check(status, "<!doctype html><h1>Blocked</h1>", expect);
         }
     }
 

@@ -23,22 +23,15 @@ proptest! {
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
         let inputs = SafeguardInputs { enabled_accounts: enabled, ..SafeguardInputs::default() };
-        let removals = check_removals(candidates.clone(), &complete(), &limits, &inputs);
+        let RemovalVerdict { released, held, skipped } =
+            check_removals(candidates.clone(), &complete(), &limits, &inputs);
+        let released: Vec<_> = released.iter().map(|removal| removal.candidate().clone()).collect();
         let few = (count as u64) < SafetyLimits::PERCENT_FROM;
-        match removals {
-            RemovalVerdict::Released(released) => {
-                prop_assert!(count as u64 <= max_removals);
-                prop_assert!(few || count as u64 * 100 <= percent * enabled);
-                let released: Vec<_> = released.iter().map(|removal| removal.candidate().clone()).collect();
-                prop_assert_eq!(released, candidates);
-            }
-            RemovalVerdict::Held(held) => {
-                let share_exceeded = !few && count as u64 * 100 > percent * enabled;
-                prop_assert!(count as u64 > max_removals || share_exceeded, "held within the limits");
-                prop_assert_eq!(held, candidates);
-            }
-            other => prop_assert!(false, "{other:?}"),
-        }
+        let share_exceeded = !few && count as u64 * 100 > percent * enabled;
+        let is_over_limit = count as u64 > max_removals || share_exceeded;
+        let expected = if is_over_limit { (vec![], candidates) } else { (candidates, vec![]) };
+        prop_assert_eq!((released, held), expected);
+        prop_assert_eq!(skipped, []);
     }
 
     #[test]
@@ -51,8 +44,10 @@ proptest! {
             ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let removals = check_removals(candidates.clone(), &complete(), &limits, &inputs);
-        prop_assert!(matches!(removals, RemovalVerdict::Skipped(skipped) if skipped == candidates));
+        let RemovalVerdict { released, held, skipped } =
+            check_removals(candidates.clone(), &complete(), &limits, &inputs);
+        prop_assert_eq!(skipped, candidates);
+        prop_assert_eq!((released.len(), held.len()), (0, 0));
     }
 
     #[test]
@@ -67,12 +62,8 @@ proptest! {
             ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let (released, held) = match check_removals(candidates, &complete(), &limits, &inputs) {
-            RemovalVerdict::Released(released) => (released, Vec::new()),
-            RemovalVerdict::PartlyReleased { released, held } => (released, held),
-            RemovalVerdict::Held(held) => (Vec::new(), held),
-            RemovalVerdict::Skipped(_) => return Err(TestCaseError::fail("deprovisioning is on")),
-        };
+        let RemovalVerdict { released, held, .. } =
+            check_removals(candidates, &complete(), &limits, &inputs);
         prop_assert!(released.len() as u64 <= ceiling);
         prop_assert_eq!(released.len() + held.len(), count);
         for removal in &released {
@@ -100,19 +91,12 @@ proptest! {
         let candidates: Vec<_> = (0..held + others).map(candidate).collect();
         let plain = SafeguardInputs { held_back: BTreeSet::new(), ..inputs.clone() };
         let without = check_removals(candidates.clone(), &complete(), &limits, &plain);
-        match check_removals(candidates, &complete(), &limits, &inputs) {
-            RemovalVerdict::PartlyReleased { released, held: waiting } => {
-                prop_assert!(matches!(without, RemovalVerdict::Released(_)), "the limits apply");
-                prop_assert_eq!((released.len(), waiting.len()), (others, held));
-                for removal in &released {
-                    prop_assert!(!held_back.contains(&removal.candidate().anchor.hash()));
-                }
-            }
-            RemovalVerdict::Held(waiting) => {
-                prop_assert!(matches!(without, RemovalVerdict::Held(_)), "the limits apply");
-                prop_assert_eq!(waiting.len(), held + others);
-            }
-            other => prop_assert!(false, "{other:?}"),
+        let RemovalVerdict { released, held: waiting, .. } =
+            check_removals(candidates, &complete(), &limits, &inputs);
+        let expected = if without.held.is_empty() { (others, held) } else { (0, held + others) };
+        prop_assert_eq!((released.len(), waiting.len()), expected);
+        for removal in &released {
+            prop_assert!(!held_back.contains(&removal.candidate().anchor.hash()));
         }
     }
 
@@ -130,8 +114,10 @@ proptest! {
             ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let removals = check_removals(candidates.clone(), &complete(), &limits, &inputs);
-        prop_assert!(matches!(removals, RemovalVerdict::Held(held) if held == candidates));
+        let RemovalVerdict { released, held, .. } =
+            check_removals(candidates.clone(), &complete(), &limits, &inputs);
+        prop_assert_eq!(held, candidates);
+        prop_assert_eq!(released.len(), 0);
     }
 
     #[test]
@@ -152,11 +138,7 @@ proptest! {
                 removed_today: gone,
                 ..SafeguardInputs::default()
             };
-            if let RemovalVerdict::Released(released) =
-                check_removals(candidates, &complete(), &limits, &inputs)
-            {
-                gone += released.len() as u64;
-            }
+            gone += check_removals(candidates, &complete(), &limits, &inputs).released.len() as u64;
         }
         prop_assert!(gone <= daily);
         prop_assert!(gone + a_scan as u64 > daily || gone == (a_scan * scans) as u64);

@@ -19,9 +19,7 @@ use model::{
     AccountId, Anchor, AppliedState, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey,
     Fingerprint, Managed, ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
 };
-use plan::{
-    ReleasedRemoval, RemovalCandidate, RemovalVerdict, SafeguardInputs, SafetyLimits, check_removals,
-};
+use plan::{ReleasedRemoval, RemovalCandidate, SafeguardInputs, SafetyLimits, check_removals};
 use store::{
     DesiredWrite, RecordWrite, ScanLease, StatusWrite, Store, Table, TransferWrite, UserLease, UserOutcome,
     UserReferences,
@@ -175,8 +173,5 @@ pub fn released(user: &str) -> ReleasedRemoval {
     };
     let limits = SafetyLimits::default();
     let seen = SafeguardInputs { enabled_accounts: 1_000, ..SafeguardInputs::default() };
-    match check_removals(vec![candidate], &proof.unwrap(), &limits, &seen) {
-        RemovalVerdict::Released(mut removals) => removals.pop().unwrap(),
-        other => panic!("not released: {other:?}"),
-    }
+    check_removals(vec![candidate], &proof.unwrap(), &limits, &seen).released.pop().unwrap()
 }
