@@ -9,8 +9,8 @@ use crate::errors::{Result, StoreError};
 use crate::history::HistoryEvent;
 use crate::item::{flag, json, number, text};
 use crate::record::{
-    ACCOUNT, ACTIVE, ANCHOR, APPLIED, LEASE, OwnedItems, RECORDED_LEASE, REFERENCES, ScheduledStatus,
-    StoredRecord, TRIED, UserReferences, if_linked, if_rev, set_link,
+    ACCOUNT, ACTIVE, ANCHOR, APPLIED, CREATE_INTENT, LEASE, OwnedItems, RECORDED_LEASE, REFERENCES,
+    ScheduledStatus, StoredRecord, UserReferences, if_linked, if_rev, set_link,
 };
 use crate::retention::{UserItems, departure, if_free, if_own, left_active};
 use crate::user_lease::UserLease;
@@ -242,7 +242,7 @@ impl Store {
         let intent = intent.map(|intent| json(record.key(), intent)).transpose()?;
         let recorded = outcome.applied.is_some() || (attempt.is_in_sync() && lease.recorded);
         record = record
-            .set_or_remove(TRIED, intent)
+            .set_or_remove(CREATE_INTENT, intent)
             .set_or_remove(RECORDED_LEASE, recorded.then(|| number(lease.number)));
         if let (Some(applied), Some(link)) = (&outcome.applied, &lease.record.link) {
             let applied = json(record.key(), applied)?;

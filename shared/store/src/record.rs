@@ -26,7 +26,7 @@ pub(crate) const NEXT_ATTEMPT: &str = "next_attempt";
 /// Folded user name that this record owns.
 pub(crate) const CLAIMED: &str = "claimed";
 /// Create intent with an unknown outcome.
-pub(crate) const TRIED: &str = "tried";
+pub(crate) const CREATE_INTENT: &str = "create_intent";
 /// Number of the lease that last recorded what was sent to the account. The next lease may rely on it.
 pub(crate) const RECORDED_LEASE: &str = "recorded_lease";
 /// The user's references; the items under their DNs are this user's.
@@ -118,7 +118,7 @@ impl StoredRecord {
             version: ScanVersion(read.required(VERSION, read.number(VERSION)?)?),
             removal_released: read.flag(RELEASED)?.unwrap_or_default(),
             link,
-            create_intent: read.json(TRIED)?,
+            create_intent: read.json(CREATE_INTENT)?,
             status: read.required(STATUS, read.json(STATUS)?)?,
             attempts: read.number(ATTEMPTS)?.unwrap_or_default(),
             next_attempt: UnixSeconds(read.number(NEXT_ATTEMPT)?.unwrap_or_default()),
@@ -199,7 +199,7 @@ pub(crate) fn set_link(write: ItemWrite, link: &AccountLink) -> Result<ItemWrite
     Ok(write
         .set(ACCOUNT, text(link.account.as_str()))
         .set_or_remove(APPLIED, applied)
-        .remove_all([RECORDED_LEASE, TRIED]))
+        .remove_all([RECORDED_LEASE, CREATE_INTENT]))
 }
 
 /// Condition: the record owns this user name, or none.

@@ -11,7 +11,9 @@ use crate::connection::{RESETTING, SERVED, TARGET};
 use crate::errors::Result;
 use crate::item::{flag, json};
 use crate::lease::ScanLease;
-use crate::record::{LEASE, LINK, RELEASED, REV, StoredRecord, TRIED, if_linked, if_not_leased, if_rev};
+use crate::record::{
+    CREATE_INTENT, LEASE, LINK, RELEASED, REV, StoredRecord, if_linked, if_not_leased, if_rev,
+};
 use crate::retention::UserItems;
 use crate::write::ItemWrite;
 
@@ -112,7 +114,7 @@ impl Store {
         let record = if_not_leased(if_rev(record, *rev), lease.now)
             .bump(REV)
             .set(RELEASED, flag(false))
-            .remove(TRIED)
+            .remove(CREATE_INTENT)
             .remove_all(LINK)
             .remove_all(LEASE);
         Ok(match &user.desired {

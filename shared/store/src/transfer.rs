@@ -12,8 +12,8 @@ use crate::item::{ItemReader, flag, json, number, text};
 use crate::keys::{EXPIRES_AT, ItemKey};
 use crate::lease::ScanLease;
 use crate::record::{
-    ANCHOR, CLAIMED, DESIRED, LEASE, LINK, OwnedItems, RELEASED, StoredRecord, TRIED, anchor_in, if_claimed,
-    if_lease_free, if_linked, if_rev, if_same_lease, set_link,
+    ANCHOR, CLAIMED, CREATE_INTENT, DESIRED, LEASE, LINK, OwnedItems, RELEASED, StoredRecord, anchor_in,
+    if_claimed, if_lease_free, if_linked, if_rev, if_same_lease, set_link,
 };
 use crate::retention::UserItems;
 use crate::write::ItemWrite;
@@ -50,8 +50,11 @@ impl Store {
         let gone = Desired::Absent { user_name: from.user_name().cloned(), reason };
         let giver = self.if_unchanged(lease, &old);
         let json = json(giver.key(), &gone)?;
-        let giver =
-            giver.set(DESIRED, json).set(RELEASED, flag(false)).remove_all(LINK).remove_all([CLAIMED, TRIED]);
+        let giver = giver
+            .set(DESIRED, json)
+            .set(RELEASED, flag(false))
+            .remove_all(LINK)
+            .remove_all([CLAIMED, CREATE_INTENT]);
         let giver = self.set_status(giver, &from.anchor.hash(), &Status::InSync)?;
         let owned = OwnedItems { claimed: None, ..old.owned_items };
         let left = UserItems { anchor: &from.anchor, link: None, owned: &owned, now: lease.now };

@@ -8,7 +8,7 @@ use crate::Store;
 use crate::errors::Result;
 use crate::item::{json, number, text};
 use crate::record::{
-    LEASE, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, OwnedItems, RECORDED_LEASE, StoredRecord, TRIED,
+    CREATE_INTENT, LEASE, LEASE_NUMBER, LEASE_OWNER, LEASE_UNTIL, OwnedItems, RECORDED_LEASE, StoredRecord,
     UserReferences, if_lease_free, if_rev,
 };
 use crate::write::{ItemWrite, UpdateResult};
@@ -82,7 +82,7 @@ impl Store {
         }
         let write = if_rev(self.by_lease(lease), lease.rev).only_if("attribute_not_exists(#account)", []);
         let json = json(write.key(), &intent)?;
-        let is_done = self.commit(&[write.set(TRIED, json)]).await?.is_done();
+        let is_done = self.commit(&[write.set(CREATE_INTENT, json)]).await?.is_done();
         if is_done {
             lease.record.create_intent = Some(intent);
         }
