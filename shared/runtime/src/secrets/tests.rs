@@ -13,10 +13,21 @@ use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Builder, Credentials, Region};
 use axum::Router;
 use axum::http::StatusCode;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{DirectorySecret, TargetSecret};
+
+/// A secret with a token.
+#[derive(Deserialize)]
+struct TestSecret {
+    access_token: SecretString,
+}
+
+impl SecretContent for TestSecret {
+    const SHAPE: &'static str = r#"{"access_token": "…"}"#;
+}
 
 /// Message of the service, which no error and no log may contain.
 const MESSAGE: &str = "User: arn:aws:sts::111122223333:assumed-role/scan is not authorized";
@@ -48,7 +59,7 @@ fn in_manager(id: &str) -> SecretRef {
 
 async fn problem(config: Builder) -> String {
     let secrets = Secrets::with_client(Client::from_conf(config.build()));
-    secrets.fetch::<TargetSecret>(&in_manager("corp/workplace")).await.err().unwrap().to_string()
+    secrets.fetch::<TestSecret>(&in_manager("corp/workplace")).await.err().unwrap().to_string()
 }
 
 async fn refused(code: &str, message: &str) -> String {
@@ -154,10 +165,10 @@ async fn no_secret_is_logged_or_shown() {
     let good = endpoint(200, body.to_string()).await;
     let secrets = Secrets::with_client(Client::from_conf(config(&good).build()));
     assert_eq!(
-        secrets.fetch::<TargetSecret>(&secret).await.ok().unwrap().access_token.expose_secret(),
+        secrets.fetch::<TestSecret>(&secret).await.ok().unwrap().access_token.expose_secret(),
         "s3cret"
     );
-    assert!(secrets.refetch::<TargetSecret>(&secret).await.is_ok());
+    assert!(secrets.refetch::<TestSecret>(&secret).await.is_ok());
     let mut shown = format!("{secrets:?}");
     // Valid JSON of another shape, invalid JSON, binary, and a truncated response.
     for body in [
@@ -167,7 +178,7 @@ async fn no_secret_is_logged_or_shown() {
         r#"{"SecretString": "s3cret"#.to_owned(),
     ] {
         let secrets = Secrets::with_client(Client::from_conf(config(&endpoint(200, body).await).build()));
-        let error = secrets.fetch::<TargetSecret>(&secret).await.err().unwrap();
+        let error = secrets.fetch::<TestSecret>(&secret).await.err().unwrap();
         shown = format!("{shown}\n{error}\n{error:?}\n{secrets:?}");
     }
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
@@ -183,18 +194,15 @@ async fn files_and_variables_need_no_aws() {
     std::fs::create_dir_all(&folder).unwrap();
     let file = SecretRef::parse("file:token.json", &folder);
     let secrets = Secrets::with_client(Client::from_conf(config("http://127.0.0.1:1").build()));
-    let token = async || {
-        Some(secrets.fetch::<TargetSecret>(&file).await.ok()?.access_token.expose_secret().to_owned())
-    };
+    let token =
+        async || Some(secrets.fetch::<TestSecret>(&file).await.ok()?.access_token.expose_secret().to_owned());
     for text in ["one", "two"] {
         std::fs::write(folder.join("token.json"), json!({ "access_token": text }).to_string()).unwrap();
         assert_eq!(token().await.as_deref(), Some(text), "the file is read each time");
     }
     std::fs::remove_dir_all(&folder).unwrap();
-    assert!(
-        secrets.refetch::<TargetSecret>(&file).await.err().unwrap().to_string().contains("can't be read")
-    );
+    assert!(secrets.refetch::<TestSecret>(&file).await.err().unwrap().to_string().contains("can't be read"));
     let unset = SecretRef::parse("env:PROVISIONER_NO_SUCH_VARIABLE", Path::new("."));
-    let error = secrets.fetch::<DirectorySecret>(&unset).await.err().unwrap();
+    let error = secrets.fetch::<TestSecret>(&unset).await.err().unwrap();
     assert_eq!(error.to_string(), "the environment variable PROVISIONER_NO_SUCH_VARIABLE is not set");
 }
