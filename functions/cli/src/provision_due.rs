@@ -111,15 +111,10 @@ async fn run(
                 let Provisioned { outcome, .. } = provisioned?;
                 show(&outcome)?;
                 counts.count(&outcome);
-                match outcome {
-                    Outcome::Failed { stop: Some(stop), .. } => {
-                        counts.stopped = Some(stop);
-                        // The users in progress stay pending.
-                        return Ok(counts);
-                    }
-                    // The user stays due, for a run without this plan.
-                    Outcome::NotPlanned { .. } => drop(due.attempts.insert(user, ATTEMPTS)),
-                    _ => {}
+                if let Outcome::Failed { stop: Some(stop), .. } = outcome {
+                    counts.stopped = Some(stop);
+                    // The users in progress stay pending.
+                    return Ok(counts);
                 }
             }
             else => {}
