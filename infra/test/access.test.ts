@@ -95,7 +95,7 @@ test("the function's code can't call the network actions of Lambda", () => {
 
 test("the roles allow exactly the calls of the store", () => {
   const source = rustSources("shared/store/src");
-  const calls = [...source.matchAll(/^\s*\.(get_item|batch_get_item|query|put_item|update_item|delete_item|batch_write_item|scan)\(\)|client\.(batch_get_item|batch_write_item|transact_write_items|scan)\(\)/gm)];
+  const calls = [...source.matchAll(/^\s*\.(get_item|batch_get_item|query|put_item|update_item|delete_item|batch_write_item|scan)\(\)|client\.(batch_get_item|put_item|update_item|delete_item|batch_write_item|transact_write_items|scan)\(\)/gm)];
   const called = new Set(calls.map((match) => (match[1] ?? match[2] ?? "").split("_").map((word) => word[0]?.toUpperCase() + word.slice(1)).join("")));
   // A transaction needs the rights of the writes that it is made of.
   called.delete("TransactWriteItems");

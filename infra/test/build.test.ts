@@ -43,11 +43,12 @@ class Checkout {
 const BUILDS = BINARIES.map(
   (name) => `mkdir -p target/lambda/${name} && head -c 1500000 /dev/zero > target/lambda/${name}/bootstrap`,
 ).join("\n");
-const selection = BINARIES.map((name) => `--package ${name}-function --bin ${name}`).join(" ");
 
 test("the build is for arm64 where the target is installed, and prints sizes", () => {
   const { status, stdout, asked } = new Checkout({ arm: true, cargo: BUILDS }).run();
-  assert.equal(asked, `lambda build --profile function --locked --arm64 --lambda-dir target/lambda ${selection}\n`);
+  const command = "lambda build --profile function --locked --arm64 --lambda-dir target/lambda";
+  // One build for each, because a joint build unifies the features of both.
+  assert.equal(asked, BINARIES.map((name) => `${command} --package ${name}-function --bin ${name}\n`).join(""));
   assert.match(stdout, /^scan +arm64 +1\.5 MB, compressed 0\.0 MB\nprovision +arm64 +1\.5 MB, compressed 0\.0 MB\n$/);
   assert.equal(status, 0);
 });

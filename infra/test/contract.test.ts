@@ -68,14 +68,14 @@ test("the metrics are those that the functions emit", () => {
   const read = constants("shared/runtime/src/metrics.rs");
   assert.equal(read.get("NAMESPACE"), METRICS.namespace);
   assert.equal(read.get("CONNECTION"), METRICS.dimension);
-  const emitted = [...source.matchAll(/Self::(\w+) => "(\w+)"/g)].map((match) => match[2]);
+  const emitted = [...source.matchAll(/^\s{8}([A-Z]\w+),$/gm)].map((match) => match[1]);
   assert.deepEqual(emitted.sort(), [...METRICS.counts, ...METRICS.samples].sort());
 });
 
 test("a schedule's event has only keys that the scan function reads", () => {
-  const source = projectFile("functions/scan/src/function.rs");
+  const source = projectFile("functions/scan/src/event.rs");
   const [, fields = ""] = /struct ScanEvent \{([^}]*)\}/.exec(source) ?? [];
-  const known = [...fields.matchAll(/^\s+(\w+):/gm)].map((match) => match[1]);
+  const known = [...fields.matchAll(/^\s+pub (\w+):/gm)].map((match) => match[1]);
   const modes = rustSources("shared/scan/src");
   for (const schedule of Object.values(synthesised.findResources("AWS::Scheduler::Schedule"))) {
     const event = JSON.parse(schedule["Properties"].Target.Input) as Record<string, unknown>;
