@@ -24,7 +24,7 @@ pub enum Approval {
     Removals(RemovalApproval),
     /// The next scan applies this configuration.
     Change(ChangeApproval),
-    /// Nothing with this hash is held (any more).
+    /// Nothing with this hash is held now.
     Nothing {
         /// The held removals.
         held: Option<HeldRemovals>,
@@ -68,14 +68,9 @@ fn approved(memory: SafeguardMemory, hash: &str, now: UnixSeconds) -> (Approval,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{AnchorHash, DeprovisionReason, ScanVersion};
+    use crate::user_plan::testing::held;
 
     const NOW: UnixSeconds = UnixSeconds(1_000_000);
-
-    fn held(count: u8) -> HeldRemovals {
-        let users = (0..count).map(|n| (AnchorHash([n; 16]), DeprovisionReason::Deleted)).collect();
-        HeldRemovals::of(users, ScanVersion(7)).unwrap()
-    }
 
     #[test]
     fn approval_is_bound_to_the_held_set() {

@@ -90,15 +90,10 @@ pub(crate) fn forget_expired(memory: SafeguardMemory, now: UnixSeconds) -> Safeg
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::user_plan::testing;
-    use model::{Anchor, DeprovisionReason, Desired, HeldRemovals, ReleasedBatch, ScanVersion};
+    use crate::user_plan::testing::{self, held};
+    use model::{Anchor, DeprovisionReason, Desired, ReleasedBatch, ScanVersion};
 
     const NOW: UnixSeconds = UnixSeconds(1_000_000);
-
-    fn held(count: u8) -> HeldRemovals {
-        let users = (0..count).map(|n| (AnchorHash([n; 16]), DeprovisionReason::Deleted)).collect();
-        HeldRemovals::of(users, ScanVersion(7)).unwrap()
-    }
 
     #[test]
     fn approval_covers_only_removals_held_then_for_the_same_reason() {

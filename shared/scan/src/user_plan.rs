@@ -106,10 +106,17 @@ pub(crate) mod testing {
     //! Users for the tests of planning.
 
     use model::{
-        AccountId, AccountLink, DesiredUser, ScanVersion, Status, UnixSeconds, UserName, UserRecord,
+        AccountId, AccountLink, AnchorHash, DeprovisionReason, DesiredUser, HeldRemovals, ScanVersion,
+        Status, UnixSeconds, UserName, UserRecord,
     };
 
     use super::*;
+
+    /// Held removals of so many deleted users, since scan 7.
+    pub(crate) fn held(count: u8) -> HeldRemovals {
+        let users = (0..count).map(|n| (AnchorHash([n; 16]), DeprovisionReason::Deleted)).collect();
+        HeldRemovals::of(users, ScanVersion(7)).unwrap()
+    }
 
     /// A desired user named `<name>@x.test`.
     pub(crate) fn present(name: &str) -> Desired {
