@@ -201,9 +201,7 @@ fn stop_at(deadline: UnixSeconds) -> UnixSeconds {
 
 fn describe_approval(approval: Approval) -> Result<String, ScanFailure> {
     match approval {
-        Approval::Nothing { .. } => {
-            Err(ScanFailure::NotApproved("nothing with this hash is held (any more)"))
-        }
+        Approval::Nothing { .. } => Err(ScanFailure::NotApproved("nothing with this hash is held now")),
         Approval::Removals(approval) => Ok(format!("{} removals were approved", approval.set.count)),
         Approval::Change(_) => Ok("the changed configuration was approved".to_owned()),
     }

@@ -30,7 +30,7 @@ use queue::Queue;
 use scim::Target;
 use store::{Store, StoreError, UserLease};
 
-/// What provisioning works with.
+/// Handles and options of a worker.
 #[derive(Clone, Copy)]
 pub struct Provisioner<'a> {
     /// The connection's state.
@@ -45,7 +45,7 @@ pub struct Provisioner<'a> {
     pub max_attempts: u32,
     /// Queue for users that are woken because a reference was resolved. Without it, they are found among those due.
     pub requests: Option<RequestQueue<'a>>,
-    /// Owner of the leases. A dead worker's lease runs out, or is taken again by the same owner.
+    /// Owner of the leases. The lease of a dead worker expires, or the same owner takes it again.
     pub owner: &'a str,
     /// How long a lease lasts.
     pub lease_seconds: i64,

@@ -57,7 +57,7 @@ pub async fn approve(connection: &ConnectionArgs, hash: &str) -> Result<Exit> {
         }
         None => {
             output.show(&json!({ "approved": null }), |_| {
-                format!("nothing with the hash {hash} is held (any more); this is held:")
+                format!("nothing with the hash {hash} is held now; this is held:")
             })?;
             if !output.is_json() {
                 show(session, output).await?;

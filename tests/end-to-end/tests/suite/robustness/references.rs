@@ -6,12 +6,12 @@ use end_to_end::{
     ENTERPRISE, EngineFixture, PersonEntry, advance_clock, clock, embedded_directory, people, workplace_group,
 };
 use futures::{StreamExt as _, stream};
-use model::{AccountId, AppliedState, DnKey, Fingerprint, Status, UnixSeconds};
+use model::{AccountId, AnchorHash, AppliedState, DnKey, Fingerprint, Status, UnixSeconds};
 use operate::{DriftRepair, find_drift};
 use provision::{FollowUp, Outcome};
 use scan::ScanMode;
 use serde_json::Value;
-use store::UserOutcome;
+use store::{Store, UserOutcome};
 
 use super::engine::{EngineOptions, engine_for};
 
@@ -87,6 +87,16 @@ async fn references_follow_a_recreated_manager_account() {
     assert_eq!(manager(&engine, &people[0]), Value::Null);
 }
 
+/// DN and anchor hash of the first user and of its manager, the second one.
+async fn report_and_manager(store: &Store, people: &[PersonEntry]) -> [(DnKey, AnchorHash); 2] {
+    let mut found = Vec::new();
+    for person in &people[..2] {
+        let dn = DnKey::of(&person.dn());
+        found.push((dn, store.find_by_dn(dn).await.unwrap().unwrap().anchor.hash()));
+    }
+    found.try_into().unwrap()
+}
+
 /// A manager's account is linked in one transaction with its outcome if no other user waits for it. A user that begins to
 /// wait before that, while the manager is leased, prevents it, and is woken.
 #[tokio::test]
@@ -96,17 +106,14 @@ async fn reference_to_a_manager_that_is_being_created() {
     let engine = engine_for(&directory, EngineOptions::default()).await;
     engine.scan(ScanMode::Auto).await.unwrap();
     let (store, provisioner) = (&engine.store, engine.provisioner("worker"));
-    let dns = [0, 1].map(|person: usize| DnKey::of(&people[person].dn()));
-    let report = store.find_by_dn(dns[0]).await.unwrap().unwrap().anchor.hash();
-    let manager_person = store.find_by_dn(dns[1]).await.unwrap().unwrap().anchor.hash();
+    let [(_, report), (manager_dn, manager_hash)] = report_and_manager(store, &people).await;
 
-    let lease =
-        store.lease_user(manager_person, "another", clock()..clock().plus(60)).await.unwrap().unwrap();
+    let lease = store.lease_user(manager_hash, "another", clock()..clock().plus(60)).await.unwrap().unwrap();
     let done = provisioner.provision(report).await.unwrap();
     assert!(matches!(done.outcome, Outcome::InSync { waits: true, .. }), "{done:?}");
     assert_eq!(done.follow_up, FollowUp::Nothing);
     let made = AccountId::new("1815").unwrap();
-    assert_eq!(store.fetch_referrers(dns[1], &made).await.unwrap(), [report]);
+    assert_eq!(store.fetch_referrers(manager_dn, &made).await.unwrap(), [report]);
     let outcome = UserOutcome {
         applied: Some(AppliedState {
             fingerprint: Fingerprint([1; 16]),
@@ -136,21 +143,19 @@ async fn missed_wake_is_made_up_by_the_recheck() {
     let engine = engine_for(&directory, EngineOptions::default()).await;
     engine.scan(ScanMode::Auto).await.unwrap();
     let (store, provisioner) = (&engine.store, engine.provisioner("worker"));
-    let dns = [0, 1].map(|person: usize| DnKey::of(&people[person].dn()));
-    let report = store.find_by_dn(dns[0]).await.unwrap().unwrap().anchor;
-    let boss = store.find_by_dn(dns[1]).await.unwrap().unwrap().anchor.hash();
-    provisioner.provision(report.hash()).await.unwrap();
+    let [(_, report), (manager_dn, manager_hash)] = report_and_manager(store, &people).await;
+    provisioner.provision(report).await.unwrap();
     // As if the user had registered after the manager's provisioning looked for users that wait.
     let manager_account = AccountId::new("1815").unwrap();
-    store.reopen_referrer(dns[1], &manager_account, report.hash()).await.unwrap();
-    let lease = store.lease_user(report.hash(), "another", clock()..clock().plus(60)).await.unwrap().unwrap();
-    provisioner.provision(boss).await.unwrap();
+    store.reopen_referrer(manager_dn, &manager_account, report).await.unwrap();
+    let lease = store.lease_user(report, "another", clock()..clock().plus(60)).await.unwrap().unwrap();
+    provisioner.provision(manager_hash).await.unwrap();
     let outcome = UserOutcome {
         applied: None,
         status: Status::InSync,
         attempts: 0,
         next_attempt: clock().plus(10),
-        references: [(dns[1], None)].into(),
+        references: [(manager_dn, None)].into(),
         event: None,
     };
     store.write_outcome(lease, outcome, clock()).await.unwrap();
@@ -164,7 +169,7 @@ async fn missed_wake_is_made_up_by_the_recheck() {
 #[tokio::test]
 async fn rechecks_call_no_target() {
     let mut people = chain(1);
-    people[0].manager = Some("uid=nobody,ou=people,dc=acme,dc=test".to_owned());
+    people[0].manager = Some("uid=missing,ou=people,dc=acme,dc=test".to_owned());
     let directory = embedded_directory(&people).await.unwrap();
     let engine = engine_for(&directory, EngineOptions::default()).await;
     engine.scan(ScanMode::Auto).await.unwrap();
@@ -179,7 +184,8 @@ async fn rechecks_call_no_target() {
     assert_eq!(engine.workplace.request_count(), 0);
 }
 
-/// Many at once, each waiting for another who is just being made, and some for themselves.
+/// Many users at the same time, each with a manager whose account is being created. The chain of managers is a circle, and
+/// one user is its own manager.
 #[tokio::test]
 async fn concurrent_users_all_get_their_manager() {
     for round in 0..6 {

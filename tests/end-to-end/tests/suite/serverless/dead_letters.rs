@@ -1,4 +1,4 @@
-//! Users whose retries do not succeed, and dead_letter_count letters.
+//! Users whose retries do not succeed, and dead letters.
 
 use std::{thread, time::Duration};
 
@@ -45,7 +45,7 @@ fn user_fails_after_max_attempts() {
     assert_eq!(breaker, None);
 }
 
-/// The worker times out during the call each time, so the queue moves the message to the dead_letter_count-letter queue, and the
+/// The worker times out during the call each time, so the queue moves the message to the dead-letter queue, and the
 /// record shows the failure.
 #[test]
 fn dead_letter_marks_its_user_failed() {

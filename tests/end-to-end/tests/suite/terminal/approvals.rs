@@ -121,7 +121,7 @@ fn approval_covers_only_the_set_of_its_hash() {
     // A sixth removal is held before the approval, so the first hash is no longer valid.
     fixture.leave(&people[5]);
     fixture.settle(4).says("6 held");
-    fixture.run(&["approve", &seen]).expect_exit(1).says("is held (any more)");
+    fixture.run(&["approve", &seen]).expect_exit(1).says("is held now");
     fixture.settle(4).says("6 held");
     fixture.expect_no_write();
     fixture.run(&["approve", "0123456789ab", "--json"]).expect_exit(1);
@@ -288,7 +288,7 @@ fn retry_provisions_refused_users_again() {
     fixture.settle(3);
     fixture.expect_no_write();
     fixture.run(&["retry", &people[0].mail]).expect_exit(1).says("the user is in_sync");
-    fixture.run(&["retry", "nobody@acme.test"]).expect_exit(1);
+    fixture.run(&["retry", "unknown@acme.test"]).expect_exit(1);
     fixture.run(&["retry"]).expect_exit(2);
 
     fixture.workplace.clear_faults();

@@ -392,11 +392,11 @@ fn unavailable_target_is_spared_and_resumed() {
 #[test]
 fn refused_user_fails_with_its_attribute_alone() {
     let mut people = enabled_people(4);
-    people[2].mail = "somebody@unverified.example".to_owned();
+    people[2].mail = "visitor@unverified.example".to_owned();
     let fixture = TerminalFixture::of(&people);
     fixture.workplace.change_options(|options| options.verified_domains = vec!["acme.test".to_owned()]);
     fixture.sync().expect_exit(3).says("3 created").says_in_one_line(&[
-        "somebody@unverified.example",
+        "visitor@unverified.example",
         "failed",
         "userName",
         "not retried until the user changes",
@@ -406,8 +406,8 @@ fn refused_user_fails_with_its_attribute_alone() {
     fixture.sync().expect_exit(3);
     fixture.expect_no_call();
 
-    fixture.set(&people[2], "mail", &["somebody@acme.test"]);
-    fixture.sync().expect_exit(0).says_in_one_line(&["somebody@acme.test", "created"]);
+    fixture.set(&people[2], "mail", &["visitor@acme.test"]);
+    fixture.sync().expect_exit(0).says_in_one_line(&["visitor@acme.test", "created"]);
 }
 
 #[test]

@@ -149,9 +149,9 @@ fn missing_group_fails() {
         .says(&format!("the group {} does not exist", workplace_group()));
 
     let fixture = ready().configured(|it| {
-        it.scope = format!("group = \"cn=nobody,{GROUPS_DN}\"\nmembership = \"member-of\"\n");
+        it.scope = format!("group = \"cn=missing,{GROUPS_DN}\"\nmembership = \"member-of\"\n");
     });
-    fixture.check().expect_exit(1).says(&format!("the group cn=nobody,{GROUPS_DN} does not exist"));
+    fixture.check().expect_exit(1).says(&format!("the group cn=missing,{GROUPS_DN} does not exist"));
 }
 
 #[test]

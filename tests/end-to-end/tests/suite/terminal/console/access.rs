@@ -142,8 +142,8 @@ fn actions_require_write_mode_and_a_form_of_the_console() {
     };
     let settled = retry(format!("user={}&form_key={key}", site.people[3].mail));
     expect(&settled, StatusCode::CONFLICT, "nothing to retry");
-    let everybody = retry(format!("form_key={key}"));
-    assert_eq!(everybody.headers["location"], "/failed?retried=2", "{everybody:#?}");
+    let all_users = retry(format!("form_key={key}"));
+    assert_eq!(all_users.headers["location"], "/failed?retried=2", "{all_users:#?}");
     expect(&console.page("/failed?retried=2").unwrap(), StatusCode::OK, "2 users became pending");
     let users = site.fixture.run(&["status", "--json"]).json().unwrap()["users"].clone();
     assert_eq!((&users["pending"], &users["failed"]), (&json!(2), &json!(null)), "{users}");
@@ -154,8 +154,8 @@ fn console_does_not_disturb_other_work() {
     let site = ConsoleFixture::start();
     let console = site.console(&[]);
     let before = site.fixture.state();
-    let who = format!("/user?user={}", site.people[4].mail);
-    for path in PAGES.into_iter().chain([who.as_str()]) {
+    let user_page = format!("/user?user={}", site.people[4].mail);
+    for path in PAGES.into_iter().chain([user_page.as_str()]) {
         console.page(path).unwrap();
     }
     assert_eq!(site.fixture.state(), before, "pages write nothing");
@@ -175,7 +175,7 @@ fn console_does_not_disturb_other_work() {
     let mut site = site;
     let url = site.fixture.directory.url();
     site.fixture.configure(|it| it.directory = directory.replace(&url, "ldap://127.0.0.1:9"));
-    let page = console.page(&who).unwrap();
+    let page = console.page(&user_page).unwrap();
     expect(&page, StatusCode::OK, "can’t be looked up now");
     assert!(page.text.contains("held") && page.text.contains("create"), "{page:#?}");
 
