@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use store::HistoryEvent;
 
 use crate::item::ReportItem;
-use crate::waits::Wait;
 
 /// The account side of an explanation.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -93,4 +92,17 @@ impl AccountExplanation {
             (status, None) => status.to_owned(),
         }
     }
+}
+
+/// A reason why a change waits, or is not made.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// The kind of reason: a status, `configuration` or `breaker`.
+    pub what: String,
+    /// The reason in words.
+    pub why: String,
+    /// Hash for `provisioner approve`, if an approval ends the wait.
+    pub approve: Option<String>,
+    /// End of the wait, or of the approval, in seconds since 1970.
+    pub until: Option<i64>,
 }

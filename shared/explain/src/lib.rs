@@ -6,12 +6,13 @@
 mod explanation;
 mod held;
 mod item;
-mod waits;
 
 #[cfg(feature = "account")]
 mod account;
 #[cfg(feature = "account")]
 mod mask;
+#[cfg(feature = "account")]
+mod waits;
 
 #[cfg(feature = "entry")]
 mod entry;
@@ -21,10 +22,9 @@ pub use account::{AccountContext, AccountSubject, explain_account};
 #[cfg(feature = "entry")]
 pub use entry::{EntryExplanation, Explanation};
 pub use explanation::{
-    AccountExplanation, AccountSummary, AppliedExplanation, AttributeComparison, RecordExplanation,
+    AccountExplanation, AccountSummary, AppliedExplanation, AttributeComparison, RecordExplanation, Wait,
 };
 pub use held::HeldSummary;
 pub use item::{AttributeChange, PlanInputs, ReportItem};
 #[cfg(feature = "account")]
 pub use mask::ValueMask;
-pub use waits::Wait;

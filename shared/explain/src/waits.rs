@@ -1,23 +1,10 @@
 //! Reasons why a change of one user waits, or is not made.
 
 use model::{DisabledOption, Fingerprint, HoldReason, SafeguardMemory, Status, UnixSeconds, UserRecord};
-use serde::{Deserialize, Serialize};
 use store::Breaker;
 
+use crate::explanation::Wait;
 use crate::held::HeldSummary;
-
-/// A reason why a change waits, or is not made.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wait {
-    /// The kind of reason: a status, `configuration` or `breaker`.
-    pub what: String,
-    /// The reason in words.
-    pub why: String,
-    /// Hash for `provisioner approve`, if an approval ends the wait.
-    pub approve: Option<String>,
-    /// End of the wait, or of the approval, in seconds since 1970.
-    pub until: Option<i64>,
-}
 
 /// State that decides about waits, beside the user.
 pub(crate) struct WaitSources<'a> {
