@@ -1,11 +1,7 @@
 //! A running `provisioner console`, and requests that no browser would send.
 
-use anyhow::{Context as _, ensure};
-use reqwest::{
-    Client, Method, StatusCode,
-    header::{HeaderMap, SET_COOKIE},
-    redirect::Policy,
-};
+use anyhow::Context as _;
+use reqwest::{Client, Method, StatusCode, header::HeaderMap, redirect::Policy};
 use serde_json::Value;
 
 use crate::{ProgramCall, ProgramOutput, RunningProgram, wait};
@@ -46,23 +42,24 @@ impl ConsoleProcess {
         &self.url
     }
 
-    /// The printed address without key and path.
-    pub fn base(&self) -> &str {
-        self.url.split_once("/?").map_or(self.url.as_str(), |(base, _)| base)
+    /// The printed address without the path: scheme, host and port.
+    pub fn origin(&self) -> &str {
+        self.url.trim_end_matches('/').rsplit_once('/').map_or(self.url.as_str(), |(origin, _)| origin)
     }
 
-    /// The cookie that the console gives for the key.
-    pub fn cookie(&self) -> anyhow::Result<String> {
-        let answer =
-            self.ask((Method::GET, self.url.strip_prefix(self.base()).unwrap_or_default()), &[], None)?;
-        ensure!(answer.status == StatusCode::SEE_OTHER, "the printed address does not open: {answer:?}");
-        let cookie = answer.headers.get(SET_COOKIE).context("no cookie")?.to_str()?;
-        Ok(cookie.split(';').next().unwrap_or_default().to_owned())
+    /// The path of a page, with the key: the page `users` is at `/KEY/users`.
+    pub fn path(&self, page: &str) -> String {
+        format!("{}{page}", self.url.strip_prefix(self.origin()).unwrap_or_default())
     }
 
-    /// A page, requested with the cookie.
-    pub fn page(&self, path: &str) -> anyhow::Result<ConsoleResponse> {
-        self.ask((Method::GET, path), &[("cookie", &self.cookie()?)], None)
+    /// The address of a page.
+    pub fn address(&self, page: &str) -> String {
+        format!("{}{page}", self.url)
+    }
+
+    /// A page, requested with the key.
+    pub fn page(&self, page: &str) -> anyhow::Result<ConsoleResponse> {
+        self.ask((Method::GET, &self.path(page)), &[], None)
     }
 
     /// Sends a request with exactly these headers, without following redirects.
@@ -73,7 +70,7 @@ impl ConsoleProcess {
         form: Option<&str>,
     ) -> anyhow::Result<ConsoleResponse> {
         wait::block_on(|| async move {
-            let mut request = self.client.request(method, format!("{}{path}", self.base()));
+            let mut request = self.client.request(method, format!("{}{path}", self.origin()));
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }

@@ -1,7 +1,8 @@
 //! Access control. The console shows personal data, and other users and web sites can reach its port.
 //!
-//! - Other users of the machine don't know the key in the printed address. The first visit exchanges it for a cookie.
-//! - Pages of other sites in the same browser send no cookie (`SameSite=Strict`), and can neither read nor frame an answer.
+//! - Other users of the machine don't know the key, which is the first segment of every path. A cookie would not do: a browser
+//!   sends the cookies of 127.0.0.1 to every port, and another user can listen on one.
+//! - Pages of other sites in the same browser don't know the key either, and can neither read nor frame an answer.
 //! - Requests to another host name are refused, so a name that resolves to 127.0.0.1 gives no access.
 
 use std::sync::Arc;
@@ -9,22 +10,17 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    ORIGIN, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error_page::ErrorPage;
-use super::page::STYLE;
 use super::{Console, ConsoleRights};
 
-/// Name of the key in the printed address.
-const KEY_PARAMETER: &str = "key";
-
-/// Headers of every answer: no scripts, no other origins, no frames, no cache. The referrer stays within the console, because a
-/// browser without referrer sends no origin with a form.
+/// Headers of every answer: no scripts, no other origins, no frames, no cache. The referrer, which contains the key, stays within
+/// the console; a browser without referrer sends no origin with a form.
 const HEADERS: [(HeaderName, &str); 7] = [
     (
         CONTENT_SECURITY_POLICY,
@@ -57,20 +53,24 @@ impl ConsoleKey {
 /// Keys and port of the console.
 pub struct ConsoleKeys {
     port: u16,
-    link: ConsoleKey,
-    cookie: ConsoleKey,
+    path: ConsoleKey,
     form: ConsoleKey,
 }
 
 impl ConsoleKeys {
     /// New keys for a console at this port.
     pub fn new(port: u16) -> Result<Self> {
-        Ok(Self { port, link: ConsoleKey::new()?, cookie: ConsoleKey::new()?, form: ConsoleKey::new()? })
+        Ok(Self { port, path: ConsoleKey::new()?, form: ConsoleKey::new()? })
     }
 
     /// The address that opens the console.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/?{KEY_PARAMETER}={}", self.port, self.link.0)
+        format!("http://127.0.0.1:{}{}", self.port, self.path(""))
+    }
+
+    /// The path of a page. Pages link to each other by relative paths, so that only the router needs this.
+    pub fn path(&self, page: &str) -> String {
+        format!("/{}/{page}", self.path.0)
     }
 
     /// Key that the console's forms contain.
@@ -94,33 +94,9 @@ impl ConsoleKeys {
         self.hosts().map(|host| format!("http://{host}"))
     }
 
-    /// Name of the cookie. It contains the port, because all ports of a machine share their cookies.
-    fn cookie_name(&self) -> String {
-        format!("provisioner-console-{}", self.port)
-    }
-
-    fn has_cookie(&self, headers: &HeaderMap) -> bool {
-        let name = self.cookie_name();
-        let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs =
-            cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.any(|(key, value)| key == name && self.cookie.is(value))
-    }
-
-    /// Whether the request is for the printed address.
-    fn has_key(&self, request: &Request) -> bool {
-        let key =
-            request.uri().query().and_then(|query| query.strip_prefix(KEY_PARAMETER)?.strip_prefix('='));
-        request.method() == Method::GET
-            && request.uri().path() == "/"
-            && key.is_some_and(|key| self.link.is(key))
-    }
-
-    /// Sets the cookie, and redirects to the address without the key.
-    fn sign_in(&self) -> Response {
-        let (name, ConsoleKey(value)) = (self.cookie_name(), &self.cookie);
-        let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict");
-        (StatusCode::SEE_OTHER, [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)]).into_response()
+    /// Whether the path of a request starts with the key.
+    fn has_key(&self, path: &str) -> bool {
+        path.split('/').nth(1).is_some_and(|key| self.path.is(key))
     }
 }
 
@@ -135,9 +111,7 @@ pub async fn guard(State(console): State<Arc<Console>>, request: Request, next: 
         header(request.headers(), &HOST).is_some_and(|host| keys.hosts().iter().any(|h| h == host));
     let mut response = if !is_own_host {
         ErrorPage::refused("The console answers to 127.0.0.1 and localhost only.").into_response()
-    } else if keys.has_key(&request) {
-        keys.sign_in()
-    } else if request.uri().path() == STYLE || keys.has_cookie(request.headers()) {
+    } else if keys.has_key(request.uri().path()) {
         next.run(request).await
     } else {
         ErrorPage::refused("Open the address that the terminal printed: it holds the key.").into_response()

@@ -64,8 +64,8 @@ pub async fn retry(
     match (retry_users(&session.operator(), user.as_deref()).await?, user) {
         (RetryOutcome::Refused(why), _) => Err(ErrorPage::conflict(why)),
         (RetryOutcome::Pending(_), Some(user)) => {
-            Ok(Redirect::to(&format!("/user?user={}", parameter(&user))))
+            Ok(Redirect::to(&format!("user?user={}", parameter(&user))))
         }
-        (RetryOutcome::Pending(count), None) => Ok(Redirect::to(&format!("/failed?retried={count}"))),
+        (RetryOutcome::Pending(count), None) => Ok(Redirect::to(&format!("failed?retried={count}"))),
     }
 }

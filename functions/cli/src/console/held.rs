@@ -55,7 +55,7 @@ pub async fn approve(
     let session = console.sessions.to_act().await?;
     match approve_held(&session.operator(), &hash).await? {
         // The page shows the expiry of the approval.
-        Some(_) => Ok(Redirect::to("/held")),
+        Some(_) => Ok(Redirect::to("held")),
         None => Err(ErrorPage::conflict(
             "Nothing with this hash is held any more, so nothing was approved. Check what is held now.",
         )),

@@ -89,17 +89,18 @@ impl Console {
 }
 
 fn router(console: Arc<Console>) -> Router {
+    let at = |page| console.keys.path(page);
     Router::new()
-        .route("/", get(overview::show))
-        .route("/users", get(users::show))
-        .route("/user", get(user::show))
-        .route("/held", get(held::show))
-        .route("/held/approve", post(held::approve))
-        .route("/failed", get(failed::show))
-        .route("/failed/retry", post(failed::retry))
-        .route(page::STYLE, get(page::style))
+        .route(&at(""), get(overview::show))
+        .route(&at("users"), get(users::show))
+        .route(&at("user"), get(user::show))
+        .route(&at("held"), get(held::show))
+        .route(&at("approve"), post(held::approve))
+        .route(&at("failed"), get(failed::show))
+        .route(&at("retry"), post(failed::retry))
+        .route(&at(page::STYLE), get(page::style))
         .fallback(error_page::no_such_page)
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(middleware::from_fn_with_state(Arc::clone(&console), access::guard))
-        .with_state(console)
+        .with_state(Arc::clone(&console))
 }

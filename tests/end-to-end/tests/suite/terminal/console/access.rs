@@ -9,7 +9,7 @@ use store::Embedded;
 
 use super::ConsoleFixture;
 
-const PAGES: [&str; 6] = ["/", "/users", "/user?user=x", "/held", "/failed", "/nowhere"];
+const PAGES: [&str; 6] = ["", "users", "user?user=x", "held", "failed", "nowhere"];
 
 #[track_caller]
 fn expect(answer: &ConsoleResponse, status: StatusCode, says: &str) {
@@ -27,37 +27,30 @@ fn form_key(console: &ConsoleProcess, path: &str) -> String {
 fn pages_require_the_key() {
     let site = ConsoleFixture::start();
     let console = site.console(&["--write"]);
-    let cookie = console.cookie().unwrap();
     let get = |path: &str, headers: &[(&str, &str)]| console.ask((Method::GET, path), headers, None).unwrap();
 
-    for path in PAGES {
-        for headers in [
-            &[][..],
-            &[("cookie", &cookie[..cookie.len() - 1])],
-            &[("cookie", &cookie), ("host", "console.attacker.test")],
-        ] {
-            let answer = get(path, headers);
+    let key = console.path("");
+    for page in PAGES {
+        let wrong = [
+            format!("/{page}"),
+            format!("/{}/{page}", "0".repeat(key.len() - 2)),
+            format!("{}/{page}", &key[..key.len() - 2]),
+            format!("/{page}{key}"),
+        ];
+        for path in wrong {
+            let answer = get(&path, &[]);
             expect(&answer, StatusCode::FORBIDDEN, "Not allowed");
             assert!(!answer.text.contains("corp"), "{answer:#?}");
         }
+        let rebound = get(&console.path(page), &[("host", "console.attacker.test")]);
+        expect(&rebound, StatusCode::FORBIDDEN, "Not allowed");
     }
-    let (_, key) = console.url().split_once('?').unwrap();
-    // Another key is refused, and the right key only opens the start page. The console listens on 127.0.0.1 alone.
-    let no_entry =
-        [format!("/?key={}", "0".repeat(64)), format!("/?{}", &key[..key.len() - 1]), format!("/held?{key}")];
-    for path in no_entry {
-        expect(&get(&path, &[]), StatusCode::FORBIDDEN, "Not allowed");
-    }
-    let (_, port) = console.base().rsplit_once(':').unwrap();
+    // The console listens on 127.0.0.1 alone.
+    let (_, port) = console.origin().rsplit_once(':').unwrap();
     assert!(TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
     assert!(TcpStream::connect(format!("127.0.0.2:{port}")).is_err(), "it listens on more than 127.0.0.1");
 
-    let door = get(&format!("/?{key}"), &[]);
-    let set = door.headers[SET_COOKIE].to_str().unwrap();
-    assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{set}");
-    assert!(!key.contains(cookie.split_once('=').unwrap().1), "the cookie is not the key");
-
-    for path in ["/", "/users", "/held", "/failed"] {
+    for path in ["", "users", "held", "failed"] {
         let page = console.page(path).unwrap();
         expect(&page, StatusCode::OK, "corp");
         let policy = page.headers["content-security-policy"].to_str().unwrap();
@@ -74,11 +67,13 @@ fn pages_require_the_key() {
         ] {
             assert_eq!(page.headers[name], value);
         }
+        // A browser sends the cookies of 127.0.0.1 to every port, and another user can listen on one.
+        assert!(!page.headers.contains_key(SET_COOKIE), "{page:#?}");
     }
-    expect(&console.page("/nowhere").unwrap(), StatusCode::NOT_FOUND, "no such page");
-    expect(&console.page("/users?status=nonsense").unwrap(), StatusCode::BAD_REQUEST, "no such status");
+    expect(&console.page("nowhere").unwrap(), StatusCode::NOT_FOUND, "no such page");
+    expect(&console.page("users?status=nonsense").unwrap(), StatusCode::BAD_REQUEST, "no such status");
     expect(
-        &console.page("/users?status=held&after=nonsense").unwrap(),
+        &console.page("users?status=held&after=nonsense").unwrap(),
         StatusCode::BAD_REQUEST,
         "end of a page",
     );
@@ -91,27 +86,23 @@ fn actions_require_write_mode_and_a_form_of_the_console() {
     let hash = hash.as_str().unwrap();
 
     let reader = site.console(&[]);
-    for path in ["/held", "/failed", "/users", &format!("/user?user={}", site.people[2].mail)] {
+    for path in ["held", "failed", "users", &format!("user?user={}", site.people[2].mail)] {
         let page = reader.page(path).unwrap().text;
         assert!(!page.contains("method=\"post\"") && !page.contains("form_key"), "{path}\n{page}");
     }
-    let cookie = reader.cookie().unwrap();
-    let headers = [("cookie", cookie.as_str()), ("origin", reader.base())];
-    for (path, form) in
-        [("/held/approve", format!("hash={hash}&form_key=x")), ("/failed/retry", "form_key=x".into())]
-    {
-        let answer = reader.ask((Method::POST, path), &headers, Some(&form)).unwrap();
+    let headers = [("origin", reader.origin())];
+    for (path, form) in [("approve", format!("hash={hash}&form_key=x")), ("retry", "form_key=x".into())] {
+        let answer = reader.ask((Method::POST, &reader.path(path)), &headers, Some(&form)).unwrap();
         expect(&answer, StatusCode::FORBIDDEN, "only shows");
     }
     drop(reader);
 
     let console = site.console(&["--write"]);
-    let (cookie, key) = (console.cookie().unwrap(), form_key(&console, "/held"));
+    let key = form_key(&console, "held");
     let approve = |headers: &[(&str, &str)], form: &str| {
-        let headers: Vec<_> = headers.iter().copied().chain([("cookie", cookie.as_str())]).collect();
-        console.ask((Method::POST, "/held/approve"), &headers, Some(form)).unwrap()
+        console.ask((Method::POST, &console.path("approve")), headers, Some(form)).unwrap()
     };
-    let (ours, form) = (console.base(), format!("hash={hash}&form_key={key}"));
+    let (ours, form) = (console.origin(), format!("hash={hash}&form_key={key}"));
     for (headers, form) in [
         (&[("origin", "https://attacker.test")][..], &form),
         (&[("origin", "null")], &form),
@@ -122,9 +113,9 @@ fn actions_require_write_mode_and_a_form_of_the_console() {
     ] {
         expect(&approve(headers, form), StatusCode::FORBIDDEN, "did not come from a page");
     }
-    let no_cookie = console.ask((Method::POST, "/held/approve"), &[("origin", ours)], Some(&form)).unwrap();
-    expect(&no_cookie, StatusCode::FORBIDDEN, "Not allowed");
-    let by_link = console.page(&format!("/held/approve?{form}")).unwrap();
+    let no_key = console.ask((Method::POST, "/approve"), &[("origin", ours)], Some(&form)).unwrap();
+    expect(&no_key, StatusCode::FORBIDDEN, "Not allowed");
+    let by_link = console.page(&format!("approve?{form}")).unwrap();
     assert_eq!(by_link.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(site.approved_until(), None);
 
@@ -137,14 +128,13 @@ fn actions_require_write_mode_and_a_form_of_the_console() {
 
     // A retry applies to failed users only, as in the terminal.
     let retry = |form: String| {
-        let headers = [("cookie", cookie.as_str()), ("origin", ours)];
-        console.ask((Method::POST, "/failed/retry"), &headers, Some(&form)).unwrap()
+        console.ask((Method::POST, &console.path("retry")), &[("origin", ours)], Some(&form)).unwrap()
     };
     let settled = retry(format!("user={}&form_key={key}", site.people[3].mail));
     expect(&settled, StatusCode::CONFLICT, "nothing to retry");
     let all_users = retry(format!("form_key={key}"));
-    assert_eq!(all_users.headers["location"], "/failed?retried=2", "{all_users:#?}");
-    expect(&console.page("/failed?retried=2").unwrap(), StatusCode::OK, "2 users became pending");
+    assert_eq!(all_users.headers["location"], "failed?retried=2", "{all_users:#?}");
+    expect(&console.page("failed?retried=2").unwrap(), StatusCode::OK, "2 users became pending");
     let users = site.fixture.run(&["status", "--json"]).json().unwrap()["users"].clone();
     assert_eq!((&users["pending"], &users["failed"]), (&json!(2), &json!(null)), "{users}");
 }
@@ -154,7 +144,7 @@ fn console_does_not_disturb_other_work() {
     let site = ConsoleFixture::start();
     let console = site.console(&[]);
     let before = site.fixture.state();
-    let user_page = format!("/user?user={}", site.people[4].mail);
+    let user_page = format!("user?user={}", site.people[4].mail);
     for path in PAGES.into_iter().chain([user_page.as_str()]) {
         console.page(path).unwrap();
     }
@@ -165,10 +155,10 @@ fn console_does_not_disturb_other_work() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (engine, _table) = runtime.block_on(Embedded::open(&site.state())).unwrap();
     let asked = Instant::now();
-    expect(&console.page("/").unwrap(), StatusCode::SERVICE_UNAVAILABLE, "Busy");
+    expect(&console.page("").unwrap(), StatusCode::SERVICE_UNAVAILABLE, "Busy");
     assert!(asked.elapsed().as_secs() < 5, "{:?}", asked.elapsed());
     drop(engine);
-    expect(&console.page("/").unwrap(), StatusCode::OK, "Last scans");
+    expect(&console.page("").unwrap(), StatusCode::OK, "Last scans");
 
     // The state is shown even when the directory is unreachable.
     let directory = site.fixture.configuration().directory.clone();
