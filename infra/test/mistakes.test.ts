@@ -126,7 +126,11 @@ test("a secret that would be deployed with the configuration", () => {
     wrong({ directorySecret: 'secret = "env:PASSWORD"' }),
     /key directory\.secret: env:PASSWORD would be in the function's configuration, .* keep it in AWS Secrets Manager/,
   );
-  assert.match(wrong({ targetSecret: "secret = '{\"access_token\": \"x\"}'" }), /key target\.secret: this is not the id of a secret/);
+  for (const secret of ["'{\"access_token\": \"x\"}'", '"DQVJtoken"', '"secretsmanager:"', '"corp/workplace"', '""']) {
+    const message = wrong({ targetSecret: `secret = ${secret}` });
+    assert.match(message, /key target\.secret: must name a secret in AWS Secrets Manager, such as secret = "secretsmanager:corp\/workplace"/);
+    assert.doesNotMatch(message, /DQVJ|access_token/);
+  }
 });
 
 test("a certificate authority that can't be deployed", () => {

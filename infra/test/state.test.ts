@@ -102,7 +102,7 @@ test("existing secrets are named and not created", () => {
 });
 
 test("a secret that two connections share is created once", () => {
-  const shared = { targetSecret: 'secret = "shared/workplace"' };
+  const shared = { targetSecret: 'secret = "secretsmanager:shared/workplace"' };
   const at = site({ "a.toml": connectionToml("a", shared), "b.toml": connectionToml("b", shared) });
   template({}, at).resourceCountIs("AWS::SecretsManager::Secret", 3);
 });

@@ -5,22 +5,27 @@ import { Mistake } from "../mistake.ts";
 
 /** Id of a secret in Secrets Manager. The other forms, which the terminal accepts, would deploy the secret itself. */
 export function secretOf(file: string, key: string, text: string): string {
-  const example = key === "directory.secret" ? "corp/directory" : "corp/workplace";
-  const advice = `keep it in AWS Secrets Manager and name it here, such as secret = "${example}"`;
-  if (text.startsWith("file:")) {
+  const [scheme, id] = split(text);
+  if (scheme === "secretsmanager" && id !== "") return id;
+  const example = `secret = "secretsmanager:${key === "directory.secret" ? "corp/directory" : "corp/workplace"}"`;
+  const advice = `keep it in AWS Secrets Manager and name it here, such as ${example}`;
+  if (scheme === "file") {
     throw new Mistake(
       `${file}, key ${key}: ${text} would be in a Lambda layer, readable with the permission to read the code; ${advice}`,
     );
   }
-  if (text.startsWith("env:")) {
+  if (scheme === "env") {
     throw new Mistake(
       `${file}, key ${key}: ${text} would be in the function's configuration, readable with the permission to read the configuration; ${advice}`,
     );
   }
-  if (text.trim() === "" || text.trimStart().startsWith("{")) {
-    throw new Mistake(`${file}, key ${key}: this is not the id of a secret; ${advice}`);
-  }
-  return text;
+  // The text may be the secret itself, so it is not shown.
+  throw new Mistake(`${file}, key ${key}: must name a secret in AWS Secrets Manager, such as ${example}`);
+}
+
+function split(text: string): [string, string] {
+  const colon = text.indexOf(":");
+  return colon < 0 ? ["", text] : [text.slice(0, colon), text.slice(colon + 1)];
 }
 
 /** Path of the certificate authority's file, relative to the connection file. */

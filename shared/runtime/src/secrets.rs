@@ -10,6 +10,7 @@ mod manager;
 mod reference;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -85,7 +86,13 @@ impl Secrets {
             }
             SecretRef::File(path) => {
                 let text = std::fs::read_to_string(path);
-                parse(&text.map_err(|error| fail(format!("can't be read: {error}")))?.into())
+                let text = text.map_err(|error| fail(format!("can't be read: {error}")))?;
+                if read == SecretRead::Cached && is_open_to_others(path) {
+                    tracing::warn!(
+                        "{secret} can be read by other users of this machine; restrict it: chmod 600"
+                    );
+                }
+                parse(&text.into())
             }
             SecretRef::SecretsManager(id) => {
                 let SecretSources { manager, cache } = &*self.sources;
@@ -105,9 +112,24 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// Parses the JSON of a secret. The error is the line alone, because the parser's message may quote the secret.
+/// Parses the JSON of a secret. The error is the line alone, because the parser's message may quote the secret. Some editors
+/// write a byte order mark at the beginning.
 fn parse<T: DeserializeOwned>(text: &SecretString) -> Result<T, usize> {
-    serde_json::from_str(text.expose_secret()).map_err(|error| error.line())
+    let json = text.expose_secret().trim_start_matches('\u{feff}');
+    serde_json::from_str(json).map_err(|error| error.line())
+}
+
+/// Whether users other than the owner may read a file.
+#[cfg(unix)]
+fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+}
+
+/// Other systems have no such mode.
+#[cfg(not(unix))]
+fn is_open_to_others(_: &Path) -> bool {
+    false
 }
 
 fn invalid(shape: &str, line: usize) -> String {

@@ -378,7 +378,12 @@ impl DirectorySettings {
 fn read_ca(path: &Path) -> Result<Vec<u8>, DirectoryOpenError> {
     let failed =
         |error: std::io::Error| DirectoryOpenError::Ca { path: path.to_owned(), problem: error.to_string() };
-    std::fs::read(path).map_err(failed)
+    let mut pem = std::fs::read(path).map_err(failed)?;
+    // Some editors write a byte order mark, and PEM starts at the beginning of a line.
+    if pem.starts_with("\u{feff}".as_bytes()) {
+        pem.drain(.."\u{feff}".len());
+    }
+    Ok(pem)
 }
 
 fn is_about_credentials(error: &DirectoryError) -> bool {

@@ -7,17 +7,14 @@ use super::KeyProblem;
 use super::check::check_range;
 use crate::secrets::SecretRef;
 
+/// The place of a secret. A text of another form may be the secret itself, so the message does not repeat it.
 pub(super) fn check_secret(text: &str, folder: &Path, key: &str) -> Result<SecretRef, KeyProblem> {
-    if text.trim_start().starts_with('{') {
-        return Err(KeyProblem::at(
+    SecretRef::parse(text, folder).ok_or_else(|| {
+        KeyProblem::at(
             key,
-            "contains the secret itself; name the place of the secret, such as file:PATH",
-        ));
-    }
-    if text.is_empty() {
-        return Err(KeyProblem::at(key, "is empty; set it to a Secrets Manager id, env:NAME or file:PATH"));
-    }
-    Ok(SecretRef::parse(text, folder))
+            "must name the place of the secret, not the secret itself: file:PATH, env:NAME or secretsmanager:ID",
+        )
+    })
 }
 
 pub(super) fn check_timeout(seconds: u64, key: &str) -> Result<Duration, KeyProblem> {

@@ -46,7 +46,7 @@ pub struct DirectoryTable {
     pub start_tls: bool,
     /// DN of the entry under which users are.
     pub base_dn: String,
-    /// Bind DN and password: a Secrets Manager id, `env:NAME` or `file:PATH`, each holding
+    /// Bind DN and password: `file:PATH`, `env:NAME` or `secretsmanager:ID`, each holding
     /// `{"bind_dn": "…", "password": "…"}`; or, for a client certificate (SASL EXTERNAL),
     /// `{"certificate": "PEM", "private_key": "PEM"}`. Without it the bind is anonymous.
     pub secret: Option<String>,
@@ -168,7 +168,7 @@ pub struct TargetTable {
     pub kind: String,
     /// Base URL: `https://scim.workplace.com` for Workplace, `https://www.workplace.com/scim/v1` for its v1.
     pub url: String,
-    /// Access token: a Secrets Manager id, `env:NAME` or `file:PATH`, each holding
+    /// Access token: `file:PATH`, `env:NAME` or `secretsmanager:ID`, each holding
     /// `{"access_token": "…", "app_secret": "…"}` (`app_secret` optional).
     pub secret: String,
     /// Longest wait for a response, in seconds.

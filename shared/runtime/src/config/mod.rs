@@ -99,6 +99,8 @@ fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// Checks the text of a configuration. Errors name `path`, and relative paths in the text start from its folder.
 pub fn parse(text: &str, path: &Path) -> Result<Connection, ConfigError> {
+    // Some editors write a byte order mark.
+    let text = text.trim_start_matches('\u{feff}');
     let file: file::ConnectionFile = toml::from_str(text).map_err(|error| {
         let place = error.span().map(|span| place_of(text, span.start)).unwrap_or_default();
         ConfigError { file: path.to_owned(), place, problem: described(error.message()) }

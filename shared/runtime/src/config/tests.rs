@@ -11,7 +11,7 @@ name = "corp"
 kind = "openldap"
 url = "ldaps://ldap.corp.example"
 base_dn = "dc=corp,dc=example"
-secret = "corp/directory"
+secret = "secretsmanager:corp/directory"
 ca = "file:corp-ca.pem"
 
 [scope]
@@ -57,6 +57,11 @@ fn valid_file_is_accepted_with_its_defaults() {
 }
 
 #[test]
+fn byte_order_mark_is_no_content() {
+    assert!(check(&format!("\u{feff}{GOOD}")).is_ok());
+}
+
+#[test]
 fn unknown_key_is_refused_with_its_place() {
     let text = message("base_dn = ", "basedn = ");
     assert!(text.starts_with("conf/corp.toml:7:1: unknown field `basedn`, expected one of"), "{text}");
@@ -99,7 +104,10 @@ fn each_mistake_names_its_key() {
         ),
         ("[scope]", "full_read_hours = 0\n[scope]", "key directory.full_read_hours: must be from 1 to 168"),
         ("[scope]", "changes = \"sometimes\"\n[scope]", "unknown variant `sometimes`"),
-        ("\"env:TOKEN\"", "'{\"access_token\":\"x\"}'", "key target.secret: contains the secret itself"),
+        ("\"env:TOKEN\"", "'{\"access_token\":\"x\"}'", "key target.secret: must name the place"),
+        ("\"env:TOKEN\"", "\"DQVJ0token\"", "key target.secret: must name the place"),
+        ("\"env:TOKEN\"", "\"secretsmanager:\"", "key target.secret: must name the place"),
+        ("\"env:TOKEN\"", "\"\"", "key target.secret: must name the place"),
         ("userName = \"mail\"", "", "key mapping: userName is not mapped"),
         (
             "userName = \"mail\"",

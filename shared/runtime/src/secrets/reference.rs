@@ -15,12 +15,15 @@ pub enum SecretRef {
 }
 
 impl SecretRef {
-    /// Parses `env:NAME`, `file:PATH` or a Secrets Manager id. A relative path starts from `folder`.
-    pub fn parse(text: &str, folder: &Path) -> Self {
+    /// Parses `env:NAME`, `file:PATH` or `secretsmanager:ID`. A relative path starts from `folder`. `None`: the text has
+    /// another form, and may be the secret itself, so it must not be shown.
+    pub fn parse(text: &str, folder: &Path) -> Option<Self> {
         match text.split_once(':') {
-            Some(("env", name)) => Self::Env(name.to_owned()),
-            Some(("file", path)) => Self::File(folder.join(path)),
-            _ => Self::SecretsManager(text.to_owned()),
+            Some((_, "")) | None => None,
+            Some(("env", name)) => Some(Self::Env(name.to_owned())),
+            Some(("file", path)) => Some(Self::File(folder.join(path))),
+            Some(("secretsmanager", id)) => Some(Self::SecretsManager(id.to_owned())),
+            Some(_) => None,
         }
     }
 }

@@ -192,7 +192,7 @@ async fn no_secret_is_logged_or_shown() {
 async fn files_and_variables_need_no_aws() {
     let folder = std::env::temp_dir().join(format!("runtime-secrets-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let file = SecretRef::parse("file:token.json", &folder);
+    let file = SecretRef::parse("file:token.json", &folder).unwrap();
     let secrets = Secrets::with_client(Client::from_conf(config("http://127.0.0.1:1").build()));
     let token =
         async || Some(secrets.fetch::<TestSecret>(&file).await.ok()?.access_token.expose_secret().to_owned());
@@ -200,9 +200,12 @@ async fn files_and_variables_need_no_aws() {
         std::fs::write(folder.join("token.json"), json!({ "access_token": text }).to_string()).unwrap();
         assert_eq!(token().await.as_deref(), Some(text), "the file is read each time");
     }
+    let marked = format!("\u{feff}{}", json!({ "access_token": "three" }));
+    std::fs::write(folder.join("token.json"), marked).unwrap();
+    assert_eq!(token().await.as_deref(), Some("three"), "a byte order mark is no content");
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(secrets.refetch::<TestSecret>(&file).await.err().unwrap().to_string().contains("can't be read"));
-    let unset = SecretRef::parse("env:PROVISIONER_NO_SUCH_VARIABLE", Path::new("."));
+    let unset = SecretRef::parse("env:PROVISIONER_NO_SUCH_VARIABLE", Path::new(".")).unwrap();
     let error = secrets.fetch::<TestSecret>(&unset).await.err().unwrap();
     assert_eq!(error.to_string(), "the environment variable PROVISIONER_NO_SUCH_VARIABLE is not set");
 }

@@ -15,7 +15,7 @@ const DIRECTORY: &str = "corp/directory";
 const TARGET: &str = "corp/workplace";
 
 fn secret(id: &str) -> runtime::SecretRef {
-    runtime::SecretRef::parse(id, Path::new("."))
+    runtime::SecretRef::parse(&format!("secretsmanager:{id}"), Path::new(".")).unwrap()
 }
 
 fn secrets(aws: &Aws) -> Secrets {

@@ -156,7 +156,9 @@ impl DeploymentFixture {
         let mut configuration = TestConfiguration::openldap(&slapd, &workplace.url());
         let from_secrets_manager = |section: &str, secret: &str| {
             let kept = section.lines().filter(|line| !line.starts_with("secret = "));
-            kept.chain([format!("secret = \"{secret}-{number}\"").as_str()]).collect::<Vec<_>>().join("\n")
+            kept.chain([format!("secret = \"secretsmanager:{secret}-{number}\"").as_str()])
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         configuration.directory = from_secrets_manager(&configuration.directory, "directory");
         configuration.target = from_secrets_manager(&configuration.target, "workplace");
