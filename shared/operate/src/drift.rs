@@ -200,7 +200,8 @@ impl DriftReport {
     fn add_unlinked(&mut self, account: &Account) {
         self.unlinked += 1;
         if self.unlinked_accounts.len() < LISTED {
-            let (id, user_name) = (account.id.to_string(), account.user_name.clone());
+            let shown = account.user_name.clone().filter(|_| !self.mask.hides(&"userName".into()));
+            let (id, user_name) = (account.id.to_string(), shown);
             self.unlinked_accounts.push(UnlinkedAccount { id, user_name });
         }
     }

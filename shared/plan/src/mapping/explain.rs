@@ -80,11 +80,12 @@ pub(crate) struct Explainer<'a> {
     attributes: &'a Attributes,
     /// Directory attributes in lower case.
     hidden: BTreeSet<String>,
+    masked: BTreeSet<TargetAttribute>,
 }
 
 impl<'a> Explainer<'a> {
     pub(crate) fn new(mapping: &'a Mapping, attributes: &'a Attributes) -> Self {
-        Self { mapping, attributes, hidden: mapping.hidden_sources() }
+        Self { mapping, attributes, hidden: mapping.hidden_sources(), masked: mapping.masked() }
     }
 
     /// The values of a directory attribute as they may be shown.
@@ -117,7 +118,7 @@ impl<'a> Explainer<'a> {
         }
         let user = self.mapping.desired_user(self.attributes, true).ok()?;
         let Some(Managed::Set(value)) = user.attributes.get(&attribute) else { return None };
-        let masked = self.mapping.masked().contains(&attribute);
+        let masked = self.masked.contains(&attribute);
         Some(AttributeExplained {
             attribute,
             from: ValueOrigin::NameParts,
@@ -138,8 +139,9 @@ impl<'a> Explainer<'a> {
         attribute: TargetAttribute,
         result: Result<Option<Value>, String>,
     ) -> AttributeExplained {
-        let MappingRule { source, kind: _, default, create_only, trim, case, extract, masked } = rule;
-        let shown = |text: &str| if *masked { MASK.to_owned() } else { text.to_owned() };
+        let MappingRule { source, kind: _, default, create_only, trim, case, extract, masked: _ } = rule;
+        let masked = self.masked.contains(&attribute);
+        let shown = |text: &str| if masked { MASK.to_owned() } else { text.to_owned() };
         let from = match source {
             ValueSource::Attributes(names) => ValueOrigin::Attributes(names.clone()),
             ValueSource::Template(template) => ValueOrigin::Expression(template.text().to_owned()),
@@ -168,7 +170,7 @@ impl<'a> Explainer<'a> {
             default: default.as_deref().map(shown),
             used_default: default.is_some() && rule.found(self.attributes) == Ok(None),
             create_only: *create_only,
-            masked: *masked,
+            masked,
             result,
             problem,
         }
@@ -238,8 +240,10 @@ mod tests {
             vec![("phoneNumbers.mobile", masked), ("title", MappingRule { trim: true, ..other })],
             &ADA,
         );
-        let phone = all.iter().find(|it| it.masked).unwrap();
+        let phone = all.iter().find(|it| it.attribute.as_str() == "phoneNumbers.mobile").unwrap();
         assert_eq!(phone.result.as_deref(), Some(MASK));
+        let title = all.iter().find(|it| it.attribute.as_str() == "title").unwrap();
+        assert_eq!(title.result.as_deref(), Some(MASK), "made of the masked source");
         assert_eq!(phone.default.as_deref(), Some(MASK));
         let sources = all.iter().flat_map(|it| &it.sources).flat_map(|source| &source.values);
         assert!(sources.into_iter().all(|value| !value.contains("555")), "{all:?}");

@@ -80,11 +80,19 @@ impl Mapping {
         self.user_name.source_attributes().into_iter().map(str::to_owned).collect()
     }
 
-    /// The target attributes with masked values.
+    /// The target attributes with masked values: those of masked rules, and those that another rule makes of the same
+    /// sources. A mask holds for a value, wherever it goes.
     pub fn masked(&self) -> BTreeSet<TargetAttribute> {
-        let user_name = self.user_name.masked.then(|| TargetAttribute::from("userName"));
-        let masked = self.rules.iter().filter(|(_, rule)| rule.masked).map(|(name, _)| name.clone());
-        let mut masked: BTreeSet<TargetAttribute> = user_name.into_iter().chain(masked).collect();
+        let hidden = self.hidden_sources();
+        let user_name = TargetAttribute::from("userName");
+        let external_id = TargetAttribute::from("externalId");
+        let rules = std::iter::once((&user_name, &self.user_name)).chain(&self.rules);
+        let masked = rules.filter(|(_, rule)| rule.masked || rule.reads(&hidden));
+        let mut masked: BTreeSet<TargetAttribute> = masked.map(|(name, _)| name.clone()).collect();
+        // The external id is shown as the name of a user without one.
+        if self.missing_user_name == MissingUserName::ByExternalId && masked.contains(&external_id) {
+            masked.insert(user_name);
+        }
         // A name made of a masked part would show that part.
         if !self.rules.contains_key(&formatted_name::attribute())
             && masked.iter().any(formatted_name::is_part)

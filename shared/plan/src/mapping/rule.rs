@@ -1,5 +1,7 @@
 //! A mapping rule: the source of a target attribute's value, and its transformations.
 
+use std::collections::BTreeSet;
+
 use model::{Attributes, DnKey, Fingerprinter, TargetAttribute, Value, ValueKind, cn_of};
 
 use super::{MappingError, Template};
@@ -85,6 +87,11 @@ impl MappingRule {
             ValueSource::Template(template) => template.attributes().collect(),
             ValueSource::Constant(_) => Vec::new(),
         }
+    }
+
+    /// Whether the rule reads one of these directory attributes, in lower case.
+    pub(super) fn reads(&self, attributes: &BTreeSet<String>) -> bool {
+        self.source_attributes().iter().any(|name| attributes.contains(&name.to_ascii_lowercase()))
     }
 
     /// The value for these attributes, or the default; `None` for empty.

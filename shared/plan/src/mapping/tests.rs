@@ -291,3 +291,22 @@ fn longest_value_is_taken() {
     assert_eq!(of(MappingRule::MAX_VALUE_BYTES), (true, true, false));
     assert_eq!(of(MappingRule::MAX_VALUE_BYTES + 1), (false, false, false));
 }
+
+#[test]
+fn mask_holds_for_the_value_wherever_it_goes() {
+    let masked = |name: &str| MappingRule { masked: true, ..MappingRule::plain(name, ValueKind::Text) };
+    let plain = |name: &str| MappingRule::plain(name, ValueKind::Text);
+    let names =
+        |mapping: Mapping| -> Vec<String> { mapping.masked().iter().map(ToString::to_string).collect() };
+    let rules = BTreeMap::from([
+        ("title".into(), masked("employeeNumber")),
+        ("nickName".into(), plain("EMPLOYEENUMBER")),
+        ("displayName".into(), plain("cn")),
+    ]);
+    assert_eq!(names(Mapping::new(plain("mail"), rules)), ["nickName", "title"]);
+    // The external id is the name of a user without a user name.
+    let by_id = || BTreeMap::from([("externalId".into(), masked("employeeNumber"))]);
+    assert_eq!(names(Mapping::new(plain("mail"), by_id())), ["externalId"]);
+    let replaced = Mapping::new(plain("mail"), by_id()).with_missing_user_name(MissingUserName::ByExternalId);
+    assert_eq!(names(replaced), ["externalId", "userName"]);
+}
