@@ -42,6 +42,24 @@ async fn second_run_learns_lock_holder() -> Result<(), Box<dyn std::error::Error
 
 #[cfg(unix)]
 #[tokio::test]
+async fn symbolic_links_are_not_followed() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let victim = directory.path().join("victim");
+    for name in ["state.db", "state.db.lock"] {
+        std::fs::write(&victim, "mine")?;
+        let link = directory.path().join(name);
+        std::os::unix::fs::symlink(&victim, &link)?;
+        let error = Embedded::open(&directory.path().join("state.db")).await.unwrap_err().to_string();
+        assert!(error.contains("is a symbolic link"), "{error}");
+        assert_eq!(std::fs::read_to_string(&victim)?, "mine");
+        std::fs::remove_file(link)?;
+    }
+    Embedded::open(&directory.path().join("state.db")).await?;
+    Ok(())
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn file_is_readable_by_owner_only() -> Result<(), Box<dyn std::error::Error>> {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir()?;

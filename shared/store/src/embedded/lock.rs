@@ -14,16 +14,27 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Options for a file that only its owner can read.
+/// Options for a file that only its owner can read. A symbolic link is refused: in a folder that others can write to, it
+/// would make this process write to a file of their choice.
 fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+        options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
     }
     options
+}
+
+fn open_private(path: &Path) -> Result<File> {
+    let problem = |error: std::io::Error| match path.symlink_metadata() {
+        Ok(found) if found.is_symlink() => {
+            "is a symbolic link; name the file itself, in a folder of your own".to_owned()
+        }
+        _ => format!("can't be opened ({error})"),
+    };
+    private_file().open(path).map_err(|error| engine(&format!("{} {}", path.display(), problem(error))))
 }
 
 /// Takes the lock file beside the state file and writes the process id into it. The operating system frees the lock
@@ -31,7 +42,7 @@ fn private_file() -> OpenOptions {
 pub(super) fn lock(path: &Path) -> Result<File> {
     let beside = beside(path, ".lock");
     let failed = |error: std::io::Error| engine(&format!("{} can't be opened ({error})", beside.display()));
-    let mut file = private_file().open(&beside).map_err(failed)?;
+    let mut file = open_private(&beside)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -56,7 +67,7 @@ pub(super) fn lock(path: &Path) -> Result<File> {
 /// Creates the state file with private permissions before SQLite opens it; the write-ahead log takes its permissions.
 pub(super) fn keep_private(path: &Path) -> Result<()> {
     let failed = |error: std::io::Error| engine(&format!("{} can't be opened ({error})", path.display()));
-    let file = private_file().open(path).map_err(failed)?;
+    let file = open_private(path)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
