@@ -1,6 +1,7 @@
 //! `provisioner`: the scan and provision engines on one machine, and the operator's tool.
 
 mod args;
+mod clean;
 mod commands;
 mod console;
 mod exit;
@@ -21,7 +22,11 @@ async fn main() -> std::process::ExitCode {
     runtime::telemetry::start_terminal();
     let arguments = Arguments::parse();
     let exit = commands::run(&arguments).await.unwrap_or_else(|error| {
-        anstream::eprintln!("{} {}", output::paint(output::BAD, "error:"), exit::explain(&error));
+        anstream::eprintln!(
+            "{} {}",
+            output::paint(output::BAD, "error:"),
+            clean::plain(&exit::explain(&error))
+        );
         Exit::of_error(&error)
     });
     exit.into()

@@ -11,6 +11,8 @@ use model::UnixSeconds;
 use scan::UnidentifiedEntry;
 use serde::Serialize;
 
+use crate::clean::{is_unsafe, json, plain};
+
 /// Style of a creation.
 const NEW: Style = AnsiColor::Green.on_default();
 /// Style of a change.
@@ -45,8 +47,10 @@ impl Output {
 
     /// Writes the value as JSON, or as the text that is made of it.
     pub fn show<T: Serialize>(&mut self, value: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
-        let text = if self.is_json { serde_json::to_string(value)? } else { text(value) };
-        self.line(text)?;
+        match self.is_json {
+            true => self.write(json(&serde_json::to_string(value)?) + "\n")?,
+            false => self.line(text(value))?,
+        }
         Ok(())
     }
 
@@ -57,12 +61,13 @@ impl Output {
 
     /// Writes a line.
     pub fn line(&mut self, text: impl Display) -> io::Result<()> {
-        writeln!(self.out, "{text}")
+        self.write(text)?;
+        self.out.write_all(b"\n")
     }
 
-    /// Writes text as it is.
+    /// Writes text. Unsafe characters are replaced, except line ends and the styles of this module.
     pub fn write(&mut self, text: impl Display) -> io::Result<()> {
-        write!(self.out, "{text}")
+        self.out.write_all(printable(&text.to_string()).as_bytes())
     }
 
     /// Passes buffered output on, for a command that goes on running.
@@ -97,9 +102,32 @@ impl Lines {
     }
 }
 
-/// Text without control characters, so that a value of the directory or the target can't move the terminal's cursor.
-pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+/// Text without unsafe characters, except line ends and this module's styles. A value that contains such a style is shown in it,
+/// and a style hides nothing.
+fn printable(text: &str) -> String {
+    let styles = [NEW, CHANGED, BAD, GOOD, HEADING, FAINT, GONE];
+    let styles: Vec<String> =
+        styles.iter().flat_map(|style| [style.to_string(), format!("{style:#}")]).collect();
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|c| is_unsafe(c) && c != '\n') {
+        let (before, from) = rest.split_at(at);
+        clean.push_str(before);
+        let style = styles.iter().find(|style| !style.is_empty() && from.starts_with(style.as_str()));
+        let length = match style {
+            Some(style) => {
+                clean.push_str(style);
+                style.len()
+            }
+            None => {
+                clean.push(char::REPLACEMENT_CHARACTER);
+                from.chars().next().map_or(1, char::len_utf8)
+            }
+        };
+        rest = from.get(length..).unwrap_or_default();
+    }
+    clean.push_str(rest);
+    clean
 }
 
 /// Text in a style. The style is removed where the output is no terminal.
@@ -171,4 +199,22 @@ pub fn incomplete_read(why: &str, unidentified: &[UnidentifiedEntry]) -> String 
         let _ = write!(text, "\n      {}: {why}", plain(dn));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_styles_and_line_ends_are_printed() {
+        let bad = paint(BAD, "error:");
+        assert_eq!(printable(&format!("{bad} a\nb")), format!("{bad} a\nb"));
+        // Concealed text, a cursor movement, a title, and a reversed order.
+        for hostile in ["\u{1b}[8mhidden", "\u{1b}[2A", "\u{1b}]0;x\u{7}", "a\u{202e}b", "a\rb"] {
+            let shown = printable(&format!("{bad} {hostile}"));
+            let shown = shown.strip_prefix(&bad).unwrap();
+            assert!(!shown.contains(is_unsafe), "{shown:?}");
+            assert!(shown.contains('\u{fffd}'), "{shown:?}");
+        }
+    }
 }

@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::sync::{self, SyncTask};
 use crate::args::{ConnectionArgs, StateLocation};
+use crate::clean::plain;
 use crate::exit::{Exit, UsageError};
-use crate::output::{BAD, FAINT, Lines, Output, paint, plain};
+use crate::output::{BAD, FAINT, Lines, Output, paint};
 use crate::plan_file::{PlanDeviation, PlanFile, deviations};
 use crate::progress::Progress;
 use crate::provision_due::ApprovedDecisions;

@@ -5,8 +5,9 @@ use operate::{DriftRepair, DriftReport, UnlinkedAccount, find_drift};
 use serde::Serialize;
 
 use crate::args::ConnectionArgs;
+use crate::clean::plain;
 use crate::exit::{Exit, RunResult};
-use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, paint, plain};
+use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, paint};
 use crate::progress::Progress;
 use crate::provision_due::{ProvisionCounts, provision_due};
 use crate::session::Session;

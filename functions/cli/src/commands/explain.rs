@@ -7,8 +7,9 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
 
 use crate::args::ConnectionArgs;
+use crate::clean::plain;
 use crate::exit::Exit;
-use crate::output::{BAD, FAINT, GOOD, HEADING, Output, moment, paint, plain};
+use crate::output::{BAD, FAINT, GOOD, HEADING, Output, moment, paint};
 use crate::session::Session;
 
 /// Template of the text.

@@ -6,8 +6,9 @@ use operate::{UserHistory, fetch_history};
 use store::HistoryEvent;
 
 use crate::args::ConnectionArgs;
+use crate::clean::plain;
 use crate::exit::Exit;
-use crate::output::{FAINT, Lines, Output, moment_of, paint, plain};
+use crate::output::{FAINT, Lines, Output, moment_of, paint};
 use crate::session::Session;
 
 /// Shows the status and the actions, newest first.

@@ -8,6 +8,7 @@ use anyhow::Result;
 use operate::{PlanEvent, PlanSources, PlanSummary, preview_sync};
 
 use crate::args::ConnectionArgs;
+use crate::clean::json;
 use crate::exit::{Exit, RunResult};
 use crate::output::{FAINT, HEADING, Lines, Output, incomplete_read, paint};
 use crate::plan_file::{PlanFile, page, write_private};
@@ -69,7 +70,7 @@ pub async fn show(session: &Session, files: PlanFiles<'_>, output: &mut Output) 
     if output.is_json() {
         // Without an item, the beginning is not written yet.
         let begin = if separator == JSON_BEGIN { JSON_BEGIN } else { "" };
-        output.line(format!("{begin}\n],\"summary\":{}}}", serde_json::to_string(&summary)?))?;
+        output.line(format!("{begin}\n],\"summary\":{}}}", json(&serde_json::to_string(&summary)?)))?;
     } else {
         output.line(text(&summary))?;
     }
@@ -84,7 +85,7 @@ fn write_item(output: &mut Output, item: &ReportItem, separator: &mut &'static s
         return output.item(item);
     }
     let before = std::mem::replace(separator, ",");
-    output.write(format!("{before}\n{}", serde_json::to_string(item)?))
+    output.write(format!("{before}\n{}", json(&serde_json::to_string(item)?)))
 }
 
 fn text(summary: &PlanSummary) -> String {

@@ -9,11 +9,12 @@ use minijinja::{Environment, Error, UndefinedBehavior, Value, context};
 
 use super::Console;
 use super::error_page::ErrorPage;
+use crate::clean::clean_html;
 
 /// Path of the style sheet.
-pub const STYLE: &str = "/style.css";
+pub const STYLE: &str = "style.css";
 
-/// Templates. Their values are escaped, because the names end in `.html`.
+/// Templates.
 const TEMPLATES: [(&str, &str); 7] = [
     ("frame.html", include_str!("templates/frame.html")),
     ("overview.html", include_str!("templates/overview.html")),
@@ -27,6 +28,7 @@ const TEMPLATES: [(&str, &str); 7] = [
 static ENVIRONMENT: LazyLock<Result<Environment<'static>, Error>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    clean_html(&mut environment);
     environment.add_filter("moment", moment);
     environment.add_filter("parameter", parameter);
     for (name, text) in TEMPLATES {
@@ -49,10 +51,10 @@ pub enum ConsolePage {
 }
 
 const NAVIGATION: [(ConsolePage, &str, &str); 4] = [
-    (ConsolePage::Overview, "/", "Overview"),
-    (ConsolePage::Users, "/users", "Users"),
-    (ConsolePage::Held, "/held", "Held"),
-    (ConsolePage::Failed, "/failed", "Failed"),
+    (ConsolePage::Overview, ".", "Overview"),
+    (ConsolePage::Users, "users", "Users"),
+    (ConsolePage::Held, "held", "Held"),
+    (ConsolePage::Failed, "failed", "Failed"),
 ];
 
 /// Renders a template within the frame.
@@ -107,6 +109,8 @@ mod tests {
         let why = "<script>alert(\"1\")</script> & 'so on'";
         let shown = render("error.html", context! { title => "x", why }).unwrap();
         assert!(!shown.contains("<script") && shown.contains("&lt;script&gt;"), "{shown}");
+        let shown = render("error.html", context! { title => "x", why => "a\u{202e}b" }).unwrap();
+        assert!(!shown.contains('\u{202e}'), "{shown}");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! A plan as an HTML page: one file that loads nothing from a server.
 
 use anyhow::Result;
+use minijinja::Environment;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment};
 
 use super::PlanFile;
+use crate::clean::clean_html;
 
 /// Template of the page.
 const PAGE: &str = include_str!("page.html");
@@ -12,7 +13,7 @@ const PAGE: &str = include_str!("page.html");
 /// Renders the page. Every value is escaped.
 pub fn page(plan: &PlanFile) -> Result<String> {
     let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    clean_html(&mut environment);
     environment.add_template("page.html", PAGE)?;
     Ok(environment.get_template("page.html")?.render(Serde(plan))?)
 }
@@ -27,7 +28,7 @@ mod tests {
 
     #[test]
     fn every_value_is_escaped() {
-        let evil = || "<script>alert(1)</script>\"'&".to_owned();
+        let evil = || "<script>alert(1)</script>\"'&\u{202e}".to_owned();
         let change = AttributeChange { attribute: evil(), from: Some(evil()), to: None };
         let plan = PlanFile {
             format: 1,
@@ -52,7 +53,7 @@ mod tests {
             }],
         };
         let page = page(&plan).unwrap();
-        assert!(!page.contains("<script>alert"), "{page}");
+        assert!(!page.contains("<script>alert") && !page.contains('\u{202e}'), "{page}");
         assert!(page.matches("&lt;script&gt;alert(1)").count() >= 10, "{page}");
         assert_eq!(page.matches("<script>").count(), 1, "the filter is the only script");
         assert!(
