@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use queue::DirectRequest;
 use runtime::function::parse_event;
 use runtime::{FunctionError, Invocation};
@@ -40,6 +40,7 @@ pub async fn handle(
     async {
         if event.get("Records").is_some() {
             let event: SqsEvent = parse_event(event, SHAPE)?;
+            check_source(&event)?;
             return Ok(ProvisionAnswer::Batch(function.handle_batch(&event.records, &invocation).await));
         }
         let request: DirectRequest = parse_event(event, SHAPE)?;
@@ -48,4 +49,17 @@ pub async fn handle(
     }
     .instrument(span)
     .await
+}
+
+/// Refuses the records of another service. Without message ids no answer could name the failed ones.
+fn check_source(event: &SqsEvent) -> Result<(), FunctionError> {
+    let is_message = |message: &SqsMessage| {
+        message.event_source.as_deref() == Some("aws:sqs")
+            && message.message_id.as_ref().is_some_and(|id| !id.is_empty())
+    };
+    if event.records.iter().all(is_message) {
+        return Ok(());
+    }
+    let message = format!("the event has records that are no SQS messages; expected {SHAPE}");
+    Err(FunctionError { kind: "BadEvent", message })
 }

@@ -100,7 +100,9 @@ impl Provisioner<'_> {
         let now = (self.clock)();
         let period = now..now.plus(self.lease_seconds);
         let Some(lease) = self.store.lease_user(user, self.owner, period).await? else {
-            return Ok(Outcome::Busy.into());
+            // Without a record there is nothing to wait for, and the message would come back until it is a dead letter.
+            let is_known = self.store.fetch_record(user).await?.is_some();
+            return Ok(if is_known { Outcome::Busy.into() } else { Outcome::NothingToDo.into() });
         };
         // On the heap: the future of one user is large for a thread's stack.
         match Box::pin(self.run(lease, urgency, planned)).await {

@@ -53,14 +53,14 @@ impl From<Outcome> for Provisioned {
 /// Outcome for one user.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// Nothing was due.
+    /// Nothing was due, or there is no record.
     NothingToDo,
     /// An earlier attempt failed, and the next one is later.
     NotYet {
         /// Time of the next attempt.
         until: UnixSeconds,
     },
-    /// Another worker has the user's lease, or there is no record.
+    /// Another worker has the user's lease.
     Busy,
     /// The account equals the desired user.
     InSync {

@@ -8,6 +8,7 @@ use queue::Queue;
 use store::Table;
 
 use crate::environment::{self, required};
+use crate::function::shortened;
 use crate::{Connection, FunctionError, Secrets, config};
 
 /// The environment of a deployed function.
@@ -59,7 +60,7 @@ impl Deployment {
         found.ok_or_else(|| {
             let names: Vec<&str> = self.connections.keys().map(String::as_str).collect();
             let problem = name.map_or("names no connection".to_owned(), |name| {
-                format!("names the connection {name:?}, which is not deployed")
+                format!("names the connection {:?}, which is not deployed", shortened(name))
             });
             FunctionError {
                 kind: "BadEvent",

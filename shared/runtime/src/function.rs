@@ -85,12 +85,24 @@ impl From<ConfigError> for FunctionError {
     }
 }
 
-/// Parses an event; `shape` is an example for the error message.
-pub fn parse_event<T: DeserializeOwned>(event: Value, shape: &str) -> Result<T, FunctionError> {
+/// Parses an event; `shape` is an example for the error message. A member that is null counts as left out.
+pub fn parse_event<T: DeserializeOwned>(mut event: Value, shape: &str) -> Result<T, FunctionError> {
+    if let Value::Object(members) = &mut event {
+        members.retain(|_, value| !value.is_null());
+    }
     serde_json::from_value(event).map_err(|error| FunctionError {
         kind: "BadEvent",
-        message: format!("the event is invalid: {error}; expected {shape}"),
+        message: format!("the event is invalid: {}; expected {shape}", shortened(&error.to_string())),
     })
+}
+
+/// The beginning of a text from an event, for a message. An event may have 256 KB.
+pub fn shortened(text: &str) -> String {
+    const SHOWN: usize = 200;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// Serves invocations until the process is stopped. A function that could not start returns the reason to each
@@ -121,4 +133,33 @@ where
         }
     };
     lambda_runtime::run(service_fn(handle)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct TestEvent {
+        connection: Option<String>,
+        dry_run: bool,
+    }
+
+    #[test]
+    fn null_member_counts_as_left_out() {
+        let parsed = parse_event(json!({ "connection": null, "dry_run": null }), "{}");
+        assert_eq!(parsed, Ok(TestEvent::default()));
+    }
+
+    #[test]
+    fn message_about_an_event_is_short() {
+        let event = json!({ "x".repeat(250_000): 1 });
+        let error = parse_event::<TestEvent>(event, "{}").unwrap_err();
+        assert!(error.message.len() < 400 && error.message.contains("unknown field"), "{}", error.message);
+        assert_eq!(shortened("corp"), "corp");
+    }
 }

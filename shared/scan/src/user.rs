@@ -1,6 +1,6 @@
 //! Lookup and scan of one user, on request.
 
-use directory::{Directory, ScopeExplanation};
+use directory::{Directory, DirectoryError, ScopeExplanation};
 use model::{Anchor, Desired, DnKey, Entry, UnixSeconds, UserName, UserRecord};
 use plan::{EntryChange, EntryDiff, Observation, Policy, RecordPlan, SnapshotDiff, plan_change};
 use queue::EntryState;
@@ -150,13 +150,21 @@ async fn scan_user_under(
     Ok(found)
 }
 
+/// LDAP result code `invalidDNSyntax` (RFC 4511, appendix A).
+const INVALID_DN: u32 = 34;
+
 async fn find_entries(
     context: &ScanContext<'_>,
     directory: &mut Directory,
     user: &str,
 ) -> Result<Vec<Entry>, ScanError> {
     if user.contains('=') {
-        return Ok(directory.find_by_dn(user).await?.into_iter().collect());
+        return match directory.find_by_dn(user).await {
+            Ok(entry) => Ok(entry.into_iter().collect()),
+            // A text that is no DN names no entry; the directory is not at fault.
+            Err(DirectoryError::Refused { code: INVALID_DN, .. }) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        };
     }
     let mut attributes = vec![directory.anchor_attribute().to_owned()];
     attributes.extend(context.policy.rules.mapping.user_name_attributes());

@@ -127,7 +127,7 @@ fn invalid_message_is_reported() {
     let deployment =
         DeploymentFixture::start(DeploymentOptions { members: 2, ..DeploymentOptions::default() });
     let function = deployment.functions.function("provision").unwrap();
-    let record = |id: &str, body: &str, queue: &str| json!({ "messageId": id, "receiptHandle": "none", "body": body, "eventSourceARN": super::deployment::arn(queue) });
+    let record = |id: &str, body: &str, queue: &str| json!({ "messageId": id, "eventSource": "aws:sqs", "receiptHandle": "none", "body": body, "eventSourceARN": super::deployment::arn(queue) });
     let unknown = r#"{"connection":"nowhere","anchor":"a","version":1}"#;
     let missing = r#"{"connection":"corp","anchor":"not-there","version":1}"#;
     let event = json!({ "Records": [

@@ -141,12 +141,21 @@ fn malformed_event_is_refused_and_nothing_is_written() {
         (json!({ "anchor": 7 }), "invalid type"),
         (json!({ "user": "jsmith" }), "unknown field `user`"),
         (json!({ "Records": 7 }), "invalid type"),
+        (
+            json!({ "Records": [{ "eventSource": "aws:s3", "body": "x" }] }),
+            "records that are no SQS messages",
+        ),
     ] {
         let error = deployment.functions.invoke("provision", &event).unwrap_err().to_string();
         assert!(error.contains(expect) && error.contains("BadEvent"), "{event}: {error}");
     }
     assert_eq!(deployment.statuses(), [].into());
-    let answer = deployment.scan(json!({ "connection": "corp", "mode": "incremental" }));
+    // A null counts as left out, and a text that is no DN names no entry.
+    let answer =
+        deployment.scan(json!({ "connection": "corp", "dry_run": true, "user": "=,,=", "mode": null }));
+    assert!(answer["explanation"]["verdict"].as_str().unwrap().contains("no such entry"), "{answer}");
+    let answer = deployment
+        .scan(json!({ "connection": "corp", "mode": "incremental", "dry_run": null, "user": null, "approve": null }));
     assert_eq!((&answer["mode"], &answer["read"]), (&json!("full"), &json!(20)));
     assert_eq!(answer["full_reason"], "there is no checkpoint to start from");
 }
