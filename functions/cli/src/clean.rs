@@ -44,7 +44,7 @@ pub fn clean_html(environment: &mut Environment<'_>) {
     environment.set_formatter(html_formatter);
 }
 
-fn html_formatter(out: &mut Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+fn html_formatter(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     match value.as_str().filter(|text| !value.is_safe() && text.contains(is_unsafe)) {
         Some(text) => minijinja::escape_formatter(out, state, &Value::from(plain(text))),
         None => minijinja::escape_formatter(out, state, value),

@@ -53,7 +53,7 @@ impl ProvisionFunction {
 /// The outcome in words.
 fn describe_outcome(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::NothingToDo => "nothing; nothing was due, or the user has no record".to_owned(),
+        Outcome::NothingToDo => "nothing; nothing was due".to_owned(),
         Outcome::NotYet { .. } => "nothing; the next attempt is later".to_owned(),
         Outcome::Busy => "nothing; another worker holds the user's lease".to_owned(),
         Outcome::InSync { actions, .. } if actions.is_empty() => {

@@ -114,7 +114,7 @@ impl DriftRun<'_> {
             }
             self.report.accounts += 1;
             match owner {
-                None => self.report.add_unlinked(account),
+                None => self.add_unlinked(account),
                 Some(owner) => {
                     self.listed.insert(owner);
                     self.compare(account, records.get(&owner)).await?;
@@ -188,22 +188,19 @@ impl DriftRun<'_> {
         }
     }
 
+    fn add_unlinked(&mut self, account: &Account) {
+        self.report.unlinked += 1;
+        if self.report.unlinked_accounts.len() < LISTED {
+            let user_name = account.user_name.clone().filter(|_| !self.mask.hides(&"userName".into()));
+            self.report.unlinked_accounts.push(UnlinkedAccount { id: account.id.to_string(), user_name });
+        }
+    }
+
     async fn mark_pending(&mut self, record: &UserRecord) -> Result<(), OperateError> {
         if self.repair == DriftRepair::MarkPending && self.context.store.reopen(record.anchor.hash()).await? {
             self.report.due += 1;
         }
         Ok(())
-    }
-}
-
-impl DriftReport {
-    fn add_unlinked(&mut self, account: &Account) {
-        self.unlinked += 1;
-        if self.unlinked_accounts.len() < LISTED {
-            let shown = account.user_name.clone().filter(|_| !self.mask.hides(&"userName".into()));
-            let (id, user_name) = (account.id.to_string(), shown);
-            self.unlinked_accounts.push(UnlinkedAccount { id, user_name });
-        }
     }
 }
 

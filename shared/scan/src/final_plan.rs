@@ -16,6 +16,8 @@ use plan::{
     check_removals, plan_departure, plan_held, status_for,
 };
 
+use store::ReadableRecords;
+
 use crate::page_plan::{FinishedRead, PlannedRemoval, ReadFindings};
 use crate::read::Checkpoint;
 use crate::removal_safeguard::{forget_expired, safeguard_inputs};
@@ -118,7 +120,7 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
     let proof = verdict.ok().filter(|_| incomplete.is_none());
     let is_other_directory =
         !(is_same_query && review.has_known) && review.shows_another_directory(&findings);
-    let Review { removals: reviewed, mut users, unrecorded, planned, missed, .. } = review;
+    let Review { removals: reviewed, mut users, unrecorded, planned, missed, unreadable, .. } = review;
     findings.planned.extend(planned);
     let mut removals = if proof.is_some() { std::mem::take(&mut findings.removals) } else { Vec::new() };
     removals.extend(reviewed);
@@ -130,6 +132,7 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
 
     let mut summary = findings.summary;
     summary.missed += missed;
+    summary.unreadable += unreadable;
     summary.conflicts += conflicts;
     summary.transferred += (accounts.len() + names.len()) as u64;
     (summary.complete, summary.incomplete) = (proof.is_some(), incomplete);
@@ -201,6 +204,8 @@ struct Review {
     departed: usize,
     /// Users in scope that are missing from the read.
     missed: u64,
+    /// Users with a record that can't be read.
+    unreadable: u64,
     /// Whether the directory still has any of the users missing from the read.
     has_known: bool,
 }
@@ -219,8 +224,10 @@ async fn review(
         if context.is_out_of_time() {
             return Ok(None);
         }
-        let records = context.store.fetch_records(hashes).await?;
-        review.unrecorded.extend(hashes.iter().filter(|hash| !records.contains_key(hash)));
+        let ReadableRecords { records, unreadable } = context.store.fetch_readable_records(hashes).await?;
+        review.unreadable += unreadable.len() as u64;
+        let is_unrecorded = |hash: &&AnchorHash| !records.contains_key(hash) && !unreadable.contains(hash);
+        review.unrecorded.extend(hashes.iter().filter(is_unrecorded));
         review.take_unseen(&mut check, records.into_values().collect()).await?;
     }
     for word in ["held", "skipped"] {

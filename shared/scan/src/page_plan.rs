@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use directory::ReadItem;
-use model::{Anchor, AnchorHash, CompleteRead, IncompleteRead, SafeguardMemory, UserName, UserRecord};
+use model::{Anchor, AnchorHash, CompleteRead, IncompleteRead, SafeguardMemory, UserName};
 use plan::{EntryChange, EntryDiff, RecordPlan, RemovalCandidate, SnapshotDiff, plan_change};
-use store::Snapshot;
+use store::{ReadableRecords, Snapshot};
 
 use crate::change_safeguard::{ChangeLimits, ChangeSafeguard};
 use crate::names::NameClaims;
@@ -112,7 +112,7 @@ impl<'a, 'd> PagePlanner<'a, 'd> {
         let store = self.context.store;
         let changes = self.findings.compare(items);
         let hashes: Vec<AnchorHash> = changes.iter().map(|change| change.anchor.hash()).collect();
-        let records = store.fetch_records(&hashes).await?;
+        let records = store.fetch_readable_records(&hashes).await?;
         let mut users = self.findings.plan(changes, records);
         let names: Vec<UserName> = users.iter().filter_map(UserPlan::new_user_name).cloned().collect();
         let owners = store.fetch_name_owners(&names, (self.context.clock)()).await?;
@@ -187,11 +187,15 @@ impl ReadFindings<'_> {
     fn plan(
         &mut self,
         changes: Vec<EntryChange>,
-        mut records: HashMap<AnchorHash, UserRecord>,
+        ReadableRecords { mut records, unreadable }: ReadableRecords,
     ) -> Vec<UserPlan> {
         let mut users = Vec::with_capacity(changes.len());
         for change in changes {
             let hash = change.anchor.hash();
+            if unreadable.contains(&hash) {
+                self.summary.unreadable += 1;
+                continue;
+            }
             let record = records.remove(&hash);
             let plan = plan_change(&change, record.as_ref());
             if plan != RecordPlan::Nothing {

@@ -13,13 +13,15 @@ const DUE: [&str; 2] = ["pending", "retrying"];
 /// Status of users with an account that is deleted later.
 const DELETION: &str = "pending_deletion";
 const PAGE: usize = 100;
+/// Scans after which requests are sent whatever the queue's depth is.
+const REGARDLESS_EVERY: u64 = 10;
 /// Most users in sync that one scan sends for a recheck of their missing references.
 const MAX_RECHECKS: usize = 1_000;
 
 /// Sends the provision requests of users that are due since before this scan, and returns their number.
 ///
-/// Nothing is sent if the queue holds as many requests as there are users due: their requests are on the way. Nothing is
-/// sent either while the circuit breaker is open; once it lets a request through, one has to be in the queue.
+/// Nothing is sent if the queue holds as many requests as there are users due: their requests are on the way. Several
+/// requests for one user can look the same, so each tenth scan sends regardless. Nothing is sent either while the circuit breaker is open; once it lets a request through, one has to be in the queue.
 pub(crate) async fn redrive(
     context: &ScanContext<'_>,
     version: ScanVersion,
@@ -35,7 +37,8 @@ pub(crate) async fn redrive(
         return Ok(0);
     }
     let is_open = context.store.fetch_breaker().await?.is_some_and(|breaker| now < breaker.until);
-    if is_open || queue.depth().await? >= due {
+    let is_covered = !version.0.is_multiple_of(REGARDLESS_EVERY) && queue.depth().await? >= due;
+    if is_open || is_covered {
         return Ok(0);
     }
     let is_forgotten = |record: &UserRecord| {

@@ -3,7 +3,7 @@
 use directory::Directory;
 use model::{SafeguardMemory, ScanVersion};
 use serde_json::Value;
-use store::{ConnectionState, ScanLease};
+use store::{ConnectionState, ScanLease, StoreError};
 
 use crate::final_plan::{FinalPlan, plan_final};
 use crate::housekeeping::{housekeep, record_scan};
@@ -116,10 +116,14 @@ impl ScanRun<'_> {
             }
             let (users, removed) = self.restrict(page.users);
             not_as_planned += removed;
-            writer.write_users(users).await?;
+            let written = writer.write_users(users).await;
+            let is_throttled = stopped_by_throttling(&writer, written)?.is_none();
             progress(planner.summary().read);
-            if context.is_out_of_time() {
-                let summary = planner.summary().clone().out_of_time();
+            if is_throttled || context.is_out_of_time() {
+                let mut summary = planner.summary().clone().out_of_time();
+                if is_throttled {
+                    summary.incomplete = Some(THROTTLED.to_owned());
+                }
                 return save(writer, context, (summary, None), (version, state)).await;
             }
         }
@@ -142,6 +146,24 @@ impl ScanRun<'_> {
     }
 }
 
+/// Why a throttled scan is incomplete.
+const THROTTLED: &str = "the state table throttled the requests of the scan; the next scan continues";
+
+/// `None` if the table throttled a write and all its retries. Then the scan saves what it has, and another invocation goes on
+/// when the table has scaled. A scan that has written nothing fails.
+fn stopped_by_throttling<T>(
+    writer: &PlanWriter<'_>,
+    written: Result<T, ScanError>,
+) -> Result<Option<T>, ScanError> {
+    match written {
+        Err(ScanError::Store(throttled @ StoreError::Throttled(_))) if writer.counts().written > 0 => {
+            tracing::warn!("the scan saves and stops early: {throttled}");
+            Ok(None)
+        }
+        written => written.map(Some),
+    }
+}
+
 /// Writes the final plan, and returns the summary and the checkpoint of the scan.
 async fn write_final(
     writer: &mut PlanWriter<'_>,
@@ -161,7 +183,8 @@ async fn write_final(
     if memory != *before {
         writer.save_memory(&memory).await?;
     }
-    if writer.write_final(plan).await? == FinalWrite::Done {
+    let written = writer.write_final(plan).await;
+    if stopped_by_throttling(writer, written)? == Some(FinalWrite::Done) {
         return Ok((summary, checkpoint));
     }
     // The removals that were not written count in the scan that writes them.

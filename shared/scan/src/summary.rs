@@ -55,6 +55,8 @@ pub struct ScanSummary {
     pub failed: u64,
     /// Failed users with an entry that can't be mapped.
     pub invalid: u64,
+    /// Users with a stored record that can't be read. They are skipped.
+    pub unreadable: u64,
     /// Users missing from the read that a search by anchor found in scope. Nothing is done for them.
     pub missed: u64,
     /// Provision requests that the queue did not take; a later scan sends them again.

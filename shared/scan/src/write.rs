@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use model::{
     Anchor, AnchorHash, DeprovisionReason, Desired, DisabledOption, Fingerprint, HoldReason, SafeguardMemory,
     Status, UserRecord,
@@ -19,7 +19,8 @@ use model::{
 use plan::{RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
 use queue::ProvisionRequest;
 use store::{
-    DIRTY, DesiredWrite, RecordWrite, ScanLease, Snapshot, SnapshotSave, StatusWrite, TransferWrite,
+    DIRTY, DesiredWrite, RecordWrite, ScanLease, Snapshot, SnapshotSave, StatusWrite, StoreError,
+    TransferWrite,
 };
 
 use crate::final_plan::FinalPlan;
@@ -132,12 +133,19 @@ impl<'a> PlanWriter<'a> {
         while users.peek().is_some() {
             self.keep_lease().await?;
             let chunk: Vec<UserPlan> = users.by_ref().take(CHUNK).collect();
-            let written: Vec<WrittenUser> = stream::iter(chunk)
+            let written: Vec<Result<WrittenUser, ScanError>> = stream::iter(chunk)
                 .map(|user| write_user(self.context, self.lease, user))
                 .buffer_unordered(WRITES_AT_ONCE)
-                .try_collect()
-                .await?;
-            written.into_iter().for_each(|user| self.note(user));
+                .collect()
+                .await;
+            let mut result = Ok(());
+            for user in written {
+                match user {
+                    Ok(user) => self.note(user),
+                    Err(error) => result = Err(error),
+                }
+            }
+            result?;
         }
         self.send_requests().await
     }
@@ -402,7 +410,15 @@ async fn write_user(
             let status = conflict.map_or(status, |owner| Status::Conflict { owner });
             let is_due = status.is_due();
             let write = DesiredWrite { anchor: anchor.clone(), dn, desired, status, previous: record };
-            (store.write_desired(lease, write).await?, is_due)
+            match store.write_desired(lease, write).await {
+                // One user with values that are too large stops no other user.
+                Err(error @ StoreError::TooLarge(_)) => {
+                    let status = Status::Invalid { error: error.to_string() };
+                    let write = StatusWrite { anchor: anchor.clone(), dn, status };
+                    (store.write_status(lease, write).await?, false)
+                }
+                written => (written?, is_due),
+            }
         }
         // Removals are written from the final plan, once they are released.
         RecordPlan::Nothing | RecordPlan::Remove(_) => return Ok(WrittenUser::default()),

@@ -121,4 +121,5 @@ pub use table::{Store, Table};
 pub use target::TargetReset;
 pub use transfer::TransferWrite;
 pub use user_lease::UserLease;
+pub use users::ReadableRecords;
 pub use work::{ListPage, PageKey};

@@ -1,6 +1,6 @@
 //! Reads of user records.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{AnchorHash, Desired, DnKey, UserRecord};
@@ -17,14 +17,28 @@ const AT_ONCE: usize = 4;
 /// Maximum of entries with one DN, unless the index lags behind by as many renames.
 const NAMESAKES: usize = 16;
 
+/// Records of several users.
+#[derive(Debug, Default)]
+pub struct ReadableRecords {
+    /// Records by user.
+    pub records: HashMap<AnchorHash, UserRecord>,
+    /// Users with a record that can't be read.
+    pub unreadable: HashSet<AnchorHash>,
+}
+
 impl Store {
     /// One user's record.
     pub async fn fetch_record(&self, hash: AnchorHash) -> Result<Option<UserRecord>> {
         Ok(self.stored(&hash).await?.map(|stored| stored.record))
     }
 
-    /// Records of these users. Users without a record are missing from the result.
+    /// Records of these users. Users without a record, or with one that can't be read, are missing from the result.
     pub async fn fetch_records(&self, hashes: &[AnchorHash]) -> Result<HashMap<AnchorHash, UserRecord>> {
+        Ok(self.fetch_readable_records(hashes).await?.records)
+    }
+
+    /// Records of these users, and the users with a record that can't be read. One such record stops no other user.
+    pub async fn fetch_readable_records(&self, hashes: &[AnchorHash]) -> Result<ReadableRecords> {
         let mut hashes = hashes.to_vec();
         // DynamoDB refuses a request that names a key twice.
         hashes.sort_unstable();
@@ -35,11 +49,17 @@ impl Store {
             .collect();
         let items = stream::iter(chunks).map(|keys| async move { self.get_chunk(&keys).await });
         let items: Vec<_> = items.buffer_unordered(AT_ONCE).try_collect().await?;
-        let records = items.iter().flatten().map(|item| {
-            let record = StoredRecord::decode(&self.keys, item)?.record;
-            Ok((record.anchor.hash(), record))
-        });
-        records.collect()
+        let mut found = ReadableRecords::default();
+        for item in items.iter().flatten() {
+            match StoredRecord::decode(&self.keys, item) {
+                Ok(StoredRecord { record, .. }) => drop(found.records.insert(record.anchor.hash(), record)),
+                Err(error) => {
+                    tracing::error!("a user record can't be read, so the user is skipped: {error}");
+                    found.unreadable.extend(self.keys.parse_record(&ItemReader::new(item).key().pk));
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The user with this DN. For a while two records may have it, when one entry left and another took the DN; the

@@ -111,5 +111,5 @@ pub use accounts::{
     request_lines,
 };
 pub use engine_fixture::{EngineFixture, advance_clock, clock};
-pub use state_dump::StateDump;
+pub use state_dump::{StateDump, damage_record};
 pub use terminal_fixture::{TerminalFixture, server_runtime};

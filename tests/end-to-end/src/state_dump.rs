@@ -1,6 +1,9 @@
 //! The content of a state file, read without the provisioner's own code.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 use dynoxide::{
     AttributeValue, Database,
@@ -52,8 +55,30 @@ impl StateDump {
 
 /// Moves a copied state to the target of its copy: a state belongs to one target URL.
 pub(crate) fn rebind_target(path: &Path, from_url: &str, to_url: &str) {
-    let database = Database::new(path.to_str().unwrap()).unwrap();
     let [from, to] = [from_url, to_url].map(|url| url.trim_end_matches('/'));
+    rewrite(path, |item| {
+        let Some(AttributeValue::S(target)) = item.get_mut("target") else { return false };
+        let is_bound = target.contains(from);
+        *target = target.replace(from, to);
+        is_bound
+    });
+}
+
+/// Damages the record of the user with this name, so that it can't be read.
+pub fn damage_record(path: &Path, user_name: &str) {
+    rewrite(path, |item| {
+        let is_users =
+            matches!(item.get("desired"), Some(AttributeValue::S(text)) if text.contains(user_name));
+        if is_users {
+            item.insert("status".to_owned(), AttributeValue::S("nonsense".to_owned()));
+        }
+        is_users
+    });
+}
+
+/// Writes the items that a change returns true for.
+fn rewrite(path: &Path, mut change: impl FnMut(&mut HashMap<String, AttributeValue>) -> bool) {
+    let database = Database::new(path.to_str().unwrap()).unwrap();
     let mut after = None;
     loop {
         let request = ScanRequest {
@@ -63,9 +88,7 @@ pub(crate) fn rebind_target(path: &Path, from_url: &str, to_url: &str) {
         };
         let page = database.scan(request).unwrap();
         for mut item in page.items.unwrap() {
-            let Some(AttributeValue::S(target)) = item.get_mut("target") else { continue };
-            if target.contains(from) {
-                *target = target.replace(from, to);
+            if change(&mut item) {
                 let put = PutItemRequest { table_name: TABLE.to_owned(), item, ..PutItemRequest::default() };
                 database.put_item(put).unwrap();
             }

@@ -86,7 +86,10 @@ fn connection(directory_url: &str, target_url: &str) -> Connection {
     let mut configuration = TestConfiguration::openldap_at(directory_url, target_url);
     for (section, id) in [(&mut configuration.directory, DIRECTORY), (&mut configuration.target, TARGET)] {
         let lines = section.lines().filter(|line| !line.starts_with("secret"));
-        *section = lines.chain([format!("secret = \"{id}\"").as_str()]).collect::<Vec<_>>().join("\n");
+        *section = lines
+            .chain([format!("secret = \"secretsmanager:{id}\"").as_str()])
+            .collect::<Vec<_>>()
+            .join("\n");
     }
     config::parse(&configuration.to_string(), Path::new("corp.toml")).unwrap()
 }

@@ -100,6 +100,29 @@ fn throttled_table_loses_no_user() {
 }
 
 #[test]
+fn scan_of_a_throttled_table_saves_and_continues() {
+    let deployment =
+        DeploymentFixture::start(DeploymentOptions { state_proxy: true, ..DeploymentOptions::default() });
+    let state = deployment.state_proxy.as_ref().unwrap();
+    let records = AtomicUsize::new(0);
+    state.rule(move |operation, body| {
+        let is_record = operation == "TransactWriteItems" && body.to_string().contains("desired");
+        match is_record && records.fetch_add(1, Ordering::Relaxed) >= 5 {
+            true => ProxyVerdict::Fail(400, "com.amazonaws.dynamodb.v20120810#ThrottlingException"),
+            false => ProxyVerdict::Pass,
+        }
+    });
+    let answer = deployment.scan(json!({}));
+    assert_eq!((&answer["out_of_time"], &answer["complete"]), (&json!(true), &json!(false)), "{answer}");
+    assert!(answer["incomplete"].as_str().unwrap().contains("throttled"), "{answer}");
+    state.behave();
+    deployment.scan(json!({}));
+    deployment.drain();
+    assert_eq!(deployment.active(), names(&deployment.people[..20]));
+    assert_eq!((deployment.statuses(), deployment.creates()), ([].into(), 20));
+}
+
+#[test]
 fn unavailable_table_loses_no_user() {
     let deployment = DeploymentFixture::start(DeploymentOptions {
         state_proxy: true,

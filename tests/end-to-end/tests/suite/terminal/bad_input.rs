@@ -4,8 +4,8 @@ use std::{thread, time::Duration};
 
 use embedded_ldap::{EmbeddedLdap, LdapFault, company};
 use end_to_end::{
-    ProgramOutput, Slapd, SlapdOptions, TerminalFixture, TestConfiguration, TestDir, deactivates,
-    enabled_people, request_lines, workplace_group,
+    ProgramOutput, Slapd, SlapdOptions, TerminalFixture, TestConfiguration, TestDir, damage_record,
+    deactivates, enabled_people, request_lines, workplace_group,
 };
 use serde_json::json;
 use simulator::{FaultEffect, ReplyBody, SimulatedReply, TargetFault};
@@ -418,4 +418,46 @@ fn deleted_group_is_not_an_empty_group() {
     fixture.admin().delete(&workplace_group()).unwrap();
     fixture.sync().expect_exit(1).says(&workplace_group()).says("does not exist");
     fixture.expect_no_call();
+}
+
+#[test]
+fn unreadable_record_stops_no_other_user() {
+    let people = enabled_people(5);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    damage_record(&fixture.dir.file("corp.state"), &people[0].mail);
+    people[..4].iter().for_each(|person| fixture.set(person, "title", &["Countess"]));
+    fixture.leave(&people[4]);
+    for _ in 0..2 {
+        fixture.run(&["sync", "--full"]).expect_exit(3).says("1 failed").says("a user record can't be read");
+    }
+    for person in &people[1..4] {
+        assert_eq!(fixture.account(&person.mail)["title"], "Countess");
+    }
+    fixture.expect_active(&people[4].mail, false);
+    assert_ne!(fixture.account(&people[0].mail)["title"], "Countess", "nothing is known of this user");
+    fixture.expect_active(&people[0].mail, true);
+}
+
+/// Parts of an address; each holds a value that is too large for one record.
+const PARTS: [&str; 6] = ["formatted", "streetAddress", "locality", "region", "postalCode", "country"];
+
+#[test]
+fn user_too_large_for_a_record_stops_no_other_user() {
+    let people = enabled_people(3);
+    let fixture = TerminalFixture::of(&people).configured(|it| {
+        for part in PARTS {
+            let lines =
+                ["home", "other"].map(|kind| format!("\n\"addresses.{kind}.{part}\" = \"description\""));
+            it.mapping.push_str(&lines.concat());
+        }
+    });
+    // JSON has six characters for each of these.
+    fixture.set(&people[1], "description", &["\u{1}".repeat(8_000)].each_ref().map(String::as_str));
+    let synced = fixture.sync();
+    synced.expect_exit(3).says("1 failed").says("2 created").says("map fewer or shorter values");
+    fixture.expect_no_account(&people[1].mail);
+    fixture.set(&people[1], "description", &["Mathematician"]);
+    fixture.settle(0);
+    fixture.expect_active(&people[1].mail, true);
 }
