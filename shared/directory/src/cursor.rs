@@ -1,17 +1,19 @@
 //! State of one read that the next one continues from.
 
-use std::collections::BTreeMap;
-
-use model::{Anchor, Fingerprint, UnixSeconds};
+use model::{Anchor, Fingerprint, FreshnessMark, RemovalSet, UnixSeconds};
 use serde::{Deserialize, Serialize};
+
+use crate::server_state::{ServerState, UnprovedServer};
 
 /// Position up to which a directory was read. It belongs to one server, one query and one method of change detection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
+    /// Server of the read.
     pub(crate) server: Fingerprint,
-    /// Id of the domain controller's database, in Active Directory.
-    pub(crate) invocation: Option<String>,
-    pub(crate) replication: Option<ReplicationState>,
+    /// What the reads behind the snapshot knew. A server that does not show that it knows all of it proves no departure.
+    pub(crate) known: Vec<ServerState>,
+    /// The last complete read of a server that did not show it.
+    pub(crate) unproved: Option<UnprovedServer>,
     pub(crate) query: Fingerprint,
     /// Position for change detection; `None` where the server supports none.
     pub(crate) position: Option<CursorPosition>,
@@ -23,7 +25,12 @@ pub struct Cursor {
 impl Cursor {
     /// Whether an incremental read can start here.
     pub fn is_resumable(&self) -> bool {
-        self.position.is_some()
+        self.position.is_some() && !self.is_unproved()
+    }
+
+    /// Whether the server of the last read has not shown how recent its data is. A second full read decides.
+    pub fn is_unproved(&self) -> bool {
+        self.unproved.is_some()
     }
 
     /// Whether both cursors belong to the same query of the same directory.
@@ -31,28 +38,54 @@ impl Cursor {
         self.server == other.server && self.query == other.query
     }
 
-    /// Cursor to store before the first write of a read; `last` is the cursor of the read before.
-    ///
-    /// It keeps `last`'s position and the newer replication state. If the read or the writer fails, an older server is then
-    /// still recognised as older than what was written.
-    pub fn before_writes(&self, last: Option<&Self>) -> Self {
-        let same = last.filter(|last| last.server == self.server || self.shares_replication_with(last));
-        match same {
-            Some(last) => {
-                let replication =
-                    ReplicationState::latest(last.replication.clone(), self.replication.clone());
-                Self { replication, ..last.clone() }
-            }
-            // The position is valid only after a read that ended.
-            None => Self { position: None, ..self.clone() },
+    /// The mark by which the server shows how recent its data is; `None` if it shows none.
+    pub fn mark(&self) -> Option<FreshnessMark> {
+        let state = self.known.iter().find(|state| state.identity == self.server)?;
+        match &state.replication {
+            Some(replication) => Some(replication.mark()),
+            None => state.newest.as_ref().map(|_| FreshnessMark::NewestChange),
         }
     }
 
-    fn shares_replication_with(&self, other: &Self) -> bool {
-        matches!(
-            (&self.replication, &other.replication),
-            (Some(ReplicationState::Csn(_)), Some(ReplicationState::Csn(_)))
-        )
+    /// Cursor to store before the first write of a read; `last` is the cursor of the read before.
+    ///
+    /// It keeps `last`'s position and adds what the server knows to what was known. If the read or the writer fails, an older
+    /// server is then still recognised as older than what was written.
+    pub fn before_writes(&self, last: Option<&Self>) -> Self {
+        let mut known = last.map(|last| last.known.clone()).unwrap_or_default();
+        self.known.iter().for_each(|state| state.add_to(&mut known));
+        match last.filter(|last| last.server == self.server) {
+            Some(last) => Self { known, ..last.clone() },
+            // The position is valid only after a read that ended, and the agreement of two reads only without a third server.
+            None => Self { known, position: None, unproved: None, ..self.clone() },
+        }
+    }
+
+    /// Cursor after the removals of an unproved server were confirmed: from now on it is what is known.
+    pub fn confirmed(mut self) -> Self {
+        if let Some(UnprovedServer { state, .. }) = self.unproved.take() {
+            self.known = vec![state];
+        }
+        self
+    }
+
+    /// Cursor that remembers which removals the read of an unproved server called for.
+    pub fn doubted(mut self, removals: RemovalSet) -> Self {
+        if let Some(unproved) = &mut self.unproved {
+            unproved.removals = Some(removals);
+        }
+        self
+    }
+
+    /// Hash by which an administrator accepts the unproved server.
+    pub fn acceptance(&self) -> Option<Fingerprint> {
+        self.unproved.as_ref().map(UnprovedServer::hash)
+    }
+
+    /// Cursor after an administrator has accepted the unproved server.
+    pub fn accepted(mut self) -> Self {
+        self.unproved.iter_mut().for_each(|unproved| unproved.is_accepted = true);
+        self
     }
 
     /// Configuration word of the method of change detection.
@@ -85,57 +118,6 @@ pub(crate) enum CursorPosition {
     },
 }
 
-/// Changes that a server has received, in a comparable form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ReplicationState {
-    /// A domain controller's `highestCommittedUSN`. Other controllers count separately.
-    Usn(u64),
-    /// Values of OpenLDAP's `contextCSN` by server id. All servers of a site use the same.
-    Csn(BTreeMap<String, String>),
-}
-
-impl ReplicationState {
-    /// Reads `contextCSN`: `20260101120000.000000Z#000000#001#000000`, with the server id third.
-    pub(crate) fn of_csns(values: &[impl AsRef<[u8]>]) -> Option<Self> {
-        let latest: BTreeMap<String, String> = values
-            .iter()
-            .filter_map(|value| {
-                let text = std::str::from_utf8(value.as_ref()).ok()?;
-                Some((text.split('#').nth(2)?.to_owned(), text.to_owned()))
-            })
-            .collect();
-        (!latest.is_empty()).then_some(Self::Csn(latest))
-    }
-
-    /// Union of two states of the same kind; of two kinds, the present one.
-    pub(crate) fn latest(before: Option<Self>, now: Option<Self>) -> Option<Self> {
-        match (before, now) {
-            (Some(Self::Usn(before)), Some(Self::Usn(now))) => Some(Self::Usn(before.max(now))),
-            (Some(Self::Csn(mut latest)), Some(Self::Csn(now))) => {
-                for (server, csn) in now {
-                    let known = latest.entry(server).or_default();
-                    *known = std::mem::take(known).max(csn);
-                }
-                Some(Self::Csn(latest))
-            }
-            (before, None) => before,
-            (_, now) => now,
-        }
-    }
-
-    /// Whether changes of the other state are missing. States of two kinds can't be compared.
-    pub(crate) fn is_behind(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Usn(now), Self::Usn(before)) => now < before,
-            (Self::Csn(now), Self::Csn(before)) => {
-                before.iter().any(|(server, latest)| now.get(server).is_none_or(|now| now < latest))
-            }
-            _ => false,
-        }
-    }
-}
-
 /// Opaque cookie of a server, stored as hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -158,47 +140,45 @@ impl TryFrom<String> for SyncCookie {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server_state::ReplicationState;
 
-    fn csns(values: &[&str]) -> ReplicationState {
-        ReplicationState::of_csns(values).unwrap()
-    }
-
-    #[test]
-    fn server_without_a_change_is_behind() {
-        let early = "20260101120000.000000Z#000000#001#000000";
-        let late = "20260101120000.000001Z#000000#001#000000";
-        let other = "20250101120000.000000Z#000000#002#000000";
-        assert!(csns(&[early]).is_behind(&csns(&[late])));
-        assert!(!csns(&[late]).is_behind(&csns(&[early])));
-        assert!(!csns(&[late, other]).is_behind(&csns(&[late])));
-        assert!(csns(&[late]).is_behind(&csns(&[early, other])));
-        assert!(ReplicationState::Usn(7).is_behind(&ReplicationState::Usn(8)));
-        assert!(!ReplicationState::Usn(8).is_behind(&ReplicationState::Usn(8)));
-    }
-
-    #[test]
-    fn cursor_before_writes_keeps_the_latest_replication_state() {
-        use ReplicationState::Usn;
-        let cursor = |server: u8, replication: ReplicationState| Cursor {
-            server: Fingerprint([server; 16]),
-            invocation: None,
-            replication: Some(replication),
+    fn cursor(server: u8, usn: u64) -> Cursor {
+        let identity = Fingerprint([server; 16]);
+        let replication = Some(ReplicationState::Usn(usn));
+        let site = Some(Fingerprint([0; 16]));
+        Cursor {
+            server: identity,
+            known: vec![ServerState { identity, site, invocation: None, replication, newest: None }],
+            unproved: None,
             query: Fingerprint([0; 16]),
             position: Some(CursorPosition::Sync { cookie: SyncCookie(vec![5]) }),
             groups: Vec::new(),
             read_at: UnixSeconds(0),
-        };
-        let last = cursor(1, Usn(7));
-        let same = cursor(1, Usn(9)).before_writes(Some(&last));
-        assert_eq!((same.replication, same.position.is_some()), (Some(Usn(9)), true));
-        let behind = cursor(1, Usn(3)).before_writes(Some(&last));
-        assert_eq!(behind.replication, Some(Usn(7)));
-        let other = cursor(2, Usn(3)).before_writes(Some(&last));
-        assert_eq!((other.replication, other.position), (Some(Usn(3)), None));
-        // States of one site add up.
-        let (one, two) = ("20260101120000.000000Z#0#001#0", "20260101120000.000000Z#0#002#0");
-        let both = cursor(2, csns(&[two])).before_writes(Some(&cursor(1, csns(&[one]))));
-        assert!(!both.replication.unwrap().is_behind(&csns(&[one, two])));
+        }
+    }
+
+    #[test]
+    fn cursor_before_writes_knows_what_both_servers_know() {
+        let last = cursor(1, 7);
+        let same = cursor(1, 9).before_writes(Some(&last));
+        assert_eq!(same, Cursor { known: cursor(1, 9).known, ..last.clone() });
+        let behind = cursor(1, 3).before_writes(Some(&last));
+        assert_eq!(behind, last);
+        let other = cursor(2, 3).before_writes(Some(&last));
+        assert_eq!(other.known, [last.known, cursor(2, 3).known].concat());
+        assert_eq!((other.server, other.position), (Fingerprint([2; 16]), None));
+    }
+
+    #[test]
+    fn another_server_ends_the_agreement_of_two_reads() {
+        let state = cursor(1, 3).known.remove(0);
+        let unproved = UnprovedServer { state: state.clone(), removals: None, is_accepted: false };
+        let doubtful =
+            Cursor { unproved: Some(unproved), ..cursor(1, 7) }.doubted(RemovalSet::of(Vec::new()));
+        assert!(!doubtful.is_resumable());
+        assert_eq!(cursor(1, 3).before_writes(Some(&doubtful)).unproved, doubtful.unproved);
+        assert_eq!(cursor(2, 3).before_writes(Some(&doubtful)).unproved, None);
+        assert_eq!(doubtful.confirmed(), Cursor { known: vec![state], ..cursor(1, 7) });
     }
 
     #[test]

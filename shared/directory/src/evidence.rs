@@ -11,7 +11,7 @@ use crate::server::DirectoryServer;
 pub(crate) fn initial(server: &DirectoryServer) -> ReadEvidence {
     ReadEvidence {
         base_readable: (true, false),
-        server: (server.identity.to_string(), String::new()),
+        server: (server.identity().to_string(), String::new()),
         ..ReadEvidence::default()
     }
 }
@@ -26,13 +26,11 @@ pub(crate) async fn conclude(
     match DirectoryServer::inspect(directory).await {
         Ok(now) => {
             evidence.base_readable.1 = true;
-            evidence.server.1 = now.identity.to_string();
-            let is_behind = now
-                .replication
-                .zip(server.replication.as_ref())
-                .is_some_and(|(now, before)| now.is_behind(before));
-            if is_behind && evidence.freshness == Freshness::NotOlder {
-                evidence.freshness = Freshness::Older;
+            evidence.server.1 = now.identity().to_string();
+            if let Some((now, during)) = now.replication().zip(server.replication())
+                && now.is_behind(during)
+            {
+                evidence.freshness = Freshness::Behind(during.mark());
             }
         }
         Err(DirectoryError::BaseNotFound { .. } | DirectoryError::Refused { .. }) => {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use bytes::Bytes;
 use model::{Anchor, Attributes, DnKey};
 
+use crate::change_time::{CREATED, MODIFIED, newest_change};
 use crate::config::DirectoryConfig;
 use crate::connection::LdapConnection;
 use crate::directory::Directory;
@@ -21,6 +22,8 @@ pub(crate) struct LdapGroup {
     pub(crate) anchor: Option<Anchor>,
     /// Relative id, by which users in Active Directory name their primary group.
     pub(crate) rid: Option<u32>,
+    /// Time of its latest change.
+    pub(crate) changed: Option<String>,
 }
 
 /// Filter that matches groups of every product.
@@ -46,7 +49,7 @@ impl LdapGroup {
         dn: &str,
     ) -> Result<Self> {
         let operation = DirectoryOperation::ReadingGroup(dn.to_owned());
-        let query = SearchQuery::entry(dn, &[&config.anchor.attribute, SID], operation);
+        let query = SearchQuery::entry(dn, &[&config.anchor.attribute, SID, MODIFIED, CREATED], operation);
         match connection.search_one(query).await? {
             Some(entry) => Ok(Self::of(dn.to_owned(), &entry.attributes, config)),
             None => Err(DirectoryError::GroupNotFound(dn.to_owned())),
@@ -56,7 +59,8 @@ impl LdapGroup {
     fn of(dn: String, attributes: &Attributes, config: &DirectoryConfig) -> Self {
         let rid =
             attributes.one(SID).and_then(|sid| sid.last_chunk::<4>()).map(|end| u32::from_le_bytes(*end));
-        Self { dn, anchor: config.anchor.of(attributes).ok(), rid }
+        let changed = newest_change(None, attributes);
+        Self { dn, anchor: config.anchor.of(attributes).ok(), rid, changed }
     }
 
     /// All values of an attribute. Active Directory returns 1,500 values at a time; the rest is requested in ranges.
@@ -203,7 +207,7 @@ pub(crate) async fn groups_where(
     let query = SearchQuery::subtree(
         context_of(dn, &root.contexts).unwrap_or(&config.base_dn).to_owned(),
         format!("(&{GROUPS}{condition})"),
-        vec![config.anchor.attribute.clone(), SID.to_owned()],
+        [&config.anchor.attribute, SID, MODIFIED, CREATED].map(str::to_owned).to_vec(),
         DirectoryOperation::ReadingGroup(dn.to_owned()),
     );
     let found = connection.search_paged(query, root.has_paging.then_some(config.page_size)).await?;

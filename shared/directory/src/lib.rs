@@ -31,8 +31,10 @@
 //! - every entry in scope had a usable anchor;
 //! - the base entry and the group were readable before the first page and after the last;
 //! - the same server answered from the first request to the last, over one connection;
-//! - the server has every change of the previous read, as far as it tells (`highestCommittedUSN`, `contextCSN`). Another
-//!   server than the last time must prove it.
+//! - the server has shown that it knows at least what the reads behind the last snapshot knew: by a mark that is not lower
+//!   (`highestCommittedUSN`, replication cursors, `contextCSN`, or the newest `modifyTimestamp` among the entries read). Marks
+//!   are compared within one identity only. A server without such a mark is believed once two of its complete reads in a row
+//!   call for the same removals, or when an administrator accepts it ([`Cursor::accepted`]).
 //!
 //! No client can notice a server that omits users and reports success: a replica that lags, an access rule that hides a part
 //! of the tree, an empty cookie that comes too early. Two mechanisms cover that. [`DepartureCheck`] searches for each
@@ -58,11 +60,13 @@ mod directory;
 mod errors;
 mod evidence;
 mod explain;
+mod freshness;
 mod lookup;
 mod preset;
 mod read;
 
 mod anchor;
+mod change_time;
 mod decode;
 mod dn;
 mod filter;
@@ -77,6 +81,7 @@ mod connection;
 mod endpoint;
 mod search;
 mod server;
+mod server_state;
 mod tls;
 // Public for a server that shares the encoding.
 #[cfg(feature = "wire")]

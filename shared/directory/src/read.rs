@@ -1,18 +1,21 @@
 //! Full read of the users in scope, with the evidence that it was complete.
 
-use model::{CompleteRead, Entry, Freshness, IncompleteRead, ReadEvidence, UnixSeconds};
+use model::{CompleteRead, Entry, Freshness, FreshnessProof, IncompleteRead, ReadEvidence, UnixSeconds};
 
+use crate::change_time::{CREATED, MODIFIED};
 use crate::cursor::{Cursor, CursorPosition};
 use crate::decode::{self, DecodedEntry, MalformedEntry};
 use crate::detection;
 use crate::directory::Directory;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::evidence;
+use crate::freshness::FreshnessComparison;
 use crate::paging::{CookieChain, PageDigest, PagingStuck, cookie_of, page_control};
 use crate::references::{may_hide_users, server_of};
 use crate::scope::ScopeSelection;
 use crate::search::{BusyBackoff, RunningSearch, SearchItem, SearchQuery};
-use crate::server::{DirectoryServer, MODIFIED};
+use crate::server::DirectoryServer;
+use crate::server_state::UnprovedServer;
 use crate::wire::{LdapResult, SearchScope};
 
 /// Full read, page by page. The users of a page may be processed at once; the absence of a user has a meaning only after
@@ -29,6 +32,9 @@ pub struct FullRead<'a> {
     query: SearchQuery,
     selection: ScopeSelection,
     server: DirectoryServer,
+    comparison: FreshnessComparison,
+    /// Cursor of the read before.
+    last: Option<Cursor>,
     position: Option<CursorPosition>,
     read_at: UnixSeconds,
     chain: CookieChain,
@@ -67,31 +73,29 @@ impl Directory {
     /// `last` is the cursor of the previous read, full or incremental. A server with fewer changes than that cursor is not
     /// read: its missing users may be new, and its entries old.
     pub async fn read(&mut self, last: Option<&Cursor>, now: UnixSeconds) -> Result<FullRead<'_>> {
-        let server = DirectoryServer::inspect(self).await?;
-        let freshness = match last {
-            Some(last) => server.freshness(&mut self.connection, last).await?,
-            None => Freshness::NotOlder,
-        };
+        let mut server = DirectoryServer::inspect(self).await?;
+        let comparison = server.compare(&mut self.connection, last).await?;
         // The position is taken before the entries: a change during the read is then read twice, and never missed.
         let position = detection::start_position(self, &server).await?;
         let selection = ScopeSelection::prepare(self, &server.root).await?;
+        server.note_groups(selection.newest.as_ref());
         let mut attributes = self.config.requested();
-        if matches!(position, Some(CursorPosition::Timestamp { .. })) {
-            attributes.push(MODIFIED.to_owned());
+        if matches!(position, Some(CursorPosition::Timestamp { .. })) || server.reads_change_times(last) {
+            attributes.extend([MODIFIED, CREATED].map(str::to_owned));
         }
         let mut read = FullRead::new(self, server, selection, attributes);
-        (read.evidence.freshness, read.position, read.read_at) = (freshness, position, now);
-        if freshness == Freshness::Older {
-            read.progress = ReadProgress::Failed(IncompleteRead::Behind);
-        } else {
-            read.request_ahead().await;
+        (read.comparison, read.last, read.position, read.read_at) =
+            (comparison, last.cloned(), position, now);
+        match read.freshness() {
+            Freshness::Behind(mark) => read.progress = ReadProgress::Failed(IncompleteRead::Behind(mark)),
+            Freshness::Proved(_) | Freshness::Unproved { .. } => read.request_ahead().await,
         }
         Ok(read)
     }
 }
 
 impl<'a> FullRead<'a> {
-    /// Read of these attributes of every selected user.
+    /// Read of these attributes of every selected user, from a server that was compared before.
     pub(crate) fn new(
         directory: &'a mut Directory,
         server: DirectoryServer,
@@ -112,6 +116,8 @@ impl<'a> FullRead<'a> {
             query,
             selection,
             server,
+            comparison: FreshnessComparison::done(Freshness::Proved(FreshnessProof::FirstRead)),
+            last: None,
             position: None,
             read_at: UnixSeconds(0),
             chain: CookieChain::default(),
@@ -126,16 +132,33 @@ impl<'a> FullRead<'a> {
 impl FullRead<'_> {
     /// Cursor for the next read. It is valid once this read has ended.
     pub fn cursor(&self) -> Cursor {
-        let DirectoryServer { identity, invocation, replication, .. } = &self.server;
+        let state = self.server.state();
+        let known = self.last.as_ref().map(|last| last.known.clone()).unwrap_or_default();
+        let unproved = UnprovedServer { state: state.clone(), removals: None, is_accepted: false };
+        let (known, unproved) = match self.freshness() {
+            Freshness::Proved(_) => (vec![state], None),
+            // Nothing was read, so nothing new is known.
+            Freshness::Behind(_) => (known, Some(unproved)),
+            Freshness::Unproved { .. } => {
+                let mut known = known;
+                state.add_to(&mut known);
+                (known, Some(unproved))
+            }
+        };
         Cursor {
-            server: *identity,
-            invocation: invocation.clone(),
-            replication: replication.clone(),
+            server: self.server.identity(),
+            known,
+            unproved,
             query: self.directory.config.fingerprint(),
             position: self.position.clone(),
             groups: self.selection.groups.clone(),
             read_at: self.read_at,
         }
+    }
+
+    /// How recent the server's data is, as far as the entries read so far show it.
+    fn freshness(&self) -> Freshness {
+        self.comparison.conclude(&self.server.state())
     }
 
     /// Next page, or `None` after the last. A page without users in scope is empty.
@@ -171,7 +194,10 @@ impl FullRead<'_> {
             ReadProgress::Failed(reason) => Err(reason),
             // The caller did not read the remaining pages.
             ReadProgress::Reading => Err(IncompleteRead::NoEnd),
-            ReadProgress::Ended => evidence::conclude(self.directory, &self.server, self.evidence).await,
+            ReadProgress::Ended => {
+                self.evidence.freshness = self.freshness();
+                evidence::conclude(self.directory, &self.server, self.evidence).await
+            }
         }
     }
 
@@ -224,6 +250,7 @@ impl FullRead<'_> {
         let (dn, why) = match decoded {
             Ok(DecodedEntry { dn, attributes, .. }) => {
                 self.digest.add(&dn);
+                self.server.note_user(&attributes);
                 if !self.selection.members.contain(&dn, &attributes) {
                     return None;
                 }

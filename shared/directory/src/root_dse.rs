@@ -7,8 +7,8 @@ use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::paging::PAGED_RESULTS;
 use crate::search::SearchQuery;
 
-/// Attributes that identify a server. None of them changes while it runs. Active Directory names the host; other products
-/// name at least the product and the naming contexts, which is enough within a read, because a read has one connection.
+/// Attributes that identify a server. None of them changes while it runs. Active Directory names the host; the root DSEs of
+/// other products may be equal on all servers, so their address is part of the identity.
 const IDENTITY: [&str; 9] = [
     "dsServiceName",
     "dnsHostName",
@@ -20,6 +20,9 @@ const IDENTITY: [&str; 9] = [
     "defaultNamingContext",
     "subschemaSubentry",
 ];
+
+/// Those of the attributes that name one server.
+const OWN_NAMES: [&str; 3] = ["dsServiceName", "dnsHostName", "serverName"];
 
 const SUPPORTED_CONTROL: &str = "supportedControl";
 const CAPABILITIES: &str = "supportedCapabilities";
@@ -36,6 +39,8 @@ const CONFIGURATION_CONTEXT: &str = "configurationNamingContext";
 pub(crate) struct RootDse {
     /// Text that identifies the server.
     pub(crate) identity: String,
+    /// Whether that text differs from server to server.
+    pub(crate) has_own_name: bool,
     pub(crate) has_paging: bool,
     pub(crate) controls: Vec<String>,
     pub(crate) is_active_directory: bool,
@@ -83,6 +88,7 @@ impl RootDse {
         ];
         Self {
             identity: identity(attributes),
+            has_own_name: OWN_NAMES.iter().any(|name| attributes.one(name).is_some()),
             has_paging: controls.iter().any(|control| control == PAGED_RESULTS),
             controls,
             is_active_directory: texts(CAPABILITIES).iter().any(|one| one == ACTIVE_DIRECTORY),

@@ -18,6 +18,8 @@ pub(crate) struct ScopeSelection {
     pub(crate) members: ScopeMembers,
     /// Groups that the scope depends on.
     pub(crate) groups: Vec<Anchor>,
+    /// Time of the latest change of these groups.
+    pub(crate) newest: Option<String>,
 }
 
 /// Members of a group, by the group's list.
@@ -42,6 +44,7 @@ impl ScopeSelection {
                     filter: format!("(&{users}{})", enclosed(&filter)),
                     members: ScopeMembers::SelectedByFilter,
                     groups: Vec::new(),
+                    newest: None,
                 });
             }
             Scope::Group { dn, membership, nested } => (dn, membership, nested),
@@ -56,7 +59,7 @@ impl ScopeSelection {
                 let conditions: String =
                     groups.iter().map(|group| member_condition(group, &attribute, root)).collect();
                 let filter = format!("(&{users}(|{conditions}))");
-                Ok(Self { filter, members: ScopeMembers::SelectedByFilter, groups: anchors(groups) })
+                Ok(Self::of_groups(filter, ScopeMembers::SelectedByFilter, groups))
             }
             Membership::Member { attribute } => {
                 let (groups, members) = match nested {
@@ -68,15 +71,24 @@ impl ScopeSelection {
                 };
                 let keys = members.iter().map(|member| DnKey::of(&dn_of_member(member)));
                 let members = ScopeMembers::ByDn(keys.collect());
-                Ok(Self { filter: users, members, groups: anchors(groups) })
+                Ok(Self::of_groups(users, members, groups))
             }
             Membership::MemberUid { attribute, user_attribute } => {
                 let ids = LdapGroup::values(&mut directory.connection, &dn, &attribute).await?;
                 let ids = ids.iter().map(|id| folded(id)).collect();
                 let members = ScopeMembers::ById { user_attribute, ids };
-                Ok(Self { filter: users, members, groups: anchors(vec![top]) })
+                Ok(Self::of_groups(users, members, vec![top]))
             }
         }
+    }
+}
+
+impl ScopeSelection {
+    fn of_groups(filter: String, members: ScopeMembers, groups: Vec<LdapGroup>) -> Self {
+        let newest = groups.iter().filter_map(|group| group.changed.clone()).max();
+        let mut groups: Vec<Anchor> = groups.into_iter().filter_map(|group| group.anchor).collect();
+        groups.sort();
+        Self { filter, members, groups, newest }
     }
 }
 
@@ -88,12 +100,6 @@ fn member_condition(group: &LdapGroup, attribute: &str, root: &RootDse) -> Strin
         Some(rid) if root.is_active_directory => format!("{by_name}(primaryGroupID={rid})"),
         _ => by_name,
     }
-}
-
-fn anchors(groups: Vec<LdapGroup>) -> Vec<Anchor> {
-    let mut anchors: Vec<Anchor> = groups.into_iter().filter_map(|group| group.anchor).collect();
-    anchors.sort();
-    anchors
 }
 
 impl ScopeMembers {

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::AnchorHash;
+use crate::freshness::{DoubtfulRead, Freshness, FreshnessDoubt, FreshnessMark, FreshnessProof};
+use crate::{AnchorHash, RemovalSet};
 
 /// Evidence that the reader collects, verified by [`CompleteRead::verify`] alone.
 #[derive(Clone, Debug, Default)]
@@ -19,22 +20,10 @@ pub struct ReadEvidence {
     pub base_readable: (bool, bool),
     /// Identity of the server before the first page and after the last.
     pub server: (String, String),
-    /// State of the server compared with the previous read.
+    /// How recent the server's data is, with the mark that shows it.
     pub freshness: Freshness,
     /// For an incremental read, the users that the server reported. `None` for a full read.
     pub named: Option<HashSet<AnchorHash>>,
-}
-
-/// How recent the server's data is, compared with the previous read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Freshness {
-    /// At least as recent; also when there was no previous read, or the server gives no information.
-    #[default]
-    NotOlder,
-    /// Older.
-    Older,
-    /// Another server answered, and it does not tell how far it has replicated from the previous one.
-    Unknown,
 }
 
 /// Why a read is not complete. No account is deprovisioned after such a read.
@@ -68,20 +57,19 @@ pub enum IncompleteRead {
     /// The server at the end is not the server of the start.
     #[error("the server changed during the read")]
     ServerChanged,
-    /// The server is a replica that lags, or was restored from a backup.
+    /// The server is a replica that lags, or was restored from a backup. Its entries are old, so they are not read.
     #[error(
-        "the server's data is older than at the last read: the server has not replicated yet, or was restored from a backup"
+        "the server's data is older than at the last read ({0}): the server has not replicated yet, or was restored from \
+         a backup"
     )]
-    Behind,
-    /// The server is another one, such as another domain controller, and new users may not have reached it yet.
-    #[error(
-        "another server answered than at the last read, and it does not show that it has replicated everything; the next full read from it decides about missing users"
-    )]
-    AnotherServer,
+    Behind(FreshnessMark),
+    /// Every entry was read, and the server has not shown how recent they are.
+    #[error("{0}")]
+    Doubtful(DoubtfulRead),
 }
 
-/// Proof that a full read returned every user in scope, or that an incremental read returned every change.
-/// Planning a removal requires it.
+/// Proof that a full read returned every user in scope, or that an incremental read returned every change, and that the
+/// server knew at least what the reads behind the last snapshot knew. Planning a removal requires it.
 ///
 /// The fields are private, so other crates can't construct it:
 ///
@@ -92,6 +80,7 @@ pub enum IncompleteRead {
 pub struct CompleteRead {
     pages: usize,
     named: Option<HashSet<AnchorHash>>,
+    freshness: FreshnessProof,
 }
 
 impl CompleteRead {
@@ -131,10 +120,13 @@ impl CompleteRead {
         if server.0 != server.1 {
             return Err(IncompleteRead::ServerChanged);
         }
+        let pages = page_results.len();
         match freshness {
-            Freshness::NotOlder => Ok(Self { pages: page_results.len(), named }),
-            Freshness::Older => Err(IncompleteRead::Behind),
-            Freshness::Unknown => Err(IncompleteRead::AnotherServer),
+            Freshness::Proved(freshness) => Ok(Self { pages, named, freshness }),
+            Freshness::Behind(mark) => Err(IncompleteRead::Behind(mark)),
+            Freshness::Unproved { doubt, agreed } => {
+                Err(IncompleteRead::Doubtful(DoubtfulRead { pages, doubt, agreed }))
+            }
         }
     }
 
@@ -143,10 +135,29 @@ impl CompleteRead {
         self.pages
     }
 
+    /// What shows that the server's data is recent enough.
+    pub fn freshness(&self) -> FreshnessProof {
+        self.freshness
+    }
+
     /// Whether the absence of this user from the read proves that the user left: always after a full read, and after an
     /// incremental read only if the server named the user.
     pub fn accounts_for(&self, user: &AnchorHash) -> bool {
         self.named.as_ref().is_none_or(|named| named.contains(user))
+    }
+}
+
+impl DoubtfulRead {
+    /// The proof, if the read calls for no removal, or for the same ones as the complete read of this server before it.
+    pub fn confirm(self, removals: RemovalSet) -> Result<CompleteRead, Self> {
+        let freshness = match self.agreed {
+            _ if removals.count == 0 => FreshnessProof::NothingMissing,
+            Some(agreed) if agreed == removals && self.doubt != FreshnessDoubt::OtherDirectory => {
+                FreshnessProof::SecondRead
+            }
+            _ => return Err(self),
+        };
+        Ok(CompleteRead { pages: self.pages, named: None, freshness })
     }
 }
 
@@ -199,7 +210,7 @@ mod tests {
             undecodable_entries: 0,
             base_readable: (true, true),
             server: ("a".into(), "a".into()),
-            freshness: Freshness::NotOlder,
+            freshness: Freshness::Proved(FreshnessProof::FirstRead),
             named: None,
         }
     }
@@ -222,7 +233,7 @@ mod tests {
     #[test]
     fn each_doubt_refutes_the_read() {
         type Doubt = fn(&mut ReadEvidence);
-        let doubts: [(Doubt, &str); 11] = [
+        let doubts: [(Doubt, &str); 12] = [
             (|e| e.page_results = vec![], "did not mark the end"),
             (|e| e.page_results = vec![0, 4], "page 2 ended with LDAP result 4 (size limit exceeded)"),
             (|e| e.page_results = vec![52, 0], "page 1 ended with LDAP result 52 (unavailable)"),
@@ -232,8 +243,15 @@ mod tests {
             (|e| e.base_readable.0 = false, "could not be read before the search"),
             (|e| e.base_readable.1 = false, "could not be read after the search"),
             (|e| e.server.1 = "b".into(), "the server changed"),
-            (|e| e.freshness = Freshness::Older, "older than at the last read"),
-            (|e| e.freshness = Freshness::Unknown, "another server answered"),
+            (
+                |e| e.freshness = Freshness::Behind(FreshnessMark::ContextCsn),
+                "older than at the last read (contextCSN)",
+            ),
+            (|e| e.freshness = Freshness::default(), "not compared"),
+            (
+                |e| e.freshness = Freshness::Unproved { doubt: FreshnessDoubt::OtherServer, agreed: None },
+                "another server answered",
+            ),
         ];
         for (doubt, message) in doubts {
             let mut evidence = complete();
@@ -241,5 +259,28 @@ mod tests {
             let error = CompleteRead::verify(evidence).unwrap_err().to_string();
             assert!(error.contains(message), "{error} should contain {message}");
         }
+    }
+
+    #[test]
+    fn doubtful_read_proves_what_two_reads_agree_on() {
+        let set = |users: &[u8]| RemovalSet::of(users.iter().map(|byte| AnchorHash([*byte; 16])).collect());
+        let doubtful = |agreed| {
+            let freshness = Freshness::Unproved { doubt: FreshnessDoubt::OtherServer, agreed };
+            match CompleteRead::verify(ReadEvidence { freshness, ..complete() }) {
+                Err(IncompleteRead::Doubtful(read)) => read,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(doubtful(None).confirm(set(&[1])).is_err(), "the first read");
+        assert!(doubtful(Some(set(&[2]))).confirm(set(&[1])).is_err(), "another user");
+        assert!(
+            doubtful(Some(set(&[1, 2]))).confirm(set(&[1])).is_err(),
+            "fewer users: the server still receives entries"
+        );
+        let proof = doubtful(Some(set(&[2, 1]))).confirm(set(&[1, 2])).unwrap();
+        assert_eq!(proof.freshness(), FreshnessProof::SecondRead);
+        let other = DoubtfulRead { doubt: FreshnessDoubt::OtherDirectory, ..doubtful(Some(set(&[1]))) };
+        assert!(other.confirm(set(&[1])).is_err(), "another directory agrees with itself");
+        assert_eq!(doubtful(None).confirm(set(&[])).unwrap().freshness(), FreshnessProof::NothingMissing);
     }
 }

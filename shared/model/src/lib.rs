@@ -13,6 +13,7 @@ mod digest;
 mod dn;
 mod entry;
 mod fingerprint;
+mod freshness;
 mod options;
 mod record;
 mod safeguard;
@@ -23,10 +24,11 @@ pub use account::{Account, AccountId, OwnedAccount};
 pub use anchor::{Anchor, AnchorHash, InvalidAnchor};
 pub use applied::{AppliedChanges, AppliedState, AttributeHash, PreviousValue};
 pub use attribute::{TargetAttribute, Value, ValueKind};
-pub use complete_read::{CompleteRead, Freshness, IncompleteRead, ReadEvidence, result_meaning};
+pub use complete_read::{CompleteRead, IncompleteRead, ReadEvidence, result_meaning};
 pub use dn::{DnKey, cn_of};
 pub use entry::{Attributes, Entry};
 pub use fingerprint::{Fingerprint, Fingerprinter};
+pub use freshness::{DoubtfulRead, Freshness, FreshnessDoubt, FreshnessMark, FreshnessProof, RemovalSet};
 pub use options::{Options, RemoveAction};
 pub use record::{
     AccountLink, CreateIntent, DisabledOption, HoldReason, ScanVersion, Status, UnixSeconds, UserRecord,

@@ -22,22 +22,25 @@ pub async fn fetch_held(context: &OperatorContext<'_>) -> Result<Vec<HeldSummary
 pub struct ApprovedHold {
     /// The removals or changes, in words.
     pub what: String,
-    /// Expiry of the approval.
-    pub until: UnixSeconds,
+    /// Expiry of the approval; `None` if the next scan ends it.
+    pub until: Option<UnixSeconds>,
 }
 
 /// Approves what is held under this hash; `None` if nothing is.
 pub async fn approve(context: &OperatorContext<'_>, hash: &str) -> Result<Option<ApprovedHold>, ScanError> {
     Ok(match scan::approve(&context.scan(), hash).await? {
         Approval::Removals(RemovalApproval { set, until }) => {
-            Some(ApprovedHold { what: format!("{} removals and no others", set.count), until })
+            Some(ApprovedHold { what: format!("{} removals and no others", set.count), until: Some(until) })
         }
         Approval::Change(ChangeApproval { change, until }) => {
             let what = format!(
                 "the changed configuration, for at most {} updates and {} new accounts",
                 change.updates, change.creates
             );
-            Some(ApprovedHold { what, until })
+            Some(ApprovedHold { what, until: Some(until) })
+        }
+        Approval::Server => {
+            Some(ApprovedHold { what: "the server of the last scan".to_owned(), until: None })
         }
         Approval::Nothing { .. } => None,
     })

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use model::{Anchor, AnchorHash, CompleteRead, DnKey, Entry, Fingerprint, UnixSeconds};
+use model::{Anchor, AnchorHash, CompleteRead, DnKey, DoubtfulRead, Entry, Fingerprint, UnixSeconds};
 
 use crate::entry_fingerprint::EntryFingerprints;
 use crate::{Observation, UserRules, observe};
@@ -95,9 +95,17 @@ impl<'a> SnapshotDiff<'a> {
     /// Users of the snapshot that are missing from the read. Only a complete read proves that, and only for the users
     /// that it accounts for.
     pub fn departed(&self, proof: &CompleteRead) -> Vec<AnchorHash> {
+        self.unseen().filter(|hash| proof.accounts_for(hash)).collect()
+    }
+
+    /// Users of the snapshot that a doubtful read did not show. They count as departed once the read is confirmed.
+    pub fn doubtful(&self, _read: &DoubtfulRead) -> Vec<AnchorHash> {
+        self.unseen().collect()
+    }
+
+    fn unseen(&self) -> impl Iterator<Item = AnchorHash> {
         let pairs = self.known.iter().zip(&self.seen);
-        let unseen = pairs.filter(|(_, seen)| !**seen).map(|((hash, _), _)| *hash);
-        unseen.filter(|hash| proof.accounts_for(hash)).collect()
+        pairs.filter(|(_, seen)| !**seen).map(|((hash, _), _)| *hash)
     }
 
     fn position(&self, hash: &AnchorHash) -> Option<usize> {

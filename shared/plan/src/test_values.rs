@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use model::{
     Account, AccountId, AccountLink, Anchor, AnchorHash, AppliedState, Attributes, CompleteRead, DesiredUser,
-    Entry, Managed, ReadEvidence, ScanVersion, Status, UnixSeconds, UserName, UserRecord, Value, ValueKind,
+    Entry, Freshness, FreshnessProof, Managed, ReadEvidence, ScanVersion, Status, UnixSeconds, UserName,
+    UserRecord, Value, ValueKind,
 };
 
 use crate::UserRules;
@@ -96,6 +97,7 @@ pub(crate) fn complete(named: Option<HashSet<AnchorHash>>) -> CompleteRead {
         ended_by_server: true,
         base_readable: (true, true),
         named,
+        freshness: Freshness::Proved(FreshnessProof::FirstRead),
         ..ReadEvidence::default()
     })
     .unwrap()

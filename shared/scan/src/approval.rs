@@ -1,4 +1,5 @@
-//! Approval of what the safeguard holds: removals, or the changes of a changed configuration.
+//! Approval of what the safeguard holds: removals, or the changes of a changed configuration. A server that has not shown
+//! how recent its data is can be accepted in the same way.
 //!
 //! An approval names what the administrator saw, by hash, and it is a ceiling, because the next scan plans anew. A removal
 //! that was held then, and still is for the same reason, is released. While one of these is left, no other removal is
@@ -8,7 +9,10 @@ use model::{
     ChangeApproval, Fingerprint, HeldChange, HeldRemovals, RemovalApproval, SafeguardMemory, UnixSeconds,
 };
 
+use store::ConnectionState;
+
 use crate::lease::take_lease;
+use crate::read::Checkpoint;
 use crate::{ScanContext, ScanError};
 
 /// Seconds for which an approval is valid.
@@ -24,6 +28,8 @@ pub enum Approval {
     Removals(RemovalApproval),
     /// The next scan applies this configuration.
     Change(ChangeApproval),
+    /// The next scan believes the server of the last one.
+    Server,
     /// Nothing with this hash is held now.
     Nothing {
         /// The held removals.
@@ -38,26 +44,42 @@ pub async fn approve(context: &ScanContext<'_>, hash: &str) -> Result<Approval, 
     let store = context.store;
     // Under the lease, so that no scan changes the held set meanwhile.
     let lease = take_lease(context).await?;
-    let memory = store.fetch_connection().await?.memory;
-    let (approval, memory) = approved(memory, hash, (context.clock)());
+    let state = store.fetch_connection().await?;
+    let checkpoint = accepted(&state, hash);
+    if checkpoint.is_some() {
+        let checkpoint = checkpoint.and_then(|checkpoint| serde_json::to_value(checkpoint).ok());
+        return if store.release(lease, None, checkpoint).await? {
+            Ok(Approval::Server)
+        } else {
+            Err(ScanError::LeaseLost)
+        };
+    }
+    let (approval, memory) = approved(state.memory, hash, (context.clock)());
     let saved = match approval {
-        Approval::Nothing { .. } => Ok(true),
+        Approval::Nothing { .. } | Approval::Server => Ok(true),
         Approval::Removals(_) | Approval::Change(_) => store.save_safety_memory(&lease, &memory).await,
     };
     store.release(lease, None, None).await?;
     if saved? { Ok(approval) } else { Err(ScanError::LeaseLost) }
 }
 
+/// The checkpoint with the server accepted, if this is its hash.
+fn accepted(state: &ConnectionState, hash: &str) -> Option<Checkpoint> {
+    let checkpoint = Checkpoint::of_state(state)?;
+    checkpoint.acceptance().is_some_and(|server| is_named(server, hash)).then(|| checkpoint.accepted())
+}
+
+fn is_named(known: Fingerprint, hash: &str) -> bool {
+    hash.len() >= SHORTEST_HASH && known.to_string().starts_with(&hash.to_ascii_lowercase())
+}
+
 fn approved(memory: SafeguardMemory, hash: &str, now: UnixSeconds) -> (Approval, SafeguardMemory) {
     let until = now.plus(APPROVAL_SECONDS);
-    let is_named = |known: Fingerprint| {
-        hash.len() >= SHORTEST_HASH && known.to_string().starts_with(&hash.to_ascii_lowercase())
-    };
-    if let Some(set) = memory.held.filter(|set| is_named(set.hash)) {
+    if let Some(set) = memory.held.filter(|set| is_named(set.hash, hash)) {
         let approval = RemovalApproval { set, until };
         return (Approval::Removals(approval), SafeguardMemory { approval: Some(approval), ..memory });
     }
-    if let Some(change) = memory.change.filter(|change| is_named(change.hash)) {
+    if let Some(change) = memory.change.filter(|change| is_named(change.hash, hash)) {
         let approval = ChangeApproval { change, until };
         let memory = SafeguardMemory { change_approval: Some(approval), ..memory };
         return (Approval::Change(approval), memory);

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use directory::{DepartureCheck, Directory};
 use model::{
     AnchorHash, CompleteRead, DeprovisionReason, DisabledOption, HeldChange, HeldRemovals, IncompleteRead,
-    ReleasedBatch, SafeguardMemory, ScanVersion, Status, UserName, UserRecord,
+    ReleasedBatch, RemovalSet, SafeguardMemory, ScanVersion, Status, UserName, UserRecord,
 };
 use plan::{
     Deprovision, DirectoryMatch, RecordPlan, RemovalCandidate, RemovalVerdict, SafeguardInputs,
@@ -112,12 +112,16 @@ impl FinalPlan {
 /// Plans the end of a scan. Removals need the proof that the read was complete, and an answer of the directory about
 /// each user missing from the read.
 pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Result<FinalPlan, ScanError> {
-    let Some(outcome) = review_read(directory, &read).await? else {
-        return Ok(FinalPlan::out_of_time(read.findings.summary));
+    let FinishedRead { context, memory, mut safeguard, mut findings, verdict, is_same_query, checkpoint } =
+        read;
+    let Some(outcome) = review_read(directory, verdict, (&context, &findings, checkpoint)).await? else {
+        return Ok(FinalPlan::out_of_time(findings.summary));
     };
-    let ReviewOutcome { review, incomplete, checkpoint } = outcome;
-    let FinishedRead { context, memory, mut safeguard, mut findings, verdict, is_same_query, .. } = read;
-    let proof = verdict.ok().filter(|_| incomplete.is_none());
+    let ReviewOutcome { review, proof, checkpoint } = outcome;
+    let (proof, incomplete) = match proof {
+        Ok(proof) => (Some(proof), None),
+        Err(why) => (None, Some(why)),
+    };
     let is_other_directory =
         !(is_same_query && review.has_known) && review.shows_another_directory(&findings);
     let Review { removals: reviewed, mut users, unrecorded, planned, missed, unreadable, .. } = review;
@@ -135,6 +139,7 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
     summary.unreadable += unreadable;
     summary.conflicts += conflicts;
     summary.transferred += (accounts.len() + names.len()) as u64;
+    summary.freshness = proof.as_ref().map(|proof| proof.freshness().to_string());
     (summary.complete, summary.incomplete) = (proof.is_some(), incomplete);
     let after_removal =
         removals.iter().map(|removal| (removal.candidate.anchor.hash(), removal.snapshot)).collect();
@@ -159,7 +164,7 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
         after_removal,
         unrecorded,
         // While a change of the configuration waits for approval, each scan reads all entries.
-        checkpoint: checkpoint.filter(|_| late.held_change.is_none()),
+        checkpoint: checkpoint.filter(|checkpoint| late.held_change.is_none() || checkpoint.is_doubtful()),
         late: late.plans,
         planned: findings.planned,
     })
@@ -168,29 +173,56 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
 /// The review of a read, complete or not.
 struct ReviewOutcome {
     review: Review,
-    /// Why the read proves nothing about the users missing from it.
-    incomplete: Option<String>,
+    /// The proof, or why the read proves nothing about the users missing from it.
+    proof: Result<CompleteRead, String>,
     checkpoint: Option<Checkpoint>,
 }
 
-/// Reviews the users missing from a complete read. `None`: the scan is out of time.
+impl ReviewOutcome {
+    fn incomplete(why: String, checkpoint: Option<Checkpoint>) -> Self {
+        Self { review: Review::default(), proof: Err(why), checkpoint }
+    }
+}
+
+/// Reviews the users missing from a complete or doubtful read. `None`: the scan is out of time.
 async fn review_read(
     directory: &mut Directory,
-    read: &FinishedRead<'_>,
+    verdict: Result<CompleteRead, IncompleteRead>,
+    (context, findings, checkpoint): (&ScanContext<'_>, &ReadFindings<'_>, Checkpoint),
 ) -> Result<Option<ReviewOutcome>, ScanError> {
-    let checkpoint = Some(read.checkpoint.clone());
-    let (error, checkpoint) = match &read.verdict {
-        Ok(proof) => match review(&read.context, directory, &read.findings, proof).await {
-            Ok(Some(review)) => return Ok(Some(ReviewOutcome { review, incomplete: None, checkpoint })),
-            Ok(None) => return Ok(None),
-            Err(ScanError::Directory(error)) => (error.to_string(), None),
-            Err(error) => return Err(error),
-        },
-        // Another server does not prove departures, but its changes from here on can be read.
-        Err(error @ IncompleteRead::AnotherServer) => (error.to_string(), checkpoint),
-        Err(error) => (error.to_string(), None),
+    let departed = match &verdict {
+        Ok(proof) => findings.diff.departed(proof),
+        Err(IncompleteRead::Doubtful(read)) => findings.diff.doubtful(read),
+        Err(error @ IncompleteRead::Behind(_)) => {
+            let why = checkpoint.with_acceptance(error);
+            return Ok(Some(ReviewOutcome::incomplete(why, Some(checkpoint))));
+        }
+        Err(error) => return Ok(Some(ReviewOutcome::incomplete(error.to_string(), None))),
     };
-    Ok(Some(ReviewOutcome { review: Review::default(), incomplete: Some(error), checkpoint }))
+    let review = match review(context, directory, findings, departed).await {
+        Ok(Some(review)) => review,
+        Ok(None) => return Ok(None),
+        Err(ScanError::Directory(error)) => {
+            return Ok(Some(ReviewOutcome::incomplete(error.to_string(), None)));
+        }
+        Err(error) => return Err(error),
+    };
+    let doubtful = match verdict {
+        Ok(proof) => {
+            return Ok(Some(ReviewOutcome { review, proof: Ok(proof), checkpoint: Some(checkpoint) }));
+        }
+        Err(IncompleteRead::Doubtful(read)) => read,
+        Err(error) => return Ok(Some(ReviewOutcome::incomplete(error.to_string(), None))),
+    };
+    let removals = review.removal_set(findings);
+    Ok(Some(match doubtful.confirm(removals) {
+        Ok(proof) => ReviewOutcome { review, proof: Ok(proof), checkpoint: Some(checkpoint.confirmed()) },
+        Err(doubtful) => {
+            let wait = format!("{doubtful}; {} removals wait for {}", removals.count, doubtful.awaits());
+            let checkpoint = checkpoint.doubted(removals);
+            ReviewOutcome::incomplete(checkpoint.with_acceptance(&wait), Some(checkpoint))
+        }
+    }))
 }
 
 /// Plans for users that the pages did not show, or showed unchanged.
@@ -215,9 +247,8 @@ async fn review(
     context: &ScanContext<'_>,
     directory: &mut Directory,
     findings: &ReadFindings<'_>,
-    proof: &CompleteRead,
+    departed: Vec<AnchorHash>,
 ) -> Result<Option<Review>, ScanError> {
-    let departed = findings.diff.departed(proof);
     let mut review = Review { departed: departed.len(), ..Review::default() };
     let mut check = directory.check_departures();
     for hashes in departed.chunks(BATCH) {
@@ -310,6 +341,14 @@ impl Review {
             self.take(record, plan, SnapshotEffect::Keep);
         }
         unseen
+    }
+
+    /// All users that leave by this read.
+    fn removal_set(&self, findings: &ReadFindings<'_>) -> RemovalSet {
+        let removals = findings.removals.iter().chain(&self.removals);
+        let removals = removals.map(|removal| removal.candidate.anchor.hash());
+        let inactive = self.users.iter().filter(|user| user.snapshot == SnapshotEffect::Remove);
+        RemovalSet::of(removals.chain(inactive.map(|user| user.anchor.hash())).collect())
     }
 
     /// Whether a full read showed none of the known users, but others. Then it is of another directory, or the anchor

@@ -3,7 +3,7 @@
 use directory::{
     ChangeRead, ChangeResponse, ChangeSet, Cursor, Directory, FullRead, ReadItem, ScopeComparison,
 };
-use model::{Anchor, AnchorHash, CompleteRead, Fingerprint, IncompleteRead, UnixSeconds};
+use model::{Anchor, AnchorHash, CompleteRead, Fingerprint, IncompleteRead, RemovalSet, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use store::{ConnectionState, Snapshot, Store, StoreError};
 
@@ -30,6 +30,48 @@ pub(crate) struct Checkpoint {
     configuration: Fingerprint,
     /// Time of the last full scan.
     full_at: UnixSeconds,
+}
+
+impl Checkpoint {
+    /// The checkpoint that the store has. One of another version of the program counts as none.
+    pub(crate) fn of_state(state: &ConnectionState) -> Option<Self> {
+        state.cursor.clone().and_then(|stored| serde_json::from_value(stored).ok())
+    }
+
+    /// Whether the server of the last read did not show how recent its data is.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.cursor.is_unproved()
+    }
+
+    /// Checkpoint after a doubtful read was confirmed.
+    pub(crate) fn confirmed(self) -> Self {
+        Self { cursor: self.cursor.confirmed(), ..self }
+    }
+
+    /// Checkpoint after a doubtful read that called for these removals.
+    pub(crate) fn doubted(self, removals: RemovalSet) -> Self {
+        Self { cursor: self.cursor.doubted(removals), ..self }
+    }
+
+    /// Hash by which an administrator accepts the server of the last read.
+    pub(crate) fn acceptance(&self) -> Option<Fingerprint> {
+        self.cursor.acceptance()
+    }
+
+    /// Checkpoint after an administrator has accepted the server of the last read.
+    pub(crate) fn accepted(self) -> Self {
+        Self { cursor: self.cursor.accepted(), ..self }
+    }
+
+    /// The reason with the command that accepts the server.
+    pub(crate) fn with_acceptance(&self, why: &impl std::fmt::Display) -> String {
+        match self.acceptance() {
+            Some(hash) => {
+                format!("{why}; `provisioner approve {}` accepts the server as it is", hash.short())
+            }
+            None => why.to_string(),
+        }
+    }
 }
 
 /// A read in progress.
@@ -80,8 +122,7 @@ impl<'d> ScanRead<'d> {
         mode: ScanMode,
     ) -> Result<ScanStart<'d>, ScanError> {
         let state = context.store.fetch_connection().await?;
-        let stored = state.cursor.clone();
-        let stored: Option<Checkpoint> = stored.and_then(|stored| serde_json::from_value(stored).ok());
+        let stored = Checkpoint::of_state(&state);
         let choice = match resumable(context, mode, stored.as_ref()) {
             Ok(checkpoint) => choose_read(context, directory, checkpoint).await?,
             Err(reason) => ReadChoice::All(reason),
@@ -184,6 +225,8 @@ impl<'d> ScanRead<'d> {
 
 const NO_CHECKPOINT: &str = "there is no checkpoint to start from";
 
+const DOUBTFUL: &str = "the server of the last scan did not show how recent its data is";
+
 /// The checkpoint that an incremental read can start from, or the reason for a full read.
 fn resumable<'c>(
     context: &ScanContext<'_>,
@@ -196,6 +239,7 @@ fn resumable<'c>(
     };
     match stored {
         _ if mode == ScanMode::Full => Err("a full scan was requested".to_owned()),
+        Some(stored) if stored.is_doubtful() => Err(DOUBTFUL.to_owned()),
         Some(stored) if stored.cursor.is_resumable() => match () {
             () if stored.configuration != context.policy.fingerprint => {
                 Err("the configuration has changed".to_owned())

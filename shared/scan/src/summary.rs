@@ -84,6 +84,9 @@ pub struct ScanSummary {
     pub complete: bool,
     /// Why the read was incomplete.
     pub incomplete: Option<String>,
+    /// What has shown that the server's data is recent enough for removals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<String>,
     /// Whether the scan ran out of time. Its writes stand, and the next scan continues.
     pub out_of_time: bool,
     /// Housekeeping steps that failed after the save. The scan's writes stand.

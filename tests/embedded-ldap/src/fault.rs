@@ -42,6 +42,18 @@ pub enum LdapFault {
         /// Entries that the server knows.
         entries: usize,
     },
+    /// An access rule hides an attribute of all entries, or of one.
+    HiddenAttribute {
+        /// Name of the attribute.
+        attribute: String,
+        /// DN of the only entry that the rule applies to.
+        of: Option<String>,
+    },
+    /// An access rule hides an entry, or the entry has not been replicated.
+    HiddenEntry {
+        /// DN of the entry.
+        dn: String,
+    },
     /// A page before the last has an empty cookie.
     EndEarly {
         /// Page that seems to be the last.

@@ -233,7 +233,12 @@ fn finish_page(
     page.response.push(request.id, &result.encode(LdapMessage::SEARCH_DONE, &[]), control.as_slice());
 }
 
-/// Removes or exchanges an entry's anchors where a fault demands it; returns the number of faults.
+/// Whether an attribute of an answer has this name, with or without a range.
+fn is_named(answered: &str, name: &str) -> bool {
+    answered.split(';').next().is_some_and(|plain| plain.eq_ignore_ascii_case(name))
+}
+
+/// Removes attributes, or removes or exchanges an entry's anchors, where a fault demands it; returns the number of faults.
 fn falsify(
     faults: &[LdapFault],
     entry: &StoredEntry,
@@ -245,6 +250,13 @@ fn falsify(
         |(name, _): &(String, Vec<Vec<u8>>)| ANCHORS.iter().any(|anchor| name.eq_ignore_ascii_case(anchor));
     let mut fired = 0;
     for fault in faults {
+        if let LdapFault::HiddenAttribute { attribute, of } = fault
+            && of.as_deref().is_none_or(is_this)
+        {
+            let shown = answer.attributes.len();
+            answer.attributes.retain(|(name, _)| !is_named(name, attribute));
+            fired += shown - answer.attributes.len();
+        }
         let borrowed = match fault {
             LdapFault::WithoutUuid { dn } if is_this(dn) => Vec::new(),
             LdapFault::DuplicateUuid { dn, of } if is_this(dn) => {

@@ -57,6 +57,12 @@ impl ClientSession {
         };
         let faults = self.state.faults().take(target);
         for fault in &faults {
+            if let LdapFault::HiddenEntry { dn } = fault {
+                let hidden = self.state.tree().id_of(dn).ok();
+                let visible = found.len();
+                found.retain(|id| Some(*id) != hidden);
+                self.state.faults().add_fired(visible - found.len());
+            }
             if let LdapFault::StaleReplica { entries } = fault
                 && found.len() > *entries
             {

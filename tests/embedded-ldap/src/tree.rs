@@ -240,7 +240,8 @@ impl EntryTree {
         }
     }
 
-    fn id_of(&self, dn: &str) -> Result<EntryId> {
+    /// Id of an entry.
+    pub(crate) fn id_of(&self, dn: &str) -> Result<EntryId> {
         let id = self.by_path.get(&DnPath::parse(dn)?).copied();
         id.with_context(|| format!("the entry `{dn}` does not exist"))
     }

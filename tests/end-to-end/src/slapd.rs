@@ -108,6 +108,11 @@ impl Slapd {
 
     /// A second server with the current data, which receives no later change. This server is restarted for the copy.
     pub fn copy(&mut self) -> anyhow::Result<Self> {
+        self.copy_with("")
+    }
+
+    /// The same, with further lines of `slapd.conf`.
+    pub fn copy_with(&mut self, lines: &str) -> anyhow::Result<Self> {
         self.stop();
         let dir = tempfile::Builder::new().prefix("slapd-").tempdir()?;
         let (from, to) = (self.dir.path(), dir.path());
@@ -124,7 +129,7 @@ impl Slapd {
             .replace(&data(from), &data(to))
             .replace(&pid(from, "pid"), &pid(to, "pid"))
             .replace(&pid(from, "args"), &pid(to, "args"));
-        fs::write(to.join("slapd.conf"), conf)?;
+        fs::write(to.join("slapd.conf"), format!("{conf}{lines}\n"))?;
         let mut copy = Self {
             process: None,
             binary: binary(to)?,
@@ -136,6 +141,26 @@ impl Slapd {
         };
         copy.launch()?;
         self.launch()?;
+        Ok(copy)
+    }
+
+    /// A second server with the current data, as if the provider with the id `to` had written it and not the one with the
+    /// id `from`.
+    pub fn copy_as_other_provider(&mut self, from: u32, to: u32) -> anyhow::Result<Self> {
+        let mut copy = self.copy()?;
+        copy.stop();
+        let replace = |text: String| {
+            text.replace(&format!("serverID {from}"), &format!("serverID {to}"))
+                .replace(&format!("#{from:03}#"), &format!("#{to:03}#"))
+        };
+        let conf = copy.dir.path().join("slapd.conf");
+        let dump = Command::new(&copy.binary).args(["-T", "cat", "-f"]).arg(&conf).output()?;
+        fs::write(copy.dir.path().join("people.ldif"), replace(String::from_utf8(dump.stdout)?))?;
+        fs::write(&conf, replace(fs::read_to_string(&conf)?))?;
+        fs::remove_dir_all(copy.dir.path().join("data"))?;
+        fs::create_dir(copy.dir.path().join("data"))?;
+        load(&copy.binary, copy.dir.path())?;
+        copy.launch()?;
         Ok(copy)
     }
 

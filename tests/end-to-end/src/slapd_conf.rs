@@ -28,6 +28,8 @@ pub struct SlapdOptions {
     pub tls: bool,
     /// Lines of `slapd.conf` before the database: modules, schema, global settings.
     pub global_lines: Vec<String>,
+    /// Access rules before the one that lets the reader read everything.
+    pub access_lines: Vec<String>,
     /// Lines of `slapd.conf` after the overlays: limits, indexes, further overlays.
     pub database_lines: Vec<String>,
 }
@@ -66,6 +68,7 @@ pub fn text(options: &SlapdOptions, dir: &Path, admin_password: &str, tls: Optio
     lines.push("dbnosync".to_owned());
     lines.push("index objectClass,uid,mail,member,memberOf,entryUUID,entryCSN,modifyTimestamp eq".to_owned());
     lines.push("access to attrs=userPassword by anonymous auth by * none".to_owned());
+    lines.extend(options.access_lines.iter().cloned());
     lines.push(format!("access to * by dn.exact={READER_DN} read by * none"));
     if let Some(limit) = options.size_limit {
         // `size.prtotal` has this default; it is explicit because tests rely on it.

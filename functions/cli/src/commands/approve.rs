@@ -49,9 +49,14 @@ pub async fn approve(connection: &ConnectionArgs, hash: &str) -> Result<Exit> {
     let output = &mut Output::new(connection.json);
     match operate::approve(&session.operator(), hash).await? {
         Some(ApprovedHold { what, until }) => {
-            output.show(&json!({ "approved": what, "until": until.0 }), |_| {
+            output.show(&json!({ "approved": what, "until": until.map(|until| until.0) }), |_| {
                 let approved = paint(GOOD, "Approved:");
-                format!("{approved} {what}; a scan until {} releases them", moment_of(until))
+                match until {
+                    Some(until) => {
+                        format!("{approved} {what}; a scan until {} releases them", moment_of(until))
+                    }
+                    None => format!("{approved} {what}; the next scan believes it"),
+                }
             })?;
             Ok(Exit::Done)
         }

@@ -3,7 +3,7 @@
 use ::explain::ValueMask;
 use anyhow::Result;
 use directory::{Cursor, Directory, ReadItem};
-use model::{Desired, DesiredUser, IncompleteRead, Managed, TargetAttribute, Value};
+use model::{Desired, DesiredUser, FreshnessMark, IncompleteRead, Managed, TargetAttribute, Value};
 use plan::mapping::MASK;
 use plan::{Observation, observe};
 use runtime::Connection;
@@ -106,6 +106,7 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
             }
         }
     }
+    report.good("freshness", freshness(&cursor));
     if let Some(UnidentifiedEntry { dn, why }) = unidentified {
         report.bad("anchor", format!("{dn}: {why}"));
     }
@@ -117,6 +118,21 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
     let shown = first_letters(&user, &ValueMask::new(connection.masked.clone()));
     report.good("mapping", format!("{anchor} becomes {shown}"));
     Some(user)
+}
+
+/// How the server shows that its data is recent enough for removals.
+fn freshness(cursor: &Cursor) -> String {
+    match cursor.mark() {
+        Some(mark @ FreshnessMark::NewestChange) => format!(
+            "shown by the {mark}; a removal that follows a deletion of the newest entries waits for a second scan"
+        ),
+        Some(mark) => format!("shown by {mark}"),
+        None => {
+            "not shown, so each removal waits for a second scan; let the reading account read contextCSN or \
+                 modifyTimestamp"
+                .to_owned()
+        }
+    }
 }
 
 struct ScopeRead {

@@ -36,11 +36,14 @@ fn text(status: &ConnectionStatus) -> String {
     match last_scan {
         None => lines.add("no scan has been completed yet"),
         Some(summary) => {
-            let (style, text) = match summary.get("complete") {
+            let text = |key| summary.get(key).and_then(Value::as_str);
+            let (style, result) = match summary.get("complete") {
                 Some(Value::Bool(true)) => (GOOD, "complete"),
-                _ => (BAD, summary.get("incomplete").and_then(Value::as_str).unwrap_or_default()),
+                _ => (BAD, text("incomplete").unwrap_or_default()),
             };
-            lines.add(format!("last scan: {}", paint(style, text)));
+            let freshness =
+                text("freshness").map(|shown| paint(FAINT, format!(" (server up to date: {shown})")));
+            lines.add(format!("last scan: {}{}", paint(style, result), freshness.unwrap_or_default()));
         }
     }
     if let Some(owner) = scanning {

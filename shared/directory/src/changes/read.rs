@@ -1,7 +1,8 @@
 //! Read of the changed entries.
 
-use model::{CompleteRead, Entry, Freshness, IncompleteRead, ReadEvidence};
+use model::{CompleteRead, Entry, IncompleteRead, ReadEvidence};
 
+use crate::change_time::{CREATED, MODIFIED};
 use crate::config::DirectoryConfig;
 use crate::cursor::Cursor;
 use crate::directory::Directory;
@@ -51,9 +52,12 @@ impl ChangeRead<'_> {
             None => {
                 let selection = ScopeSelection::prepare(self.directory, &self.changes.server.root).await?;
                 self.changes.cursor.groups = selection.groups.clone();
+                self.changes.server.note_groups(selection.newest.as_ref());
                 selection
             }
         };
+        let times: &[&str] =
+            if self.changes.server.reads_change_times(None) { &[MODIFIED, CREATED] } else { &[] };
         let Directory { connection, config, .. } = &mut *self.directory;
         let mut by_anchor = Vec::new();
         let mut found = Vec::new();
@@ -63,7 +67,7 @@ impl ChangeRead<'_> {
             match dn {
                 // Change detection covers the whole tree; an entry outside the base is not in scope.
                 Some(dn) if is_under(&dn, &config.base_dn) => {
-                    let query = query(config, &dn, SearchScope::Base, selection.filter.clone());
+                    let query = query(config, (&dn, SearchScope::Base), selection.filter.clone(), times);
                     found.extend(connection.search_one(query).await?);
                 }
                 Some(_) => {}
@@ -72,11 +76,12 @@ impl ChangeRead<'_> {
         }
         if !by_anchor.is_empty() {
             let filter = format!("(&(|{}){})", by_anchor.concat(), selection.filter);
-            let query = query(config, &config.base_dn, SearchScope::Subtree, filter);
+            let query = query(config, (&config.base_dn, SearchScope::Subtree), filter, times);
             found.extend(connection.search(query).await?);
         }
         let mut items = Vec::new();
         for entry in found {
+            self.changes.server.note_user(&entry.attributes);
             if !selection.members.contain(&entry.dn, &entry.attributes) {
                 continue;
             }
@@ -95,17 +100,19 @@ impl ChangeRead<'_> {
     /// Reads the server's replication state again, before the users read so far are written.
     pub async fn update_replication_state(&mut self) {
         self.changes.server.update_replication_state(self.directory).await;
-        self.changes.cursor.replication = self.changes.server.replication.clone();
     }
 
     /// Cursor for the next read. It is valid once this read has ended.
     pub fn cursor(&self) -> Cursor {
-        self.changes.cursor.clone()
+        let ChangeSet { server, cursor, .. } = &self.changes;
+        let mut known = cursor.known.clone();
+        server.state().add_to(&mut known);
+        Cursor { known, ..cursor.clone() }
     }
 
     /// Reads base, group and server again, and judges the evidence. The proof accounts for the changed entries alone.
     pub async fn finish(self) -> Result<CompleteRead, IncompleteRead> {
-        let ChangeSet { server, to_read, accounted, unidentified, undecodable, .. } = self.changes;
+        let ChangeSet { server, freshness, to_read, accounted, unidentified, undecodable, .. } = self.changes;
         if !to_read.is_empty() || !unidentified.is_empty() {
             return Err(IncompleteRead::NoEnd);
         }
@@ -113,7 +120,7 @@ impl ChangeRead<'_> {
             page_results: vec![0],
             ended_by_server: true,
             undecodable_entries: undecodable,
-            freshness: Freshness::NotOlder,
+            freshness,
             named: Some(accounted),
             ..evidence::initial(&server)
         };
@@ -121,12 +128,19 @@ impl ChangeRead<'_> {
     }
 }
 
-fn query(config: &DirectoryConfig, base: &str, scope: SearchScope, filter: String) -> SearchQuery {
+fn query(
+    config: &DirectoryConfig,
+    (base, scope): (&str, SearchScope),
+    filter: String,
+    times: &[&str],
+) -> SearchQuery {
+    let mut attributes = config.requested();
+    attributes.extend(times.iter().map(|name| (*name).to_owned()));
     SearchQuery {
         base: base.to_owned(),
         scope,
         filter,
-        attributes: config.requested(),
+        attributes,
         operation: DirectoryOperation::LookingUp(config.anchor.attribute.clone()),
     }
 }

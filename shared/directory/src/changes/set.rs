@@ -36,6 +36,8 @@ pub enum ChangeResponse {
 /// Changed entries.
 pub struct ChangeSet {
     pub(super) server: DirectoryServer,
+    /// What has shown that the server's data is recent enough.
+    pub(super) freshness: Freshness,
     pub(super) cursor: Cursor,
     pub(super) selection: Option<ScopeSelection>,
     /// Entries to read, with the DN where the method gives it.
@@ -87,11 +89,16 @@ impl Directory {
             return full_scan("the configuration has changed");
         }
         let server = DirectoryServer::inspect(self).await?;
-        if server.identity != cursor.server {
+        if server.identity() != cursor.server {
             return full_scan("another server answers than in the last scan");
         }
-        if server.freshness(&mut self.connection, cursor).await? != Freshness::NotOlder {
-            return full_scan("the server lacks changes that the last scan saw");
+        if cursor.is_unproved() {
+            return full_scan("the server of the last scan did not show how recent its data is");
+        }
+        let comparison = server.compare(&mut self.connection, Some(cursor)).await?;
+        let freshness = comparison.search(self, &server).await?;
+        if !matches!(freshness, Freshness::Proved(_)) {
+            return full_scan("the server does not show every change that the last scan saw");
         }
         let group = check_group(self).await?;
         let mut detected = match detection::detect(self, &server, position).await? {
@@ -121,13 +128,9 @@ impl Directory {
             unidentified: Vec::new(),
             undecodable: 0,
             present: detected.present,
-            cursor: Cursor {
-                replication: server.replication.clone(),
-                position: Some(detected.position),
-                read_at: now,
-                ..cursor.clone()
-            },
+            cursor: Cursor { position: Some(detected.position), read_at: now, ..cursor.clone() },
             server,
+            freshness,
         })))
     }
 

@@ -8,13 +8,14 @@ use std::collections::HashSet;
 use model::{Anchor, AnchorHash};
 
 use crate::connection::LdapConnection;
-use crate::cursor::{CursorPosition, ReplicationState, SyncCookie};
+use crate::cursor::{CursorPosition, SyncCookie};
 use crate::decode;
 use crate::directory::Directory;
 use crate::dn::context_of;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::search::{ANY_ENTRY, NO_ATTRIBUTES, NO_ENTRY, RunningSearch, SearchItem, SearchQuery};
 use crate::server::DirectoryServer;
+use crate::server_state::ReplicationState;
 use crate::wire::ber::{self, BOOLEAN, ENUMERATED, OCTET_STRING, SEQUENCE, SET};
 use crate::wire::{LdapControl, LdapMessage};
 
@@ -78,7 +79,7 @@ pub(super) async fn detect(
 /// group is distinguished from a changed one.
 fn query(directory: &Directory, server: &DirectoryServer, filter: &str, attributes: &[&str]) -> SearchQuery {
     let base_dn = &directory.config.base_dn;
-    let base = match (&server.replication, context_of(base_dn, &server.root.contexts)) {
+    let base = match (server.replication(), context_of(base_dn, &server.root.contexts)) {
         (Some(ReplicationState::Csn(_)), Some(context)) => context,
         _ => base_dn,
     };

@@ -7,11 +7,12 @@
 use jiff::Timestamp;
 use model::{Attributes, Fingerprint, Fingerprinter};
 
+use crate::change_time::{MODIFIED, whole_seconds};
 use crate::cursor::CursorPosition;
 use crate::directory::Directory;
 use crate::errors::{DirectoryOperation, Result};
 use crate::search::SearchQuery;
-use crate::server::{DirectoryServer, MODIFIED};
+use crate::server::DirectoryServer;
 
 use super::changed_entry::{ChangedEntry, DetectedChanges, EntryClass, OBJECT_CLASS};
 
@@ -96,12 +97,6 @@ async fn containers(directory: &mut Directory, server: &DirectoryServer) -> Resu
     let mut hash = Fingerprinter::new("provisioner 2026 containers");
     dns.iter().for_each(|dn| hash.text(dn));
     Ok(hash.finish())
-}
-
-/// Time in whole seconds (RFC 4517, section 3.3.13): `20260101120000Z`, also from one with a fraction.
-fn whole_seconds(text: &str) -> Option<String> {
-    let digits = text.get(..14)?;
-    (digits.bytes().all(|byte| byte.is_ascii_digit()) && text.ends_with('Z')).then(|| format!("{digits}Z"))
 }
 
 /// Time [`OVERLAP`] seconds before.

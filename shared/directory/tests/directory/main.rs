@@ -7,6 +7,8 @@ mod completeness;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod freshness;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod lookups;

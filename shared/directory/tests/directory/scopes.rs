@@ -193,5 +193,5 @@ async fn only_needed_attributes_are_read() {
     let [seen] = outcome.items.as_slice() else { panic!("expected one item") };
     let mut names: Vec<String> = entry(seen).attributes.names().map(str::to_lowercase).collect();
     names.sort();
-    assert_eq!(names, ["entryuuid", "title"]);
+    assert_eq!(names, ["createtimestamp", "entryuuid", "modifytimestamp", "title"]);
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Account, AccountId, Anchor, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey, Managed,
-    Options, ReadEvidence, RemoveAction, TargetAttribute, UserName, Value,
+    Account, AccountId, Anchor, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey, Freshness,
+    FreshnessProof, Managed, Options, ReadEvidence, RemoveAction, TargetAttribute, UserName, Value,
 };
 use plan::RemovalCandidate;
 use proptest::{collection::btree_map, option, prelude::*, sample::select};
@@ -100,6 +100,7 @@ pub fn complete() -> CompleteRead {
         page_results: vec![0],
         ended_by_server: true,
         base_readable: (true, true),
+        freshness: Freshness::Proved(FreshnessProof::FirstRead),
         ..ReadEvidence::default()
     })
     .unwrap()

@@ -17,7 +17,8 @@ use std::ops::Range;
 
 use model::{
     AccountId, Anchor, AppliedState, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey,
-    Fingerprint, Managed, ReadEvidence, Status, UnixSeconds, UserName, UserRecord, Value,
+    Fingerprint, Freshness, FreshnessProof, Managed, ReadEvidence, Status, UnixSeconds, UserName, UserRecord,
+    Value,
 };
 use plan::{ReleasedRemoval, RemovalCandidate, SafeguardInputs, SafetyLimits, check_removals};
 use store::{
@@ -162,6 +163,7 @@ pub fn released(user: &str) -> ReleasedRemoval {
         undecodable_entries: 0,
         base_readable: (true, true),
         server: ("a".into(), "a".into()),
+        freshness: Freshness::Proved(FreshnessProof::FirstRead),
         ..ReadEvidence::default()
     });
     let candidate = RemovalCandidate {

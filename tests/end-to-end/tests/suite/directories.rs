@@ -5,5 +5,6 @@ mod history;
 mod server;
 
 mod faults;
+mod replicas;
 mod samba;
 mod slapd;

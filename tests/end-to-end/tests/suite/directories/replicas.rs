@@ -1,0 +1,318 @@
+//! Two servers of one directory, of which the second lags or shows a part: no user in scope is deactivated, and no removal
+//! waits for ever.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use end_to_end::{
+    BASE_DN, CuttingProxy, EngineFixture, NO_LIMITS, READER_DN, Slapd, SlapdOptions, TestConfiguration,
+    active_names, advance_clock,
+};
+use scan::{Approval, ScanMode, ScanSummary};
+
+use super::differential::{MAPPING, block_on, engine};
+
+/// How the provisioner reaches the servers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Route {
+    /// A list of addresses; the first one is down.
+    List,
+    /// One address of a balancer, which turns to the second server.
+    Balancer,
+}
+
+/// What the reading account may see of the marks by which a server shows how recent its data is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rights {
+    All,
+    NoContextCsn,
+    NoMarks,
+}
+
+/// Data of the second server.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Data {
+    /// It lacks the last two hires.
+    Lags,
+    /// It lacks them, and ends each search after a few entries.
+    LagsWithSizeLimit,
+}
+
+/// One case, what the scan says, and what lets removals go on.
+struct Cell {
+    route: Route,
+    rights: Rights,
+    data: Data,
+    says: &'static str,
+    /// Scans of the second server until a leaver is off, once it has caught up.
+    scans_after_catching_up: usize,
+}
+
+const SIZE_LIMIT: &str = "LDAP result 4 (size limit exceeded)";
+
+fn cells() -> Vec<Cell> {
+    use Data::{Lags, LagsWithSizeLimit};
+    use Rights::{All, NoContextCsn, NoMarks};
+    use Route::{Balancer, List};
+    [
+        // Its own contextCSN shows that it has caught up.
+        (List, All, Lags, "older than at the last read (contextCSN)", 1),
+        (Balancer, All, Lags, "older than at the last read (contextCSN)", 1),
+        // Another address shares no mark with the first, so a second read in a row has to agree.
+        (List, NoContextCsn, Lags, "another server answered", 2),
+        (List, NoMarks, Lags, "another server answered", 2),
+        // Behind one address the newest change shows it.
+        (Balancer, NoContextCsn, Lags, "the newest entries of the last read are missing", 1),
+        (Balancer, NoMarks, Lags, "nothing shows how recent its data is", 2),
+        // The read itself is incomplete until the limit is raised.
+        (List, All, LagsWithSizeLimit, "older than at the last read (contextCSN)", 1),
+        (List, NoContextCsn, LagsWithSizeLimit, SIZE_LIMIT, 2),
+        (List, NoMarks, LagsWithSizeLimit, SIZE_LIMIT, 2),
+        (Balancer, NoContextCsn, LagsWithSizeLimit, SIZE_LIMIT, 1),
+        (Balancer, NoMarks, LagsWithSizeLimit, SIZE_LIMIT, 2),
+    ]
+    .map(|(route, rights, data, says, scans_after_catching_up)| Cell {
+        route,
+        rights,
+        data,
+        says,
+        scans_after_catching_up,
+    })
+    .into()
+}
+
+/// A directory whose second server gets no later change.
+struct Pair {
+    first: Slapd,
+    second: Slapd,
+    first_address: CuttingProxy,
+    second_address: CuttingProxy,
+    route: Route,
+    engine: EngineFixture,
+}
+
+impl Pair {
+    /// Six users, of whom the last two exist on the first server only.
+    async fn start(route: Route, rights: Rights, data: Data) -> Result<Self> {
+        let hidden = match rights {
+            Rights::All => "",
+            Rights::NoContextCsn => "contextCSN",
+            Rights::NoMarks => "contextCSN,modifyTimestamp,createTimestamp",
+        };
+        let access_lines =
+            if hidden.is_empty() { Vec::new() } else { vec![format!("access to attrs={hidden} by * none")] };
+        let mut first = Slapd::start(SlapdOptions {
+            access_lines,
+            database_lines: vec!["syncprov-sessionlog 1000".to_owned()],
+            ..SlapdOptions::default()
+        })?;
+        let first_address = CuttingProxy::start(first.address())?;
+        let second_address = CuttingProxy::start(first.address())?;
+        let urls = match route {
+            Route::List => format!("[\"{}\", \"{}\"]", first_address.ldap_url(), second_address.ldap_url()),
+            Route::Balancer => format!("\"{}\"", first_address.ldap_url()),
+        };
+        let configuration = TestConfiguration {
+            directory: format!(
+                "kind = \"openldap\"\nurl = {urls}\nbase_dn = \"{BASE_DN}\"\n\
+                 secret = \"file:directory-secret.json\"\n"
+            ),
+            scope: "filter = \"(mail=*)\"\n".to_owned(),
+            safety: NO_LIMITS.to_owned(),
+            mapping: MAPPING.to_owned(),
+            ..TestConfiguration::openldap_at("", "")
+        };
+        let engine = engine(&configuration, &first.reader_secret()).await?;
+        for number in 0..4 {
+            hire(&first, number)?;
+        }
+        for _ in 0..2 {
+            engine.scan(ScanMode::Auto).await?;
+        }
+        engine.provision_due().await?;
+        let limit = match data {
+            Data::Lags => String::new(),
+            Data::LagsWithSizeLimit => {
+                format!("limits dn.exact={READER_DN} size.soft=3 size.hard=3 size.prtotal=3")
+            }
+        };
+        let second = first.copy_with(&limit)?;
+        first_address.redirect(first.address());
+        // The clock of the servers counts seconds, so the hires get a later time than everything before.
+        let before = newest_change(&first)?;
+        hire(&first, 4)?;
+        while newest_change(&first)? <= before {
+            first.admin().set(&dn(4), "title", &["hired"])?;
+        }
+        hire(&first, 5)?;
+        for _ in 0..2 {
+            engine.scan(ScanMode::Auto).await?;
+        }
+        engine.provision_due().await?;
+        let pair = Self { first, second, first_address, second_address, route, engine };
+        ensure!(pair.active().len() == 6, "{:?}", pair.active());
+        Ok(pair)
+    }
+
+    fn active(&self) -> BTreeSet<String> {
+        active_names(&self.engine.workplace)
+    }
+
+    /// Lets the second server answer.
+    fn turn_to_second(&self) {
+        match self.route {
+            Route::List => {
+                self.second_address.redirect(self.second.address());
+                self.first_address.cut_after(0);
+            }
+            Route::Balancer => self.first_address.redirect(self.second.address()),
+        }
+    }
+
+    /// Lets the first server answer again.
+    fn turn_to_first(&self) {
+        self.first_address.pass();
+        self.first_address.redirect(self.first.address());
+    }
+
+    async fn scan(&self) -> Result<ScanSummary> {
+        advance_clock(30);
+        let summary = self.engine.scan(ScanMode::Auto).await?;
+        self.engine.provision_due().await?;
+        Ok(summary)
+    }
+}
+
+fn dn(number: usize) -> String {
+    format!("uid=p{number},{BASE_DN}")
+}
+
+fn mail(number: usize) -> String {
+    format!("p{number}@acme.test")
+}
+
+fn hire(slapd: &Slapd, number: usize) -> Result<()> {
+    let mail = mail(number);
+    let attributes = [("objectClass", "inetOrgPerson"), ("cn", &mail), ("sn", "P"), ("mail", &mail)];
+    slapd.admin().add(&dn(number), attributes)
+}
+
+/// Latest change of the last two users.
+fn newest_change(slapd: &Slapd) -> Result<String> {
+    let times = [3, 4].map(|number| slapd.admin().values(&dn(number), "modifyTimestamp"));
+    let times: Vec<String> = times.into_iter().filter_map(Result::ok).flatten().collect();
+    times.into_iter().max().context("no user has a time")
+}
+
+#[test]
+fn second_server_that_lags_deprovisions_no_user() {
+    for Cell { route, rights, data, says, scans_after_catching_up } in cells() {
+        let what = format!("{route:?}, {rights:?}, {data:?}");
+        block_on(async {
+            let mut pair = Pair::start(route, rights, data).await.with_context(|| what.clone())?;
+            let all = pair.active();
+            pair.turn_to_second();
+            let summary = pair.scan().await.with_context(|| what.clone())?;
+            println!("{what}: {:?}", summary.incomplete);
+            assert_eq!(pair.active(), all, "{what}: {summary:?}");
+            assert!(summary.incomplete.as_ref().is_some_and(|why| why.contains(says)), "{what}: {summary:?}");
+
+            // Back to the first server: nothing changes, and the second scan at the latest is complete.
+            pair.turn_to_first();
+            pair.scan().await?;
+            let summary = pair.scan().await?;
+            assert_eq!(pair.active(), all, "{what}: {summary:?}");
+            assert!(summary.complete, "{what}: {summary:?}");
+
+            // The second server catches up, and a user leaves.
+            pair.first.admin().delete(&dn(0))?;
+            pair.second = pair.first.copy()?;
+            pair.turn_to_second();
+            for scan in 1..=scans_after_catching_up {
+                let summary = pair.scan().await?;
+                let is_off = !pair.active().contains(&mail(0));
+                assert_eq!(is_off, scan == scans_after_catching_up, "{what}, scan {scan}: {summary:?}");
+            }
+            assert_eq!(pair.active().len(), 5, "{what}");
+            Ok(())
+        });
+    }
+}
+
+/// The first server does not come back, so the entries that only it had are gone.
+#[test]
+fn lasting_takeover_goes_on_after_two_reads_or_an_approval() {
+    for rights in [Rights::NoContextCsn, Rights::NoMarks] {
+        block_on(async {
+            let pair = Pair::start(Route::List, rights, Data::Lags).await?;
+            pair.turn_to_second();
+            let summary = pair.scan().await?;
+            let why = summary.incomplete.clone().unwrap_or_default();
+            assert!(why.contains("2 removals wait"), "{why}");
+            let summary = pair.scan().await?;
+            assert_eq!((summary.complete, summary.deprovisioned), (true, 2), "{summary:?}");
+            assert_eq!(summary.freshness.as_deref(), Some("second complete read of the same server"));
+            Ok(())
+        });
+    }
+    // A server that is known to be behind never agrees with itself, so it takes an approval.
+    block_on(async {
+        let pair = Pair::start(Route::List, Rights::All, Data::Lags).await?;
+        pair.turn_to_second();
+        for _ in 0..3 {
+            let summary = pair.scan().await?;
+            assert_eq!((summary.complete, summary.read), (false, 0), "{summary:?}");
+        }
+        let why = pair.scan().await?.incomplete.unwrap_or_default();
+        let hash = why.split("approve ").nth(1).and_then(|rest| rest.get(..12)).context("no hash")?;
+        assert_eq!(scan::approve(&pair.engine.context(), hash).await?, Approval::Server);
+        let summary = pair.scan().await?;
+        assert_eq!((summary.complete, summary.deprovisioned), (true, 2), "{summary:?}");
+        Ok(())
+    });
+}
+
+/// A provider with another serverID took over, or a retired serverID was removed: creations go on.
+#[test]
+fn other_writing_servers_stop_no_creation() {
+    let id = |id: u32| SlapdOptions {
+        global_lines: vec![format!("serverID {id}")],
+        database_lines: vec!["syncprov-sessionlog 1000".to_owned()],
+        ..SlapdOptions::default()
+    };
+    let mut first = Slapd::start(id(1)).unwrap();
+    for number in 0..3 {
+        hire(&first, number).unwrap();
+    }
+    let address = CuttingProxy::start(first.address()).unwrap();
+    block_on(async {
+        let configuration = TestConfiguration {
+            scope: "filter = \"(mail=*)\"\n".to_owned(),
+            safety: NO_LIMITS.to_owned(),
+            mapping: MAPPING.to_owned(),
+            ..TestConfiguration::openldap_at(&address.ldap_url(), "")
+        };
+        let engine = engine(&configuration, &first.reader_secret()).await?;
+        engine.sync().await?;
+        let csns = first.admin().values(BASE_DN, "contextCSN")?;
+        ensure!(csns.iter().all(|csn| csn.contains("#001#")), "{csns:?}");
+        let second = first.copy_as_other_provider(1, 2)?;
+        address.redirect(second.address());
+        hire(&second, 7)?;
+        second.admin().delete(&dn(0))?;
+        let csns = second.admin().values(BASE_DN, "contextCSN")?;
+        ensure!(csns.iter().all(|csn| csn.contains("#002#")), "{csns:?}");
+
+        advance_clock(30);
+        let summary = engine.scan(ScanMode::Auto).await?;
+        engine.provision_due().await?;
+        let why = summary.incomplete.clone().unwrap_or_default();
+        assert!(why.contains("other writing servers"), "{summary:?}");
+        let active = active_names(&engine.workplace);
+        assert!(active.contains(&mail(7)) && active.contains(&mail(0)), "{active:?}");
+        let summary = engine.scan(ScanMode::Auto).await?;
+        engine.provision_due().await?;
+        assert_eq!((summary.complete, summary.deprovisioned), (true, 1), "{summary:?}");
+        Ok(())
+    });
+}
