@@ -70,8 +70,26 @@ impl UserName {
 
     /// The form that is compared and claimed.
     pub fn folded(&self) -> String {
-        if self.external_id().is_some() { self.0.clone() } else { self.0.to_lowercase() }
+        if self.external_id().is_some() { self.0.clone() } else { fold_case(&self.0) }
     }
+
+    /// Whether a target's account has this user name.
+    pub fn matches(&self, shown: &str) -> bool {
+        fold_case(shown.trim()) == self.folded()
+    }
+}
+
+/// Folds case. A letter beyond ASCII never becomes an ASCII letter: with the Kelvin sign, whose lower case is k, an entry could
+/// claim the account of another user.
+fn fold_case(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_ascii() || !c.to_lowercase().any(|lower| lower.is_ascii()) {
+            true => folded.extend(c.to_lowercase()),
+            false => folded.push(c),
+        }
+    }
+    folded
 }
 
 impl PartialEq for UserName {
@@ -247,6 +265,16 @@ mod tests {
         let external = UserName::external(" aB1 ").unwrap();
         assert_eq!((external.external_id(), external.to_string().as_str()), (Some("aB1"), "externalId=aB1"));
         assert_ne!(external, UserName::external("ab1").unwrap());
+    }
+
+    #[test]
+    fn lookalike_letter_is_another_name() {
+        let name = |text: &str| UserName::new(text).unwrap();
+        assert_ne!(name("\u{212a}im@acme.test"), name("kim@acme.test"));
+        assert!(!name("kim@acme.test").matches("\u{212a}im@acme.test"));
+        assert_ne!(name("\u{130}da@acme.test"), name("ida@acme.test"));
+        assert_eq!(name("ÄRGER@acme.test"), name("ärger@ACME.test"));
+        assert!(name("Ada@acme.test").matches(" ada@ACME.TEST "));
     }
 
     #[test]

@@ -65,6 +65,13 @@ impl Store {
         if linked.as_ref() == Some(account) {
             return Ok(AccountClaim::Owned(owned_account(account)));
         }
+        if let Some(owner) = self.find_sibling_owner(account).await? {
+            tracing::warn!(
+                connection = owner.connection(),
+                "the account belongs to an entry of another connection"
+            );
+            return Ok(AccountClaim::OwnedBy(owner.anchor().clone()));
+        }
         let link = AccountLink { account: account.clone(), applied: None };
         let record = set_link(if_linked(self.by_lease(lease), linked.as_ref()), &link)?;
         let item = ItemWrite::put(self.keys.account(account))
@@ -192,7 +199,7 @@ impl Store {
         Ok(count.min(at_most))
     }
 
-    fn forget_account(&self, lease: &UserLease, account: &AccountId) -> ItemWrite {
+    pub(crate) fn forget_account(&self, lease: &UserLease, account: &AccountId) -> ItemWrite {
         if_own(ItemWrite::delete(self.keys.account(account)), &lease.record.anchor)
     }
 }

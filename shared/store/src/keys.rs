@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use model::{AccountId, AnchorHash, DnKey, ScanVersion, UnixSeconds};
+use model::{AccountId, AnchorHash, DnKey, ScanVersion, TargetIdentity, UnixSeconds};
 
 pub(crate) const PK: &str = "PK";
 pub(crate) const SK: &str = "SK";
@@ -110,6 +110,11 @@ impl ConnectionKeys {
         ItemKey { pk: self.accounts(), sk: id.as_str().to_owned() }
     }
 
+    /// This connection in the list of those with this target.
+    pub fn sibling(&self, target: &TargetIdentity) -> ItemKey {
+        ItemKey { pk: siblings_of(target), sk: self.connection.clone() }
+    }
+
     /// The partition of the users that refer to a DN.
     pub fn references(&self, dn: &DnKey) -> String {
         format!("{}#references#{dn}", self.connection)
@@ -138,6 +143,11 @@ impl ConnectionKeys {
     pub fn parse_record(&self, pk: &str) -> Option<AnchorHash> {
         pk.strip_prefix(&self.connection)?.strip_prefix("#user#")?.parse().ok()
     }
+}
+
+/// Partition of the connections with this target. No connection's name begins with `#`.
+pub(crate) fn siblings_of(target: &TargetIdentity) -> String {
+    format!("#target#{target}")
 }
 
 /// Sort key of a history event: time, version of the scan, and attempt.

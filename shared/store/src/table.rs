@@ -10,6 +10,8 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification,
 };
 
+use tokio::sync::OnceCell;
+
 use crate::StoreError;
 use crate::errors::{Result, classify, incomplete};
 use crate::keys::{ConnectionKeys, DN_INDEX, DN_PK, EXPIRES_AT, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
@@ -31,6 +33,8 @@ pub struct Store {
     pub(crate) history_days: u32,
     pub(crate) retention_days: u32,
     pub(crate) meter: Arc<CapacityMeter>,
+    /// Names of the other connections with this target, once they were read.
+    pub(crate) siblings: Arc<OnceCell<Vec<String>>>,
 }
 
 const CREATE: &str = "create the table (CreateTable)";
@@ -57,6 +61,7 @@ impl Table {
             history_days: Store::HISTORY_DAYS,
             retention_days: Store::RETENTION_DAYS,
             meter: Arc::default(),
+            siblings: Arc::default(),
         }
     }
 

@@ -53,7 +53,7 @@ impl Store {
         let key = self.keys.state();
         let target = json(&key, configured)?;
         let write = ItemWrite::update(key).set(TARGET, target).only_if("attribute_not_exists(#target)", []);
-        if self.commit(&[write]).await?.is_done() {
+        if self.commit(&[write, self.join_siblings(configured)]).await?.is_done() {
             return Ok(());
         }
         // Another process bound the state first, or the response to the first attempt was lost.
@@ -70,7 +70,10 @@ impl Store {
             .set(TARGET, json(&key, target)?)
             .set(RESETTING, flag(true))
             .remove(SERVED);
-        self.commit(&[write]).await?;
+        let earlier = self.fetch_target().await?.filter(|earlier| earlier != target);
+        let mut writes = vec![write, self.join_siblings(target)];
+        writes.extend(earlier.map(|earlier| self.leave_siblings(&earlier)));
+        self.commit(&writes).await?;
 
         let mut reset = TargetReset::default();
         let mut after = None;

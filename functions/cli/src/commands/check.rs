@@ -83,6 +83,7 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
         }
     };
     report.good("base DN", format!("{} is readable", connection.directory.config.base_dn));
+    check_anchor(directory.anchor_attribute(), report);
     let ScopeCounts { entries, disabled, invalid, problem, unidentified, example } = counts;
     match ended {
         Err(incomplete) => report.bad(
@@ -132,6 +133,18 @@ fn freshness(cursor: &Cursor) -> String {
                  modifyTimestamp"
                 .to_owned()
         }
+    }
+}
+
+/// Attributes that servers assign and that never change.
+const SERVER_IDS: [&str; 7] =
+    ["objectguid", "entryuuid", "nsuniqueid", "ipauniqueid", "ibm-entryuuid", "orclguid", "guid"];
+
+/// An anchor that a person can set decides about accounts: an entry with another's anchor gets that entry's account.
+fn check_anchor(attribute: &str, report: &mut CheckReport) {
+    if !SERVER_IDS.contains(&attribute.to_ascii_lowercase().as_str()) {
+        let advice = "make sure that it is unique, never changes, and can't be written by users";
+        report.good("anchor", format!("warning: {attribute} is not assigned by the server; {advice}"));
     }
 }
 
