@@ -8,20 +8,23 @@ import type { NetworkProps } from "./props.ts";
 
 const ANYWHERE = "0.0.0.0/0";
 
-/** Where the functions' network interfaces are. */
+/** Where the scan function's network interfaces are. */
 export function placement(
   scope: Construct,
   network: NetworkProps,
   connections: readonly Connection[],
 ): lambda.CfnFunction.VpcConfigProperty {
-  const { vpcId, subnetIds, securityGroupIds, directoryCidr = ANYWHERE } = network;
+  const { vpcId, subnetIds, securityGroupIds, directoryCidr } = network;
   if (subnetIds.length === 0) {
     throw new Mistake(`network: no subnets of ${vpcId} are named; name private ones from which the directory can be reached`);
   }
-  return {
-    subnetIds: [...subnetIds],
-    securityGroupIds: [...(securityGroupIds ?? [securityGroup(scope, vpcId, directoryCidr, connections)])],
-  };
+  if (securityGroupIds !== undefined) return { subnetIds: [...subnetIds], securityGroupIds: [...securityGroupIds] };
+  if (directoryCidr === undefined) {
+    throw new Mistake(
+      `network: the address range of the directories in ${vpcId} is missing; name it (directory-cidr), or name security groups (security-groups)`,
+    );
+  }
+  return { subnetIds: [...subnetIds], securityGroupIds: [securityGroup(scope, vpcId, directoryCidr, connections)] };
 }
 
 function securityGroup(
@@ -30,20 +33,23 @@ function securityGroup(
   directoryCidr: string,
   connections: readonly Connection[],
 ): string {
-  const ports = [...new Set(connections.map(({ directoryPort }) => directoryPort))].sort((a, b) => a - b);
-  const out = (port: number, cidrIp: string, description: string): ec2.CfnSecurityGroup.EgressProperty => ({
-    ipProtocol: "tcp",
-    fromPort: port,
-    toPort: port,
-    cidrIp,
-    description,
-  });
+  const ports = [...new Set(connections.flatMap(({ directoryPorts }) => directoryPorts))].sort((a, b) => a - b);
+  const out = (
+    ipProtocol: string,
+    port: number,
+    cidrIp: string,
+    description: string,
+  ): ec2.CfnSecurityGroup.EgressProperty => ({ ipProtocol, fromPort: port, toPort: port, cidrIp, description });
+  const names = "Name servers, which in a domain are its controllers";
   const group = new ec2.CfnSecurityGroup(scope, "SecurityGroup", {
     vpcId,
-    groupDescription: "The provisioner: out to the directories, the targets and AWS, and nothing in",
+    groupDescription: "The provisioner: out to the directories and AWS, and nothing in",
     securityGroupEgress: [
-      out(443, ANYWHERE, "The targets and the services of AWS"),
-      ...ports.map((port) => out(port, directoryCidr, "The directories")),
+      out("tcp", 443, ANYWHERE, "The services of AWS"),
+      // Amazon's own resolver needs no rule; those that DHCP options name do.
+      out("tcp", 53, directoryCidr, names),
+      out("udp", 53, directoryCidr, names),
+      ...ports.map((port) => out("tcp", port, directoryCidr, "The directories")),
     ],
   });
   return group.attrGroupId;

@@ -62,7 +62,7 @@ export interface WorkplaceProvisionerProps {
   /**
    * The scan function.
    *
-   * @default - 256 MB, one concurrent invocation for each connection
+   * @default - 256 MB, no reserved concurrency
    */
   readonly scan?: FunctionProps;
 
@@ -95,10 +95,10 @@ export interface WorkplaceProvisionerProps {
   readonly provisioner?: string;
 
   /**
-   * Fate of the table, the key, the secrets and the logs when the stack is deleted. Any value but RETAIN also
-   * removes the deletion protection of the table.
+   * Fate of the table, the key, the secrets and the logs when the stack is deleted. The default deletes them only when the first
+   * deployment fails, so that it can be repeated under the same names.
    *
-   * @default RemovalPolicy.RETAIN
+   * @default RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
    */
   readonly removalPolicy?: RemovalPolicy;
 }
@@ -168,9 +168,9 @@ export interface NetworkProps {
   readonly securityGroupIds?: readonly string[];
 
   /**
-   * Address range of the directories, for the created security group.
+   * Address range of the directories and their name servers. Required for the created security group.
    *
-   * @default "0.0.0.0/0"
+   * @default - none, for given security groups
    */
   readonly directoryCidr?: string;
 }
@@ -187,7 +187,7 @@ export interface FunctionProps {
   /**
    * Concurrent invocations reserved from the account's limit.
    *
-   * @default - for `scan` the number of connections, for `provision` no reservation
+   * @default - no reservation
    */
   readonly reservedConcurrency?: number;
 

@@ -51,7 +51,7 @@ export class WorkplaceProvisioner extends Construct {
   constructor(scope: Construct, id: string, props: WorkplaceProvisionerProps) {
     checkProps(props);
     const connections = readConnections(props.config);
-    const { name = "provisioner", artefacts = "../target/lambda", removalPolicy = RemovalPolicy.RETAIN } = props;
+    const { name = "provisioner", artefacts = "../target/lambda", removalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE } = props;
     checkName(name);
     if (props.provisioner !== undefined) checkWithProvisioner(props.provisioner, connections);
     const schedules = readSchedules(connections, props.schedules ?? {}, props.schedulesByConnection ?? {});
@@ -76,7 +76,7 @@ export class WorkplaceProvisioner extends Construct {
       logRetention: props.logRetention ?? logs.RetentionDays.THREE_MONTHS,
       removalPolicy,
     };
-    this.scan = scanFunction(this, parts, props.scan ?? {}, connections.length);
+    this.scan = scanFunction(this, parts, props.scan ?? {});
     this.provision = provisionFunction(this, parts, props.provision ?? {});
     this.wake(connections, schedules, parts, props);
     this.topic = alarmTopic(this, name, key, props.alarms ?? {});

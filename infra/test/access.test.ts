@@ -33,7 +33,7 @@ test("the scan function reads the directory's secret, writes state, sends reques
     SendRequests: [["sqs:GetQueueAttributes", "sqs:SendMessage"], ["Requestscorp"]],
     ContinueInAnotherInvocation: [["lambda:InvokeFunction"], [scanArn]],
     ProvisionOneUser: [["lambda:InvokeFunction"], [provisionArn]],
-    Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpdirectory"]],
+    Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpdirectoryd73a905a"]],
   });
 });
 
@@ -43,7 +43,7 @@ test("the provision function receives messages, reads only the target's secret, 
     ...common("ProvisionLog"),
     ReceiveRequests: [take, ["Requestscorp", "DeadLetterscorp"]],
     SendAndDelayRequests: [["sqs:ChangeMessageVisibility", "sqs:SendMessage"], ["Requestscorp"]],
-    Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpworkplace"]],
+    Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpworkplace0f5743c1"]],
   });
 });
 

@@ -6,8 +6,9 @@ import * as path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { readSettings, SETTINGS } from "../lib/app/settings.ts";
-import { connectionToml } from "./support/connections.ts";
+import { readSettings, removesAll, SETTINGS } from "../lib/app/settings.ts";
+import { connectionToml, writeFolder } from "./support/connections.ts";
+import { temporaryFolder } from "./support/folder.ts";
 import { type Site, site } from "./support/site.ts";
 
 const INFRA = fileURLToPath(new URL("..", import.meta.url));
@@ -59,7 +60,6 @@ test("from a connection file to a template, without an account", () => {
 
 test("a mistake is reported in one sentence and a non-zero exit code", () => {
   for (const [context, expect] of [
-    [{}, "config is missing; name a connection's TOML file or a folder of them (-c config=PATH)"],
     [{ config: "/none", confg: "x" }, "unknown setting confg (-c confg=…); did you mean config?"],
     [{ config: "/none" }, "config: there is no file or folder /none; name a connection's TOML file or a folder of them"],
   ] as const) {
@@ -70,7 +70,9 @@ test("a mistake is reported in one sentence and a non-zero exit code", () => {
 });
 
 test("each setting has an effect", () => {
+  const settingsFile = path.join(writeFolder(temporaryFolder(), { "corp.settings.json": '{"timezone": "UTC"}' }), "corp.settings.json");
   const values: Record<keyof typeof SETTINGS, string> = {
+    settings: settingsFile,
     config: "c",
     name: "n",
     artefacts: "a",
@@ -128,6 +130,41 @@ test("an invalid setting is reported", () => {
       return true;
     });
   }
+});
+
+test("a settings file is read, checked and overridden", () => {
+  const folder = writeFolder(temporaryFolder(), {
+    "corp.json": '{"config": "c", "vpc": "vpc-1", "subnets": "subnet-1", "directory-cidr": "10.0.0.0/8", "full.corp": "off", "remove-all": true}',
+    "typo.json": '{"confg": "c"}',
+    "list.json": "[]",
+    "bad.json": "{",
+    "nested.json": '{"settings": "corp.json"}',
+  });
+  const at = (name: string): string => path.join(folder, name);
+  const read = readSettings({ settings: at("corp.json"), vpc: "vpc-2" });
+  assert.deepEqual(read.network, { vpcId: "vpc-2", subnetIds: ["subnet-1"], directoryCidr: "10.0.0.0/8" });
+  assert.deepEqual([read.config, read.schedulesByConnection], ["c", { corp: { full: "off" } }]);
+  assert.equal(removesAll({ settings: at("corp.json") }), true);
+  for (const [name, expect] of [
+    ["typo.json", /typo\.json: unknown setting confg .*; did you mean config\?$/],
+    ["list.json", /list\.json must hold one JSON object/],
+    ["bad.json", /bad\.json is not JSON: /],
+    ["nested.json", /nested\.json must not name another settings file/],
+    ["none.json", /there is no file .*none\.json/],
+  ] as const) {
+    assert.throws(() => readSettings({ settings: at(name) }), expect);
+  }
+});
+
+test("without a configuration the stack is listed, and neither synthesised nor deployed", () => {
+  const program = path.join(INFRA, "node_modules", ".bin", "cdk");
+  const cdk = (...words: string[]): Run =>
+    spawnSync(program, [...words, "--no-notices", "-o", temporaryFolder()], { cwd: INFRA, encoding: "utf8" });
+  const listed = cdk("ls");
+  assert.deepEqual([listed.status, listed.stdout.trim()], [0, "provisioner"], listed.stderr);
+  const synthesised = cdk("synth");
+  assert.notEqual(synthesised.status, 0);
+  assert.match(`${synthesised.stderr}${synthesised.stdout}`, /config is missing; name a connection's TOML file/);
 });
 
 test("messages of the CDK are not changed", () => {

@@ -59,17 +59,23 @@ test("the layer holds only connection files and the certificate authorities that
   assert.deepEqual(files.sort(), ["connections", "connections/corp.toml", "connections/pki", "connections/pki/corp-ca.pem"]);
 });
 
-test("a scan waits for a free invocation, and is not retried", () => {
+test("a scan reserves no concurrency, may invoke itself often, and is not retried", () => {
   synthesised.hasResourceProperties("AWS::Lambda::Function", {
     FunctionName: "provisioner-scan",
-    ReservedConcurrentExecutions: 2,
+    ReservedConcurrentExecutions: Match.absent(),
+    RecursiveLoop: "Allow",
   });
   synthesised.hasResourceProperties("AWS::Lambda::EventInvokeConfig", {
     MaximumRetryAttempts: 0,
     MaximumEventAgeInSeconds: 900,
   });
-  const two = template({}, site({ "a.toml": connectionToml("a"), "b.toml": connectionToml("b") }));
-  two.hasResourceProperties("AWS::Lambda::Function", { ReservedConcurrentExecutions: 3 });
+});
+
+test("a debug level reaches the log", () => {
+  const format = (log: string): object =>
+    template({ scan: { log } }).findResources("AWS::Lambda::Function", { Properties: { FunctionName: "provisioner-scan" } });
+  assert.match(JSON.stringify(format("info,directory=debug")), /"ApplicationLogLevel":"TRACE"/);
+  assert.doesNotMatch(JSON.stringify(format("warn")), /ApplicationLogLevel/);
 });
 
 test("concurrency at a target is the connection's own, and Lambda's minimum is reported", () => {
@@ -117,7 +123,7 @@ test("only the scan function is in the VPC, with egress to the directory and HTT
   synthesised.resourceCountIs("AWS::EC2::SecurityGroup", 0);
   const at = site({
     "a.toml": connectionToml("a"),
-    "b.toml": connectionToml("b", { url: 'url = "ldap://10.0.0.5:3389"' }),
+    "b.toml": connectionToml("b", { url: 'url = ["LDAPS://dc1.corp.example", "ldap://10.0.0.5:3389"]' }),
   });
   const network = { vpcId: "vpc-0123456789abcdef0", subnetIds: ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"], directoryCidr: "10.0.0.0/16" };
   const inside = template({ network }, at);
@@ -128,9 +134,15 @@ test("only the scan function is in the VPC, with egress to the directory and HTT
   });
   const [group] = Object.values(inside.findResources("AWS::EC2::SecurityGroup"));
   const egress = (group?.["Properties"].SecurityGroupEgress as Record<string, unknown>[]).map(
-    ({ FromPort, ToPort, CidrIp }) => [FromPort, ToPort, CidrIp],
+    ({ IpProtocol, FromPort, ToPort, CidrIp }) => [IpProtocol, FromPort, ToPort, CidrIp],
   );
-  assert.deepEqual(egress, [[443, 443, "0.0.0.0/0"], [636, 636, "10.0.0.0/16"], [3389, 3389, "10.0.0.0/16"]]);
+  assert.deepEqual(egress, [
+    ["tcp", 443, 443, "0.0.0.0/0"],
+    ["tcp", 53, 53, "10.0.0.0/16"],
+    ["udp", 53, 53, "10.0.0.0/16"],
+    ["tcp", 636, 636, "10.0.0.0/16"],
+    ["tcp", 3389, 3389, "10.0.0.0/16"],
+  ]);
   assert.equal(group?.["Properties"].SecurityGroupIngress, undefined);
   const given = template({ network: { ...network, securityGroupIds: ["sg-0123456789abcdef0"] } }, at);
   given.resourceCountIs("AWS::EC2::SecurityGroup", 0);

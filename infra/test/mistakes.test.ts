@@ -67,6 +67,9 @@ test("an invalid connection file", () => {
     [{ mapping: "[maping]" }, "FOLDER/connections/corp.toml: unknown key maping; did you mean mapping?"],
     [{ name: 'name = "a b"' }, "FOLDER/connections/corp.toml, key name: a connection's name has 1 to 64 letters"],
     [{ url: 'url = "http://x"' }, "FOLDER/connections/corp.toml, key directory.url: must start with ldaps://"],
+    [{ url: "url = []" }, "FOLDER/connections/corp.toml, key directory.url: is an empty list"],
+    [{ url: 'url = ["ldaps://dc1", "dc2"]' }, "FOLDER/connections/corp.toml, key directory.url: must start with ldaps://"],
+    [{ url: 'url = "ldaps://dc1:port"' }, "FOLDER/connections/corp.toml, key directory.url: ldaps://dc1:port is no URL"],
     [{ group: "" }, "FOLDER/connections/corp.toml, key scope: has neither group nor filter"],
     [{ more: '[scope2]\nfilter = "(a=b)"' }, "FOLDER/connections/corp.toml: unknown key scope2"],
     [{ scope: '[scope]\nfilter = "(a=b)"' }, "FOLDER/connections/corp.toml, key scope: has both group and filter"],
@@ -178,6 +181,10 @@ test("a reserved concurrency below the sum of the targets' concurrency", () => {
 
 test("a VPC without subnets, and a name that AWS refuses", () => {
   assert.match(said({ network: { vpcId: "vpc-1", subnetIds: [] } }), /^network: no subnets of vpc-1 are named/);
+  assert.match(
+    said({ network: { vpcId: "vpc-1", subnetIds: ["subnet-1"] } }),
+    /^network: the address range of the directories in vpc-1 is missing; name it \(directory-cidr\)/,
+  );
   assert.match(said({ name: "my_provisioner" }), /^name: "my_provisioner" must begin with a letter/);
 });
 

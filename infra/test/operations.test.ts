@@ -41,7 +41,7 @@ test("each alarm observes the metric of its name", () => {
   assert.deepEqual(inShort(synthesised), {
     "provisioner-corp-breaker-open": "Maximum of BreakerOpen >= 1, 2 x 5 min, silence ignore",
     "provisioner-corp-dead-letters": "an expression >= 1, 1 x - min, silence notBreaching",
-    "provisioner-corp-messages-old": "Maximum of ApproximateAgeOfOldestMessage >= 3600, 3 x 5 min, silence notBreaching",
+    "provisioner-corp-messages-old": "an expression >= 3600, 3 x - min, silence notBreaching",
     "provisioner-corp-reads-incomplete": "Minimum of IncompleteReads >= 1, 3 x 5 min, silence ignore",
     "provisioner-corp-removals-held": "Maximum of Held >= 1, 1 x 5 min, silence ignore",
     "provisioner-corp-scan-late": "SampleCount of ScanDuration < 1, 3 x 5 min, silence breaching",
@@ -92,6 +92,16 @@ test("thresholds can be chosen", () => {
   const chosen = inShort(template({ alarms }));
   assert.match(chosen["provisioner-corp-users-failing"] ?? "", />= 10,/);
   assert.match(chosen["provisioner-corp-messages-old"] ?? "", />= 1800,/);
+});
+
+test("old messages are those that wait or that are received late", () => {
+  synthesised.hasResourceProperties("AWS::CloudWatch::Alarm", {
+    AlarmName: "provisioner-corp-messages-old",
+    Metrics: Match.arrayWith([
+      Match.objectLike({ Expression: "MAX([FILL(waiting, 0), FILL(received, 0)])" }),
+      Match.objectLike({ MetricStat: Match.objectLike({ Metric: Match.objectLike({ MetricName: "QueueAge" }) }) }),
+    ]),
+  });
 });
 
 test("each alarm notifies the topic in both directions and names its section of the runbook", () => {

@@ -11,23 +11,23 @@ const key = { "Fn::GetAtt": [Match.stringLikeRegexp("ProvisionerKey"), "Arn"] };
 
 test("the table is on demand, restorable, encrypted with the customer's key, and retained", () => {
   synthesised.hasResource("AWS::DynamoDB::Table", {
-    DeletionPolicy: "Retain",
+    DeletionPolicy: "RetainExceptOnCreate",
     UpdateReplacePolicy: "Retain",
     Properties: {
       BillingMode: "PAY_PER_REQUEST",
-      DeletionProtectionEnabled: true,
+      // A protected table would keep a failed first deployment from being deleted.
+      DeletionProtectionEnabled: Match.absent(),
       PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
       SSESpecification: { SSEEnabled: true, SSEType: "KMS", KMSMasterKeyId: key },
     },
   });
-  synthesised.hasResource("AWS::KMS::Key", { DeletionPolicy: "Retain", Properties: { EnableKeyRotation: true } });
+  synthesised.hasResource("AWS::KMS::Key", { DeletionPolicy: "RetainExceptOnCreate", Properties: { EnableKeyRotation: true } });
 });
 
 test("removalPolicy DESTROY deletes the state with the stack", () => {
   const passing = template({ removalPolicy: RemovalPolicy.DESTROY });
   passing.hasResource("AWS::DynamoDB::Table", {
     DeletionPolicy: "Delete",
-    Properties: { DeletionProtectionEnabled: false },
   });
   passing.hasResource("AWS::KMS::Key", { DeletionPolicy: "Delete" });
   passing.hasResource("AWS::SecretsManager::Secret", { DeletionPolicy: "Delete" });
@@ -88,7 +88,7 @@ test("secrets are created empty, with the customer's key", () => {
   synthesised.resourceCountIs("AWS::SecretsManager::Secret", 2);
   for (const Name of ["corp/directory", "corp/workplace"]) {
     synthesised.hasResource("AWS::SecretsManager::Secret", {
-      DeletionPolicy: "Retain",
+      DeletionPolicy: "RetainExceptOnCreate",
       Properties: { Name, KmsKeyId: key, SecretString: Match.absent(), GenerateSecretString: Match.absent() },
     });
   }
@@ -99,6 +99,17 @@ test("existing secrets are named and not created", () => {
   some.resourceCountIs("AWS::SecretsManager::Secret", 1);
   some.hasResourceProperties("AWS::SecretsManager::Secret", { Name: "corp/workplace" });
   template({ secrets: { existing: "all" } }).resourceCountIs("AWS::SecretsManager::Secret", 0);
+});
+
+test("a failed first deployment leaves no resource with a fixed name", () => {
+  for (const [id, resource] of Object.entries(synthesised.toJSON()["Resources"] as Record<string, { DeletionPolicy?: string }>)) {
+    assert.notEqual(resource.DeletionPolicy, "Retain", id);
+  }
+});
+
+test("secrets with similar names are two secrets", () => {
+  const at = site({ "a.toml": connectionToml("a", { directorySecret: 'secret = "secretsmanager:corp/x"', targetSecret: 'secret = "secretsmanager:corp-x"' }) });
+  template({}, at).resourceCountIs("AWS::SecretsManager::Secret", 2);
 });
 
 test("a secret that two connections share is created once", () => {

@@ -11,7 +11,7 @@ import { assertSnapshot } from "./support/compare.ts";
 import { site, synthesise, type Synthesised } from "./support/site.ts";
 import { pythonTool } from "./support/tools.ts";
 
-const NETWORK = { vpcId: "vpc-0123456789abcdef0", subnetIds: ["subnet-0123456789abcdef0"] };
+const NETWORK = { vpcId: "vpc-0123456789abcdef0", subnetIds: ["subnet-0123456789abcdef0"], directoryCidr: "10.0.0.0/16" };
 
 test("the template equals its snapshot", () => {
   const { app, stack } = synthesise();

@@ -1,3 +1,4 @@
+import * as fs from "node:fs";
 import { Duration } from "aws-cdk-lib";
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
 
@@ -6,6 +7,7 @@ import type { SchedulesProps, WorkplaceProvisionerProps } from "../props.ts";
 
 /** The keys of `-c KEY=VALUE`, and their meaning. */
 export const SETTINGS = {
+  settings: "a JSON file with any of these settings; `-c` overrides it",
   config: "a connection's TOML file, or a folder of them",
   name: "prefix of all names (provisioner)",
   artefacts: "folder with the built functions (../target/lambda)",
@@ -19,7 +21,7 @@ export const SETTINGS = {
   vpc: "VPC from which the directory can be reached",
   subnets: "private subnets of the VPC, separated by commas",
   "security-groups": "security groups of the functions (one is created)",
-  "directory-cidr": "address range of the directories, for the created security group (0.0.0.0/0)",
+  "directory-cidr": "address range of the directories and their name servers, for the created security group; required for it",
   "scan-memory": "MB of memory of the scan function (256)",
   "provision-memory": "MB of memory of the provision function (256)",
   log: "log level of both functions, such as debug",
@@ -38,8 +40,8 @@ const BY_CONNECTION = ["incremental", "full", "timezone"] as const;
 type Context = Readonly<Record<string, unknown>>;
 
 /** Turns the settings of the command line, `cdk.json` and `cdk.context.json` into props. */
-export function readSettings(context: Context): WorkplaceProvisionerProps {
-  checkKeys(context);
+export function readSettings(given: Context): WorkplaceProvisionerProps {
+  const context = withFile(given);
   const said = (setting: Setting): string | undefined => text(setting, context[setting]);
   const list = (setting: Setting): string[] | undefined =>
     said(setting)?.split(",").map((item) => item.trim()).filter((item) => item !== "");
@@ -69,17 +71,40 @@ export function readSettings(context: Context): WorkplaceProvisionerProps {
 }
 
 /** Whether deleting the stack deletes the state. */
-export function removesAll(context: Context): boolean {
-  return flag("remove-all", text("remove-all", context["remove-all"])) ?? false;
+export function removesAll(given: Context): boolean {
+  return flag("remove-all", text("remove-all", withFile(given)["remove-all"])) ?? false;
+}
+
+/** The settings with those of the settings file, so that a deployment does not depend on what was typed for the one before. */
+function withFile(given: Context): Context {
+  checkKeys(given);
+  const file = text("settings", given["settings"]);
+  if (file === undefined) return given;
+  const written = parseFile(file);
+  if ("settings" in written) throw new Mistake(`settings: ${file} must not name another settings file`);
+  checkKeys(written, `${file}: `);
+  return { ...written, ...given };
+}
+
+function parseFile(file: string): Context {
+  if (!fs.existsSync(file)) throw new Mistake(`settings: there is no file ${file}; name a JSON file with settings`);
+  let written: unknown;
+  try {
+    written = JSON.parse(fs.readFileSync(file, "utf8").replace(/^\uFEFF/, ""));
+  } catch (error) {
+    throw new Mistake(`settings: ${file} is not JSON: ${(error as Error).message}`);
+  }
+  if (typeof written === "object" && written !== null && !Array.isArray(written)) return written as Context;
+  throw new Mistake(`settings: ${file} must hold one JSON object, such as {"config": "../connections"}`);
 }
 
 /** CDK's own keys contain a colon or an at sign. */
-function checkKeys(context: Context): void {
+function checkKeys(context: Context, place = ""): void {
   for (const key of Object.keys(context)) {
     if (key.includes(":") || key.startsWith("@")) continue;
     const [stem = ""] = key.split(".");
     const known = key in SETTINGS || (key.includes(".") && (BY_CONNECTION as readonly string[]).includes(stem));
-    if (!known) throw new Mistake(`unknown setting ${key} (-c ${key}=…)${hint(stem, Object.keys(SETTINGS))}`);
+    if (!known) throw new Mistake(`${place}unknown setting ${key} (-c ${key}=…)${hint(stem, Object.keys(SETTINGS))}`);
   }
 }
 

@@ -10,8 +10,8 @@ export interface Connection {
   readonly targetSecret: string;
   /** The certificate authority's file, relative to the connection's own. */
   readonly authority: string | undefined;
-  /** Where the directory listens. */
-  readonly directoryPort: number;
+  /** Ports of the directory's servers. */
+  readonly directoryPorts: readonly number[];
   /** How many calls the target gets at a time: as many users are provisioned, with a call each. */
   readonly concurrency: number;
 }
@@ -20,7 +20,7 @@ export interface Connection {
 export interface ConnectionFile {
   readonly name: string;
   readonly directory: {
-    readonly url: string;
+    readonly url: string | readonly string[];
     readonly secret?: string;
     readonly ca?: string;
   };

@@ -8,11 +8,11 @@ import { authorityOf, secretOf } from "./references.ts";
 import { checkRules, directoryPort } from "./rules.ts";
 import { checkSchema, defaultConcurrency } from "./schema.ts";
 
+export const CONFIG_MISSING = "config is missing; name a connection's TOML file or a folder of them (-c config=PATH)";
+
 /** Reads a connection file, or all `.toml` files of a folder, and checks each as far as that goes without Rust. */
 export function readConnections(config: string | undefined): Connection[] {
-  if (config === undefined || config === "") {
-    throw new Mistake("config is missing; name a connection's TOML file or a folder of them (-c config=PATH)");
-  }
+  if (config === undefined || config === "") throw new Mistake(CONFIG_MISSING);
   const connections = new Map<string, Connection>();
   for (const file of filesOf(config)) {
     const connection = readConnection(file);
@@ -61,7 +61,7 @@ function readConnection(file: string): Connection {
       directory.secret === undefined ? undefined : secretOf(file, "directory.secret", directory.secret),
     targetSecret: secretOf(file, "target.secret", target.secret),
     authority: directory.ca === undefined ? undefined : authorityOf(file, directory.ca),
-    directoryPort: directoryPort(directory.url),
+    directoryPorts: [directory.url].flat().map((url) => directoryPort(file, url)),
     concurrency: target.concurrency ?? defaultConcurrency(),
   };
 }

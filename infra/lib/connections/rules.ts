@@ -12,7 +12,7 @@ export function checkRules(file: string, { name, directory, scope, mapping }: Co
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) {
     fail("name", "a connection's name has 1 to 64 letters, digits, '-' and '_'");
   }
-  if (!/^ldaps?:\/\//.test(directory.url)) fail("directory.url", "must start with ldaps:// or ldap://");
+  if ([directory.url].flat().length === 0) fail("directory.url", "is an empty list; name at least one server");
   const group = scope.group !== undefined;
   const filter = scope.filter !== undefined;
   if (group && filter) fail("scope", "has both group and filter; exactly one defines the scope");
@@ -21,9 +21,15 @@ export function checkRules(file: string, { name, directory, scope, mapping }: Co
 }
 
 /** The port of an LDAP URL, for the security group. */
-export function directoryPort(url: string): number {
+export function directoryPort(file: string, url: string): number {
+  const fail = (problem: string): never => {
+    throw new Mistake(`${file}, key directory.url: ${problem}`);
+  };
+  const scheme = /^(ldaps?):\/\//i.exec(url)?.[1]?.toLowerCase();
+  if (scheme === undefined) return fail("must start with ldaps:// or ldap://");
+  if (!URL.canParse(url)) return fail(`${url} is no URL; write ldaps://HOST or ldap://HOST:PORT`);
   // URL gives no port for schemes that it doesn't know unless one is written.
   const written = new URL(url).port;
   if (written !== "") return Number(written);
-  return url.startsWith("ldaps:") ? 636 : 389;
+  return scheme === "ldaps" ? 636 : 389;
 }

@@ -30,12 +30,11 @@ export interface Parts extends Touched {
 }
 
 /** Creates the function that reads the directory. */
-export function scanFunction(scope: Construct, parts: Parts, props: FunctionProps, connections: number): lambda.Function {
+export function scanFunction(scope: Construct, parts: Parts, props: FunctionProps): lambda.Function {
   const created = createFunction(scope, "scan", parts, props, scanRole, {
     description: "Reads the directory and records what each changed user should be",
-    // The lease keeps two scans of one connection apart. The reservation lets a full scan wait for its turn instead of ending
-    // because the lease is taken. One more is for a user on demand, who does not wait for a scan.
-    reservedConcurrentExecutions: props.reservedConcurrency ?? connections + 1,
+    // The lease keeps two scans of one connection apart. Without a reservation the stack fits into an account with a small quota.
+    ...reservation(props),
     environment: {
       ...environment(scope, parts, props),
       [ENVIRONMENT.PROVISION_FUNCTION]: `${parts.name}-provision`,
@@ -57,7 +56,7 @@ export function scanFunction(scope: Construct, parts: Parts, props: FunctionProp
 export function provisionFunction(scope: Construct, parts: Parts, props: FunctionProps): lambda.Function {
   const created = createFunction(scope, "provision", parts, props, provisionRole, {
     description: "Brings each user's account in line with its record",
-    ...(props.reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrency }),
+    ...reservation(props),
     environment: {
       ...environment(scope, parts, props),
       [ENVIRONMENT.DEAD_LETTER_ARN_PREFIX]: deadLetterArnPrefix(scope, parts.name),
@@ -67,6 +66,15 @@ export function provisionFunction(scope: Construct, parts: Parts, props: Functio
     "Serverless-LambdaDLQ": "Its event source is a queue with a dead-letter queue; a direct invocation gets the answer",
   });
   return created;
+}
+
+/** Whether a log level contains lines below INFO. */
+function isVerbose(log: string | undefined): boolean {
+  return log !== undefined && /debug|trace/i.test(log);
+}
+
+function reservation({ reservedConcurrency }: FunctionProps): { reservedConcurrentExecutions?: number } {
+  return reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: reservedConcurrency };
 }
 
 function environment(scope: Construct, { table, name }: Parts, { log }: FunctionProps): Record<string, string> {
@@ -82,7 +90,7 @@ function createFunction(
   scope: Construct,
   binary: Binary,
   parts: Parts,
-  { memoryMb = MEMORY_MB }: FunctionProps,
+  { memoryMb = MEMORY_MB, log }: FunctionProps,
   role: (scope: Construct, name: string, logGroup: logs.ILogGroup, touched: Touched) => iam.Role,
   own: Pick<lambda.FunctionProps, "description" | "environment" | "reservedConcurrentExecutions">,
 ): lambda.Function {
@@ -108,6 +116,10 @@ function createFunction(
     tracing: lambda.Tracing.ACTIVE,
     logGroup,
     loggingFormat: lambda.LoggingFormat.JSON,
+    // Without it Lambda drops the lines below INFO that the function writes.
+    ...(isVerbose(log) ? { applicationLogLevelV2: lambda.ApplicationLogLevel.TRACE } : {}),
+    // A long scan continues in another invocation of the same function, more often than Lambda's loop detection allows.
+    ...(binary === "scan" ? { recursiveLoop: lambda.RecursiveLoop.ALLOW } : {}),
   });
   const resource = created.node.defaultChild as lambda.CfnFunction;
   // Ids instead of look-ups, so that synth needs no account.

@@ -55,7 +55,16 @@ export function queueWatches(
       kind: "messages-old",
       connection,
       meaning: `A provision request of ${connection} has waited in the queue for more than ${oldestMessage.toMinutes()} minutes`,
-      metric: requests.metricApproximateAgeOfOldestMessage({ period: FIVE_MINUTES, statistic: "Maximum" }),
+      // SQS's age leaves out the messages that were given back, and the functions' own metric those that nothing receives.
+      metric: new cloudwatch.MathExpression({
+        expression: "MAX([FILL(waiting, 0), FILL(received, 0)])",
+        usingMetrics: {
+          waiting: requests.metricApproximateAgeOfOldestMessage({ period: FIVE_MINUTES, statistic: "Maximum" }),
+          received: emitted(connection, "QueueAge", "Maximum", FIVE_MINUTES),
+        },
+        period: FIVE_MINUTES,
+        label: "Age of the oldest request",
+      }),
       threshold: oldestMessage.toSeconds(),
       evaluationPeriods: 3,
       treatMissingData: NOT_BREACHING,

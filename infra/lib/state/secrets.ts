@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { ArnFormat, type RemovalPolicy, Stack, Token } from "aws-cdk-lib";
 import type * as kms from "aws-cdk-lib/aws-kms";
@@ -92,6 +93,12 @@ function arnOf(scope: Construct, id: string): string {
   });
 }
 
+/** Names that differ in a separator alone, such as `corp/x` and `corp-x`, have different ids. */
+function constructId(id: string): string {
+  const hash = createHash("sha256").update(id).digest("hex").slice(0, 8);
+  return `Secret-${id.replaceAll(/[^A-Za-z0-9]/g, "-")}-${hash}`;
+}
+
 function create(
   scope: Construct,
   id: string,
@@ -100,7 +107,7 @@ function create(
   removalPolicy: RemovalPolicy,
 ): string {
   // The higher-level construct would generate a password; an empty secret is easier to notice.
-  const secret = new secretsmanager.CfnSecret(scope, `Secret${id.replaceAll(/[^A-Za-z0-9]/g, "-")}`, {
+  const secret = new secretsmanager.CfnSecret(scope, constructId(id), {
     name: id,
     description: `Credentials for ${purpose}, read by the provisioner`,
     kmsKeyId: key.keyArn,

@@ -79,7 +79,7 @@ function conditionInWords(condition: Record<string, Record<string, unknown>>): s
 /** The rights of a deployment with a network, an existing secret and keys of existing secrets: every right that exists. */
 export function rightsOfEverything(): Listed[] {
   const { app, stack } = synthesise({
-    network: { vpcId: "vpc-0123456789abcdef0", subnetIds: ["subnet-0123456789abcdef0"] },
+    network: { vpcId: "vpc-0123456789abcdef0", subnetIds: ["subnet-0123456789abcdef0"], directoryCidr: "10.0.0.0/16" },
     secrets: { existing: ["corp/directory"], keys: ["arn:aws:kms:eu-west-1:111122223333:key/EXAMPLE"] },
   });
   return listRights(app.synth().getStackByName(stack.stackName).template as { Resources: Record<string, unknown> });
