@@ -79,7 +79,7 @@ impl UserName {
     }
 }
 
-/// Folds case. A letter beyond ASCII never becomes an ASCII letter: with the Kelvin sign, whose lower case is k, an entry could
+/// Folds case. A letter beyond ASCII never becomes an ASCII letter. The lower case of the Kelvin sign is k, and with it an entry could
 /// claim the account of another user.
 fn fold_case(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
