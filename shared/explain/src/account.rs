@@ -88,7 +88,8 @@ pub async fn explain_account(
     let configuration = entry.and_then(|entry| entry.updated_under);
     Ok(AccountExplanation {
         record: record.map(|record| explain_record(mask, record)),
-        account: account.map(|account| AccountSummary { id: account.id.to_string(), active: account.active }),
+        account: account
+            .map(|account| AccountSummary { id: account.id.to_string(), active: account.may_be_active() }),
         attributes: compare(
             mask,
             [
@@ -183,11 +184,11 @@ fn desired_values(desired: &Desired) -> AttributeValues {
         Managed::Set(value) => Some((attribute.clone(), value.clone())),
         Managed::Clear => None,
     });
-    with_core(set.collect(), Some(Value::Text(user_name.to_string())), *active)
+    with_core(set.collect(), Some(Value::Text(user_name.to_string())), Some(*active))
 }
 
-fn with_core(mut values: AttributeValues, name: Option<Value>, active: bool) -> AttributeValues {
+fn with_core(mut values: AttributeValues, name: Option<Value>, active: Option<bool>) -> AttributeValues {
     values.extend(name.map(|name| ("userName".into(), name)));
-    values.insert("active".into(), Value::Boolean(active));
+    values.extend(active.map(|active| ("active".into(), Value::Boolean(active))));
     values
 }

@@ -63,7 +63,7 @@ pub struct AppliedExplanation {
 pub struct AccountSummary {
     /// The id.
     pub id: String,
-    /// Whether the account is active.
+    /// Whether the account is active; true where the target does not tell.
     pub active: bool,
 }
 

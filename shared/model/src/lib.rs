@@ -1,8 +1,8 @@
 //! Plain values that every part of the provisioner shares: entries, desired users, accounts and user records.
 //! No I/O, no clock, no configuration.
 //!
-//! Two values are proofs, and only one crate may make each of them: [`CompleteRead`] (made by `directory`) and
-//! [`OwnedAccount`] (made by `store`). The lints in `clippy.toml` refuse any other caller of their constructors.
+//! Three values are proofs, and only one crate may make each of them: [`CompleteRead`] (made by `directory`),
+//! [`OwnedAccount`] (made by `store`) and [`GoneAccount`] (made by `scim`). The lints in `clippy.toml` refuse any other caller of their constructors.
 
 mod account;
 mod anchor;
@@ -20,7 +20,7 @@ mod safeguard;
 mod target_identity;
 mod user;
 
-pub use account::{Account, AccountId, OwnedAccount};
+pub use account::{Account, AccountId, GoneAccount, MatchedAccount, OwnedAccount};
 pub use anchor::{Anchor, AnchorHash, InvalidAnchor};
 pub use applied::{AppliedChanges, AppliedState, AttributeHash, PreviousValue};
 pub use attribute::{TargetAttribute, Value, ValueKind};

@@ -68,6 +68,11 @@ impl UserName {
         &self.0
     }
 
+    /// Whether a target's user name is this one, compared without case and surrounding spaces.
+    pub fn is_spelled(&self, name: &str) -> bool {
+        self.external_id().is_none() && name.trim().to_lowercase() == self.folded()
+    }
+
     /// The form that is compared and claimed.
     pub fn folded(&self) -> String {
         if self.external_id().is_some() { self.0.clone() } else { fold_case(&self.0) }

@@ -209,7 +209,7 @@ fn reactivation(account: &Account) -> Vec<AttributeDifference> {
     let active = |is: bool| Some(Value::Boolean(is));
     let difference =
         AttributeDifference { attribute: "active".into(), from: active(true), to: active(false) };
-    if account.active { vec![difference] } else { Vec::new() }
+    if account.may_be_active() { vec![difference] } else { Vec::new() }
 }
 
 fn is_in_sync_with(record: &UserRecord, id: &AccountId) -> bool {

@@ -1,7 +1,7 @@
 //! Fingerprints of the inputs of one user's plan.
 
 use explain::PlanInputs;
-use model::{Account, AccountLink, AppliedState, Desired, DesiredUser, Fingerprinter, UserRecord, Value};
+use model::{Account, AccountLink, AppliedState, Desired, DesiredUser, Fingerprinter, UserRecord};
 
 /// The fingerprints of desired user, record and account.
 pub fn of(desired: Option<&Desired>, record: Option<&UserRecord>, account: Option<&Account>) -> PlanInputs {
@@ -68,7 +68,8 @@ fn of_account(account: &Account, desired: Option<&Desired>) -> String {
     let mut hash = Fingerprinter::new("provisioner 2026 plan: account");
     hash.text(id.as_str());
     hash.text(user_name.as_deref().unwrap_or_default());
-    hash.value(&Value::Boolean(*active));
+    hash.flag(active.is_some());
+    hash.flag(active.unwrap_or_default());
     if let Some(Desired::Present(DesiredUser { attributes: mapped, .. })) = desired {
         for (attribute, value) in attributes.iter().filter(|(attribute, _)| mapped.contains_key(*attribute)) {
             hash.text(attribute.as_str());

@@ -54,18 +54,20 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         (Desired::Present(_), false, Some(_)) => Decision::Link,
         // in scope, linked
         (Desired::Present(user), true, Some(account)) => {
-            update(situation, differences(user, account), account.active && !user.active)
+            update(situation, differences(user, account), account.may_be_active() && !user.active)
         }
         // disabled, an account with this user name that is not linked yet
         (Desired::Absent { reason: DeprovisionReason::Disabled, .. }, false, Some(account))
-            if account.active =>
+            if account.may_be_active() =>
         {
             Decision::Link
         }
         // no account wanted, and none linked
         (Desired::Absent { .. }, false, _) | (Desired::Absent { .. }, _, None) => Decision::Nothing,
         // no account wanted, one linked
-        (Desired::Absent { reason, .. }, true, Some(account)) => remove(situation, *reason, account.active),
+        (Desired::Absent { reason, .. }, true, Some(account)) => {
+            remove(situation, *reason, account.may_be_active())
+        }
     }
 }
 

@@ -28,10 +28,10 @@ pub fn differences(user: &DesiredUser, account: &Account) -> Vec<AttributeDiffer
             to: Some(Value::Text(user_name.as_str().to_owned())),
         });
     }
-    if account.active != *active {
+    if account.active != Some(*active) {
         found.push(AttributeDifference {
             attribute: "active".into(),
-            from: Some(Value::Boolean(account.active)),
+            from: account.active.map(Value::Boolean),
             to: Some(Value::Boolean(*active)),
         });
     }

@@ -56,7 +56,7 @@ pub(crate) fn account(active: bool, title: &str) -> Account {
     Account {
         id: AccountId::new("1").unwrap(),
         user_name: Some("ada@acme.test".into()),
-        active,
+        active: Some(active),
         attributes: BTreeMap::from([("title".into(), Value::Text(title.into()))]),
         can_delete: None,
     }

@@ -1,15 +1,16 @@
 //! Circuit breaker: while the target serves no requests, one worker at a time sends a probe and all others wait.
 
 use model::UnixSeconds;
-use store::{BreakerReason, Store, StoreError};
+use store::{Breaker, BreakerReason, StoreError};
 
-use crate::{Health, Outcome, Stop};
+use crate::{Outcome, Provisioner, Stop};
 
 /// First and longest pause between two probes, in seconds. Each failed probe doubles the pause.
 const FIRST_PAUSE: i64 = 15;
 const LONGEST_PAUSE: i64 = 300;
 
-/// Time for one probe, in seconds. After it another worker may send one.
+/// Least time for one probe, in seconds. It has at least the time of one call, retries included; after it another worker
+/// may send one.
 const PROBE_SECONDS: i64 = 20;
 
 /// Pause of the other workers while a probe is under way.
@@ -21,10 +22,7 @@ pub(crate) enum BreakerGate {
     /// Requests may be sent.
     Open,
     /// Requests for one user may be sent, as a probe.
-    Probe {
-        /// Number of failed probes so far.
-        failed: u32,
-    },
+    Probe(Breaker),
     /// No requests may be sent.
     Shut {
         /// Time of the next check.
@@ -34,39 +32,46 @@ pub(crate) enum BreakerGate {
 
 /// Checks whether requests may be sent to the target.
 pub(crate) async fn check(
-    store: &Store,
-    health: &Health,
+    provisioner: &Provisioner<'_>,
     now: UnixSeconds,
 ) -> Result<BreakerGate, StoreError> {
+    let Provisioner { store, health, target, .. } = *provisioner;
     let Some(breaker) = store.fetch_breaker().await? else { return Ok(BreakerGate::Open) };
     if now < breaker.until {
         return Ok(BreakerGate::Shut { until: breaker.until });
     }
-    if !store.try_probe(now, PROBE_SECONDS).await? {
+    let longest_call = i64::try_from(target.longest_call().as_secs()).unwrap_or(LONGEST_PAUSE);
+    let Some(probe) = store.try_probe(breaker, now, longest_call.max(PROBE_SECONDS)).await? else {
         return Ok(BreakerGate::Shut { until: now.plus(PROBE_PAUSE_SECONDS) });
-    }
+    };
     health.suspect();
-    Ok(BreakerGate::Probe { failed: breaker.probes })
+    Ok(BreakerGate::Probe(probe))
 }
 
 /// Opens the breaker, or keeps it open, after an outcome that concerns all users. Returns the time of the next probe.
 pub(crate) async fn trip(
-    store: &Store,
+    provisioner: &Provisioner<'_>,
     outcome: &Outcome,
-    failed_probes: u32,
+    probe: Option<Breaker>,
     now: UnixSeconds,
 ) -> Result<Option<UnixSeconds>, StoreError> {
+    let store = provisioner.store;
     let Outcome::Failed { stop: Some(stop), retry_at, error, .. } = outcome else { return Ok(None) };
     let reason = match stop {
         Stop::Unauthorized => BreakerReason::Unauthorized,
         Stop::Unavailable | Stop::Throttled => BreakerReason::Unavailable,
     };
+    let failed_probes = probe.map_or(0, |probe| probe.probes);
     let pause = FIRST_PAUSE.saturating_mul(1 << failed_probes.min(10)).min(LONGEST_PAUSE);
     let requested = match (stop, retry_at) {
         (Stop::Throttled, Some(at)) => at.0.saturating_sub(now.0),
         _ => 0,
     };
-    let breaker = store.open_breaker(reason, now, pause.max(requested)).await?;
+    let seconds = pause.max(requested);
+    let breaker = match probe {
+        Some(probe) => store.end_probe(probe, reason, (now, seconds)).await?,
+        None => store.open_breaker(reason, now, seconds).await?,
+    };
     tracing::warn!(
         reason = breaker.reason.word(),
         until = breaker.until.0,

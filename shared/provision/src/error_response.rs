@@ -13,6 +13,17 @@ pub(crate) struct FailedAttempt {
     pub(crate) user: AnchorHash,
     /// Failed attempts before this one.
     pub(crate) attempts: u32,
+    /// Users that the failure concerns.
+    pub(crate) scope: FailureScope,
+}
+
+/// Users that a failure of the target concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureScope {
+    /// This user, as far as is known.
+    User,
+    /// All users of the connection: the list of accounts is not served either.
+    Connection,
 }
 
 /// What is done after a failure.
@@ -37,7 +48,7 @@ pub(crate) fn respond_to_error(
     max_attempts: u32,
     health: &Health,
 ) -> ErrorResponse {
-    let FailedAttempt { user, attempts } = failed;
+    let FailedAttempt { user, attempts, scope } = failed;
     let all_users =
         |seconds: i64, stop: Stop| ErrorResponse { retry_in: Some(seconds), attempts, stop: Some(stop) };
     let failures = attempts.saturating_add(1);
@@ -56,7 +67,7 @@ pub(crate) fn respond_to_error(
         TargetError::Unauthorized { .. } => all_users(SHORTEST, Stop::Unauthorized),
         TargetError::Unavailable { .. } | TargetError::Malformed { .. } => {
             health.failed(user);
-            match health.is_down() {
+            match scope == FailureScope::Connection || health.is_down() {
                 true => all_users(SHORTEST, Stop::Unavailable),
                 false => this_user(backoff),
             }
@@ -66,12 +77,12 @@ pub(crate) fn respond_to_error(
             health.served();
             this_user(0)
         }
-        // The account is gone, or another user took the name meanwhile.
-        TargetError::NotFound | TargetError::Conflict { .. } => {
+        // The account is gone, another user took the name meanwhile, or the answers lag behind the change.
+        TargetError::NotFound | TargetError::Conflict { .. } | TargetError::NotApplied { .. } => {
             health.served();
             this_user(backoff)
         }
-        TargetError::Rejected { .. } => {
+        TargetError::Rejected { .. } | TargetError::Unsupported { .. } | TargetError::OtherAccount { .. } => {
             health.served();
             give_up
         }
@@ -89,7 +100,7 @@ mod tests {
     const USER: AnchorHash = AnchorHash([1; 16]);
 
     fn response(error: &TargetError, attempts: u32) -> (Option<i64>, u32, Option<Stop>) {
-        respond(error, FailedAttempt { user: USER, attempts }, &Health::default())
+        respond(error, FailedAttempt { user: USER, attempts, scope: FailureScope::User }, &Health::default())
     }
 
     fn respond(
@@ -128,12 +139,24 @@ mod tests {
         let (health, unavailable) = (Health::default(), TargetError::Unavailable { detail: detail() });
         for number in 0..9 {
             let user = AnchorHash([number; 16]);
-            let response = respond(&unavailable, FailedAttempt { user, attempts: 4 }, &health);
+            let response = respond(
+                &unavailable,
+                FailedAttempt { user, attempts: 4, scope: FailureScope::User },
+                &health,
+            );
             match number {
                 0 | 1 => assert_eq!(response, (None, 5, None)),
                 _ => assert_eq!(response, (Some(30), 4, Some(Stop::Unavailable))),
             }
         }
+    }
+
+    #[test]
+    fn failed_probe_makes_an_outage_of_the_first_failure() {
+        let unavailable = TargetError::Unavailable { detail: detail() };
+        let failed = FailedAttempt { user: USER, attempts: 4, scope: FailureScope::Connection };
+        let response = respond(&unavailable, failed, &Health::default());
+        assert_eq!(response, (Some(30), 4, Some(Stop::Unavailable)));
     }
 
     #[test]
@@ -144,7 +167,15 @@ mod tests {
         assert_eq!(response(&conflict, 4), (None, 5, None));
         assert_eq!(response(&TargetError::NotFound, 0), (Some(30), 1, None));
         assert_eq!(response(&TargetError::NotFound, 4), (None, 5, None));
-        let rejected = TargetError::Rejected { attribute: None, detail: detail() };
-        assert_eq!(response(&rejected, 0), (None, 1, None));
+        let not_applied = TargetError::NotApplied { detail: detail() };
+        assert_eq!(response(&not_applied, 0), (Some(30), 1, None));
+        assert_eq!(response(&not_applied, 4), (None, 5, None));
+        for refused in [
+            TargetError::Rejected { attribute: None, detail: detail() },
+            TargetError::Unsupported { detail: detail() },
+            TargetError::OtherAccount { detail: detail() },
+        ] {
+            assert_eq!(response(&refused, 0), (None, 1, None));
+        }
     }
 }

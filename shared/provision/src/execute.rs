@@ -1,12 +1,21 @@
 //! Executing decisions: every call that changes an account is made here.
 
-use model::{AccountId, Anchor, CreateIntent, DeprovisionReason, Desired, DisabledOption, OwnedAccount};
+use model::{
+    Anchor, CreateIntent, DeprovisionReason, Desired, DesiredUser, DisabledOption, MatchedAccount,
+    OwnedAccount,
+};
 use plan::{AttributeDifference, BlindDecision, Decision, differences};
-use scim::{DeleteOutcome, Resource, TargetError};
-use store::{AccountClaim, Store, StoreError, UserLease};
+use scim::{DeleteOutcome, InactiveResource, LocatedAccount, Resource, TargetError};
+use store::{AccountClaim, StoreError};
 
 use crate::decide::{decide, decide_blind, is_planned};
-use crate::load::{FoundAccount, LoadedUser, fetch_account, find_intended, find_obstacle};
+use crate::error::ExecutionError;
+use crate::error_response::FailureScope;
+use crate::link::{claim, match_name};
+use crate::load::{
+    FetchedAccount, FoundAccount, GoneLink, LoadedUser, asked_name, fetch_account, find_intended,
+    find_obstacle, last_known_name,
+};
 use crate::outcome::deactivates;
 use crate::{Action, Provisioner};
 
@@ -20,6 +29,8 @@ pub(crate) struct Execution {
     pub(crate) result: ExecutionResult,
     /// Whether the target answered.
     pub(crate) contacted: bool,
+    /// Users that a failure concerns.
+    pub(crate) scope: FailureScope,
 }
 
 /// State of the account after the last answer.
@@ -27,11 +38,11 @@ pub(crate) enum ExecutedAccount {
     /// No answer showed what has to be remembered.
     Unknown,
     /// Created just now, equal to the desired user, and not linked yet.
-    Created(Resource),
+    Created(Resource, MatchedAccount),
     /// Equal to the desired user, except for what the target keeps otherwise.
     Desired(Resource),
-    /// Inactive. Its attributes were not compared.
-    Inactive(Resource),
+    /// Inactive, as an answer of the target shows. Its attributes were not compared.
+    Inactive(InactiveResource),
 }
 
 /// How an execution ended.
@@ -57,27 +68,6 @@ pub(crate) enum ExecutionResult {
     Failed(TargetError),
 }
 
-/// A failure of the state or of the target.
-#[derive(Debug)]
-pub(crate) enum ExecutionError {
-    /// The state can't be read or written.
-    Store(StoreError),
-    /// The target refused the request or could not be reached.
-    Target(TargetError),
-}
-
-impl From<StoreError> for ExecutionError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<TargetError> for ExecutionError {
-    fn from(error: TargetError) -> Self {
-        Self::Target(error)
-    }
-}
-
 /// What follows one decision.
 enum NextStep {
     /// Decide again, on this account.
@@ -95,16 +85,74 @@ pub(crate) async fn execute(
     user: &mut LoadedUser,
     planned: Option<&[Decision]>,
 ) -> Result<Execution, StoreError> {
-    let mut actions = Vec::new();
-    let (account, result) = match perform_all(provisioner, user, planned, &mut actions).await {
-        Ok(end) => end,
+    let (mut actions, mut scope) = (Vec::new(), FailureScope::User);
+    let mut end = perform_all(provisioner, user, planned, &mut actions).await;
+    if let Err(ExecutionError::Target(error)) = &end {
+        scope = scope_of(provisioner, error).await;
+        // A single refused token can be a passing fault of the target.
+        if scope == FailureScope::User && matches!(error, TargetError::Unauthorized { .. }) {
+            end = perform_all(provisioner, user, planned, &mut actions).await.map_err(refused_for_user);
+        }
+    }
+    let (account, result) = match end {
+        Ok((account, result)) => conclude(user, account, result),
         Err(ExecutionError::Target(error)) => (ExecutedAccount::Unknown, ExecutionResult::Failed(error)),
         Err(ExecutionError::Store(error)) => return Err(error),
     };
     let contacted = !actions.is_empty()
         || matches!(user.desired, Desired::Present(_))
         || !matches!((&account, &result), (ExecutedAccount::Unknown, ExecutionResult::InSync));
-    Ok(Execution { actions, account, result, contacted })
+    Ok(Execution { actions, account, result, contacted, scope })
+}
+
+/// Users that a failure concerns. Only a refused or unanswered request for the list of accounts concerns all users: one
+/// protected account, or one malformed value, does not.
+async fn scope_of(provisioner: &Provisioner<'_>, error: &TargetError) -> FailureScope {
+    match error {
+        TargetError::Unauthorized { .. }
+        | TargetError::Unavailable { .. }
+        | TargetError::Malformed { .. } => match provisioner.target.probe().await {
+            Ok(()) => FailureScope::User,
+            Err(_) => FailureScope::Connection,
+        },
+        _ => FailureScope::User,
+    }
+}
+
+/// A refusal of the credentials that concerns one user.
+fn refused_for_user(error: ExecutionError) -> ExecutionError {
+    match error {
+        ExecutionError::Target(TargetError::Unauthorized { detail }) => {
+            let detail = format!("{detail}; the target serves other requests with this access token");
+            TargetError::Rejected { attribute: None, detail }.into()
+        }
+        error => error,
+    }
+}
+
+/// The end of an execution. A user that is to have no active account is in sync only without a link, or with an answer
+/// that shows the account inactive.
+fn conclude(
+    user: &LoadedUser,
+    account: ExecutedAccount,
+    result: ExecutionResult,
+) -> (ExecutedAccount, ExecutionResult) {
+    let is_end = matches!(result, ExecutionResult::InSync | ExecutionResult::PendingDeletion(_));
+    if !is_end || user.desired.is_active() {
+        return (account, result);
+    }
+    let is_off = match &account {
+        ExecutedAccount::Inactive(_) => true,
+        ExecutedAccount::Created(resource, _) | ExecutedAccount::Desired(resource) => {
+            InactiveResource::shown(resource.clone()).is_some()
+        }
+        ExecutedAccount::Unknown => user.lease.record.link.is_none(),
+    };
+    if is_off {
+        return (account, result);
+    }
+    let detail = "no answer of the target shows the account inactive".to_owned();
+    (ExecutedAccount::Unknown, ExecutionResult::Failed(TargetError::NotApplied { detail }))
 }
 
 async fn perform_all(
@@ -113,30 +161,21 @@ async fn perform_all(
     planned: Option<&[Decision]>,
     actions: &mut Vec<Action>,
 ) -> Result<(ExecutedAccount, ExecutionResult), ExecutionError> {
-    let Provisioner { store, target, options, .. } = *provisioner;
+    let options = provisioner.options;
     // A plan was approved for the account as it was read.
     if planned.is_none()
         && let Some(decision) = decide_blind(user, options)
     {
         match perform_blind(provisioner, user, decision, actions).await {
             Ok(Some((account, result))) => return Ok((account, result)),
-            Ok(None) => {}
-            Err(ExecutionError::Target(TargetError::NotFound)) => {
-                drop_link(store, &mut user.lease, actions).await?;
-            }
+            // Reading the account shows whether it is gone.
+            Ok(None) | Err(ExecutionError::Target(TargetError::NotFound)) => {}
             Err(error) => return Err(error),
         }
     }
     let mut account = match link_intended(provisioner, user, actions).await? {
         Some(account) => account,
-        None => {
-            let linked = store::owned(&user.lease.record);
-            let (account, gone) = fetch_account(target, linked, &user.desired).await?;
-            if gone {
-                drop_link(store, &mut user.lease, actions).await?;
-            }
-            account
-        }
+        None => find_account(provisioner, user, actions).await?,
     };
     for _ in 0..MAX_DECISIONS {
         let decision = decide(user, &account, options);
@@ -149,6 +188,45 @@ async fn perform_all(
         }
     }
     Ok((ExecutedAccount::Unknown, ExecutionResult::InSync))
+}
+
+/// Finds the account. A link to an account that is gone is dropped.
+async fn find_account(
+    provisioner: &Provisioner<'_>,
+    user: &mut LoadedUser,
+    actions: &mut Vec<Action>,
+) -> Result<FoundAccount, ExecutionError> {
+    let record = &user.lease.record;
+    let FetchedAccount { found, gone } =
+        fetch_account(provisioner.target, Some(record), &user.desired).await?;
+    if let Some(gone) = gone {
+        drop_link(provisioner, user, gone).await?;
+        actions.push(Action::AccountGone);
+    }
+    Ok(found)
+}
+
+/// Drops the link to an account that is gone. If the user has left, and another account has its name, a person has to
+/// decide whether that one is the user's: the target may have given all accounts new ids.
+async fn drop_link(
+    provisioner: &Provisioner<'_>,
+    user: &mut LoadedUser,
+    GoneLink { proof, namesake }: GoneLink,
+) -> Result<(), ExecutionError> {
+    let store = provisioner.store;
+    let namesake = namesake.filter(|namesake| namesake.account.may_be_active());
+    if let (Desired::Absent { .. }, Some(namesake)) = (&user.desired, namesake)
+        && asked_name(&user.desired).is_none()
+        && store.fetch_account_owner(&namesake.account.id).await?.is_none()
+    {
+        let detail = format!(
+            "account {} is gone, and account {} has its user name and is active; deactivate it at the target if it is this user's",
+            proof.id(),
+            namesake.account.id
+        );
+        return Err(TargetError::OtherAccount { detail }.into());
+    }
+    Ok(store.drop_link(&mut user.lease, &proof).await?)
 }
 
 /// Performs an action without reading the account first. `None`: nothing was done, the account has to be read.
@@ -196,7 +274,9 @@ async fn perform(
     Ok(match (decision, account) {
         (Decision::Nothing, FoundAccount::Linked(_, resource)) => in_sync(match &user.desired {
             Desired::Present(_) => ExecutedAccount::Desired(resource),
-            Desired::Absent { .. } => ExecutedAccount::Inactive(resource),
+            Desired::Absent { .. } => {
+                InactiveResource::shown(resource).map_or(ExecutedAccount::Unknown, ExecutedAccount::Inactive)
+            }
         }),
         (Decision::Create, _) => return create(provisioner, user, actions).await,
         (Decision::Link, FoundAccount::Unlinked(resource)) => {
@@ -210,8 +290,8 @@ async fn perform(
             let (account, result) = deactivate(provisioner, user, (&owned, reason), actions).await?;
             NextStep::End(account, result)
         }
-        (Decision::Delete(reason), FoundAccount::Linked(owned, _)) => {
-            in_sync(delete(provisioner, &mut user.lease, (&owned, reason), actions).await?)
+        (Decision::Delete(reason), FoundAccount::Linked(owned, resource)) => {
+            in_sync(delete(provisioner, user, (&owned, &resource, reason), actions).await?)
         }
         (Decision::AwaitSafeguard(reason), _) => {
             NextStep::End(ExecutedAccount::Unknown, ExecutionResult::AwaitsSafeguard(reason))
@@ -228,35 +308,73 @@ async fn create(
     actions: &mut Vec<Action>,
 ) -> Result<NextStep, ExecutionError> {
     let Provisioner { store, target, .. } = *provisioner;
-    let Desired::Present(desired) = &user.desired else {
+    let Desired::Present(desired) = user.desired.clone() else {
         return Ok(NextStep::End(ExecutedAccount::Unknown, ExecutionResult::InSync));
     };
     let is_first = user.lease.record.create_intent.is_none();
-    if !store.store_create_intent(&mut user.lease, CreateIntent::of(desired)).await? {
+    if !store.store_create_intent(&mut user.lease, CreateIntent::of(&desired)).await? {
         return Ok(NextStep::End(ExecutedAccount::Unknown, ExecutionResult::Outdated));
     }
-    let (found, error) = match target.create(desired).await {
+    match target.create(&desired).await {
         Ok(resource) => {
+            let matched = match_name(&desired.user_name, &resource)?;
             actions.push(Action::Create { inactive: !desired.active });
-            return Ok(NextStep::End(ExecutedAccount::Created(resource), ExecutionResult::InSync));
+            created(provisioner, user, (resource, matched)).await
         }
         // How a duplicate is answered differs between servers, so every refusal is checked.
-        Err(refusal @ (TargetError::Conflict { .. } | TargetError::Rejected { .. })) => {
-            let found = find_obstacle(target, desired, &refusal).await?;
+        Err(refusal) if refusal.is_refusal() => {
+            let found = obstacle(provisioner, &desired, refusal).await;
             // The account of an earlier intent may be the reason for the refusal.
             if is_first {
                 user.lease.record.create_intent = None;
             }
-            (found, refusal)
+            Ok(NextStep::Decide(FoundAccount::Unlinked(found?)))
         }
         // The answer was lost or can't be used; the account may have been created.
         Err(error @ (TargetError::Unavailable { .. } | TargetError::Malformed { .. })) => {
-            (target.find_by_user_name(&desired.user_name).await.ok().flatten(), error)
+            let found = target.find_by_user_name(&desired.user_name).await.ok().flatten();
+            Ok(NextStep::Decide(FoundAccount::Unlinked(found.ok_or(error)?)))
         }
-        Err(error) => return Err(error.into()),
-    };
-    let found = found.ok_or(ExecutionError::Target(error))?;
-    Ok(NextStep::Decide(FoundAccount::Unlinked(found)))
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The account that made the target refuse a creation. If no account explains the refusal, the refusal is the error, and
+/// not a failure of the search. An account with another name is an error too.
+async fn obstacle(
+    provisioner: &Provisioner<'_>,
+    desired: &DesiredUser,
+    refusal: TargetError,
+) -> Result<Resource, TargetError> {
+    match find_obstacle(provisioner.target, desired, &refusal).await {
+        Ok(Some(found)) => match match_name(&desired.user_name, &found) {
+            Ok(_) => Ok(found),
+            Err(other) if matches!(refusal, TargetError::Conflict { .. }) => Err(other),
+            Err(_) => Err(refusal),
+        },
+        Ok(None) | Err(_) => Err(refusal),
+    }
+}
+
+/// What follows a creation. An account that was to be created inactive, and is active, is linked and deactivated.
+async fn created(
+    provisioner: &Provisioner<'_>,
+    user: &mut LoadedUser,
+    (resource, matched): (Resource, MatchedAccount),
+) -> Result<NextStep, ExecutionError> {
+    let end = |account| Ok(NextStep::End(account, ExecutionResult::InSync));
+    if user.desired.is_active() || !resource.account.may_be_active() {
+        return end(ExecutedAccount::Created(resource, matched));
+    }
+    match claim(provisioner.store, &mut user.lease, &matched).await? {
+        AccountClaim::Owned(owned) => {
+            let off = provisioner.target.deactivate(&owned).await?;
+            end(ExecutedAccount::Desired(off.into_resource()))
+        }
+        AccountClaim::OwnedBy(owner) => {
+            Ok(NextStep::End(ExecutedAccount::Unknown, ExecutionResult::Conflict { owner }))
+        }
+    }
 }
 
 /// Links the account that was found.
@@ -266,7 +384,11 @@ async fn link(
     resource: Resource,
     actions: &mut Vec<Action>,
 ) -> Result<NextStep, ExecutionError> {
-    let result = match claim(provisioner.store, &mut user.lease, &resource.account.id).await? {
+    let Some(name) = asked_name(&user.desired) else {
+        return Ok(NextStep::End(ExecutedAccount::Unknown, ExecutionResult::InSync));
+    };
+    let matched = match_name(name, &resource)?;
+    let result = match claim(provisioner.store, &mut user.lease, &matched).await? {
         AccountClaim::Owned(owned) => {
             actions.push(Action::Link);
             return Ok(NextStep::Decide(FoundAccount::Linked(owned, resource)));
@@ -292,38 +414,14 @@ async fn link_intended(
     let found = find_intended(provisioner.target, &intent).await?;
     user.lease.record.create_intent = None;
     let Some(resource) = found else { return Ok(None) };
-    match claim(provisioner.store, &mut user.lease, &resource.account.id).await? {
+    let matched = match_name(&intent.user_name, &resource)?;
+    match claim(provisioner.store, &mut user.lease, &matched).await? {
         AccountClaim::Owned(owned) => {
             actions.push(Action::Link);
             Ok(Some(FoundAccount::Linked(owned, resource)))
         }
         // Another entry has been linked meanwhile, and has the name by now.
         AccountClaim::OwnedBy(_) => Ok(None),
-    }
-}
-
-/// Links an account to the user, unless another entry owns it. The account of an entry that is gone passes to the user.
-pub(crate) async fn claim(
-    store: &Store,
-    lease: &mut UserLease,
-    account: &AccountId,
-) -> Result<AccountClaim, ExecutionError> {
-    let owner = match store.claim_account(lease, account).await? {
-        AccountClaim::OwnedBy(owner) => owner,
-        owned => return Ok(owned),
-    };
-    let Some(Desired::Present(user)) = &lease.record.desired else { return Ok(AccountClaim::OwnedBy(owner)) };
-    let name = user.user_name.clone();
-    match store.fetch_record(owner.hash()).await? {
-        Some(other) if !matches!(other.desired, Some(Desired::Present(_))) => {
-            let account = store.take_over_account(lease, account, &other.anchor).await?;
-            Ok(account.map_or(AccountClaim::OwnedBy(owner), AccountClaim::Owned))
-        }
-        Some(other) if other.user_name().is_some_and(|its| *its != name) => {
-            let detail = "the account with this user name belongs to another user, and that user's name is about to change";
-            Err(TargetError::Conflict { detail: detail.to_owned() }.into())
-        }
-        _ => Ok(AccountClaim::OwnedBy(owner)),
     }
 }
 
@@ -343,12 +441,10 @@ async fn update(
             Ok((ExecutedAccount::Desired(updated), ExecutionResult::InSync))
         }
         // A disabled user loses access even where the rest is refused.
-        Err(refusal @ (TargetError::Conflict { .. } | TargetError::Rejected { .. }))
-            if resource.account.active && !desired.active =>
-        {
-            let resource = target.set_active(owned, false).await?;
+        Err(refusal) if refusal.is_refusal() && resource.account.may_be_active() && !desired.active => {
+            let off = target.deactivate(owned).await.map_err(|error| first_of(refusal.clone(), error))?;
             actions.push(Action::Deactivate(DeprovisionReason::Disabled));
-            Ok((ExecutedAccount::Inactive(resource), ExecutionResult::Failed(refusal)))
+            Ok((ExecutedAccount::Inactive(off), ExecutionResult::Failed(refusal)))
         }
         Err(error) => Err(error.into()),
     }
@@ -360,54 +456,64 @@ async fn deactivate(
     (owned, reason): (&OwnedAccount, DeprovisionReason),
     actions: &mut Vec<Action>,
 ) -> Result<(ExecutedAccount, ExecutionResult), ExecutionError> {
-    let resource = provisioner.target.set_active(owned, false).await?;
+    let off = provisioner.target.deactivate(owned).await?;
     actions.push(Action::Deactivate(reason));
     let is_deleted_later = provisioner.options.delete_after_days.is_some();
     let result = match &user.desired {
         Desired::Absent { .. } if is_deleted_later => ExecutionResult::PendingDeletion(reason),
         _ => ExecutionResult::InSync,
     };
-    Ok((ExecutedAccount::Inactive(resource), result))
+    Ok((ExecutedAccount::Inactive(off), result))
 }
 
+/// Deletes an account, or deactivates it where the target keeps it.
 async fn delete(
     provisioner: &Provisioner<'_>,
-    lease: &mut UserLease,
-    (owned, reason): (&OwnedAccount, DeprovisionReason),
+    user: &mut LoadedUser,
+    (owned, resource, reason): (&OwnedAccount, &Resource, DeprovisionReason),
     actions: &mut Vec<Action>,
 ) -> Result<ExecutedAccount, ExecutionError> {
     let Provisioner { store, target, .. } = *provisioner;
-    match target.delete(owned).await? {
-        DeleteOutcome::Deleted | DeleteOutcome::AlreadyGone => {
-            store.drop_link(lease).await?;
-            actions.push(Action::Delete(reason));
-            Ok(ExecutedAccount::Unknown)
+    let name = last_known_name(&user.lease.record).cloned();
+    let proof = match target.delete(owned, name.as_ref()).await? {
+        DeleteOutcome::Gone(proof) => proof,
+        // An inactive account can wait for a target that is well again.
+        DeleteOutcome::Refused(error @ TargetError::Unavailable { .. })
+            if !resource.account.may_be_active() =>
+        {
+            return Err(error.into());
         }
-        DeleteOutcome::Refused { .. } => {
-            let resource = target.set_active(owned, false).await?;
-            actions.push(Action::DeactivateInstead(reason));
-            Ok(ExecutedAccount::Inactive(resource))
-        }
-    }
+        DeleteOutcome::Refused(refusal) => match target.deactivate(owned).await {
+            Ok(off) => {
+                actions.push(Action::DeactivateInstead(reason));
+                return Ok(ExecutedAccount::Inactive(off));
+            }
+            // The deletion may have taken effect without an answer.
+            Err(TargetError::NotFound) => match target.locate(owned, name.as_ref()).await? {
+                LocatedAccount::Gone { proof, .. } => proof,
+                LocatedAccount::There(_) => return Err(refusal.into()),
+            },
+            Err(error) => return Err(first_of(refusal, error).into()),
+        },
+    };
+    store.drop_link(&mut user.lease, &proof).await?;
+    actions.push(Action::Delete(reason));
+    Ok(ExecutedAccount::Unknown)
 }
 
-/// The account is gone from the target.
-async fn drop_link(
-    store: &Store,
-    lease: &mut UserLease,
-    actions: &mut Vec<Action>,
-) -> Result<(), ExecutionError> {
-    store.drop_link(lease).await?;
-    actions.push(Action::AccountGone);
-    Ok(())
+/// The error of a deletion and of the deactivation after it. An error that other users would meet too is the one that
+/// counts; else the first refusal explains more.
+fn first_of(refusal: TargetError, error: TargetError) -> TargetError {
+    if error.is_refusal() { refusal } else { error }
 }
 
 /// Attributes that the target keeps otherwise than was sent.
 pub(crate) fn kept_by_target(desired: &Desired, account: &ExecutedAccount) -> Vec<AttributeDifference> {
     match (desired, account) {
-        (Desired::Present(user), ExecutedAccount::Created(resource) | ExecutedAccount::Desired(resource)) => {
-            differences(user, &resource.account)
-        }
+        (
+            Desired::Present(user),
+            ExecutedAccount::Created(resource, _) | ExecutedAccount::Desired(resource),
+        ) => differences(user, &resource.account),
         _ => Vec::new(),
     }
 }

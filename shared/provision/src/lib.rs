@@ -7,9 +7,11 @@
 mod breaker;
 mod dead_letters;
 mod decide;
+mod error;
 mod error_response;
 mod execute;
 mod health;
+mod link;
 mod load;
 mod outcome;
 mod preview;

@@ -1,7 +1,10 @@
 //! Loading one user: the lease, the record, the references, and the account if it has to be read.
 
-use model::{CreateIntent, Desired, DesiredUser, OwnedAccount, Status, UnixSeconds, Value};
-use scim::{Resource, Target, TargetError};
+use model::{
+    CreateIntent, Desired, DesiredUser, GoneAccount, OwnedAccount, Status, UnixSeconds, UserName, UserRecord,
+    Value,
+};
+use scim::{LocatedAccount, Resource, Target, TargetError};
 use store::{StoreError, UserLease, UserOutcome, UserReferences};
 
 use crate::references::{is_missing, recheck_seconds, resolve};
@@ -84,29 +87,59 @@ async fn put_off_recheck(provisioner: &Provisioner<'_>, lease: UserLease) -> Res
     provisioner.store.write_outcome(lease, outcome, now).await.map(drop)
 }
 
-/// Reads the account: the linked one by its id, else one by the user name. Says too whether a linked account is gone.
+/// The account at the target, and what has become of a link.
+pub(crate) struct FetchedAccount {
+    /// The account.
+    pub(crate) found: FoundAccount,
+    /// The linked account is gone.
+    pub(crate) gone: Option<GoneLink>,
+}
+
+/// A link to an account that is gone.
+pub(crate) struct GoneLink {
+    /// The proof, with which the link is dropped.
+    pub(crate) proof: GoneAccount,
+    /// Another account with the last known user name.
+    pub(crate) namesake: Option<Resource>,
+}
+
+/// The name under which the linked account was last known.
+pub(crate) fn last_known_name(record: &UserRecord) -> Option<&UserName> {
+    let applied = record.link.as_ref().and_then(|link| link.applied.as_ref());
+    applied.and_then(|applied| applied.user_name.as_ref()).or_else(|| record.user_name())
+}
+
+/// Reads the account: the linked one by its id, else one by the user name. `record` is the stored record, if any.
 pub(crate) async fn fetch_account(
     target: &Target,
-    linked: Option<OwnedAccount>,
+    record: Option<&UserRecord>,
     desired: &Desired,
-) -> Result<(FoundAccount, bool), TargetError> {
-    let mut gone = false;
-    if let Some(account) = linked {
-        match target.fetch(account.id()).await {
-            Ok(resource) => return Ok((FoundAccount::Linked(account, resource), false)),
-            Err(TargetError::NotFound) => gone = true,
-            Err(error) => return Err(error),
+) -> Result<FetchedAccount, TargetError> {
+    let mut gone = None;
+    if let Some((record, account)) = record.and_then(|record| Some((record, store::owned(record)?))) {
+        match target.locate(&account, last_known_name(record)).await? {
+            LocatedAccount::There(resource) => {
+                return Ok(FetchedAccount { found: FoundAccount::Linked(account, resource), gone: None });
+            }
+            LocatedAccount::Gone { proof, namesake } => gone = Some(GoneLink { proof, namesake }),
         }
     }
-    let found = match desired {
-        Desired::Present(user) => target.find_by_user_name(&user.user_name).await?,
-        // An account without a link is looked for only if the entry is still in scope: disabled.
-        Desired::Absent { user_name: Some(name), reason: model::DeprovisionReason::Disabled } => {
-            target.find_by_user_name(name).await?
-        }
-        Desired::Absent { .. } => None,
+    let found = match (asked_name(desired), &gone) {
+        (None, _) => None,
+        // The same look-up was part of the proof.
+        (Some(name), Some(gone)) if record.and_then(last_known_name) == Some(name) => gone.namesake.clone(),
+        (Some(name), _) => target.find_by_user_name(name).await?,
     };
-    Ok((found.map_or(FoundAccount::None, FoundAccount::Unlinked), gone))
+    Ok(FetchedAccount { found: found.map_or(FoundAccount::None, FoundAccount::Unlinked), gone })
+}
+
+/// The name that an account without a link is looked for by. A user out of scope has no claim to such an account.
+pub(crate) fn asked_name(desired: &Desired) -> Option<&UserName> {
+    match desired {
+        Desired::Present(user) => Some(&user.user_name),
+        Desired::Absent { user_name, reason: model::DeprovisionReason::Disabled } => user_name.as_ref(),
+        Desired::Absent { .. } => None,
+    }
 }
 
 /// Finds the account that an earlier POST with an unknown outcome may have created. No account had its name before that
@@ -130,7 +163,8 @@ pub(crate) async fn find_intended(
 const MAX_PAGES: usize = 100;
 
 /// Finds the account that made the target refuse a creation: under the same user name, created meanwhile or spelled
-/// otherwise, or under the same external id.
+/// otherwise, or under the same external id. The last one has another name: it is not
+/// linked, and a person decides.
 pub(crate) async fn find_obstacle(
     target: &Target,
     user: &DesiredUser,

@@ -1,12 +1,13 @@
 //! Preview of provisioning: the same reads and decisions, not executed.
 
-use model::{Account, Anchor, Desired, Options, UserRecord};
+use model::{Account, Anchor, Desired, DesiredUser, Options, UserRecord};
 use plan::{Decision, Situation, decide};
 use scim::{Target, TargetError};
 use store::{Store, StoreError};
 
-use crate::execute::ExecutionError;
-use crate::load::{FoundAccount, fetch_account};
+use crate::error::ExecutionError;
+use crate::link::match_name;
+use crate::load::{FetchedAccount, FoundAccount, fetch_account};
 use crate::references::resolve;
 
 /// Decisions on one account that are not executed.
@@ -55,8 +56,7 @@ async fn decide_on(
 ) -> Result<Preview, ExecutionError> {
     let PreviewSubject { record, desired, removal_released, deletion_due } = subject;
     let resolved = resolve(store, desired).await?.desired;
-    let linked = record.and_then(store::owned);
-    let (found, _) = fetch_account(target, linked, desired).await?;
+    let FetchedAccount { found, gone: _ } = fetch_account(target, record, desired).await?;
     let (mut linked, resource) = match &found {
         FoundAccount::None => (false, None),
         FoundAccount::Linked(_, resource) => (true, Some(resource)),
@@ -79,9 +79,21 @@ async fn decide_on(
                 linked = true;
             }
             decision => {
+                if let (Decision::Create, Desired::Present(user)) = (&decision, &resolved) {
+                    check_external_id(target, user).await?;
+                }
                 preview.decisions.push(decision);
                 return Ok(preview);
             }
         }
     }
+}
+
+/// Refuses a creation while another account has the external id: the target would refuse it as a duplicate.
+async fn check_external_id(target: &Target, user: &DesiredUser) -> Result<(), TargetError> {
+    let found = match user.external_id() {
+        Some(id) => target.find_by_external_id(id).await?,
+        None => None,
+    };
+    found.map_or(Ok(()), |found| match_name(&user.user_name, &found).map(drop))
 }

@@ -7,8 +7,10 @@ use model::{
 use store::{AccountClaim, HistoryEvent, OutcomeWrite, StoreError, UserOutcome, UserReferences};
 
 use crate::decide::is_pending_deletion;
+use crate::error::ExecutionError;
 use crate::error_response::{ErrorResponse, FailedAttempt, respond_to_error};
-use crate::execute::{ExecutedAccount, Execution, ExecutionError, ExecutionResult, claim, kept_by_target};
+use crate::execute::{ExecutedAccount, Execution, ExecutionResult, kept_by_target};
+use crate::link::claim;
 use crate::load::LoadedUser;
 use crate::outcome::{describe_actions, reason_of_actions};
 use crate::references::{is_missing, recheck_seconds, wake_referrers};
@@ -75,10 +77,10 @@ async fn write_execution(
     now: UnixSeconds,
 ) -> Result<RecordedOutcome, StoreError> {
     let store = provisioner.store;
-    if let ExecutedAccount::Created(resource) = &execution.account {
+    if let ExecutedAccount::Created(resource, matched) = &execution.account {
         let account = resource.account.id.clone();
         let (outcome, response) = outcome_of(provisioner, &user, execution, now);
-        if store.write_created_outcome(&user.lease, &account, &outcome).await? {
+        if store.write_created_outcome(&user.lease, matched, &outcome).await? {
             let link = Some(AccountLink { account, applied: outcome.applied });
             let record = UserRecord { link, ..user.lease.record };
             // Users that began to wait while the outcome was written.
@@ -107,12 +109,12 @@ async fn link_created(
     user: &mut LoadedUser,
     execution: &mut Execution,
 ) -> Result<(), StoreError> {
-    let ExecutedAccount::Created(resource) =
+    let ExecutedAccount::Created(resource, matched) =
         std::mem::replace(&mut execution.account, ExecutedAccount::Unknown)
     else {
         return Ok(());
     };
-    match claim(provisioner.store, &mut user.lease, &resource.account.id).await {
+    match claim(provisioner.store, &mut user.lease, &matched).await {
         Ok(AccountClaim::Owned(_)) => execution.account = ExecutedAccount::Desired(resource),
         Ok(AccountClaim::OwnedBy(owner)) => execution.result = ExecutionResult::Conflict { owner },
         Err(ExecutionError::Target(error)) => execution.result = ExecutionResult::Failed(error),
@@ -129,12 +131,12 @@ fn outcome_of(
     now: UnixSeconds,
 ) -> (UserOutcome, Option<ErrorResponse>) {
     let record = &user.lease.record;
-    let Execution { actions, account, result, contacted } = execution;
+    let Execution { actions, account, result, contacted, scope } = execution;
     let response = match result {
         ExecutionResult::Failed(error) => {
             // In sync, the attempts count rechecks of references.
             let attempts = if record.status == Status::InSync { 0 } else { record.attempts };
-            let failed = FailedAttempt { user: record.anchor.hash(), attempts };
+            let failed = FailedAttempt { user: record.anchor.hash(), attempts, scope: *scope };
             Some(respond_to_error(error, failed, provisioner.max_attempts, provisioner.health))
         }
         _ => {
@@ -229,7 +231,7 @@ fn text_of(result: &ExecutionResult) -> String {
 /// The linked account, or the one that was created just now.
 fn account_of(record: &UserRecord, account: &ExecutedAccount) -> Option<AccountId> {
     match account {
-        ExecutedAccount::Created(resource) => Some(resource.account.id.clone()),
+        ExecutedAccount::Created(resource, _) => Some(resource.account.id.clone()),
         _ => record.link.as_ref().map(|link| link.account.clone()),
     }
 }
@@ -239,21 +241,17 @@ fn applied_of(user: &LoadedUser, account: &ExecutedAccount) -> Option<AppliedSta
     let resource = match (account, &user.lease.record.desired, &user.desired) {
         (ExecutedAccount::Unknown, ..) => return None,
         (
-            ExecutedAccount::Created(resource) | ExecutedAccount::Desired(resource),
+            ExecutedAccount::Created(resource, _) | ExecutedAccount::Desired(resource),
             Some(Desired::Present(desired)),
             Desired::Present(sent),
-        ) => return Some(AppliedState::of(desired, sent, resource.account.active)),
-        (
-            ExecutedAccount::Created(resource)
-            | ExecutedAccount::Desired(resource)
-            | ExecutedAccount::Inactive(resource),
-            ..,
-        ) => resource,
+        ) => return Some(AppliedState::of(desired, sent, resource.account.may_be_active())),
+        (ExecutedAccount::Created(resource, _) | ExecutedAccount::Desired(resource), ..) => resource,
+        (ExecutedAccount::Inactive(off), ..) => off.resource(),
     };
     Some(AppliedState {
         fingerprint: Fingerprint([0; 16]),
         user_name: resource.account.user_name.as_deref().and_then(|name| UserName::new(name).ok()),
-        active: false,
+        active: resource.account.may_be_active(),
         attributes: Default::default(),
     })
 }

@@ -36,9 +36,9 @@ pub async fn work(
     stop_at: UnixSeconds,
     mut show: impl FnMut(&Outcome),
 ) -> Vec<MessageDisposition> {
-    let Provisioner { store, health, clock, .. } = *provisioner;
+    let clock = provisioner.clock;
     let mut dispositions: HashMap<&Anchor, MessageDisposition> = HashMap::new();
-    let checked = breaker::check(store, health, clock()).await;
+    let checked = breaker::check(provisioner, clock()).await;
     let mut gate = checked.unwrap_or_else(|error| gate_after(&error, clock()));
     for request in batch {
         // Several requests of a batch for one user are handled once.
@@ -49,7 +49,7 @@ pub async fn work(
         let disposition = match gate {
             BreakerGate::Shut { until } => MessageDisposition::Retry(spread(until, &request.anchor)),
             _ if now >= stop_at && !dispositions.is_empty() => MessageDisposition::Retry(now),
-            BreakerGate::Open | BreakerGate::Probe { .. } => {
+            BreakerGate::Open | BreakerGate::Probe(_) => {
                 let span =
                     tracing::info_span!("user", user.anchor = %request.anchor, version = %request.version);
                 let done = provisioner.provision(request.anchor.hash()).instrument(span.clone()).await;
@@ -74,23 +74,25 @@ pub async fn work(
 /// The gate for the next user, after this outcome.
 async fn next_gate(provisioner: &Provisioner<'_>, gate: BreakerGate, outcome: &Outcome) -> BreakerGate {
     let Provisioner { store, clock, .. } = *provisioner;
-    let failed_probes = match gate {
-        BreakerGate::Probe { failed } => failed + 1,
-        BreakerGate::Open | BreakerGate::Shut { .. } => 0,
+    let probe = match gate {
+        BreakerGate::Probe(probe) => Some(probe),
+        BreakerGate::Open | BreakerGate::Shut { .. } => None,
     };
-    match breaker::trip(store, outcome, failed_probes, clock()).await {
+    match breaker::trip(provisioner, outcome, probe, clock()).await {
         Ok(Some(until)) => return BreakerGate::Shut { until },
         Ok(None) => {}
         Err(error) => return gate_after(&error, clock()),
     }
     match (gate, outcome) {
         // No request was sent, so the probe is still to be made.
-        (BreakerGate::Probe { .. }, Outcome::NothingToDo | Outcome::NotYet { .. } | Outcome::Busy) => gate,
-        (BreakerGate::Probe { .. }, _) => match store.close_breaker().await {
-            Ok(()) => {
+        (BreakerGate::Probe(_), Outcome::NothingToDo | Outcome::NotYet { .. } | Outcome::Busy) => gate,
+        (BreakerGate::Probe(probe), _) => match store.close_breaker(probe).await {
+            Ok(true) => {
                 tracing::info!("the target serves again");
                 BreakerGate::Open
             }
+            // Another worker has reported a failure since the probe began.
+            Ok(false) => BreakerGate::Shut { until: clock().plus(STATE_SECONDS) },
             Err(error) => gate_after(&error, clock()),
         },
         _ => BreakerGate::Open,

@@ -1,7 +1,11 @@
 //! SCIM client of one target: construction, and the features that the server announces.
 
+pub(crate) mod activation;
 pub(crate) mod changing;
+pub(crate) mod deleting;
 pub(crate) mod finding;
+pub(crate) mod locating;
+pub(crate) mod verbs;
 
 use std::fmt;
 use std::time::Duration;
@@ -19,6 +23,7 @@ use crate::options::{TargetCredentials, TargetOptions};
 use crate::pace::Pacers;
 use crate::transport::{CallFailure, TargetCall, Transport};
 use dialect::{CallBudget, Dialect, DialectPatch};
+use verbs::UnsupportedVerbs;
 
 /// SCIM client of one target, for one of the [dialects](Dialect).
 pub struct Target {
@@ -26,6 +31,9 @@ pub struct Target {
     transport: Transport,
     /// Fetched with the first call that needs them.
     features: OnceCell<ServerFeatures>,
+    /// Read when it is needed first.
+    leaves_out_inactive: OnceCell<bool>,
+    unsupported: UnsupportedVerbs,
 }
 
 impl Target {
@@ -36,7 +44,13 @@ impl Target {
         credentials: TargetCredentials,
     ) -> Result<Self, TargetError> {
         let transport = Transport::new(dialect, options, credentials)?;
-        Ok(Self { dialect, transport, features: OnceCell::new() })
+        Ok(Self {
+            dialect,
+            transport,
+            features: OnceCell::new(),
+            leaves_out_inactive: OnceCell::new(),
+            unsupported: UnsupportedVerbs::default(),
+        })
     }
 
     /// Sets the source of new credentials for the time after a rotation.
@@ -72,6 +86,11 @@ impl Target {
         self.transport.metrics.calls()
     }
 
+    /// Longest time of one call, with its repeats.
+    pub fn longest_call(&self) -> Duration {
+        self.transport.longest_call()
+    }
+
     /// Latencies of the attempts that ended since the last call of this function, at most the newest 1,000. A latency
     /// ends with the complete response or the failure.
     pub fn take_latencies(&self) -> Vec<Duration> {
@@ -92,14 +111,6 @@ impl Target {
             })
         };
         Ok(attributes.into_iter().filter(is_missing).collect())
-    }
-
-    async fn has_patch(&self) -> Result<bool, TargetError> {
-        match self.dialect.patch {
-            DialectPatch::Always => Ok(true),
-            DialectPatch::Never => Ok(false),
-            DialectPatch::Announced => Ok(self.features().await?.patch),
-        }
     }
 
     async fn users_url(&self) -> Result<Url, TargetError> {
@@ -138,19 +149,19 @@ impl Target {
         Ok(features)
     }
 
-    /// A discovery document; `None` if the server has none or does not show it. An invalid token fails the first call
-    /// that needs it.
+    /// A discovery document; `None` if the server has none or does not show it: then the dialect's defaults apply. An
+    /// invalid token, throttling, and an outage are errors.
     async fn fetch_document(&self, name: &str) -> Result<Option<JsonObject>, TargetError> {
         let call = TargetCall::new(Method::GET, self.transport.url(&[name]));
         match self.transport.call(&call).await {
             Ok(ResponseBody::Json(document)) => Ok(Some(document)),
-            Ok(_) | Err(CallFailure { status: Some(403), error: TargetError::Unauthorized { .. } }) => {
+            Ok(_) | Err(CallFailure { status: Some(404 | 410), .. }) => Ok(None),
+            Err(CallFailure {
+                status: Some(status @ (300..=400 | 403..=499 | 500 | 501)), error, ..
+            }) if !matches!(error, TargetError::RateLimited { .. }) => {
+                tracing::warn!(http.status = status, "{name} is not served by the target; defaults apply");
                 Ok(None)
             }
-            Err(CallFailure {
-                error: TargetError::NotFound | TargetError::Rejected { .. } | TargetError::Malformed { .. },
-                ..
-            }) => Ok(None),
             Err(failure) => Err(failure.error),
         }
     }
@@ -162,22 +173,62 @@ impl fmt::Debug for Target {
     }
 }
 
+/// URL of one account. All characters but the unreserved ones (RFC 3986, 2.3) are percent-encoded: a tab would be
+/// dropped from the path, and some servers read `+` as a space.
 fn with_id(mut users: Url, id: &AccountId) -> Result<Url, TargetError> {
-    let unusable = || TargetError::Malformed { detail: format!("account id {id} can't be part of a URL") };
-    match id.as_str() {
-        // As path segments these lead to other resources, such as the list of all users.
-        "." | ".." | "" => return Err(unusable()),
-        id => users.path_segments_mut().map_err(|()| unusable())?.push(id),
-    };
+    // As path segments these lead to other resources, such as the list of all users.
+    if matches!(id.as_str(), "." | ".." | "") {
+        let detail = format!("account id {id} can't be part of a URL");
+        return Err(TargetError::Malformed { detail });
+    }
+    let mut path = users.path().trim_end_matches('/').to_owned();
+    path.push('/');
+    for byte in id.as_str().bytes() {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
+            _ => path.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    users.set_path(&path);
     Ok(users)
 }
 
-/// Turns *not found* for the list of users into an error of the URL: the list itself always exists.
+/// Turns a 404 for the list of users into an error of the URL: the list itself always exists.
 fn users_not_found(failure: CallFailure) -> CallFailure {
-    match failure.error {
-        TargetError::NotFound => {
-            TargetError::Malformed { detail: "there is no /Users at this URL".to_owned() }.into()
+    const NO_USERS: &str = "there is no /Users at this URL";
+    let detail = match &failure {
+        CallFailure { error: TargetError::NotFound, .. } => NO_USERS.to_owned(),
+        CallFailure { status: Some(404), error: TargetError::Unavailable { detail }, .. } => {
+            format!("{NO_USERS}: {detail}")
         }
-        _ => failure,
+        _ => return failure,
+    };
+    TargetError::Malformed { detail }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_is_one_percent_encoded_segment() {
+        let url = |id: &str| {
+            let users = Url::parse("https://x.test/scim/v2/Users").unwrap();
+            with_id(users, &AccountId::new(id).unwrap()).map(|url| url.path().to_owned())
+        };
+        for (id, expect) in [
+            ("100000000000001", "100000000000001"),
+            ("a-b_c.d~e", "a-b_c.d~e"),
+            ("a/b", "a%2Fb"),
+            ("a b+c", "a%20b%2Bc"),
+            ("a\tb\nc", "a%09b%0Ac"),
+            ("\t..\n", "%09..%0A"),
+            ("50%", "50%25"),
+            ("ä?#", "%C3%A4%3F%23"),
+        ] {
+            assert_eq!(url(id).unwrap(), format!("/scim/v2/Users/{expect}"), "{id:?}");
+        }
+        assert!(url(".").is_err() && url("..").is_err());
     }
 }

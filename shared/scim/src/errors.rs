@@ -41,6 +41,24 @@ pub enum TargetError {
         /// Explanation from the target.
         detail: String,
     },
+    /// The target does not support this kind of request. Another kind may have the same effect.
+    #[error("target does not support the request: {detail}")]
+    Unsupported {
+        /// Explanation from the target.
+        detail: String,
+    },
+    /// The target reports success, and the account is not as it was to become.
+    #[error("target reports success without making the change: {detail}")]
+    NotApplied {
+        /// What the account shows.
+        detail: String,
+    },
+    /// The account is not the one that was asked for. It is neither linked nor changed; a person decides.
+    #[error("another account than the asked-for one; it is not linked: {detail}")]
+    OtherAccount {
+        /// The account, and how it was found.
+        detail: String,
+    },
     /// The response is not one of a SCIM server. The target may have executed the request. Policy treats it like
     /// [`Unavailable`](Self::Unavailable), but it more often needs a person.
     #[error("target's response is not valid SCIM; check target.url: {detail}")]
@@ -66,4 +84,34 @@ pub enum TargetError {
 
 fn retry_hint(retry_after: &Option<Duration>) -> String {
     retry_after.map(|wait| format!("; retry in {} s", wait.as_secs())).unwrap_or_default()
+}
+
+impl TargetError {
+    /// Whether the target answered this one request with a refusal. The same request would be refused again.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Conflict { .. }
+            | Self::Rejected { .. }
+            | Self::Unsupported { .. }
+            | Self::NotApplied { .. } => true,
+            Self::RateLimited { .. }
+            | Self::Unavailable { .. }
+            | Self::NotFound
+            | Self::Unauthorized { .. }
+            | Self::OtherAccount { .. }
+            | Self::Malformed { .. }
+            | Self::Insecure { .. }
+            | Self::InvalidUrl { .. } => false,
+        }
+    }
+
+    /// Replaces the explanation of a refusal.
+    pub(crate) fn explained(self, explain: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::Conflict { detail } => Self::Conflict { detail: explain(&detail) },
+            Self::Rejected { attribute, detail } => Self::Rejected { attribute, detail: explain(&detail) },
+            Self::Unsupported { detail } => Self::Unsupported { detail: explain(&detail) },
+            other => other,
+        }
+    }
 }

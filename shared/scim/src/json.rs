@@ -57,12 +57,19 @@ pub(crate) fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-/// Boolean, also if written as text.
+/// Boolean, also if written as text or as 1 or 0.
 pub(crate) fn boolean(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(yes) => Some(*yes),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        Value::Number(number) => match number.as_u64() {
+            Some(0) => Some(false),
+            Some(1) => Some(true),
+            _ => None,
+        },
+        Value::String(text) if text.trim() == "1" => Some(true),
+        Value::String(text) if text.trim() == "0" => Some(false),
+        Value::String(text) if text.trim().eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.trim().eq_ignore_ascii_case("false") => Some(false),
         _ => None,
     }
 }

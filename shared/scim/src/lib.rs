@@ -32,7 +32,8 @@ mod arbitrary;
 mod fuzz;
 
 pub use client::Target;
-pub use client::changing::DeleteOutcome;
+pub use client::deleting::DeleteOutcome;
+pub use client::locating::LocatedAccount;
 pub use dialect::{CallBudget, Dialect};
 pub use errors::TargetError;
 #[doc(hidden)]
@@ -40,4 +41,4 @@ pub use fuzz::read_arbitrary_response;
 pub use metrics::CallCounts;
 pub use options::{RetryPolicy, TargetCredentials, TargetOptions};
 pub use patch::PatchOperation;
-pub use resource::{AccountPage, Resource};
+pub use resource::{AccountPage, InactiveResource, Resource};

@@ -2,7 +2,7 @@
 
 use reqwest::header::HeaderMap;
 
-use crate::body::{ErrorDetails, ResponseBody};
+use crate::body::{ErrorDetails, ErrorOrigin, ResponseBody};
 use crate::errors::TargetError;
 use crate::redact::Redactor;
 use crate::retry::retry_after;
@@ -37,7 +37,7 @@ impl TargetResponse<'_> {
         let details = self.body.error_details();
         let has_code = |codes: &[i64]| details.code.is_some_and(|code| codes.contains(&code));
         let detail = || self.detail(&details, redactor);
-        if self.status == 429 || has_code(&THROTTLED) {
+        if self.status == 429 || has_code(&THROTTLED) || self.asks_to_wait() {
             return Some(TargetError::RateLimited { retry_after: retry_after(self.headers) });
         }
         if self.status == 401
@@ -53,15 +53,29 @@ impl TargetResponse<'_> {
             ..=399 => TargetError::Malformed { detail: detail() },
             // A proxy's error page says nothing about the account, even with status 404.
             400.. if is_html => TargetError::Unavailable { detail: detail() },
-            404 | 410 => TargetError::NotFound,
+            404 | 410 if self.is_of_resource(&details) => TargetError::NotFound,
+            404 | 410 => TargetError::Unavailable { detail: detail() },
+            405 | 501 => TargetError::Unsupported { detail: detail() },
             407 | 408 | 425 | 500 | 502..=599 => TargetError::Unavailable { detail: detail() },
             409 => TargetError::Conflict { detail: detail() },
             _ if is_uniqueness(&details) => TargetError::Conflict { detail: detail() },
             403 if self.kind == RequestKind::Read || concerns_integration(&details) => {
                 TargetError::Unauthorized { detail: detail() }
             }
+            _ if is_path_refused(&details) => TargetError::Unsupported { detail: detail() },
             _ => TargetError::Rejected { attribute: rejected_attribute(dialect, &details), detail: detail() },
         })
+    }
+
+    /// Whether the target asks to wait by `Retry-After`, where no status for throttling is needed \[seen\].
+    fn asks_to_wait(&self) -> bool {
+        matches!(self.status, 403 | 503) && retry_after(self.headers).is_some()
+    }
+
+    /// Whether a 404 is the answer of a SCIM resource, and not one of a gateway or of another API. An empty body counts:
+    /// the caller needs a second proof.
+    fn is_of_resource(&self, details: &ErrorDetails) -> bool {
+        *self.body == ResponseBody::Empty || details.origin == ErrorOrigin::Scim
     }
 
     /// Whether the target rejects the app secret proof. Status and code of this are not recorded; the user's data
@@ -90,6 +104,14 @@ fn lacks_permission(details: &ErrorDetails) -> bool {
 
 fn is_uniqueness(details: &ErrorDetails) -> bool {
     details.scim_type.as_deref().is_some_and(|scim_type| scim_type.eq_ignore_ascii_case("uniqueness"))
+}
+
+/// Whether the target does not know the path of a PATCH (RFC 7644, 3.12). A PUT has no paths.
+fn is_path_refused(details: &ErrorDetails) -> bool {
+    let is_path = |scim_type: &str| {
+        ["invalidPath", "noTarget"].iter().any(|refused| scim_type.eq_ignore_ascii_case(refused))
+    };
+    details.scim_type.as_deref().is_some_and(is_path)
 }
 
 /// Whether a rejected write concerns the integration and not one user. The text must say so: otherwise one protected
@@ -166,8 +188,14 @@ mod tests {
             Some(TargetError::NotFound) => "not found",
             Some(TargetError::Unauthorized { .. }) => "unauthorized",
             Some(TargetError::Rejected { .. }) => "rejected",
+            Some(TargetError::Unsupported { .. }) => "unsupported",
             Some(TargetError::Malformed { .. }) => "malformed",
-            Some(TargetError::Insecure { .. } | TargetError::InvalidUrl { .. }) => "no response",
+            Some(
+                TargetError::Insecure { .. }
+                | TargetError::InvalidUrl { .. }
+                | TargetError::NotApplied { .. }
+                | TargetError::OtherAccount { .. },
+            ) => "no response",
         }
     }
 
@@ -186,7 +214,7 @@ mod tests {
             (401, "unauthorized"),
             (403, "rejected"),
             (404, "not found"),
-            (405, "rejected"),
+            (405, "unsupported"),
             (408, "unavailable"),
             (409, "conflict"),
             (410, "not found"),
@@ -196,7 +224,7 @@ mod tests {
             (425, "unavailable"),
             (429, "rate limited"),
             (500, "unavailable"),
-            (501, "rejected"),
+            (501, "unsupported"),
             (502, "unavailable"),
             (503, "unavailable"),
             (504, "unavailable"),
@@ -234,12 +262,27 @@ mod tests {
             (400, r#"{"Errors":{"description":"bad","code":400}}"#, "rejected"),
             (400, r#"{"error":{"message":"bad","type":"OAuthException","code":100}}"#, "rejected"),
             (400, r#"{"error":"bad"}"#, "rejected"),
+            (400, "bad", "rejected"),
             (409, r#"{"detail":"taken","status":"409","scimType":"uniqueness"}"#, "conflict"),
             (400, r#"{"detail":"taken","status":"400","scimType":"uniqueness"}"#, "conflict"),
             (500, r#"{"Errors":[]}"#, "unavailable"),
             (400, r#"{"Errors":["x", 1]}"#, "rejected"),
             (400, "[]", "rejected"),
             (400, "{\"Errors\":", "rejected"),
+            (400, r#"{"detail":"no","scimType":"invalidPath"}"#, "unsupported"),
+            (400, r#"{"detail":"no","scimType":"invalidValue"}"#, "rejected"),
+            // A 404 is about the account only in a shape of SCIM.
+            (
+                404,
+                r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404"}"#,
+                "not found",
+            ),
+            (404, r#"{"Errors":[{"description":"no such user","code":404}]}"#, "not found"),
+            (410, r#"{"error":{"message":"gone","type":"GraphMethodException","code":100}}"#, "not found"),
+            (404, r#"{"message":"no Route matched with those values"}"#, "unavailable"),
+            (404, r#"{"detail":"Not Found"}"#, "unavailable"),
+            (404, "404 page not found", "unavailable"),
+            (404, "[]", "unavailable"),
             // A rejection of one user does not concern the token.
             (403, r#"{"detail":"an administrator can't be changed"}"#, "rejected"),
             (
@@ -274,11 +317,16 @@ mod tests {
 
     #[test]
     fn retry_after_is_kept() {
-        let wait = |headers: &[(&str, &str)]| match read(429, headers, "") {
+        let wait_after = |status, headers: &[(&str, &str)]| match read(status, headers, "") {
             Some(TargetError::RateLimited { retry_after }) => retry_after,
             other => panic!("{other:?}"),
         };
+        let wait = |headers: &[(&str, &str)]| wait_after(429, headers);
         assert_eq!(wait(&[]), None);
+        for status in [403, 503] {
+            let seconds = wait_after(status, &[(RETRY_AFTER.as_str(), "9")]);
+            assert_eq!(seconds, Some(Duration::from_secs(9)), "{status}");
+        }
         assert_eq!(wait(&[(RETRY_AFTER.as_str(), "7")]), Some(Duration::from_secs(7)));
         let date = (DATE.as_str(), "Mon, 23 Nov 2026 17:00:00 GMT");
         assert_eq!(

@@ -19,8 +19,7 @@ pub(crate) fn account(dialect: &Dialect, resource: &JsonObject) -> Option<Accoun
         let status = json::object(resource, extension)?;
         json::boolean(json::member(status, name)?)
     });
-    // Without a readable value the account counts as active, so that a due deactivation is carried out.
-    let active = json::member(resource, "active").and_then(json::boolean).unwrap_or(true);
+    let active = json::member(resource, "active").and_then(json::boolean);
     Some(Account {
         id,
         user_name: user_name(resource).map(str::to_owned),
@@ -139,9 +138,9 @@ mod tests {
         let attributes: Vec<_> =
             attributes.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
         insta::assert_snapshot!(
-            format!("{id} {user_name:?} {active} {can_delete:?}\n{}", attributes.join("\n")),
+            format!("{id} {user_name:?} {active:?} {can_delete:?}\n{}", attributes.join("\n")),
             @r#"
-            100000000000001 Some("ada@acme.test") true Some(true)
+            100000000000001 Some("ada@acme.test") Some(true) Some(true)
             addresses.work.country = Text("GB")
             addresses.work.formatted = Text("London")
             department = Text("Research")
@@ -198,13 +197,22 @@ mod tests {
     }
 
     #[test]
-    fn account_is_active_unless_stated_otherwise() {
-        for (active, expect) in
-            [(json!(true), true), (json!(false), false), (json!("False"), false), (json!(null), true)]
-        {
-            assert_eq!(read(json!({"id": 1, "active": active})).unwrap().active, expect);
+    fn active_is_read_in_each_shape_and_unknown_otherwise() {
+        for (active, expect) in [
+            (json!(true), Some(true)),
+            (json!(1), Some(true)),
+            (json!("True"), Some(true)),
+            (json!(false), Some(false)),
+            (json!(0), Some(false)),
+            (json!("False"), Some(false)),
+            (json!(" 0 "), Some(false)),
+            (json!(null), None),
+            (json!("suspended"), None),
+            (json!(2), None),
+        ] {
+            assert_eq!(read(json!({"id": 1, "active": active})).unwrap().active, expect, "{active}");
         }
-        assert!(read(json!({"id": 1})).unwrap().active);
+        assert_eq!(read(json!({"id": 1})).unwrap().active, None);
     }
 
     proptest! {

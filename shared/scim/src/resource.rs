@@ -11,11 +11,29 @@ use crate::parse;
 use dialect::Dialect;
 
 /// Account as the target shows it. The JSON is kept because multi-valued attributes are sent back whole.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Resource {
     /// Attributes that the dialect knows.
     pub account: Account,
     raw: JsonObject,
+    extent: ResourceExtent,
+}
+
+/// How much of the account a resource shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ResourceExtent {
+    /// The answer to a GET by id: all of it.
+    Whole,
+    /// The answer to a look-up or to a change, which may leave attributes out.
+    Partial,
+}
+
+/// Equal content; it does not matter by which request it was read.
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { account, raw, extent: _ } = self;
+        (account, raw) == (&other.account, &other.raw)
+    }
 }
 
 impl Resource {
@@ -34,13 +52,49 @@ impl Resource {
 
     pub(crate) fn from_object(dialect: &Dialect, raw: JsonObject) -> Result<Self, TargetError> {
         match parse::account(dialect, &raw) {
-            Some(account) => Ok(Self { account, raw }),
+            Some(account) => Ok(Self { account, raw, extent: ResourceExtent::Partial }),
             None => Err(TargetError::Malformed { detail: "an account has no usable id".into() }),
         }
     }
 
     pub(crate) fn raw(&self) -> &JsonObject {
         &self.raw
+    }
+
+    /// Whether the user name or the external id is shown. An answer to a change may show less.
+    pub(crate) fn has_name(&self) -> bool {
+        self.account.user_name.is_some() || self.account.attributes.contains_key(&"externalId".into())
+    }
+
+    /// Marks the answer to a GET by id.
+    pub(crate) fn whole(self) -> Self {
+        Self { extent: ResourceExtent::Whole, ..self }
+    }
+
+    /// Whether all attributes of the account are shown, so that it can be sent back.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.extent == ResourceExtent::Whole
+    }
+}
+
+/// An account that an answer of the target shows inactive. A deactivation is reported with nothing else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InactiveResource(Resource);
+
+impl InactiveResource {
+    /// The proof; `None` if the account is active, or if the answer does not tell.
+    pub fn shown(resource: Resource) -> Option<Self> {
+        (resource.account.active == Some(false)).then_some(Self(resource))
+    }
+
+    /// The account.
+    pub fn resource(&self) -> &Resource {
+        &self.0
+    }
+
+    /// The account.
+    pub fn into_resource(self) -> Resource {
+        self.0
     }
 }
 

@@ -28,6 +28,9 @@ use dialect::Dialect;
 /// Requests without a user agent are refused \[doc\].
 const USER_AGENT: &str = concat!("workplace-provisioner/", env!("CARGO_PKG_VERSION"));
 
+/// Longest wait for the answer to a probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Longest response that is read, in bytes; a page of accounts is far smaller.
 const MAX_RESPONSE: usize = 8 * 1024 * 1024;
 
@@ -38,16 +41,30 @@ pub(crate) struct TargetCall<'a> {
     pub(crate) body: Option<JsonObject>,
     /// Values that are redacted from the target's error text.
     pub(crate) sent: Vec<&'a str>,
+    pub(crate) attempts: CallAttempts,
+}
+
+/// Attempts of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallAttempts {
+    /// As the client's policy says.
+    ByPolicy,
+    /// One: the answer shows whether the target serves requests now.
+    One,
 }
 
 impl<'a> TargetCall<'a> {
     /// Request without a body.
     pub(crate) fn new(method: Method, url: Url) -> Self {
-        Self { method, url, body: None, sent: Vec::new() }
+        Self { method, url, body: None, sent: Vec::new(), attempts: CallAttempts::ByPolicy }
     }
 
     pub(crate) fn with_body(self, body: JsonObject) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    pub(crate) fn once(self) -> Self {
+        Self { attempts: CallAttempts::One, ..self }
     }
 
     pub(crate) fn redacting(self, sent: Vec<&'a str>) -> Self {
@@ -63,6 +80,16 @@ impl<'a> TargetCall<'a> {
 pub(crate) struct CallFailure {
     pub(crate) status: Option<u16>,
     pub(crate) error: TargetError,
+    pub(crate) cause: FailureCause,
+}
+
+/// Cause of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureCause {
+    /// The target answered, or the connection failed.
+    Answer,
+    /// No answer came in time. A repeat would hang as long again.
+    Timeout,
 }
 
 impl From<CallFailure> for TargetError {
@@ -73,7 +100,7 @@ impl From<CallFailure> for TargetError {
 
 impl From<TargetError> for CallFailure {
     fn from(error: TargetError) -> Self {
-        Self { status: None, error }
+        Self { status: None, error, cause: FailureCause::Answer }
     }
 }
 
@@ -118,6 +145,16 @@ impl Transport {
         Ok(Self { dialect, client, base, retry, timeout, permits, now, access, pacers, metrics })
     }
 
+    /// Longest time of one call, with its repeats.
+    pub(crate) fn longest_call(&self) -> Duration {
+        self.timeout.saturating_mul(self.retry.attempts.max(1))
+    }
+
+    /// Pauses between repeated reads of one account.
+    pub(crate) fn retries(&self) -> backon::ExponentialBuilder {
+        self.retry.backoff()
+    }
+
     pub(crate) fn base(&self) -> &Url {
         &self.base
     }
@@ -154,7 +191,13 @@ impl Transport {
         };
         (|| self.attempt(token, call))
             .retry(self.retry.backoff())
-            .when(|failure: &CallFailure| repeat.allows(&failure.error))
+            // A 404 that is not about an account, such as a gateway's, lasts longer than a call.
+            .when(|failure: &CallFailure| {
+                call.attempts == CallAttempts::ByPolicy
+                    && failure.cause == FailureCause::Answer
+                    && failure.status != Some(404)
+                    && repeat.allows(&failure.error)
+            })
             .adjust(|failure: &CallFailure, backoff| self.retry.pause(&failure.error, backoff))
             .await
     }
@@ -164,6 +207,9 @@ impl Transport {
         let proof = token.proof((self.now)());
         let url = proof.as_ref().map_or_else(|| url.clone(), |proof| proof.added_to(url));
         let mut request = self.client.request(method.clone(), url).header(AUTHORIZATION, token.header());
+        if call.attempts == CallAttempts::One {
+            request = request.timeout(self.timeout.min(PROBE_TIMEOUT));
+        }
         if let Some(body) = body {
             let json = serde_json::Value::Object(body.clone()).to_string();
             request = request.header(CONTENT_TYPE, "application/scim+json").body(json);
@@ -240,7 +286,7 @@ impl Transport {
         let response = TargetResponse { kind: call.kind(), status, headers: &headers, body: &body };
         match response.error(self.dialect, &redactor) {
             None => Ok(body),
-            Some(error) => Err(CallFailure { status: Some(status), error }),
+            Some(error) => Err(CallFailure { status: Some(status), error, cause: FailureCause::Answer }),
         }
     }
 
@@ -251,13 +297,14 @@ impl Transport {
         error: reqwest::Error,
     ) -> CallFailure {
         debug!(http.method = %method, "target did not respond");
+        let cause = if error.is_timeout() { FailureCause::Timeout } else { FailureCause::Answer };
         let detail = if error.is_timeout() {
             format!("no response within {} s", self.timeout.as_secs_f32())
         } else {
             let tokens = self.access.known();
             Redactor::new(secrets(&tokens, proof), []).clean(&root_cause(error))
         };
-        TargetError::Unavailable { detail }.into()
+        CallFailure { cause, ..TargetError::Unavailable { detail }.into() }
     }
 }
 

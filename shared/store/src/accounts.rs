@@ -3,7 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::Select;
-use model::{AccountId, AccountLink, Anchor, OwnedAccount, Status, UserRecord};
+use model::{
+    AccountId, AccountLink, Anchor, DeprovisionReason, GoneAccount, MatchedAccount, OwnedAccount, Status,
+    UserRecord,
+};
 
 use crate::Store;
 use crate::batch::GET_CHUNK;
@@ -58,9 +61,14 @@ fn note_link(lease: &mut UserLease, link: AccountLink) -> OwnedAccount {
 }
 
 impl Store {
-    /// Links an account to a user, unless it is linked to another entry. Nothing may be sent to an account before this.
-    /// An account with expired retention is free.
-    pub async fn claim_account(&self, lease: &mut UserLease, account: &AccountId) -> Result<AccountClaim> {
+    /// Links an account that has the asked-for name to a user, unless it is linked to another entry. Nothing may be sent
+    /// to an account before this. An account with expired retention is free.
+    pub async fn claim_account(
+        &self,
+        lease: &mut UserLease,
+        matched: &MatchedAccount,
+    ) -> Result<AccountClaim> {
+        let account = matched.id();
         let linked = lease.record.link.as_ref().map(|link| link.account.clone());
         if linked.as_ref() == Some(account) {
             return Ok(AccountClaim::Owned(owned_account(account)));
@@ -90,19 +98,24 @@ impl Store {
         }
     }
 
-    /// Moves an account, with its applied state, from an entry that is to have none. `None` when that entry wants the
-    /// account, has changed, or is being provisioned.
+    /// Moves an account, with its applied state, from an entry that is gone: deleted or out of scope. `None` when that
+    /// entry is only disabled or wants the account, has changed, or is being provisioned.
     pub async fn take_over_account(
         &self,
         lease: &mut UserLease,
-        account: &AccountId,
+        matched: &MatchedAccount,
         from: &Anchor,
     ) -> Result<Option<OwnedAccount>> {
+        let account = matched.id();
         if lease.record.link.is_some() || *from == lease.record.anchor {
             return Ok(None);
         }
         let Some(old) = self.stored(&from.hash()).await? else { return Ok(None) };
-        let Some(reason) = departure(old.record.desired.as_ref(), false) else { return Ok(None) };
+        let reason = departure(old.record.desired.as_ref(), false);
+        // The owner of a disabled entry may return.
+        let Some(reason) = reason.filter(|reason| *reason != DeprovisionReason::Disabled) else {
+            return Ok(None);
+        };
         let Some(link) = old.record.link.clone().filter(|link| link.account == *account) else {
             return Ok(None);
         };
@@ -131,9 +144,10 @@ impl Store {
         }
     }
 
-    /// Forgets the link, because the account is gone from the target.
-    pub async fn drop_link(&self, lease: &mut UserLease) -> Result<()> {
-        let Some(link) = &lease.record.link else { return Ok(()) };
+    /// Forgets the link to an account that is gone from the target.
+    pub async fn drop_link(&self, lease: &mut UserLease, gone: &GoneAccount) -> Result<()> {
+        let link = lease.record.link.as_ref().filter(|link| link.account == *gone.id());
+        let Some(link) = link else { return Ok(()) };
         let record = if_linked(self.by_lease(lease), Some(&link.account)).remove_all(LINK);
         let result = self.commit(&[record, self.forget_account(lease, &link.account)]).await?;
         if !result.is_done() {

@@ -14,6 +14,7 @@ const REASON: &str = "reason";
 const OPENED_AT: &str = "opened_at";
 const UNTIL: &str = "until";
 const PROBES: &str = "probes";
+const REPORTS: &str = "reports";
 
 /// Attempts to open the breaker. Many workers open it at the same time.
 const ATTEMPTS: usize = 20;
@@ -52,6 +53,8 @@ pub struct Breaker {
     pub until: UnixSeconds,
     /// Probes since it opened.
     pub probes: u32,
+    /// Reports of failures since it opened. A report that came later than a probe began is not undone by the probe.
+    pub reports: u64,
 }
 
 impl Store {
@@ -75,10 +78,13 @@ impl Store {
             .set(REASON, text(reason.word()))
             .set(UNTIL, number(until.0))
             .set_if_absent(OPENED_AT, number(now.0))
+            .bump(REPORTS)
             .only_if("attribute_not_exists(#until) OR #until <= :new", [("new", number(until.0))]);
         // Of a breaker that is open for longer, only the reason changes.
-        let reported =
-            ItemWrite::update(key).set(REASON, text(reason.word())).only_if("attribute_exists(#until)", []);
+        let reported = ItemWrite::update(key)
+            .set(REASON, text(reason.word()))
+            .bump(REPORTS)
+            .only_if("attribute_exists(#until)", []);
         for _ in 0..ATTEMPTS {
             for write in [&longer, &reported] {
                 if let UpdateResult::Now(item) = self.update_and_read(write).await? {
@@ -89,22 +95,52 @@ impl Store {
         Err(StoreError::Throttled("open the breaker"))
     }
 
-    /// Asks for the one call that shows whether the target is back. When the time is over, exactly one worker gets
-    /// `true`, for this many seconds. `false` also means that the breaker is closed;
-    /// [`fetch_breaker`](Self::fetch_breaker) tells.
-    pub async fn try_probe(&self, now: UnixSeconds, seconds: i64) -> Result<bool> {
-        let write = ItemWrite::update(self.keys.breaker())
-            .set(UNTIL, number(now.plus(seconds).0))
-            .bump(PROBES)
-            .only_if("#until <= :now", [("now", number(now.0))]);
+    /// Asks for the one probe that shows whether the target is back. When the time is over, exactly one worker gets it,
+    /// for this many seconds, as the breaker that it may close. `None` also means that the breaker is closed, or that
+    /// `seen` is out of date; [`fetch_breaker`](Self::fetch_breaker) tells.
+    pub async fn try_probe(&self, seen: Breaker, now: UnixSeconds, seconds: i64) -> Result<Option<Breaker>> {
+        let until = now.plus(seconds);
+        let write = ItemWrite::update(self.keys.breaker()).set(UNTIL, number(until.0)).bump(PROBES).only_if(
+            "#until <= :now AND #reports = :reports",
+            [("now", number(now.0)), ("reports", number(seen.reports))],
+        );
         // As a transaction: if the response to a plain update is lost, the retry fails on the condition that the first
         // attempt changed, and no worker probes.
-        Ok(self.transact(&[write]).await?.is_done())
+        let is_done = self.transact(&[write]).await?.is_done();
+        Ok(is_done.then_some(Breaker { until, probes: seen.probes + 1, ..seen }))
     }
 
-    /// Closes the breaker after a successful call. Costs a write, so call it only where the breaker was seen open.
-    pub async fn close_breaker(&self) -> Result<()> {
-        self.commit(&[ItemWrite::delete(self.keys.breaker())]).await.map(drop)
+    /// Ends a probe that failed: the breaker is open for this many seconds from now, also if the probe could have taken
+    /// longer. Without effect on the time if another worker has reported a failure since.
+    pub async fn end_probe(
+        &self,
+        probe: Breaker,
+        reason: BreakerReason,
+        (now, seconds): (UnixSeconds, i64),
+    ) -> Result<Breaker> {
+        let write = ItemWrite::update(self.keys.breaker())
+            .set(REASON, text(reason.word()))
+            .set(UNTIL, number(now.plus(seconds).0))
+            .bump(REPORTS)
+            .only_if(
+                "#until = :until AND #reports = :reports",
+                [("until", number(probe.until.0)), ("reports", number(probe.reports))],
+            );
+        match self.update_and_read(&write).await? {
+            UpdateResult::Now(item) => decode(&item),
+            UpdateResult::Refused(_) => self.open_breaker(reason, now, seconds).await,
+        }
+    }
+
+    /// Closes the breaker that was seen, after a successful call. `false` if another worker has reported a failure
+    /// since. Costs a write, so call it only where the breaker was seen open.
+    pub async fn close_breaker(&self, seen: Breaker) -> Result<bool> {
+        let write = ItemWrite::delete(self.keys.breaker()).only_if(
+            "#opened_at = :opened AND #reports = :reports",
+            [("opened", number(seen.opened_at.0)), ("reports", number(seen.reports))],
+        );
+        let result = self.commit(&[write]).await?;
+        Ok(result.is_done() || result.into_first_item().is_none())
     }
 }
 
@@ -116,5 +152,6 @@ fn decode(item: &TableItem) -> Result<Breaker> {
         opened_at: UnixSeconds(read.required(OPENED_AT, read.number(OPENED_AT)?)?),
         until: UnixSeconds(read.required(UNTIL, read.number(UNTIL)?)?),
         probes: read.number(PROBES)?.unwrap_or_default(),
+        reports: read.number(REPORTS)?.unwrap_or_default(),
     })
 }

@@ -1,7 +1,7 @@
 //! Outcome of provisioning a user. Writing it ends the user's lease.
 
 use model::{
-    AccountId, AccountLink, Anchor, AppliedState, DeprovisionReason, Status, UnixSeconds, UserRecord,
+    AccountLink, Anchor, AppliedState, DeprovisionReason, MatchedAccount, Status, UnixSeconds, UserRecord,
 };
 
 use crate::Store;
@@ -139,9 +139,10 @@ impl Store {
     pub async fn write_created_outcome(
         &self,
         lease: &UserLease,
-        account: &AccountId,
+        created: &MatchedAccount,
         outcome: &UserOutcome,
     ) -> Result<bool> {
+        let account = created.id();
         let UserLease { record: user, rev, owned_items, .. } = lease;
         let Some(applied) = outcome.applied.as_ref().filter(|_| outcome.status == Status::InSync) else {
             return Ok(false);

@@ -91,7 +91,7 @@ impl Store {
             }
         }
         if reset.busy == 0 {
-            self.close_breaker().await?;
+            self.commit(&[ItemWrite::delete(self.keys.breaker())]).await?;
             self.commit(&[ItemWrite::update(key).remove(RESETTING)]).await?;
         }
         Ok(reset)

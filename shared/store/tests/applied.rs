@@ -40,19 +40,21 @@ async fn account_is_linked_to_one_entry() -> Result<(), StoreError> {
     let (mut a, mut b) = (lease(&store, "a").await, lease(&store, "b").await);
     assert!(owned(&a.record).is_none());
 
-    let AccountClaim::Owned(mine) = store.claim_account(&mut a, &account("1")).await? else { panic!() };
+    let AccountClaim::Owned(mine) = store.claim_account(&mut a, &matched("1")).await? else { panic!() };
     assert_eq!(mine.id(), &account("1"));
     assert_eq!(owned(&a.record).as_ref(), Some(&mine));
     assert_eq!(owned(&record_of(&store, "a").await.unwrap()), Some(mine.clone()));
-    assert_eq!(store.claim_account(&mut a, &account("1")).await?, AccountClaim::Owned(mine), "twice is once");
-    assert_eq!(store.claim_account(&mut b, &account("1")).await?, AccountClaim::OwnedBy(anchor("a")));
+    assert_eq!(store.claim_account(&mut a, &matched("1")).await?, AccountClaim::Owned(mine), "twice is once");
+    assert_eq!(store.claim_account(&mut b, &matched("1")).await?, AccountClaim::OwnedBy(anchor("a")));
     assert!(owned(&record_of(&store, "b").await.unwrap()).is_none());
 
     // Another account replaces the link and frees the first.
-    store.claim_account(&mut a, &account("2")).await?;
-    assert!(matches!(store.claim_account(&mut b, &account("1")).await?, AccountClaim::Owned(_)));
+    store.claim_account(&mut a, &matched("2")).await?;
+    assert!(matches!(store.claim_account(&mut b, &matched("1")).await?, AccountClaim::Owned(_)));
 
-    store.drop_link(&mut a).await?;
+    store.drop_link(&mut a, &gone("1")).await?;
+    assert!(a.record.link.is_some(), "another account is gone");
+    store.drop_link(&mut a, &gone("2")).await?;
     assert!(a.record.link.is_none() && record_of(&store, "a").await.unwrap().link.is_none());
     assert_eq!(store.count_enabled_accounts(9).await?, 1);
     Ok(())
@@ -64,10 +66,10 @@ async fn lost_lease_claims_no_account() -> Result<(), StoreError> {
     want(&store, &scan(&store).await, "a", present("a")).await;
     let mut lost = lease(&store, "a").await;
     let mut held = lease(&store, "a").await;
-    assert_eq!(store.claim_account(&mut lost, &account("1")).await, Err(StoreError::LeaseLost));
-    store.claim_account(&mut held, &account("1")).await?;
+    assert_eq!(store.claim_account(&mut lost, &matched("1")).await, Err(StoreError::LeaseLost));
+    store.claim_account(&mut held, &matched("1")).await?;
     lost.record.link = held.record.link.clone();
-    assert_eq!(store.drop_link(&mut lost).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.drop_link(&mut lost, &gone("1")).await, Err(StoreError::LeaseLost));
     let outcome = in_sync(Some(applied("a", false)));
     assert_eq!(store.write_outcome(lost, outcome, NOW).await, Err(StoreError::LeaseLost));
     assert_eq!(store.count_enabled_accounts(9).await?, 1, "not even in part");
@@ -85,27 +87,27 @@ async fn account_is_taken_over_only_from_absent_user() -> Result<(), StoreError>
 
     let from = record_of(&store, "old").await.unwrap();
     assert_eq!(
-        store.take_over_account(&mut new, &account("1"), &from.anchor).await?,
+        store.take_over_account(&mut new, &matched("1"), &from.anchor).await?,
         None,
         "the other entry wants the account"
     );
     store.write_removal(&scan, &released("old")).await?;
     let from = record_of(&store, "old").await.unwrap();
     assert_eq!(
-        store.take_over_account(&mut new, &account("2"), &from.anchor).await?,
+        store.take_over_account(&mut new, &matched("2"), &from.anchor).await?,
         None,
         "the other entry has another account"
     );
 
     let working = lease(&store, "old").await;
     assert_eq!(
-        store.take_over_account(&mut new, &account("1"), &from.anchor).await?,
+        store.take_over_account(&mut new, &matched("1"), &from.anchor).await?,
         None,
         "the other entry is leased"
     );
     store.write_outcome(working, in_sync(None), NOW).await?;
 
-    let taken = store.take_over_account(&mut new, &account("1"), &from.anchor).await?.unwrap();
+    let taken = store.take_over_account(&mut new, &matched("1"), &from.anchor).await?.unwrap();
     assert_eq!(taken.id(), &account("1"));
     assert_eq!(record_of(&store, "new").await.unwrap().link, from.link);
     let old = record_of(&store, "old").await.unwrap();
@@ -116,11 +118,27 @@ async fn account_is_taken_over_only_from_absent_user() -> Result<(), StoreError>
 }
 
 #[tokio::test]
+async fn account_of_a_disabled_user_is_not_taken_over() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    let scan = scan(&store).await;
+    want(&store, &scan, "old", present("old")).await;
+    provision(&store, "old", "1").await;
+    let disabled = Desired::Absent { user_name: Some(user_name("old")), reason: DeprovisionReason::Disabled };
+    want(&store, &scan, "old", disabled).await;
+    store.write_outcome(lease(&store, "old").await, in_sync(Some(applied("old", false))), NOW).await?;
+    want(&store, &scan, "new", present("new")).await;
+    let mut new = lease(&store, "new").await;
+    assert_eq!(store.take_over_account(&mut new, &matched("1"), &anchor("old")).await?, None);
+    assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("old")));
+    Ok(())
+}
+
+#[tokio::test]
 async fn outdated_outcome_leaves_user_pending() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     want(&store, &scan(&store).await, "a", present("a")).await;
     let mut old = lease(&store, "a").await;
-    store.claim_account(&mut old, &account("1")).await?;
+    store.claim_account(&mut old, &matched("1")).await?;
     want(&store, &scan(&store).await, "a", present("b")).await;
 
     assert_eq!(
@@ -289,7 +307,7 @@ async fn account_owner_is_the_claiming_entry() -> Result<(), StoreError> {
     assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("a")));
     assert_eq!(table.connection("other").fetch_account_owner(&account("1")).await?, None);
     let mut lease = lease(&store, "a").await;
-    store.drop_link(&mut lease).await?;
+    store.drop_link(&mut lease, &gone("1")).await?;
     assert_eq!(store.fetch_account_owner(&account("1")).await?, None);
     Ok(())
 }
@@ -297,7 +315,7 @@ async fn account_owner_is_the_claiming_entry() -> Result<(), StoreError> {
 /// A user with an account as `present` maps it, and the lease on the user.
 async fn applied_as(store: &Store, user: &str, desired: &Desired) -> Result<(), StoreError> {
     let mut lease = lease(store, user).await;
-    store.claim_account(&mut lease, &account(user)).await?;
+    store.claim_account(&mut lease, &matched(user)).await?;
     let Desired::Present(user) = desired else { panic!("{desired:?}") };
     let applied = AppliedState::of(user, user, true);
     store.write_outcome(lease, in_sync(Some(applied)), NOW).await.map(drop)

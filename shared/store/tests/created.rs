@@ -30,11 +30,11 @@ async fn about_to(store: &Store) -> Result<UserLease, StoreError> {
 /// The single transaction is refused and changes nothing; link and outcome are written one after the other.
 async fn expect_steps(store: &Store, mut lease: UserLease, finished: OutcomeWrite) -> Result<(), StoreError> {
     let before = record_of(store, "a").await;
-    assert!(!store.write_created_outcome(&lease, &account("1"), &outcome()).await?);
+    assert!(!store.write_created_outcome(&lease, &matched("1"), &outcome()).await?);
     assert_eq!(record_of(store, "a").await, before);
     assert_eq!(store.fetch_account_owner(&account("1")).await?, None);
     assert_eq!(store.fetch_history(anchor("a").hash(), None, 9).await?, []);
-    assert!(matches!(store.claim_account(&mut lease, &account("1")).await?, AccountClaim::Owned(_)));
+    assert!(matches!(store.claim_account(&mut lease, &matched("1")).await?, AccountClaim::Owned(_)));
     assert_eq!(store.write_outcome(lease, outcome(), NOW).await?, finished);
     Ok(())
 }
@@ -43,7 +43,7 @@ async fn expect_steps(store: &Store, mut lease: UserLease, finished: OutcomeWrit
 async fn created_account_is_linked_with_its_outcome() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let first = about_to(&store).await?;
-    assert!(store.write_created_outcome(&first, &account("1"), &outcome()).await?);
+    assert!(store.write_created_outcome(&first, &matched("1"), &outcome()).await?);
 
     let record = record_of(&store, "a").await.unwrap();
     let link = record.link.clone().unwrap();
@@ -62,7 +62,7 @@ async fn account_created_inactive_is_not_counted() -> Result<(), StoreError> {
     let (_place, _table, store) = corp().await;
     let lease = about_to(&store).await?;
     let inactive = UserOutcome { applied: Some(applied("a", false)), ..outcome() };
-    assert!(store.write_created_outcome(&lease, &account("1"), &inactive).await?);
+    assert!(store.write_created_outcome(&lease, &matched("1"), &inactive).await?);
     assert_eq!(store.count_enabled_accounts(9).await?, 0);
     Ok(())
 }
@@ -72,7 +72,7 @@ async fn missing_reference_is_recorded_with_the_creation() -> Result<(), StoreEr
     let (_place, _table, store) = corp().await;
     let lease = about_to(&store).await?;
     let waits = UserOutcome { references: missing(&[dn("boss")]), ..outcome() };
-    assert!(store.write_created_outcome(&lease, &account("1"), &waits).await?);
+    assert!(store.write_created_outcome(&lease, &matched("1"), &waits).await?);
     assert_eq!(record_of(&store, "a").await.unwrap().status, Status::InSync);
     assert_eq!(store.fetch_referrers(dn("boss"), &account("2")).await?, [anchor("a").hash()]);
     Ok(())
@@ -102,18 +102,18 @@ async fn created_outcome_is_refused_without_account_or_lease() -> Result<(), Sto
     want(&store, &scan(&store).await, "b", present("b")).await;
     provision(&store, "b", "1").await;
     let first = about_to(&store).await?;
-    assert!(!store.write_created_outcome(&first, &account("1"), &outcome()).await?);
+    assert!(!store.write_created_outcome(&first, &matched("1"), &outcome()).await?);
     assert_eq!(store.fetch_account_owner(&account("1")).await?, Some(anchor("b")));
 
     let mut successor =
         store.lease_user(anchor("a").hash(), "successor", minute(NOW.plus(61))).await?.unwrap();
-    assert!(!store.write_created_outcome(&first, &account("2"), &outcome()).await?);
+    assert!(!store.write_created_outcome(&first, &matched("2"), &outcome()).await?);
     assert_eq!(store.fetch_account_owner(&account("2")).await?, None);
 
     // Refused with a link too, and without applied state.
-    assert!(!store.write_created_outcome(&successor, &account("2"), &in_sync(None)).await?);
-    store.claim_account(&mut successor, &account("2")).await?;
-    assert!(!store.write_created_outcome(&successor, &account("3"), &outcome()).await?);
+    assert!(!store.write_created_outcome(&successor, &matched("2"), &in_sync(None)).await?);
+    store.claim_account(&mut successor, &matched("2")).await?;
+    assert!(!store.write_created_outcome(&successor, &matched("3"), &outcome()).await?);
     assert_eq!(store.fetch_account_owner(&account("3")).await?, None);
     Ok(())
 }

@@ -43,8 +43,8 @@ async fn story(store: &Store) {
     write_snapshot(store, &scan).await;
 
     store.register_missing(&anchor("c"), &[dn("boss")]).await.unwrap();
-    store.open_breaker(BreakerReason::Unavailable, NOW, 10).await.unwrap();
-    assert!(store.try_probe(NOW.plus(10), 10).await.unwrap());
+    let open = store.open_breaker(BreakerReason::Unavailable, NOW, 10).await.unwrap();
+    assert!(store.try_probe(open, NOW.plus(10), 10).await.unwrap().is_some());
     let asked: Vec<_> = ["a", "b", "c", "d", "x"].map(|user| anchor(user).hash()).into();
     assert_eq!(store.fetch_records(&asked).await.unwrap().len(), 4);
     assert_eq!(store.find_by_dn(dn("c")).await.unwrap().unwrap().anchor, anchor("c"));
@@ -64,7 +64,7 @@ async fn write_users(store: &Store) -> ScanLease {
     for (user, id) in [("a", "1"), ("b", "2")] {
         let mut lease = lease(store, user).await;
         assert!(matches!(
-            store.claim_account(&mut lease, &account(id)).await.unwrap(),
+            store.claim_account(&mut lease, &matched(id)).await.unwrap(),
             AccountClaim::Owned(_)
         ));
         assert_eq!(
@@ -232,7 +232,7 @@ impl LossyStore {
         self.lose("UpdateItem");
         let mut worker = lease(store, "a").await;
         self.lose("TransactWriteItems");
-        assert!(matches!(store.claim_account(&mut worker, &account("1")).await?, AccountClaim::Owned(_)));
+        assert!(matches!(store.claim_account(&mut worker, &matched("1")).await?, AccountClaim::Owned(_)));
         self.lose("TransactWriteItems");
         let waiting = UserOutcome { references: missing(&[dn("boss")]), ..in_sync(Some(applied("a", true))) };
         assert_eq!(store.write_outcome(worker, waiting, NOW).await?, OutcomeWrite::Done);
@@ -250,8 +250,8 @@ impl LossyStore {
         store.return_lease(worker).await?;
         let mut worker = lease(store, "a").await;
         self.lose("TransactWriteItems");
-        store.drop_link(&mut worker).await?;
-        store.claim_account(&mut worker, &account("1")).await?;
+        store.drop_link(&mut worker, &gone("1")).await?;
+        store.claim_account(&mut worker, &matched("1")).await?;
         store.write_outcome(worker, in_sync(Some(applied("a", true))), NOW).await.map(drop)
     }
 
@@ -270,13 +270,13 @@ impl LossyStore {
         want(store, scan, "c", present("c")).await;
         let mut worker = lease(store, "c").await;
         self.lose("TransactWriteItems");
-        assert!(store.take_over_account(&mut worker, &account("1"), &anchor("b")).await?.is_some());
+        assert!(store.take_over_account(&mut worker, &matched("1"), &anchor("b")).await?.is_some());
 
         want(store, scan, "e", present("e")).await;
         let worker = lease(store, "e").await;
         self.lose("TransactWriteItems");
         let created = in_sync(Some(applied("e", true)));
-        assert!(store.write_created_outcome(&worker, &account("5"), &created).await?);
+        assert!(store.write_created_outcome(&worker, &matched("5"), &created).await?);
         self.lose("PutItem");
         store.register_missing(&anchor("e"), &[dn("f")]).await
     }
@@ -287,11 +287,13 @@ impl LossyStore {
         let open = store.open_breaker(BreakerReason::Unauthorized, NOW, 10).await?;
         assert_eq!((open.opened_at, open.until), (NOW, NOW.plus(10)));
         self.lose("TransactWriteItems");
-        assert!(store.try_probe(NOW.plus(10), 10).await?, "the worker that got the probe keeps it");
-        assert!(!store.try_probe(NOW.plus(10), 10).await?);
+        let probe =
+            store.try_probe(open, NOW.plus(10), 10).await?.expect("the worker that got the probe keeps it");
+        assert_eq!(store.try_probe(open, NOW.plus(10), 10).await?, None);
         assert_eq!(store.fetch_breaker().await?.unwrap().probes, 1);
         self.lose("DeleteItem");
-        store.close_breaker().await
+        assert!(store.close_breaker(probe).await?);
+        Ok(())
     }
 }
 

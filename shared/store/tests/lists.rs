@@ -89,7 +89,7 @@ async fn counting_enabled_accounts_stops_early() -> Result<(), StoreError> {
         let user = format!("u{number}");
         want(&store, &scan, &user, present(&user)).await;
         let mut lease = lease(&store, &user).await;
-        store.claim_account(&mut lease, &account(&format!("{number:03}"))).await?;
+        store.claim_account(&mut lease, &matched(&format!("{number:03}"))).await?;
         store.write_outcome(lease, in_sync(Some(applied(&user, number % 10 != 0))), NOW).await?;
     }
     for (at_most, counted) in [(0, 0), (1, 1), (50, 50), (117, 117), (1_000, 117), (u64::MAX, 117)] {
@@ -180,7 +180,7 @@ async fn linked_accounts_are_paged() -> Result<(), StoreError> {
     for user in ["ada", "bob", "cyd"] {
         want(&store, &scan, user, present(user)).await;
         let mut lease = lease(&store, user).await;
-        store.claim_account(&mut lease, &account(user)).await?;
+        store.claim_account(&mut lease, &matched(user)).await?;
     }
     let first = store.fetch_accounts(None, 2).await?;
     assert_eq!(first.items, [(account("ada"), anchor("ada")), (account("bob"), anchor("bob"))]);

@@ -63,7 +63,7 @@ async fn scan_at(store: &Store, now: UnixSeconds) -> ScanLease {
 async fn arrive(store: &Store, scan: &ScanLease) {
     write_ada(store, scan, ada(), Status::Pending).await;
     let mut lease = lease(store, "ada").await;
-    store.claim_account(&mut lease, &account("1815")).await.unwrap();
+    store.claim_account(&mut lease, &matched("1815")).await.unwrap();
     let event = HistoryEvent {
         at: NOW,
         version: ScanVersion(1),
@@ -286,7 +286,7 @@ async fn expired_name_and_account_are_free() -> Result<(), StoreError> {
     let hash = anchor("namesake").hash();
     let mut worker = store.lease_user(hash, "worker", minute(almost)).await?.unwrap();
     assert_eq!(
-        store.claim_account(&mut worker, &account("1815")).await?,
+        store.claim_account(&mut worker, &matched("1815")).await?,
         AccountClaim::OwnedBy(anchor("ada"))
     );
     store.return_lease(worker).await?;
@@ -299,7 +299,7 @@ async fn expired_name_and_account_are_free() -> Result<(), StoreError> {
         RecordWrite::Done
     );
     let mut worker = store.lease_user(hash, "worker", minute(over)).await?.unwrap();
-    assert!(matches!(store.claim_account(&mut worker, &account("1815")).await?, AccountClaim::Owned(_)));
+    assert!(matches!(store.claim_account(&mut worker, &matched("1815")).await?, AccountClaim::Owned(_)));
     store.write_outcome(worker, in_sync(Some(applied("ada", true))), over).await?;
 
     // Ada returns while her record exists. Her name and account belong to other entries.
@@ -359,7 +359,7 @@ async fn transferred_items_do_not_expire() -> Result<(), StoreError> {
     store.write_removal(&scan, &released("old")).await?;
     let from = record_of(&store, "old").await.unwrap();
     let mut new = lease(&store, "new").await;
-    assert!(store.take_over_account(&mut new, &account("2"), &from.anchor).await?.is_some());
+    assert!(store.take_over_account(&mut new, &matched("2"), &from.anchor).await?.is_some());
     assert_eq!(expiring(&place).await, 2);
     store.write_outcome(new, in_sync(Some(applied("new", true))), NOW).await?;
     assert_eq!(expiring(&place).await, 2);

@@ -50,7 +50,7 @@ impl TargetFault {
         self
     }
 
-    /// Only requests whose path starts with this.
+    /// Only requests whose path starts with this, or is this if it ends with `$`.
     pub fn path(mut self, path: &str) -> Self {
         self.matches.path = Some(path.to_owned());
         self
@@ -70,7 +70,7 @@ pub struct FaultMatch {
     /// The method, such as `PUT`, in any case.
     #[serde(default)]
     pub method: Option<String>,
-    /// Start of the path, such as `/Users/`.
+    /// Start of the path, such as `/Users/`; the whole path if it ends with `$`, such as `/Users$`.
     #[serde(default)]
     pub path: Option<String>,
     /// The `userName` in the filter, in the body, or of the account in the path.
@@ -86,7 +86,10 @@ impl FaultMatch {
         let path = path.as_ref();
         let user = user.as_ref().map(|user| user.to_lowercase());
         method.is_none_or(|method| method.eq_ignore_ascii_case(&call.method))
-            && path.is_none_or(|path| call.path.starts_with(path.as_str()))
+            && path.is_none_or(|path| match path.strip_suffix('$') {
+                Some(whole) => call.path == whole,
+                None => call.path.starts_with(path.as_str()),
+            })
             && user.is_none_or(|user| users.contains(&user))
     }
 }
@@ -99,6 +102,10 @@ impl FaultMatch {
 pub enum FaultEffect {
     /// Not executed; this is the response.
     Answer(SimulatedReply),
+    /// Not executed; success, with the account as it is if the path names one, else with no content.
+    Ignore,
+    /// Executed; the accounts in the response show their id and their `userName` alone.
+    EffectThenPartial,
     /// Not executed; the connection is closed without a response.
     Drop,
     /// Not executed; 429, with `Retry-After` if given.

@@ -97,6 +97,7 @@ fn into_response(reply: SimulatedReply) -> Response {
     let SimulatedReply { status, content, retry_after } = reply;
     let (kind, body) = match content {
         ReplyBody::Json(value) => (Some("application/json"), value.to_string()),
+        ReplyBody::Text(text) => (Some("text/plain"), text),
         ReplyBody::MalformedJson => (Some("application/json"), r#"{"id":1000"#.to_owned()),
         ReplyBody::Html => (
             Some("text/html"),

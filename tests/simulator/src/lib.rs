@@ -75,7 +75,7 @@ mod resource;
 
 pub use faults::{FaultEffect, FaultMatch, TargetFault};
 pub use options::{
-    DateForm, EmptyListForm, EmptyValueRule, ErrorShape, IdForm, NoTargetRule, Product, PutRule,
+    ActiveForm, DateForm, EmptyListForm, EmptyValueRule, ErrorShape, IdForm, NoTargetRule, Product, PutRule,
     SimulatorOptions, UndeclaredExtensionRule, UnknownAttributeRule,
 };
 pub use reply::{ReplyBody, SimulatedReply};

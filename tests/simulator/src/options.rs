@@ -29,6 +29,8 @@ pub struct SimulatorOptions {
     pub ids: IdForm,
     /// Form of `inviteDate`; both occur \[seen\].
     pub dates: DateForm,
+    /// Form of `active`; all occur at servers that are not recorded here.
+    pub active: ActiveForm,
     /// Whether resources contain attributes outside the schemas (badges, groups, work teams) \[doc\].
     pub unknown_fields: bool,
     /// Whether an account without e-mails shows its `userName` as its work e-mail \[seen\].
@@ -81,6 +83,7 @@ impl Default for SimulatorOptions {
             no_match: EmptyListForm::Empty,
             ids: IdForm::Number,
             dates: DateForm::Seconds,
+            active: ActiveForm::Boolean,
             unknown_fields: true,
             mirror_emails: true,
             put: PutRule::Merge,
@@ -254,6 +257,19 @@ pub enum IdForm {
     Number,
     /// The same digits in a string, which is then accepted for a `managerId` too.
     Text,
+}
+
+/// Form of `active`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ActiveForm {
+    /// A JSON boolean.
+    Boolean,
+    /// 1 or 0.
+    Number,
+    /// "True" or "False".
+    Text,
+    /// `true`, and nothing for an inactive account.
+    AbsentIfInactive,
 }
 
 /// Form of dates.

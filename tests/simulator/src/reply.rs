@@ -41,6 +41,22 @@ impl SimulatedReply {
         Self { content, ..self }
     }
 
+    /// The same, with id and `userName` alone of each account.
+    pub(crate) fn partial(mut self) -> Self {
+        let strip = |account: &mut Value| {
+            if let Some(account) = account.as_object_mut() {
+                account.retain(|name, _| matches!(name.as_str(), "id" | "userName"));
+            }
+        };
+        if let ReplyBody::Json(body) = &mut self.content {
+            match body.get_mut("Resources").and_then(Value::as_array_mut) {
+                Some(resources) => resources.iter_mut().for_each(strip),
+                None => strip(body),
+            }
+        }
+        self
+    }
+
     /// Sets `Retry-After`, in seconds.
     pub fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
@@ -58,6 +74,8 @@ pub enum ReplyBody {
     Json(Value),
     /// HTML page of a proxy \[doc\].
     Html,
+    /// Plain text.
+    Text(String),
     /// Empty body \[doc\].
     Empty,
     /// Truncated resource.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     accounts::{AccountAttributes, StoredAccount},
-    options::{DateForm, IdForm, SimulatorOptions},
+    options::{ActiveForm, DateForm, IdForm, SimulatorOptions},
     schema::{ACCOUNT_STATUS, CORE, ENTERPRISE, is_extension},
     spelling,
 };
@@ -24,6 +24,7 @@ pub(crate) fn render(account: &StoredAccount, options: &SimulatorOptions) -> Val
         let email = json!({"value": user_name, "type": "work", "primary": true});
         resource.insert("emails".to_owned(), json!([email]));
     }
+    render_active(&mut resource, options.active);
     if let Some(manager) =
         resource.get_mut(ENTERPRISE).and_then(|extension| extension.pointer_mut("/manager/managerId"))
         && let Some(id) = manager.as_u64()
@@ -42,6 +43,21 @@ pub(crate) fn render(account: &StoredAccount, options: &SimulatorOptions) -> Val
         add_unknown_fields(&mut resource);
     }
     Value::Object(spelling::sent(resource, options.product))
+}
+
+fn render_active(resource: &mut Map<String, Value>, form: ActiveForm) {
+    let Some(active) = resource.get("active").and_then(Value::as_bool) else { return };
+    let shown = match form {
+        ActiveForm::Boolean => json!(active),
+        ActiveForm::Number => json!(u8::from(active)),
+        ActiveForm::Text => json!(if active { "True" } else { "False" }),
+        ActiveForm::AbsentIfInactive if active => json!(true),
+        ActiveForm::AbsentIfInactive => {
+            resource.remove("active");
+            return;
+        }
+    };
+    resource.insert("active".to_owned(), shown);
 }
 
 fn render_id(id: u64, form: IdForm) -> Value {

@@ -47,6 +47,11 @@ impl SimulatorState {
     ) -> Option<SimulatedReply> {
         let (reply, changed) = match fault {
             Some(FaultEffect::Answer(reply)) => (Some(self.dress(reply)), false),
+            Some(FaultEffect::Ignore) => (Some(self.unchanged(call)), false),
+            Some(FaultEffect::EffectThenPartial) => {
+                let ServedRequest { reply, changed } = self.perform(call);
+                (Some(reply.partial()), changed)
+            }
             Some(FaultEffect::Drop) => (None, false),
             Some(FaultEffect::TooManyRequests { retry_after }) => {
                 let reply = Refusal::new(429, "too many requests").reply(self.options.error_shape);
@@ -113,6 +118,16 @@ impl SimulatorState {
             }
             _ => Err(Refusal::new(404, format!("there is no {}", call.path))),
         }
+    }
+
+    /// Success for a request that is not executed.
+    fn unchanged(&self, call: &ReceivedRequest) -> SimulatedReply {
+        let account = match call.segments(self.options.product).as_slice() {
+            ["Users", id] if call.method != "DELETE" => users::read(id, &self.accounts, &self.options).ok(),
+            _ => None,
+        };
+        let empty = || SimulatedReply::status(204).content(ReplyBody::Empty);
+        account.map_or_else(empty, |read| read.reply)
     }
 
     fn dress(&self, reply: SimulatedReply) -> SimulatedReply {

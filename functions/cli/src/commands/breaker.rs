@@ -14,10 +14,10 @@ pub async fn run(connection: &ConnectionArgs, action: BreakerAction) -> Result<E
     let session = &Session::open_to_act(connection).await?;
     let output = &mut Output::new(connection.json);
     let breaker = fetch_breaker(&session.store).await?;
-    let closes = action == BreakerAction::Reset && breaker.is_some();
-    if closes {
-        session.store.close_breaker().await?;
-    }
+    let closes = match session.store.fetch_breaker().await? {
+        Some(seen) if action == BreakerAction::Reset => session.store.close_breaker(seen).await?,
+        _ => false,
+    };
     let is_open = breaker.is_some() && !closes;
     output.show(&json!({ "open": is_open, "breaker": breaker }), |_| match &breaker {
         None => "the breaker is closed: requests are sent to the target".to_owned(),

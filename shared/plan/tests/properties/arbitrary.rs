@@ -53,7 +53,7 @@ pub fn desired() -> impl Strategy<Value = Desired> {
 
 pub fn account() -> impl Strategy<Value = Account> {
     let attributes = btree_map(attribute(), value(), 0..4);
-    (option::of(user_name()), any::<bool>(), attributes, option::of(any::<bool>())).prop_map(
+    (option::of(user_name()), option::of(any::<bool>()), attributes, option::of(any::<bool>())).prop_map(
         |(user_name, active, attributes, can_delete)| Account {
             id: AccountId::new("7").unwrap(),
             user_name: user_name.map(|name| name.as_str().to_owned()),
@@ -87,7 +87,7 @@ pub fn account_of(user: &DesiredUser) -> Account {
     Account {
         id: AccountId::new("7").unwrap(),
         user_name: Some(user.user_name.as_str().to_owned()),
-        active: user.active,
+        active: Some(user.active),
         attributes: set.collect::<BTreeMap<_, _>>(),
         can_delete: None,
     }

@@ -108,7 +108,7 @@ proptest! {
         for difference in differences(user, &account) {
             match difference.attribute.as_str() {
                 "userName" => updated.user_name = difference.to.map(|value| value.to_string()),
-                "active" => updated.active = user.active,
+                "active" => updated.active = Some(user.active),
                 _ => match difference.to {
                     Some(value) => drop(updated.attributes.insert(difference.attribute, value)),
                     None => drop(updated.attributes.remove(&difference.attribute)),

@@ -3,30 +3,22 @@
 use model::{AppliedChanges, DesiredUser, Managed, OwnedAccount, Value};
 use reqwest::Method;
 
+use super::verbs::ChangeVerb;
 use super::{Target, users_not_found};
 use crate::body::ResponseBody;
 use crate::errors::TargetError;
 use crate::json::{self, JsonObject};
 use crate::patch::PatchOperation;
 use crate::render::{self, EmptyText};
-use crate::resource::Resource;
+use crate::resource::{InactiveResource, Resource};
 use crate::transport::{CallFailure, TargetCall};
 use crate::{changes, difference, patch};
-use dialect::{DialectClear, DialectDelete, DialectPut};
+use dialect::{DialectClear, DialectPut};
 
-/// Result of a DELETE.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeleteOutcome {
-    /// The account was deleted.
-    Deleted,
-    /// The account did not exist any more.
-    AlreadyGone,
-    /// The target keeps the account; it can still be deactivated. Workplace deletes only accounts that were never
-    /// claimed \[doc\].
-    Refused {
-        /// Explanation from the target.
-        detail: String,
-    },
+/// Change of an account where PUT replaces.
+struct Replacement {
+    body: JsonObject,
+    operations: Vec<serde_json::Value>,
 }
 
 impl Target {
@@ -40,11 +32,15 @@ impl Target {
         let url = self.users_url().await?;
         let call = TargetCall::new(Method::POST, url).with_body(body).redacting(personal(user));
         let answer = self.transport.call(&call).await.map_err(users_not_found)?;
-        Resource::from_body(self.dialect, answer)
+        match Resource::from_body(self.dialect, answer)? {
+            created if created.has_name() => Ok(created),
+            created => self.fetch(&created.account.id).await,
+        }
     }
 
-    /// Updates all mapped attributes, the user name and `active`. `current` is the account as just read; unmapped
-    /// values that must be sent too come from it.
+    /// Updates all mapped attributes, the user name and `active`. Unmapped values that must be sent too come from
+    /// `current`, the account as just read, or from a GET if that answer may be partial. The returned account shows
+    /// `active` as it was sent; else the call has failed.
     ///
     /// Where PUT merges, the way to clear a value is not documented: an empty value is sent first, then a PATCH removes
     /// values that remain. A value that still remains is part of the returned resource.
@@ -57,9 +53,25 @@ impl Target {
         current: &Resource,
         user: &DesiredUser,
     ) -> Result<Resource, TargetError> {
-        match self.dialect.put {
-            DialectPut::Merges => self.merge(account, current, user).await,
-            DialectPut::Replaces => self.replace(account, current, user).await,
+        if self.dialect.put == DialectPut::Replaces && self.replacement(current, user)?.operations.is_empty()
+        {
+            return self.check_id(account.id(), current.clone());
+        }
+        let fetched = match current.is_whole() {
+            true => None,
+            false => Some(self.fetch_hiding(account.id(), hidden(user, current)).await?),
+        };
+        let current = fetched.as_ref().unwrap_or(current);
+        let updated = match self.dialect.put {
+            DialectPut::Merges => self.merge(account, current, user).await?,
+            DialectPut::Replaces => self.replace(account, current, user).await?,
+        };
+        let updated = if updated.has_name() { updated } else { self.fetch(account.id()).await? };
+        match (updated.account.active, user.active) {
+            (Some(shown), active) if shown == active => Ok(updated),
+            (None, true) => Ok(updated),
+            (_, true) => self.activate(account).await,
+            (_, false) => self.deactivate(account).await.map(InactiveResource::into_resource),
         }
     }
 
@@ -91,7 +103,8 @@ impl Target {
             None => return Ok(None),
         };
         match answer {
-            Err(TargetError::Rejected { .. }) => Ok(None),
+            Ok(shown) if !shown.has_name() => self.fetch(account.id()).await.map(Some),
+            Err(TargetError::Rejected { .. } | TargetError::Unsupported { .. }) => Ok(None),
             answer => answer.map(Some),
         }
     }
@@ -103,13 +116,16 @@ impl Target {
         user: &DesiredUser,
     ) -> Result<Resource, TargetError> {
         let body = render::update(self.dialect, current, user, EmptyText::Sent)?;
-        let updated = match self.put(account, body.clone(), personal(user)).await {
+        let updated = match self.put(account, body.clone(), hidden(user, current)).await {
             Err(TargetError::Rejected { attribute, detail }) => {
                 let plainer = render::update(self.dialect, current, user, EmptyText::Omitted)?;
                 if plainer == body {
                     return Err(TargetError::Rejected { attribute, detail });
                 }
-                self.put(account, plainer, personal(user)).await?
+                self.put(account, plainer, hidden(user, current)).await?
+            }
+            Err(refusal @ TargetError::Unsupported { .. }) => {
+                self.merge_by_patch(account, (current, body), user).await.map_err(|_| refusal)?
             }
             answer => answer?,
         };
@@ -121,49 +137,62 @@ impl Target {
         }
     }
 
+    /// The whole account as it is to become, and what differs.
+    fn replacement(&self, current: &Resource, user: &DesiredUser) -> Result<Replacement, TargetError> {
+        let body = render::update(self.dialect, current, user, EmptyText::Omitted)?;
+        let mut operations = difference::operations(self.dialect, current.raw(), &body);
+        // Some servers show `active` as a number or a text.
+        if current.account.active == Some(user.active) {
+            operations.retain(|operation| operation.get("path").is_none_or(|path| path != "active"));
+        }
+        Ok(Replacement { body, operations })
+    }
+
+    /// Sends the body of a PUT that merges as a PATCH, for a target that does not support PUT.
+    async fn merge_by_patch(
+        &self,
+        account: &OwnedAccount,
+        (current, body): (&Resource, JsonObject),
+        user: &DesiredUser,
+    ) -> Result<Resource, TargetError> {
+        let mut after = current.raw().clone();
+        after.extend(body);
+        let operations = difference::operations(self.dialect, current.raw(), &after);
+        self.send_patch(account, operations, hidden(user, current)).await
+    }
+
     async fn replace(
         &self,
         account: &OwnedAccount,
         current: &Resource,
         user: &DesiredUser,
     ) -> Result<Resource, TargetError> {
-        let body = render::update(self.dialect, current, user, EmptyText::Omitted)?;
-        let operations = difference::operations(self.dialect, current.raw(), &body);
+        let Replacement { body, operations } = self.replacement(current, user)?;
         if operations.is_empty() {
             return self.check_id(account.id(), current.clone());
         }
-        let sent: Vec<&str> = personal(user).into_iter().chain(json::texts(current.raw())).collect();
+        let sent = hidden(user, current);
         if !self.has_patch().await? {
-            return self.put(account, body, sent).await;
+            return match self.put(account, body, sent.clone()).await {
+                Err(refusal @ TargetError::Unsupported { .. }) => {
+                    self.send_patch(account, operations, sent).await.map_err(|_| refusal)
+                }
+                answer => answer,
+            };
         }
         let removes = operations.iter().any(patch::is_removal);
         match self.send_patch(account, operations, sent.clone()).await {
+            Err(refusal @ TargetError::Unsupported { .. }) => {
+                self.put(account, body, sent).await.map_err(|_| refusal)
+            }
             // Some servers clear values by PUT only.
-            Err(TargetError::Rejected { .. }) if removes => self.put(account, body, sent).await,
+            Err(refusal @ TargetError::Rejected { .. }) if removes => {
+                self.put(account, body, sent).await.map_err(|_| refusal)
+            }
             Ok(patched) if removes && !self.left_to_clear(&patched, user).is_empty() => {
                 self.put(account, body, sent).await
             }
             answer => answer,
-        }
-    }
-
-    /// Sets `active`, and changes nothing else. Workplace's documented way is a PUT of `active` alone; if the target
-    /// rejects it, a PATCH follows. Where PUT replaces, PATCH is used; without PATCH the whole account is read and sent.
-    pub async fn set_active(&self, account: &OwnedAccount, active: bool) -> Result<Resource, TargetError> {
-        let by_patch = || self.send_patch(account, vec![patch::activation(active)], Vec::new());
-        match self.dialect.put {
-            DialectPut::Merges => {
-                match self.put(account, render::activation(self.dialect, active), Vec::new()).await {
-                    Err(TargetError::Rejected { .. }) if self.has_patch().await? => by_patch().await,
-                    answer => answer,
-                }
-            }
-            DialectPut::Replaces if self.has_patch().await? => by_patch().await,
-            DialectPut::Replaces => {
-                let current = self.fetch(account.id()).await?;
-                let body = render::whole_activation(self.dialect, &current, active);
-                self.put(account, body, json::texts(current.raw()).collect()).await
-            }
         }
     }
 
@@ -175,7 +204,7 @@ impl Target {
     ) -> Result<Resource, TargetError> {
         if !self.has_patch().await? {
             let detail = format!("the {} dialect has no PATCH", self.dialect.name);
-            return Err(TargetError::Rejected { attribute: None, detail });
+            return Err(TargetError::Unsupported { detail });
         }
         let sent = operations.iter().filter_map(|operation| match operation {
             PatchOperation::Replace { attribute: _, value: Value::Text(text) } => Some(text.as_str()),
@@ -189,53 +218,53 @@ impl Target {
         }
     }
 
-    /// Deletes an account. Where DELETE only deactivates, no call is made, so that the caller deactivates explicitly.
-    pub async fn delete(&self, account: &OwnedAccount) -> Result<DeleteOutcome, TargetError> {
-        if self.dialect.delete == DialectDelete::Deactivates {
-            let detail = format!("DELETE only deactivates accounts at {}", self.dialect.name);
-            return Ok(DeleteOutcome::Refused { detail });
-        }
-        let url = self.user_url(account.id()).await?;
-        match self.transport.call(&TargetCall::new(Method::DELETE, url)).await {
-            Ok(_) => Ok(DeleteOutcome::Deleted),
-            Err(CallFailure { error: TargetError::NotFound, .. }) => Ok(DeleteOutcome::AlreadyGone),
-            Err(CallFailure {
-                status: Some(403 | 405 | 412 | 501),
-                error: TargetError::Rejected { detail, .. },
-            }) => Ok(DeleteOutcome::Refused { detail }),
-            Err(failure) => Err(failure.error),
-        }
-    }
-
-    async fn put(
+    pub(super) async fn put(
         &self,
         account: &OwnedAccount,
         body: JsonObject,
         sent: Vec<&str>,
     ) -> Result<Resource, TargetError> {
-        let url = self.user_url(account.id()).await?;
-        self.write(account, TargetCall::new(Method::PUT, url).with_body(body).redacting(sent)).await
+        self.write(account, (ChangeVerb::Put, body), sent).await
     }
 
-    async fn send_patch(
+    pub(super) async fn send_patch(
         &self,
         account: &OwnedAccount,
         operations: Vec<serde_json::Value>,
         sent: Vec<&str>,
     ) -> Result<Resource, TargetError> {
-        let url = self.user_url(account.id()).await?;
-        self.write(
-            account,
-            TargetCall::new(Method::PATCH, url).with_body(patch::body(operations)).redacting(sent),
-        )
-        .await
+        self.write(account, (ChangeVerb::Patch, patch::body(operations)), sent).await
     }
 
-    /// Sends a change. If the response has no body (RFC 7644, 3.5.2), the account is read.
-    async fn write(&self, account: &OwnedAccount, call: TargetCall<'_>) -> Result<Resource, TargetError> {
-        match self.transport.call(&call).await? {
-            ResponseBody::Empty => self.fetch(account.id()).await,
-            body => self.check_id(account.id(), Resource::from_body(self.dialect, body)?),
+    /// Sends a change. A success without an account in the body (RFC 7644, 3.5.2) is followed by a GET. A 404 for an
+    /// account that a GET finds means that the verb has no route.
+    async fn write(
+        &self,
+        account: &OwnedAccount,
+        (verb, body): (ChangeVerb, JsonObject),
+        sent: Vec<&str>,
+    ) -> Result<Resource, TargetError> {
+        self.check_verb(verb)?;
+        let url = self.user_url(account.id()).await?;
+        let call = TargetCall::new(verb.method(), url).with_body(body).redacting(sent);
+        match self.transport.call(&call).await {
+            Ok(ResponseBody::Json(raw)) => match Resource::from_object(self.dialect, raw) {
+                Ok(resource) => self.check_id(account.id(), resource),
+                Err(_) => self.fetch(account.id()).await,
+            },
+            Ok(_) => self.fetch(account.id()).await,
+            Err(CallFailure { error: TargetError::NotFound, .. }) => {
+                self.fetch(account.id()).await?;
+                self.note_unsupported(verb);
+                let detail = format!("{verb} is answered with 404, and the account exists");
+                Err(TargetError::Unsupported { detail })
+            }
+            Err(CallFailure { status, error, .. }) => {
+                if matches!(status, Some(405 | 501)) {
+                    self.note_unsupported(verb);
+                }
+                Err(error)
+            }
         }
     }
 
@@ -258,6 +287,11 @@ impl Target {
             .map(|attribute| PatchOperation::Remove { attribute: attribute.clone() })
             .collect()
     }
+}
+
+/// Values of a user and of its account that are redacted from error texts.
+fn hidden<'a>(user: &'a DesiredUser, current: &'a Resource) -> Vec<&'a str> {
+    personal(user).into_iter().chain(json::texts(current.raw())).collect()
 }
 
 /// Values of a user that are redacted from error texts.

@@ -30,16 +30,27 @@ impl Target {
         Err(TargetError::Malformed { detail })
     }
 
+    /// Asks the list of accounts for one answer: whether the target serves this client now. An error is one of the
+    /// connection, and not of one user.
+    pub async fn probe(&self) -> Result<(), TargetError> {
+        let features = self.features().await?;
+        let filter = format!("userName eq {}", serde_json::Value::from(UNUSED_NAME));
+        let query = if features.filter { ("filter", filter.as_str()) } else { ("count", "1") };
+        let url = with_query(self.users_url().await?, &[query]);
+        match self.transport.call(&TargetCall::new(Method::GET, url).once()).await.map_err(users_not_found)? {
+            ResponseBody::Json(body) if ListResponse::read(&body).is_some() => Ok(()),
+            other => Err(TargetError::Malformed { detail: format!("expected a list, received {other}") }),
+        }
+    }
+
     /// Account with this user name, compared without case, or with the external id that replaces it. Several matching
     /// accounts are an error.
     pub async fn find_by_user_name(&self, name: &UserName) -> Result<Option<Resource>, TargetError> {
         if let Some(id) = name.external_id() {
             return self.find_by_external_id(id).await;
         }
-        let folded = name.folded();
-        let matches = |resource: &JsonObject| {
-            parse::user_name(resource).is_some_and(|name| name.trim().to_lowercase() == folded)
-        };
+        let matches =
+            |resource: &JsonObject| parse::user_name(resource).is_some_and(|shown| name.is_spelled(shown));
         let found = self.search("userName", name.as_str(), matches).await?;
         self.single_match(found, "userName", matches)
     }
@@ -51,10 +62,9 @@ impl Target {
         name: &UserName,
         pages: usize,
     ) -> Result<Option<Resource>, TargetError> {
-        let folded = name.folded();
         let matches = |resource: &Resource| {
-            let name = resource.account.user_name.as_ref();
-            name.is_some_and(|name| name.trim().to_lowercase() == folded)
+            let shown = resource.account.user_name.as_ref();
+            shown.is_some_and(|shown| name.is_spelled(shown))
         };
         let mut next = Some(1);
         for _ in 0..pages {
@@ -73,7 +83,11 @@ impl Target {
     pub async fn find_by_external_id(&self, id: &str) -> Result<Option<Resource>, TargetError> {
         let matches = |resource: &JsonObject| parse::external_id(resource) == Some(id);
         let found = match self.search("externalId", id, matches).await {
-            Err(CallFailure { status: Some(400), error: TargetError::Rejected { .. } }) => return Ok(None),
+            Err(CallFailure {
+                status: Some(400 | 405 | 501),
+                error: TargetError::Rejected { .. } | TargetError::Unsupported { .. },
+                ..
+            }) => return Ok(None),
             found => found?,
         };
         self.single_match(found, "externalId", matches)
@@ -81,9 +95,18 @@ impl Target {
 
     /// Reads one account.
     pub async fn fetch(&self, id: &AccountId) -> Result<Resource, TargetError> {
-        let call = TargetCall::new(Method::GET, self.user_url(id).await?);
+        self.fetch_hiding(id, Vec::new()).await
+    }
+
+    /// Reads one account, of which these values are known and must not appear in an error.
+    pub(super) async fn fetch_hiding(
+        &self,
+        id: &AccountId,
+        known: Vec<&str>,
+    ) -> Result<Resource, TargetError> {
+        let call = TargetCall::new(Method::GET, self.user_url(id).await?).redacting(known);
         let body = self.transport.call(&call).await?;
-        self.check_id(id, Resource::from_body(self.dialect, body)?)
+        self.check_id(id, Resource::from_body(self.dialect, body)?).map(Resource::whole)
     }
 
     /// One page of the list of all accounts; the first page starts at 1.

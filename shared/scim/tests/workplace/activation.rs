@@ -7,11 +7,12 @@ use crate::support::*;
 #[tokio::test]
 async fn account_is_deactivated_and_reactivated() {
     let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({"title": "Analyst"})).await;
-    let off = target.set_active(&owned(&now), false).await.unwrap();
-    assert!(!off.account.active);
+    let off = target.deactivate(&owned(&now)).await.unwrap().into_resource();
+    assert!(off.account.active == Some(false));
     // A deactivated account keeps its user name \[sample\].
-    assert!(!target.find_by_user_name(&name(ADA)).await.unwrap().unwrap().account.active);
-    let on = target.set_active(&owned(&now), true).await.unwrap();
+    let found = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
+    assert_eq!(found.account.active, Some(false));
+    let on = target.activate(&owned(&now)).await.unwrap();
     assert_eq!(on, now);
     let bodies: Vec<_> = workplace.writes().into_iter().filter_map(|write| write.body).collect();
     let body = |active| json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "active": active});
@@ -22,8 +23,8 @@ async fn account_is_deactivated_and_reactivated() {
 async fn rejected_put_of_active_is_followed_by_patch() {
     let options = SimulatorOptions { put: PutRule::Replace, ..SimulatorOptions::default() };
     let (workplace, target, now) = with_ada(options, json!({"title": "Analyst"})).await;
-    let off = target.set_active(&owned(&now), false).await.unwrap();
-    assert!(!off.account.active);
+    let off = target.deactivate(&owned(&now)).await.unwrap().into_resource();
+    assert!(off.account.active == Some(false));
     assert_eq!(shown(&off, "title"), "Analyst");
     let asked: Vec<_> = workplace.writes().iter().map(|write| write.method.clone()).collect();
     assert_eq!(asked, ["PUT", "PATCH"]);
@@ -32,5 +33,5 @@ async fn rejected_put_of_active_is_followed_by_patch() {
 #[tokio::test]
 async fn activation_of_a_missing_account_is_not_found() {
     let (_workplace, target) = workplace(SimulatorOptions::default()).await;
-    assert_eq!(target.set_active(&unknown_account(), false).await, Err(TargetError::NotFound));
+    assert_eq!(target.deactivate(&unknown_account()).await, Err(TargetError::NotFound));
 }

@@ -25,7 +25,7 @@ async fn created_account_has_all_mapped_values() {
 
     let created = target.create(&wanted).await.unwrap().account;
     assert_eq!(created.user_name.as_deref(), Some(ADA));
-    assert!(!created.active);
+    assert_eq!(created.active, Some(false));
     for (attribute, managed) in &wanted.attributes {
         let expect = match managed {
             Managed::Set(value) => Some(value),

@@ -110,9 +110,9 @@ async fn account_is_found_updated_deactivated_and_reactivated() {
 
         let renamed = target.update(&owned(&after), &after, &user("king@acme.test", [])).await.unwrap();
         assert_eq!(renamed.account.id, made.account.id, "{label}");
-        let off = target.set_active(&owned(&renamed), false).await.unwrap();
-        assert!(!off.account.active && shown(&off, "title") == "Poet", "{label}");
-        let on = target.set_active(&owned(&off), true).await.unwrap();
+        let off = target.deactivate(&owned(&renamed)).await.unwrap().into_resource();
+        assert!(off.account.active == Some(false) && shown(&off, "title") == "Poet", "{label}");
+        let on = target.activate(&owned(&off)).await.unwrap();
         assert_eq!(on, renamed, "{label}");
         assert_eq!(server.accounts().len(), 2, "{label}");
     }
@@ -126,14 +126,20 @@ async fn account_is_deleted_once() {
         if matches!(label, "workvivo" | "slack") {
             // DELETE would only deactivate.
             assert!(
-                matches!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::Refused { .. })),
+                matches!(target.delete(&owned(&now), Some(&name(ADA))).await, Ok(DeleteOutcome::Refused(_))),
                 "{label}"
             );
             assert_eq!(server.requests(), []);
             continue;
         }
-        assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::Deleted), "{label}");
-        assert_eq!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::AlreadyGone), "{label}");
+        assert!(
+            matches!(target.delete(&owned(&now), Some(&name(ADA))).await, Ok(DeleteOutcome::Gone(_))),
+            "{label}"
+        );
+        assert!(
+            matches!(target.delete(&owned(&now), Some(&name(ADA))).await, Ok(DeleteOutcome::Gone(_))),
+            "{label}"
+        );
         assert_eq!(target.fetch(&now.account.id).await, Err(TargetError::NotFound), "{label}");
     }
 }
@@ -177,7 +183,7 @@ async fn slack_throttling_has_a_retry_after() {
     let new_user = |name: &'static str| user(name, [("emails.work", text(name))]);
     let made = target.create(&new_user(ADA)).await.unwrap();
     target.create(&new_user(BOSS)).await.unwrap();
-    let error = target.set_active(&owned(&made), false).await.unwrap_err();
+    let error = target.deactivate(&owned(&made)).await.unwrap_err();
     let TargetError::RateLimited { retry_after: Some(wait) } = error else { panic!("{error}") };
     assert!((50..=61).contains(&wait.as_secs()), "{wait:?}");
 }
@@ -190,7 +196,7 @@ async fn workplace_keeps_claimed_accounts() {
         server.set_claimed(ADA, true);
         let claimed = target.fetch(&now.account.id).await.unwrap();
         assert_eq!(claimed.account.can_delete, Some(false), "{}", case.dialect);
-        assert!(matches!(target.delete(&owned(&now)).await, Ok(DeleteOutcome::Refused { .. })));
+        assert!(matches!(target.delete(&owned(&now), Some(&name(ADA))).await, Ok(DeleteOutcome::Refused(_))));
         assert!(server.account(ADA).is_some());
     }
 }
@@ -267,7 +273,10 @@ async fn v1_uses_its_own_urns_and_paths() {
     let after = target.update(&owned(&made), &made, &cleared).await.unwrap();
     assert_eq!(shown(&after, &format!("{dates}:termDate")), "");
     let patched = target.patch(&owned(&made), &[]).await.unwrap_err();
-    assert_eq!(patched.to_string(), "target rejects the request: the workplace-v1 dialect has no PATCH");
+    assert_eq!(
+        patched.to_string(),
+        "target does not support the request: the workplace-v1 dialect has no PATCH"
+    );
 }
 
 #[tokio::test]

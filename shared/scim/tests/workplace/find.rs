@@ -117,6 +117,6 @@ async fn id_is_escaped_in_the_path() {
     }
     assert_eq!(
         mock.requests(),
-        ["GET /Users/..%2FGroups", "GET /Users/1%3Fa=b", "GET /Users/a%20b", "GET /Users/1%2F2"]
+        ["GET /Users/..%2FGroups", "GET /Users/1%3Fa%3Db", "GET /Users/a%20b", "GET /Users/1%2F2"]
     );
 }

@@ -55,8 +55,8 @@ async fn provision(target: &Target, user_name: &str) -> Result<(), TargetError> 
     assert!(target.find_by_user_name(&name(user_name)).await?.is_none());
     let created = target.create(&wanted).await?;
     let updated = target.update(&owned(&created), &created, &wanted).await?;
-    target.set_active(&owned(&updated), false).await?;
-    target.delete(&owned(&updated)).await?;
+    target.deactivate(&owned(&updated)).await?;
+    target.delete(&owned(&updated), Some(&name(user_name))).await?;
     Ok(())
 }
 
@@ -86,7 +86,7 @@ async fn rotation_during_a_run_fails_no_user_and_renews_once() {
     assert_eq!(source.asked(), 1);
     let refused = workplace.requests().iter().filter(|request| request.status == 401).count();
     assert!((1..=WORKERS).contains(&refused), "{refused} calls were refused");
-    assert_eq!(workplace.request_count(), WORKERS * USERS * 5 + refused, "each was made once more");
+    assert_eq!(workplace.request_count(), WORKERS * USERS * 7 + refused, "each was made once more");
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ async fn transient_faults_are_retried() {
         assert!(target.find_by_user_name(&name(ADA)).await.unwrap().is_some(), "{effect:?}");
         assert_eq!(target.calls().reads - before.reads, 3);
         workplace.inject(TargetFault::times(2, effect.clone()));
-        assert!(target.set_active(&owned(&now), false).await.is_ok(), "{effect:?}");
+        assert!(target.deactivate(&owned(&now)).await.is_ok(), "{effect:?}");
         assert_eq!(target.calls().writes, 3);
     }
 }

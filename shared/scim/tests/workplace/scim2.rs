@@ -42,7 +42,8 @@ async fn with_ada(options: SimulatorOptions) -> (Simulator, Target, Resource) {
         (CUSTOM): {"colour": "green"},
     });
     seed_ada(&server, more);
-    let ada = target.find_by_user_name(&name(ADA)).await.expect("a response").expect("the account");
+    let found = target.find_by_user_name(&name(ADA)).await.expect("a response").expect("the account");
+    let ada = target.fetch(&found.account.id).await.expect("the whole account");
     server.clear_requests();
     (server, target, ada)
 }
@@ -137,7 +138,7 @@ async fn server_features_are_fetched_once() {
         let same = ada([("title", text("Analyst")), ("name.formatted", text("Ada Lovelace"))]);
         assert_eq!(target.update(&owned(&now), &now, &same).await, Ok(now.clone()));
         let poet = target.update(&owned(&now), &now, &poet()).await.unwrap();
-        target.set_active(&owned(&poet), false).await.unwrap();
+        target.deactivate(&owned(&poet)).await.unwrap();
         assert!(asked_for(&server).iter().all(|path| path.starts_with("/scim/v2/Users")));
     }
 }
@@ -149,8 +150,8 @@ async fn deactivation_keeps_all_values() {
     {
         let (server, target, now) = with_ada(options).await;
         let mut before = server.account(ADA).unwrap();
-        let off = target.set_active(&owned(&now), false).await.unwrap();
-        assert!(!off.account.active);
+        let off = target.deactivate(&owned(&now)).await.unwrap().into_resource();
+        assert!(off.account.active == Some(false));
         before["active"] = json!(false);
         assert_eq!(server.account(ADA).unwrap(), before);
         assert_eq!(asked(&server), calls);
@@ -166,7 +167,7 @@ async fn unavailable_configuration_is_fetched_again() {
     assert!(matches!(error, TargetError::Unavailable { .. }), "{error}");
     seed_ada(&server, json!({}));
     let now = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
-    target.set_active(&owned(&now), false).await.unwrap();
+    target.deactivate(&owned(&now)).await.unwrap();
     assert_eq!(server.writes()[0].method, "PATCH");
 }
 
@@ -239,7 +240,7 @@ async fn announced_features_are_used() {
     target.check().await.unwrap();
     asked.lock().unwrap().clear();
     let found = target.find_by_user_name(&name("p4@ACME.test")).await.unwrap().unwrap();
-    target.set_active(&owned(&found), false).await.unwrap();
+    target.deactivate(&owned(&found)).await.unwrap();
     assert_eq!(
         *asked.lock().unwrap(),
         [
@@ -260,7 +261,7 @@ async fn announced_features_are_used() {
 async fn read_values_are_redacted_from_error_texts() {
     for options in [SimulatorOptions::scim2(), without_patch()] {
         let (server, target, now) = with_ada(options).await;
-        target.set_active(&owned(&now), false).await.unwrap();
+        target.deactivate(&owned(&now)).await.unwrap();
         let error_body = json!({"detail": "Countess King of green is not welcome", "status": "400"});
         let reply = simulator::SimulatedReply::json(400, error_body);
         server.inject(TargetFault::always(FaultEffect::Answer(reply)));

@@ -63,7 +63,8 @@ pub async fn workplace(options: SimulatorOptions) -> (Simulator, Target) {
 pub async fn with_ada(options: SimulatorOptions, more: serde_json::Value) -> (Simulator, Target, Resource) {
     let (workplace, target) = workplace(options).await;
     seed_ada(&workplace, more);
-    let ada = target.find_by_user_name(&name(ADA)).await.expect("a response").expect("the account");
+    let found = target.find_by_user_name(&name(ADA)).await.expect("a response").expect("the account");
+    let ada = target.fetch(&found.account.id).await.expect("the whole account");
     workplace.clear_requests();
     (workplace, target, ada)
 }

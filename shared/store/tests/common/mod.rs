@@ -16,9 +16,9 @@ pub mod place;
 use std::ops::Range;
 
 use model::{
-    AccountId, Anchor, AppliedState, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey,
-    Fingerprint, Freshness, FreshnessProof, Managed, ReadEvidence, Status, UnixSeconds, UserName, UserRecord,
-    Value,
+    Account, AccountId, Anchor, AppliedState, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey,
+    Fingerprint, Freshness, FreshnessProof, GoneAccount, Managed, MatchedAccount, ReadEvidence, Status,
+    UnixSeconds, UserName, UserRecord, Value,
 };
 use plan::{ReleasedRemoval, RemovalCandidate, SafeguardInputs, SafetyLimits, check_removals};
 use store::{
@@ -57,6 +57,24 @@ pub fn user_name(name: &str) -> UserName {
 
 pub fn account(id: &str) -> AccountId {
     AccountId::new(id).unwrap()
+}
+
+/// The proof that an account has the asked-for name.
+pub fn matched(id: &str) -> MatchedAccount {
+    let name = user_name("a");
+    let account = Account {
+        id: account(id),
+        user_name: Some(name.to_string()),
+        active: Some(true),
+        attributes: Default::default(),
+        can_delete: None,
+    };
+    MatchedAccount::matching(&name, &account).unwrap()
+}
+
+/// The proof that an account is gone.
+pub fn gone(id: &str) -> GoneAccount {
+    GoneAccount::verified(account(id))
 }
 
 pub fn dn(name: &str) -> DnKey {
@@ -143,7 +161,7 @@ pub fn in_sync(applied: Option<AppliedState>) -> UserOutcome {
 /// Provisions a user: links the account and records it as applied.
 pub async fn provision(store: &Store, user: &str, id: &str) {
     let mut lease = lease(store, user).await;
-    store.claim_account(&mut lease, &account(id)).await.unwrap();
+    store.claim_account(&mut lease, &matched(id)).await.unwrap();
     store.write_outcome(lease, in_sync(Some(applied(user, true))), NOW).await.unwrap();
 }
 

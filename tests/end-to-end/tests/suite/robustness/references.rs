@@ -6,7 +6,10 @@ use end_to_end::{
     ENTERPRISE, EngineFixture, PersonEntry, advance_clock, clock, embedded_directory, people, workplace_group,
 };
 use futures::{StreamExt as _, stream};
-use model::{AccountId, AnchorHash, AppliedState, DnKey, Fingerprint, Status, UnixSeconds};
+use model::{
+    Account, AccountId, AnchorHash, AppliedState, DnKey, Fingerprint, MatchedAccount, Status, UnixSeconds,
+    UserName,
+};
 use operate::{DriftRepair, find_drift};
 use provision::{FollowUp, Outcome};
 use scan::ScanMode;
@@ -68,8 +71,9 @@ async fn references_follow_a_recreated_manager_account() {
     engine.sync().await.unwrap();
     assert_ne!(id(&engine, &people[1]), before);
     assert_eq!(manager(&engine, &people[0]), id(&engine, &people[1]), "it is sent again");
-    // An update answered with 404, a look-up, a creation; then one update of the user that refers to it.
-    assert_eq!(engine.workplace.request_count(), 4, "{:?}", engine.workplace.requests());
+    // An update answered with 404, three GETs and a look-up that prove it, a creation; then one update of the user that
+    // refers to it.
+    assert_eq!(engine.workplace.request_count(), 7, "{:?}", engine.workplace.requests());
     let drift =
         find_drift(&engine.operator(), &engine.target, DriftRepair::ReportOnly, |_| {}).await.unwrap();
     assert_eq!((drift.changed, drift.equal), (0, 3));
@@ -127,7 +131,16 @@ async fn reference_to_a_manager_that_is_being_created() {
         references: BTreeMap::new(),
         event: None,
     };
-    assert!(!store.write_created_outcome(&lease, &made, &outcome).await.unwrap());
+    let name = UserName::new("manager@acme.test").unwrap();
+    let account = Account {
+        id: made,
+        user_name: Some(name.to_string()),
+        active: Some(true),
+        attributes: BTreeMap::new(),
+        can_delete: None,
+    };
+    let matched = MatchedAccount::matching(&name, &account).unwrap();
+    assert!(!store.write_created_outcome(&lease, &matched, &outcome).await.unwrap());
     store.return_lease(lease).await.unwrap();
 
     engine.provision_due().await.unwrap();

@@ -45,8 +45,8 @@ fn user_fails_after_max_attempts() {
     assert_eq!(breaker, None);
 }
 
-/// The worker times out during the call each time, so the queue moves the message to the dead-letter queue, and the
-/// record shows the failure.
+/// The target never answers for one user, so the queue moves the message to the dead-letter queue, and the record shows
+/// the failure.
 #[test]
 fn dead_letter_marks_its_user_failed() {
     let deployment = DeploymentFixture::start(DeploymentOptions {
@@ -73,7 +73,7 @@ fn dead_letter_marks_its_user_failed() {
         thread::sleep(Duration::from_millis(200));
     }
     delivery.drain(TIMEOUT).unwrap();
-    assert_eq!(deployment.statuses(), [("pending".to_owned(), 1)].into());
+    assert_eq!(deployment.statuses(), [("retrying".to_owned(), 1)].into());
 
     let dead_letters = deployment.deliver_from(&deployment.queue.dead_letters, |_| {});
     dead_letters.drain(TIMEOUT).unwrap();

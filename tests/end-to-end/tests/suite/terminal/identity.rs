@@ -363,15 +363,24 @@ fn user_without_mail_is_matched_by_external_id() {
 }
 
 #[test]
-fn account_with_the_same_external_id_is_linked() {
+fn account_with_the_same_external_id_and_another_name_waits_for_a_person() {
     let people = enabled_people(3);
     let fixture = TerminalFixture::of(&people)
         .configured(|it| it.mapping.push_str("externalId = \"employeeNumber\"\n"));
-    let id = fixture.workplace.seed(json!({
-        "userName": "maiden.name@acme.test", "externalId": people[1].employee_number, "name": {"formatted": "M"},
+    let boss = "boss@acme.test";
+    fixture.workplace.seed(json!({
+        "userName": boss, "externalId": people[1].employee_number, "name": {"formatted": "M"}, "active": true,
     }));
-    fixture.settle(0);
-    assert_eq!(fixture.id(&people[1].mail), id);
-    fixture.expect_no_account("maiden.name@acme.test");
+    let before = fixture.account(boss);
+    let said = ["failed", "another account than the asked-for one"];
+    fixture.plan().says_in_one_line(&said);
+    fixture.sync().expect_exit(3).says_in_one_line(&said).says("2 created");
+    fixture.expect_no_account(&people[1].mail);
+    assert_eq!(fixture.account(boss), before);
     assert_eq!(fixture.workplace.accounts().len(), 3);
+
+    // A corrected external id ends the conflict.
+    fixture.set(&people[1], "employeeNumber", &["another"]);
+    fixture.sync().expect_exit(0).says_in_one_line(&[&people[1].mail, "created"]);
+    assert_eq!(fixture.account(boss), before);
 }

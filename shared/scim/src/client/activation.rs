@@ -1,0 +1,118 @@
+//! Activation and deactivation, verified by an answer of the target.
+
+use model::OwnedAccount;
+
+use super::Target;
+use super::verbs::ChangeVerb;
+use crate::errors::TargetError;
+use crate::redact::Redactor;
+use crate::resource::{InactiveResource, Resource};
+use crate::{json, patch, render};
+use dialect::DialectPut;
+
+impl Target {
+    /// Activates an account. A target that never shows `active` is believed.
+    pub async fn activate(&self, account: &OwnedAccount) -> Result<Resource, TargetError> {
+        self.change_active(account, true).await
+    }
+
+    /// Deactivates an account. An answer of the target shows the account inactive: the answer to the change, or to a
+    /// GET after it. If the account stays active, or the target refuses the request, the other verb is tried.
+    pub async fn deactivate(&self, account: &OwnedAccount) -> Result<InactiveResource, TargetError> {
+        let shown = self.change_active(account, false).await?;
+        InactiveResource::shown(shown).ok_or_else(|| not_applied(false))
+    }
+
+    /// Sets `active` by each verb in turn until an answer shows it. The first refusal is the one reported.
+    async fn change_active(&self, account: &OwnedAccount, active: bool) -> Result<Resource, TargetError> {
+        let mut first = None;
+        for verb in self.verbs().await? {
+            let error = match self.send_active(account, verb, active).await {
+                Ok(shown) => match self.with_active(account, shown, active).await? {
+                    shown if shown.account.active == Some(active) => return Ok(shown),
+                    shown if active && shown.account.active.is_none() => return Ok(shown),
+                    _ => not_applied(active),
+                },
+                Err(error) if error.is_refusal() => error,
+                Err(error) => return Err(first.unwrap_or(error)),
+            };
+            first.get_or_insert(error);
+        }
+        let error = first.unwrap_or_else(|| not_applied(active));
+        Err(self.without_account_values(account, error).await)
+    }
+
+    /// Sends `active` alone. Workplace's documented way is a PUT of `active`; where PUT replaces, the whole account is
+    /// read and sent back.
+    async fn send_active(
+        &self,
+        account: &OwnedAccount,
+        verb: ChangeVerb,
+        active: bool,
+    ) -> Result<Resource, TargetError> {
+        match (verb, self.dialect.put) {
+            (ChangeVerb::Patch, _) => {
+                self.send_patch(account, vec![patch::activation(active)], Vec::new()).await
+            }
+            (ChangeVerb::Put, DialectPut::Merges) => {
+                self.put(account, render::activation(self.dialect, active), Vec::new()).await
+            }
+            (ChangeVerb::Put, DialectPut::Replaces) => {
+                let current = self.fetch(account.id()).await?;
+                let body = render::whole_activation(self.dialect, &current, active);
+                self.put(account, body, json::texts(current.raw()).collect()).await
+            }
+        }
+    }
+
+    /// The account with its present `active`. An answer to a change may be partial, or show the account as it was.
+    async fn with_active(
+        &self,
+        account: &OwnedAccount,
+        shown: Resource,
+        active: bool,
+    ) -> Result<Resource, TargetError> {
+        if shown.account.active == Some(active) || shown.is_whole() && shown.account.active.is_some() {
+            return Ok(shown);
+        }
+        let mut whole = if shown.is_whole() { shown } else { self.fetch(account.id()).await? };
+        if whole.account.active.is_none() && !active && self.leaves_out_inactive().await? {
+            whole.account.active = Some(false);
+        }
+        Ok(whole)
+    }
+
+    /// Whether the target shows `active` for active accounts only: on the first page of the list some accounts are
+    /// active, and none is shown inactive.
+    async fn leaves_out_inactive(&self) -> Result<bool, TargetError> {
+        let is_left_out = self.leaves_out_inactive.get_or_try_init(|| async {
+            let accounts = self.list(1).await?.resources;
+            let shows = |active| accounts.iter().any(|resource| resource.account.active == Some(active));
+            Ok::<_, TargetError>(shows(true) && !shows(false))
+        });
+        is_left_out.await.copied()
+    }
+
+    /// A refusal without values of the account, which the target may name and the caller does not know. If the account
+    /// can't be read, the explanation is left out.
+    async fn without_account_values(&self, account: &OwnedAccount, error: TargetError) -> TargetError {
+        if matches!(error, TargetError::NotApplied { .. }) {
+            return error;
+        }
+        match self.fetch(account.id()).await {
+            Ok(current) => {
+                let redactor = Redactor::new([], json::texts(current.raw()));
+                error.explained(|detail| redactor.clean(detail))
+            }
+            Err(_) => error.explained(|detail| {
+                let status = detail.split(':').next().unwrap_or_default();
+                format!("{status} (explanation left out, because the account can't be read)")
+            }),
+        }
+    }
+}
+
+fn not_applied(active: bool) -> TargetError {
+    let is = if active { "inactive" } else { "active" };
+    TargetError::NotApplied { detail: format!("the account is still {is}") }
+}
