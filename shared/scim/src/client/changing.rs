@@ -158,6 +158,9 @@ impl Target {
         let mut after = current.raw().clone();
         after.extend(body);
         let operations = difference::operations(self.dialect, current.raw(), &after);
+        if operations.is_empty() {
+            return Ok(current.clone());
+        }
         self.send_patch(account, operations, hidden(user, current)).await
     }
 

@@ -59,12 +59,7 @@ async fn retries_end_after_the_last_attempt() {
 #[tokio::test]
 async fn permanent_errors_are_not_retried() {
     let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
-    for effect in [
-        FaultEffect::TokenExpired,
-        FaultEffect::status(404),
-        FaultEffect::status(409),
-        FaultEffect::status(501),
-    ] {
+    for effect in [FaultEffect::TokenExpired, FaultEffect::status(400), FaultEffect::status(409)] {
         workplace.clear_requests();
         workplace.inject(TargetFault::once(effect.clone()));
         assert!(target.update(&owned(&now), &now, &ada([])).await.is_err());

@@ -225,3 +225,45 @@ async fn single_attributes_are_patched() {
     assert_eq!(target.patch(&owned(&now), &[]).await, Ok(after));
     assert_eq!(workplace.writes().len(), 0);
 }
+
+#[tokio::test]
+async fn unsupported_put_is_followed_by_patch_from_then_on() {
+    for status in [404, 405, 501] {
+        let (workplace, target, now) =
+            with_ada(SimulatorOptions::default(), json!({"title": "Analyst"})).await;
+        workplace.inject(TargetFault::always(FaultEffect::status(status)).method("PUT"));
+        let poet = target.update(&owned(&now), &now, &ada([("title", text("Poet"))])).await.unwrap();
+        assert_eq!(shown(&poet, "title"), "Poet", "{status}");
+        let off = target.deactivate(&owned(&now)).await.unwrap();
+        assert_eq!(shown(off.resource(), "title"), "Poet", "{status}");
+        let writes: Vec<_> = workplace.writes().iter().map(|write| write.method.clone()).collect();
+        assert_eq!(writes, ["PUT", "PATCH", "PATCH"], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn first_refusal_is_reported() {
+    let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
+    let refusal = |status, words: &str| {
+        FaultEffect::Answer(simulator::SimulatedReply::json(status, json!({"message": words})))
+    };
+    workplace.inject(TargetFault::always(refusal(400, "not on Fridays")).method("PUT"));
+    workplace.inject(TargetFault::always(refusal(400, "no patches")).method("PATCH"));
+    let error = target.deactivate(&owned(&now)).await.unwrap_err();
+    assert!(error.to_string().contains("not on Fridays"), "{error}");
+}
+
+#[tokio::test]
+async fn refused_deactivation_hides_values_of_the_account() {
+    let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({"title": "Countess"})).await;
+    let reply =
+        simulator::SimulatedReply::json(400, json!({"detail": "Ada Lovelace, Countess, is protected"}));
+    for method in ["PUT", "PATCH"] {
+        workplace.inject(TargetFault::always(FaultEffect::Answer(reply.clone())).method(method));
+    }
+    let error = target.deactivate(&owned(&now)).await.unwrap_err();
+    assert!(error.to_string().ends_with("HTTP 400: (value), (value), is protected"), "{error}");
+    workplace.inject(TargetFault::always(FaultEffect::status(403)).method("GET"));
+    let error = target.deactivate(&owned(&now)).await.unwrap_err();
+    assert!(error.to_string().contains("HTTP 400 (explanation left out"), "{error}");
+}
