@@ -203,7 +203,7 @@ fn describe_approval(approval: Approval) -> Result<String, ScanFailure> {
     match approval {
         Approval::Nothing { .. } => Err(ScanFailure::NotApproved("nothing with this hash is held now")),
         Approval::Removals(approval) => Ok(format!("{} removals were approved", approval.set.count)),
-        Approval::Change(_) => Ok("the changed configuration was approved".to_owned()),
+        Approval::Changes(_) => Ok("the held changes were approved".to_owned()),
         Approval::Server => Ok("the server of the last scan was accepted".to_owned()),
     }
 }

@@ -85,7 +85,7 @@ pub async fn explain_account(
         Some(Decision::Skipped(option)) => Some(*option),
         _ => None,
     });
-    let configuration = entry.and_then(|entry| entry.updated_under);
+    let planned = entry.and_then(|entry| entry.update.as_ref());
     Ok(AccountExplanation {
         record: record.map(|record| explain_record(mask, record)),
         account: account
@@ -98,7 +98,7 @@ pub async fn explain_account(
                 account.map(account_values).unwrap_or_default(),
             ],
         ),
-        waits: sources.waits(record, skipped, configuration),
+        waits: sources.waits(record, skipped, planned),
         would,
         target_error,
         history: match record {

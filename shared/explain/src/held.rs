@@ -1,9 +1,9 @@
 //! Removals and changes that the safeguard holds.
 
-use model::{HeldChange, SafeguardMemory, UnixSeconds};
+use model::{HeldChanges, HeldEffect, LimitedEffect, SafeguardMemory, UnixSeconds};
 use serde::Serialize;
 
-/// A set of held removals, or a held change of the configuration.
+/// A set of held removals, or held changes.
 #[derive(Clone, Debug, Serialize)]
 pub struct HeldSummary {
     /// The hash that `provisioner approve` takes.
@@ -26,20 +26,107 @@ impl HeldSummary {
         })
     }
 
-    /// The held change of the configuration.
-    pub fn change(memory: &SafeguardMemory, now: UnixSeconds) -> Option<Self> {
-        let change = memory.change.as_ref()?;
-        let approval = memory.change_approval_at(now, change.configuration);
-        let approval = approval.filter(|approval| approval.change == *change);
-        Some(Self { approved_until: approval.map(|approval| approval.until.0), ..Self::of_change(change) })
+    /// The held changes.
+    pub fn changes(memory: &SafeguardMemory, now: UnixSeconds) -> Option<Self> {
+        let changes = memory.changes.as_ref()?;
+        let approval = memory.change_approval_at(now, changes.configuration);
+        let approval = approval.filter(|approval| approval.changes.hash == changes.hash);
+        Some(Self { approved_until: approval.map(|approval| approval.until.0), ..Self::of_changes(changes) })
     }
 
-    /// A change of the configuration without an approval.
-    pub fn of_change(change: &HeldChange) -> Self {
-        let HeldChange { hash, configuration: _, updates, creates } = change;
-        let what = format!(
-            "a change of the configuration, which would update {updates} accounts and create {creates}"
-        );
-        Self { hash: hash.short(), what, approved_until: None }
+    /// Changes without an approval.
+    pub fn of_changes(changes: &HeldChanges) -> Self {
+        Self { hash: changes.hash.short(), what: change_words(changes), approved_until: None }
+    }
+}
+
+/// Held changes in words, with their numbers and limits.
+pub fn change_words(changes: &HeldChanges) -> String {
+    let HeldChanges { users, effects, .. } = changes;
+    let words: Vec<String> = effects.iter().map(|held| effect_words(held, *users)).collect();
+    words.join(", and ")
+}
+
+fn effect_words(held: &HeldEffect, users: u64) -> String {
+    let HeldEffect { effect, count, limit } = held;
+    let what = match effect {
+        LimitedEffect::ConfiguredCreate => {
+            format!("{count} accounts would be created by the changed configuration")
+        }
+        LimitedEffect::ConfiguredUpdate => {
+            format!("{count} of {users} accounts would be updated by the changed configuration")
+        }
+        LimitedEffect::Rename => format!("{count} of {users} user names would change"),
+        LimitedEffect::Reactivation => format!("{count} inactive accounts would become active"),
+        LimitedEffect::Transfer => {
+            format!("{count} accounts or user names would pass from entries that are gone to others")
+        }
+        LimitedEffect::TransferFromDisabled => {
+            format!("{count} accounts or user names would pass from disabled entries to others")
+        }
+        LimitedEffect::Clear(attribute) => {
+            format!("{attribute} would be cleared for {count} of {users} users")
+        }
+        LimitedEffect::Change(attribute) => format!("{attribute} would change for {count} of {users} users"),
+    };
+    match effect.limit_key() {
+        None => format!("{what} (always needs an approval)"),
+        Some(key @ "max_attribute_percent") => format!("{what} (limit {limit} users by {key})"),
+        Some(key) => format!("{what} (limit {key} = {limit})"),
+    }
+}
+
+/// Why the plan of one user is held, by the effects above their limits.
+pub fn hold_reason(effects: &[LimitedEffect]) -> String {
+    let reason = |effect: &LimitedEffect| match effect {
+        LimitedEffect::ConfiguredCreate | LimitedEffect::ConfiguredUpdate => {
+            "the changed configuration would touch more accounts than max_changes".to_owned()
+        }
+        LimitedEffect::Rename => "more user names would change than max_renames".to_owned(),
+        LimitedEffect::Reactivation => "more accounts would become active than max_reactivations".to_owned(),
+        LimitedEffect::Transfer => "more accounts would pass to other entries than max_transfers".to_owned(),
+        LimitedEffect::TransferFromDisabled => {
+            "the account of a disabled entry passes with an approval alone".to_owned()
+        }
+        LimitedEffect::Clear(attribute) => {
+            format!("{attribute} would be cleared for more users than max_attribute_percent")
+        }
+        LimitedEffect::Change(attribute) => {
+            format!("{attribute} would change for more users than max_attribute_percent")
+        }
+    };
+    effects.iter().map(reason).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Fingerprint;
+
+    use super::*;
+
+    #[test]
+    fn held_changes_are_shown_with_numbers_and_limits() {
+        let held = |effect, count, limit| HeldEffect { effect, count, limit };
+        for (effects, expected) in [
+            (
+                vec![held(LimitedEffect::Rename, 120, 25)],
+                "120 of 120 user names would change (limit max_renames = 25)",
+            ),
+            (
+                vec![
+                    held(LimitedEffect::Clear("title".into()), 60, 24),
+                    held(LimitedEffect::Reactivation, 30, 25),
+                ],
+                "title would be cleared for 60 of 120 users (limit 24 users by max_attribute_percent), \
+                 and 30 inactive accounts would become active (limit max_reactivations = 25)",
+            ),
+            (
+                vec![held(LimitedEffect::TransferFromDisabled, 1, 0)],
+                "1 accounts or user names would pass from disabled entries to others (always needs an approval)",
+            ),
+        ] {
+            let changes = HeldChanges::of(Fingerprint([1; 16]), 120, effects).unwrap();
+            assert_eq!(change_words(&changes), expected);
+        }
     }
 }

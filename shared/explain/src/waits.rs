@@ -1,6 +1,7 @@
 //! Reasons why a change of one user waits, or is not made.
 
-use model::{DisabledOption, Fingerprint, HoldReason, SafeguardMemory, Status, UnixSeconds, UserRecord};
+use model::{DisabledOption, HoldReason, SafeguardMemory, Status, UnixSeconds, UserRecord};
+use queue::PlannedUpdate;
 use store::Breaker;
 
 use crate::explanation::Wait;
@@ -17,13 +18,13 @@ pub(crate) struct WaitSources<'a> {
 }
 
 impl WaitSources<'_> {
-    /// Everything that the user waits for. `skipped` is the option that stops the decision, `configuration` the one under
-    /// which the account would be updated.
+    /// Everything that the user waits for. `skipped` is the option that stops the decision, `planned` what a scan would do
+    /// to the account.
     pub fn waits(
         &self,
         record: Option<&UserRecord>,
         skipped: Option<DisabledOption>,
-        configuration: Option<Fingerprint>,
+        planned: Option<&PlannedUpdate>,
     ) -> Vec<Wait> {
         let mut waits = Vec::from_iter(record.and_then(|record| self.by_status(record)));
         if let Some(option) = skipped
@@ -31,7 +32,7 @@ impl WaitSources<'_> {
         {
             waits.push(Wait::of("skipped", option.to_string()));
         }
-        waits.extend(configuration.and_then(|configuration| self.by_configuration(configuration)));
+        waits.extend(planned.and_then(|planned| self.by_changes(planned)));
         if let Some(breaker) = self.breaker {
             let reason = breaker.reason.word();
             let why = format!("circuit breaker open ({reason}): no requests are sent to the target");
@@ -54,17 +55,22 @@ impl WaitSources<'_> {
         }
     }
 
-    /// A configuration that differs from the one last applied.
-    fn by_configuration(&self, configuration: Fingerprint) -> Option<Wait> {
-        if self.memory.configuration? == configuration {
-            return None;
+    /// Held changes that include the planned update, or a changed configuration before its changes are counted.
+    fn by_changes(&self, planned: &PlannedUpdate) -> Option<Wait> {
+        let PlannedUpdate { configuration, effects } = planned;
+        let is_changed = self.memory.configuration? != *configuration;
+        let current = self.memory.changes.as_ref().filter(|held| held.configuration == *configuration);
+        let belongs = current.is_some_and(|held| {
+            let mut held = held.effects.iter();
+            held.any(|held| effects.contains(&held.effect) || (is_changed && held.effect.is_configured()))
+        });
+        if belongs {
+            let held = HeldSummary::changes(self.memory, self.now)?;
+            return Some(Wait::of("changes", held.what.clone()).approved_by(Some(held)));
         }
-        let is_current = self.memory.change.is_some_and(|change| change.configuration == configuration);
-        let Some(held) = HeldSummary::change(self.memory, self.now).filter(|_| is_current) else {
-            let why = "the configuration was changed; the next scan counts the affected users before it updates them";
-            return Some(Wait::of("configuration", why.to_owned()));
-        };
-        Some(Wait::of("configuration", held.what.clone()).approved_by(Some(held)))
+        let why =
+            "the configuration was changed; the next scan counts the affected users before it updates them";
+        (is_changed && current.is_none()).then(|| Wait::of("configuration", why.to_owned()))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AnchorHash, DeprovisionReason, Fingerprint, Fingerprinter, ScanVersion, UnixSeconds};
+use crate::{
+    AnchorHash, DeprovisionReason, Fingerprint, Fingerprinter, ScanVersion, TargetAttribute, UnixSeconds,
+};
 
 /// The safeguard's memory, stored once per connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,9 +18,9 @@ pub struct SafeguardMemory {
     pub released: Vec<ReleasedBatch>,
     /// The configuration that the accounts follow; `None` before the end of the first scan.
     pub configuration: Option<Fingerprint>,
-    /// A changed configuration that waits for an approval.
-    pub change: Option<HeldChange>,
-    /// Approval of a changed configuration.
+    /// Changes that wait for an approval.
+    pub changes: Option<HeldChanges>,
+    /// Approval of held changes.
     pub change_approval: Option<ChangeApproval>,
 }
 
@@ -67,35 +69,117 @@ pub struct ReleasedBatch {
     pub count: u64,
 }
 
-/// A changed configuration that would change more accounts than the limits allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldChange {
-    /// Hash of the configuration and the two numbers. An approval names it.
-    pub hash: Fingerprint,
-    /// The configuration.
-    pub configuration: Fingerprint,
-    /// Number of accounts that it would update.
-    pub updates: u64,
-    /// Number of accounts that it would create.
-    pub creates: u64,
+/// An effect of a plan on an account that a limit counts. Removals have limits of their own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitedEffect {
+    /// An account is created under a changed configuration.
+    ConfiguredCreate,
+    /// An account is updated under a changed configuration.
+    ConfiguredUpdate,
+    /// The user name of an account changes.
+    Rename,
+    /// An inactive account becomes active.
+    Reactivation,
+    /// An account or a user name passes from an entry that is gone or out of scope to another entry.
+    Transfer,
+    /// The same, from an entry that is only disabled.
+    TransferFromDisabled,
+    /// An attribute of an account is emptied.
+    Clear(TargetAttribute),
+    /// An attribute of an account gets another value.
+    Change(TargetAttribute),
 }
 
-impl HeldChange {
-    /// The change to this configuration with these effects.
-    pub fn of(configuration: Fingerprint, updates: u64, creates: u64) -> Self {
-        let mut hash = Fingerprinter::new("provisioner 2026 held change");
-        hash.bytes(&configuration.0);
-        hash.number(updates);
-        hash.number(creates);
-        Self { hash: hash.finish(), configuration, updates, creates }
+impl LimitedEffect {
+    /// Key of the limit in `[safety]`; `None` for an effect that always needs an approval.
+    pub fn limit_key(&self) -> Option<&'static str> {
+        match self {
+            Self::ConfiguredCreate | Self::ConfiguredUpdate => Some("max_changes"),
+            Self::Rename => Some("max_renames"),
+            Self::Reactivation => Some("max_reactivations"),
+            Self::Transfer => Some("max_transfers"),
+            Self::TransferFromDisabled => None,
+            Self::Clear(_) | Self::Change(_) => Some("max_attribute_percent"),
+        }
+    }
+
+    /// Whether the effect follows from a changed configuration.
+    pub fn is_configured(&self) -> bool {
+        matches!(self, Self::ConfiguredCreate | Self::ConfiguredUpdate)
+    }
+
+    /// Adds the effect to a fingerprint.
+    fn describe(&self, hash: &mut Fingerprinter) {
+        match self {
+            Self::ConfiguredCreate => hash.text("configured_create"),
+            Self::ConfiguredUpdate => hash.text("configured_update"),
+            Self::Rename => hash.text("rename"),
+            Self::Reactivation => hash.text("reactivation"),
+            Self::Transfer => hash.text("transfer"),
+            Self::TransferFromDisabled => hash.text("transfer_from_disabled"),
+            Self::Clear(attribute) => {
+                hash.text("clear");
+                hash.text(attribute.as_str());
+            }
+            Self::Change(attribute) => {
+                hash.text("change");
+                hash.text(attribute.as_str());
+            }
+        }
     }
 }
 
-/// Approval of a changed configuration, up to the numbers that it names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An effect that more users would have than its limit allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldEffect {
+    /// The effect.
+    pub effect: LimitedEffect,
+    /// Users with this effect in one scan.
+    pub count: u64,
+    /// Users up to which the effect needs no approval.
+    pub limit: u64,
+}
+
+/// Changes that wait for an approval, as counts by effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldChanges {
+    /// Hash of the configuration and the counts. An approval names it.
+    pub hash: Fingerprint,
+    /// The configuration under which they were planned.
+    pub configuration: Fingerprint,
+    /// Users that the last scan saw.
+    pub users: u64,
+    /// The effects above their limits, in order.
+    pub effects: Vec<HeldEffect>,
+}
+
+impl HeldChanges {
+    /// The changes under this configuration with these effects; `None` without an effect.
+    pub fn of(configuration: Fingerprint, users: u64, effects: Vec<HeldEffect>) -> Option<Self> {
+        if effects.is_empty() {
+            return None;
+        }
+        let mut hash = Fingerprinter::new("provisioner 2026 held changes");
+        hash.bytes(&configuration.0);
+        for HeldEffect { effect, count, limit: _ } in &effects {
+            effect.describe(&mut hash);
+            hash.number(*count);
+        }
+        Some(Self { hash: hash.finish(), configuration, users, effects })
+    }
+
+    /// Number of users with this effect; 0 if the effect is within its limit.
+    pub fn count(&self, effect: &LimitedEffect) -> u64 {
+        self.effects.iter().find(|held| held.effect == *effect).map_or(0, |held| held.count)
+    }
+}
+
+/// Approval of held changes, up to the count of each effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeApproval {
-    /// The approved change.
-    pub change: HeldChange,
+    /// The approved changes.
+    pub changes: HeldChanges,
     /// When the approval expires.
     pub until: UnixSeconds,
 }
@@ -111,14 +195,14 @@ impl SafeguardMemory {
         self.approval.as_ref().filter(|approval| now < approval.until)
     }
 
-    /// The approval of this configuration that is valid at `now`.
+    /// The approval of changes under this configuration that is valid at `now`.
     pub fn change_approval_at(
         &self,
         now: UnixSeconds,
         configuration: Fingerprint,
     ) -> Option<&ChangeApproval> {
         let is_valid = |approval: &&ChangeApproval| {
-            now < approval.until && approval.change.configuration == configuration
+            now < approval.until && approval.changes.configuration == configuration
         };
         self.change_approval.as_ref().filter(is_valid)
     }
@@ -154,16 +238,44 @@ mod tests {
         assert_eq!(memory.approval_at(UnixSeconds(100)), None);
     }
 
+    fn renames(configuration: Fingerprint, count: u64) -> HeldChanges {
+        let effect = HeldEffect { effect: LimitedEffect::Rename, count, limit: 25 };
+        HeldChanges::of(configuration, 120, vec![effect]).unwrap()
+    }
+
     #[test]
     fn change_approval_covers_one_configuration_until_it_expires() {
         let [one, other] = [1, 2].map(|byte| Fingerprint([byte; 16]));
-        let approval = ChangeApproval { change: HeldChange::of(one, 5, 0), until: UnixSeconds(100) };
-        let memory = SafeguardMemory { change_approval: Some(approval), ..SafeguardMemory::default() };
+        let approval = ChangeApproval { changes: renames(one, 30), until: UnixSeconds(100) };
+        let memory =
+            SafeguardMemory { change_approval: Some(approval.clone()), ..SafeguardMemory::default() };
         assert_eq!(memory.change_approval_at(UnixSeconds(99), one), Some(&approval));
         assert_eq!(memory.change_approval_at(UnixSeconds(99), other), None);
         assert_eq!(memory.change_approval_at(UnixSeconds(100), one), None);
-        assert_ne!(HeldChange::of(one, 5, 0).hash, HeldChange::of(one, 6, 0).hash);
-        assert_ne!(HeldChange::of(one, 5, 0).hash, HeldChange::of(other, 5, 0).hash);
+    }
+
+    #[test]
+    fn held_changes_are_identified_by_configuration_effects_and_counts() {
+        let [one, other] = [1, 2].map(|byte| Fingerprint([byte; 16]));
+        let held = renames(one, 30);
+        assert_ne!(held.hash, renames(one, 31).hash, "another count");
+        assert_ne!(held.hash, renames(other, 30).hash, "another configuration");
+        let of =
+            |effect| HeldChanges::of(one, 120, vec![HeldEffect { effect, count: 30, limit: 25 }]).unwrap();
+        let title = TargetAttribute::from("title");
+        assert_ne!(of(LimitedEffect::Clear(title.clone())).hash, of(LimitedEffect::Change(title)).hash);
+        assert_ne!(held.hash, of(LimitedEffect::Reactivation).hash, "another effect");
+        assert_eq!((held.count(&LimitedEffect::Rename), held.count(&LimitedEffect::Transfer)), (30, 0));
+        assert_eq!(HeldChanges::of(one, 120, Vec::new()), None);
+    }
+
+    /// The key of the state is JSON, and an effect with an attribute is part of it.
+    #[test]
+    fn held_changes_are_read_back() {
+        let cleared = HeldEffect { effect: LimitedEffect::Clear("title".into()), count: 60, limit: 24 };
+        let held = HeldChanges::of(Fingerprint([1; 16]), 60, vec![cleared]).unwrap();
+        let stored = serde_json::to_string(&held).unwrap();
+        assert_eq!(serde_json::from_str::<HeldChanges>(&stored).unwrap(), held);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Removals and changes that the safeguard holds, and their approval.
 
-use explain::HeldSummary;
+use explain::{HeldSummary, change_words};
 use model::{ChangeApproval, RemovalApproval, UnixSeconds};
 use scan::{Approval, ScanError};
 use store::StoreError;
@@ -11,7 +11,7 @@ use crate::OperatorContext;
 pub async fn fetch_held(context: &OperatorContext<'_>) -> Result<Vec<HeldSummary>, StoreError> {
     let memory = context.store.fetch_connection().await?.memory;
     let now = (context.clock)();
-    Ok([HeldSummary::removals(&memory, now), HeldSummary::change(&memory, now)]
+    Ok([HeldSummary::removals(&memory, now), HeldSummary::changes(&memory, now)]
         .into_iter()
         .flatten()
         .collect())
@@ -32,11 +32,8 @@ pub async fn approve(context: &OperatorContext<'_>, hash: &str) -> Result<Option
         Approval::Removals(RemovalApproval { set, until }) => {
             Some(ApprovedHold { what: format!("{} removals and no others", set.count), until: Some(until) })
         }
-        Approval::Change(ChangeApproval { change, until }) => {
-            let what = format!(
-                "the changed configuration, for at most {} updates and {} new accounts",
-                change.updates, change.creates
-            );
+        Approval::Changes(ChangeApproval { changes, until }) => {
+            let what = format!("at most these numbers: {}", change_words(&changes));
             Some(ApprovedHold { what, until: Some(until) })
         }
         Approval::Server => {

@@ -16,8 +16,8 @@ pub struct UserHistory {
     pub status: Option<ReportItem>,
     /// Whether [`retry`](crate::retry) applies to the user.
     pub can_retry: bool,
-    /// A held change of the configuration, which may concern the user.
-    pub change: Option<HeldSummary>,
+    /// Held changes, which may concern the user.
+    pub changes: Option<HeldSummary>,
     /// Actions so far, newest first.
     pub events: Vec<HistoryEvent>,
 }
@@ -36,7 +36,7 @@ pub async fn fetch_history(
         anchor: Some(record.anchor.to_string()),
         status: Some(context.mask().status(&record, now)),
         can_retry: matches!(record.status, Status::Failed { .. } | Status::Retrying { .. }),
-        change: HeldSummary::change(&memory, now),
+        changes: HeldSummary::changes(&memory, now),
         events: store.fetch_history(record.anchor.hash(), before, limit).await?,
     })
 }

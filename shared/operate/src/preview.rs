@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 
 use directory::Directory;
-use explain::{HeldSummary, ReportItem, ValueMask};
+use explain::{HeldSummary, ReportItem, ValueMask, hold_reason};
 use futures::{StreamExt, stream};
 use model::{AccountLink, Anchor, AnchorHash, Desired, Status, UserRecord};
-use plan::{Decision, RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
+use plan::{Decision, HeldPlan, RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
 use provision::{Preview, PreviewSubject};
 use scan::{
     AccountTransfer, FinalPlan, NameTransfer, PagePlan, PagePlanner, ScanMode, ScanRead, ScanStart,
@@ -18,9 +18,6 @@ use serde::Serialize;
 
 use crate::plan_inputs;
 use crate::{OperateError, OperatorContext};
-
-/// Why a creation or an update is held.
-const CONFIGURATION_CHANGED: &str = "the changed configuration would touch more accounts than max_changes";
 
 /// Why a removal is held.
 const OVER_LIMIT: &str = "more removals than the safety limits allow";
@@ -44,8 +41,8 @@ pub struct PlanSummary {
     pub complete: bool,
     /// Why the read was incomplete.
     pub incomplete: Option<String>,
-    /// The change of the configuration that `sync` would hold.
-    pub change: Option<HeldSummary>,
+    /// The changes that `sync` would hold.
+    pub changes: Option<HeldSummary>,
     /// Entries without a usable anchor, up to a limit.
     pub unidentified: Vec<UnidentifiedEntry>,
 }
@@ -114,7 +111,7 @@ pub async fn preview_sync(
         actions: run.actions,
         complete: summary.complete,
         incomplete: summary.incomplete,
-        change: plan.held_change.map(|change| HeldSummary::of_change(&change)),
+        changes: plan.held_changes.map(|changes| HeldSummary::of_changes(&changes)),
         unidentified: summary.unidentified_entries,
     })
 }
@@ -127,7 +124,7 @@ struct AccountCheck {
     released: bool,
     deletion_due: bool,
     /// Why the decision is held.
-    held: Option<&'static str>,
+    held: Option<String>,
 }
 
 impl AccountCheck {
@@ -151,13 +148,10 @@ struct PreviewRun<'a, S> {
 impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
     async fn page(&mut self, page: PagePlan) -> Result<(), OperateError> {
         let PagePlan { users, held } = page;
-        self.users(users, None).await?;
-        self.users(held, Some(CONFIGURATION_CHANGED)).await
-    }
-
-    async fn users(&mut self, users: Vec<UserPlan>, held: Option<&'static str>) -> Result<(), OperateError> {
+        let users = users.into_iter().map(|user| (user, None));
+        let held = held.into_iter().map(|HeldPlan { plan, by }| (plan, Some(hold_reason(&by))));
         let mut checks = Vec::new();
-        for user in users {
+        for (user, held) in users.chain(held) {
             if let Some(check) = self.user(user)? {
                 checks.push(AccountCheck { held, ..check });
             }

@@ -33,8 +33,8 @@ pub struct ConnectionStatus {
     pub breaker: Option<BreakerStatus>,
     /// Held removals.
     pub held: Option<HeldSummary>,
-    /// A held change of the configuration.
-    pub change: Option<HeldSummary>,
+    /// Held changes.
+    pub changes: Option<HeldSummary>,
     /// Users of the filter, up to a limit per status.
     pub waiting: Vec<ReportItem>,
     /// Key after which the next page begins.
@@ -60,7 +60,7 @@ pub async fn fetch_status(
         users: store.count_by_status_up_to(MAX_COUNTED).await?,
         breaker: fetch_breaker(store).await?,
         held: HeldSummary::removals(&state.memory, now),
-        change: HeldSummary::change(&state.memory, now),
+        changes: HeldSummary::changes(&state.memory, now),
         waiting,
         next,
     })

@@ -8,12 +8,15 @@
 //! 2. [`SnapshotDiff`] compares each entry of a read with the snapshot of the last scan.
 //! 3. [`plan_change`], [`plan_departure`] and [`plan_held`] compare what changed with the user's record.
 //! 4. [`check_removals`] releases or holds removals. It requires the proof of a complete read.
-//! 5. [`decide`] is the decision table: what to do to one account.
+//! 5. [`EffectSafeguard`] releases or holds changes with an effect that too many users have.
+//! 6. [`decide`] is the decision table: what to do to one account.
 //!
 //! [`explain_observation`] shows how the first step came to its result.
 
 mod decide;
 mod differences;
+mod effect_safeguard;
+mod effects;
 mod entry_fingerprint;
 mod explain;
 pub mod mapping;
@@ -28,6 +31,8 @@ mod test_values;
 
 pub use decide::{BlindDecision, Decision, Situation, decide, decide_blind};
 pub use differences::{AttributeDifference, differences, differences_of_changes};
+pub use effect_safeguard::{EffectCounts, EffectLimits, EffectSafeguard, EffectVerdict, HeldPlan};
+pub use effects::limited_effects;
 pub use explain::{
     ExpiryExplained, ObservationExplained, StatusComparison, StatusExplained, explain_observation,
 };

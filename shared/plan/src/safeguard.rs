@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DnKey, UserName};
+use model::{Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DnKey, LimitedEffect, UserName};
 
 /// Limits up to which removals and changes need no approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +15,29 @@ pub struct SafetyLimits {
     pub max_removals_per_day: u64,
     /// Accounts that a changed configuration creates or updates.
     pub max_changes: u64,
+    /// User names that change in one scan.
+    pub max_renames: u64,
+    /// Inactive accounts that become active in one scan.
+    pub max_reactivations: u64,
+    /// Accounts or user names that pass from an entry that is gone to another entry in one scan.
+    pub max_transfers: u64,
+    /// Share of the known users with one attribute cleared, or changed, in one scan, in percent. It counts from
+    /// [`Self::ATTRIBUTE_FROM`] users on.
+    pub max_attribute_percent: u64,
 }
 
 impl Default for SafetyLimits {
     fn default() -> Self {
-        Self { max_removals_per_day: 2 * 25, max_changes: 50, max_removals: 25, max_removal_percent: 5 }
+        Self {
+            max_removals: 25,
+            max_removal_percent: 5,
+            max_removals_per_day: 2 * 25,
+            max_changes: 50,
+            max_renames: 25,
+            max_reactivations: 25,
+            max_transfers: 25,
+            max_attribute_percent: 20,
+        }
     }
 }
 
@@ -29,6 +47,24 @@ impl SafetyLimits {
 
     /// Factor from the share limit of a scan to that of a day, and from [`Self::PERCENT_FROM`] to its number for a day.
     pub const SCANS_A_DAY: u64 = 2;
+
+    /// Fewer users than this pass the share limit of an attribute, so that a small team can move to another department.
+    pub const ATTRIBUTE_FROM: u64 = 25;
+
+    /// Number of users with an effect up to which a scan needs no approval, where `users` are known.
+    pub fn effect_limit(&self, effect: &LimitedEffect, users: u64) -> u64 {
+        match effect {
+            LimitedEffect::ConfiguredCreate | LimitedEffect::ConfiguredUpdate => self.max_changes,
+            LimitedEffect::Rename => self.max_renames,
+            LimitedEffect::Reactivation => self.max_reactivations,
+            LimitedEffect::Transfer => self.max_transfers,
+            LimitedEffect::TransferFromDisabled => 0,
+            LimitedEffect::Clear(_) | LimitedEffect::Change(_) => {
+                let share = users.saturating_mul(self.max_attribute_percent) / 100;
+                share.max(Self::ATTRIBUTE_FROM - 1)
+            }
+        }
+    }
 
     /// Number of active accounts to count for a decision about this many removals. More accounts change nothing.
     pub fn accounts_to_count(&self, removals: u64) -> u64 {

@@ -1,6 +1,6 @@
 //! Direct invocation of the provision function, for one user.
 
-use model::{Anchor, Desired, Fingerprint};
+use model::{Anchor, Desired, Fingerprint, LimitedEffect};
 use serde::{Deserialize, Serialize};
 
 /// The event of a direct invocation: `{"connection": "corp", "anchor": "…"}`.
@@ -27,7 +27,16 @@ pub struct EntryState {
     pub in_scope: bool,
     /// The desired user, if the entry is in scope and can be mapped.
     pub desired: Option<Desired>,
-    /// Fingerprint of the configuration under which a scan would have the account created or updated; `None` if it would
-    /// not.
-    pub updated_under: Option<Fingerprint>,
+    /// What a scan would have done to the account; `None` for nothing.
+    pub update: Option<PlannedUpdate>,
+}
+
+/// A creation or update that a scan would plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedUpdate {
+    /// Fingerprint of the configuration.
+    pub configuration: Fingerprint,
+    /// Effects on the account that a limit counts.
+    pub effects: Vec<LimitedEffect>,
 }

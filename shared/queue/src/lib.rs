@@ -14,7 +14,7 @@ mod queue;
 mod request;
 mod send;
 
-pub use direct::{DirectRequest, EntryState};
+pub use direct::{DirectRequest, EntryState, PlannedUpdate};
 pub use errors::QueueError;
 pub use queue::Queue;
 pub use request::{MalformedRequest, ProvisionRequest};

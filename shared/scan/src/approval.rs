@@ -1,12 +1,12 @@
-//! Approval of what the safeguard holds: removals, or the changes of a changed configuration. A server that has not shown
-//! how recent its data is can be accepted in the same way.
+//! Approval of what the safeguard holds: removals or changes. A server that has not shown how recent its data is can be
+//! accepted in the same way.
 //!
 //! An approval names what the administrator saw, by hash, and it is a ceiling, because the next scan plans anew. A removal
 //! that was held then, and still is for the same reason, is released. While one of these is left, no other removal is
 //! released. After that the limits count again, though not for the removals that the approval has held back.
 
 use model::{
-    ChangeApproval, Fingerprint, HeldChange, HeldRemovals, RemovalApproval, SafeguardMemory, UnixSeconds,
+    ChangeApproval, Fingerprint, HeldChanges, HeldRemovals, RemovalApproval, SafeguardMemory, UnixSeconds,
 };
 
 use store::ConnectionState;
@@ -22,20 +22,20 @@ const APPROVAL_SECONDS: i64 = 24 * 60 * 60;
 const SHORTEST_HASH: usize = 8;
 
 /// Result of an approval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Approval {
     /// The next scan releases these removals.
     Removals(RemovalApproval),
-    /// The next scan applies this configuration.
-    Change(ChangeApproval),
+    /// The next scan makes these changes.
+    Changes(ChangeApproval),
     /// The next scan believes the server of the last one.
     Server,
     /// Nothing with this hash is held now.
     Nothing {
         /// The held removals.
         held: Option<HeldRemovals>,
-        /// The held change of the configuration.
-        change: Option<HeldChange>,
+        /// The held changes.
+        changes: Option<HeldChanges>,
     },
 }
 
@@ -57,7 +57,7 @@ pub async fn approve(context: &ScanContext<'_>, hash: &str) -> Result<Approval, 
     let (approval, memory) = approved(state.memory, hash, (context.clock)());
     let saved = match approval {
         Approval::Nothing { .. } | Approval::Server => Ok(true),
-        Approval::Removals(_) | Approval::Change(_) => store.save_safety_memory(&lease, &memory).await,
+        Approval::Removals(_) | Approval::Changes(_) => store.save_safety_memory(&lease, &memory).await,
     };
     store.release(lease, None, None).await?;
     if saved? { Ok(approval) } else { Err(ScanError::LeaseLost) }
@@ -79,12 +79,12 @@ fn approved(memory: SafeguardMemory, hash: &str, now: UnixSeconds) -> (Approval,
         let approval = RemovalApproval { set, until };
         return (Approval::Removals(approval), SafeguardMemory { approval: Some(approval), ..memory });
     }
-    if let Some(change) = memory.change.filter(|change| is_named(change.hash, hash)) {
-        let approval = ChangeApproval { change, until };
-        let memory = SafeguardMemory { change_approval: Some(approval), ..memory };
-        return (Approval::Change(approval), memory);
+    if let Some(changes) = memory.changes.clone().filter(|changes| is_named(changes.hash, hash)) {
+        let approval = ChangeApproval { changes, until };
+        let memory = SafeguardMemory { change_approval: Some(approval.clone()), ..memory };
+        return (Approval::Changes(approval), memory);
     }
-    (Approval::Nothing { held: memory.held, change: memory.change }, memory)
+    (Approval::Nothing { held: memory.held, changes: memory.changes.clone() }, memory)
 }
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
         let others = held(31).hash.to_string();
         for wrong in [others.as_str(), "", &shown[..7]] {
             let (approval, after) = approved(memory.clone(), wrong, NOW);
-            assert_eq!(approval, Approval::Nothing { held: memory.held, change: None }, "{wrong:?}");
+            assert_eq!(approval, Approval::Nothing { held: memory.held, changes: None }, "{wrong:?}");
             assert_eq!(after, memory);
         }
     }

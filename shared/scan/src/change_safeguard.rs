@@ -1,125 +1,147 @@
-//! Safeguard on a changed configuration: it counts the accounts that the new configuration would change, and holds the
-//! changes if they are too many.
+//! The safeguard on mass changes for the plans of one scan.
 //!
-//! Under a changed configuration no account is created or updated before the number of changes is known to be small, or an
-//! administrator has approved it. Creations and updates are counted apart, so that a new user does not wait for a mapping
-//! that would rewrite all accounts. Removals have a safeguard of their own.
+//! It counts the effects of each plan, and the transfers, and holds what exceeds a limit. Under a configuration that the
+//! accounts don't follow yet, each creation and update has an effect of its own, counted apart, so that a new user does not
+//! wait for a mapping that would rewrite all accounts.
 
-use model::{ChangeApproval, Fingerprint, HeldChange, SafeguardMemory, Status, UnixSeconds, UserRecord};
-use plan::RecordPlan;
+use std::collections::HashSet;
 
+use model::{AnchorHash, HeldChanges, LimitedEffect, SafeguardMemory, Status, UnixSeconds, UserRecord};
+use plan::{EffectCounts, EffectLimits, EffectSafeguard, EffectVerdict, HeldPlan, Policy, RecordPlan};
+
+use crate::transfers::{AccountTransfer, LeaveKind, NameTransfer, TransferPlan};
 use crate::user_plan::{AccountEffect, PagePlan, UserPlan};
 
 /// Safeguard on the changes of one scan.
 pub(crate) struct ChangeSafeguard {
-    configuration: Fingerprint,
-    /// `None` where the safeguard lets all changes pass.
-    counters: Option<ChangeCounters>,
+    effects: EffectSafeguard<UserPlan>,
+    /// Whether the accounts follow another configuration.
+    is_configuration_changed: bool,
+    held: HeldPlans,
 }
 
-/// The configuration of the scan, and its limit.
-pub(crate) struct ChangeLimits {
-    pub configuration: Fingerprint,
-    /// Creations, and updates, that a changed configuration may make without approval.
-    pub max_changes: u64,
-}
-
-/// Creations and updates under a configuration that the accounts don't follow yet.
-struct ChangeCounters {
-    updates: ChangeCounter,
-    creates: ChangeCounter,
-}
-
-/// Changes of one sort.
-struct ChangeCounter {
-    limit: ChangeLimit,
-    count: u64,
-    /// Plans that are written at the end if the limit is not exceeded.
-    kept: Vec<UserPlan>,
-}
-
-#[derive(Clone, Copy)]
-enum ChangeLimit {
-    /// All changes are written if they are no more than this, else none of them.
-    AllUpTo(u64),
-    /// An administrator has approved this number; the changes up to it are written at once.
-    Approved(u64),
+/// Held plans in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeldPlans {
+    pub updates: u64,
+    pub creates: u64,
+    pub transfers: u64,
+    /// Those of the transfers from an entry that is gone. It is planned again by a full read alone.
+    pub gone_transfers: u64,
+    /// Users with a held plan.
+    pub users: HashSet<AnchorHash>,
 }
 
 /// Verdict of the safeguard at the end of the read.
 pub(crate) struct ChangeVerdict {
     /// Plans of earlier pages that are decided only now. `held` leaves out those that were held with their page.
     pub plans: PagePlan,
-    /// The change that waits for approval.
-    pub held_change: Option<HeldChange>,
-    /// Number of held updates.
-    pub held_updates: u64,
-    /// Number of held creations.
-    pub held_creates: u64,
+    /// What waits for approval.
+    pub changes: Option<HeldChanges>,
+    /// All held plans of the scan.
+    pub held: HeldPlans,
 }
 
 impl ChangeSafeguard {
-    /// The safeguard for one scan. It lets all changes pass if the accounts follow the same configuration already, and in
-    /// a first load, which has no accounts to damage.
-    pub fn new(
-        limits: ChangeLimits,
-        memory: &SafeguardMemory,
-        is_first_load: bool,
-        now: UnixSeconds,
-    ) -> Self {
-        let ChangeLimits { configuration, max_changes } = limits;
-        let is_same = memory.configuration.is_none_or(|followed| followed == configuration);
-        if is_same || is_first_load {
-            return Self { configuration, counters: None };
-        }
+    /// The safeguard for one scan, with the number of users that the last scan saw. A first load has no accounts to damage,
+    /// so no configuration counts as changed then.
+    pub fn new(policy: &Policy, memory: &SafeguardMemory, users: u64, now: UnixSeconds) -> Self {
+        let configuration = policy.fingerprint;
+        let is_other = memory.configuration.is_some_and(|followed| followed != configuration);
         let approval = memory.change_approval_at(now, configuration);
-        let counter = |approved: fn(&ChangeApproval) -> u64| {
-            let approved = approval.map(approved).filter(|count| *count > max_changes);
-            let limit = approved.map_or(ChangeLimit::AllUpTo(max_changes), ChangeLimit::Approved);
-            ChangeCounter { limit, count: 0, kept: Vec::new() }
+        let limits = EffectLimits {
+            safety: policy.safety,
+            configuration,
+            users,
+            approved: approval.map(|approval| approval.changes.clone()),
         };
-        let counters = ChangeCounters {
-            updates: counter(|approval| approval.change.updates),
-            creates: counter(|approval| approval.change.creates),
-        };
-        Self { configuration, counters: Some(counters) }
+        Self {
+            effects: EffectSafeguard::new(limits),
+            is_configuration_changed: is_other && users > 0,
+            held: HeldPlans::default(),
+        }
     }
 
     /// Splits plans into those that may be written now and those that are held. A plan that may still be written at the
     /// end is in neither.
     pub fn check(&mut self, users: Vec<UserPlan>) -> PagePlan {
-        let Some(counters) = &mut self.counters else { return PagePlan { users, held: Vec::new() } };
         let mut page = PagePlan::default();
         for user in users {
-            match user.account_effect().filter(|_| !is_return(&user)) {
-                None => page.users.push(user),
-                Some(AccountEffect::Update) => counters.updates.take(user, &mut page),
-                Some(AccountEffect::Create) => counters.creates.take(user, &mut page),
+            let effects = self.effects_of(&user);
+            if effects.is_empty() {
+                page.users.push(user);
+                continue;
             }
+            let EffectVerdict { released, held } = self.effects.judge(user, effects);
+            page.users.extend(released);
+            self.held.add(&held);
+            page.held.extend(held);
         }
         page
     }
 
-    /// The verdict once the read has ended. After an incomplete read the number of updates is unknown, so they are held.
+    /// Takes the transfers that are held out of a plan, and returns them.
+    pub fn hold_transfers(&mut self, plan: &mut TransferPlan) -> TransferPlan {
+        let accounts = plan.accounts.iter().map(|transfer| vec![transferred(transfer.leave)]);
+        let names = plan.names.iter().map(|transfer| {
+            let rename = transfer.to.has_account().then_some(LimitedEffect::Rename);
+            rename.into_iter().chain(transfer.leave.map(transferred)).collect()
+        });
+        let verdicts = self.effects.judge_together(&accounts.chain(names).collect::<Vec<_>>());
+        let mut is_held = verdicts.iter().map(|by| !by.is_empty());
+        let mut held = TransferPlan::default();
+        let accounts: (Vec<AccountTransfer>, _) =
+            std::mem::take(&mut plan.accounts).into_iter().partition(|_| is_held.next().unwrap_or(true));
+        let names: (Vec<NameTransfer>, _) =
+            std::mem::take(&mut plan.names).into_iter().partition(|_| is_held.next().unwrap_or(true));
+        ((held.accounts, plan.accounts), (held.names, plan.names)) = (accounts, names);
+        self.held.transfers = (held.accounts.len() + held.names.len()) as u64;
+        let leaves = held.accounts.iter().map(|transfer| Some(transfer.leave));
+        let leaves = leaves.chain(held.names.iter().map(|transfer| transfer.leave));
+        self.held.gone_transfers = leaves.filter(|leave| *leave != Some(LeaveKind::Disabled)).count() as u64;
+        held
+    }
+
+    /// The verdict once the read has ended.
     pub fn finish(self, is_complete: bool) -> ChangeVerdict {
-        let Self { configuration, counters } = self;
-        let Some(ChangeCounters { updates, creates }) = counters else {
-            let plans = PagePlan::default();
-            return ChangeVerdict { plans, held_change: None, held_updates: 0, held_creates: 0 };
-        };
-        let (all_updates, all_creates) = (updates.count, creates.count);
-        let (mut users, held_creates) = creates.finish();
-        let (updates, mut held_updates) = updates.finish();
-        let mut held = Vec::new();
-        if is_complete {
-            users.extend(updates);
-        } else {
-            held_updates = held_updates.saturating_add(updates.len() as u64);
-            held = updates;
+        let Self { effects, mut held, .. } = self;
+        let counts = if is_complete { EffectCounts::All } else { EffectCounts::AtLeast };
+        let (EffectVerdict { released, held: late }, changes) = effects.finish(counts);
+        held.add(&late);
+        ChangeVerdict { plans: PagePlan { users: released, held: late }, changes, held }
+    }
+
+    fn effects_of(&self, user: &UserPlan) -> Vec<LimitedEffect> {
+        if is_return(user) {
+            return Vec::new();
         }
-        let waits = is_complete && (held_updates > 0 || held_creates > 0);
-        let held_change = waits.then(|| HeldChange::of(configuration, all_updates, all_creates));
-        ChangeVerdict { plans: PagePlan { users, held }, held_change, held_updates, held_creates }
+        let configured = match user.account_effect() {
+            None => None,
+            Some(AccountEffect::Create) => Some(LimitedEffect::ConfiguredCreate),
+            Some(AccountEffect::Update) => Some(LimitedEffect::ConfiguredUpdate),
+        };
+        let mut effects = user.limited_effects();
+        effects.extend(configured.filter(|_| self.is_configuration_changed));
+        effects
+    }
+}
+
+impl HeldPlans {
+    fn add(&mut self, held: &[HeldPlan<UserPlan>]) {
+        for HeldPlan { plan, .. } in held {
+            self.users.insert(plan.anchor.hash());
+            match plan.account_effect() {
+                Some(AccountEffect::Create) => self.creates += 1,
+                Some(AccountEffect::Update) | None => self.updates += 1,
+            }
+        }
+    }
+}
+
+fn transferred(leave: LeaveKind) -> LimitedEffect {
+    match leave {
+        LeaveKind::Gone => LimitedEffect::Transfer,
+        LeaveKind::Disabled => LimitedEffect::TransferFromDisabled,
     }
 }
 
@@ -136,42 +158,43 @@ fn is_return(user: &UserPlan) -> bool {
     }
 }
 
-impl ChangeCounter {
-    fn take(&mut self, user: UserPlan, page: &mut PagePlan) {
-        self.count = self.count.saturating_add(1);
-        match self.limit {
-            ChangeLimit::Approved(most) if self.count <= most => page.users.push(user),
-            ChangeLimit::AllUpTo(most) if self.count <= most => self.kept.push(user),
-            ChangeLimit::Approved(_) | ChangeLimit::AllUpTo(_) => {
-                page.held.append(&mut self.kept);
-                page.held.push(user);
-            }
-        }
-    }
-
-    /// The plans that are written at the end, and the number of held ones.
-    fn finish(self) -> (Vec<UserPlan>, u64) {
-        let Self { limit, count, kept } = self;
-        match limit {
-            ChangeLimit::Approved(most) => (Vec::new(), count.saturating_sub(most)),
-            ChangeLimit::AllUpTo(most) if count > most => (Vec::new(), count),
-            ChangeLimit::AllUpTo(_) => (kept, 0),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use model::{
+        ChangeApproval, DeprovisionReason, Fingerprint, HeldEffect, HoldReason, Options, TargetIdentity,
+        ValueKind,
+    };
+    use plan::mapping::MappingRule;
+    use plan::status::StatusRule;
+    use plan::{Mapping, SafetyLimits, UserRules};
+
     use super::*;
+    use crate::user_plan::SnapshotEffect;
     use crate::user_plan::testing::{present, record, user_plan};
-    use model::{DeprovisionReason, HoldReason};
 
     const NOW: UnixSeconds = UnixSeconds(1_000);
     const OLD: Fingerprint = Fingerprint([1; 16]);
     const NEW: Fingerprint = Fingerprint([2; 16]);
 
-    fn safeguard(memory: &SafeguardMemory) -> ChangeSafeguard {
-        ChangeSafeguard::new(ChangeLimits { configuration: NEW, max_changes: 3 }, memory, false, NOW)
+    fn policy() -> Policy {
+        Policy {
+            name: "corp".to_owned(),
+            target: TargetIdentity::new("https://x.test", "test"),
+            rules: UserRules {
+                mapping: Mapping::new(MappingRule::plain("mail", ValueKind::Text), BTreeMap::new()),
+                status: StatusRule::AlwaysEnabled,
+                expires: None,
+                provision_disabled: false,
+                dialect: "test".to_owned(),
+            },
+            options: Options::default(),
+            safety: SafetyLimits { max_changes: 3, max_renames: 3, ..SafetyLimits::default() },
+            fingerprint: NEW,
+            full_read_hours: 6,
+            keep_alive_days: None,
+        }
     }
 
     fn user(number: u64, linked: bool) -> UserPlan {
@@ -188,54 +211,98 @@ mod tests {
         SafeguardMemory { configuration, ..SafeguardMemory::default() }
     }
 
-    /// The numbers of updates and creations that are written, and the held change.
-    fn judge(memory: &SafeguardMemory, (updates, creates): (u64, u64)) -> (usize, usize, Option<HeldChange>) {
+    fn held(effects: &[(LimitedEffect, u64)]) -> Option<HeldChanges> {
+        let held = effects.iter().map(|(effect, count)| HeldEffect {
+            effect: effect.clone(),
+            count: *count,
+            limit: 3,
+        });
+        HeldChanges::of(NEW, 100, held.collect())
+    }
+
+    fn safeguard(memory: &SafeguardMemory) -> ChangeSafeguard {
+        ChangeSafeguard::new(&policy(), memory, 100, NOW)
+    }
+
+    /// The numbers of updates and creations that are written, and the held changes.
+    fn judge(
+        memory: &SafeguardMemory,
+        (updates, creates): (u64, u64),
+    ) -> (usize, usize, Option<HeldChanges>) {
         let mut safeguard = safeguard(memory);
-        let PagePlan { users: mut written, held } = safeguard.check(users(updates, creates));
+        let mut written = safeguard.check(users(updates, creates)).users;
         let verdict = safeguard.finish(true);
-        assert_eq!(held.len() as u64, verdict.held_updates + verdict.held_creates);
         written.extend(verdict.plans.users);
+        let held = &verdict.held;
+        assert_eq!(written.len() as u64 + held.updates + held.creates, updates + creates);
+        assert_eq!(held.users.len() as u64, held.updates + held.creates);
         let updates = written.iter().filter(|user| user.record.is_some()).count();
-        (updates, written.len() - updates, verdict.held_change)
+        (updates, written.len() - updates, verdict.changes)
     }
 
     #[test]
     fn changed_configuration_is_held_when_it_touches_many_accounts() {
-        let held = |updates, creates| Some(HeldChange::of(NEW, updates, creates));
+        let (updates, creates) = (LimitedEffect::ConfiguredUpdate, LimitedEffect::ConfiguredCreate);
         for (known, touched, expected) in [
             (Some(NEW), (9, 9), (9, 9, None)),
             (None, (9, 9), (9, 9, None)),
             (Some(OLD), (3, 3), (3, 3, None)),
-            (Some(OLD), (4, 1), (0, 1, held(4, 1))),
-            (Some(OLD), (1, 4), (1, 0, held(1, 4))),
-            (Some(OLD), (9, 9), (0, 0, held(9, 9))),
+            (Some(OLD), (4, 1), (0, 1, held(&[(updates.clone(), 4)]))),
+            (Some(OLD), (1, 4), (1, 0, held(&[(creates.clone(), 4)]))),
+            (Some(OLD), (9, 9), (0, 0, held(&[(creates, 9), (updates, 9)]))),
         ] {
             assert_eq!(judge(&memory(known), touched), expected, "{known:?} {touched:?}");
         }
+        let first = ChangeSafeguard::new(&policy(), &memory(Some(OLD)), 0, NOW).check(users(0, 9));
+        assert_eq!(first.users.len(), 9, "a first load has nothing to damage");
     }
 
     #[test]
     fn approved_change_touches_no_more_accounts_than_approved() {
-        let change = HeldChange::of(NEW, 5, 1);
+        let updates = |count| held(&[(LimitedEffect::ConfiguredUpdate, count)]).unwrap();
         let approved = |until| SafeguardMemory {
-            change_approval: Some(ChangeApproval { change, until }),
+            change_approval: Some(ChangeApproval { changes: updates(5), until }),
             ..memory(Some(OLD))
         };
         let holds = approved(NOW.plus(1));
         assert_eq!(judge(&holds, (5, 1)), (5, 1, None));
         assert_eq!(judge(&holds, (4, 3)), (4, 3, None));
-        assert_eq!(judge(&holds, (6, 1)), (5, 1, Some(HeldChange::of(NEW, 6, 1))));
-        assert_eq!(judge(&holds, (5, 4)), (5, 0, Some(HeldChange::of(NEW, 5, 4))));
-        assert_eq!(judge(&approved(NOW), (5, 1)), (0, 1, Some(change)));
+        assert_eq!(judge(&holds, (6, 1)), (5, 1, Some(updates(6))));
+        assert_eq!(judge(&approved(NOW), (5, 1)), (0, 1, Some(updates(5))));
     }
 
     #[test]
-    fn updates_are_held_after_an_incomplete_read() {
-        let mut safeguard = safeguard(&memory(Some(OLD)));
-        assert!(safeguard.check(users(2, 1)).users.is_empty());
-        let verdict = safeguard.finish(false);
-        assert_eq!((verdict.plans.users.len(), verdict.plans.held.len()), (1, 2));
-        assert_eq!((verdict.held_change, verdict.held_updates, verdict.held_creates), (None, 2, 0));
+    fn renames_are_held_while_creations_are_written_at_once() {
+        let renamed = |n: u64| {
+            let mut user = user(n, true);
+            user.record.as_mut().unwrap().desired = Some(present("before"));
+            user
+        };
+        let mut safeguard = safeguard(&memory(Some(NEW)));
+        let plans: Vec<UserPlan> = (0..4).map(renamed).chain(users(0, 5)).collect();
+        let PagePlan { users, held: held_plans } = safeguard.check(plans);
+        assert_eq!((users.len(), held_plans.len()), (5, 4));
+        assert_eq!(safeguard.finish(true).changes, held(&[(LimitedEffect::Rename, 4)]));
+    }
+
+    #[test]
+    fn transfer_from_a_disabled_entry_is_held() {
+        let transfer = |n: u64, leave| AccountTransfer {
+            from: record(&format!("from-{n}"), None, true),
+            to: user(n, false),
+            leave,
+            snapshot: SnapshotEffect::Keep,
+        };
+        let mut plan = TransferPlan {
+            accounts: vec![transfer(1, LeaveKind::Gone), transfer(2, LeaveKind::Disabled)],
+            ..TransferPlan::default()
+        };
+        let mut safeguard = safeguard(&memory(Some(NEW)));
+        let held = safeguard.hold_transfers(&mut plan);
+        assert_eq!((plan.accounts.len(), held.accounts[0].leave), (1, LeaveKind::Disabled));
+        let ChangeVerdict { changes, held, .. } = safeguard.finish(true);
+        assert_eq!(changes.unwrap().count(&LimitedEffect::TransferFromDisabled), 1);
+        assert_eq!((held.transfers, held.gone_transfers), (1, 0));
     }
 
     #[test]
@@ -253,6 +320,6 @@ mod tests {
         // A user that changed as well is counted like any other.
         back.iter_mut().for_each(|user| user.record.as_mut().unwrap().desired = None);
         assert_eq!(safeguard.check(back).users.len(), 1);
-        assert!(safeguard.finish(true).held_change.is_some());
+        assert!(safeguard.finish(true).changes.is_some());
     }
 }

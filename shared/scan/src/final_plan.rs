@@ -8,16 +8,16 @@ use std::collections::{HashMap, HashSet};
 
 use directory::{DepartureCheck, Directory};
 use model::{
-    AnchorHash, CompleteRead, DeprovisionReason, DisabledOption, HeldChange, HeldRemovals, IncompleteRead,
-    ReleasedBatch, RemovalSet, SafeguardMemory, ScanVersion, Status, UserName, UserRecord,
+    AnchorHash, ChangeApproval, CompleteRead, DeprovisionReason, DisabledOption, HeldChanges, HeldRemovals,
+    IncompleteRead, ReleasedBatch, RemovalSet, SafeguardMemory, ScanVersion, Status, UserName, UserRecord,
 };
 use plan::{
     Deprovision, DirectoryMatch, RecordPlan, RemovalCandidate, RemovalVerdict, SafeguardInputs,
     check_removals, plan_departure, plan_held, status_for,
 };
-
 use store::ReadableRecords;
 
+use crate::change_safeguard::{ChangeSafeguard, ChangeVerdict};
 use crate::page_plan::{FinishedRead, PlannedRemoval, ReadFindings};
 use crate::read::Checkpoint;
 use crate::removal_safeguard::{forget_expired, safeguard_inputs};
@@ -48,8 +48,8 @@ pub struct FinalPlan {
     pub removals: RemovalVerdict,
     /// Entries that take over another entry's user name.
     pub name_transfers: Vec<NameTransfer>,
-    /// The change of the configuration that waits for approval.
-    pub held_change: Option<HeldChange>,
+    /// The changes that wait for approval.
+    pub held_changes: Option<HeldChanges>,
     /// What the snapshot holds for a user once the removal is released.
     pub(crate) after_removal: HashMap<AnchorHash, SnapshotEffect>,
     /// Users in the snapshot without a record.
@@ -79,16 +79,25 @@ impl FinalPlan {
     ) -> SafeguardMemory {
         let now = (context.clock)();
         let mut memory = forget_expired(before.clone(), now);
+        let changes = self.held_changes.as_ref();
         if self.summary.complete {
             memory.held = self.held_removals(version);
             if self.released() > 0 {
                 memory.released.push(ReleasedBatch { at: now, count: self.released() });
             }
-            if self.held_change.is_none() {
+            if !changes.is_some_and(|changes| changes.effects.iter().any(|held| held.effect.is_configured()))
+            {
                 memory.configuration = Some(context.policy.fingerprint);
-                memory.change_approval = None;
             }
-            memory.change = self.held_change;
+            let is_used_up = |approval: &ChangeApproval| {
+                let mut approved = approval.changes.effects.iter();
+                approved.all(|approved| changes.is_none_or(|changes| changes.count(&approved.effect) == 0))
+            };
+            memory.change_approval = memory.change_approval.filter(|approval| !is_used_up(approval));
+            memory.changes = changes.cloned();
+        } else if let (Some(changes), None) = (changes, &memory.changes) {
+            // What the read counted is above a limit, however much it missed.
+            memory.changes = Some(changes.clone());
         }
         if self.summary.not_as_planned > 0 {
             // Accounts that were left out of an approved plan don't follow this configuration yet.
@@ -112,8 +121,7 @@ impl FinalPlan {
 /// Plans the end of a scan. Removals need the proof that the read was complete, and an answer of the directory about
 /// each user missing from the read.
 pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Result<FinalPlan, ScanError> {
-    let FinishedRead { context, memory, mut safeguard, mut findings, verdict, is_same_query, checkpoint } =
-        read;
+    let FinishedRead { context, memory, safeguard, mut findings, verdict, is_same_query, checkpoint } = read;
     let Some(outcome) = review_read(directory, verdict, (&context, &findings, checkpoint)).await? else {
         return Ok(FinalPlan::out_of_time(findings.summary));
     };
@@ -124,50 +132,87 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
     };
     let is_other_directory =
         !(is_same_query && review.has_known) && review.shows_another_directory(&findings);
-    let Review { removals: reviewed, mut users, unrecorded, planned, missed, unreadable, .. } = review;
+    let Review { removals: reviewed, users, unrecorded, planned, missed, unreadable, .. } = review;
     findings.planned.extend(planned);
     let mut removals = if proof.is_some() { std::mem::take(&mut findings.removals) } else { Vec::new() };
     removals.extend(reviewed);
     let transfers = transfers(&context, &mut findings, leaving(&removals, &users)).await?;
-    let TransferPlan { accounts, names, users: resolved, conflicts } = transfers;
-    users.extend(resolved);
-    let replaced: HashSet<AnchorHash> = accounts.iter().map(|transfer| transfer.from.anchor.hash()).collect();
-    removals.retain(|removal| !replaced.contains(&removal.candidate.anchor.hash()));
-
     let mut summary = findings.summary;
+    if proof.is_some() {
+        users.iter().chain(&transfers.users).for_each(|user| summary.count(user));
+    }
     summary.missed += missed;
     summary.unreadable += unreadable;
+    (summary.complete, summary.incomplete) = (proof.is_some(), incomplete);
+    let FinalChanges { verdict, changes, transfers, kept_accounts } =
+        judge_changes(safeguard, (users, transfers), summary.complete);
+    let TransferPlan { accounts, names, conflicts, .. } = transfers;
     summary.conflicts += conflicts;
     summary.transferred += (accounts.len() + names.len()) as u64;
     summary.freshness = proof.as_ref().map(|proof| proof.freshness().to_string());
-    (summary.complete, summary.incomplete) = (proof.is_some(), incomplete);
+    removals.retain(|removal| !kept_accounts.contains(&removal.candidate.anchor.hash()));
     let after_removal =
         removals.iter().map(|removal| (removal.candidate.anchor.hash(), removal.snapshot)).collect();
     let removals = match &proof {
-        Some(proof) => {
-            users.iter().for_each(|user| summary.count(user));
-            judge(&context, &memory, removals, (proof, is_other_directory)).await?
-        }
+        Some(proof) => judge(&context, &memory, removals, (proof, is_other_directory)).await?,
         None => RemovalVerdict::default(),
     };
     summary.count_removals(&removals);
-    let changes = safeguard.check(users);
-    let late = safeguard.finish(summary.complete);
-    summary.hold_changes(late.held_updates, late.held_creates);
+    let ChangeVerdict { plans: late, changes: held_changes, held } = verdict;
+    let effects = held_changes.as_ref().map(|changes| changes.effects.clone()).unwrap_or_default();
+    summary.hold_changes(&held, effects);
     Ok(FinalPlan {
         summary,
+        late,
         account_transfers: accounts,
         changes,
         removals,
         name_transfers: names,
-        held_change: late.held_change,
+        held_changes,
         after_removal,
         unrecorded,
-        // While a change of the configuration waits for approval, each scan reads all entries.
-        checkpoint: checkpoint.filter(|checkpoint| late.held_change.is_none() || checkpoint.is_doubtful()),
-        late: late.plans,
+        // A held plan is planned again by a scan that reads its entry.
+        checkpoint: checkpoint.filter(|checkpoint| {
+            checkpoint.is_doubtful() || (held.users.is_empty() && held.gone_transfers == 0)
+        }),
         planned: findings.planned,
     })
+}
+
+/// Changes and transfers, as the safeguard releases or holds them.
+struct FinalChanges {
+    verdict: ChangeVerdict,
+    changes: PagePlan,
+    transfers: TransferPlan,
+    /// Users that keep or give away their account, so that it is not removed.
+    kept_accounts: HashSet<AnchorHash>,
+}
+
+/// The safeguard's verdict on the changes and transfers of the whole scan.
+fn judge_changes(
+    mut safeguard: ChangeSafeguard,
+    (mut users, mut transfers): (Vec<UserPlan>, TransferPlan),
+    is_complete: bool,
+) -> FinalChanges {
+    let held = safeguard.hold_transfers(&mut transfers);
+    let given = transfers.accounts.iter();
+    // The account of an entry that is gone waits for the approval of its transfer. One of a disabled entry is removed.
+    let given = given.chain(held.accounts.iter().filter(|transfer| transfer.leave == LeaveKind::Gone));
+    let kept_accounts = given.map(|transfer| transfer.from.anchor.hash()).collect();
+    let (conflicts, in_conflict) = held.into_conflicts();
+    transfers.conflicts += conflicts;
+    users.append(&mut transfers.users);
+    users.extend(in_conflict);
+    let mut changes = safeguard.check(users);
+    let verdict = safeguard.finish(is_complete);
+    // A user with a held rename keeps the name that another entry waits for.
+    let is_kept = |transfer: &NameTransfer| verdict.held.users.contains(&transfer.from.anchor.hash());
+    let (kept, names) = std::mem::take(&mut transfers.names).into_iter().partition(is_kept);
+    let (conflicts, in_conflict) = TransferPlan { names: kept, ..TransferPlan::default() }.into_conflicts();
+    transfers.conflicts += conflicts;
+    transfers.names = names;
+    changes.users.extend(in_conflict);
+    FinalChanges { verdict, changes, transfers, kept_accounts }
 }
 
 /// The review of a read, complete or not.

@@ -7,7 +7,7 @@ use model::{Anchor, AnchorHash, CompleteRead, IncompleteRead, SafeguardMemory, U
 use plan::{EntryChange, EntryDiff, RecordPlan, RemovalCandidate, SnapshotDiff, plan_change};
 use store::{ReadableRecords, Snapshot};
 
-use crate::change_safeguard::{ChangeLimits, ChangeSafeguard};
+use crate::change_safeguard::ChangeSafeguard;
 use crate::names::NameClaims;
 use crate::read::{Checkpoint, ScanRead};
 use crate::user_plan::{PagePlan, SnapshotEffect, UserPlan};
@@ -73,8 +73,6 @@ impl<'a, 'd> PagePlanner<'a, 'd> {
             full_reason: read.full_reason.clone(),
             ..ScanSummary::default()
         };
-        let limits =
-            ChangeLimits { configuration: policy.fingerprint, max_changes: policy.safety.max_changes };
         let findings = ReadFindings {
             diff: SnapshotDiff::new(&policy.rules, snapshot.pairs(), now),
             names: NameClaims::default(),
@@ -87,7 +85,7 @@ impl<'a, 'd> PagePlanner<'a, 'd> {
             context: *context,
             read,
             memory: memory.clone(),
-            safeguard: ChangeSafeguard::new(limits, memory, snapshot.is_empty(), now),
+            safeguard: ChangeSafeguard::new(policy, memory, snapshot.users(), now),
             findings,
             page_has_plans: false,
             broken_off: None,

@@ -75,14 +75,14 @@ fn is_held_since(record: &UserRecord, approval: &RemovalApproval) -> bool {
 
 /// The memory without expired approvals and without removals of more than a day ago.
 pub(crate) fn forget_expired(memory: SafeguardMemory, now: UnixSeconds) -> SafeguardMemory {
-    let SafeguardMemory { held, approval, mut released, configuration, change, change_approval } = memory;
+    let SafeguardMemory { held, approval, mut released, configuration, changes, change_approval } = memory;
     released.retain(|batch| batch.at > now.plus(-DAY_SECONDS));
     SafeguardMemory {
         held,
         approval: approval.filter(|approval| now < approval.until),
         released,
         configuration,
-        change,
+        changes,
         change_approval: change_approval.filter(|approval| now < approval.until),
     }
 }

@@ -187,15 +187,17 @@ async fn write_final(
     if stopped_by_throttling(writer, written)? == Some(FinalWrite::Done) {
         return Ok((summary, checkpoint));
     }
-    // The removals that were not written count in the scan that writes them.
+    // What was not written counts in the scan that writes it, and an approval still covers it then.
     summary.deprovisioned = writer.counts().removed;
     if released > 0
         && let Some(batch) = memory.released.last_mut()
     {
         batch.count = summary.deprovisioned;
         memory.released.retain(|batch| batch.count > 0);
-        writer.save_memory(&memory).await?;
     }
+    let SafeguardMemory { configuration, change_approval, changes, .. } = before.clone();
+    let changes = memory.changes.take().or(changes);
+    writer.save_memory(&SafeguardMemory { configuration, change_approval, changes, ..memory }).await?;
     Ok((summary.out_of_time(), None))
 }
 

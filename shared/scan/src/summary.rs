@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use model::HeldEffect;
 use plan::RemovalVerdict;
 use serde::Serialize;
 use serde_json::Value;
 use store::CapacityUnits;
 
+use crate::change_safeguard::HeldPlans;
 use crate::read::ScanMode;
 use crate::user_plan::{AccountEffect, UserPlan};
 
@@ -47,8 +49,11 @@ pub struct ScanSummary {
     pub transferred: u64,
     /// Users with a held removal.
     pub held: u64,
-    /// Users with a creation or update that waits for approval of a changed configuration.
+    /// Users with a creation, an update or a transfer that waits for approval.
     pub held_changes: u64,
+    /// Effects above their limits, for which these users wait.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_effects: Vec<HeldEffect>,
     /// Users with a creation, update or removal that an option stops.
     pub skipped: u64,
     /// Users that the target refused or could not serve yet, or with an entry that can't be mapped.
@@ -116,10 +121,12 @@ impl ScanSummary {
     }
 
     /// Moves the changes that the safeguard holds from the planned ones to the held ones.
-    pub(crate) fn hold_changes(&mut self, updates: u64, creates: u64) {
-        self.updated = self.updated.saturating_sub(updates);
-        self.created = self.created.saturating_sub(creates);
-        self.held_changes = updates.saturating_add(creates);
+    pub(crate) fn hold_changes(&mut self, held: &HeldPlans, effects: Vec<HeldEffect>) {
+        let HeldPlans { updates, creates, transfers, gone_transfers: _, users: _ } = held;
+        self.updated = self.updated.saturating_sub(*updates);
+        self.created = self.created.saturating_sub(*creates);
+        self.held_changes = updates.saturating_add(*creates).saturating_add(*transfers);
+        self.held_effects = effects;
     }
 
     /// Takes the numbers of users by status.

@@ -1,23 +1,26 @@
 //! Transfers: an entry takes over the account, or the user name alone, of another entry.
 //!
 //! An entry is in conflict if another entry has its user name. At the end of a read some conflicts can be resolved: the other
-//! entry is gone or was renamed, or its name is free.
+//! entry is gone or was renamed, or its name is free. An entry that is only disabled gives its account up too, but its user
+//! may come back: the safeguard releases such a transfer with an approval alone.
 
 use std::collections::{HashMap, HashSet};
 
-use model::{Anchor, AnchorHash, Desired, Status, UserRecord};
+use model::{Anchor, AnchorHash, DeprovisionReason, Desired, Status, UserRecord};
 use plan::{RecordPlan, status_for};
 
 use crate::names::NameClaims;
 use crate::user_plan::{SnapshotEffect, UserPlan};
 
-/// An entry takes over the account and the user name of an entry that is gone.
+/// An entry takes over the account and the user name of an entry that has left.
 #[derive(Clone, Debug)]
 pub struct AccountTransfer {
     /// Record of the entry that has the account.
     pub from: UserRecord,
     /// The entry that takes it over.
     pub to: UserPlan,
+    /// How the other entry left.
+    pub(crate) leave: LeaveKind,
     /// What the snapshot holds for the other entry once the transfer is written.
     pub(crate) snapshot: SnapshotEffect,
 }
@@ -29,6 +32,8 @@ pub struct NameTransfer {
     pub from: UserRecord,
     /// The entry that takes it over.
     pub to: UserPlan,
+    /// How the other entry left; `None` if it has another name by now.
+    pub(crate) leave: Option<LeaveKind>,
 }
 
 /// The resolved and the remaining conflicts of a scan.
@@ -42,12 +47,12 @@ pub(crate) struct TransferPlan {
     pub conflicts: u64,
 }
 
-/// How a user leaves in this scan.
+/// How a user left, in this scan or before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeaveKind {
-    /// The entry is gone or out of scope: its account can be transferred.
+    /// The entry is gone or out of scope.
     Gone,
-    /// The entry is disabled: it keeps its account.
+    /// The entry is disabled. It may be enabled again.
     Disabled,
 }
 
@@ -91,27 +96,42 @@ pub(crate) fn plan_transfers(mut waiting: Vec<UserPlan>, inputs: &TransferInputs
         let to = with_current_owner(user, owner);
         let Some(owner) = &to.conflict else { continue };
         let from = inputs.records.get(&owner.hash()).filter(|from| !taken_from.contains(&from.anchor));
-        let has_left = from.is_some_and(|from| inputs.has_left(from));
-        match from {
-            Some(from) if has_left && !to.has_account() => {
+        let leave = from.and_then(|from| inputs.leave_kind(from));
+        match (from, leave) {
+            (Some(from), Some(leave)) if !to.has_account() => {
                 taken_from.insert(from.anchor.clone());
                 // A disabled entry in scope stays in the snapshot.
-                let is_gone = !(inputs.in_scope)(&from.anchor.hash());
+                let is_gone = leave == LeaveKind::Gone && !(inputs.in_scope)(&from.anchor.hash());
                 let snapshot = if is_gone { SnapshotEffect::Remove } else { SnapshotEffect::Keep };
-                plan.accounts.push(AccountTransfer { from: from.clone(), to, snapshot });
+                plan.accounts.push(AccountTransfer { from: from.clone(), to, leave, snapshot });
             }
-            Some(from) if has_left || inputs.gives_name_up(from, &to, &stuck) => {
+            (Some(from), leave) if leave.is_some() || inputs.gives_name_up(from, &to, &stuck) => {
                 taken_from.insert(from.anchor.clone());
-                plan.names.push(NameTransfer { from: from.clone(), to });
+                plan.names.push(NameTransfer { from: from.clone(), to, leave });
             }
             _ => {
                 plan.conflicts += 1;
-                // A user with a new conflict is in the plan of its page.
-                plan.users.extend((!matches!(to.plan, RecordPlan::SetDesired { .. })).then_some(to));
+                plan.users.extend(stays_in_conflict(to));
             }
         }
     }
     plan
+}
+
+/// The plan of a user that stays in conflict. One with a new conflict is in the plan of its page.
+fn stays_in_conflict(user: UserPlan) -> Option<UserPlan> {
+    (!matches!(user.plan, RecordPlan::SetDesired { .. })).then_some(user)
+}
+
+impl TransferPlan {
+    /// The users of the transfers, which stay in conflict.
+    pub fn into_conflicts(self) -> (u64, impl Iterator<Item = UserPlan>) {
+        let Self { accounts, names, users, conflicts } = self;
+        let count = (accounts.len() + names.len()) as u64;
+        let takers = accounts.into_iter().map(|transfer| transfer.to);
+        let takers = takers.chain(names.into_iter().map(|transfer| transfer.to));
+        (conflicts + count, users.into_iter().chain(takers.filter_map(stays_in_conflict)))
+    }
 }
 
 /// The conflict with the present owner of the name: the name may have passed to another entry.
@@ -139,12 +159,17 @@ impl TransferInputs<'_> {
         user.desired_user_name().and_then(|name| self.owners.get(&name.folded())).cloned()
     }
 
-    /// Whether the account of this record can be transferred.
-    fn has_left(&self, from: &UserRecord) -> bool {
-        match self.leaving.get(&from.anchor.hash()) {
-            Some(kind) => *kind == LeaveKind::Gone,
-            None => !matches!(from.desired, Some(Desired::Present(_))),
-        }
+    /// How the owner of an account left; `None` if it is in scope and has not.
+    fn leave_kind(&self, from: &UserRecord) -> Option<LeaveKind> {
+        let has_account = from.link.is_some() || from.create_intent.is_some();
+        let recorded = || match from.desired {
+            Some(Desired::Present(_)) => None,
+            Some(Desired::Absent { reason: DeprovisionReason::Disabled, .. }) if has_account => {
+                Some(LeaveKind::Disabled)
+            }
+            Some(Desired::Absent { .. }) | None => Some(LeaveKind::Gone),
+        };
+        self.leaving.get(&from.anchor.hash()).copied().or_else(recorded)
     }
 
     /// Whether the owner of the contested name has another name by now, or is about to get one.
@@ -168,7 +193,7 @@ impl TransferInputs<'_> {
 mod tests {
     use super::*;
     use crate::user_plan::testing::{present, record, user_plan};
-    use model::DeprovisionReason;
+    use model::UserName;
 
     struct Case {
         owner: UserRecord,
@@ -221,10 +246,30 @@ mod tests {
     }
 
     #[test]
-    fn disabled_entry_and_entry_in_scope_keep_their_account() {
-        for leaving in [Some(LeaveKind::Disabled), None] {
-            let plan = Case { leaving, ..Case::of(owner()) }.plan(vec![newcomer("new")]);
-            assert_eq!((plan.accounts.len(), plan.names.len(), plan.conflicts), (0, 0, 1), "{leaving:?}");
+    fn entry_in_scope_keeps_its_account() {
+        let plan = Case::of(owner()).plan(vec![newcomer("new")]);
+        assert_eq!((plan.accounts.len(), plan.names.len(), plan.conflicts), (0, 0, 1));
+    }
+
+    #[test]
+    fn transfer_tells_whether_the_other_entry_is_only_disabled() {
+        let absent = |reason| Desired::Absent { user_name: UserName::new("ada@x.test").ok(), reason };
+        let [disabled, deleted] = [DeprovisionReason::Disabled, DeprovisionReason::Deleted].map(absent);
+        let owner_with = |desired: &Desired, linked| record("old", Some(desired.clone()), linked);
+        for (owner, leaving, expected) in [
+            (owner(), Some(LeaveKind::Disabled), LeaveKind::Disabled),
+            (owner_with(&disabled, true), None, LeaveKind::Disabled),
+            // Without an account, a disabled entry has nothing to lose.
+            (owner_with(&disabled, false), None, LeaveKind::Gone),
+            (owner_with(&deleted, true), None, LeaveKind::Gone),
+            (owner_with(&disabled, true), Some(LeaveKind::Gone), LeaveKind::Gone),
+        ] {
+            let case = Case { leaving, ..Case::of(owner) };
+            let plan = case.plan(vec![newcomer("new")]);
+            assert_eq!(plan.accounts[0].leave, expected, "{:?}", case.owner);
+            let taker =
+                UserPlan { record: Some(record("new", Some(present("other")), true)), ..newcomer("new") };
+            assert_eq!(case.plan(vec![taker]).names[0].leave, Some(expected), "{:?}", case.owner);
         }
     }
 

@@ -3,7 +3,7 @@
 use directory::{Directory, DirectoryError, ScopeExplanation};
 use model::{Anchor, Desired, DnKey, Entry, UnixSeconds, UserName, UserRecord};
 use plan::{EntryChange, EntryDiff, Observation, Policy, RecordPlan, SnapshotDiff, plan_change};
-use queue::EntryState;
+use queue::{EntryState, PlannedUpdate};
 use store::{ScanLease, Store, StoreError};
 
 use crate::lease::take_lease;
@@ -63,7 +63,7 @@ impl UserLookup {
             Self::One(lookup) => EntryState {
                 in_scope: lookup.scope.in_scope,
                 desired: lookup.desired().cloned(),
-                updated_under: lookup.planned().account_effect().map(|_| policy.fingerprint),
+                update: lookup.planned_update(policy),
             },
         }
     }
@@ -76,6 +76,12 @@ impl EntryLookup {
             Observation::Valid(desired) if self.scope.in_scope => Some(desired),
             _ => None,
         }
+    }
+
+    fn planned_update(&self, policy: &Policy) -> Option<PlannedUpdate> {
+        let planned = self.planned();
+        planned.account_effect()?;
+        Some(PlannedUpdate { configuration: policy.fingerprint, effects: planned.limited_effects() })
     }
 
     fn planned(&self) -> UserPlan {

@@ -1,7 +1,7 @@
 //! What a scan plans for one user, and for the users of one page.
 
-use model::{Anchor, AnchorHash, Desired, DnKey, Fingerprint, UserName, UserRecord};
-use plan::RecordPlan;
+use model::{Anchor, AnchorHash, Desired, DnKey, Fingerprint, LimitedEffect, UserName, UserRecord};
+use plan::{HeldPlan, RecordPlan, limited_effects};
 
 /// Planned change of one user's record.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct UserPlan {
 pub struct PagePlan {
     /// Plans to be written.
     pub users: Vec<UserPlan>,
-    /// Plans that wait for approval of the changed configuration.
-    pub held: Vec<UserPlan>,
+    /// Plans that wait for approval.
+    pub held: Vec<HeldPlan<UserPlan>>,
 }
 
 /// What a write does to one user's part of the snapshot.
@@ -77,6 +77,18 @@ impl UserPlan {
             return None;
         }
         Some(if self.has_account() { AccountEffect::Update } else { AccountEffect::Create })
+    }
+
+    /// The effects of the plan on the user's account that a limit counts, whatever the configuration.
+    pub(crate) fn limited_effects(&self) -> Vec<LimitedEffect> {
+        match (self.account_effect(), &self.record, &self.plan) {
+            (
+                Some(AccountEffect::Update),
+                Some(record),
+                RecordPlan::SetDesired { desired: Desired::Present(user), .. },
+            ) => limited_effects(record, user),
+            _ => Vec::new(),
+        }
     }
 
     pub(crate) fn has_account(&self) -> bool {

@@ -26,7 +26,7 @@ use store::{
 use crate::final_plan::FinalPlan;
 use crate::lease::keep_lease;
 use crate::read::Checkpoint;
-use crate::transfers::{AccountTransfer, NameTransfer};
+use crate::transfers::{AccountTransfer, LeaveKind, NameTransfer};
 use crate::user_plan::{SnapshotEffect, UserPlan};
 use crate::{ScanContext, ScanError};
 
@@ -326,12 +326,15 @@ impl<'a> PlanWriter<'a> {
 
     /// Transfers an account, unless one of the two records has changed meanwhile.
     async fn transfer_account(&mut self, transfer: AccountTransfer) -> Result<(), ScanError> {
-        let AccountTransfer { from, to, snapshot } = transfer;
+        let AccountTransfer { from, to, leave, snapshot } = transfer;
         self.keep_lease().await?;
         let store = self.context.store;
         let Some(to) = store.fetch_record(to.anchor.hash()).await? else { return Ok(()) };
-        let reason =
-            from.desired.as_ref().and_then(Desired::deprovision_reason).unwrap_or(DeprovisionReason::Deleted);
+        let recorded = || from.desired.as_ref().and_then(Desired::deprovision_reason);
+        let reason = match leave {
+            LeaveKind::Disabled => DeprovisionReason::Disabled,
+            LeaveKind::Gone => recorded().unwrap_or(DeprovisionReason::Deleted),
+        };
         let transfer = TransferWrite { from: &from, to: &to, reason };
         let is_done = store.transfer(self.lease, transfer).await?;
         self.note_transfer(&to, is_done, snapshot.change_of(from.anchor.hash()));
@@ -340,7 +343,7 @@ impl<'a> PlanWriter<'a> {
 
     /// Transfers a user name, unless one of the two records has changed meanwhile.
     async fn transfer_name(&mut self, transfer: NameTransfer) -> Result<(), ScanError> {
-        let NameTransfer { from, to } = transfer;
+        let NameTransfer { from, to, leave: _ } = transfer;
         self.keep_lease().await?;
         let store = self.context.store;
         let Some(to) = store.fetch_record(to.anchor.hash()).await? else { return Ok(()) };

@@ -87,6 +87,14 @@ impl Snapshot {
         self.pairs.len()
     }
 
+    /// Number of users in all buckets, whether they were read or not.
+    pub fn users(&self) -> u64 {
+        match &self.layout {
+            Some(layout) if !self.is_whole() => layout.users,
+            _ => self.pairs.len() as u64,
+        }
+    }
+
     /// Whether there are no users.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()

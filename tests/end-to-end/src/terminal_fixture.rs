@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     DirectoryAdmin, GroupEntry, PersonEntry, ProgramCall, ProgramOutput, Slapd, SlapdOptions, StateDump,
-    TestConfiguration, TestDir, accounts_by_name, active_names, embedded_secret, request_lines,
+    TestConfiguration, TestDir, accounts_by_name, active_names, embedded_secret, populate, request_lines,
     state_dump::rebind_target, workplace_group,
 };
 
@@ -96,6 +96,34 @@ impl TerminalFixture<Slapd> {
 }
 
 impl TerminalFixture<EmbeddedLdap> {
+    /// The embedded directory with these people, some of them in the group `workplace`.
+    pub fn embedded(people: &[PersonEntry], members: &[PersonEntry]) -> Self {
+        let runtime = server_runtime();
+        let directory = runtime.block_on(EmbeddedLdap::start(LdapOptions::default())).unwrap();
+        populate(&directory, people, members).unwrap();
+        let configuration = TestConfiguration::openldap_at(&directory.url(), "");
+        Self::on(runtime, directory, configuration, (embedded_secret(), SimulatorOptions::default()))
+    }
+
+    /// Replaces an attribute of each of these entries. No values remove it, as if the reader may not see it.
+    pub fn set_all(
+        &self,
+        people: &[PersonEntry],
+        attribute: &str,
+        values: impl Fn(&PersonEntry) -> Vec<String>,
+    ) {
+        for person in people {
+            let values = values(person);
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            self.directory.set(&person.dn(), attribute, &values).unwrap();
+        }
+    }
+
+    /// Adds an entry to the group `workplace`.
+    pub fn enrol(&self, person: &PersonEntry) {
+        self.directory.add_member(&workplace_group(), &person.dn()).unwrap();
+    }
+
     /// The embedded directory with its company of twelve, eight of them in the group.
     pub fn company() -> Self {
         let runtime = server_runtime();

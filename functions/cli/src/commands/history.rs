@@ -20,13 +20,13 @@ pub async fn run(connection: &ConnectionArgs, user: &str, before: Option<i64>, l
 }
 
 fn text(user: &str, history: &UserHistory) -> String {
-    let UserHistory { anchor, status, can_retry: _, change, events } = history;
+    let UserHistory { anchor, status, can_retry: _, changes, events } = history;
     if anchor.is_none() {
         return format!("the state has no user {user}");
     }
     let mut lines = Lines::default();
     lines.items(status.as_slice());
-    lines.held(change);
+    lines.held(changes);
     if events.is_empty() {
         lines.add(format!("no actions for {user} yet"));
     }

@@ -89,13 +89,13 @@ fn write_item(output: &mut Output, item: &ReportItem, separator: &mut &'static s
 }
 
 fn text(summary: &PlanSummary) -> String {
-    let PlanSummary { read, unchanged, actions, complete: _, incomplete, change, unidentified } = summary;
+    let PlanSummary { read, unchanged, actions, complete: _, incomplete, changes, unidentified } = summary;
     let words: Vec<String> = actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
     let words = if words.is_empty() { "nothing to do".to_owned() } else { words.join(", ") };
     let rest = paint(FAINT, format!("({read} in scope, {unchanged} unchanged)"));
     let mut lines = Lines::default();
     lines.add(format!("{} {rest}", paint(HEADING, format!("Plan: {words}"))));
-    lines.held(change);
+    lines.held(changes);
     if let Some(incomplete) = incomplete {
         lines.add(incomplete_read(incomplete, unidentified));
     }
@@ -108,6 +108,6 @@ fn exit(summary: &PlanSummary) -> Exit {
     Exit::of_run(RunResult {
         completed: summary.complete,
         failed: count(&["failed", "invalid", "conflict"]),
-        held: count(&["held"]) + u64::from(summary.change.is_some()),
+        held: count(&["held"]) + u64::from(summary.changes.is_some()),
     })
 }

@@ -25,7 +25,7 @@ pub async fn run(
     Ok(Exit::of_run(RunResult {
         completed: true,
         failed: count(&["failed", "retrying", "invalid", "conflict"]),
-        held: count(&["held"]) + u64::from(status.change.is_some()),
+        held: count(&["held"]) + u64::from(status.changes.is_some()),
     }))
 }
 
@@ -55,7 +55,7 @@ fn text(status: &ConnectionStatus) -> String {
         users.iter().map(|(word, count)| format!("{count}{} {word}", more(*count))).collect();
     lines.add(if words.is_empty() { "all users are in sync".to_owned() } else { words.join(", ") });
     lines.items(&status.waiting);
-    lines.held(status.held.iter().chain(&status.change));
+    lines.held(status.held.iter().chain(&status.changes));
     if let Some(key) = &status.next {
         lines.add(paint(FAINT, format!("more: --after '{key}'")));
     }

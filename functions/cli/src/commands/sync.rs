@@ -43,7 +43,7 @@ struct SyncSummary {
     skipped: u64,
     /// Users with a removal that waits for approval.
     held: u64,
-    /// Users with a creation or update that waits for approval of a changed configuration.
+    /// Users with a creation, an update or a transfer that waits for approval.
     held_changes: u64,
     /// What `provisioner approve` can approve.
     approvable: Vec<HeldSummary>,

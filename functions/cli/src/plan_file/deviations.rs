@@ -123,7 +123,7 @@ mod tests {
                 actions: BTreeMap::new(),
                 complete: true,
                 incomplete: None,
-                held_change: None,
+                held_changes: None,
             },
             users,
         }

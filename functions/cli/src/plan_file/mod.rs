@@ -58,8 +58,8 @@ pub struct PlanNumbers {
     pub complete: bool,
     /// Why the read was incomplete.
     pub incomplete: Option<String>,
-    /// The held change of the configuration.
-    pub held_change: Option<String>,
+    /// The held changes.
+    pub held_changes: Option<String>,
 }
 
 impl PlanFile {
@@ -67,7 +67,8 @@ impl PlanFile {
     pub fn of(connection: &Connection, summary: &PlanSummary, mut users: Vec<ReportItem>) -> Self {
         // Several actions of one user keep their order.
         users.sort_by(|a, b| (&a.user_name, &a.anchor).cmp(&(&b.user_name, &b.anchor)));
-        let PlanSummary { read, unchanged, actions, complete, incomplete, change, unidentified: _ } = summary;
+        let PlanSummary { read, unchanged, actions, complete, incomplete, changes, unidentified: _ } =
+            summary;
         Self {
             format: FORMAT,
             connection: connection.policy.name.clone(),
@@ -79,7 +80,7 @@ impl PlanFile {
                 actions: actions.clone(),
                 complete: *complete,
                 incomplete: incomplete.clone(),
-                held_change: change.as_ref().map(|change| change.what.clone()),
+                held_changes: changes.as_ref().map(|changes| changes.what.clone()),
             },
             users,
         }

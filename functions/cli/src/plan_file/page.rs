@@ -41,7 +41,7 @@ mod tests {
                 actions: BTreeMap::from([(evil(), 1)]),
                 complete: false,
                 incomplete: Some(evil()),
-                held_change: Some(evil()),
+                held_changes: Some(evil()),
             },
             users: vec![ReportItem {
                 anchor: evil(),

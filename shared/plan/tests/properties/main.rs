@@ -5,5 +5,6 @@
 mod arbitrary;
 
 mod decisions;
+mod effects;
 mod removals;
 mod scans;

@@ -105,9 +105,28 @@ fn check_options(table: OptionsTable) -> Result<Options, KeyProblem> {
 }
 
 fn check_safety(table: SafetyTable) -> Result<SafetyLimits, KeyProblem> {
-    let SafetyTable { max_removals, max_removal_percent, max_removals_per_day, max_changes } = table;
+    let SafetyTable {
+        max_removals,
+        max_removal_percent,
+        max_removals_per_day,
+        max_changes,
+        max_renames,
+        max_reactivations,
+        max_transfers,
+        max_attribute_percent,
+    } = table;
     check_range(max_removal_percent, 0..=100, "safety.max_removal_percent", "")?;
+    check_range(max_attribute_percent, 0..=100, "safety.max_attribute_percent", "")?;
     let max_removals_per_day =
         max_removals_per_day.unwrap_or(max_removals.saturating_mul(SafetyLimits::SCANS_A_DAY));
-    Ok(SafetyLimits { max_removals, max_removal_percent, max_removals_per_day, max_changes })
+    Ok(SafetyLimits {
+        max_removals,
+        max_removal_percent,
+        max_removals_per_day,
+        max_changes,
+        max_renames,
+        max_reactivations,
+        max_transfers,
+        max_attribute_percent,
+    })
 }

@@ -246,13 +246,39 @@ pub struct SafetyTable {
     pub max_removals_per_day: Option<u64>,
     /// Accounts that a change of this file creates, or updates. A change with more is held until it is approved.
     pub max_changes: u64,
+    /// User names that change in one scan. More are held.
+    pub max_renames: u64,
+    /// Inactive accounts that become active in one scan. More are held.
+    pub max_reactivations: u64,
+    /// Accounts or user names that pass from an entry that is gone to another entry in one scan. More are held.
+    pub max_transfers: u64,
+    /// Share of the users with one attribute cleared, or changed, in one scan, in percent, from 25 users on. More are held.
+    #[schemars(range(max = 100))]
+    pub max_attribute_percent: u64,
 }
 
 impl Default for SafetyTable {
     fn default() -> Self {
-        let plan::SafetyLimits { max_removals, max_removal_percent, max_removals_per_day: _, max_changes } =
-            plan::SafetyLimits::default();
-        Self { max_removals, max_removal_percent, max_removals_per_day: None, max_changes }
+        let plan::SafetyLimits {
+            max_removals,
+            max_removal_percent,
+            max_removals_per_day: _,
+            max_changes,
+            max_renames,
+            max_reactivations,
+            max_transfers,
+            max_attribute_percent,
+        } = plan::SafetyLimits::default();
+        Self {
+            max_removals,
+            max_removal_percent,
+            max_removals_per_day: None,
+            max_changes,
+            max_renames,
+            max_reactivations,
+            max_transfers,
+            max_attribute_percent,
+        }
     }
 }
 

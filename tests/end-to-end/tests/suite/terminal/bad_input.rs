@@ -363,7 +363,8 @@ fn refused_token_ends_the_run_after_few_calls() {
 #[test]
 fn unavailable_target_is_spared_and_resumed() {
     let people = enabled_people(40);
-    let fixture = TerminalFixture::of(&people);
+    let fixture =
+        TerminalFixture::of(&people).configured(|it| it.safety = "max_attribute_percent = 100".to_owned());
     fixture.settle(0);
     people[1..].iter().for_each(|person| fixture.set(person, "title", &["Chief Gardener"]));
     fixture.leave(&people[39]);

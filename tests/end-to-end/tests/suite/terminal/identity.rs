@@ -1,7 +1,7 @@
 //! One user keeps one account through renames, moves, deletion and return, and conflicts of names.
 
 use end_to_end::{
-    ENTERPRISE, PersonEntry, Slapd, TerminalFixture, deactivates, enabled_people, request_lines,
+    ENTERPRISE, PersonEntry, STATUS, Slapd, TerminalFixture, deactivates, enabled_people, request_lines,
 };
 use serde_json::json;
 
@@ -165,6 +165,52 @@ fn entry_recreated_elsewhere_takes_over_the_account() {
     assert_eq!(fixture.id(&people[2].mail), id);
     assert_eq!(fixture.account(&people[2].mail)["title"], "Second Self");
     expect_no_deactivation(&fixture);
+}
+
+#[test]
+fn account_of_a_disabled_entry_passes_with_an_approval_alone() {
+    let mut people = enabled_people(5);
+    people[4].mail = people[1].mail.clone();
+    let fixture = TerminalFixture::with(&people, &people[..4]).configured(|it| it.directory += STATUS);
+    fixture.settle(0);
+    let (away, taker) = (&people[1], &people[4]);
+    let id = fixture.id(&away.mail);
+    fixture.set(away, "employeeType", &["disabled"]);
+    fixture.settle(0).says("1 deprovisioned");
+
+    fixture.join(taker);
+    for _ in 0..2 {
+        fixture.settle(3).says("1 accounts or user names would pass from disabled entries to others");
+        fixture.expect_active(&away.mail, false);
+        assert_eq!(fixture.account(&away.mail)["name"]["formatted"], away.name());
+    }
+    // The held transfer needs no full scan.
+    fixture.settle(3).says("incremental scan");
+    let waiting = fixture.run(&["approve", "--json"]).json().unwrap();
+    fixture.run(&["approve", waiting["waiting"][0]["hash"].as_str().unwrap()]).expect_exit(0);
+    fixture.sync().expect_exit(0);
+    assert_eq!(fixture.id(&taker.mail), id);
+    fixture.expect_active(&taker.mail, true);
+    assert_eq!(fixture.account(&taker.mail)["name"]["formatted"], taker.name());
+    fixture.settle(0).says("nothing to do");
+
+    // The first user returns without the account.
+    fixture.set(away, "employeeType", &["active"]);
+    fixture.settle(3).says("1 conflicts");
+    assert_eq!(fixture.account(&taker.mail)["name"]["formatted"], taker.name());
+}
+
+#[test]
+fn account_of_a_user_disabled_in_the_same_scan_does_not_pass() {
+    let mut people = enabled_people(5);
+    people[4].mail = people[1].mail.clone();
+    let fixture = TerminalFixture::with(&people, &people[..4]).configured(|it| it.directory += STATUS);
+    fixture.settle(0);
+    fixture.set(&people[1], "employeeType", &["disabled"]);
+    fixture.join(&people[4]);
+    fixture.sync().expect_exit(3).says("1 deprovisioned").says("would pass from disabled entries to others");
+    fixture.expect_active(&people[1].mail, false);
+    assert_eq!(fixture.workplace.accounts().len(), 4);
 }
 
 #[test]

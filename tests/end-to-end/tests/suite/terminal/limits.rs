@@ -1,7 +1,16 @@
-//! Removals over the limits are held; other changes continue.
+//! Removals and mass changes over the limits are held; other changes continue.
 
+use embedded_ldap::EmbeddedLdap;
 use end_to_end::{STATUS, TerminalFixture, enabled_people};
 use serde_json::json;
+
+/// Approves what is held.
+#[track_caller]
+fn approve<D>(fixture: &TerminalFixture<D>) {
+    let waiting = fixture.run(&["approve", "--json"]).json().unwrap();
+    let hash = waiting["waiting"][0]["hash"].as_str().unwrap().to_owned();
+    fixture.run(&["approve", &hash]).expect_exit(0);
+}
 
 #[test]
 fn one_removal_of_ten_is_within_the_limits() {
@@ -141,4 +150,99 @@ fn accounts_linked_during_removal_count_toward_the_limits() {
     fixture.sync().expect_exit(0).says("5 deprovisioned");
     people[5..].iter().for_each(|person| fixture.expect_active(&person.mail, false));
     people[..5].iter().for_each(|person| fixture.expect_active(&person.mail, true));
+}
+
+#[test]
+fn mass_rename_is_held_while_users_are_created() {
+    let people = enabled_people(122);
+    let (renamed, newcomers) = people.split_at(120);
+    let fixture = TerminalFixture::<EmbeddedLdap>::embedded(&people, renamed);
+    fixture.settle(0).says("120 created");
+    // A script sets wrong addresses, and one user is hired at the same time.
+    fixture.set_all(renamed, "mail", |person| vec![format!("new.{}", person.mail)]);
+    fixture.enrol(&newcomers[0]);
+    let words = "120 of 120 user names would change (limit max_renames = 25)";
+    fixture
+        .plan()
+        .expect_exit(4)
+        .says(words)
+        .says_in_one_line(&["held", "more user names would change than max_renames"]);
+    fixture
+        .sync()
+        .expect_exit(4)
+        .says("1 created, 120 held changes")
+        .says(words)
+        .says("provisioner approve ");
+    fixture.expect_active(&newcomers[0].mail, true);
+    renamed.iter().for_each(|person| fixture.expect_active(&person.mail, true));
+    fixture.run(&["status"]).expect_exit(4).says(words);
+
+    // Additions flow in later runs too.
+    fixture.enrol(&newcomers[1]);
+    fixture.settle(4).says("1 created, 120 held changes");
+    approve(&fixture);
+    fixture.run(&["status"]).says("Approved: 120 of");
+    fixture.sync().expect_exit(0).says("120 updated");
+    renamed.iter().for_each(|person| fixture.expect_active(&format!("new.{}", person.mail), true));
+    fixture.settle(0).says("nothing to do");
+
+    // After the approval the limit counts again.
+    fixture.set_all(&renamed[..26], "mail", |person| vec![person.mail.clone()]);
+    fixture.settle(4).says("26 of 122 user names would change");
+    fixture.expect_no_account(&renamed[0].mail);
+}
+
+#[test]
+fn mass_reactivation_by_a_hidden_status_attribute_is_held() {
+    let people = enabled_people(41);
+    let fixture = TerminalFixture::<EmbeddedLdap>::embedded(&people, &people[..40]).configured(|it| {
+        it.directory += STATUS;
+        it.safety = "max_removals = 100\nmax_removal_percent = 100".to_owned();
+    });
+    fixture.settle(0);
+    let disabled = &people[..30];
+    fixture.set_all(disabled, "employeeType", |_| vec!["disabled".to_owned()]);
+    fixture.settle(0).says("30 deprovisioned");
+
+    fixture.set_all(&people, "employeeType", |_| Vec::new());
+    fixture.enrol(&people[40]);
+    for _ in 0..2 {
+        fixture
+            .sync()
+            .expect_exit(4)
+            .says("30 inactive accounts would become active (limit max_reactivations = 25)");
+        disabled.iter().for_each(|person| fixture.expect_active(&person.mail, false));
+    }
+    fixture.expect_active(&people[40].mail, true);
+    // The right is given back: the held changes are gone without an approval.
+    fixture.set_all(disabled, "employeeType", |_| vec!["disabled".to_owned()]);
+    fixture.settle(0).never_says("held");
+    disabled.iter().for_each(|person| fixture.expect_active(&person.mail, false));
+}
+
+#[test]
+fn attribute_cleared_for_many_users_is_held() {
+    let people = enabled_people(61);
+    let fixture = TerminalFixture::<EmbeddedLdap>::embedded(&people, &people[..60]);
+    fixture.settle(0);
+    fixture.set_all(&people, "title", |_| Vec::new());
+    fixture.enrol(&people[60]);
+    let held = fixture.settle(4);
+    held.says("title would be cleared for 60 of 60 users (limit 24 users by max_attribute_percent)")
+        .says("1 created");
+    for person in &people[..60] {
+        assert_eq!(fixture.account(&person.mail)["title"], person.title);
+    }
+    fixture.set_all(&people[..60], "title", |person| vec![person.title.clone()]);
+    fixture.settle(0).never_says("held");
+    fixture.expect_no_write();
+
+    // A smaller team can change at once.
+    fixture.set_all(&people[..24], "title", |_| vec!["Chief Gardener".to_owned()]);
+    fixture.sync().expect_exit(0).says("24 updated");
+    fixture.set_all(&people[..25], "title", |_| Vec::new());
+    fixture.settle(4).says("title would be cleared for 25 of 61 users");
+    approve(&fixture);
+    fixture.sync().expect_exit(0).says("25 updated");
+    assert_eq!(fixture.account(&people[0].mail).get("title"), None);
 }

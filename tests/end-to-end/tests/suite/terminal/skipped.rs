@@ -74,13 +74,13 @@ fn configuration_change_over_the_limit_is_held() {
         for command in [&["status"][..], &["history", &people[3].mail]] {
             fixture.run(command).says_in_one_line(&[
                 "Held:",
-                "a change of the configuration",
+                "12 of 12 accounts would be updated by the changed configuration",
                 "provisioner approve",
             ]);
         }
     }
     let history = fixture.run(&["history", "--json", &people[3].mail]).json().unwrap();
-    assert!(history["change"]["hash"].is_string(), "{history}");
+    assert!(history["changes"]["hash"].is_string(), "{history}");
 }
 
 #[test]
