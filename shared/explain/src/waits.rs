@@ -45,7 +45,7 @@ impl WaitSources<'_> {
         let wait = Wait::of(record.status.word(), record.status.detail().unwrap_or_default());
         match &record.status {
             Status::InSync | Status::Pending => None,
-            Status::Held { hold: HoldReason::OverLimit, .. } => {
+            Status::Held { hold: HoldReason::OverLimit | HoldReason::NeverWritten, .. } => {
                 Some(wait.approved_by(HeldSummary::removals(self.memory, self.now)))
             }
             Status::Retrying { .. } | Status::PendingDeletion { .. } => {

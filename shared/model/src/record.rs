@@ -83,6 +83,8 @@ impl fmt::Display for DisabledOption {
 pub enum HoldReason {
     /// The removals exceed the safety limits.
     OverLimit,
+    /// The account was linked and never written, so nothing but its name says that it is the user's.
+    NeverWritten,
     /// The account was linked after the scan; the safeguard of the next scan decides.
     AwaitingSafeguard,
 }
@@ -161,6 +163,9 @@ impl Status {
             Self::Held { reason, hold: HoldReason::OverLimit } => {
                 Some(format!("{reason}; more removals than the safety limits allow"))
             }
+            Self::Held { reason, hold: HoldReason::NeverWritten } => Some(format!(
+                "{reason}; the account existed before and was never written, so its removal needs an approval"
+            )),
             Self::Held { reason, hold: HoldReason::AwaitingSafeguard } => {
                 Some(format!("{reason}; waits for the safeguard of the next scan"))
             }
@@ -207,6 +212,11 @@ impl UserRecord {
     pub fn user_name(&self) -> Option<&UserName> {
         let applied = || self.link.as_ref()?.applied.as_ref()?.user_name.as_ref();
         self.desired.as_ref().and_then(Desired::user_name).or_else(applied)
+    }
+
+    /// Whether an account is linked that was never written: it existed before, and the user was disabled or left since.
+    pub fn has_unwritten_account(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.applied.is_none())
     }
 
     /// Whether an account exists that may be active. An account that is desired active may have become so, and a sent
@@ -267,6 +277,9 @@ mod tests {
         assert!(!active(record()));
         assert!(active(UserRecord { create_intent: Some(CreateIntent::of(&user("a", true))), ..record() }));
         assert!(active(UserRecord { link: link(None), ..record() }));
+        assert!(UserRecord { link: link(None), ..record() }.has_unwritten_account());
+        assert!(!UserRecord { link: link(Some(("a", true))), ..record() }.has_unwritten_account());
+        assert!(!record().has_unwritten_account());
         assert!(active(UserRecord { link: link(Some(("a", true))), desired: desired(false), ..record() }));
         assert!(active(UserRecord { link: link(Some(("a", false))), desired: desired(true), ..record() }));
         assert!(!active(UserRecord { link: link(Some(("a", false))), desired: desired(false), ..record() }));
@@ -294,6 +307,7 @@ mod tests {
         use DeprovisionReason::Deleted;
         let error = || "no title".to_owned();
         let owner = Anchor::from_text("grace").unwrap();
+        let held = |hold| Status::Held { reason: Deleted, hold };
         for (status, word, detail, due) in [
             (Status::InSync, "in_sync", None, false),
             (Status::Pending, "pending", None, true),
@@ -301,18 +315,9 @@ mod tests {
             (Status::Failed { error: error() }, "failed", Some("no title"), false),
             (Status::Invalid { error: error() }, "invalid", Some("no title"), false),
             (Status::Conflict { owner }, "conflict", Some("(grace)"), false),
-            (
-                Status::Held { reason: Deleted, hold: HoldReason::OverLimit },
-                "held",
-                Some("safety limits"),
-                false,
-            ),
-            (
-                Status::Held { reason: Deleted, hold: HoldReason::AwaitingSafeguard },
-                "held",
-                Some("next scan"),
-                false,
-            ),
+            (held(HoldReason::OverLimit), "held", Some("safety limits"), false),
+            (held(HoldReason::NeverWritten), "held", Some("needs an approval"), false),
+            (held(HoldReason::AwaitingSafeguard), "held", Some("next scan"), false),
             (
                 Status::PendingDeletion { reason: Deleted },
                 "pending_deletion",

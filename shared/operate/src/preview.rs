@@ -6,7 +6,7 @@ use std::io;
 use directory::Directory;
 use explain::{HeldSummary, ReportItem, ValueMask, hold_reason};
 use futures::{StreamExt, stream};
-use model::{AccountLink, Anchor, AnchorHash, Desired, Status, UserRecord};
+use model::{AccountLink, Anchor, AnchorHash, Desired, DisabledOption, Status, UserRecord};
 use plan::{Decision, HeldPlan, RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
 use provision::{Preview, PreviewSubject};
 use scan::{
@@ -18,12 +18,6 @@ use serde::Serialize;
 
 use crate::plan_inputs;
 use crate::{OperateError, OperatorContext};
-
-/// Why a removal is held.
-const OVER_LIMIT: &str = "more removals than the safety limits allow";
-
-/// Why a removal is skipped.
-const OPTION_OFF: &str = "options.deprovision is off";
 
 /// Number of users read at a time.
 const PAGE: usize = 100;
@@ -308,21 +302,26 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
     async fn removals(&mut self, removals: RemovalVerdict) -> Result<(), OperateError> {
         let RemovalVerdict { released, held, skipped } = removals;
         self.released(&released).await?;
-        self.not_released(&held, "held", OVER_LIMIT)?;
-        self.not_released(&skipped, "skipped", OPTION_OFF)
+        for candidate in &held {
+            let status = Status::Held { reason: candidate.reason, hold: candidate.hold_reason() };
+            self.not_released(candidate, "held", status.detail().unwrap_or_default())?;
+        }
+        for candidate in &skipped {
+            let why = format!("{}; {}", candidate.reason, DisabledOption::Deprovision);
+            self.not_released(candidate, "skipped", why)?;
+        }
+        Ok(())
     }
 
     fn not_released(
         &mut self,
-        candidates: &[RemovalCandidate],
+        candidate: &RemovalCandidate,
         action: &'static str,
-        by: &str,
+        why: String,
     ) -> Result<(), OperateError> {
-        candidates.iter().try_for_each(|candidate| {
-            let RemovalCandidate { anchor, user_name, reason, desired, .. } = candidate;
-            let item = self.mask.item((anchor, user_name.as_ref()), action, format!("{reason}; {by}"));
-            self.show(item, (Some(desired), None))
-        })
+        let RemovalCandidate { anchor, user_name, desired, .. } = candidate;
+        let item = self.mask.item((anchor, user_name.as_ref()), action, why);
+        self.show(item, (Some(desired), None))
     }
 
     async fn released(&mut self, released: &[ReleasedRemoval]) -> Result<(), OperateError> {

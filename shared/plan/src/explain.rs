@@ -30,9 +30,9 @@ pub struct StatusExplained {
     pub comparison: StatusComparison,
     /// Whether the entry lacks the attribute, so that the default applies.
     pub used_default: bool,
-    /// The status; `None` where the attribute is unreadable.
+    /// The status; `None` where it is unknown.
     pub verdict: Option<AccountStatus>,
-    /// Why the attribute is unreadable.
+    /// Why the status is unknown.
     pub problem: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub struct StatusExplained {
 pub enum StatusComparison {
     /// Nothing: every user is enabled.
     None,
-    /// Bits of a number. Without the attribute the user is enabled.
+    /// Bits of a number. Without the attribute the status is unknown.
     Bits {
         /// Bits that mean disabled; one is enough.
         disabled: u64,
@@ -84,7 +84,7 @@ pub fn explain_observation(
         attribute: attribute.map(str::to_owned),
         values: attribute.map(|name| explainer.values(name)).unwrap_or_default(),
         comparison: comparison(&rules.status),
-        used_default: attribute.is_some_and(|name| attributes.one(name).is_none()),
+        used_default: matches!(&rules.status, StatusRule::Flag { attribute, .. } if attributes.one(attribute).is_none()),
         verdict,
         problem,
     };
@@ -158,7 +158,8 @@ mod tests {
         );
         assert_eq!((disabled.verdict, disabled.used_default), (Some(AccountStatus::Disabled), false));
         let silent = explained(bits(), false, &[]).status;
-        assert_eq!((silent.verdict, silent.used_default), (Some(AccountStatus::Enabled), true));
+        assert_eq!((silent.verdict, silent.used_default), (None, false));
+        assert!(silent.problem.unwrap().contains("no right to read it"));
         let garbled = explained(bits(), false, &[("userAccountControl", "many")]).status;
         assert_eq!(garbled.verdict, None);
         assert!(garbled.problem.unwrap().contains("whole number"));

@@ -57,8 +57,8 @@ pub fn observe(rules: &UserRules, entry: &Entry, now: UnixSeconds) -> Observatio
     };
     let active = match (status, expired) {
         (Ok(status), Ok(expired)) => status == AccountStatus::Enabled && !expired,
-        (Err(unreadable), _) | (_, Err(unreadable)) => {
-            return Observation::Invalid(unreadable.to_string());
+        (Err(unknown), _) | (_, Err(unknown)) => {
+            return Observation::Invalid(unknown.to_string());
         }
     };
     if active || rules.provision_disabled {

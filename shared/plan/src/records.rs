@@ -46,6 +46,7 @@ pub fn plan_change(change: &EntryChange, record: Option<&UserRecord>) -> RecordP
             user_name: record.user_name().or(desired.user_name()).cloned(),
             reason,
             desired: desired.clone(),
+            never_written: record.has_unwritten_account(),
         });
     }
     match &record.status {
@@ -88,6 +89,7 @@ pub fn plan_departure(record: &UserRecord, reason: DeprovisionReason) -> RecordP
         user_name: record.user_name().cloned(),
         reason,
         desired,
+        never_written: record.has_unwritten_account(),
     })
 }
 
@@ -101,6 +103,7 @@ pub fn plan_held(record: &UserRecord) -> RecordPlan {
             user_name: record.user_name().cloned(),
             reason,
             desired: desired.clone(),
+            never_written: record.has_unwritten_account(),
         }),
         // The user has returned.
         _ => RecordPlan::SetStatus(status_for(desired, Some(record))),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use model::{Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DnKey, LimitedEffect, UserName};
+use model::{
+    Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DnKey, HoldReason, LimitedEffect, UserName,
+};
 
 /// Limits up to which removals and changes need no approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +107,15 @@ pub struct RemovalCandidate {
     pub reason: DeprovisionReason,
     /// The desired state to record once the removal is released.
     pub desired: Desired,
+    /// Whether the account was linked and never written. Its removal always needs an approval.
+    pub never_written: bool,
+}
+
+impl RemovalCandidate {
+    /// Why the removal is held, where the safeguard does not release it.
+    pub fn hold_reason(&self) -> HoldReason {
+        if self.never_written { HoldReason::NeverWritten } else { HoldReason::OverLimit }
+    }
 }
 
 /// A removal that the safeguard released. The store writes no other removal.
@@ -131,7 +142,8 @@ impl ReleasedRemoval {
 pub struct RemovalVerdict {
     /// Released removals.
     pub released: Vec<ReleasedRemoval>,
-    /// Removals that exceed the limits, or that the approval of others does not cover; they wait for an approval.
+    /// Removals that exceed the limits, that the approval of others does not cover, or of accounts that were never written;
+    /// they wait for an approval.
     pub held: Vec<RemovalCandidate>,
     /// Removals that wait because deprovisioning is off.
     pub skipped: Vec<RemovalCandidate>,
@@ -197,7 +209,8 @@ pub fn check_removals(
     if let Some(approved) = approved {
         return release_approved(candidates, approved);
     }
-    let count = candidates.len() as u64;
+    // Removals that wait anyway don't make others wait.
+    let count = candidates.iter().filter(|candidate| !candidate.never_written).count() as u64;
     let is_over_limit = count > 0
         && (*directory_match == DirectoryMatch::Mismatch
             || limits.exceeded(count, *enabled_accounts)
@@ -205,7 +218,7 @@ pub fn check_removals(
     if is_over_limit {
         return RemovalVerdict { held: candidates, ..RemovalVerdict::default() };
     }
-    release(candidates, |candidate| !held_back.contains(&candidate.anchor.hash()))
+    release(candidates, |candidate| !candidate.never_written && !held_back.contains(&candidate.anchor.hash()))
 }
 
 /// Releases the removals that an approval covers and holds the others. More covered removals than approved are all held.

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub enum StatusRule {
     /// Every user is enabled.
     AlwaysEnabled,
-    /// A number with bits: Active Directory's `userAccountControl` with `0x2`.
+    /// A number with bits: Active Directory's `userAccountControl` with `0x2`. Every entry has one, so its absence is no value.
     Bitmap {
         /// The attribute with the number.
         attribute: String,
@@ -55,12 +55,17 @@ impl AccountStatus {
     }
 }
 
-/// A status attribute that can't be read. The user is neither enabled nor disabled, and the account stays as it is.
+/// Why the account status of an entry is unknown. The user is neither enabled nor disabled, and the account stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the status attribute '{attribute}' does not hold a whole number")]
-pub struct UnreadableStatus {
-    /// The attribute.
-    pub attribute: String,
+pub enum UnknownStatus {
+    /// The entry shows no value where every entry has one.
+    #[error(
+        "the entry does not show the status attribute '{0}'; every Active Directory user has userAccountControl, so the reading account probably has no right to read it"
+    )]
+    Hidden(String),
+    /// The value is no number.
+    #[error("the status attribute '{0}' does not hold a whole number")]
+    NotANumber(String),
 }
 
 impl StatusRule {
@@ -89,11 +94,13 @@ impl StatusRule {
     }
 
     /// The status of one entry.
-    pub fn verdict(&self, attributes: &Attributes) -> Result<AccountStatus, UnreadableStatus> {
+    pub fn verdict(&self, attributes: &Attributes) -> Result<AccountStatus, UnknownStatus> {
         match self {
             Self::AlwaysEnabled => Ok(AccountStatus::Enabled),
             Self::Bitmap { attribute, disabled_bits } => {
-                let Some(value) = attributes.one(attribute) else { return Ok(AccountStatus::Enabled) };
+                let Some(value) = attributes.one(attribute) else {
+                    return Err(UnknownStatus::Hidden(attribute.clone()));
+                };
                 let disabled = number(value, attribute)?.cast_unsigned() & disabled_bits != 0;
                 Ok(if disabled { AccountStatus::Disabled } else { AccountStatus::Enabled })
             }
@@ -125,15 +132,15 @@ pub fn has_expired(
     attributes: &Attributes,
     attribute: &str,
     now: UnixSeconds,
-) -> Result<bool, UnreadableStatus> {
+) -> Result<bool, UnknownStatus> {
     let Some(value) = attributes.one(attribute) else { return Ok(false) };
     let expires = number(value, attribute)?;
     Ok(expires != 0 && expires != i64::MAX && expires <= file_time(now))
 }
 
-fn number(value: &[u8], attribute: &str) -> Result<i64, UnreadableStatus> {
+fn number(value: &[u8], attribute: &str) -> Result<i64, UnknownStatus> {
     let number = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
-    number.ok_or_else(|| UnreadableStatus { attribute: attribute.to_owned() })
+    number.ok_or_else(|| UnknownStatus::NotANumber(attribute.to_owned()))
 }
 
 #[cfg(test)]
@@ -141,7 +148,7 @@ mod tests {
     use super::*;
     use AccountStatus::{Disabled, Enabled};
 
-    fn verdict(rule: &StatusRule, pairs: &[(&str, &str)]) -> Result<AccountStatus, UnreadableStatus> {
+    fn verdict(rule: &StatusRule, pairs: &[(&str, &str)]) -> Result<AccountStatus, UnknownStatus> {
         rule.verdict(&pairs.iter().copied().collect())
     }
 
@@ -150,7 +157,8 @@ mod tests {
         let rule = StatusRule::Bitmap { attribute: "userAccountControl".into(), disabled_bits: 2 };
         assert_eq!(verdict(&rule, &[("userAccountControl", "512")]), Ok(Enabled));
         assert_eq!(verdict(&rule, &[("useraccountcontrol", "514")]), Ok(Disabled));
-        assert_eq!(verdict(&rule, &[]), Ok(Enabled));
+        // Every user has the attribute. Without it, the reader may not see it.
+        assert_eq!(verdict(&rule, &[]), Err(UnknownStatus::Hidden("userAccountControl".into())));
         assert!(verdict(&rule, &[("userAccountControl", "many")]).is_err());
     }
 

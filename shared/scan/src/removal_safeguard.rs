@@ -63,14 +63,15 @@ async fn split_by_approval(
 /// Whether the removal was in the approved set: it is held for the same reason, by the scan that named the set or by an
 /// earlier one.
 fn is_covered(record: &UserRecord, candidate: &RemovalCandidate, approval: &RemovalApproval) -> bool {
-    let held = Status::Held { reason: candidate.reason, hold: HoldReason::OverLimit };
+    let held = Status::Held { reason: candidate.reason, hold: candidate.hold_reason() };
     record.status == held && record.version <= approval.set.version
 }
 
 /// Whether the removal is held since a later scan than the one that was approved.
 fn is_held_since(record: &UserRecord, approval: &RemovalApproval) -> bool {
-    let over_limit = matches!(record.status, Status::Held { hold: HoldReason::OverLimit, .. });
-    over_limit && record.version > approval.set.version
+    let needs_approval =
+        matches!(record.status, Status::Held { hold: HoldReason::OverLimit | HoldReason::NeverWritten, .. });
+    needs_approval && record.version > approval.set.version
 }
 
 /// The memory without expired approvals and without removals of more than a day ago.
@@ -104,6 +105,7 @@ mod tests {
             user_name: None,
             reason,
             desired: Desired::Absent { user_name: None, reason },
+            never_written: false,
         };
         let over = |reason| Status::Held { reason, hold: HoldReason::OverLimit };
         let approval = RemovalApproval { set: held(1), until: NOW };

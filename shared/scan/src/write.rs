@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::{StreamExt, stream};
 use model::{
-    Anchor, AnchorHash, DeprovisionReason, Desired, DisabledOption, Fingerprint, HoldReason, SafeguardMemory,
-    Status, UserRecord,
+    Anchor, AnchorHash, DeprovisionReason, Desired, DisabledOption, Fingerprint, SafeguardMemory, Status,
+    UserRecord,
 };
 use plan::{RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
 use queue::ProvisionRequest;
@@ -205,7 +205,7 @@ impl<'a> PlanWriter<'a> {
     ) -> Result<FinalWrite, ScanError> {
         let hold = |candidate: &RemovalCandidate| Status::Held {
             reason: candidate.reason,
-            hold: HoldReason::OverLimit,
+            hold: candidate.hold_reason(),
         };
         let skip = |_: &RemovalCandidate| Status::Skipped { option: DisabledOption::Deprovision };
         let RemovalVerdict { released, held, skipped } = removals;

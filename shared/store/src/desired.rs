@@ -112,7 +112,8 @@ impl Store {
         lease: &ScanLease,
         removal: &plan::ReleasedRemoval,
     ) -> Result<RecordWrite> {
-        let plan::RemovalCandidate { anchor, dn, user_name: _, reason: _, desired } = removal.candidate();
+        let plan::RemovalCandidate { anchor, dn, user_name: _, reason: _, desired, never_written: _ } =
+            removal.candidate();
         let record = self.by_scan(lease, anchor).set(RELEASED, flag(true));
         let json = json(record.key(), desired)?;
         let record = record.set(DESIRED, json).set_or_remove(DN_PK, dn.map(|dn| text(self.keys.dn(&dn))));

@@ -26,7 +26,7 @@ fn every_status() -> Vec<Status> {
         DeprovisionReason::Disabled,
     ] {
         all.extend(
-            [HoldReason::OverLimit, HoldReason::AwaitingSafeguard]
+            [HoldReason::OverLimit, HoldReason::NeverWritten, HoldReason::AwaitingSafeguard]
                 .map(|reason| Status::Held { reason: departure, hold: reason }),
         );
     }

@@ -213,6 +213,14 @@ impl<D> TerminalFixture<D> {
         self.run(&["sync"])
     }
 
+    /// Approves the first of the held sets.
+    #[track_caller]
+    pub fn approve_held(&self) {
+        let waiting = self.run(&["approve", "--json"]).json().unwrap();
+        let hash = waiting["waiting"][0]["hash"].as_str().expect("nothing is held").to_owned();
+        self.run(&["approve", &hash]).expect_exit(0);
+    }
+
     /// Runs `provisioner plan`.
     pub fn plan(&self) -> ProgramOutput {
         self.run(&["plan"])

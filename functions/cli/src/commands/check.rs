@@ -84,7 +84,7 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
     };
     report.good("base DN", format!("{} is readable", connection.directory.config.base_dn));
     check_anchor(directory.anchor_attribute(), report);
-    let ScopeCounts { entries, disabled, invalid, problem, unidentified, example } = counts;
+    let ScopeCounts { entries, disabled, with_status, invalid, problem, unidentified, example } = counts;
     match ended {
         Err(incomplete) => report.bad(
             "scope",
@@ -104,6 +104,9 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
                 report.bad("scope", format!("matches no entry; {advice}"));
             } else {
                 report.good("scope", format!("matches {entries} entries, {disabled} of them disabled"));
+            }
+            if entries > 0 && with_status == 0 {
+                report_hidden_status(connection, report);
             }
         }
     }
@@ -148,6 +151,14 @@ fn check_anchor(attribute: &str, report: &mut CheckReport) {
     }
 }
 
+/// Says that no entry shows the status attribute, if one is configured.
+fn report_hidden_status(connection: &Connection, report: &mut CheckReport) {
+    if let Some(attribute) = connection.policy.rules.status.attribute() {
+        let advice = "if some users have it, the reading account needs the right to read it";
+        report.good("status attribute", format!("no entry shows {attribute}; {advice}"));
+    }
+}
+
 struct ScopeRead {
     counts: ScopeCounts,
     cursor: Cursor,
@@ -178,6 +189,8 @@ async fn read_scope(
 struct ScopeCounts {
     entries: u64,
     disabled: u64,
+    /// Entries that show the status attribute.
+    with_status: u64,
     invalid: u64,
     problem: Option<String>,
     unidentified: Option<UnidentifiedEntry>,
@@ -195,6 +208,8 @@ impl ScopeCounts {
             }
         };
         self.entries += 1;
+        let status = connection.policy.rules.status.attribute();
+        self.with_status += u64::from(status.is_some_and(|name| entry.attributes.one(name).is_some()));
         match observe(&connection.policy.rules, &entry, runtime::now()) {
             Observation::Invalid(problem) => {
                 self.invalid += 1;

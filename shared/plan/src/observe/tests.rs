@@ -65,10 +65,16 @@ fn disabled_users_are_mapped_where_they_are_provisioned() {
 
 #[test]
 fn unreadable_status_is_invalid() {
-    let status = StatusRule::Bitmap { attribute: "userAccountControl".into(), disabled_bits: 2 };
-    let rules = UserRules { status, ..rules() };
-    let found = observed(&rules, &[("mail", "ada@x"), ("userAccountControl", "x")]);
+    let bitmap = || StatusRule::Bitmap { attribute: "userAccountControl".into(), disabled_bits: 2 };
+    let with_bitmap = UserRules { status: bitmap(), ..rules() };
+    let found = observed(&with_bitmap, &[("mail", "ada@x"), ("userAccountControl", "x")]);
     assert_eq!(found, "invalid: the status attribute 'userAccountControl' does not hold a whole number");
+    // Neither an enabled user nor a disabled one, also where disabled users get an account.
+    for provision_disabled in [false, true] {
+        let rules = UserRules { provision_disabled, status: bitmap(), ..rules() };
+        let found = observed(&rules, &[("mail", "ada@x")]);
+        assert!(found.starts_with("invalid: the entry does not show the status attribute"), "{found}");
+    }
 }
 
 /// Stored snapshots and the safeguard compare this serialisation. A change of it makes the next scan read every entry

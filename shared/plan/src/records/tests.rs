@@ -50,7 +50,8 @@ fn show(plan: RecordPlan) -> String {
         }
         RecordPlan::SetStatus(status) => format!("status {}", status.word()),
         RecordPlan::Remove(candidate) => {
-            let RemovalCandidate { anchor, dn, user_name, reason, desired } = candidate;
+            let RemovalCandidate { anchor, dn, user_name, reason, desired, never_written } = candidate;
+            assert!(!never_written, "the account was written");
             assert_eq!(anchor, record("ada").anchor);
             assert_eq!(user_name, UserName::new("ada@acme.test").ok());
             let place = if dn == Some(home()) { "at home" } else { "nowhere" };
@@ -177,6 +178,20 @@ fn departure_removes_an_active_account_and_records_the_rest() {
         (unlinked(present(true, "Poet")), "set absent in_sync"),
     ] {
         assert_eq!(show(plan_departure(&record, Deleted)), expected, "{record:?}");
+    }
+}
+
+#[test]
+fn removal_tells_whether_the_account_was_ever_written() {
+    let account = link(&user(true, "Poet"));
+    let only_linked = account.map(|account| model::AccountLink { applied: None, ..account });
+    let record = UserRecord { link: only_linked, ..linked(absent(Disabled), true) };
+    for plan in [
+        plan_change(&change(Observation::Valid(absent(Disabled))), Some(&record)),
+        plan_departure(&record, Deleted),
+        plan_held(&record),
+    ] {
+        assert!(matches!(&plan, RecordPlan::Remove(candidate) if candidate.never_written), "{plan:?}");
     }
 }
 

@@ -68,6 +68,8 @@ fn candidate(name: &str) -> RemovalCandidate {
         user_name: UserName::new(name).ok(),
         reason: DeprovisionReason::Deleted,
         desired: Desired::Absent { user_name: None, reason: DeprovisionReason::Deleted },
+        // In these tests, accounts with this name existed before.
+        never_written: name.starts_with("root"),
     }
 }
 
@@ -116,6 +118,10 @@ fn limits_approvals_and_options_decide_about_removals() {
         ("a b", holding("b"), "released a; held b"),
         ("a b c", holding("b"), "held a b c"),
         ("a", holding("b"), "released a"),
+        ("root", inputs(), "held root"),
+        ("a root b root2", inputs(), "released a b; held root root2"),
+        ("a root", approving("root", 1), "released root; held a"),
+        ("root", SafeguardInputs { deprovision: Deprovision::Off, ..inputs() }, "skipped root"),
     ] {
         assert_eq!(verdict_on(candidates, &complete(None), &inputs), expected, "{candidates} {inputs:?}");
     }

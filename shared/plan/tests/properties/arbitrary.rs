@@ -75,7 +75,8 @@ pub fn options() -> impl Strategy<Value = Options> {
 pub fn candidate(number: usize) -> RemovalCandidate {
     let desired = Desired::Absent { user_name: None, reason: DeprovisionReason::Deleted };
     let anchor = Anchor::from_text(&format!("anchor-{number}")).unwrap();
-    RemovalCandidate { anchor, dn: None, user_name: None, reason: DeprovisionReason::Deleted, desired }
+    let reason = DeprovisionReason::Deleted;
+    RemovalCandidate { anchor, dn: None, user_name: None, reason, desired, never_written: false }
 }
 
 /// The account that equals this user.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use plan::{
-    ApprovedRemovals, Deprovision, DirectoryMatch, RemovalVerdict, SafeguardInputs, SafetyLimits,
-    check_removals,
+    ApprovedRemovals, Deprovision, DirectoryMatch, RemovalCandidate, RemovalVerdict, SafeguardInputs,
+    SafetyLimits, check_removals,
 };
 use proptest::prelude::*;
 
@@ -98,6 +98,29 @@ proptest! {
         for removal in &released {
             prop_assert!(!held_back.contains(&removal.candidate().anchor.hash()));
         }
+    }
+
+    /// Without an approval no limit releases an account that the provisioner only linked, and it holds no other removal.
+    #[test]
+    fn account_that_was_never_written_is_removed_with_an_approval_alone(
+        written in 0..60_usize, linked in 1..20_usize, enabled in 0..3_000_u64, max_removals in 0..60_u64,
+    ) {
+        let limits = SafetyLimits { max_removals, ..SafetyLimits::default() };
+        let inputs = SafeguardInputs { enabled_accounts: enabled, ..SafeguardInputs::default() };
+        let candidates: Vec<_> = (0..written).map(candidate).collect();
+        let unwritten = (written..written + linked).map(candidate);
+        let unwritten = unwritten.map(|candidate| RemovalCandidate { never_written: true, ..candidate });
+        let all: Vec<_> = candidates.iter().cloned().chain(unwritten).collect();
+        let without = check_removals(candidates, &complete(), &limits, &inputs);
+        let verdict = check_removals(all.clone(), &complete(), &limits, &inputs);
+        prop_assert_eq!(verdict.released.len(), without.released.len());
+        prop_assert_eq!(verdict.held.len(), without.held.len() + linked);
+        prop_assert!(verdict.released.iter().all(|removal| !removal.candidate().never_written));
+
+        let users = all.iter().map(|candidate| candidate.anchor.hash()).collect();
+        let approved = Some(ApprovedRemovals { users, ceiling: all.len() as u64 });
+        let verdict = check_removals(all, &complete(), &limits, &SafeguardInputs { approved, ..inputs });
+        prop_assert_eq!((verdict.released.len(), verdict.held.len()), (written + linked, 0));
     }
 
     #[test]

@@ -190,6 +190,7 @@ pub fn released(user: &str) -> ReleasedRemoval {
         user_name: Some(user_name(user)),
         reason: DeprovisionReason::Deleted,
         desired: absent(user),
+        never_written: false,
     };
     let limits = SafetyLimits::default();
     let seen = SafeguardInputs { enabled_accounts: 1_000, ..SafeguardInputs::default() };

@@ -48,6 +48,28 @@ fn valid_setup_passes_every_step_without_changes() {
 }
 
 #[test]
+fn status_attribute_that_no_entry_shows_is_named() {
+    let fixture = TerminalFixture::<EmbeddedLdap>::company().configured(|it| it.directory += STATUS);
+    fixture.check().expect_exit(0).never_says("status attribute");
+    let mut fixture =
+        fixture.configured(|it| it.directory = it.directory.replace("employeeType", "secretType"));
+    fixture.check().expect_exit(0).says_in_one_line(&["ok", "no entry shows secretType"]);
+    // Where every entry has the attribute, its absence is no status.
+    let bitmap =
+        "status = { algorithm = \"bitmap\", attribute = \"userAccountControl\", disabled_bits = 2 }\n";
+    fixture.configure(|it| {
+        let other = it.directory.lines().filter(|line| !line.starts_with("status"));
+        it.directory = other.map(|line| format!("{line}\n")).collect::<String>() + bitmap;
+    });
+    fixture.check().expect_exit(1).says_in_one_line(&[
+        "FAIL",
+        "mapping",
+        "fails for 8 entries",
+        "no right to read it",
+    ]);
+}
+
+#[test]
 fn json_report_has_the_same_content() {
     let fixture = ready();
     let report = fixture.run(&["check", "--json"]).expect_exit(0).json().unwrap();

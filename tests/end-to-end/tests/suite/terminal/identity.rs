@@ -186,8 +186,7 @@ fn account_of_a_disabled_entry_passes_with_an_approval_alone() {
     }
     // The held transfer needs no full scan.
     fixture.settle(3).says("incremental scan");
-    let waiting = fixture.run(&["approve", "--json"]).json().unwrap();
-    fixture.run(&["approve", waiting["waiting"][0]["hash"].as_str().unwrap()]).expect_exit(0);
+    fixture.approve_held();
     fixture.sync().expect_exit(0);
     assert_eq!(fixture.id(&taker.mail), id);
     fixture.expect_active(&taker.mail, true);

@@ -1,16 +1,8 @@
 //! Removals and mass changes over the limits are held; other changes continue.
 
 use embedded_ldap::EmbeddedLdap;
-use end_to_end::{STATUS, TerminalFixture, enabled_people};
+use end_to_end::{PersonEntry, STATUS, TerminalFixture, enabled_people};
 use serde_json::json;
-
-/// Approves what is held.
-#[track_caller]
-fn approve<D>(fixture: &TerminalFixture<D>) {
-    let waiting = fixture.run(&["approve", "--json"]).json().unwrap();
-    let hash = waiting["waiting"][0]["hash"].as_str().unwrap().to_owned();
-    fixture.run(&["approve", &hash]).expect_exit(0);
-}
 
 #[test]
 fn one_removal_of_ten_is_within_the_limits() {
@@ -129,7 +121,7 @@ fn emptied_scope_deprovisions_no_user() {
 }
 
 #[test]
-fn accounts_linked_during_removal_count_toward_the_limits() {
+fn account_that_was_only_linked_is_removed_with_an_approval_alone() {
     let mut people = enabled_people(10);
     people[5..].iter_mut().for_each(|person| person.employee_type = "disabled".to_owned());
     let mut fixture = TerminalFixture::of(&people).configured(|it| it.directory += STATUS);
@@ -138,15 +130,25 @@ fn accounts_linked_during_removal_count_toward_the_limits() {
         fixture.workplace.seed(account);
     }
 
-    // No account was linked before this run, so the scan did not know the number of removals.
-    let held = fixture.sync();
-    held.expect_exit(4).says("5 held");
-    for person in &people[5..] {
-        held.says_in_one_line(&[&person.mail, "held", "disabled in the directory"]);
-        fixture.expect_active(&person.mail, true);
+    // The accounts existed before, and the disabled users never had them: a name is not enough to deactivate one.
+    let words = ["held", "disabled in the directory", "was never written"];
+    for raised_limit in ["", "max_removal_percent = 100"] {
+        fixture.configure(|it| it.safety = raised_limit.to_owned());
+        let held = fixture.sync();
+        held.expect_exit(4).says("5 held");
+        for person in &people[5..] {
+            held.says_in_one_line(&[&[person.mail.as_str()][..], &words].concat());
+            fixture.expect_active(&person.mail, true);
+        }
     }
+    fixture.plan().expect_exit(4).says_in_one_line(&[&[people[5].mail.as_str()][..], &words].concat());
 
-    fixture.configure(|it| it.safety = "max_removal_percent = 60".to_owned());
+    // A user with an account that was written is removed meanwhile.
+    fixture.leave(&people[0]);
+    fixture.settle(4).says("1 deprovisioned").says("5 held");
+    fixture.expect_active(&people[0].mail, false);
+    fixture.join(&people[0]);
+    fixture.approve_held();
     fixture.sync().expect_exit(0).says("5 deprovisioned");
     people[5..].iter().for_each(|person| fixture.expect_active(&person.mail, false));
     people[..5].iter().for_each(|person| fixture.expect_active(&person.mail, true));
@@ -180,7 +182,7 @@ fn mass_rename_is_held_while_users_are_created() {
     // Additions flow in later runs too.
     fixture.enrol(&newcomers[1]);
     fixture.settle(4).says("1 created, 120 held changes");
-    approve(&fixture);
+    fixture.approve_held();
     fixture.run(&["status"]).says("Approved: 120 of");
     fixture.sync().expect_exit(0).says("120 updated");
     renamed.iter().for_each(|person| fixture.expect_active(&format!("new.{}", person.mail), true));
@@ -242,7 +244,43 @@ fn attribute_cleared_for_many_users_is_held() {
     fixture.sync().expect_exit(0).says("24 updated");
     fixture.set_all(&people[..25], "title", |_| Vec::new());
     fixture.settle(4).says("title would be cleared for 25 of 61 users");
-    approve(&fixture);
+    fixture.approve_held();
     fixture.sync().expect_exit(0).says("25 updated");
     assert_eq!(fixture.account(&people[0].mail).get("title"), None);
+}
+
+#[test]
+fn hidden_account_control_reactivates_and_creates_no_user() {
+    let bitmap =
+        "status = { algorithm = \"bitmap\", attribute = \"userAccountControl\", disabled_bits = 2 }\n";
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::<EmbeddedLdap>::embedded(&people, &people[..3])
+        .configured(|it| it.directory += bitmap);
+    let control = |value: &'static str| move |_: &PersonEntry| vec![value.to_owned()];
+    // On the first day nothing is known about the users, so they get no account.
+    fixture
+        .settle(3)
+        .says_in_one_line(&["invalid", "does not show the status attribute 'userAccountControl'"]);
+    assert!(fixture.workplace.accounts().is_empty());
+    fixture.set_all(&people, "userAccountControl", control("512"));
+    fixture.settle(0).says("3 created");
+    fixture.set_all(&people[..1], "userAccountControl", control("514"));
+    fixture.settle(0).says("1 deprovisioned");
+
+    // The right is taken away: each account stays as it is, and another user gets none.
+    fixture.set_all(&people, "userAccountControl", |_| Vec::new());
+    fixture.enrol(&people[3]);
+    for _ in 0..2 {
+        fixture
+            .sync()
+            .expect_exit(3)
+            .says("4 failed")
+            .says("the reading account probably has no right to read it");
+        fixture.expect_no_write();
+    }
+    fixture.set_all(&people[1..], "userAccountControl", control("512"));
+    fixture.set_all(&people[..1], "userAccountControl", control("514"));
+    fixture.settle(0).says("1 created");
+    fixture.expect_active(&people[0].mail, false);
+    fixture.expect_active(&people[1].mail, true);
 }
