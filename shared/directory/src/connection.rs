@@ -23,6 +23,8 @@ pub(crate) struct LdapConnection {
     timeout: Duration,
     last_id: i32,
     open: HashMap<i32, Weak<MessageInbox>>,
+    /// Attributes that the server answers under another name than the configured one, which is second.
+    pub(crate) aliases: Vec<(String, String)>,
 }
 
 /// Request awaiting answers. Dropping it discards them.
@@ -86,7 +88,8 @@ impl LdapConnection {
         };
         let insecure = |error: WireError| tls::failure(url, &error).unwrap_or_else(|| failed(error));
         let stream = LdapStream::connect(endpoint.host(), endpoint.port).await.map_err(failed)?;
-        let mut connection = Self { stream, timeout: config.timeout, last_id: 0, open: HashMap::new() };
+        let mut connection =
+            Self { stream, timeout: config.timeout, last_id: 0, open: HashMap::new(), aliases: Vec::new() };
         let Some((config, name)) = tls else { return Ok(connection) };
         if !endpoint.is_ldaps {
             let answer = connection.call(LdapRequest::start_tls(), LdapMessage::EXTENDED_RESPONSE).await;

@@ -1,6 +1,6 @@
 //! State of one read that the next one continues from.
 
-use model::{Anchor, Fingerprint, FreshnessMark, RemovalSet, UnixSeconds};
+use model::{Anchor, DnKey, Fingerprint, FreshnessMark, RemovalSet, UnixSeconds};
 use serde::{Deserialize, Serialize};
 
 use crate::server_state::{ServerState, UnprovedServer};
@@ -18,8 +18,26 @@ pub struct Cursor {
     /// Position for change detection; `None` where the server supports none.
     pub(crate) position: Option<CursorPosition>,
     /// Groups in scope: the configured one and those nested in it.
-    pub(crate) groups: Vec<Anchor>,
+    pub(crate) groups: Vec<KnownGroup>,
     pub(crate) read_at: UnixSeconds,
+}
+
+/// Group in scope.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct KnownGroup {
+    /// `None` if the bind account can't read it.
+    pub(crate) anchor: Option<Anchor>,
+    pub(crate) dn: String,
+}
+
+impl KnownGroup {
+    /// Whether it is one of these groups, possibly renamed.
+    pub(crate) fn is_among(&self, groups: &[Self]) -> bool {
+        groups.iter().any(|other| match (&self.anchor, &other.anchor) {
+            (Some(one), Some(other)) => one == other,
+            _ => DnKey::of(&self.dn) == DnKey::of(&other.dn),
+        })
+    }
 }
 
 impl Cursor {

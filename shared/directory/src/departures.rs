@@ -61,7 +61,7 @@ impl DepartureCheck<'_> {
             return Ok(HashSet::new());
         }
         let root = self.root().await?;
-        let base = &self.directory.config.base_dn;
+        let base = &self.directory.base_dn;
         let Some(context) = context_of(base, &root.contexts).map(str::to_owned) else {
             return Ok(HashSet::new());
         };

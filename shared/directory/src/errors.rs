@@ -148,6 +148,8 @@ pub enum DirectoryOperation {
     Binding(String),
     /// Reading the root DSE.
     ReadingRootDse,
+    /// Reading the schema.
+    ReadingSchema,
     /// Reading the base entry.
     ReadingBase(String),
     /// Reading a group and its members.
@@ -166,6 +168,7 @@ impl fmt::Display for DirectoryOperation {
             Self::Connecting(url) => write!(f, "connecting to {url}"),
             Self::Binding(url) => write!(f, "signing in to {url}"),
             Self::ReadingRootDse => f.write_str("reading the server's own description (the root DSE)"),
+            Self::ReadingSchema => f.write_str("reading the server's schema"),
             Self::ReadingBase(base_dn) => write!(f, "reading the base entry {base_dn}"),
             Self::ReadingGroup(dn) => write!(f, "reading the group {dn}"),
             Self::ReadingUsers(base_dn) => write!(f, "reading the users under {base_dn}"),

@@ -61,7 +61,8 @@ pub(crate) fn demanded_list(attributes: &Attributes) -> Option<(&'static str, &'
 
 /// Filter that matches the groups that list one of these DNs, escaped.
 pub(crate) fn listing(dns: &[String]) -> String {
-    let conditions = dns.iter().flat_map(|dn| ["member", "uniqueMember"].map(|name| format!("({name}={dn})")));
+    let conditions =
+        dns.iter().flat_map(|dn| ["member", "uniqueMember"].map(|name| format!("({name}={dn})")));
     format!("(&{}(|{}))", any_group(), conditions.collect::<String>())
 }
 

@@ -8,10 +8,12 @@ use model::{Anchor, Attributes, DnKey};
 use crate::change_time::{CREATED, MODIFIED, newest_change};
 use crate::config::DirectoryConfig;
 use crate::connection::LdapConnection;
+use crate::cursor::KnownGroup;
 use crate::directory::Directory;
 use crate::dn::context_of;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::filter::escape;
+use crate::group_class::{self, OBJECT_CLASS, any_group};
 use crate::root_dse::RootDse;
 use crate::search::SearchQuery;
 
@@ -24,11 +26,19 @@ pub(crate) struct LdapGroup {
     pub(crate) rid: Option<u32>,
     /// Time of its latest change.
     pub(crate) changed: Option<String>,
+    /// Attributes by which its classes list DNs.
+    lists: Vec<&'static str>,
+    /// Class that demands an attribute, and the attribute.
+    demanded: Option<(&'static str, &'static str)>,
 }
 
-/// Filter that matches groups of every product.
-const GROUPS: &str = "(|(objectClass=group)(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)\
-(objectClass=groupOfEntries)(objectClass=posixGroup))";
+/// Members of a group, as far as the bind account sees them.
+#[derive(Default)]
+pub(crate) struct GroupMembers {
+    pub(crate) values: Vec<Bytes>,
+    /// Why members may be hidden.
+    pub(crate) gap: Option<String>,
+}
 
 const SID: &str = "objectSid";
 
@@ -49,18 +59,77 @@ impl LdapGroup {
         dn: &str,
     ) -> Result<Self> {
         let operation = DirectoryOperation::ReadingGroup(dn.to_owned());
-        let query = SearchQuery::entry(dn, &[&config.anchor.attribute, SID, MODIFIED, CREATED], operation);
-        match connection.search_one(query).await? {
-            Some(entry) => Ok(Self::of(dn.to_owned(), &entry.attributes, config)),
+        let attributes = Self::attributes(config);
+        let attributes: Vec<&str> = attributes.iter().map(String::as_str).collect();
+        match connection.search_one(SearchQuery::entry(dn, &attributes, operation)).await? {
+            Some(entry) => Ok(Self::of(entry.dn, &entry.attributes, config)),
             None => Err(DirectoryError::GroupNotFound(dn.to_owned())),
         }
+    }
+
+    /// Attributes that are read of a group.
+    fn attributes(config: &DirectoryConfig) -> Vec<String> {
+        [&config.anchor.attribute, SID, MODIFIED, CREATED, OBJECT_CLASS].map(str::to_owned).to_vec()
     }
 
     fn of(dn: String, attributes: &Attributes, config: &DirectoryConfig) -> Self {
         let rid =
             attributes.one(SID).and_then(|sid| sid.last_chunk::<4>()).map(|end| u32::from_le_bytes(*end));
         let changed = newest_change(None, attributes);
-        Self { dn, anchor: config.anchor.of(attributes).ok(), rid, changed }
+        let anchor = config.anchor.of(attributes).ok();
+        let lists = group_class::dn_lists(attributes);
+        Self { dn, anchor, rid, changed, lists, demanded: group_class::demanded_list(attributes) }
+    }
+
+    /// Members by the configured attribute. A group without the member that its class demands hides it.
+    pub(crate) async fn members(&self, directory: &mut Directory, attribute: &str) -> Result<GroupMembers> {
+        let values = Self::values(&mut directory.connection, &self.dn, attribute).await?;
+        let gap = if values.is_empty() { self.gap(directory, attribute).await? } else { None };
+        Ok(GroupMembers { values, gap })
+    }
+
+    /// Members by the attributes of its classes, as a nested group lists them.
+    async fn nested_members(&self, directory: &mut Directory, attribute: &str) -> Result<GroupMembers> {
+        let others = self.lists.iter().filter(|list| !list.eq_ignore_ascii_case(attribute));
+        let mut members = GroupMembers::default();
+        for list in std::iter::once(attribute).chain(others.copied()) {
+            members.values.extend(Self::values(&mut directory.connection, &self.dn, list).await?);
+        }
+        if members.values.is_empty() {
+            members.gap = self.gap(directory, attribute).await?;
+        }
+        Ok(members)
+    }
+
+    /// Number of DNs that the group lists itself.
+    pub(crate) async fn listed(&self, directory: &mut Directory) -> Result<usize> {
+        let mut listed = 0;
+        for list in &self.lists {
+            listed += Self::values(&mut directory.connection, &self.dn, list).await?.len();
+        }
+        Ok(listed)
+    }
+
+    /// Why the members of a group that shows none may be hidden.
+    async fn gap(&self, directory: &mut Directory, attribute: &str) -> Result<Option<String>> {
+        let dn = &self.dn;
+        for list in self.lists.iter().filter(|list| !list.eq_ignore_ascii_case(attribute)) {
+            let others = Self::values(&mut directory.connection, dn, list).await?;
+            if !others.is_empty() {
+                return Ok(Some(format!(
+                    "the group {dn} lists {} members in {list} and none in {attribute}; set scope.member_attribute",
+                    others.len()
+                )));
+            }
+        }
+        let Some((class, demanded)) = self.demanded else { return Ok(None) };
+        let is_demanded = directory.schema().await?.demands(class, demanded) != Some(false);
+        Ok(is_demanded.then(|| {
+            format!(
+                "the group {dn} shows no {demanded}, which its class demands, so the attribute is hidden; let the \
+                 reading account read it"
+            )
+        }))
     }
 
     /// All values of an attribute. Active Directory returns 1,500 values at a time; the rest is requested in ranges.
@@ -141,22 +210,51 @@ pub(crate) async fn nested_by_member(
     root: &RootDse,
     top: LdapGroup,
     attribute: &str,
-) -> Result<(Vec<LdapGroup>, Vec<Bytes>)> {
+) -> Result<(Vec<LdapGroup>, GroupMembers)> {
     let all = groups_where(directory, root, &top.dn, "").await?;
     let all: HashMap<DnKey, LdapGroup> = all.into_iter().map(|group| (DnKey::of(&group.dn), group)).collect();
+    let mut level = vec![top.clone()];
     let mut closure = GroupClosure::of(top);
-    let mut level = closure.dns();
-    let mut members = Vec::new();
-    while let Some(dn) = level.pop() {
-        for member in LdapGroup::values(&mut directory.connection, &dn, attribute).await? {
-            if let Some(group) = all.get(&DnKey::of(&dn_of_member(&member))) {
-                level.extend(closure.add(group.clone()));
+    let mut members = GroupMembers::default();
+    while let Some(group) = level.pop() {
+        let GroupMembers { values, gap } = group.nested_members(directory, attribute).await?;
+        members.gap = members.gap.or(gap);
+        for member in values {
+            if let Some(group) = all.get(&DnKey::of(&dn_of_member(&member)))
+                && closure.add(group.clone()).is_some()
+            {
+                level.push(group.clone());
             }
-            members.push(member);
+            members.values.push(member);
         }
         closure.check()?;
     }
     Ok((closure.into_groups()?, members))
+}
+
+/// Why one of the groups that were nested in the scope at the last read may be hidden now: a group of the scope still lists
+/// it, and it is not found.
+pub(crate) async fn hidden_group(
+    directory: &mut Directory,
+    root: &RootDse,
+    (groups, known): (&[KnownGroup], &[KnownGroup]),
+) -> Result<Option<String>> {
+    let found: HashSet<DnKey> = groups.iter().map(|group| DnKey::of(&group.dn)).collect();
+    let gone: Vec<&KnownGroup> = known.iter().filter(|group| !group.is_among(groups)).collect();
+    for batch in gone.chunks(BATCH) {
+        let dns: Vec<String> = batch.iter().map(|group| escape(&group.dn)).collect();
+        let Some(first) = batch.first() else { continue };
+        let parents = groups_matching(directory, root, &first.dn, group_class::listing(&dns)).await?;
+        if parents.iter().any(|parent| found.contains(&DnKey::of(&parent.dn))) {
+            let dns: Vec<&str> = batch.iter().map(|group| group.dn.as_str()).collect();
+            return Ok(Some(format!(
+                "a nested group is still a member and can't be read any more ({}); let the reading account read it, or \
+                 remove it from its group if it was deleted",
+                dns.join("; ")
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// Groups found so far. Nested groups may form a cycle, so each is followed once.
@@ -203,11 +301,20 @@ pub(crate) async fn groups_where(
     dn: &str,
     condition: &str,
 ) -> Result<Vec<LdapGroup>> {
+    groups_matching(directory, root, dn, format!("(&{}{condition})", any_group())).await
+}
+
+async fn groups_matching(
+    directory: &mut Directory,
+    root: &RootDse,
+    dn: &str,
+    filter: String,
+) -> Result<Vec<LdapGroup>> {
     let Directory { connection, config, .. } = directory;
     let query = SearchQuery::subtree(
         context_of(dn, &root.contexts).unwrap_or(&config.base_dn).to_owned(),
-        format!("(&{GROUPS}{condition})"),
-        [&config.anchor.attribute, SID, MODIFIED, CREATED].map(str::to_owned).to_vec(),
+        filter,
+        LdapGroup::attributes(config),
         DirectoryOperation::ReadingGroup(dn.to_owned()),
     );
     let found = connection.search_paged(query, root.has_paging.then_some(config.page_size)).await?;

@@ -70,10 +70,12 @@ mod change_time;
 mod decode;
 mod dn;
 mod filter;
+mod group_class;
 mod groups;
 mod paging;
 mod references;
 mod root_dse;
+mod schema;
 mod scope;
 
 mod bind;
@@ -100,3 +102,4 @@ pub use explain::{MembershipPath, ScopeCondition, ScopeConditionKind, ScopeExpla
 pub use filter::{FilterError, check_filter, escape, escape_bytes};
 pub use preset::{ServerKind, ServerPreset, UnknownServerKind};
 pub use read::{FullRead, ReadItem};
+pub use schema::UnknownAttribute;

@@ -24,7 +24,7 @@ impl Directory {
     pub async fn find_anywhere(&mut self, attribute: &str, value: &str) -> Result<Vec<Entry>> {
         let Some(condition) = self.condition(attribute, value)? else { return Ok(Vec::new()) };
         let root = RootDse::read(&mut self.connection).await?;
-        let Some(context) = context_of(&self.config.base_dn, &root.contexts).map(str::to_owned) else {
+        let Some(context) = context_of(&self.base_dn, &root.contexts).map(str::to_owned) else {
             return Ok(Vec::new());
         };
         match self.entries(context, condition, attribute).await {

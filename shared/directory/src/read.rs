@@ -4,7 +4,7 @@ use model::{CompleteRead, Entry, Freshness, FreshnessProof, IncompleteRead, Read
 
 use crate::change_time::{CREATED, MODIFIED};
 use crate::cursor::{Cursor, CursorPosition};
-use crate::decode::{self, DecodedEntry, MalformedEntry};
+use crate::decode::{DecodedEntry, MalformedEntry};
 use crate::detection;
 use crate::directory::Directory;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
@@ -41,6 +41,10 @@ pub struct FullRead<'a> {
     /// Search of the next page, or the only search of a server without paging.
     ahead: Option<RunningSearch>,
     digest: PageDigest,
+    /// Entries in scope so far.
+    in_scope: u64,
+    /// Configured attributes that no entry in scope has shown so far.
+    absent: Vec<String>,
     evidence: ReadEvidence,
     progress: ReadProgress,
 }
@@ -77,13 +81,16 @@ impl Directory {
         let comparison = server.compare(&mut self.connection, last).await?;
         // The position is taken before the entries: a change during the read is then read twice, and never missed.
         let position = detection::start_position(self, &server).await?;
-        let selection = ScopeSelection::prepare(self, &server.root).await?;
+        let mut selection = ScopeSelection::prepare(self, &server.root).await?;
+        let known = last.map(|last| last.groups.as_slice()).unwrap_or_default();
+        selection.compare_groups(self, &server.root, known).await?;
         server.note_groups(selection.newest.as_ref());
         let mut attributes = self.config.requested();
         if matches!(position, Some(CursorPosition::Timestamp { .. })) || server.reads_change_times(last) {
             attributes.extend([MODIFIED, CREATED].map(str::to_owned));
         }
         let mut read = FullRead::new(self, server, selection, attributes);
+        read.absent.clone_from(&read.directory.config.attributes);
         (read.comparison, read.last, read.position, read.read_at) =
             (comparison, last.cloned(), position, now);
         match read.freshness() {
@@ -110,7 +117,7 @@ impl<'a> FullRead<'a> {
             attributes,
             operation: DirectoryOperation::ReadingUsers(base_dn.clone()),
         };
-        let evidence = evidence::initial(&server);
+        let evidence = ReadEvidence { hidden: selection.gap.clone(), ..evidence::initial(&server) };
         Self {
             directory,
             query,
@@ -123,6 +130,8 @@ impl<'a> FullRead<'a> {
             chain: CookieChain::default(),
             ahead: None,
             digest: PageDigest::default(),
+            in_scope: 0,
+            absent: Vec::new(),
             evidence,
             progress: ReadProgress::Reading,
         }
@@ -154,6 +163,11 @@ impl FullRead<'_> {
             groups: self.selection.groups.clone(),
             read_at: self.read_at,
         }
+    }
+
+    /// Configured attributes that none of the entries in scope has: they are misspelled, hidden or unused.
+    pub fn absent_attributes(&self) -> &[String] {
+        if self.in_scope > 0 { &self.absent } else { &[] }
     }
 
     /// How recent the server's data is, as far as the entries read so far show it.
@@ -196,6 +210,11 @@ impl FullRead<'_> {
             ReadProgress::Reading => Err(IncompleteRead::NoEnd),
             ReadProgress::Ended => {
                 self.evidence.freshness = self.freshness();
+                if self.in_scope == 0 && self.evidence.hidden.is_none() {
+                    let hidden = ScopeSelection::emptiness(self.directory).await;
+                    self.evidence.hidden =
+                        hidden.map_err(|error| IncompleteRead::BrokeOff(error.to_string()))?;
+                }
                 evidence::conclude(self.directory, &self.server, self.evidence).await
             }
         }
@@ -213,7 +232,10 @@ impl FullRead<'_> {
         let mut backoff = BusyBackoff::default();
         loop {
             match search.next(&mut self.directory.connection).await.map_err(broke_off)? {
-                SearchItem::Entry(message) => page.extend(self.read_item(decode::entry(&message))),
+                SearchItem::Entry(message) => {
+                    let decoded = self.directory.connection.decode(&message);
+                    page.extend(self.read_item(decoded));
+                }
                 SearchItem::Reference(addresses) => self.note_reference(&addresses),
                 SearchItem::Intermediate(_) => {}
                 // The same page is requested again only if none of its entries arrived.
@@ -254,6 +276,8 @@ impl FullRead<'_> {
                 if !self.selection.members.contain(&dn, &attributes) {
                     return None;
                 }
+                self.in_scope += 1;
+                self.absent.retain(|name| attributes.all(name).is_empty());
                 if let Some(CursorPosition::Timestamp { since, .. }) = &mut self.position {
                     detection::advance_time(since, &attributes);
                 }

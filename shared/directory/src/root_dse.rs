@@ -18,7 +18,7 @@ const IDENTITY: [&str; 9] = [
     "namingContexts",
     "configContext",
     "defaultNamingContext",
-    "subschemaSubentry",
+    SCHEMA,
 ];
 
 /// Those of the attributes that name one server.
@@ -28,6 +28,7 @@ const SUPPORTED_CONTROL: &str = "supportedControl";
 const CAPABILITIES: &str = "supportedCapabilities";
 /// Capability of Active Directory (MS-ADTS, section 3.1.1.3.4.3.1), and of Samba.
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
+const SCHEMA: &str = "subschemaSubentry";
 const CONTEXTS: &str = "namingContexts";
 const SERVICE: &str = "dsServiceName";
 const HIGHEST_USN: &str = "highestCommittedUSN";
@@ -46,6 +47,8 @@ pub(crate) struct RootDse {
     pub(crate) is_active_directory: bool,
     /// Root entry of the domain, in Active Directory.
     pub(crate) domain: Option<String>,
+    /// Entry of the schema.
+    pub(crate) schema: Option<String>,
     /// Root entries of the trees.
     pub(crate) contexts: Vec<String>,
     /// Entry of the domain controller.
@@ -93,6 +96,7 @@ impl RootDse {
             controls,
             is_active_directory: texts(CAPABILITIES).iter().any(|one| one == ACTIVE_DIRECTORY),
             domain: context(DEFAULT_CONTEXT),
+            schema: context(SCHEMA),
             contexts: texts(CONTEXTS),
             service: context(SERVICE),
             highest_usn: context(HIGHEST_USN).and_then(|usn| usn.trim().parse().ok()),

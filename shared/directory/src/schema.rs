@@ -14,6 +14,21 @@ const OBJECT_CLASSES: &str = "objectClasses";
 /// Most edits between a name and the name that was meant.
 const MOST_EDITS: usize = 2;
 
+/// First names of common attributes in every product: those of RFC 4519, 4524, 2798 and 4512, and of the presets.
+const FIRST_NAMES: &str = "businessCategory c carLicense cn createTimestamp departmentNumber description displayName \
+                           ds-pwp-account-disabled employeeNumber employeeType entryUUID facsimileTelephoneNumber \
+                           givenName homePhone initials isMemberOf jpegPhoto l labeledURI mail manager memberOf \
+                           mobile modifyTimestamp nsAccountLock nsUniqueId o objectGUID ou pager \
+                           physicalDeliveryOfficeName postalAddress postalCode preferredLanguage \
+                           pwdAccountLockedTime roomNumber secretary sn st street telephoneNumber title uid \
+                           userAccountControl";
+
+/// Whether every server answers an attribute by this name.
+pub(crate) fn is_first_name(name: &str) -> bool {
+    let plain = name.split(';').next().unwrap_or_default();
+    FIRST_NAMES.split(' ').any(|first| first.eq_ignore_ascii_case(plain))
+}
+
 /// Names and demands of a schema. Without a readable one it is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Schema {
@@ -141,8 +156,14 @@ mod tests {
         let definitions = [
             (ATTRIBUTE_TYPES, "( 2.5.4.4 NAME ( 'sn' 'surname' ) DESC 'RFC2256: last NAME' SUP name )"),
             (ATTRIBUTE_TYPES, "( 2.5.4.12 NAME 'title' DESC 'a MUST' SUP name )"),
-            (OBJECT_CLASSES, "( 2.5.6.9 NAME 'groupOfNames' SUP top STRUCTURAL MUST ( member $ cn ) MAY owner )"),
-            (OBJECT_CLASSES, "( 2.5.6.17 NAME 'groupOfUniqueNames' SUP top MUST cn MAY ( uniqueMember $ o ) )"),
+            (
+                OBJECT_CLASSES,
+                "( 2.5.6.9 NAME 'groupOfNames' SUP top STRUCTURAL MUST ( member $ cn ) MAY owner )",
+            ),
+            (
+                OBJECT_CLASSES,
+                "( 2.5.6.17 NAME 'groupOfUniqueNames' SUP top MUST cn MAY ( uniqueMember $ o ) )",
+            ),
         ];
         Schema::of(&definitions.into_iter().collect())
     }

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use model::{Anchor, Attributes, DnKey};
 
 use crate::config::{Membership, Scope};
+use crate::cursor::KnownGroup;
 use crate::directory::Directory;
 use crate::errors::Result;
 use crate::filter::{enclosed, escape};
-use crate::groups::{LdapGroup, dn_of_member, nested_by_member, nested_by_member_of};
+use crate::groups::{LdapGroup, dn_of_member, hidden_group, nested_by_member, nested_by_member_of};
 use crate::root_dse::RootDse;
 
 /// Scope, prepared for searches.
@@ -17,7 +18,9 @@ pub(crate) struct ScopeSelection {
     /// Members that the returned entries are compared with.
     pub(crate) members: ScopeMembers,
     /// Groups that the scope depends on.
-    pub(crate) groups: Vec<Anchor>,
+    pub(crate) groups: Vec<KnownGroup>,
+    /// Why users in scope may be hidden from the bind account.
+    pub(crate) gap: Option<String>,
     /// Time of the latest change of these groups.
     pub(crate) newest: Option<String>,
 }
@@ -44,6 +47,7 @@ impl ScopeSelection {
                     filter: format!("(&{users}{})", enclosed(&filter)),
                     members: ScopeMembers::SelectedByFilter,
                     groups: Vec::new(),
+                    gap: None,
                     newest: None,
                 });
             }
@@ -65,30 +69,59 @@ impl ScopeSelection {
                 let (groups, members) = match nested {
                     true => nested_by_member(directory, root, top, &attribute).await?,
                     false => {
-                        let members = LdapGroup::values(&mut directory.connection, &dn, &attribute).await?;
+                        let members = top.members(directory, &attribute).await?;
                         (vec![top], members)
                     }
                 };
-                let keys = members.iter().map(|member| DnKey::of(&dn_of_member(member)));
-                let members = ScopeMembers::ByDn(keys.collect());
-                Ok(Self::of_groups(users, members, groups))
+                let keys = members.values.iter().map(|member| DnKey::of(&dn_of_member(member)));
+                let by_dn = ScopeMembers::ByDn(keys.collect());
+                Ok(Self { gap: members.gap, ..Self::of_groups(users, by_dn, groups) })
             }
             Membership::MemberUid { attribute, user_attribute } => {
-                let ids = LdapGroup::values(&mut directory.connection, &dn, &attribute).await?;
-                let ids = ids.iter().map(|id| folded(id)).collect();
-                let members = ScopeMembers::ById { user_attribute, ids };
-                Ok(Self::of_groups(users, members, vec![top]))
+                let members = top.members(directory, &attribute).await?;
+                let ids = members.values.iter().map(|id| folded(id)).collect();
+                let by_id = ScopeMembers::ById { user_attribute, ids };
+                Ok(Self { gap: members.gap, ..Self::of_groups(users, by_id, vec![top]) })
             }
         }
     }
-}
 
-impl ScopeSelection {
     fn of_groups(filter: String, members: ScopeMembers, groups: Vec<LdapGroup>) -> Self {
         let newest = groups.iter().filter_map(|group| group.changed.clone()).max();
-        let mut groups: Vec<Anchor> = groups.into_iter().filter_map(|group| group.anchor).collect();
+        let known = groups.into_iter().map(|LdapGroup { anchor, dn, .. }| KnownGroup { anchor, dn });
+        let mut groups: Vec<KnownGroup> = known.collect();
         groups.sort();
-        Self { filter, members, groups, newest }
+        Self { filter, members, groups, gap: None, newest }
+    }
+
+    /// Why no user may be in scope although there are members: users that show no membership.
+    pub(crate) async fn emptiness(directory: &mut Directory) -> Result<Option<String>> {
+        let Scope::Group { dn, membership: Membership::MemberOf { attribute }, .. } =
+            directory.config.scope.clone()
+        else {
+            return Ok(None);
+        };
+        let top = LdapGroup::find(&mut directory.connection, &directory.config, &dn).await?;
+        let members = top.listed(directory).await?;
+        Ok((members > 0).then(|| {
+            format!(
+                "the group {dn} lists {members} members, and no user shows it in {attribute}; let the reading account read \
+                 {attribute}, or set scope.membership to \"member\""
+            )
+        }))
+    }
+
+    /// Compares the groups with those of the last read: one that can't be read any more may hide its members.
+    pub(crate) async fn compare_groups(
+        &mut self,
+        directory: &mut Directory,
+        root: &RootDse,
+        known: &[KnownGroup],
+    ) -> Result<()> {
+        if self.gap.is_none() {
+            self.gap = hidden_group(directory, root, (&self.groups, known)).await?;
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::connection::{LdapConnection, PendingRequest};
-use crate::decode::{self, DecodedEntry};
+use crate::decode::{self, DecodedEntry, MalformedEntry};
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::filter;
 use crate::paging::{CookieChain, PageDigest, PagingStuck, cookie_of, page_control};
@@ -110,6 +110,18 @@ impl RunningSearch {
 }
 
 impl LdapConnection {
+    /// Decodes an entry. Its attributes have the names of the configuration beside those of the server.
+    pub(crate) fn decode(&self, message: &LdapMessage) -> Result<DecodedEntry, MalformedEntry> {
+        let mut entry = decode::entry(message)?;
+        for (answered, configured) in &self.aliases {
+            let values = entry.attributes.all(answered).to_vec();
+            if !values.is_empty() && entry.attributes.all(configured).is_empty() {
+                entry.attributes.insert(configured.clone(), values);
+            }
+        }
+        Ok(entry)
+    }
+
     /// Searches for a few entries, without paging. References are ignored: the entries are known to be on this server.
     pub(crate) async fn search(&mut self, query: SearchQuery) -> Result<Vec<DecodedEntry>> {
         Ok(self.search_with(query, &[]).await?.0)
@@ -128,7 +140,7 @@ impl LdapConnection {
             let mut entries = Vec::new();
             let result = loop {
                 match search.next(self).await? {
-                    SearchItem::Entry(message) => entries.push(decode::entry(&message)),
+                    SearchItem::Entry(message) => entries.push(self.decode(&message)),
                     SearchItem::Reference(_) | SearchItem::Intermediate(_) => {}
                     SearchItem::Done(result) => break result,
                 }
@@ -140,7 +152,7 @@ impl LdapConnection {
             }
         };
         let entries: Result<_, _> = entries.into_iter().collect();
-        let entries = entries.map_err(|error: decode::MalformedEntry| {
+        let entries = entries.map_err(|error: MalformedEntry| {
             DirectoryError::protocol(&operation, format!("an entry, where {}", error.why))
         })?;
         Ok((entries, controls))

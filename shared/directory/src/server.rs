@@ -40,11 +40,12 @@ impl DirectoryServer {
         let query = SearchQuery::entry(base_dn, &[&config.anchor.attribute, MODIFIED, CREATED], operation);
         let base = connection.search_one(query).await?;
         let base = base.ok_or_else(|| DirectoryError::BaseNotFound(base_dn.clone()))?;
+        directory.base_dn.clone_from(&base.dn);
         let invocation = match &root.service {
             Some(service) if root.is_active_directory => invocation(connection, service).await?,
             _ => None,
         };
-        let suffix = suffix(connection, config, &root).await?.unwrap_or_default();
+        let suffix = suffix(connection, (config, &base.dn), &root).await?.unwrap_or_default();
         let csns = ReplicationState::of_csns(suffix.all(CONTEXT_CSN));
         let replication = root.highest_usn.map(ReplicationState::Usn).or(csns);
         // Another directory with the same names has another suffix entry.
@@ -97,13 +98,13 @@ impl DirectoryServer {
 
     /// Reads the replication state again, so that it covers the entries read since. On failure the known state remains.
     pub(crate) async fn update_replication_state(&mut self, directory: &mut Directory) {
-        let Directory { connection, config, .. } = directory;
+        let Directory { connection, config, base_dn, .. } = directory;
         let now = match &self.state.replication {
             None => return,
             Some(ReplicationState::Usn(_)) => {
                 RootDse::read(connection).await.map(|root| root.highest_usn.map(ReplicationState::Usn))
             }
-            Some(ReplicationState::Csn(_)) => suffix(connection, config, &self.root)
+            Some(ReplicationState::Csn(_)) => suffix(connection, (config, base_dn), &self.root)
                 .await
                 .map(|suffix| ReplicationState::of_csns(suffix.unwrap_or_default().all(CONTEXT_CSN))),
         };
@@ -130,10 +131,10 @@ const CONTEXT_CSN: &str = "contextCSN";
 /// Anchor and OpenLDAP's replication state of the root of the tree; `None` if it is not readable.
 async fn suffix(
     connection: &mut LdapConnection,
-    config: &DirectoryConfig,
+    (config, base_dn): (&DirectoryConfig, &str),
     root: &RootDse,
 ) -> Result<Option<Attributes>> {
-    let context = context_of(&config.base_dn, &root.contexts).unwrap_or(&config.base_dn);
+    let context = context_of(base_dn, &root.contexts).unwrap_or(base_dn);
     let attributes = [config.anchor.attribute.as_str(), CONTEXT_CSN];
     let query = SearchQuery::entry(context, &attributes, DirectoryOperation::ReadingRootDse);
     match connection.search_one(query).await {

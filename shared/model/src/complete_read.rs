@@ -16,6 +16,8 @@ pub struct ReadEvidence {
     pub unfollowed_referrals: usize,
     /// Number of entries that could not be decoded, and so have no known anchor.
     pub undecodable_entries: usize,
+    /// Why users in scope may be hidden from the reading account.
+    pub hidden: Option<String>,
     /// Whether the base entry was readable before the first page and after the last.
     pub base_readable: (bool, bool),
     /// Identity of the server before the first page and after the last.
@@ -54,6 +56,9 @@ pub enum IncompleteRead {
     /// The bind account can't read the base entry, so an empty result proves nothing.
     #[error("the base entry could not be read {0} the search")]
     BaseUnreadable(&'static str),
+    /// A group can't be seen completely, or the reading account lacks a right.
+    #[error("users in scope may be hidden: {0}")]
+    Hidden(String),
     /// The server at the end is not the server of the start.
     #[error("the server changed during the read")]
     ServerChanged,
@@ -91,6 +96,7 @@ impl CompleteRead {
             ended_by_server,
             unfollowed_referrals,
             undecodable_entries,
+            hidden,
             base_readable,
             server,
             freshness,
@@ -111,6 +117,9 @@ impl CompleteRead {
         }
         if undecodable_entries > 0 {
             return Err(IncompleteRead::Undecodable(undecodable_entries));
+        }
+        if let Some(why) = hidden {
+            return Err(IncompleteRead::Hidden(why));
         }
         match base_readable {
             (true, true) => {}
@@ -208,6 +217,7 @@ mod tests {
             ended_by_server: true,
             unfollowed_referrals: 0,
             undecodable_entries: 0,
+            hidden: None,
             base_readable: (true, true),
             server: ("a".into(), "a".into()),
             freshness: Freshness::Proved(FreshnessProof::FirstRead),
@@ -233,13 +243,14 @@ mod tests {
     #[test]
     fn each_doubt_refutes_the_read() {
         type Doubt = fn(&mut ReadEvidence);
-        let doubts: [(Doubt, &str); 12] = [
+        let doubts: [(Doubt, &str); 13] = [
             (|e| e.page_results = vec![], "did not mark the end"),
             (|e| e.page_results = vec![0, 4], "page 2 ended with LDAP result 4 (size limit exceeded)"),
             (|e| e.page_results = vec![52, 0], "page 1 ended with LDAP result 52 (unavailable)"),
             (|e| e.ended_by_server = false, "did not mark the end"),
             (|e| e.unfollowed_referrals = 1, "1 referral(s)"),
             (|e| e.undecodable_entries = 1, "1 entries could not be identified"),
+            (|e| e.hidden = Some("a group".into()), "users in scope may be hidden: a group"),
             (|e| e.base_readable.0 = false, "could not be read before the search"),
             (|e| e.base_readable.1 = false, "could not be read after the search"),
             (|e| e.server.1 = "b".into(), "the server changed"),

@@ -242,7 +242,12 @@ async fn review_read(
             let why = checkpoint.with_acceptance(error);
             return Ok(Some(ReviewOutcome::incomplete(why, Some(checkpoint))));
         }
-        Err(error) => return Ok(Some(ReviewOutcome::incomplete(error.to_string(), None))),
+        Err(error) => {
+            // An incremental read that was refused would be refused again.
+            let is_refused = findings.summary.mode == ScanMode::Incremental && !checkpoint.is_resumable();
+            let checkpoint = is_refused.then_some(checkpoint);
+            return Ok(Some(ReviewOutcome::incomplete(error.to_string(), checkpoint)));
+        }
     };
     let review = match review(context, directory, findings, departed).await {
         Ok(Some(review)) => review,

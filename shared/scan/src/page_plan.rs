@@ -126,7 +126,14 @@ impl<'a, 'd> PagePlanner<'a, 'd> {
 
     /// Ends the read.
     pub async fn finish(self) -> FinishedRead<'a> {
-        let Self { context, read, memory, safeguard, findings, broken_off, .. } = self;
+        let Self { context, read, memory, safeguard, mut findings, broken_off, .. } = self;
+        // Where no account is locked, no entry shows the attribute of the status.
+        let status = context.policy.rules.status.attribute();
+        let absent = read.absent_attributes().into_iter().filter(|name| Some(name.as_str()) != status);
+        findings.summary.absent_attributes = absent.collect();
+        for attribute in &findings.summary.absent_attributes {
+            tracing::warn!(attribute, "no entry in scope shows an attribute of the mapping");
+        }
         let is_same_query = read.is_same_query;
         let (verdict, checkpoint) = read.finish().await;
         let verdict = match broken_off {

@@ -43,6 +43,11 @@ impl Checkpoint {
         self.cursor.is_unproved()
     }
 
+    /// Whether an incremental read can start here.
+    pub(crate) fn is_resumable(&self) -> bool {
+        self.cursor.is_resumable()
+    }
+
     /// Checkpoint after a doubtful read was confirmed.
     pub(crate) fn confirmed(self) -> Self {
         Self { cursor: self.cursor.confirmed(), ..self }
@@ -205,6 +210,14 @@ impl<'d> ScanRead<'d> {
         };
         self.stored = Some(checkpoint.clone());
         Some(checkpoint)
+    }
+
+    /// Configured attributes that no entry of a full read has shown so far.
+    pub(crate) fn absent_attributes(&self) -> Vec<String> {
+        match &self.source {
+            ReadSource::All(read) => read.absent_attributes().to_vec(),
+            ReadSource::Changes(_) => Vec::new(),
+        }
     }
 
     /// Ends the read: the verdict on its completeness, and the checkpoint after it.

@@ -78,6 +78,9 @@ pub struct ScanSummary {
     /// The first of these entries. They hold names, so they go into no log and no state.
     #[serde(skip)]
     pub unidentified_entries: Vec<UnidentifiedEntry>,
+    /// Attributes of the mapping that no entry of a full read shows: they are misspelled, hidden or unused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent_attributes: Vec<String>,
     /// DynamoDB read units of the scan, rounded up.
     pub read_units: u64,
     /// DynamoDB write units of the scan, rounded up.

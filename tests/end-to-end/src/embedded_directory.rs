@@ -35,7 +35,7 @@ pub fn populate<'a>(
             attributes.iter().zip(&values).map(|((name, _), value)| (*name, value.as_slice())).collect();
         directory.add(&person.dn(), &attributes)?;
     }
-    directory.add(&workplace_group(), &[("objectClass", &["groupOfNames"])])?;
+    directory.add(&workplace_group(), &[("objectClass", &["groupOfMembers"])])?;
     members.into_iter().try_for_each(|person| directory.add_member(&workplace_group(), &person.dn()))
 }
 

@@ -2,7 +2,7 @@
 
 use ::explain::ValueMask;
 use anyhow::Result;
-use directory::{Cursor, Directory, ReadItem};
+use directory::{Cursor, Directory, ReadItem, UnknownAttribute};
 use model::{Desired, DesiredUser, FreshnessMark, IncompleteRead, Managed, TargetAttribute, Value};
 use plan::mapping::MASK;
 use plan::{Observation, observe};
@@ -75,6 +75,7 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
         }
     };
     report.good("directory", format!("connected to {} and bound", directory.url()));
+    check_attributes(connection, &mut directory, report).await;
     let ScopeRead { counts, cursor, ended } = match read_scope(connection, &mut directory).await {
         Ok(read) => read,
         Err(error) => {
@@ -122,6 +123,19 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
     let shown = first_letters(&user, &ValueMask::new(connection.masked.clone()));
     report.good("mapping", format!("{anchor} becomes {shown}"));
     Some(user)
+}
+
+/// Looks for the attributes of the mapping in the server's schema.
+async fn check_attributes(connection: &Connection, directory: &mut Directory, report: &mut CheckReport) {
+    let unknown = match directory.unknown_attributes().await {
+        Ok(unknown) => unknown,
+        Err(error) => return report.bad("schema", error.to_string()),
+    };
+    let mapped = connection.policy.rules.mapping.source_attributes();
+    for UnknownAttribute { name, nearest } in unknown.into_iter().filter(|one| mapped.contains(&one.name)) {
+        let advice = nearest.map(|nearest| format!("; the nearest name is {nearest}")).unwrap_or_default();
+        report.bad("schema", format!("the directory has no attribute {name}{advice}"));
+    }
 }
 
 /// How the server shows that its data is recent enough for removals.

@@ -59,6 +59,8 @@ struct SyncSummary {
     incomplete: Option<String>,
     /// Entries that could not be identified, up to a limit.
     unidentified: Vec<UnidentifiedEntry>,
+    /// Attributes of the mapping that no entry of a full read shows.
+    absent_attributes: Vec<String>,
     /// Housekeeping steps that failed after the scan. The scan's writes stand.
     housekeeping_failures: Vec<String>,
     /// Calls to the target.
@@ -170,6 +172,7 @@ async fn summarise(
         complete: scanned.complete,
         incomplete: scanned.incomplete,
         unidentified: scanned.unidentified_entries,
+        absent_attributes: scanned.absent_attributes,
         housekeeping_failures: scanned.housekeeping_failures,
         calls: TargetCalls { reads: calls.reads, writes: calls.writes },
         state: ConsumedUnits {
@@ -204,6 +207,10 @@ fn text(summary: &SyncSummary) -> String {
     lines.add(format!("{done} {}", paint(FAINT, rest)));
     if let Some(incomplete) = &summary.incomplete {
         lines.add(incomplete_read(incomplete, &summary.unidentified));
+    }
+    if !summary.absent_attributes.is_empty() {
+        let attributes = summary.absent_attributes.join(", ");
+        lines.add(format!("{} {attributes}", paint(BAD, "No entry in scope shows these attributes:")));
     }
     for failure in &summary.housekeeping_failures {
         lines.add(format!("{} {failure}", paint(BAD, "Housekeeping after the scan failed:")));

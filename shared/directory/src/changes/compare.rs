@@ -32,6 +32,10 @@ impl ChangeSet {
     ) -> ScopeComparison {
         match self.compare(directory, known).await {
             Ok(comparison) => comparison,
+            // A full read searches differently, and what it finds is not lost.
+            Err(refused @ IncompleteRead::Refused { .. }) => {
+                ScopeComparison::FullScanNeeded(format!("the comparison of the scope broke off: {refused}"))
+            }
             Err(incomplete) => ScopeComparison::Incomplete(incomplete),
         }
     }
@@ -51,7 +55,8 @@ impl ChangeSet {
         }
         let broke_off = |error: DirectoryError| IncompleteRead::BrokeOff(error.to_string());
         let server = DirectoryServer::inspect(directory).await.map_err(broke_off)?;
-        let selection = ScopeSelection::prepare(directory, &server.root).await.map_err(broke_off)?;
+        let mut selection = ScopeSelection::prepare(directory, &server.root).await.map_err(broke_off)?;
+        selection.compare_groups(directory, &server.root, &self.cursor.groups).await.map_err(broke_off)?;
         self.cursor.groups = selection.groups.clone();
         let has_references = !directory.config.references.is_empty();
         let attributes = directory.config.identifying();

@@ -7,7 +7,7 @@ use crate::config::DirectoryConfig;
 use crate::cursor::Cursor;
 use crate::directory::Directory;
 use crate::dn::is_under;
-use crate::errors::{DirectoryOperation, Result};
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::evidence;
 use crate::read::ReadItem;
 use crate::scope::ScopeSelection;
@@ -43,14 +43,23 @@ impl ChangeRead<'_> {
         if self.changes.to_read.is_empty() {
             return Ok(None);
         }
-        self.read_batch().await.map(Some).map_err(|error| IncompleteRead::BrokeOff(error.to_string()))
+        self.read_batch().await.map(Some).map_err(|error| {
+            if matches!(error, DirectoryError::Refused { .. }) {
+                // The next incremental read would be refused as well.
+                self.changes.cursor.position = None;
+            }
+            IncompleteRead::BrokeOff(error.to_string())
+        })
     }
 
     async fn read_batch(&mut self) -> Result<Vec<ReadItem>> {
         let selection = match self.changes.selection.take() {
             Some(selection) => selection,
             None => {
-                let selection = ScopeSelection::prepare(self.directory, &self.changes.server.root).await?;
+                let root = &self.changes.server.root;
+                let mut selection = ScopeSelection::prepare(self.directory, root).await?;
+                selection.compare_groups(self.directory, root, &self.changes.cursor.groups).await?;
+                self.changes.hidden = selection.gap.clone();
                 self.changes.cursor.groups = selection.groups.clone();
                 self.changes.server.note_groups(selection.newest.as_ref());
                 selection
@@ -58,7 +67,7 @@ impl ChangeRead<'_> {
         };
         let times: &[&str] =
             if self.changes.server.reads_change_times(None) { &[MODIFIED, CREATED] } else { &[] };
-        let Directory { connection, config, .. } = &mut *self.directory;
+        let Directory { connection, config, base_dn, .. } = &mut *self.directory;
         let mut by_anchor = Vec::new();
         let mut found = Vec::new();
         for _ in 0..BATCH {
@@ -66,7 +75,7 @@ impl ChangeRead<'_> {
             self.changes.accounted.insert(anchor.hash());
             match dn {
                 // Change detection covers the whole tree; an entry outside the base is not in scope.
-                Some(dn) if is_under(&dn, &config.base_dn) => {
+                Some(dn) if is_under(&dn, base_dn) => {
                     let query = query(config, (&dn, SearchScope::Base), selection.filter.clone(), times);
                     found.extend(connection.search_one(query).await?);
                 }
@@ -112,7 +121,8 @@ impl ChangeRead<'_> {
 
     /// Reads base, group and server again, and judges the evidence. The proof accounts for the changed entries alone.
     pub async fn finish(self) -> Result<CompleteRead, IncompleteRead> {
-        let ChangeSet { server, freshness, to_read, accounted, unidentified, undecodable, .. } = self.changes;
+        let ChangeSet { server, freshness, hidden, to_read, accounted, unidentified, undecodable, .. } =
+            self.changes;
         if !to_read.is_empty() || !unidentified.is_empty() {
             return Err(IncompleteRead::NoEnd);
         }
@@ -120,6 +130,7 @@ impl ChangeRead<'_> {
             page_results: vec![0],
             ended_by_server: true,
             undecodable_entries: undecodable,
+            hidden,
             freshness,
             named: Some(accounted),
             ..evidence::initial(&server)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use model::{Anchor, AnchorHash, Freshness, UnixSeconds};
 
 use crate::config::{DirectoryConfig, Scope};
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, CursorPosition};
 use crate::detection::{self, ChangedEntry, DetectedChanges, EntryClass};
 use crate::directory::Directory;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
@@ -55,6 +55,8 @@ pub struct ChangeSet {
     /// Entries without a readable anchor, found in the comparison.
     pub(super) unidentified: Vec<ReadItem>,
     pub(super) undecodable: usize,
+    /// Why users in scope may be hidden.
+    pub(super) hidden: Option<String>,
 }
 
 impl ChangeSet {
@@ -96,11 +98,33 @@ impl Directory {
             return full_scan("the server of the last scan did not show how recent its data is");
         }
         let comparison = server.compare(&mut self.connection, Some(cursor)).await?;
-        let freshness = comparison.search(self, &server).await?;
+        let freshness = match comparison.search(self, &server).await {
+            Err(error @ DirectoryError::Refused { .. }) => return full_scan(&refused(&error)),
+            freshness => freshness?,
+        };
         if !matches!(freshness, Freshness::Proved(_)) {
             return full_scan("the server does not show every change that the last scan saw");
         }
         let group = check_group(self).await?;
+        if let Some(unseen) = unseen_group(cursor) {
+            return full_scan(&format!(
+                "the anchor of the group {unseen} can't be read, so a change of its members is not seen"
+            ));
+        }
+        match self.detect_changes((cursor, position), (server, freshness), (group, now)).await {
+            // A limit of the server, or a control that it serves no longer: a full scan is searched differently.
+            Err(error @ DirectoryError::Refused { .. }) => full_scan(&refused(&error)),
+            response => response,
+        }
+    }
+
+    async fn detect_changes(
+        &mut self,
+        (cursor, position): (&Cursor, &CursorPosition),
+        (server, freshness): (DirectoryServer, Freshness),
+        (group, now): (Option<Anchor>, UnixSeconds),
+    ) -> Result<ChangeResponse> {
+        let full_scan = |why: &str| Ok(ChangeResponse::FullScanNeeded(why.to_owned()));
         let mut detected = match detection::detect(self, &server, position).await? {
             Ok(detected) => detected,
             Err(why) => return full_scan(&why),
@@ -127,6 +151,7 @@ impl Directory {
             sees_deleted: !detected.compare_scope,
             unidentified: Vec::new(),
             undecodable: 0,
+            hidden: None,
             present: detected.present,
             cursor: Cursor { position: Some(detected.position), read_at: now, ..cursor.clone() },
             server,
@@ -136,7 +161,7 @@ impl Directory {
 
     /// Reason for which the changed entries don't show all affected users.
     fn unresolvable(&self, server: &DirectoryServer, entries: &[ChangedEntry]) -> Option<&'static str> {
-        if let Some(container) = entries.iter().find(|entry| entry.may_rename_others(&self.config)) {
+        if let Some(container) = entries.iter().find(|entry| entry.may_rename_others(&self.base_dn)) {
             tracing::debug!(entry.anchor = %container.anchor, "a container changed");
             return Some("a container changed, and with it possibly the DNs of the entries in it");
         }
@@ -208,6 +233,17 @@ impl Directory {
     }
 }
 
+fn refused(error: &DirectoryError) -> String {
+    format!("the server refused the search for changes: {error}")
+}
+
+/// Group with changes that the method does not name. The comparison by time reads the whole scope each time.
+fn unseen_group(cursor: &Cursor) -> Option<&str> {
+    let compares_scope = matches!(cursor.position, Some(CursorPosition::Timestamp { .. }));
+    let unseen = cursor.groups.iter().find(|group| group.anchor.is_none() && !compares_scope);
+    unseen.map(|group| group.dn.as_str())
+}
+
 /// Whether the scope may have changed by groups: `group` is the anchor of the configured one.
 fn groups_changed(
     config: &DirectoryConfig,
@@ -215,14 +251,16 @@ fn groups_changed(
     group: Option<Anchor>,
     detected: &DetectedChanges,
 ) -> bool {
+    let is_known = |group: &Anchor| cursor.groups.iter().any(|known| known.anchor.as_ref() == Some(group));
     // A group that was deleted and created again under its DN is another group.
-    let is_other_group = group.is_some_and(|group| !cursor.groups.contains(&group));
+    let is_other_group = group.is_some_and(|group| !is_known(&group));
+    let anchors = cursor.groups.iter().filter_map(|group| group.anchor.as_ref());
     let is_gone =
-        |present: &HashSet<AnchorHash>| cursor.groups.iter().any(|group| !present.contains(&group.hash()));
+        |present: &HashSet<AnchorHash>| anchors.clone().any(|group| !present.contains(&group.hash()));
     let by_groups = depends_on_groups(config);
     let is_group_change = |entry: &ChangedEntry| {
         let may_be_group = matches!(entry.class, EntryClass::Group | EntryClass::Unknown);
-        cursor.groups.contains(&entry.anchor) || (by_groups && may_be_group)
+        is_known(&entry.anchor) || (by_groups && may_be_group)
     };
     detected.compare_scope
         || is_other_group

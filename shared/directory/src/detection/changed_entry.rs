@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use model::{Anchor, AnchorHash, Attributes};
 
-use crate::config::DirectoryConfig;
 use crate::cursor::CursorPosition;
 use crate::directory::Directory;
 use crate::dn::is_under;
 use crate::errors::{DirectoryOperation, Result};
+use crate::group_class::{self, OBJECT_CLASS};
 use crate::search::SearchQuery;
 use crate::server::DirectoryServer;
 
@@ -44,7 +44,6 @@ pub(crate) enum EntryClass {
     Container,
 }
 
-pub(super) const OBJECT_CLASS: &str = "objectClass";
 /// Attribute by which some servers tell whether an entry has entries under it.
 pub(super) const HAS_SUBORDINATES: &str = "hasSubordinates";
 
@@ -53,8 +52,6 @@ const BATCH: usize = 100;
 
 impl EntryClass {
     pub(super) fn of(attributes: &Attributes) -> Self {
-        const GROUPS: &str =
-            "group groupofnames groupofuniquenames groupofentries groupofurls groupofmembers posixgroup";
         const CONTAINERS: &str =
             "organizationalunit container organization builtindomain domain domaindns locality country";
         let classes = attributes.all(OBJECT_CLASS);
@@ -68,7 +65,7 @@ impl EntryClass {
         match () {
             () if classes.is_empty() => Self::Unknown,
             () if has_subordinates || any(CONTAINERS) => Self::Container,
-            () if any(GROUPS) => Self::Group,
+            () if group_class::of_entry(attributes).next().is_some() => Self::Group,
             () => Self::Person,
         }
     }
@@ -77,8 +74,8 @@ impl EntryClass {
 impl ChangedEntry {
     /// Whether the DNs of other entries may have changed with this one. Those of the base and of the entries above it can't
     /// have, because the base is still found by its DN.
-    pub(crate) fn may_rename_others(&self, config: &DirectoryConfig) -> bool {
-        let holds_base = self.dn.as_deref().is_some_and(|dn| is_under(&config.base_dn, dn));
+    pub(crate) fn may_rename_others(&self, base_dn: &str) -> bool {
+        let holds_base = self.dn.as_deref().is_some_and(|dn| is_under(base_dn, dn));
         self.class == EntryClass::Container && !self.is_deleted && !holds_base
     }
 

@@ -12,7 +12,7 @@ mod timestamp;
 use crate::config::{AnchorForm, ChangeDetection};
 use crate::cursor::CursorPosition;
 use crate::directory::Directory;
-use crate::errors::Result;
+use crate::errors::{DirectoryError, Result};
 use crate::server::DirectoryServer;
 
 pub(crate) use changed_entry::{ChangedEntry, DetectedChanges, EntryClass, classify};
@@ -47,7 +47,11 @@ pub(crate) async fn start_position(
         return Ok(Some(position));
     }
     if server.has_timestamps && may_use(ChangeDetection::Timestamp) {
-        return Ok(Some(timestamp::start(directory, server).await?));
+        return match timestamp::start(directory, server).await {
+            Ok(position) => Ok(Some(position)),
+            Err(DirectoryError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        };
     }
     Ok(None)
 }

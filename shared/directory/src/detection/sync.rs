@@ -13,13 +13,14 @@ use crate::decode;
 use crate::directory::Directory;
 use crate::dn::context_of;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
+use crate::group_class::OBJECT_CLASS;
 use crate::search::{ANY_ENTRY, NO_ATTRIBUTES, NO_ENTRY, RunningSearch, SearchItem, SearchQuery};
 use crate::server::DirectoryServer;
 use crate::server_state::ReplicationState;
 use crate::wire::ber::{self, BOOLEAN, ENUMERATED, OCTET_STRING, SEQUENCE, SET};
 use crate::wire::{LdapControl, LdapMessage};
 
-use super::changed_entry::{ChangedEntry, DetectedChanges, EntryClass, HAS_SUBORDINATES, OBJECT_CLASS};
+use super::changed_entry::{ChangedEntry, DetectedChanges, EntryClass, HAS_SUBORDINATES};
 
 const REQUEST: &str = "1.3.6.1.4.1.4203.1.9.1.1";
 const STATE: &str = "1.3.6.1.4.1.4203.1.9.1.2";
@@ -78,7 +79,7 @@ pub(super) async fn detect(
 /// Query of the whole tree if its root is readable: a move out of the base is then a move and not a deletion, and a deleted
 /// group is distinguished from a changed one.
 fn query(directory: &Directory, server: &DirectoryServer, filter: &str, attributes: &[&str]) -> SearchQuery {
-    let base_dn = &directory.config.base_dn;
+    let base_dn = &directory.base_dn;
     let base = match (server.replication(), context_of(base_dn, &server.root.contexts)) {
         (Some(ReplicationState::Csn(_)), Some(context)) => context,
         _ => base_dn,

@@ -11,10 +11,11 @@ use crate::change_time::{MODIFIED, whole_seconds};
 use crate::cursor::CursorPosition;
 use crate::directory::Directory;
 use crate::errors::{DirectoryOperation, Result};
+use crate::group_class::OBJECT_CLASS;
 use crate::search::SearchQuery;
 use crate::server::DirectoryServer;
 
-use super::changed_entry::{ChangedEntry, DetectedChanges, EntryClass, OBJECT_CLASS};
+use super::changed_entry::{ChangedEntry, DetectedChanges, EntryClass};
 
 /// Seconds by which a read reaches back behind the previous one.
 const OVERLAP: i64 = 600;

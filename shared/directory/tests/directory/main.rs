@@ -11,6 +11,8 @@ mod freshness;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod hidden;
+#[cfg(test)]
 mod lookups;
 #[cfg(test)]
 mod nonsense;

@@ -39,7 +39,7 @@ pub async fn people(count: usize) -> EmbeddedLdap {
 
 pub async fn people_with(count: usize, options: LdapOptions) -> EmbeddedLdap {
     let server = EmbeddedLdap::start(options).await.unwrap();
-    server.add(GROUP, &[("objectClass", &["groupOfNames"])]).unwrap();
+    server.add(GROUP, &[("objectClass", &["groupOfMembers"])]).unwrap();
     for number in 0..count {
         let attributes: [(&str, &[&str]); 2] =
             [("objectClass", &["person"]), ("mail", &["shared@acme.test"])];

@@ -2,6 +2,7 @@
 
 mod differential;
 mod history;
+mod names;
 mod server;
 
 mod faults;

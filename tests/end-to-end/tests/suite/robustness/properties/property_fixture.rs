@@ -95,7 +95,7 @@ impl PropertyFixture {
             moves: 0,
         };
         fixture.directory.add(GROUPS_DN, &[("objectClass", &["organizationalUnit"])])?;
-        fixture.directory.add(&workplace_group(), &[("objectClass", &["groupOfNames"])])?;
+        fixture.directory.add(&workplace_group(), &[("objectClass", &["groupOfMembers"])])?;
         for slot in (0..SLOTS).filter(|slot| people.present[*slot]) {
             fixture.change(HistoryChange::Add(slot))?;
         }
