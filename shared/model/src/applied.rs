@@ -18,6 +18,9 @@ pub struct AppliedState {
     /// Hash of each mapped attribute as it was sent. An attribute with an unknown value is absent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<TargetAttribute, AttributeHash>,
+    /// Hash of what the target stores in place of the value that was sent: in lower case, trimmed, or nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<TargetAttribute, AttributeHash>,
 }
 
 /// Short hash of one attribute as it was sent. Equal hashes only save sending the attribute: every answer of the
@@ -54,6 +57,11 @@ impl AttributeHash {
         let [a, b, c, d, ..] = hash.finish().0;
         Self(u32::from_be_bytes([a, b, c, d]))
     }
+
+    /// The hash of a value that an account shows.
+    fn of_shown(value: Option<&Value>) -> Self {
+        Self::of(&value.cloned().map_or(Managed::Clear, Managed::Set))
+    }
 }
 
 impl AppliedState {
@@ -65,7 +73,26 @@ impl AppliedState {
             user_name: Some(desired.user_name.clone()),
             active,
             attributes: known.map(|(name, managed)| (name.clone(), AttributeHash::of(managed))).collect(),
+            kept: BTreeMap::new(),
         }
+    }
+
+    /// Remembers attributes with the values that the target stores in place of those that were sent.
+    #[must_use]
+    pub fn keeping<'a>(self, kept: impl Iterator<Item = (&'a TargetAttribute, Option<&'a Value>)>) -> Self {
+        let kept =
+            kept.map(|(attribute, value)| (attribute.clone(), AttributeHash::of_shown(value))).collect();
+        Self { kept, ..self }
+    }
+
+    /// Whether a value that an account shows is the one that was sent last.
+    pub fn has_sent(&self, attribute: &TargetAttribute, shown: Option<&Value>) -> bool {
+        self.attributes.get(attribute) == Some(&AttributeHash::of_shown(shown))
+    }
+
+    /// Whether a value that an account shows is what the target stores in place of the desired one.
+    pub fn keeps(&self, attribute: &TargetAttribute, shown: Option<&Value>) -> bool {
+        self.kept.get(attribute) == Some(&AttributeHash::of_shown(shown))
     }
 
     /// What differs in `user`. Its references are resolved; unresolved ones are left out. `None` if the
@@ -155,6 +182,20 @@ mod tests {
         let nameless = DesiredUser { user_name: external, ..named.clone() };
         assert_eq!(AppliedState::of(&nameless, &nameless, true).changes_to(&named), None);
         assert_eq!(AppliedState::of(&named, &named, true).changes_to(&nameless), None);
+    }
+
+    #[test]
+    fn kept_value_is_known_again() {
+        let sent = user("a@x.test", true, &[("title", text("Poet")), ("locale", text("en"))]);
+        let (title, locale): (TargetAttribute, TargetAttribute) = ("title".into(), "locale".into());
+        let lower = text("poet");
+        let applied = AppliedState::of(&sent, &sent, true)
+            .keeping([(&title, lower.as_ref()), (&locale, None)].into_iter());
+        assert!(applied.keeps(&title, lower.as_ref()) && applied.keeps(&locale, None));
+        assert!(
+            !applied.keeps(&title, text("Clerk").as_ref()) && !applied.keeps(&locale, text("de").as_ref())
+        );
+        assert!(!applied.keeps(&"nickName".into(), None));
     }
 
     /// Stored state depends on these bytes.

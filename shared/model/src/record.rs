@@ -262,6 +262,7 @@ mod tests {
 
     fn link(applied: Option<(&str, bool)>) -> Option<AccountLink> {
         let applied = applied.map(|(name, active)| AppliedState {
+            kept: BTreeMap::new(),
             fingerprint: user(name, active).update_fingerprint(),
             user_name: UserName::new(name).ok(),
             active,

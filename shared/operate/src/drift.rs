@@ -12,7 +12,7 @@ use explain::{ReportItem, ValueMask};
 use model::{Account, AccountId, AnchorHash, Desired, Status, UserRecord, Value};
 use plan::{AttributeDifference, differences};
 use provision::resolve_references;
-use scim::{Target, TargetError};
+use scim::{ListedAccounts, Target, TargetError};
 use serde::Serialize;
 
 use crate::{OperateError, OperatorContext};
@@ -76,9 +76,13 @@ pub async fn find_drift(
 ) -> Result<DriftReport, OperateError> {
     let (context, mask) = (*context, context.mask());
     let mut run = DriftRun { context, mask, repair, report: DriftReport::default(), listed: HashSet::new() };
-    let mut start = Some(1);
+    let (mut start, mut listed) = (Some(1), ListedAccounts::default());
     while let Some(at) = start {
         let page = target.list(at).await?;
+        let has_new = listed.has_new(page.resources.iter().map(|resource| resource.account.id.as_str()));
+        if !has_new && page.unreadable == 0 {
+            break;
+        }
         run.report.unreadable += page.unreadable;
         run.report.accounts += page.unreadable;
         let accounts: Vec<Account> = page.resources.into_iter().map(|resource| resource.account).collect();
@@ -131,10 +135,13 @@ impl DriftRun<'_> {
             self.report.waiting += 1;
             return Ok(());
         };
-        let differences = match resolve_references(self.context.store, desired).await? {
+        let mut differences = match resolve_references(self.context.store, desired).await? {
             Desired::Present(user) => differences(&user, account),
             Desired::Absent { .. } => reactivation(account),
         };
+        if let Some(applied) = record.link.as_ref().and_then(|link| link.applied.as_ref()) {
+            differences.retain(|it| !applied.keeps(&it.attribute, it.from.as_ref()));
+        }
         if differences.is_empty() {
             self.report.equal += 1;
             return Ok(());

@@ -51,7 +51,7 @@ fn of_record(record: &UserRecord) -> String {
     hash.flag(*removal_released);
     if let Some(AccountLink { account, applied }) = link {
         hash.text(account.as_str());
-        if let Some(AppliedState { fingerprint, user_name: _, active, attributes: _ }) = applied {
+        if let Some(AppliedState { fingerprint, user_name: _, active, attributes: _, kept: _ }) = applied {
             hash.bytes(&fingerprint.0);
             hash.flag(*active);
         }

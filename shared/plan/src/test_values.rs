@@ -81,6 +81,7 @@ pub(crate) fn record(anchor: &str) -> UserRecord {
 /// A link to an account that was last written as this user.
 pub(crate) fn link(user: &DesiredUser) -> Option<AccountLink> {
     let applied = AppliedState {
+        kept: BTreeMap::new(),
         fingerprint: user.update_fingerprint(),
         user_name: Some(user.user_name.clone()),
         active: user.active,

@@ -15,6 +15,8 @@ pub(crate) struct FailedAttempt {
     pub(crate) attempts: u32,
     /// Users that the failure concerns.
     pub(crate) scope: FailureScope,
+    /// Whether a reference to another account may be the reason. A new account can be refused as a reference at first.
+    pub(crate) may_be_reference: bool,
 }
 
 /// Users that a failure of the target concerns.
@@ -48,7 +50,7 @@ pub(crate) fn respond_to_error(
     max_attempts: u32,
     health: &Health,
 ) -> ErrorResponse {
-    let FailedAttempt { user, attempts, scope } = failed;
+    let FailedAttempt { user, attempts, scope, may_be_reference } = failed;
     let all_users =
         |seconds: i64, stop: Stop| ErrorResponse { retry_in: Some(seconds), attempts, stop: Some(stop) };
     let failures = attempts.saturating_add(1);
@@ -82,6 +84,10 @@ pub(crate) fn respond_to_error(
             health.served();
             this_user(backoff)
         }
+        TargetError::Rejected { .. } if may_be_reference => {
+            health.served();
+            this_user(backoff)
+        }
         TargetError::Rejected { .. } | TargetError::Unsupported { .. } | TargetError::OtherAccount { .. } => {
             health.served();
             give_up
@@ -98,9 +104,11 @@ mod tests {
 
     const MAX: u32 = 5;
     const USER: AnchorHash = AnchorHash([1; 16]);
+    const FAILED: FailedAttempt =
+        FailedAttempt { user: USER, attempts: 0, scope: FailureScope::User, may_be_reference: false };
 
     fn response(error: &TargetError, attempts: u32) -> (Option<i64>, u32, Option<Stop>) {
-        respond(error, FailedAttempt { user: USER, attempts, scope: FailureScope::User }, &Health::default())
+        respond(error, FailedAttempt { attempts, ..FAILED }, &Health::default())
     }
 
     fn respond(
@@ -139,11 +147,7 @@ mod tests {
         let (health, unavailable) = (Health::default(), TargetError::Unavailable { detail: detail() });
         for number in 0..9 {
             let user = AnchorHash([number; 16]);
-            let response = respond(
-                &unavailable,
-                FailedAttempt { user, attempts: 4, scope: FailureScope::User },
-                &health,
-            );
+            let response = respond(&unavailable, FailedAttempt { user, attempts: 4, ..FAILED }, &health);
             match number {
                 0 | 1 => assert_eq!(response, (None, 5, None)),
                 _ => assert_eq!(response, (Some(30), 4, Some(Stop::Unavailable))),
@@ -154,9 +158,17 @@ mod tests {
     #[test]
     fn failed_probe_makes_an_outage_of_the_first_failure() {
         let unavailable = TargetError::Unavailable { detail: detail() };
-        let failed = FailedAttempt { user: USER, attempts: 4, scope: FailureScope::Connection };
+        let failed = FailedAttempt { attempts: 4, scope: FailureScope::Connection, ..FAILED };
         let response = respond(&unavailable, failed, &Health::default());
         assert_eq!(response, (Some(30), 4, Some(Stop::Unavailable)));
+    }
+
+    #[test]
+    fn refused_reference_is_tried_again() {
+        let rejected = TargetError::Rejected { attribute: Some("manager".to_owned()), detail: detail() };
+        let failed = |attempts| FailedAttempt { attempts, may_be_reference: true, ..FAILED };
+        assert_eq!(respond(&rejected, failed(0), &Health::default()), (Some(30), 1, None));
+        assert_eq!(respond(&rejected, failed(4), &Health::default()), (None, 5, None));
     }
 
     #[test]

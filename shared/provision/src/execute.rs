@@ -2,7 +2,7 @@
 
 use model::{
     Anchor, CreateIntent, DeprovisionReason, Desired, DesiredUser, DisabledOption, MatchedAccount,
-    OwnedAccount,
+    OwnedAccount, Value,
 };
 use plan::{AttributeDifference, BlindDecision, Decision, differences};
 use scim::{DeleteOutcome, InactiveResource, LocatedAccount, Resource, TargetError};
@@ -254,9 +254,16 @@ async fn perform_blind(
         Err(error) => return Err(error.into()),
     };
     // The answer shows what was changed at the target since the last sync.
-    let drifted = differences(desired, &shown.account);
-    let shown = if drifted.is_empty() { shown } else { target.update(&owned, &shown, desired).await? };
+    let mut drifted = differences(desired, &shown.account);
     let is_new = |it: &AttributeDifference| differing.iter().all(|known| known.attribute != it.attribute);
+    if let Some(applied) = user.lease.record.link.as_ref().and_then(|link| link.applied.as_ref()) {
+        drifted.retain(|it| !is_new(it) || !applied.keeps(&it.attribute, it.from.as_ref()));
+    }
+    let shown = if drifted.is_empty() { shown } else { target.update(&owned, &shown, desired).await? };
+    if is_ignored(provisioner, user, (&drifted, &shown)) {
+        let detail = "the account shows none of the changed values".to_owned();
+        return Err(TargetError::NotApplied { detail }.into());
+    }
     let more: Vec<AttributeDifference> = drifted.into_iter().filter(is_new).collect();
     differing.extend(more);
     actions.push(Action::Update(differing));
@@ -436,6 +443,10 @@ async fn update(
         return Ok((ExecutedAccount::Unknown, ExecutionResult::InSync));
     };
     match target.update(owned, resource, desired).await {
+        Ok(updated) if is_ignored(provisioner, user, (&found, &updated)) => {
+            let detail = "the account shows none of the changed values".to_owned();
+            Err(TargetError::NotApplied { detail }.into())
+        }
         Ok(updated) => {
             actions.push(Action::Update(found));
             Ok((ExecutedAccount::Desired(updated), ExecutionResult::InSync))
@@ -448,6 +459,27 @@ async fn update(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether an update had no effect: every value that was to be replaced is still there. What a target makes of a value,
+/// such as lower case, and what it never changes, is left to it.
+fn is_ignored(
+    provisioner: &Provisioner<'_>,
+    user: &LoadedUser,
+    (found, updated): (&[AttributeDifference], &Resource),
+) -> bool {
+    let Desired::Present(desired) = &user.desired else { return false };
+    let applied = user.lease.record.link.as_ref().and_then(|link| link.applied.as_ref());
+    let folded = |value: &Value| value.to_string().trim().to_lowercase();
+    let is_replaced = |it: &&AttributeDifference| {
+        let is_immutable = provisioner.target.dialect().immutable.contains(&it.attribute.as_str());
+        let is_kept = applied.is_some_and(|applied| applied.keeps(&it.attribute, it.from.as_ref()));
+        let is_new = matches!((&it.from, &it.to), (Some(from), Some(to)) if folded(from) != folded(to));
+        is_new && !is_immutable && !is_kept
+    };
+    let mut replaced = found.iter().filter(is_replaced).peekable();
+    let left = differences(desired, &updated.account);
+    replaced.peek().is_some() && replaced.all(|it| left.contains(it))
 }
 
 async fn deactivate(

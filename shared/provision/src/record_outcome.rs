@@ -1,9 +1,11 @@
 //! Recording an outcome: the one place that writes link, applied state, history and status.
 
 use model::{
-    AccountId, AccountLink, AppliedState, Desired, Fingerprint, HoldReason, Status, UnixSeconds, UserName,
-    UserRecord,
+    AccountId, AccountLink, AppliedState, Desired, Fingerprint, HoldReason, Status, TargetAttribute,
+    UnixSeconds, UserName, UserRecord, Value, ValueKind,
 };
+use plan::AttributeDifference;
+use scim::TargetError;
 use store::{AccountClaim, HistoryEvent, OutcomeWrite, StoreError, UserOutcome, UserReferences};
 
 use crate::decide::is_pending_deletion;
@@ -136,7 +138,9 @@ fn outcome_of(
         ExecutionResult::Failed(error) => {
             // In sync, the attempts count rechecks of references.
             let attempts = if record.status == Status::InSync { 0 } else { record.attempts };
-            let failed = FailedAttempt { user: record.anchor.hash(), attempts, scope: *scope };
+            let may_be_reference = may_be_reference(provisioner, user, error);
+            let failed =
+                FailedAttempt { user: record.anchor.hash(), attempts, scope: *scope, may_be_reference };
             Some(respond_to_error(error, failed, provisioner.max_attempts, provisioner.health))
         }
         _ => {
@@ -174,8 +178,25 @@ fn outcome_of(
         None => record.attempts + 1,
     };
     let references = if is_in_sync { user.references.clone() } else { UserReferences::new() };
-    let applied = applied_of(user, account);
+    let mut kept = kept_by_target(&user.desired, account);
+    if let Some(before) = record.link.as_ref().and_then(|link| link.applied.as_ref()) {
+        // The target ignored the change, so the value is not what it makes of the new one.
+        kept.retain(|it| !before.has_sent(&it.attribute, it.from.as_ref()));
+    }
+    let applied = applied_of(user, account).map(|applied| applied.keeping(kept_values(&kept)));
     (UserOutcome { applied, status, attempts, next_attempt, references, event }, response)
+}
+
+/// Whether a refusal may be about a reference: it names the attribute, and an account was sent for it.
+fn may_be_reference(provisioner: &Provisioner<'_>, user: &LoadedUser, error: &TargetError) -> bool {
+    let TargetError::Rejected { attribute, detail } = error else { return false };
+    let dialect = provisioner.target.dialect();
+    let is_reference = |name: &str| dialect.kind_of(name) == Some(ValueKind::Reference);
+    let is_named = match attribute {
+        Some(name) => is_reference(name),
+        None => dialect.attributes().any(|name| is_reference(name) && detail.to_lowercase().contains(name)),
+    };
+    is_named && user.references.values().any(Option::is_some)
 }
 
 /// When missing references are rechecked; zero for never.
@@ -236,6 +257,11 @@ fn account_of(record: &UserRecord, account: &ExecutedAccount) -> Option<AccountI
     }
 }
 
+/// What the target stores in place of the values that were sent.
+fn kept_values(kept: &[AttributeDifference]) -> impl Iterator<Item = (&TargetAttribute, Option<&Value>)> {
+    kept.iter().map(|it| (&it.attribute, it.from.as_ref()))
+}
+
 /// The applied state to be remembered. An inactive account equals no desired user, so that a return is an update.
 fn applied_of(user: &LoadedUser, account: &ExecutedAccount) -> Option<AppliedState> {
     let resource = match (account, &user.lease.record.desired, &user.desired) {
@@ -253,5 +279,6 @@ fn applied_of(user: &LoadedUser, account: &ExecutedAccount) -> Option<AppliedSta
         user_name: resource.account.user_name.as_deref().and_then(|name| UserName::new(name).ok()),
         active: resource.account.may_be_active(),
         attributes: Default::default(),
+        kept: Default::default(),
     })
 }

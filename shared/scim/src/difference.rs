@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::json::JsonObject;
+use crate::json::{self, JsonObject};
 use dialect::Dialect;
 
 /// Operations that turn `before` into `after`; none if they differ in read-only attributes only.
@@ -11,8 +11,9 @@ use dialect::Dialect;
 /// an extension, such as `manager`, are sent whole too.
 pub(crate) fn operations(dialect: &Dialect, before: &JsonObject, after: &JsonObject) -> Vec<Json> {
     let mut operations = Vec::new();
-    for name in names(before, after).filter(|name| !dialect.read_only.contains(name)) {
-        let (old, new) = (assigned(before.get(name)), assigned(after.get(name)));
+    let is_read_only = |name: &&str| dialect.read_only.iter().any(|it| it.eq_ignore_ascii_case(name));
+    for name in names(before, after).filter(|name| !is_read_only(name)) {
+        let (old, new) = (assigned(json::member(before, name)), assigned(json::member(after, name)));
         match (parts(old), parts(new)) {
             // A path must name an attribute, so an extension is compared by attribute (RFC 7644, 3.5.2).
             _ if name.starts_with("urn:") => {
@@ -29,7 +30,8 @@ pub(crate) fn operations(dialect: &Dialect, before: &JsonObject, after: &JsonObj
 
 fn compare_parts(within: &str, old: &JsonObject, new: &JsonObject, operations: &mut Vec<Json>) {
     for name in names(old, new) {
-        compare(&format!("{within}{name}"), assigned(old.get(name)), assigned(new.get(name)), operations);
+        let (old, new) = (assigned(json::member(old, name)), assigned(json::member(new, name)));
+        compare(&format!("{within}{name}"), old, new, operations);
     }
 }
 
@@ -44,7 +46,7 @@ fn compare(path: &str, old: Option<&Json>, new: Option<&Json>, operations: &mut 
 
 /// Names of both objects, each once.
 fn names<'a>(before: &'a JsonObject, after: &'a JsonObject) -> impl Iterator<Item = &'a str> {
-    let added = after.keys().filter(|name| !before.contains_key(*name));
+    let added = after.keys().filter(|name| json::member(before, name).is_none());
     before.keys().chain(added).map(String::as_str)
 }
 

@@ -100,22 +100,32 @@ impl ServerFeatures {
     }
 }
 
-/// Path segments of an endpoint below the base URL. An endpoint elsewhere is ignored: the access token is sent to it.
+/// Path segments of an endpoint below the base URL; the last one is empty if the endpoint ends with a slash. Some servers
+/// give the whole path, base included. An endpoint elsewhere is ignored: the access token is sent to it.
 fn path_under(endpoint: &str, base: &Url) -> Option<Vec<String>> {
     let path = match Url::parse(endpoint) {
         Ok(url) if url.origin() == base.origin() && url.query().is_none() => {
             url.path().strip_prefix(base.path().trim_end_matches('/'))?.strip_prefix('/')?.to_owned()
         }
         Ok(_) => return None,
-        Err(_) => endpoint.to_owned(),
+        Err(_) => {
+            let below = endpoint.strip_prefix(base.path().trim_end_matches('/'));
+            below.filter(|path| path.starts_with('/')).unwrap_or(endpoint).to_owned()
+        }
     };
-    let segments: Vec<String> = path.trim_matches('/').split('/').map(str::to_owned).collect();
+    let mut segments: Vec<String> = path.trim_matches('/').split('/').map(str::to_owned).collect();
     let is_plain = |segment: &String| {
         !segment.starts_with('.')
             && !segment.is_empty()
             && segment.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'))
     };
-    segments.iter().all(is_plain).then_some(segments)
+    if !segments.iter().all(is_plain) {
+        return None;
+    }
+    if path.ends_with('/') {
+        segments.push(String::new());
+    }
+    Some(segments)
 }
 
 #[cfg(test)]
@@ -167,7 +177,10 @@ mod tests {
         for (endpoint, expect) in [
             ("/Users", "Users"),
             ("People", "People"),
-            ("/v2/People/", "v2/People"),
+            ("/v2/People/", "v2/People/"),
+            ("/scim/People", "People"),
+            ("/scim/v2/People/", "v2/People/"),
+            ("/scimmed/People", "scimmed/People"),
             ("https://x.test/scim/People", "People"),
             ("https://evil.test/People", "Users"),
             ("https://x.test/scimmed/People", "Users"),

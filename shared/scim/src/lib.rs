@@ -33,6 +33,7 @@ mod fuzz;
 
 pub use client::Target;
 pub use client::deleting::DeleteOutcome;
+pub use client::finding::ListedAccounts;
 pub use client::locating::LocatedAccount;
 pub use dialect::{CallBudget, Dialect};
 pub use errors::TargetError;

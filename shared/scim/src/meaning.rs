@@ -1,6 +1,6 @@
 //! Meaning of a response: the one place that interprets status codes and error bodies.
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, LOCATION};
 
 use crate::body::{ErrorDetails, ErrorOrigin, ResponseBody};
 use crate::errors::TargetError;
@@ -90,7 +90,13 @@ impl TargetResponse<'_> {
         match text.filter(|text| !text.is_empty()) {
             Some(text) => format!("HTTP {}: {text}", self.status),
             None if (300..400).contains(&self.status) => {
-                format!("HTTP {}, a redirect, which is not followed", self.status)
+                let place = self.headers.get(LOCATION).and_then(|place| place.to_str().ok());
+                let place = place.map(|place| format!(" to {}", redactor.clean(place)));
+                format!(
+                    "HTTP {}, a redirect{}, which is not followed",
+                    self.status,
+                    place.unwrap_or_default()
+                )
             }
             None => format!("HTTP {} with {}", self.status, self.body),
         }

@@ -59,9 +59,7 @@ fn located<'a>(field: &DialectField, resource: &'a JsonObject) -> Option<&'a Jso
         // Servers show references in several forms.
         FieldPath::Part { of, .. } if field.kind == ValueKind::Reference => json::member(container, of),
         FieldPath::Part { of, part } => json::member(json::object(container, of)?, part),
-        FieldPath::Typed { list, kind, part } => {
-            json::member(lists::representative(json::list(container, list), kind)?, part)
-        }
+        FieldPath::Typed { list, kind, part } => lists::value(json::list(container, list), kind, part),
     }
 }
 
@@ -159,6 +157,26 @@ mod tests {
             urn:ietf:params:scim:schemas:extension:facebook:starttermdates:2.0:User:startDate = Integer(1454587629)
             "#
         );
+    }
+
+    #[test]
+    fn element_without_a_type_is_the_one_for_work() {
+        let emails = |emails: Json| {
+            let account = read(json!({"id": 1, "emails": emails})).unwrap();
+            let of =
+                |kind: &str| account.attributes.get(&TargetAttribute::from(kind)).map(ToString::to_string);
+            [of("emails.work"), of("emails.home")]
+        };
+        for (shown, work, home) in [
+            (json!([{"value": "a@x"}]), Some("a@x"), None),
+            (json!([{"value": "a@x"}, {"value": "b@x", "primary": true}]), Some("b@x"), None),
+            (json!(["a@x"]), Some("a@x"), None),
+            (json!([{"value": "a@x", "type": "home"}, {"value": "b@x"}]), None, Some("a@x")),
+            (json!([]), None, None),
+        ] {
+            let expected = [work, home].map(|value| value.map(str::to_owned));
+            assert_eq!(emails(shown.clone()), expected, "{shown}");
+        }
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub(crate) fn activation(dialect: &Dialect, active: bool) -> JsonObject {
 pub(crate) fn whole_activation(dialect: &Dialect, current: &Resource, active: bool) -> JsonObject {
     let mut body = current.raw().clone();
     body.retain(|name, _| name == "schemas" || !dialect.read_only.contains(&name.as_str()));
-    body.insert("active".to_owned(), json!(active));
+    apply(&mut body, "active", Some(json!(active)));
     body
 }
 
@@ -165,7 +165,7 @@ impl BodyRenderer<'_> {
     fn body(&self, user: &DesiredUser, writes: &AttributeWrites<'_>) -> JsonObject {
         let mut body = self.container(None, self.current, writes);
         for name in self.dialect.read_only {
-            body.remove(*name);
+            apply(&mut body, name, None);
         }
         for extension in self.extensions() {
             let before = self.current.and_then(|current| json::object(current, extension));
@@ -174,9 +174,9 @@ impl BodyRenderer<'_> {
             apply(&mut body, extension, content);
         }
         if user.user_name.external_id().is_none() {
-            body.insert("userName".to_owned(), json!(user.user_name.as_str()));
+            apply(&mut body, "userName", Some(json!(user.user_name.as_str())));
         }
-        body.insert("active".to_owned(), json!(user.active));
+        apply(&mut body, "active", Some(json!(user.active)));
         let carried = body.keys().filter(|name| name.starts_with("urn:")).map(String::as_str);
         let schemas: Vec<&str> = std::iter::once(self.dialect.core).chain(carried).collect();
         let schemas = json!(schemas);
@@ -217,7 +217,7 @@ impl BodyRenderer<'_> {
                         parts.clear();
                     }
                     apply(&mut parts, part, change);
-                    content.insert(of.to_owned(), Json::Object(parts));
+                    apply(&mut content, of, Some(Json::Object(parts)));
                 }
                 FieldPath::Typed { list, kind, part } => {
                     lists.entry(list).or_default().push(ElementChange { kind, part, value: change });
@@ -229,7 +229,7 @@ impl BodyRenderer<'_> {
         for (list, changes) in lists {
             let elements = before.map_or(&[][..], |before| json::list(before, list));
             if let Some(elements) = lists::with_changes(elements, &changes) {
-                content.insert(list.to_owned(), Json::Array(elements));
+                apply(&mut content, list, Some(Json::Array(elements)));
             }
         }
         content
@@ -268,10 +268,12 @@ impl BodyRenderer<'_> {
     }
 }
 
+/// Sets or removes a member. Names are compared without case (RFC 7643, 2.1), and a name that is there stays.
 fn apply(object: &mut JsonObject, name: &str, value: Option<Json>) {
+    let name = object.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned().unwrap_or(name.to_owned());
     match value {
-        Some(value) => object.insert(name.to_owned(), value),
-        None => object.remove(name),
+        Some(value) => object.insert(name, value),
+        None => object.remove(&name),
     };
 }
 

@@ -143,7 +143,9 @@ impl Target {
         let mut operations = difference::operations(self.dialect, current.raw(), &body);
         // Some servers show `active` as a number or a text.
         if current.account.active == Some(user.active) {
-            operations.retain(|operation| operation.get("path").is_none_or(|path| path != "active"));
+            let is_active = |path: &str| path.eq_ignore_ascii_case("active");
+            operations
+                .retain(|it| !it.get("path").and_then(serde_json::Value::as_str).is_some_and(is_active));
         }
         Ok(Replacement { body, operations })
     }

@@ -1,6 +1,8 @@
 //! Look-up and listing of accounts.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
 use model::{AccountId, UserName};
 use reqwest::{Method, Url};
@@ -66,10 +68,13 @@ impl Target {
             let shown = resource.account.user_name.as_ref();
             shown.is_some_and(|shown| name.is_spelled(shown))
         };
-        let mut next = Some(1);
+        let (mut next, mut listed) = (Some(1), ListedAccounts::default());
         for _ in 0..pages {
             let Some(start) = next else { break };
             let page = self.list(start).await?;
+            if !listed.has_new(page.resources.iter().map(|resource| resource.account.id.as_str())) {
+                break;
+            }
             if let Some(found) = page.resources.into_iter().find(matches) {
                 return Ok(Some(found));
             }
@@ -156,9 +161,13 @@ impl Target {
 
     async fn search_all(&self, matches: impl Fn(&JsonObject) -> bool) -> Result<ListResponse, CallFailure> {
         let mut found = Vec::new();
-        let mut next = Some(1);
+        let (mut next, mut listed) = (Some(1), ListedAccounts::default());
         while let Some(start) = next {
             let (list, after, _) = self.page(start).await?;
+            let ids: Vec<String> = list.ids().collect();
+            if !listed.has_new(ids.iter().map(String::as_str)) {
+                break;
+            }
             let resources = list.resources.into_iter();
             found.extend(resources.filter(|resource| resource.as_ref().is_some_and(&matches)));
             next = after;
@@ -217,6 +226,24 @@ impl Target {
     }
 }
 
+/// Accounts of the pages of a list so far, as hashes. A server that shows the same accounts on every page never ends.
+#[derive(Debug, Default)]
+pub struct ListedAccounts {
+    hashes: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl ListedAccounts {
+    /// Adds a page; whether one of its accounts was not listed before.
+    pub fn has_new<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> bool {
+        let mut is_new = false;
+        for id in ids {
+            is_new |= self.hashes.insert(self.hasher.hash_one(id));
+        }
+        is_new
+    }
+}
+
 /// List as received; elements that are no objects are `None`.
 pub(crate) struct ListResponse {
     total: Option<u64>,
@@ -224,6 +251,11 @@ pub(crate) struct ListResponse {
 }
 
 impl ListResponse {
+    fn ids(&self) -> impl Iterator<Item = String> {
+        let accounts = self.resources.iter().flatten();
+        accounts.filter_map(|account| json::member(account, "id").and_then(json::id))
+    }
+
     /// `None` if the body has neither `totalResults` nor `Resources`. An empty list may lack `Resources` \[sample\].
     pub(crate) fn read(body: &JsonObject) -> Option<Self> {
         let total = json::member(body, "totalResults").and_then(json::integer);

@@ -101,6 +101,7 @@ pub fn absent(name: &str) -> Desired {
 
 pub fn applied(name: &str, active: bool) -> AppliedState {
     AppliedState {
+        kept: Default::default(),
         fingerprint: Fingerprint([3; 16]),
         user_name: Some(user_name(name)),
         active,

@@ -194,3 +194,24 @@ async fn refused_deletion_is_followed_by_a_deactivation() {
         }
     }
 }
+
+/// Meta Admin Center drops attributes that it does not have. That is no change by another person.
+#[tokio::test]
+async fn value_that_the_target_drops_is_no_drift() {
+    let (server, mapping) = (SimulatorOptions::admin_center(), "nickName = \"uid\"\n");
+    let one = OneUser::synced(EngineOptions { server, mapping, ..EngineOptions::default() }).await;
+    assert_eq!(one.account().unwrap().get("nickName"), None);
+    let engine = &one.engine;
+    let drift = async || {
+        let report = operate::DriftRepair::ReportOnly;
+        let found = operate::find_drift(&engine.operator(), &engine.target, report, |_| {}).await.unwrap();
+        (found.changed, found.equal)
+    };
+    assert_eq!(drift().await, (0, 1));
+    engine.workplace.clear_requests();
+    one.set("title", "Poet");
+    one.sync().await;
+    assert_eq!(engine.workplace.request_count(), 1, "no second update for the dropped value");
+    engine.workplace.edit(&one.person.mail, json!({"title": "Clerk"}));
+    assert_eq!(drift().await, (1, 0));
+}

@@ -120,6 +120,7 @@ async fn reference_to_a_manager_that_is_being_created() {
     assert_eq!(store.fetch_referrers(manager_dn, &made).await.unwrap(), [report]);
     let outcome = UserOutcome {
         applied: Some(AppliedState {
+            kept: BTreeMap::new(),
             fingerprint: Fingerprint([1; 16]),
             user_name: None,
             active: true,

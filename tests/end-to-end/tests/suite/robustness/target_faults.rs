@@ -24,8 +24,11 @@ const SHORT_TIMEOUT: Duration = Duration::from_millis(40);
 /// A random fault of one call, and its name in the report.
 fn effect(random: &mut SeededRandom) -> (&'static str, FaultEffect) {
     let malformed = || SimulatedReply::status(200).content(ReplyBody::MalformedJson);
+    let gateway =
+        || FaultEffect::Answer(SimulatedReply::json(404, serde_json::json!({"message": "no Route matched"})));
+    let empty = |status| SimulatedReply::status(status).content(ReplyBody::Empty);
     let late = u64::try_from(SHORT_TIMEOUT.as_millis()).unwrap() + 10;
-    match random.below(12) {
+    match random.below(19) {
         0 => ("late, after the effect", FaultEffect::EffectThenDelay { ms: late }),
         1 => ("late, before the effect", FaultEffect::Delay { ms: late }),
         2 | 3 => ("lost after the effect", FaultEffect::EffectThenDrop),
@@ -35,7 +38,14 @@ fn effect(random: &mut SeededRandom) -> (&'static str, FaultEffect) {
         7 | 8 => ("5xx after the effect", FaultEffect::EffectThenAnswer(SimulatedReply::status(502))),
         9 => ("409 without a reason", FaultEffect::status(409)),
         10 => ("malformed, after the effect", FaultEffect::EffectThenAnswer(malformed())),
-        _ => ("malformed, instead of the effect", FaultEffect::Answer(malformed())),
+        11 => ("malformed, instead of the effect", FaultEffect::Answer(malformed())),
+        12 => ("a part of the account", FaultEffect::EffectThenPartial),
+        13 => ("404 of a gateway", gateway()),
+        14 => ("404 without a body", FaultEffect::Answer(empty(404))),
+        15 => ("405", FaultEffect::status(405)),
+        16 => ("401 for one request", FaultEffect::status(401)),
+        17 => ("403 for one request", FaultEffect::status(403)),
+        _ => ("200 without a body, after the effect", FaultEffect::EffectThenAnswer(empty(200))),
     }
 }
 
@@ -134,6 +144,10 @@ async fn expect_recovery(engine: &mut EngineFixture, people: &[ExpectedUser], co
     let mut unfinished = BTreeMap::new();
     for _ in 0..3 {
         advance_clock(7_200);
+        // A refusal waits for a change or for an operator.
+        for user in engine.store.fetch_by_status("failed", None, 99).await.unwrap().items {
+            engine.provisioner("operator").provision_now(user.anchor.hash()).await.unwrap();
+        }
         engine.sync().await.unwrap();
         unfinished = engine.store.count_by_status().await.unwrap();
         if unfinished.is_empty() {
