@@ -259,8 +259,10 @@ impl Store {
         let mut pairs = Vec::new();
         while let Some(part) = parts.try_next().await? {
             if pairs.is_empty() {
-                // Hashes are spread evenly, so the first part gives a good estimate of the total.
-                pairs.reserve_exact(part.len() * count + part.len() / 8);
+                // A buffer that grows doubles, which would be most of a scan's memory. Hashes are spread evenly, so the first part
+                // limits what a wrong header can reserve.
+                let users = usize::try_from(layout.users).unwrap_or(usize::MAX);
+                pairs.reserve_exact(users.min(2 * part.len() * count));
             }
             pairs.extend_from_slice(&part);
         }
