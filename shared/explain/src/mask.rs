@@ -151,6 +151,9 @@ impl ValueMask {
             let why = format!("the account belongs to another entry ({owner})");
             return vec![self.item((anchor, desired.user_name()), "conflict", why)];
         }
+        if let Some(connection) = &preview.passes_to {
+            return vec![self.item((anchor, desired.user_name()), "transfer", passes_to(connection))];
+        }
         let decisions = preview.decisions.iter();
         decisions.filter_map(|decision| self.decision(anchor, desired, decision)).collect()
     }
@@ -196,6 +199,10 @@ fn update_reason(found: &[AttributeDifference]) -> String {
     }
 }
 
+fn passes_to(connection: &str) -> String {
+    format!("the account passes to the connection {connection}, which has the user now")
+}
+
 /// The last action in the past tense, and its reason.
 fn performed(actions: &[Action]) -> Option<(&'static str, String)> {
     let last = actions.last()?;
@@ -216,6 +223,7 @@ fn performed(actions: &[Action]) -> Option<(&'static str, String)> {
             ("deactivated", format!("{reason}; the target refused to delete"))
         }
         Action::AccountGone => ("gone", "the account no longer exists at the target".to_owned()),
+        Action::PassTo { connection } => ("transferred", passes_to(connection)),
     };
     let is_linked = actions.contains(&Action::Link) && *last != Action::Link;
     let linked = if is_linked { "; an account with this user name existed and was linked" } else { "" };

@@ -17,7 +17,7 @@ use crate::load::{
     find_obstacle, last_known_name,
 };
 use crate::outcome::deactivates;
-use crate::{Action, Provisioner};
+use crate::{Action, Provisioner, siblings};
 
 /// What the target was made to do, and how it ended.
 pub(crate) struct Execution {
@@ -161,7 +161,15 @@ async fn perform_all(
     planned: Option<&[Decision]>,
     actions: &mut Vec<Action>,
 ) -> Result<(ExecutedAccount, ExecutionResult), ExecutionError> {
-    let options = provisioner.options;
+    let Provisioner { store, options, .. } = *provisioner;
+    if options.deprovision
+        && user.lease.record.removal_released
+        && let Some(claim) = siblings::find_claim(store, &user.lease.record, &user.desired).await?
+    {
+        store.give_up_account(&mut user.lease, &claim).await?;
+        actions.push(Action::PassTo { connection: claim.connection().to_owned() });
+        return Ok((ExecutedAccount::Unknown, ExecutionResult::InSync));
+    }
     // A plan was approved for the account as it was read.
     if planned.is_none()
         && let Some(decision) = decide_blind(user, options)

@@ -17,6 +17,7 @@ mod outcome;
 mod preview;
 mod record_outcome;
 mod references;
+mod siblings;
 mod worker;
 
 pub use dead_letters::handle_dead_letter;

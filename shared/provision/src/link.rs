@@ -55,7 +55,7 @@ async fn take_over(
 }
 
 /// Whether an entry is gone for good: deleted or out of scope.
-fn is_gone(reason: DeprovisionReason) -> bool {
+pub(crate) fn is_gone(reason: DeprovisionReason) -> bool {
     match reason {
         DeprovisionReason::Deleted | DeprovisionReason::OutOfScope | DeprovisionReason::MovedOutOfBase => {
             true

@@ -23,6 +23,11 @@ pub enum Action {
     DeactivateInstead(DeprovisionReason),
     /// The linked account was gone from the target.
     AccountGone,
+    /// The account passed to an entry of another connection, and stays as it is.
+    PassTo {
+        /// Name of the other connection.
+        connection: String,
+    },
 }
 
 /// Outcome for one user, and what follows from it.
@@ -189,6 +194,7 @@ pub fn describe_actions(actions: &[Action]) -> String {
             Action::Delete(_) => "deleted".to_owned(),
             Action::DeactivateInstead(_) => "deactivated, because the target refused to delete".to_owned(),
             Action::AccountGone => "found the account gone".to_owned(),
+            Action::PassTo { connection } => format!("passed to the connection {connection}"),
         })
         .collect();
     if words.is_empty() { "tried".to_owned() } else { words.join("; ") }
@@ -200,7 +206,11 @@ pub(crate) fn reason_of_actions(actions: &[Action]) -> Option<String> {
         Action::Deactivate(reason) | Action::Delete(reason) | Action::DeactivateInstead(reason) => {
             Some(reason.to_string())
         }
-        Action::Create { .. } | Action::Link | Action::Update(_) | Action::AccountGone => None,
+        Action::Create { .. }
+        | Action::Link
+        | Action::Update(_)
+        | Action::AccountGone
+        | Action::PassTo { .. } => None,
     })
 }
 

@@ -9,6 +9,7 @@ use crate::error::ExecutionError;
 use crate::link::match_name;
 use crate::load::{FetchedAccount, FoundAccount, fetch_account};
 use crate::references::resolve;
+use crate::siblings;
 
 /// Decisions on one account that are not executed.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Preview {
     pub decisions: Vec<Decision>,
     /// Anchor of another entry that owns the account.
     pub conflict: Option<Anchor>,
+    /// Name of another connection that the account passes to.
+    pub passes_to: Option<String>,
     /// The account at the target: the linked one, else the one with the user name.
     pub account: Option<Account>,
 }
@@ -63,7 +66,14 @@ async fn decide_on(
         FoundAccount::Unlinked(resource) => (false, Some(resource)),
     };
     let account = resource.map(|resource| &resource.account);
-    let mut preview = Preview { decisions: Vec::new(), conflict: None, account: account.cloned() };
+    let mut preview =
+        Preview { decisions: Vec::new(), conflict: None, passes_to: None, account: account.cloned() };
+    if let Some(record) = record.filter(|_| removal_released && options.deprovision)
+        && let Some(claim) = siblings::find_claim(store, record, desired).await?
+    {
+        preview.passes_to = Some(claim.connection().to_owned());
+        return Ok(preview);
+    }
     loop {
         let situation =
             Situation { desired: &resolved, linked, account, removal_released, deletion_due, options };
@@ -72,8 +82,9 @@ async fn decide_on(
             Decision::Link => {
                 if let Some(account) = account {
                     let owner = store.fetch_account_owner(&account.id).await?;
-                    preview.conflict =
-                        owner.filter(|owner| record.is_none_or(|record| record.anchor != *owner));
+                    let owner = owner.filter(|owner| record.is_none_or(|record| record.anchor != *owner));
+                    let sibling = store.find_sibling_owner(&account.id).await?;
+                    preview.conflict = owner.or_else(|| sibling.map(|sibling| sibling.anchor().clone()));
                 }
                 preview.decisions.push(Decision::Link);
                 linked = true;

@@ -25,6 +25,25 @@ pub struct SiblingOwner {
     anchor: Anchor,
 }
 
+/// What a sibling is asked about an account.
+#[derive(Clone, Copy)]
+enum SiblingQuestion<'a> {
+    /// Whether an entry keeps it.
+    Owner,
+    /// Whether an entry should have it, now or under this user name.
+    Claim(Option<&'a UserName>),
+}
+
+impl SiblingQuestion<'_> {
+    fn accepts(self, record: &UserRecord) -> bool {
+        match (&record.desired, self) {
+            (Some(Desired::Present(_)), _) => true,
+            (Some(Desired::Absent { reason, .. }), Self::Owner) => *reason == DeprovisionReason::Disabled,
+            _ => false,
+        }
+    }
+}
+
 impl SiblingOwner {
     /// Name of the other connection.
     pub fn connection(&self) -> &str {
@@ -41,11 +60,7 @@ impl Store {
     /// The entry of a sibling that an account is linked to, unless the entry is gone. A disabled entry may come back, so it
     /// keeps its account.
     pub async fn find_sibling_owner(&self, account: &AccountId) -> Result<Option<SiblingOwner>> {
-        let keeps = |desired: &Desired| match desired {
-            Desired::Present(_) => true,
-            Desired::Absent { reason, .. } => *reason == DeprovisionReason::Disabled,
-        };
-        self.ask_siblings(async |sibling: &Self| sibling.linked_record(account).await, keeps).await
+        self.ask_siblings(account, SiblingQuestion::Owner).await
     }
 
     /// The entry of a sibling that should have an account which this connection is about to remove: the account is linked to
@@ -55,15 +70,7 @@ impl Store {
         account: &AccountId,
         name: Option<&UserName>,
     ) -> Result<Option<SiblingOwner>> {
-        let is_present = |desired: &Desired| matches!(desired, Desired::Present(_));
-        let find = async |sibling: &Self| match (sibling.linked_record(account).await?, name) {
-            (None, Some(name)) => {
-                let claiming = sibling.claiming_record(name).await?;
-                Ok(claiming.filter(|record| record.link.is_none()))
-            }
-            (linked, _) => Ok(linked),
-        };
-        self.ask_siblings(find, is_present).await
+        self.ask_siblings(account, SiblingQuestion::Claim(name)).await
     }
 
     /// Gives the link up, because the account passes to an entry of another connection. The account stays as it is.
@@ -81,14 +88,18 @@ impl Store {
 
     async fn ask_siblings(
         &self,
-        find: impl AsyncFn(&Self) -> Result<Option<UserRecord>>,
-        counts: impl Fn(&Desired) -> bool,
+        account: &AccountId,
+        question: SiblingQuestion<'_>,
     ) -> Result<Option<SiblingOwner>> {
         for connection in self.siblings().await? {
             let sibling = Self { keys: ConnectionKeys::of(connection), ..self.clone() };
-            let found = find(&sibling).await?;
-            let found = found.filter(|record| record.desired.as_ref().is_some_and(&counts));
-            if let Some(record) = found {
+            let found = match (sibling.linked_record(account).await?, question) {
+                (None, SiblingQuestion::Claim(Some(name))) => {
+                    sibling.claiming_record(name).await?.filter(|record| record.link.is_none())
+                }
+                (linked, _) => linked,
+            };
+            if let Some(record) = found.filter(|record| question.accepts(record)) {
                 return Ok(Some(SiblingOwner { connection: connection.clone(), anchor: record.anchor }));
             }
         }

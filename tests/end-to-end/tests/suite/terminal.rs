@@ -12,6 +12,7 @@ mod thousand;
 
 mod bad_input;
 mod check;
+mod connections;
 mod console;
 mod drift;
 mod explain;

@@ -54,7 +54,10 @@ fn user_that_joins_the_other_connection_first_is_never_deactivated() {
     units.move_first();
     // The account belongs to the entry in the other connection's records, until that connection sees it leave.
     units.sync("south").expect_exit(3).says_in_one_line(&[&units.mail[0], "conflict"]);
-    units.sync("north").expect_exit(0).says_in_one_line(&[&units.mail[0], "passes to the connection south"]);
+    units
+        .sync("north")
+        .expect_exit(0)
+        .says_in_one_line(&[&units.mail[0], "the account passes to the connection south"]);
     units.sync("south").expect_exit(0);
     let writes = units.fixture.workplace.writes();
     assert!(!writes.iter().any(deactivates), "{}", request_lines(&writes));
