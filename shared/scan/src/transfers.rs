@@ -95,6 +95,11 @@ pub(crate) fn plan_transfers(mut waiting: Vec<UserPlan>, inputs: &TransferInputs
         }
         let to = with_current_owner(user, owner);
         let Some(owner) = &to.conflict else { continue };
+        if to.plan == RecordPlan::Nothing && !inputs.records.contains_key(&owner.hash()) {
+            // The account is of an entry of another connection, or the entry has left for long: provisioning asks again.
+            plan.users.extend(with_free_name(to));
+            continue;
+        }
         let from = inputs.records.get(&owner.hash()).filter(|from| !taken_from.contains(&from.anchor));
         let leave = from.and_then(|from| inputs.leave_kind(from));
         match (from, leave) {

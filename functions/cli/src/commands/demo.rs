@@ -13,6 +13,7 @@ use super::{plan, sync};
 use crate::args::StateLocation;
 use crate::exit::Exit;
 use crate::output::{FAINT, GOOD, HEADING, Output, paint};
+use crate::plan_file::write_private;
 use crate::session::{Connections, Session};
 
 const ALL: SyncTask<'static> = SyncTask::All(ScanMode::Auto);
@@ -78,7 +79,7 @@ fn seed_accounts(target: &Simulator) {
 
 async fn open(folder: &Path, directory: &EmbeddedLdap, target: &Simulator) -> Result<Session> {
     let bind = embedded_ldap::LdapOptions::default();
-    let write = |name: &str, text: String| std::fs::write(folder.join(name), text);
+    let write = |name: &str, text: String| write_private(&folder.join(name), &text);
     write("directory.json", json!({"bind_dn": bind.bind_dn, "password": bind.password}).to_string())?;
     write("target.json", json!({"access_token": target.token()}).to_string())?;
     let text = include_str!("demo.toml")
