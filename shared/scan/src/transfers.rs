@@ -95,8 +95,10 @@ pub(crate) fn plan_transfers(mut waiting: Vec<UserPlan>, inputs: &TransferInputs
         }
         let to = with_current_owner(user, owner);
         let Some(owner) = &to.conflict else { continue };
-        if to.plan == RecordPlan::Nothing && !inputs.records.contains_key(&owner.hash()) {
-            // The account is of an entry of another connection, or the entry has left for long: provisioning asks again.
+        // The entry is of another connection, or has left for long. Two connections may have the same entry.
+        let is_elsewhere = *owner == to.anchor || !inputs.records.contains_key(&owner.hash());
+        if is_elsewhere && to.plan == RecordPlan::Nothing {
+            // Provisioning asks again.
             plan.users.extend(with_free_name(to));
             continue;
         }
