@@ -171,6 +171,7 @@ impl ValueMask {
             Status::Held { .. }
             | Status::Skipped { .. }
             | Status::Conflict { .. }
+            | Status::DuplicateAnchor
             | Status::Invalid { .. } => why,
         };
         self.item((&record.anchor, record.user_name()), record.status.word(), why)

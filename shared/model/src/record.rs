@@ -112,6 +112,8 @@ pub enum Status {
         /// The other entry.
         owner: Anchor,
     },
+    /// Several entries have the user's anchor, so none of them decides about the account.
+    DuplicateAnchor,
     /// The safeguard holds a removal.
     Held {
         /// Why the account is to be deprovisioned.
@@ -144,7 +146,7 @@ impl Status {
             Self::Pending => "pending",
             Self::Retrying { .. } => "retrying",
             Self::Failed { .. } => "failed",
-            Self::Conflict { .. } => "conflict",
+            Self::Conflict { .. } | Self::DuplicateAnchor => "conflict",
             Self::Held { .. } => "held",
             Self::PendingDeletion { .. } => "pending_deletion",
             Self::Skipped { .. } => "skipped",
@@ -160,6 +162,10 @@ impl Status {
                 Some(error.clone())
             }
             Self::Conflict { owner } => Some(format!("another entry has the user name or account ({owner})")),
+            Self::DuplicateAnchor => Some(
+                "several entries have this anchor; the account stays as it is until one of them has another anchor or left"
+                    .to_owned(),
+            ),
             Self::Held { reason, hold: HoldReason::OverLimit } => {
                 Some(format!("{reason}; more removals than the safety limits allow"))
             }
@@ -316,6 +322,7 @@ mod tests {
             (Status::Failed { error: error() }, "failed", Some("no title"), false),
             (Status::Invalid { error: error() }, "invalid", Some("no title"), false),
             (Status::Conflict { owner }, "conflict", Some("(grace)"), false),
+            (Status::DuplicateAnchor, "conflict", Some("several entries"), false),
             (held(HoldReason::OverLimit), "held", Some("safety limits"), false),
             (held(HoldReason::NeverWritten), "held", Some("needs an approval"), false),
             (held(HoldReason::AwaitingSafeguard), "held", Some("next scan"), false),

@@ -170,7 +170,10 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
             (RecordPlan::Nothing | RecordPlan::SetStatus(Status::Conflict { .. }), Some(owner)) => {
                 self.show_status(&anchor, record.as_ref(), &Status::Conflict { owner })?;
             }
-            (RecordPlan::Nothing, None) if record.as_ref().is_some_and(is_skipped) => {
+            (RecordPlan::SetStatus(status @ Status::DuplicateAnchor), _) => {
+                self.show_status(&anchor, record.as_ref(), &status)?;
+            }
+            (RecordPlan::Nothing, None) if record.as_ref().is_some_and(has_standing_status) => {
                 if let Some(record) = &record {
                     self.show_status(&anchor, Some(record), &record.status)?;
                 }
@@ -407,6 +410,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
     }
 }
 
-fn is_skipped(record: &UserRecord) -> bool {
-    matches!(record.status, Status::Skipped { .. })
+/// Whether a user without a plan has a status that is shown.
+fn has_standing_status(record: &UserRecord) -> bool {
+    matches!(record.status, Status::Skipped { .. } | Status::DuplicateAnchor)
 }

@@ -128,6 +128,19 @@ impl<T> EffectSafeguard<T> {
             .collect()
     }
 
+    /// Takes kept plans back. Their effects don't count any more.
+    pub fn withdraw(&mut self, is_withdrawn: impl Fn(&T) -> bool) {
+        let (withdrawn, kept) =
+            std::mem::take(&mut self.kept).into_iter().partition(|(plan, _)| is_withdrawn(plan));
+        self.kept = kept;
+        let withdrawn: Vec<(T, Vec<LimitedEffect>)> = withdrawn;
+        for effect in withdrawn.iter().flat_map(|(_, effects)| effects) {
+            if let Some(count) = self.counts.get_mut(effect) {
+                *count = count.saturating_sub(1);
+            }
+        }
+    }
+
     /// The verdict on the kept plans once the read has ended, and what waits for an approval.
     ///
     /// After an incomplete read the updates under a changed configuration are held, because their number is unknown.

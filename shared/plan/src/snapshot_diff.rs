@@ -1,21 +1,22 @@
 //! Comparison of a read with the snapshot of the last scan, entry by entry.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use model::{Anchor, AnchorHash, CompleteRead, DnKey, DoubtfulRead, Entry, Fingerprint, UnixSeconds};
 
 use crate::entry_fingerprint::EntryFingerprints;
 use crate::{Observation, UserRules, observe};
 
-/// Compares the entries of a read with a snapshot. Its memory is one bit per known user and the hashes of new users,
-/// whatever the size of the directory.
+/// Compares the entries of a read with a snapshot. Its memory is one bit per known user and the fingerprints of new and
+/// different entries, whatever the size of the directory.
 pub struct SnapshotDiff<'a> {
     rules: &'a UserRules,
     fingerprints: EntryFingerprints<'a>,
     now: UnixSeconds,
     known: &'a [(AnchorHash, Fingerprint)],
     seen: Vec<bool>,
-    newcomers: HashSet<AnchorHash>,
+    /// Fingerprints of the entries that are new or different.
+    changed: HashMap<AnchorHash, Fingerprint>,
 }
 
 /// The difference between an entry and the snapshot.
@@ -25,7 +26,9 @@ pub enum EntryDiff {
     Unchanged,
     /// The entry is new or different.
     Changed(Box<EntryChange>),
-    /// The read contained this anchor before; its first entry counts.
+    /// The read contained this entry before.
+    Repeated,
+    /// The read contained another entry with this anchor.
     Duplicate(Anchor),
 }
 
@@ -51,28 +54,27 @@ impl<'a> SnapshotDiff<'a> {
             now,
             known,
             seen: vec![false; known.len()],
-            newcomers: HashSet::new(),
+            changed: HashMap::new(),
         }
     }
 
     /// Compares the next entry.
     pub fn compare(&mut self, entry: &Entry) -> EntryDiff {
         let hash = entry.anchor.hash();
-        let known = match self.position(&hash) {
-            Some(at) => {
-                let is_first = self.seen.get_mut(at).is_some_and(|seen| !std::mem::replace(seen, true));
-                if !is_first {
-                    return EntryDiff::Duplicate(entry.anchor.clone());
-                }
-                self.known.get(at).map(|(_, fingerprint)| *fingerprint)
-            }
-            None if !self.newcomers.insert(hash) => return EntryDiff::Duplicate(entry.anchor.clone()),
-            None => None,
-        };
         let fingerprint = self.fingerprints.of(entry);
+        let known = self.known_fingerprint(&hash);
+        if self.has_seen(&hash) {
+            let first = self.changed.get(&hash).copied().or(known);
+            let is_same = first == Some(fingerprint);
+            return if is_same { EntryDiff::Repeated } else { EntryDiff::Duplicate(entry.anchor.clone()) };
+        }
+        if let Some(seen) = self.position(&hash).and_then(|at| self.seen.get_mut(at)) {
+            *seen = true;
+        }
         if known == Some(fingerprint) {
             return EntryDiff::Unchanged;
         }
+        self.changed.insert(hash, fingerprint);
         EntryDiff::Changed(Box::new(EntryChange {
             anchor: entry.anchor.clone(),
             dn: DnKey::of(&entry.dn),
@@ -84,7 +86,12 @@ impl<'a> SnapshotDiff<'a> {
     /// Whether the read contained this user so far.
     pub fn has_seen(&self, hash: &AnchorHash) -> bool {
         let seen_known = self.position(hash).and_then(|at| self.seen.get(at).copied()).unwrap_or(false);
-        seen_known || self.newcomers.contains(hash)
+        seen_known || self.changed.contains_key(hash)
+    }
+
+    /// The user's fingerprint in the snapshot.
+    pub fn known_fingerprint(&self, hash: &AnchorHash) -> Option<Fingerprint> {
+        self.position(hash).and_then(|at| self.known.get(at)).map(|(_, fingerprint)| *fingerprint)
     }
 
     /// Number of users in the snapshot.

@@ -4,9 +4,11 @@
 //! accounts don't follow yet, each creation and update has an effect of its own, counted apart, so that a new user does not
 //! wait for a mapping that would rewrite all accounts.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use model::{AnchorHash, HeldChanges, LimitedEffect, SafeguardMemory, Status, UnixSeconds, UserRecord};
+use model::{
+    Anchor, AnchorHash, HeldChanges, LimitedEffect, SafeguardMemory, Status, UnixSeconds, UserRecord,
+};
 use plan::{EffectCounts, EffectLimits, EffectSafeguard, EffectVerdict, HeldPlan, Policy, RecordPlan};
 
 use crate::transfers::{AccountTransfer, LeaveKind, NameTransfer, TransferPlan};
@@ -17,6 +19,8 @@ pub(crate) struct ChangeSafeguard {
     effects: EffectSafeguard<UserPlan>,
     /// Whether the accounts follow another configuration.
     is_configuration_changed: bool,
+    /// Plans of users that had several entries in the last scan. The end of the read shows whether they still do.
+    unfrozen: Vec<UserPlan>,
     held: HeldPlans,
 }
 
@@ -58,6 +62,7 @@ impl ChangeSafeguard {
         Self {
             effects: EffectSafeguard::new(limits),
             is_configuration_changed: is_other && users > 0,
+            unfrozen: Vec::new(),
             held: HeldPlans::default(),
         }
     }
@@ -65,6 +70,12 @@ impl ChangeSafeguard {
     /// Splits plans into those that may be written now and those that are held. A plan that may still be written at the
     /// end is in neither.
     pub fn check(&mut self, users: Vec<UserPlan>) -> PagePlan {
+        let (frozen, users) = users.into_iter().partition(was_frozen);
+        self.unfrozen.extend::<Vec<UserPlan>>(frozen);
+        self.judge(users)
+    }
+
+    fn judge(&mut self, users: Vec<UserPlan>) -> PagePlan {
         let mut page = PagePlan::default();
         for user in users {
             let effects = self.effects_of(&user);
@@ -78,6 +89,13 @@ impl ChangeSafeguard {
             page.held.extend(held);
         }
         page
+    }
+
+    /// Takes plans of these users back that are not judged yet.
+    pub fn withdraw(&mut self, users: &BTreeMap<AnchorHash, Anchor>) {
+        let is_withdrawn = |user: &UserPlan| users.contains_key(&user.anchor.hash());
+        self.effects.withdraw(is_withdrawn);
+        self.unfrozen.retain(|user| !is_withdrawn(user));
     }
 
     /// Takes the transfers that are held out of a plan, and returns them.
@@ -103,12 +121,16 @@ impl ChangeSafeguard {
     }
 
     /// The verdict once the read has ended.
-    pub fn finish(self, is_complete: bool) -> ChangeVerdict {
+    pub fn finish(mut self, is_complete: bool) -> ChangeVerdict {
+        let unfrozen = std::mem::take(&mut self.unfrozen);
+        let PagePlan { mut users, held: mut late_held } = self.judge(unfrozen);
         let Self { effects, mut held, .. } = self;
         let counts = if is_complete { EffectCounts::All } else { EffectCounts::AtLeast };
         let (EffectVerdict { released, held: late }, changes) = effects.finish(counts);
         held.add(&late);
-        ChangeVerdict { plans: PagePlan { users: released, held: late }, changes, held }
+        users.extend(released);
+        late_held.extend(late);
+        ChangeVerdict { plans: PagePlan { users, held: late_held }, changes, held }
     }
 
     fn effects_of(&self, user: &UserPlan) -> Vec<LimitedEffect> {
@@ -138,6 +160,12 @@ impl HeldPlans {
     }
 }
 
+/// Whether the plan changes a user that had several entries in the last scan.
+fn was_frozen(user: &UserPlan) -> bool {
+    let is_frozen = user.record.as_ref().is_some_and(|record| record.status == Status::DuplicateAnchor);
+    is_frozen && user.plan != RecordPlan::Nothing
+}
+
 fn transferred(leave: LeaveKind) -> LimitedEffect {
     match leave {
         LeaveKind::Gone => LimitedEffect::Transfer,
@@ -160,8 +188,6 @@ fn is_return(user: &UserPlan) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use model::{
         ChangeApproval, DeprovisionReason, Fingerprint, HeldEffect, HoldReason, Options, TargetIdentity,
         ValueKind,
@@ -303,6 +329,21 @@ mod tests {
         let ChangeVerdict { changes, held, .. } = safeguard.finish(true);
         assert_eq!(changes.unwrap().count(&LimitedEffect::TransferFromDisabled), 1);
         assert_eq!((held.transfers, held.gone_transfers), (1, 0));
+    }
+
+    #[test]
+    fn user_with_several_entries_is_not_planned_before_the_end_of_the_read() {
+        let frozen = |n: u64| {
+            let mut user = user(n, true);
+            user.record.as_mut().unwrap().status = Status::DuplicateAnchor;
+            user
+        };
+        let mut safeguard = safeguard(&memory(Some(NEW)));
+        assert!(safeguard.check(vec![frozen(1), frozen(2)]).users.is_empty());
+        let anchor = frozen(1).anchor;
+        safeguard.withdraw(&BTreeMap::from([(anchor.hash(), anchor)]));
+        let plans = safeguard.finish(true).plans.users;
+        assert_eq!(plans.iter().map(|user| user.anchor.as_str()).collect::<Vec<_>>(), ["user-2"]);
     }
 
     #[test]

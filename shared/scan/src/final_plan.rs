@@ -15,7 +15,7 @@ use plan::{
     Deprovision, DirectoryMatch, RecordPlan, RemovalCandidate, RemovalVerdict, SafeguardInputs,
     check_removals, plan_departure, plan_held, status_for,
 };
-use store::ReadableRecords;
+use store::{DIRTY, ReadableRecords};
 
 use crate::change_safeguard::{ChangeSafeguard, ChangeVerdict};
 use crate::page_plan::{FinishedRead, PlannedRemoval, ReadFindings};
@@ -132,15 +132,18 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
     };
     let is_other_directory =
         !(is_same_query && review.has_known) && review.shows_another_directory(&findings);
-    let Review { removals: reviewed, users, unrecorded, planned, missed, unreadable, .. } = review;
+    let Review { removals: reviewed, mut users, unrecorded, planned, missed, unreadable, .. } = review;
     findings.planned.extend(planned);
     let mut removals = if proof.is_some() { std::mem::take(&mut findings.removals) } else { Vec::new() };
     removals.extend(reviewed);
+    let frozen = freeze_duplicates(&context, &findings).await?;
     let transfers = transfers(&context, &mut findings, leaving(&removals, &users)).await?;
     let mut summary = findings.summary;
     if proof.is_some() {
         users.iter().chain(&transfers.users).for_each(|user| summary.count(user));
     }
+    summary.conflicts += frozen.len() as u64;
+    users.extend(frozen);
     summary.missed += missed;
     summary.unreadable += unreadable;
     (summary.complete, summary.incomplete) = (proof.is_some(), incomplete);
@@ -177,6 +180,34 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
         }),
         planned: findings.planned,
     })
+}
+
+/// The plans of users with several entries: the account stays as it is. The snapshot marks them as dirty, so that the next
+/// scan examines them whatever their entries say.
+async fn freeze_duplicates(
+    context: &ScanContext<'_>,
+    findings: &ReadFindings<'_>,
+) -> Result<Vec<UserPlan>, ScanError> {
+    let hashes: Vec<AnchorHash> = findings.duplicates.keys().copied().collect();
+    let mut records = context.store.fetch_records(&hashes).await?;
+    let frozen = findings.duplicates.iter().map(|(hash, anchor)| {
+        let record = records.remove(hash);
+        let is_recorded = record.as_ref().is_some_and(|record| record.status == Status::DuplicateAnchor);
+        let is_dirty = findings.diff.known_fingerprint(hash) == Some(DIRTY);
+        UserPlan {
+            anchor: anchor.clone(),
+            dn: None,
+            record,
+            plan: if is_recorded {
+                RecordPlan::Nothing
+            } else {
+                RecordPlan::SetStatus(Status::DuplicateAnchor)
+            },
+            conflict: None,
+            snapshot: if is_dirty { SnapshotEffect::Keep } else { SnapshotEffect::Set(DIRTY) },
+        }
+    });
+    Ok(frozen.collect())
 }
 
 /// Changes and transfers, as the safeguard releases or holds them.

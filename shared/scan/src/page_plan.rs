@@ -1,6 +1,6 @@
 //! Planning page by page while the directory is read. Nothing is written here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use directory::ReadItem;
 use model::{Anchor, AnchorHash, CompleteRead, IncompleteRead, SafeguardMemory, UserName};
@@ -49,6 +49,8 @@ pub(crate) struct ReadFindings<'a> {
     pub removals: Vec<PlannedRemoval>,
     /// Users in conflict over a name.
     pub conflicts: Vec<UserPlan>,
+    /// Users with several entries. None of the entries decides about the account.
+    pub duplicates: BTreeMap<AnchorHash, Anchor>,
     pub summary: ScanSummary,
 }
 
@@ -79,6 +81,7 @@ impl<'a, 'd> PagePlanner<'a, 'd> {
             planned: HashSet::new(),
             removals: Vec::new(),
             conflicts: Vec::new(),
+            duplicates: BTreeMap::new(),
             summary,
         };
         Self {
@@ -126,7 +129,9 @@ impl<'a, 'd> PagePlanner<'a, 'd> {
 
     /// Ends the read.
     pub async fn finish(self) -> FinishedRead<'a> {
-        let Self { context, read, memory, safeguard, mut findings, broken_off, .. } = self;
+        let Self { context, read, memory, mut safeguard, mut findings, broken_off, .. } = self;
+        safeguard.withdraw(&findings.duplicates);
+        findings.withdraw_duplicates();
         // Where no account is locked, no entry shows the attribute of the status.
         let status = context.policy.rules.status.attribute();
         let absent = read.absent_attributes().into_iter().filter(|name| Some(name.as_str()) != status);
@@ -165,16 +170,29 @@ impl ReadFindings<'_> {
                     self.summary.read += 1;
                     changes.push(*change);
                 }
+                EntryDiff::Repeated => self.summary.duplicates += 1,
                 EntryDiff::Duplicate(anchor) => {
                     self.summary.duplicates += 1;
                     tracing::warn!(
                         user.anchor = %anchor,
-                        "the read returned this anchor twice; the first entry counts"
+                        "several entries have this anchor; none of them changes the account"
                     );
+                    let hash = anchor.hash();
+                    changes.retain(|change: &EntryChange| change.anchor != anchor);
+                    self.planned.insert(hash);
+                    self.duplicates.insert(hash, anchor);
                 }
             }
         }
         changes
+    }
+
+    /// Takes back what earlier pages planned for users with several entries.
+    fn withdraw_duplicates(&mut self) {
+        let duplicates = &self.duplicates;
+        let is_kept = |anchor: &Anchor| !duplicates.contains_key(&anchor.hash());
+        self.removals.retain(|removal| is_kept(&removal.candidate.anchor));
+        self.conflicts.retain(|user| is_kept(&user.anchor));
     }
 
     fn note_unidentified(&mut self, dn: String, why: String) {

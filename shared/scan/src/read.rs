@@ -3,7 +3,7 @@
 use directory::{
     ChangeRead, ChangeResponse, ChangeSet, Cursor, Directory, FullRead, ReadItem, ScopeComparison,
 };
-use model::{Anchor, AnchorHash, CompleteRead, Fingerprint, IncompleteRead, RemovalSet, UnixSeconds};
+use model::{Anchor, AnchorHash, CompleteRead, Fingerprint, IncompleteRead, RemovalSet, Status, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use store::{ConnectionState, Snapshot, Store, StoreError};
 
@@ -285,7 +285,8 @@ async fn choose_read(
     Ok(ReadChoice::Changes { changes, snapshot, incomplete })
 }
 
-/// Adds the users with a waiting removal, so that all removals are judged together, and compares the scope with the
+/// Adds the users with a waiting removal, so that all removals are judged together, and those with several entries, which
+/// may have one by now. Compares the scope with the
 /// snapshot where the changes alone don't show departures.
 async fn prepare(
     store: &Store,
@@ -293,8 +294,10 @@ async fn prepare(
     changes: &mut ChangeSet,
 ) -> Result<(Snapshot, ScopeComparison), StoreError> {
     for word in ["held", "skipped"] {
-        changes.add_anchors(anchors_by_status(store, word).await?);
+        changes.add_anchors(anchors_by_status(store, word, |_| true).await?);
     }
+    let is_duplicate = |status: &Status| *status == Status::DuplicateAnchor;
+    changes.add_anchors(anchors_by_status(store, "conflict", is_duplicate).await?);
     let affected: Vec<AnchorHash> = changes.affected();
     let part = store.fetch_part(&affected).await?;
     if !changes.needs_comparison(|hash| part.get(hash).is_some()) {
@@ -305,11 +308,16 @@ async fn prepare(
     Ok((whole, comparison))
 }
 
-async fn anchors_by_status(store: &Store, word: &str) -> Result<Vec<Anchor>, StoreError> {
+async fn anchors_by_status(
+    store: &Store,
+    word: &str,
+    is_wanted: impl Fn(&Status) -> bool,
+) -> Result<Vec<Anchor>, StoreError> {
     let (mut anchors, mut after) = (Vec::new(), None);
     loop {
         let page = store.fetch_by_status(word, after, 100).await?;
-        anchors.extend(page.items.into_iter().map(|record| record.anchor));
+        let wanted = page.items.into_iter().filter(|record| is_wanted(&record.status));
+        anchors.extend(wanted.map(|record| record.anchor));
         after = page.next;
         if after.is_none() {
             return Ok(anchors);

@@ -136,6 +136,7 @@ impl Store {
             | Status::Failed { .. }
             | Status::PendingDeletion { .. } => record,
             Status::Conflict { .. }
+            | Status::DuplicateAnchor
             | Status::Held { .. }
             | Status::Skipped { .. }
             | Status::Invalid { .. } => record.set(RELEASED, flag(false)),

@@ -117,6 +117,7 @@ impl Store {
                 }
                 // The scan has decided on these.
                 Status::Conflict { .. }
+                | Status::DuplicateAnchor
                 | Status::PendingDeletion { .. }
                 | Status::Held { .. }
                 | Status::Skipped { .. }

@@ -130,7 +130,10 @@ impl Store {
             }
             Some(Desired::Present(_)) => match user.status {
                 // The scan decides about these users, and the next one decides again.
-                Status::Conflict { .. } | Status::Skipped { .. } | Status::Invalid { .. } => vec![record],
+                Status::Conflict { .. }
+                | Status::DuplicateAnchor
+                | Status::Skipped { .. }
+                | Status::Invalid { .. } => vec![record],
                 _ => vec![self.set_status(record, &hash, &Status::Pending)?],
             },
             None => vec![record],

@@ -192,6 +192,7 @@ mod tests {
             Status::Retrying { error: error() },
             Status::Failed { error: error() },
             Status::Conflict { owner: Anchor::from_text("a").unwrap() },
+            Status::DuplicateAnchor,
             Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::OverLimit },
             Status::PendingDeletion { reason: DeprovisionReason::Deleted },
             Status::Skipped { option: DisabledOption::Create },
@@ -204,6 +205,7 @@ mod tests {
                 | Status::Retrying { .. }
                 | Status::Failed { .. }
                 | Status::Conflict { .. }
+                | Status::DuplicateAnchor
                 | Status::Held { .. }
                 | Status::PendingDeletion { .. }
                 | Status::Skipped { .. }

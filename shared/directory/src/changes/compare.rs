@@ -3,6 +3,7 @@
 
 use model::{AnchorHash, Entry, Fingerprint, IncompleteRead};
 
+use crate::config::AnchorForm;
 use crate::directory::Directory;
 use crate::errors::DirectoryError;
 use crate::read::{FullRead, ReadItem};
@@ -59,6 +60,7 @@ impl ChangeSet {
         selection.compare_groups(directory, &server.root, &self.cursor.groups).await.map_err(broke_off)?;
         self.cursor.groups = selection.groups.clone();
         let has_references = !directory.config.references.is_empty();
+        let has_text_anchor = directory.config.anchor.form == AnchorForm::Text;
         let attributes = directory.config.identifying();
         let mut read = FullRead::new(directory, server, selection, attributes);
         let mut seen = vec![false; known.len()];
@@ -66,6 +68,10 @@ impl ChangeSet {
             page.into_iter().for_each(|item| self.compare_item(item, known, &mut seen));
         }
         read.finish().await?;
+        if has_text_anchor {
+            // Two new entries with one anchor are found by a search for it alone.
+            self.to_read.values_mut().for_each(|dn| *dn = None);
+        }
         let missing = known.iter().zip(seen).filter(|(_, seen)| !seen).map(|((hash, _), _)| *hash);
         let missing: Vec<AnchorHash> = missing.collect();
         // The missing users may only be out of scope, but the account can't see deleted objects.

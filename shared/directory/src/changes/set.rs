@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use model::{Anchor, AnchorHash, Freshness, UnixSeconds};
 
-use crate::config::{DirectoryConfig, Scope};
+use crate::config::{AnchorForm, DirectoryConfig, Scope};
 use crate::cursor::{Cursor, CursorPosition};
 use crate::detection::{self, ChangedEntry, DetectedChanges, EntryClass};
 use crate::directory::Directory;
@@ -69,7 +69,7 @@ impl ChangeSet {
     /// Adds users to read.
     pub fn add_anchors(&mut self, anchors: impl IntoIterator<Item = Anchor>) {
         for anchor in anchors {
-            self.to_read.entry(anchor).or_default();
+            self.to_read.insert(anchor, None);
         }
     }
 
@@ -182,7 +182,9 @@ impl Directory {
         for ChangedEntry { anchor, dn, class, .. } in entries {
             if matches!(class, EntryClass::Person | EntryClass::Unknown) {
                 renamed.extend(dn.clone().filter(|_| is_ad));
-                to_read.insert(anchor.clone(), dn.clone().filter(|_| !is_ad));
+                // An anchor that the server does not assign may be in several entries, and the search by anchor finds them all.
+                let is_unique = self.config.anchor.form != AnchorForm::Text;
+                to_read.insert(anchor.clone(), dn.clone().filter(|_| !is_ad && is_unique));
             }
         }
         let mut also = self.referring(server, &renamed).await?;

@@ -127,3 +127,15 @@ fn plans_that_are_judged_together_count_together() {
     let approved = changes(60, &[(TransferFromDisabled, 1, 0)]);
     assert_eq!(held_by(approved, &plans(&[(2, &[TransferFromDisabled])])), [0, 1]);
 }
+
+#[test]
+fn withdrawn_plan_is_neither_released_nor_counted() {
+    let mut safeguard = EffectSafeguard::new(limits(60, None));
+    for plan in 0..2 {
+        assert!(safeguard.judge(plan, vec![LimitedEffect::Rename]).released.is_empty());
+    }
+    safeguard.withdraw(|plan| *plan == 0);
+    assert!(safeguard.judge(2, vec![LimitedEffect::Rename]).held.is_empty());
+    let (verdict, changes) = safeguard.finish(EffectCounts::All);
+    assert_eq!((verdict.released, changes), (vec![1, 2], None));
+}

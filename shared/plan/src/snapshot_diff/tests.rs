@@ -1,5 +1,7 @@
 //! Snapshot comparison of small reads.
 
+use std::collections::HashSet;
+
 use model::Desired;
 
 use super::*;
@@ -13,20 +15,24 @@ fn entry_is_new_once() {
     let EntryDiff::Changed(change) = first.compare(&ada) else { panic!("ada is new") };
     assert_eq!((&change.anchor, change.dn), (&ada.anchor, DnKey::of(&ada.dn)));
     assert!(matches!(&change.observation, Observation::Valid(Desired::Present(_))));
-    assert!(matches!(first.compare(&ada), EntryDiff::Duplicate(anchor) if anchor == ada.anchor));
+    assert!(matches!(first.compare(&ada), EntryDiff::Repeated));
+    let other = Entry { dn: "cn=contractor".into(), ..ada.clone() };
+    assert!(matches!(first.compare(&other), EntryDiff::Duplicate(anchor) if anchor == ada.anchor));
     assert_eq!(first.known(), 0);
     assert_eq!((first.has_seen(&ada.anchor.hash()), first.has_seen(&grace.anchor.hash())), (true, false));
 }
 
 #[test]
-fn known_entry_is_unchanged_changed_or_a_duplicate() {
+fn known_entry_is_unchanged_changed_repeated_or_a_duplicate() {
     let rules = rules();
     let ada = entry("ada", &[("mail", "ada@x")]);
     let known = [(ada.anchor.hash(), EntryFingerprints::new(&rules, NOW).of(&ada))];
     let mut second = SnapshotDiff::new(&rules, &known, NOW);
     assert_eq!((second.known(), second.has_seen(&ada.anchor.hash())), (1, false));
     assert!(matches!(second.compare(&ada), EntryDiff::Unchanged));
-    assert!(matches!(second.compare(&ada), EntryDiff::Duplicate(_)));
+    assert!(matches!(second.compare(&ada), EntryDiff::Repeated));
+    let other = Entry { dn: "cn=contractor".into(), ..ada.clone() };
+    assert!(matches!(second.compare(&other), EntryDiff::Duplicate(_)));
     assert!(second.has_seen(&ada.anchor.hash()));
 
     let mut third = SnapshotDiff::new(&rules, &known, NOW);

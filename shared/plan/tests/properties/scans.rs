@@ -107,7 +107,7 @@ impl StoredScans {
             match planner.compare(entry) {
                 EntryDiff::Unchanged => scanned.unchanged += 1,
                 EntryDiff::Changed(change) => scanned.changes.push(*change),
-                EntryDiff::Duplicate(_) => scanned.repeated += 1,
+                EntryDiff::Repeated | EntryDiff::Duplicate(_) => scanned.repeated += 1,
             }
         }
         assert!(entries.iter().all(|entry| planner.has_seen(&entry.anchor.hash())));

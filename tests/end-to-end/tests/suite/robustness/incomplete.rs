@@ -400,13 +400,9 @@ fn detectable_fault_deprovisions_no_user() {
 #[test]
 fn undetectable_fault_deprovisions_no_user() {
     let company = EmbeddedCompany::company();
-    let EmbeddedCompany { directory, fixture, people, .. } = &company;
+    let EmbeddedCompany { directory, fixture, .. } = &company;
     let half = EMBEDDED_PEOPLE / 2;
-    let faults = [
-        LdapFault::StaleReplica { entries: half },
-        LdapFault::EndEarly { page: 6 },
-        LdapFault::DuplicateUuid { dn: people[40].dn(), of: people[1].dn() },
-    ];
+    let faults = [LdapFault::StaleReplica { entries: half }, LdapFault::EndEarly { page: 6 }];
     for fault in &faults {
         let what = format!("{fault:?}");
         let fixture = fixture.copy();
@@ -436,6 +432,20 @@ fn undetectable_fault_deprovisions_no_user() {
         let removals = fixture.workplace.writes().iter().filter(|request| deprovisions(request)).count();
         assert_eq!(removals, company.news.leavers.len(), "{fault:?}");
     }
+}
+
+/// Neither of two entries with one anchor changes the account, and the missing one is found by its own anchor.
+#[test]
+fn entry_with_the_anchor_of_another_changes_no_account() {
+    let EmbeddedCompany { directory, fixture, people, .. } = &EmbeddedCompany::company();
+    directory.inject(LdapFault::DuplicateUuid { dn: people[40].dn(), of: people[1].dn() });
+    fixture.run(&["plan"]).expect_exit(3).says("several entries have this anchor").says("Plan: 1 conflict");
+    for _ in 0..2 {
+        fixture.run(&["sync", "--full"]).expect_exit(3).says("1 conflicts");
+    }
+    directory.clear_faults();
+    fixture.sync().expect_exit(0).never_says("conflict");
+    assert!(fixture.workplace.writes().is_empty(), "{:#?}", fixture.workplace.writes());
 }
 
 /// A replica that lacks nearly all entries, in every search: only the safeguard remains.

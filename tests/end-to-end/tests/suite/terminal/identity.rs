@@ -1,7 +1,9 @@
 //! One user keeps one account through renames, moves, deletion and return, and conflicts of names.
 
+use embedded_ldap::EmbeddedLdap;
 use end_to_end::{
     ENTERPRISE, PersonEntry, STATUS, Slapd, TerminalFixture, deactivates, enabled_people, request_lines,
+    workplace_group,
 };
 use serde_json::json;
 
@@ -210,6 +212,58 @@ fn account_of_a_user_disabled_in_the_same_scan_does_not_pass() {
     fixture.sync().expect_exit(3).says("1 deprovisioned").says("would pass from disabled entries to others");
     fixture.expect_active(&people[1].mail, false);
     assert_eq!(fixture.workplace.accounts().len(), 4);
+}
+
+#[test]
+fn two_entries_with_one_anchor_leave_the_account_as_it_is() {
+    let mut people = enabled_people(5);
+    people[4].employee_number = people[1].employee_number.clone();
+    let fixture = TerminalFixture::<EmbeddedLdap>::embedded(&people, &people[..4])
+        .configured(|it| it.directory += "anchor = \"employeeNumber\"\n");
+    fixture.settle(0).says("4 created");
+    let before = fixture.account(&people[1].mail);
+    let set_title =
+        |person: &PersonEntry, title| fixture.directory.set(&person.dn(), "title", &[title]).unwrap();
+
+    // A contractor with the same number joins, and then either of the two changes.
+    fixture.enrol(&people[4]);
+    let changed: [Option<(usize, &str)>; 4] = [None, Some((4, "Contractor")), Some((1, "Chief")), None];
+    let mut state = None;
+    for (person, title) in changed.into_iter().map(Option::unzip) {
+        person.into_iter().zip(title).for_each(|(person, title)| set_title(&people[person], title));
+        fixture.plan().expect_exit(3).says("several entries have this anchor");
+        for command in [&["sync"][..], &["sync", "--full"]] {
+            fixture.run(command).expect_exit(3).says("1 conflicts").says("several entries have this anchor");
+            fixture.expect_no_write();
+            let users = fixture.state().of_users();
+            match &state {
+                None => state = Some(users),
+                Some(before) => assert_eq!(before, &users, "the state flaps"),
+            }
+        }
+    }
+    assert_eq!(fixture.account(&people[1].mail), before);
+
+    // The contractor leaves, and the first entry decides again.
+    fixture.directory.remove_member(&workplace_group(), &people[4].dn()).unwrap();
+    fixture.sync().expect_exit(0).says("1 updated");
+    assert_eq!(fixture.account(&people[1].mail)["title"], "Chief");
+    fixture.expect_no_account(&people[4].mail);
+    fixture.settle(0).says("nothing to do");
+}
+
+#[test]
+fn two_new_entries_with_one_anchor_get_no_account() {
+    let mut people = enabled_people(4);
+    people[3].employee_number = people[1].employee_number.clone();
+    let fixture = TerminalFixture::<EmbeddedLdap>::embedded(&people, &people)
+        .configured(|it| it.directory += "anchor = \"employeeNumber\"\n");
+    for _ in 0..2 {
+        fixture.sync().expect_exit(3).says("1 conflicts");
+        assert_eq!(fixture.workplace.accounts().len(), 2);
+    }
+    fixture.directory.set(&people[3].dn(), "employeeNumber", &["another"]).unwrap();
+    fixture.sync().expect_exit(0).says("2 created");
 }
 
 #[test]
