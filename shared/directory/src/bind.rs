@@ -30,9 +30,15 @@ pub(crate) fn request(bind: &Bind) -> LdapRequest {
     }
 }
 
-pub(crate) fn judge(url: &str, answer: &LdapResult) -> Result<()> {
+pub(crate) fn judge(url: &str, bind: &Bind, answer: &LdapResult) -> Result<()> {
     match answer.code {
         0 => Ok(()),
+        code if matches!(bind, Bind::Anonymous) && !matches!(code, 51 | 52) => {
+            Err(DirectoryError::AnonymousRefused {
+                url: url.to_owned(),
+                meaning: model::result_meaning(code),
+            })
+        }
         // Some servers answer "no such object" for an unknown bind DN.
         32 | 49 => {
             Err(DirectoryError::InvalidCredentials { url: url.to_owned(), reason: reason(&answer.text) })

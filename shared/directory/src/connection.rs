@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::bind;
-use crate::config::{Bind, DirectoryConfig};
+use crate::config::DirectoryConfig;
 use crate::endpoint::LdapEndpoint;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::tls;
@@ -54,7 +54,7 @@ impl LdapConnection {
         let url = endpoint.url();
         let is_secure = endpoint.is_ldaps || config.start_tls;
         bind::check(&config.bind, &url, is_secure)?;
-        if matches!(config.bind, Bind::Simple { .. }) && !is_secure && !endpoint.is_loopback() {
+        if !is_secure && !endpoint.is_loopback() {
             return Err(DirectoryError::Insecure(url));
         }
         let limit = config.timeout;
@@ -65,7 +65,7 @@ impl LdapConnection {
         let operation = DirectoryOperation::Binding(url.clone());
         let answer = connection.call(bind::request(&config.bind), LdapMessage::BIND_RESPONSE).await;
         let answer = answer.map_err(|error| connection.failure(operation, error))?;
-        bind::judge(&url, &answer)?;
+        bind::judge(&url, &config.bind, &answer)?;
         Ok(connection)
     }
 
@@ -157,6 +157,11 @@ impl LdapConnection {
                 None => drop(self.open.remove(&message.id)),
             }
         }
+    }
+
+    /// Whether the timeout has passed since a moment.
+    pub(crate) fn is_over(&self, since: Instant) -> bool {
+        since.elapsed() > self.timeout
     }
 
     /// Removes a request after its last answer.

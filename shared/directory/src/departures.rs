@@ -80,19 +80,20 @@ impl DepartureCheck<'_> {
         if anchors.is_empty() {
             return Ok(HashSet::new());
         }
-        let scope = match self.scope.take() {
+        let root = self.root().await?;
+        let mut scope = match self.scope.take() {
             Some(scope) => scope,
-            None => {
-                let root = self.root().await?;
-                ScopeSelection::prepare(self.directory, &root).await?
-            }
+            None => ScopeSelection::prepare(self.directory, &root).await?,
         };
         let base = self.directory.config.base_dn.clone();
         let mut in_scope = HashSet::new();
         for batch in anchors.chunks(BATCH) {
             let found = self.directory.look_up(&base, batch, &scope.filter).await?;
-            let members = found.into_iter().filter(|it| scope.members.contain(&it.dn, &it.attributes));
-            in_scope.extend(members.map(|entry| entry.anchor));
+            for entry in found {
+                if scope.includes(self.directory, &root, (&entry.dn, &entry.attributes)).await? {
+                    in_scope.insert(entry.anchor);
+                }
+            }
         }
         self.scope = Some(scope);
         Ok(in_scope)

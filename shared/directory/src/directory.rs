@@ -2,6 +2,7 @@
 
 use crate::config::DirectoryConfig;
 use crate::connection::LdapConnection;
+use crate::endpoint::LdapEndpoint;
 use crate::errors::{DirectoryError, Result};
 use crate::root_dse::RootDse;
 use crate::schema::{Schema, UnknownAttribute, is_first_name};
@@ -85,6 +86,11 @@ impl Directory {
     /// Address of the connected server.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether the address is that of Active Directory's global catalog, which holds a part of the attributes.
+    pub fn is_global_catalog(&self) -> bool {
+        LdapEndpoint::parse(&self.url).is_ok_and(|endpoint| endpoint.is_global_catalog())
     }
 
     /// Attribute that holds the anchor.

@@ -20,7 +20,7 @@ pub(crate) struct LdapEndpoint {
 impl LdapEndpoint {
     /// Reads `ldaps://host:port` or `ldap://host:port`.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        const HOST: &str = "it must be a scheme, a host name and a port, without a path";
+        const HOST: &str = "it must be a scheme, a host name and a port, without a path; the base DN belongs to directory.base_dn";
         let url = Url::parse(text.trim()).map_err(|error| {
             DirectoryError::Address(match error {
                 ParseError::RelativeUrlWithoutBase => "it does not begin with ldap:// or ldaps://",
@@ -60,6 +60,11 @@ impl LdapEndpoint {
     pub(crate) fn url(&self) -> String {
         let scheme = if self.is_ldaps { "ldaps" } else { "ldap" };
         format!("{scheme}://{}:{}", self.host, self.port)
+    }
+
+    /// Whether this is a port of Active Directory's global catalog, which holds a part of the attributes.
+    pub(crate) fn is_global_catalog(&self) -> bool {
+        matches!(self.port, 3268 | 3269)
     }
 
     /// Whether the server runs on this machine, so that no byte crosses a network.

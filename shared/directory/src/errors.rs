@@ -25,10 +25,10 @@ pub enum DirectoryError {
         /// Position and problem.
         error: FilterError,
     },
-    /// Credentials would cross the network to this address unencrypted.
+    /// Credentials and entries would cross the network to this address unencrypted.
     #[error(
-        "the connection to {0} is not encrypted, so a password could be read and a certificate can't be presented; \
-         use an ldaps:// address or set start_tls"
+        "the connection to {0} is not encrypted, so a password could be read, the entries could be changed on the way, and \
+         a certificate can't be presented; use an ldaps:// address or set start_tls"
     )]
     Insecure(String),
     /// No connection.
@@ -68,6 +68,17 @@ pub enum DirectoryError {
         url: String,
         /// Reason, as far as the server gives one.
         reason: &'static str,
+    },
+    /// The server refused an anonymous bind.
+    #[error(
+        "the directory at {url} refused the sign-in without a name ({meaning}): no secret is configured; set \
+         directory.secret"
+    )]
+    AnonymousRefused {
+        /// Address of the server.
+        url: String,
+        /// Meaning of the result code.
+        meaning: &'static str,
     },
     /// The entry of this base DN does not exist or is not readable.
     #[error(
@@ -210,12 +221,13 @@ impl fmt::Display for ResultAdvice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             1 => "; Active Directory answers so to clients that are not signed in",
-            3 | 4 | 11 => "; raise the server's limits for the bind account",
+            3 => "; raise the server's limits for the bind account",
+            4 | 11 => "; raise the server's limits for the bind account, or lower directory.page_size",
             8 | 13 => "; use an ldaps:// address or set start_tls",
             10 => "; another server holds this part of the tree: use its address",
             34 => "; check the spelling of the DN",
             48 => "; the server does not allow this kind of sign-in",
-            50 => "; give the bind account the right to do this",
+            50 => "; give the bind account the right to do this, and change its password if it has to be changed",
             51 | 52 => "; try again later",
             53 => "; the account's password may have to be changed first",
             _ => "",
@@ -231,7 +243,7 @@ mod tests {
     fn messages_name_operation_and_remedy() {
         let base_dn = "dc=acme,dc=test".to_owned();
         let operation = DirectoryOperation::ReadingBase(base_dn.clone());
-        insta::assert_snapshot!(DirectoryError::refused(operation, 50), @"reading the base entry dc=acme,dc=test ended with LDAP result 50 (insufficient access rights); give the bind account the right to do this");
+        insta::assert_snapshot!(DirectoryError::refused(operation, 50), @"reading the base entry dc=acme,dc=test ended with LDAP result 50 (insufficient access rights); give the bind account the right to do this, and change its password if it has to be changed");
         let timeout = DirectoryError::Timeout {
             operation: DirectoryOperation::ReadingUsers(base_dn),
             limit: Duration::from_millis(1500),

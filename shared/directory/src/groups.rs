@@ -294,6 +294,18 @@ impl GroupClosure {
     }
 }
 
+/// Whether one of these groups lists the DN, as the server compares DNs.
+pub(crate) async fn is_listed(
+    directory: &mut Directory,
+    root: &RootDse,
+    (dn, groups): (&str, &[KnownGroup]),
+) -> Result<bool> {
+    let Some(first) = groups.first() else { return Ok(false) };
+    let filter = group_class::listing(&[escape(dn)]);
+    let parents = groups_matching(directory, root, &first.dn, filter).await?;
+    Ok(parents.iter().any(|parent| groups.iter().any(|group| DnKey::of(&group.dn) == DnKey::of(&parent.dn))))
+}
+
 /// Groups in the tree of the group `dn` that match a condition.
 pub(crate) async fn groups_where(
     directory: &mut Directory,

@@ -2,6 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use tokio::time::{Duration, Instant};
+
 use crate::wire::LdapControl;
 use crate::wire::ber::{self, INTEGER, OCTET_STRING, SEQUENCE};
 
@@ -12,6 +14,9 @@ const MAX_REPEATS: usize = 20;
 
 /// Consecutive empty pages before the read fails. Active Directory sends some during a long search.
 const MAX_EMPTY: usize = 1000;
+
+/// Longest time of consecutive empty pages.
+const MAX_EMPTY_TIME: Duration = Duration::from_secs(600);
 
 /// Control that requests one page. It is critical, so a server that can't page must refuse the search.
 pub(crate) fn page_control(size: i32, cookie: &[u8]) -> LdapControl {
@@ -40,6 +45,8 @@ pub(crate) struct CookieChain {
     previous: Option<u64>,
     repeats: usize,
     empty: usize,
+    /// When the first of the consecutive empty pages came.
+    empty_since: Option<Instant>,
 }
 
 /// Digest of a page's entries, to recognise a repeated page.
@@ -77,11 +84,12 @@ impl CookieChain {
             if same_cookie {
                 return Err(PagingStuck("the server sent an empty page and the same cookie again"));
             }
-            if self.empty > MAX_EMPTY {
+            let since = *self.empty_since.get_or_insert_with(Instant::now);
+            if self.empty > MAX_EMPTY || since.elapsed() > MAX_EMPTY_TIME {
                 return Err(PagingStuck("the server sent only empty pages"));
             }
         } else {
-            self.empty = 0;
+            (self.empty, self.empty_since) = (0, None);
         }
         if same_cookie && self.previous == Some(digest) {
             self.repeats += 1;
@@ -143,6 +151,18 @@ mod tests {
         assert!(repeats((0..100).map(|_| (b"a".to_vec(), entry(1)))));
         assert!(repeats((0..2).map(|_| (b"a".to_vec(), vec![]))));
         assert!(repeats((0..2000).map(|number| (counted(number), vec![]))));
+    }
+
+    #[test]
+    fn empty_pages_end_after_a_time() {
+        let mut chain = CookieChain::default();
+        assert!(chain.advance(vec![1], page(&[])).is_ok());
+        chain.empty_since = Instant::now().checked_sub(MAX_EMPTY_TIME + Duration::from_secs(1));
+        assert!(chain.advance(vec![2], page(&[])).is_err());
+        // An entry is progress.
+        chain.empty_since = Instant::now().checked_sub(MAX_EMPTY_TIME + Duration::from_secs(1));
+        assert!(chain.advance(vec![3], page(&["uid=ada".to_owned()])).is_ok());
+        assert!(chain.advance(vec![4], page(&[])).is_ok());
     }
 
     proptest::proptest! {

@@ -7,6 +7,7 @@ use crate::cursor::{Cursor, CursorPosition};
 use crate::decode::{DecodedEntry, MalformedEntry};
 use crate::detection;
 use crate::directory::Directory;
+use crate::dn::is_under;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::evidence;
 use crate::freshness::FreshnessComparison;
@@ -17,6 +18,9 @@ use crate::search::{BusyBackoff, RunningSearch, SearchItem, SearchQuery};
 use crate::server::DirectoryServer;
 use crate::server_state::UnprovedServer;
 use crate::wire::{LdapResult, SearchScope};
+
+/// Most members that are looked up one by one after a read.
+const MOST_UNMATCHED: usize = 1000;
 
 /// Full read, page by page. The users of a page may be processed at once; the absence of a user has a meaning only after
 /// [`finish`](Self::finish).
@@ -244,10 +248,13 @@ impl FullRead<'_> {
                 }
                 SearchItem::Done(result) => {
                     self.end_page(result)?;
-                    if matches!(self.progress, ReadProgress::Reading) {
-                        self.request_ahead().await;
-                    }
-                    return Ok(());
+                    return match self.progress {
+                        ReadProgress::Reading => {
+                            self.request_ahead().await;
+                            Ok(())
+                        }
+                        _ => self.read_unmatched(page).await.map_err(broke_off),
+                    };
                 }
             }
             if !self.server.root.has_paging && page.len() >= portion {
@@ -255,6 +262,34 @@ impl FullRead<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// Reads the members that no entry has matched: the server may know them by another spelling.
+    async fn read_unmatched(&mut self, page: &mut Vec<ReadItem>) -> Result<()> {
+        let unmatched = self.selection.members.take_unmatched();
+        if unmatched.len() > MOST_UNMATCHED {
+            let why = format!(
+                "{} members match no entry by their spelling, too many to look up one by one",
+                unmatched.len()
+            );
+            self.evidence.hidden.get_or_insert(why);
+            return Ok(());
+        }
+        for dn in unmatched {
+            let query = SearchQuery { base: dn, scope: SearchScope::Base, ..self.query.clone() };
+            let entry = match self.directory.connection.search_one(query).await {
+                // Such as a value that is no DN.
+                Err(DirectoryError::Refused { .. }) | Ok(None) => continue,
+                entry => entry?,
+            };
+            if let Some(entry) = entry
+                && is_under(&entry.dn, &self.directory.base_dn)
+                && self.selection.members.add(&entry.dn)
+            {
+                page.extend(self.read_item(Ok(entry)));
+            }
+        }
+        Ok(())
     }
 
     /// Requests the next page ahead of time. On failure it is requested again when it is needed, and the error reported then.

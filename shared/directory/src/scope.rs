@@ -1,6 +1,6 @@
 //! Scope of a search: a filter where the server can select the users, a set of members where it can't.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use model::{Anchor, Attributes, DnKey};
 
@@ -9,7 +9,9 @@ use crate::cursor::KnownGroup;
 use crate::directory::Directory;
 use crate::errors::Result;
 use crate::filter::{enclosed, escape};
-use crate::groups::{LdapGroup, dn_of_member, hidden_group, nested_by_member, nested_by_member_of};
+use crate::groups::{
+    LdapGroup, dn_of_member, hidden_group, is_listed, nested_by_member, nested_by_member_of,
+};
 use crate::root_dse::RootDse;
 
 /// Scope, prepared for searches.
@@ -29,7 +31,11 @@ pub(crate) struct ScopeSelection {
 pub(crate) enum ScopeMembers {
     SelectedByFilter,
     /// Members by DN, 16 bytes each.
-    ByDn(HashSet<DnKey>),
+    ByDn {
+        keys: HashSet<DnKey>,
+        /// Members that the server may know by another spelling, as long as no entry has matched them.
+        unmatched: HashMap<DnKey, String>,
+    },
     /// Members by id, without case.
     ById {
         user_attribute: String,
@@ -73,8 +79,7 @@ impl ScopeSelection {
                         (vec![top], members)
                     }
                 };
-                let keys = members.values.iter().map(|member| DnKey::of(&dn_of_member(member)));
-                let by_dn = ScopeMembers::ByDn(keys.collect());
+                let by_dn = ScopeMembers::by_dn(members.values.iter().map(|member| dn_of_member(member)));
                 Ok(Self { gap: members.gap, ..Self::of_groups(users, by_dn, groups) })
             }
             Membership::MemberUid { attribute, user_attribute } => {
@@ -92,6 +97,25 @@ impl ScopeSelection {
         let mut groups: Vec<KnownGroup> = known.collect();
         groups.sort();
         Self { filter, members, groups, gap: None, newest }
+    }
+
+    /// Whether an entry that matches the filter is in scope. Where members may be respelled, the server compares.
+    pub(crate) async fn includes(
+        &mut self,
+        directory: &mut Directory,
+        root: &RootDse,
+        (dn, attributes): (&str, &Attributes),
+    ) -> Result<bool> {
+        if self.members.contain(dn, attributes) {
+            return Ok(true);
+        }
+        let is_exact =
+            !matches!(&self.members, ScopeMembers::ByDn { unmatched, .. } if !unmatched.is_empty());
+        if is_exact || !is_listed(directory, root, (dn, &self.groups)).await? {
+            return Ok(false);
+        }
+        self.members.add(dn);
+        Ok(true)
     }
 
     /// Why no user may be in scope although there are members: users that show no membership.
@@ -136,16 +160,59 @@ fn member_condition(group: &LdapGroup, attribute: &str, root: &RootDse) -> Strin
 }
 
 impl ScopeMembers {
+    fn by_dn(members: impl Iterator<Item = String>) -> Self {
+        let (mut keys, mut unmatched) = (HashSet::new(), HashMap::new());
+        for dn in members {
+            let key = DnKey::of(&dn);
+            keys.insert(key);
+            if may_be_respelled(&dn) {
+                unmatched.insert(key, dn);
+            }
+        }
+        Self::ByDn { keys, unmatched }
+    }
+
+    /// Members that no entry has matched so far, although the server may know them by another spelling.
+    pub(crate) fn take_unmatched(&mut self) -> Vec<String> {
+        match self {
+            Self::ByDn { unmatched, .. } => std::mem::take(unmatched).into_values().collect(),
+            Self::SelectedByFilter | Self::ById { .. } => Vec::new(),
+        }
+    }
+
+    /// Adds a member by the server's spelling; returns whether the spelling is new.
+    pub(crate) fn add(&mut self, dn: &str) -> bool {
+        match self {
+            Self::ByDn { keys, .. } => keys.insert(DnKey::of(dn)),
+            Self::SelectedByFilter | Self::ById { .. } => false,
+        }
+    }
+
     /// Whether an entry that matches the filter is a member.
-    pub(crate) fn contain(&self, dn: &str, attributes: &Attributes) -> bool {
+    pub(crate) fn contain(&mut self, dn: &str, attributes: &Attributes) -> bool {
         match self {
             Self::SelectedByFilter => true,
-            Self::ByDn(keys) => keys.contains(&DnKey::of(dn)),
+            Self::ByDn { keys, unmatched } => {
+                let key = DnKey::of(dn);
+                unmatched.remove(&key);
+                keys.contains(&key)
+            }
             Self::ById { user_attribute, ids } => {
                 attributes.all(user_attribute).iter().any(|id| ids.contains(&folded(id)))
             }
         }
     }
+}
+
+/// Whether servers compare the DN with others in ways that this crate does not: Unicode forms, and aliases of attributes.
+fn may_be_respelled(dn: &str) -> bool {
+    const USUAL: [&str; 8] = ["cn", "uid", "ou", "dc", "o", "c", "l", "st"];
+    let types = dn.split([',', '+']).filter_map(|part| part.split_once('=')).map(|(kind, _)| kind.trim());
+    !dn.is_ascii() || dn.contains('\\') || !types.into_iter().all(|kind| is_one_of(kind, &USUAL))
+}
+
+fn is_one_of(kind: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| name.eq_ignore_ascii_case(kind))
 }
 
 /// Checks that the group of the scope exists, and returns its anchor.
@@ -169,9 +236,8 @@ mod tests {
     fn members_by_dn_compare_as_dns() {
         let named: [&[u8]; 3] =
             [r"CN=Smith\, Jo,DC=x".as_bytes(), b"cn=ada,dc=x#'0101'B", "cn=Jürgen,dc=x".as_bytes()];
-        let members =
-            ScopeMembers::ByDn(named.iter().map(|member| DnKey::of(&dn_of_member(member))).collect());
-        let contain = |dn: &str| members.contain(dn, &Attributes::default());
+        let mut members = ScopeMembers::by_dn(named.iter().map(|member| dn_of_member(member)));
+        let mut contain = |dn: &str| members.contain(dn, &Attributes::default());
         assert!(contain(r"cn=smith\2c jo, dc=X"));
         assert!(contain("CN=Ada,DC=x"));
         assert!(contain(r"cn=j\C3\BCrgen,dc=x"));
@@ -179,9 +245,19 @@ mod tests {
     }
 
     #[test]
+    fn members_that_may_be_respelled_stay_until_an_entry_matches() {
+        let named = ["uid=ada,dc=x", "UID=J\u{fc}rgen,dc=x", "2.5.4.3=grace,dc=x", "userid=zoe,dc=x"];
+        let mut members = ScopeMembers::by_dn(named.iter().map(|dn| (*dn).to_owned()));
+        assert!(members.contain("uid=j\u{fc}rgen,dc=x", &Attributes::default()));
+        let mut unmatched = members.take_unmatched();
+        unmatched.sort();
+        assert_eq!(unmatched, ["2.5.4.3=grace,dc=x", "userid=zoe,dc=x"]);
+    }
+
+    #[test]
     fn members_by_id_compare_without_case() {
-        let members = ScopeMembers::ById { user_attribute: "uid".into(), ids: ["ada".into()].into() };
-        let contain = |uid: &str| members.contain("cn=x", &[("UID", uid)].into_iter().collect());
+        let mut members = ScopeMembers::ById { user_attribute: "uid".into(), ids: ["ada".into()].into() };
+        let mut contain = |uid: &str| members.contain("cn=x", &[("UID", uid)].into_iter().collect());
         assert!(contain("Ada"));
         assert!(!contain("adam"));
         assert!(!members.contain("uid=ada", &Attributes::default()));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::connection::{LdapConnection, PendingRequest};
 use crate::decode::{self, DecodedEntry, MalformedEntry};
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
@@ -32,6 +34,8 @@ pub(crate) const NO_ENTRY: &str = "(!(objectClass=*))";
 pub(crate) struct RunningSearch {
     pending: PendingRequest,
     operation: DirectoryOperation,
+    /// When the search last made progress.
+    progress: Instant,
 }
 
 /// One item of a search's answer.
@@ -77,16 +81,27 @@ impl RunningSearch {
             DirectoryError::protocol(&operation, format!("the filter can't be sent: {error}"))
         })?;
         match connection.send(LdapRequest::search(&base, scope, filter, &attributes), controls).await {
-            Ok(pending) => Ok(Self { pending, operation }),
+            Ok(pending) => Ok(Self { pending, operation, progress: Instant::now() }),
             Err(error) => Err(connection.failure(operation, error)),
         }
     }
 
-    /// Next item. Must not be called again after [`SearchItem::Done`] or an error.
+    /// Notes that an intermediate response brought something new.
+    pub(crate) fn note_progress(&mut self) {
+        self.progress = Instant::now();
+    }
+
+    /// Next item. Messages without an entry don't extend the timeout. Must not be called again after [`SearchItem::Done`] or an error.
     pub(crate) async fn next(&mut self, connection: &mut LdapConnection) -> Result<SearchItem> {
         let item = match connection.receive(&self.pending).await {
             Ok(message) => match message.kind {
-                LdapMessage::ENTRY => Ok(SearchItem::Entry(message)),
+                LdapMessage::ENTRY => {
+                    self.note_progress();
+                    Ok(SearchItem::Entry(message))
+                }
+                LdapMessage::REFERENCE | LdapMessage::INTERMEDIATE if connection.is_over(self.progress) => {
+                    Err(WireError::Timeout)
+                }
                 LdapMessage::REFERENCE => Ok(SearchItem::Reference(message.addresses())),
                 LdapMessage::INTERMEDIATE => Ok(SearchItem::Intermediate(message)),
                 LdapMessage::SEARCH_DONE => message.result().map(SearchItem::Done).ok_or(WireError::NotLdap),

@@ -108,7 +108,10 @@ fn explain(error: &rustls::Error) -> (String, &'static str) {
     let advice = match error {
         rustls::Error::InvalidCertificate(invalid) => return explain_certificate(invalid),
         rustls::Error::InvalidMessage(_) => WRONG_PORT,
-        _ => "check the server's TLS settings; version 1.2 or 1.3 is needed",
+        _ => {
+            "check the server's TLS settings: version 1.3, or 1.2 with ECDHE and AES-GCM or ChaCha20, is needed; suites with \
+             CBC or with RSA key exchange are not offered"
+        }
     };
     (error.to_string(), advice)
 }

@@ -35,7 +35,7 @@ pub enum IncompleteRead {
     #[error("the read was interrupted: {0}")]
     BrokeOff(String),
     /// A page ended with an error, such as a size limit.
-    #[error("page {page} ended with LDAP result {code} ({meaning})")]
+    #[error("page {page} ended with LDAP result {code} ({meaning}){}", page_advice(*code))]
     Refused {
         /// Number of the page, from 1.
         page: usize,
@@ -45,7 +45,9 @@ pub enum IncompleteRead {
         meaning: &'static str,
     },
     /// No page was read, or the last page did not mark the end.
-    #[error("the server did not mark the end of its results")]
+    #[error(
+        "the server did not mark the end of its results; a proxy before it may remove the paging control"
+    )]
     NoEnd,
     /// Part of the data is on another server.
     #[error("{0} referral(s) to other servers were not followed")]
@@ -167,6 +169,15 @@ impl DoubtfulRead {
             _ => return Err(self),
         };
         Ok(CompleteRead { pages: self.pages, named: None, freshness })
+    }
+}
+
+/// Remedy for the result code of a page.
+fn page_advice(code: u32) -> &'static str {
+    match code {
+        3 => "; raise the server's time limit for the reading account",
+        4 | 11 => "; raise the server's limits for the reading account, or lower directory.page_size",
+        _ => "",
     }
 }
 

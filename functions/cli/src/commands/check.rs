@@ -125,8 +125,13 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
     Some(user)
 }
 
-/// Looks for the attributes of the mapping in the server's schema.
+/// Looks for the attributes of the mapping in the server's schema, and for an address that shows a part of them.
 async fn check_attributes(connection: &Connection, directory: &mut Directory, report: &mut CheckReport) {
+    if directory.is_global_catalog() {
+        let why =
+            "this is a port of the global catalog, which holds a part of the attributes; use port 636 or 389";
+        report.bad("directory", why);
+    }
     let unknown = match directory.unknown_attributes().await {
         Ok(unknown) => unknown,
         Err(error) => return report.bad("schema", error.to_string()),

@@ -53,7 +53,7 @@ impl ChangeRead<'_> {
     }
 
     async fn read_batch(&mut self) -> Result<Vec<ReadItem>> {
-        let selection = match self.changes.selection.take() {
+        let mut selection = match self.changes.selection.take() {
             Some(selection) => selection,
             None => {
                 let root = &self.changes.server.root;
@@ -91,10 +91,11 @@ impl ChangeRead<'_> {
         let mut items = Vec::new();
         for entry in found {
             self.changes.server.note_user(&entry.attributes);
-            if !selection.members.contain(&entry.dn, &entry.attributes) {
+            let root = &self.changes.server.root;
+            if !selection.includes(self.directory, root, (&entry.dn, &entry.attributes)).await? {
                 continue;
             }
-            items.push(match config.anchor.of(&entry.attributes) {
+            items.push(match self.directory.config.anchor.of(&entry.attributes) {
                 Ok(anchor) => ReadItem::Entry(Entry { anchor, dn: entry.dn, attributes: entry.attributes }),
                 Err(why) => {
                     self.changes.undecodable += 1;

@@ -8,7 +8,7 @@ use crate::connection::LdapConnection;
 use crate::cursor::{CursorPosition, SyncCookie};
 use crate::directory::Directory;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
-use crate::paging::page_control;
+use crate::paging::{CookieChain, PageDigest, PagingStuck, page_control};
 use crate::search::{NO_ATTRIBUTES, NO_ENTRY, SearchQuery};
 use crate::server::DirectoryServer;
 use crate::wire::ber::{self, INTEGER, OCTET_STRING, SEQUENCE};
@@ -112,10 +112,13 @@ async fn request_with(
 ) -> Result<DirsyncAnswer> {
     let protocol = |detail: &str| DirectoryError::protocol(&query.operation, detail);
     let mut cookie = cookie.0.clone();
+    let mut chain = CookieChain::default();
     let mut changed = Vec::new();
     loop {
         let (entries, controls) = connection.search_with(query.clone(), &[control(flags, &cookie)]).await?;
+        let mut digest = PageDigest::default();
         for entry in entries {
+            digest.add(&entry.dn);
             let anchor = entry.attributes.one("objectGUID").and_then(guid);
             let anchor = anchor.ok_or_else(|| protocol("a changed entry without its objectGUID"))?;
             let deleted = entry.attributes.one("isDeleted");
@@ -134,6 +137,7 @@ async fn request_with(
             return Err(protocol("the same cookie again"));
         }
         cookie = next.to_vec();
+        chain.advance(cookie.clone(), digest).map_err(|PagingStuck(why)| protocol(why))?;
     }
 }
 

@@ -122,6 +122,9 @@ async fn request(
                 let info = info(&message.content);
                 let info = info.ok_or_else(|| protocol("a sync info message that can't be decoded"))?;
                 had_present_phase |= matches!(info, SyncInfo::Phase { is_present: true, .. });
+                if matches!(&info, SyncInfo::Set { uuids, .. } if !uuids.is_empty()) {
+                    search.note_progress();
+                }
                 answer.add_info(info);
             }
             SearchItem::Done(result) if result.code != 0 => {

@@ -2,7 +2,6 @@
 
 use directory::{Bind, Directory, DirectoryError};
 use embedded_ldap::{LdapFault, LdapOptions, ResultCode};
-use model::UnixSeconds;
 
 use crate::support::{config, people, people_with, read};
 
@@ -41,11 +40,9 @@ async fn anonymous_bind_works_where_allowed() {
 
     let server = people(4).await;
     config.urls = vec![server.url()];
-    let error = match Directory::connect(&config).await {
-        Err(error) => error,
-        Ok(mut directory) => directory.read(None, UnixSeconds(0)).await.err().unwrap(),
-    };
-    assert!(matches!(error, DirectoryError::Refused { .. }), "{error}");
+    let error = Directory::connect(&config).await.err().unwrap();
+    assert!(matches!(error, DirectoryError::AnonymousRefused { .. }), "{error}");
+    assert!(error.to_string().contains("no secret is configured"), "{error}");
 }
 
 #[tokio::test]
@@ -62,6 +59,10 @@ async fn password_is_not_sent_unencrypted() {
     let mut config = config("ldap://dc1.corp.example");
     let error = Directory::connect(&config).await.err().unwrap();
     assert_eq!(error, DirectoryError::Insecure("ldap://dc1.corp.example:389".to_owned()));
+    // What an anonymous bind reads could be changed on the way.
+    config.bind = Bind::Anonymous;
+    let error = Directory::connect(&config).await.err().unwrap();
+    assert!(matches!(error, DirectoryError::Insecure(_)), "{error}");
     config.urls = vec!["ldap://admin:hunter2@dc1".to_owned()];
     let error = Directory::connect(&config).await.err().unwrap();
     assert!(matches!(error, DirectoryError::Address(_)), "{error}");

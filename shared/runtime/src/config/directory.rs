@@ -180,10 +180,13 @@ fn check_urls(url: OneOrMore, start_tls: bool) -> Result<Vec<String>, KeyProblem
     if urls.is_empty() {
         return Err(KeyProblem::at("directory.url", "is an empty list; name at least one server"));
     }
-    if !urls.iter().all(|url| url.starts_with("ldap://") || url.starts_with("ldaps://")) {
+    let has_scheme = |url: &String, scheme: &str| {
+        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    if !urls.iter().all(|url| has_scheme(url, "ldap://") || has_scheme(url, "ldaps://")) {
         return Err(KeyProblem::at("directory.url", "must start with ldaps:// or ldap://"));
     }
-    if start_tls && urls.iter().any(|url| url.starts_with("ldaps://")) {
+    if start_tls && urls.iter().any(|url| has_scheme(url, "ldaps://")) {
         return Err(KeyProblem::at(
             "directory.start_tls",
             "is for ldap://; remove it, because ldaps:// is encrypted",

@@ -123,6 +123,41 @@ fn other_spelling_of_the_base_sees_changes() {
     }
 }
 
+/// The group lists its members by object identifier, in another Unicode form, and in full-width characters.
+#[test]
+fn other_spelling_of_a_member_is_compared_by_the_server() {
+    let slapd = company(SlapdOptions::default());
+    let members = [
+        "0.9.2342.19200300.100.1.1=p0,ou=B\u{fc}ro,dc=acme,dc=test",
+        "uid=p1,ou=Bu\u{308}ro,dc=acme,dc=test",
+        "uid=\u{ff50}2,ou=B\u{fc}ro,dc=acme,dc=test",
+    ];
+    slapd.admin().set(GROUP, "member", &members).unwrap();
+    block_on(async {
+        let configuration = configuration(&slapd, BASE_DN, &format!("group = \"{GROUP}\"\n"));
+        let engine = engine(&configuration, &slapd.reader_secret()).await?;
+        engine.sync().await?;
+        let all: Vec<String> = (0..3).map(mail).collect();
+        let active = || active_names(&engine.workplace).into_iter().collect::<Vec<_>>();
+        assert_eq!(active(), all, "after a full scan");
+        for mode in [ScanMode::Auto, ScanMode::Full] {
+            for number in 0..3 {
+                slapd.admin().set(&dn(number), "title", &[&format!("{mode:?}")])?;
+            }
+            advance_clock(30);
+            let summary = engine.scan(mode).await?;
+            engine.provision_due().await?;
+            assert_eq!((active(), summary.updated), (all.clone(), 3), "{summary:?}");
+        }
+        slapd.admin().set(GROUP, "member", &members[..2])?;
+        advance_clock(30);
+        engine.scan(ScanMode::Auto).await?;
+        engine.provision_due().await?;
+        assert_eq!(active(), all[..2], "the third user has left");
+        Ok(())
+    });
+}
+
 /// A change of the group can't be recognised without its anchor.
 #[test]
 fn group_without_a_readable_anchor_is_read_in_full() {
