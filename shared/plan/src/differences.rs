@@ -20,7 +20,7 @@ pub fn differences(user: &DesiredUser, account: &Account) -> Vec<AttributeDiffer
     let mut found = Vec::new();
     // An external id in place of the user name is compared as an attribute.
     let same_name = user_name.external_id().is_some()
-        || account.user_name.as_deref().is_some_and(|name| user_name.matches(name));
+        || account.user_name.as_deref().is_some_and(|name| user_name.is_spelled(name));
     if !same_name {
         found.push(AttributeDifference {
             attribute: "userName".into(),

@@ -281,7 +281,7 @@ impl Target {
             let value = shown.get(attribute);
             // An account without e-mail addresses shows its user name as one \[seen\]; it can't be removed.
             let is_mirror = attribute.as_str().starts_with("emails.")
-                && matches!(value, Some(Value::Text(text)) if text.to_lowercase() == user.user_name.folded());
+                && matches!(value, Some(Value::Text(text)) if user.user_name.is_spelled(text));
             let is_immutable = self.dialect.immutable.contains(&attribute.as_str());
             value.is_some() && !is_mirror && !is_immutable && clear != Some(DialectClear::Never)
         };

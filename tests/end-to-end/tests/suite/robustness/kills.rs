@@ -206,12 +206,15 @@ fn expect_no_duplicates(what: &str, workplace: &Simulator, seeded: usize) {
     assert_eq!(workplace.accounts().len(), seeded + made, "{what}");
 }
 
+/// Exit code of a finished sync. The disabled user with an account from before waits for an approval.
+const FINISHED: i32 = 4;
+
 /// Syncs until nothing is left, and returns the number of runs.
 #[track_caller]
 fn sync_to_the_end(what: &str, fixture: &TerminalFixture) -> usize {
     for runs in 1..=4 {
         let run = fixture.sync();
-        if run.exit_code == Some(0) {
+        if run.exit_code == Some(FINISHED) {
             return runs;
         }
         assert_eq!(run.exit_code, Some(3), "{what}: run {runs} after the kill\n{run}");
@@ -280,7 +283,7 @@ fn kill_at_random_moments(
     let fixture = start();
     let seeded = fixture.workplace.accounts().len();
     let run = fixture.sync();
-    run.expect_exit(0);
+    run.expect_exit(FINISHED);
     let (requests, writes) = (fixture.workplace.request_count(), fixture.workplace.writes().len());
     expect_no_duplicates(phase, &fixture.workplace, seeded);
     let expected = company.final_state(&fixture);
@@ -326,7 +329,7 @@ fn killed_first_sync_ends_like_an_undisturbed_one() {
 fn killed_sync_of_changes_ends_like_an_undisturbed_one() {
     let mut company = KillCompany::start();
     let first = company.fixture();
-    first.settle(0);
+    first.settle(FINISHED);
     company.apply_changes();
     let start = || {
         let fixture = first.copy();
