@@ -101,11 +101,11 @@ impl LdapGroup {
         Ok(members)
     }
 
-    /// Number of DNs that the group lists itself.
-    pub(crate) async fn listed(&self, directory: &mut Directory) -> Result<usize> {
-        let mut listed = 0;
+    /// DNs that the group lists itself.
+    pub(crate) async fn listed(&self, directory: &mut Directory) -> Result<Vec<Bytes>> {
+        let mut listed = Vec::new();
         for list in &self.lists {
-            listed += Self::values(&mut directory.connection, &self.dn, list).await?.len();
+            listed.extend(Self::values(&mut directory.connection, &self.dn, list).await?);
         }
         Ok(listed)
     }

@@ -7,12 +7,17 @@ use model::{Anchor, Attributes, DnKey};
 use crate::config::{Membership, Scope};
 use crate::cursor::KnownGroup;
 use crate::directory::Directory;
-use crate::errors::Result;
+use crate::dn::is_under;
+use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::filter::{enclosed, escape};
 use crate::groups::{
     LdapGroup, dn_of_member, hidden_group, is_listed, nested_by_member, nested_by_member_of,
 };
 use crate::root_dse::RootDse;
+use crate::search::{NO_ATTRIBUTES, SearchQuery};
+
+/// Most members of an empty scope's group that are looked at.
+const MOST_SAMPLED: usize = 100;
 
 /// Scope, prepared for searches.
 pub(crate) struct ScopeSelection {
@@ -126,13 +131,24 @@ impl ScopeSelection {
             return Ok(None);
         };
         let top = LdapGroup::find(&mut directory.connection, &directory.config, &dn).await?;
-        let members = top.listed(directory).await?;
-        Ok((members > 0).then(|| {
-            format!(
-                "the group {dn} lists {members} members, and no user shows it in {attribute}; let the reading account read \
-                 {attribute}, or set scope.membership to \"member\""
-            )
-        }))
+        let user_filter = enclosed(&directory.config.user_filter);
+        for member in top.listed(directory).await?.iter().take(MOST_SAMPLED) {
+            let operation = DirectoryOperation::ReadingGroup(dn.clone());
+            let query = SearchQuery::entry(&dn_of_member(member), &[NO_ATTRIBUTES], operation);
+            let query = SearchQuery { filter: user_filter.clone(), ..query };
+            let user = match directory.connection.search_one(query).await {
+                Err(DirectoryError::Refused { .. }) => None,
+                user => user?,
+            };
+            // Groups, and users outside the base, are no users in scope.
+            if user.is_some_and(|user| is_under(&user.dn, &directory.base_dn)) {
+                return Ok(Some(format!(
+                    "the group {dn} lists users, and no user shows it in {attribute}; let the reading account read \
+                     {attribute}, or set scope.membership to \"member\""
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// Compares the groups with those of the last read: one that can't be read any more may hide its members.

@@ -141,7 +141,12 @@ async fn missing_member_of_is_named() {
     let membership = Membership::MemberOf { attribute: "isMemberOf".to_owned() };
     let scope = Scope::Group { dn: GROUP.to_owned(), membership, nested: false };
     let why = why(full_read(&DirectoryConfig { scope, ..config(&server.url()) }, None).await.1);
-    assert!(why.contains("2 members") && why.contains("isMemberOf"), "{why}");
+    assert!(why.contains("lists users") && why.contains("isMemberOf"), "{why}");
+
+    // A group that lists groups alone has no users.
+    let server = nested_groups("group", ("groupOfMembers", "member")).await;
+    server.remove_member(TOP, &person(0)).unwrap();
+    assert_eq!(full_read(&self::scope(&server, member_of(), false), None).await.1, Ok(0));
 }
 
 /// Limits of a server refuse the search for changes and not the full read.
