@@ -206,15 +206,12 @@ fn expect_no_duplicates(what: &str, workplace: &Simulator, seeded: usize) {
     assert_eq!(workplace.accounts().len(), seeded + made, "{what}");
 }
 
-/// Exit code of a finished sync. The disabled user with an account from before waits for an approval.
-const FINISHED: i32 = 4;
-
-/// Syncs until nothing is left, and returns the number of runs.
+/// Syncs until nothing is left, and returns the number of runs. `finished` is the exit code of the last one.
 #[track_caller]
-fn sync_to_the_end(what: &str, fixture: &TerminalFixture) -> usize {
+fn sync_to_the_end(what: &str, fixture: &TerminalFixture, finished: i32) -> usize {
     for runs in 1..=4 {
         let run = fixture.sync();
-        if run.exit_code == Some(FINISHED) {
+        if run.exit_code == Some(finished) {
             return runs;
         }
         assert_eq!(run.exit_code, Some(3), "{what}: run {runs} after the kill\n{run}");
@@ -271,10 +268,10 @@ fn sync_killed_at(fixture: &TerminalFixture, requests: usize) -> ProgramOutput {
 }
 
 /// Kills runs at random requests, and compares each final state with an undisturbed run's. Returns the fixture of the
-/// undisturbed run.
+/// undisturbed run, which ends with the exit code `finished`.
 fn kill_at_random_moments(
     phase: &str,
-    company: &KillCompany,
+    (company, finished): (&KillCompany, i32),
     start: impl Fn() -> TerminalFixture,
 ) -> TerminalFixture {
     let seed = seed(phase);
@@ -283,7 +280,7 @@ fn kill_at_random_moments(
     let fixture = start();
     let seeded = fixture.workplace.accounts().len();
     let run = fixture.sync();
-    run.expect_exit(FINISHED);
+    run.expect_exit(finished);
     let (requests, writes) = (fixture.workplace.request_count(), fixture.workplace.writes().len());
     expect_no_duplicates(phase, &fixture.workplace, seeded);
     let expected = company.final_state(&fixture);
@@ -307,7 +304,7 @@ fn kill_at_random_moments(
             sync_killed_at(&place, place.workplace.request_count() + again);
             what = format!("{what} and {again} requests later");
         }
-        sync_to_the_end(&what, &place);
+        sync_to_the_end(&what, &place, finished);
         expect_no_duplicates(&what, &place.workplace, seeded);
         company.final_state(&place).expect(&what, &expected);
     }
@@ -318,7 +315,8 @@ fn kill_at_random_moments(
 #[test]
 fn killed_first_sync_ends_like_an_undisturbed_one() {
     let company = KillCompany::start();
-    let fixture = kill_at_random_moments("a first sync", &company, || company.fixture());
+    // The disabled user with an account from before waits for an approval.
+    let fixture = kill_at_random_moments("a first sync", (&company, 4), || company.fixture());
     let active = json!(true);
     assert_eq!(fixture.workplace.account(FOREIGN_ACCOUNT).unwrap()["title"], "Visitor");
     assert_eq!(fixture.workplace.account(&company.people[PEOPLE - 1].mail).unwrap()["title"], "Guest");
@@ -329,14 +327,14 @@ fn killed_first_sync_ends_like_an_undisturbed_one() {
 fn killed_sync_of_changes_ends_like_an_undisturbed_one() {
     let mut company = KillCompany::start();
     let first = company.fixture();
-    first.settle(FINISHED);
+    first.settle(4);
     company.apply_changes();
     let start = || {
         let fixture = first.copy();
         fixture.workplace.set_latency(LATENCY);
         fixture
     };
-    let fixture = kill_at_random_moments("a sync of changes", &company, start);
+    let fixture = kill_at_random_moments("a sync of changes", (&company, 0), start);
 
     // The expected accounts, so that equal final states are also correct.
     let account = |number: usize| fixture.workplace.account(&company.people[number].mail).unwrap();

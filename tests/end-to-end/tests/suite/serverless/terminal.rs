@@ -39,8 +39,7 @@ fn terminal_reads_and_applies_plans_on_the_deployed_state() {
     assert_eq!(history.json().unwrap()["status"]["action"], "failed");
 
     let console = ConsoleProcess::start(deployment.terminal(&arguments("console", None, &state))).unwrap();
-    for (path, says) in
-        [("", "20 users"), ("failed", refused), (&format!("user?user={in_sync}"), "created")]
+    for (path, says) in [("", "20 users"), ("failed", refused), (&format!("user?user={in_sync}"), "created")]
     {
         let page = console.page(path).unwrap();
         assert!(page.status.is_success() && page.text.contains(says), "{path}: {page:#?}");
