@@ -4,12 +4,14 @@
 //! [`decide`] asks the pure decision table, [`execute`] calls the target, [`record_outcome`] writes link, applied state,
 //! history and status. Repeated, late or reordered calls end in the same account.
 
+mod adopt;
 mod breaker;
 mod dead_letters;
 mod decide;
 mod error;
 mod error_response;
 mod execute;
+mod execution;
 mod health;
 mod link;
 mod load;
@@ -17,7 +19,9 @@ mod outcome;
 mod preview;
 mod record_outcome;
 mod references;
+mod remove;
 mod siblings;
+mod update;
 mod worker;
 
 pub use dead_letters::handle_dead_letter;

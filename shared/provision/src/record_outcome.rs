@@ -11,7 +11,7 @@ use store::{AccountClaim, HistoryEvent, OutcomeWrite, StoreError, UserOutcome, U
 use crate::decide::is_pending_deletion;
 use crate::error::ExecutionError;
 use crate::error_response::{ErrorResponse, FailedAttempt, respond_to_error};
-use crate::execute::{ExecutedAccount, Execution, ExecutionResult, kept_by_target};
+use crate::execution::{ExecutedAccount, Execution, ExecutionResult, kept_by_target};
 use crate::link::claim;
 use crate::load::LoadedUser;
 use crate::outcome::{describe_actions, reason_of_actions};
