@@ -19,6 +19,7 @@ mod final_plan;
 mod names;
 mod page_plan;
 mod removal_safeguard;
+mod review;
 mod transfers;
 mod user_plan;
 
