@@ -55,7 +55,7 @@ enum BenchmarkProcess {
     /// Saves a snapshot of generated users.
     #[command(hide = true)]
     Prepare { users: u32, state: PathBuf },
-    /// Scans generated users of whom none has changed.
+    /// Scans generated users without a change.
     #[command(hide = true)]
     Unchanged { users: u32, state: PathBuf },
 }

@@ -47,7 +47,7 @@ fn effect_above_its_limit_holds_all_plans_with_it() {
         (plans(&[(5, &[])]), (5, 0, 0), None),
         (plans(&[(2, &[Rename]), (1, &[])]), (1, 2, 0), None),
         (plans(&[(3, &[Rename]), (1, &[])]), (1, 0, 3), changes(60, &[(Rename, 3, 2)])),
-        // One effect above its limit is enough, and the other effects of the plan count all the same.
+        // One effect above its limit holds the plan. Its other effects are counted too.
         (
             plans(&[(2, &[Rename]), (1, &[Rename, ConfiguredUpdate]), (2, &[ConfiguredUpdate])]),
             (0, 2, 3),

@@ -92,7 +92,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Six users, of whom the last two exist on the first server only.
+    /// Six users. The last two exist on the first server only.
     async fn start(route: Route, rights: Rights, data: Data) -> Result<Self> {
         let hidden = match rights {
             Rights::All => "",
