@@ -1,4 +1,4 @@
-use scim::TargetError;
+use scim::{InactiveResource, Resource, TargetError};
 use serde_json::json;
 use simulator::{PutRule, SimulatorOptions};
 
@@ -34,4 +34,18 @@ async fn rejected_put_of_active_is_followed_by_patch() {
 async fn activation_of_a_missing_account_is_not_found() {
     let (_workplace, target) = workplace(SimulatorOptions::default()).await;
     assert_eq!(target.deactivate(&unknown_account()).await, Err(TargetError::NotFound));
+}
+
+#[test]
+fn only_an_answer_that_shows_it_proves_that_an_account_is_off() {
+    let dialect = dialect::Dialect::named("workplace").unwrap();
+    for (json, is_proof) in [
+        (r#"{"id": "1", "active": false}"#, true),
+        (r#"{"id": "1", "active": true}"#, false),
+        (r#"{"id": "1"}"#, false),
+        (r#"{"id": "1", "active": "sometimes"}"#, false),
+    ] {
+        let shown = Resource::from_json(dialect, json.as_bytes()).unwrap();
+        assert_eq!(InactiveResource::shown(shown).is_some(), is_proof, "{json}");
+    }
 }

@@ -1,6 +1,6 @@
-use scim::TargetError;
+use scim::{LocatedAccount, TargetError};
 use serde_json::json;
-use simulator::{EmptyListForm, IdForm, SimulatorOptions};
+use simulator::{EmptyListForm, FaultEffect, IdForm, SimulatorOptions, TargetFault};
 
 use crate::support::*;
 
@@ -119,4 +119,17 @@ async fn id_is_escaped_in_the_path() {
         mock.requests(),
         ["GET /Users/..%2FGroups", "GET /Users/1%3Fa%3Db", "GET /Users/a%20b", "GET /Users/1%2F2"]
     );
+}
+
+#[tokio::test]
+async fn account_in_the_list_is_not_gone() {
+    let (workplace, target, ada) = with_ada(SimulatorOptions::default(), json!({})).await;
+    let located = target.locate(&unknown_account(), Some(&name(ADA))).await.unwrap();
+    let LocatedAccount::Gone { proof, namesake } = located else { panic!("{located:?}") };
+    assert_eq!(proof.id(), unknown_account().id());
+    assert_eq!(namesake.map(|namesake| namesake.account.id), Some(ada.account.id.clone()));
+    // The answer has the shape of a SCIM resource that does not exist, and the list shows the account.
+    workplace.inject(TargetFault::always(FaultEffect::status(404)).method("GET").path("/Users/"));
+    let located = target.locate(&owned(&ada), Some(&name(ADA))).await;
+    assert!(matches!(located, Err(TargetError::Unavailable { .. })), "{located:?}");
 }
