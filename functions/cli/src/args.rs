@@ -63,10 +63,13 @@ pub enum Command {
         #[arg(value_name = "PLAN")]
         plan: PathBuf,
     },
-    /// Scan the directory and update the target.
+    /// Scan the directory and update the target. A first load of many users is held, or asked about in a terminal.
     Sync {
         #[command(flatten)]
         connection: ConnectionArgs,
+        /// Approve a first load without a question.
+        #[arg(long)]
+        yes: bool,
         /// Run a full scan even where an incremental scan is possible.
         #[arg(long)]
         full: bool,
@@ -183,12 +186,12 @@ pub enum BreakerAction {
     Reset,
 }
 
-/// Whether the operator confirmed a command that forgets links.
+/// Whether the operator confirmed what a command asks about: to forget links, or to begin a first load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirmation {
     /// With `--yes`.
     Given,
-    /// Without `--yes`: only show what would be done.
+    /// Without `--yes`.
     Missing,
 }
 

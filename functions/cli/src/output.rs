@@ -1,7 +1,7 @@
 //! Output of a command: text for people, or JSON.
 
 use std::fmt::{Display, Write as _};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
@@ -43,6 +43,20 @@ impl Output {
     /// Whether the output is JSON.
     pub fn is_json(&self) -> bool {
         self.is_json
+    }
+
+    /// Whether a person at a terminal can be asked.
+    pub fn can_ask(&self) -> bool {
+        !self.is_json && io::stdin().is_terminal() && io::stdout().is_terminal()
+    }
+
+    /// Asks a question that `y` or `yes` agrees to.
+    pub fn ask(&mut self, question: &str) -> Result<bool> {
+        self.write(question)?;
+        self.flush()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
     /// Writes the value as JSON, or as the text that is made of it.

@@ -47,9 +47,13 @@ pub fn change_words(changes: &HeldChanges) -> String {
     words.join(", and ")
 }
 
-fn effect_words(held: &HeldEffect, users: u64) -> String {
+/// A held effect in words, with its numbers and its limit, where `users` are known.
+pub fn effect_words(held: &HeldEffect, users: u64) -> String {
     let HeldEffect { effect, count, limit } = held;
     let what = match effect {
+        LimitedEffect::FirstLoad => {
+            format!("{count} accounts would be created, linked or updated by the first load")
+        }
         LimitedEffect::ConfiguredCreate => {
             format!("{count} accounts would be created by the changed configuration")
         }
@@ -79,6 +83,7 @@ fn effect_words(held: &HeldEffect, users: u64) -> String {
 /// Why the plan of one user is held, by the effects above their limits.
 pub fn hold_reason(effects: &[LimitedEffect]) -> String {
     let reason = |effect: &LimitedEffect| match effect {
+        LimitedEffect::FirstLoad => "the first load has more users than max_first_load".to_owned(),
         LimitedEffect::ConfiguredCreate | LimitedEffect::ConfiguredUpdate => {
             "the changed configuration would touch more accounts than max_changes".to_owned()
         }

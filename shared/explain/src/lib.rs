@@ -24,7 +24,7 @@ pub use entry::{EntryExplanation, Explanation};
 pub use explanation::{
     AccountExplanation, AccountSummary, AppliedExplanation, AttributeComparison, RecordExplanation, Wait,
 };
-pub use held::{HeldSummary, change_words, hold_reason};
+pub use held::{HeldSummary, change_words, effect_words, hold_reason};
 pub use item::{AttributeChange, PlanInputs, ReportItem};
 #[cfg(feature = "account")]
 pub use mask::ValueMask;

@@ -16,6 +16,8 @@ pub enum RemoveAction {
 /// Capabilities that are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// Scan and report only. Nothing is written to the target, whatever the other options say.
+    pub observe: bool,
     /// Create accounts. Existing accounts are linked either way.
     pub create: bool,
     /// Update accounts. Reactivation needs this option too.
@@ -33,6 +35,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            observe: false,
             create: true,
             update: true,
             deprovision: true,
@@ -40,5 +43,22 @@ impl Default for Options {
             remove_action: RemoveAction::Disable,
             delete_after_days: None,
         }
+    }
+}
+
+impl Options {
+    /// Whether accounts may be created.
+    pub fn may_create(&self) -> bool {
+        self.create && !self.observe
+    }
+
+    /// Whether accounts may be updated and reactivated.
+    pub fn may_update(&self) -> bool {
+        self.update && !self.observe
+    }
+
+    /// Whether accounts may be deprovisioned.
+    pub fn may_deprovision(&self) -> bool {
+        self.deprovision && !self.observe
     }
 }

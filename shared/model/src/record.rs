@@ -59,20 +59,20 @@ impl CreateIntent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DisabledOption {
-    /// `options.create` is off.
+    /// `options.create` is off, or `options.observe` is on.
     Create,
-    /// `options.update` is off.
+    /// `options.update` is off, or `options.observe` is on.
     Update,
-    /// `options.deprovision` is off.
+    /// `options.deprovision` is off, or `options.observe` is on.
     Deprovision,
 }
 
 impl fmt::Display for DisabledOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Create => "options.create is off",
-            Self::Update => "options.update is off",
-            Self::Deprovision => "options.deprovision is off",
+            Self::Create => "options.create is off, or options.observe is on",
+            Self::Update => "options.update is off, or options.observe is on",
+            Self::Deprovision => "options.deprovision is off, or options.observe is on",
         })
     }
 }
@@ -335,19 +335,19 @@ mod tests {
             (
                 Status::Skipped { option: DisabledOption::Create },
                 "skipped",
-                Some("options.create is off"),
+                Some("options.create is off, or options.observe is on"),
                 false,
             ),
             (
                 Status::Skipped { option: DisabledOption::Update },
                 "skipped",
-                Some("options.update is off"),
+                Some("options.update is off, or options.observe is on"),
                 false,
             ),
             (
                 Status::Skipped { option: DisabledOption::Deprovision },
                 "skipped",
-                Some("options.deprovision is off"),
+                Some("options.deprovision is off, or options.observe is on"),
                 false,
             ),
         ] {

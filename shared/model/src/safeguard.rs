@@ -73,6 +73,8 @@ pub struct ReleasedBatch {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitedEffect {
+    /// An account is created, linked or updated before any configuration was followed.
+    FirstLoad,
     /// An account is created under a changed configuration.
     ConfiguredCreate,
     /// An account is updated under a changed configuration.
@@ -95,6 +97,7 @@ impl LimitedEffect {
     /// Key of the limit in `[safety]`; `None` for an effect that always needs an approval.
     pub fn limit_key(&self) -> Option<&'static str> {
         match self {
+            Self::FirstLoad => Some("max_first_load"),
             Self::ConfiguredCreate | Self::ConfiguredUpdate => Some("max_changes"),
             Self::Rename => Some("max_renames"),
             Self::Reactivation => Some("max_reactivations"),
@@ -104,14 +107,15 @@ impl LimitedEffect {
         }
     }
 
-    /// Whether the effect follows from a changed configuration.
+    /// Whether the effect follows from a new or changed configuration.
     pub fn is_configured(&self) -> bool {
-        matches!(self, Self::ConfiguredCreate | Self::ConfiguredUpdate)
+        matches!(self, Self::FirstLoad | Self::ConfiguredCreate | Self::ConfiguredUpdate)
     }
 
     /// Adds the effect to a fingerprint.
     fn describe(&self, hash: &mut Fingerprinter) {
         match self {
+            Self::FirstLoad => hash.text("first_load"),
             Self::ConfiguredCreate => hash.text("configured_create"),
             Self::ConfiguredUpdate => hash.text("configured_update"),
             Self::Rename => hash.text("rename"),

@@ -6,7 +6,9 @@ use std::io;
 use directory::Directory;
 use explain::{HeldSummary, ReportItem, ValueMask, hold_reason};
 use futures::{StreamExt, stream};
-use model::{AccountLink, Anchor, AnchorHash, Desired, DisabledOption, Status, UserRecord};
+use model::{
+    AccountLink, Anchor, AnchorHash, Desired, DisabledOption, HeldEffect, LimitedEffect, Status, UserRecord,
+};
 use plan::{Decision, HeldPlan, RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
 use provision::{Preview, PreviewSubject};
 use scan::{
@@ -37,6 +39,8 @@ pub struct PlanSummary {
     pub incomplete: Option<String>,
     /// The changes that `sync` would hold.
     pub changes: Option<HeldSummary>,
+    /// Users of a first load that `sync` would hold until it is approved.
+    pub first_load: Option<HeldEffect>,
     /// Entries without a usable anchor, up to a limit.
     pub unidentified: Vec<UnidentifiedEntry>,
 }
@@ -81,6 +85,8 @@ pub async fn preview_sync(
     let mut run = PreviewRun { context, mask, target, concurrency, sink, actions, conflicts, unchanged: 0 };
 
     let mut planner = PagePlanner::new(&scan, &state.memory, &snapshot, read);
+    // The first plan is what an administrator approves a first load by.
+    planner.allow_first_load(true);
     while let Some(page) = planner.next_page().await? {
         (run.sink)(PlanEvent::Read(planner.summary().read))?;
         (run.sink)(PlanEvent::Page(&page))?;
@@ -105,9 +111,15 @@ pub async fn preview_sync(
         actions: run.actions,
         complete: summary.complete,
         incomplete: summary.incomplete,
+        first_load: first_load(summary.first_load, context.policy.safety.max_first_load),
         changes: plan.held_changes.map(|changes| HeldSummary::of_changes(&changes)),
         unidentified: summary.unidentified_entries,
     })
+}
+
+/// The first load, if it is above its limit.
+fn first_load(count: u64, limit: u64) -> Option<HeldEffect> {
+    (count > limit).then_some(HeldEffect { effect: LimitedEffect::FirstLoad, count, limit })
 }
 
 /// One user with an account that has to be read for the plan.

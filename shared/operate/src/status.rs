@@ -25,6 +25,8 @@ pub struct ConnectionStatus {
     pub last_scan: Option<Value>,
     /// Owner of the running scan.
     pub scanning: Option<String>,
+    /// Whether nothing is written to the target, by `options.observe`.
+    pub observe: bool,
     /// Users in scope at the last scan.
     pub in_scope: u64,
     /// Users by status, up to [`MAX_COUNTED`] each. Users in sync are not counted.
@@ -56,6 +58,7 @@ pub async fn fetch_status(
         version: state.version.0,
         last_scan: state.last_scan,
         scanning: state.lease.filter(|lease| lease.until > now).map(|lease| lease.owner),
+        observe: context.policy.options.observe,
         in_scope: store.count_snapshot_users().await?,
         users: store.count_by_status_up_to(MAX_COUNTED).await?,
         breaker: fetch_breaker(store).await?,

@@ -108,7 +108,7 @@ pub fn decide_blind(situation: &Situation<'_>, applied: &AppliedState) -> Option
 }
 
 fn create(situation: &Situation<'_>) -> Decision {
-    if situation.options.create { Decision::Create } else { Decision::Skipped(DisabledOption::Create) }
+    if situation.options.may_create() { Decision::Create } else { Decision::Skipped(DisabledOption::Create) }
 }
 
 fn update(situation: &Situation<'_>, found: Vec<AttributeDifference>, deactivates: bool) -> Decision {
@@ -117,10 +117,10 @@ fn update(situation: &Situation<'_>, found: Vec<AttributeDifference>, deactivate
         return Decision::Nothing;
     }
     match deactivates {
-        true if !options.deprovision => Decision::Skipped(DisabledOption::Deprovision),
+        true if !options.may_deprovision() => Decision::Skipped(DisabledOption::Deprovision),
         true if !removal_released => Decision::AwaitSafeguard(DeprovisionReason::Disabled),
-        true if !options.update => Decision::Deactivate(DeprovisionReason::Disabled),
-        false if !options.update => Decision::Skipped(DisabledOption::Update),
+        true if !options.may_update() => Decision::Deactivate(DeprovisionReason::Disabled),
+        false if !options.may_update() => Decision::Skipped(DisabledOption::Update),
         _ => Decision::Update(found),
     }
 }
@@ -128,9 +128,9 @@ fn update(situation: &Situation<'_>, found: Vec<AttributeDifference>, deactivate
 fn remove(situation: &Situation<'_>, reason: DeprovisionReason, is_active: bool) -> Decision {
     let Situation { options, removal_released, deletion_due, .. } = situation;
     match is_active {
-        false if *deletion_due && *removal_released && options.deprovision => Decision::Delete(reason),
+        false if *deletion_due && *removal_released && options.may_deprovision() => Decision::Delete(reason),
         false => Decision::Nothing,
-        true if !options.deprovision => Decision::Skipped(DisabledOption::Deprovision),
+        true if !options.may_deprovision() => Decision::Skipped(DisabledOption::Deprovision),
         true if !removal_released => Decision::AwaitSafeguard(reason),
         true => match options.remove_action {
             RemoveAction::Disable => Decision::Deactivate(reason),

@@ -102,7 +102,7 @@ async fn perform_all(
     actions: &mut Vec<Action>,
 ) -> Result<(ExecutedAccount, ExecutionResult), ExecutionError> {
     let Provisioner { store, options, .. } = *provisioner;
-    if options.deprovision
+    if options.may_deprovision()
         && user.lease.record.removal_released
         && let Some(claim) = siblings::find_claim(store, &user.lease.record, &user.desired).await?
     {

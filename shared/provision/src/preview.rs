@@ -68,7 +68,7 @@ async fn decide_on(
     let account = resource.map(|resource| &resource.account);
     let mut preview =
         Preview { decisions: Vec::new(), conflict: None, passes_to: None, account: account.cloned() };
-    if let Some(record) = record.filter(|_| removal_released && options.deprovision)
+    if let Some(record) = record.filter(|_| removal_released && options.may_deprovision())
         && let Some(claim) = siblings::find_claim(store, record, desired).await?
     {
         preview.passes_to = Some(claim.connection().to_owned());

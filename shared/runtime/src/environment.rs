@@ -12,6 +12,10 @@ pub const QUEUE_URL_PREFIX: &str = "PROVISIONER_QUEUE_URL_PREFIX";
 pub const DEAD_LETTER_ARN_PREFIX: &str = "PROVISIONER_DEAD_LETTER_ARN_PREFIX";
 /// Name of the provision function; the scan function invokes it for one user on demand.
 pub const PROVISION_FUNCTION: &str = "PROVISIONER_PROVISION_FUNCTION";
+/// Name of the deployment, a dimension of its metrics.
+pub const DEPLOYMENT: &str = "PROVISIONER_DEPLOYMENT";
+/// `true` switches `options.observe` on for each connection.
+pub const OBSERVE: &str = "PROVISIONER_OBSERVE";
 /// Log level, or levels by module.
 pub const LOG: &str = "PROVISIONER_LOG";
 

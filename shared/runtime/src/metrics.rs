@@ -1,6 +1,6 @@
 //! Metrics as log lines in CloudWatch's embedded metric format, which need no request and no permission.
 //!
-//! All metrics are in the namespace `Provisioner`, with the dimension `Connection`. Counters are summed by CloudWatch.
+//! All metrics are in the namespace `Provisioner`, with the dimensions `Deployment` and `Connection`. Counters are summed by CloudWatch.
 //! Gauges (the circuit breaker, the number of failed users) are values of a moment; use their maximum.
 
 use std::sync::OnceLock;
@@ -9,7 +9,10 @@ use std::time::Duration;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 
+use crate::environment::{self, variable};
+
 const NAMESPACE: &str = "Provisioner";
+const DEPLOYMENT: &str = "Deployment";
 const CONNECTION: &str = "Connection";
 /// Most values of a metric in one line.
 const MAX_VALUES: usize = 90;
@@ -95,7 +98,10 @@ impl Gauge {
 
 /// Starts the collection. Before that, and in the terminal, metrics are dropped.
 pub(crate) fn start() {
-    let Ok(collector) = Builder::new().cloudwatch_namespace(NAMESPACE).init() else { return };
+    let builder = Builder::new().cloudwatch_namespace(NAMESPACE);
+    // Two deployments may have connections of one name.
+    let deployment = variable(environment::DEPLOYMENT).unwrap_or_else(|| "provisioner".to_owned());
+    let Ok(collector) = builder.with_dimension(DEPLOYMENT, deployment).init() else { return };
     let _ = COLLECTOR.set(collector);
     for count in Counter::ALL {
         describe_counter!(count.name(), Unit::Count, "");

@@ -2,7 +2,7 @@
 //!
 //! It counts the effects of each plan, and the transfers, and holds what exceeds a limit. Under a configuration that the
 //! accounts don't follow yet, each creation and update has an effect of its own, counted apart, so that a new user does not
-//! wait for a mapping that would rewrite all accounts.
+//! wait for a mapping that would rewrite all accounts. While they follow none, there is one effect for the whole first load.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -17,11 +17,25 @@ use crate::user_plan::{AccountEffect, PagePlan, UserPlan};
 /// Safeguard on the changes of one scan.
 pub(crate) struct ChangeSafeguard {
     effects: EffectSafeguard<UserPlan>,
-    /// Whether the accounts follow another configuration.
-    is_configuration_changed: bool,
+    followed: FollowedConfiguration,
+    /// Whether an administrator has approved the first load, or only looks at it.
+    is_first_load_allowed: bool,
+    /// Users that the first load concerns.
+    first_load: u64,
     /// Plans of users that had several entries in the last scan. The end of the read shows whether they still do.
     unfrozen: Vec<UserPlan>,
     held: HeldPlans,
+}
+
+/// The configuration that the accounts follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FollowedConfiguration {
+    /// No account follows any: this is a first load.
+    None,
+    /// The present one, or nothing is written to the target.
+    Present,
+    /// Another one.
+    Other,
 }
 
 /// Held plans in numbers.
@@ -44,14 +58,20 @@ pub(crate) struct ChangeVerdict {
     pub changes: Option<HeldChanges>,
     /// All held plans of the scan.
     pub held: HeldPlans,
+    /// Users that the first load concerns, held or not.
+    pub first_load: u64,
 }
 
 impl ChangeSafeguard {
-    /// The safeguard for one scan, with the number of users that the last scan saw. A first load has no accounts to damage,
-    /// so no configuration counts as changed then.
+    /// The safeguard for one scan, with the number of users that the last scan saw.
     pub fn new(policy: &Policy, memory: &SafeguardMemory, users: u64, now: UnixSeconds) -> Self {
         let configuration = policy.fingerprint;
-        let is_other = memory.configuration.is_some_and(|followed| followed != configuration);
+        let followed = match memory.configuration {
+            _ if policy.options.observe => FollowedConfiguration::Present,
+            None => FollowedConfiguration::None,
+            Some(followed) if followed != configuration && users > 0 => FollowedConfiguration::Other,
+            Some(_) => FollowedConfiguration::Present,
+        };
         let approval = memory.change_approval_at(now, configuration);
         let limits = EffectLimits {
             safety: policy.safety,
@@ -61,10 +81,17 @@ impl ChangeSafeguard {
         };
         Self {
             effects: EffectSafeguard::new(limits),
-            is_configuration_changed: is_other && users > 0,
+            followed,
+            is_first_load_allowed: false,
+            first_load: 0,
             unfrozen: Vec::new(),
             held: HeldPlans::default(),
         }
+    }
+
+    /// Whether a first load passes, because an administrator has approved it or only looks at it.
+    pub fn allow_first_load(&mut self, is_allowed: bool) {
+        self.is_first_load_allowed = is_allowed;
     }
 
     /// Splits plans into those that may be written now and those that are held. A plan that may still be written at the
@@ -124,26 +151,34 @@ impl ChangeSafeguard {
     pub fn finish(mut self, is_complete: bool) -> ChangeVerdict {
         let unfrozen = std::mem::take(&mut self.unfrozen);
         let PagePlan { mut users, held: mut late_held } = self.judge(unfrozen);
-        let Self { effects, mut held, .. } = self;
+        let Self { effects, mut held, first_load, .. } = self;
         let counts = if is_complete { EffectCounts::All } else { EffectCounts::AtLeast };
         let (EffectVerdict { released, held: late }, changes) = effects.finish(counts);
         held.add(&late);
         users.extend(released);
         late_held.extend(late);
-        ChangeVerdict { plans: PagePlan { users, held: late_held }, changes, held }
+        ChangeVerdict { plans: PagePlan { users, held: late_held }, changes, held, first_load }
     }
 
-    fn effects_of(&self, user: &UserPlan) -> Vec<LimitedEffect> {
+    fn effects_of(&mut self, user: &UserPlan) -> Vec<LimitedEffect> {
         if is_return(user) {
             return Vec::new();
         }
-        let configured = match user.account_effect() {
-            None => None,
-            Some(AccountEffect::Create) => Some(LimitedEffect::ConfiguredCreate),
-            Some(AccountEffect::Update) => Some(LimitedEffect::ConfiguredUpdate),
-        };
+        let effect = user.account_effect();
         let mut effects = user.limited_effects();
-        effects.extend(configured.filter(|_| self.is_configuration_changed));
+        match (self.followed, effect) {
+            (FollowedConfiguration::None, Some(_)) => {
+                self.first_load += 1;
+                effects.extend((!self.is_first_load_allowed).then_some(LimitedEffect::FirstLoad));
+            }
+            (FollowedConfiguration::Other, Some(AccountEffect::Create)) => {
+                effects.push(LimitedEffect::ConfiguredCreate);
+            }
+            (FollowedConfiguration::Other, Some(AccountEffect::Update)) => {
+                effects.push(LimitedEffect::ConfiguredUpdate);
+            }
+            (FollowedConfiguration::Present, _) | (_, None) => {}
+        }
         effects
     }
 }
@@ -216,7 +251,12 @@ mod tests {
                 dialect: "test".to_owned(),
             },
             options: Options::default(),
-            safety: SafetyLimits { max_changes: 3, max_renames: 3, ..SafetyLimits::default() },
+            safety: SafetyLimits {
+                max_first_load: 3,
+                max_changes: 3,
+                max_renames: 3,
+                ..SafetyLimits::default()
+            },
             fingerprint: NEW,
             full_read_hours: 6,
             keep_alive_days: None,
@@ -271,7 +311,8 @@ mod tests {
         let (updates, creates) = (LimitedEffect::ConfiguredUpdate, LimitedEffect::ConfiguredCreate);
         for (known, touched, expected) in [
             (Some(NEW), (9, 9), (9, 9, None)),
-            (None, (9, 9), (9, 9, None)),
+            (None, (0, 3), (0, 3, None)),
+            (None, (1, 3), (0, 0, held(&[(LimitedEffect::FirstLoad, 4)]))),
             (Some(OLD), (3, 3), (3, 3, None)),
             (Some(OLD), (4, 1), (0, 1, held(&[(updates.clone(), 4)]))),
             (Some(OLD), (1, 4), (1, 0, held(&[(creates.clone(), 4)]))),
@@ -279,8 +320,20 @@ mod tests {
         ] {
             assert_eq!(judge(&memory(known), touched), expected, "{known:?} {touched:?}");
         }
-        let first = ChangeSafeguard::new(&policy(), &memory(Some(OLD)), 0, NOW).check(users(0, 9));
-        assert_eq!(first.users.len(), 9, "a first load has nothing to damage");
+        let no_user = ChangeSafeguard::new(&policy(), &memory(Some(OLD)), 0, NOW).check(users(0, 9));
+        assert_eq!(no_user.users.len(), 9, "there is no account that follows another configuration");
+    }
+
+    #[test]
+    fn allowed_first_load_and_observing_are_not_held() {
+        let mut allowed = safeguard(&memory(None));
+        allowed.allow_first_load(true);
+        assert_eq!(allowed.check(users(0, 9)).users.len(), 9);
+        assert_eq!(allowed.finish(true).first_load, 9);
+        let mut observing = policy();
+        observing.options.observe = true;
+        let mut observing = ChangeSafeguard::new(&observing, &memory(None), 100, NOW);
+        assert_eq!(observing.check(users(0, 9)).users.len(), 9);
     }
 
     #[test]

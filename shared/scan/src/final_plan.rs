@@ -83,8 +83,11 @@ impl FinalPlan {
             if self.released() > 0 {
                 memory.released.push(ReleasedBatch { at: now, count: self.released() });
             }
-            if !changes.is_some_and(|changes| changes.effects.iter().any(|held| held.effect.is_configured()))
-            {
+            let is_held =
+                changes.is_some_and(|changes| changes.effects.iter().any(|held| held.effect.is_configured()));
+            // An empty directory, or a scan that writes nothing to the target, is no first load.
+            let is_loaded = before.configuration.is_some() || self.summary.read > 0;
+            if !is_held && is_loaded && !context.policy.options.observe {
                 memory.configuration = Some(context.policy.fingerprint);
             }
             let is_used_up = |approval: &ChangeApproval| {
@@ -159,9 +162,9 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
         None => RemovalVerdict::default(),
     };
     summary.count_removals(&removals);
-    let ChangeVerdict { plans: late, changes: held_changes, held } = verdict;
-    let effects = held_changes.as_ref().map(|changes| changes.effects.clone()).unwrap_or_default();
-    summary.hold_changes(&held, effects);
+    let ChangeVerdict { plans: late, changes: held_changes, held, first_load } = verdict;
+    summary.first_load = first_load;
+    summary.hold_changes(&held, held_changes.as_ref());
     Ok(FinalPlan {
         summary,
         late,
@@ -294,7 +297,7 @@ async fn judge(
     let candidates: Vec<RemovalCandidate> = removals.into_iter().map(|removal| removal.candidate).collect();
     let directory_match = if is_other_directory { DirectoryMatch::Mismatch } else { DirectoryMatch::Same };
     let policy = context.policy;
-    let deprovision = if policy.options.deprovision { Deprovision::On } else { Deprovision::Off };
+    let deprovision = if policy.options.may_deprovision() { Deprovision::On } else { Deprovision::Off };
     let inputs = safeguard_inputs(context, memory, &candidates, directory_match).await?;
     let inputs = SafeguardInputs { deprovision, ..inputs };
     Ok(check_removals(candidates, proof, &policy.safety, &inputs))

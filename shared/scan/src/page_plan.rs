@@ -95,6 +95,11 @@ impl<'a, 'd> PagePlanner<'a, 'd> {
         }
     }
 
+    /// Whether a first load passes, because an administrator has approved it or only looks at it.
+    pub fn allow_first_load(&mut self, is_allowed: bool) {
+        self.safeguard.allow_first_load(is_allowed);
+    }
+
     /// The numbers so far.
     pub fn summary(&self) -> &ScanSummary {
         &self.findings.summary

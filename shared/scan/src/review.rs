@@ -221,9 +221,9 @@ impl Review {
 fn resume(record: &UserRecord, by: DisabledOption, context: &ScanContext<'_>) -> RecordPlan {
     let options = &context.policy.options;
     let is_on = match by {
-        DisabledOption::Create => options.create,
-        DisabledOption::Update => options.update,
-        DisabledOption::Deprovision => options.deprovision,
+        DisabledOption::Create => options.may_create(),
+        DisabledOption::Update => options.may_update(),
+        DisabledOption::Deprovision => options.may_deprovision(),
     };
     match &record.desired {
         Some(desired) if is_on => RecordPlan::SetStatus(status_for(desired, Some(record))),

@@ -109,6 +109,7 @@ impl ScanRun<'_> {
         let ScanStart { state, snapshot, read } = ScanRead::begin(context, directory, self.mode).await?;
         let mut writer = PlanWriter::new(context, lease, snapshot.clone());
         let mut planner = PagePlanner::new(context, &state.memory, &snapshot, read);
+        planner.allow_first_load(self.approved.is_some());
         let mut not_as_planned = 0;
         while let Some(page) = planner.next_page().await? {
             if let Some(checkpoint) = planner.checkpoint_before_writes().await {

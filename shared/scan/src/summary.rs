@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::HeldEffect;
+use model::{HeldChanges, HeldEffect};
 use plan::RemovalVerdict;
 use serde::Serialize;
 use serde_json::Value;
@@ -51,6 +51,9 @@ pub struct ScanSummary {
     pub held: u64,
     /// Users with a creation, an update or a transfer that waits for approval.
     pub held_changes: u64,
+    /// Users of a first load, held or not; 0 once accounts follow a configuration.
+    #[serde(skip)]
+    pub first_load: u64,
     /// Effects above their limits, for which these users wait.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held_effects: Vec<HeldEffect>,
@@ -124,12 +127,12 @@ impl ScanSummary {
     }
 
     /// Moves the changes that the safeguard holds from the planned ones to the held ones.
-    pub(crate) fn hold_changes(&mut self, held: &HeldPlans, effects: Vec<HeldEffect>) {
+    pub(crate) fn hold_changes(&mut self, held: &HeldPlans, changes: Option<&HeldChanges>) {
         let HeldPlans { updates, creates, transfers, gone_transfers: _, users: _ } = held;
         self.updated = self.updated.saturating_sub(*updates);
         self.created = self.created.saturating_sub(*creates);
         self.held_changes = updates.saturating_add(*creates).saturating_add(*transfers);
-        self.held_effects = effects;
+        self.held_effects = changes.map(|changes| changes.effects.clone()).unwrap_or_default();
     }
 
     /// Takes the numbers of users by status.

@@ -135,11 +135,11 @@ impl Transport {
             .default_headers(headers)
             .timeout(timeout)
             // A redirect could send the token to another host.
-            .redirect(redirect::Policy::none())
-            // Proxies from the environment are not used.
-            .no_proxy()
-            .build()
-            .map_err(|error| TargetError::Unavailable { detail: root_cause(error) })?;
+            .redirect(redirect::Policy::none());
+        // A proxy of the environment (HTTPS_PROXY, NO_PROXY) can't reach this machine's loopback.
+        let client = if is_loopback(&base) { client.no_proxy() } else { client };
+        let client =
+            client.build().map_err(|error| TargetError::Unavailable { detail: root_cause(error) })?;
         let permits = Arc::new(Semaphore::new(max_concurrent_calls.max(1)));
         let (pacers, metrics) = (Pacers::default(), Arc::default());
         Ok(Self { dialect, client, base, retry, timeout, permits, now, access, pacers, metrics })

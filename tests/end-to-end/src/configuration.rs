@@ -34,7 +34,9 @@ pub struct TestConfiguration {
     pub target: String,
     /// `[options]`; empty leaves the defaults.
     pub options: String,
-    /// `[safety]`; empty leaves the defaults.
+    /// `safety.max_first_load`. Most tests begin with a first load that needs no approval.
+    pub max_first_load: u64,
+    /// The other limits of `[safety]`; empty leaves the defaults.
     pub safety: String,
     /// `[mapping]`.
     pub mapping: String,
@@ -61,6 +63,7 @@ impl TestConfiguration {
                 "kind = \"workplace\"\nurl = \"{target_url}\"\nsecret = \"file:{TARGET_SECRET}\"\n"
             ),
             options: String::new(),
+            max_first_load: 1_000_000,
             safety: String::new(),
             mapping: concat!(
                 "userName = \"mail\"\n",
@@ -91,14 +94,15 @@ impl TestConfiguration {
 
 impl fmt::Display for TestConfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, directory, scope, target, options, safety, mapping, more } = self;
+        let Self { name, directory, scope, target, options, max_first_load, safety, mapping, more } = self;
+        let safety = format!("max_first_load = {max_first_load}\n{safety}");
         writeln!(f, "name = \"{name}\"")?;
         for (title, body) in [
             ("directory", directory),
             ("scope", scope),
             ("target", target),
             ("options", options),
-            ("safety", safety),
+            ("safety", &safety),
             ("mapping", mapping),
         ] {
             if !body.is_empty() {

@@ -41,7 +41,14 @@ impl ProgramCall {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         // The developer's own settings must not change the output.
-        for variable in ["PROVISIONER_LOG", "RUST_LOG", "RUST_BACKTRACE"] {
+        for variable in [
+            "PROVISIONER_LOG",
+            "PROVISIONER_OBSERVE",
+            "RUST_LOG",
+            "RUST_BACKTRACE",
+            "HTTPS_PROXY",
+            "https_proxy",
+        ] {
             command.env_remove(variable);
         }
         command.env("NO_COLOR", "1");

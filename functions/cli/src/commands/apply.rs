@@ -38,6 +38,10 @@ pub async fn run(connection: &ConnectionArgs, plan: &Path) -> Result<Exit> {
 
 async fn apply(session: &Session, planned: &PlanFile, output: &mut Output) -> Result<Exit> {
     let connection = session.connection();
+    if connection.options.observe {
+        let text = "options.observe is on, so no plan can be applied; switch it off and make a new plan";
+        return Err(UsageError(text.to_owned()).into());
+    }
     if planned.connection != connection.policy.name {
         let text = format!(
             "the plan is for the connection {}, but the configuration is for {}",

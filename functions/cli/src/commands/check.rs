@@ -270,7 +270,9 @@ async fn check_target(connections: &Connections, example: Option<&DesiredUser>, 
     match target.check().await {
         Ok(()) => report.good("target", format!("{} accepts the token", connections.connection.target.url)),
         Err(error @ TargetError::Unauthorized { .. }) => {
-            return report.bad("target", format!("the token is refused: {error}"));
+            let hint = "where the integration allows listed IP addresses only, list the address that this check and the \
+                        provision function send from";
+            return report.bad("target", format!("the token is refused: {error}; {hint}"));
         }
         Err(error) => return report.bad("target", error.to_string()),
     }

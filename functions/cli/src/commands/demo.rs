@@ -8,7 +8,7 @@ use scan::ScanMode;
 use serde_json::json;
 use simulator::Simulator;
 
-use super::sync::SyncTask;
+use super::sync::{FirstLoadQuestion, SyncTask};
 use super::{plan, sync};
 use crate::args::StateLocation;
 use crate::exit::Exit;
@@ -16,7 +16,7 @@ use crate::output::{FAINT, GOOD, HEADING, Output, paint};
 use crate::plan_file::write_private;
 use crate::session::{Connections, Session};
 
-const ALL: SyncTask<'static> = SyncTask::All(ScanMode::Auto);
+const ALL: SyncTask<'static> = SyncTask::All(ScanMode::Auto, FirstLoadQuestion::Hold);
 
 /// Runs the demo.
 pub async fn run() -> Result<Exit> {

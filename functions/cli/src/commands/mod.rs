@@ -45,8 +45,9 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
             Box::pin(plan::run(connection, files))
         }
         Command::Apply { connection, plan } => Box::pin(apply::run(connection, plan)),
-        Command::Sync { connection, full } => {
-            Box::pin(sync::run(connection, if *full { ScanMode::Full } else { ScanMode::Auto }))
+        Command::Sync { connection, yes, full } => {
+            let mode = if *full { ScanMode::Full } else { ScanMode::Auto };
+            Box::pin(sync::run(connection, mode, confirmation(*yes)))
         }
         Command::Status { connection, only, limit, after } => {
             Box::pin(status::run(connection, (only.as_deref(), after.as_ref()), (*limit).into()))
@@ -59,8 +60,7 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
         Command::Retry { connection, user, failed: _ } => Box::pin(retry::run(connection, user.as_deref())),
         Command::Breaker { connection, action } => Box::pin(breaker::run(connection, *action)),
         Command::ResetTarget { connection, yes } => {
-            let confirmation = if *yes { Confirmation::Given } else { Confirmation::Missing };
-            Box::pin(reset_target::run(connection, confirmation))
+            Box::pin(reset_target::run(connection, confirmation(*yes)))
         }
         Command::Explain { connection, user } => Box::pin(explain::run(connection, user)),
         Command::Drift { connection, repair } => {
@@ -73,6 +73,10 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
         }
     };
     command.await
+}
+
+fn confirmation(yes: bool) -> Confirmation {
+    if yes { Confirmation::Given } else { Confirmation::Missing }
 }
 
 fn print_schema(is_plan: bool) -> Result<Exit> {

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use ::explain::ReportItem;
+use ::explain::{ReportItem, effect_words};
 use anyhow::Result;
+use model::HeldEffect;
 use operate::{PlanEvent, PlanSources, PlanSummary, preview_sync};
 
 use crate::args::ConnectionArgs;
@@ -26,7 +27,9 @@ pub struct PlanFiles<'a> {
 
 /// Shows the plan of a connection.
 pub async fn run(connection: &ConnectionArgs, files: PlanFiles<'_>) -> Result<Exit> {
-    let session = Session::open_to_read(connection).await?;
+    let mut session = Session::open_to_read(connection).await?;
+    // The plan shows what would be done once `options.observe` is off.
+    session.connections.connection.policy.options.observe = false;
     show(&session, files, &mut Output::new(connection.json)).await
 }
 
@@ -89,17 +92,26 @@ fn write_item(output: &mut Output, item: &ReportItem, separator: &mut &'static s
 }
 
 fn text(summary: &PlanSummary) -> String {
-    let PlanSummary { read, unchanged, actions, complete: _, incomplete, changes, unidentified } = summary;
+    let PlanSummary { read, unchanged, actions, complete: _, incomplete, first_load, changes, unidentified } =
+        summary;
     let words: Vec<String> = actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
     let words = if words.is_empty() { "nothing to do".to_owned() } else { words.join(", ") };
     let rest = paint(FAINT, format!("({read} in scope, {unchanged} unchanged)"));
     let mut lines = Lines::default();
     lines.add(format!("{} {rest}", paint(HEADING, format!("Plan: {words}"))));
+    if let Some(first_load) = first_load {
+        lines.add(first_load_hint(first_load, *read));
+    }
     lines.held(changes);
     if let Some(incomplete) = incomplete {
         lines.add(incomplete_read(incomplete, unidentified));
     }
     lines.text()
+}
+
+fn first_load_hint(first_load: &HeldEffect, users: u64) -> String {
+    let what = effect_words(first_load, users);
+    format!("{} {what}; sync asks before it, or holds it until it is approved", paint(HEADING, "First load:"))
 }
 
 fn exit(summary: &PlanSummary) -> Exit {

@@ -46,6 +46,11 @@ fn text(status: &ConnectionStatus) -> String {
             lines.add(format!("last scan: {}{}", paint(style, result), freshness.unwrap_or_default()));
         }
     }
+    if status.observe {
+        lines.add(
+            "options.observe is on: nothing is written to the target; `provisioner plan` shows what would be",
+        );
+    }
     if let Some(owner) = scanning {
         lines.add(format!("a scan is running {}", paint(FAINT, owner)));
     }

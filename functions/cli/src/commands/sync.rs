@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use ::explain::{HeldSummary, ReportItem};
+use ::explain::{HeldSummary, ReportItem, effect_words};
 use anyhow::Result;
+use model::LimitedEffect;
 use operate::{UserSelection, fetch_held, list_users};
 use provision::Stop;
 use scan::{ScanMode, ScanSummary, UnidentifiedEntry};
@@ -12,7 +13,7 @@ use serde::Serialize;
 use store::CapacityUnits;
 
 use super::apply::ApprovedActions;
-use crate::args::ConnectionArgs;
+use crate::args::{Confirmation, ConnectionArgs};
 use crate::exit::{Exit, RunResult};
 use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, paint};
 use crate::progress::Progress;
@@ -99,15 +100,32 @@ struct TargetCalls {
 #[derive(Clone, Copy)]
 pub enum SyncTask<'a> {
     /// A scan in this mode, and all actions that follow from it.
-    All(ScanMode),
+    All(ScanMode, FirstLoadQuestion),
     /// The approved plan alone.
     Approved(&'a ApprovedActions),
 }
 
+/// What happens to a first load above its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstLoadQuestion {
+    /// It is approved.
+    Answered,
+    /// The person at the terminal is asked.
+    Ask,
+    /// It is held until it is approved.
+    Hold,
+}
+
 /// Synchronises a connection.
-pub async fn run(connection: &ConnectionArgs, mode: ScanMode) -> Result<Exit> {
+pub async fn run(connection: &ConnectionArgs, mode: ScanMode, confirmation: Confirmation) -> Result<Exit> {
     let session = Session::open(Connections::read(connection)?, &connection.state_location()).await?;
-    synchronise(&session, SyncTask::All(mode), &mut Output::new(connection.json)).await
+    let output = &mut Output::new(connection.json);
+    let first_load = match confirmation {
+        Confirmation::Given => FirstLoadQuestion::Answered,
+        Confirmation::Missing if output.can_ask() => FirstLoadQuestion::Ask,
+        Confirmation::Missing => FirstLoadQuestion::Hold,
+    };
+    synchronise(&session, SyncTask::All(mode, first_load), output).await
 }
 
 /// Synchronises and reports.
@@ -115,12 +133,15 @@ pub async fn synchronise(session: &Session, task: SyncTask<'_>, output: &mut Out
     let started = Instant::now();
     let target = session.connections.target().await?;
     let approved = match task {
-        SyncTask::All(_) => None,
+        SyncTask::All(..) => None,
         SyncTask::Approved(approved) => Some(&approved.decisions),
     };
     let (mut scanned, mut counts) = (ScanSummary::default(), ProvisionCounts::default());
     for round in 1..=SCANS {
-        let summary = scan_once(session, task).await?;
+        let mut summary = scan_once(session, task).await?;
+        if round == 1 && approve_first_load(session, (task, &summary), output).await? {
+            summary = scan_once(session, task).await?;
+        }
         scanned = if round == 1 { summary } else { ScanSummary { unchanged: scanned.unchanged, ..summary } };
         counts.add(provision_due(session, &session.provisioner(&target), approved, output).await?);
         // No approved plan contains the removal of an account that was just linked.
@@ -135,12 +156,35 @@ pub async fn synchronise(session: &Session, task: SyncTask<'_>, output: &mut Out
     Ok(exit(&summary))
 }
 
+/// Approves a held first load, if the person at the terminal agrees.
+async fn approve_first_load(
+    session: &Session,
+    (task, scanned): (SyncTask<'_>, &ScanSummary),
+    output: &mut Output,
+) -> Result<bool> {
+    let SyncTask::All(_, question) = task else { return Ok(false) };
+    let held = scanned.held_effects.iter().find(|held| held.effect == LimitedEffect::FirstLoad);
+    let (Some(held), false) = (held, question == FirstLoadQuestion::Hold) else { return Ok(false) };
+    let is_approved = match question {
+        FirstLoadQuestion::Ask => {
+            let what = effect_words(held, scanned.read);
+            output.ask(&format!("First load: {what}. Go on? [y/N] "))?
+        }
+        FirstLoadQuestion::Answered | FirstLoadQuestion::Hold => true,
+    };
+    let changes = session.store.fetch_connection().await?.memory.changes.filter(|_| is_approved);
+    match changes {
+        Some(changes) => Ok(operate::approve(&session.operator(), &changes.hash.short()).await?.is_some()),
+        None => Ok(false),
+    }
+}
+
 async fn scan_once(session: &Session, task: SyncTask<'_>) -> Result<ScanSummary> {
     let progress = Progress::start("reading", None);
     let mut directory = session.connections.directory().await?;
     let (context, at) = (session.scan_context(), |read| progress.at(read));
     Ok(match task {
-        SyncTask::All(mode) => scan::scan(&context, &mut directory, mode, at).await?,
+        SyncTask::All(mode, _) => scan::scan(&context, &mut directory, mode, at).await?,
         SyncTask::Approved(approved) => {
             scan::scan_approved(&context, &mut directory, &approved.plan, at).await?
         }

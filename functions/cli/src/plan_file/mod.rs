@@ -67,8 +67,16 @@ impl PlanFile {
     pub fn of(connection: &Connection, summary: &PlanSummary, mut users: Vec<ReportItem>) -> Self {
         // Several actions of one user keep their order.
         users.sort_by(|a, b| (&a.user_name, &a.anchor).cmp(&(&b.user_name, &b.anchor)));
-        let PlanSummary { read, unchanged, actions, complete, incomplete, changes, unidentified: _ } =
-            summary;
+        let PlanSummary {
+            read,
+            unchanged,
+            actions,
+            complete,
+            incomplete,
+            changes,
+            first_load: _,
+            unidentified: _,
+        } = summary;
         Self {
             format: FORMAT,
             connection: connection.policy.name.clone(),

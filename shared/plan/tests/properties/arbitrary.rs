@@ -66,9 +66,9 @@ pub fn account() -> impl Strategy<Value = Account> {
 
 pub fn options() -> impl Strategy<Value = Options> {
     let remove_action = select(vec![RemoveAction::Disable, RemoveAction::Delete]);
-    (any::<(bool, bool, bool, bool)>(), remove_action).prop_map(|(switches, remove_action)| {
-        let (create, update, deprovision, provision_disabled) = switches;
-        Options { create, update, deprovision, provision_disabled, remove_action, delete_after_days: None }
+    (any::<[bool; 4]>(), remove_action).prop_map(|(switches, remove_action)| {
+        let [create, update, deprovision, provision_disabled] = switches;
+        Options { create, update, deprovision, provision_disabled, remove_action, ..Options::default() }
     })
 }
 

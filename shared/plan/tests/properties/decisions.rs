@@ -68,6 +68,17 @@ proptest! {
     }
 
     #[test]
+    fn observing_writes_to_no_account(mut situation in situation()) {
+        situation.options.observe = true;
+        let decision = situation.decide();
+        let is_local = matches!(
+            decision,
+            Decision::Nothing | Decision::Link | Decision::AwaitSafeguard(_) | Decision::Skipped(_)
+        );
+        prop_assert!(is_local, "{decision:?}");
+    }
+
+    #[test]
     fn unlinked_account_is_linked_or_left_alone(situation in situation(), account in account()) {
         let situation = OwnedSituation { linked: false, account: Some(account), ..situation };
         let decision = situation.decide();

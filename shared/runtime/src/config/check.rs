@@ -86,8 +86,15 @@ fn check_dialect(kind: &str) -> Result<&'static Dialect, KeyProblem> {
 }
 
 fn check_options(table: OptionsTable) -> Result<Options, KeyProblem> {
-    let OptionsTable { create, update, deprovision, provision_disabled, remove_action, delete_after_days } =
-        table;
+    let OptionsTable {
+        observe,
+        create,
+        update,
+        deprovision,
+        provision_disabled,
+        remove_action,
+        delete_after_days,
+    } = table;
     if let Some(days) = delete_after_days {
         check_range(days, DAYS, "options.delete_after_days", " days")?;
     }
@@ -101,7 +108,7 @@ fn check_options(table: OptionsTable) -> Result<Options, KeyProblem> {
             "requires remove_action = \"disable\"; with \"delete\" accounts are deleted at once",
         ));
     }
-    Ok(Options { create, update, deprovision, provision_disabled, remove_action, delete_after_days })
+    Ok(Options { observe, create, update, deprovision, provision_disabled, remove_action, delete_after_days })
 }
 
 fn check_safety(table: SafetyTable) -> Result<SafetyLimits, KeyProblem> {
@@ -109,6 +116,7 @@ fn check_safety(table: SafetyTable) -> Result<SafetyLimits, KeyProblem> {
         max_removals,
         max_removal_percent,
         max_removals_per_day,
+        max_first_load,
         max_changes,
         max_renames,
         max_reactivations,
@@ -123,6 +131,7 @@ fn check_safety(table: SafetyTable) -> Result<SafetyLimits, KeyProblem> {
         max_removals,
         max_removal_percent,
         max_removals_per_day,
+        max_first_load,
         max_changes,
         max_renames,
         max_reactivations,

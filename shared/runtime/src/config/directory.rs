@@ -87,9 +87,18 @@ pub(super) fn describe(
 ) {
     hash.bytes(&rules.version().0);
     config.describe_selection(hash);
-    let Options { create, update, deprovision, provision_disabled, remove_action, delete_after_days } =
-        options;
-    [*create, *update, *deprovision, *provision_disabled].into_iter().for_each(|flag| hash.flag(flag));
+    let Options {
+        observe,
+        create,
+        update,
+        deprovision,
+        provision_disabled,
+        remove_action,
+        delete_after_days,
+    } = options;
+    [*observe, *create, *update, *deprovision, *provision_disabled]
+        .into_iter()
+        .for_each(|flag| hash.flag(flag));
     hash.text(match remove_action {
         RemoveAction::Disable => "disable",
         RemoveAction::Delete => "delete",

@@ -192,6 +192,8 @@ pub struct TargetTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptionsTable {
+    /// Scan and report only: nothing is written to the target, whatever the other options say.
+    pub observe: bool,
     /// Create accounts.
     pub create: bool,
     /// Update and reactivate accounts.
@@ -221,6 +223,7 @@ pub enum RemoveWord {
 impl Default for OptionsTable {
     fn default() -> Self {
         let model::Options {
+            observe,
             create,
             update,
             deprovision,
@@ -229,7 +232,7 @@ impl Default for OptionsTable {
             delete_after_days,
         } = model::Options::default();
         let remove_action = RemoveWord::Disable;
-        Self { create, update, deprovision, provision_disabled, remove_action, delete_after_days }
+        Self { observe, create, update, deprovision, provision_disabled, remove_action, delete_after_days }
     }
 }
 
@@ -244,6 +247,8 @@ pub struct SafetyTable {
     pub max_removal_percent: u64,
     /// Removals within a day. More are held. Default: twice `max_removals`.
     pub max_removals_per_day: Option<u64>,
+    /// Users of the first load, before any account is linked. A first load of more is held until it is approved.
+    pub max_first_load: u64,
     /// Accounts that a change of this file creates, or updates. A change with more is held until it is approved.
     pub max_changes: u64,
     /// User names that change in one scan. More are held.
@@ -263,6 +268,7 @@ impl Default for SafetyTable {
             max_removals,
             max_removal_percent,
             max_removals_per_day: _,
+            max_first_load,
             max_changes,
             max_renames,
             max_reactivations,
@@ -273,6 +279,7 @@ impl Default for SafetyTable {
             max_removals,
             max_removal_percent,
             max_removals_per_day: None,
+            max_first_load,
             max_changes,
             max_renames,
             max_reactivations,

@@ -27,6 +27,8 @@ pub use directory::{DirectoryOpenError, DirectorySecret, DirectorySettings};
 #[cfg(feature = "scim")]
 pub use target::{CallLimits, TargetOpenError, TargetSecret, TargetSettings};
 
+use crate::environment;
+
 /// An invalid configuration: where, what, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{place}: {problem}", file.display())]
@@ -101,10 +103,11 @@ fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 pub fn parse(text: &str, path: &Path) -> Result<Connection, ConfigError> {
     // Some editors write a byte order mark.
     let text = text.trim_start_matches('\u{feff}');
-    let file: file::ConnectionFile = toml::from_str(text).map_err(|error| {
+    let mut file: file::ConnectionFile = toml::from_str(text).map_err(|error| {
         let place = error.span().map(|span| place_of(text, span.start)).unwrap_or_default();
         ConfigError { file: path.to_owned(), place, problem: described(error.message()) }
     })?;
+    file.options.observe |= environment::variable(environment::OBSERVE).as_deref() == Some("true");
     let folder = path.parent().unwrap_or(Path::new("."));
     check::check(file, folder).map_err(|KeyProblem { key, problem }| ConfigError {
         file: path.to_owned(),

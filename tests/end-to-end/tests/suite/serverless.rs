@@ -6,6 +6,7 @@
 
 mod deployment;
 
+mod first_load;
 mod journey;
 
 mod disorder;

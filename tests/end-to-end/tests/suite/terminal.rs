@@ -4,6 +4,7 @@
 
 mod approvals;
 mod capabilities;
+mod first_load;
 mod identity;
 mod limits;
 mod other_target;

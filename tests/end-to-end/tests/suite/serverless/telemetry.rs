@@ -23,7 +23,7 @@ fn metrics(lines: &[Value]) -> BTreeMap<String, f64> {
         let described = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(
             (&described["Namespace"], &described["Dimensions"]),
-            (&json!("Provisioner"), &json!([["Connection"]]))
+            (&json!("Provisioner"), &json!([["Deployment", "Connection"]]))
         );
         for metric in described["Metrics"].as_array().unwrap() {
             let name = metric["Name"].as_str().unwrap();

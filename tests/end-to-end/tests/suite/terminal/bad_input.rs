@@ -1,5 +1,8 @@
 //! Errors name the file, the key or the user, and affect no other user.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::mpsc;
 use std::{thread, time::Duration};
 
 use embedded_ldap::{EmbeddedLdap, LdapFault, company};
@@ -463,4 +466,30 @@ fn user_too_large_for_a_record_stops_no_other_user() {
     fixture.set(&people[1], "description", &["Mathematician"]);
     fixture.settle(0);
     fixture.expect_active(&people[1].mail, true);
+}
+
+#[test]
+fn proxy_of_the_environment_is_used_for_the_target() {
+    let mut fixture = TerminalFixture::of(&enabled_people(1));
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let (sender, received) = mpsc::channel();
+    // It ends with the test's process, because the program may try again.
+    thread::spawn(move || {
+        for connection in proxy.incoming() {
+            let mut connection = connection.unwrap();
+            let mut line = String::new();
+            BufReader::new(&connection).read_line(&mut line).unwrap();
+            connection
+                .write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+                .unwrap();
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    fixture.configure(|it| *it = it.with_target_url("https://workplace.test/scim"));
+    let checked = fixture.call(&["check"]).env("HTTPS_PROXY", &address).run().unwrap();
+    checked.expect_exit(1).says_in_one_line(&["FAIL", "target", "proxy"]);
+    assert_eq!(received.recv().unwrap(), "CONNECT workplace.test:443 HTTP/1.1\r\n");
 }
