@@ -114,6 +114,9 @@ pub enum Command {
         connection: ConnectionArgs,
         /// The hash that `status` shows. Users that are held later are not included.
         hash: Option<String>,
+        /// The approver's name; by default the name of the signed-in user.
+        #[arg(long, value_name = "NAME", default_value_t = operator_name())]
+        by: String,
     },
     /// Make failed users pending, for the next `sync` or scan.
     Retry {
@@ -212,6 +215,12 @@ pub struct ConnectionArgs {
 
 fn page_key(text: &str) -> Result<PageKey, &'static str> {
     PageKey::parse(text).ok_or("not the end of a page; copy the key that status prints")
+}
+
+/// Name of the signed-in user, for approvals.
+pub fn operator_name() -> String {
+    let name = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(runtime::environment::variable);
+    name.unwrap_or_else(|| "an unnamed user of this machine".to_owned())
 }
 
 fn default_config() -> PathBuf {

@@ -198,10 +198,10 @@ fn quoted(value: &str) -> String {
 
 /// A held set in one line.
 fn held_text(held: &HeldSummary) -> String {
-    let HeldSummary { hash, what, approved_until } = held;
-    match approved_until {
+    let HeldSummary { hash, what, approved_until: _, approved_by } = held;
+    match approved_by {
         None => format!("{} {what}; if that is intended: provisioner approve {hash}", paint(BAD, "Held:")),
-        Some(_) => format!("Approved: {what}; the next scan releases them"),
+        Some(by) => format!("Approved by {}: {what}; the next scan releases them", plain(by)),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Shape of the event, for error messages.
-pub const SHAPE: &str = r#"{"connection": "corp", "mode": "auto|full|incremental", "dry_run": false, "user": null, "approve": null}"#;
+pub const SHAPE: &str = r#"{"connection": "corp", "mode": "auto|full|incremental", "dry_run": false, "user": null, "approve": null, "approved_by": null}"#;
 
 /// The event. Unknown keys are refused, so that a misspelt `dry_run` is not a scan that writes.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,6 +24,8 @@ pub struct ScanEvent {
     pub user: Option<String>,
     /// Hash of held removals or of a held change, to approve before the scan.
     pub approve: Option<String>,
+    /// The approver's name.
+    pub approved_by: Option<String>,
     /// Invocations of this scan that ran out of time.
     #[serde(default)]
     pub continuation: u32,

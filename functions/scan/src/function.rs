@@ -147,7 +147,7 @@ impl ScanFunction {
             Some(_) if event.dry_run => {
                 return Err(ScanFailure::NotApproved("an approval needs a scan that writes, not a dry run"));
             }
-            Some(hash) => Some(describe_approval(approve(&context, hash).await?)?),
+            Some(hash) => Some(describe_approval(approve(&context, hash, &approver(&request)).await?)?),
         };
         let mut directory = connection.directory.open(&self.deployed.secrets).await?;
         if event.dry_run {
@@ -191,6 +191,12 @@ fn context<'a>(request: &ScanRequest<'a>, store: &'a Store, queue: Option<&'a Qu
         stop_at: Some(stop_at(invocation.deadline)),
         clock: now,
     }
+}
+
+/// The approver's name; without one, the invocation, which CloudTrail knows.
+fn approver(request: &ScanRequest<'_>) -> String {
+    let name = request.event.approved_by.clone();
+    name.unwrap_or_else(|| format!("the invocation {}", request.invocation.request_id))
 }
 
 /// When the scan has to save and stop.

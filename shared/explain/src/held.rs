@@ -12,6 +12,8 @@ pub struct HeldSummary {
     pub what: String,
     /// Expiry of the approval, in seconds since 1970; `None` without an approval.
     pub approved_until: Option<i64>,
+    /// The approver's name.
+    pub approved_by: Option<String>,
 }
 
 impl HeldSummary {
@@ -23,6 +25,7 @@ impl HeldSummary {
             hash: held.hash.short(),
             what: format!("{} removals", held.count),
             approved_until: approval.map(|approval| approval.until.0),
+            approved_by: approval.map(|approval| approval.by.clone()),
         })
     }
 
@@ -31,12 +34,21 @@ impl HeldSummary {
         let changes = memory.changes.as_ref()?;
         let approval = memory.change_approval_at(now, changes.configuration);
         let approval = approval.filter(|approval| approval.changes.hash == changes.hash);
-        Some(Self { approved_until: approval.map(|approval| approval.until.0), ..Self::of_changes(changes) })
+        Some(Self {
+            approved_until: approval.map(|approval| approval.until.0),
+            approved_by: approval.map(|approval| approval.by.clone()),
+            ..Self::of_changes(changes)
+        })
     }
 
     /// Changes without an approval.
     pub fn of_changes(changes: &HeldChanges) -> Self {
-        Self { hash: changes.hash.short(), what: change_words(changes), approved_until: None }
+        Self {
+            hash: changes.hash.short(),
+            what: change_words(changes),
+            approved_until: None,
+            approved_by: None,
+        }
     }
 }
 

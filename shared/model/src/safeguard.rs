@@ -52,10 +52,12 @@ impl HeldRemovals {
 }
 
 /// Approval of a held set. Until it expires, no removal outside the set is released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovalApproval {
     /// The approved set.
     pub set: HeldRemovals,
+    /// The approver's name.
+    pub by: String,
     /// When the approval expires.
     pub until: UnixSeconds,
 }
@@ -184,6 +186,8 @@ impl HeldChanges {
 pub struct ChangeApproval {
     /// The approved changes.
     pub changes: HeldChanges,
+    /// The approver's name.
+    pub by: String,
     /// When the approval expires.
     pub until: UnixSeconds,
 }
@@ -236,8 +240,8 @@ mod tests {
     #[test]
     fn removal_approval_expires() {
         let set = HeldRemovals::of(vec![(AnchorHash([1; 16]), Deleted)], VERSION).unwrap();
-        let approval = RemovalApproval { set, until: UnixSeconds(100) };
-        let memory = SafeguardMemory { approval: Some(approval), ..SafeguardMemory::default() };
+        let approval = RemovalApproval { set, by: "root".to_owned(), until: UnixSeconds(100) };
+        let memory = SafeguardMemory { approval: Some(approval.clone()), ..SafeguardMemory::default() };
         assert_eq!(memory.approval_at(UnixSeconds(99)), Some(&approval));
         assert_eq!(memory.approval_at(UnixSeconds(100)), None);
     }
@@ -250,7 +254,8 @@ mod tests {
     #[test]
     fn change_approval_covers_one_configuration_until_it_expires() {
         let [one, other] = [1, 2].map(|byte| Fingerprint([byte; 16]));
-        let approval = ChangeApproval { changes: renames(one, 30), until: UnixSeconds(100) };
+        let approval =
+            ChangeApproval { changes: renames(one, 30), by: "root".to_owned(), until: UnixSeconds(100) };
         let memory =
             SafeguardMemory { change_approval: Some(approval.clone()), ..SafeguardMemory::default() };
         assert_eq!(memory.change_approval_at(UnixSeconds(99), one), Some(&approval));

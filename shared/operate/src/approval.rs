@@ -26,13 +26,17 @@ pub struct ApprovedHold {
     pub until: Option<UnixSeconds>,
 }
 
-/// Approves what is held under this hash; `None` if nothing is.
-pub async fn approve(context: &OperatorContext<'_>, hash: &str) -> Result<Option<ApprovedHold>, ScanError> {
-    Ok(match scan::approve(&context.scan(), hash).await? {
-        Approval::Removals(RemovalApproval { set, until }) => {
+/// Approves what is held under this hash, in the approver's name; `None` if nothing is.
+pub async fn approve(
+    context: &OperatorContext<'_>,
+    hash: &str,
+    by: &str,
+) -> Result<Option<ApprovedHold>, ScanError> {
+    Ok(match scan::approve(&context.scan(), hash, by).await? {
+        Approval::Removals(RemovalApproval { set, until, by: _ }) => {
             Some(ApprovedHold { what: format!("{} removals and no others", set.count), until: Some(until) })
         }
-        Approval::Changes(ChangeApproval { changes, until }) => {
+        Approval::Changes(ChangeApproval { changes, until, by: _ }) => {
             let what = format!("at most these numbers: {}", change_words(&changes));
             Some(ApprovedHold { what, until: Some(until) })
         }

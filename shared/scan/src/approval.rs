@@ -21,6 +21,9 @@ const APPROVAL_SECONDS: i64 = 24 * 60 * 60;
 /// Fewest characters of a hash that an approval may name.
 const SHORTEST_HASH: usize = 8;
 
+/// Most characters of an approver's name.
+const LONGEST_NAME: usize = 200;
+
 /// Result of an approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Approval {
@@ -40,7 +43,8 @@ pub enum Approval {
 }
 
 /// Approves what is held under this hash, or the beginning of it. Nothing is released yet: the next scan plans anew.
-pub async fn approve(context: &ScanContext<'_>, hash: &str) -> Result<Approval, ScanError> {
+/// `by` is the approver's name.
+pub async fn approve(context: &ScanContext<'_>, hash: &str, by: &str) -> Result<Approval, ScanError> {
     let store = context.store;
     // Under the lease, so that no scan changes the held set meanwhile.
     let lease = take_lease(context).await?;
@@ -54,7 +58,7 @@ pub async fn approve(context: &ScanContext<'_>, hash: &str) -> Result<Approval, 
             Err(ScanError::LeaseLost)
         };
     }
-    let (approval, memory) = approved(state.memory, hash, (context.clock)());
+    let (approval, memory) = approved(state.memory, (hash, by), (context.clock)());
     let saved = match approval {
         Approval::Nothing { .. } | Approval::Server => Ok(true),
         Approval::Removals(_) | Approval::Changes(_) => store.save_safety_memory(&lease, &memory).await,
@@ -73,14 +77,20 @@ fn is_named(known: Fingerprint, hash: &str) -> bool {
     hash.len() >= SHORTEST_HASH && known.to_string().starts_with(&hash.to_ascii_lowercase())
 }
 
-fn approved(memory: SafeguardMemory, hash: &str, now: UnixSeconds) -> (Approval, SafeguardMemory) {
+fn approved(
+    memory: SafeguardMemory,
+    (hash, by): (&str, &str),
+    now: UnixSeconds,
+) -> (Approval, SafeguardMemory) {
     let until = now.plus(APPROVAL_SECONDS);
+    let by: String = by.chars().take(LONGEST_NAME).collect();
     if let Some(set) = memory.held.filter(|set| is_named(set.hash, hash)) {
-        let approval = RemovalApproval { set, until };
-        return (Approval::Removals(approval), SafeguardMemory { approval: Some(approval), ..memory });
+        let approval = RemovalApproval { set, by, until };
+        let memory = SafeguardMemory { approval: Some(approval.clone()), ..memory };
+        return (Approval::Removals(approval), memory);
     }
     if let Some(changes) = memory.changes.clone().filter(|changes| is_named(changes.hash, hash)) {
-        let approval = ChangeApproval { changes, until };
+        let approval = ChangeApproval { changes, by, until };
         let memory = SafeguardMemory { change_approval: Some(approval.clone()), ..memory };
         return (Approval::Changes(approval), memory);
     }
@@ -98,13 +108,14 @@ mod tests {
     fn approval_is_bound_to_the_held_set() {
         let memory = SafeguardMemory { held: Some(held(30)), ..SafeguardMemory::default() };
         let shown = held(30).hash.to_string();
-        let (approval, after) = approved(memory.clone(), &shown[..12], NOW);
-        assert_eq!(approval, Approval::Removals(after.approval.unwrap()));
-        assert_eq!(after.approval.unwrap().until, NOW.plus(APPROVAL_SECONDS));
+        let (approval, after) = approved(memory.clone(), (&shown[..12], "ada"), NOW);
+        let expected =
+            RemovalApproval { set: held(30), by: "ada".to_owned(), until: NOW.plus(APPROVAL_SECONDS) };
+        assert_eq!((approval, after.approval), (Approval::Removals(expected.clone()), Some(expected)));
 
         let others = held(31).hash.to_string();
         for wrong in [others.as_str(), "", &shown[..7]] {
-            let (approval, after) = approved(memory.clone(), wrong, NOW);
+            let (approval, after) = approved(memory.clone(), (wrong, "ada"), NOW);
             assert_eq!(approval, Approval::Nothing { held: memory.held, changes: None }, "{wrong:?}");
             assert_eq!(after, memory);
         }

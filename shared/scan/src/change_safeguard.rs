@@ -340,7 +340,7 @@ mod tests {
     fn approved_change_touches_no_more_accounts_than_approved() {
         let updates = |count| held(&[(LimitedEffect::ConfiguredUpdate, count)]).unwrap();
         let approved = |until| SafeguardMemory {
-            change_approval: Some(ChangeApproval { changes: updates(5), until }),
+            change_approval: Some(ChangeApproval { changes: updates(5), by: "ada".to_owned(), until }),
             ..memory(Some(OLD))
         };
         let holds = approved(NOW.plus(1));

@@ -108,7 +108,7 @@ mod tests {
             never_written: false,
         };
         let over = |reason| Status::Held { reason, hold: HoldReason::OverLimit };
-        let approval = RemovalApproval { set: held(1), until: NOW };
+        let approval = RemovalApproval { set: held(1), by: "ada".to_owned(), until: NOW };
         let [gone, left] = [DeprovisionReason::Deleted, DeprovisionReason::OutOfScope];
         for (status, version, reason, covered) in [
             (over(gone), 7, gone, true),
@@ -131,7 +131,7 @@ mod tests {
     fn expired_approvals_and_old_removals_are_forgotten() {
         let batch = |at| ReleasedBatch { at, count: 3 };
         let memory = SafeguardMemory {
-            approval: Some(RemovalApproval { set: held(2), until: NOW }),
+            approval: Some(RemovalApproval { set: held(2), by: "ada".to_owned(), until: NOW }),
             released: vec![batch(NOW.plus(-DAY_SECONDS)), batch(NOW.plus(-1))],
             ..SafeguardMemory::default()
         };

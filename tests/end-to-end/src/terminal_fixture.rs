@@ -216,9 +216,15 @@ impl<D> TerminalFixture<D> {
     /// Approves the first of the held sets.
     #[track_caller]
     pub fn approve_held(&self) {
+        self.approve_held_by("operator");
+    }
+
+    /// Approves the first of the held sets in this name.
+    #[track_caller]
+    pub fn approve_held_by(&self, name: &str) {
         let waiting = self.run(&["approve", "--json"]).json().unwrap();
         let hash = waiting["waiting"][0]["hash"].as_str().expect("nothing is held").to_owned();
-        self.run(&["approve", &hash]).expect_exit(0);
+        self.run(&["approve", &hash, "--by", name]).expect_exit(0);
     }
 
     /// Runs `provisioner plan`.

@@ -44,10 +44,10 @@ async fn show(session: &Session, output: &mut Output) -> Result<Exit> {
 }
 
 /// Approves what is held under this hash.
-pub async fn approve(connection: &ConnectionArgs, hash: &str) -> Result<Exit> {
+pub async fn approve(connection: &ConnectionArgs, hash: &str, by: &str) -> Result<Exit> {
     let session = &Session::open_to_act(connection).await?;
     let output = &mut Output::new(connection.json);
-    match operate::approve(&session.operator(), hash).await? {
+    match operate::approve(&session.operator(), hash, by).await? {
         Some(ApprovedHold { what, until }) => {
             output.show(&json!({ "approved": what, "until": until.map(|until| until.0) }), |_| {
                 let approved = paint(GOOD, "Approved:");

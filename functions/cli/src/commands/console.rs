@@ -23,7 +23,7 @@ pub async fn run(connection: &ConnectionArgs, port: u16, rights: ConsoleRights) 
         format!("{}\n{}", paint(HEADING, &url), paint(FAINT, note))
     })?;
     output.flush()?;
-    listening.serve(interrupt()).await?;
+    listening.serve(interrupt()).await;
     Ok(Exit::Done)
 }
 

@@ -55,8 +55,10 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
         Command::History { connection, user, limit, before } => {
             Box::pin(history::run(connection, user, *before, (*limit).into()))
         }
-        Command::Approve { connection, hash: None } => Box::pin(approve::run(connection)),
-        Command::Approve { connection, hash: Some(hash) } => Box::pin(approve::approve(connection, hash)),
+        Command::Approve { connection, hash: None, by: _ } => Box::pin(approve::run(connection)),
+        Command::Approve { connection, hash: Some(hash), by } => {
+            Box::pin(approve::approve(connection, hash, by))
+        }
         Command::Retry { connection, user, failed: _ } => Box::pin(retry::run(connection, user.as_deref())),
         Command::Breaker { connection, action } => Box::pin(breaker::run(connection, *action)),
         Command::ResetTarget { connection, yes } => {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use store::CapacityUnits;
 
 use super::apply::ApprovedActions;
-use crate::args::{Confirmation, ConnectionArgs};
+use crate::args::{Confirmation, ConnectionArgs, operator_name};
 use crate::exit::{Exit, RunResult};
 use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, paint};
 use crate::progress::Progress;
@@ -173,10 +173,9 @@ async fn approve_first_load(
         FirstLoadQuestion::Answered | FirstLoadQuestion::Hold => true,
     };
     let changes = session.store.fetch_connection().await?.memory.changes.filter(|_| is_approved);
-    match changes {
-        Some(changes) => Ok(operate::approve(&session.operator(), &changes.hash.short()).await?.is_some()),
-        None => Ok(false),
-    }
+    let Some(changes) = changes else { return Ok(false) };
+    let (hash, by) = (changes.hash.short(), operator_name());
+    Ok(operate::approve(&session.operator(), &hash, &by).await?.is_some())
 }
 
 async fn scan_once(session: &Session, task: SyncTask<'_>) -> Result<ScanSummary> {

@@ -14,6 +14,7 @@ use super::Console;
 use super::action::AuthorizedForm;
 use super::error_page::ErrorPage;
 use super::page::{ConsolePage, page};
+use crate::args::operator_name;
 
 /// Number of users on a page.
 const PAGE: usize = 100;
@@ -53,7 +54,7 @@ pub async fn approve(
     AuthorizedForm(ApproveForm { hash }): AuthorizedForm<ApproveForm>,
 ) -> Result<Redirect, ErrorPage> {
     let session = console.sessions.to_act().await?;
-    match approve_held(&session.operator(), &hash).await? {
+    match approve_held(&session.operator(), &hash, &operator_name()).await? {
         // The page shows the expiry of the approval.
         Some(_) => Ok(Redirect::to("held")),
         None => Err(ErrorPage::conflict(

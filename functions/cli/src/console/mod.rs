@@ -17,12 +17,18 @@ mod user;
 mod users;
 
 use std::net::Ipv4Addr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
 use self::access::ConsoleKeys;
@@ -32,6 +38,12 @@ use crate::session::Connections;
 
 /// Maximum size of a form in bytes. The console's forms hold a hash or an anchor.
 const MAX_FORM: usize = 16 * 1024;
+
+/// Longest time in which a connection sends the head of its next request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pause after a connection that could not be accepted, such as with too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Rights of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +86,29 @@ impl ConsoleListener {
     }
 
     /// Answers until `ended` completes, and then finishes open requests.
-    pub async fn serve(self, ended: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    pub async fn serve(self, ended: impl Future<Output = ()>) {
         let Self { listener, console } = self;
-        axum::serve(listener, router(console)).with_graceful_shutdown(ended).await?;
-        Ok(())
+        let service = TowerToHyperService::new(router(console));
+        let mut server = http1::Builder::new();
+        // Other users of this machine can connect, and must not keep connections without a request.
+        server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+        let (open, mut ended) = (GracefulShutdown::new(), pin!(ended));
+        loop {
+            let stream = tokio::select! {
+                () = &mut ended => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        tracing::warn!("the console can't accept a connection: {error}");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                },
+            };
+            let connection = open.watch(server.serve_connection(TokioIo::new(stream), service.clone()));
+            tokio::spawn(async move { drop(connection.await) });
+        }
+        open.shutdown().await;
     }
 }
 

@@ -265,7 +265,7 @@ fn lasting_takeover_goes_on_after_two_reads_or_an_approval() {
         }
         let why = pair.scan().await?.incomplete.unwrap_or_default();
         let hash = why.split("approve ").nth(1).and_then(|rest| rest.get(..12)).context("no hash")?;
-        assert_eq!(scan::approve(&pair.engine.context(), hash).await?, Approval::Server);
+        assert_eq!(scan::approve(&pair.engine.context(), hash, "operator").await?, Approval::Server);
         let summary = pair.scan().await?;
         assert_eq!((summary.complete, summary.deprovisioned), (true, 2), "{summary:?}");
         Ok(())

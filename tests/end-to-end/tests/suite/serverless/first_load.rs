@@ -27,7 +27,7 @@ fn large_first_load_waits_for_an_approval() {
     }
     assert_eq!(deployment.creates(), 0);
 
-    let approved = deployment.scan(json!({ "approve": held_hash(&deployment) }));
+    let approved = deployment.scan(json!({ "approve": held_hash(&deployment), "approved_by": "ada" }));
     assert_eq!(
         (&approved["note"], &approved["created"]),
         (&json!("the held changes were approved"), &json!(20))

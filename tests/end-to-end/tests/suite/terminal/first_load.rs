@@ -25,7 +25,8 @@ fn first_load_over_its_limit_is_held_until_it_is_approved() {
     }
     fixture.run(&["status"]).expect_exit(4).says(ELEVEN);
 
-    fixture.approve_held();
+    fixture.approve_held_by("Grace Okafor");
+    fixture.run(&["status"]).says("Approved by Grace Okafor: 11 accounts would be created");
     fixture.sync().expect_exit(0).says("11 created");
     assert_eq!(fixture.workplace.accounts().len(), 11);
 

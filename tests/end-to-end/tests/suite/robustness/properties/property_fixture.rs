@@ -293,7 +293,7 @@ impl PropertyFixture {
             // The account of a disabled user that was only linked is removed with an approval alone.
             let held = self.engine.store.fetch_connection().await?.memory.held;
             if let Some(held) = held {
-                approve(&self.engine.context(), &held.hash.to_string()).await?;
+                approve(&self.engine.context(), &held.hash.to_string(), "operator").await?;
             }
             let unchanged = requests == self.engine.workplace.request_count() && held.is_none();
             if unchanged && summary.changed + summary.deprovisioned == 0 {

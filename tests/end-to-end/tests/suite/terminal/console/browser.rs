@@ -148,7 +148,7 @@ fn administrator_searches_explains_and_approves() {
     browser.open(&console.address("held")).unwrap();
     browser.tab_to("form[action='approve'] button", 10).unwrap();
     browser.leave_page(|browser| browser.press(BrowserKey::Enter)).unwrap();
-    expect(&browser, &["Approved.", "4 removals"]);
+    expect(&browser, &["Approved by", "4 removals"]);
     browser.screenshot("console-approved-400px").unwrap();
     assert_eq!(browser.count("form[action='approve']").unwrap(), 0);
 
