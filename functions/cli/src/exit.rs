@@ -64,6 +64,12 @@ impl std::fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
+/// Whether the reader of the output has closed it.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let errors = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    errors.into_iter().any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 /// The chain of an error in one line, without repetitions.
 pub fn explain(error: &anyhow::Error) -> String {
     let mut text = String::new();

@@ -22,11 +22,11 @@ async fn main() -> std::process::ExitCode {
     runtime::telemetry::start_terminal();
     let arguments = Arguments::parse();
     let exit = commands::run(&arguments).await.unwrap_or_else(|error| {
-        anstream::eprintln!(
-            "{} {}",
-            output::paint(output::BAD, "error:"),
-            clean::plain(&exit::explain(&error))
-        );
+        // A reader such as `head` has enough.
+        if !exit::is_closed_pipe(&error) {
+            let heading = output::paint(output::BAD, "error:");
+            anstream::eprintln!("{heading} {}", clean::plain(&exit::explain(&error)));
+        }
         Exit::of_error(&error)
     });
     exit.into()

@@ -1,6 +1,6 @@
 //! An open connection: configuration, state, and clients for directory and target.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -79,6 +79,8 @@ pub struct Session {
     owner: String,
     /// Keeps the state file open; `None` for the deployed state.
     engine: Option<Embedded>,
+    /// The named state file, where there is none.
+    missing_state: Option<PathBuf>,
 }
 
 /// Refuses a configured target that the state does not belong to.
@@ -115,7 +117,11 @@ to synchronise now, invoke the scan function"
         let connections = Connections::read(arguments)?;
         let (engine, table) = match arguments.state_location() {
             StateLocation::File(file) if file.exists() => open_file(&file).await?,
-            StateLocation::File(_) => Embedded::in_memory().await?,
+            StateLocation::File(file) => {
+                let (engine, table) = Embedded::in_memory().await?;
+                let session = Self::with_table(connections, Some(engine), &table);
+                return Ok(Self { missing_state: Some(file), ..session });
+            }
             StateLocation::DynamoDb(table) => {
                 return Ok(Self::with_table(connections, None, &runtime::deployed_table(&table).await));
             }
@@ -148,12 +154,21 @@ to synchronise now, invoke the scan function"
             Some(_) => OWNER.to_owned(),
             None => format!("{OWNER} {} at {}", std::process::id(), runtime::now().0),
         };
-        Self { connections, store, health: Health::default(), owner, engine }
+        Self { connections, store, health: Health::default(), owner, engine, missing_state: None }
     }
 
     /// Refuses a configured target that the state does not belong to.
     pub async fn check_target(&self) -> Result<()> {
         check_target(&self.store, &self.connection().policy.target).await
+    }
+
+    /// Says that the state has never been used, if there is none.
+    pub fn unused_state(&self) -> Option<String> {
+        let file = self.missing_state.as_ref()?;
+        Some(format!(
+            "there is no state in {}: it has never been used, or --state names another file",
+            file.display()
+        ))
     }
 
     /// Owner of the leases that this terminal takes.

@@ -12,7 +12,7 @@ use crate::args::ConnectionArgs;
 use crate::clean::json;
 use crate::exit::{Exit, RunResult};
 use crate::output::{FAINT, HEADING, Lines, Output, incomplete_read, paint};
-use crate::plan_file::{PlanFile, page, write_private};
+use crate::plan_file::{PlanFile, check_replaceable, page, write_private};
 use crate::progress::Progress;
 use crate::session::Session;
 
@@ -36,6 +36,7 @@ pub async fn run(connection: &ConnectionArgs, files: PlanFiles<'_>) -> Result<Ex
 /// Shows a plan item by item. Only a plan that goes into a file is kept in memory.
 pub async fn show(session: &Session, files: PlanFiles<'_>, output: &mut Output) -> Result<Exit> {
     let PlanFiles { plan, page: page_path } = files;
+    plan.iter().chain(&page_path).try_for_each(|path| check_replaceable(path))?;
     let is_kept = plan.is_some() || page_path.is_some();
     let mut users = Vec::new();
     let (target, mut directory) =
@@ -76,6 +77,9 @@ pub async fn show(session: &Session, files: PlanFiles<'_>, output: &mut Output) 
         output.line(format!("{begin}\n],\"summary\":{}}}", json(&serde_json::to_string(&summary)?)))?;
     } else {
         output.line(text(&summary))?;
+        if let Some(unused) = session.unused_state() {
+            output.line(format!("{} {unused}", paint(HEADING, "First run:")))?;
+        }
     }
     Ok(exit(&summary))
 }

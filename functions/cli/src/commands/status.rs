@@ -20,7 +20,12 @@ pub async fn run(
     let filter = only.map_or(UserSelection::Waiting, |status| UserSelection::Status(status, after));
     let session = Session::open_to_read(connection).await?;
     let status = fetch_status(&session.operator(), filter, limit).await?;
-    Output::new(connection.json).show(&status, text)?;
+    let mut output = Output::new(connection.json);
+    if let Some(unused) = session.unused_state() {
+        output.show(&status, |_| format!("{unused}; run provisioner sync first"))?;
+        return Ok(Exit::CouldNotRun);
+    }
+    output.show(&status, text)?;
     let count = |words: &[&str]| words.iter().filter_map(|word| status.users.get(*word)).sum::<u64>();
     Ok(Exit::of_run(RunResult {
         completed: true,
@@ -58,7 +63,11 @@ fn text(status: &ConnectionStatus) -> String {
     let more = |count: u64| if count >= MAX_COUNTED { " or more" } else { "" };
     let words: Vec<String> =
         users.iter().map(|(word, count)| format!("{count}{} {word}", more(*count))).collect();
-    lines.add(if words.is_empty() { "all users are in sync".to_owned() } else { words.join(", ") });
+    if !words.is_empty() {
+        lines.add(words.join(", "));
+    } else if *in_scope > 0 && status.held.is_none() && status.changes.is_none() {
+        lines.add("all users are in sync");
+    }
     lines.items(&status.waiting);
     lines.held(status.held.iter().chain(&status.changes));
     if let Some(key) = &status.next {

@@ -7,7 +7,7 @@ mod deviations;
 mod page;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -110,6 +110,24 @@ impl PlanFile {
     pub fn write(&self, path: &Path) -> Result<()> {
         write_private(path, &(serde_json::to_string_pretty(self)? + "\n"))
     }
+}
+
+/// Beginning of a plan file, and of a page.
+const BEGINNINGS: [&str; 2] =
+    ["{\n  \"format\": ", "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"];
+
+/// Refuses a file that exists and is no earlier plan: it may be the configuration, a secret or the state.
+pub fn check_replaceable(path: &Path) -> Result<()> {
+    let content = match std::fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        read => read.with_context(|| format!("can't read {}, which would be overwritten", path.display()))?,
+    };
+    if BEGINNINGS.iter().any(|beginning| content.starts_with(beginning.as_bytes())) {
+        return Ok(());
+    }
+    let text =
+        format!("{} exists and is not a plan, so it is not overwritten; name another file", path.display());
+    Err(UsageError(text).into())
 }
 
 /// Writes a file that only its owner can read, completely or not at all: it holds personal data.

@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::process::Command;
 use std::sync::mpsc;
 use std::{thread, time::Duration};
 
 use embedded_ldap::{EmbeddedLdap, LdapFault, company};
 use end_to_end::{
     ProgramOutput, Slapd, SlapdOptions, TerminalFixture, TestConfiguration, TestDir, damage_record,
-    deactivates, enabled_people, request_lines, workplace_group,
+    deactivates, enabled_people, program, request_lines, workplace_group,
 };
 use serde_json::json;
 use simulator::{FaultEffect, ReplyBody, SimulatedReply, TargetFault};
@@ -492,4 +493,28 @@ fn proxy_of_the_environment_is_used_for_the_target() {
     let checked = fixture.call(&["check"]).env("HTTPS_PROXY", &address).run().unwrap();
     checked.expect_exit(1).says_in_one_line(&["FAIL", "target", "proxy"]);
     assert_eq!(received.recv().unwrap(), "CONNECT workplace.test:443 HTTP/1.1\r\n");
+}
+
+#[test]
+fn state_that_was_never_used_is_named() {
+    let fixture = TerminalFixture::of(&enabled_people(2));
+    let unused = "there is no state in corp.stat: it has never been used";
+    let mistyped = ["--state", "corp.stat"];
+    fixture.settle(0);
+    let status = fixture.run(&[&["status"], &mistyped[..]].concat());
+    status.expect_exit(1).says(unused).says("run provisioner sync first").never_says("in sync");
+    fixture.run(&[&["plan"], &mistyped[..]].concat()).expect_exit(0).says("First run:").says(unused);
+    fixture.plan().expect_exit(0).never_says("First run:");
+    assert!(!fixture.dir.file("corp.stat").exists());
+}
+
+#[test]
+fn closed_pipe_ends_the_output_without_an_error() {
+    let fixture = TerminalFixture::of(&enabled_people(300));
+    let command = format!("'{}' plan --config corp.toml | head -n 1", program("provisioner").display());
+    let piped = Command::new("sh").args(["-c", &command]).current_dir(fixture.dir.path()).output().unwrap();
+    let (lines, errors) =
+        (String::from_utf8(piped.stdout).unwrap(), String::from_utf8(piped.stderr).unwrap());
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    assert!(!errors.contains("pipe") && !errors.contains("panicked"), "{errors}");
 }

@@ -308,3 +308,19 @@ fn html_plan_is_filtered_in_a_browser() {
     // The page loads no other resource.
     assert_eq!(browser.run("return performance.getEntriesByType('resource').length").unwrap(), 0);
 }
+
+#[test]
+fn plan_overwrites_no_other_file() {
+    let fixture = TerminalFixture::of(&enabled_people(2));
+    fixture.settle(0);
+    for file in ["corp.toml", "corp.state", "target-secret.json"] {
+        let before = std::fs::read(fixture.dir.file(file)).unwrap();
+        for option in ["--out", "--html"] {
+            fixture.run(&["plan", option, file]).expect_exit(2).says(file).says("is not a plan");
+        }
+        assert_eq!(std::fs::read(fixture.dir.file(file)).unwrap(), before, "{file}");
+    }
+    for _ in 0..2 {
+        fixture.run(&["plan", "--out", "the.plan", "--html", "the.html"]).expect_exit(0);
+    }
+}
