@@ -82,7 +82,17 @@ pub async fn preview_sync(
     let ScanStart { state, snapshot, read } = ScanRead::begin(&scan, directory, ScanMode::Full).await?;
     let (actions, conflicts) = Default::default();
     let (context, mask) = (*context, context.mask());
-    let mut run = PreviewRun { context, mask, target, concurrency, sink, actions, conflicts, unchanged: 0 };
+    let mut run = PreviewRun {
+        context,
+        mask,
+        target,
+        concurrency,
+        sink,
+        actions,
+        conflicts,
+        unchanged: 0,
+        standing: 0,
+    };
 
     let mut planner = PagePlanner::new(&scan, &state.memory, &snapshot, read);
     // The first plan is what an administrator approves a first load by.
@@ -107,7 +117,7 @@ pub async fn preview_sync(
     let summary = plan.summary;
     Ok(PlanSummary {
         read: summary.read,
-        unchanged: summary.unchanged + run.unchanged,
+        unchanged: (summary.unchanged + run.unchanged).saturating_sub(run.standing),
         actions: run.actions,
         complete: summary.complete,
         incomplete: summary.incomplete,
@@ -115,6 +125,15 @@ pub async fn preview_sync(
         changes: plan.held_changes.map(|changes| HeldSummary::of_changes(&changes)),
         unidentified: summary.unidentified_entries,
     })
+}
+
+/// Whether the target serves no user: it refuses the token, or answers no request for the list of accounts either.
+async fn concerns_all_users(target: &Target, error: &TargetError) -> bool {
+    match error {
+        TargetError::Unauthorized { .. } => true,
+        TargetError::Unavailable { .. } | TargetError::Malformed { .. } => target.probe().await.is_err(),
+        _ => false,
+    }
 }
 
 /// The first load, if it is above its limit.
@@ -149,6 +168,8 @@ struct PreviewRun<'a, S> {
     /// Conflicts about a user name. A transfer at the end may resolve them.
     conflicts: Vec<(AnchorHash, ReportItem)>,
     unchanged: u64,
+    /// Users in scope with an unchanged entry that are shown all the same.
+    standing: u64,
 }
 
 impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
@@ -218,18 +239,15 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         self.show(item, (record.and_then(|record| record.desired.as_ref()), record))
     }
 
-    /// Shows users that are due since an earlier run, and accounts that are deleted later.
+    /// Shows users that are due or failed since an earlier run, and accounts that are deleted later.
     async fn due_users(&mut self, is_planned: impl Fn(&AnchorHash) -> bool) -> Result<(), OperateError> {
-        for word in ["pending", "retrying", "pending_deletion"] {
+        for word in ["pending", "retrying", "pending_deletion", "failed", "invalid"] {
             let mut after = None;
             loop {
                 let page = self.context.store.fetch_by_status(word, after, PAGE).await?;
                 let mut checks = Vec::new();
-                for record in page.items {
-                    let Some(desired) = record.desired.clone() else { continue };
-                    if !is_planned(&record.anchor.hash()) {
-                        checks.extend(self.due_user(record, desired)?);
-                    }
+                for record in page.items.into_iter().filter(|record| !is_planned(&record.anchor.hash())) {
+                    checks.extend(self.waiting_user(record)?);
                 }
                 self.check_accounts(checks).await?;
                 after = page.next;
@@ -241,11 +259,15 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         Ok(())
     }
 
-    fn due_user(
-        &mut self,
-        record: UserRecord,
-        desired: Desired,
-    ) -> Result<Option<AccountCheck>, OperateError> {
+    fn waiting_user(&mut self, record: UserRecord) -> Result<Option<AccountCheck>, OperateError> {
+        let is_invalid = matches!(record.status, Status::Invalid { .. });
+        // An entry that can't be mapped has no desired user.
+        self.standing += u64::from(is_invalid || matches!(record.desired, Some(Desired::Present(_))));
+        if is_invalid || matches!(record.status, Status::Failed { .. }) {
+            self.show_status(&record.anchor, Some(&record), &record.status)?;
+            return Ok(None);
+        }
+        let Some(desired) = record.desired.clone() else { return Ok(None) };
         let is_deletion = matches!(record.status, Status::PendingDeletion { .. });
         let deletes = self.context.policy.options.delete_after_days.is_some();
         let now = (self.context.clock)();
@@ -371,7 +393,9 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
             .buffered(self.concurrency);
         while let Some((check, preview)) = previews.next().await {
             match preview? {
-                Err(error @ TargetError::Unauthorized { .. }) => return Err(OperateError::Target(error)),
+                Err(error) if concerns_all_users(self.target, &error).await => {
+                    return Err(OperateError::Target(error));
+                }
                 Err(error) => {
                     let user = (&check.anchor, check.desired.user_name());
                     let item = self.mask.item(user, "failed", error.to_string());

@@ -24,6 +24,8 @@ pub(crate) struct ChangeSafeguard {
     first_load: u64,
     /// Plans of users that had several entries in the last scan. The end of the read shows whether they still do.
     unfrozen: Vec<UserPlan>,
+    /// Plans of users in conflict over a name. The plan that owns the name may be kept until the end, and is written first.
+    in_conflict: Vec<UserPlan>,
     held: HeldPlans,
 }
 
@@ -85,6 +87,7 @@ impl ChangeSafeguard {
             is_first_load_allowed: false,
             first_load: 0,
             unfrozen: Vec::new(),
+            in_conflict: Vec::new(),
             held: HeldPlans::default(),
         }
     }
@@ -92,6 +95,13 @@ impl ChangeSafeguard {
     /// Whether a first load passes, because an administrator has approved it or only looks at it.
     pub fn allow_first_load(&mut self, is_allowed: bool) {
         self.is_first_load_allowed = is_allowed;
+    }
+
+    /// Splits the plans of a page. A user in conflict is planned at the end, after the plan that owns the name.
+    pub fn check_page(&mut self, users: Vec<UserPlan>) -> PagePlan {
+        let (in_conflict, users) = users.into_iter().partition(|user| user.conflict.is_some());
+        self.in_conflict.extend::<Vec<UserPlan>>(in_conflict);
+        self.check(users)
     }
 
     /// Splits plans into those that may be written now and those that are held. A plan that may still be written at the
@@ -123,6 +133,7 @@ impl ChangeSafeguard {
         let is_withdrawn = |user: &UserPlan| users.contains_key(&user.anchor.hash());
         self.effects.withdraw(is_withdrawn);
         self.unfrozen.retain(|user| !is_withdrawn(user));
+        self.in_conflict.retain(|user| !is_withdrawn(user));
     }
 
     /// Takes the transfers that are held out of a plan, and returns them.
@@ -151,11 +162,12 @@ impl ChangeSafeguard {
     pub fn finish(mut self, is_complete: bool) -> ChangeVerdict {
         let unfrozen = std::mem::take(&mut self.unfrozen);
         let PagePlan { mut users, held: mut late_held } = self.judge(unfrozen);
-        let Self { effects, mut held, first_load, .. } = self;
+        let Self { effects, in_conflict, mut held, first_load, .. } = self;
         let counts = if is_complete { EffectCounts::All } else { EffectCounts::AtLeast };
         let (EffectVerdict { released, held: late }, changes) = effects.finish(counts);
         held.add(&late);
         users.extend(released);
+        users.extend(in_conflict);
         late_held.extend(late);
         ChangeVerdict { plans: PagePlan { users, held: late_held }, changes, held, first_load }
     }
@@ -382,6 +394,17 @@ mod tests {
         let ChangeVerdict { changes, held, .. } = safeguard.finish(true);
         assert_eq!(changes.unwrap().count(&LimitedEffect::TransferFromDisabled), 1);
         assert_eq!((held.transfers, held.gone_transfers), (1, 0));
+    }
+
+    #[test]
+    fn user_in_conflict_is_written_after_the_plan_that_owns_the_name() {
+        let mut safeguard = safeguard(&memory(None));
+        let conflict = Some(user(1_000, false).anchor);
+        let second = UserPlan { conflict, ..user(1_001, false) };
+        assert!(safeguard.check_page(vec![user(1_000, false), second.clone()]).users.is_empty());
+        let written = safeguard.finish(true).plans.users;
+        assert_eq!(written.last().map(|user| &user.anchor), Some(&second.anchor));
+        assert_eq!(written.len(), 2);
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl<'a, 'd> PagePlanner<'a, 'd> {
         let owners = store.fetch_name_owners(&names, (self.context.clock)()).await?;
         self.findings.check_names(&mut users, &owners);
         self.page_has_plans = !users.is_empty();
-        Ok(Some(self.safeguard.check(users)))
+        Ok(Some(self.safeguard.check_page(users)))
     }
 
     /// The checkpoint to store before the last page is written; `None` if it has no plans, or the store has it already.

@@ -56,12 +56,12 @@ fn terminal_reads_and_applies_plans_on_the_deployed_state() {
     deployment.workplace.clear_requests();
     let plan = deployment.terminal(&arguments("plan", None, &state)).run().unwrap();
     let plan = plan.json().unwrap();
-    assert_eq!(plan["summary"]["actions"], json!({ "update": 1 }), "{plan}");
+    assert_eq!(plan["summary"]["actions"], json!({ "failed": 1, "update": 1 }), "{plan}");
     assert_eq!(explained["entry"]["scope"][2]["how"], "direct", "{explained}");
     assert_eq!(explained["waits"][0]["what"], "failed", "{explained}");
     let place = ["--config", "corp.toml", "--state", state.as_str()];
     let terminal = |command: &[&str]| deployment.terminal(&[command, &place].concat()).run().unwrap();
-    terminal(&["plan", "--out", "plan.json", "--html", "plan.html"]).expect_exit(0);
+    terminal(&["plan", "--out", "plan.json", "--html", "plan.html"]).expect_exit(3);
     assert!(deployment.workplace.writes().is_empty());
     let after = || deployment.runtime.block_on(deployment.store().fetch_connection()).unwrap();
     assert_eq!((after().version.0, after().lease), (1, None), "reading is not a scan");

@@ -273,3 +273,30 @@ fn user_with_a_masked_name_is_shown_by_its_anchor() {
             .never_says("another@");
     }
 }
+
+#[test]
+fn plan_and_sync_have_the_same_exit_code_for_users_that_can_not_be_provisioned() {
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::of(&people);
+    let refusal = TargetFault::always(FaultEffect::status(400)).method("POST").user(&people[2].mail);
+    fixture.workplace.inject(refusal);
+    fixture.set(&people[1], "mail", &[]);
+    fixture.settle(3);
+    fixture
+        .plan()
+        .expect_exit(3)
+        .says_in_one_line(&["invalid", "userName"])
+        .says_in_one_line(&[&people[2].mail, "failed"])
+        .says("Plan: 1 failed, 1 invalid (4 in scope, 2 unchanged)");
+    fixture.settle(3);
+}
+
+#[test]
+fn plan_can_not_be_made_while_the_target_is_down() {
+    let people = enabled_people(4);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    people.iter().for_each(|person| fixture.set(person, "title", &["Poet"]));
+    fixture.workplace.inject(TargetFault::always(FaultEffect::status(503)));
+    fixture.plan().expect_exit(1).says("target not available").never_says("Plan:");
+}
