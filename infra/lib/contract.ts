@@ -11,6 +11,8 @@ export const ENVIRONMENT = {
   DEAD_LETTER_ARN_PREFIX: "PROVISIONER_DEAD_LETTER_ARN_PREFIX",
   PROVISION_FUNCTION: "PROVISIONER_PROVISION_FUNCTION",
   LOG: "PROVISIONER_LOG",
+  DEPLOYMENT: "PROVISIONER_DEPLOYMENT",
+  OBSERVE: "PROVISIONER_OBSERVE",
 } as const;
 
 /** The binaries, named as their packages in `functions/`. */
@@ -35,7 +37,7 @@ export const TABLE = {
 /** Where the functions emit their metrics (`shared/runtime/src/metrics.rs`). */
 export const METRICS = {
   namespace: "Provisioner",
-  dimension: "Connection",
+  dimensions: { connection: "Connection", deployment: "Deployment" },
   counts: [
     "Scanned",
     "Changed",

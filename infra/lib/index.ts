@@ -2,7 +2,6 @@ export { WorkplaceProvisioner } from "./provisioner.ts";
 export type {
   AlarmProps,
   FunctionProps,
-  NetworkProps,
   SchedulesProps,
   SecretsProps,
   WorkplaceProvisionerProps,

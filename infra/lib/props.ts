@@ -1,5 +1,9 @@
 import type { Duration, RemovalPolicy } from "aws-cdk-lib";
+import type * as ec2 from "aws-cdk-lib/aws-ec2";
+import type * as kms from "aws-cdk-lib/aws-kms";
 import type * as logs from "aws-cdk-lib/aws-logs";
+import type * as scheduler from "aws-cdk-lib/aws-scheduler";
+import type * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
 import type * as sns from "aws-cdk-lib/aws-sns";
 
 import type { Machine } from "./functions/elf.ts";
@@ -11,7 +15,8 @@ export interface WorkplaceProvisionerProps {
   readonly config: string;
 
   /**
-   * Prefix of the names of functions, queues, alarms and dashboard: `NAME-scan`, `NAME-provision` and so on.
+   * Prefix of the names of functions, queues, alarms and dashboard: `NAME-scan`, `NAME-provision` and so on. It is also the
+   * dimension `Deployment` of every metric.
    *
    * @default "provisioner"
    */
@@ -53,11 +58,92 @@ export interface WorkplaceProvisionerProps {
   readonly secrets?: SecretsProps;
 
   /**
-   * The network from which the directory can be reached.
+   * The VPC of the scan function, from which the directories can be reached. It also has to lead to SQS, Secrets Manager, Lambda and
+   * DynamoDB. The provision function is not in it.
    *
-   * @default - none: the functions reach public addresses
+   * @default - none: the scan function reaches public addresses
    */
-  readonly network?: NetworkProps;
+  readonly vpc?: ec2.IVpc;
+
+  /**
+   * Subnets of the scan function.
+   *
+   * @default - the private subnets of the VPC
+   */
+  readonly vpcSubnets?: ec2.SubnetSelection;
+
+  /**
+   * Security groups of the scan function.
+   *
+   * @default - one is created that allows HTTPS, name servers and the directories' ports outwards, and nothing inwards
+   */
+  readonly securityGroups?: readonly ec2.ISecurityGroup[];
+
+  /**
+   * Addresses of the directories and their name servers. Required for the created security group.
+   *
+   * @default - none, for given security groups
+   */
+  readonly directoryPeers?: readonly ec2.IPeer[];
+
+  /**
+   * Creates the VPC endpoints that the scan function needs: DynamoDB as a gateway; SQS, Secrets Manager and Lambda as
+   * interfaces. The subnets must know their route tables.
+   *
+   * @default false - the subnets lead to these services, by a NAT gateway or by endpoints that exist
+   */
+  readonly vpcEndpoints?: boolean;
+
+  /**
+   * Puts the provision function into a VPC of its own with two NAT gateways, so that the target sees two addresses that do not
+   * change. They are outputs of the stack.
+   *
+   * @default false - the target sees changing addresses of AWS
+   */
+  readonly fixedEgress?: boolean;
+
+  /**
+   * HTTP proxy between the provision function and the target: `http://HOST:PORT`. AWS's services are called without it.
+   *
+   * @default - none
+   */
+  readonly httpsProxy?: string;
+
+  /**
+   * Scans and alarms run, and nothing is written to a target.
+   *
+   * @default false
+   */
+  readonly observe?: boolean;
+
+  /**
+   * Users that one invocation of the provision function handles, one after another: 1 to 10.
+   *
+   * @default 1
+   */
+  readonly usersPerInvocation?: number;
+
+  /**
+   * Traces both functions with AWS X-Ray.
+   *
+   * @default false
+   */
+  readonly tracing?: boolean;
+
+  /**
+   * Key of the table, the queues, the created secrets and the alarms. The policy of an imported key must let CloudWatch use it for
+   * the alarms.
+   *
+   * @default - one is created
+   */
+  readonly encryptionKey?: kms.IKey;
+
+  /**
+   * Path of the created roles.
+   *
+   * @default "/"
+   */
+  readonly rolePath?: string;
 
   /**
    * The scan function.
@@ -106,21 +192,21 @@ export interface WorkplaceProvisionerProps {
 /** Schedules of a connection. */
 export interface SchedulesProps {
   /**
-   * Incremental scans: `rate(…)`, `cron(…)` or "off".
+   * Incremental scans: a schedule, its text `rate(…)` or `cron(…)`, or "off".
    *
    * @default "rate(1 minute)"
    */
-  readonly incremental?: string;
+  readonly incremental?: scheduler.ScheduleExpression | string;
 
   /**
-   * Full scans: `rate(…)`, `cron(…)` or "off".
+   * Full scans: a schedule, its text `rate(…)` or `cron(…)`, or "off".
    *
    * @default "cron(15 2 * * ? *)"
    */
-  readonly full?: string;
+  readonly full?: scheduler.ScheduleExpression | string;
 
   /**
-   * The time zone of `cron(…)`.
+   * The time zone of a `cron(…)` that is given as text.
    *
    * @default "UTC"
    */
@@ -138,6 +224,13 @@ export interface SecretsProps {
   readonly existing?: readonly string[] | "all";
 
   /**
+   * Secrets of the same app, by the names that the connections use. Their names must be these.
+   *
+   * @default - none
+   */
+  readonly given?: Readonly<Record<string, secretsmanager.ISecret>>;
+
+  /**
    * Verifies at synth that the existing secrets exist, with the credentials and the region of the environment.
    *
    * @default false - synth needs no account
@@ -152,44 +245,21 @@ export interface SecretsProps {
   readonly keys?: readonly string[];
 }
 
-/** The network from which the directory can be reached. It must also lead to AWS's services and to the target. */
-export interface NetworkProps {
-  /** The VPC. */
-  readonly vpcId: string;
-
-  /** Private subnets with a way out: a NAT gateway, or endpoints for AWS's services and a proxy for the target. */
-  readonly subnetIds: readonly string[];
-
-  /**
-   * Security groups of the functions.
-   *
-   * @default - one is created that allows HTTPS and the directories' ports outwards, and nothing inwards
-   */
-  readonly securityGroupIds?: readonly string[];
-
-  /**
-   * Address range of the directories and their name servers. Required for the created security group.
-   *
-   * @default - none, for given security groups
-   */
-  readonly directoryCidr?: string;
-}
-
 /** One function. */
 export interface FunctionProps {
   /**
-   * Memory, which brings processor time in proportion.
+   * Memory in MB, which brings processor time in proportion.
    *
    * @default 256
    */
-  readonly memoryMb?: number;
+  readonly memorySize?: number;
 
   /**
    * Concurrent invocations reserved from the account's limit.
    *
    * @default - no reservation
    */
-  readonly reservedConcurrency?: number;
+  readonly reservedConcurrentExecutions?: number;
 
   /**
    * Log level, or levels by module (`PROVISIONER_LOG`).
@@ -232,9 +302,16 @@ export interface AlarmProps {
   /**
    * Failing users that raise no alarm.
    *
-   * @default 0
+   * @default 5
    */
   readonly usersFailing?: number;
+
+  /**
+   * Address of RUNBOOK.md in the alarms' descriptions, such as a page of an intranet. The section's name follows as `#scan-late`.
+   *
+   * @default - the description contains the section itself
+   */
+  readonly runbookUrl?: string;
 }
 
 /** Every key as a value: the compiler keeps the list complete, and the check at run time uses it. */
@@ -247,7 +324,18 @@ const PROPS: Keys<WorkplaceProvisionerProps> = {
   schedules: true,
   schedulesByConnection: true,
   secrets: true,
-  network: true,
+  vpc: true,
+  vpcSubnets: true,
+  securityGroups: true,
+  directoryPeers: true,
+  vpcEndpoints: true,
+  fixedEgress: true,
+  httpsProxy: true,
+  observe: true,
+  usersPerInvocation: true,
+  tracing: true,
+  encryptionKey: true,
+  rolePath: true,
   scan: true,
   provision: true,
   logRetention: true,
@@ -256,15 +344,15 @@ const PROPS: Keys<WorkplaceProvisionerProps> = {
   removalPolicy: true,
 };
 const SCHEDULES: Keys<SchedulesProps> = { incremental: true, full: true, timezone: true };
-const SECRETS: Keys<SecretsProps> = { existing: true, check: true, keys: true };
-const NETWORK: Keys<NetworkProps> = { vpcId: true, subnetIds: true, securityGroupIds: true, directoryCidr: true };
-const FUNCTION: Keys<FunctionProps> = { memoryMb: true, reservedConcurrency: true, log: true };
+const SECRETS: Keys<SecretsProps> = { existing: true, given: true, check: true, keys: true };
+const FUNCTION: Keys<FunctionProps> = { memorySize: true, reservedConcurrentExecutions: true, log: true };
 const ALARMS: Keys<AlarmProps> = {
   topic: true,
   email: true,
   lateAfter: true,
   oldestMessage: true,
   usersFailing: true,
+  runbookUrl: true,
 };
 
 /** Refuses an unknown prop, because a misspelt one would silently be the default. */
@@ -275,7 +363,6 @@ export function checkProps(props: WorkplaceProvisionerProps): void {
     checkKeys(`prop schedulesByConnection.${connection}.`, schedules, SCHEDULES);
   }
   checkKeys("prop secrets.", props.secrets, SECRETS);
-  checkKeys("prop network.", props.network, NETWORK);
   checkKeys("prop scan.", props.scan, FUNCTION);
   checkKeys("prop provision.", props.provision, FUNCTION);
   checkKeys("prop alarms.", props.alarms, ALARMS);

@@ -1,6 +1,8 @@
 import { Annotations, CfnOutput, RemovalPolicy } from "aws-cdk-lib";
 import type * as cloudwatch from "aws-cdk-lib/aws-cloudwatch";
+import type * as ec2 from "aws-cdk-lib/aws-ec2";
 import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
+import type * as iam from "aws-cdk-lib/aws-iam";
 import type * as lambda from "aws-cdk-lib/aws-lambda";
 import * as logs from "aws-cdk-lib/aws-logs";
 import * as scheduler from "aws-cdk-lib/aws-scheduler";
@@ -12,12 +14,13 @@ import { checkWithProvisioner } from "./connections/binary.ts";
 import type { Connection } from "./connections/connection.ts";
 import { connectionLayer } from "./connections/layer.ts";
 import { readConnections } from "./connections/read.ts";
+import { BINARIES } from "./contract.ts";
 import { readArtefacts } from "./functions/artefacts.ts";
 import { isBelowLeast, maximumConcurrency } from "./functions/budget.ts";
 import { type Parts, provisionFunction, scanFunction } from "./functions/functions.ts";
 import { eventSources } from "./functions/sources.ts";
 import { Mistake } from "./mistake.ts";
-import { placement } from "./network.ts";
+import { checkProxy, fixedEgress, scanNetwork } from "./network.ts";
 import { createAlarm } from "./operations/alarm.ts";
 import { commonWatches, connectionWatches, queueWatches } from "./operations/alarms.ts";
 import { createDashboard } from "./operations/dashboard.ts";
@@ -27,14 +30,14 @@ import { checkProps, type WorkplaceProvisionerProps } from "./props.ts";
 import { type ConnectionSchedules, createSchedules, readSchedules } from "./schedules/schedules.ts";
 import { customerKey } from "./state/key.ts";
 import { createQueues, type Queues } from "./state/queues.ts";
-import { createSecrets } from "./state/secrets.ts";
+import { createSecrets, secretKeys } from "./state/secrets.ts";
 import { stateTable } from "./state/table.ts";
 
 /**
  * Keeps the accounts of Workplace in step with a directory: two functions, their state, what wakes them, and what
  * watches them. Everything that an administrator can get wrong fails at synth, with a {@link Mistake}.
  */
-export class WorkplaceProvisioner extends Construct {
+export class WorkplaceProvisioner extends Construct implements ec2.IConnectable {
   /** Reads the directory. */
   readonly scan: lambda.Function;
   /** Calls the target. */
@@ -58,10 +61,15 @@ export class WorkplaceProvisioner extends Construct {
     const built = readArtefacts(artefacts, props.architecture);
     super(scope, id);
 
-    const key = customerKey(this, name, removalPolicy);
+    const key = props.encryptionKey ?? customerKey(this, name, removalPolicy);
     this.table = stateTable(this, key, removalPolicy);
     this.queues = createQueues(this, name, key, connections);
     const secretsProps = props.secrets ?? {};
+    const proxy = props.httpsProxy === undefined ? undefined : checkProxy(props.httpsProxy);
+    const networks = {
+      scan: scanNetwork(this, props, connections),
+      provision: props.fixedEgress === true ? fixedEgress(this, connections, proxy) : undefined,
+    };
     const parts: Parts = {
       name,
       artefacts: built,
@@ -69,10 +77,14 @@ export class WorkplaceProvisioner extends Construct {
       table: this.table,
       queues: this.queues,
       secrets: createSecrets(this, connections, secretsProps, key, removalPolicy),
-      secretKeys: secretsProps.keys ?? [],
-      inNetwork: props.network !== undefined,
+      secretKeys: secretKeys(secretsProps),
+      networks,
+      inNetwork: new Set(BINARIES.filter((binary) => networks[binary] !== undefined)),
+      proxy,
+      observe: props.observe ?? false,
+      tracing: props.tracing ?? false,
+      rolePath: props.rolePath,
       layer: connectionLayer(this, connections),
-      vpcConfig: props.network === undefined ? undefined : placement(this, props.network, connections),
       logRetention: props.logRetention ?? logs.RetentionDays.THREE_MONTHS,
       removalPolicy,
     };
@@ -85,6 +97,16 @@ export class WorkplaceProvisioner extends Construct {
     this.say();
   }
 
+  /** Network connections of the scan function, for rules such as those of the directories' security group. */
+  get connections(): ec2.Connections {
+    return this.scan.connections;
+  }
+
+  /** Allows a principal to start scans, and to provision or explain one user. */
+  grantInvoke(grantee: iam.IGrantable): iam.Grant {
+    return this.scan.grantInvoke(grantee);
+  }
+
   /** What starts the functions. */
   private wake(
     connections: readonly Connection[],
@@ -93,10 +115,10 @@ export class WorkplaceProvisioner extends Construct {
     props: WorkplaceProvisionerProps,
   ): void {
     const budget = connections.reduce((total, connection) => total + maximumConcurrency(connection), 0);
-    const reserved = props.provision?.reservedConcurrency;
+    const reserved = props.provision?.reservedConcurrentExecutions;
     if (reserved !== undefined && reserved < budget) {
       throw new Mistake(
-        `provision.reservedConcurrency is ${reserved}, and the connections' target.concurrency together ask for ${budget}; raise the one or lower the other`,
+        `provision.reservedConcurrentExecutions is ${reserved}, and the connections' target.concurrency together ask for ${budget}; raise the one or lower the other`,
       );
     }
     for (const { name } of connections.filter(isBelowLeast)) {
@@ -105,7 +127,7 @@ export class WorkplaceProvisioner extends Construct {
         `target.concurrency of ${name} is 1, and Lambda's minimum is 2: the target may get two requests at a time`,
       );
     }
-    eventSources(this, this.provision, this.queues);
+    eventSources(this, this.provision, this.queues, props.usersPerInvocation);
     const group = new scheduler.CfnScheduleGroup(this, "Schedules", { name: parts.name });
     const role = schedulerRole(this, `${parts.name}-scan`, parts.name, parts);
     createSchedules(this, group, schedules, this.scan, role, this.queues.missedScans);
@@ -125,11 +147,12 @@ export class WorkplaceProvisioner extends Construct {
       .map(({ connection, when }) => scanWindows(connection, when, alarms.lateAfter))
       .reduce<Windows | undefined>((a, b) => (a === undefined || (b !== undefined && isShorter(b, a)) ? b : a), undefined);
     const watches = [
-      ...commonWatches(this.scan, this.queues, windows),
-      ...this.queues.connections.flatMap((queues) => queueWatches(queues, alarms)),
-      ...own.flatMap(({ connection, when }) => connectionWatches(connection, when, alarms)),
+      ...commonWatches(this, this.queues, windows),
+      ...this.queues.connections.flatMap((queues) => queueWatches(name, queues, alarms)),
+      ...own.flatMap(({ connection, when }) => connectionWatches({ deployment: name, connection }, when, alarms)),
     ];
-    return watches.map((watch) => createAlarm(this, name, this.topic, watch));
+    const target = { deployment: name, topic: this.topic, runbookUrl: alarms.runbookUrl };
+    return watches.map((watch) => createAlarm(this, target, watch));
   }
 
   /** What an administrator types next. */

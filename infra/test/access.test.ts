@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { UNLIMITED } from "../lib/access/statements.ts";
 import { listRights, rightsOfEverything } from "./support/rights.ts";
 import { rustSources } from "./support/rust.ts";
-import { template } from "./support/site.ts";
+import { importNetwork } from "../lib/app/stack.ts";
+import { NETWORK, template } from "./support/site.ts";
 
 const rights = rightsOfEverything();
 const plain = listRights(template().toJSON() as { Resources: Record<string, unknown> });
@@ -18,11 +19,10 @@ function of(role: string, from = plain): Record<string, [string[], string[]]> {
 const STATE = ["BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"];
 const common = (log: string): Record<string, [string[], string[]]> => ({
   State: [STATE.map((action) => `dynamodb:${action}`), ["Table"]],
-  Indexes: [["dynamodb:Query"], ["Table/index/by_work", "Table/index/by_dn"]],
+  Indexes: [["dynamodb:Query"], ["Table/index/by_dn", "Table/index/by_work"]],
   Decrypt: [["kms:Decrypt"], ["Key"]],
   Encrypt: [["kms:GenerateDataKey"], ["Key"]],
   Log: [["logs:CreateLogStream", "logs:PutLogEvents"], [log]],
-  Trace: [["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]],
 });
 const scanArn = "arn:{Partition}:lambda:{Region}:{AccountId}:function:provisioner-scan";
 const provisionArn = "arn:{Partition}:lambda:{Region}:{AccountId}:function:provisioner-provision";
@@ -41,7 +41,7 @@ test("the provision function receives messages, reads only the target's secret, 
   const take = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
   assert.deepEqual(of("ProvisionRole"), {
     ...common("ProvisionLog"),
-    ReceiveRequests: [take, ["Requestscorp", "DeadLetterscorp"]],
+    ReceiveRequests: [take, ["DeadLetterscorp", "Requestscorp"]],
     SendAndDelayRequests: [["sqs:ChangeMessageVisibility", "sqs:SendMessage"], ["Requestscorp"]],
     Secrets: [["secretsmanager:GetSecretValue"], ["Secretcorpworkplace0f5743c1"]],
   });
@@ -83,9 +83,14 @@ test("the key is used only through AWS services", () => {
   for (const { role, sid, condition } of key) assert.match(condition, /^kms:ViaService = /, `${role} ${sid}`);
 });
 
+test("a role has rights for a network or for X-Ray only where they are in use", () => {
+  assert.deepEqual(plain.filter(({ sid }) => ["LambdaManagesInterfaces", "Trace"].includes(sid)), []);
+  const inVpc = listRights(template((stack) => importNetwork(stack, NETWORK)).toJSON() as { Resources: Record<string, unknown> });
+  assert.deepEqual(inVpc.filter(({ sid }) => sid === "LambdaManagesInterfaces").map(({ role }) => role), ["ScanRole"]);
+});
+
 test("the function's code can't call the network actions of Lambda", () => {
-  assert.equal(rights.find((right) => right.role === "ProvisionRole" && right.sid === "LambdaManagesInterfaces"), undefined);
-  for (const role of ["ScanRole"]) {
+  for (const role of ["ScanRole", "ProvisionRole"]) {
     const denied = rights.find((right) => right.role === role && right.effect === "Deny");
     const allowed = rights.find((right) => right.role === role && right.sid === "LambdaManagesInterfaces");
     assert.deepEqual(denied?.actions, allowed?.actions);

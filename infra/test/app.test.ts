@@ -6,7 +6,10 @@ import * as path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { readSettings, removesAll, SETTINGS } from "../lib/app/settings.ts";
+import { App, RemovalPolicy } from "aws-cdk-lib";
+
+import { ProvisionerStack } from "../lib/app/stack.ts";
+import { readSettings, SETTINGS } from "../lib/app/settings.ts";
 import { connectionToml, writeFolder } from "./support/connections.ts";
 import { temporaryFolder } from "./support/folder.ts";
 import { type Site, site } from "./support/site.ts";
@@ -96,10 +99,28 @@ test("each setting has an effect", () => {
     "users-failing": "0",
     provisioner: "p",
     "remove-all": "true",
+    "vpc-endpoints": "true",
+    "route-tables": "r",
+    "fixed-egress": "true",
+    "https-proxy": "http://proxy.corp.example:3128",
+    observe: "true",
+    "users-per-invocation": "5",
+    tracing: "true",
+    "runbook-url": "https://wiki.corp.example/runbook",
+    tags: "team=identity, cost-centre=42",
+    "permissions-boundary": "Boundary",
+    "role-path": "/provisioner/",
+    qualifier: "corp",
   };
-  const { alarms, ...read } = readSettings({ ...values, "full.corp": "rate(1 day)" });
+  const { props, network, stack } = readSettings({ ...values, "full.corp": "rate(1 day)" });
+  const { alarms, ...read } = props;
   assert.equal(alarms?.lateAfter?.toHours(), 30);
-  assert.deepEqual({ email: alarms?.email, usersFailing: alarms?.usersFailing }, { email: "it@corp.example", usersFailing: 0 });
+  assert.deepEqual(
+    { ...alarms, lateAfter: undefined },
+    { email: "it@corp.example", lateAfter: undefined, usersFailing: 0, runbookUrl: "https://wiki.corp.example/runbook" },
+  );
+  assert.deepEqual(network, { vpcId: "v", subnetIds: ["s", "t"], routeTableIds: ["r"], securityGroupIds: ["g"], directoryCidrs: ["10.0.0.0/8"] });
+  assert.deepEqual(stack, { tags: { team: "identity", "cost-centre": "42" }, permissionsBoundary: "Boundary", qualifier: "corp" });
   assert.deepEqual(read, {
     config: "c",
     name: "n",
@@ -108,11 +129,18 @@ test("each setting has an effect", () => {
     schedules: { incremental: "off", full: "off", timezone: "Europe/Berlin" },
     schedulesByConnection: { corp: { full: "rate(1 day)" } },
     secrets: { existing: ["x", "y"], check: true, keys: ["k"] },
-    network: { vpcId: "v", subnetIds: ["s", "t"], securityGroupIds: ["g"], directoryCidr: "10.0.0.0/8" },
-    scan: { memoryMb: 512, log: "debug" },
-    provision: { memoryMb: 128, log: "debug" },
+    vpcEndpoints: true,
+    fixedEgress: true,
+    httpsProxy: "http://proxy.corp.example:3128",
+    observe: true,
+    usersPerInvocation: 5,
+    tracing: true,
+    rolePath: "/provisioner/",
+    scan: { memorySize: 512, log: "debug" },
+    provision: { memorySize: 128, log: "debug" },
     logRetention: 30,
     provisioner: "p",
+    removalPolicy: RemovalPolicy.DESTROY,
   });
 });
 
@@ -122,7 +150,10 @@ test("an invalid setting is reported", () => {
     ["check-secrets", "yes", 'setting check-secrets: "yes" is neither true nor false'],
     ["scan-memory", "1 GB", 'setting scan-memory: "1 GB" is not a whole number from 1 on'],
     ["log-days", "31", "setting log-days: CloudWatch keeps logs for 1, 3, 5, 7, "],
-    ["subnets", "subnet-1", "vpc is missing: subnets, security-groups and directory-cidr need a VPC"],
+    ["subnets", "subnet-1", "vpc is missing: subnets needs a VPC (-c vpc=vpc-…)"],
+    ["vpc-endpoints", "true", "vpc is missing: vpc-endpoints needs a VPC"],
+    ["vpc", "vpc-1", "subnets: no subnets of vpc-1 are named"],
+    ["tags", "identity", 'setting tags: "identity" is not KEY=VALUE'],
     ["incrementl.corp", "off", "unknown setting incrementl.corp (-c incrementl.corp=…); did you mean incremental?"],
   ] as const) {
     assert.throws(() => readSettings({ config: "c", [setting]: value }), (error: Error) => {
@@ -142,9 +173,9 @@ test("a settings file is read, checked and overridden", () => {
   });
   const at = (name: string): string => path.join(folder, name);
   const read = readSettings({ settings: at("corp.json"), vpc: "vpc-2" });
-  assert.deepEqual(read.network, { vpcId: "vpc-2", subnetIds: ["subnet-1"], directoryCidr: "10.0.0.0/8" });
-  assert.deepEqual([read.config, read.schedulesByConnection], ["c", { corp: { full: "off" } }]);
-  assert.equal(removesAll({ settings: at("corp.json") }), true);
+  assert.deepEqual([read.network?.vpcId, read.network?.subnetIds, read.network?.directoryCidrs], ["vpc-2", ["subnet-1"], ["10.0.0.0/8"]]);
+  assert.deepEqual([read.props.config, read.props.schedulesByConnection], ["c", { corp: { full: "off" } }]);
+  assert.equal(read.props.removalPolicy, RemovalPolicy.DESTROY);
   for (const [name, expect] of [
     ["typo.json", /typo\.json: unknown setting confg .*; did you mean config\?$/],
     ["list.json", /list\.json must hold one JSON object/],
@@ -154,6 +185,31 @@ test("a settings file is read, checked and overridden", () => {
   ] as const) {
     assert.throws(() => readSettings({ settings: at(name) }), expect);
   }
+});
+
+test("a network by ids that can't be meant is reported", () => {
+  const network = { config: "c", vpc: "vpc-1", subnets: "subnet-1,subnet-2" };
+  assert.throws(() => readSettings({ ...network, "directory-cidr": "10.0.0.0" }), /setting directory-cidr: "10\.0\.0\.0" is no IPv4 address range/);
+  assert.throws(() => readSettings({ ...network, "route-tables": "a,b,c" }), /route-tables: 3 are named for 2 subnets; name one for all/);
+});
+
+test("tags, permissions boundary, role path and qualifier reach the template", () => {
+  const at = site();
+  const settings = { tags: "team=identity", "permissions-boundary": "Boundary", "role-path": "/provisioner/", qualifier: "corpq" };
+  const outdir = path.join(at.folder, "out");
+  const app = new App({ outdir, context: { config: at.config, artefacts: at.artefacts, ...settings }, analyticsReporting: false });
+  new ProvisionerStack(app);
+  const { template, tags } = app.synth().getStackByName("provisioner");
+  const resources = Object.values((template as { Resources: Record<string, { Type: string; Properties: Record<string, unknown> }> }).Resources);
+  const roles = resources.filter(({ Type }) => Type === "AWS::IAM::Role");
+  assert.equal(roles.length, 3);
+  for (const { Properties } of roles) {
+    assert.equal(Properties["Path"], "/provisioner/");
+    assert.match(JSON.stringify(Properties["PermissionsBoundary"]), /:policy\/Boundary"/);
+  }
+  // CloudFormation passes the tags of the stack on to its resources.
+  assert.deepEqual(tags, { team: "identity" });
+  assert.match(JSON.stringify(template), /\/cdk-bootstrap\/corpq\/version/);
 });
 
 test("without a configuration the stack is listed, and neither synthesised nor deployed", () => {

@@ -24,7 +24,7 @@ test("each function gets the variables that it needs, and no others", () => {
     const [found] = Object.values(functions);
     return Object.keys(found?.["Properties"].Environment.Variables).sort();
   };
-  const common = [ENVIRONMENT.CONFIG, ENVIRONMENT.QUEUE_URL_PREFIX, ENVIRONMENT.TABLE];
+  const common = [ENVIRONMENT.CONFIG, ENVIRONMENT.DEPLOYMENT, ENVIRONMENT.QUEUE_URL_PREFIX, ENVIRONMENT.TABLE];
   assert.deepEqual(variables("scan"), [...common, ENVIRONMENT.PROVISION_FUNCTION].sort());
   assert.deepEqual(variables("provision"), [...common, ENVIRONMENT.DEAD_LETTER_ARN_PREFIX].sort());
 });
@@ -67,7 +67,8 @@ test("the metrics are those that the functions emit", () => {
   const source = projectFile("shared/runtime/src/metrics.rs");
   const read = constants("shared/runtime/src/metrics.rs");
   assert.equal(read.get("NAMESPACE"), METRICS.namespace);
-  assert.equal(read.get("CONNECTION"), METRICS.dimension);
+  assert.equal(read.get("CONNECTION"), METRICS.dimensions.connection);
+  assert.equal(read.get("DEPLOYMENT"), METRICS.dimensions.deployment);
   const emitted = [...source.matchAll(/^\s{8}([A-Z]\w+),$/gm)].map((match) => match[1]);
   assert.deepEqual(emitted.sort(), [...METRICS.counts, ...METRICS.samples].sort());
 });

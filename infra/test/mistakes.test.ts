@@ -5,13 +5,15 @@ import * as path from "node:path";
 import { test } from "node:test";
 import { Duration } from "aws-cdk-lib";
 
+import type { NetworkSettings } from "../lib/app/settings.ts";
 import { Mistake, type WorkplaceProvisionerProps } from "../lib/index.ts";
 import { ARM64, elf, writeArtefacts, X86_64 } from "./support/artefacts.ts";
 import { CERTIFICATE, connectionToml, writeFolder } from "./support/connections.ts";
-import { type Site, site, synthesise } from "./support/site.ts";
+import { importNetwork } from "../lib/app/stack.ts";
+import { type Given, NETWORK, type Site, site, synthesise } from "./support/site.ts";
 
 /** The message of a failed synth. */
-function said(props: Partial<WorkplaceProvisionerProps>, at: Site = site()): string {
+function said(props: Given, at: Site = site()): string {
   try {
     synthesise(props, at);
   } catch (error) {
@@ -29,8 +31,8 @@ const wrong = (changes: Record<string, string>, files: Record<string, string> = 
 test("an unknown prop", () => {
   const unknown = { provisoner: "x" } as Partial<WorkplaceProvisionerProps>;
   assert.equal(said(unknown), "unknown prop provisoner; did you mean provisioner?");
-  const inner = { scan: { memory: 512 } } as Partial<WorkplaceProvisionerProps>;
-  assert.equal(said(inner), "unknown prop scan.memory; did you mean memoryMb?");
+  const inner = { scan: { memorySiz: 512 } } as Partial<WorkplaceProvisionerProps>;
+  assert.equal(said(inner), "unknown prop scan.memorySiz; did you mean memorySize?");
   const of = { schedulesByConnection: { corp: { ful: "off" } } } as Partial<WorkplaceProvisionerProps>;
   assert.equal(said(of), "unknown prop schedulesByConnection.corp.ful; did you mean full?");
 });
@@ -174,18 +176,30 @@ test("functions that are not built, or for different machines", () => {
 
 test("a reserved concurrency below the sum of the targets' concurrency", () => {
   assert.match(
-    said({ provision: { reservedConcurrency: 3 } }),
-    /^provision\.reservedConcurrency is 3, and the connections' target\.concurrency together ask for 4;/,
+    said({ provision: { reservedConcurrentExecutions: 3 } }),
+    /^provision\.reservedConcurrentExecutions is 3, and the connections' target\.concurrency together ask for 4;/,
   );
 });
 
-test("a VPC without subnets, and a name that AWS refuses", () => {
-  assert.match(said({ network: { vpcId: "vpc-1", subnetIds: [] } }), /^network: no subnets of vpc-1 are named/);
+test("a network that can't be deployed, and a name that AWS refuses", () => {
+  const network = (changes: Partial<NetworkSettings>): Given => (stack) => importNetwork(stack, { ...NETWORK, ...changes });
+  assert.match(said(network({ directoryCidrs: [] })), /^vpc: the addresses of the directories are missing; name their range \(directory-cidr\)/);
   assert.match(
-    said({ network: { vpcId: "vpc-1", subnetIds: ["subnet-1"] } }),
-    /^network: the address range of the directories in vpc-1 is missing; name it \(directory-cidr\)/,
+    said((stack) => ({ ...importNetwork(stack, { ...NETWORK, routeTableIds: [] }), vpcEndpoints: true })),
+    /^vpcEndpoints: the route tables of the subnets are unknown; name them \(route-tables\)/,
   );
+  assert.equal(said({ vpcEndpoints: true }), "vpc is missing: vpcEndpoints needs a VPC");
   assert.match(said({ name: "my_provisioner" }), /^name: "my_provisioner" must begin with a letter/);
+});
+
+test("a proxy or a number of users that can't be deployed", () => {
+  assert.match(said({ httpsProxy: "proxy.corp.example:3128" }), /^httpsProxy \(https-proxy\): is no URL; write http:\/\/HOST:PORT$/);
+  const secret = said({ httpsProxy: "http://user:hunter2@proxy.corp.example:3128" });
+  assert.match(secret, /^httpsProxy \(https-proxy\): contains credentials/);
+  assert.doesNotMatch(secret, /hunter2/);
+  for (const usersPerInvocation of [0, 11, 1.5]) {
+    assert.match(said({ usersPerInvocation }), /^usersPerInvocation \(users-per-invocation\) is [0-9.]+; it must be a whole number from 1 to 10$/);
+  }
 });
 
 test("connection files are checked by the provisioner where it is installed", () => {

@@ -6,7 +6,7 @@ import { Match } from "aws-cdk-lib/assertions";
 import * as sns from "aws-cdk-lib/aws-sns";
 
 import { METRICS } from "../lib/contract.ts";
-import { ALARMS } from "../lib/operations/alarm.ts";
+import { ALARMS } from "../lib/operations/runbook.ts";
 import { connectionToml } from "./support/connections.ts";
 import { site, synthesise, template } from "./support/site.ts";
 
@@ -22,6 +22,7 @@ interface Alarm {
   readonly TreatMissingData: string;
   readonly AlarmActions: unknown[];
   readonly OKActions: unknown[];
+  readonly InsufficientDataActions?: unknown[];
 }
 const alarmsOf = (from: typeof synthesised): Alarm[] =>
   Object.values(from.findResources("AWS::CloudWatch::Alarm")).map(({ Properties }) => Properties as Alarm);
@@ -32,7 +33,8 @@ function inShort(from: typeof synthesised): Record<string, string> {
     const metric = p.MetricName === undefined ? "an expression" : `${p.Statistic} of ${p.MetricName}`;
     const operator = p.ComparisonOperator === "LessThanThreshold" ? "<" : ">=";
     const windows = `${p.EvaluationPeriods} x ${p.Period === undefined ? "-" : p.Period / 60} min`;
-    return [p.AlarmName, `${metric} ${operator} ${p.Threshold}, ${windows}, silence ${p.TreatMissingData}`];
+    const reported = p.InsufficientDataActions === undefined ? "" : ", reported";
+    return [p.AlarmName, `${metric} ${operator} ${p.Threshold}, ${windows}, silence ${p.TreatMissingData}${reported}`];
   });
   return Object.fromEntries(entries.sort());
 }
@@ -44,9 +46,11 @@ test("each alarm observes the metric of its name", () => {
     "provisioner-corp-messages-old": "an expression >= 3600, 3 x - min, silence notBreaching",
     "provisioner-corp-reads-incomplete": "Minimum of IncompleteReads >= 1, 3 x 5 min, silence ignore",
     "provisioner-corp-removals-held": "Maximum of Held >= 1, 1 x 5 min, silence ignore",
-    "provisioner-corp-scan-late": "SampleCount of ScanDuration < 1, 3 x 5 min, silence breaching",
-    "provisioner-corp-target-idle": "SampleCount of TargetLatency < 1, 7 x 1440 min, silence breaching",
-    "provisioner-corp-users-failing": "Minimum of UsersFailed >= 1, 3 x 5 min, silence ignore",
+    "provisioner-corp-scan-late": "SampleCount of ScanDuration < 1, 3 x 5 min, silence missing, reported",
+    "provisioner-corp-target-idle": "SampleCount of TargetLatency < 1, 7 x 1440 min, silence missing, reported",
+    "provisioner-corp-users-failing": "Minimum of UsersFailed >= 6, 3 x 5 min, silence ignore",
+    "provisioner-events-dropped": "an expression >= 1, 1 x - min, silence notBreaching",
+    "provisioner-functions-throttled": "an expression >= 1, 3 x - min, silence notBreaching",
     "provisioner-missed-scans": "Maximum of ApproximateNumberOfMessagesVisible >= 1, 1 x 5 min, silence notBreaching",
     "provisioner-scan-failing": "Sum of Errors >= 1, 3 x 5 min, silence notBreaching",
   });
@@ -104,11 +108,56 @@ test("old messages are those that wait or that are received late", () => {
   });
 });
 
-test("each alarm notifies the topic in both directions and names its section of the runbook", () => {
-  for (const { AlarmName, AlarmActions, OKActions, AlarmDescription } of alarmsOf(synthesised)) {
+test("no alarm is on before the first run, and silence after it is reported", () => {
+  for (const { AlarmName, TreatMissingData, AlarmActions, InsufficientDataActions, AlarmDescription } of alarmsOf(synthesised)) {
+    assert.notEqual(TreatMissingData, "breaching", AlarmName);
+    // A new alarm has the state INSUFFICIENT_DATA from the beginning. Only a change of the state is sent.
+    const silent = /-(scan-late|target-idle)$/.test(AlarmName);
+    assert.deepEqual(InsufficientDataActions, silent ? AlarmActions : undefined, AlarmName);
+    if (silent) assert.match(AlarmDescription, /INSUFFICIENT_DATA\. Before the first .* it reports nothing/, AlarmName);
+  }
+});
+
+test("throttles of both functions and dropped events of scans raise alarms", () => {
+  const metricsOf = (name: string): string[] => {
+    const [alarm] = Object.values(synthesised.findResources("AWS::CloudWatch::Alarm", { Properties: { AlarmName: name } }));
+    const metrics = alarm?.["Properties"].Metrics as { MetricStat?: { Metric: { MetricName: string; Dimensions: { Value: { Ref: string } }[] } } }[];
+    return metrics.flatMap(({ MetricStat: stat }) =>
+      stat === undefined ? [] : [`${stat.Metric.MetricName} of ${stat.Metric.Dimensions[0]?.Value.Ref.slice(0, -8)}`],
+    );
+  };
+  assert.deepEqual(metricsOf("provisioner-functions-throttled"), ["Throttles of ProvisionerScan", "Throttles of ProvisionerProvision"]);
+  // The event of a failed scan counts as dropped as well, and has an alarm of its own.
+  assert.deepEqual(metricsOf("provisioner-events-dropped"), ["AsyncEventsDropped of ProvisionerScan", "Errors of ProvisionerScan"]);
+});
+
+test("each alarm notifies the topic in both directions, and its mail says what to do without the repository", () => {
+  const hr = template({ name: "hr" }, site({ "lab.toml": connectionToml("lab") }));
+  for (const { AlarmName, AlarmActions, OKActions, AlarmDescription } of alarmsOf(hr)) {
     assert.equal(AlarmActions.length, 1, AlarmName);
     assert.deepEqual(AlarmActions, OKActions, AlarmName);
-    assert.match(AlarmDescription, /^[A-Z].*[^.]\. What to do: infra\/RUNBOOK\.md#[a-z-]+$/, AlarmName);
+    assert.match(AlarmDescription, /^[A-Z].*[^.]\. [A-Z].* aws /s, AlarmName);
+    assert.doesNotMatch(AlarmDescription, /RUNBOOK|provisioner-(scan|provision)\b|"corp"|```/, AlarmName);
+    assert.ok(AlarmDescription.length <= 1024 && !AlarmDescription.endsWith("…"), `${AlarmName}: ${AlarmDescription.length} characters`);
+  }
+});
+
+test("with an address of the runbook, each alarm names its section there", () => {
+  const runbookUrl = "https://wiki.corp.example/runbook";
+  const linked = alarmsOf(template({ alarms: { runbookUrl } }));
+  for (const { AlarmName, AlarmDescription } of linked) {
+    assert.match(AlarmDescription, /^[A-Z].*[^.]\. What to do: https:\/\/wiki\.corp\.example\/runbook#[a-z-]+$/, AlarmName);
+  }
+  const used = new Set(linked.map(({ AlarmDescription }) => AlarmDescription.split("#")[1]));
+  assert.deepEqual([...used].sort(), [...ALARMS].sort());
+});
+
+test("two deployments with one connection name have different metrics", () => {
+  for (const [name, from] of [["provisioner", synthesised], ["hr", template({ name: "hr" })]] as const) {
+    from.hasResourceProperties("AWS::CloudWatch::Alarm", {
+      AlarmName: `${name}-corp-breaker-open`,
+      Dimensions: [{ Name: "Connection", Value: "corp" }, { Name: "Deployment", Value: name }],
+    });
   }
 });
 
@@ -119,13 +168,11 @@ test("the runbook has a section with a command for each alarm", () => {
     assert.ok(section, `RUNBOOK.md has no section ### ${kind}`);
     assert.match(section, /```sh\n[\s\S]*aws /, `${kind}: nothing to type`);
   }
-  const used = new Set(alarmsOf(synthesised).map(({ AlarmDescription }) => AlarmDescription.split("#")[1]));
-  assert.deepEqual([...used].sort(), [...ALARMS].sort());
 });
 
 test("each connection has its own alarms", () => {
   const two = template({}, site({ "a.toml": connectionToml("a"), "b.toml": connectionToml("b") }));
-  two.resourceCountIs("AWS::CloudWatch::Alarm", 2 + 2 * 8);
+  two.resourceCountIs("AWS::CloudWatch::Alarm", 4 + 2 * 8);
 });
 
 test("the e-mail address is subscribed, and an existing topic is used", () => {
@@ -154,7 +201,7 @@ test("the dashboard shows all metrics and alarms", () => {
   const [dashboard] = Object.values(synthesised.findResources("AWS::CloudWatch::Dashboard"));
   const body = JSON.stringify(dashboard?.["Properties"].DashboardBody);
   for (const name of [...METRICS.counts, ...METRICS.samples]) {
-    assert.ok(body.includes(`\\"${METRICS.namespace}\\",\\"${name}\\",\\"${METRICS.dimension}\\",\\"corp\\"`), name);
+    assert.ok(body.includes(`\\"${METRICS.namespace}\\",\\"${name}\\",\\"Connection\\",\\"corp\\",\\"Deployment\\",\\"provisioner\\"`), name);
   }
   assert.equal(body.match(/ProvisionerAlarm[a-z]+[0-9A-F]{8}/g)?.length, alarmsOf(synthesised).length);
 });

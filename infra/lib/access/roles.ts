@@ -19,7 +19,10 @@ export interface Touched {
   readonly secrets: SecretArns;
   /** Keys of existing secrets. */
   readonly secretKeys: readonly string[];
-  readonly inNetwork: boolean;
+  /** Functions that are in a VPC. */
+  readonly inNetwork: ReadonlySet<Binary>;
+  readonly tracing: boolean;
+  readonly rolePath: string | undefined;
 }
 
 /** ARN of a function, made from its name so that its own role can contain it. */
@@ -88,7 +91,7 @@ export function schedulerRole(scope: Construct, scan: string, group: string, tou
   const assumedBy = new iam.ServicePrincipal("scheduler.amazonaws.com", {
     conditions: { StringEquals: { "aws:SourceAccount": account, "aws:SourceArn": groupArn } },
   });
-  return createRole(scope, "SchedulerRole", "EventBridge Scheduler starts scans with it", assumedBy, [
+  return createRole(scope, "SchedulerRole", { description: "EventBridge Scheduler starts scans with it", assumedBy, path: touched.rolePath }, [
     { sid: "StartScans", actions: ["lambda:InvokeFunction"], resources: [functionArn(scope, scan)] },
     { sid: "KeepMissedScans", actions: ["sqs:SendMessage"], resources: [touched.queues.missedScans.queueArn] },
     keyRight(scope, "EncryptMissedScans", ["kms:Decrypt", "kms:GenerateDataKey"], [touched.key.keyArn], ["sqs"]),
@@ -104,7 +107,7 @@ function functionRole(
   secrets: readonly string[],
   own: readonly Right[],
 ): iam.Role {
-  const { key, table, secretKeys, inNetwork } = touched;
+  const { key, table, secretKeys, inNetwork, tracing } = touched;
   const index = (name: string): string => `${table.tableArn}/index/${name}`;
   const rights: Right[] = [
     {
@@ -136,12 +139,12 @@ function functionRole(
       ? []
       : [keyRight(scope, "DecryptExistingSecrets", ["kms:Decrypt"], secretKeys, ["secretsmanager"])]),
     { sid: "Log", actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [logGroup.logGroupArn] },
-    { sid: "Trace", actions: ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources: ["*"] },
-    ...(inNetwork && binary === "scan" ? networkRights(self) : []),
+    ...(tracing ? [{ sid: "Trace", actions: ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources: ["*"] }] : []),
+    ...(inNetwork.has(binary) ? networkRights(self) : []),
   ];
   const id = binary === "scan" ? "ScanRole" : "ProvisionRole";
   const lambda = new iam.ServicePrincipal("lambda.amazonaws.com");
-  return createRole(scope, id, `The ${binary} function works under it`, lambda, rights);
+  return createRole(scope, id, { description: `The ${binary} function works under it`, assumedBy: lambda, path: touched.rolePath }, rights);
 }
 
 /**
@@ -151,13 +154,15 @@ function functionRole(
 function createRole(
   scope: Construct,
   id: string,
-  description: string,
-  assumedBy: iam.IPrincipal,
+  { path, ...props }: Pick<iam.RoleProps, "description" | "assumedBy" | "path">,
   rights: readonly Right[],
 ): iam.Role {
   const document = new iam.PolicyDocument({ statements: rights.map(statement) });
-  const role = new iam.Role(scope, id, { description, assumedBy, inlinePolicies: { rights: document } });
+  const role = new iam.Role(scope, id, { ...props, ...(path === undefined ? {} : { path }), inlinePolicies: { rights: document } });
   explainWildcards(role, rights);
+  explain(role, {
+    "NIST.800.53.R5-IAMNoInlinePolicy": "The policy is for this role alone; as a part of the role it can't be attached elsewhere and ends with the role",
+  });
   return role;
 }
 

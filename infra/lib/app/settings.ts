@@ -1,9 +1,10 @@
 import * as fs from "node:fs";
-import { Duration } from "aws-cdk-lib";
+import { isIPv4 } from "node:net";
+import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
 
 import { hint, Mistake } from "../mistake.ts";
-import type { SchedulesProps, WorkplaceProvisionerProps } from "../props.ts";
+import type { AlarmProps, SchedulesProps, WorkplaceProvisionerProps } from "../props.ts";
 
 /** The keys of `-c KEY=VALUE`, and their meaning. */
 export const SETTINGS = {
@@ -18,19 +19,31 @@ export const SETTINGS = {
   "existing-secrets": "names of existing secrets, separated by commas, or all",
   "check-secrets": "true: verify at synth that the existing secrets exist",
   "secret-keys": "ARNs of the customer managed keys of existing secrets",
-  vpc: "VPC from which the directory can be reached",
+  vpc: "VPC of the scan function, from which the directory can be reached",
   subnets: "private subnets of the VPC, separated by commas",
-  "security-groups": "security groups of the functions (one is created)",
-  "directory-cidr": "address range of the directories and their name servers, for the created security group; required for it",
+  "security-groups": "security groups of the scan function (one is created)",
+  "directory-cidr": "address ranges of the directories and their name servers, separated by commas; required for the created security group",
+  "vpc-endpoints": "true: create the VPC endpoints that the scan function needs",
+  "route-tables": "route tables of the subnets, for vpc-endpoints: one for all, or one for each",
+  "fixed-egress": "true: the provision function calls the target from two fixed addresses",
+  "https-proxy": "HTTP proxy between the provision function and the target: http://HOST:PORT",
+  observe: "true: scans and alarms run, and nothing is written to a target",
+  "users-per-invocation": "users of one invocation of the provision function, 1 to 10 (1)",
   "scan-memory": "MB of memory of the scan function (256)",
   "provision-memory": "MB of memory of the provision function (256)",
   log: "log level of both functions, such as debug",
+  tracing: "true: AWS X-Ray traces both functions",
   "log-days": "retention of logs in days (90)",
   "alarm-email": "recipient of alarm mails",
   "late-after": "hours without a finished scan after which `scan-late` is on",
-  "users-failing": "failing users that raise no alarm (0)",
+  "users-failing": "failing users that raise no alarm (5)",
+  "runbook-url": "address of RUNBOOK.md in alarm mails (the mail contains the section)",
   provisioner: "path of the terminal tool, which checks the connections at synth",
   "remove-all": "true: deleting the stack deletes the state too",
+  tags: "tags of all resources: KEY=VALUE, separated by commas",
+  "permissions-boundary": "name of the managed policy that is the permissions boundary of all roles",
+  "role-path": "path of the roles, such as /provisioner/ (/)",
+  qualifier: "qualifier of the account's CDK bootstrap (hnb659fds)",
 } as const;
 type Setting = keyof typeof SETTINGS;
 
@@ -39,15 +52,57 @@ const BY_CONNECTION = ["incremental", "full", "timezone"] as const;
 
 type Context = Readonly<Record<string, unknown>>;
 
-/** Turns the settings of the command line, `cdk.json` and `cdk.context.json` into props. */
-export function readSettings(given: Context): WorkplaceProvisionerProps {
-  const context = withFile(given);
+/** Network of the scan function, by ids. */
+export interface NetworkSettings {
+  readonly vpcId: string;
+  readonly subnetIds: readonly string[];
+  readonly routeTableIds: readonly string[];
+  readonly securityGroupIds: readonly string[] | undefined;
+  readonly directoryCidrs: readonly string[];
+}
+
+/** Settings of the stack around the provisioner. */
+export interface StackSettings {
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly permissionsBoundary?: string;
+  readonly qualifier?: string;
+}
+
+/** All settings. */
+export interface Settings {
+  readonly props: WorkplaceProvisionerProps;
+  readonly network: NetworkSettings | undefined;
+  readonly stack: StackSettings;
+}
+
+/** Reads one kind of value from the settings. */
+interface Reader {
+  said(setting: Setting): string | undefined;
+  list(setting: Setting): string[] | undefined;
+  number(setting: Setting): number | undefined;
+  flag(setting: Setting): boolean | undefined;
+}
+
+function reader(context: Context): Reader {
   const said = (setting: Setting): string | undefined => text(setting, context[setting]);
-  const list = (setting: Setting): string[] | undefined =>
-    said(setting)?.split(",").map((item) => item.trim()).filter((item) => item !== "");
-  const number = (setting: Setting): number | undefined => positive(setting, said(setting));
+  return {
+    said,
+    list: (setting) => said(setting)?.split(",").map((item) => item.trim()).filter((item) => item !== ""),
+    number: (setting) => positive(setting, said(setting)),
+    flag: (setting) => flag(setting, said(setting)),
+  };
+}
+
+/** Reads the settings of the command line, the settings file, `cdk.json` and `cdk.context.json`. */
+export function readSettings(given: Context): Settings {
+  const context = withFile(given);
+  const read = reader(context);
+  return { props: readProps(context, read), network: readNetwork(read), stack: readStack(read) };
+}
+
+function readProps(context: Context, read: Reader): WorkplaceProvisionerProps {
+  const { said, list, number, flag } = read;
   const existing = said("existing-secrets") === "all" ? ("all" as const) : list("existing-secrets");
-  const lateAfter = number("late-after");
   return dropUndefined({
     // The reader of the configuration reports a missing one.
     config: said("config") ?? "",
@@ -56,23 +111,63 @@ export function readSettings(given: Context): WorkplaceProvisionerProps {
     architecture: architecture(said("architecture")),
     schedules: dropUndefined({ incremental: said("incremental"), full: said("full"), timezone: said("timezone") }),
     schedulesByConnection: schedulesByConnection(context),
-    secrets: dropUndefined({ existing, check: flag("check-secrets", said("check-secrets")), keys: list("secret-keys") }),
-    network: network(said("vpc"), list("subnets"), list("security-groups"), said("directory-cidr")),
-    scan: dropUndefined({ memoryMb: number("scan-memory"), log: said("log") }),
-    provision: dropUndefined({ memoryMb: number("provision-memory"), log: said("log") }),
+    secrets: dropUndefined({ existing, check: flag("check-secrets"), keys: list("secret-keys") }),
+    vpcEndpoints: flag("vpc-endpoints"),
+    fixedEgress: flag("fixed-egress"),
+    httpsProxy: said("https-proxy"),
+    observe: flag("observe"),
+    usersPerInvocation: number("users-per-invocation"),
+    tracing: flag("tracing"),
+    rolePath: said("role-path"),
+    scan: dropUndefined({ memorySize: number("scan-memory"), log: said("log") }),
+    provision: dropUndefined({ memorySize: number("provision-memory"), log: said("log") }),
     logRetention: days(number("log-days")),
-    alarms: dropUndefined({
-      email: said("alarm-email"),
-      lateAfter: lateAfter === undefined ? undefined : Duration.hours(lateAfter),
-      usersFailing: nonNegative("users-failing", said("users-failing")),
-    }),
+    alarms: readAlarms(read),
     provisioner: said("provisioner"),
+    removalPolicy: flag("remove-all") === true ? RemovalPolicy.DESTROY : undefined,
   });
 }
 
-/** Whether deleting the stack deletes the state. */
-export function removesAll(given: Context): boolean {
-  return flag("remove-all", text("remove-all", withFile(given)["remove-all"])) ?? false;
+function readAlarms({ said, number }: Reader): AlarmProps {
+  const lateAfter = number("late-after");
+  return dropUndefined({
+    email: said("alarm-email"),
+    lateAfter: lateAfter === undefined ? undefined : Duration.hours(lateAfter),
+    usersFailing: nonNegative("users-failing", said("users-failing")),
+    runbookUrl: said("runbook-url"),
+  });
+}
+
+function readNetwork({ said, list, flag }: Reader): NetworkSettings | undefined {
+  const vpcId = said("vpc");
+  if (vpcId === undefined) {
+    const needs = (["subnets", "security-groups", "directory-cidr", "route-tables"] as const).find((setting) => said(setting) !== undefined);
+    const needing = needs ?? (flag("vpc-endpoints") === true ? "vpc-endpoints" : undefined);
+    if (needing === undefined) return undefined;
+    throw new Mistake(`vpc is missing: ${needing} needs a VPC (-c vpc=vpc-…)`);
+  }
+  const subnetIds = list("subnets") ?? [];
+  if (subnetIds.length === 0) {
+    throw new Mistake(`subnets: no subnets of ${vpcId} are named; name private ones from which the directory can be reached (-c subnets=subnet-…)`);
+  }
+  const routeTableIds = list("route-tables") ?? [];
+  if (routeTableIds.length > 1 && routeTableIds.length !== subnetIds.length) {
+    throw new Mistake(`route-tables: ${routeTableIds.length} are named for ${subnetIds.length} subnets; name one for all, or one for each subnet`);
+  }
+  return { vpcId, subnetIds, routeTableIds, securityGroupIds: list("security-groups"), directoryCidrs: (list("directory-cidr") ?? []).map(cidr) };
+}
+
+function readStack({ said, list }: Reader): StackSettings {
+  const tags = list("tags")?.map((item): [string, string] => {
+    const [, key, value] = /^([^=]+)=(.*)$/.exec(item) ?? [];
+    if (key !== undefined && value !== undefined) return [key, value];
+    throw new Mistake(`setting tags: "${item}" is not KEY=VALUE`);
+  });
+  return dropUndefined({
+    tags: tags === undefined ? undefined : Object.fromEntries(tags),
+    permissionsBoundary: said("permissions-boundary"),
+    qualifier: said("qualifier"),
+  });
 }
 
 /** The settings with those of the settings file, so that a deployment does not depend on what was typed for the one before. */
@@ -119,19 +214,6 @@ function schedulesByConnection(context: Context): Record<string, SchedulesProps>
   return found;
 }
 
-function network(
-  vpcId: string | undefined,
-  subnetIds: string[] | undefined,
-  securityGroupIds: string[] | undefined,
-  directoryCidr: string | undefined,
-): WorkplaceProvisionerProps["network"] {
-  if (vpcId === undefined) {
-    if (subnetIds === undefined && securityGroupIds === undefined && directoryCidr === undefined) return undefined;
-    throw new Mistake("vpc is missing: subnets, security-groups and directory-cidr need a VPC (-c vpc=vpc-…)");
-  }
-  return dropUndefined({ vpcId, subnetIds: subnetIds ?? [], securityGroupIds, directoryCidr });
-}
-
 function text(key: string, value: unknown): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return String(value);
@@ -151,6 +233,12 @@ function positive(key: string, value: string | undefined): number | undefined {
 
 function nonNegative(key: string, value: string | undefined): number | undefined {
   return value === "0" ? 0 : positive(key, value);
+}
+
+function cidr(value: string): string {
+  const [address = "", bits = ""] = value.split("/");
+  if (isIPv4(address) && /^\d{1,2}$/.test(bits) && Number(bits) <= 32) return value;
+  throw new Mistake(`setting directory-cidr: "${value}" is no IPv4 address range; write one such as 10.0.0.0/16`);
 }
 
 function architecture(value: string | undefined): WorkplaceProvisionerProps["architecture"] {

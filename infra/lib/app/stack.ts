@@ -1,9 +1,12 @@
-import { Annotations, RemovalPolicy, Stack, type StackProps } from "aws-cdk-lib";
+import { Annotations, DefaultStackSynthesizer, PermissionsBoundary, Stack, type StackProps } from "aws-cdk-lib";
+import * as ec2 from "aws-cdk-lib/aws-ec2";
 import type { Construct } from "constructs";
 
-import { WorkplaceProvisioner } from "../provisioner.ts";
 import { CONFIG_MISSING } from "../connections/read.ts";
-import { readSettings, removesAll } from "./settings.ts";
+import { importSubnet } from "../network.ts";
+import type { WorkplaceProvisionerProps } from "../props.ts";
+import { WorkplaceProvisioner } from "../provisioner.ts";
+import { type NetworkSettings, readSettings, type StackSettings } from "./settings.ts";
 
 /** One provisioner, as the settings describe it. */
 export class ProvisionerStack extends Stack {
@@ -11,19 +14,42 @@ export class ProvisionerStack extends Stack {
   readonly provisioner: WorkplaceProvisioner | undefined;
 
   constructor(scope: Construct, props: StackProps = {}) {
-    const context = scope.node.getAllContext() as Record<string, unknown>;
-    const settings = readSettings(context);
-    super(scope, settings.name ?? "provisioner", {
-      description: "Keeps the accounts of Workplace in step with a directory",
+    const settings = readSettings(scope.node.getAllContext() as Record<string, unknown>);
+    super(scope, settings.props.name ?? "provisioner", {
+      description: "Keeps the accounts of a SCIM target in step with an LDAP directory",
+      ...stackProps(settings.stack),
       ...props,
     });
-    if (settings.config === "") {
+    if (settings.props.config === "") {
       Annotations.of(this).addError(CONFIG_MISSING);
       return;
     }
-    this.provisioner = new WorkplaceProvisioner(this, "Provisioner", {
-      ...settings,
-      ...(removesAll(context) ? { removalPolicy: RemovalPolicy.DESTROY } : {}),
-    });
+    this.provisioner = new WorkplaceProvisioner(this, "Provisioner", { ...settings.props, ...importNetwork(this, settings.network) });
   }
+}
+
+function stackProps({ tags, permissionsBoundary, qualifier }: StackSettings): StackProps {
+  return {
+    ...(tags === undefined ? {} : { tags: { ...tags } }),
+    ...(permissionsBoundary === undefined ? {} : { permissionsBoundary: PermissionsBoundary.fromName(permissionsBoundary) }),
+    ...(qualifier === undefined ? {} : { synthesizer: new DefaultStackSynthesizer({ qualifier }) }),
+  };
+}
+
+/** Ids instead of look-ups, so that synth needs no account. */
+export function importNetwork(
+  scope: Construct,
+  network: NetworkSettings | undefined,
+): Pick<WorkplaceProvisionerProps, "vpc" | "vpcSubnets" | "securityGroups" | "directoryPeers"> {
+  if (network === undefined) return {};
+  const { vpcId, subnetIds, routeTableIds, securityGroupIds, directoryCidrs } = network;
+  const [common] = routeTableIds;
+  return {
+    vpc: ec2.Vpc.fromVpcAttributes(scope, "Vpc", { vpcId, availabilityZones: Stack.of(scope).availabilityZones }),
+    vpcSubnets: { subnets: subnetIds.map((id, at) => importSubnet(scope, id, routeTableIds[at] ?? common)) },
+    directoryPeers: directoryCidrs.map((cidr) => ec2.Peer.ipv4(cidr)),
+    ...(securityGroupIds === undefined
+      ? {}
+      : { securityGroups: securityGroupIds.map((id) => ec2.SecurityGroup.fromSecurityGroupId(scope, `SecurityGroup-${id}`, id)) }),
+  };
 }

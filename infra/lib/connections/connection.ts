@@ -12,6 +12,8 @@ export interface Connection {
   readonly authority: string | undefined;
   /** Ports of the directory's servers. */
   readonly directoryPorts: readonly number[];
+  /** Port of the target. */
+  readonly targetPort: number;
   /** How many calls the target gets at a time: as many users are provisioned, with a call each. */
   readonly concurrency: number;
 }

@@ -5,7 +5,7 @@ import { parse, TomlError } from "smol-toml";
 import { Mistake } from "../mistake.ts";
 import type { Connection, ConnectionFile } from "./connection.ts";
 import { authorityOf, secretOf } from "./references.ts";
-import { checkRules, directoryPort } from "./rules.ts";
+import { checkRules, directoryPort, targetPort } from "./rules.ts";
 import { checkSchema, defaultConcurrency } from "./schema.ts";
 
 export const CONFIG_MISSING = "config is missing; name a connection's TOML file or a folder of them (-c config=PATH)";
@@ -62,6 +62,7 @@ function readConnection(file: string): Connection {
     targetSecret: secretOf(file, "target.secret", target.secret),
     authority: directory.ca === undefined ? undefined : authorityOf(file, directory.ca),
     directoryPorts: [directory.url].flat().map((url) => directoryPort(file, url)),
+    targetPort: targetPort(file, target.url),
     concurrency: target.concurrency ?? defaultConcurrency(),
   };
 }

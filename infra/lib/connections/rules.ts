@@ -33,3 +33,11 @@ export function directoryPort(file: string, url: string): number {
   if (written !== "") return Number(written);
   return scheme === "ldaps" ? 636 : 389;
 }
+
+/** The port of the target, for the security group. */
+export function targetPort(file: string, url: string): number {
+  if (!URL.canParse(url)) throw new Mistake(`${file}, key target.url: is no URL; write https://HOST`);
+  const { port, protocol } = new URL(url);
+  if (port !== "") return Number(port);
+  return protocol === "http:" ? 80 : 443;
+}

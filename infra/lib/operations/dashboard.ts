@@ -25,12 +25,13 @@ export function createDashboard(scope: Construct, parts: DashboardParts): cloudw
   const { name, connections, alarms } = parts;
   const dashboard = new cloudwatch.Dashboard(scope, "Dashboard", { dashboardName: name, defaultInterval: Duration.hours(12) });
   dashboard.addWidgets(new cloudwatch.AlarmStatusWidget({ title: "Alarms", alarms: [...alarms], width: 24, height: 4 }));
-  for (const connection of connections) dashboard.addWidgets(...connectionRow(connection));
+  for (const connection of connections) dashboard.addWidgets(...connectionRow(name, connection));
   dashboard.addWidgets(...commonRow(parts));
   return dashboard;
 }
 
-function connectionRow(connection: string): cloudwatch.IWidget[] {
+function connectionRow(deployment: string, connection: string): cloudwatch.IWidget[] {
+  const emitter = { deployment, connection };
   const graph = (
     title: string,
     left: cloudwatch.IMetric[],
@@ -44,19 +45,19 @@ function connectionRow(connection: string): cloudwatch.IWidget[] {
       leftYAxis: { min: 0 },
       rightYAxis: { min: 0 },
     });
-  const sums = (...names: MetricName[]): cloudwatch.Metric[] => names.map((name) => emitted(connection, name, "Sum"));
+  const sums = (...names: MetricName[]): cloudwatch.Metric[] => names.map((name) => emitted(emitter, name, "Sum"));
   const most = (...names: MetricName[]): cloudwatch.Metric[] =>
-    names.map((name) => emitted(connection, name, "Maximum"));
+    names.map((name) => emitted(emitter, name, "Maximum"));
   return [
     graph("accounts", sums("Changed", "Created", "Updated", "Deprovisioned", "Failed", "DeadLetters")),
     graph("waiting and failing users", most("Held", "Skipped", "Conflicts", "UsersFailed", "BreakerOpen")),
-    graph("scans", [emitted(connection, "ScanDuration", "Maximum")], [...most("Scanned", "IncompleteReads")]),
+    graph("scans", [emitted(emitter, "ScanDuration", "Maximum")], [...most("Scanned", "IncompleteReads")]),
     graph(
       "target",
-      [emitted(connection, "TargetLatency", "p50"), emitted(connection, "TargetLatency", "p99")],
+      [emitted(emitter, "TargetLatency", "p50"), emitted(emitter, "TargetLatency", "p99")],
       sums("TargetThrottled"),
     ),
-    graph("age in the queue, seconds", [emitted(connection, "QueueAge", "p50"), emitted(connection, "QueueAge", "p99")]),
+    graph("age in the queue, seconds", [emitted(emitter, "QueueAge", "p50"), emitted(emitter, "QueueAge", "p99")]),
   ];
 }
 

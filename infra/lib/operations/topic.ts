@@ -5,12 +5,16 @@ import { Stack } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
 
+import { explain } from "../explain.ts";
 import type { AlarmProps } from "../props.ts";
 
 /** The topic that alarms are sent to. */
 export function alarmTopic(scope: Construct, name: string, key: kms.IKey, { topic, email }: AlarmProps): sns.ITopic {
   const used = topic ?? createTopic(scope, name, key);
-  if (email !== undefined) used.addSubscription(new subscriptions.EmailSubscription(email));
+  if (email !== undefined) {
+    const subscription = used.addSubscription(new subscriptions.EmailSubscription(email));
+    explain(subscription, { "Serverless-SNSRedrivePolicy": "A mail is handed over to a mail server once; the alarm stays visible in CloudWatch" });
+  }
   return used;
 }
 

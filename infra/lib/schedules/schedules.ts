@@ -11,11 +11,15 @@ import { hint, Mistake } from "../mistake.ts";
 import type { SchedulesProps } from "../props.ts";
 import { parseSchedule, type ScheduleExpression } from "./expression.ts";
 
+/** A schedule, and the time zone in which its `cron(…)` is read. */
+interface Schedule extends ScheduleExpression {
+  readonly timezone: string;
+}
+
 /** Schedules of one connection. */
 export interface ConnectionSchedules {
-  readonly incremental: ScheduleExpression | undefined;
-  readonly full: ScheduleExpression | undefined;
-  readonly timezone: string;
+  readonly incremental: Schedule | undefined;
+  readonly full: Schedule | undefined;
 }
 
 const DEFAULTS = { incremental: "rate(1 minute)", full: "cron(15 2 * * ? *)", timezone: "UTC" } as const;
@@ -39,11 +43,14 @@ export function readSchedules(
   return new Map(
     names.map((name) => {
       const { incremental, full, timezone } = { ...DEFAULTS, ...common, ...byConnection[name] };
-      const read = (kind: string, text: string): ScheduleExpression | undefined =>
-        text === OFF ? undefined : parseSchedule(`schedule ${kind} of ${name}`, text);
-      const schedules = { incremental: read("incremental", incremental), full: read("full", full), timezone };
       checkTimezone(name, timezone);
-      return [name, schedules];
+      const read = (kind: string, given: scheduler.ScheduleExpression | string): Schedule | undefined => {
+        if (given === OFF) return undefined;
+        const text = typeof given === "string" ? given : given.expressionString;
+        const own = typeof given === "string" ? undefined : given.timeZone?.timezoneName;
+        return { ...parseSchedule(`schedule ${kind} of ${name}`, text), timezone: own ?? timezone };
+      };
+      return [name, { incremental: read("incremental", incremental), full: read("full", full) }];
     }),
   );
 }
@@ -67,7 +74,7 @@ export function createSchedules(
   role: iam.IRole,
   missedScans: sqs.IQueue,
 ): void {
-  const create = (connection: string, mode: ScanEvent["mode"], when: ScheduleExpression, timezone: string): void => {
+  const create = (connection: string, mode: ScanEvent["mode"], when: Schedule): void => {
     const event: ScanEvent = { connection, mode, dry_run: false, user: null };
     const name = `${connection}-${mode}`;
     const full = mode === "full";
@@ -76,7 +83,7 @@ export function createSchedules(
       groupName: group.ref,
       description: full ? `Full scan of ${connection}` : `Incremental scan of ${connection}`,
       scheduleExpression: when.text,
-      scheduleExpressionTimezone: timezone,
+      scheduleExpressionTimezone: when.timezone,
       // Full scans of several connections start at different minutes.
       flexibleTimeWindow: full ? { mode: "FLEXIBLE", maximumWindowInMinutes: 15 } : { mode: "OFF" },
       state: "ENABLED",
@@ -93,9 +100,9 @@ export function createSchedules(
       },
     });
   };
-  for (const [connection, { incremental, full, timezone }] of schedules) {
-    if (incremental !== undefined) create(connection, "auto", incremental, timezone);
-    if (full !== undefined) create(connection, "full", full, timezone);
+  for (const [connection, { incremental, full }] of schedules) {
+    if (incremental !== undefined) create(connection, "auto", incremental);
+    if (full !== undefined) create(connection, "full", full);
   }
 }
 

@@ -34,10 +34,12 @@ export function createSecrets(
     if (!named.has(targetSecret)) named.set(targetSecret, `the target of ${name}`);
   }
   const existing = existingOf(props, [...named.keys()]);
+  const { given = {} } = props;
   if (props.check === true) checkExistence(scope, existing);
   const arns = new Map<string, string>();
   for (const [id, purpose] of named) {
-    arns.set(id, existing.includes(id) ? arnOf(scope, id) : create(scope, id, purpose, key, removalPolicy));
+    const own = given[id];
+    arns.set(id, own !== undefined ? own.secretArn : existing.includes(id) ? arnOf(scope, id) : create(scope, id, purpose, key, removalPolicy));
   }
   const select = (ids: (string | undefined)[]): string[] => [
     ...new Set(ids.flatMap((id) => (id === undefined ? [] : (arns.get(id) ?? [])))),
@@ -48,12 +50,17 @@ export function createSecrets(
   };
 }
 
+/** Customer managed keys of the secrets that exist. */
+export function secretKeys({ keys = [], given = {} }: SecretsProps): string[] {
+  return [...new Set([...keys, ...Object.values(given).flatMap(({ encryptionKey }) => encryptionKey?.keyArn ?? [])])];
+}
+
 /** An ARN names something that is there. */
 const isArn = (id: string): boolean => id.startsWith("arn:");
 
-function existingOf({ existing = [] }: SecretsProps, named: readonly string[]): string[] {
-  if (existing === "all") return [...named];
-  for (const id of existing) {
+function existingOf({ existing = [], given = {} }: SecretsProps, named: readonly string[]): string[] {
+  if (existing === "all") return [...named].filter((id) => given[id] === undefined);
+  for (const id of [...existing, ...Object.keys(given)]) {
     if (!named.includes(id)) {
       throw new Mistake(`existing secrets: no connection names a secret "${id}"${hint(id, named)}`);
     }
@@ -113,9 +120,8 @@ function create(
     kmsKeyId: key.keyArn,
   });
   secret.applyRemovalPolicy(removalPolicy);
-  explain(secret, {
-    "AwsSolutions-SMG4":
-      "The directory's password and the target's token are issued by systems that AWS can't rotate them in; the functions read a renewed value by themselves",
-  });
+  const reason =
+    "The directory's password and the target's token are issued by systems that AWS can't rotate them in; the functions read a renewed value by themselves";
+  explain(secret, { "AwsSolutions-SMG4": reason, "NIST.800.53.R5-SecretsManagerRotationEnabled": reason });
   return secret.ref;
 }

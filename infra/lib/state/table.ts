@@ -4,6 +4,7 @@ import type * as kms from "aws-cdk-lib/aws-kms";
 import type { Construct } from "constructs";
 
 import { TABLE } from "../contract.ts";
+import { explain } from "../explain.ts";
 
 const text = (name: string): dynamodb.Attribute => ({ name, type: dynamodb.AttributeType.STRING });
 
@@ -19,6 +20,9 @@ export function stateTable(scope: Construct, key: kms.IKey, removalPolicy: Remov
     encryptionKey: key,
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
     removalPolicy,
+  });
+  explain(table, {
+    "NIST.800.53.R5-DynamoDBInBackupPlan": "Point-in-time recovery restores every second of the last 35 days, and scans make up for what is older",
   });
   const projectionType = dynamodb.ProjectionType.KEYS_ONLY;
   table.addGlobalSecondaryIndex({

@@ -1,4 +1,4 @@
-import { synthesise } from "./site.ts";
+import { EVERYTHING, synthesise } from "./site.ts";
 
 /** One statement of a role, in words. */
 export interface Listed {
@@ -42,7 +42,7 @@ export function listRights(template: { readonly Resources: Readonly<Record<strin
           sid: Sid,
           effect: Effect,
           actions: [Action].flat().sort(),
-          resources: [Resource].flat().map(inWords),
+          resources: [Resource].flat().map(inWords).sort(),
           condition: Condition === undefined ? "" : conditionInWords(Condition),
         })),
       ),
@@ -76,11 +76,8 @@ function conditionInWords(condition: Record<string, Record<string, unknown>>): s
   return parts.join("; ").replaceAll(".{Region}.{URLSuffix}", "");
 }
 
-/** The rights of a deployment with a network, an existing secret and keys of existing secrets: every right that exists. */
+/** The rights of a deployment with every part that is opt-in: every right that exists. */
 export function rightsOfEverything(): Listed[] {
-  const { app, stack } = synthesise({
-    network: { vpcId: "vpc-0123456789abcdef0", subnetIds: ["subnet-0123456789abcdef0"], directoryCidr: "10.0.0.0/16" },
-    secrets: { existing: ["corp/directory"], keys: ["arn:aws:kms:eu-west-1:111122223333:key/EXAMPLE"] },
-  });
+  const { app, stack } = synthesise(EVERYTHING);
   return listRights(app.synth().getStackByName(stack.stackName).template as { Resources: Record<string, unknown> });
 }

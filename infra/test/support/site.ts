@@ -3,6 +3,8 @@ import * as path from "node:path";
 import { App, DefaultStackSynthesizer, Stack } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 
+import type { NetworkSettings } from "../../lib/app/settings.ts";
+import { importNetwork } from "../../lib/app/stack.ts";
 import { WorkplaceProvisioner, type WorkplaceProvisionerProps } from "../../lib/index.ts";
 import { writeArtefacts } from "./artefacts.ts";
 import { connectionToml, writeFolder } from "./connections.ts";
@@ -33,14 +35,36 @@ export interface Synthesised {
   readonly provisioner: WorkplaceProvisioner;
 }
 
-export function synthesise(props: Partial<WorkplaceProvisionerProps> = {}, at: Site = site()): Synthesised {
+/** Props, or those that need the stack. */
+export type Given = Partial<WorkplaceProvisionerProps> | ((stack: Stack) => Partial<WorkplaceProvisionerProps>);
+
+export function synthesise(props: Given = {}, at: Site = site()): Synthesised {
   const app = new App({ outdir: path.join(at.folder, "cdk.out"), context, analyticsReporting: false });
   const stack = new Stack(app, "provisioner", { synthesizer: new DefaultStackSynthesizer({ generateBootstrapVersionRule: false }) });
   const { config, artefacts } = at;
-  const provisioner = new WorkplaceProvisioner(stack, "Provisioner", { config, artefacts, ...props });
+  const provisioner = new WorkplaceProvisioner(stack, "Provisioner", { config, artefacts, ...(typeof props === "function" ? props(stack) : props) });
   return { app, stack, provisioner };
 }
 
-export function template(props: Partial<WorkplaceProvisionerProps> = {}, at: Site = site()): Template {
+/** A network by ids, as the settings name it. */
+export const NETWORK: NetworkSettings = {
+  vpcId: "vpc-0123456789abcdef0",
+  subnetIds: ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+  routeTableIds: ["rtb-0123456789abcdef0"],
+  securityGroupIds: undefined,
+  directoryCidrs: ["10.0.0.0/16"],
+};
+
+/** Every part that is opt-in. */
+export const EVERYTHING: Given = (stack) => ({
+  ...importNetwork(stack, NETWORK),
+  vpcEndpoints: true,
+  fixedEgress: true,
+  tracing: true,
+  secrets: { existing: ["corp/directory"], keys: ["arn:aws:kms:eu-west-1:111122223333:key/EXAMPLE"] },
+  alarms: { email: "it@corp.example" },
+});
+
+export function template(props: Given = {}, at: Site = site()): Template {
   return Template.fromStack(synthesise(props, at).stack);
 }
