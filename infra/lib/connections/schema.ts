@@ -4,8 +4,15 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.
 
 import { hint, Mistake } from "../mistake.ts";
 
-/** The schema that the functions' own types yield. It is read where it is made, so that there is no copy to age. */
-const SCHEMA = fileURLToPath(new URL("../../../shared/runtime/connection.schema.json", import.meta.url));
+/** The schema that the functions' own types yield: in the repository where it is made, in the npm package beside the construct. */
+const PLACES = ["../../../shared/runtime/connection.schema.json", "../connection.schema.json"];
+
+function schemaFile(): string {
+  const files = PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  const found = files.find((file) => fs.existsSync(file));
+  if (found === undefined) throw new Error(`the connection's JSON Schema is missing: ${files.join(", ")}`);
+  return found;
+}
 
 interface Schema {
   $defs: Record<string, { properties: Record<string, { default?: unknown }> }>;
@@ -15,7 +22,7 @@ let loaded: { schema: Schema; validate: ValidateFunction } | undefined;
 
 function load(): { schema: Schema; validate: ValidateFunction } {
   if (loaded === undefined) {
-    const schema = JSON.parse(fs.readFileSync(SCHEMA, "utf8")) as Schema;
+    const schema = JSON.parse(fs.readFileSync(schemaFile(), "utf8")) as Schema;
     // The formats are Rust's number types; their limits stand beside them as minimum and maximum.
     const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false, validateFormats: false });
     loaded = { schema, validate: ajv.compile(schema) };
