@@ -1,4 +1,5 @@
 import type { Duration, RemovalPolicy } from "aws-cdk-lib";
+import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import type * as ec2 from "aws-cdk-lib/aws-ec2";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import type * as logs from "aws-cdk-lib/aws-logs";
@@ -137,6 +138,14 @@ export interface WorkplaceProvisionerProps {
    * @default - one is created
    */
   readonly encryptionKey?: kms.IKey;
+
+  /**
+   * An existing table with the state, such as one that was restored. It has the keys and indexes of the created one, and is encrypted
+   * with `encryptionKey`.
+   *
+   * @default - one is created
+   */
+  readonly table?: dynamodb.ITable;
 
   /**
    * Path of the created roles.
@@ -335,6 +344,7 @@ const PROPS: Keys<WorkplaceProvisionerProps> = {
   usersPerInvocation: true,
   tracing: true,
   encryptionKey: true,
+  table: true,
   rolePath: true,
   scan: true,
   provision: true,

@@ -43,7 +43,7 @@ export class WorkplaceProvisioner extends Construct implements ec2.IConnectable 
   /** Calls the target. */
   readonly provision: lambda.Function;
   /** The state of all connections. */
-  readonly table: dynamodb.Table;
+  readonly table: dynamodb.ITable;
   /** Provision requests and dead letters by connection, and missed scans. */
   readonly queues: Queues;
   /** Where alarms are sent to. */
@@ -62,7 +62,8 @@ export class WorkplaceProvisioner extends Construct implements ec2.IConnectable 
     super(scope, id);
 
     const key = props.encryptionKey ?? customerKey(this, name, removalPolicy);
-    this.table = stateTable(this, key, removalPolicy);
+    // A given table takes the place of the created one, which stays in the account: its removal policy is to retain.
+    this.table = props.table ?? stateTable(this, key, removalPolicy);
     this.queues = createQueues(this, name, key, connections);
     const secretsProps = props.secrets ?? {};
     const proxy = props.httpsProxy === undefined ? undefined : checkProxy(props.httpsProxy);

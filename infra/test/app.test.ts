@@ -111,8 +111,9 @@ test("each setting has an effect", () => {
     "permissions-boundary": "Boundary",
     "role-path": "/provisioner/",
     qualifier: "corp",
+    table: "restored",
   };
-  const { props, network, stack } = readSettings({ ...values, "full.corp": "rate(1 day)" });
+  const { props, network, table, stack } = readSettings({ ...values, "full.corp": "rate(1 day)" });
   const { alarms, ...read } = props;
   assert.equal(alarms?.lateAfter?.toHours(), 30);
   assert.deepEqual(
@@ -120,6 +121,7 @@ test("each setting has an effect", () => {
     { email: "it@corp.example", lateAfter: undefined, usersFailing: 0, runbookUrl: "https://wiki.corp.example/runbook" },
   );
   assert.deepEqual(network, { vpcId: "v", subnetIds: ["s", "t"], routeTableIds: ["r"], securityGroupIds: ["g"], directoryCidrs: ["10.0.0.0/8"] });
+  assert.equal(table, "restored");
   assert.deepEqual(stack, { tags: { team: "identity", "cost-centre": "42" }, permissionsBoundary: "Boundary", qualifier: "corp" });
   assert.deepEqual(read, {
     config: "c",

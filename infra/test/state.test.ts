@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RemovalPolicy } from "aws-cdk-lib";
+import * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import { Match } from "aws-cdk-lib/assertions";
 
 import { connectionToml } from "./support/connections.ts";
@@ -33,6 +34,19 @@ test("removalPolicy DESTROY deletes the state with the stack", () => {
   passing.hasResource("AWS::SecretsManager::Secret", { DeletionPolicy: "Delete" });
 });
 
+test("a restored table takes the place of the created one, for the functions and their roles alike", () => {
+  const restored = template((stack) => ({ table: dynamodb.Table.fromTableName(stack, "Table", "restored") }));
+  restored.resourceCountIs("AWS::DynamoDB::Table", 0);
+  restored.allResourcesProperties("AWS::Lambda::Function", { Environment: { Variables: Match.objectLike({ PROVISIONER_TABLE: "restored" }) } });
+  const state = Object.values(restored.findResources("AWS::IAM::Role")).flatMap(({ Properties }) =>
+    Properties.Policies.flatMap(({ PolicyDocument }: { PolicyDocument: { Statement: { Sid: string }[] } }) =>
+      PolicyDocument.Statement.filter(({ Sid }) => ["State", "Indexes"].includes(Sid)),
+    ),
+  );
+  assert.equal(state.length, 4);
+  for (const statement of state) assert.match(JSON.stringify(statement), /:table\/restored"?/);
+});
+
 test("a message is delivered up to 1,000 times and then kept for two weeks", () => {
   synthesised.hasResourceProperties("AWS::SQS::Queue", {
     VisibilityTimeout: 720,
@@ -53,12 +67,6 @@ test("each connection has its own queue, dead-letter queue and event sources", (
   const expected = ["a", "b"].flatMap((name) => [`provisioner-dead-letters-${name}`, `provisioner-requests-${name}`]);
   assert.deepEqual(names.filter((name) => name !== undefined).sort(), expected.sort());
   two.resourceCountIs("AWS::Lambda::EventSourceMapping", 4);
-});
-
-test("deliveries while a target is down last longer than a long weekend", () => {
-  const [queue] = Object.values(synthesised.findResources("AWS::SQS::Queue", { Properties: { QueueName: "provisioner-requests-corp" } }));
-  const longestWaitSeconds = 300;
-  assert.ok(queue?.["Properties"].RedrivePolicy.maxReceiveCount * longestWaitSeconds > 3 * 86_400);
 });
 
 test("a queue name that SQS would refuse is reported with the file", () => {

@@ -33,6 +33,7 @@ export const SETTINGS = {
   "provision-memory": "MB of memory of the provision function (256)",
   log: "log level of both functions, such as debug",
   tracing: "true: AWS X-Ray traces both functions",
+  table: "existing table with the state, such as a restored one (one is created)",
   "log-days": "retention of logs in days (90)",
   "alarm-email": "recipient of alarm mails",
   "late-after": "hours without a finished scan after which `scan-late` is on",
@@ -72,6 +73,7 @@ export interface StackSettings {
 export interface Settings {
   readonly props: WorkplaceProvisionerProps;
   readonly network: NetworkSettings | undefined;
+  readonly table: string | undefined;
   readonly stack: StackSettings;
 }
 
@@ -97,7 +99,7 @@ function reader(context: Context): Reader {
 export function readSettings(given: Context): Settings {
   const context = withFile(given);
   const read = reader(context);
-  return { props: readProps(context, read), network: readNetwork(read), stack: readStack(read) };
+  return { props: readProps(context, read), network: readNetwork(read), table: read.said("table"), stack: readStack(read) };
 }
 
 function readProps(context: Context, read: Reader): WorkplaceProvisionerProps {

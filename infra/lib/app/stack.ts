@@ -1,4 +1,5 @@
 import { Annotations, DefaultStackSynthesizer, PermissionsBoundary, Stack, type StackProps } from "aws-cdk-lib";
+import * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import * as ec2 from "aws-cdk-lib/aws-ec2";
 import type { Construct } from "constructs";
 
@@ -24,7 +25,11 @@ export class ProvisionerStack extends Stack {
       Annotations.of(this).addError(CONFIG_MISSING);
       return;
     }
-    this.provisioner = new WorkplaceProvisioner(this, "Provisioner", { ...settings.props, ...importNetwork(this, settings.network) });
+    this.provisioner = new WorkplaceProvisioner(this, "Provisioner", {
+      ...settings.props,
+      ...importNetwork(this, settings.network),
+      ...(settings.table === undefined ? {} : { table: dynamodb.Table.fromTableName(this, "Table", settings.table) }),
+    });
   }
 }
 

@@ -27,10 +27,7 @@ export interface Queues {
 const RETENTION = Duration.days(14);
 /** Six times the function's timeout, as Lambda recommends, so that a throttled function is retried. */
 const VISIBILITY = Duration.seconds(6 * TIMEOUT_SECONDS.provision);
-/**
- * SQS's maximum. While the target is down, a request is delivered again after at most 300 seconds: a thousand deliveries last for
- * 83 hours, longer than a weekend with a holiday. The record in the table still says what is due when a request is given up.
- */
+/** SQS's maximum. The record in the table still says what is due when a request is given up, and a scan sends the request again. */
 const MAX_RECEIVES = 1000;
 const LONGEST_NAME = 80;
 
