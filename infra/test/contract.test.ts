@@ -5,7 +5,8 @@ import { Match } from "aws-cdk-lib/assertions";
 
 import { BINARIES, ENVIRONMENT, METRICS, TABLE } from "../lib/contract.ts";
 import { constants, projectFile, rustSources } from "./support/rust.ts";
-import { template } from "./support/site.ts";
+import { connectionToml } from "./support/connections.ts";
+import { site, template } from "./support/site.ts";
 
 const synthesised = template();
 
@@ -27,6 +28,25 @@ test("each function gets the variables that it needs, and no others", () => {
   const common = [ENVIRONMENT.CONFIG, ENVIRONMENT.DEPLOYMENT, ENVIRONMENT.QUEUE_URL_PREFIX, ENVIRONMENT.TABLE];
   assert.deepEqual(variables("scan"), [...common, ENVIRONMENT.PROVISION_FUNCTION].sort());
   assert.deepEqual(variables("provision"), [...common, ENVIRONMENT.DEAD_LETTER_ARN_PREFIX].sort());
+});
+
+test("the functions complete prefixes and names to the queues and the function that exist", () => {
+  const two = template({ name: "hr" }, site({ "a.toml": connectionToml("a"), "b.toml": connectionToml("b-2") }));
+  const [scan, provision] = ["hr-scan", "hr-provision"].map((FunctionName) => {
+    const [found] = Object.values(two.findResources("AWS::Lambda::Function", { Properties: { FunctionName } }));
+    return found?.["Properties"].Environment.Variables as Record<string, unknown>;
+  });
+  // The last part of an URL or ARN is text; what comes before is a reference to account and region.
+  const ending = (value: unknown): string => JSON.stringify(value).replace(/^.*[/:]([^"]*)"\]\]\}$/, "$1");
+  const names = Object.values(two.findResources("AWS::SQS::Queue")).map(({ Properties }) => Properties.QueueName as string | undefined);
+  for (const connection of ["a", "b-2"]) {
+    for (const variables of [scan, provision]) assert.ok(names.includes(`${ending(variables?.[ENVIRONMENT.QUEUE_URL_PREFIX])}${connection}`));
+    assert.ok(names.includes(`${ending(provision?.[ENVIRONMENT.DEAD_LETTER_ARN_PREFIX])}${connection}`));
+  }
+  assert.equal(scan?.[ENVIRONMENT.PROVISION_FUNCTION], "hr-provision");
+  // This is how Rust completes them.
+  assert.match(projectFile("shared/runtime/src/deployed.rs"), /format!\("\{\}\{\}", self\.queue_url_prefix, connection\.name\)/);
+  assert.match(projectFile("functions/provision/src/batch.rs"), /arn\.starts_with\(&self\.dead_letter_arn_prefix\)/);
 });
 
 test("the table's keys, indexes and expiry are those of the store", () => {

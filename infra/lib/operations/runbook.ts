@@ -26,12 +26,19 @@ interface Names {
   readonly connection: string | undefined;
 }
 
-/** The runbook's section about an alarm, as one paragraph with the names of this deployment. */
+/** The runbook's section about an alarm as plain text, with the names of this deployment. Each command has its own line. */
 export function runbookText(kind: AlarmKind, { deployment, connection = "corp" }: Names): string {
   const sections = fs.readFileSync(RUNBOOK, "utf8").split(/^## /m);
   const section = sections.find((text) => text.startsWith(`${kind}\n`));
   if (section === undefined) throw new Error(`RUNBOOK.md has no section ${kind}`);
-  const text = section.slice(kind.length).replaceAll(/^```(sh)?$/gm, "").replaceAll(/\*\*|`/g, "").replaceAll(/\s+/g, " ").trim();
-  return text.replaceAll(/\bprovisioner-/g, `${deployment}-`).replaceAll(/(stack-name|group-name) provisioner\b/g, `$1 ${deployment}`)
+  // Between the fences are commands; elsewhere a line that begins neither a paragraph nor an item continues the one before.
+  const parts = section.slice(kind.length).split(/^```(?:sh)?$/m);
+  const text = parts.map((part, at) => (at % 2 === 1 ? part : part.trim().replaceAll(/\n(?![-\n])/g, " "))).join("\n");
+  return text
+    .replaceAll(/\*\*|`/g, "")
+    .replaceAll(/\s*\n\s*/g, "\n")
+    .trim()
+    .replaceAll(/\bprovisioner-/g, `${deployment}-`)
+    .replaceAll(/(stack-name|group-name) provisioner\b/g, `$1 ${deployment}`)
     .replaceAll(/\bcorp\b(?![/.])/g, connection);
 }
