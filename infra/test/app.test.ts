@@ -27,7 +27,7 @@ function cdkSynth(at: Site, settings: Readonly<Record<string, string>>): Run {
   const own = Object.entries({ config: at.config, artefacts: at.artefacts, ...settings });
   const context = own.flatMap(([key, value]) => ["-c", `${key}=${value}`]);
   const program = path.join(INFRA, "node_modules", ".bin", "cdk");
-  const without = { AWS_ACCESS_KEY_ID: undefined, AWS_PROFILE: undefined, AWS_CONFIG_FILE: "/dev/null", AWS_EC2_METADATA_DISABLED: "true" };
+  const without = { AWS_ACCESS_KEY_ID: undefined, AWS_PROFILE: undefined, AWS_CONFIG_FILE: "/dev/null", AWS_EC2_METADATA_DISABLED: "true", CDK_VALIDATION: "true" };
   return spawnSync(program, ["synth", "--quiet", "--no-notices", "-o", path.join(at.folder, "out"), ...context], {
     cwd: INFRA,
     encoding: "utf8",

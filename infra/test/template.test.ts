@@ -60,7 +60,8 @@ test("each explanation belongs to a finding and has a reason", () => {
   }
 });
 
-test("cfn-lint has no findings", () => {
+test("cfn-lint and the CDK's validation have no findings", () => {
+  process.env["CDK_VALIDATION"] = "true";
   for (const props of [{}, EVERYTHING]) {
     const { app, stack } = synthesise(props);
     const { templateFullPath } = app.synth().getStackByName(stack.stackName);

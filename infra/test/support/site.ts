@@ -10,6 +10,9 @@ import { writeArtefacts } from "./artefacts.ts";
 import { connectionToml, writeFolder } from "./connections.ts";
 import { temporaryFolder } from "./folder.ts";
 
+// The CDK's validation of each template takes most of a test's time. The test with cfn-lint and those that run the command line do it.
+process.env["CDK_VALIDATION"] ??= "false";
+
 /** What an administrator has: connection files and built functions. */
 export interface Site {
   readonly folder: string;
