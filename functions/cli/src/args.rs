@@ -125,7 +125,7 @@ pub enum Command {
         /// The user name, anchor or DN.
         #[arg(required_unless_present = "failed")]
         user: Option<String>,
-        /// All users with status failed or retrying.
+        /// All users with status failed, retrying or account_gone.
         #[arg(long, conflicts_with = "user")]
         failed: bool,
     },
@@ -177,8 +177,17 @@ pub enum Command {
 }
 
 /// Statuses that can be listed.
-pub const STATUSES: [&str; 8] =
-    ["pending", "retrying", "failed", "conflict", "held", "skipped", "invalid", "pending_deletion"];
+pub const STATUSES: [&str; 9] = [
+    "pending",
+    "retrying",
+    "failed",
+    "account_gone",
+    "conflict",
+    "held",
+    "skipped",
+    "invalid",
+    "pending_deletion",
+];
 
 /// An action on the circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -208,6 +208,7 @@ to synchronise now, invoke the scan function"
             target,
             health: &self.health,
             options: &self.connection().policy.options,
+            max_link_drops: self.connection().max_link_drops,
             max_attempts: self.connection().target.max_attempts,
             requests: None,
             owner: &self.owner,

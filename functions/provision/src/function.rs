@@ -126,6 +126,7 @@ impl OpenConnection<'_> {
             target: &self.target.target,
             health: &self.target.health,
             options: &self.connection.options,
+            max_link_drops: self.connection.max_link_drops,
             max_attempts: self.connection.target.max_attempts,
             requests: Some(RequestQueue { queue: &self.queue, connection: self.name() }),
             owner: &self.invocation.request_id,

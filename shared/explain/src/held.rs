@@ -80,6 +80,9 @@ pub fn effect_words(held: &HeldEffect, users: u64) -> String {
         LimitedEffect::TransferFromDisabled => {
             format!("{count} accounts or user names would pass from disabled entries to others")
         }
+        LimitedEffect::LinkDrop => {
+            format!("{count} accounts are gone from the target, and would be created anew or forgotten")
+        }
         LimitedEffect::Clear(attribute) => {
             format!("{attribute} would be cleared for {count} of {users} users")
         }
@@ -105,6 +108,7 @@ pub fn hold_reason(effects: &[LimitedEffect]) -> String {
         LimitedEffect::TransferFromDisabled => {
             "the account of a disabled entry passes with an approval alone".to_owned()
         }
+        LimitedEffect::LinkDrop => "more accounts are gone from the target than max_link_drops".to_owned(),
         LimitedEffect::Clear(attribute) => {
             format!("{attribute} would be cleared for more users than max_attribute_percent")
         }

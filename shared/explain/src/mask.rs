@@ -168,7 +168,8 @@ impl ValueMask {
             Status::Retrying { .. } => format!("{why}; next attempt in {seconds} s"),
             Status::Failed { .. } => format!("{why}; {FAILED_UNTIL_CHANGE}"),
             Status::PendingDeletion { .. } => format!("{why}, in {} days", (seconds + 86_399) / 86_400),
-            Status::Held { .. }
+            Status::AccountGone
+            | Status::Held { .. }
             | Status::Skipped { .. }
             | Status::Conflict { .. }
             | Status::DuplicateAnchor

@@ -107,6 +107,8 @@ pub enum Status {
         /// The target's error.
         error: String,
     },
+    /// The account is gone from the target, and the limit on dropped links is reached. The link is kept until an approval.
+    AccountGone,
     /// Another entry owns the user name or the account.
     Conflict {
         /// The other entry.
@@ -146,6 +148,7 @@ impl Status {
             Self::Pending => "pending",
             Self::Retrying { .. } => "retrying",
             Self::Failed { .. } => "failed",
+            Self::AccountGone => "account_gone",
             Self::Conflict { .. } | Self::DuplicateAnchor => "conflict",
             Self::Held { .. } => "held",
             Self::PendingDeletion { .. } => "pending_deletion",
@@ -161,6 +164,11 @@ impl Status {
             Self::Retrying { error } | Self::Failed { error } | Self::Invalid { error } => {
                 Some(error.clone())
             }
+            Self::AccountGone => Some(
+                "the account is gone from the target, and more are gone than safety.max_link_drops allows; \
+                 restore it and retry the user, or approve that it is created anew"
+                    .to_owned(),
+            ),
             Self::Conflict { owner } => Some(format!("another entry has the user name or account ({owner})")),
             Self::DuplicateAnchor => Some(
                 "several entries have this anchor; the account stays as it is until one of them has another anchor or left"
@@ -321,6 +329,7 @@ mod tests {
             (Status::Retrying { error: error() }, "retrying", Some("no title"), true),
             (Status::Failed { error: error() }, "failed", Some("no title"), false),
             (Status::Invalid { error: error() }, "invalid", Some("no title"), false),
+            (Status::AccountGone, "account_gone", Some("max_link_drops"), false),
             (Status::Conflict { owner }, "conflict", Some("(grace)"), false),
             (Status::DuplicateAnchor, "conflict", Some("several entries"), false),
             (held(HoldReason::OverLimit), "held", Some("safety limits"), false),

@@ -89,6 +89,8 @@ pub enum LimitedEffect {
     Transfer,
     /// The same, from an entry that is only disabled.
     TransferFromDisabled,
+    /// The link to an account that is gone from the target is dropped, so that another account may be created.
+    LinkDrop,
     /// An attribute of an account is emptied.
     Clear(TargetAttribute),
     /// An attribute of an account gets another value.
@@ -105,6 +107,7 @@ impl LimitedEffect {
             Self::Reactivation => Some("max_reactivations"),
             Self::Transfer => Some("max_transfers"),
             Self::TransferFromDisabled => None,
+            Self::LinkDrop => Some("max_link_drops"),
             Self::Clear(_) | Self::Change(_) => Some("max_attribute_percent"),
         }
     }
@@ -124,6 +127,7 @@ impl LimitedEffect {
             Self::Reactivation => hash.text("reactivation"),
             Self::Transfer => hash.text("transfer"),
             Self::TransferFromDisabled => hash.text("transfer_from_disabled"),
+            Self::LinkDrop => hash.text("link_drop"),
             Self::Clear(attribute) => {
                 hash.text("clear");
                 hash.text(attribute.as_str());

@@ -11,7 +11,9 @@ use crate::OperatorContext;
 pub async fn fetch_held(context: &OperatorContext<'_>) -> Result<Vec<HeldSummary>, StoreError> {
     let memory = context.store.fetch_connection().await?.memory;
     let now = (context.clock)();
-    Ok([HeldSummary::removals(&memory, now), HeldSummary::changes(&memory, now)]
+    let link_drops = scan::held_link_drops(context.store, context.policy).await?;
+    let link_drops = link_drops.as_ref().map(HeldSummary::of_changes);
+    Ok([HeldSummary::removals(&memory, now), HeldSummary::changes(&memory, now), link_drops]
         .into_iter()
         .flatten()
         .collect())

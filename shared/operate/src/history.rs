@@ -35,7 +35,10 @@ pub async fn fetch_history(
     Ok(UserHistory {
         anchor: Some(record.anchor.to_string()),
         status: Some(context.mask().status(&record, now)),
-        can_retry: matches!(record.status, Status::Failed { .. } | Status::Retrying { .. }),
+        can_retry: matches!(
+            record.status,
+            Status::Failed { .. } | Status::Retrying { .. } | Status::AccountGone
+        ),
         changes: HeldSummary::changes(&memory, now),
         events: store.fetch_history(record.anchor.hash(), before, limit).await?,
     })

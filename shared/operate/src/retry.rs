@@ -36,7 +36,7 @@ pub async fn retry(context: &OperatorContext<'_>, user: Option<&str>) -> Result<
 async fn retry_failed(context: &OperatorContext<'_>) -> Result<RetryOutcome, StoreError> {
     let store = context.store;
     let mut count = 0;
-    for status in ["failed", "retrying"] {
+    for status in ["failed", "retrying", "account_gone"] {
         let mut after = None;
         loop {
             let page = store.fetch_by_status(status, after, PAGE).await?;

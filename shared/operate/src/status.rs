@@ -37,6 +37,8 @@ pub struct ConnectionStatus {
     pub held: Option<HeldSummary>,
     /// Held changes.
     pub changes: Option<HeldSummary>,
+    /// Links to accounts that are gone from the target, kept because they exceed the limit.
+    pub link_drops: Option<HeldSummary>,
     /// Users of the filter, up to a limit per status.
     pub waiting: Vec<ReportItem>,
     /// Key after which the next page begins.
@@ -64,6 +66,7 @@ pub async fn fetch_status(
         breaker: fetch_breaker(store).await?,
         held: HeldSummary::removals(&state.memory, now),
         changes: HeldSummary::changes(&state.memory, now),
+        link_drops: scan::held_link_drops(store, context.policy).await?.as_ref().map(HeldSummary::of_changes),
         waiting,
         next,
     })

@@ -8,8 +8,8 @@ use store::{PageKey, StoreError};
 use crate::OperatorContext;
 
 /// Statuses that are listed unless one is chosen. Pending users are only counted.
-const LISTED: [&str; 7] =
-    ["held", "skipped", "conflict", "retrying", "failed", "invalid", "pending_deletion"];
+const LISTED: [&str; 8] =
+    ["held", "skipped", "conflict", "retrying", "failed", "account_gone", "invalid", "pending_deletion"];
 
 /// Which users are listed.
 #[derive(Clone, Copy, Debug)]

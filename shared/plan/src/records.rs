@@ -56,6 +56,7 @@ pub fn plan_change(change: &EntryChange, record: Option<&UserRecord>) -> RecordP
         | Status::Pending
         | Status::Retrying { .. }
         | Status::Failed { .. }
+        | Status::AccountGone
         | Status::Conflict { .. }
             if is_recorded =>
         {

@@ -25,6 +25,8 @@ pub struct SafetyLimits {
     pub max_reactivations: u64,
     /// Accounts or user names that pass from an entry that is gone to another entry in one scan.
     pub max_transfers: u64,
+    /// Links to accounts that are gone from the target, dropped within a day. More users wait with their links kept.
+    pub max_link_drops: u64,
     /// Share of the known users with one attribute cleared, or changed, in one scan, in percent. It counts from
     /// [`Self::ATTRIBUTE_FROM`] users on.
     pub max_attribute_percent: u64,
@@ -41,6 +43,7 @@ impl Default for SafetyLimits {
             max_renames: 25,
             max_reactivations: 25,
             max_transfers: 25,
+            max_link_drops: 10,
             max_attribute_percent: 20,
         }
     }
@@ -65,6 +68,7 @@ impl SafetyLimits {
             LimitedEffect::Reactivation => self.max_reactivations,
             LimitedEffect::Transfer => self.max_transfers,
             LimitedEffect::TransferFromDisabled => 0,
+            LimitedEffect::LinkDrop => self.max_link_drops,
             LimitedEffect::Clear(_) | LimitedEffect::Change(_) => {
                 let share = users.saturating_mul(self.max_attribute_percent) / 100;
                 share.max(Self::ATTRIBUTE_FROM - 1)

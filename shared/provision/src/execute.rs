@@ -4,7 +4,7 @@
 use model::Desired;
 use plan::{BlindDecision, Decision};
 use scim::{InactiveResource, TargetError};
-use store::StoreError;
+use store::{LinkDrop, StoreError};
 
 use crate::adopt::{create, link, link_intended};
 use crate::decide::{decide, decide_blind, is_planned};
@@ -123,7 +123,10 @@ async fn perform_all(
     }
     let mut account = match link_intended(provisioner, user, actions).await? {
         Some(account) => account,
-        None => find_account(provisioner, user, actions).await?,
+        None => match find_account(provisioner, user, actions).await? {
+            Some(account) => account,
+            None => return Ok((ExecutedAccount::Unknown, ExecutionResult::LinkKept)),
+        },
     };
     for _ in 0..MAX_DECISIONS {
         let decision = decide(user, &account, options);
@@ -138,20 +141,22 @@ async fn perform_all(
     Ok((ExecutedAccount::Unknown, ExecutionResult::InSync))
 }
 
-/// Finds the account. A link to an account that is gone is dropped.
+/// Finds the account. A link to an account that is gone is dropped. `None`: the limit on dropped links is reached.
 async fn find_account(
     provisioner: &Provisioner<'_>,
     user: &mut LoadedUser,
     actions: &mut Vec<Action>,
-) -> Result<FoundAccount, ExecutionError> {
+) -> Result<Option<FoundAccount>, ExecutionError> {
     let record = &user.lease.record;
     let FetchedAccount { found, gone } =
         fetch_account(provisioner.target, Some(record), &user.desired).await?;
     if let Some(gone) = gone {
-        drop_link(provisioner, user, gone).await?;
+        if drop_link(provisioner, user, gone).await? == LinkDrop::OverLimit {
+            return Ok(None);
+        }
         actions.push(Action::AccountGone);
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
 /// Performs an action without reading the account first. `None`: nothing was done, the account has to be read.

@@ -49,6 +49,8 @@ pub(crate) enum ExecutionResult {
         /// That entry.
         owner: Anchor,
     },
+    /// The account is gone, and its link is kept, because the limit on dropped links is reached.
+    LinkKept,
     /// The action is not part of the approved plan.
     NotPlanned,
     /// The record changed before an account was created.

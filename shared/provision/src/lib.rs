@@ -48,6 +48,8 @@ pub struct Provisioner<'a> {
     pub health: &'a Health,
     /// The administrator's options.
     pub options: &'a Options,
+    /// Links to accounts that are gone, dropped within a day without an approval.
+    pub max_link_drops: u64,
     /// Failed attempts after which a user is left to an operator.
     pub max_attempts: u32,
     /// Queue for users that are woken because a reference was resolved. Without it, they are found among those due.
@@ -139,7 +141,10 @@ impl Urgency {
     fn accepts(self, lease: &UserLease, now: UnixSeconds) -> Result<(), Outcome> {
         let until = lease.record.next_attempt;
         match (self, &lease.record.status) {
-            (Self::Now, Status::Pending | Status::Retrying { .. } | Status::Failed { .. }) => Ok(()),
+            (
+                Self::Now,
+                Status::Pending | Status::Retrying { .. } | Status::Failed { .. } | Status::AccountGone,
+            ) => Ok(()),
             (Self::WhenDue, Status::Retrying { .. } | Status::PendingDeletion { .. }) if until > now => {
                 Err(Outcome::NotYet { until })
             }

@@ -62,6 +62,10 @@ pub(crate) async fn record_outcome(
         ExecutionResult::Skipped(by) => Outcome::Skipped { anchor, user_name, by, actions },
         ExecutionResult::Conflict { owner } => Outcome::Conflict { anchor, user_name, owner },
         ExecutionResult::NotPlanned => Outcome::NotPlanned { anchor, user_name, actions },
+        ExecutionResult::LinkKept => {
+            let error = Status::AccountGone.detail().unwrap_or_default();
+            Outcome::Failed { anchor, user_name, error, retry_at: None, stop: None }
+        }
         ExecutionResult::Failed(error) => {
             let stop = response.and_then(|response| response.stop);
             Outcome::Failed { anchor, user_name, error: error.to_string(), retry_at, stop }
@@ -213,6 +217,7 @@ fn status_of(record: &UserRecord, result: &ExecutionResult) -> Status {
         }
         ExecutionResult::Skipped(by) => Status::Skipped { option: *by },
         ExecutionResult::Conflict { owner } => Status::Conflict { owner: owner.clone() },
+        ExecutionResult::LinkKept => Status::AccountGone,
         _ => record.status.clone(),
     }
 }
@@ -245,6 +250,7 @@ fn text_of(result: &ExecutionResult) -> String {
         ExecutionResult::Skipped(by) => format!("skipped: {by}"),
         ExecutionResult::Conflict { owner } => format!("the account belongs to {owner}"),
         ExecutionResult::NotPlanned => NOT_PLANNED.to_owned(),
+        ExecutionResult::LinkKept => Status::AccountGone.detail().unwrap_or_default(),
         _ => "done".to_owned(),
     }
 }

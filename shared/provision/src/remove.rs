@@ -3,6 +3,8 @@
 use model::{DeprovisionReason, Desired, OwnedAccount};
 use scim::{DeleteOutcome, LocatedAccount, Resource, TargetError};
 
+use store::LinkDrop;
+
 use crate::error::ExecutionError;
 use crate::execution::{ExecutedAccount, ExecutionResult};
 use crate::load::{GoneLink, LoadedUser, asked_name, last_known_name};
@@ -66,13 +68,13 @@ pub(crate) fn first_of(refusal: TargetError, error: TargetError) -> TargetError 
     if error.is_refusal() { refusal } else { error }
 }
 
-/// Drops the link to an account that is gone. If the user has left, and another account has its name, a person has to
+/// Drops the link to an account that is gone, within the limit. If the user has left, and another account has its name, a person has to
 /// decide whether that one is the user's: the target may have given all accounts new ids.
 pub(crate) async fn drop_link(
     provisioner: &Provisioner<'_>,
     user: &mut LoadedUser,
     GoneLink { proof, namesake }: GoneLink,
-) -> Result<(), ExecutionError> {
+) -> Result<LinkDrop, ExecutionError> {
     let store = provisioner.store;
     let namesake = namesake.filter(|namesake| namesake.account.may_be_active());
     if let (Desired::Absent { .. }, Some(namesake)) = (&user.desired, namesake)
@@ -86,5 +88,5 @@ pub(crate) async fn drop_link(
         );
         return Err(TargetError::OtherAccount { detail }.into());
     }
-    Ok(store.drop_link(&mut user.lease, &proof).await?)
+    Ok(store.drop_link_within(&mut user.lease, &proof, provisioner.max_link_drops).await?)
 }

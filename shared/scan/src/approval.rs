@@ -6,10 +6,11 @@
 //! released. After that the limits count again, though not for the removals that the approval has held back.
 
 use model::{
-    ChangeApproval, Fingerprint, HeldChanges, HeldRemovals, RemovalApproval, SafeguardMemory, UnixSeconds,
+    ChangeApproval, Fingerprint, HeldChanges, HeldEffect, HeldRemovals, LimitedEffect, RemovalApproval,
+    SafeguardMemory, UnixSeconds,
 };
-
-use store::ConnectionState;
+use plan::Policy;
+use store::{ConnectionState, Store, StoreError};
 
 use crate::lease::take_lease;
 use crate::read::Checkpoint;
@@ -46,6 +47,13 @@ pub enum Approval {
 /// `by` is the approver's name.
 pub async fn approve(context: &ScanContext<'_>, hash: &str, by: &str) -> Result<Approval, ScanError> {
     let store = context.store;
+    if let Some(changes) = held_link_drops(store, context.policy).await?
+        && is_named(changes.hash, hash)
+    {
+        let until =
+            store.approve_link_drops(changes.count(&LimitedEffect::LinkDrop), (context.clock)()).await?;
+        return Ok(Approval::Changes(ChangeApproval { changes, until }));
+    }
     // Under the lease, so that no scan changes the held set meanwhile.
     let lease = take_lease(context).await?;
     let state = store.fetch_connection().await?;
@@ -65,6 +73,15 @@ pub async fn approve(context: &ScanContext<'_>, hash: &str, by: &str) -> Result<
     };
     store.release(lease, None, None).await?;
     if saved? { Ok(approval) } else { Err(ScanError::LeaseLost) }
+}
+
+/// The links to accounts that are gone from the target, kept because they exceed the limit. Provisioning finds them one by
+/// one, so they are counted by the status of their users.
+pub async fn held_link_drops(store: &Store, policy: &Policy) -> Result<Option<HeldChanges>, StoreError> {
+    let (effect, count) = (LimitedEffect::LinkDrop, store.count_kept_links().await?);
+    let limit = policy.safety.effect_limit(&effect, count);
+    let held = HeldEffect { effect, count, limit };
+    Ok(HeldChanges::of(policy.fingerprint, count, Vec::from_iter((count > 0).then_some(held))))
 }
 
 /// The checkpoint with the server accepted, if this is its hash.

@@ -33,7 +33,7 @@ mod redrive;
 mod summary;
 mod user;
 
-pub use approval::{Approval, approve};
+pub use approval::{Approval, approve, held_link_drops};
 pub use approved_plan::ApprovedPlan;
 pub use final_plan::{FinalPlan, plan_final};
 pub use page_plan::{FinishedRead, PagePlanner};

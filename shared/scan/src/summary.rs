@@ -139,7 +139,7 @@ impl ScanSummary {
     pub(crate) fn take_statuses(&mut self, statuses: &BTreeMap<String, u64>) {
         let count = |words: &[&str]| words.iter().filter_map(|word| statuses.get(*word)).sum::<u64>();
         self.invalid = count(&["invalid"]);
-        self.failed = count(&["retrying", "failed", "invalid"]);
+        self.failed = count(&["retrying", "failed", "account_gone", "invalid"]);
         self.skipped = self.skipped.max(count(&["skipped"]));
     }
 

@@ -144,17 +144,21 @@ impl Store {
         }
     }
 
-    /// Forgets the link to an account that is gone from the target.
+    /// Forgets the link to an account that is gone from the target, because the provisioner deleted it.
     pub async fn drop_link(&self, lease: &mut UserLease, gone: &GoneAccount) -> Result<()> {
-        let link = lease.record.link.as_ref().filter(|link| link.account == *gone.id());
-        let Some(link) = link else { return Ok(()) };
-        let record = if_linked(self.by_lease(lease), Some(&link.account)).remove_all(LINK);
-        let result = self.commit(&[record, self.forget_account(lease, &link.account)]).await?;
-        if !result.is_done() {
+        let Some(writes) = self.link_drop_writes(lease, gone) else { return Ok(()) };
+        if !self.commit(&writes).await?.is_done() {
             return Err(StoreError::LeaseLost);
         }
         (lease.record.link, lease.recorded) = (None, false);
         Ok(())
+    }
+
+    /// The writes that forget a link; `None` if the account is not linked any more.
+    pub(crate) fn link_drop_writes(&self, lease: &UserLease, gone: &GoneAccount) -> Option<Vec<ItemWrite>> {
+        let link = lease.record.link.as_ref().filter(|link| link.account == *gone.id())?;
+        let record = if_linked(self.by_lease(lease), Some(&link.account)).remove_all(LINK);
+        Some(vec![record, self.forget_account(lease, &link.account)])
     }
 
     /// The entry that an account is linked to. The item of a user that left may have expired already;

@@ -134,6 +134,7 @@ impl Store {
             | Status::Pending
             | Status::Retrying { .. }
             | Status::Failed { .. }
+            | Status::AccountGone
             | Status::PendingDeletion { .. } => record,
             Status::Conflict { .. }
             | Status::DuplicateAnchor

@@ -85,6 +85,10 @@ impl ConnectionKeys {
         ItemKey { pk: self.connection.clone(), sk: "breaker".to_owned() }
     }
 
+    pub fn link_drops(&self) -> ItemKey {
+        ItemKey { pk: self.connection.clone(), sk: "link_drops".to_owned() }
+    }
+
     pub fn snapshot(&self, sk: &str) -> ItemKey {
         ItemKey { pk: format!("{}#snapshot", self.connection), sk: sk.to_owned() }
     }

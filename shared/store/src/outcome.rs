@@ -112,9 +112,11 @@ impl Store {
         let Some(mut found) = self.try_write_outcome(first).await? else { return Ok(OutcomeWrite::Done) };
         for _ in 0..ATTEMPTS {
             let status = match &found.record.status {
-                Status::InSync | Status::Pending | Status::Retrying { .. } | Status::Failed { .. } => {
-                    Some(ScheduledStatus::from(&Status::Pending))
-                }
+                Status::InSync
+                | Status::Pending
+                | Status::Retrying { .. }
+                | Status::Failed { .. }
+                | Status::AccountGone => Some(ScheduledStatus::from(&Status::Pending)),
                 // The scan has decided on these.
                 Status::Conflict { .. }
                 | Status::DuplicateAnchor

@@ -34,13 +34,13 @@ impl Store {
         Ok(self.commit(&[pending]).await?.is_done())
     }
 
-    /// Makes a failed or retrying user pending and due now, with no attempts counted. A worker that holds the user's
+    /// Makes a failed or retrying user, or one with an account that is gone, pending and due now, with no attempts counted. A worker that holds the user's
     /// lease notices it, as with any other write.
     pub async fn retry_user(&self, hash: AnchorHash) -> Result<RetryResult> {
         for _ in 0..ATTEMPTS {
             let Some(stored) = self.stored(&hash).await? else { return Ok(RetryResult::UnknownUser) };
             let status = stored.record.status;
-            if !matches!(status, Status::Failed { .. } | Status::Retrying { .. }) {
+            if !matches!(status, Status::Failed { .. } | Status::Retrying { .. } | Status::AccountGone) {
                 return Ok(RetryResult::NotFailed(status));
             }
             let write = ItemWrite::update(self.keys.record(&hash)).bump(REV);

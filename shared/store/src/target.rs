@@ -92,6 +92,7 @@ impl Store {
         }
         if reset.busy == 0 {
             self.commit(&[ItemWrite::delete(self.keys.breaker())]).await?;
+            self.commit(&[ItemWrite::delete(self.keys.link_drops())]).await?;
             self.commit(&[ItemWrite::update(key).remove(RESETTING)]).await?;
         }
         Ok(reset)

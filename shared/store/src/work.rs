@@ -13,8 +13,17 @@ use crate::keys::{WORK_PK, WORK_SK, WorkKey};
 use crate::query::{KeyRange, QuerySource};
 
 /// Words of the statuses that the index holds: all but `in_sync`.
-const WORDS: [&str; 8] =
-    ["pending", "retrying", "failed", "conflict", "held", "pending_deletion", "skipped", "invalid"];
+const WORDS: [&str; 9] = [
+    "pending",
+    "retrying",
+    "failed",
+    "account_gone",
+    "conflict",
+    "held",
+    "pending_deletion",
+    "skipped",
+    "invalid",
+];
 /// Words of the statuses that are retried automatically.
 const DUE_WORDS: [&str; 3] = ["pending", "retrying", "pending_deletion"];
 /// Sorts after every hash.
@@ -136,23 +145,28 @@ impl Store {
     /// Number of users per status, at most this many each: the time does not depend on the number of users.
     pub async fn count_by_status_up_to(&self, most: u64) -> Result<BTreeMap<String, u64>> {
         let counts = stream::iter(WORDS.map(str::to_owned)).map(|word| async move {
-            let query =
-                self.range(QuerySource::Work, &self.keys.work(), &KeyRange::Prefix(format!("{word}#")));
-            let query = query.select(Select::Count);
-            let (mut count, mut after) = (0_u64, None);
-            loop {
-                // Without a limit, a page of the index is 1 MB.
-                let left = i32::try_from(most.saturating_sub(count)).ok();
-                let page = self.page(query.clone().set_limit(left), after).await?;
-                count += u64::try_from(page.count).unwrap_or_default();
-                after = page.last_evaluated_key;
-                if after.is_none() || count >= most {
-                    return Ok::<_, StoreError>((word, count));
-                }
-            }
+            let count = self.count_status(&word, most).await?;
+            Ok::<_, StoreError>((word, count))
         });
         let counts: Vec<(String, u64)> = counts.buffer_unordered(WORDS.len()).try_collect().await?;
         Ok(counts.into_iter().filter(|(_, count)| *count > 0).collect())
+    }
+
+    /// Number of users with this status word, at most this many.
+    pub async fn count_status(&self, word: &str, most: u64) -> Result<u64> {
+        let query = self.range(QuerySource::Work, &self.keys.work(), &KeyRange::Prefix(format!("{word}#")));
+        let query = query.select(Select::Count);
+        let (mut count, mut after) = (0_u64, None);
+        loop {
+            // Without a limit, a page of the index is 1 MB.
+            let left = i32::try_from(most.saturating_sub(count)).ok();
+            let page = self.page(query.clone().set_limit(left), after).await?;
+            count += u64::try_from(page.count).unwrap_or_default();
+            after = page.last_evaluated_key;
+            if after.is_none() || count >= most {
+                return Ok(count);
+            }
+        }
     }
 
     /// Start key in the index. It names the item too; both follow from the index's sort key.
@@ -191,6 +205,7 @@ mod tests {
             Status::Pending,
             Status::Retrying { error: error() },
             Status::Failed { error: error() },
+            Status::AccountGone,
             Status::Conflict { owner: Anchor::from_text("a").unwrap() },
             Status::DuplicateAnchor,
             Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::OverLimit },
@@ -204,6 +219,7 @@ mod tests {
                 Status::Pending
                 | Status::Retrying { .. }
                 | Status::Failed { .. }
+                | Status::AccountGone
                 | Status::Conflict { .. }
                 | Status::DuplicateAnchor
                 | Status::Held { .. }

@@ -14,7 +14,7 @@ pub const STATUS: &str = "status = { algorithm = \"flag\", attribute = \"employe
 
 /// Lines of `[safety]` without limits: only the proof of a complete read prevents a wrong removal.
 pub const NO_LIMITS: &str = "max_removals = 100000\nmax_removal_percent = 100\nmax_renames = 100000\n\
-    max_reactivations = 100000\nmax_transfers = 100000\nmax_attribute_percent = 100\n";
+    max_reactivations = 100000\nmax_transfers = 100000\nmax_link_drops = 100000\n    max_attribute_percent = 100\n";
 
 /// DN of the group that is the scope of [`TestConfiguration::openldap`].
 pub fn workplace_group() -> String {

@@ -127,6 +127,7 @@ impl EngineFixture {
             target: &self.target,
             health: &self.health,
             options: &self.connection.policy.options,
+            max_link_drops: self.connection.max_link_drops,
             max_attempts: self.connection.target.max_attempts,
             requests: None,
             owner,

@@ -49,8 +49,10 @@ pub async fn run(connection: &ConnectionArgs, repair: DriftRepair) -> Result<Exi
         DriftRepair::MarkPending => {
             let done = provision_due(session, &session.provisioner(&target), None, output).await?;
             let statuses = session.store.count_by_status().await?;
-            let left =
-                ["pending", "retrying", "failed"].iter().filter_map(|status| statuses.get(*status)).sum();
+            let left = ["pending", "retrying", "failed", "account_gone"]
+                .iter()
+                .filter_map(|status| statuses.get(*status))
+                .sum();
             Some(RepairSummary { due, done: Some(done), left })
         }
     };

@@ -29,7 +29,7 @@ pub async fn run(
     let count = |words: &[&str]| words.iter().filter_map(|word| status.users.get(*word)).sum::<u64>();
     Ok(Exit::of_run(RunResult {
         completed: true,
-        failed: count(&["failed", "retrying", "invalid", "conflict"]),
+        failed: count(&["failed", "retrying", "account_gone", "invalid", "conflict"]),
         held: count(&["held"]) + u64::from(status.changes.is_some()),
     }))
 }
@@ -69,7 +69,7 @@ fn text(status: &ConnectionStatus) -> String {
         lines.add("all users are in sync");
     }
     lines.items(&status.waiting);
-    lines.held(status.held.iter().chain(&status.changes));
+    lines.held(status.held.iter().chain(&status.changes).chain(&status.link_drops));
     if let Some(key) = &status.next {
         lines.add(paint(FAINT, format!("more: --after '{key}'")));
     }

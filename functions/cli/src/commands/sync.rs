@@ -210,7 +210,7 @@ async fn summarise(
         held_changes: scanned.held_changes,
         approvable: fetch_held(&session.operator()).await?,
         not_as_planned: scanned.not_as_planned,
-        failed: count(&["retrying", "failed", "invalid"]) + scanned.unreadable,
+        failed: count(&["retrying", "failed", "account_gone", "invalid"]) + scanned.unreadable,
         pending: count(&["pending"]),
         complete: scanned.complete,
         incomplete: scanned.incomplete,

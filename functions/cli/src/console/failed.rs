@@ -18,9 +18,10 @@ use super::page::{ConsolePage, page, parameter};
 const LISTED: usize = 50;
 
 /// Statuses, their headings, and whether a retry applies.
-const STATUSES: [(&str, &str, bool); 4] = [
+const STATUSES: [(&str, &str, bool); 5] = [
     ("failed", "Refused", true),
     ("retrying", "Waiting for the next attempt", true),
+    ("account_gone", "Account gone from the target, awaiting an approval", true),
     ("invalid", "Not mapped", false),
     ("conflict", "In conflict", false),
 ];

@@ -31,6 +31,7 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, K
     let options = check_options(options)?;
     let mapping = mapping::check(mapping, dialect)?;
     let safety = check_safety(safety)?;
+    let max_link_drops = safety.max_link_drops;
     let identity = TargetIdentity::new(&target.url, dialect.name);
     let masked = mapping.masked();
     #[cfg(feature = "directory")]
@@ -40,12 +41,13 @@ pub(super) fn check(file: ConnectionFile, folder: &Path) -> Result<Connection, K
         super::directory::check(directory, scope, decisions, folder)?
     };
     #[cfg(not(feature = "directory"))]
-    let _ = (directory, scope, safety);
+    let _ = (directory, scope);
     Ok(Connection {
         name,
         identity,
         options,
         masked,
+        max_link_drops,
         #[cfg(feature = "directory")]
         policy,
         #[cfg(feature = "directory")]
@@ -121,6 +123,7 @@ fn check_safety(table: SafetyTable) -> Result<SafetyLimits, KeyProblem> {
         max_renames,
         max_reactivations,
         max_transfers,
+        max_link_drops,
         max_attribute_percent,
     } = table;
     check_range(max_removal_percent, 0..=100, "safety.max_removal_percent", "")?;
@@ -136,6 +139,7 @@ fn check_safety(table: SafetyTable) -> Result<SafetyLimits, KeyProblem> {
         max_renames,
         max_reactivations,
         max_transfers,
+        max_link_drops,
         max_attribute_percent,
     })
 }

@@ -18,6 +18,8 @@ pub struct Connection {
     pub options: Options,
     /// Target attributes with masked values.
     pub masked: BTreeSet<TargetAttribute>,
+    /// Links to accounts that are gone, dropped within a day without an approval.
+    pub max_link_drops: u64,
     /// Configured decisions about users, for scans.
     #[cfg(feature = "directory")]
     pub policy: plan::Policy,

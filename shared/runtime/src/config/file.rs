@@ -257,6 +257,9 @@ pub struct SafetyTable {
     pub max_reactivations: u64,
     /// Accounts or user names that pass from an entry that is gone to another entry in one scan. More are held.
     pub max_transfers: u64,
+    /// Links to accounts that are gone from the target, dropped within a day. More users wait until an approval, and get no
+    /// other account.
+    pub max_link_drops: u64,
     /// Share of the users with one attribute cleared, or changed, in one scan, in percent, from 25 users on. More are held.
     #[schemars(range(max = 100))]
     pub max_attribute_percent: u64,
@@ -273,6 +276,7 @@ impl Default for SafetyTable {
             max_renames,
             max_reactivations,
             max_transfers,
+            max_link_drops,
             max_attribute_percent,
         } = plan::SafetyLimits::default();
         Self {
@@ -284,6 +288,7 @@ impl Default for SafetyTable {
             max_renames,
             max_reactivations,
             max_transfers,
+            max_link_drops,
             max_attribute_percent,
         }
     }

@@ -7,6 +7,7 @@ mod capabilities;
 mod first_load;
 mod identity;
 mod limits;
+mod link_drops;
 mod other_target;
 mod skipped;
 mod thousand;
