@@ -184,7 +184,7 @@ impl ProvisionCounts {
                 Action::Deactivate(_) | Action::Delete(_) | Action::DeactivateInstead(_) => {
                     self.deprovisioned += 1;
                 }
-                Action::AccountGone | Action::PassTo { .. } => {}
+                Action::AccountGone | Action::FreeName { .. } | Action::PassTo { .. } => {}
             }
         }
     }

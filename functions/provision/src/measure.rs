@@ -19,7 +19,7 @@ pub(crate) fn count_outcome(connection: &str, outcome: &Outcome) {
             Action::Deactivate(_) | Action::Delete(_) | Action::DeactivateInstead(_) => {
                 Counter::Deprovisioned
             }
-            Action::AccountGone | Action::PassTo { .. } => continue,
+            Action::AccountGone | Action::FreeName { .. } | Action::PassTo { .. } => continue,
         };
         count(connection, counter, 1);
     }

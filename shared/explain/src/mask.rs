@@ -225,6 +225,7 @@ fn performed(actions: &[Action]) -> Option<(&'static str, String)> {
             ("deactivated", format!("{reason}; the target refused to delete"))
         }
         Action::AccountGone => ("gone", "the account no longer exists at the target".to_owned()),
+        Action::FreeName { account } => ("renamed", format!("account {account} got a temporary user name")),
         Action::PassTo { connection } => ("transferred", passes_to(connection)),
     };
     let is_linked = actions.contains(&Action::Link) && *last != Action::Link;

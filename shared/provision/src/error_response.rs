@@ -17,6 +17,8 @@ pub(crate) struct FailedAttempt {
     pub(crate) scope: FailureScope,
     /// Whether a reference to another account may be the reason. A new account can be refused as a reference at first.
     pub(crate) may_be_reference: bool,
+    /// Whether another user is about to free the user name.
+    pub(crate) is_name_awaited: bool,
 }
 
 /// Users that a failure of the target concerns.
@@ -43,6 +45,9 @@ pub(crate) struct ErrorResponse {
 const SHORTEST: i64 = 30;
 const LONGEST: i64 = 3600;
 
+/// Attempts without a wait for a user name that another user is about to free.
+const NAME_ATTEMPTS: u32 = 4;
+
 /// Decides what to do after a failure.
 pub(crate) fn respond_to_error(
     error: &TargetError,
@@ -50,7 +55,7 @@ pub(crate) fn respond_to_error(
     max_attempts: u32,
     health: &Health,
 ) -> ErrorResponse {
-    let FailedAttempt { user, attempts, scope, may_be_reference } = failed;
+    let FailedAttempt { user, attempts, scope, may_be_reference, is_name_awaited } = failed;
     let all_users =
         |seconds: i64, stop: Stop| ErrorResponse { retry_in: Some(seconds), attempts, stop: Some(stop) };
     let failures = attempts.saturating_add(1);
@@ -75,7 +80,7 @@ pub(crate) fn respond_to_error(
             }
         }
         // Often another user gives the name up in the same run.
-        TargetError::Conflict { .. } if failures == 1 => {
+        TargetError::Conflict { .. } if failures == 1 || is_name_awaited && failures < NAME_ATTEMPTS => {
             health.served();
             this_user(0)
         }
@@ -104,8 +109,13 @@ mod tests {
 
     const MAX: u32 = 5;
     const USER: AnchorHash = AnchorHash([1; 16]);
-    const FAILED: FailedAttempt =
-        FailedAttempt { user: USER, attempts: 0, scope: FailureScope::User, may_be_reference: false };
+    const FAILED: FailedAttempt = FailedAttempt {
+        user: USER,
+        attempts: 0,
+        scope: FailureScope::User,
+        may_be_reference: false,
+        is_name_awaited: false,
+    };
 
     fn response(error: &TargetError, attempts: u32) -> (Option<i64>, u32, Option<Stop>) {
         respond(error, FailedAttempt { attempts, ..FAILED }, &Health::default())
@@ -177,6 +187,9 @@ mod tests {
         assert_eq!(response(&conflict, 0), (Some(0), 1, None));
         assert_eq!(response(&conflict, 1), (Some(60), 2, None));
         assert_eq!(response(&conflict, 4), (None, 5, None));
+        let awaited = |attempts| FailedAttempt { attempts, is_name_awaited: true, ..FAILED };
+        assert_eq!(respond(&conflict, awaited(2), &Health::default()), (Some(0), 3, None));
+        assert_eq!(respond(&conflict, awaited(3), &Health::default()), (Some(240), 4, None));
         assert_eq!(response(&TargetError::NotFound, 0), (Some(30), 1, None));
         assert_eq!(response(&TargetError::NotFound, 4), (None, 5, None));
         let not_applied = TargetError::NotApplied { detail: detail() };

@@ -11,6 +11,7 @@ use crate::decide::{decide, decide_blind, is_planned};
 use crate::error::ExecutionError;
 use crate::error_response::FailureScope;
 use crate::execution::{ExecutedAccount, Execution, ExecutionResult, NextStep};
+use crate::free_name::{NameConflict, free_name};
 use crate::load::{FetchedAccount, FoundAccount, LoadedUser, fetch_account};
 use crate::remove::{deactivate, delete, drop_link};
 use crate::update::{update, update_blind};
@@ -34,6 +35,13 @@ pub(crate) async fn execute(
             end = perform_all(provisioner, user, planned, &mut actions).await.map_err(refused_for_user);
         }
     }
+    let mut name = NameConflict::Remains;
+    if let Err(ExecutionError::Target(TargetError::Conflict { .. })) = &end {
+        name = resolve_conflict(provisioner, user, &mut actions).await?;
+        if name == NameConflict::Freed {
+            end = perform_all(provisioner, user, planned, &mut actions).await;
+        }
+    }
     let (account, result) = match end {
         Ok((account, result)) => conclude(user, account, result),
         Err(ExecutionError::Target(error)) => (ExecutedAccount::Unknown, ExecutionResult::Failed(error)),
@@ -42,7 +50,23 @@ pub(crate) async fn execute(
     let contacted = !actions.is_empty()
         || matches!(user.desired, Desired::Present(_))
         || !matches!((&account, &result), (ExecutedAccount::Unknown, ExecutionResult::InSync));
-    Ok(Execution { actions, account, result, contacted, scope })
+    Ok(Execution { actions, account, result, contacted, scope, name })
+}
+
+/// Frees the name after a conflict. An error of the target while it is freed hides no conflict.
+async fn resolve_conflict(
+    provisioner: &Provisioner<'_>,
+    user: &LoadedUser,
+    actions: &mut Vec<Action>,
+) -> Result<NameConflict, StoreError> {
+    match free_name(provisioner, user, actions).await {
+        Ok(conflict) => Ok(conflict),
+        Err(ExecutionError::Target(error)) => {
+            tracing::warn!("the user name was not freed: {error}");
+            Ok(NameConflict::Remains)
+        }
+        Err(ExecutionError::Store(error)) => Err(error),
+    }
 }
 
 /// Users that a failure concerns. Only a refused or unanswered request for the list of accounts concerns all users: one

@@ -6,6 +6,7 @@ use scim::{InactiveResource, Resource, TargetError};
 
 use crate::Action;
 use crate::error_response::FailureScope;
+use crate::free_name::NameConflict;
 use crate::load::FoundAccount;
 
 /// What the target was made to do, and how it ended.
@@ -20,6 +21,8 @@ pub(crate) struct Execution {
     pub(crate) contacted: bool,
     /// Users that a failure concerns.
     pub(crate) scope: FailureScope,
+    /// What became of a conflict over the user name.
+    pub(crate) name: NameConflict,
 }
 
 /// State of the account after the last answer.

@@ -12,6 +12,7 @@ mod error;
 mod error_response;
 mod execute;
 mod execution;
+mod free_name;
 mod health;
 mod link;
 mod load;
@@ -31,6 +32,9 @@ pub use preview::{Preview, PreviewSubject, preview};
 pub use references::resolve_references;
 pub use worker::{MessageDisposition, work};
 
+use std::time::Duration;
+
+use free_name::NameConflict;
 use model::{AnchorHash, Options, Status, UnixSeconds};
 use plan::Decision;
 use queue::Queue;
@@ -70,6 +74,9 @@ pub struct RequestQueue<'a> {
     /// The connection's name.
     pub connection: &'a str,
 }
+
+/// Pause before a user is tried again that waits for another user to free its name.
+const NAME_PAUSE: Duration = Duration::from_secs(1);
 
 /// Which users are provisioned.
 #[derive(Clone, Copy)]
@@ -132,7 +139,13 @@ impl Provisioner<'_> {
             Err(outcome) => return Ok(outcome.into()),
         };
         let execution = execute::execute(self, &mut user, planned).await?;
-        record_outcome::record_outcome(self, user, execution).await
+        let is_name_awaited = execution.name == NameConflict::Awaited;
+        let provisioned = record_outcome::record_outcome(self, user, execution).await?;
+        if is_name_awaited {
+            // Without the lease: the user that frees the name needs it.
+            tokio::time::sleep(NAME_PAUSE).await;
+        }
+        Ok(provisioned)
     }
 }
 

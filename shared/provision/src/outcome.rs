@@ -1,6 +1,6 @@
 //! Outcome of provisioning one user.
 
-use model::{Anchor, DeprovisionReason, DisabledOption, UnixSeconds, UserName, Value};
+use model::{AccountId, Anchor, DeprovisionReason, DisabledOption, UnixSeconds, UserName, Value};
 use plan::AttributeDifference;
 
 /// One action performed on an account.
@@ -23,6 +23,11 @@ pub enum Action {
     DeactivateInstead(DeprovisionReason),
     /// The linked account was gone from the target.
     AccountGone,
+    /// Another user's account got a temporary name, because its name is this user's by now.
+    FreeName {
+        /// That account.
+        account: AccountId,
+    },
     /// The account passed to an entry of another connection, and stays as it is.
     PassTo {
         /// Name of the other connection.
@@ -194,6 +199,7 @@ pub fn describe_actions(actions: &[Action]) -> String {
             Action::Delete(_) => "deleted".to_owned(),
             Action::DeactivateInstead(_) => "deactivated, because the target refused to delete".to_owned(),
             Action::AccountGone => "found the account gone".to_owned(),
+            Action::FreeName { account } => format!("gave account {account} a temporary user name"),
             Action::PassTo { connection } => format!("passed to the connection {connection}"),
         })
         .collect();
@@ -210,6 +216,7 @@ pub(crate) fn reason_of_actions(actions: &[Action]) -> Option<String> {
         | Action::Link
         | Action::Update(_)
         | Action::AccountGone
+        | Action::FreeName { .. }
         | Action::PassTo { .. } => None,
     })
 }

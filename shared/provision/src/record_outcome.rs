@@ -12,6 +12,7 @@ use crate::decide::is_pending_deletion;
 use crate::error::ExecutionError;
 use crate::error_response::{ErrorResponse, FailedAttempt, respond_to_error};
 use crate::execution::{ExecutedAccount, Execution, ExecutionResult, kept_by_target};
+use crate::free_name::NameConflict;
 use crate::link::claim;
 use crate::load::LoadedUser;
 use crate::outcome::{describe_actions, reason_of_actions};
@@ -137,14 +138,19 @@ fn outcome_of(
     now: UnixSeconds,
 ) -> (UserOutcome, Option<ErrorResponse>) {
     let record = &user.lease.record;
-    let Execution { actions, account, result, contacted, scope } = execution;
+    let Execution { actions, account, result, contacted, scope, name } = execution;
     let response = match result {
         ExecutionResult::Failed(error) => {
             // In sync, the attempts count rechecks of references.
             let attempts = if record.status == Status::InSync { 0 } else { record.attempts };
             let may_be_reference = may_be_reference(provisioner, user, error);
-            let failed =
-                FailedAttempt { user: record.anchor.hash(), attempts, scope: *scope, may_be_reference };
+            let failed = FailedAttempt {
+                user: record.anchor.hash(),
+                attempts,
+                scope: *scope,
+                may_be_reference,
+                is_name_awaited: *name == NameConflict::Awaited,
+            };
             Some(respond_to_error(error, failed, provisioner.max_attempts, provisioner.health))
         }
         _ => {

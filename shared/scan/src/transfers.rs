@@ -84,6 +84,7 @@ pub(crate) fn stored_conflict(record: UserRecord) -> Option<UserPlan> {
 pub(crate) fn plan_transfers(mut waiting: Vec<UserPlan>, inputs: &TransferInputs<'_>) -> TransferPlan {
     // A user without an account comes first: it can take over an account together with the name.
     waiting.sort_by_key(UserPlan::has_account);
+    let circle = in_circle(&waiting, inputs);
     let stuck: HashSet<Anchor> = waiting.iter().map(|user| user.anchor.clone()).collect();
     let mut taken_from: HashSet<Anchor> = HashSet::new();
     let mut plan = TransferPlan::default();
@@ -112,7 +113,11 @@ pub(crate) fn plan_transfers(mut waiting: Vec<UserPlan>, inputs: &TransferInputs
                 let snapshot = if is_gone { SnapshotEffect::Remove } else { SnapshotEffect::Keep };
                 plan.accounts.push(AccountTransfer { from: from.clone(), to, leave, snapshot });
             }
-            (Some(from), leave) if leave.is_some() || inputs.gives_name_up(from, &to, &stuck) => {
+            (Some(from), leave)
+                if leave.is_some()
+                    || circle.contains(&to.anchor)
+                    || inputs.gives_name_up(from, &to, &stuck) =>
+            {
                 taken_from.insert(from.anchor.clone());
                 plan.names.push(NameTransfer { from: from.clone(), to, leave });
             }
@@ -153,6 +158,29 @@ fn with_current_owner(mut user: UserPlan, owner: Option<Anchor>) -> UserPlan {
     user
 }
 
+/// Users that wait for each other's names in a circle. Each of them gives its name up to the one before it; at the target,
+/// an account gets a temporary name meanwhile.
+fn in_circle(waiting: &[UserPlan], inputs: &TransferInputs<'_>) -> HashSet<Anchor> {
+    let waits_for = waiting.iter().filter_map(|user| {
+        let owner = inputs.owner_of_name(user).filter(|owner| *owner != user.anchor)?;
+        Some((user.anchor.clone(), owner))
+    });
+    let waits_for: HashMap<Anchor, Anchor> = waits_for.collect();
+    let (mut seen, mut circle) = (HashSet::new(), HashSet::new());
+    for start in waits_for.keys() {
+        let (mut path, mut at) = (Vec::new(), Some(start));
+        while let Some(user) = at.filter(|user| seen.insert((*user).clone())) {
+            path.push(user);
+            at = waits_for.get(user);
+        }
+        // The user that ends the path is on it, or on an earlier path, or waits for none.
+        if let Some(first) = path.iter().position(|user| Some(*user) == at) {
+            circle.extend(path.into_iter().skip(first).cloned());
+        }
+    }
+    circle
+}
+
 /// A user that waited for a name that is free by now.
 fn with_free_name(user: UserPlan) -> Option<UserPlan> {
     let record = user.record.as_ref()?;
@@ -181,8 +209,7 @@ impl TransferInputs<'_> {
 
     /// Whether the owner of the contested name has another name by now, or is about to get one.
     ///
-    /// An account keeps its name while its owner waits for another name, or the target refuses it. Owners that wait for
-    /// each other in a circle stay in conflict, and an administrator decides.
+    /// An account keeps its name while its owner waits for another name, or the target refuses it.
     fn gives_name_up(&self, from: &UserRecord, to: &UserPlan, stuck: &HashSet<Anchor>) -> bool {
         let Some(contested) = to.desired_user_name() else { return false };
         let waits = stuck.contains(&from.anchor) || !matches!(from.status, Status::InSync | Status::Pending);
@@ -301,6 +328,46 @@ mod tests {
         let stuck = UserPlan { conflict, ..renamed };
         let plan = case.plan(vec![newcomer("new"), stuck]);
         assert_eq!((plan.names.len(), plan.conflicts), (0, 2));
+    }
+
+    #[test]
+    fn users_in_a_circle_give_their_names_up_to_each_other() {
+        let waits = |anchor: &str, name: &str| UserPlan {
+            conflict: Some(Anchor::from_text("x").unwrap()),
+            ..user_plan(anchor, Some(record(anchor, Some(present(anchor)), true)), present(name))
+        };
+        // Each user has the name of its anchor.
+        let transfers = |waiting: &[(&str, &str)]| {
+            let owners =
+                ["a", "b", "c", "d"].map(|it| (format!("{it}@x.test"), Anchor::from_text(it).unwrap()));
+            let records = ["a", "b", "c", "d"].map(|it| record(it, Some(present(it)), true));
+            let names = NameClaims::default();
+            let inputs = TransferInputs {
+                owners: HashMap::from(owners),
+                records: records.into_iter().map(|it| (it.anchor.hash(), it)).collect(),
+                leaving: HashMap::new(),
+                names: &names,
+                in_scope: &|_| true,
+            };
+            let plan =
+                plan_transfers(waiting.iter().map(|(user, name)| waits(user, name)).collect(), &inputs);
+            let mut users: Vec<String> =
+                plan.names.iter().map(|it| it.to.anchor.as_str().to_owned()).collect();
+            users.sort_unstable();
+            (users.join(""), plan.conflicts)
+        };
+        for (waiting, expected) in [
+            (vec![("a", "b"), ("b", "a")], ("ab", 0)),
+            (vec![("a", "b"), ("b", "c"), ("c", "a")], ("abc", 0)),
+            // A user outside the circle waits for a name in it.
+            (vec![("d", "a"), ("a", "b"), ("b", "a")], ("ab", 1)),
+            // The last user of a chain keeps its name.
+            (vec![("a", "b"), ("b", "c")], ("", 2)),
+            (vec![("a", "b"), ("b", "c"), ("c", "b")], ("bc", 1)),
+        ] {
+            let (users, conflicts) = transfers(&waiting);
+            assert_eq!((users.as_str(), conflicts), expected, "{waiting:?}");
+        }
     }
 
     #[test]

@@ -62,10 +62,10 @@ pub(crate) fn operations(
     }
     let mut operations = patch::operations(dialect, &patches)?;
     if changes.previous_user_name.is_some() {
-        operations.push(json!({"op": "replace", "path": "userName", "value": user.user_name.as_str()}));
+        operations.push(patch::replacement("userName", &json!(user.user_name.as_str())));
     }
     if changes.active {
-        operations.push(patch::activation(user.active));
+        operations.push(patch::replacement("active", &json!(user.active)));
     }
     Ok(Some(operations))
 }

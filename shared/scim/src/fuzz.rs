@@ -45,7 +45,7 @@ pub fn read_arbitrary_response(bytes: &[u8]) {
                 .with_schemas(object);
         }
         let Ok(resource) = Resource::from_body(dialect, body) else { continue };
-        let whole = render::whole_activation(dialect, &resource, false);
+        let whole = render::whole_with(dialect, &resource, ("active", &serde_json::json!(false)));
         let _ = difference::operations(dialect, resource.raw(), &whole);
         let Some(user) = clearing(&resource) else { continue };
         for blanks in [EmptyText::Sent, EmptyText::Omitted] {

@@ -64,9 +64,9 @@ pub(crate) fn is_removal(operation: &Json) -> bool {
     operation.get("op").and_then(Json::as_str) == Some("remove")
 }
 
-/// Operation that sets `active`.
-pub(crate) fn activation(active: bool) -> Json {
-    json!({"op": "replace", "path": "active", "value": active})
+/// Operation that sets a plain attribute of the core schema.
+pub(crate) fn replacement(name: &str, value: &Json) -> Json {
+    json!({"op": "replace", "path": name, "value": value})
 }
 
 /// Path of a field. The path of a reference ends at its object, which is one value.

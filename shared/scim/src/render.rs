@@ -98,19 +98,19 @@ fn carry_extensions<'a>(dialect: &Dialect, current: &'a Resource, writes: &mut A
     }
 }
 
-/// Body that sets `active` alone, as in Meta's samples \[sample\].
-pub(crate) fn activation(dialect: &Dialect, active: bool) -> JsonObject {
+/// Body that sets a plain attribute alone, as in Meta's samples of `active` \[sample\].
+pub(crate) fn single(dialect: &Dialect, (name, value): (&str, &Json)) -> JsonObject {
     let mut body = JsonObject::new();
     body.insert("schemas".to_owned(), json!([dialect.core]));
-    body.insert("active".to_owned(), json!(active));
+    body.insert(name.to_owned(), value.clone());
     body
 }
 
-/// Body that sets `active` where PUT replaces: the whole account as read, and `active`.
-pub(crate) fn whole_activation(dialect: &Dialect, current: &Resource, active: bool) -> JsonObject {
+/// Body that sets a plain attribute where PUT replaces: the whole account as read, and the attribute.
+pub(crate) fn whole_with(dialect: &Dialect, current: &Resource, (name, value): (&str, &Json)) -> JsonObject {
     let mut body = current.raw().clone();
     body.retain(|name, _| name == "schemas" || !dialect.read_only.contains(&name.as_str()));
-    apply(&mut body, "active", Some(json!(active)));
+    apply(&mut body, name, Some(value.clone()));
     body
 }
 

@@ -155,7 +155,7 @@ fn cleared_value_is_empty_zero_or_omitted() {
 #[test]
 fn activation_sends_only_active() {
     assert_eq!(
-        Json::Object(activation(workplace(), false)),
+        Json::Object(single(workplace(), ("active", &json!(false)))),
         json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "active": false})
     );
 }

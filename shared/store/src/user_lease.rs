@@ -33,6 +33,12 @@ impl UserLease {
         self.recorded && self.record.link.is_some()
     }
 
+    /// The lease, once something was sent that the applied state does not show.
+    #[must_use]
+    pub fn unrecorded(self) -> Self {
+        Self { recorded: false, ..self }
+    }
+
     /// The references as they were last recorded.
     pub fn references(&self) -> &UserReferences {
         &self.owned_items.references

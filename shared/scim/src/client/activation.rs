@@ -1,6 +1,7 @@
-//! Activation and deactivation, verified by an answer of the target.
+//! Changes of one attribute, verified by an answer of the target: activation, deactivation and another user name.
 
-use model::OwnedAccount;
+use model::{OwnedAccount, UserName};
+use serde_json::{Value, json};
 
 use super::Target;
 use super::verbs::ChangeVerb;
@@ -27,7 +28,7 @@ impl Target {
     async fn change_active(&self, account: &OwnedAccount, active: bool) -> Result<Resource, TargetError> {
         let mut first = None;
         for verb in self.verbs().await? {
-            let error = match self.send_active(account, verb, active).await {
+            let error = match self.send_single(account, verb, ("active", &json!(active))).await {
                 Ok(shown) => match self.with_active(account, shown, active).await? {
                     shown if shown.account.active == Some(active) => return Ok(shown),
                     shown if active && shown.account.active.is_none() => return Ok(shown),
@@ -42,25 +43,49 @@ impl Target {
         Err(self.without_account_values(account, error).await)
     }
 
-    /// Sends `active` alone. Workplace's documented way is a PUT of `active`; where PUT replaces, the whole account is
-    /// read and sent back.
-    async fn send_active(
+    /// Gives an account another user name, and nothing else. An answer of the target shows the name.
+    pub async fn rename(&self, account: &OwnedAccount, name: &UserName) -> Result<(), TargetError> {
+        let mut first = None;
+        for verb in self.verbs().await? {
+            let error = match self.send_single(account, verb, ("userName", &json!(name.as_str()))).await {
+                Ok(shown) => {
+                    let shown = if shown.has_name() { shown } else { self.fetch(account.id()).await? };
+                    let is_shown = |shown: &String| name.is_spelled(shown);
+                    if shown.account.user_name.as_ref().is_some_and(is_shown) {
+                        return Ok(());
+                    }
+                    TargetError::NotApplied { detail: "the account still has its user name".to_owned() }
+                }
+                Err(error) if error.is_refusal() => error,
+                Err(error) => return Err(first.unwrap_or(error)),
+            };
+            first.get_or_insert(error);
+        }
+        let detail = "the target supports neither PATCH nor PUT".to_owned();
+        let error = first.unwrap_or(TargetError::Unsupported { detail });
+        Err(self.without_account_values(account, error).await)
+    }
+
+    /// Sends a plain attribute alone. Workplace's documented way for `active` is a PUT of it; where PUT replaces, the whole
+    /// account is read and sent back.
+    async fn send_single(
         &self,
         account: &OwnedAccount,
         verb: ChangeVerb,
-        active: bool,
+        (name, value): (&str, &Value),
     ) -> Result<Resource, TargetError> {
+        let sent = value.as_str().into_iter().collect();
         match (verb, self.dialect.put) {
             (ChangeVerb::Patch, _) => {
-                self.send_patch(account, vec![patch::activation(active)], Vec::new()).await
+                self.send_patch(account, vec![patch::replacement(name, value)], sent).await
             }
             (ChangeVerb::Put, DialectPut::Merges) => {
-                self.put(account, render::activation(self.dialect, active), Vec::new()).await
+                self.put(account, render::single(self.dialect, (name, value)), sent).await
             }
             (ChangeVerb::Put, DialectPut::Replaces) => {
                 let current = self.fetch(account.id()).await?;
-                let body = render::whole_activation(self.dialect, &current, active);
-                self.put(account, body, json::texts(current.raw()).collect()).await
+                let body = render::whole_with(self.dialect, &current, (name, value));
+                self.put(account, body, json::texts(current.raw()).chain(sent).collect()).await
             }
         }
     }

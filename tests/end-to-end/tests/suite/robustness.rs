@@ -16,4 +16,5 @@ mod ownership;
 mod pace;
 mod properties;
 mod references;
+mod swaps;
 mod target_faults;

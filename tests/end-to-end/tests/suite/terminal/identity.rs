@@ -99,24 +99,20 @@ fn released_user_name_passes_to_a_new_user() {
 }
 
 #[test]
-fn swapped_user_names_are_reported_and_keep_their_accounts() {
+fn swapped_user_names_are_exchanged_in_one_run() {
     let people = enabled_people(4);
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
     let [one, other] = [&people[1], &people[2]];
-    let before = [fixture.account(&one.mail), fixture.account(&other.mail)];
+    let ids = [fixture.id(&one.mail), fixture.id(&other.mail)];
 
-    // With unique names neither update can go first. The conflict is reported and the accounts stay.
     fixture.set(one, "mail", &[&other.mail]);
     fixture.set(other, "mail", &[&one.mail]);
-    for _ in 1..=3 {
-        fixture
-            .sync()
-            .expect_exit(3)
-            .says_in_one_line(&["!", &one.mail])
-            .says_in_one_line(&["!", &other.mail]);
-    }
-    assert_eq!([fixture.account(&one.mail), fixture.account(&other.mail)], before);
+    fixture.sync().expect_exit(0).says("2 updated");
+    assert_eq!([fixture.id(&other.mail), fixture.id(&one.mail)], ids);
+    assert_eq!(fixture.workplace.accounts().len(), 4);
+    fixture.settle(0).says("nothing to do");
+    expect_no_deactivation(&fixture);
 }
 
 #[test]
