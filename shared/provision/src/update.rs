@@ -1,6 +1,6 @@
 //! Updating an account: after reading it, or without.
 
-use model::{AppliedChanges, DeprovisionReason, Desired, OwnedAccount, Value};
+use model::{AppliedChanges, AppliedState, DeprovisionReason, Desired, OwnedAccount, Value};
 use plan::{AttributeDifference, differences};
 use scim::{Resource, TargetError};
 
@@ -22,7 +22,7 @@ pub(crate) async fn update(
     let Desired::Present(desired) = &user.desired else {
         return Ok((ExecutedAccount::Unknown, ExecutionResult::InSync));
     };
-    match target.update(owned, resource, desired).await {
+    match target.update_applied(owned, (resource, applied_of(user)), desired).await {
         Ok(updated) if is_ignored(provisioner, user, (&found, &updated)) => {
             let detail = "the account shows none of the changed values".to_owned();
             Err(TargetError::NotApplied { detail }.into())
@@ -39,6 +39,11 @@ pub(crate) async fn update(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What was last written to the account.
+fn applied_of(user: &LoadedUser) -> Option<&AppliedState> {
+    user.lease.record.link.as_ref()?.applied.as_ref()
 }
 
 /// Sends changes without reading the account first. `None`: nothing was sent, the account has to be read.
@@ -60,10 +65,13 @@ pub(crate) async fn update_blind(
     // The answer shows what was changed at the target since the last sync.
     let mut drifted = differences(desired, &shown.account);
     let is_new = |it: &AttributeDifference| differing.iter().all(|known| known.attribute != it.attribute);
-    if let Some(applied) = user.lease.record.link.as_ref().and_then(|link| link.applied.as_ref()) {
+    if let Some(applied) = applied_of(user) {
         drifted.retain(|it| !is_new(it) || !applied.keeps(&it.attribute, it.from.as_ref()));
     }
-    let shown = if drifted.is_empty() { shown } else { target.update(owned, &shown, desired).await? };
+    let shown = match drifted.is_empty() {
+        true => shown,
+        false => target.update_applied(owned, (&shown, applied_of(user)), desired).await?,
+    };
     if is_ignored(provisioner, user, (&drifted, &shown)) {
         let detail = "the account shows none of the changed values".to_owned();
         return Err(TargetError::NotApplied { detail }.into());
@@ -82,7 +90,7 @@ fn is_ignored(
     (found, updated): (&[AttributeDifference], &Resource),
 ) -> bool {
     let Desired::Present(desired) = &user.desired else { return false };
-    let applied = user.lease.record.link.as_ref().and_then(|link| link.applied.as_ref());
+    let applied = applied_of(user);
     let folded = |value: &Value| value.to_string().trim().to_lowercase();
     let is_replaced = |it: &&AttributeDifference| {
         let is_immutable = provisioner.target.dialect().immutable.contains(&it.attribute.as_str());

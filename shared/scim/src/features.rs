@@ -82,7 +82,11 @@ impl ServerFeatures {
             let Some(id) = json::member(schema, "id").and_then(Value::as_str) else { continue };
             for attribute in json::list(schema, "attributes").iter().filter_map(Value::as_object) {
                 if let Some(name) = json::member(attribute, "name").and_then(Value::as_str) {
-                    known.insert(format!("{id}:{name}").to_lowercase());
+                    let full = format!("{id}:{name}").to_lowercase();
+                    let parts = json::list(attribute, "subAttributes").iter().filter_map(Value::as_object);
+                    let parts = parts.filter_map(|part| json::member(part, "name")?.as_str());
+                    known.extend(parts.map(|part| format!("{full}.{part}").to_lowercase()));
+                    known.insert(full);
                 }
             }
         }
@@ -97,6 +101,28 @@ impl ServerFeatures {
     pub(crate) fn lacks(&self, schema: &str, attribute: &str) -> bool {
         let full = format!("{schema}:{attribute}").to_lowercase();
         attribute != "externalId" && self.known.as_ref().is_some_and(|known| !known.contains(&full))
+    }
+
+    /// Whether the server's schemas show other sub-attributes of a core attribute, and not this one.
+    pub(crate) fn lacks_part(&self, attribute: &str, part: &str) -> bool {
+        let of = format!("{USER_SCHEMA}:{attribute}.").to_lowercase();
+        let part = format!("{of}{part}").to_lowercase();
+        let is_of = |name: &String| name.starts_with(&of);
+        self.known.as_ref().is_some_and(|known| known.iter().any(is_of) && !known.contains(&part))
+    }
+
+    /// Takes sub-attributes of list elements that the server does not serve out of a resource.
+    pub(crate) fn served(&self, mut resource: JsonObject) -> JsonObject {
+        for (list, elements) in &mut resource {
+            let Value::Array(elements) = elements else { continue };
+            let lacking = ["type", "primary"].map(|part| self.lacks_part(list, part).then_some(part));
+            for element in elements.iter_mut().filter_map(Value::as_object_mut) {
+                element.retain(|name, _| {
+                    !lacking.iter().flatten().any(|lacking| name.eq_ignore_ascii_case(lacking))
+                });
+            }
+        }
+        resource
     }
 }
 
@@ -194,6 +220,27 @@ mod tests {
         ] {
             assert_eq!(users(endpoint), expect, "{endpoint}");
         }
+    }
+
+    #[test]
+    fn parts_of_elements_that_the_schemas_lack_are_not_sent() {
+        let parts = |names: &[&str]| names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>();
+        let schemas = json!({"Resources": [{"id": USER_SCHEMA, "attributes": [
+            {"name": "userName"},
+            {"name": "emails", "subAttributes": parts(&["value"])},
+            {"name": "phoneNumbers", "subAttributes": parts(&["value", "Type"])},
+            {"name": "photos"},
+        ]}]});
+        let features = assumed().with_schemas(schemas.as_object().unwrap());
+        let element = json!([{"type": "work", "primary": true, "value": "x"}]);
+        let body = json!({"emails": element, "phoneNumbers": element, "photos": element, "ims": ["x"]});
+        let sent = features.served(body.as_object().unwrap().clone());
+        let expected = json!({
+            "emails": [{"value": "x"}], "phoneNumbers": [{"type": "work", "value": "x"}],
+            "photos": element, "ims": ["x"],
+        });
+        assert_eq!(Value::Object(sent), expected);
+        assert_eq!(assumed().served(body.as_object().unwrap().clone()), *body.as_object().unwrap());
     }
 
     #[test]

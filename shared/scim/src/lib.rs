@@ -13,6 +13,7 @@ mod render;
 
 mod lists;
 mod parse;
+mod recognise;
 
 mod access;
 mod metrics;

@@ -28,12 +28,26 @@ pub(crate) fn value<'a>(elements: &'a [Value], kind: &str, part: &str) -> Option
     if kind != "work" || !is_untyped(elements) {
         return None;
     }
-    let primary = elements.iter().find(|element| element.as_object().is_some_and(is_primary));
-    match primary.or(elements.first())? {
+    match elements.get(primary_position(elements))? {
         Value::Object(element) => json::member(element, part),
         text @ Value::String(_) if part == "value" => Some(text),
         _ => None,
     }
+}
+
+/// Text of a sub-attribute of an element; a plain text is its own value.
+pub(crate) fn text_of(element: &Value, part: &str) -> Option<String> {
+    match element {
+        Value::Object(element) => json::text(json::member(element, part)?),
+        Value::String(_) if part == "value" => json::text(element),
+        _ => None,
+    }
+}
+
+/// Position of the primary element, else of the first.
+pub(crate) fn primary_position(elements: &[Value]) -> usize {
+    let is_primary = |element: &Value| element.as_object().is_some_and(is_primary);
+    elements.iter().position(is_primary).unwrap_or_default()
 }
 
 /// The whole list with the changes applied; `None` if there is nothing to send. Changes of one type are adjacent.
@@ -42,9 +56,6 @@ pub(crate) fn value<'a>(elements: &'a [Value], kind: &str, part: &str) -> Option
 /// none if it has no content left.
 pub(crate) fn with_changes(elements: &[Value], changes: &[ElementChange]) -> Option<Vec<Value>> {
     let mut list = elements.to_vec();
-    if change_untyped(&mut list, changes) {
-        return Some(list);
-    }
     let mut is_touched = false;
     for changes in changes.chunk_by(|a, b| a.kind == b.kind) {
         let Some(kind) = changes.first().map(|change| change.kind) else { continue };
@@ -59,27 +70,8 @@ pub(crate) fn with_changes(elements: &[Value], changes: &[ElementChange]) -> Opt
     is_touched.then_some(list)
 }
 
-/// Sets the value for work in a list without types; whether that is done. A server may store elements without the type
-/// that was sent; then the list would grow with each change.
-fn change_untyped(list: &mut [Value], changes: &[ElementChange]) -> bool {
-    let [ElementChange { kind: "work", part: "value", value: Some(value) }] = changes else { return false };
-    if !is_untyped(list) {
-        return false;
-    }
-    let primary = list.iter().position(|element| element.as_object().is_some_and(is_primary));
-    match list.get_mut(primary.unwrap_or_default()) {
-        Some(Value::Object(element)) => {
-            element.remove("display");
-            element.insert("value".to_owned(), value.clone());
-        }
-        Some(text) => *text = value.clone(),
-        None => return false,
-    }
-    true
-}
-
 /// Whether a list has elements, texts or objects, and none of them a type.
-fn is_untyped(elements: &[Value]) -> bool {
+pub(crate) fn is_untyped(elements: &[Value]) -> bool {
     let has_no_type = |element: &Value| match element {
         Value::Object(element) => json::member(element, "type").is_none_or(Value::is_null),
         Value::String(_) => true,
@@ -116,7 +108,7 @@ fn new_element(list: &[Value], kind: &str) -> JsonObject {
     element
 }
 
-fn is_of_kind(element: &Value, kind: &str) -> bool {
+pub(crate) fn is_of_kind(element: &Value, kind: &str) -> bool {
     element.as_object().is_some_and(|element| is_of(element, kind))
 }
 
@@ -205,13 +197,6 @@ mod tests {
                 vec![("work", "value", None), ("fax", "value", None)],
                 Value::Null,
             ),
-            (
-                "an element without a type is changed",
-                json!([{"value": "1", "display": "1"}, {"value": "2"}]),
-                set("3"),
-                json!([{"value": "3"}, {"value": "2"}]),
-            ),
-            ("a text is changed", json!(["1"]), set("3"), json!(["3"])),
             (
                 "elements without a type are kept",
                 json!(["x", 1, null, {"type": 3}]),

@@ -57,6 +57,11 @@ impl Resource {
         }
     }
 
+    /// The same account with other JSON.
+    pub(crate) fn with_raw(&self, dialect: &Dialect, raw: JsonObject) -> Result<Self, TargetError> {
+        Ok(Self { extent: self.extent, ..Self::from_object(dialect, raw)? })
+    }
+
     pub(crate) fn raw(&self) -> &JsonObject {
         &self.raw
     }

@@ -1,10 +1,12 @@
 //! Sends one call over HTTP, with retries where they are allowed.
 
 use std::error::Error;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::Retryable;
+use flate2::read::GzDecoder;
 use model::UnixSeconds;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, Url, redirect};
@@ -341,7 +343,25 @@ async fn read_body(mut response: Response) -> Result<ResponseBody, reqwest::Erro
         bytes.extend_from_slice(&chunk);
     }
     let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
-    Ok(ResponseBody::read(content_type, &bytes))
+    Ok(match unpacked(bytes) {
+        Some(bytes) => ResponseBody::read(content_type, &bytes),
+        None => ResponseBody::TooLong,
+    })
+}
+
+/// The content of a body that is packed with gzip, which some servers send unasked. `None` if it is too long. Bytes that
+/// can't be unpacked are left as they are.
+fn unpacked(bytes: Vec<u8>) -> Option<Vec<u8>> {
+    const GZIP: &[u8] = b"\x1f\x8b";
+    if !bytes.starts_with(GZIP) {
+        return Some(bytes);
+    }
+    let mut content = Vec::new();
+    let most = u64::try_from(MAX_RESPONSE).unwrap_or(u64::MAX).saturating_add(1);
+    match GzDecoder::new(bytes.as_slice()).take(most).read_to_end(&mut content) {
+        Ok(length) => (length <= MAX_RESPONSE).then_some(content),
+        Err(_) => Some(bytes),
+    }
 }
 
 /// Text of an error and of its deepest cause, without the URL: a look-up's URL contains a user name.

@@ -1,18 +1,19 @@
 //! Creation, update and deletion of accounts.
 
-use model::{AppliedChanges, DesiredUser, Managed, OwnedAccount, Value};
+use model::{AppliedChanges, AppliedState, DesiredUser, Managed, OwnedAccount, Value};
 use reqwest::Method;
 
 use super::verbs::ChangeVerb;
 use super::{Target, users_not_found};
 use crate::body::ResponseBody;
 use crate::errors::TargetError;
+use crate::features::ServerFeatures;
 use crate::json::{self, JsonObject};
 use crate::patch::PatchOperation;
 use crate::render::{self, EmptyText};
 use crate::resource::{InactiveResource, Resource};
 use crate::transport::{CallFailure, TargetCall};
-use crate::{changes, difference, patch};
+use crate::{changes, difference, patch, recognise};
 use dialect::{DialectClear, DialectPut};
 
 /// Change of an account where PUT replaces.
@@ -28,7 +29,7 @@ impl Target {
     /// any error but [`Unauthorized`](TargetError::Unauthorized) and [`RateLimited`](TargetError::RateLimited) the
     /// account may exist: the caller must look it up first.
     pub async fn create(&self, user: &DesiredUser) -> Result<Resource, TargetError> {
-        let body = render::creation(self.dialect, user)?;
+        let body = self.features().await?.served(render::creation(self.dialect, user)?);
         let url = self.users_url().await?;
         let call = TargetCall::new(Method::POST, url).with_body(body).redacting(personal(user));
         let answer = self.transport.call(&call).await.map_err(users_not_found)?;
@@ -53,13 +54,30 @@ impl Target {
         current: &Resource,
         user: &DesiredUser,
     ) -> Result<Resource, TargetError> {
-        if self.dialect.put == DialectPut::Replaces && self.replacement(current, user)?.operations.is_empty()
+        self.update_applied(account, (current, None), user).await
+    }
+
+    /// The same update for an account with an applied state: elements of lists are recognised by the values sent before.
+    pub async fn update_applied(
+        &self,
+        account: &OwnedAccount,
+        (current, applied): (&Resource, Option<&AppliedState>),
+        user: &DesiredUser,
+    ) -> Result<Resource, TargetError> {
+        let recognise = |shown: &Resource| {
+            let raw = recognise::recognised(self.dialect, shown.raw(), user, applied);
+            shown.with_raw(self.dialect, raw)
+        };
+        let current = &recognise(current)?;
+        let features = self.features().await?;
+        if self.dialect.put == DialectPut::Replaces
+            && self.replacement(current, user, features)?.operations.is_empty()
         {
             return self.check_id(account.id(), current.clone());
         }
         let fetched = match current.is_whole() {
             true => None,
-            false => Some(self.fetch_hiding(account.id(), hidden(user, current)).await?),
+            false => Some(recognise(&self.fetch_hiding(account.id(), hidden(user, current)).await?)?),
         };
         let current = fetched.as_ref().unwrap_or(current);
         let updated = match self.dialect.put {
@@ -115,10 +133,12 @@ impl Target {
         current: &Resource,
         user: &DesiredUser,
     ) -> Result<Resource, TargetError> {
-        let body = render::update(self.dialect, current, user, EmptyText::Sent)?;
+        let features = self.features().await?;
+        let body = features.served(render::update(self.dialect, current, user, EmptyText::Sent)?);
         let updated = match self.put(account, body.clone(), hidden(user, current)).await {
             Err(TargetError::Rejected { attribute, detail }) => {
-                let plainer = render::update(self.dialect, current, user, EmptyText::Omitted)?;
+                let plainer =
+                    features.served(render::update(self.dialect, current, user, EmptyText::Omitted)?);
                 if plainer == body {
                     return Err(TargetError::Rejected { attribute, detail });
                 }
@@ -138,9 +158,15 @@ impl Target {
     }
 
     /// The whole account as it is to become, and what differs.
-    fn replacement(&self, current: &Resource, user: &DesiredUser) -> Result<Replacement, TargetError> {
-        let body = render::update(self.dialect, current, user, EmptyText::Omitted)?;
-        let mut operations = difference::operations(self.dialect, current.raw(), &body);
+    fn replacement(
+        &self,
+        current: &Resource,
+        user: &DesiredUser,
+        features: &ServerFeatures,
+    ) -> Result<Replacement, TargetError> {
+        let body = features.served(render::update(self.dialect, current, user, EmptyText::Omitted)?);
+        let before = features.served(current.raw().clone());
+        let mut operations = difference::operations(self.dialect, &before, &body);
         // Some servers show `active` as a number or a text.
         if current.account.active == Some(user.active) {
             let is_active = |path: &str| path.eq_ignore_ascii_case("active");
@@ -172,7 +198,7 @@ impl Target {
         current: &Resource,
         user: &DesiredUser,
     ) -> Result<Resource, TargetError> {
-        let Replacement { body, operations } = self.replacement(current, user)?;
+        let Replacement { body, operations } = self.replacement(current, user, self.features().await?)?;
         if operations.is_empty() {
             return self.check_id(account.id(), current.clone());
         }

@@ -39,9 +39,11 @@ impl Target {
         let filter = format!("userName eq {}", serde_json::Value::from(UNUSED_NAME));
         let query = if features.filter { ("filter", filter.as_str()) } else { ("count", "1") };
         let url = with_query(self.users_url().await?, &[query]);
-        match self.transport.call(&TargetCall::new(Method::GET, url).once()).await.map_err(users_not_found)? {
-            ResponseBody::Json(body) if ListResponse::read(&body).is_some() => Ok(()),
-            other => Err(TargetError::Malformed { detail: format!("expected a list, received {other}") }),
+        match self.transport.call(&TargetCall::new(Method::GET, url).once()).await {
+            Ok(ResponseBody::Json(body)) if ListResponse::read(&body).is_some() => Ok(()),
+            Ok(other) => Err(TargetError::Malformed { detail: format!("expected a list, received {other}") }),
+            Err(CallFailure { error: TargetError::NotFound, .. }) if self.is_listed().await => Ok(()),
+            Err(failure) => Err(users_not_found(failure).error),
         }
     }
 
@@ -156,7 +158,22 @@ impl Target {
         }
         // The filter grammar takes a JSON string (RFC 7644, 3.4.2.2).
         let filter = format!("{attribute} eq {}", serde_json::Value::from(value));
-        self.fetch_list(with_query(self.users_url().await?, &[("filter", &filter)]), vec![value]).await
+        // Some servers return no resources without `count`.
+        let count = self.features().await?.page_size.to_string();
+        let url = with_query(self.users_url().await?, &[("filter", &filter), ("count", &count)]);
+        match self.send_list(url, vec![value]).await {
+            Err(CallFailure { error: TargetError::NotFound, .. }) if self.is_listed().await => {
+                Ok(ListResponse::empty())
+            }
+            found => found.map_err(users_not_found),
+        }
+    }
+
+    /// Whether the list of accounts is served without a filter. Some servers answer a filter that matches no account with
+    /// 404; a gateway, or a wrong URL, answers the list so too.
+    async fn is_listed(&self) -> bool {
+        let Ok(users) = self.users_url().await else { return false };
+        self.fetch_list(with_query(users, &[("startIndex", "1"), ("count", "1")]), Vec::new()).await.is_ok()
     }
 
     async fn search_all(&self, matches: impl Fn(&JsonObject) -> bool) -> Result<ListResponse, CallFailure> {
@@ -204,12 +221,16 @@ impl Target {
     }
 
     async fn fetch_list(&self, url: Url, sent: Vec<&str>) -> Result<ListResponse, CallFailure> {
+        self.send_list(url, sent).await.map_err(users_not_found)
+    }
+
+    async fn send_list(&self, url: Url, sent: Vec<&str>) -> Result<ListResponse, CallFailure> {
         let call = TargetCall::new(Method::GET, url).redacting(sent);
         let malformed = |received: &dyn fmt::Display| {
             let detail = format!("expected a list, received {received}");
             CallFailure::from(TargetError::Malformed { detail })
         };
-        match self.transport.call(&call).await.map_err(users_not_found)? {
+        match self.transport.call(&call).await? {
             ResponseBody::Json(body) => ListResponse::read(&body).ok_or_else(|| malformed(&"other JSON")),
             other => Err(malformed(&other)),
         }
@@ -251,6 +272,10 @@ pub(crate) struct ListResponse {
 }
 
 impl ListResponse {
+    fn empty() -> Self {
+        Self { total: Some(0), resources: Vec::new() }
+    }
+
     fn ids(&self) -> impl Iterator<Item = String> {
         let accounts = self.resources.iter().flatten();
         accounts.filter_map(|account| json::member(account, "id").and_then(json::id))

@@ -47,7 +47,7 @@ async fn user_name_is_escaped_in_the_filter() {
 async fn space_in_a_query_is_percent_encoded() {
     let mock = Mock::json(json!({"totalResults": 0})).await;
     mock.target().find_by_user_name(&name("a+b@acme.test")).await.unwrap();
-    assert_eq!(mock.requests(), ["GET /Users?filter=userName%20eq%20%22a%2Bb%40acme.test%22"]);
+    assert_eq!(mock.requests(), ["GET /Users?filter=userName%20eq%20%22a%2Bb%40acme.test%22&count=100"]);
 }
 
 #[tokio::test]

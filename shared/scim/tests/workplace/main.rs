@@ -8,6 +8,7 @@ mod delete;
 mod dialects;
 mod find;
 mod list;
+mod lists;
 mod update;
 
 mod concurrency;
