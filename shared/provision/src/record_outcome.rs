@@ -50,8 +50,12 @@ pub(crate) async fn record_outcome(
     let waits = is_missing(&user.references);
     let RecordedOutcome { record, response, retry_at, follow_up } =
         write_execution(provisioner, user, &mut execution, now).await?;
-    if execution.contacted && response.is_none() && health.should_record_served(now) {
-        store.record_served(now).await?;
+    if execution.contacted
+        && response.is_none()
+        && health.should_record_served(now)
+        && let Err(error) = store.record_served(now).await
+    {
+        log_after_outcome("recording that the target served a request", &error);
     }
     let (anchor, user_name) = (record.anchor.clone(), record.user_name().cloned());
     let Execution { actions, result, .. } = execution;
@@ -75,6 +79,12 @@ pub(crate) async fn record_outcome(
     Ok(Provisioned { outcome, follow_up })
 }
 
+/// Logs an error of the state after the outcome was written. The outcome stands, so the user is not provisioned again and
+/// the other users of the batch go on.
+fn log_after_outcome(step: &str, error: &StoreError) {
+    tracing::warn!("after the outcome was written, {step} failed: {error}");
+}
+
 /// Writes an execution. An account that was created just now is linked in the same transaction, unless other users wait
 /// for it: then link, waking and outcome are written one after the other.
 async fn write_execution(
@@ -90,8 +100,10 @@ async fn write_execution(
         if store.write_created_outcome(&user.lease, matched, &outcome).await? {
             let link = Some(AccountLink { account, applied: outcome.applied });
             let record = UserRecord { link, ..user.lease.record };
-            // Users that began to wait while the outcome was written.
-            wake_referrers(provisioner, &record).await?;
+            // Users that began to wait while the outcome was written. Their recheck finds the account too.
+            if let Err(error) = wake_referrers(provisioner, &record).await {
+                log_after_outcome("waking users that wait for the account", &error);
+            }
             let follow_up = FollowUp::Nothing;
             return Ok(RecordedOutcome { record, response, retry_at: None, follow_up });
         }

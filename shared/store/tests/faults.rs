@@ -413,6 +413,6 @@ async fn status_reads_do_not_grow_with_users() {
         asked.push(faults.seen());
     }
     // One item, one range a status, and a page with its records.
-    assert_eq!(asked[0].len(), 1 + 8 + 2);
+    assert_eq!(asked[0].len(), 1 + 9 + 2);
     assert_eq!(asked[0].len(), asked[1].len());
 }

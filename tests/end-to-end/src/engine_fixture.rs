@@ -14,7 +14,7 @@ use scan::{ScanContext, ScanMode, ScanSummary};
 use scim::{RetryPolicy, Target, TargetCredentials, TargetOptions};
 use serde_json::Value;
 use simulator::Simulator;
-use store::{Embedded, Store};
+use store::{Embedded, Store, Table};
 use tempfile::TempDir;
 
 use crate::{TestConfiguration, configuration::DIRECTORY_SECRET};
@@ -51,7 +51,8 @@ pub struct EngineFixture {
     /// The target's client.
     pub target: Target,
     health: Health,
-    _engine: Embedded,
+    table: Table,
+    engine: Embedded,
     _dir: TempDir,
 }
 
@@ -74,9 +75,15 @@ impl EngineFixture {
             health: Health::default(),
             connection,
             workplace,
-            _engine: engine,
+            table,
+            engine,
             _dir: dir,
         })
+    }
+
+    /// URL of the state's engine, and the name of the table.
+    pub fn state(&self) -> (String, &str) {
+        (self.engine.endpoint(), self.table.name())
     }
 
     /// Replaces everything but the store and the target, as a new process would.

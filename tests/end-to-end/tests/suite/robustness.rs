@@ -4,6 +4,7 @@
 
 mod engine;
 
+mod after_outcome;
 mod costs;
 mod grace;
 mod idle;
