@@ -87,14 +87,22 @@ impl Store {
             // Counts as active until a read shows otherwise.
             .set(ACTIVE, flag(true));
         let item = if_free(item, &lease.record.anchor, lease.taken_at);
+        let claim = self.claim_among_siblings(lease, account).await?;
+        // The items that may be another entry's follow the record.
+        let owned_items = 1 + usize::from(claim.is_some());
         let mut writes = vec![record, item];
+        writes.extend(claim);
         writes.extend(linked.map(|old| self.forget_account(lease, &old)));
-        match self.commit(&writes).await? {
-            CommitResult::Done => Ok(AccountClaim::Owned(note_link(lease, link))),
-            CommitResult::Refused(results) => match results.into_iter().nth(1) {
-                Some(ConditionResult::Refused(Some(item))) => Ok(AccountClaim::OwnedBy(anchor_in(&item)?)),
-                _ => Err(StoreError::LeaseLost),
-            },
+        let CommitResult::Refused(results) = self.commit(&writes).await? else {
+            return Ok(AccountClaim::Owned(note_link(lease, link)));
+        };
+        let refused = results.into_iter().skip(1).take(owned_items).find_map(|result| match result {
+            ConditionResult::Refused(item) => item,
+            ConditionResult::Held => None,
+        });
+        match refused {
+            Some(item) => Ok(AccountClaim::OwnedBy(anchor_in(&item)?)),
+            None => Err(StoreError::LeaseLost),
         }
     }
 

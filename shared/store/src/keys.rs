@@ -119,6 +119,16 @@ impl ConnectionKeys {
         ItemKey { pk: siblings_of(target), sk: self.connection.clone() }
     }
 
+    /// The claim of an account among the connections with this target.
+    pub fn account_claim(&self, target: &TargetIdentity, id: &AccountId) -> ItemKey {
+        ItemKey { pk: format!("{}#claims", siblings_of(target)), sk: id.as_str().to_owned() }
+    }
+
+    /// Name of the connection in the items of its siblings.
+    pub fn connection(&self) -> &str {
+        &self.connection
+    }
+
     /// The partition of the users that refer to a DN.
     pub fn references(&self, dn: &DnKey) -> String {
         format!("{}#references#{dn}", self.connection)

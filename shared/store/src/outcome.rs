@@ -168,6 +168,7 @@ impl Store {
             .set(ANCHOR, text(user.anchor.as_str()))
             .set(ACTIVE, flag(applied.active));
         writes.push(if_free(item, &user.anchor, lease.taken_at));
+        writes.extend(self.claim_among_siblings(lease, account).await?);
         if let Some(event) = &outcome.event {
             writes.push(self.event(user, event, outcome.attempts)?);
         }

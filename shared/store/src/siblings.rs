@@ -7,15 +7,29 @@ use model::{AccountId, Anchor, DeprovisionReason, Desired, TargetIdentity, UserN
 
 use crate::Store;
 use crate::errors::{Result, StoreError};
-use crate::item::ItemReader;
-use crate::keys::{ConnectionKeys, siblings_of};
+use crate::item::{ItemReader, number, text};
+use crate::keys::{ConnectionKeys, EXPIRES_AT, siblings_of};
 use crate::query::{KeyRange, QuerySource};
-use crate::record::{LINK, anchor_in, if_linked};
+use crate::record::{ANCHOR, LINK, anchor_in, if_linked};
 use crate::user_lease::UserLease;
 use crate::write::ItemWrite;
 
 /// More connections with one target are not expected; the list is read in one query.
 const MOST_SIBLINGS: usize = 1_000;
+
+/// Seconds for which an account that was just linked can't be linked by a sibling. That is longer than the time between a
+/// sibling's look at the other connections and its own link, which shows there from then on.
+const CLAIM_SECONDS: i64 = 600;
+
+/// In a claim: name of the connection.
+const CONNECTION: &str = "connection";
+
+/// The other connections with a connection's target.
+#[derive(Debug, Default)]
+pub(crate) struct Siblings {
+    target: Option<TargetIdentity>,
+    connections: Vec<String>,
+}
 
 /// An entry of another connection that has the account, or is about to. Only the store makes one, after a look at the other
 /// connection's records.
@@ -78,7 +92,10 @@ impl Store {
         let Some(link) = &lease.record.link else { return Ok(()) };
         tracing::info!(connection = to.connection(), "the account passes to an entry of another connection");
         let record = if_linked(self.by_lease(lease), Some(&link.account)).remove_all(LINK);
-        let writes = [record, self.forget_account(lease, &link.account)];
+        let mut writes = vec![record, self.forget_account(lease, &link.account)];
+        if let Some(target) = &self.siblings().await?.target {
+            writes.push(ItemWrite::delete(self.keys.account_claim(target, &link.account)));
+        }
         if !self.commit(&writes).await?.is_done() {
             return Err(StoreError::LeaseLost);
         }
@@ -86,12 +103,35 @@ impl Store {
         Ok(())
     }
 
+    /// Claims an account among the siblings, as a part of the transaction that links it. Two connections that look at each
+    /// other and link one account at the same time would otherwise both own it. `None` without siblings.
+    pub(crate) async fn claim_among_siblings(
+        &self,
+        lease: &UserLease,
+        account: &AccountId,
+    ) -> Result<Option<ItemWrite>> {
+        let Siblings { target: Some(target), connections } = self.siblings().await? else { return Ok(None) };
+        if connections.is_empty() {
+            return Ok(None);
+        }
+        let (now, me) = (lease.taken_at, text(self.keys.connection()));
+        let claim = ItemWrite::put(self.keys.account_claim(target, account))
+            .set(CONNECTION, me.clone())
+            .set(ANCHOR, text(lease.record.anchor.as_str()))
+            .set(EXPIRES_AT, number(now.plus(CLAIM_SECONDS).0))
+            .only_if(
+                "attribute_not_exists(#connection) OR #connection = :connection OR #expires_at <= :now",
+                [("connection", me), ("now", number(now.0))],
+            );
+        Ok(Some(claim))
+    }
+
     async fn ask_siblings(
         &self,
         account: &AccountId,
         question: SiblingQuestion<'_>,
     ) -> Result<Option<SiblingOwner>> {
-        for connection in self.siblings().await? {
+        for connection in &self.siblings().await?.connections {
             let sibling = Self { keys: ConnectionKeys::of(connection), ..self.clone() };
             let found = match (sibling.linked_record(account).await?, question) {
                 (None, SiblingQuestion::Claim(Some(name))) => {
@@ -118,17 +158,17 @@ impl Store {
     }
 
     /// Names of the other connections with this connection's target, read once for each store.
-    async fn siblings(&self) -> Result<&[String]> {
-        let names = self.siblings.get_or_try_init(|| self.fetch_siblings()).await?;
-        Ok(names)
+    async fn siblings(&self) -> Result<&Siblings> {
+        self.siblings.get_or_try_init(|| self.fetch_siblings()).await
     }
 
-    async fn fetch_siblings(&self) -> Result<Vec<String>> {
-        let Some(identity) = self.fetch_target().await? else { return Ok(Vec::new()) };
+    async fn fetch_siblings(&self) -> Result<Siblings> {
+        let Some(identity) = self.fetch_target().await? else { return Ok(Siblings::default()) };
         let query = self.range(QuerySource::Items, &siblings_of(&identity), &KeyRange::All);
         let items = self.items(query, MOST_SIBLINGS).await?;
         let names = items.iter().map(|item| ItemReader::new(item).key().sk);
-        Ok(names.filter(|name| ConnectionKeys::of(name).state() != self.keys.state()).collect())
+        let others = names.filter(|name| ConnectionKeys::of(name).state() != self.keys.state());
+        Ok(Siblings { connections: others.collect(), target: Some(identity) })
     }
 
     /// Writes that this connection has this target.

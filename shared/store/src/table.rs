@@ -16,6 +16,7 @@ use crate::StoreError;
 use crate::errors::{Result, classify, incomplete};
 use crate::keys::{ConnectionKeys, DN_INDEX, DN_PK, EXPIRES_AT, PK, SK, WORK_INDEX, WORK_PK, WORK_SK};
 use crate::meter::CapacityMeter;
+use crate::siblings::Siblings;
 
 /// The table that holds the state of all connections.
 #[derive(Clone, Debug)]
@@ -34,7 +35,7 @@ pub struct Store {
     pub(crate) retention_days: u32,
     pub(crate) meter: Arc<CapacityMeter>,
     /// Names of the other connections with this target, once they were read.
-    pub(crate) siblings: Arc<OnceCell<Vec<String>>>,
+    pub(crate) siblings: Arc<OnceCell<Siblings>>,
 }
 
 const CREATE: &str = "create the table (CreateTable)";
