@@ -104,7 +104,7 @@ pub(crate) fn plan_transfers(mut waiting: Vec<UserPlan>, inputs: &TransferInputs
             continue;
         }
         let from = inputs.records.get(&owner.hash()).filter(|from| !taken_from.contains(&from.anchor));
-        let leave = from.and_then(|from| inputs.leave_kind(from));
+        let leave = from.and_then(|from| inputs.leave_kind(from, &to));
         match (from, leave) {
             (Some(from), Some(leave)) if !to.has_account() => {
                 taken_from.insert(from.anchor.clone());
@@ -194,11 +194,14 @@ impl TransferInputs<'_> {
         user.desired_user_name().and_then(|name| self.owners.get(&name.folded())).cloned()
     }
 
-    /// How the owner of an account left; `None` if it is in scope and has not.
-    fn leave_kind(&self, from: &UserRecord) -> Option<LeaveKind> {
+    /// How the owner of an account left; `None` if it is in scope and has not. A disabled entry with a provisioned account
+    /// counts as disabled for an entry that has no account yet.
+    fn leave_kind(&self, from: &UserRecord, to: &UserPlan) -> Option<LeaveKind> {
         let has_account = from.link.is_some() || from.create_intent.is_some();
-        let recorded = || match from.desired {
-            Some(Desired::Present(_)) => None,
+        let recorded = || match &from.desired {
+            Some(Desired::Present(user)) => {
+                (!user.active && has_account && !to.has_account()).then_some(LeaveKind::Disabled)
+            }
             Some(Desired::Absent { reason: DeprovisionReason::Disabled, .. }) if has_account => {
                 Some(LeaveKind::Disabled)
             }
@@ -305,6 +308,21 @@ mod tests {
                 UserPlan { record: Some(record("new", Some(present("other")), true)), ..newcomer("new") };
             assert_eq!(case.plan(vec![taker]).names[0].leave, Some(expected), "{:?}", case.owner);
         }
+    }
+
+    #[test]
+    fn disabled_entry_with_a_provisioned_account_gives_it_up_as_a_disabled_one() {
+        let Desired::Present(mut user) = present("ada") else { panic!("a user") };
+        user.active = false;
+        let inactive = Desired::Present(user);
+        let plan = |owner| Case::of(owner).plan(vec![newcomer("new")]);
+        let plan_linked = plan(record("old", Some(inactive.clone()), true));
+        assert_eq!(plan_linked.accounts[0].leave, LeaveKind::Disabled);
+        assert_eq!(plan(record("old", Some(inactive.clone()), false)).conflicts, 1);
+        // The name of its account stays with an inactive user.
+        let to = UserPlan { record: Some(record("new", Some(present("other")), true)), ..newcomer("new") };
+        let plan = Case::of(record("old", Some(inactive), true)).plan(vec![to]);
+        assert_eq!((plan.names.len(), plan.conflicts), (0, 1));
     }
 
     #[test]

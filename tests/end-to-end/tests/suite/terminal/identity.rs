@@ -166,6 +166,33 @@ fn entry_recreated_elsewhere_takes_over_the_account() {
 }
 
 #[test]
+fn provisioned_account_of_a_disabled_entry_passes_with_an_approval() {
+    let mut people = enabled_people(5);
+    people[4].mail = people[1].mail.clone();
+    let fixture = TerminalFixture::with(&people, &people[..4]).configured(|it| {
+        it.directory += STATUS;
+        it.options = "provision_disabled = true\n".to_owned();
+    });
+    fixture.settle(0);
+    let (away, taker) = (&people[1], &people[4]);
+    let id = fixture.id(&away.mail);
+    fixture.set(away, "employeeType", &["disabled"]);
+    fixture.settle(0);
+    fixture.expect_active(&away.mail, false);
+
+    fixture.join(taker);
+    fixture.settle(3).says("1 accounts or user names would pass from disabled entries to others");
+    fixture.expect_active(&away.mail, false);
+    assert_eq!(fixture.account(&away.mail)["name"]["formatted"], away.name());
+    fixture.approve_held();
+    fixture.sync().expect_exit(0);
+    assert_eq!(fixture.id(&taker.mail), id);
+    fixture.expect_active(&taker.mail, true);
+    assert_eq!(fixture.account(&taker.mail)["name"]["formatted"], taker.name());
+    fixture.settle(0).says("nothing to do");
+}
+
+#[test]
 fn account_of_a_disabled_entry_passes_with_an_approval_alone() {
     let mut people = enabled_people(5);
     people[4].mail = people[1].mail.clone();
