@@ -62,3 +62,27 @@ async fn other_json_is_not_an_empty_list() {
     let mock = Mock::json(json!({"Resources": []})).await;
     assert!(matches!(mock.target().list(1).await, Err(TargetError::Malformed { .. })));
 }
+
+/// A server that has a million accounts by its own words, and shows the same one on every page.
+#[tokio::test]
+async fn list_that_repeats_its_accounts_ends() {
+    let page = json!({"totalResults": 1_000_000, "Resources": [{"id": "1", "userName": "joe@acme.test"}]});
+    let mock = Mock::json(page).await;
+    assert_eq!(mock.target().find_by_listing(&name(ADA), 100).await, Ok(None));
+    assert_eq!(mock.requests().len(), 2, "{:?}", mock.requests());
+}
+
+#[tokio::test]
+async fn look_up_without_filters_ends_at_a_list_that_repeats_its_accounts() {
+    // The same body is the server's configuration, without filters, and each page of its list.
+    let body = json!({
+        "filter": {"supported": false},
+        "totalResults": 1_000_000, "Resources": [{"id": "1", "userName": "joe@acme.test"}],
+    });
+    let mock = Mock::json(body).await;
+    let dialect = scim::Dialect::named("scim2").unwrap();
+    let target = scim::Target::new(dialect, options_at(&mock.url, QUICK), credentials("the-token")).unwrap();
+    assert_eq!(target.find_by_user_name(&name(ADA)).await, Ok(None));
+    let pages = mock.requests().iter().filter(|request| request.starts_with("GET /Users?")).count();
+    assert_eq!(pages, 2, "{:?}", mock.requests());
+}

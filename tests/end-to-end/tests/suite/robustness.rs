@@ -16,6 +16,7 @@ mod memory;
 mod ownership;
 mod pace;
 mod properties;
+mod protected;
 mod references;
 mod swaps;
 mod target_faults;
