@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode, Uri};
 use model::{AccountId, DesiredUser, Managed, Value};
 use scim::{Dialect, Resource, Target, TargetError};
 use serde_json::json;
-use simulator::{FaultEffect, Simulator, SimulatorOptions, TargetFault};
+use simulator::{FaultEffect, ReplyBody, SimulatedReply, Simulator, SimulatorOptions, TargetFault};
 
 use crate::support::*;
 
@@ -173,18 +173,19 @@ async fn unavailable_configuration_is_fetched_again() {
 
 #[tokio::test]
 async fn server_without_configuration_is_updated_by_put() {
-    for status in [404, 400, 403, 501] {
+    let plain = [400, 403, 404, 405, 500, 501].map(FaultEffect::status);
+    let html = |status| SimulatedReply::status(status).content(ReplyBody::Html);
+    let html = [200, 403, 404, 405, 500].map(|status| FaultEffect::Answer(html(status)));
+    for effect in plain.into_iter().chain(html) {
         let server = Simulator::start(SimulatorOptions::scim2()).await.unwrap();
         for document in ["ServiceProviderConfig", "ResourceTypes", "Schemas"] {
-            server.inject(
-                TargetFault::always(FaultEffect::status(status)).path(&format!("/scim/v2/{document}")),
-            );
+            server.inject(TargetFault::always(effect.clone()).path(&format!("/scim/v2/{document}")));
         }
         let target = client_of(&server);
         seed_ada(&server, json!({"title": "Analyst"}));
         let now = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
         target.update(&owned(&now), &now, &ada([("title", text("Poet"))])).await.unwrap();
-        assert_eq!(server.writes()[0].method, "PUT", "{status}");
+        assert_eq!(server.writes()[0].method, "PUT", "{effect:?}");
         assert_eq!(target.missing_from_schemas(["title", "nickName"]).await.unwrap(), Vec::<&str>::new());
     }
 }
