@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`TerminalFixture`] | the real `provisioner` program, a directory, a simulated Workplace |
 //! | [`EngineFixture`] | the engines in the test's process, with a clock that the test sets |
-//! | [`Slapd`], [`Samba`], [`embedded_directory`] | a directory |
+//! | [`Slapd`], [`Ds389`], [`Samba`], [`embedded_directory`] | a directory |
 //! | [`Aws`], [`SqsDelivery`], [`LambdaEmulator`] | AWS's services, an event source mapping, and functions on Lambda's runtime |
 //! | [`CuttingProxy`], [`ServiceProxy`] | faults on the way to a directory, and to a service of AWS |
 //!
@@ -38,6 +38,10 @@ mod slapd_conf;
 pub use slapd::Slapd;
 pub use slapd_admin::DirectoryAdmin;
 pub use slapd_conf::{ADMIN_DN, BASE_DN, GROUPS_DN, PEOPLE_DN, READER_DN, SlapdOptions};
+
+mod ds389;
+
+pub use ds389::Ds389;
 
 mod samba;
 mod samba_entries;
