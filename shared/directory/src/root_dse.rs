@@ -8,8 +8,9 @@ use crate::paging::PAGED_RESULTS;
 use crate::search::SearchQuery;
 
 /// Attributes that identify a server. None of them changes while it runs. Active Directory names the host; the root DSEs of
-/// other products may be equal on all servers, so their address is part of the identity.
-const IDENTITY: [&str; 9] = [
+/// other products may be equal on all servers, so their address is part of the identity. 389 Directory Server shows the
+/// configured host and port (`netscapemdsuffix`), which tell apart the servers behind one address.
+const IDENTITY: [&str; 10] = [
     "dsServiceName",
     "dnsHostName",
     "serverName",
@@ -18,6 +19,7 @@ const IDENTITY: [&str; 9] = [
     "namingContexts",
     "configContext",
     "defaultNamingContext",
+    "netscapemdsuffix",
     SCHEMA,
 ];
 

@@ -1,14 +1,15 @@
 //! Two servers of one directory, of which the second lags or shows a part: no user in scope is deactivated, and no removal
 //! waits for ever.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use anyhow::{Context as _, Result, ensure};
 use end_to_end::{
-    BASE_DN, CuttingProxy, EngineFixture, NO_LIMITS, READER_DN, Slapd, SlapdOptions, TestConfiguration,
-    active_names, advance_clock,
+    BASE_DN, CuttingProxy, DirectoryAdmin, Ds389, EngineFixture, NO_LIMITS, READER_DN, Slapd, SlapdOptions,
+    TestConfiguration, active_names, advance_clock,
 };
 use scan::{Approval, ScanMode, ScanSummary};
+use serde_json::Value;
 
 use super::differential::{MAPPING, block_on, engine};
 
@@ -34,12 +35,15 @@ enum Rights {
 enum Data {
     /// It lacks the last two hires.
     Lags,
+    /// It lacks them, and has a later change of its own.
+    LagsWithOwnChange,
     /// It lacks them, and ends each search after a few entries.
     LagsWithSizeLimit,
 }
 
 /// One case, what the scan says, and what lets removals go on.
 struct Cell {
+    product: DirectoryProduct,
     route: Route,
     rights: Rights,
     data: Data,
@@ -49,29 +53,39 @@ struct Cell {
 }
 
 const SIZE_LIMIT: &str = "LDAP result 4 (size limit exceeded)";
+const LOOK_THROUGH_LIMIT: &str = "LDAP result 11 (administrative limit exceeded)";
 
 fn cells() -> Vec<Cell> {
-    use Data::{Lags, LagsWithSizeLimit};
+    use Data::{Lags, LagsWithOwnChange, LagsWithSizeLimit};
+    use DirectoryProduct::{Ds389, OpenLdap};
     use Rights::{All, NoContextCsn, NoMarks};
     use Route::{Balancer, List};
     [
         // Its own contextCSN shows that it has caught up.
-        (List, All, Lags, "older than at the last read (contextCSN)", 1),
-        (Balancer, All, Lags, "older than at the last read (contextCSN)", 1),
+        (OpenLdap, List, All, Lags, "older than at the last read (contextCSN)", 1),
+        (OpenLdap, Balancer, All, Lags, "older than at the last read (contextCSN)", 1),
         // Another address shares no mark with the first, so a second read in a row has to agree.
-        (List, NoContextCsn, Lags, "another server answered", 2),
-        (List, NoMarks, Lags, "another server answered", 2),
+        (OpenLdap, List, NoContextCsn, Lags, "another server answered", 2),
+        (OpenLdap, List, NoMarks, Lags, "another server answered", 2),
         // Behind one address the newest change shows it.
-        (Balancer, NoContextCsn, Lags, "the newest entries of the last read are missing", 1),
-        (Balancer, NoMarks, Lags, "nothing shows how recent its data is", 2),
+        (OpenLdap, Balancer, NoContextCsn, Lags, "the newest entries of the last read are missing", 1),
+        (OpenLdap, Balancer, NoMarks, Lags, "nothing shows how recent its data is", 2),
         // The read itself is incomplete until the limit is raised.
-        (List, All, LagsWithSizeLimit, "older than at the last read (contextCSN)", 1),
-        (List, NoContextCsn, LagsWithSizeLimit, SIZE_LIMIT, 2),
-        (List, NoMarks, LagsWithSizeLimit, SIZE_LIMIT, 2),
-        (Balancer, NoContextCsn, LagsWithSizeLimit, SIZE_LIMIT, 1),
-        (Balancer, NoMarks, LagsWithSizeLimit, SIZE_LIMIT, 2),
+        (OpenLdap, List, All, LagsWithSizeLimit, "older than at the last read (contextCSN)", 1),
+        (OpenLdap, List, NoContextCsn, LagsWithSizeLimit, SIZE_LIMIT, 2),
+        (OpenLdap, List, NoMarks, LagsWithSizeLimit, SIZE_LIMIT, 2),
+        (OpenLdap, Balancer, NoContextCsn, LagsWithSizeLimit, SIZE_LIMIT, 1),
+        (OpenLdap, Balancer, NoMarks, LagsWithSizeLimit, SIZE_LIMIT, 2),
+        // The reader sees no replication state in 389 Directory Server. The root DSE names the server, so that another one is
+        // recognised behind one address too, and a second read in a row has to agree.
+        (Ds389, List, All, Lags, "another server answered", 2),
+        (Ds389, Balancer, All, Lags, "another server answered", 2),
+        (Ds389, Balancer, All, LagsWithOwnChange, "another server answered", 2),
+        (Ds389, Balancer, NoMarks, Lags, "another server answered", 2),
+        (Ds389, List, All, LagsWithSizeLimit, LOOK_THROUGH_LIMIT, 2),
     ]
-    .map(|(route, rights, data, says, scans_after_catching_up)| Cell {
+    .map(|(product, route, rights, data, says, scans_after_catching_up)| Cell {
+        product,
         route,
         rights,
         data,
@@ -81,10 +95,107 @@ fn cells() -> Vec<Cell> {
     .into()
 }
 
+/// DirectoryProduct of the servers of a case.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum DirectoryProduct {
+    OpenLdap,
+    Ds389,
+}
+
+/// One server of a pair.
+enum Server {
+    OpenLdap(Slapd),
+    Ds389(Ds389),
+}
+
+impl Server {
+    fn start(product: DirectoryProduct, rights: Rights) -> Result<Self> {
+        let hidden: &[&str] = match rights {
+            Rights::All => &[],
+            Rights::NoContextCsn => &["contextCSN"],
+            Rights::NoMarks => &["contextCSN", "modifyTimestamp", "createTimestamp"],
+        };
+        Ok(match product {
+            DirectoryProduct::OpenLdap => {
+                let rule = format!("access to attrs={} by * none", hidden.join(","));
+                Self::OpenLdap(Slapd::start(SlapdOptions {
+                    access_lines: if hidden.is_empty() { Vec::new() } else { vec![rule] },
+                    database_lines: vec!["syncprov-sessionlog 1000".to_owned()],
+                    ..SlapdOptions::default()
+                })?)
+            }
+            DirectoryProduct::Ds389 => {
+                let server = Ds389::start()?;
+                if let [_, times @ ..] = hidden {
+                    server.hide(&times.join(" || "))?;
+                }
+                Self::Ds389(server)
+            }
+        })
+    }
+
+    /// A second server with the current data, without limits.
+    fn copy(&mut self) -> Result<Self> {
+        Ok(match self {
+            Self::OpenLdap(slapd) => Self::OpenLdap(slapd.copy()?),
+            Self::Ds389(server) => Self::Ds389(server.copy()?),
+        })
+    }
+
+    /// The same, but each search of the reader ends after a few entries.
+    fn copy_with_limit(&mut self) -> Result<Self> {
+        Ok(match self {
+            Self::OpenLdap(slapd) => {
+                Self::OpenLdap(slapd.copy_with(&format!(
+                    "limits dn.exact={READER_DN} size.soft=3 size.hard=3 size.prtotal=3"
+                ))?)
+            }
+            Self::Ds389(server) => {
+                let copy = server.copy()?;
+                copy.limit_look_through(3)?;
+                Self::Ds389(copy)
+            }
+        })
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::OpenLdap(slapd) => slapd.address(),
+            Self::Ds389(server) => server.address(),
+        }
+    }
+
+    fn admin(&self) -> DirectoryAdmin {
+        match self {
+            Self::OpenLdap(slapd) => slapd.admin(),
+            Self::Ds389(server) => server.admin(),
+        }
+    }
+
+    fn kind_and_secret(&self) -> (&'static str, Value) {
+        match self {
+            Self::OpenLdap(slapd) => ("openldap", slapd.reader_secret()),
+            Self::Ds389(server) => ("389ds", server.reader_secret()),
+        }
+    }
+
+    fn hire(&self, number: usize) -> Result<()> {
+        hire(&self.admin(), number)
+    }
+
+    /// Changes a user's title until the change has a later time than another. The clock of the servers counts seconds.
+    fn change_after(&self, number: usize, time: &str) -> Result<()> {
+        while newest_change(&self.admin())?.as_str() <= time {
+            self.admin().set(&dn(number), "title", &["changed"])?;
+        }
+        Ok(())
+    }
+}
+
 /// A directory whose second server gets no later change.
 struct Pair {
-    first: Slapd,
-    second: Slapd,
+    first: Server,
+    second: Server,
     first_address: CuttingProxy,
     second_address: CuttingProxy,
     route: Route,
@@ -93,28 +204,18 @@ struct Pair {
 
 impl Pair {
     /// Six users. The last two exist on the first server only.
-    async fn start(route: Route, rights: Rights, data: Data) -> Result<Self> {
-        let hidden = match rights {
-            Rights::All => "",
-            Rights::NoContextCsn => "contextCSN",
-            Rights::NoMarks => "contextCSN,modifyTimestamp,createTimestamp",
-        };
-        let access_lines =
-            if hidden.is_empty() { Vec::new() } else { vec![format!("access to attrs={hidden} by * none")] };
-        let mut first = Slapd::start(SlapdOptions {
-            access_lines,
-            database_lines: vec!["syncprov-sessionlog 1000".to_owned()],
-            ..SlapdOptions::default()
-        })?;
+    async fn start(product: DirectoryProduct, route: Route, rights: Rights, data: Data) -> Result<Self> {
+        let mut first = Server::start(product, rights)?;
         let first_address = CuttingProxy::start(first.address())?;
         let second_address = CuttingProxy::start(first.address())?;
         let urls = match route {
             Route::List => format!("[\"{}\", \"{}\"]", first_address.ldap_url(), second_address.ldap_url()),
             Route::Balancer => format!("\"{}\"", first_address.ldap_url()),
         };
+        let (kind, secret) = first.kind_and_secret();
         let configuration = TestConfiguration {
             directory: format!(
-                "kind = \"openldap\"\nurl = {urls}\nbase_dn = \"{BASE_DN}\"\n\
+                "kind = \"{kind}\"\nurl = {urls}\nbase_dn = \"{BASE_DN}\"\n\
                  secret = \"file:directory-secret.json\"\n"
             ),
             scope: "filter = \"(mail=*)\"\n".to_owned(),
@@ -122,29 +223,26 @@ impl Pair {
             mapping: MAPPING.to_owned(),
             ..TestConfiguration::openldap_at("", "")
         };
-        let engine = engine(&configuration, &first.reader_secret()).await?;
+        let engine = engine(&configuration, &secret).await?;
         for number in 0..4 {
-            hire(&first, number)?;
+            first.hire(number)?;
         }
         for _ in 0..2 {
             engine.scan(ScanMode::Auto).await?;
         }
         engine.provision_due().await?;
-        let limit = match data {
-            Data::Lags => String::new(),
-            Data::LagsWithSizeLimit => {
-                format!("limits dn.exact={READER_DN} size.soft=3 size.hard=3 size.prtotal=3")
-            }
+        let second = match data {
+            Data::LagsWithSizeLimit => first.copy_with_limit()?,
+            Data::Lags | Data::LagsWithOwnChange => first.copy()?,
         };
-        let second = first.copy_with(&limit)?;
         first_address.redirect(first.address());
-        // The clock of the servers counts seconds, so the hires get a later time than everything before.
-        let before = newest_change(&first)?;
-        hire(&first, 4)?;
-        while newest_change(&first)? <= before {
-            first.admin().set(&dn(4), "title", &["hired"])?;
+        let before = newest_change(&first.admin())?;
+        first.hire(4)?;
+        first.change_after(4, &before)?;
+        first.hire(5)?;
+        if data == Data::LagsWithOwnChange {
+            second.change_after(3, &newest_change(&first.admin())?)?;
         }
-        hire(&first, 5)?;
         for _ in 0..2 {
             engine.scan(ScanMode::Auto).await?;
         }
@@ -191,25 +289,25 @@ fn mail(number: usize) -> String {
     format!("p{number}@acme.test")
 }
 
-fn hire(slapd: &Slapd, number: usize) -> Result<()> {
+fn hire(admin: &DirectoryAdmin, number: usize) -> Result<()> {
     let mail = mail(number);
     let attributes = [("objectClass", "inetOrgPerson"), ("cn", &mail), ("sn", "P"), ("mail", &mail)];
-    slapd.admin().add(&dn(number), attributes)
+    admin.add(&dn(number), attributes)
 }
 
-/// Latest change of the last two users.
-fn newest_change(slapd: &Slapd) -> Result<String> {
-    let times = [3, 4].map(|number| slapd.admin().values(&dn(number), "modifyTimestamp"));
+/// Latest change of the last users.
+fn newest_change(admin: &DirectoryAdmin) -> Result<String> {
+    let times = [3, 4, 5].map(|number| admin.values(&dn(number), "modifyTimestamp"));
     let times: Vec<String> = times.into_iter().filter_map(Result::ok).flatten().collect();
     times.into_iter().max().context("no user has a time")
 }
 
 #[test]
 fn second_server_that_lags_deprovisions_no_user() {
-    for Cell { route, rights, data, says, scans_after_catching_up } in cells() {
-        let what = format!("{route:?}, {rights:?}, {data:?}");
+    for Cell { product, route, rights, data, says, scans_after_catching_up } in cells() {
+        let what = format!("{product:?}, {route:?}, {rights:?}, {data:?}");
         block_on(async {
-            let mut pair = Pair::start(route, rights, data).await.with_context(|| what.clone())?;
+            let mut pair = Pair::start(product, route, rights, data).await.with_context(|| what.clone())?;
             let all = pair.active();
             pair.turn_to_second();
             let summary = pair.scan().await.with_context(|| what.clone())?;
@@ -244,7 +342,7 @@ fn second_server_that_lags_deprovisions_no_user() {
 fn lasting_takeover_goes_on_after_two_reads_or_an_approval() {
     for rights in [Rights::NoContextCsn, Rights::NoMarks] {
         block_on(async {
-            let pair = Pair::start(Route::List, rights, Data::Lags).await?;
+            let pair = Pair::start(DirectoryProduct::OpenLdap, Route::List, rights, Data::Lags).await?;
             pair.turn_to_second();
             let summary = pair.scan().await?;
             let why = summary.incomplete.clone().unwrap_or_default();
@@ -257,7 +355,7 @@ fn lasting_takeover_goes_on_after_two_reads_or_an_approval() {
     }
     // A server that is known to be behind never agrees with itself, so it takes an approval.
     block_on(async {
-        let pair = Pair::start(Route::List, Rights::All, Data::Lags).await?;
+        let pair = Pair::start(DirectoryProduct::OpenLdap, Route::List, Rights::All, Data::Lags).await?;
         pair.turn_to_second();
         for _ in 0..3 {
             let summary = pair.scan().await?;
@@ -282,7 +380,7 @@ fn other_writing_servers_stop_no_creation() {
     };
     let mut first = Slapd::start(id(1)).unwrap();
     for number in 0..3 {
-        hire(&first, number).unwrap();
+        hire(&first.admin(), number).unwrap();
     }
     let address = CuttingProxy::start(first.address()).unwrap();
     block_on(async {
@@ -298,7 +396,7 @@ fn other_writing_servers_stop_no_creation() {
         ensure!(csns.iter().all(|csn| csn.contains("#001#")), "{csns:?}");
         let second = first.copy_as_other_provider(1, 2)?;
         address.redirect(second.address());
-        hire(&second, 7)?;
+        hire(&second.admin(), 7)?;
         second.admin().delete(&dn(0))?;
         let csns = second.admin().values(BASE_DN, "contextCSN")?;
         ensure!(csns.iter().all(|csn| csn.contains("#002#")), "{csns:?}");
@@ -313,6 +411,42 @@ fn other_writing_servers_stop_no_creation() {
         let summary = engine.scan(ScanMode::Auto).await?;
         engine.provision_due().await?;
         assert_eq!((summary.complete, summary.deprovisioned), (true, 1), "{summary:?}");
+        Ok(())
+    });
+}
+
+/// A replica id is retired and another one takes its place: nothing waits, because the server is the same.
+#[test]
+fn replica_of_389_directory_server_with_another_id_stops_no_change() {
+    let server = Ds389::start().unwrap();
+    let admin = server.admin();
+    server.set_replica_id(1).unwrap();
+    (0..3).for_each(|number| hire(&admin, number).unwrap());
+    block_on(async {
+        let configuration = TestConfiguration {
+            directory: format!(
+                "kind = \"389ds\"\nurl = \"{}\"\nbase_dn = \"{BASE_DN}\"\n\
+                 secret = \"file:directory-secret.json\"\n",
+                server.url()
+            ),
+            scope: "filter = \"(mail=*)\"\n".to_owned(),
+            safety: NO_LIMITS.to_owned(),
+            mapping: MAPPING.to_owned(),
+            ..TestConfiguration::openldap_at("", "")
+        };
+        let engine = engine(&configuration, &server.reader_secret()).await?;
+        engine.sync().await?;
+        server.set_replica_id(2)?;
+        hire(&admin, 7)?;
+        admin.delete(&dn(0))?;
+        for mode in [ScanMode::Auto, ScanMode::Full] {
+            advance_clock(30);
+            let summary = engine.scan(mode).await?;
+            engine.provision_due().await?;
+            assert!(summary.complete, "{summary:?}");
+        }
+        let expected: BTreeSet<String> = [1, 2, 7].map(mail).into();
+        assert_eq!(active_names(&engine.workplace), expected);
         Ok(())
     });
 }
