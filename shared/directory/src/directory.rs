@@ -13,6 +13,8 @@ pub struct Directory {
     pub(crate) connection: LdapConnection,
     pub(crate) config: DirectoryConfig,
     schema: Option<Schema>,
+    /// Configured attributes that the reading account may not read, once they are known.
+    pub(crate) hidden: Option<Vec<String>>,
     /// DN of the base entry as the server spells it, once it has been read.
     pub(crate) base_dn: String,
     url: String,
@@ -49,7 +51,7 @@ impl Directory {
     /// large, and its attributes have one name each.
     async fn new(connection: LdapConnection, config: &DirectoryConfig, url: &str) -> Result<Self> {
         let (config, base_dn, url) = (config.clone(), config.base_dn.clone(), url.to_owned());
-        let mut directory = Self { connection, config, schema: None, base_dn, url };
+        let mut directory = Self { connection, config, schema: None, hidden: None, base_dn, url };
         let requested = directory.config.requested();
         if requested.iter().all(|name| is_first_name(name)) {
             return Ok(directory);

@@ -161,6 +161,8 @@ pub enum DirectoryOperation {
     ReadingRootDse,
     /// Reading the schema.
     ReadingSchema,
+    /// Asking for the rights of the reading account.
+    ReadingRights,
     /// Reading the base entry.
     ReadingBase(String),
     /// Reading a group and its members.
@@ -180,6 +182,7 @@ impl fmt::Display for DirectoryOperation {
             Self::Binding(url) => write!(f, "signing in to {url}"),
             Self::ReadingRootDse => f.write_str("reading the server's own description (the root DSE)"),
             Self::ReadingSchema => f.write_str("reading the server's schema"),
+            Self::ReadingRights => f.write_str("asking for the rights of the reading account"),
             Self::ReadingBase(base_dn) => write!(f, "reading the base entry {base_dn}"),
             Self::ReadingGroup(dn) => write!(f, "reading the group {dn}"),
             Self::ReadingUsers(base_dn) => write!(f, "reading the users under {base_dn}"),

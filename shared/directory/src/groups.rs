@@ -12,10 +12,12 @@ use crate::cursor::KnownGroup;
 use crate::directory::Directory;
 use crate::dn::context_of;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
-use crate::filter::escape;
+use crate::filter::{enclosed, escape};
 use crate::group_class::{self, OBJECT_CLASS, any_group};
+use crate::paging::page_control;
+use crate::rights::hidden_attributes;
 use crate::root_dse::RootDse;
-use crate::search::SearchQuery;
+use crate::search::{NO_ATTRIBUTES, SearchQuery};
 
 #[derive(Clone, Debug)]
 pub(crate) struct LdapGroup {
@@ -41,6 +43,9 @@ pub(crate) struct GroupMembers {
 }
 
 const SID: &str = "objectSid";
+
+/// Attribute by which a user names its groups.
+const BACK_LINK: &str = "memberOf";
 
 /// Matching rule by which Active Directory follows nested memberships (LDAP_MATCHING_RULE_IN_CHAIN).
 const IN_CHAIN: &str = "1.2.840.113556.1.4.1941";
@@ -122,14 +127,44 @@ impl LdapGroup {
                 )));
             }
         }
-        let Some((class, demanded)) = self.demanded else { return Ok(None) };
-        let is_demanded = directory.schema().await?.demands(class, demanded) != Some(false);
-        Ok(is_demanded.then(|| {
-            format!(
+        if let Some((class, demanded)) = self.demanded
+            && directory.schema().await?.demands(class, demanded) != Some(false)
+        {
+            return Ok(Some(format!(
                 "the group {dn} shows no {demanded}, which its class demands, so the attribute is hidden; let the \
                  reading account read it"
+            )));
+        }
+        let Directory { connection, config, .. } = directory;
+        if !hidden_attributes(connection, config, (dn, &[attribute])).await?.is_empty() {
+            return Ok(Some(format!(
+                "the group {dn} shows no {attribute}, and the server says that the reading account may not read it; let \
+                 the account read it"
+            )));
+        }
+        Ok(Self::has_back_link(directory, dn).await?.then(|| {
+            format!(
+                "the group {dn} shows no {attribute}, and a user shows the group in {BACK_LINK}, so the attribute is \
+                 hidden; let the reading account read it"
             )
         }))
+    }
+
+    /// Whether a user names the group. Servers without the attribute find no user.
+    async fn has_back_link(directory: &mut Directory, dn: &str) -> Result<bool> {
+        let Directory { connection, config, .. } = directory;
+        let query = SearchQuery::subtree(
+            config.base_dn.clone(),
+            format!("(&{}({BACK_LINK}={}))", enclosed(&config.user_filter), escape(dn)),
+            vec![NO_ATTRIBUTES.to_owned()],
+            DirectoryOperation::ReadingGroup(dn.to_owned()),
+        );
+        // One user is enough, and a limit of the search says nothing about the group.
+        match connection.search_with(query, &[page_control(1, &[])]).await {
+            Ok((found, _)) => Ok(!found.is_empty()),
+            Err(DirectoryError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// All values of an attribute. Active Directory returns 1,500 values at a time; the rest is requested in ranges.

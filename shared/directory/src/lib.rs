@@ -74,6 +74,7 @@ mod group_class;
 mod groups;
 mod paging;
 mod references;
+mod rights;
 mod root_dse;
 mod schema;
 mod scope;

@@ -50,7 +50,11 @@ impl Directory {
         let operation = DirectoryOperation::LookingUp(attribute.to_owned());
         let attributes = self.config.requested();
         let query = SearchQuery::subtree(base, filter, attributes, operation);
-        self.search_anchored(query).await
+        let mut entries = self.search_anchored(query).await?;
+        for entry in &mut entries {
+            self.mark_hidden(&entry.dn, &mut entry.attributes).await?;
+        }
+        Ok(entries)
     }
 
     /// Entry with this DN, in scope or not.
@@ -59,8 +63,10 @@ impl Directory {
         let attributes = self.config.requested();
         let attributes: Vec<&str> = attributes.iter().map(String::as_str).collect();
         let query = SearchQuery::entry(dn, &attributes, operation.clone());
-        let found = self.connection.search_one(query).await?;
-        found.map(|entry| self.anchored(entry, &operation)).transpose()
+        let Some(found) = self.connection.search_one(query).await? else { return Ok(None) };
+        let mut entry = self.anchored(found, &operation)?;
+        self.mark_hidden(&entry.dn, &mut entry.attributes).await?;
+        Ok(Some(entry))
     }
 
     /// Entries of these anchors that match a further condition.

@@ -49,6 +49,8 @@ pub struct FullRead<'a> {
     in_scope: u64,
     /// Configured attributes that no entry in scope has shown so far.
     absent: Vec<String>,
+    /// Whether all configured attributes are read, and not the anchors alone.
+    is_of_whole_entries: bool,
     evidence: ReadEvidence,
     progress: ReadProgress,
 }
@@ -97,6 +99,7 @@ impl Directory {
         read.absent.clone_from(&read.directory.config.attributes);
         (read.comparison, read.last, read.position, read.read_at) =
             (comparison, last.cloned(), position, now);
+        read.is_of_whole_entries = true;
         match read.freshness() {
             Freshness::Behind(mark) => read.progress = ReadProgress::Failed(IncompleteRead::Behind(mark)),
             Freshness::Proved(_) | Freshness::Unproved { .. } => read.request_ahead().await,
@@ -136,6 +139,7 @@ impl<'a> FullRead<'a> {
             digest: PageDigest::default(),
             in_scope: 0,
             absent: Vec::new(),
+            is_of_whole_entries: false,
             evidence,
             progress: ReadProgress::Reading,
         }
@@ -190,7 +194,8 @@ impl FullRead<'_> {
             ReadProgress::Failed(reason) => return Err(reason.clone()),
         }
         let mut page = Vec::new();
-        if let Err(reason) = self.read_page(&mut page).await {
+        let read = self.read_page(&mut page).await;
+        if let Err(reason) = self.mark_hidden(&mut page).await.and(read) {
             self.ahead = None;
             self.progress = ReadProgress::Failed(reason.clone());
             return if page.is_empty() { Err(reason) } else { Ok(Some(page)) };
@@ -222,6 +227,18 @@ impl FullRead<'_> {
                 evidence::conclude(self.directory, &self.server, self.evidence).await
             }
         }
+    }
+
+    /// Marks the attributes that the reading account may not read. Without that answer the entries prove nothing.
+    async fn mark_hidden(&mut self, page: &mut Vec<ReadItem>) -> Result<(), IncompleteRead> {
+        for item in page.iter_mut().filter(|_| self.is_of_whole_entries) {
+            let ReadItem::Entry(entry) = item else { continue };
+            if let Err(error) = self.directory.mark_hidden(&entry.dn, &mut entry.attributes).await {
+                page.clear();
+                return Err(IncompleteRead::BrokeOff(error.to_string()));
+            }
+        }
+        Ok(())
     }
 
     /// Reads one page into `page`, which holds the entries read even on failure.

@@ -25,6 +25,8 @@ pub struct Entry {
 pub struct Attributes {
     names: Vec<(Bytes, Range<usize>)>,
     values: Vec<Bytes>,
+    /// Names without values that the reading account may not read.
+    hidden: Vec<String>,
 }
 
 impl Attributes {
@@ -47,6 +49,16 @@ impl Attributes {
         };
         self.values.extend(values);
         *known = start..self.values.len();
+    }
+
+    /// Notes that the server hides the values of an attribute, if it has any.
+    pub fn hide(&mut self, name: String) {
+        self.hidden.push(name);
+    }
+
+    /// Whether the server hides the values of an attribute. Its absence then says nothing.
+    pub fn is_hidden(&self, name: &str) -> bool {
+        self.hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
     }
 
     /// All values of an attribute, in the server's order; empty when it is absent.

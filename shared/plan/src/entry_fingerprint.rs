@@ -37,6 +37,7 @@ impl<'a> EntryFingerprints<'a> {
         hash.text(&entry.dn);
         for (attribute, position) in &mut self.attributes {
             match entry.attributes.all_near(attribute, position) {
+                [] if entry.attributes.is_hidden(attribute) => hash.number(0),
                 [] => hash.flag(false),
                 [value] => {
                     hash.flag(true);

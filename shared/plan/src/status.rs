@@ -63,6 +63,11 @@ pub enum UnknownStatus {
         "the entry does not show the status attribute '{0}'; every Active Directory user has userAccountControl, so the reading account probably has no right to read it"
     )]
     Hidden(String),
+    /// The server says that the reading account may not read the attribute.
+    #[error(
+        "the directory says that the reading account may not read the status attribute '{0}'; let the account read it"
+    )]
+    NoRight(String),
     /// The value is no number.
     #[error("the status attribute '{0}' does not hold a whole number")]
     NotANumber(String),
@@ -106,6 +111,9 @@ impl StatusRule {
             }
             Self::Flag { attribute, value, means, default } => {
                 let values = attributes.all(attribute);
+                if values.is_empty() && attributes.is_hidden(attribute) {
+                    return Err(UnknownStatus::NoRight(attribute.clone()));
+                }
                 let equal = |found: &[u8]| {
                     String::from_utf8_lossy(found).trim().to_lowercase() == value.trim().to_lowercase()
                 };
@@ -160,6 +168,20 @@ mod tests {
         // Every user has the attribute. Without it, the reader may not see it.
         assert_eq!(verdict(&rule, &[]), Err(UnknownStatus::Hidden("userAccountControl".into())));
         assert!(verdict(&rule, &[("userAccountControl", "many")]).is_err());
+    }
+
+    #[test]
+    fn hidden_flag_is_no_missing_flag() {
+        let rule = StatusRule::Flag {
+            attribute: "nsAccountLock".into(),
+            value: "true".into(),
+            means: Disabled,
+            default: Enabled,
+        };
+        let mut attributes = Attributes::default();
+        assert_eq!(rule.verdict(&attributes), Ok(Enabled));
+        attributes.hide("NSACCOUNTLOCK".to_owned());
+        assert_eq!(rule.verdict(&attributes), Err(UnknownStatus::NoRight("nsAccountLock".into())));
     }
 
     #[test]

@@ -91,6 +91,25 @@ impl Samba {
         self.launch()
     }
 
+    /// Restarts the server with another invocation id, as if its database had been restored.
+    pub fn restart_as_restored(&mut self) -> anyhow::Result<()> {
+        self.stop();
+        // The tool's own interpreter has Samba's modules.
+        let output = Command::new("/usr/bin/python3")
+            .args(["-c", include_str!("samba_invocation.py")])
+            .arg(self.configuration())
+            .output()
+            .context("cannot run /usr/bin/python3")?;
+        if !output.status.success() {
+            bail!(
+                "changing the invocation id failed with {}:\n{}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        self.launch()
+    }
+
     /// `ldaps://127.77.x.y`.
     pub fn url(&self) -> String {
         format!("ldaps://{}", self.address)
@@ -126,6 +145,14 @@ impl Samba {
         let password = format!("{}.{name}", self.password);
         self.tool(&["user", "create", name, &password])?;
         Ok(json!({ "bind_dn": format!("{name}@{REALM}"), "password": password }))
+    }
+
+    /// Hides an attribute of an entry from the members of a group. `attribute` is its `schemaIDGUID`.
+    pub fn hide_from(&self, group_dn: &str, dn: &str, attribute: &str) -> anyhow::Result<()> {
+        let sid = self.admin().bytes(group_dn, "objectSid")?.context("a group without objectSid")?;
+        let rule =
+            format!("(OD;;RP;{attribute};;{})", sid_text(&sid).context("an objectSid that isn't one")?);
+        self.tool(&["dsacl", "set", &format!("--objectdn={dn}"), &format!("--sddl={rule}")])
     }
 
     /// Sets the administrator's password to that of a secret.
@@ -237,6 +264,15 @@ impl Samba {
 /// User principal name of the administrator; Active Directory accepts it for a bind.
 fn administrator() -> String {
     format!("Administrator@{REALM}")
+}
+
+/// Text of a security identifier (MS-DTYP, section 2.4.2.1), as in `S-1-5-32-544`.
+fn sid_text(sid: &[u8]) -> Option<String> {
+    let [revision, _, authority @ ..] = sid else { return None };
+    let (authority, parts) = authority.split_first_chunk::<6>()?;
+    let authority = authority.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+    let parts = parts.chunks_exact(4).filter_map(|part| part.try_into().ok()).map(u32::from_le_bytes);
+    Some(parts.fold(format!("S-{revision}-{authority}"), |text, part| format!("{text}-{part}")))
 }
 
 /// A loopback address without a directory, and its reservation.

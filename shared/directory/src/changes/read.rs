@@ -5,6 +5,7 @@ use model::{CompleteRead, Entry, IncompleteRead, ReadEvidence};
 use crate::change_time::{CREATED, MODIFIED};
 use crate::config::DirectoryConfig;
 use crate::cursor::Cursor;
+use crate::decode::DecodedEntry;
 use crate::directory::Directory;
 use crate::dn::is_under;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
@@ -88,9 +89,21 @@ impl ChangeRead<'_> {
             let query = query(config, (&config.base_dn, SearchScope::Subtree), filter, times);
             found.extend(connection.search(query).await?);
         }
+        let items = self.items(&mut selection, found).await?;
+        self.changes.selection = Some(selection);
+        Ok(items)
+    }
+
+    /// Items of those of the entries that are in scope.
+    async fn items(
+        &mut self,
+        selection: &mut ScopeSelection,
+        found: Vec<DecodedEntry>,
+    ) -> Result<Vec<ReadItem>> {
         let mut items = Vec::new();
-        for entry in found {
+        for mut entry in found {
             self.changes.server.note_user(&entry.attributes);
+            self.directory.mark_hidden(&entry.dn, &mut entry.attributes).await?;
             let root = &self.changes.server.root;
             if !selection.includes(self.directory, root, (&entry.dn, &entry.attributes)).await? {
                 continue;
@@ -103,7 +116,6 @@ impl ChangeRead<'_> {
                 }
             });
         }
-        self.changes.selection = Some(selection);
         Ok(items)
     }
 

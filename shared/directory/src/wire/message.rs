@@ -130,6 +130,11 @@ impl LdapControl {
         Self { oid: oid.to_owned(), is_critical: true, value }
     }
 
+    /// Control that the server may ignore.
+    pub fn optional(oid: &str, value: Option<Vec<u8>>) -> Self {
+        Self { oid: oid.to_owned(), is_critical: false, value }
+    }
+
     /// Reads `SEQUENCE { controlType, criticality BOOLEAN DEFAULT FALSE, controlValue OPTIONAL }`.
     fn parse(content: &[u8]) -> Option<Self> {
         let (oid, rest) = ber::take(OCTET_STRING, content)?;

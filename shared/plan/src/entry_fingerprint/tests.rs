@@ -28,6 +28,9 @@ fn fingerprint_covers_every_attribute_that_a_rule_reads_and_no_other() {
     ] {
         assert!(!is_same(&pairs), "{reason}");
     }
+    let mut hidden = entry("1", &ada);
+    hidden.attributes.hide("employeeType".to_owned());
+    assert_ne!(fingerprints.of(&hidden), expected, "a hidden attribute");
     let moved = Entry { dn: "cn=ada,ou=x".into(), ..entry("1", &ada) };
     assert_ne!(fingerprints.of(&moved), expected);
 }

@@ -7,5 +7,6 @@ mod server;
 
 mod faults;
 mod replicas;
+mod rights;
 mod samba;
 mod slapd;

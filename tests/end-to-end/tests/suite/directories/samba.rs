@@ -111,6 +111,44 @@ fn replaced_forest_deprovisions_no_user() {
     });
 }
 
+/// The database of a domain controller is restored and gets another invocation id: creations go on, and a removal waits for
+/// the second read.
+#[test]
+fn restored_domain_controller_stops_no_creation() {
+    let mut samba = Samba::shared();
+    let admin = samba.admin();
+    let unit = format!("OU=Restored,{SAMBA_BASE_DN}");
+    admin.add(&unit, [("objectClass", "organizationalUnit")]).unwrap();
+    let hire = |number: usize| {
+        let (name, mail) = (format!("restored{number}"), format!("restored{number}@acme.test"));
+        let user = samba_user(&name, &[("mail", &mail), ("sn", "Restored")]);
+        admin.add_all(&[(format!("CN={name},{unit}"), user)]).unwrap();
+    };
+    (0..3).for_each(hire);
+    let configuration = configuration(&samba, &unit, "filter = \"(mail=*)\"\n".to_owned());
+    block_on(async {
+        let engine = engine(&configuration, &samba.admin_secret()).await?;
+        engine.sync().await?;
+        engine.sync().await?;
+        samba.restart_as_restored()?;
+        admin.delete(&format!("CN=restored0,{unit}"))?;
+        hire(3);
+        let summary = engine.scan(ScanMode::Auto).await?;
+        engine.provision_due().await?;
+        let why = summary.incomplete.clone().unwrap_or_default();
+        assert!(why.contains("another server answered") && why.contains("1 removal"), "{summary:?}");
+        assert_eq!((summary.created, active_names(&engine.workplace).len()), (1, 4), "{summary:?}");
+        let summary = engine.scan(ScanMode::Auto).await?;
+        engine.provision_due().await?;
+        assert_eq!((summary.complete, summary.deprovisioned), (true, 1), "{summary:?}");
+        assert_eq!(active_names(&engine.workplace).len(), 3);
+        // From now on the restored server is the known one.
+        let summary = engine.scan(ScanMode::Auto).await?;
+        assert_eq!((summary.mode, summary.complete), (ScanMode::Incremental, true), "{summary:?}");
+        Ok(())
+    });
+}
+
 /// The entry itself does not change when its account expires.
 #[test]
 fn expired_account_is_deactivated_by_an_incremental_scan() {
