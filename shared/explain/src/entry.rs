@@ -4,7 +4,7 @@
 
 use directory::ScopeCondition;
 use model::{Desired, Entry, UnixSeconds};
-use plan::mapping::{AttributeExplained, MASK};
+use plan::mapping::{AttributeExplained, MASK, RecordedValues};
 use plan::{ExpiryExplained, Observation, Policy, StatusExplained, explain_observation};
 use scan::{EntryLookup, UserLookup};
 use serde::Serialize;
@@ -85,8 +85,9 @@ impl Explanation {
 impl EntryExplanation {
     /// Explains an entry.
     fn of(policy: &Policy, lookup: &EntryLookup, now: UnixSeconds) -> Self {
-        let EntryLookup { entry, scope, observation, .. } = lookup;
-        let explained = explain_observation(&policy.rules, &entry.attributes, now);
+        let EntryLookup { entry, scope, observation, record, .. } = lookup;
+        let recorded = record.as_ref().map(RecordedValues::of).unwrap_or_default();
+        let explained = explain_observation(&policy.rules, &entry.attributes, now, recorded);
         let (desired, problem) = match observation {
             Observation::Valid(Desired::Present(user)) if user.active => ("active", None),
             Observation::Valid(Desired::Present(_)) => ("inactive", None),

@@ -5,7 +5,7 @@ use model::{Attributes, UnixSeconds};
 use serde::Serialize;
 
 use crate::UserRules;
-use crate::mapping::{AttributeExplained, Explainer};
+use crate::mapping::{AttributeExplained, Explainer, RecordedValues};
 use crate::status::{AccountStatus, StatusRule, has_expired};
 
 /// How an observation comes about. Masked values are hidden.
@@ -76,8 +76,9 @@ pub fn explain_observation(
     rules: &UserRules,
     attributes: &Attributes,
     now: UnixSeconds,
+    recorded: RecordedValues<'_>,
 ) -> ObservationExplained {
-    let explainer = Explainer::new(&rules.mapping, attributes);
+    let explainer = Explainer::new(&rules.mapping, attributes, recorded);
     let (verdict, problem) = split(rules.status.verdict(attributes));
     let attribute = rules.status.attribute();
     let status = StatusExplained {
@@ -144,7 +145,8 @@ mod tests {
     }
 
     fn explained(status: StatusRule, masked: bool, entry: &[(&str, &str)]) -> ObservationExplained {
-        explain_observation(&rules(status, masked), &entry.iter().copied().collect(), UnixSeconds(0))
+        let attributes = entry.iter().copied().collect();
+        explain_observation(&rules(status, masked), &attributes, UnixSeconds(0), RecordedValues::default())
     }
 
     #[test]

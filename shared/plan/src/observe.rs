@@ -3,6 +3,7 @@
 use model::{DeprovisionReason, Desired, Entry, Fingerprint, Fingerprinter, UnixSeconds};
 
 use crate::Mapping;
+use crate::mapping::RecordedValues;
 use crate::status::{AccountStatus, StatusRule, has_expired};
 
 /// The rules that turn an entry into a desired user.
@@ -48,8 +49,13 @@ pub enum Observation {
     Invalid(String),
 }
 
-/// Observes one entry. The time counts because accounts expire.
-pub fn observe(rules: &UserRules, entry: &Entry, now: UnixSeconds) -> Observation {
+/// Observes one entry. The time counts because accounts expire, and the record because it decides between several values.
+pub fn observe(
+    rules: &UserRules,
+    entry: &Entry,
+    now: UnixSeconds,
+    recorded: RecordedValues<'_>,
+) -> Observation {
     let status = rules.status.verdict(&entry.attributes);
     let expired = match &rules.expires {
         Some(attribute) => has_expired(&entry.attributes, attribute, now),
@@ -62,13 +68,13 @@ pub fn observe(rules: &UserRules, entry: &Entry, now: UnixSeconds) -> Observatio
         }
     };
     if active || rules.provision_disabled {
-        return match rules.mapping.desired_user(&entry.attributes, active) {
+        return match rules.mapping.desired_user(&entry.attributes, active, recorded) {
             Ok(user) => Observation::Valid(Desired::Present(user)),
             Err(error) => Observation::Invalid(error.to_string()),
         };
     }
     // A disabled user is deprovisioned even if the rest of the entry can't be mapped.
-    let user_name = rules.mapping.user_name(&entry.attributes).ok();
+    let user_name = rules.mapping.user_name(&entry.attributes, recorded).ok();
     Observation::Valid(Desired::Absent { user_name, reason: DeprovisionReason::Disabled })
 }
 

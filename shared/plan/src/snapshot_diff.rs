@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
-use model::{Anchor, AnchorHash, CompleteRead, DnKey, DoubtfulRead, Entry, Fingerprint, UnixSeconds};
+use model::{
+    Anchor, AnchorHash, CompleteRead, DnKey, DoubtfulRead, Entry, Fingerprint, UnixSeconds, UserRecord,
+};
 
 use crate::entry_fingerprint::EntryFingerprints;
+use crate::mapping::RecordedValues;
 use crate::{Observation, UserRules, observe};
 
 /// Compares the entries of a read with a snapshot. Its memory is one bit per known user and the fingerprints of new and
@@ -43,6 +46,8 @@ pub struct EntryChange {
     pub observation: Observation,
     /// The fingerprint for the next snapshot.
     pub fingerprint: Fingerprint,
+    /// The entry, where the record decides which of several values counts.
+    pub ambiguous: Option<Box<Entry>>,
 }
 
 impl<'a> SnapshotDiff<'a> {
@@ -78,9 +83,17 @@ impl<'a> SnapshotDiff<'a> {
         EntryDiff::Changed(Box::new(EntryChange {
             anchor: entry.anchor.clone(),
             dn: DnKey::of(&entry.dn),
-            observation: observe(self.rules, entry, self.now),
+            observation: observe(self.rules, entry, self.now, RecordedValues::default()),
             fingerprint,
+            ambiguous: self.rules.mapping.has_choice(&entry.attributes).then(|| Box::new(entry.clone())),
         }))
+    }
+
+    /// Keeps the values of the record that are still among those of the entry.
+    pub fn keep_recorded(&self, change: &mut EntryChange, record: Option<&UserRecord>) {
+        if let Some((entry, record)) = change.ambiguous.as_ref().zip(record) {
+            change.observation = observe(self.rules, entry, self.now, RecordedValues::of(record));
+        }
     }
 
     /// Whether the read contained this user so far.

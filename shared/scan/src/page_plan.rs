@@ -218,13 +218,14 @@ impl ReadFindings<'_> {
         ReadableRecords { mut records, unreadable }: ReadableRecords,
     ) -> Vec<UserPlan> {
         let mut users = Vec::with_capacity(changes.len());
-        for change in changes {
+        for mut change in changes {
             let hash = change.anchor.hash();
             if unreadable.contains(&hash) {
                 self.summary.unreadable += 1;
                 continue;
             }
             let record = records.remove(&hash);
+            self.diff.keep_recorded(&mut change, record.as_ref());
             let plan = plan_change(&change, record.as_ref());
             if plan != RecordPlan::Nothing {
                 self.planned.insert(hash);

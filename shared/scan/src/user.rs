@@ -114,11 +114,11 @@ pub async fn look_up(
     }
     let scope = directory.explain_scope(&entry).await?;
     let record = context.store.fetch_record(entry.anchor.hash()).await?;
-    let EntryDiff::Changed(change) =
-        SnapshotDiff::new(&context.policy.rules, &[], (context.clock)()).compare(&entry)
-    else {
+    let mut diff = SnapshotDiff::new(&context.policy.rules, &[], (context.clock)());
+    let EntryDiff::Changed(mut change) = diff.compare(&entry) else {
         return Ok(UserLookup::None(record.map(Box::new)));
     };
+    diff.keep_recorded(&mut change, record.as_ref());
     let plan = if scope.in_scope { plan_change(&change, record.as_ref()) } else { RecordPlan::Nothing };
     let observation = change.observation.clone();
     let lookup = EntryLookup { entry, scope, observation, plan, record, change: *change };

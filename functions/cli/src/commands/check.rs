@@ -4,7 +4,7 @@ use ::explain::ValueMask;
 use anyhow::Result;
 use directory::{Cursor, Directory, ReadItem, UnknownAttribute};
 use model::{Desired, DesiredUser, FreshnessMark, IncompleteRead, Managed, TargetAttribute, Value};
-use plan::mapping::MASK;
+use plan::mapping::{MASK, RecordedValues};
 use plan::{Observation, observe};
 use runtime::Connection;
 use scan::UnidentifiedEntry;
@@ -229,7 +229,7 @@ impl ScopeCounts {
         self.entries += 1;
         let status = connection.policy.rules.status.attribute();
         self.with_status += u64::from(status.is_some_and(|name| entry.attributes.one(name).is_some()));
-        match observe(&connection.policy.rules, &entry, runtime::now()) {
+        match observe(&connection.policy.rules, &entry, runtime::now(), RecordedValues::default()) {
             Observation::Invalid(problem) => {
                 self.invalid += 1;
                 self.problem.get_or_insert(format!("{}: {problem}", entry.anchor));

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use model::{Attributes, Managed, TargetAttribute, Value};
 use serde::Serialize;
 
-use super::{Mapping, MappingRule, TextCase, TextExtract, ValueSource, formatted_name};
+use super::choice::ChosenValues;
+use super::{Mapping, MappingRule, RecordedValues, TextCase, TextExtract, ValueSource, formatted_name};
 
 /// Replacement for a masked value.
 pub const MASK: &str = "•••";
@@ -78,14 +79,19 @@ pub enum TransformStep {
 pub(crate) struct Explainer<'a> {
     mapping: &'a Mapping,
     attributes: &'a Attributes,
+    recorded: RecordedValues<'a>,
     /// Directory attributes in lower case.
     hidden: BTreeSet<String>,
     masked: BTreeSet<TargetAttribute>,
 }
 
 impl<'a> Explainer<'a> {
-    pub(crate) fn new(mapping: &'a Mapping, attributes: &'a Attributes) -> Self {
-        Self { mapping, attributes, hidden: mapping.hidden_sources(), masked: mapping.masked() }
+    pub(crate) fn new(
+        mapping: &'a Mapping,
+        attributes: &'a Attributes,
+        recorded: RecordedValues<'a>,
+    ) -> Self {
+        Self { mapping, attributes, recorded, hidden: mapping.hidden_sources(), masked: mapping.masked() }
     }
 
     /// The values of a directory attribute as they may be shown.
@@ -101,12 +107,14 @@ impl<'a> Explainer<'a> {
 
     /// Every target attribute, the user name first.
     pub(crate) fn mapping(&self) -> Vec<AttributeExplained> {
-        let Self { mapping, attributes, .. } = *self;
-        let name = mapping.user_name(attributes).map(|name| Some(Value::Text(name.to_string())));
+        let Self { mapping, attributes, recorded, .. } = *self;
+        let name = mapping.user_name(attributes, recorded).map(|name| Some(Value::Text(name.to_string())));
         let name = name.map_err(|error| error.problem);
         let user_name = self.rule(&mapping.user_name, "userName".into(), name);
         let rules = mapping.rules.iter();
-        let others = rules.map(|(name, rule)| self.rule(rule, name.clone(), rule.evaluate(attributes)));
+        let others = rules.map(|(name, rule)| {
+            self.rule(rule, name.clone(), rule.evaluate(attributes, recorded.attribute(name)))
+        });
         std::iter::once(user_name).chain(others).chain(self.formatted_name()).collect()
     }
 
@@ -116,7 +124,7 @@ impl<'a> Explainer<'a> {
         if self.mapping.rules.contains_key(&attribute) {
             return None;
         }
-        let user = self.mapping.desired_user(self.attributes, true).ok()?;
+        let user = self.mapping.desired_user(self.attributes, true, self.recorded).ok()?;
         let Some(Managed::Set(value)) = user.attributes.get(&attribute) else { return None };
         let masked = self.masked.contains(&attribute);
         Some(AttributeExplained {
@@ -139,7 +147,9 @@ impl<'a> Explainer<'a> {
         attribute: TargetAttribute,
         result: Result<Option<Value>, String>,
     ) -> AttributeExplained {
-        let MappingRule { source, kind: _, default, create_only, trim, case, extract, masked: _ } = rule;
+        let MappingRule { source, kind: _, prefer, default, create_only, trim, case, extract, masked: _ } =
+            rule;
+        let values = ChosenValues::new(self.attributes, prefer.as_ref());
         let masked = self.masked.contains(&attribute);
         let shown = |text: &str| if masked { MASK.to_owned() } else { text.to_owned() };
         let from = match source {
@@ -168,7 +178,7 @@ impl<'a> Explainer<'a> {
             sources: sources.collect(),
             steps: extract.into_iter().chain(trim.then_some(TransformStep::Trim)).chain(case).collect(),
             default: default.as_deref().map(shown),
-            used_default: default.is_some() && rule.found(self.attributes) == Ok(None),
+            used_default: default.is_some() && rule.found(&values) == Ok(None),
             create_only: *create_only,
             masked,
             result,
@@ -189,7 +199,7 @@ mod tests {
     fn explained(rules: Vec<(&str, MappingRule)>, entry: &[(&str, &str)]) -> Vec<AttributeExplained> {
         let rules: BTreeMap<_, _> = rules.into_iter().map(|(name, rule)| (name.into(), rule)).collect();
         let mapping = Mapping::new(MappingRule::plain("mail", Text), rules);
-        Explainer::new(&mapping, &entry.iter().copied().collect()).mapping()
+        Explainer::new(&mapping, &entry.iter().copied().collect(), RecordedValues::default()).mapping()
     }
 
     fn template(text: &str) -> MappingRule {
@@ -277,7 +287,7 @@ mod tests {
         let longest = "x".repeat(MappingRule::MAX_VALUE_BYTES);
         let values = [vec![0xff, 0xfe], longest.clone().into_bytes(), format!("{longest}x").into_bytes()];
         attributes.insert("mail".to_owned(), values.map(Into::into));
-        let shown = Explainer::new(&mapping, &attributes).values("mail");
+        let shown = Explainer::new(&mapping, &attributes, RecordedValues::default()).values("mail");
         assert_eq!(shown, ["(2 bytes)", &longest, "(8193 bytes)"]);
     }
 

@@ -1,5 +1,6 @@
 //! The mapping from an entry's attributes to a desired user.
 
+mod choice;
 mod explain;
 mod formatted_name;
 mod rule;
@@ -9,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Attributes, DesiredUser, Fingerprinter, Managed, TargetAttribute, UserName, Value, ValueKind};
 
+pub use choice::{RecordedValues, ValuePattern};
 pub(crate) use explain::Explainer;
 pub use explain::{AttributeExplained, MASK, SourceValues, TransformStep, ValueOrigin};
 pub use rule::{MappingRule, TextCase, TextExtract, ValueSource};
@@ -119,14 +121,23 @@ impl Mapping {
         }
     }
 
+    /// Whether a rule reads an attribute of which these attributes have several values.
+    pub(crate) fn has_choice(&self, attributes: &Attributes) -> bool {
+        self.all_rules().flat_map(MappingRule::source_attributes).any(|name| attributes.all(name).len() > 1)
+    }
+
     /// The user name alone, by which an account can be found.
-    pub fn user_name(&self, attributes: &Attributes) -> Result<UserName, MappingError> {
+    pub fn user_name(
+        &self,
+        attributes: &Attributes,
+        recorded: RecordedValues<'_>,
+    ) -> Result<UserName, MappingError> {
         let attribute = TargetAttribute::from("userName");
         let fail = |problem: String| self.user_name.error(&attribute, problem);
-        match self.user_name.evaluate(attributes).map_err(fail)? {
+        match self.user_name.evaluate(attributes, recorded.user_name().as_ref()).map_err(fail)? {
             Some(Value::Text(text)) => UserName::named(&text).map_err(|problem| fail(problem.to_string())),
             Some(_) => Err(fail("userName must be text".to_owned())),
-            None => match self.external_id(attributes) {
+            None => match self.external_id(attributes, recorded) {
                 Some(id) => UserName::external(&id).map_err(|problem| fail(problem.to_string())),
                 None => Err(fail("userName is empty".to_owned())),
             },
@@ -134,26 +145,33 @@ impl Mapping {
     }
 
     /// The external id that replaces a missing user name.
-    fn external_id(&self, attributes: &Attributes) -> Option<String> {
+    fn external_id(&self, attributes: &Attributes, recorded: RecordedValues<'_>) -> Option<String> {
         if self.missing_user_name == MissingUserName::Refused {
             return None;
         }
-        match self.rules.get(&TargetAttribute::from("externalId"))?.evaluate(attributes) {
+        let attribute = TargetAttribute::from("externalId");
+        match self.rules.get(&attribute)?.evaluate(attributes, recorded.attribute(&attribute)) {
             Ok(Some(Value::Text(id))) => Some(id),
             _ => None,
         }
     }
 
     /// The desired user of an entry with these attributes.
-    pub fn desired_user(&self, attributes: &Attributes, active: bool) -> Result<DesiredUser, MappingError> {
+    pub fn desired_user(
+        &self,
+        attributes: &Attributes,
+        active: bool,
+        recorded: RecordedValues<'_>,
+    ) -> Result<DesiredUser, MappingError> {
         let mut user = DesiredUser {
-            user_name: self.user_name(attributes)?,
+            user_name: self.user_name(attributes, recorded)?,
             active,
             attributes: BTreeMap::new(),
             create_only: BTreeMap::new(),
         };
         for (attribute, rule) in &self.rules {
-            let value = rule.evaluate(attributes).map_err(|problem| rule.error(attribute, problem))?;
+            let value = rule.evaluate(attributes, recorded.attribute(attribute));
+            let value = value.map_err(|problem| rule.error(attribute, problem))?;
             match (value, rule.create_only) {
                 (Some(value), true) => drop(user.create_only.insert(attribute.clone(), value)),
                 (None, true) => {}

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use model::{Attributes, DnKey, Fingerprinter, TargetAttribute, Value, ValueKind, cn_of};
 
-use super::{MappingError, Template};
+use super::choice::ChosenValues;
+use super::{MappingError, Template, ValuePattern};
 
 /// A mapping rule for one target attribute.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub struct MappingRule {
     pub source: ValueSource,
     /// Type of the target attribute.
     pub kind: ValueKind,
+    /// Form of the value that counts among several.
+    pub prefer: Option<ValuePattern>,
     /// Value for a source that fails or is empty.
     pub default: Option<String>,
     /// Sent at creation and never updated.
@@ -71,6 +74,7 @@ impl MappingRule {
         Self {
             source,
             kind,
+            prefer: None,
             default: None,
             create_only: false,
             trim: false,
@@ -94,9 +98,37 @@ impl MappingRule {
         self.source_attributes().iter().any(|name| attributes.contains(&name.to_ascii_lowercase()))
     }
 
-    /// The value for these attributes, or the default; `None` for empty.
-    pub(super) fn evaluate(&self, attributes: &Attributes) -> Result<Option<Value>, String> {
-        let text = self.found(attributes)?.or_else(|| self.default.clone());
+    /// The value for these attributes, or the default; `None` for empty. Among several values the recorded one is kept.
+    pub(super) fn evaluate(
+        &self,
+        attributes: &Attributes,
+        recorded: Option<&Value>,
+    ) -> Result<Option<Value>, String> {
+        let values = ChosenValues::new(attributes, self.prefer.as_ref());
+        let value = self.value_of(&values);
+        let Some(recorded) = recorded.filter(|recorded| value.as_ref() != Ok(&Some((*recorded).clone())))
+        else {
+            return value;
+        };
+        let choices = values.choices(&self.sources_in_use(attributes));
+        let is_recorded = choices
+            .iter()
+            .any(|choice| self.value_of(choice).is_ok_and(|value| value.as_ref() == Some(recorded)));
+        if is_recorded { Ok(Some(recorded.clone())) } else { value }
+    }
+
+    /// Source attributes that the value depends on: of a list, the first with a value.
+    fn sources_in_use(&self, attributes: &Attributes) -> Vec<&str> {
+        let mut names = self.source_attributes();
+        if let ValueSource::Attributes(_) = &self.source {
+            names.retain(|name| attributes.one(name).is_some());
+            names.truncate(1);
+        }
+        names
+    }
+
+    fn value_of(&self, values: &ChosenValues<'_>) -> Result<Option<Value>, String> {
+        let text = self.found(values)?.or_else(|| self.default.clone());
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
         match self.kind {
             ValueKind::Text => Ok(Some(Value::Text(text))),
@@ -115,23 +147,23 @@ impl MappingRule {
     }
 
     /// The transformed text of the source, without the default.
-    pub(super) fn found(&self, attributes: &Attributes) -> Result<Option<String>, String> {
-        let text = self.source_text(attributes)?.map(|text| self.transformed(text));
+    pub(super) fn found(&self, values: &ChosenValues<'_>) -> Result<Option<String>, String> {
+        let text = self.source_text(values)?.map(|text| self.transformed(text));
         Ok(text.filter(|text| !text.is_empty()))
     }
 
-    fn source_text(&self, attributes: &Attributes) -> Result<Option<String>, String> {
+    fn source_text(&self, values: &ChosenValues<'_>) -> Result<Option<String>, String> {
         match &self.source {
             ValueSource::Constant(text) => Ok(Some(text.clone())),
             ValueSource::Attributes(names) => {
                 for name in names {
-                    if let Some(text) = attribute_text(attributes, name)? {
+                    if let Some(text) = attribute_text(values, name)? {
                         return Ok(Some(text));
                     }
                 }
                 Ok(None)
             }
-            ValueSource::Template(template) => match template.render(attributes)? {
+            ValueSource::Template(template) => match template.render(values)? {
                 Ok(text) => Ok(text),
                 // The default covers an expression that fails. Without a default the entry is invalid.
                 Err(_) if self.default.is_some() => Ok(None),
@@ -169,7 +201,7 @@ impl MappingRule {
     /// Adds the canonical serialisation of the rule to a fingerprint.
     pub(super) fn describe(&self, hash: &mut Fingerprinter) {
         // `masked` changes what is shown, not what is sent.
-        let Self { source, kind, default, create_only, trim, case, extract, masked: _ } = self;
+        let Self { source, kind, prefer, default, create_only, trim, case, extract, masked: _ } = self;
         match source {
             ValueSource::Attributes(names) => {
                 hash.text("attributes");
@@ -199,6 +231,7 @@ impl MappingRule {
             TextExtract::CnFromDn => "cn_from_dn",
             TextExtract::UserNameFromEmail => "user_name_from_email",
         }));
+        hash.optional_text(prefer.as_ref().map(ValuePattern::text));
         hash.optional_text(default.as_deref());
         hash.flag(*create_only);
         hash.flag(*trim);
@@ -206,8 +239,8 @@ impl MappingRule {
 }
 
 /// The text of an attribute's value.
-pub(super) fn attribute_text(attributes: &Attributes, name: &str) -> Result<Option<String>, String> {
-    let Some(value) = attributes.one(name) else { return Ok(None) };
+pub(super) fn attribute_text(values: &ChosenValues<'_>, name: &str) -> Result<Option<String>, String> {
+    let Some(value) = values.one(name) else { return Ok(None) };
     if value.len() > MappingRule::MAX_VALUE_BYTES {
         let (length, most) = (value.len(), MappingRule::MAX_VALUE_BYTES);
         return Err(format!("the value of '{name}' has {length} bytes; at most {most} are allowed"));

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
-use model::{Attributes, cn_of};
+use model::cn_of;
 
 use super::MappingRule;
+use super::choice::ChosenValues;
 use super::rule::attribute_text;
 
 /// Limit of instructions for one expression and one user. A realistic mapping needs a few hundred.
@@ -77,10 +78,10 @@ impl Template {
 
     /// Renders the expression. The outer error is an unreadable attribute, the inner error a failed expression, and
     /// `None` an attribute that the entry lacks.
-    pub(super) fn render(&self, attributes: &Attributes) -> Result<Result<Option<String>, String>, String> {
+    pub(super) fn render(&self, values: &ChosenValues<'_>) -> Result<Result<Option<String>, String>, String> {
         let mut context: BTreeMap<&str, String> = BTreeMap::new();
         for name in &self.attributes {
-            if let Some(text) = attribute_text(attributes, name)? {
+            if let Some(text) = attribute_text(values, name)? {
                 context.insert(name, text);
             }
         }

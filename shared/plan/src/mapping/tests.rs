@@ -1,7 +1,7 @@
 //! The mapping, one line per case.
 
 use model::ValueKind::{Boolean, Integer, Reference, Text};
-use model::{DnKey, ValueKind};
+use model::{Anchor, Desired, DnKey, ScanVersion, Status, UnixSeconds, UserRecord, ValueKind};
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn mapping(rules: Vec<(&str, MappingRule)>) -> Mapping {
 
 fn check(rule: MappingRule, expected: Option<Value>) {
     let shown = format!("{rule:?}");
-    let user = mapping(vec![("title", rule)]).desired_user(&ada(), true).unwrap();
+    let user = mapping(vec![("title", rule)]).desired_user(&ada(), true, RecordedValues::default()).unwrap();
     let found = user.attributes.get(&TargetAttribute::from("title")).cloned();
     assert_eq!(found, Some(expected.map_or(Managed::Clear, Managed::Set)), "{shown}");
 }
@@ -37,6 +37,86 @@ fn text(text: &str) -> Option<Value> {
 
 fn template(text: &str) -> MappingRule {
     MappingRule::of(ValueSource::Template(Box::new(Template::compile(text).unwrap())), Text)
+}
+
+/// The user name and the title of an entry, after a scan that recorded these.
+fn kept(title: MappingRule, entry: &[(&str, &str)], recorded: (&str, &str)) -> (String, String) {
+    let mapping = mapping(vec![("title", title)]);
+    let user = DesiredUser {
+        user_name: UserName::new(recorded.0).unwrap(),
+        active: true,
+        attributes: BTreeMap::from([("title".into(), Managed::Set(Value::Text(recorded.1.to_owned())))]),
+        create_only: BTreeMap::new(),
+    };
+    let record = UserRecord {
+        anchor: Anchor::from_text("ada").unwrap(),
+        dn: None,
+        desired: Some(Desired::Present(user)),
+        version: ScanVersion(1),
+        removal_released: false,
+        link: None,
+        create_intent: None,
+        status: Status::InSync,
+        attempts: 0,
+        next_attempt: UnixSeconds(0),
+    };
+    let attributes = entry.iter().copied().collect();
+    let user = mapping.desired_user(&attributes, true, RecordedValues::of(&record)).unwrap();
+    let Some(Managed::Set(title)) = user.attributes.get(&"title".into()) else { panic!("{user:?}") };
+    (user.user_name.to_string(), title.to_string())
+}
+
+#[test]
+fn recorded_value_is_kept_while_the_entry_has_it() {
+    let plain = || MappingRule::plain("cn", Text);
+    let same = |rule, entry: &[(&str, &str)], recorded: (&str, &str)| {
+        assert_eq!(kept(rule, entry, recorded), (recorded.0.to_owned(), recorded.1.to_owned()), "{entry:?}");
+    };
+    let aliases = [("mail", "ada@x"), ("mail", "aaa@x"), ("cn", "B"), ("cn", "A")];
+    same(plain(), &aliases, ("ada@x", "B"));
+    same(plain(), &aliases, ("aaa@x", "A"));
+    // A value that is gone gives way to the smallest, and an only value always counts.
+    assert_eq!(kept(plain(), &aliases, ("old@x", "C")), ("aaa@x".to_owned(), "A".to_owned()));
+    let only = [("mail", "new@x"), ("cn", "B")];
+    assert_eq!(kept(plain(), &only, ("ada@x", "A")), ("new@x".to_owned(), "B".to_owned()));
+    // Through transformations, expressions and lists of attributes.
+    let upper = MappingRule { case: Some(TextCase::Upper), ..plain() };
+    same(upper, &[("mail", "ada@x"), ("cn", "b"), ("cn", "a")], ("ada@x", "B"));
+    let names = [("mail", "ada@x"), ("cn", "B"), ("cn", "A"), ("sn", "Y"), ("sn", "X")];
+    same(template("{{ cn }} {{ sn }}"), &names, ("ada@x", "B Y"));
+    let list = || MappingRule::of(ValueSource::Attributes(vec!["title".into(), "cn".into()]), Text);
+    same(list(), &aliases, ("ada@x", "B"));
+    // An attribute earlier in the list counts first.
+    let earlier = [("mail", "ada@x"), ("title", "T"), ("title", "S"), ("cn", "B")];
+    assert_eq!(kept(list(), &earlier, ("ada@x", "B")).1, "S");
+}
+
+#[test]
+fn preferred_form_comes_before_the_recorded_value() {
+    let prefer = |pattern: &str| MappingRule {
+        prefer: Some(ValuePattern::of(pattern)),
+        ..MappingRule::plain("cn", Text)
+    };
+    let entry = [("mail", "ada@x"), ("cn", "a@old"), ("cn", "b@new"), ("cn", "c@new")];
+    assert_eq!(kept(prefer("*@new"), &entry, ("ada@x", "a@old")).1, "b@new");
+    assert_eq!(kept(prefer("*@new"), &entry, ("ada@x", "c@new")).1, "c@new", "kept among the preferred");
+    assert_eq!(kept(prefer("*@other"), &entry, ("ada@x", "b@new")).1, "b@new", "none has the form");
+}
+
+#[test]
+fn primary_proxy_address_counts() {
+    let entry = |primary: &'static str| {
+        let other = if primary == "SMTP:ada@x" { "smtp:b@x" } else { "smtp:ada@x" };
+        [
+            ("mail", "ada@x"),
+            ("proxyAddresses", "SIP:ada@x"),
+            ("proxyAddresses", primary),
+            ("proxyAddresses", other),
+        ]
+    };
+    let address = || template("{{ proxyAddresses | replace(\"SMTP:\", \"\") }}");
+    assert_eq!(kept(address(), &entry("SMTP:ada@x"), ("ada@x", "b@x")).1, "ada@x");
+    assert_eq!(kept(address(), &entry("SMTP:b@x"), ("ada@x", "ada@x")).1, "b@x", "the primary address moved");
 }
 
 #[test]
@@ -93,8 +173,9 @@ fn expressions() {
 
 #[test]
 fn failing_expression_without_default_is_invalid() {
-    let error =
-        mapping(vec![("title", template("{{ range(givenName) }}"))]).desired_user(&ada(), true).unwrap_err();
+    let error = mapping(vec![("title", template("{{ range(givenName) }}"))])
+        .desired_user(&ada(), true, RecordedValues::default())
+        .unwrap_err();
     assert!(
         error.to_string().starts_with("title (from \"{{ range(givenName) }}\"): the expression failed"),
         "{error}"
@@ -105,7 +186,7 @@ fn failing_expression_without_default_is_invalid() {
 #[test]
 fn endless_expression_is_stopped() {
     let endless = template("{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}");
-    assert!(mapping(vec![("title", endless)]).desired_user(&ada(), true).is_err());
+    assert!(mapping(vec![("title", endless)]).desired_user(&ada(), true, RecordedValues::default()).is_err());
 }
 
 #[test]
@@ -127,7 +208,9 @@ fn values_are_converted_to_the_target_type() {
     );
     for kind in [Integer, Boolean] {
         assert!(
-            mapping(vec![("title", MappingRule::plain("uid", kind))]).desired_user(&ada(), true).is_err()
+            mapping(vec![("title", MappingRule::plain("uid", kind))])
+                .desired_user(&ada(), true, RecordedValues::default())
+                .is_err()
         );
     }
 }
@@ -135,10 +218,12 @@ fn values_are_converted_to_the_target_type() {
 #[test]
 fn create_only_values_need_no_update() {
     let create_only = || MappingRule { create_only: true, ..MappingRule::plain("uid", Text) };
-    let user = mapping(vec![("title", create_only())]).desired_user(&ada(), true).unwrap();
+    let user = mapping(vec![("title", create_only())])
+        .desired_user(&ada(), true, RecordedValues::default())
+        .unwrap();
     assert_eq!(user.attributes.len(), 0);
     assert_eq!(user.create_only.get(&"title".into()), text("ada").as_ref());
-    let other = mapping(vec![]).desired_user(&ada(), true).unwrap();
+    let other = mapping(vec![]).desired_user(&ada(), true, RecordedValues::default()).unwrap();
     assert_eq!(user.update_fingerprint(), other.update_fingerprint());
 }
 
@@ -151,7 +236,11 @@ fn formatted_name_consists_of_its_parts() {
         ]
     };
     let formatted = |mapping: Mapping| {
-        mapping.desired_user(&ada(), true).unwrap().attributes.remove(&"name.formatted".into())
+        mapping
+            .desired_user(&ada(), true, RecordedValues::default())
+            .unwrap()
+            .attributes
+            .remove(&"name.formatted".into())
     };
     assert_eq!(formatted(mapping(parts())), text("Ada Lovelace").map(Managed::Set));
     let mapped = parts().into_iter().chain([("name.formatted", MappingRule::plain("uid", Text))]).collect();
@@ -165,7 +254,7 @@ fn unreadable_value_names_the_attribute_and_hides_the_value() {
         let mut attributes = ada();
         attributes.insert(name.to_owned(), [value.into()]);
         mapping(vec![("title", MappingRule::plain("description", Text))])
-            .desired_user(&attributes, true)
+            .desired_user(&attributes, true, RecordedValues::default())
             .unwrap_err()
             .to_string()
     };
@@ -185,11 +274,15 @@ fn user_name_is_required() {
         MappingRule::plain("title", Text),
         MappingRule { trim: true, ..MappingRule::of(ValueSource::Constant("  ".into()), Text) },
     ] {
-        let error = Mapping::new(rule, BTreeMap::new()).desired_user(&ada(), true).unwrap_err();
+        let error = Mapping::new(rule, BTreeMap::new())
+            .desired_user(&ada(), true, RecordedValues::default())
+            .unwrap_err();
         assert_eq!(error.problem, "userName is empty");
     }
     let long = MappingRule::of(ValueSource::Constant("x".repeat(400)), Text);
-    assert!(Mapping::new(long, BTreeMap::new()).desired_user(&ada(), true).is_err());
+    assert!(
+        Mapping::new(long, BTreeMap::new()).desired_user(&ada(), true, RecordedValues::default()).is_err()
+    );
 }
 
 #[test]
@@ -225,7 +318,10 @@ fn external_id_replaces_a_missing_user_name_where_allowed() {
     };
     let by_external_id = |rule| mapping(rule).with_missing_user_name(MissingUserName::ByExternalId);
     let plain = |name: &str| MappingRule::plain(name, Text);
-    assert_eq!(by_external_id(plain("uid")).user_name(&ada()).unwrap().external_id(), Some("ada"));
+    assert_eq!(
+        by_external_id(plain("uid")).user_name(&ada(), RecordedValues::default()).unwrap().external_id(),
+        Some("ada")
+    );
     for (mapping, problem) in [
         (mapping(plain("uid")), "userName is empty"),
         (by_external_id(plain("title")), "userName is empty"),
@@ -243,11 +339,14 @@ fn external_id_replaces_a_missing_user_name_where_allowed() {
             "userName begins with externalId=, which marks an external id",
         ),
     ] {
-        assert_eq!(mapping.user_name(&ada()).unwrap_err().problem, problem);
+        assert_eq!(mapping.user_name(&ada(), RecordedValues::default()).unwrap_err().problem, problem);
     }
     let named = Mapping::new(MappingRule::plain("mail", Text), BTreeMap::new());
     let named = named.with_missing_user_name(MissingUserName::ByExternalId);
-    assert_eq!(named.user_name(&ada()).unwrap().as_str(), "Ada.Lovelace@acme.test");
+    assert_eq!(
+        named.user_name(&ada(), RecordedValues::default()).unwrap().as_str(),
+        "Ada.Lovelace@acme.test"
+    );
 }
 
 #[test]
@@ -283,9 +382,13 @@ fn longest_value_is_taken() {
             [("mail", "ada@x"), ("title", "x".repeat(length).as_str())].into_iter().collect();
         let rule = MappingRule::plain("title", Text);
         (
-            mapping(vec![("title", rule)]).desired_user(&attributes, true).is_ok(),
-            mapping(vec![("title", template("{{ title }}"))]).desired_user(&attributes, true).is_ok(),
-            mapping(vec![("title", template("{{ title }}x"))]).desired_user(&attributes, true).is_ok(),
+            mapping(vec![("title", rule)]).desired_user(&attributes, true, RecordedValues::default()).is_ok(),
+            mapping(vec![("title", template("{{ title }}"))])
+                .desired_user(&attributes, true, RecordedValues::default())
+                .is_ok(),
+            mapping(vec![("title", template("{{ title }}x"))])
+                .desired_user(&attributes, true, RecordedValues::default())
+                .is_ok(),
         )
     };
     assert_eq!(of(MappingRule::MAX_VALUE_BYTES), (true, true, false));

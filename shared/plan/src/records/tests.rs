@@ -19,7 +19,13 @@ fn home() -> DnKey {
 }
 
 fn change(observation: Observation) -> EntryChange {
-    EntryChange { anchor: record("ada").anchor, dn: home(), observation, fingerprint: Fingerprint([1; 16]) }
+    EntryChange {
+        anchor: record("ada").anchor,
+        dn: home(),
+        observation,
+        fingerprint: Fingerprint([1; 16]),
+        ambiguous: None,
+    }
 }
 
 /// A record at home with an account that was last written as the active or inactive poet.

@@ -219,7 +219,7 @@ proptest! {
         let mappable = |observation: &Observation| matches!(observation, Observation::Valid(Desired::Present(_)));
         let observe = |person: &TestPerson| {
             let entries = entries(&BTreeMap::from([(1, person.clone())]));
-            (plan::observe(&rules, &entries[0], NOW), entries)
+            (plan::observe(&rules, &entries[0], NOW, plan::mapping::RecordedValues::default()), entries)
         };
         let ((old, old_entries), (new, new_entries)) = (observe(&before), observe(&after));
         remembered.apply(&remembered.scan(&rules, &old_entries));

@@ -324,6 +324,10 @@ pub struct RuleTable {
     pub value: Option<String>,
     /// Directory attribute with the DN of another user.
     pub reference: Option<String>,
+    /// Form of the value that counts where an attribute has several, with `*` for any text and case counting, such as
+    /// `*@acme.com`. Default: the value of the last scan while the entry has it, else the smallest one; of `proxyAddresses`
+    /// the primary address, `SMTP:*`.
+    pub prefer: Option<String>,
     /// Value for a source that fails or is empty.
     pub default: Option<String>,
     /// Send at creation and never update.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use dialect::Dialect;
 use model::{TargetAttribute, ValueKind};
 use plan::Mapping;
-use plan::mapping::{MappingRule, MissingUserName, Template, TextCase, TextExtract, ValueSource};
+use plan::mapping::{
+    MappingRule, MissingUserName, Template, TextCase, TextExtract, ValuePattern, ValueSource,
+};
 
 use super::file::{CaseWord, ExtractWord, OneOrMore, RuleTable};
 use super::{KeyProblem, described};
@@ -100,6 +102,7 @@ fn table_rule(table: RuleTable, kind: ValueKind, key: &str) -> Result<MappingRul
         expression: text,
         value,
         reference,
+        prefer,
         default,
         create_only,
         trim,
@@ -107,7 +110,39 @@ fn table_rule(table: RuleTable, kind: ValueKind, key: &str) -> Result<MappingRul
         extract,
         masked,
     } = table;
-    let source = match (from, text, value, reference) {
+    let source = table_source((from, text, value, reference), kind, key)?;
+    if prefer.is_some() && matches!(source, ValueSource::Constant(_)) {
+        return Err(KeyProblem::at(
+            key,
+            "prefer chooses among the values of a directory attribute, and value names none; remove prefer",
+        ));
+    }
+    Ok(MappingRule {
+        source,
+        kind,
+        prefer: prefer.as_deref().map(ValuePattern::of),
+        default,
+        create_only,
+        trim,
+        case: case.map(|case| match case {
+            CaseWord::Lower => TextCase::Lower,
+            CaseWord::Upper => TextCase::Upper,
+        }),
+        extract: extract.map(|extract| match extract {
+            ExtractWord::Cn => TextExtract::CnFromDn,
+            ExtractWord::UserName => TextExtract::UserNameFromEmail,
+        }),
+        masked,
+    })
+}
+
+/// Source of a rule: exactly one of `from`, `expression`, `value` and `reference`.
+fn table_source(
+    (from, text, value, reference): (Option<OneOrMore>, Option<String>, Option<String>, Option<String>),
+    kind: ValueKind,
+    key: &str,
+) -> Result<ValueSource, KeyProblem> {
+    Ok(match (from, text, value, reference) {
         (Some(OneOrMore::One(name)), None, None, None) => text_source(name, key)?,
         (Some(OneOrMore::More(names)), None, None, None) => {
             if names.is_empty() {
@@ -134,22 +169,6 @@ fn table_rule(table: RuleTable, kind: ValueKind, key: &str) -> Result<MappingRul
         _ => {
             return Err(KeyProblem::at(key, "set exactly one of from, expression, value and reference"));
         }
-    };
-    Ok(MappingRule {
-        source,
-        kind,
-        default,
-        create_only,
-        trim,
-        case: case.map(|case| match case {
-            CaseWord::Lower => TextCase::Lower,
-            CaseWord::Upper => TextCase::Upper,
-        }),
-        extract: extract.map(|extract| match extract {
-            ExtractWord::Cn => TextExtract::CnFromDn,
-            ExtractWord::UserName => TextExtract::UserNameFromEmail,
-        }),
-        masked,
     })
 }
 

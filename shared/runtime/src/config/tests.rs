@@ -130,6 +130,11 @@ fn each_mistake_names_its_key() {
             "key mapping.\"manager\": unknown field `referense`",
         ),
         ("{{ sn | upper }}", "{{ sn | shout }}", "key mapping.\"displayName\": the expression"),
+        (
+            "title = { from = [\"title\", \"description\"], default = \"Employee\", create_only = true }",
+            "title = { value = \"Employee\", prefer = \"E*\" }",
+            "key mapping.\"title\": prefer chooses among the values of a directory attribute",
+        ),
         ("{{ sn | upper }}", "{{ sn | }}", "is invalid"),
         ("title = {", "active = \"x\"\ntitle = {", "active can't be mapped"),
         (

@@ -23,3 +23,4 @@ mod plan_file;
 
 mod scim_client;
 mod scim_servers;
+mod several_values;
