@@ -36,6 +36,12 @@ pub struct TemplateError {
 impl Template {
     /// Compiles an expression.
     pub fn compile(text: &str) -> Result<Self, TemplateError> {
+        if let Some(name) = hyphenated_name(text) {
+            let problem = format!(
+                "{name} is read as a subtraction; an attribute with a hyphen can't be part of an expression, so use from = \"{name}\""
+            );
+            return Err(TemplateError { text: text.to_owned(), problem });
+        }
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
@@ -100,6 +106,28 @@ impl Template {
             Err(error) => Err(format!("the expression failed: {}", explain(&error))),
         })
     }
+}
+
+/// A name with a hyphen outside of quotes. In an expression it is a subtraction, and text can't be subtracted.
+fn hyphenated_name(text: &str) -> Option<&str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let blocks = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}")).map(|(block, _)| block);
+    let statements =
+        text.split("{%").skip(1).filter_map(|rest| rest.split_once("%}")).map(|(block, _)| block);
+    for block in blocks.chain(statements) {
+        // The parts with an even index are outside of quotes.
+        let unquoted = block.split(['"', '\'']).step_by(2);
+        let mut words = unquoted.flat_map(|part| part.split(|c: char| !is_part(c)));
+        let is_name = |word: &&str| {
+            let (start, end) = word.split_once('-').unwrap_or_default();
+            start.starts_with(|c: char| c.is_ascii_alphabetic())
+                && end.starts_with(|c: char| c.is_ascii_alphabetic())
+        };
+        if let Some(name) = words.find(is_name) {
+            return Some(name);
+        }
+    }
+    None
 }
 
 fn is_unknown_name(error: &minijinja::Error) -> bool {

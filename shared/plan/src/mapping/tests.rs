@@ -92,6 +92,22 @@ fn recorded_value_is_kept_while_the_entry_has_it() {
 }
 
 #[test]
+fn attribute_with_a_hyphen_is_refused_in_an_expression() {
+    for (text, name) in [
+        ("{{ acme-desk }}", Some("acme-desk")),
+        ("{{- sn -}} {{ cn | upper }}{{ acme-desk-no|lower }}", Some("acme-desk-no")),
+        ("{% if acme-desk %}x{% endif %}", Some("acme-desk")),
+        ("{{- sn -}}", None),
+        ("Floor-a {{ sn | replace(\"a-b\", 'c-d') }}", None),
+    ] {
+        let problem = Template::compile(text).err().map(|error| error.problem);
+        let is_named =
+            |name: &str| problem.as_ref().is_some_and(|it| it.contains(&format!("use from = \"{name}\"")));
+        assert!(name.map_or(problem.is_none(), is_named), "{text}: {problem:?}");
+    }
+}
+
+#[test]
 fn preferred_form_comes_before_the_recorded_value() {
     let prefer = |pattern: &str| MappingRule {
         prefer: Some(ValuePattern::of(pattern)),
