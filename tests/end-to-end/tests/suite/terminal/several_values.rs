@@ -23,7 +23,7 @@ fn additional_values_change_no_account() {
         fixture.run(&command).expect_exit(0);
         fixture.expect_no_write();
     }
-    let explained = fixture.run(&["explain", &people[0].uid, "--json"]).json().unwrap().to_string();
+    let explained = fixture.run(&["explain", &people[0].mail, "--json"]).json().unwrap().to_string();
     assert!(explained.contains(&format!("\"result\":\"{}\"", people[0].mail)), "{explained}");
 
     // Without the recorded value the other one counts, for the same account.
