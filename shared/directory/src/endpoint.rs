@@ -95,6 +95,14 @@ mod tests {
     }
 
     #[test]
+    fn ports_of_the_global_catalog_are_known() {
+        for (url, expected) in [("ldaps://dc1:3269", true), ("ldap://dc1:3268", true), ("ldaps://dc1", false)]
+        {
+            assert_eq!(LdapEndpoint::parse(url).unwrap().is_global_catalog(), expected, "{url}");
+        }
+    }
+
+    #[test]
     fn invalid_address_is_refused_and_not_shown() {
         for url in [
             "",

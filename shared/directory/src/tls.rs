@@ -161,4 +161,11 @@ mod tests {
             assert!(matches!(error, DirectoryError::Tls { .. }), "{error}");
         }
     }
+
+    #[test]
+    fn refused_handshake_names_the_suites_that_are_not_offered() {
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure);
+        let (_, advice) = explain(&alert);
+        assert!(advice.contains("CBC") && advice.contains("RSA"), "{advice}");
+    }
 }

@@ -46,6 +46,35 @@ async fn connect(answers: Vec<Vec<u8>>) -> DirectoryError {
     }
 }
 
+/// Server that accepts the bind, and answers the search with intermediate responses until the client leaves.
+async fn endless_intermediates() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ldap://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).await;
+        let _ = stream.write_all(&bind_response(&[10, 1, 0])).await;
+        let _ = stream.read(&mut request).await;
+        // `LDAPMessage { 2, intermediateResponse {} }`
+        while stream.write_all(&[0x30, 5, 2, 1, 2, 0x79, 0]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    url
+}
+
+/// Each message comes in time, and none brings anything.
+#[tokio::test]
+async fn endless_intermediate_responses_are_no_progress() {
+    let mut config = config(&endless_intermediates().await);
+    config.timeout = Duration::from_millis(500);
+    let mut directory = Directory::connect(&config).await.unwrap();
+    let read = tokio::time::timeout(Duration::from_secs(120), directory.read(None, UnixSeconds(0)));
+    let error = read.await.expect("the read goes on for ever").err().unwrap();
+    assert!(matches!(error, DirectoryError::Timeout { .. }), "{error}");
+}
+
 #[tokio::test]
 async fn invalid_bind_answer_is_an_error() {
     for answer in [
