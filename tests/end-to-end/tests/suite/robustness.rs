@@ -6,6 +6,7 @@ mod engine;
 
 mod after_outcome;
 mod costs;
+mod duplicates;
 mod grace;
 mod idle;
 mod incomplete;
