@@ -62,6 +62,7 @@ mod evidence;
 mod explain;
 mod freshness;
 mod lookup;
+mod members;
 mod preset;
 mod read;
 

@@ -1,9 +1,11 @@
 //! `provisioner check`: tests each part of the configuration by using it.
 
+use std::collections::HashSet;
+
 use ::explain::ValueMask;
 use anyhow::Result;
 use directory::{Cursor, Directory, ReadItem, UnknownAttribute};
-use model::{Desired, DesiredUser, FreshnessMark, IncompleteRead, Managed, TargetAttribute, Value};
+use model::{Desired, DesiredUser, DnKey, FreshnessMark, IncompleteRead, Managed, TargetAttribute, Value};
 use plan::mapping::{MASK, RecordedValues};
 use plan::{Observation, observe};
 use runtime::Connection;
@@ -85,7 +87,8 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
     };
     report.good("base DN", format!("{} is readable", connection.directory.config.base_dn));
     check_anchor(directory.anchor_attribute(), report);
-    let ScopeCounts { entries, disabled, with_status, invalid, problem, unidentified, example } = counts;
+    let ScopeCounts { entries, in_scope, disabled, with_status, invalid, problem, unidentified, example } =
+        counts;
     match ended {
         Err(incomplete) => report.bad(
             "scope",
@@ -111,14 +114,9 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
             }
         }
     }
+    check_members(&mut directory, &in_scope, report).await;
     report.good("freshness", freshness(&cursor));
-    if let Some(UnidentifiedEntry { dn, why }) = unidentified {
-        report.bad("anchor", format!("{dn}: {why}"));
-    }
-    if invalid > 0 {
-        let problem = problem.unwrap_or_default();
-        report.bad("mapping", format!("fails for {invalid} entries; the first: {problem}"));
-    }
+    report_bad_entries(unidentified, (invalid, problem), report);
     let (anchor, user) = example?;
     let shown = first_letters(&user, &ValueMask::new(connection.masked.clone()));
     report.good("mapping", format!("{anchor} becomes {shown}"));
@@ -140,6 +138,52 @@ async fn check_attributes(connection: &Connection, directory: &mut Directory, re
     for UnknownAttribute { name, nearest } in unknown.into_iter().filter(|one| mapped.contains(&one.name)) {
         let advice = nearest.map(|nearest| format!("; the nearest name is {nearest}")).unwrap_or_default();
         report.bad("schema", format!("the directory has no attribute {name}{advice}"));
+    }
+}
+
+/// Reports entries without an anchor, and those that can't be mapped.
+fn report_bad_entries(
+    unidentified: Option<UnidentifiedEntry>,
+    (invalid, problem): (u64, Option<String>),
+    report: &mut CheckReport,
+) {
+    if let Some(UnidentifiedEntry { dn, why }) = unidentified {
+        report.bad("anchor", format!("{dn}: {why}"));
+    }
+    if invalid > 0 {
+        let problem = problem.unwrap_or_default();
+        report.bad("mapping", format!("fails for {invalid} entries; the first: {problem}"));
+    }
+}
+
+/// Container of Active Directory for members from other forests.
+const FOREIGN: &str = ",cn=foreignsecurityprincipals,";
+
+/// Counts the members of the group that get no account because they are no users under the base DN.
+async fn check_members(directory: &mut Directory, in_scope: &HashSet<DnKey>, report: &mut CheckReport) {
+    let members = match directory.listed_members().await {
+        Ok(members) => members.unwrap_or_default(),
+        Err(error) => return report.bad("members", error.to_string()),
+    };
+    let (mut foreign, mut outside, mut unmatched) = (0, 0, 0);
+    for dn in &members {
+        match () {
+            () if in_scope.contains(&DnKey::of(dn)) => {}
+            () if dn.to_lowercase().contains(FOREIGN) => foreign += 1,
+            () if !directory.is_under_base(dn) => outside += 1,
+            () => unmatched += 1,
+        }
+    }
+    let counts = [
+        (outside, "outside of the base DN"),
+        (foreign, "of another forest (foreign security principals)"),
+        (unmatched, "no user in scope, such as groups, or users that the user filter leaves out"),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    if !counts.is_empty() {
+        let total = members.len();
+        report.good("members", format!("warning: of {total} members of the group, {}", counts.join("; ")));
     }
 }
 
@@ -207,6 +251,8 @@ async fn read_scope(
 #[derive(Default)]
 struct ScopeCounts {
     entries: u64,
+    /// Their DNs.
+    in_scope: HashSet<DnKey>,
     disabled: u64,
     /// Entries that show the status attribute.
     with_status: u64,
@@ -227,6 +273,7 @@ impl ScopeCounts {
             }
         };
         self.entries += 1;
+        self.in_scope.insert(DnKey::of(&entry.dn));
         let status = connection.policy.rules.status.attribute();
         self.with_status += u64::from(status.is_some_and(|name| entry.attributes.one(name).is_some()));
         match observe(&connection.policy.rules, &entry, runtime::now(), RecordedValues::default()) {

@@ -251,6 +251,10 @@ fn text(summary: &SyncSummary) -> String {
     if let Some(incomplete) = &summary.incomplete {
         lines.add(incomplete_read(incomplete, &summary.unidentified));
     }
+    if summary.mode == ScanMode::Full && summary.read == 0 && summary.incomplete.is_none() {
+        let advice = "check the group or filter, and that the reading account may read the users";
+        lines.add(format!("{} {advice}", paint(BAD, "The scope matches no user:")));
+    }
     if !summary.absent_attributes.is_empty() {
         let attributes = summary.absent_attributes.join(", ");
         lines.add(format!("{} {attributes}", paint(BAD, "No entry in scope shows these attributes:")));

@@ -1,7 +1,9 @@
 //! `provisioner check` tests each part of a setup by using it, and fails where one is wrong.
 
 use embedded_ldap::{EmbeddedLdap, LdapFault, company};
-use end_to_end::{BASE_DN, GROUPS_DN, STATUS, Slapd, TerminalFixture, enabled_people, workplace_group};
+use end_to_end::{
+    BASE_DN, GROUPS_DN, PEOPLE_DN, READER_DN, STATUS, Slapd, TerminalFixture, enabled_people, workplace_group,
+};
 use serde_json::Value;
 
 fn ready() -> TerminalFixture<Slapd> {
@@ -174,6 +176,29 @@ fn missing_group_fails() {
         it.scope = format!("group = \"cn=missing,{GROUPS_DN}\"\nmembership = \"member-of\"\n");
     });
     fixture.check().expect_exit(1).says(&format!("the group cn=missing,{GROUPS_DN} does not exist"));
+}
+
+#[test]
+fn members_without_an_account_are_counted() {
+    let mut fixture = ready();
+    fixture.check().expect_exit(0).never_says("members of the group");
+    let foreign = format!("cn=S-1-5-21-7,cn=ForeignSecurityPrincipals,{BASE_DN}");
+    let members = [READER_DN, GROUPS_DN, &format!("uid=left,{PEOPLE_DN}"), &foreign].map(str::to_owned);
+    fixture.admin().add_members(&workplace_group(), &members).unwrap();
+    fixture.configure(|it| it.directory = it.directory.replace(BASE_DN, PEOPLE_DN));
+    fixture.check().expect_exit(0).says_in_one_line(&[
+        "members",
+        "warning: of 9 members of the group",
+        "2 outside of the base DN",
+        "1 of another forest (foreign security principals)",
+        "1 no user in scope",
+    ]);
+}
+
+#[test]
+fn empty_scope_is_said_by_a_sync() {
+    let fixture = ready().configured(|it| it.scope = "filter = \"(title=A typing mistake)\"".to_owned());
+    fixture.sync().expect_exit(0).says("The scope matches no user:").says("check the group or filter");
 }
 
 #[test]
