@@ -52,7 +52,7 @@ pub async fn approve(context: &ScanContext<'_>, hash: &str, by: &str) -> Result<
     {
         let until =
             store.approve_link_drops(changes.count(&LimitedEffect::LinkDrop), (context.clock)()).await?;
-        return Ok(Approval::Changes(ChangeApproval { changes, until }));
+        return Ok(Approval::Changes(ChangeApproval { changes, by: by.to_owned(), until }));
     }
     // Under the lease, so that no scan changes the held set meanwhile.
     let lease = take_lease(context).await?;

@@ -29,6 +29,9 @@ pub(crate) struct ChangeSafeguard {
     held: HeldPlans,
 }
 
+/// A first load with this limit or a higher one is never held: the plans of so many users are not kept in memory.
+const UNLIMITED_FIRST_LOAD: u64 = 1_000;
+
 /// The configuration that the accounts follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FollowedConfiguration {
@@ -84,7 +87,7 @@ impl ChangeSafeguard {
         Self {
             effects: EffectSafeguard::new(limits),
             followed,
-            is_first_load_allowed: false,
+            is_first_load_allowed: policy.safety.max_first_load >= UNLIMITED_FIRST_LOAD,
             first_load: 0,
             unfrozen: Vec::new(),
             in_conflict: Vec::new(),
@@ -94,7 +97,7 @@ impl ChangeSafeguard {
 
     /// Whether a first load passes, because an administrator has approved it or only looks at it.
     pub fn allow_first_load(&mut self, is_allowed: bool) {
-        self.is_first_load_allowed = is_allowed;
+        self.is_first_load_allowed |= is_allowed;
     }
 
     /// Splits the plans of a page. A user in conflict is planned at the end, after the plan that owns the name.

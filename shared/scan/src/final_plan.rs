@@ -55,6 +55,8 @@ pub struct FinalPlan {
     /// Where the next scan starts; `None` if it has to read all entries.
     pub(crate) checkpoint: Option<Checkpoint>,
     planned: HashSet<AnchorHash>,
+    /// Whether the removals that an earlier scan held stay held.
+    keeps_held: bool,
 }
 
 impl FinalPlan {
@@ -79,7 +81,9 @@ impl FinalPlan {
         let mut memory = forget_expired(before.clone(), now);
         let changes = self.held_changes.as_ref();
         if self.summary.complete {
-            memory.held = self.held_removals(version);
+            if !self.keeps_held {
+                memory.held = self.held_removals(version);
+            }
             if self.released() > 0 {
                 memory.released.push(ReleasedBatch { at: now, count: self.released() });
             }
@@ -161,7 +165,8 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
         Some(proof) => judge(&context, &memory, removals, (proof, is_other_directory)).await?,
         None => RemovalVerdict::default(),
     };
-    summary.count_removals(&removals);
+    let kept = memory.held.filter(|_| findings.keeps_waiting);
+    summary.count_removals(&removals, kept.map_or(0, |held| held.count));
     let ChangeVerdict { plans: late, changes: held_changes, held, first_load } = verdict;
     summary.first_load = first_load;
     summary.hold_changes(&held, held_changes.as_ref());
@@ -180,6 +185,7 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
             checkpoint.is_doubtful() || (held.users.is_empty() && held.gone_transfers == 0)
         }),
         planned: findings.planned,
+        keeps_held: findings.keeps_waiting,
     })
 }
 

@@ -51,6 +51,8 @@ pub(crate) struct ReadFindings<'a> {
     pub conflicts: Vec<UserPlan>,
     /// Users with several entries. None of the entries decides about the account.
     pub duplicates: BTreeMap<AnchorHash, Anchor>,
+    /// Whether held and skipped users stay as they are.
+    pub keeps_waiting: bool,
     pub summary: ScanSummary,
 }
 
@@ -82,6 +84,7 @@ impl<'a, 'd> PagePlanner<'a, 'd> {
             removals: Vec::new(),
             conflicts: Vec::new(),
             duplicates: BTreeMap::new(),
+            keeps_waiting: read.keeps_waiting,
             summary,
         };
         Self {

@@ -3,7 +3,10 @@
 use directory::{
     ChangeRead, ChangeResponse, ChangeSet, Cursor, Directory, FullRead, ReadItem, ScopeComparison,
 };
-use model::{Anchor, AnchorHash, CompleteRead, Fingerprint, IncompleteRead, RemovalSet, Status, UnixSeconds};
+use model::{
+    Anchor, AnchorHash, CompleteRead, Fingerprint, IncompleteRead, RemovalSet, SafeguardMemory, Status,
+    UnixSeconds,
+};
 use serde::{Deserialize, Serialize};
 use store::{ConnectionState, Snapshot, Store, StoreError};
 
@@ -89,6 +92,8 @@ pub struct ScanRead<'d> {
     pub(crate) full_reason: Option<String>,
     /// Whether the last read was of the same directory, with the same query.
     pub(crate) is_same_query: bool,
+    /// Whether held and skipped users stay as they are, because nothing has changed.
+    pub(crate) keeps_waiting: bool,
     /// Why the read can't be complete any more. The entries that it yields still count.
     incomplete: Option<IncompleteRead>,
 }
@@ -115,6 +120,7 @@ enum ReadChoice {
     Changes {
         changes: Box<ChangeSet>,
         snapshot: Snapshot,
+        keeps_waiting: bool,
         incomplete: Option<IncompleteRead>,
     },
 }
@@ -129,15 +135,23 @@ impl<'d> ScanRead<'d> {
         let state = context.store.fetch_connection().await?;
         let stored = Checkpoint::of_state(&state);
         let choice = match resumable(context, mode, stored.as_ref()) {
-            Ok(checkpoint) => choose_read(context, directory, checkpoint).await?,
+            Ok(checkpoint) => choose_read(context, directory, (checkpoint, &state.memory)).await?,
             Err(reason) => ReadChoice::All(reason),
         };
         let (snapshot, read) = match (choice, stored) {
-            (ReadChoice::Changes { changes, snapshot, incomplete }, Some(checkpoint)) => {
+            (ReadChoice::Changes { changes, snapshot, keeps_waiting, incomplete }, Some(checkpoint)) => {
                 let source = ReadSource::Changes(Box::new(directory.read_changes(*changes)));
-                let stored = Some(checkpoint.clone());
+                let (stored, is_same_query) = (Some(checkpoint.clone()), true);
                 let full_reason = None;
-                let read = Self { source, checkpoint, stored, full_reason, is_same_query: true, incomplete };
+                let read = Self {
+                    source,
+                    checkpoint,
+                    stored,
+                    full_reason,
+                    is_same_query,
+                    keeps_waiting,
+                    incomplete,
+                };
                 (snapshot, read)
             }
             (ReadChoice::All(reason), stored) => Self::begin_full(context, directory, stored, reason).await?,
@@ -167,7 +181,9 @@ impl<'d> ScanRead<'d> {
         });
         let source = ReadSource::All(Box::new(read));
         let full_reason = Some(reason);
-        Ok((snapshot, Self { source, checkpoint, stored, full_reason, is_same_query, incomplete: None }))
+        let (keeps_waiting, incomplete) = (false, None);
+        let read = Self { source, checkpoint, stored, full_reason, is_same_query, keeps_waiting, incomplete };
+        Ok((snapshot, read))
     }
 
     /// The mode of this read: full or incremental.
@@ -270,32 +286,42 @@ fn resumable<'c>(
 async fn choose_read(
     context: &ScanContext<'_>,
     directory: &mut Directory,
-    checkpoint: &Checkpoint,
+    (checkpoint, memory): (&Checkpoint, &SafeguardMemory),
 ) -> Result<ReadChoice, ScanError> {
     let mut changes = match directory.changes(&checkpoint.cursor, (context.clock)()).await? {
         ChangeResponse::FullScanNeeded(reason) => return Ok(ReadChoice::All(reason)),
         ChangeResponse::Changes(changes) => changes,
     };
+    let keeps_waiting = changes.is_empty() && waiting_users_stay(context, memory).await?;
+    if !keeps_waiting {
+        for word in ["held", "skipped"] {
+            changes.add_anchors(anchors_by_status(context.store, word, |_| true).await?);
+        }
+    }
     let (snapshot, comparison) = prepare(context.store, directory, &mut changes).await?;
     let incomplete = match comparison {
         ScopeComparison::FullScanNeeded(reason) => return Ok(ReadChoice::All(reason)),
         ScopeComparison::Incomplete(incomplete) => Some(incomplete),
         ScopeComparison::Done => None,
     };
-    Ok(ReadChoice::Changes { changes, snapshot, incomplete })
+    Ok(ReadChoice::Changes { changes, snapshot, keeps_waiting, incomplete })
 }
 
-/// Adds the users with a waiting removal, so that all removals are judged together, and those with several entries, which
-/// may have one by now. Compares the scope with the
-/// snapshot where the changes alone don't show departures.
+/// Whether held and skipped users stay as they are in a scan without changes: no approval is valid, and no removal is held
+/// for the next scan alone. Otherwise they are read, so that all removals are judged together.
+async fn waiting_users_stay(context: &ScanContext<'_>, memory: &SafeguardMemory) -> Result<bool, StoreError> {
+    let known = memory.held.map_or(0, |held| held.count);
+    let is_approved = memory.approval_at((context.clock)()).is_some();
+    Ok(!is_approved && context.store.count_status("held", known.saturating_add(1)).await? == known)
+}
+
+/// Adds users with several entries, which may have one by now. Compares the scope with the snapshot where the changes alone
+/// don't show departures.
 async fn prepare(
     store: &Store,
     directory: &mut Directory,
     changes: &mut ChangeSet,
 ) -> Result<(Snapshot, ScopeComparison), StoreError> {
-    for word in ["held", "skipped"] {
-        changes.add_anchors(anchors_by_status(store, word, |_| true).await?);
-    }
     let is_duplicate = |status: &Status| *status == Status::DuplicateAnchor;
     changes.add_anchors(anchors_by_status(store, "conflict", is_duplicate).await?);
     let affected: Vec<AnchorHash> = changes.affected();

@@ -117,7 +117,8 @@ async fn review(
         review.unrecorded.extend(hashes.iter().filter(is_unrecorded));
         review.take_unseen(&mut check, records.into_values().collect()).await?;
     }
-    for word in ["held", "skipped"] {
+    let waiting: &[&str] = if findings.keeps_waiting { &[] } else { &["held", "skipped"] };
+    for word in waiting {
         let mut after = None;
         loop {
             if context.is_out_of_time() {

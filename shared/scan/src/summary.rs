@@ -119,10 +119,10 @@ impl ScanSummary {
         }
     }
 
-    /// Counts the removals by the safeguard's verdict.
-    pub(crate) fn count_removals(&mut self, removals: &RemovalVerdict) {
+    /// Counts the removals by the safeguard's verdict, and those that stay held.
+    pub(crate) fn count_removals(&mut self, removals: &RemovalVerdict, kept: u64) {
         let RemovalVerdict { released, held, skipped } = removals;
-        (self.deprovisioned, self.held) = (released.len() as u64, held.len() as u64);
+        (self.deprovisioned, self.held) = (released.len() as u64, kept.saturating_add(held.len() as u64));
         self.skipped = skipped.len() as u64;
     }
 

@@ -60,6 +60,13 @@ pub struct ChangeSet {
 }
 
 impl ChangeSet {
+    /// Whether nothing has changed, as far as it concerns users.
+    pub fn is_empty(&self) -> bool {
+        let Self { to_read, unclassified_deletions, groups_changed, present, sees_deleted, .. } = self;
+        let is_comparable = *groups_changed || present.is_some() || !sees_deleted;
+        to_read.is_empty() && unclassified_deletions.is_empty() && !is_comparable
+    }
+
     /// Users of which the last known state is needed: those to read, and deleted entries that may have been users.
     pub fn affected(&self) -> Vec<AnchorHash> {
         let Self { to_read, unclassified_deletions, .. } = self;

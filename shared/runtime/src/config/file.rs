@@ -247,7 +247,8 @@ pub struct SafetyTable {
     pub max_removal_percent: u64,
     /// Removals within a day. More are held. Default: twice `max_removals`.
     pub max_removals_per_day: Option<u64>,
-    /// Users of the first load, before any account is linked. A first load of more is held until it is approved.
+    /// Users of the first load, before any account is linked. A first load of more is held until it is approved; with
+    /// 1000 or more it is never held.
     pub max_first_load: u64,
     /// Accounts that a change of this file creates, or updates. A change with more is held until it is approved.
     pub max_changes: u64,

@@ -2,6 +2,7 @@
 
 use embedded_ldap::EmbeddedLdap;
 use end_to_end::{EngineFixture, PersonEntry, advance_clock, embedded_directory, people, workplace_group};
+use scan::ScanMode;
 use serde_json::json;
 use simulator::SimulatorOptions;
 
@@ -149,4 +150,41 @@ async fn account_is_read_after_a_lost_answer() {
     directory.set(&dn, "title", &["Again"]).unwrap();
     assert_eq!(cost(&engine).await, (4, 2), "a refused PUT, three GETs, a look-up, a creation");
     assert_eq!(engine.workplace.account(&people[0].mail).unwrap()["title"], "Again");
+}
+
+/// Searches of the directory and read units of the table, for one unchanged scan.
+async fn unchanged_scan(engine: &EngineFixture, directory: &EmbeddedLdap, held: u64) -> (usize, f64) {
+    let (searches, before) = (directory.searches(), engine.store.consumed());
+    let summary = engine.scan(ScanMode::Auto).await.unwrap();
+    assert_eq!((summary.mode, summary.held), (ScanMode::Incremental, held), "{summary:?}");
+    (directory.searches() - searches, (engine.store.consumed() - before).reads)
+}
+
+#[tokio::test]
+async fn held_users_are_not_read_in_an_unchanged_scan() {
+    let people = people::enabled(120, 3);
+    let directory = embedded_directory(&people).await.unwrap();
+    let mut engine = engine_for(&directory, EngineOptions::default()).await;
+    engine.connection.policy.safety.max_removals = 25;
+    engine.sync().await.unwrap();
+    let (searches, reads) = unchanged_scan(&engine, &directory, 0).await;
+
+    let member = |person: &PersonEntry| person.dn();
+    people[..100].iter().for_each(|it| directory.remove_member(&workplace_group(), &member(it)).unwrap());
+    assert_eq!(engine.scan(ScanMode::Auto).await.unwrap().held, 100);
+    for _ in 0..2 {
+        let (with_held, reads_with_held) = unchanged_scan(&engine, &directory, 100).await;
+        assert_eq!(with_held, searches);
+        // The users are counted in the index, twice, and none of their records is read.
+        assert!(reads_with_held <= reads + 2.0 * 100.0 / 16.0, "{reads_with_held} instead of {reads}");
+    }
+
+    // With any change all removals are judged together again.
+    directory.add_member(&workplace_group(), &member(&people[0])).unwrap();
+    assert_eq!(engine.scan(ScanMode::Auto).await.unwrap().held, 99);
+    let memory = engine.store.fetch_connection().await.unwrap().memory;
+    let hash = memory.held.unwrap().hash.to_string();
+    scan::approve(&engine.context(), &hash, "operator").await.unwrap();
+    let released = engine.scan(ScanMode::Auto).await.unwrap();
+    assert_eq!((released.mode, released.deprovisioned, released.held), (ScanMode::Incremental, 99, 0));
 }
