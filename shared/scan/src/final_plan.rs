@@ -165,11 +165,9 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
         Some(proof) => judge(&context, &memory, removals, (proof, is_other_directory)).await?,
         None => RemovalVerdict::default(),
     };
-    let kept = memory.held.filter(|_| findings.keeps_waiting);
-    summary.count_removals(&removals, kept.map_or(0, |held| held.count));
-    let ChangeVerdict { plans: late, changes: held_changes, held, first_load } = verdict;
-    summary.first_load = first_load;
-    summary.hold_changes(&held, held_changes.as_ref());
+    summary.count_removals(&removals, memory.held.filter(|_| findings.keeps_waiting));
+    summary.take_verdict(&verdict);
+    let ChangeVerdict { plans: late, changes: held_changes, held, first_load: _ } = verdict;
     Ok(FinalPlan {
         summary,
         late,

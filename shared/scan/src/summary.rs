@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use model::{HeldChanges, HeldEffect};
+use model::{HeldEffect, HeldRemovals};
 use plan::RemovalVerdict;
 use serde::Serialize;
 use serde_json::Value;
 use store::CapacityUnits;
 
-use crate::change_safeguard::HeldPlans;
+use crate::change_safeguard::{ChangeVerdict, HeldPlans};
 use crate::read::ScanMode;
 use crate::user_plan::{AccountEffect, UserPlan};
 
@@ -120,19 +120,22 @@ impl ScanSummary {
     }
 
     /// Counts the removals by the safeguard's verdict, and those that stay held.
-    pub(crate) fn count_removals(&mut self, removals: &RemovalVerdict, kept: u64) {
+    pub(crate) fn count_removals(&mut self, removals: &RemovalVerdict, kept: Option<HeldRemovals>) {
         let RemovalVerdict { released, held, skipped } = removals;
+        let kept = kept.map_or(0, |kept| kept.count);
         (self.deprovisioned, self.held) = (released.len() as u64, kept.saturating_add(held.len() as u64));
         self.skipped = skipped.len() as u64;
     }
 
     /// Moves the changes that the safeguard holds from the planned ones to the held ones.
-    pub(crate) fn hold_changes(&mut self, held: &HeldPlans, changes: Option<&HeldChanges>) {
+    pub(crate) fn take_verdict(&mut self, verdict: &ChangeVerdict) {
+        let ChangeVerdict { plans: _, changes, held, first_load } = verdict;
         let HeldPlans { updates, creates, transfers, gone_transfers: _, users: _ } = held;
         self.updated = self.updated.saturating_sub(*updates);
         self.created = self.created.saturating_sub(*creates);
         self.held_changes = updates.saturating_add(*creates).saturating_add(*transfers);
-        self.held_effects = changes.map(|changes| changes.effects.clone()).unwrap_or_default();
+        self.held_effects = changes.as_ref().map(|changes| changes.effects.clone()).unwrap_or_default();
+        self.first_load = *first_load;
     }
 
     /// Takes the numbers of users by status.
