@@ -118,7 +118,7 @@ test("infra/README.md: from a download to a deployment that observes, and then w
     { connection: "corp", dry_run: true },
     { connection: "corp", user: "jsmith" },
     { connection: "corp", user: "jsmith", dry_run: true },
-    { connection: "corp", approve: "4f1c0a9d2b77" },
+    { connection: "corp", approve: "4f1c0a9d2b77", approved_by: "Grace Okafor" },
   ]);
 });
 

@@ -199,6 +199,11 @@ impl ChangeSafeguard {
 }
 
 impl HeldPlans {
+    /// Whether a plan can only be made again by a scan that reads all entries.
+    pub fn needs_full_scan(&self) -> bool {
+        !self.users.is_empty() || self.gone_transfers > 0
+    }
+
     fn add(&mut self, held: &[HeldPlan<UserPlan>]) {
         for HeldPlan { plan, .. } in held {
             self.users.insert(plan.anchor.hash());

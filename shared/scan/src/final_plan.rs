@@ -178,9 +178,9 @@ pub async fn plan_final(directory: &mut Directory, read: FinishedRead<'_>) -> Re
         held_changes,
         after_removal,
         unrecorded,
-        // A held plan is planned again by a scan that reads its entry.
+        // A held or postponed plan is planned again by a scan that reads its entry.
         checkpoint: checkpoint.filter(|checkpoint| {
-            checkpoint.is_doubtful() || (held.users.is_empty() && held.gone_transfers == 0)
+            checkpoint.is_doubtful() || !held.needs_full_scan() && findings.postponed == 0
         }),
         planned: findings.planned,
         keeps_held: findings.keeps_waiting,

@@ -51,6 +51,8 @@ pub(crate) struct ReadFindings<'a> {
     pub conflicts: Vec<UserPlan>,
     /// Users with several entries. None of the entries decides about the account.
     pub duplicates: BTreeMap<AnchorHash, Anchor>,
+    /// Users that are planned by the next scan, because their creation is under way.
+    pub postponed: usize,
     /// Whether held and skipped users stay as they are.
     pub keeps_waiting: bool,
     pub summary: ScanSummary,
@@ -84,6 +86,7 @@ impl<'a, 'd> PagePlanner<'a, 'd> {
             removals: Vec::new(),
             conflicts: Vec::new(),
             duplicates: BTreeMap::new(),
+            postponed: 0,
             keeps_waiting: read.keeps_waiting,
             summary,
         };
@@ -126,6 +129,7 @@ impl<'a, 'd> PagePlanner<'a, 'd> {
         let names: Vec<UserName> = users.iter().filter_map(UserPlan::new_user_name).cloned().collect();
         let owners = store.fetch_name_owners(&names, (self.context.clock)()).await?;
         self.findings.check_names(&mut users, &owners);
+        users.retain(|user| !user.awaits_creation());
         self.page_has_plans = !users.is_empty();
         Ok(Some(self.safeguard.check_page(users)))
     }
@@ -247,7 +251,10 @@ impl ReadFindings<'_> {
 
     fn check_names(&mut self, users: &mut [UserPlan], owners: &HashMap<String, Anchor>) {
         self.names.mark_conflicts(users, owners);
-        self.conflicts.extend(users.iter().filter(|user| user.conflict.is_some()).cloned());
-        users.iter().for_each(|user| self.summary.count(user));
+        let (postponed, users): (Vec<&UserPlan>, Vec<&UserPlan>) =
+            users.iter().partition(|user| user.awaits_creation());
+        self.postponed += postponed.len();
+        self.conflicts.extend(users.iter().filter(|user| user.conflict.is_some()).copied().cloned());
+        users.into_iter().for_each(|user| self.summary.count(user));
     }
 }

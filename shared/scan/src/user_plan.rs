@@ -91,6 +91,15 @@ impl UserPlan {
         }
     }
 
+    /// Whether the user would be in conflict while an account under the recorded name may be under way. Once it is known, and
+    /// linked, the next scan plans the user.
+    pub(crate) fn awaits_creation(&self) -> bool {
+        let is_under_way = |record: &UserRecord| {
+            record.create_intent.is_some() && record.link.is_none() && record.status.is_due()
+        };
+        self.conflict.is_some() && self.record.as_ref().is_some_and(is_under_way)
+    }
+
     pub(crate) fn has_account(&self) -> bool {
         self.record.as_ref().is_some_and(|record| record.link.is_some())
     }

@@ -70,6 +70,12 @@ pub fn scan_dies_after(steps: usize) -> ChangeHistory {
     history(PLAIN, &[0, 1, 2, 3, 4], &[4], vec![first.scan(Scan::CutShort(steps)), second])
 }
 
+/// The creation of each account dies after this many steps, and one user then gets the name of another user's account.
+pub fn creation_dies_before_a_conflict(steps: usize) -> ChangeHistory {
+    let first = round(&[]).delivery(DeliveryOrder::CutShort(vec![steps]));
+    history(PLAIN, &[1, 2, 5], &[1], vec![first, round(&[Rename(5, 1)]), round(&[Leave(2)])])
+}
+
 /// A scan of changes dies after this many steps, and all changes are reverted before the next scan.
 pub fn scan_dies_before_all_is_taken_back(steps: usize) -> ChangeHistory {
     let there = [0, 1, 2, 3, 4];
