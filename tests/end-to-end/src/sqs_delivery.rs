@@ -40,7 +40,7 @@ pub struct SqsDeliveryOptions {
     pub sdk_config: SdkConfig,
     /// Receiver of the messages.
     pub function: LambdaFunction,
-    /// Messages in one event, 1 to 10.
+    /// Messages in one event, 1 to 10. A deployment has one unless `users-per-invocation` says otherwise.
     pub batch_size: i32,
     /// Concurrent events.
     pub concurrency: usize,
@@ -115,7 +115,7 @@ impl SqsDeliveryOptions {
             queue_url: queue_url.to_owned(),
             sdk_config,
             function,
-            batch_size: LARGEST_BATCH,
+            batch_size: 1,
             concurrency: 2,
             visibility_timeout_seconds: 30,
             report_batch_item_failures: true,

@@ -62,7 +62,6 @@ fn dead_letter_marks_its_user_failed() {
     deployment.workplace.inject(TargetFault::always(FaultEffect::Delay { ms: 600_000 }).user(failing));
     deployment.scan(json!({}));
     let delivery = deployment.delivery(|options| {
-        options.batch_size = 1;
         options.concurrency = 1;
         options.visibility_timeout_seconds = 3;
     });

@@ -35,6 +35,7 @@ fn accounts_converge_despite_reordering_and_crashes() {
     let faults =
         QueueFaults { deliver_twice: true, reverse_order: true, drop_every_nth_answer: NonZeroU64::new(9) };
     let delivery = deployment.delivery(|options| {
+        options.batch_size = 10;
         options.faults = faults;
         options.concurrency = 8;
         options.visibility_timeout_seconds = 5;
@@ -99,7 +100,10 @@ fn lease_of_a_killed_worker_expires() {
     });
     deployment.scan(json!({}));
     deployment.workplace.set_latency(Duration::from_secs(3));
-    let delivery = deployment.delivery(|options| options.visibility_timeout_seconds = 2);
+    let delivery = deployment.delivery(|options| {
+        options.batch_size = 10;
+        options.visibility_timeout_seconds = 2;
+    });
     while !deployment.functions.kill_one_busy("provision") {
         thread::sleep(Duration::from_millis(20));
     }

@@ -31,6 +31,7 @@ fn load(people: usize, timeout: Duration) {
     deployment.workplace.set_latency(Duration::from_millis(20));
     let started = Instant::now();
     let delivery = deployment.delivery(|options| {
+        options.batch_size = 10;
         options.concurrency = 8;
         options.visibility_timeout_seconds = 600;
     });
