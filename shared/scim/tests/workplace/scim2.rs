@@ -122,6 +122,39 @@ async fn without_patch_the_whole_account_is_sent() {
     assert_eq!(body.get("id"), None);
 }
 
+/// The answer to a look-up may show the id and the user name alone. A PUT of such an account would clear the other values.
+#[tokio::test]
+async fn account_is_read_before_a_put_that_rests_on_a_partial_answer() {
+    let (server, target, _) = with_ada(without_patch()).await;
+    let partial = TargetFault::once(FaultEffect::EffectThenPartial).method("GET").path("/scim/v2/Users$");
+    server.inject(partial);
+    let found = target.find_by_user_name(&name(ADA)).await.unwrap().unwrap();
+    assert_eq!((shown(&found, "title"), found.account.active), (String::new(), None));
+    server.clear_requests();
+    target.update(&owned(&found), &found, &poet()).await.unwrap();
+    check_poet(&server);
+    assert_eq!(asked(&server), ["GET 200", "PUT 200"]);
+}
+
+#[tokio::test]
+async fn active_is_sent_while_the_target_does_not_show_it() {
+    for shape in [json!(null), json!("suspended"), json!(2)] {
+        let (server, target, now) = with_ada(SimulatorOptions::scim2()).await;
+        let mut shown = server.account(ADA).unwrap();
+        shown["active"] = shape.clone();
+        let reply = FaultEffect::Answer(SimulatedReply::json(200, shown));
+        server.inject(TargetFault::once(reply).method("GET"));
+        let unclear = target.fetch(&now.account.id).await.unwrap();
+        assert_eq!(unclear.account.active, None, "{shape}");
+        server.edit(ADA, json!({"active": false}));
+        target.update(&owned(&now), &unclear, &ada([("title", text("Analyst"))])).await.unwrap();
+        assert_eq!(server.account(ADA).unwrap()["active"], json!(true), "{shape}");
+        let body = server.writes()[0].body.clone().unwrap();
+        let operation = &body["Operations"][0];
+        assert_eq!((&operation["path"], &operation["value"]), (&json!("active"), &json!(true)), "{body}");
+    }
+}
+
 #[tokio::test]
 async fn server_features_are_fetched_once() {
     for options in [SimulatorOptions::scim2(), without_patch()] {

@@ -1,5 +1,6 @@
 use scim::TargetError;
 use serde_json::json;
+use simulator::{FaultEffect, ReplyBody, SimulatedReply, SimulatorOptions, TargetFault};
 
 use crate::support::*;
 
@@ -64,6 +65,29 @@ async fn account_is_read_after_a_change_without_response_body() {
     assert!(mock.target().deactivate(&unknown_account()).await.is_err());
     let id = unknown_account();
     assert_eq!(mock.requests(), [format!("PUT /Users/{}", id.id()), format!("GET /Users/{}", id.id())]);
+}
+
+#[tokio::test]
+async fn account_is_read_after_a_change_with_an_unexpected_response_body() {
+    for content in [
+        ReplyBody::Json(json!({})),
+        ReplyBody::Json(json!(null)),
+        ReplyBody::Json(json!({"message": "ok"})),
+        ReplyBody::Json(json!({"totalResults": 0, "Resources": []})),
+        ReplyBody::Text("done".to_owned()),
+        ReplyBody::Html,
+        ReplyBody::MalformedJson,
+    ] {
+        let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
+        let reply = SimulatedReply::status(200).content(content.clone());
+        workplace.inject(TargetFault::always(FaultEffect::EffectThenAnswer(reply)).method("PUT"));
+        let poet = target.update(&owned(&now), &now, &ada([("title", text("Poet"))])).await.unwrap();
+        assert_eq!(shown(&poet, "title"), "Poet", "{content:?}");
+        let off = target.deactivate(&owned(&now)).await.unwrap();
+        assert_eq!(shown(off.resource(), "title"), "Poet", "{content:?}");
+        let asked: Vec<_> = workplace.requests().iter().map(|request| request.method.clone()).collect();
+        assert_eq!(asked, ["PUT", "GET", "PUT", "GET"], "{content:?}");
+    }
 }
 
 /// Content as a server sends it that packs all its answers.
