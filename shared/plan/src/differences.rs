@@ -99,10 +99,13 @@ mod tests {
         let external = DesiredUser { user_name: UserName::external("7").unwrap(), ..user(true, "Poet") };
         let renamed = Account { user_name: Some("grace@acme.test".into()), ..same.clone() };
         let nameless = Account { user_name: None, ..same.clone() };
+        let unclear = Account { active: None, ..same.clone() };
         for (user, account, expected) in [
             (user(true, "Poet"), &same, vec![]),
             (user(true, "Analyst"), &same, vec!["title"]),
             (user(false, "Analyst"), &same, vec!["active", "title"]),
+            (user(true, "Poet"), &unclear, vec!["active"]),
+            (user(false, "Poet"), &unclear, vec!["active"]),
             (user(true, "Poet"), &renamed, vec!["userName"]),
             (user(true, "Poet"), &nameless, vec!["userName"]),
             (external, &nameless, vec![]),
