@@ -2,6 +2,9 @@
 
 mod common;
 
+use std::collections::HashSet;
+
+use aws_sdk_dynamodb::types::AttributeValue::S;
 use common::*;
 use model::{
     Anchor, DeprovisionReason, Desired, DesiredUser, DisabledOption, HoldReason, Managed, ScanVersion,
@@ -376,5 +379,29 @@ async fn one_of_many_concurrent_writers_gets_the_name() -> Result<(), StoreError
         let in_sync = record_of(&store, user).await.unwrap().status == Status::Pending;
         assert_eq!(in_sync, owner == anchor(user));
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn unreadable_record_hides_no_other_record() -> Result<(), StoreError> {
+    let (place, table, store) = corp().await;
+    let scan = scan(&store).await;
+    for user in ["a", "b", "c"] {
+        want(&store, &scan, user, present(user)).await;
+    }
+    let hash = |user: &str| anchor(user).hash();
+    let is_damaged = |((_, sk), item): &((String, String), dump::Item)| {
+        sk == "record" && dump::text(item, "anchor").as_deref() == Some(anchor("b").as_str())
+    };
+    let ((pk, sk), _) = dump::items(&place).await.into_iter().find(is_damaged).unwrap();
+    let update = place.client().update_item().table_name(table.name()).key("PK", S(pk)).key("SK", S(sk));
+    let update =
+        update.update_expression("SET desired = :cut").expression_attribute_values(":cut", S("{".into()));
+    update.send().await.unwrap();
+
+    assert!(store.fetch_record(hash("b")).await.is_err());
+    let found = store.fetch_readable_records(&["a", "b", "c"].map(hash)).await?;
+    assert_eq!(found.unreadable, [hash("b")].into());
+    assert_eq!(found.records.keys().copied().collect::<HashSet<_>>(), [hash("a"), hash("c")].into());
     Ok(())
 }

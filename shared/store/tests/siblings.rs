@@ -73,3 +73,36 @@ async fn account_that_passes_to_a_sibling_is_free_at_once() -> Result<(), StoreE
     assert!(matches!(claim(&south, "moved", "1").await?, AccountClaim::Owned(_)));
     Ok(())
 }
+
+#[tokio::test]
+async fn account_that_was_just_linked_is_closed_to_siblings_for_ten_minutes() -> Result<(), StoreError> {
+    let place = Place::new().await;
+    let [north, south] = siblings(&place).await?;
+    assert!(matches!(claim(&north, "ada", "1").await?, AccountClaim::Owned(_)));
+    // Without an owner among the records, only the claim shows that the account was linked a moment ago.
+    let scan = north.take_lease("scan", NOW, 900).await?.unwrap();
+    north.write_removal(&scan, &released("ada")).await?;
+    assert_eq!(south.find_sibling_owner(&account("1")).await?, None);
+    assert_eq!(claim(&south, "joe", "1").await?, AccountClaim::OwnedBy(anchor("ada")));
+
+    let period = minute(NOW.plus(600));
+    let mut later = south.lease_user(anchor("joe").hash(), "worker", period).await?.unwrap();
+    assert!(matches!(south.claim_account(&mut later, &matched("1")).await?, AccountClaim::Owned(_)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn account_id_of_another_target_is_another_account() -> Result<(), StoreError> {
+    let place = Place::new().await;
+    let [north, _] = siblings(&place).await?;
+    for (name, user) in [("east", "eve"), ("west", "bob")] {
+        let store = place.table().connection(name);
+        let scan = scan(&store).await;
+        store.bind_target(&scan, &TargetIdentity::new("https://two.test", "test")).await?;
+        want(&store, &scan, user, present(user)).await;
+    }
+    let east = place.table().connection("east");
+    assert!(matches!(claim(&north, "ada", "1").await?, AccountClaim::Owned(_)));
+    assert!(matches!(claim(&east, "eve", "1").await?, AccountClaim::Owned(_)));
+    Ok(())
+}
