@@ -141,6 +141,23 @@ mod tests {
         }
     }
 
+    /// The key elsewhere in the path gives no access: the router serves the first segment alone.
+    #[test]
+    fn access_needs_the_key_as_first_segment_of_the_path() {
+        let (keys, other) = (ConsoleKeys::new(8123).unwrap(), ConsoleKeys::new(8123).unwrap());
+        for page in ["", "users", "user", "approve"] {
+            assert!(keys.has_key(&keys.path(page)), "{page}");
+            assert!(!keys.has_key(&other.path(page)), "{page}");
+            assert!(!keys.has_key(&format!("/{page}")), "{page}");
+        }
+        let key = &keys.path.0;
+        let half = &key[..32];
+        for path in ["", "/", "//", &format!("/users/{key}"), &format!("//{key}"), &format!("/{half}"), key] {
+            assert!(!keys.has_key(path), "{path}");
+        }
+        assert!(!keys.has_key(&format!("/{}/", keys.form())), "the key of forms opens no page");
+    }
+
     #[test]
     fn own_form_needs_origin_site_and_key() {
         let keys = ConsoleKeys::new(8123).unwrap();
