@@ -21,3 +21,4 @@ mod protected;
 mod references;
 mod swaps;
 mod target_faults;
+mod throttling;
