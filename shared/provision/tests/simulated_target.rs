@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use model::{
     Anchor, CompleteRead, DeprovisionReason, Desired, DesiredUser, DnKey, Freshness, FreshnessProof, Managed,
-    Options, ReadEvidence, RemoveAction, Status, UnixSeconds, UserName, UserRecord, Value,
+    Options, ReadEvidence, RemoveAction, Status, TargetIdentity, UnixSeconds, UserName, UserRecord, Value,
 };
 use plan::{ReleasedRemoval, RemovalCandidate, SafeguardInputs, SafetyLimits, check_removals};
 use provision::{Action, Health, Outcome, Provisioner};
 use scim::{Dialect, RetryPolicy, Target, TargetCredentials, TargetOptions};
 use serde_json::{Value as Json, json};
-use simulator::{FaultEffect, SimulatedReply, Simulator, SimulatorOptions, TargetFault};
-use store::{DesiredWrite, Embedded, ScanLease, Store};
+use simulator::{FaultEffect, ReplyBody, SimulatedReply, Simulator, SimulatorOptions, TargetFault};
+use store::{DesiredWrite, Embedded, ScanLease, Store, Table};
 
 const BEGIN: UnixSeconds = UnixSeconds(1_800_000_000);
 const DAY: i64 = 24 * 60 * 60;
@@ -40,6 +40,7 @@ struct SimulatedConnection {
     server: Simulator,
     target: Target,
     store: Store,
+    table: Table,
     health: Health,
     options: Options,
     max_link_drops: u64,
@@ -68,6 +69,7 @@ impl SimulatedConnection {
             server,
             target,
             store: table.connection("corp"),
+            table,
             health: Health::default(),
             options: Options::default(),
             max_link_drops: 10,
@@ -205,6 +207,36 @@ async fn refused_deletion_is_followed_by_a_deactivation() {
 }
 
 #[tokio::test]
+async fn refused_deletion_is_reported_if_the_deactivation_is_refused_too() {
+    let mut connection = SimulatedConnection::start().await;
+    connection.options.remove_action = RemoveAction::Delete;
+    connection.create("ada", &[]).await;
+    connection.remove("ada").await;
+    for (method, words) in [("DELETE", "owner of a workspace"), ("PATCH", "no patches"), ("PUT", "no puts")] {
+        connection.answer(method, SimulatedReply::json(400, json!({"detail": words})));
+    }
+    connection.provision("ada").await;
+    let Status::Failed { error } = connection.record("ada").await.status else { panic!("not failed") };
+    assert!(error.contains("owner of a workspace"), "{error}");
+    assert_eq!(connection.account("ada").get("active"), Some(&json!(true)));
+}
+
+#[tokio::test]
+async fn creation_with_an_unexpected_answer_is_linked_at_once() {
+    for content in [ReplyBody::Empty, ReplyBody::Html, ReplyBody::Json(json!({"message": "ok"}))] {
+        let connection = SimulatedConnection::start().await;
+        connection.want("ada", &[]).await;
+        let reply = SimulatedReply::status(200).content(content.clone());
+        connection.server.inject(TargetFault::once(FaultEffect::EffectThenAnswer(reply)).method("POST"));
+        let outcome = connection.provision("ada").await;
+        assert!(matches!(outcome, Outcome::InSync { .. }), "{content:?}: {outcome:?}");
+        let link = connection.record("ada").await.link.unwrap();
+        assert_eq!(connection.account("ada").get("id"), Some(&json!(link.account.as_str())), "{content:?}");
+        assert_eq!(connection.writes(), ["POST 200"], "{content:?}");
+    }
+}
+
+#[tokio::test]
 async fn refusal_of_a_creation_is_reported_whatever_the_following_search_meets() {
     for status in [403, 404, 500, 501] {
         let connection = SimulatedConnection::start().await;
@@ -282,6 +314,37 @@ async fn value_that_the_target_stores_otherwise_is_remembered_and_not_sent_again
     assert_eq!(connection.writes(), ["PATCH 200"]);
     let body = connection.server.writes()[0].body.as_ref().unwrap().to_string();
     assert!(body.contains("nickName") && !body.contains("title"), "{body}");
+}
+
+/// Two units of a company with one target: the user leaves the first one and joins the second one under the same name.
+#[tokio::test]
+async fn account_passes_to_the_connection_that_claims_its_user_name() {
+    let mut connection = SimulatedConnection::start().await;
+    let target = TargetIdentity::new("https://target.test", "scim2");
+    let stores = ["north", "south"].map(|name| connection.table.connection(name));
+    for store in &stores {
+        let scan = store.take_lease("scan", clock(), 900).await.unwrap().unwrap();
+        store.bind_target(&scan, &target).await.unwrap();
+    }
+    // Each store reads its siblings once, so they are opened after both have a target.
+    let [north, south] = ["north", "south"].map(|name| connection.table.connection(name));
+    connection.store = north.clone();
+    connection.create("ada", &[]).await;
+    connection.remove("ada").await;
+    connection.store = south.clone();
+    connection.want("ada", &[]).await;
+
+    connection.store = north;
+    let outcome = connection.provision("ada").await;
+    let Outcome::InSync { actions, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(actions, [Action::PassTo { connection: "south".to_owned() }]);
+    assert_eq!(connection.record("ada").await.link, None);
+    connection.store = south;
+    let outcome = connection.provision("ada").await;
+    let Outcome::InSync { actions, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(actions, [Action::Link]);
+    assert_eq!(connection.account("ada").get("active"), Some(&json!(true)));
+    assert_eq!(connection.writes(), Vec::<String>::new());
 }
 
 /// Deletes an account at the target and changes the user, so that provisioning finds the account gone.

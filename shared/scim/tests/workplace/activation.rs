@@ -1,6 +1,6 @@
 use scim::{InactiveResource, Resource, TargetError};
 use serde_json::json;
-use simulator::{PutRule, SimulatorOptions};
+use simulator::{ActiveForm, FaultEffect, PutRule, SimulatorOptions, TargetFault};
 
 use crate::support::*;
 
@@ -34,6 +34,34 @@ async fn rejected_put_of_active_is_followed_by_patch() {
 async fn activation_of_a_missing_account_is_not_found() {
     let (_workplace, target) = workplace(SimulatorOptions::default()).await;
     assert_eq!(target.deactivate(&unknown_account()).await, Err(TargetError::NotFound));
+}
+
+#[tokio::test]
+async fn account_is_deactivated_and_reactivated_whatever_the_form_of_active() {
+    for active in [ActiveForm::Boolean, ActiveForm::Number, ActiveForm::Text, ActiveForm::AbsentIfInactive] {
+        let options = SimulatorOptions { active, ..SimulatorOptions::default() };
+        let (workplace, target, now) = with_ada(options, json!({})).await;
+        // With an active account beside it, a missing value means inactive.
+        workplace.seed(json!({"userName": "boss@acme.test", "active": true}));
+        let off = target.deactivate(&owned(&now)).await.unwrap().into_resource();
+        assert_eq!(off.account.active, Some(false), "{active:?}");
+        let on = target.activate(&owned(&now)).await.unwrap();
+        assert_eq!(on.account.active, Some(true), "{active:?}");
+        assert_eq!(workplace.writes().len(), 2, "{active:?}");
+    }
+}
+
+#[tokio::test]
+async fn success_without_effect_is_no_deactivation() {
+    for active in [ActiveForm::Boolean, ActiveForm::AbsentIfInactive] {
+        let options = SimulatorOptions { active, ..SimulatorOptions::default() };
+        let (workplace, target, now) = with_ada(options, json!({})).await;
+        for method in ["PUT", "PATCH"] {
+            workplace.inject(TargetFault::always(FaultEffect::Ignore).method(method));
+        }
+        let error = target.deactivate(&owned(&now)).await.unwrap_err();
+        assert!(matches!(error, TargetError::NotApplied { .. }), "{error}");
+    }
 }
 
 #[test]

@@ -35,6 +35,16 @@ async fn claimed_account_is_kept() {
 }
 
 #[tokio::test]
+async fn delete_without_effect_is_no_proof_that_the_account_is_gone() {
+    for status in [200, 204, 404] {
+        let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
+        workplace.inject(TargetFault::always(FaultEffect::status(status)).method("DELETE"));
+        let deleted = target.delete(&owned(&now), Some(&name(ADA))).await;
+        assert!(matches!(deleted, Ok(DeleteOutcome::Refused(TargetError::NotApplied { .. }))), "{deleted:?}");
+    }
+}
+
+#[tokio::test]
 async fn repeated_delete_after_a_lost_response_means_already_gone() {
     let (workplace, target, now) = with_ada(SimulatorOptions::default(), json!({})).await;
     workplace.inject(TargetFault::once(FaultEffect::EffectThenDrop));

@@ -156,6 +156,24 @@ async fn active_is_sent_while_the_target_does_not_show_it() {
 }
 
 #[tokio::test]
+async fn first_refusal_of_an_update_is_reported() {
+    let refusal =
+        |status, words: &str| FaultEffect::Answer(SimulatedReply::json(status, json!({"detail": words})));
+    for (options, methods, status) in [
+        (SimulatorOptions::scim2(), ["PATCH", "PUT"], 400),
+        (SimulatorOptions::scim2(), ["PATCH", "PUT"], 501),
+        (without_patch(), ["PUT", "PATCH"], 405),
+    ] {
+        let (server, target, now) = with_ada(options).await;
+        server.inject(TargetFault::always(refusal(status, "not on Fridays")).method(methods[0]));
+        server.inject(TargetFault::always(refusal(400, "something else")).method(methods[1]));
+        let error = target.update(&owned(&now), &now, &poet()).await.unwrap_err().to_string();
+        assert!(error.contains("not on Fridays"), "{methods:?} {status}: {error}");
+        assert_eq!(server.writes().len(), 2, "{methods:?} {status}");
+    }
+}
+
+#[tokio::test]
 async fn server_features_are_fetched_once() {
     for options in [SimulatorOptions::scim2(), without_patch()] {
         let server = Simulator::start(options).await.unwrap();
