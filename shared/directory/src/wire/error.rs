@@ -14,7 +14,10 @@ pub enum WireError {
     #[error("the server sent something that is not LDAP")]
     NotLdap,
     /// The message is longer than [`LdapStream`](super::LdapStream) accepts.
-    #[error("the server sent a message of more than 64 MiB")]
+    #[error(
+        "the server sent a message of more than 64 MiB; a group of so many members is read with membership = \"member-of\" \
+         or with a filter"
+    )]
     TooLong,
     /// No answer in time.
     #[error("no answer came in time")]

@@ -10,6 +10,7 @@ mod first_load;
 mod journey;
 
 mod disorder;
+mod isolation;
 mod lag;
 mod outage;
 mod services;

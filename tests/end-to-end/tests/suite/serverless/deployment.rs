@@ -54,6 +54,8 @@ pub struct DeploymentOptions {
     pub configure: fn(&mut TestConfiguration),
     /// Puts a proxy with faults between the functions and the state.
     pub state_proxy: bool,
+    /// Adds the connection `berlin` with the same scope, and a target and a queue of its own.
+    pub second_connection: bool,
     /// Further lines of `slapd.conf` for the database.
     pub database_lines: Vec<String>,
     /// Further variables of the functions; an empty value removes one.
@@ -74,10 +76,17 @@ impl Default for DeploymentOptions {
             state: StateBackend::Engine,
             configure: |_| {},
             state_proxy: false,
+            second_connection: false,
             database_lines: Vec::new(),
             environment: Vec::new(),
         }
     }
+}
+
+/// Target and queue of the connection `berlin`.
+pub struct SecondConnection {
+    pub workplace: Simulator,
+    pub queue: QueueUrls,
 }
 
 /// A deployment. It ends on drop, the functions first.
@@ -87,6 +96,7 @@ pub struct DeploymentFixture {
     pub people: Vec<PersonEntry>,
     pub workplace: Simulator,
     pub queue: QueueUrls,
+    pub second: Option<SecondConnection>,
     pub table: Table,
     /// Folder of the configuration.
     pub dir: TestDir,
@@ -128,6 +138,18 @@ impl Drop for RemoteTable {
     }
 }
 
+impl SecondConnection {
+    fn start(runtime: &Runtime, setup: &DeploymentOptions, number: u32) -> Self {
+        let options = SimulatorOptions { unknown_fields: false, ..SimulatorOptions::default() };
+        let workplace = runtime.block_on(Simulator::start(options)).unwrap();
+        let name = format!("requests-{number}-berlin");
+        let queue = aws().create_queue(&name, setup.visibility_seconds, setup.max_receives).unwrap();
+        let token = json!({ "access_token": workplace.token() });
+        aws().create_secret(&format!("workplace-{number}-berlin"), &token).unwrap();
+        Self { workplace, queue }
+    }
+}
+
 impl DeploymentFixture {
     #[expect(clippy::too_many_lines, reason = "one deployment, resource by resource")]
     pub fn start(setup: DeploymentOptions) -> Self {
@@ -164,6 +186,15 @@ impl DeploymentFixture {
         configuration.target = from_secrets_manager(&configuration.target, "workplace");
         (setup.configure)(&mut configuration);
         dir.configure(&configuration).unwrap();
+        let second = setup.second_connection.then(|| {
+            let second = SecondConnection::start(&runtime, &setup, number);
+            let other = configuration.with_target_url(&second.workplace.url());
+            let other = TestConfiguration { name: "berlin".to_owned(), ..other };
+            let secret = format!("workplace-{number}");
+            let target = other.target.replace(&secret, &format!("{secret}-berlin"));
+            dir.configure(&TestConfiguration { target, ..other }).unwrap();
+            second
+        });
 
         let state_proxy = setup.state_proxy.then(|| ServiceProxy::start(&state_endpoint).unwrap());
         let functions_endpoint = state_proxy.as_ref().map_or(state_endpoint.as_str(), ServiceProxy::endpoint);
@@ -194,6 +225,7 @@ impl DeploymentFixture {
             people,
             workplace,
             queue,
+            second,
             table,
             dir,
             state_endpoint,

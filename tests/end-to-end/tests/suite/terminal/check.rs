@@ -138,7 +138,12 @@ fn wrong_token_fails() {
     fixture
         .check()
         .expect_exit(1)
-        .says_in_one_line(&["FAIL", "target", "the token is refused"])
+        .says_in_one_line(&[
+            "FAIL",
+            "target",
+            "the token is refused",
+            "list the address that this check and the",
+        ])
         .says_in_one_line(&["ok", "scope"])
         .never_says("wrong-token");
     assert!(fixture.workplace.request_count() <= 2);
