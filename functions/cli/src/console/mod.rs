@@ -135,3 +135,54 @@ fn router(console: Arc<Console>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&console), access::guard))
         .with_state(Arc::clone(&console))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// Status of the answer to a request for this path, with these header lines.
+    async fn status(port: u16, path: &str, headers: &str) -> u16 {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_the_key_in_the_path_gives_access() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let arguments = ConnectionArgs { config: "corp.toml".into(), state: None, json: false };
+        let sessions = Sessions::new(&arguments).await.unwrap();
+        let keys = ConsoleKeys::new(port).unwrap();
+        let with_key = keys.path(page::STYLE);
+        let (own, other) = (format!("Host: 127.0.0.1:{port}"), "Host: console.test".to_owned());
+        let key = with_key.split('/').nth(1).unwrap();
+        let cookie = format!("{own}\r\nCookie: key={key}; console={key}");
+        let parameter = format!("/style.css?key={key}");
+        let requests = [
+            (with_key.as_str(), &own, 200),
+            (&with_key, &other, 403),
+            ("/style.css", &own, 403),
+            ("/style.css", &cookie, 403),
+            (&parameter, &own, 403),
+        ];
+        let rights = ConsoleRights::Read;
+        let console = Arc::new(Console { connection: "corp".to_owned(), sessions, keys, rights });
+        let (end, ended) = oneshot::channel::<()>();
+        let serving = ConsoleListener { listener, console }.serve(async { drop(ended.await) });
+        let asking = async {
+            for (path, headers, expected) in requests {
+                assert_eq!(status(port, path, headers).await, expected, "{path} {headers}");
+            }
+            drop(end);
+        };
+        tokio::join!(serving, asking);
+    }
+}
