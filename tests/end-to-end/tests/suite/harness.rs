@@ -115,6 +115,7 @@ async fn queue_faults_deliver_twice_in_reverse_and_lose_answers() {
     let faults =
         QueueFaults { deliver_twice: true, reverse_order: true, drop_every_nth_answer: NonZeroU64::new(3) };
     let delivery = SqsDelivery::start(SqsDeliveryOptions {
+        batch_size: 10,
         concurrency: 1,
         faults,
         visibility_timeout_seconds: 1,
