@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use model::{
-    Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DnKey, HoldReason, LimitedEffect, UserName,
+    Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DnKey, Fingerprint, Fingerprinter,
+    HoldReason, LimitedEffect, UserName,
 };
 
 /// Limits up to which removals and changes need no approval.
@@ -58,6 +59,14 @@ impl SafetyLimits {
 
     /// Fewer users than this pass the share limit of an attribute, so that a small team can move to another department.
     pub const ATTRIBUTE_FROM: u64 = 25;
+
+    /// Fingerprint of the limits on removals.
+    pub fn removal_limits(&self) -> Fingerprint {
+        let mut hash = Fingerprinter::new("provisioner 2026 removal limits");
+        let limits = [self.max_removals, self.max_removal_percent, self.max_removals_per_day];
+        limits.into_iter().for_each(|limit| hash.number(limit));
+        hash.finish()
+    }
 
     /// Number of users with an effect up to which a scan needs no approval, where `users` are known.
     pub fn effect_limit(&self, effect: &LimitedEffect, users: u64) -> u64 {

@@ -10,6 +10,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 use store::{ConnectionState, Snapshot, Store, StoreError};
 
+use crate::removal_safeguard::counts_against_limits;
 use crate::{ScanContext, ScanError};
 
 /// How the directory is read.
@@ -33,6 +34,8 @@ pub(crate) struct Checkpoint {
     configuration: Fingerprint,
     /// Time of the last full scan.
     full_at: UnixSeconds,
+    /// Fingerprint of the limits that the removals were judged by.
+    limits: Fingerprint,
 }
 
 impl Checkpoint {
@@ -142,7 +145,8 @@ impl<'d> ScanRead<'d> {
             (ReadChoice::Changes { changes, snapshot, keeps_waiting, incomplete }, Some(checkpoint)) => {
                 let source = ReadSource::Changes(Box::new(directory.read_changes(*changes)));
                 let (stored, is_same_query) = (Some(checkpoint.clone()), true);
-                let full_reason = None;
+                let limits = context.policy.safety.removal_limits();
+                let (checkpoint, full_reason) = (Checkpoint { limits, ..checkpoint }, None);
                 let read = Self {
                     source,
                     checkpoint,
@@ -175,7 +179,8 @@ impl<'d> ScanRead<'d> {
                 Ok(directory.read(last, now).await?)
             },)?;
         let configuration = context.policy.fingerprint;
-        let checkpoint = Checkpoint { cursor: read.cursor(), configuration, full_at: now };
+        let limits = context.policy.safety.removal_limits();
+        let checkpoint = Checkpoint { cursor: read.cursor(), configuration, full_at: now, limits };
         let is_same_query = stored.as_ref().is_some_and(|stored| {
             stored.configuration == configuration && stored.cursor.is_same_query(&checkpoint.cursor)
         });
@@ -219,10 +224,7 @@ impl<'d> ScanRead<'d> {
         let checkpoint = match &self.stored {
             Some(stored) if stored.cursor == cursor => return None,
             Some(stored) => Checkpoint { cursor, ..stored.clone() },
-            None => {
-                let configuration = self.checkpoint.configuration;
-                Checkpoint { cursor, configuration, full_at: UnixSeconds(0) }
-            }
+            None => Checkpoint { cursor, full_at: UnixSeconds(0), ..self.checkpoint.clone() },
         };
         self.stored = Some(checkpoint.clone());
         Some(checkpoint)
@@ -292,7 +294,7 @@ async fn choose_read(
         ChangeResponse::FullScanNeeded(reason) => return Ok(ReadChoice::All(reason)),
         ChangeResponse::Changes(changes) => changes,
     };
-    let keeps_waiting = changes.is_empty() && waiting_users_stay(context, memory).await?;
+    let keeps_waiting = changes.is_empty() && waiting_users_stay(context, (checkpoint, memory)).await?;
     if !keeps_waiting {
         for word in ["held", "skipped"] {
             changes.add_anchors(anchors_by_status(context.store, word, |_| true).await?);
@@ -307,12 +309,18 @@ async fn choose_read(
     Ok(ReadChoice::Changes { changes, snapshot, keeps_waiting, incomplete })
 }
 
-/// Whether held and skipped users stay as they are in a scan without changes: no approval is valid, and no removal is held
-/// for the next scan alone. Otherwise they are read, so that all removals are judged together.
-async fn waiting_users_stay(context: &ScanContext<'_>, memory: &SafeguardMemory) -> Result<bool, StoreError> {
-    let known = memory.held.map_or(0, |held| held.count);
-    let is_approved = memory.approval_at((context.clock)()).is_some();
-    Ok(!is_approved && context.store.count_status("held", known.saturating_add(1)).await? == known)
+/// Whether held and skipped users stay as they are in a scan without changes: no approval is valid, the limits and what
+/// counts against them are the same, and no removal is held for the next scan alone. Otherwise they are read, so that all
+/// removals are judged together.
+async fn waiting_users_stay(
+    context: &ScanContext<'_>,
+    (checkpoint, memory): (&Checkpoint, &SafeguardMemory),
+) -> Result<bool, StoreError> {
+    let (now, known) = ((context.clock)(), memory.held.map_or(0, |held| held.count));
+    let is_same = checkpoint.limits == context.policy.safety.removal_limits()
+        && memory.released.iter().all(|batch| counts_against_limits(batch, now))
+        && memory.approval_at(now).is_none();
+    Ok(is_same && context.store.count_status("held", known.saturating_add(1)).await? == known)
 }
 
 /// Adds users with several entries, which may have one by now. Compares the scope with the snapshot where the changes alone

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use model::{AnchorHash, HoldReason, RemovalApproval, SafeguardMemory, Status, UnixSeconds, UserRecord};
+use model::{
+    AnchorHash, HoldReason, ReleasedBatch, RemovalApproval, SafeguardMemory, Status, UnixSeconds, UserRecord,
+};
 use plan::{ApprovedRemovals, DirectoryMatch, RemovalCandidate, SafeguardInputs};
 
 use crate::{ScanContext, ScanError};
@@ -74,10 +76,15 @@ fn is_held_since(record: &UserRecord, approval: &RemovalApproval) -> bool {
     needs_approval && record.version > approval.set.version
 }
 
+/// Whether released removals still count against the daily limit.
+pub(crate) fn counts_against_limits(batch: &ReleasedBatch, now: UnixSeconds) -> bool {
+    batch.at > now.plus(-DAY_SECONDS)
+}
+
 /// The memory without expired approvals and without removals of more than a day ago.
 pub(crate) fn forget_expired(memory: SafeguardMemory, now: UnixSeconds) -> SafeguardMemory {
     let SafeguardMemory { held, approval, mut released, configuration, changes, change_approval } = memory;
-    released.retain(|batch| batch.at > now.plus(-DAY_SECONDS));
+    released.retain(|batch| counts_against_limits(batch, now));
     SafeguardMemory {
         held,
         approval: approval.filter(|approval| now < approval.until),
@@ -92,7 +99,7 @@ pub(crate) fn forget_expired(memory: SafeguardMemory, now: UnixSeconds) -> Safeg
 mod tests {
     use super::*;
     use crate::user_plan::testing::{self, held};
-    use model::{Anchor, DeprovisionReason, Desired, ReleasedBatch, ScanVersion};
+    use model::{Anchor, DeprovisionReason, Desired, ScanVersion};
 
     const NOW: UnixSeconds = UnixSeconds(1_000_000);
 
