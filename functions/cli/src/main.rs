@@ -22,7 +22,7 @@ async fn main() -> std::process::ExitCode {
     runtime::telemetry::start_terminal();
     let arguments = Arguments::parse();
     let exit = commands::run(&arguments).await.unwrap_or_else(|error| {
-        // A reader such as `head` has enough.
+        // A program such as `head` closes the pipe before the end of the output.
         if !exit::is_closed_pipe(&error) {
             let heading = output::paint(output::BAD, "error:");
             anstream::eprintln!("{heading} {}", clean::plain(&exit::explain(&error)));

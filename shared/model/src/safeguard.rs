@@ -71,7 +71,7 @@ pub struct ReleasedBatch {
     pub count: u64,
 }
 
-/// An effect of a plan on an account that a limit counts. Removals have limits of their own.
+/// An effect of a plan on an account that a limit counts. Removals have separate limits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitedEffect {

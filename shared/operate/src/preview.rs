@@ -168,7 +168,7 @@ struct PreviewRun<'a, S> {
     /// Conflicts about a user name. A transfer at the end may resolve them.
     conflicts: Vec<(AnchorHash, ReportItem)>,
     unchanged: u64,
-    /// Users in scope with an unchanged entry that are shown all the same.
+    /// Users in scope that are shown although their entries are unchanged: they are due, failed or invalid.
     standing: u64,
 }
 

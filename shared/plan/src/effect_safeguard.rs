@@ -2,7 +2,7 @@
 //!
 //! Each effect of a plan is counted. A plan is held if more plans of the scan have one of its effects than the limit allows.
 //! That is known only at the end of the read, so a plan with a limited effect is kept until then. Plans without one, such as
-//! creations, are released at once. Removals have a safeguard of their own.
+//! creations, are released at once. Removals have a separate safeguard.
 
 use std::collections::BTreeMap;
 

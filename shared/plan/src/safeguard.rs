@@ -177,7 +177,7 @@ pub struct SafeguardInputs {
     pub removed_today: u64,
     /// The valid approval, while a user of it is left. Until it expires, no other removal is released.
     pub approved: Option<ApprovedRemovals>,
-    /// Removals that the approval held back. They need an approval of their own, even after the first approval is used
+    /// Removals that the approval held back. They need another approval, even after the first approval is used
     /// up and the limits apply again.
     pub held_back: BTreeSet<AnchorHash>,
     /// Whether this is the directory of the previous read.

@@ -21,7 +21,7 @@ pub(crate) struct Execution {
     pub(crate) contacted: bool,
     /// Users that a failure concerns.
     pub(crate) scope: FailureScope,
-    /// What became of a conflict over the user name.
+    /// Result of a conflict over the user name.
     pub(crate) name: NameConflict,
 }
 

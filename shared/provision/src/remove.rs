@@ -38,7 +38,7 @@ pub(crate) async fn delete(
     let name = last_known_name(&user.lease.record).cloned();
     let proof = match target.delete(owned, name.as_ref()).await? {
         DeleteOutcome::Gone(proof) => proof,
-        // An inactive account can wait for a target that is well again.
+        // An inactive account can wait until the target is available.
         DeleteOutcome::Refused(error @ TargetError::Unavailable { .. })
             if !resource.account.may_be_active() =>
         {
@@ -68,8 +68,8 @@ pub(crate) fn first_of(refusal: TargetError, error: TargetError) -> TargetError 
     if error.is_refusal() { refusal } else { error }
 }
 
-/// Drops the link to an account that is gone, within the limit. If the user has left, and another account has its name, a person has to
-/// decide whether that one is the user's: the target may have given all accounts new ids.
+/// Drops the link to an account that is gone, within the limit. If the user has left and another account has its name, an
+/// administrator decides whether that account is the user's: the target may have given all accounts new ids.
 pub(crate) async fn drop_link(
     provisioner: &Provisioner<'_>,
     user: &mut LoadedUser,

@@ -34,8 +34,8 @@ impl Store {
         Ok(self.commit(&[pending]).await?.is_done())
     }
 
-    /// Makes a failed or retrying user, or one with an account that is gone, pending and due now, with no attempts counted. A worker that holds the user's
-    /// lease notices it, as with any other write.
+    /// Makes a failed or retrying user, or a user with an account that is gone, pending and due now. The attempts begin anew. A
+    /// worker that holds the user's lease notices it, as with any other write.
     pub async fn retry_user(&self, hash: AnchorHash) -> Result<RetryResult> {
         for _ in 0..ATTEMPTS {
             let Some(stored) = self.stored(&hash).await? else { return Ok(RetryResult::UnknownUser) };

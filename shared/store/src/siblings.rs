@@ -18,7 +18,7 @@ use crate::write::ItemWrite;
 const MOST_SIBLINGS: usize = 1_000;
 
 /// Seconds for which an account that was just linked can't be linked by a sibling. That is longer than the time between a
-/// sibling's look at the other connections and its own link, which shows there from then on.
+/// sibling's read of the other connections and its own link, which shows there from then on.
 const CLAIM_SECONDS: i64 = 600;
 
 /// In a claim: name of the connection.
@@ -103,7 +103,7 @@ impl Store {
         Ok(())
     }
 
-    /// Claims an account among the siblings, as a part of the transaction that links it. Two connections that look at each
+    /// Claims an account among the siblings, as a part of the transaction that links it. Two connections that read each
     /// other and link one account at the same time would otherwise both own it. `None` without siblings.
     pub(crate) async fn claim_among_siblings(
         &self,

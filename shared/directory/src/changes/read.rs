@@ -94,7 +94,7 @@ impl ChangeRead<'_> {
         Ok(items)
     }
 
-    /// Items of those of the entries that are in scope.
+    /// Items of the entries that are in scope.
     async fn items(
         &mut self,
         selection: &mut ScopeSelection,

@@ -63,7 +63,7 @@ async fn other_json_is_not_an_empty_list() {
     assert!(matches!(mock.target().list(1).await, Err(TargetError::Malformed { .. })));
 }
 
-/// A server that has a million accounts by its own words, and shows the same one on every page.
+/// A server that has a million accounts as it reports, and shows the same one on every page.
 #[tokio::test]
 async fn list_that_repeats_its_accounts_ends() {
     let page = json!({"totalResults": 1_000_000, "Resources": [{"id": "1", "userName": "joe@acme.test"}]});

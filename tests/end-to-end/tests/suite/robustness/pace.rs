@@ -1,5 +1,5 @@
 //! A call budget divided among workers, measured at the target. A busy machine makes fewer calls, so only upper bounds are
-//! expected; the unit tests of the pace expect both, with a clock of their own.
+//! expected; the unit tests of the pace expect both, with a clock that the test sets.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -130,7 +130,7 @@ async fn swap_that_is_killed_at_any_step_ends_as_an_undisturbed_one() {
     }
 }
 
-/// The users of a run that were killed in the middle: one leaves, and the other one gets its name all the same.
+/// A run is killed in the middle of a swap, and one of the two users leaves. The other user gets the name.
 #[tokio::test]
 async fn user_gets_its_name_when_the_other_one_leaves_before_the_end_of_a_swap() {
     for (kind, server) in targets() {
