@@ -1,4 +1,4 @@
-//! Attributes that the reading account may not read, where the server tells: a hidden value is no missing value.
+//! Attributes that the reading account may not read, where the server reports rights: a hidden value is no missing value.
 
 use model::Attributes;
 
@@ -15,7 +15,7 @@ const EFFECTIVE_RIGHTS: &str = "1.3.6.1.4.1.42.2.27.9.5.2";
 /// Attribute of the answer, such as `member:none, cn:rsc`.
 const ATTRIBUTE_RIGHTS: &str = "attributeLevelRights";
 
-/// Those of the attributes that the reading account may not read of one entry. Empty where the server does not tell.
+/// The attributes of one entry that the reading account may not read. Empty where the server does not report rights.
 pub(crate) async fn hidden_attributes(
     connection: &mut LdapConnection,
     config: &DirectoryConfig,
@@ -49,10 +49,11 @@ fn unreadable(rights: &str, attributes: &[&str]) -> Vec<String> {
 }
 
 impl Directory {
-    /// Marks those of an entry's missing attributes that the reading account may not read. The server is asked once, about
-    /// the first entry that lacks an attribute.
+    /// Marks the missing attributes of an entry that the reading account may not read. The server is asked once, about the
+    /// first entry that lacks an attribute.
     pub(crate) async fn mark_hidden(&mut self, dn: &str, attributes: &mut Attributes) -> Result<()> {
-        if self.config.attributes.iter().all(|name| !attributes.all(name).is_empty()) {
+        let is_all_readable = self.hidden.as_ref().is_some_and(Vec::is_empty);
+        if is_all_readable || self.config.attributes.iter().all(|name| !attributes.all(name).is_empty()) {
             return Ok(());
         }
         if self.hidden.is_none() {
