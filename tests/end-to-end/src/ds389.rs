@@ -1,7 +1,7 @@
 //! A 389 Directory Server for one test.
 
 use std::{
-    fs::{self, File},
+    fs,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::Command,
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    ADMIN_DN, BASE_DN, DirectoryAdmin, GROUPS_DN, PEOPLE_DN, READER_DN, owned_process::OwnedProcess, ports,
-    wait,
+    ADMIN_DN, BASE_DN, DirectoryAdmin, GROUPS_DN, PEOPLE_DN, READER_DN, ldap_server,
+    owned_process::OwnedProcess, ports,
 };
 
 const SERVER: &str = "/usr/sbin/ns-slapd";
@@ -212,41 +212,14 @@ impl Ds389 {
 
     fn launch(&mut self) -> anyhow::Result<()> {
         let dir = self.dir.path();
-        let output = File::create(dir.join("output.log"))?;
+        let mut command = Command::new(SERVER);
         // A debug level keeps the server in the foreground, in our child process.
-        let mut process = OwnedProcess::start(
-            Command::new(SERVER)
-                .args(["-d", "0", "-D"])
-                .arg(dir.join("config"))
-                .arg("-i")
-                .arg(dir.join("run/pid"))
-                .stdout(output.try_clone()?)
-                .stderr(output),
-        )
-        .with_context(|| format!("cannot start {SERVER}"))?;
-        let admin = self.admin();
-        let mut last = None;
-        let ready = wait::until(TIMEOUT, || match (process.ended(), admin.bind()) {
-            (Some(status), _) => Some(Err(anyhow::anyhow!("{SERVER} ended with {status}"))),
-            (None, Ok(())) => Some(Ok(())),
-            (None, Err(error)) => {
-                last = Some(error);
-                None
-            }
-        });
-        let log = || fs::read_to_string(dir.join("log/errors")).unwrap_or_default();
-        match ready {
-            Some(Ok(())) => {
-                self.process = Some(process);
-                Ok(())
-            }
-            Some(Err(error)) => Err(error.context(log())),
-            None => bail!(
-                "{SERVER} doesn't answer at {} after {TIMEOUT:?}; last answer: {last:?}\n{}",
-                self.address(),
-                log()
-            ),
-        }
+        command.args(["-d", "0", "-D"]).arg(dir.join("config")).arg("-i").arg(dir.join("run/pid"));
+        let logs = (dir.join("output.log"), dir.join("log/errors"));
+        let process =
+            ldap_server::start(&self.admin(), &mut command, (&logs.0, &logs.1), OwnedProcess::start)?;
+        self.process = Some(process);
+        Ok(())
     }
 
     fn add_units(&self) -> anyhow::Result<()> {

@@ -26,6 +26,7 @@ pub mod people;
 pub use people::{GroupEntry, PersonEntry, enabled_people};
 pub use random::{SeededRandom, seed};
 
+mod ldap_server;
 mod owned_process;
 mod ports;
 mod tls;

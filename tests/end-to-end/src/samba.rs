@@ -1,7 +1,7 @@
 //! An Active Directory forest: Samba as a domain controller.
 
 use std::{
-    fs::{self, File},
+    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
@@ -16,7 +16,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{DirectoryAdmin, owned_process::OwnedProcess, tls::Certificates, wait};
+use crate::{DirectoryAdmin, ldap_server, owned_process::OwnedProcess, tls::Certificates};
 
 /// Domain of every test forest. Two forests share only this name.
 pub const SAMBA_BASE_DN: &str = "DC=acme,DC=test";
@@ -223,41 +223,14 @@ impl Samba {
 
     fn launch(&mut self) -> anyhow::Result<()> {
         let log = self.dir.path().join("samba.log");
-        let output = File::create(&log)?;
-        let mut process = OwnedProcess::start_group(
-            self.dir.path(),
-            Command::new(SERVER)
-                .args(["-F", "--no-process-group", "--debug-stdout", "-s"])
-                .arg(self.configuration())
-                .args(self.options().iter().map(|option| format!("--option={option}")))
-                .stdout(output.try_clone()?)
-                .stderr(output),
-        )
-        .with_context(|| format!("cannot start {SERVER}"))?;
-
-        let admin = self.admin();
-        let mut last = None;
-        let ready = wait::until(TIMEOUT, || match (process.ended(), admin.bind()) {
-            (Some(status), _) => Some(Err(anyhow::anyhow!("Samba ended with {status}"))),
-            (None, Ok(())) => Some(Ok(())),
-            (None, Err(error)) => {
-                last = Some(error);
-                None
-            }
-        });
-        let log = || fs::read_to_string(&log).unwrap_or_default();
-        match ready {
-            Some(Ok(())) => {
-                self.process = Some(process);
-                Ok(())
-            }
-            Some(Err(error)) => Err(error.context(log())),
-            None => bail!(
-                "Samba doesn't answer at {} after {TIMEOUT:?}; last answer: {last:?}\n{}",
-                self.address(),
-                log()
-            ),
-        }
+        let mut command = Command::new(SERVER);
+        command
+            .args(["-F", "--no-process-group", "--debug-stdout", "-s"])
+            .arg(self.configuration())
+            .args(self.options().iter().map(|option| format!("--option={option}")));
+        let start = |command: &mut Command| OwnedProcess::start_group(self.dir.path(), command);
+        self.process = Some(ldap_server::start(&self.admin(), &mut command, (&log, &log), start)?);
+        Ok(())
     }
 }
 

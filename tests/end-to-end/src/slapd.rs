@@ -1,7 +1,7 @@
 //! An OpenLDAP server for one test.
 
 use std::{
-    fs::{self, File},
+    fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::Command,
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    ADMIN_DN, DirectoryAdmin, READER_DN, SlapdOptions, owned_process::OwnedProcess, people, ports,
-    slapd_conf, tls::Certificates, wait,
+    ADMIN_DN, DirectoryAdmin, READER_DN, SlapdOptions, ldap_server, owned_process::OwnedProcess, people,
+    ports, slapd_conf, tls::Certificates,
 };
 
 const BINARY: &str = "/usr/sbin/slapd";
@@ -210,38 +210,12 @@ impl Slapd {
             urls = format!("{urls} {}", self.ldaps_url());
         }
         let log = self.dir.path().join("slapd.log");
-        let output = File::create(&log)?;
+        let mut command = Command::new(&self.binary);
         // A debug level keeps slapd in the foreground, in our child process.
-        let mut process = OwnedProcess::start(
-            Command::new(&self.binary)
-                .args(["-d", "0", "-h", &urls, "-f"])
-                .arg(self.dir.path().join("slapd.conf"))
-                .stdout(output.try_clone()?)
-                .stderr(output),
-        )
-        .with_context(|| format!("cannot start {}", self.binary.display()))?;
-
-        let admin = self.admin();
-        let mut last = None;
-        let ready = wait::until(TIMEOUT, || match (process.ended(), admin.bind()) {
-            (Some(status), _) => Some(Err(anyhow::anyhow!("slapd ended with {status}"))),
-            (None, Ok(())) => Some(Ok(())),
-            (None, Err(error)) => {
-                last = Some(error);
-                None
-            }
-        });
-        let log = || fs::read_to_string(&log).unwrap_or_default();
-        match ready {
-            Some(Ok(())) => {
-                self.process = Some(process);
-                Ok(())
-            }
-            Some(Err(error)) => Err(error.context(log())),
-            None => {
-                bail!("slapd doesn't answer on {urls} after {TIMEOUT:?}; last answer: {last:?}\n{}", log())
-            }
-        }
+        command.args(["-d", "0", "-h", &urls, "-f"]).arg(self.dir.path().join("slapd.conf"));
+        let process = ldap_server::start(&self.admin(), &mut command, (&log, &log), OwnedProcess::start)?;
+        self.process = Some(process);
+        Ok(())
     }
 }
 
