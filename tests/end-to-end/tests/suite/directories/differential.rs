@@ -8,7 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use end_to_end::{
-    DirectoryAdmin, EngineFixture, SeededRandom, TestConfiguration, accounts_by_name, advance_clock, seed,
+    DirectoryAdmin, EngineFixture, NO_LIMITS, SeededRandom, TestConfiguration, accounts_by_name,
+    advance_clock, seed,
 };
 use model::{Anchor, Desired, DnKey, Status, UserName};
 use scan::{ScanMode, ScanSummary};
@@ -32,6 +33,19 @@ pub const MAPPING: &str = concat!(
     "displayName = \"displayName\"\n",
     "title = \"title\"\n",
 );
+
+/// A connection without limits to a directory at `urls`, a TOML value.
+pub fn connection(kind: &str, urls: &str, base_dn: &str, scope: &str) -> TestConfiguration {
+    TestConfiguration {
+        directory: format!(
+            "kind = \"{kind}\"\nurl = {urls}\nbase_dn = \"{base_dn}\"\nsecret = \"file:directory-secret.json\"\n"
+        ),
+        scope: format!("{scope}\n"),
+        safety: NO_LIMITS.to_owned(),
+        mapping: MAPPING.to_owned(),
+        ..TestConfiguration::openldap_at("", "")
+    }
+}
 
 /// A further line of `[mapping]`, with a reference.
 pub const MANAGER: &str = "manager = { reference = \"manager\" }\n";

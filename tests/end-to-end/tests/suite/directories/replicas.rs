@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use anyhow::{Context as _, Result, ensure};
 use end_to_end::{
-    BASE_DN, CuttingProxy, DirectoryAdmin, Ds389, EngineFixture, NO_LIMITS, READER_DN, Slapd, SlapdOptions,
-    TestConfiguration, active_names, advance_clock,
+    BASE_DN, CuttingProxy, DirectoryAdmin, Ds389, EngineFixture, READER_DN, Slapd, SlapdOptions,
+    active_names, advance_clock,
 };
 use scan::{Approval, ScanMode, ScanSummary};
 use serde_json::Value;
 
-use super::differential::{MAPPING, block_on, engine};
+use super::differential::{block_on, connection, engine};
 
 /// How the provisioner reaches the servers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -213,16 +213,7 @@ impl Pair {
             Route::Balancer => format!("\"{}\"", first_address.ldap_url()),
         };
         let (kind, secret) = first.kind_and_secret();
-        let configuration = TestConfiguration {
-            directory: format!(
-                "kind = \"{kind}\"\nurl = {urls}\nbase_dn = \"{BASE_DN}\"\n\
-                 secret = \"file:directory-secret.json\"\n"
-            ),
-            scope: "filter = \"(mail=*)\"\n".to_owned(),
-            safety: NO_LIMITS.to_owned(),
-            mapping: MAPPING.to_owned(),
-            ..TestConfiguration::openldap_at("", "")
-        };
+        let configuration = connection(kind, &urls, BASE_DN, SCOPE);
         let engine = engine(&configuration, &secret).await?;
         for number in 0..4 {
             first.hire(number)?;
@@ -280,6 +271,8 @@ impl Pair {
         Ok(summary)
     }
 }
+
+const SCOPE: &str = "filter = \"(mail=*)\"";
 
 fn dn(number: usize) -> String {
     format!("uid=p{number},{BASE_DN}")
@@ -384,12 +377,7 @@ fn other_writing_servers_stop_no_creation() {
     }
     let address = CuttingProxy::start(first.address()).unwrap();
     block_on(async {
-        let configuration = TestConfiguration {
-            scope: "filter = \"(mail=*)\"\n".to_owned(),
-            safety: NO_LIMITS.to_owned(),
-            mapping: MAPPING.to_owned(),
-            ..TestConfiguration::openldap_at(&address.ldap_url(), "")
-        };
+        let configuration = connection("openldap", &format!("{:?}", address.ldap_url()), BASE_DN, SCOPE);
         let engine = engine(&configuration, &first.reader_secret()).await?;
         engine.sync().await?;
         let csns = first.admin().values(BASE_DN, "contextCSN")?;
@@ -423,17 +411,7 @@ fn replica_of_389_directory_server_with_another_id_stops_no_change() {
     server.set_replica_id(1).unwrap();
     (0..3).for_each(|number| hire(&admin, number).unwrap());
     block_on(async {
-        let configuration = TestConfiguration {
-            directory: format!(
-                "kind = \"389ds\"\nurl = \"{}\"\nbase_dn = \"{BASE_DN}\"\n\
-                 secret = \"file:directory-secret.json\"\n",
-                server.url()
-            ),
-            scope: "filter = \"(mail=*)\"\n".to_owned(),
-            safety: NO_LIMITS.to_owned(),
-            mapping: MAPPING.to_owned(),
-            ..TestConfiguration::openldap_at("", "")
-        };
+        let configuration = connection("389ds", &format!("{:?}", server.url()), BASE_DN, SCOPE);
         let engine = engine(&configuration, &server.reader_secret()).await?;
         engine.sync().await?;
         server.set_replica_id(2)?;

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use end_to_end::{
-    BASE_DN, DISABLED, DirectoryAdmin, Ds389, ENABLED, EngineFixture, NO_LIMITS, PEOPLE_DN, SAMBA_BASE_DN,
-    Samba, TestConfiguration, active_names, advance_clock, samba_group, samba_user,
+    BASE_DN, DISABLED, DirectoryAdmin, Ds389, ENABLED, EngineFixture, PEOPLE_DN, SAMBA_BASE_DN, Samba,
+    TestConfiguration, active_names, advance_clock, samba_group, samba_user,
 };
 use scan::{ScanMode, ScanSummary};
 
-use super::differential::{MAPPING, block_on, engine};
+use super::differential::{block_on, connection, engine};
 
 /// `schemaIDGUID` of attributes of Active Directory.
 const USER_ACCOUNT_CONTROL: &str = "bf967a68-0de6-11d0-a285-00aa003049e2";
@@ -40,30 +40,26 @@ fn expect_hidden(summary: &ScanSummary, why: &str) {
     assert!(said.contains(why), "{summary:?}");
 }
 
+fn dn(number: usize) -> String {
+    format!("uid=p{number},{PEOPLE_DN}")
+}
+
+fn hire(admin: &DirectoryAdmin, number: usize) -> Result<()> {
+    let mail = format!("p{number}@acme.test");
+    let attributes = [("objectClass", "inetOrgPerson"), ("cn", &mail), ("sn", "P"), ("mail", &mail)];
+    admin.add(&dn(number), attributes)
+}
+
 #[test]
 fn attributes_hidden_by_389_directory_server_change_no_account() {
     let server = Ds389::start().unwrap();
     let admin = server.admin();
-    let dn = |number: usize| format!("uid=p{number},{PEOPLE_DN}");
     let group = format!("cn=workplace,{BASE_DN}");
-    let hire = |number: usize| -> Result<()> {
-        let mail = format!("p{number}@acme.test");
-        let attributes = [("objectClass", "inetOrgPerson"), ("cn", &mail), ("sn", "P"), ("mail", &mail)];
-        admin.add(&dn(number), attributes)
-    };
-    (0..4).for_each(|number| hire(number).unwrap());
+    (0..4).for_each(|number| hire(&admin, number).unwrap());
     admin.add(&group, [("objectClass", "groupOfNames"), ("cn", "workplace")]).unwrap();
     admin.add_members(&group, &(0..4).map(dn).collect::<Vec<_>>()).unwrap();
-    let configuration = TestConfiguration {
-        directory: format!(
-            "kind = \"389ds\"\nurl = \"{}\"\nbase_dn = \"{BASE_DN}\"\nsecret = \"file:directory-secret.json\"\n",
-            server.url()
-        ),
-        scope: format!("group = \"{group}\"\n"),
-        safety: NO_LIMITS.to_owned(),
-        mapping: MAPPING.to_owned(),
-        ..TestConfiguration::openldap_at("", "")
-    };
+    let scope = format!("group = \"{group}\"");
+    let configuration = connection("389ds", &format!("{:?}", server.url()), BASE_DN, &scope);
     block_on(async {
         let engine = engine(&configuration, &server.reader_secret()).await?;
         engine.sync().await?;
@@ -73,7 +69,7 @@ fn attributes_hidden_by_389_directory_server_change_no_account() {
         // The status attribute is hidden, so no status is known: the locked user stays deactivated, and a new user gets no
         // account.
         server.hide("nsAccountLock")?;
-        hire(4)?;
+        hire(&admin, 4)?;
         admin.add_member(&group, &dn(4))?;
         let summary = scan(&engine).await?;
         expect_active(&engine, &[0, 1, 2], &summary);
@@ -103,25 +99,10 @@ fn attributes_hidden_by_389_directory_server_change_no_account() {
 fn look_through_limit_of_389_directory_server_stops_no_scan() {
     let server = Ds389::start().unwrap();
     let admin = server.admin();
-    let dn = |number: usize| format!("uid=p{number},{PEOPLE_DN}");
-    let hire = |number: usize| {
-        let mail = format!("p{number}@acme.test");
-        let attributes = [("objectClass", "inetOrgPerson"), ("cn", &mail), ("sn", "P"), ("mail", &mail)];
-        admin.add(&dn(number), attributes).unwrap();
-    };
-    (0..30).for_each(hire);
-    let configuration = TestConfiguration {
-        directory: format!(
-            "kind = \"389ds\"\nurl = \"{}\"\nbase_dn = \"{PEOPLE_DN}\"\n\
-             secret = \"file:directory-secret.json\"\n",
-            server.url()
-        ),
-        // The equality index of `sn` finds the users, however many entries there are.
-        scope: "filter = \"(sn=P)\"\n".to_owned(),
-        safety: NO_LIMITS.to_owned(),
-        mapping: MAPPING.to_owned(),
-        ..TestConfiguration::openldap_at("", "")
-    };
+    (0..30).for_each(|number| hire(&admin, number).unwrap());
+    // The equality index of `sn` finds the users, however many entries there are.
+    let scope = "filter = \"(sn=P)\"";
+    let configuration = connection("389ds", &format!("{:?}", server.url()), PEOPLE_DN, scope);
     block_on(async {
         let engine = engine(&configuration, &server.reader_secret()).await?;
         engine.sync().await?;
@@ -135,11 +116,10 @@ fn look_through_limit_of_389_directory_server_stops_no_scan() {
         // Change detection searches by an attribute without an index, and examines every entry.
         server.limit_look_through(40)?;
         admin.delete(&dn(0))?;
-        hire(90);
+        hire(&admin, 90)?;
         advance_clock(30);
         let summary = engine.scan(ScanMode::Incremental).await?;
         engine.provision_due().await?;
-        println!("{:?}", summary.full_reason);
         assert_eq!((summary.mode, summary.complete), (ScanMode::Full, true), "{summary:?}");
         let active = active_names(&engine.workplace);
         assert!(active.contains("p90@acme.test") && !active.contains("p0@acme.test"), "{active:?}");
@@ -207,19 +187,11 @@ impl<'a> ActiveDirectory<'a> {
     }
 
     fn configuration(&self, membership: &str) -> TestConfiguration {
-        TestConfiguration {
-            directory: format!(
-                "kind = \"active-directory\"\nurl = \"{}\"\nbase_dn = \"{}\"\n\
-                 secret = \"file:directory-secret.json\"\nca = \"file:{}\"\n",
-                self.samba.url(),
-                self.unit,
-                self.samba.ca().display()
-            ),
-            scope: format!("group = \"{}\"\nmembership = \"{membership}\"\n", self.group()),
-            safety: NO_LIMITS.to_owned(),
-            mapping: MAPPING.to_owned(),
-            ..TestConfiguration::openldap_at("", "")
-        }
+        let scope = format!("group = \"{}\"\nmembership = \"{membership}\"", self.group());
+        let mut configuration =
+            connection("active-directory", &format!("{:?}", self.samba.url()), &self.unit, &scope);
+        configuration.directory += &format!("ca = \"file:{}\"\n", self.samba.ca().display());
+        configuration
     }
 }
 
