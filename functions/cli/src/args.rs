@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::Status;
 use store::PageKey;
 
 /// The configuration file that is read if neither the option nor the variable names one.
@@ -86,7 +87,7 @@ pub enum Command {
         #[command(flatten)]
         connection: ConnectionArgs,
         /// List only users of this status.
-        #[arg(long, value_name = "STATUS", value_parser = STATUSES)]
+        #[arg(long, value_name = "STATUS", value_parser = Status::WAITING_WORDS)]
         only: Option<String>,
         /// Maximum number of users listed per status.
         #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -175,19 +176,6 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
 }
-
-/// Statuses that can be listed.
-pub const STATUSES: [&str; 9] = [
-    "pending",
-    "retrying",
-    "failed",
-    "account_gone",
-    "conflict",
-    "held",
-    "skipped",
-    "invalid",
-    "pending_deletion",
-];
 
 /// An action on the circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

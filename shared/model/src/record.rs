@@ -141,6 +141,22 @@ pub enum Status {
 }
 
 impl Status {
+    /// Words of the statuses of users that wait or failed: all but `in_sync`.
+    pub const WAITING_WORDS: [&'static str; 9] = [
+        "pending",
+        "retrying",
+        "failed",
+        "account_gone",
+        "conflict",
+        "held",
+        "skipped",
+        "invalid",
+        "pending_deletion",
+    ];
+
+    /// Words of the statuses of users that could not be mapped or provisioned.
+    pub const FAILED_WORDS: [&'static str; 4] = ["retrying", "failed", "account_gone", "invalid"];
+
     /// Stable word for keys, listings and filters.
     pub fn word(&self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{HeldEffect, HeldRemovals};
+use model::{HeldEffect, HeldRemovals, Status};
 use plan::RemovalVerdict;
 use serde::Serialize;
 use serde_json::Value;
@@ -142,7 +142,7 @@ impl ScanSummary {
     pub(crate) fn take_statuses(&mut self, statuses: &BTreeMap<String, u64>) {
         let count = |words: &[&str]| words.iter().filter_map(|word| statuses.get(*word)).sum::<u64>();
         self.invalid = count(&["invalid"]);
-        self.failed = count(&["retrying", "failed", "account_gone", "invalid"]);
+        self.failed = count(&Status::FAILED_WORDS);
         self.skipped = self.skipped.max(count(&["skipped"]));
     }
 

@@ -12,18 +12,6 @@ use crate::item::{ItemReader, TableItem, text};
 use crate::keys::{WORK_PK, WORK_SK, WorkKey};
 use crate::query::{KeyRange, QuerySource};
 
-/// Words of the statuses that the index holds: all but `in_sync`.
-const WORDS: [&str; 9] = [
-    "pending",
-    "retrying",
-    "failed",
-    "account_gone",
-    "conflict",
-    "held",
-    "pending_deletion",
-    "skipped",
-    "invalid",
-];
 /// Words of the statuses that are retried automatically.
 const DUE_WORDS: [&str; 3] = ["pending", "retrying", "pending_deletion"];
 /// Sorts after every hash.
@@ -144,11 +132,12 @@ impl Store {
 
     /// Number of users per status, at most this many each: the time does not depend on the number of users.
     pub async fn count_by_status_up_to(&self, most: u64) -> Result<BTreeMap<String, u64>> {
-        let counts = stream::iter(WORDS.map(str::to_owned)).map(|word| async move {
+        let counts = stream::iter(Status::WAITING_WORDS.map(str::to_owned)).map(|word| async move {
             let count = self.count_status(&word, most).await?;
             Ok::<_, StoreError>((word, count))
         });
-        let counts: Vec<(String, u64)> = counts.buffer_unordered(WORDS.len()).try_collect().await?;
+        let counts: Vec<(String, u64)> =
+            counts.buffer_unordered(Status::WAITING_WORDS.len()).try_collect().await?;
         Ok(counts.into_iter().filter(|(_, count)| *count > 0).collect())
     }
 
@@ -227,7 +216,7 @@ mod tests {
                 | Status::Skipped { .. }
                 | Status::Invalid { .. } => true,
             };
-            assert_eq!(WORDS.contains(&status.word()), is_indexed, "{}", status.word());
+            assert_eq!(Status::WAITING_WORDS.contains(&status.word()), is_indexed, "{}", status.word());
             assert_eq!(DUE_WORDS.contains(&status.word()), status.is_due());
         }
     }

@@ -1,6 +1,7 @@
 //! `provisioner status`: the last scan, and the users that wait or failed.
 
 use anyhow::Result;
+use model::Status;
 use operate::{ConnectionStatus, MAX_COUNTED, UserSelection, fetch_status};
 use serde_json::Value;
 use store::PageKey;
@@ -29,7 +30,7 @@ pub async fn run(
     let count = |words: &[&str]| words.iter().filter_map(|word| status.users.get(*word)).sum::<u64>();
     Ok(Exit::of_run(RunResult {
         completed: true,
-        failed: count(&["failed", "retrying", "account_gone", "invalid", "conflict"]),
+        failed: count(&Status::FAILED_WORDS) + count(&["conflict"]),
         held: count(&["held"]) + u64::from(status.changes.is_some()),
     }))
 }

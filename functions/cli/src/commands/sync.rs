@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ::explain::{HeldSummary, ReportItem, effect_words};
 use anyhow::Result;
-use model::LimitedEffect;
+use model::{LimitedEffect, Status};
 use operate::{UserSelection, fetch_held, list_users};
 use provision::Stop;
 use scan::{ScanMode, ScanSummary, UnidentifiedEntry};
@@ -210,7 +210,7 @@ async fn summarise(
         held_changes: scanned.held_changes,
         approvable: fetch_held(&session.operator()).await?,
         not_as_planned: scanned.not_as_planned,
-        failed: count(&["retrying", "failed", "account_gone", "invalid"]) + scanned.unreadable,
+        failed: count(&Status::FAILED_WORDS) + scanned.unreadable,
         pending: count(&["pending"]),
         complete: scanned.complete,
         incomplete: scanned.incomplete,

@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::response::Html;
 use minijinja::context;
 use minijinja::value::Serde;
-use model::AccountId;
+use model::{AccountId, Status};
 use operate::{UserPage, UserSelection, find_user, list_users};
 use serde::Deserialize;
 use store::PageKey;
@@ -17,7 +17,6 @@ use store::PageKey;
 use super::Console;
 use super::error_page::ErrorPage;
 use super::page::{ConsolePage, page};
-use crate::args::STATUSES;
 
 /// Number of users on a page.
 const PAGE: usize = 50;
@@ -47,7 +46,7 @@ pub async fn show(
     } else if status.is_empty() {
         let after = after.and_then(AccountId::new);
         list_users(&operator, UserSelection::WithAccount(after.as_ref()), PAGE).await?
-    } else if STATUSES.contains(&status.as_str()) {
+    } else if Status::WAITING_WORDS.contains(&status.as_str()) {
         let key = |text| {
             PageKey::parse(text).ok_or_else(|| ErrorPage::bad_request("This is not the end of a page."))
         };
@@ -57,6 +56,7 @@ pub async fn show(
         return Err(ErrorPage::bad_request("There is no such status."));
     };
     drop(session);
-    let values = context! { q, status, statuses => STATUSES.to_vec(), users => Serde(&users), next };
+    let values =
+        context! { q, status, statuses => Status::WAITING_WORDS.to_vec(), users => Serde(&users), next };
     page(&console, (ConsolePage::Users, "Users"), "users.html", values)
 }
