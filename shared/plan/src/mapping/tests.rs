@@ -1,9 +1,10 @@
 //! The mapping, one line per case.
 
 use model::ValueKind::{Boolean, Integer, Reference, Text};
-use model::{Anchor, Desired, DnKey, ScanVersion, Status, UnixSeconds, UserRecord, ValueKind};
+use model::{Desired, DnKey, UserRecord, ValueKind};
 
 use super::*;
+use crate::test_values;
 
 fn ada() -> Attributes {
     [
@@ -42,24 +43,9 @@ fn template(text: &str) -> MappingRule {
 /// The user name and the title of an entry, after a scan that recorded these.
 fn kept(title: MappingRule, entry: &[(&str, &str)], recorded: (&str, &str)) -> (String, String) {
     let mapping = mapping(vec![("title", title)]);
-    let user = DesiredUser {
-        user_name: UserName::new(recorded.0).unwrap(),
-        active: true,
-        attributes: BTreeMap::from([("title".into(), Managed::Set(Value::Text(recorded.1.to_owned())))]),
-        create_only: BTreeMap::new(),
-    };
-    let record = UserRecord {
-        anchor: Anchor::from_text("ada").unwrap(),
-        dn: None,
-        desired: Some(Desired::Present(user)),
-        version: ScanVersion(1),
-        removal_released: false,
-        link: None,
-        create_intent: None,
-        status: Status::InSync,
-        attempts: 0,
-        next_attempt: UnixSeconds(0),
-    };
+    let user =
+        DesiredUser { user_name: UserName::new(recorded.0).unwrap(), ..test_values::user(true, recorded.1) };
+    let record = UserRecord { desired: Some(Desired::Present(user)), ..test_values::record("ada") };
     let attributes = entry.iter().copied().collect();
     let user = mapping.desired_user(&attributes, true, RecordedValues::of(&record)).unwrap();
     let Some(Managed::Set(title)) = user.attributes.get(&"title".into()) else { panic!("{user:?}") };
@@ -75,7 +61,7 @@ fn recorded_value_is_kept_while_the_entry_has_it() {
     let aliases = [("mail", "ada@x"), ("mail", "aaa@x"), ("cn", "B"), ("cn", "A")];
     same(plain(), &aliases, ("ada@x", "B"));
     same(plain(), &aliases, ("aaa@x", "A"));
-    // A value that is gone gives way to the smallest, and an only value always counts.
+    // A value that is gone is replaced by the smallest, and an only value always counts.
     assert_eq!(kept(plain(), &aliases, ("old@x", "C")), ("aaa@x".to_owned(), "A".to_owned()));
     let only = [("mail", "new@x"), ("cn", "B")];
     assert_eq!(kept(plain(), &only, ("ada@x", "A")), ("new@x".to_owned(), "B".to_owned()));
