@@ -5,6 +5,7 @@ use end_to_end::{
     BASE_DN, GROUPS_DN, PEOPLE_DN, READER_DN, STATUS, Slapd, TerminalFixture, enabled_people, workplace_group,
 };
 use serde_json::Value;
+use simulator::{FaultEffect, TargetFault};
 
 fn ready() -> TerminalFixture<Slapd> {
     let mut people = enabled_people(5);
@@ -129,6 +130,18 @@ fn unreachable_directory_fails() {
     let mut fixture = ready();
     fixture.directory.stop();
     fixture.check().expect_exit(1).says_in_one_line(&["FAIL", "directory", "can't reach"]);
+}
+
+/// An integration with an allow-list refuses every request of another address.
+#[test]
+fn refused_address_is_explained() {
+    let fixture = ready();
+    fixture.workplace.inject(TargetFault::always(FaultEffect::status(403)));
+    fixture.check().expect_exit(1).says_in_one_line(&[
+        "FAIL",
+        "target",
+        "where the integration allows listed IP addresses only, list the address",
+    ]);
 }
 
 #[test]

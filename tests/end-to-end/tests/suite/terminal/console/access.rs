@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use end_to_end::{ConsoleProcess, ConsoleResponse};
 use reqwest::{Method, StatusCode, header::SET_COOKIE};
@@ -178,6 +179,8 @@ fn connection_without_a_whole_request_is_closed() {
     let console = site.console(&[]);
     let address = console.origin().strip_prefix("http://").unwrap();
     let mut idle = TcpStream::connect(address).unwrap();
+    // Without a limit of the console, the read would not end.
+    idle.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").unwrap();
     // Ends when the console closes the connection.
     let mut answer = Vec::new();
