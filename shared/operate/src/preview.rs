@@ -137,8 +137,9 @@ async fn concerns_all_users(target: &Target, error: &TargetError) -> bool {
 }
 
 /// The first load, if it is above its limit.
-fn first_load(count: u64, limit: u64) -> Option<HeldEffect> {
-    (count > limit).then_some(HeldEffect { effect: LimitedEffect::FirstLoad, count, limit })
+fn first_load(count: u64, limit: Option<u64>) -> Option<HeldEffect> {
+    let limit = limit.filter(|limit| count > *limit)?;
+    Some(HeldEffect { effect: LimitedEffect::FirstLoad, count, limit })
 }
 
 /// One user with an account that has to be read for the plan.

@@ -16,8 +16,9 @@ pub struct SafetyLimits {
     pub max_removal_percent: u64,
     /// Removals within a day. This limit stops a slow loss that passes each scan.
     pub max_removals_per_day: u64,
-    /// Users of a first load, before any account is linked.
-    pub max_first_load: u64,
+    /// Users of a first load, before any account is linked; `None` for no limit. Their plans are kept in memory until the end
+    /// of the read.
+    pub max_first_load: Option<u64>,
     /// Accounts that a changed configuration creates or updates.
     pub max_changes: u64,
     /// User names that change in one scan.
@@ -39,7 +40,7 @@ impl Default for SafetyLimits {
             max_removals: 25,
             max_removal_percent: 5,
             max_removals_per_day: 2 * 25,
-            max_first_load: 10,
+            max_first_load: Some(10),
             max_changes: 50,
             max_renames: 25,
             max_reactivations: 25,
@@ -71,7 +72,7 @@ impl SafetyLimits {
     /// Number of users with an effect up to which a scan needs no approval, where `users` are known.
     pub fn effect_limit(&self, effect: &LimitedEffect, users: u64) -> u64 {
         match effect {
-            LimitedEffect::FirstLoad => self.max_first_load,
+            LimitedEffect::FirstLoad => self.max_first_load.unwrap_or(u64::MAX),
             LimitedEffect::ConfiguredCreate | LimitedEffect::ConfiguredUpdate => self.max_changes,
             LimitedEffect::Rename => self.max_renames,
             LimitedEffect::Reactivation => self.max_reactivations,

@@ -29,9 +29,6 @@ pub(crate) struct ChangeSafeguard {
     held: HeldPlans,
 }
 
-/// A first load with this limit or a higher one is never held: the plans of so many users are not kept in memory.
-const UNLIMITED_FIRST_LOAD: u64 = 1_000;
-
 /// The configuration that the accounts follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FollowedConfiguration {
@@ -87,7 +84,7 @@ impl ChangeSafeguard {
         Self {
             effects: EffectSafeguard::new(limits),
             followed,
-            is_first_load_allowed: policy.safety.max_first_load >= UNLIMITED_FIRST_LOAD,
+            is_first_load_allowed: policy.safety.max_first_load.is_none(),
             first_load: 0,
             unfrozen: Vec::new(),
             in_conflict: Vec::new(),
@@ -272,7 +269,7 @@ mod tests {
             },
             options: Options::default(),
             safety: SafetyLimits {
-                max_first_load: 3,
+                max_first_load: Some(3),
                 max_changes: 3,
                 max_renames: 3,
                 ..SafetyLimits::default()

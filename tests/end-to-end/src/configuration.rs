@@ -34,8 +34,8 @@ pub struct TestConfiguration {
     pub target: String,
     /// `[options]`; empty leaves the defaults.
     pub options: String,
-    /// `safety.max_first_load`. Most tests begin with a first load that needs no approval.
-    pub max_first_load: u64,
+    /// `safety.max_first_load`; `None` for no limit. Most tests begin with a first load that needs no approval.
+    pub max_first_load: Option<u64>,
     /// The other limits of `[safety]`; empty leaves the defaults.
     pub safety: String,
     /// `[mapping]`.
@@ -63,7 +63,7 @@ impl TestConfiguration {
                 "kind = \"workplace\"\nurl = \"{target_url}\"\nsecret = \"file:{TARGET_SECRET}\"\n"
             ),
             options: String::new(),
-            max_first_load: 1_000_000,
+            max_first_load: None,
             safety: String::new(),
             mapping: concat!(
                 "userName = \"mail\"\n",
@@ -95,7 +95,8 @@ impl TestConfiguration {
 impl fmt::Display for TestConfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, directory, scope, target, options, max_first_load, safety, mapping, more } = self;
-        let safety = format!("max_first_load = {max_first_load}\n{safety}");
+        let limit = max_first_load.map_or("\"unlimited\"".to_owned(), |users| users.to_string());
+        let safety = format!("max_first_load = {limit}\n{safety}");
         writeln!(f, "name = \"{name}\"")?;
         for (title, body) in [
             ("directory", directory),

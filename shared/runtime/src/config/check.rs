@@ -10,11 +10,16 @@ use model::{Options, RemoveAction, TargetIdentity};
 use plan::SafetyLimits;
 
 use super::connection::Connection;
-use super::file::{ConnectionFile, OptionsTable, RemoveWord, RetentionTable, SafetyTable};
+use super::file::{
+    ConnectionFile, FirstLoadLimit, NoLimitWord, OptionsTable, RemoveWord, RetentionTable, SafetyTable,
+};
 use super::{KeyProblem, mapping};
 
 /// Longest time for which departed users, history and deactivated accounts are kept.
 const DAYS: RangeInclusive<u32> = 1..=3650;
+
+/// Largest limit on a first load. The plans up to it are kept in memory.
+const MAX_FIRST_LOAD: u64 = 1_000;
 
 /// Checks a whole file. Relative paths in it start from `folder`.
 #[cfg_attr(
@@ -126,6 +131,12 @@ fn check_safety(table: SafetyTable) -> Result<SafetyLimits, KeyProblem> {
         max_link_drops,
         max_attribute_percent,
     } = table;
+    let max_first_load = match max_first_load {
+        FirstLoadLimit::Users(users) => {
+            Some(check_range(users, 0..=MAX_FIRST_LOAD, "safety.max_first_load", " users, or \"unlimited\"")?)
+        }
+        FirstLoadLimit::Word(NoLimitWord::Unlimited) => None,
+    };
     check_range(max_removal_percent, 0..=100, "safety.max_removal_percent", "")?;
     check_range(max_attribute_percent, 0..=100, "safety.max_attribute_percent", "")?;
     let max_removals_per_day =

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One connection: a directory and a target.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -247,9 +247,9 @@ pub struct SafetyTable {
     pub max_removal_percent: u64,
     /// Removals within a day. More are held. Default: twice `max_removals`.
     pub max_removals_per_day: Option<u64>,
-    /// Users of the first load, before any account is linked. A first load of more is held until it is approved; with
-    /// 1000 or more it is never held.
-    pub max_first_load: u64,
+    /// Users of the first load, before any account is linked: 0 to 1000, or `unlimited`. A first load of more is held until it
+    /// is approved.
+    pub max_first_load: FirstLoadLimit,
     /// Accounts that a change of this file creates, or updates. A change with more is held until it is approved.
     pub max_changes: u64,
     /// User names that change in one scan. More are held.
@@ -272,7 +272,7 @@ impl Default for SafetyTable {
             max_removals,
             max_removal_percent,
             max_removals_per_day: _,
-            max_first_load,
+            max_first_load: _,
             max_changes,
             max_renames,
             max_reactivations,
@@ -284,7 +284,7 @@ impl Default for SafetyTable {
             max_removals,
             max_removal_percent,
             max_removals_per_day: None,
-            max_first_load,
+            max_first_load: FirstLoadLimit::default(),
             max_changes,
             max_renames,
             max_reactivations,
@@ -292,6 +292,30 @@ impl Default for SafetyTable {
             max_link_drops,
             max_attribute_percent,
         }
+    }
+}
+
+/// Limit on the first load.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(untagged, expecting = "expected a number of users, or \"unlimited\"")]
+pub enum FirstLoadLimit {
+    /// Users up to which a first load needs no approval.
+    Users(#[schemars(range(max = 1000))] u64),
+    /// No limit.
+    Word(NoLimitWord),
+}
+
+/// The word for no limit.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoLimitWord {
+    /// Every first load begins at once.
+    Unlimited,
+}
+
+impl Default for FirstLoadLimit {
+    fn default() -> Self {
+        plan::SafetyLimits::default().max_first_load.map_or(Self::Word(NoLimitWord::Unlimited), Self::Users)
     }
 }
 

@@ -47,6 +47,8 @@ fn valid_file_is_accepted_with_its_defaults() {
     let connection = check(GOOD).unwrap();
     assert_eq!(connection.policy.options, Options::default());
     assert_eq!(connection.policy.safety, plan::SafetyLimits::default());
+    let unlimited = GOOD.replace("[mapping]", "[safety]\nmax_first_load = \"unlimited\"\n[mapping]");
+    assert_eq!(check(&unlimited).unwrap().policy.safety.max_first_load, None);
     assert_eq!(connection.policy.rules.dialect, "workplace");
     let sources = connection.policy.rules.mapping.source_attributes();
     assert!(
@@ -165,6 +167,16 @@ fn each_mistake_names_its_key() {
             "key safety.max_removal_percent: must be from 0",
         ),
         ("[mapping]", "[options]\nremove_action = \"burn\"\n[mapping]", "unknown variant `burn`"),
+        (
+            "[mapping]",
+            "[safety]\nmax_first_load = 2000\n[mapping]",
+            "key safety.max_first_load: must be from 0 to 1000 users, or \"unlimited\"",
+        ),
+        (
+            "[mapping]",
+            "[safety]\nmax_first_load = \"none\"\n[mapping]",
+            "expected a number of users, or \"unlimited\"",
+        ),
         ("[mapping]", "[retention]\nleft_days = 0\n[mapping]", "key retention.left_days: must be from 1 to"),
         ("[mapping]", "[retention]\nhistory_days = 9999\n[mapping]", "key retention.history_days: must be"),
         ("[target]", "[target]\nmax_attempts = 0", "key target.max_attempts: must be from 1 to 100"),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::deployment::{DeploymentFixture, DeploymentOptions};
 
 fn limited() -> DeploymentOptions {
-    DeploymentOptions { configure: |it| it.max_first_load = 10, ..DeploymentOptions::default() }
+    DeploymentOptions { configure: |it| it.max_first_load = Some(10), ..DeploymentOptions::default() }
 }
 
 /// Hash of the only held set.

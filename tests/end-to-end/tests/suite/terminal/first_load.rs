@@ -8,7 +8,7 @@ use end_to_end::{PersonEntry, Slapd, TerminalFixture, enabled_people, program};
 /// Eleven people, one more than a first load may have without an approval.
 fn eleven() -> (Vec<PersonEntry>, TerminalFixture<Slapd>) {
     let people = enabled_people(12);
-    let fixture = TerminalFixture::with(&people, &people[..11]).configured(|it| it.max_first_load = 10);
+    let fixture = TerminalFixture::with(&people, &people[..11]).configured(|it| it.max_first_load = Some(10));
     (people, fixture)
 }
 
@@ -40,7 +40,7 @@ fn first_load_over_its_limit_is_held_until_it_is_approved() {
 #[test]
 fn empty_group_is_no_first_load() {
     let people = enabled_people(11);
-    let fixture = TerminalFixture::with(&people, &people[..0]).configured(|it| it.max_first_load = 10);
+    let fixture = TerminalFixture::with(&people, &people[..0]).configured(|it| it.max_first_load = Some(10));
     fixture.sync().expect_exit(0).says("nothing to do");
     people.iter().for_each(|person| fixture.join(person));
     fixture.sync().expect_exit(4).says(ELEVEN);
