@@ -6,6 +6,7 @@
 mod explanation;
 mod held;
 mod item;
+mod words;
 
 #[cfg(feature = "account")]
 mod account;
@@ -28,3 +29,4 @@ pub use held::{HeldSummary, change_words, effect_words, hold_reason};
 pub use item::{AttributeChange, PlanInputs, ReportItem};
 #[cfg(feature = "account")]
 pub use mask::ValueMask;
+pub use words::shown_word;
