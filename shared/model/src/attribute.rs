@@ -43,20 +43,24 @@ pub enum ValueKind {
     Reference,
 }
 
-/// An attribute's value.
+/// An attribute's value. Text, numbers and flags are stored as they are, because a record of more than 1 KB costs twice as
+/// much to write.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
-    /// Text, never empty.
-    Text(String),
-    /// A whole number, such as a Unix time.
-    Integer(i64),
-    /// `true` or `false`.
-    Boolean(bool),
     /// Another user, by distinguished name. It is resolved to an account id when that user has an account.
     Reference(DnKey),
     /// Another user's account: a resolved reference, or a reference as the target shows it.
     Account(AccountId),
+    /// Text, never empty.
+    #[serde(untagged)]
+    Text(String),
+    /// A whole number, such as a Unix time.
+    #[serde(untagged)]
+    Integer(i64),
+    /// `true` or `false`.
+    #[serde(untagged)]
+    Boolean(bool),
 }
 
 impl fmt::Display for Value {

@@ -122,11 +122,11 @@ impl From<UserName> for String {
 
 /// The desired state of a mapped attribute. Unmapped attributes are in no map and are left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(untagged)]
 pub enum Managed {
     /// The attribute has this value.
     Set(Value),
-    /// The attribute is empty, because the directory has no value for it.
+    /// The attribute is empty, because the directory has no value for it. Stored as `null`.
     Clear,
 }
 
@@ -140,6 +140,7 @@ pub struct DesiredUser {
     /// Managed attributes, without `userName` and `active`.
     pub attributes: BTreeMap<TargetAttribute, Managed>,
     /// Values that are sent at creation and never updated.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub create_only: BTreeMap<TargetAttribute, Value>,
 }
 
@@ -245,6 +246,7 @@ impl Desired {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{AccountId, DnKey};
 
     fn user(active: bool) -> DesiredUser {
         let text = |text: &str| Managed::Set(Value::Text(text.into()));
@@ -254,6 +256,32 @@ mod tests {
             attributes: BTreeMap::from([("externalId".into(), text("7")), ("title".into(), Managed::Clear)]),
             create_only: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn stored_values_are_short_and_read_back_as_they_were() {
+        let account = AccountId::new("7").unwrap();
+        let mut values = vec![
+            (Value::Integer(-7), "-7".to_owned()),
+            (Value::Boolean(true), "true".to_owned()),
+            (Value::Account(account), r#"{"account":"7"}"#.to_owned()),
+            (Value::Reference(DnKey::of("cn=a")), format!(r#"{{"reference":"{}"}}"#, DnKey::of("cn=a"))),
+        ];
+        // Texts that look like another value or like the name of a variant.
+        for text in ["Poet", "null", "clear", "true", "7", "reference", "account", "{\"account\":\"7\"}"] {
+            let text = Value::Text(text.to_owned());
+            values.push((text.clone(), serde_json::to_string(&text.to_string()).unwrap()));
+        }
+        for (value, expected) in values {
+            let stored = serde_json::to_string(&value).unwrap();
+            assert_eq!(stored, expected);
+            assert_eq!(serde_json::from_str::<Value>(&stored).unwrap(), value);
+            let managed = Managed::Set(value);
+            assert_eq!(serde_json::to_string(&managed).unwrap(), expected);
+            assert_eq!(serde_json::from_str::<Managed>(&stored).unwrap(), managed);
+        }
+        assert_eq!(serde_json::to_string(&Managed::Clear).unwrap(), "null");
+        assert_eq!(serde_json::from_str::<Managed>("null").unwrap(), Managed::Clear);
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Store {
         let giver = ItemWrite::update(self.keys.record(&from.hash()));
         let giver = if_not_leased(if_rev(if_linked(giver, Some(account)), old.rev), lease.taken_at)
             .bump(REV)
-            .set(RELEASED, flag(false))
+            .remove(RELEASED)
             .remove_all(LINK)
             .remove_all(LEASE);
         let giver = self.set_status(giver, &from.hash(), &Status::InSync)?;

@@ -82,7 +82,7 @@ impl Store {
     /// keeps it again.
     pub async fn write_desired(&self, lease: &ScanLease, write: DesiredWrite) -> Result<RecordWrite> {
         let DesiredWrite { anchor, dn, desired, status, previous } = write;
-        let record = self.by_scan(lease, &anchor).set(RELEASED, flag(false));
+        let record = self.by_scan(lease, &anchor).remove(RELEASED);
         let json = json(record.key(), &desired)?;
         let record = record.set(DESIRED, json).set_or_remove(DN_PK, dn.map(|dn| text(self.keys.dn(&dn))));
         let scheduled = match &desired {
@@ -140,7 +140,7 @@ impl Store {
             | Status::DuplicateAnchor
             | Status::Held { .. }
             | Status::Skipped { .. }
-            | Status::Invalid { .. } => record.set(RELEASED, flag(false)),
+            | Status::Invalid { .. } => record.remove(RELEASED),
         };
         let scan = ScanWrite { lease, anchor: &anchor, record };
         if status == Status::InSync
@@ -227,12 +227,12 @@ impl Store {
             if stored.record.has_active_account() {
                 let status = Status::Held { reason, hold: HoldReason::AwaitingSafeguard };
                 let held = self.set_status(record.clone(), &anchor.hash(), &status)?;
-                let record = held.set(RELEASED, flag(false));
+                let record = held.remove(RELEASED);
                 return self.write_kept(&ScanWrite { lease, anchor, record }).await;
             }
             let StoredRecord { record: user, owned_items: owned, rev, .. } = &stored;
             // No POST may be in progress.
-            let own = record.clone().only_if("attribute_not_exists(#tried)", []);
+            let own = record.clone().only_if("attribute_not_exists(#create_intent)", []);
             let own = if_linked(if_same_lease(if_rev(own, *rev), &stored), stored.account());
             let own = if_claimed(own, owned.claimed.as_deref());
             let items = UserItems { anchor, link: user.link.as_ref(), owned, now: lease.now };

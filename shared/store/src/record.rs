@@ -181,8 +181,10 @@ impl Store {
     ) -> Result<ItemWrite> {
         let ScheduledStatus { status, attempts, next_attempt } = scheduled.into();
         let json = json(write.key(), status)?;
-        let write =
-            write.set(STATUS, json).set(ATTEMPTS, number(attempts)).set(NEXT_ATTEMPT, number(next_attempt.0));
+        let write = write
+            .set(STATUS, json)
+            .set_or_remove(ATTEMPTS, (attempts > 0).then(|| number(attempts)))
+            .set_or_remove(NEXT_ATTEMPT, (next_attempt.0 != 0).then(|| number(next_attempt.0)));
         let partition = match status {
             Status::InSync if next_attempt.0 <= 0 => return Ok(write.remove_all([WORK_PK, WORK_SK])),
             Status::InSync => self.keys.rechecks(),

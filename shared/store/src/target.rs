@@ -117,7 +117,7 @@ impl Store {
         let record = if_linked(ItemWrite::update(self.keys.record(&hash)), stored.account());
         let record = if_not_leased(if_rev(record, *rev), lease.now)
             .bump(REV)
-            .set(RELEASED, flag(false))
+            .remove(RELEASED)
             .remove(CREATE_INTENT)
             .remove_all(LINK)
             .remove_all(LEASE);

@@ -8,7 +8,7 @@ use crate::Store;
 use crate::batch::GET_CHUNK;
 use crate::desired::NameClaim;
 use crate::errors::Result;
-use crate::item::{ItemReader, flag, json, number, text};
+use crate::item::{ItemReader, json, number, text};
 use crate::keys::{EXPIRES_AT, ItemKey};
 use crate::lease::ScanLease;
 use crate::record::{
@@ -50,11 +50,8 @@ impl Store {
         let gone = Desired::Absent { user_name: from.user_name().cloned(), reason };
         let giver = self.if_unchanged(lease, &old);
         let json = json(giver.key(), &gone)?;
-        let giver = giver
-            .set(DESIRED, json)
-            .set(RELEASED, flag(false))
-            .remove_all(LINK)
-            .remove_all([CLAIMED, CREATE_INTENT]);
+        let giver =
+            giver.set(DESIRED, json).remove(RELEASED).remove_all(LINK).remove_all([CLAIMED, CREATE_INTENT]);
         let giver = self.set_status(giver, &from.anchor.hash(), &Status::InSync)?;
         let owned = OwnedItems { claimed: None, ..old.owned_items };
         let left = UserItems { anchor: &from.anchor, link: None, owned: &owned, now: lease.now };

@@ -7,9 +7,11 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::dump::{Item, expiring, items, number, text};
+use common::faults::Faults;
 use common::*;
 use model::{
-    DeprovisionReason, Desired, DesiredUser, Managed, ScanVersion, Status, UnixSeconds, UserName, Value,
+    CreateIntent, DeprovisionReason, Desired, DesiredUser, HoldReason, Managed, ScanVersion, Status,
+    UnixSeconds, UserName, Value,
 };
 use store::{
     AccountClaim, DesiredWrite, HistoryEvent, OutcomeWrite, RecordWrite, ScanLease, Store, StoreError,
@@ -105,7 +107,7 @@ async fn record_of_departed_user_keeps_little() -> Result<(), StoreError> {
     names.sort_unstable();
     // Of these, `anchor`, `account`, `desired` (the name and why), `applied` (the name and a fingerprint) and `claimed`
     // (the name, folded) are about the person; the rest counts and dates.
-    let expected = "PK SK account anchor applied attempts claimed desired expires_at lease_number next_attempt \
+    let expected = "PK SK account anchor applied attempts claimed desired expires_at lease_number \
 recorded_lease released rev status version";
     assert_eq!(names.join(" "), expected);
     let keys: Vec<_> = items.keys().map(|(pk, sk)| format!("{pk} / {sk}")).collect();
@@ -398,5 +400,25 @@ async fn changed_manager_ends_earlier_wait() -> Result<(), StoreError> {
     );
     store.write_outcome(lease(&store, "ada").await, in_sync(None), NOW).await?;
     assert_eq!(store.fetch_referrers(dn("mary"), &account("1")).await?, []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn record_is_kept_when_a_create_intent_appears_while_the_user_leaves() -> Result<(), StoreError> {
+    let faults = Faults::start().await;
+    let (store, direct) = (faults.table.connection("corp"), faults.place.table().connection("corp"));
+    want(&direct, &scan(&direct).await, "a", present("a")).await;
+    let mut worker = lease(&direct, "a").await;
+    let scan = scan(&direct).await;
+    let leaving =
+        store.write_desired(&scan, DesiredWrite { status: Status::InSync, ..write("a", absent("a"), None) });
+    let intent = CreateIntent { user_name: user_name("a"), external_id: None };
+    let creating = async {
+        assert!(direct.store_create_intent(&mut worker, intent).await.unwrap());
+    };
+    assert_eq!(faults.meanwhile(leaving, creating).await?, RecordWrite::Done);
+    let record = record_of(&direct, "a").await.unwrap();
+    let held = Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::AwaitingSafeguard };
+    assert!(record.status == held && record.create_intent.is_some(), "{record:?}");
     Ok(())
 }
