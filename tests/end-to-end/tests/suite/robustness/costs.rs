@@ -3,7 +3,7 @@
 use embedded_ldap::EmbeddedLdap;
 use end_to_end::{
     EngineFixture, GroupEntry, PersonEntry, Slapd, SlapdOptions, TestConfiguration, advance_clock,
-    embedded_directory, people, workplace_group,
+    embedded_directory, embedded_secret, people, workplace_group,
 };
 use scan::ScanMode;
 use serde_json::json;
@@ -193,4 +193,25 @@ async fn held_users_are_not_read_in_an_unchanged_scan() {
     scan::approve(&engine.context(), &hash, "operator").await.unwrap();
     let released = engine.scan(ScanMode::Auto).await.unwrap();
     assert_eq!((released.mode, released.deprovisioned, released.held), (ScanMode::Incremental, 99, 0));
+}
+
+/// Write units of a first load of users without a manager: six of the scan (the record with its two index entries and the
+/// name), one each for the lease and the create intent, seven of the outcome (the record, the account and the event in
+/// one transaction, and the index). A record of more than 1 KB would double five of them.
+#[tokio::test]
+async fn first_load_writes_fifteen_units_a_user() {
+    const USERS: usize = 100;
+    let mut people = people::enabled(USERS, 3);
+    people.iter_mut().for_each(|person| person.manager = None);
+    let directory = embedded_directory(&people).await.unwrap();
+    let configuration = TestConfiguration::openldap_at(&directory.url(), "");
+    let server = SimulatorOptions::default();
+    let engine = EngineFixture::start(&configuration, &embedded_secret(), server).await.unwrap();
+    let before = engine.store.consumed();
+    engine.sync().await.unwrap();
+    assert_eq!(engine.workplace.accounts().len(), USERS);
+    let writes = (engine.store.consumed() - before).writes;
+    // The connection's own items: lease, snapshot, last scan and the list of scans.
+    let of_connection = 30.0;
+    assert!(writes <= 15.0 * USERS as f64 + of_connection, "{writes} write units for {USERS} users");
 }
