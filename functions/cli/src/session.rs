@@ -17,8 +17,8 @@ use store::{Embedded, Store, StoreError, Table};
 use crate::args::{ConnectionArgs, StateLocation};
 use crate::exit::UsageError;
 
-/// Owner of every lease that the terminal takes in a state file. Only one process can open the file, so a lease of this
-/// name was left by a process that died, and may be taken over.
+/// Owner of every lease that the terminal takes in a state file. Only one process can open the file to write, so a lease
+/// of this name was left by a process that died, and may be taken over.
 const OWNER: &str = "terminal";
 
 /// Lease duration for one user.
@@ -28,8 +28,8 @@ const LEASE_SECONDS: i64 = 300;
 const OPEN_ATTEMPTS: usize = 40;
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
-/// Opens a state file. Most commands and console pages hold it briefly; a `sync` holds it longer, and then opening fails.
-async fn open_file(file: &Path) -> Result<(Embedded, Table), StoreError> {
+/// Opens a state file to write. Most commands hold it briefly; a `sync` holds it longer, and then opening fails.
+async fn open_to_write(file: &Path) -> Result<(Embedded, Table), StoreError> {
     for _ in 0..OPEN_ATTEMPTS {
         match Embedded::open(file).await {
             Err(StoreError::Locked { .. }) => tokio::time::sleep(OPEN_PAUSE).await,
@@ -98,7 +98,7 @@ impl Session {
     pub async fn open(connections: Connections, state: &StateLocation) -> Result<Self> {
         match state {
             StateLocation::File(file) => {
-                let (engine, table) = open_file(file).await?;
+                let (engine, table) = open_to_write(file).await?;
                 let connection = &connections.connection;
                 check_target(&connection.store(&table), &connection.policy.target).await?;
                 engine.delete_expired(&table, runtime::now()).await?;
@@ -112,11 +112,11 @@ to synchronise now, invoke the scan function"
         }
     }
 
-    /// Opens the state to read it. A missing file is not created.
+    /// Opens the state to read it, also while a `sync` writes it. A missing file is not created.
     pub async fn open_to_read(arguments: &ConnectionArgs) -> Result<Self> {
         let connections = Connections::read(arguments)?;
         let (engine, table) = match arguments.state_location() {
-            StateLocation::File(file) if file.exists() => open_file(&file).await?,
+            StateLocation::File(file) if file.exists() => Embedded::open_to_read(&file).await?,
             StateLocation::File(file) => {
                 let (engine, table) = Embedded::in_memory().await?;
                 let session = Self::with_table(connections, Some(engine), &table);
@@ -129,15 +129,19 @@ to synchronise now, invoke the scan function"
         Ok(Self::with_table(connections, Some(engine), &table))
     }
 
-    /// Opens an existing state, to which the target may not belong.
+    /// Opens an existing state, to which the target may not belong, to change it by hand.
     pub async fn open_existing(arguments: &ConnectionArgs) -> Result<Self> {
-        if let StateLocation::File(file) = arguments.state_location()
-            && !file.exists()
-        {
-            let text = format!("there is no state in {}; run provisioner sync first", file.display());
-            return Err(UsageError(text).into());
+        match arguments.state_location() {
+            StateLocation::File(file) if file.exists() => {
+                let (engine, table) = open_to_write(&file).await?;
+                Ok(Self::with_table(Connections::read(arguments)?, Some(engine), &table))
+            }
+            StateLocation::File(file) => {
+                let text = format!("there is no state in {}; run provisioner sync first", file.display());
+                Err(UsageError(text).into())
+            }
+            StateLocation::DynamoDb(_) => Self::open_to_read(arguments).await,
         }
-        Self::open_to_read(arguments).await
     }
 
     /// Opens an existing state to change it by hand. Nothing is synchronised.

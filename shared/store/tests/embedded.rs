@@ -40,6 +40,24 @@ async fn second_run_learns_lock_holder() -> Result<(), Box<dyn std::error::Error
     Ok(())
 }
 
+#[tokio::test]
+async fn file_is_read_while_another_engine_writes() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("state.db");
+    let (_writer, table) = Embedded::open(&path).await?;
+    let writing = table.connection("corp");
+    let scan = scan(&writing).await;
+    want(&writing, &scan, "a", present("a")).await;
+    let (_reader, table) = Embedded::open_to_read(&path).await?;
+    let reading = table.connection("corp");
+    for name in ["b", "c", "d"] {
+        assert_eq!(record_of(&reading, name).await, None);
+        want(&writing, &scan, name, present(name)).await;
+        assert!(record_of(&reading, name).await.is_some());
+    }
+    Ok(())
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn symbolic_links_are_not_followed() -> Result<(), Box<dyn std::error::Error>> {

@@ -35,7 +35,10 @@ struct RepairSummary {
 
 /// Compares, and repairs if that is requested.
 pub async fn run(connection: &ConnectionArgs, repair: DriftRepair) -> Result<Exit> {
-    let session = &Session::open_to_read(connection).await?;
+    let session = &match repair {
+        DriftRepair::ReportOnly => Session::open_to_read(connection).await?,
+        DriftRepair::MarkPending => Session::open_existing(connection).await?,
+    };
     let output = &mut Output::new(connection.json);
     session.check_target().await?;
     let target = session.connections.target().await?;

@@ -10,8 +10,8 @@ use crate::session::Session;
 
 /// Opens the state for each page.
 ///
-/// Only one process can open a state file. A console that kept it open would block `sync`, so each page opens and closes it,
-/// and reads the configuration again. The deployed state stays open.
+/// Only one process can open a state file to write. A console that kept it open would block `sync`, so each page opens and closes
+/// it, and reads the configuration again. The deployed state stays open.
 pub struct Sessions {
     arguments: ConnectionArgs,
     deployed: Option<Session>,

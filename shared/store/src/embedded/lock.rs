@@ -1,4 +1,4 @@
-//! Lock and permissions of the state file: one process at a time, readable by its owner only.
+//! Lock and permissions of the state file: one writing process at a time, readable by its owner only.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write as _};

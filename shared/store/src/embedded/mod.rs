@@ -3,12 +3,15 @@
 //! The SDK client that talks to Amazon's service calls the engine instead of a socket: no other process and no web page
 //! can send a request. When dropping [`Embedded`] returns, the file is closed and the lock is free.
 //!
+//! One process at a time writes, and holds the lock file meanwhile. Other processes read at the same time: SQLite shows
+//! them the last commit. SQLite's shared memory needs a local disk, so the state file can't be in a network folder.
+//!
 //! The file is an SQLite database with a write-ahead log, readable by its owner only. A write survives the death of the
 //! process, and the file opens again after a kill. After a power failure the last moments may be missing, as if the run
 //! had been killed a little earlier; an fsync after each of some hundred thousand small writes would make a first load
 //! take hours.
 //!
-//! SQLite's settings (exclusive locking, no fsync per commit, a large cache) are compile-time defaults in the
+//! SQLite's settings (no fsync per commit, a large cache) are compile-time defaults in the
 //! workspace's `.cargo/config.toml`: dynoxide's `Database` keeps its connection private and can't be made from a
 //! `Storage`, the only type with `conn()`, so no PRAGMA can be set in code. A build outside the workspace uses SQLite's
 //! own defaults: the same results, but slower.
@@ -55,12 +58,15 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens or creates the state file with the table in it. One process at a time can have it open.
+    /// Opens or creates the state file with the table in it, to read and write it. One process at a time can.
     pub async fn open(path: &Path) -> Result<(Self, Table)> {
         let lock = lock(path)?;
-        keep_private(path)?;
-        let text = path.to_str().ok_or_else(|| engine("the path of the state file is not Unicode text"))?;
-        Self::start(open_database(Some(text))?, Some(lock)).await
+        Self::start(open_file(path)?, Some(lock)).await
+    }
+
+    /// Opens the state file to read it, also while another process writes. The caller writes nothing.
+    pub async fn open_to_read(path: &Path) -> Result<(Self, Table)> {
+        Self::start(open_file(path)?, None).await
     }
 
     /// A table in memory, gone when the engine is dropped.
@@ -114,6 +120,12 @@ impl Drop for Embedded {
         self.engine.stop();
         drop(self.listener.take());
     }
+}
+
+fn open_file(path: &Path) -> Result<Database> {
+    keep_private(path)?;
+    let text = path.to_str().ok_or_else(|| engine("the path of the state file is not Unicode text"))?;
+    open_database(Some(text))
 }
 
 fn open_database(path: Option<&str>) -> Result<Database> {
