@@ -5,6 +5,7 @@ mod clean;
 mod commands;
 mod console;
 mod exit;
+mod interrupt;
 mod output;
 mod plan_file;
 mod progress;

@@ -4,14 +4,16 @@ use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use explain::{AttributeChange, HeldSummary, ReportItem};
 use jiff::Timestamp;
 use model::UnixSeconds;
 use scan::UnidentifiedEntry;
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use crate::clean::{is_unsafe, json, plain};
+use crate::interrupt::interrupted;
 
 /// Style of a creation.
 const NEW: Style = AnsiColor::Green.on_default();
@@ -50,13 +52,22 @@ impl Output {
         !self.is_json && io::stdin().is_terminal() && io::stdout().is_terminal()
     }
 
-    /// Asks a question that `y` or `yes` agrees to.
-    pub fn ask(&mut self, question: &str) -> Result<bool> {
+    /// Asks a question that `y` or `yes` agrees to. Ctrl-C ends the command.
+    pub async fn ask(&mut self, question: &str) -> Result<bool> {
         self.write(question)?;
         self.flush()?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        let (answered, answer) = oneshot::channel();
+        // A thread of its own: the end of the process waits for the runtime's threads, and this one waits for a line.
+        std::thread::spawn(move || {
+            let mut answer = String::new();
+            let _ = answered.send(io::stdin().read_line(&mut answer).map(|_| answer));
+        });
+        tokio::select! {
+            answer = answer => {
+                Ok(matches!(answer??.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+            }
+            () = interrupted() => bail!("interrupted; nothing was sent to the target"),
+        }
     }
 
     /// Writes the value as JSON, or as the text that is made of it.

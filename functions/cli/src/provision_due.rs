@@ -1,6 +1,7 @@
 //! Provisioning of all users that are due.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::pin::pin;
 
 use anyhow::Result;
 use futures::StreamExt;
@@ -8,9 +9,10 @@ use futures::future::OptionFuture;
 use futures::stream::FuturesUnordered;
 use model::AnchorHash;
 use plan::Decision;
-use provision::{Action, Outcome, Provisioned, Provisioner, Stop, deactivates};
+use provision::{Action, Outcome, Provisioner, Stop, deactivates};
 use serde::Serialize;
 
+use crate::interrupt::interrupted;
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::session::Session;
@@ -41,7 +43,16 @@ pub struct ProvisionCounts {
     pub awaiting_safeguard: u64,
     /// Why the run stopped early.
     #[serde(skip)]
-    pub stopped: Option<Stop>,
+    pub stopped: Option<StopReason>,
+}
+
+/// Why a run stopped early. The users that are left stay pending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The target serves no requests.
+    Target(Stop),
+    /// Ctrl-C.
+    Interrupted,
 }
 
 /// The decisions of an approved plan, by user. Without a plan, every decision is executed.
@@ -86,9 +97,16 @@ async fn run(
     };
     let mut in_progress = FuturesUnordered::new();
     let mut fetching = None;
+    let mut interrupt = pin!(interrupted());
     loop {
         let is_idle = in_progress.is_empty() && due.waiting.is_empty();
-        if fetching.is_none() && (is_idle || !due.is_exhausted && due.waiting.len() < REFILL_BELOW) {
+        if is_idle && counts.stopped.is_some() {
+            return Ok(counts);
+        }
+        if counts.stopped.is_none()
+            && fetching.is_none()
+            && (is_idle || !due.is_exhausted && due.waiting.len() < REFILL_BELOW)
+        {
             fetching = Some((is_idle, Box::pin(store.fetch_due(clock(), due.fetch_limit()))));
         }
         while in_progress.len() < concurrency * USERS_PER_CALL
@@ -108,14 +126,22 @@ async fn run(
             }
             Some((user, provisioned)) = in_progress.next() => {
                 due.in_progress.remove(&user);
-                let Provisioned { outcome, .. } = provisioned?;
+                let outcome = provisioned?.outcome;
                 show(&outcome)?;
-                counts.count(&outcome);
-                if let Outcome::Failed { stop: Some(stop), .. } = outcome {
-                    counts.stopped = Some(stop);
-                    // The users in progress stay pending.
+                // The users in progress stay pending.
+                if let Some(stop) = counts.count(&outcome) {
+                    return Ok(ProvisionCounts { stopped: Some(StopReason::Target(stop)), ..counts });
+                }
+            }
+            // The users in progress are finished, unless Ctrl-C is pressed again.
+            () = &mut interrupt => {
+                if counts.stopped.replace(StopReason::Interrupted).is_some() {
                     return Ok(counts);
                 }
+                let left = in_progress.len();
+                anstream::eprintln!("finishing {left} users in progress; press Ctrl-C again to end at once");
+                (due.waiting, fetching) = (VecDeque::new(), None);
+                interrupt.set(interrupted());
             }
             else => {}
         }
@@ -171,7 +197,8 @@ impl DueUsers<'_> {
 }
 
 impl ProvisionCounts {
-    fn count(&mut self, outcome: &Outcome) {
+    /// Counts an outcome, and returns the reason to stop if it has one.
+    fn count(&mut self, outcome: &Outcome) -> Option<Stop> {
         if matches!(outcome, Outcome::AwaitsSafeguard { .. }) {
             self.awaiting_safeguard += 1;
         }
@@ -186,6 +213,10 @@ impl ProvisionCounts {
                 }
                 Action::AccountGone | Action::FreeName { .. } | Action::PassTo { .. } => {}
             }
+        }
+        match outcome {
+            Outcome::Failed { stop, .. } => *stop,
+            _ => None,
         }
     }
 

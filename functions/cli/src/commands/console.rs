@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::args::ConnectionArgs;
 use crate::console::{ConsoleRights, listen};
 use crate::exit::Exit;
+use crate::interrupt::interrupted;
 use crate::output::{FAINT, HEADING, Output, paint};
 
 /// Serves the console until Ctrl-C.
@@ -23,13 +24,6 @@ pub async fn run(connection: &ConnectionArgs, port: u16, rights: ConsoleRights) 
         format!("{}\n{}", paint(HEADING, &url), paint(FAINT, note))
     })?;
     output.flush()?;
-    listening.serve(interrupt()).await;
+    listening.serve(interrupted()).await;
     Ok(Exit::Done)
-}
-
-/// Ends at Ctrl-C, or at once if the signal can't be received.
-async fn interrupt() {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::warn!("can't wait for Ctrl-C: {error}");
-    }
 }

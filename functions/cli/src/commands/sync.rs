@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ::explain::{HeldSummary, ReportItem, effect_words};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use model::{LimitedEffect, Status};
 use operate::{UserSelection, fetch_held, list_users};
 use provision::Stop;
@@ -15,9 +15,10 @@ use store::CapacityUnits;
 use super::apply::ApprovedActions;
 use crate::args::{Confirmation, ConnectionArgs, operator_name};
 use crate::exit::{Exit, RunResult};
+use crate::interrupt::interrupted;
 use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, paint};
 use crate::progress::Progress;
-use crate::provision_due::{ProvisionCounts, provision_due};
+use crate::provision_due::{ProvisionCounts, StopReason, provision_due};
 use crate::session::{Connections, Session};
 
 /// Maximum number of scans in one run. Removals of accounts that were linked while provisioning need a second scan.
@@ -168,7 +169,7 @@ async fn approve_first_load(
     let is_approved = match question {
         FirstLoadQuestion::Ask => {
             let what = effect_words(held, scanned.read);
-            output.ask(&format!("First load: {what}. Go on? [y/N] "))?
+            output.ask(&format!("First load: {what}. Go on? [y/N] ")).await?
         }
         FirstLoadQuestion::Answered | FirstLoadQuestion::Hold => true,
     };
@@ -182,12 +183,19 @@ async fn scan_once(session: &Session, task: SyncTask<'_>) -> Result<ScanSummary>
     let progress = Progress::start("reading", None);
     let mut directory = session.connections.directory().await?;
     let (context, at) = (session.scan_context(), |read| progress.at(read));
-    Ok(match task {
-        SyncTask::All(mode, _) => scan::scan(&context, &mut directory, mode, at).await?,
-        SyncTask::Approved(approved) => {
-            scan::scan_approved(&context, &mut directory, &approved.plan, at).await?
+    let scan = async {
+        match task {
+            SyncTask::All(mode, _) => scan::scan(&context, &mut directory, mode, at).await,
+            SyncTask::Approved(approved) => {
+                scan::scan_approved(&context, &mut directory, &approved.plan, at).await
+            }
         }
-    })
+    };
+    // The scan is repeated by the next run, as if this process had ended.
+    tokio::select! {
+        scanned = Box::pin(scan) => Ok(scanned?),
+        () = interrupted() => bail!("interrupted while the directory was read; the next sync begins with this scan"),
+    }
 }
 
 async fn summarise(
@@ -264,10 +272,13 @@ fn text(summary: &SyncSummary) -> String {
     }
     let stopped = match summary.done.stopped {
         None => None,
-        Some(Stop::Unauthorized) => Some(("The target refused the access token:", "renew the access token")),
-        Some(Stop::Unavailable | Stop::Throttled) => {
+        Some(StopReason::Target(Stop::Unauthorized)) => {
+            Some(("The target refused the access token:", "renew the access token"))
+        }
+        Some(StopReason::Target(Stop::Unavailable | Stop::Throttled)) => {
             Some(("The target serves no requests now:", "run sync again later"))
         }
+        Some(StopReason::Interrupted) => Some(("Interrupted:", "run sync again to go on")),
     };
     if let Some((what, advice)) = stopped {
         lines.add(format!("{} {advice}; the users stay pending", paint(BAD, what)));

@@ -17,6 +17,7 @@ mod check;
 mod connections;
 mod console;
 mod drift;
+mod during_sync;
 mod explain;
 mod plan;
 mod plan_file;
