@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use hex::{FromHex, FromHexError};
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::digest::Purpose;
 
@@ -57,11 +58,24 @@ pub fn cn_of(dn: &str) -> Option<String> {
     })
 }
 
+/// Attribute types of names, with their OIDs (RFC 4514, section 3).
+const TYPES: [(&str, &str); 9] = [
+    ("cn", "2.5.4.3"),
+    ("l", "2.5.4.7"),
+    ("st", "2.5.4.8"),
+    ("o", "2.5.4.10"),
+    ("ou", "2.5.4.11"),
+    ("c", "2.5.4.6"),
+    ("street", "2.5.4.9"),
+    ("dc", "0.9.2342.19200300.100.1.25"),
+    ("uid", "0.9.2342.19200300.100.1.1"),
+];
+
 /// Whether lower case is all that a name lacks of its normal form. Most names are plain, and this test is quick.
 fn is_plain(dn: &str) -> bool {
     let neighbours = std::iter::once(b',').chain(dn.bytes()).zip(dn.bytes().chain([b',']));
     let is_between_words = |(before, after): (u8, u8)| {
-        !matches!((before, after), (b' ', b' ' | b',' | b'=') | (b',' | b'=', b' '))
+        !matches!((before, after), (b' ', b' ' | b',' | b'=') | (b',' | b'=', b' ') | (b',', b'0'..=b'9'))
     };
     let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) && !matches!(byte, b'\\' | b'"' | b'+');
     dn.bytes().all(is_plain) && neighbours.into_iter().all(is_between_words)
@@ -98,15 +112,18 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     pieces
 }
 
-/// The normal form of one `type=value`: lower case, single spaces, no escapes but for separators.
+/// The normal form of one `type=value`: the short type, and the value as servers compare it (RFC 4518: compatibility
+/// composition, lower case, single spaces), without escapes but for separators.
 fn normal_part(part: &str) -> String {
     match part.split_once('=') {
         Some((kind, value)) => {
-            let value = unescaped(value).to_lowercase();
+            let kind = kind.trim().to_lowercase();
+            let kind = TYPES.iter().find(|(_, oid)| *oid == kind).map_or(&*kind, |(short, _)| short);
+            let value: String = unescaped(value).nfkc().flat_map(char::to_lowercase).nfkc().collect();
             let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
             // Escaped separators keep `a\,b` apart from two components.
             let value = words.join(" ").replace('\\', "\\\\").replace(',', "\\,").replace('+', "\\+");
-            format!("{}={value}", kind.trim().to_lowercase())
+            format!("{kind}={value}")
         }
         None => part.trim().to_lowercase(),
     }
@@ -159,6 +176,9 @@ mod tests {
         assert_eq!(DnKey::of(r"cn=J\C3\BCrgen,dc=x"), DnKey::of("cn=jürgen,dc=x"));
         assert_eq!(DnKey::of(r"cn=Smith\, Jo,dc=x"), DnKey::of(r"CN=Smith\2c Jo,dc=x"));
         assert_eq!(DnKey::of("cn=a+uid=b,dc=x"), DnKey::of("uid=b+cn=a,dc=x"));
+        assert_eq!(DnKey::of("cn=ju\u{308}rgen,dc=x"), DnKey::of("cn=J\u{dc}RGEN,dc=x"), "decomposed");
+        assert_eq!(DnKey::of("cn=\u{ff21}da,dc=x"), DnKey::of("cn=ada,dc=x"), "full-width");
+        assert_eq!(DnKey::of("2.5.4.3=ada,0.9.2342.19200300.100.1.25=x"), DnKey::of("cn=ada,dc=x"));
         assert_eq!(key.to_string(), String::from(key));
         assert_eq!(DnKey::try_from(key.to_string()), Ok(key));
         assert_eq!(format!("{key:?}"), format!("DnKey({key})"));
@@ -178,8 +198,10 @@ mod tests {
             number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (number >> 8) as usize % below
         };
-        let letters =
-            ["cn=", "OU=", "a", "B", "=", ",", ",", " ", "+", "\\", "\\2C", "\"", "\t", "ü", "#", "/"];
+        let letters = [
+            "cn=", "OU=", "2.5.4.3=", "a", "B", "=", ",", ",", " ", "+", "\\", "\\2C", "\"", "\t", "ü", "#",
+            "/",
+        ];
         for _ in 0..200_000 {
             let dn: String = (0..next(9)).map(|_| letters[next(letters.len())]).collect();
             if is_plain(&dn) {
