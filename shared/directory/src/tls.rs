@@ -84,7 +84,7 @@ const CLIENT_ADVICE: &str = "put both into the directory's secret, in PEM, as \"
 
 /// TLS error behind a failure to connect; `None` if the network or the server caused it.
 pub(crate) fn failure(url: &str, error: &WireError) -> Option<DirectoryError> {
-    let closed = || ("the server closed the connection instead of answering".to_owned(), WRONG_PORT);
+    let closed = || ("the server closed the connection instead of answering".to_owned(), CLOSED);
     let (detail, advice) = match error {
         WireError::Closed => closed(),
         WireError::Io(source) => {
@@ -100,6 +100,10 @@ pub(crate) fn failure(url: &str, error: &WireError) -> Option<DirectoryError> {
     };
     Some(DirectoryError::Tls { url: url.to_owned(), detail, advice })
 }
+
+/// A port without TLS closes the connection, and so does GnuTLS without a common cipher suite.
+const CLOSED: &str = "check that this port speaks TLS: ldaps:// usually has port 636, and ldap:// with StartTLS port 389; \
+                      check the server's cipher suites: suites with CBC or with RSA key exchange are not offered";
 
 const WRONG_PORT: &str =
     "check that this port speaks TLS: ldaps:// usually has port 636, and ldap:// with StartTLS port 389";

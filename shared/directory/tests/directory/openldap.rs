@@ -216,3 +216,29 @@ async fn preset_recognises_a_locked_account() {
     let uids: Vec<_> = disabled.map(anchor).collect();
     assert_eq!((outcome.items.len(), uids.len()), (11, 1));
 }
+
+/// The password policy lets such an account do nothing but change its password.
+#[tokio::test]
+async fn bind_account_with_a_password_to_change_is_named() {
+    let entries = "dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n\n\
+                   dn: cn=policy,dc=acme,dc=test\nobjectClass: applicationProcess\nobjectClass: pwdPolicy\n\
+                   pwdAttribute: userPassword\npwdMustChange: TRUE\n\n\
+                   dn: cn=reader,dc=acme,dc=test\nobjectClass: applicationProcess\n\
+                   objectClass: simpleSecurityObject\nuserPassword: initial\npwdReset: TRUE\n\n";
+    let server = SlapdProcess::start(entries).await;
+    let bind = Bind::Simple { dn: "cn=reader,dc=acme,dc=test".to_owned(), password: "initial".into() };
+    let config = DirectoryConfig { bind, ..config(&format!("ldap://127.0.0.1:{}", server.port)) };
+    let mut directory = Directory::connect(&config).await.unwrap();
+    let error = directory.read(None, UnixSeconds(0)).await.err().unwrap().to_string();
+    assert!(error.contains("change its password"), "{error}");
+}
+
+#[tokio::test]
+async fn server_with_old_cipher_suites_alone_is_named() {
+    let old = "TLSCipherSuite NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CBC:+AES-256-CBC";
+    let server = SlapdProcess::start_with(&ldif(), old).await;
+    let mut config = config(&format!("ldaps://localhost:{}", server.tls_port));
+    config.ca_pem = Some(server.ca_pem.clone().into_bytes());
+    let error = Directory::connect(&config).await.err().unwrap().to_string();
+    assert!(error.contains("suites with CBC or with RSA key exchange are not offered"), "{error}");
+}

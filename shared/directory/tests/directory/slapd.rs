@@ -27,10 +27,15 @@ pub struct SlapdProcess {
 impl SlapdProcess {
     /// Starts a server for the host name `localhost`, adds the LDIF, and waits until it answers.
     pub async fn start(ldif: &str) -> Self {
+        Self::start_with(ldif, "").await
+    }
+
+    /// The same with more lines in the global part of the configuration.
+    pub async fn start_with(ldif: &str, global: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let (ca_pem, client) = write_certificates(home.path());
         fs::create_dir(home.path().join("db")).unwrap();
-        fs::write(home.path().join("slapd.conf"), configuration(home.path())).unwrap();
+        fs::write(home.path().join("slapd.conf"), configuration(home.path(), global)).unwrap();
         fs::write(home.path().join("data.ldif"), ldif).unwrap();
 
         let (port, tls_port) = (free_port(), free_port());
@@ -75,7 +80,7 @@ impl Drop for SlapdProcess {
     }
 }
 
-fn configuration(home: &Path) -> String {
+fn configuration(home: &Path, global: &str) -> String {
     let home = home.display();
     format!(
         "include /etc/ldap/schema/core.schema
@@ -91,6 +96,7 @@ TLSCACertificateFile {home}/ca.pem
 TLSCertificateFile {home}/server.pem
 TLSCertificateKeyFile {home}/server.key
 TLSVerifyClient try
+{global}
 database mdb
 suffix dc=acme,dc=test
 rootdn {ADMIN}
@@ -101,6 +107,7 @@ access to attrs=userPassword by anonymous auth by * none
 access to * by users read by anonymous auth
 overlay memberof
 overlay ppolicy
+ppolicy_default cn=policy,dc=acme,dc=test
 "
     )
 }
