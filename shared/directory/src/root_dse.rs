@@ -4,6 +4,7 @@ use model::{Attributes, DnKey};
 
 use crate::connection::LdapConnection;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
+use crate::group_class::OBJECT_CLASS;
 use crate::paging::PAGED_RESULTS;
 use crate::search::SearchQuery;
 
@@ -30,6 +31,10 @@ const SUPPORTED_CONTROL: &str = "supportedControl";
 const CAPABILITIES: &str = "supportedCapabilities";
 /// Capability of Active Directory (MS-ADTS, section 3.1.1.3.4.3.1), and of Samba.
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
+/// Sync Request control (RFC 4533, section 2.2).
+pub(crate) const SYNC_REQUEST: &str = "1.3.6.1.4.1.4203.1.9.1.1";
+/// Object class of OpenLDAP's root DSE.
+const OPENLDAP: &str = "OpenLDAProotDSE";
 const SCHEMA: &str = "subschemaSubentry";
 const CONTEXTS: &str = "namingContexts";
 const SERVICE: &str = "dsServiceName";
@@ -47,6 +52,8 @@ pub(crate) struct RootDse {
     pub(crate) has_paging: bool,
     pub(crate) controls: Vec<String>,
     pub(crate) is_active_directory: bool,
+    /// Whether the server is an OpenLDAP that others replicate. `contextCSN` shows its state, if it is readable.
+    pub(crate) is_openldap_provider: bool,
     /// Root entry of the domain, in Active Directory.
     pub(crate) domain: Option<String>,
     /// Entry of the schema.
@@ -64,8 +71,15 @@ pub(crate) struct RootDse {
 impl RootDse {
     /// Reads the root DSE. Without it the server has no identity, and no read can be proved complete.
     pub(crate) async fn read(connection: &mut LdapConnection) -> Result<Self> {
-        let also =
-            [SUPPORTED_CONTROL, CAPABILITIES, FOREST_CONTEXT, CONFIGURATION_CONTEXT, CONTEXTS, HIGHEST_USN];
+        let also = [
+            SUPPORTED_CONTROL,
+            CAPABILITIES,
+            FOREST_CONTEXT,
+            CONFIGURATION_CONTEXT,
+            CONTEXTS,
+            HIGHEST_USN,
+            OBJECT_CLASS,
+        ];
         let attributes: Vec<&str> = IDENTITY.into_iter().chain(also).collect();
         let operation = DirectoryOperation::ReadingRootDse;
         match connection.search_one(SearchQuery::entry("", &attributes, operation.clone())).await? {
@@ -94,6 +108,8 @@ impl RootDse {
         Self {
             identity: identity(attributes),
             has_own_name: OWN_NAMES.iter().any(|name| attributes.one(name).is_some()),
+            is_openldap_provider: texts(OBJECT_CLASS).iter().any(|one| one == OPENLDAP)
+                && controls.iter().any(|control| control == SYNC_REQUEST),
             has_paging: controls.iter().any(|control| control == PAGED_RESULTS),
             controls,
             is_active_directory: texts(CAPABILITIES).iter().any(|one| one == ACTIVE_DIRECTORY),

@@ -65,9 +65,13 @@ impl DirectoryServer {
     }
 
     /// State of the server, with the newest change that was read so far. Where no user shows a time, the times of other
-    /// entries are no mark, because they rarely change.
+    /// entries are no mark, because they rarely change. Nor is a time a mark where several servers write: a server with a
+    /// later change of its own can lack changes of the others.
     pub(crate) fn state(&self) -> ServerState {
-        let Self { state, newest_of_users, newest_of_others, .. } = self;
+        let Self { root, state, newest_of_users, newest_of_others, .. } = self;
+        if root.is_openldap_provider {
+            return state.clone();
+        }
         let newest = newest_of_users.clone().map(|newest| Some(newest).max(newest_of_others.clone()));
         ServerState { newest: newest.flatten(), ..state.clone() }
     }

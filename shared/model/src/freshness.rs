@@ -104,7 +104,7 @@ pub enum FreshnessDoubt {
     NewestMissing,
     /// The server has no mark at all.
     #[error(
-        "the server shows neither contextCSN nor modifyTimestamp, so nothing shows how recent its data is"
+        "the server shows neither contextCSN nor, without replication, modifyTimestamp, so nothing shows how recent its data is"
     )]
     NoMark,
 }

@@ -14,6 +14,7 @@ use crate::directory::Directory;
 use crate::dn::context_of;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::group_class::OBJECT_CLASS;
+use crate::root_dse::SYNC_REQUEST;
 use crate::search::{ANY_ENTRY, NO_ATTRIBUTES, NO_ENTRY, RunningSearch, SearchItem, SearchQuery};
 use crate::server::DirectoryServer;
 use crate::server_state::ReplicationState;
@@ -22,7 +23,6 @@ use crate::wire::{LdapControl, LdapMessage};
 
 use super::changed_entry::{ChangedEntry, DetectedChanges, EntryClass, HAS_SUBORDINATES};
 
-const REQUEST: &str = "1.3.6.1.4.1.4203.1.9.1.1";
 const STATE: &str = "1.3.6.1.4.1.4203.1.9.1.2";
 const DONE: &str = "1.3.6.1.4.1.4203.1.9.1.3";
 const INFO: &[u8] = b"1.3.6.1.4.1.4203.1.9.1.4";
@@ -32,7 +32,7 @@ pub(super) async fn start(
     directory: &mut Directory,
     server: &DirectoryServer,
 ) -> Result<Option<CursorPosition>> {
-    if !server.root.offers(REQUEST) {
+    if !server.root.offers(SYNC_REQUEST) {
         return Ok(None);
     }
     let query = query(directory, server, NO_ENTRY, &[NO_ATTRIBUTES]);
@@ -196,7 +196,7 @@ fn control(cookie: Option<&[u8]>) -> LdapControl {
     if let Some(cookie) = cookie {
         ber::put(OCTET_STRING, cookie, &mut parts);
     }
-    LdapControl::critical(REQUEST, Some(ber::element(SEQUENCE, &parts)))
+    LdapControl::critical(SYNC_REQUEST, Some(ber::element(SEQUENCE, &parts)))
 }
 
 fn value_of<'a>(controls: &'a [LdapControl], oid: &str) -> Option<&'a [u8]> {

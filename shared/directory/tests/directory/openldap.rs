@@ -1,7 +1,7 @@
 //! Reads of an OpenLDAP server.
 
 use directory::{Bind, Directory, DirectoryConfig, DirectoryError, Membership, ReadItem, Scope, ServerKind};
-use model::{Anchor, DeprovisionReason, IncompleteRead, UnixSeconds};
+use model::{Anchor, DeprovisionReason, FreshnessMark, IncompleteRead, UnixSeconds};
 
 use crate::slapd::{ADMIN, PASSWORD, SlapdProcess};
 use crate::support::{ReadOutcome, config, read};
@@ -236,9 +236,30 @@ async fn bind_account_with_a_password_to_change_is_named() {
 #[tokio::test]
 async fn server_with_old_cipher_suites_alone_is_named() {
     let old = "TLSCipherSuite NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CBC:+AES-256-CBC";
-    let server = SlapdProcess::start_with(&ldif(), old).await;
+    let server = SlapdProcess::start_with(&ldif(), (old, "")).await;
     let mut config = config(&format!("ldaps://localhost:{}", server.tls_port));
     config.ca_pem = Some(server.ca_pem.clone().into_bytes());
     let error = Directory::connect(&config).await.err().unwrap().to_string();
     assert!(error.contains("suites with CBC or with RSA key exchange are not offered"), "{error}");
+}
+
+/// Behind one address, a provider with a later change of its own can lack changes of the others.
+#[tokio::test]
+async fn provider_that_hides_its_state_shows_no_mark() {
+    let reader = "dn: cn=reader,dc=acme,dc=test\nobjectClass: applicationProcess\n\
+                  objectClass: simpleSecurityObject\nuserPassword: reads\n\n";
+    for (hidden, expected) in
+        [("", Some(FreshnessMark::ContextCsn)), ("access to attrs=contextCSN by * none", None)]
+    {
+        let database = format!("{hidden}\noverlay syncprov");
+        let server =
+            SlapdProcess::start_with(&format!("{}\n{reader}", ldif()), ("moduleload syncprov", &database))
+                .await;
+        let bind = Bind::Simple { dn: "cn=reader,dc=acme,dc=test".to_owned(), password: "reads".into() };
+        let config = DirectoryConfig { bind, ..config(&format!("ldap://127.0.0.1:{}", server.port)) };
+        let mut directory = Directory::connect(&config).await.unwrap();
+        let mut read = directory.read(None, UnixSeconds(0)).await.unwrap();
+        while read.next_page().await.unwrap().is_some() {}
+        assert_eq!(read.cursor().mark(), expected, "{hidden}");
+    }
 }

@@ -27,15 +27,15 @@ pub struct SlapdProcess {
 impl SlapdProcess {
     /// Starts a server for the host name `localhost`, adds the LDIF, and waits until it answers.
     pub async fn start(ldif: &str) -> Self {
-        Self::start_with(ldif, "").await
+        Self::start_with(ldif, ("", "")).await
     }
 
-    /// The same with more lines in the global part of the configuration.
-    pub async fn start_with(ldif: &str, global: &str) -> Self {
+    /// The same with more lines in the configuration: in its global part, and in front of the database's access rules.
+    pub async fn start_with(ldif: &str, (global, database): (&str, &str)) -> Self {
         let home = tempfile::tempdir().unwrap();
         let (ca_pem, client) = write_certificates(home.path());
         fs::create_dir(home.path().join("db")).unwrap();
-        fs::write(home.path().join("slapd.conf"), configuration(home.path(), global)).unwrap();
+        fs::write(home.path().join("slapd.conf"), configuration(home.path(), (global, database))).unwrap();
         fs::write(home.path().join("data.ldif"), ldif).unwrap();
 
         let (port, tls_port) = (free_port(), free_port());
@@ -80,7 +80,7 @@ impl Drop for SlapdProcess {
     }
 }
 
-fn configuration(home: &Path, global: &str) -> String {
+fn configuration(home: &Path, (global, database): (&str, &str)) -> String {
     let home = home.display();
     format!(
         "include /etc/ldap/schema/core.schema
@@ -103,6 +103,7 @@ rootdn {ADMIN}
 rootpw \"{PASSWORD}\"
 directory {home}/db
 limits dn.exact=cn=limited,dc=acme,dc=test size.soft=4 size.hard=4 size.prtotal=4
+{database}
 access to attrs=userPassword by anonymous auth by * none
 access to * by users read by anonymous auth
 overlay memberof
