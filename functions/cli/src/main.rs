@@ -6,6 +6,7 @@ mod commands;
 mod console;
 mod exit;
 mod interrupt;
+mod next;
 mod output;
 mod plan_file;
 mod progress;

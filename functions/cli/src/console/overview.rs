@@ -27,6 +27,7 @@ pub async fn show(State(console): State<Arc<Console>>) -> Result<Html<String>, E
         max_counted => MAX_COUNTED,
         chart => Serde(ScanChart::of(&scans, SCANS)),
         scans => Serde(&scans),
+        reset => console.sessions.command(&["breaker", "reset"]),
     };
     page(&console, (ConsolePage::Overview, "Overview"), "overview.html", values)
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::args::{ConnectionArgs, StateLocation};
+use crate::next::next_command;
 use crate::session::Session;
 
 /// Opens the state for each page.
@@ -50,6 +51,11 @@ impl Sessions {
             StateLocation::DynamoDb(_) => Some(Session::open_to_read(arguments).await?),
         };
         Ok(Self { arguments: arguments.clone(), deployed, lock: Mutex::default() })
+    }
+
+    /// A command on the same connection, to copy.
+    pub fn command(&self, words: &[&str]) -> String {
+        next_command(&self.arguments, words)
     }
 
     /// Opens the state to read it.
