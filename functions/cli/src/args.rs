@@ -79,7 +79,7 @@ pub enum Command {
     Explain {
         #[command(flatten)]
         connection: ConnectionArgs,
-        /// The user name, e-mail address, anchor or DN.
+        /// The user name, e-mail address, login name, anchor, DN or account id.
         user: String,
     },
     /// Show the last scan, and the users that wait or failed.
@@ -100,7 +100,7 @@ pub enum Command {
     History {
         #[command(flatten)]
         connection: ConnectionArgs,
-        /// The user name, anchor or DN.
+        /// The user name, anchor, DN or account id.
         user: String,
         /// Maximum number of events.
         #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -123,7 +123,7 @@ pub enum Command {
     Retry {
         #[command(flatten)]
         connection: ConnectionArgs,
-        /// The user name, anchor or DN.
+        /// The user name, anchor, DN or account id.
         #[arg(required_unless_present = "failed")]
         user: Option<String>,
         /// All users with status failed, retrying or account_gone.

@@ -5,6 +5,7 @@ mod clean;
 mod commands;
 mod console;
 mod exit;
+mod explained;
 mod interrupt;
 mod next;
 mod output;

@@ -65,7 +65,7 @@ impl ProvisionClient {
 /// A scan of one user.
 pub struct UserScan<'a> {
     pub context: &'a ScanContext<'a>,
-    /// Anchor, DN, user name or e-mail address.
+    /// Anchor, DN, user name, e-mail address, login name or account id.
     pub user: &'a str,
     /// Explains only; nothing is written.
     pub dry_run: bool,

@@ -95,6 +95,11 @@ impl Directory {
         LdapEndpoint::parse(&self.url).is_ok_and(|endpoint| endpoint.is_global_catalog())
     }
 
+    /// DN of the configured base entry.
+    pub fn base(&self) -> &str {
+        &self.config.base_dn
+    }
+
     /// Attribute that holds the anchor.
     pub fn anchor_attribute(&self) -> &str {
         &self.config.anchor.attribute

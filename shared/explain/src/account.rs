@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    Account, Anchor, Desired, DesiredUser, Managed, Options, Status, TargetAttribute, UnixSeconds,
-    UserRecord, Value,
+    Account, AccountMatch, Anchor, DeprovisionReason, Desired, DesiredUser, Managed, Options, RemoveAction,
+    Status, TargetAttribute, UnixSeconds, UserRecord, Value,
 };
 use plan::Decision;
 use provision::{Preview, PreviewSubject};
@@ -13,7 +13,7 @@ use scim::{Target, TargetError};
 use store::{Store, StoreError};
 
 use crate::explanation::{
-    AccountExplanation, AccountSummary, AppliedExplanation, AttributeComparison, RecordExplanation,
+    AccountExplanation, AccountSummary, AppliedExplanation, AttributeComparison, RecordExplanation, SideValue,
 };
 use crate::mask::ValueMask;
 use crate::waits::WaitSources;
@@ -52,30 +52,30 @@ pub async fn explain_account(
     context: &AccountContext<'_>,
     subject: &AccountSubject<'_>,
 ) -> Result<AccountExplanation, StoreError> {
-    let AccountContext { mask, store, clock, .. } = *context;
+    let AccountContext { options, mask, store, clock, .. } = *context;
     let AccountSubject { anchor, record, entry } = *subject;
     let recorded = record.and_then(|record| record.desired.as_ref());
-    let in_directory = entry.map_or(recorded, |entry| entry.desired.as_ref());
-    let desired = in_directory.or(recorded);
-    let left_scope = entry.is_some_and(|entry| !entry.in_scope)
-        && desired.is_some_and(|desired| desired.deprovision_reason().is_none());
+    let removal =
+        record.zip(entry.and_then(|entry| entry.left)).map(|(record, reason)| absent(record, reason));
+    let in_directory = match (&removal, entry) {
+        (Some(removal), _) => Some(removal),
+        (None, Some(entry)) => entry.desired.as_ref(),
+        (None, None) => recorded,
+    };
     let (mut preview, mut would, mut target_error) = (None, Vec::new(), None);
-    match desired {
-        None => {}
-        Some(desired) if left_scope => {
-            let why = "a full scan decides whether the account is removed";
-            would.push(mask.item((anchor, desired.user_name()), "held", why));
-        }
+    if let Some(desired) = in_directory.or(recorded) {
         // Boxed, because the nested future types exceed a limit of the compiler.
-        Some(desired) => match Box::pin(preview_decision(context, record, desired)).await? {
-            Ok(decided) => {
+        match Box::pin(preview_decision(context, record, desired)).await? {
+            Ok(mut decided) => {
+                decided.decisions.iter_mut().for_each(|decision| name_removal(decision, options));
                 would = mask.preview(anchor, desired, &decided);
                 preview = Some(decided);
             }
             Err(error) => target_error = Some(error.to_string()),
-        },
+        }
     }
     let account = preview.as_ref().and_then(|preview| preview.account.as_ref());
+    let matched = preview.as_ref().map(|preview| preview.matched).unwrap_or_default();
     let sources = WaitSources {
         memory: &store.fetch_connection().await?.memory,
         breaker: store.fetch_breaker().await?,
@@ -86,18 +86,21 @@ pub async fn explain_account(
         _ => None,
     });
     let planned = entry.and_then(|entry| entry.update.as_ref());
+    let resolved = preview.as_ref().map(|preview| &preview.resolved);
+    let references = ResolvedReferences::of(in_directory.or(recorded), resolved);
+    let sides = [
+        match entry {
+            Some(_) => references.apply(ComparedSide::desired(in_directory)),
+            None => ComparedSide::NotRead,
+        },
+        references.apply(ComparedSide::desired(recorded)),
+        ComparedSide::account(account, matched),
+    ];
     Ok(AccountExplanation {
         record: record.map(|record| explain_record(mask, record)),
-        account: account
-            .map(|account| AccountSummary { id: account.id.to_string(), active: account.may_be_active() }),
-        attributes: compare(
-            mask,
-            [
-                in_directory.map(desired_values).unwrap_or_default(),
-                recorded.map(desired_values).unwrap_or_default(),
-                account.map(account_values).unwrap_or_default(),
-            ],
-        ),
+        matched,
+        account: account.map(AccountSummary::of),
+        attributes: compare(mask, sides),
         waits: sources.waits(record, skipped, planned),
         would,
         target_error,
@@ -106,6 +109,28 @@ pub async fn explain_account(
             None => Vec::new(),
         },
     })
+}
+
+impl AccountSummary {
+    /// The account in short.
+    pub fn of(account: &Account) -> Self {
+        Self { id: account.id.to_string(), active: account.may_be_active() }
+    }
+}
+
+/// What the directory says about a user without an entry in scope.
+fn absent(record: &UserRecord, reason: DeprovisionReason) -> Desired {
+    Desired::Absent { user_name: record.user_name().cloned(), reason }
+}
+
+/// Names the action that a removal amounts to; that it needs the safeguard is a wait.
+fn name_removal(decision: &mut Decision, options: &Options) {
+    if let Decision::AwaitSafeguard(reason) = *decision {
+        *decision = match options.remove_action {
+            RemoveAction::Disable => Decision::Deactivate(reason),
+            RemoveAction::Delete => Decision::Delete(reason),
+        };
+    }
 }
 
 /// Decides as provisioning would, without a write.
@@ -160,13 +185,82 @@ fn explain_record(mask: &ValueMask, record: &UserRecord) -> RecordExplanation {
 
 type AttributeValues = BTreeMap<TargetAttribute, Value>;
 
+/// One side of the comparison.
+enum ComparedSide {
+    NotRead,
+    NoUser,
+    Values(AttributeValues),
+}
+
+impl ComparedSide {
+    fn desired(desired: Option<&Desired>) -> Self {
+        match desired {
+            Some(Desired::Present(user)) => Self::Values(desired_values(user)),
+            Some(Desired::Absent { .. }) | None => Self::NoUser,
+        }
+    }
+
+    fn account(account: Option<&Account>, matched: AccountMatch) -> Self {
+        match (account, matched) {
+            (_, AccountMatch::NotRead) => Self::NotRead,
+            (None, _) => Self::NoUser,
+            (Some(account), _) => Self::Values(account_values(account)),
+        }
+    }
+
+    fn attributes(&self) -> impl Iterator<Item = &TargetAttribute> {
+        let values = if let Self::Values(values) = self { Some(values) } else { None };
+        values.into_iter().flat_map(BTreeMap::keys)
+    }
+
+    fn value(&self, mask: &ValueMask, attribute: &TargetAttribute) -> SideValue {
+        match self {
+            Self::NotRead => SideValue::NotRead,
+            Self::NoUser => SideValue::NoUser,
+            Self::Values(values) => match values.get(attribute) {
+                Some(Value::Reference(_)) => SideValue::Reference,
+                value => SideValue::Read(value.map(|value| mask.text(attribute, value))),
+            },
+        }
+    }
+}
+
+/// References to other users, with the accounts in their place.
+struct ResolvedReferences(Vec<(TargetAttribute, Value, Value)>);
+
+impl ResolvedReferences {
+    fn of(desired: Option<&Desired>, resolved: Option<&Desired>) -> Self {
+        let (Some(Desired::Present(desired)), Some(Desired::Present(resolved))) = (desired, resolved) else {
+            return Self(Vec::new());
+        };
+        let (references, mut accounts) = (desired_values(desired), desired_values(resolved));
+        let pair = |(attribute, reference): (TargetAttribute, Value)| {
+            let account = accounts.remove(&attribute).filter(|account| *account != reference)?;
+            Some((attribute, reference, account))
+        };
+        Self(references.into_iter().filter_map(pair).collect())
+    }
+
+    /// The side as the target would show it. A reference to a user without an account stays.
+    fn apply(&self, mut side: ComparedSide) -> ComparedSide {
+        if let ComparedSide::Values(values) = &mut side {
+            for (attribute, reference, account) in &self.0 {
+                if let Some(value) = values.get_mut(attribute).filter(|value| *value == reference) {
+                    *value = account.clone();
+                }
+            }
+        }
+        side
+    }
+}
+
 /// Compares every managed attribute of the directory, the record and the account.
-fn compare(mask: &ValueMask, sides: [AttributeValues; 3]) -> Vec<AttributeComparison> {
-    let managed: BTreeSet<&TargetAttribute> = sides.iter().take(2).flat_map(BTreeMap::keys).collect();
+fn compare(mask: &ValueMask, sides: [ComparedSide; 3]) -> Vec<AttributeComparison> {
+    let managed: BTreeSet<&TargetAttribute> =
+        sides.iter().take(2).flat_map(ComparedSide::attributes).collect();
     let comparison = |attribute: &TargetAttribute| {
-        let text = |side: &AttributeValues| side.get(attribute).map(|value| mask.text(attribute, value));
-        let [directory, recorded, account] = sides.each_ref().map(text);
-        AttributeComparison { attribute: attribute.to_string(), directory, recorded, account }
+        let values = sides.each_ref().map(|side| side.value(mask, attribute));
+        AttributeComparison::of(attribute.to_string(), values)
     };
     managed.into_iter().map(comparison).collect()
 }
@@ -177,8 +271,7 @@ fn account_values(account: &Account) -> AttributeValues {
 }
 
 /// Managed attributes of a present user. A cleared attribute has no value.
-fn desired_values(desired: &Desired) -> AttributeValues {
-    let Desired::Present(user) = desired else { return AttributeValues::new() };
+fn desired_values(user: &DesiredUser) -> AttributeValues {
     let DesiredUser { user_name, active, attributes, create_only: _ } = user;
     let set = attributes.iter().filter_map(|(attribute, managed)| match managed {
         Managed::Set(value) => Some((attribute.clone(), value.clone())),

@@ -6,10 +6,11 @@ use directory::ScopeCondition;
 use model::{Desired, Entry, UnixSeconds};
 use plan::mapping::{AttributeExplained, MASK, RecordedValues};
 use plan::{ExpiryExplained, Observation, Policy, StatusExplained, explain_observation};
-use scan::{EntryLookup, UserLookup};
+use scan::{DirectorySearch, EntryLookup, UserLookup};
 use serde::Serialize;
 
-use crate::explanation::AccountExplanation;
+use crate::explanation::{AccountExplanation, AccountSummary};
+use crate::next_step::{self, NextStep};
 
 /// Shorter values occur in too many DNs to identify a user.
 const SHORTEST_VALUE: usize = 3;
@@ -17,15 +18,53 @@ const SHORTEST_VALUE: usize = 3;
 /// All facts about one user.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
-    /// The explanation in one sentence.
-    pub verdict: String,
-    /// Anchors of the matching entries, where several match.
-    pub several: Vec<String>,
+    /// The result in one line.
+    pub result: String,
+    /// What the operator does next.
+    pub next: NextStep,
+    /// The matching entries, where several match.
+    pub several: Vec<MatchingEntry>,
+    /// The search, where no entry matches.
+    pub searched: Option<UserSearch>,
     /// The entry in the directory.
     pub entry: Option<EntryExplanation>,
     /// Record, account and decision.
     #[serde(flatten)]
     pub account: AccountExplanation,
+}
+
+/// One of several entries that match a name.
+#[derive(Debug, Serialize)]
+pub struct MatchingEntry {
+    /// The immutable id.
+    pub anchor: String,
+    /// The DN; masked if it contains a masked value.
+    pub dn: String,
+}
+
+/// The search for a user without an entry.
+#[derive(Debug, Serialize)]
+pub struct UserSearch {
+    /// Base entry of the search in the directory.
+    pub base: String,
+    /// Attributes that were compared; empty for a search by DN.
+    pub attributes: Vec<String>,
+    /// Result of the search at the target, for a user that the state does not have either.
+    pub target: TargetSearch,
+}
+
+/// Result of a search at the target, by user name and account id.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetSearch {
+    /// The target was not searched.
+    NotSearched,
+    /// No account matches.
+    NoAccount,
+    /// An account that was never linked matches.
+    Unmanaged(AccountSummary),
+    /// The target's error.
+    Failed(String),
 }
 
 /// The entry in the directory.
@@ -59,20 +98,44 @@ impl Explanation {
         lookup: &UserLookup,
         account: Option<AccountExplanation>,
     ) -> Self {
-        let (entry, several) = match lookup {
-            UserLookup::None(_) => (None, Vec::new()),
-            UserLookup::Several(anchors) => (None, anchors.iter().map(ToString::to_string).collect()),
-            UserLookup::One(lookup) => (Some(EntryExplanation::of(policy, lookup, now)), Vec::new()),
-        };
-        let verdict = match &account {
-            _ if !several.is_empty() => "several entries match; name one by its anchor".to_owned(),
-            None => "the directory has no such entry, and the state has no such user".to_owned(),
-            Some(account) => {
-                let entry = entry.as_ref().map_or("not in the directory", EntryExplanation::verdict);
-                format!("{entry}; {}", account.status())
+        let (mut several, mut searched, mut entry) = (Vec::new(), None, None);
+        match lookup {
+            UserLookup::None { record: _, searched: DirectorySearch { base, attributes } } => {
+                let (base, attributes) = (base.clone(), attributes.clone());
+                searched = Some(UserSearch { base, attributes, target: TargetSearch::NotSearched });
             }
-        };
-        Self { verdict, several, entry, account: account.unwrap_or_default() }
+            UserLookup::Several(entries) => {
+                let matching =
+                    |it: &Entry| MatchingEntry { anchor: it.anchor.to_string(), dn: masked_dn(policy, it) };
+                several = entries.iter().map(matching).collect();
+            }
+            UserLookup::One(lookup) => entry = Some(EntryExplanation::of(policy, lookup, now)),
+        }
+        let account = account.unwrap_or_default();
+        let explanation =
+            Self { result: String::new(), next: NextStep::Nothing, several, searched, entry, account };
+        explanation.concluded()
+    }
+
+    /// Adds the result of a search at the target.
+    pub fn with_target(mut self, target: TargetSearch) -> Self {
+        if let Some(searched) = &mut self.searched {
+            searched.target = target;
+        }
+        self.concluded()
+    }
+
+    fn concluded(mut self) -> Self {
+        (self.result, self.next) = next_step::conclude(&self);
+        self
+    }
+
+    /// Whether the directory, the state or the target has the user.
+    pub fn is_known(&self) -> bool {
+        let is_unmanaged = |searched: &UserSearch| matches!(searched.target, TargetSearch::Unmanaged(_));
+        self.entry.is_some()
+            || self.account.record.is_some()
+            || self.searched.as_ref().is_some_and(is_unmanaged)
     }
 
     /// Anchor of the entry, or of the record where there is no entry.
@@ -104,16 +167,6 @@ impl EntryExplanation {
             status: explained.status,
             expiry: explained.expiry,
             mapping: explained.mapping,
-        }
-    }
-
-    /// Scope and mapping in a phrase.
-    fn verdict(&self) -> &'static str {
-        match self.desired {
-            _ if !self.in_scope => "in the directory, but out of scope",
-            "invalid" => "in scope, but the entry cannot be mapped",
-            "disabled" => "in scope and disabled",
-            _ => "in scope",
         }
     }
 }

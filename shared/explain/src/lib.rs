@@ -17,16 +17,21 @@ mod waits;
 
 #[cfg(feature = "entry")]
 mod entry;
+#[cfg(feature = "entry")]
+mod next_step;
 
 #[cfg(feature = "account")]
 pub use account::{AccountContext, AccountSubject, explain_account};
 #[cfg(feature = "entry")]
-pub use entry::{EntryExplanation, Explanation};
+pub use entry::{EntryExplanation, Explanation, MatchingEntry, TargetSearch, UserSearch};
 pub use explanation::{
-    AccountExplanation, AccountSummary, AppliedExplanation, AttributeComparison, RecordExplanation, Wait,
+    AccountExplanation, AccountSummary, AppliedExplanation, AttributeComparison, RecordExplanation,
+    SideValue, Wait,
 };
 pub use held::{HeldSummary, change_words, effect_words, hold_reason};
 pub use item::{AttributeChange, PlanInputs, ReportItem};
 #[cfg(feature = "account")]
 pub use mask::ValueMask;
+#[cfg(feature = "entry")]
+pub use next_step::NextStep;
 pub use words::shown_word;

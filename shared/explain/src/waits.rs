@@ -66,7 +66,8 @@ impl WaitSources<'_> {
         });
         if belongs {
             let held = HeldSummary::changes(self.memory, self.now)?;
-            return Some(Wait::of("changes", held.what.clone()).approved_by(Some(held)));
+            let wait = Wait::of("changes", held.what.clone());
+            return Some(Wait { held: None, ..wait.approved_by(Some(held)) });
         }
         let why =
             "the configuration was changed; the next scan counts the affected users before it updates them";
@@ -76,11 +77,11 @@ impl WaitSources<'_> {
 
 impl Wait {
     fn of(what: &str, why: String) -> Self {
-        Self { what: what.to_owned(), why, approve: None, until: None }
+        Self { what: what.to_owned(), why, held: None, approve: None, approved_by: None, until: None }
     }
 
     fn approved_by(self, held: Option<HeldSummary>) -> Self {
-        let until = held.as_ref().and_then(|held| held.approved_until);
-        Self { approve: held.map(|held| held.hash), until, ..self }
+        let Some(HeldSummary { hash, what, approved_until, approved_by, .. }) = held else { return self };
+        Self { held: Some(what), approve: Some(hash), approved_by, until: approved_until, ..self }
     }
 }

@@ -31,6 +31,21 @@ impl fmt::Display for AccountId {
     }
 }
 
+/// How the account of a user was searched at the target, and found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountMatch {
+    /// The target was not asked: no account is linked and no name claims one, or the target can't be read.
+    #[default]
+    NotRead,
+    /// The user has no account.
+    NoAccount,
+    /// The linked account.
+    Linked,
+    /// An account with the user name that is not linked to the user.
+    SameUserName,
+}
+
 /// An account as the target shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {

@@ -20,7 +20,7 @@ mod safeguard;
 mod target_identity;
 mod user;
 
-pub use account::{Account, AccountId, GoneAccount, MatchedAccount, OwnedAccount};
+pub use account::{Account, AccountId, AccountMatch, GoneAccount, MatchedAccount, OwnedAccount};
 pub use anchor::{Anchor, AnchorHash, InvalidAnchor};
 pub use applied::{AppliedChanges, AppliedState, AttributeHash, PreviousValue};
 pub use attribute::{TargetAttribute, Value, ValueKind};

@@ -1,13 +1,13 @@
 //! Preview of provisioning: the same reads and decisions, not executed.
 
-use model::{Account, Anchor, Desired, DesiredUser, Options, UserRecord};
+use model::{Account, AccountMatch, Anchor, Desired, DesiredUser, Options, UserRecord};
 use plan::{Decision, Situation, decide};
 use scim::{Target, TargetError};
 use store::{Store, StoreError};
 
 use crate::error::ExecutionError;
 use crate::link::match_name;
-use crate::load::{FetchedAccount, FoundAccount, fetch_account};
+use crate::load::{FetchedAccount, FoundAccount, asked_name, fetch_account};
 use crate::references::resolve;
 use crate::siblings;
 
@@ -22,6 +22,10 @@ pub struct Preview {
     pub passes_to: Option<String>,
     /// The account at the target: the linked one, else the one with the user name.
     pub account: Option<Account>,
+    /// How the account was found.
+    pub matched: AccountMatch,
+    /// The desired user with accounts in the place of references.
+    pub resolved: Desired,
 }
 
 /// The user of a preview.
@@ -60,14 +64,23 @@ async fn decide_on(
     let PreviewSubject { record, desired, removal_released, deletion_due } = subject;
     let resolved = resolve(store, desired).await?.desired;
     let FetchedAccount { found, gone: _ } = fetch_account(target, record, desired).await?;
-    let (mut linked, resource) = match &found {
-        FoundAccount::None => (false, None),
-        FoundAccount::Linked(_, resource) => (true, Some(resource)),
-        FoundAccount::Unlinked(resource) => (false, Some(resource)),
+    let is_linked = record.is_some_and(|record| record.link.is_some());
+    let matched = match &found {
+        FoundAccount::None if !is_linked && asked_name(&resolved).is_none() => AccountMatch::NotRead,
+        FoundAccount::None => AccountMatch::NoAccount,
+        FoundAccount::Linked(..) => AccountMatch::Linked,
+        FoundAccount::Unlinked(_) => AccountMatch::SameUserName,
     };
-    let account = resource.map(|resource| &resource.account);
-    let mut preview =
-        Preview { decisions: Vec::new(), conflict: None, passes_to: None, account: account.cloned() };
+    let mut linked = matched == AccountMatch::Linked;
+    let account = found.resource().map(|resource| &resource.account);
+    let mut preview = Preview {
+        decisions: Vec::new(),
+        conflict: None,
+        passes_to: None,
+        account: account.cloned(),
+        matched,
+        resolved: resolved.clone(),
+    };
     if let Some(record) = record.filter(|_| removal_released && options.may_deprovision())
         && let Some(claim) = siblings::find_claim(store, record, desired).await?
     {

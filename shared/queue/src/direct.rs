@@ -1,6 +1,6 @@
 //! Direct invocation of the provision function, for one user.
 
-use model::{Anchor, Desired, Fingerprint, LimitedEffect};
+use model::{Anchor, DeprovisionReason, Desired, Fingerprint, LimitedEffect};
 use serde::{Deserialize, Serialize};
 
 /// The event of a direct invocation: `{"connection": "corp", "anchor": "…"}`.
@@ -20,11 +20,11 @@ pub struct DirectRequest {
 }
 
 /// Facts about an entry that the account side of an explanation needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntryState {
-    /// Whether the entry exists and is in scope.
-    pub in_scope: bool,
+    /// Why the user has no entry in scope; `None` for an entry in scope.
+    pub left: Option<DeprovisionReason>,
     /// The desired user, if the entry is in scope and can be mapped.
     pub desired: Option<Desired>,
     /// What a scan would have done to the account; `None` for nothing.

@@ -41,7 +41,7 @@ pub use read::{ScanMode, ScanRead, ScanStart};
 pub use scan::{dry_run, scan, scan_approved};
 pub use summary::{ScanSummary, UnidentifiedEntry};
 pub use transfers::{AccountTransfer, NameTransfer};
-pub use user::{EntryLookup, UserLookup, find_record, look_up, scan_user};
+pub use user::{DirectorySearch, EntryLookup, UserLookup, find_record, look_up, scan_user};
 pub use user_plan::{PagePlan, UserPlan};
 
 use ::plan::Policy;

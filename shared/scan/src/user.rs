@@ -1,7 +1,7 @@
 //! Lookup and scan of one user, on request.
 
-use directory::{Directory, DirectoryError, ScopeExplanation};
-use model::{Anchor, Desired, DnKey, Entry, UnixSeconds, UserName, UserRecord};
+use directory::{Directory, DirectoryError, ScopeConditionKind, ScopeExplanation};
+use model::{AccountId, Anchor, DeprovisionReason, Desired, DnKey, Entry, UnixSeconds, UserName, UserRecord};
 use plan::{EntryChange, EntryDiff, Observation, Policy, RecordPlan, SnapshotDiff, plan_change};
 use queue::{EntryState, PlannedUpdate};
 use store::{ScanLease, Store, StoreError};
@@ -14,12 +14,26 @@ use crate::{ScanContext, ScanError};
 /// Result of a search for one user.
 #[derive(Debug)]
 pub enum UserLookup {
-    /// No entry matches. There may be a record of an entry that existed before.
-    None(Option<Box<UserRecord>>),
+    /// No entry matches.
+    None {
+        /// The record of an entry that existed before, if any.
+        record: Option<Box<UserRecord>>,
+        /// The search.
+        searched: DirectorySearch,
+    },
     /// Several entries match.
-    Several(Vec<Anchor>),
+    Several(Vec<Entry>),
     /// One entry matches.
     One(Box<EntryLookup>),
+}
+
+/// A search of the directory for one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectorySearch {
+    /// The base entry. Entries elsewhere in the tree are searched after those below it.
+    pub base: String,
+    /// The attributes that were compared, in order; empty for a search by DN.
+    pub attributes: Vec<String>,
 }
 
 /// One entry, as a scan would process it.
@@ -42,7 +56,7 @@ impl UserLookup {
     /// The stored record.
     pub fn record(&self) -> Option<&UserRecord> {
         match self {
-            Self::None(record) => record.as_deref(),
+            Self::None { record, .. } => record.as_deref(),
             Self::Several(_) => None,
             Self::One(lookup) => lookup.record.as_ref(),
         }
@@ -52,16 +66,18 @@ impl UserLookup {
     pub fn anchor(&self) -> Option<&Anchor> {
         match self {
             Self::One(lookup) => Some(&lookup.entry.anchor),
-            Self::None(_) | Self::Several(_) => self.record().map(|record| &record.anchor),
+            Self::None { .. } | Self::Several(_) => self.record().map(|record| &record.anchor),
         }
     }
 
     /// Facts for the account side of an explanation.
     pub fn entry_state(&self, policy: &Policy) -> EntryState {
         match self {
-            Self::None(_) | Self::Several(_) => EntryState::default(),
+            Self::None { .. } | Self::Several(_) => {
+                EntryState { left: Some(DeprovisionReason::Deleted), desired: None, update: None }
+            }
             Self::One(lookup) => EntryState {
-                in_scope: lookup.scope.in_scope,
+                left: lookup.left(),
                 desired: lookup.desired().cloned(),
                 update: lookup.planned_update(policy),
             },
@@ -75,6 +91,18 @@ impl EntryLookup {
         match &self.observation {
             Observation::Valid(desired) if self.scope.in_scope => Some(desired),
             _ => None,
+        }
+    }
+
+    /// Why the entry is not in scope.
+    fn left(&self) -> Option<DeprovisionReason> {
+        let ScopeExplanation { in_scope, conditions } = &self.scope;
+        let is_outside =
+            conditions.iter().any(|condition| condition.kind == ScopeConditionKind::Base && !condition.met);
+        match is_outside {
+            _ if *in_scope => None,
+            true => Some(DeprovisionReason::MovedOutOfBase),
+            false => Some(DeprovisionReason::OutOfScope),
         }
     }
 
@@ -97,26 +125,35 @@ impl EntryLookup {
     }
 }
 
-/// Searches for a user by anchor, DN, user name or e-mail address. Nothing is written.
+/// Searches for a user by anchor, DN, user name, e-mail address, login name or account id. Nothing is written.
 pub async fn look_up(
     context: &ScanContext<'_>,
     directory: &mut Directory,
     user: &str,
 ) -> Result<UserLookup, ScanError> {
-    let mut entries = find_entries(context, directory, user).await?;
+    let searched = searched(context, directory, user);
+    let mut entries = find_entries(directory, user, &searched.attributes).await?;
+    let mut found = None;
+    if entries.is_empty() {
+        found = find_record(context.store, user, (context.clock)()).await?;
+        // The state may know a name, such as an account id, that the entry does not contain.
+        if let Some(record) = &found {
+            let anchor = [directory.anchor_attribute().to_owned()];
+            entries = find_entries(directory, record.anchor.as_str(), &anchor).await?;
+        }
+    }
     let Some(entry) = entries.pop() else {
-        let record = find_record(context.store, user, (context.clock)()).await?;
-        return Ok(UserLookup::None(record.map(Box::new)));
+        return Ok(UserLookup::None { record: found.map(Box::new), searched });
     };
     if !entries.is_empty() {
         entries.push(entry);
-        return Ok(UserLookup::Several(entries.into_iter().map(|entry| entry.anchor).collect()));
+        return Ok(UserLookup::Several(entries));
     }
     let scope = directory.explain_scope(&entry).await?;
     let record = context.store.fetch_record(entry.anchor.hash()).await?;
     let mut diff = SnapshotDiff::new(&context.policy.rules, &[], (context.clock)());
     let EntryDiff::Changed(mut change) = diff.compare(&entry) else {
-        return Ok(UserLookup::None(record.map(Box::new)));
+        return Ok(UserLookup::None { record: record.map(Box::new), searched });
     };
     diff.keep_recorded(&mut change, record.as_ref());
     let plan = if scope.in_scope { plan_change(&change, record.as_ref()) } else { RecordPlan::Nothing };
@@ -159,10 +196,29 @@ async fn scan_user_under(
 /// LDAP result code `invalidDNSyntax` (RFC 4511, appendix A).
 const INVALID_DN: u32 = 34;
 
+/// Attributes of login names, beside the mapped ones. A directory has few of them.
+const LOGIN_NAMES: [&str; 4] = ["mail", "sAMAccountName", "userPrincipalName", "uid"];
+
+/// The search for a user with this name.
+fn searched(context: &ScanContext<'_>, directory: &Directory, user: &str) -> DirectorySearch {
+    let mut attributes: Vec<String> = Vec::new();
+    if !user.contains('=') {
+        let mapped = context.policy.rules.mapping.user_name_attributes();
+        let anchor = directory.anchor_attribute().to_owned();
+        for name in std::iter::once(anchor).chain(mapped).chain(LOGIN_NAMES.map(str::to_owned)) {
+            if !attributes.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+                attributes.push(name);
+            }
+        }
+    }
+    DirectorySearch { base: directory.base().to_owned(), attributes }
+}
+
+/// Entries that the first of the attributes finds; those below the base count first.
 async fn find_entries(
-    context: &ScanContext<'_>,
     directory: &mut Directory,
     user: &str,
+    attributes: &[String],
 ) -> Result<Vec<Entry>, ScanError> {
     if user.contains('=') {
         return match directory.find_by_dn(user).await {
@@ -172,18 +228,14 @@ async fn find_entries(
             Err(error) => Err(error.into()),
         };
     }
-    let mut attributes = vec![directory.anchor_attribute().to_owned()];
-    attributes.extend(context.policy.rules.mapping.user_name_attributes());
-    attributes.push("mail".to_owned());
-    attributes.dedup();
-    for attribute in &attributes {
+    for attribute in attributes {
         let found = directory.find(attribute, user).await?;
         if !found.is_empty() {
             return Ok(found);
         }
     }
     // An entry outside the base or the user filter is out of scope; the explanation says so.
-    for attribute in &attributes {
+    for attribute in attributes {
         let found = directory.find_anywhere(attribute, user).await?;
         if !found.is_empty() {
             return Ok(found);
@@ -192,23 +244,31 @@ async fn find_entries(
     Ok(Vec::new())
 }
 
-/// Searches the state for a user by anchor, DN or user name. The directory is not read.
+/// Searches the state for a user by anchor, DN, user name or account id. The directory is not read.
 pub async fn find_record(
     store: &Store,
     user: &str,
     now: UnixSeconds,
 ) -> Result<Option<UserRecord>, StoreError> {
-    if user.contains('=') {
-        return store.find_by_dn(DnKey::of(user)).await;
+    if user.contains('=')
+        && let Some(record) = store.find_by_dn(DnKey::of(user)).await?
+    {
+        return Ok(Some(record));
     }
     if let Ok(anchor) = Anchor::from_text(user)
         && let Some(record) = store.fetch_record(anchor.hash()).await?
     {
         return Ok(Some(record));
     }
-    let Ok(name) = UserName::new(user) else { return Ok(None) };
-    let owners = store.fetch_name_owners(std::slice::from_ref(&name), now).await?;
-    match owners.get(&name.folded()) {
+    let mut owner = None;
+    if let Ok(name) = UserName::new(user) {
+        let owners = store.fetch_name_owners(std::slice::from_ref(&name), now).await?;
+        owner = owners.get(&name.folded()).cloned();
+    }
+    if let (None, Some(account)) = (&owner, AccountId::new(user)) {
+        owner = store.fetch_account_owner(&account).await?;
+    }
+    match owner {
         Some(owner) => store.fetch_record(owner.hash()).await,
         None => Ok(None),
     }

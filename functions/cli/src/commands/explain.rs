@@ -9,6 +9,8 @@ use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
 use crate::args::ConnectionArgs;
 use crate::clean::plain;
 use crate::exit::Exit;
+use crate::explained::{add_filters, next_step};
+use crate::next::next_command;
 use crate::output::{BAD, FAINT, GOOD, HEADING, Output, moment, paint};
 use crate::session::Session;
 
@@ -20,13 +22,12 @@ pub async fn run(connection: &ConnectionArgs, user: &str) -> Result<Exit> {
     let session = &Session::open_to_read(connection).await?;
     let output = &mut Output::new(connection.json);
     let explanation = session.explain(user).await?;
-    let text = if output.is_json() { String::new() } else { render(&explanation)? };
+    let text = if output.is_json() { String::new() } else { render(connection, user, &explanation)? };
     output.show(&explanation, |_| text)?;
-    let is_known = explanation.entry.is_some() || explanation.account.record.is_some();
-    Ok(if is_known { Exit::Done } else { Exit::CouldNotRun })
+    Ok(if explanation.is_known() { Exit::Done } else { Exit::CouldNotRun })
 }
 
-fn render(explanation: &Explanation) -> Result<String, Error> {
+fn render(connection: &ConnectionArgs, user: &str, explanation: &Explanation) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -39,12 +40,17 @@ fn render(explanation: &Explanation) -> Result<String, Error> {
     for (name, style) in [("bad", BAD), ("good", GOOD), ("heading", HEADING), ("faint", FAINT)] {
         environment.add_filter(name, move |text: &str| Value::from_safe_string(paint(style, plain(text))));
     }
+    add_filters(&mut environment);
+    let approving = connection.clone();
+    environment.add_filter("approval", move |hash: &str| next_command(&approving, &["approve", hash]));
     environment.add_filter("moment", moment);
     environment.add_filter("hex", |number: u64| format!("{number:#x}"));
-    environment.add_filter("column", |text: &str| format!("{text:<28}"));
+    environment.add_filter("column", |text: &str| format!("{text:<24}"));
     environment.add_filter("quoted", |values: Vec<String>| match &*values {
         [] => "(empty)".to_owned(),
         values => values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>().join(", "),
     });
-    Ok(environment.render_str(TEXT, Serde(explanation))?.trim_end().to_owned())
+    let step = next_step(connection, user, explanation);
+    let values = minijinja::context! { step => Serde(step), ..Value::from(Serde(explanation)) };
+    Ok(environment.render_str(TEXT, values)?.trim_end().to_owned())
 }

@@ -10,6 +10,7 @@ use minijinja::{Environment, Error, UndefinedBehavior, Value, context};
 use super::Console;
 use super::error_page::ErrorPage;
 use crate::clean::clean_html;
+use crate::explained::add_filters;
 
 /// Path of the style sheet.
 pub const STYLE: &str = "style.css";
@@ -29,6 +30,7 @@ static ENVIRONMENT: LazyLock<Result<Environment<'static>, Error>> = LazyLock::ne
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     clean_html(&mut environment);
+    add_filters(&mut environment);
     environment.add_filter("moment", moment);
     environment.add_filter("parameter", parameter);
     for (name, text) in TEMPLATES {

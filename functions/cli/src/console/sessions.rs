@@ -2,10 +2,12 @@
 
 use std::ops::Deref;
 
+use ::explain::Explanation;
 use anyhow::Result;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::args::{ConnectionArgs, StateLocation};
+use crate::explained::{ShownStep, next_step};
 use crate::next::next_command;
 use crate::session::Session;
 
@@ -56,6 +58,11 @@ impl Sessions {
     /// A command on the same connection, to copy.
     pub fn command(&self, words: &[&str]) -> String {
         next_command(&self.arguments, words)
+    }
+
+    /// The next step of an explanation of this user.
+    pub fn next_step(&self, user: &str, explanation: &Explanation) -> ShownStep {
+        next_step(&self.arguments, user, explanation)
     }
 
     /// Opens the state to read it.

@@ -30,7 +30,7 @@ const EVENTS: usize = 25;
 /// A user, and the end of the history that is shown.
 #[derive(Debug, Deserialize)]
 pub struct UserQuery {
-    /// A user name, e-mail address, anchor or DN.
+    /// A user name, e-mail address, login name, anchor, DN or account id.
     user: String,
     /// Only events before this time.
     before: Option<i64>,
@@ -53,6 +53,7 @@ pub async fn show(
     let values = context! {
         anchor,
         explained => explained.as_ref().ok().map(Serde),
+        step => explained.as_ref().ok().map(|explained| Serde(console.sessions.next_step(user, explained))),
         problem => explained.as_ref().err(),
         status => Serde(status),
         events => Serde(events),

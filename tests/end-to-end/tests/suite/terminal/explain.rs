@@ -45,7 +45,8 @@ fn explanation_covers_scope_to_history_for_each_name_of_a_user() {
 
     let told = explained(&fixture, &direct.mail);
     let anchor = told["entry"]["anchor"].as_str().unwrap();
-    for name in [anchor, &direct.dn(), &direct.mail.to_uppercase()] {
+    let account = fixture.id(&direct.mail).to_string();
+    for name in [anchor, &direct.dn(), &direct.mail.to_uppercase(), &direct.uid, &account] {
         assert_eq!(explained(&fixture, name)["entry"]["anchor"], anchor, "{name}");
     }
     let scope = told["entry"]["scope"].as_array().unwrap();
@@ -82,8 +83,18 @@ fn explanation_covers_scope_to_history_for_each_name_of_a_user() {
     let before = &direct.title;
     assert_eq!(
         *title,
-        json!({ "attribute": "title", "directory": "Chief Gardener", "recorded": before, "account": before })
+        json!({
+            "attribute": "title",
+            "directory": { "read": "Chief Gardener" },
+            "recorded": { "read": before },
+            "account": { "read": before },
+            "differs": true,
+        })
     );
+    let all = told["attributes"].as_array().unwrap();
+    let differing: Vec<_> =
+        all.iter().filter(|it| it["differs"] == true).map(|it| &it["attribute"]).collect();
+    assert_eq!(differing, ["title"], "{told:#}");
     assert_eq!(
         (&told["would"][0]["action"], &told["would"][0]["why"]),
         (&json!("update"), &json!("title differs"))
@@ -92,12 +103,30 @@ fn explanation_covers_scope_to_history_for_each_name_of_a_user() {
     let printed = fixture.run(&["explain", &nested.mail]);
     printed
         .expect_exit(0)
-        .says_in_one_line(&["scope", "yes", "in the group", "through", &inner.dn()])
-        .says_in_one_line(&["status", "employeeType \"active\"", "\"disabled\" means disabled", "enabled"])
-        .says_in_one_line(&["mapping", "displayName", &nested.given_name])
+        .says_in_one_line(&["Result", "in sync"])
+        .says_in_one_line(&["Next step", "none"])
+        .says_in_one_line(&["yes", "in the group", "through", &inner.dn()])
+        .says_in_one_line(&["account status", "enabled"])
+        .says("from employeeType \"active\"")
+        .says("\"disabled\" means disabled")
+        .says_in_one_line(&["displayName", &nested.given_name])
         .says_in_one_line(&["from {{ givenName }} {{ sn | upper }}", "givenName", "sn"])
         .says_in_one_line(&["the default is used"])
         .says_in_one_line(&["applied", &nested.mail, "active", "equal to the record"]);
+    let parts = [
+        "Result",
+        "Next step",
+        "1. Import",
+        "2. Scope",
+        "3. Match",
+        "4. Mapping",
+        "5. Action",
+        "Record",
+        "History",
+    ];
+    let places =
+        parts.map(|part| printed.stdout.find(part).unwrap_or_else(|| panic!("no {part}:\n{printed}")));
+    assert!(places.is_sorted(), "{printed}");
     fixture.expect_no_write();
 }
 
@@ -114,9 +143,21 @@ fn explanation_names_what_a_user_waits_for() {
     let held = waits(&fixture, &people[0].mail);
     let hash = fixture.run(&["approve", "--json"]).json().unwrap()["waiting"][0]["hash"].clone();
     assert_eq!((&held[0]["what"], &held[0]["approve"]), (&json!("held"), &hash), "{held}");
+    // The next step is complete: it runs as it is printed.
+    let hash = hash.as_str().unwrap();
+    let next = format!("provisioner approve {hash} --config corp.toml");
+    let told = fixture.run(&["explain", &people[0].mail]);
+    told.says_in_one_line(&["Result", "awaiting approval: deactivate (out of scope)"])
+        .says_in_one_line(&["Next step", &next])
+        .never_says("next scan")
+        .never_says("full scan");
+    let words: Vec<&str> = next.split(' ').skip(1).collect();
+    fixture.dir.provisioner(words.iter().chain(&["--by", "Ada Admin"])).run().unwrap().expect_exit(0);
     fixture
         .run(&["explain", &people[0].mail])
-        .says(&format!("provisioner approve {}", hash.as_str().unwrap()));
+        .says_in_one_line(&["Result", "approved by Ada Admin: deactivate"])
+        .says_in_one_line(&["Next step", "provisioner sync --config corp.toml"])
+        .never_says("provisioner approve");
     people[..4].iter().for_each(|person| fixture.join(person));
     fixture.settle(0);
 
@@ -188,4 +229,59 @@ fn explanation_hides_a_masked_name_in_the_dn() {
     fixture.settle(0);
     let told = fixture.run(&["explain", &people[1].mail]);
     told.expect_exit(0).never_says(&people[1].uid);
+}
+
+#[test]
+fn account_that_was_not_read_is_not_called_different_or_empty() {
+    let people = enabled_people(3);
+    let fixture = TerminalFixture::of(&people);
+    fixture.settle(0);
+    let attributes = explained(&fixture, &people[1].mail)["attributes"].clone();
+    for row in attributes.as_array().unwrap() {
+        // A reference is compared as the account that it refers to.
+        assert!(row["account"]["read"].is_string() && row["directory"] == row["account"], "{row}");
+        assert_eq!(row["differs"], false, "{row}");
+    }
+    fixture.workplace.inject(TargetFault::always(FaultEffect::status(503)));
+    let told = explained(&fixture, &people[1].mail);
+    assert_eq!(told["matched"], "not_read");
+    assert!(told["target_error"].is_string());
+    for row in told["attributes"].as_array().unwrap() {
+        assert_eq!((&row["account"], &row["differs"]), (&json!("not_read"), &json!(false)), "{row}");
+    }
+    fixture
+        .run(&["explain", &people[1].mail])
+        .says_in_one_line(&["Result", "the account was not read", "503"])
+        .says("provisioner check --config corp.toml")
+        .says_in_one_line(&["3. Match", "not read"])
+        .says_in_one_line(&["5. Action", "not known"])
+        .never_says("Differences");
+}
+
+#[test]
+fn name_without_a_match_is_answered_with_what_was_searched() {
+    let people = enabled_people(3);
+    let fixture = TerminalFixture::of(&people);
+    fixture.workplace.seed(json!({ "userName": "visitor@partner.test", "active": true }));
+    for name in ["unknown.name", "*", "a*", ")(mail", r"\2a"] {
+        let told = fixture.run(&["explain", name]);
+        told.expect_exit(1)
+            .says_in_one_line(&["Result", "not found"])
+            .says_in_one_line(&["directory", "under dc=acme,dc=test"])
+            .says("entryUUID, mail, sAMAccountName, userPrincipalName, uid")
+            .says_in_one_line(&["state", "user name, anchor, DN and account id"])
+            .says_in_one_line(&["target", "no account"]);
+    }
+    // An account that only the target has.
+    let told = fixture.run(&["explain", "visitor@partner.test"]);
+    told.expect_exit(0).says_in_one_line(&["Result", "unmanaged", "never linked"]);
+
+    // Several entries with one address are listed with their DN.
+    fixture.set(&people[2], "mail", &[&people[1].mail]);
+    let told = fixture.run(&["explain", &people[1].mail]);
+    told.expect_exit(1)
+        .says_in_one_line(&["Result", "2 entries match"])
+        .says(&people[1].dn())
+        .says(&people[2].dn());
+    fixture.run(&["explain", &people[2].dn()]).expect_exit(0);
 }

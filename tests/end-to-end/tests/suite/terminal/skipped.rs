@@ -127,10 +127,8 @@ fn deletion_waits_for_delete_after_days() {
         fixture.run(&["history", &people[1].mail]).says_in_one_line(&words);
         fixture.sync().expect_exit(0);
     }
-    fixture.run(&["explain", &people[1].mail]).says_in_one_line(&[
-        "waits",
-        "deleted after options.delete_after_days",
-        "until",
-    ]);
+    fixture
+        .run(&["explain", &people[1].mail])
+        .says_in_one_line(&["deleted after options.delete_after_days", "until"]);
     fixture.expect_active(&people[1].mail, false);
 }

@@ -88,7 +88,7 @@ fn administrator_searches_explains_and_approves() {
 
     // The explanation of a user shows entry, record, account and history without masked values.
     browser.leave_page(|browser| browser.click("tbody a")).unwrap();
-    expect(&browser, &["in scope", &people[3].dn(), "displayName", "•••", "History", "create"]);
+    expect(&browser, &["Result", "In scope", &people[3].dn(), "displayName", "•••", "History", "create"]);
     assert!(!read(&browser).contains(&people[3].title), "the title is masked");
 
     // Names are shown as text.
