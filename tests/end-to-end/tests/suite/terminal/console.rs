@@ -2,6 +2,7 @@
 
 mod access;
 mod browser;
+mod numbers;
 mod speed;
 
 use std::path::PathBuf;
