@@ -1,4 +1,4 @@
-//! Bar charts of the last scans: accounts to create, update and remove.
+//! Bar charts of the last scans: accounts that each planned to create, to update, and to deactivate or delete.
 //!
 //! Each action has its own labelled chart, and a table has the same numbers, so no meaning depends on colour.
 
@@ -11,7 +11,7 @@ const HEIGHT: u64 = 100;
 
 /// Charted actions: keys of a scan's summary, and labels.
 const ACTIONS: [(&str, &str); 3] =
-    [("created", "Created"), ("updated", "Updated"), ("deprovisioned", "Removed")];
+    [("created", "To create"), ("updated", "To update"), ("deprovisioned", "To deactivate or delete")];
 
 /// Charts of some scans.
 #[derive(Debug, PartialEq, Eq, Serialize)]

@@ -17,13 +17,13 @@ use super::page::{ConsolePage, page, parameter};
 /// Maximum number of users per status.
 const LISTED: usize = 50;
 
-/// Statuses, their headings, and whether a retry applies.
+/// Statuses, what they are about, and whether a retry applies.
 const STATUSES: [(&str, &str, bool); 5] = [
-    ("failed", "Refused", true),
-    ("retrying", "Waiting for the next attempt", true),
-    ("account_gone", "Account gone from the target, awaiting an approval", true),
-    ("invalid", "Not mapped", false),
-    ("conflict", "In conflict", false),
+    ("failed", "The target refused these users. They are not retried until the entry changes", true),
+    ("retrying", "These users wait for the next attempt", true),
+    ("account_gone", "The account is gone from the target, and more are gone than the limit allows", true),
+    ("invalid", "The mapping can't make a user of these entries", false),
+    ("conflict", "Another entry has the same user name, account or anchor", false),
 ];
 
 /// Result of the retry that led to the page.
@@ -46,10 +46,10 @@ pub async fn show(
 ) -> Result<Html<String>, ErrorPage> {
     let session = console.sessions.to_read().await?;
     let mut sections = Vec::new();
-    for (status, name, can_retry) in STATUSES {
+    for (status, about, can_retry) in STATUSES {
         let filter = UserSelection::Status(status, None);
         let UserPage { users, next } = list_users(&session.operator(), filter, LISTED).await?;
-        sections.push(context! { status, name, can_retry, users => Serde(&users), next });
+        sections.push(context! { status, about, can_retry, users => Serde(&users), next });
     }
     drop(session);
     let values = context! { sections, retried, form_key => console.form_key() };

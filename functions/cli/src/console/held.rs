@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use ::explain::HeldSummary;
 use axum::extract::{Query, State};
 use axum::response::{Html, Redirect};
 use minijinja::context;
 use minijinja::value::Serde;
 use operate::{UserPage, UserSelection, approve as approve_held, fetch_held, list_users};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use store::PageKey;
 
 use super::Console;
@@ -32,6 +33,20 @@ pub struct ApproveForm {
     hash: String,
 }
 
+/// A held set, and the command that approves it.
+#[derive(Serialize)]
+struct HeldPart<'a> {
+    #[serde(flatten)]
+    summary: &'a HeldSummary,
+    command: String,
+}
+
+impl<'a> HeldPart<'a> {
+    fn of(console: &Console, summary: &'a HeldSummary) -> Self {
+        Self { summary, command: console.sessions.command(&["approve", &summary.hash]) }
+    }
+}
+
 /// Shows what is held, and the users.
 pub async fn show(
     State(console): State<Arc<Console>>,
@@ -43,9 +58,10 @@ pub async fn show(
     let filter = UserSelection::Status("held", after.as_ref());
     let UserPage { users, next } = list_users(&session.operator(), filter, PAGE).await?;
     drop(session);
+    let held: Vec<HeldPart<'_>> = held.iter().map(|summary| HeldPart::of(&console, summary)).collect();
     let values =
         context! { held => Serde(&held), users => Serde(&users), next, form_key => console.form_key() };
-    page(&console, (ConsolePage::Held, "Held"), "held.html", values)
+    page(&console, (ConsolePage::Held, "Awaiting approval"), "held.html", values)
 }
 
 /// Approves what was shown.

@@ -55,7 +55,7 @@ pub enum ConsolePage {
 const NAVIGATION: [(ConsolePage, &str, &str); 4] = [
     (ConsolePage::Overview, ".", "Overview"),
     (ConsolePage::Users, "users", "Users"),
-    (ConsolePage::Held, "held", "Held"),
+    (ConsolePage::Held, "held", "Approvals"),
     (ConsolePage::Failed, "failed", "Failed"),
 ];
 

@@ -6,6 +6,7 @@ use minijinja::value::Serde;
 
 use super::PlanFile;
 use crate::clean::clean_html;
+use crate::explained::add_filters;
 
 /// Template of the page.
 const PAGE: &str = include_str!("page.html");
@@ -14,6 +15,7 @@ const PAGE: &str = include_str!("page.html");
 pub fn page(plan: &PlanFile) -> Result<String> {
     let mut environment = Environment::new();
     clean_html(&mut environment);
+    add_filters(&mut environment);
     environment.add_template("page.html", PAGE)?;
     Ok(environment.get_template("page.html")?.render(Serde(plan))?)
 }

@@ -3,6 +3,7 @@
 mod access;
 mod browser;
 mod numbers;
+mod phone;
 mod speed;
 
 use std::path::PathBuf;

@@ -74,7 +74,17 @@ fn administrator_searches_explains_and_approves() {
     browser.set_colours(ColourScheme::Light).unwrap();
 
     browser.open(console.url()).unwrap();
-    expect(&browser, &["corp", "4 removals", "4 held", "2 failed", "Created: ", "Removed: 0"]);
+    expect(
+        &browser,
+        &[
+            "corp",
+            "Awaiting approval",
+            "4 awaiting approval",
+            "2 failed",
+            "To create: ",
+            "To deactivate or delete: 0",
+        ],
+    );
     assert_eq!((browser.count("svg rect").unwrap(), browser.count("svg.created rect").unwrap()), (1, 1));
     assert!(browser.text("table caption").unwrap().contains("last scans"));
 
@@ -83,7 +93,7 @@ fn administrator_searches_explains_and_approves() {
     expect(&browser, &["The state can't be searched for a part of a name", &people[3].mail]);
     browser.type_into("#q", &people[3].mail.to_uppercase()).unwrap();
     browser.leave_page(|browser| browser.click("form[role=search] button")).unwrap();
-    expect(&browser, &[&people[3].mail, "in_sync"]);
+    expect(&browser, &[&people[3].mail, "in sync"]);
     assert_eq!(browser.count("tbody tr").unwrap(), 1);
 
     // The explanation of a user shows entry, record, account and history without masked values.
@@ -95,9 +105,9 @@ fn administrator_searches_explains_and_approves() {
     browser.open(&console.address(&format!("user?user={}", people[1].mail))).unwrap();
     expect(&browser, &[SCRIPT]);
     browser.open(&console.address("held")).unwrap();
-    expect(&browser, &["4 removals", &people[4].mail, "safety limits"]);
+    expect(&browser, &["Approve for 24 hours", &people[4].mail, "out of scope"]);
     browser.open(&console.address("failed")).unwrap();
-    expect(&browser, &["Refused", &format!("{SCRIPT}@acme.test")]);
+    expect(&browser, &["The target refused", &format!("{SCRIPT}@acme.test")]);
     assert_eq!((browser.count("script").unwrap(), browser.title().unwrap().as_str()), (0, "Failed · corp"));
 
     // Every page in light and dark colours, and in a narrow window.
@@ -137,18 +147,18 @@ fn administrator_searches_explains_and_approves() {
     assert_ne!(browser.run("return getComputedStyle(document.activeElement).outlineStyle").unwrap(), "none");
     browser.type_keys(&people[5].mail).unwrap();
     browser.leave_page(|browser| browser.press(BrowserKey::Enter)).unwrap();
-    expect(&browser, &[&people[5].mail, "held"]);
+    expect(&browser, &[&people[5].mail, "awaiting approval"]);
 
     browser.open(&console.address("failed")).unwrap();
-    expect(&browser, &["Refused", &people[2].mail]);
+    expect(&browser, &["The target refused", &people[2].mail]);
     browser.tab_to(&format!("button[aria-label='Retry {}']", people[2].mail), 20).unwrap();
     browser.leave_page(|browser| browser.press(BrowserKey::Enter)).unwrap();
-    expect(&browser, &[&people[2].mail, "will be provisioned"]);
+    expect(&browser, &[&people[2].mail, "create: in scope", "pending"]);
 
     browser.open(&console.address("held")).unwrap();
     browser.tab_to("form[action='approve'] button", 10).unwrap();
     browser.leave_page(|browser| browser.press(BrowserKey::Enter)).unwrap();
-    expect(&browser, &["Approved by", "4 removals"]);
+    expect(&browser, &["Approved by", "The next scan does it"]);
     browser.screenshot("console-approved-400px").unwrap();
     assert_eq!(browser.count("form[action='approve']").unwrap(), 0);
 
@@ -159,5 +169,5 @@ fn administrator_searches_explains_and_approves() {
     people[4..8].iter().for_each(|person| fixture.expect_active(&person.mail, false));
     fixture.expect_active(&people[2].mail, true);
     browser.open(console.url()).unwrap();
-    expect(&browser, &["1 failed", "Removed: 4"]);
+    expect(&browser, &["1 failed", "To deactivate or delete: 4"]);
 }
