@@ -4,6 +4,7 @@
 
 mod approvals;
 mod capabilities;
+mod demo_picture;
 mod first_load;
 mod identity;
 mod limits;
