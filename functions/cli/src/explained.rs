@@ -1,6 +1,6 @@
 //! Parts of an explanation that the terminal and the console show in the same words.
 
-use explain::{Explanation, NextStep, shown_word};
+use explain::{Explanation, OperatorStep, shown_word};
 use minijinja::{Environment, Error, ErrorKind, Value};
 use serde::Serialize;
 
@@ -23,25 +23,29 @@ pub fn next_step(arguments: &ConnectionArgs, user: &str, explanation: &Explanati
     let scan: &[&str] = if is_deployed { &[] } else { &["sync"] };
     let retry: &[&str] = &["retry", user];
     let (text, words): (String, &[&str]) = match &explanation.next {
-        NextStep::Nothing => ("none".to_owned(), &[]),
-        NextStep::NameOne => ("name one of them by its DN or its anchor".to_owned(), &[]),
-        NextStep::CorrectName => ("check the spelling, or name the entry by its DN".to_owned(), &[]),
-        NextStep::Scan if is_deployed => ("wait for the next scan".to_owned(), &[]),
-        NextStep::Scan => (String::new(), scan),
-        NextStep::Approve(hash) => (String::new(), &["approve", hash]),
-        NextStep::ShowHeld => {
+        OperatorStep::Nothing => ("none".to_owned(), &[]),
+        OperatorStep::NameOne => ("name one of them by its DN or its anchor".to_owned(), &[]),
+        OperatorStep::CorrectName => ("check the spelling, or name the entry by its DN".to_owned(), &[]),
+        OperatorStep::Scan if is_deployed => ("wait for the next scan".to_owned(), &[]),
+        OperatorStep::Scan => (String::new(), scan),
+        OperatorStep::Approve(hash) => (String::new(), &["approve", hash]),
+        OperatorStep::ShowHeld => {
             ("restore the account and retry the user, or approve what is held:".to_owned(), &["approve"])
         }
-        NextStep::Retry => ("correct the cause, then:".to_owned(), retry),
-        NextStep::Wait(until) => (format!("none until {}; to retry now:", moment(*until)), retry),
-        NextStep::CorrectEntry => ("correct the entry or the mapping, then scan:".to_owned(), scan),
-        NextStep::CorrectConflict => (
+        OperatorStep::Retry => ("correct the cause, then:".to_owned(), retry),
+        OperatorStep::Wait(until) => (format!("none until {}; to retry now:", moment(*until)), retry),
+        OperatorStep::CorrectEntry => ("correct the entry or the mapping, then scan:".to_owned(), scan),
+        OperatorStep::CorrectConflict => (
             "let one entry alone have the user name, the account and the anchor, then scan:".to_owned(),
             scan,
         ),
-        NextStep::TurnOnOption => ("turn the option on if the action is wanted, then scan:".to_owned(), scan),
-        NextStep::CheckTarget => ("correct the connection to the target; to test it:".to_owned(), &["check"]),
-        NextStep::CloseBreaker => ("once the target answers:".to_owned(), &["breaker", "reset"]),
+        OperatorStep::TurnOnOption => {
+            ("turn the option on if the action is wanted, then scan:".to_owned(), scan)
+        }
+        OperatorStep::CheckTarget => {
+            ("correct the connection to the target; to test it:".to_owned(), &["check"])
+        }
+        OperatorStep::CloseBreaker => ("once the target answers:".to_owned(), &["breaker", "reset"]),
     };
     let command = (!words.is_empty()).then(|| next_command(arguments, words));
     let text = if command.is_none() { text.trim_end_matches(':').to_owned() } else { text };

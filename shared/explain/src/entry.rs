@@ -1,4 +1,4 @@
-//! The entry side of an explanation: scope, account status, mapping; and both sides together.
+//! The entry side of an explanation: the search, scope, account status and mapping.
 //!
 //! Masked values are replaced, and so are the directory values that they are made of.
 
@@ -6,32 +6,13 @@ use directory::ScopeCondition;
 use model::{Desired, Entry, UnixSeconds};
 use plan::mapping::{AttributeExplained, MASK, RecordedValues};
 use plan::{ExpiryExplained, Observation, Policy, StatusExplained, explain_observation};
-use scan::{DirectorySearch, EntryLookup, UserLookup};
+use scan::EntryLookup;
 use serde::Serialize;
 
-use crate::explanation::{AccountExplanation, AccountSummary};
-use crate::next_step::{self, NextStep};
+use crate::explanation::AccountSummary;
 
 /// Shorter values occur in too many DNs to identify a user.
 const SHORTEST_VALUE: usize = 3;
-
-/// All facts about one user.
-#[derive(Debug, Serialize)]
-pub struct Explanation {
-    /// The result in one line.
-    pub result: String,
-    /// What the operator does next.
-    pub next: NextStep,
-    /// The matching entries, where several match.
-    pub several: Vec<MatchingEntry>,
-    /// The search, where no entry matches.
-    pub searched: Option<UserSearch>,
-    /// The entry in the directory.
-    pub entry: Option<EntryExplanation>,
-    /// Record, account and decision.
-    #[serde(flatten)]
-    pub account: AccountExplanation,
-}
 
 /// One of several entries that match a name.
 #[derive(Debug, Serialize)]
@@ -90,64 +71,9 @@ pub struct EntryExplanation {
     pub mapping: Vec<AttributeExplained>,
 }
 
-impl Explanation {
-    /// Joins both sides. The account side is `None` where no user was found.
-    pub fn new(
-        policy: &Policy,
-        now: UnixSeconds,
-        lookup: &UserLookup,
-        account: Option<AccountExplanation>,
-    ) -> Self {
-        let (mut several, mut searched, mut entry) = (Vec::new(), None, None);
-        match lookup {
-            UserLookup::None { record: _, searched: DirectorySearch { base, attributes } } => {
-                let (base, attributes) = (base.clone(), attributes.clone());
-                searched = Some(UserSearch { base, attributes, target: TargetSearch::NotSearched });
-            }
-            UserLookup::Several(entries) => {
-                let matching =
-                    |it: &Entry| MatchingEntry { anchor: it.anchor.to_string(), dn: masked_dn(policy, it) };
-                several = entries.iter().map(matching).collect();
-            }
-            UserLookup::One(lookup) => entry = Some(EntryExplanation::of(policy, lookup, now)),
-        }
-        let account = account.unwrap_or_default();
-        let explanation =
-            Self { result: String::new(), next: NextStep::Nothing, several, searched, entry, account };
-        explanation.concluded()
-    }
-
-    /// Adds the result of a search at the target.
-    pub fn with_target(mut self, target: TargetSearch) -> Self {
-        if let Some(searched) = &mut self.searched {
-            searched.target = target;
-        }
-        self.concluded()
-    }
-
-    fn concluded(mut self) -> Self {
-        (self.result, self.next) = next_step::conclude(&self);
-        self
-    }
-
-    /// Whether the directory, the state or the target has the user.
-    pub fn is_known(&self) -> bool {
-        let is_unmanaged = |searched: &UserSearch| matches!(searched.target, TargetSearch::Unmanaged(_));
-        self.entry.is_some()
-            || self.account.record.is_some()
-            || self.searched.as_ref().is_some_and(is_unmanaged)
-    }
-
-    /// Anchor of the entry, or of the record where there is no entry.
-    pub fn anchor(&self) -> Option<&str> {
-        let entry = self.entry.as_ref().map(|entry| entry.anchor.as_str());
-        entry.or(self.account.record.as_ref().map(|record| record.anchor.as_str()))
-    }
-}
-
 impl EntryExplanation {
     /// Explains an entry.
-    fn of(policy: &Policy, lookup: &EntryLookup, now: UnixSeconds) -> Self {
+    pub(crate) fn of(policy: &Policy, lookup: &EntryLookup, now: UnixSeconds) -> Self {
         let EntryLookup { entry, scope, observation, record, .. } = lookup;
         let recorded = record.as_ref().map(RecordedValues::of).unwrap_or_default();
         let explained = explain_observation(&policy.rules, &entry.attributes, now, recorded);
@@ -171,7 +97,8 @@ impl EntryExplanation {
     }
 }
 
-fn masked_dn(policy: &Policy, entry: &Entry) -> String {
+/// The DN; masked if it contains a masked value.
+pub(crate) fn masked_dn(policy: &Policy, entry: &Entry) -> String {
     let folded = entry.dn.to_lowercase();
     let sources = policy.rules.mapping.hidden_sources();
     let values = sources.iter().flat_map(|source| entry.attributes.all(source));

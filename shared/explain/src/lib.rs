@@ -19,11 +19,13 @@ mod waits;
 mod entry;
 #[cfg(feature = "entry")]
 mod next_step;
+#[cfg(feature = "entry")]
+mod user;
 
 #[cfg(feature = "account")]
 pub use account::{AccountContext, AccountSubject, explain_account};
 #[cfg(feature = "entry")]
-pub use entry::{EntryExplanation, Explanation, MatchingEntry, TargetSearch, UserSearch};
+pub use entry::{EntryExplanation, MatchingEntry, TargetSearch, UserSearch};
 pub use explanation::{
     AccountExplanation, AccountSummary, AppliedExplanation, AttributeComparison, RecordExplanation,
     SideValue, Wait,
@@ -33,5 +35,7 @@ pub use item::{AttributeChange, PlanInputs, ReportItem};
 #[cfg(feature = "account")]
 pub use mask::ValueMask;
 #[cfg(feature = "entry")]
-pub use next_step::NextStep;
+pub use next_step::OperatorStep;
+#[cfg(feature = "entry")]
+pub use user::Explanation;
 pub use words::shown_word;

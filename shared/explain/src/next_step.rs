@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::entry::{EntryExplanation, Explanation, TargetSearch};
+use crate::entry::{EntryExplanation, MatchingEntry, TargetSearch, UserSearch};
 use crate::explanation::{AccountExplanation, RecordExplanation, Wait};
 use crate::item::ReportItem;
 use crate::words::shown_word;
@@ -10,7 +10,7 @@ use crate::words::shown_word;
 /// What the operator does next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum NextStep {
+pub enum OperatorStep {
     /// Nothing.
     Nothing,
     /// Name one of the matching entries.
@@ -40,50 +40,54 @@ pub enum NextStep {
 }
 
 /// Result and next step of an explanation.
-pub(crate) fn conclude(explanation: &Explanation) -> (String, NextStep) {
-    let Explanation { several, searched, entry, account, .. } = explanation;
+pub(crate) fn conclude(
+    several: &[MatchingEntry],
+    searched: Option<&UserSearch>,
+    entry: Option<&EntryExplanation>,
+    account: &AccountExplanation,
+) -> (String, OperatorStep) {
     if !several.is_empty() {
-        return (format!("{} entries match", several.len()), NextStep::NameOne);
+        return (format!("{} entries match", several.len()), OperatorStep::NameOne);
     }
     if entry.is_none() && account.record.is_none() {
-        let target = searched.as_ref().map(|searched| &searched.target);
+        let target = searched.map(|searched| &searched.target);
         return match target {
             Some(TargetSearch::Unmanaged(account)) => (
                 format!("unmanaged: the account {} at the target was never linked to an entry", account.id),
-                NextStep::Nothing,
+                OperatorStep::Nothing,
             ),
-            _ => ("not found".to_owned(), NextStep::CorrectName),
+            _ => ("not found".to_owned(), OperatorStep::CorrectName),
         };
     }
     by_wait(account)
-        .or_else(|| by_entry(entry.as_ref()))
+        .or_else(|| by_entry(entry))
         .or_else(|| by_target(account))
         .or_else(|| by_action(account))
-        .unwrap_or_else(|| (without_action(entry.as_ref(), account), NextStep::Nothing))
+        .unwrap_or_else(|| (without_action(entry, account), OperatorStep::Nothing))
 }
 
 /// The first wait that an operator can end, or that has an end.
-fn by_wait(account: &AccountExplanation) -> Option<(String, NextStep)> {
+fn by_wait(account: &AccountExplanation) -> Option<(String, OperatorStep)> {
     let wait = account.waits.iter().find(|wait| is_decisive(wait, account))?;
     let Wait { what, why, held: _, approve, approved_by, until } = wait;
     let in_brackets = |item: &ReportItem| format!("{} ({})", shown_word(&item.action), item.why);
     let action = account.would.last().map_or_else(|| why.clone(), in_brackets);
     if let Some(hash) = approve {
         return Some(match approved_by {
-            Some(by) => (format!("approved by {by}: {action}"), NextStep::Scan),
-            None => (format!("awaiting approval: {action}"), NextStep::Approve(hash.clone())),
+            Some(by) => (format!("approved by {by}: {action}"), OperatorStep::Scan),
+            None => (format!("awaiting approval: {action}"), OperatorStep::Approve(hash.clone())),
         });
     }
     let result = format!("{}: {why}", shown_word(what));
     Some(match (what.as_str(), until) {
-        ("retrying", Some(until)) => (result, NextStep::Wait(*until)),
-        ("failed", _) => (result, NextStep::Retry),
-        ("account_gone", _) => (result, NextStep::ShowHeld),
-        ("conflict", _) => (result, NextStep::CorrectConflict),
-        ("skipped", _) => (result, NextStep::TurnOnOption),
-        ("pending_deletion", _) => (result, NextStep::Nothing),
-        ("breaker", _) => (format!("pending: {why}"), NextStep::CloseBreaker),
-        _ => (format!("pending: {why}"), NextStep::Scan),
+        ("retrying", Some(until)) => (result, OperatorStep::Wait(*until)),
+        ("failed", _) => (result, OperatorStep::Retry),
+        ("account_gone", _) => (result, OperatorStep::ShowHeld),
+        ("conflict", _) => (result, OperatorStep::CorrectConflict),
+        ("skipped", _) => (result, OperatorStep::TurnOnOption),
+        ("pending_deletion", _) => (result, OperatorStep::Nothing),
+        ("breaker", _) => (format!("pending: {why}"), OperatorStep::CloseBreaker),
+        _ => (format!("pending: {why}"), OperatorStep::Scan),
     })
 }
 
@@ -97,21 +101,21 @@ fn is_decisive(wait: &Wait, account: &AccountExplanation) -> bool {
     }
 }
 
-fn by_entry(entry: Option<&EntryExplanation>) -> Option<(String, NextStep)> {
+fn by_entry(entry: Option<&EntryExplanation>) -> Option<(String, OperatorStep)> {
     let problem = entry.filter(|entry| entry.in_scope)?.problem.as_ref()?;
-    Some((format!("{}: {problem}", shown_word("invalid")), NextStep::CorrectEntry))
+    Some((format!("{}: {problem}", shown_word("invalid")), OperatorStep::CorrectEntry))
 }
 
-fn by_target(account: &AccountExplanation) -> Option<(String, NextStep)> {
+fn by_target(account: &AccountExplanation) -> Option<(String, OperatorStep)> {
     let error = account.target_error.as_ref()?;
-    Some((format!("the account was not read: {error}"), NextStep::CheckTarget))
+    Some((format!("the account was not read: {error}"), OperatorStep::CheckTarget))
 }
 
-fn by_action(account: &AccountExplanation) -> Option<(String, NextStep)> {
+fn by_action(account: &AccountExplanation) -> Option<(String, OperatorStep)> {
     let actions: Vec<String> = account.would.iter().map(action_text).collect();
     let next = match account.would.last()?.action.as_ref() {
-        "conflict" => NextStep::CorrectConflict,
-        _ => NextStep::Scan,
+        "conflict" => OperatorStep::CorrectConflict,
+        _ => OperatorStep::Scan,
     };
     Some((actions.join(", then "), next))
 }
