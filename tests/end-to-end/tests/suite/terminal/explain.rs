@@ -157,6 +157,8 @@ fn explanation_names_what_a_user_waits_for() {
         .run(&["explain", &people[0].mail])
         .says_in_one_line(&["Result", "approved by Ada Admin: deactivate"])
         .says_in_one_line(&["Next step", "provisioner sync --config corp.toml"])
+        .says_in_one_line(&["Record", "approved"])
+        .never_says("awaiting approval")
         .never_says("provisioner approve");
     people[..4].iter().for_each(|person| fixture.join(person));
     fixture.settle(0);

@@ -162,6 +162,10 @@ fn administrator_searches_explains_and_approves() {
     browser.screenshot("console-approved-400px").unwrap();
     assert_eq!(browser.count("form[action='approve']").unwrap(), 0);
 
+    browser.open(console.url()).unwrap();
+    expect(&browser, &["Approved by", "4 approved"]);
+    assert!(!read(&browser).contains("Awaiting approval:"));
+
     // The approval has the same effect as the terminal's.
     fixture.workplace.clear_faults();
     let synced = fixture.sync();
