@@ -8,6 +8,7 @@ use crate::errors::Result;
 use crate::item::{json, number};
 use crate::keys::{EVENT_PREFIX, EXPIRES_AT, event_sk};
 use crate::query::{KeyRange, QuerySource};
+use crate::user_lease::UserLease;
 use crate::write::ItemWrite;
 
 /// One action.
@@ -34,8 +35,9 @@ pub(crate) const DAY: i64 = 24 * 60 * 60;
 
 impl Store {
     /// The write that stores an event until it expires.
-    pub(crate) fn event(&self, user: &UserRecord, event: &HistoryEvent, attempt: u32) -> Result<ItemWrite> {
-        let key = self.keys.event(&user.anchor.hash(), event_sk(event.at, event.version, attempt));
+    pub(crate) fn event(&self, lease: &UserLease, event: &HistoryEvent) -> Result<ItemWrite> {
+        let user = &lease.record;
+        let key = self.keys.event(&user.anchor.hash(), event_sk(event.at, lease.number));
         let expires_at = event.at.plus(i64::from(self.history_days) * DAY);
         let event = json(&key, &impersonal(event, user))?;
         Ok(ItemWrite::put(key).set(EVENT, event).set(EXPIRES_AT, number(expires_at.0)))

@@ -164,9 +164,10 @@ pub(crate) fn siblings_of(target: &TargetIdentity) -> String {
     format!("#target#{target}")
 }
 
-/// Sort key of a history event: time, version of the scan, and attempt.
-pub(crate) fn event_sk(at: UnixSeconds, version: ScanVersion, attempt: u32) -> String {
-    format!("{EVENT_PREFIX}{:012}#{:012}#{attempt:06}", at.0.max(0), version.0)
+/// Sort key of a history event: time, then number of the user's lease. A user can be provisioned twice in a second, and each
+/// lease writes one event.
+pub(crate) fn event_sk(at: UnixSeconds, lease_number: u64) -> String {
+    format!("{EVENT_PREFIX}{:012}#{lease_number:012}", at.0.max(0))
 }
 
 /// Sort key in the `by_work` index: status, then time of the next attempt.

@@ -170,7 +170,7 @@ impl Store {
         writes.push(if_free(item, &user.anchor, lease.taken_at));
         writes.extend(self.claim_among_siblings(lease, account).await?);
         if let Some(event) = &outcome.event {
-            writes.push(self.event(user, event, outcome.attempts)?);
+            writes.push(self.event(lease, event)?);
         }
         let result = self.commit(&writes).await?;
         if result.is_done() {
@@ -231,7 +231,7 @@ impl Store {
             writes.push(if_own(account, &user.anchor));
         }
         if let Some(event) = &outcome.event {
-            writes.push(self.event(&lease.record, event, outcome.attempts)?);
+            writes.push(self.event(lease, event)?);
         }
         Ok(writes)
     }

@@ -206,6 +206,30 @@ async fn history_is_newest_first() -> Result<(), StoreError> {
     Ok(())
 }
 
+#[tokio::test]
+async fn history_keeps_all_events_of_one_second() -> Result<(), StoreError> {
+    let (_place, _table, store) = corp().await;
+    want(&store, &scan(&store).await, "a", present("a")).await;
+    let actions = ["created", "updated manager", "updated title"];
+    for action in actions {
+        let lease = lease(&store, "a").await;
+        let event = HistoryEvent {
+            at: NOW,
+            version: ScanVersion(1),
+            action: action.into(),
+            reason: None,
+            result: "done".into(),
+            account: None,
+        };
+        let outcome = UserOutcome { attempts: 0, event: Some(event), ..in_sync(None) };
+        store.write_outcome(lease, outcome, NOW).await?;
+    }
+    let history = store.fetch_history(anchor("a").hash(), None, 9).await?;
+    let found: Vec<_> = history.iter().rev().map(|event| event.action.as_str()).collect();
+    assert_eq!(found, actions);
+    Ok(())
+}
+
 /// A user that registers a missing reference is found by the other user, even before its own outcome is written.
 #[tokio::test]
 async fn registered_reference_is_found_before_the_outcome() -> Result<(), StoreError> {

@@ -116,7 +116,7 @@ recorded_lease released rev status version";
         "corp / state".to_owned(),
         "corp#accounts / 1815".to_owned(),
         "corp#name#ada@example.test / owner".to_owned(),
-        format!("corp#user#{hash} / event#001800000000#000000000001#000001"),
+        format!("corp#user#{hash} / event#001800000000#000000000001"),
         format!("corp#user#{hash} / record"),
     ];
     assert_eq!(keys, expected);
