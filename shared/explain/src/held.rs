@@ -1,6 +1,6 @@
 //! Removals and changes that the safeguard holds.
 
-use model::{HeldChanges, HeldEffect, LimitedEffect, SafeguardMemory, UnixSeconds};
+use model::{HeldChanges, HeldEffect, HeldRemovals, HoldCause, LimitedEffect, SafeguardMemory, UnixSeconds};
 use serde::Serialize;
 
 /// A set of held removals, or held changes.
@@ -8,12 +8,31 @@ use serde::Serialize;
 pub struct HeldSummary {
     /// The hash that `provisioner approve` takes.
     pub hash: String,
-    /// The held removals or changes, in words.
+    /// The held removals or changes, in words, with their numbers and limits.
     pub what: String,
+    /// The exceeded limits.
+    pub limits: Vec<ExceededLimit>,
     /// Expiry of the approval, in seconds since 1970; `None` without an approval.
     pub approved_until: Option<i64>,
     /// The approver's name.
     pub approved_by: Option<String>,
+}
+
+/// A limit that held removals or changes exceed.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExceededLimit {
+    /// `removal`, or the effect on an account, such as `rename`.
+    pub effect: &'static str,
+    /// The attribute that is cleared or changed.
+    pub attribute: Option<String>,
+    /// Number of users.
+    pub count: u64,
+    /// Number of users or accounts that the share is of, where the limit is a share.
+    pub of: Option<u64>,
+    /// The limit; `None` for an effect that always needs an approval.
+    pub limit: Option<u64>,
+    /// Key of the limit in `[safety]`.
+    pub key: Option<&'static str>,
 }
 
 impl HeldSummary {
@@ -22,11 +41,21 @@ impl HeldSummary {
         let held = memory.held.as_ref()?;
         let approval = memory.approval_at(now).filter(|approval| approval.set.hash == held.hash);
         Some(Self {
-            hash: held.hash.short(),
-            what: format!("{} removals", held.count),
             approved_until: approval.map(|approval| approval.until.0),
             approved_by: approval.map(|approval| approval.by.clone()),
+            ..Self::of_removals(held)
         })
+    }
+
+    /// Removals without an approval.
+    pub fn of_removals(held: &HeldRemovals) -> Self {
+        Self {
+            hash: held.hash.short(),
+            what: removal_words(held),
+            limits: vec![removal_limit(held)],
+            approved_until: None,
+            approved_by: None,
+        }
     }
 
     /// The held changes.
@@ -46,8 +75,76 @@ impl HeldSummary {
         Self {
             hash: changes.hash.short(),
             what: change_words(changes),
+            limits: changes.effects.iter().map(|held| effect_limit(held, changes.users)).collect(),
             approved_until: None,
             approved_by: None,
+        }
+    }
+}
+
+fn removal_limit(held: &HeldRemovals) -> ExceededLimit {
+    let (limit, key, of) = match held.cause {
+        HoldCause::Scan { limit } => (Some(limit), Some("max_removals"), None),
+        HoldCause::ScanShare { accounts, limit } | HoldCause::DayShare { accounts, limit, .. } => {
+            (Some(limit), Some("max_removal_percent"), Some(accounts))
+        }
+        HoldCause::Day { limit, .. } => (Some(limit), Some("max_removals_per_day"), None),
+        HoldCause::OtherDirectory | HoldCause::OutsideApproval | HoldCause::NeverWritten => {
+            (None, None, None)
+        }
+    };
+    ExceededLimit { effect: "removal", attribute: None, count: held.count, of, limit, key }
+}
+
+fn effect_limit(held: &HeldEffect, users: u64) -> ExceededLimit {
+    let HeldEffect { effect, count, limit } = held;
+    let key = effect.limit_key();
+    ExceededLimit {
+        effect: effect.word(),
+        attribute: effect.attribute().map(ToString::to_string),
+        count: *count,
+        of: effect.is_of_users().then_some(users),
+        limit: key.is_some().then_some(*limit),
+        key,
+    }
+}
+
+/// A number of accounts, of which each is an account: "1 account", "2 accounts".
+fn accounts(count: u64) -> String {
+    if count == 1 { "1 account".to_owned() } else { format!("{count} accounts") }
+}
+
+/// Held removals in words, with their numbers and the limit that they exceed.
+pub fn removal_words(held: &HeldRemovals) -> String {
+    let HeldRemovals { count, cause, .. } = held;
+    let removed = format!("{} would be deactivated", accounts(*count));
+    // With a limit of 0 %, not all accounts are counted.
+    let share = |total: u64, count: u64| match count.saturating_mul(100).checked_div(total) {
+        Some(percent) if percent <= 100 => format!("{count} of {} ({percent} %)", accounts(total)),
+        _ => accounts(count),
+    };
+    match *cause {
+        HoldCause::Scan { limit } => format!("{removed} (limit max_removals = {limit})"),
+        HoldCause::ScanShare { accounts, limit } => {
+            format!("{} would be deactivated (limit max_removal_percent = {limit})", share(accounts, *count))
+        }
+        HoldCause::Day { released, limit } => {
+            format!("{removed}, after {released} within a day (limit max_removals_per_day = {limit})")
+        }
+        HoldCause::DayShare { released, accounts, limit } => {
+            let total = share(accounts, count.saturating_add(released));
+            format!(
+                "{removed}; with {released} before, {total} within a day (limit {limit} % a day by max_removal_percent)"
+            )
+        }
+        HoldCause::OtherDirectory => {
+            format!("{removed}; none of the known users was read, but others (always needs an approval)")
+        }
+        HoldCause::OutsideApproval => {
+            format!("{removed}; an approval covers other removals and not these")
+        }
+        HoldCause::NeverWritten => {
+            format!("{removed}; linked, and never written (always needs an approval)")
         }
     }
 }
@@ -121,9 +218,46 @@ pub fn hold_reason(effects: &[LimitedEffect]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use model::Fingerprint;
+    use model::{AnchorHash, DeprovisionReason, Fingerprint, ScanVersion};
 
     use super::*;
+
+    #[test]
+    fn held_removals_are_shown_with_numbers_and_limit() {
+        let words = |count: u8, cause| {
+            let users = (0..count).map(|n| (AnchorHash([n; 16]), DeprovisionReason::Deleted)).collect();
+            let held = HeldRemovals::of(users, cause, ScanVersion(1)).unwrap();
+            let limits = HeldSummary::of_removals(&held).limits;
+            assert_eq!((limits.len(), limits[0].count), (1, count.into()));
+            removal_words(&held)
+        };
+        for (count, cause, expected) in [
+            (
+                5,
+                HoldCause::ScanShare { accounts: 6, limit: 5 },
+                "5 of 6 accounts (83 %) would be deactivated (limit max_removal_percent = 5)",
+            ),
+            (
+                5,
+                HoldCause::ScanShare { accounts: 1, limit: 0 },
+                "5 accounts would be deactivated (limit max_removal_percent = 0)",
+            ),
+            (26, HoldCause::Scan { limit: 25 }, "26 accounts would be deactivated (limit max_removals = 25)"),
+            (
+                1,
+                HoldCause::Day { released: 50, limit: 50 },
+                "1 account would be deactivated, after 50 within a day (limit max_removals_per_day = 50)",
+            ),
+            (
+                1,
+                HoldCause::DayShare { released: 5, accounts: 15, limit: 10 },
+                "1 account would be deactivated; with 5 before, 6 of 15 accounts (40 %) within a day (limit 10 % a day by \
+                 max_removal_percent)",
+            ),
+        ] {
+            assert_eq!(words(count, cause), expected);
+        }
+    }
 
     #[test]
     fn held_changes_are_shown_with_numbers_and_limits() {

@@ -30,7 +30,7 @@ pub use explanation::{
     AccountExplanation, AccountSummary, AppliedExplanation, AttributeComparison, RecordExplanation,
     SideValue, Wait,
 };
-pub use held::{HeldSummary, change_words, effect_words, hold_reason};
+pub use held::{ExceededLimit, HeldSummary, change_words, effect_words, hold_reason, removal_words};
 pub use item::{AttributeChange, PlanInputs, ReportItem};
 #[cfg(feature = "account")]
 pub use mask::ValueMask;

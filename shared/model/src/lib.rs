@@ -34,8 +34,8 @@ pub use record::{
     AccountLink, CreateIntent, DisabledOption, HoldReason, ScanVersion, Status, UnixSeconds, UserRecord,
 };
 pub use safeguard::{
-    ChangeApproval, HeldChanges, HeldEffect, HeldRemovals, LimitedEffect, ReleasedBatch, RemovalApproval,
-    SafeguardMemory,
+    ChangeApproval, HeldChanges, HeldEffect, HeldRemovals, HoldCause, LimitedEffect, ReleasedBatch,
+    RemovalApproval, SafeguardMemory,
 };
 pub use target_identity::TargetIdentity;
 pub use user::{DeprovisionReason, Desired, DesiredUser, InvalidUserName, Managed, UserName};

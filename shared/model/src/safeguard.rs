@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AnchorHash, DeprovisionReason, Fingerprint, Fingerprinter, ScanVersion, TargetAttribute, UnixSeconds,
+    AnchorHash, DeprovisionReason, Fingerprint, Fingerprinter, HoldReason, ScanVersion, Status,
+    TargetAttribute, UnixSeconds, UserRecord,
 };
 
 /// The safeguard's memory, stored once per connection.
@@ -31,23 +32,72 @@ pub struct HeldRemovals {
     pub hash: Fingerprint,
     /// Number of removals.
     pub count: u64,
+    /// Number of these users that are out of scope; the others are disabled.
+    pub out_of_scope: u64,
+    /// Why they wait.
+    pub cause: HoldCause,
     /// The scan that held them. A removal that a later scan holds is not in the set.
     pub version: ScanVersion,
 }
 
+/// Why the removals of one scan wait for an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldCause {
+    /// One scan has more removals than `max_removals`.
+    Scan {
+        /// The limit.
+        limit: u64,
+    },
+    /// One scan removes a larger share of the accounts than `max_removal_percent`.
+    ScanShare {
+        /// Active linked accounts.
+        accounts: u64,
+        /// The limit in percent.
+        limit: u64,
+    },
+    /// A day has more removals than `max_removals_per_day`.
+    Day {
+        /// Removals that were released within a day.
+        released: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A day removes a larger share of the accounts than follows from `max_removal_percent`.
+    DayShare {
+        /// Removals that were released within a day.
+        released: u64,
+        /// Active linked accounts, before these removals.
+        accounts: u64,
+        /// The limit in percent.
+        limit: u64,
+    },
+    /// The read shows none of the known users, but others.
+    OtherDirectory,
+    /// An approval covers other removals and not these.
+    OutsideApproval,
+    /// The accounts were linked and never written.
+    NeverWritten,
+}
+
 impl HeldRemovals {
     /// The set of these users and reasons, in any order; `None` when it is empty.
-    pub fn of(mut held: Vec<(AnchorHash, DeprovisionReason)>, version: ScanVersion) -> Option<Self> {
+    pub fn of(
+        mut held: Vec<(AnchorHash, DeprovisionReason)>,
+        cause: HoldCause,
+        version: ScanVersion,
+    ) -> Option<Self> {
         if held.is_empty() {
             return None;
         }
+        let out_of_scope = held.iter().filter(|(_, reason)| !reason.is_in_scope()).count() as u64;
         held.sort_unstable_by_key(|(hash, _)| *hash);
         let mut hash = Fingerprinter::new("provisioner 2026 held removals");
         for (anchor, reason) in &held {
             hash.bytes(&anchor.0);
             hash.text(reason.word());
         }
-        Some(Self { hash: hash.finish(), count: held.len() as u64, version })
+        Some(Self { hash: hash.finish(), count: held.len() as u64, out_of_scope, cause, version })
     }
 }
 
@@ -60,6 +110,18 @@ pub struct RemovalApproval {
     pub by: String,
     /// When the approval expires.
     pub until: UnixSeconds,
+}
+
+impl RemovalApproval {
+    /// Whether the removal of this record was in the approved set: it is held by the scan that named the set, or by an
+    /// earlier one.
+    pub fn covers(&self, record: &UserRecord) -> bool {
+        let needs_approval = matches!(
+            record.status,
+            Status::Held { hold: HoldReason::OverLimit | HoldReason::NeverWritten, .. }
+        );
+        needs_approval && record.version <= self.set.version
+    }
 }
 
 /// Removals that one scan released.
@@ -117,25 +179,32 @@ impl LimitedEffect {
         matches!(self, Self::FirstLoad | Self::ConfiguredCreate | Self::ConfiguredUpdate)
     }
 
-    /// Adds the effect to a fingerprint.
-    fn describe(&self, hash: &mut Fingerprinter) {
+    /// Whether the effect is counted as a part of all known users.
+    pub fn is_of_users(&self) -> bool {
+        matches!(self, Self::ConfiguredUpdate | Self::Rename | Self::Clear(_) | Self::Change(_))
+    }
+
+    /// A single word for the effect.
+    pub fn word(&self) -> &'static str {
         match self {
-            Self::FirstLoad => hash.text("first_load"),
-            Self::ConfiguredCreate => hash.text("configured_create"),
-            Self::ConfiguredUpdate => hash.text("configured_update"),
-            Self::Rename => hash.text("rename"),
-            Self::Reactivation => hash.text("reactivation"),
-            Self::Transfer => hash.text("transfer"),
-            Self::TransferFromDisabled => hash.text("transfer_from_disabled"),
-            Self::LinkDrop => hash.text("link_drop"),
-            Self::Clear(attribute) => {
-                hash.text("clear");
-                hash.text(attribute.as_str());
-            }
-            Self::Change(attribute) => {
-                hash.text("change");
-                hash.text(attribute.as_str());
-            }
+            Self::FirstLoad => "first_load",
+            Self::ConfiguredCreate => "configured_create",
+            Self::ConfiguredUpdate => "configured_update",
+            Self::Rename => "rename",
+            Self::Reactivation => "reactivation",
+            Self::Transfer => "transfer",
+            Self::TransferFromDisabled => "transfer_from_disabled",
+            Self::LinkDrop => "link_drop",
+            Self::Clear(_) => "clear",
+            Self::Change(_) => "change",
+        }
+    }
+
+    /// The attribute that is cleared or changed.
+    pub fn attribute(&self) -> Option<&TargetAttribute> {
+        match self {
+            Self::Clear(attribute) | Self::Change(attribute) => Some(attribute),
+            _ => None,
         }
     }
 }
@@ -173,7 +242,8 @@ impl HeldChanges {
         let mut hash = Fingerprinter::new("provisioner 2026 held changes");
         hash.bytes(&configuration.0);
         for HeldEffect { effect, count, limit: _ } in &effects {
-            effect.describe(&mut hash);
+            hash.text(effect.word());
+            effect.attribute().into_iter().for_each(|attribute| hash.text(attribute.as_str()));
             hash.number(*count);
         }
         Some(Self { hash: hash.finish(), configuration, users, effects })
@@ -222,28 +292,30 @@ impl SafeguardMemory {
 
 #[cfg(test)]
 mod tests {
-    use DeprovisionReason::{Deleted, OutOfScope};
+    use DeprovisionReason::{Deleted, Disabled, OutOfScope};
 
     use super::*;
 
     const VERSION: ScanVersion = ScanVersion(1);
+    const OVER: HoldCause = HoldCause::Scan { limit: 1 };
 
     #[test]
     fn held_set_is_identified_by_users_and_reasons_in_any_order() {
         let [a, b, c] = [1, 2, 3].map(|byte| AnchorHash([byte; 16]));
-        let of = |held: Vec<_>| HeldRemovals::of(held, VERSION).unwrap().hash;
+        let of = |held: Vec<_>| HeldRemovals::of(held, OVER, VERSION).unwrap().hash;
         let set = of(vec![(a, Deleted), (b, OutOfScope)]);
         assert_eq!(set, of(vec![(b, OutOfScope), (a, Deleted)]));
         assert_ne!(set, of(vec![(b, Deleted), (a, Deleted)]), "another reason");
         assert_ne!(set, of(vec![(a, Deleted), (c, OutOfScope)]), "another user");
         assert_ne!(set, of(vec![(a, Deleted)]), "fewer users");
-        assert_eq!(HeldRemovals::of(vec![(a, Deleted), (b, Deleted)], VERSION).unwrap().count, 2);
-        assert_eq!(HeldRemovals::of(Vec::new(), VERSION), None);
+        let disabled = HeldRemovals::of(vec![(a, Deleted), (b, Disabled)], OVER, VERSION).unwrap();
+        assert_eq!((disabled.count, disabled.out_of_scope), (2, 1));
+        assert_eq!(HeldRemovals::of(Vec::new(), OVER, VERSION), None);
     }
 
     #[test]
     fn removal_approval_expires() {
-        let set = HeldRemovals::of(vec![(AnchorHash([1; 16]), Deleted)], VERSION).unwrap();
+        let set = HeldRemovals::of(vec![(AnchorHash([1; 16]), Deleted)], OVER, VERSION).unwrap();
         let approval = RemovalApproval { set, by: "root".to_owned(), until: UnixSeconds(100) };
         let memory = SafeguardMemory { approval: Some(approval.clone()), ..SafeguardMemory::default() };
         assert_eq!(memory.approval_at(UnixSeconds(99)), Some(&approval));

@@ -182,6 +182,14 @@ pub enum DeprovisionReason {
 }
 
 impl DeprovisionReason {
+    /// Whether the user's entry is in scope.
+    pub fn is_in_scope(self) -> bool {
+        match self {
+            Self::Disabled => true,
+            Self::Deleted | Self::OutOfScope | Self::MovedOutOfBase => false,
+        }
+    }
+
     /// Stable word for fingerprints.
     pub fn word(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{
     Anchor, AnchorHash, CompleteRead, DeprovisionReason, Desired, DnKey, Fingerprint, Fingerprinter,
-    HoldReason, LimitedEffect, UserName,
+    HoldCause, HoldReason, LimitedEffect, UserName,
 };
 
 /// Limits up to which removals and changes need no approval.
@@ -94,21 +94,31 @@ impl SafetyLimits {
         }
     }
 
-    fn exceeded(&self, removals: u64, enabled_accounts: u64) -> bool {
+    /// The limit of one scan that so many removals exceed.
+    fn exceeded(&self, removals: u64, accounts: u64) -> Option<HoldCause> {
         let share_exceeded =
-            u128::from(removals) * 100 > u128::from(self.max_removal_percent) * u128::from(enabled_accounts);
-        removals > self.max_removals || (removals >= Self::PERCENT_FROM && share_exceeded)
+            u128::from(removals) * 100 > u128::from(self.max_removal_percent) * u128::from(accounts);
+        if removals >= Self::PERCENT_FROM && share_exceeded {
+            Some(HoldCause::ScanShare { accounts, limit: self.max_removal_percent })
+        } else {
+            (removals > self.max_removals).then_some(HoldCause::Scan { limit: self.max_removals })
+        }
     }
 
-    fn day_exceeded(&self, removals: u64, removed_today: u64, enabled_accounts: u64) -> bool {
-        let total = removals.saturating_add(removed_today);
-        let accounts = u128::from(enabled_accounts) + u128::from(removed_today);
-        let percent = u128::from(self.max_removal_percent) * u128::from(Self::SCANS_A_DAY);
+    /// The limit of one day that so many removals exceed.
+    fn day_exceeded(&self, removals: u64, released: u64, enabled_accounts: u64) -> Option<HoldCause> {
+        let total = removals.saturating_add(released);
+        let accounts = enabled_accounts.saturating_add(released);
+        let limit = self.max_removal_percent.saturating_mul(Self::SCANS_A_DAY);
         // A user can return and leave again within a day, so even twice all accounts would be a limit.
         let has_share = self.max_removal_percent < 100;
-        let share_exceeded = has_share && u128::from(total) * 100 > percent * accounts;
-        total > self.max_removals_per_day
-            || (total >= Self::PERCENT_FROM * Self::SCANS_A_DAY && share_exceeded)
+        let share_exceeded = has_share && u128::from(total) * 100 > u128::from(limit) * u128::from(accounts);
+        if total >= Self::PERCENT_FROM * Self::SCANS_A_DAY && share_exceeded {
+            Some(HoldCause::DayShare { released, accounts, limit })
+        } else {
+            let limit = self.max_removals_per_day;
+            (total > limit).then_some(HoldCause::Day { released, limit })
+        }
     }
 }
 
@@ -163,6 +173,8 @@ pub struct RemovalVerdict {
     /// Removals that exceed the limits, that the approval of others does not cover, or of accounts that were never written;
     /// they wait for an approval.
     pub held: Vec<RemovalCandidate>,
+    /// Why these removals are held; `None` if none is.
+    pub cause: Option<HoldCause>,
     /// Removals that wait because deprovisioning is off.
     pub skipped: Vec<RemovalCandidate>,
 }
@@ -229,12 +241,15 @@ pub fn check_removals(
     }
     // Removals that wait anyway don't make others wait.
     let count = candidates.iter().filter(|candidate| !candidate.never_written).count() as u64;
-    let is_over_limit = count > 0
-        && (*directory_match == DirectoryMatch::Mismatch
-            || limits.exceeded(count, *enabled_accounts)
-            || limits.day_exceeded(count, *removed_today, *enabled_accounts));
-    if is_over_limit {
-        return RemovalVerdict { held: candidates, ..RemovalVerdict::default() };
+    let cause = match directory_match {
+        _ if count == 0 => None,
+        DirectoryMatch::Mismatch => Some(HoldCause::OtherDirectory),
+        DirectoryMatch::Same => limits
+            .exceeded(count, *enabled_accounts)
+            .or_else(|| limits.day_exceeded(count, *removed_today, *enabled_accounts)),
+    };
+    if cause.is_some() {
+        return RemovalVerdict { held: candidates, cause, ..RemovalVerdict::default() };
     }
     release(candidates, |candidate| !candidate.never_written && !held_back.contains(&candidate.anchor.hash()))
 }
@@ -254,7 +269,9 @@ fn release(
 ) -> RemovalVerdict {
     let (released, held): (Vec<_>, Vec<_>) = candidates.into_iter().partition(is_released);
     let released = released.into_iter().map(|candidate| ReleasedRemoval { candidate }).collect();
-    RemovalVerdict { released, held, skipped: Vec::new() }
+    let is_unwritten = held.iter().all(|candidate| candidate.never_written);
+    let cause = if is_unwritten { HoldCause::NeverWritten } else { HoldCause::OutsideApproval };
+    RemovalVerdict { released, cause: (!held.is_empty()).then_some(cause), held, skipped: Vec::new() }
 }
 
 /// Whether deprovisioning is on.

@@ -40,7 +40,7 @@ impl ApprovedPlan {
     pub fn add_final(&mut self, plan: &FinalPlan) {
         self.add_page(&plan.late);
         self.add_page(&plan.changes);
-        let RemovalVerdict { released, held, skipped } = &plan.removals;
+        let RemovalVerdict { released, held, skipped, cause: _ } = &plan.removals;
         let candidates = released.iter().map(ReleasedRemoval::candidate).chain(held).chain(skipped);
         self.removals.extend(candidates.map(|candidate| (candidate.anchor.hash(), candidate.clone())));
         let accounts = plan.account_transfers.iter().map(|transfer| (&transfer.from, &transfer.to, true));
@@ -85,7 +85,7 @@ impl ApprovedPlan {
             deviating += u64::from(!approved);
             approved
         };
-        let RemovalVerdict { released, held, skipped } = &mut plan.removals;
+        let RemovalVerdict { released, held, skipped, cause: _ } = &mut plan.removals;
         released.retain(|released| is_approved(released.candidate()));
         held.retain(&mut is_approved);
         skipped.retain(is_approved);

@@ -111,10 +111,11 @@ impl FinalPlan {
         memory
     }
 
-    fn held_removals(&self, version: ScanVersion) -> Option<HeldRemovals> {
-        let held = self.removals.held.iter();
-        let held = held.map(|candidate| (candidate.anchor.hash(), candidate.reason));
-        HeldRemovals::of(held.collect(), version)
+    /// The removals that wait for an approval.
+    pub fn held_removals(&self, version: ScanVersion) -> Option<HeldRemovals> {
+        let RemovalVerdict { held, cause, .. } = &self.removals;
+        let held = held.iter().map(|candidate| (candidate.anchor.hash(), candidate.reason));
+        HeldRemovals::of(held.collect(), (*cause)?, version)
     }
 
     /// A plan without anything to do, for a scan that ran out of time before its end was planned.

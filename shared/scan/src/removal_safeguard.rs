@@ -62,11 +62,10 @@ async fn split_by_approval(
     Ok((covered, held_back))
 }
 
-/// Whether the removal was in the approved set: it is held for the same reason, by the scan that named the set or by an
-/// earlier one.
+/// Whether the removal was in the approved set and is held for the same reason.
 fn is_covered(record: &UserRecord, candidate: &RemovalCandidate, approval: &RemovalApproval) -> bool {
     let held = Status::Held { reason: candidate.reason, hold: candidate.hold_reason() };
-    record.status == held && record.version <= approval.set.version
+    record.status == held && approval.covers(record)
 }
 
 /// Whether the removal is held since a later scan than the one that was approved.

@@ -83,6 +83,7 @@ impl ScanRun<'_> {
         let mut outcome = Box::pin(self.read_and_write(&mut lease, directory, progress)).await;
         if let Ok(saved) = &mut outcome {
             saved.summary.take_units(context.store.consumed() - consumed);
+            saved.summary.ended_at = (context.clock)().0;
         }
         let (summary, checkpoint) = match &outcome {
             Ok(SavedScan { summary, checkpoint, .. }) => (

@@ -84,6 +84,8 @@ pub struct ScanSummary {
     /// Attributes of the mapping that no entry of a full read shows: they are misspelled, hidden or unused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub absent_attributes: Vec<String>,
+    /// Time of the scan's end, in seconds since 1970; 0 for a dry run.
+    pub ended_at: i64,
     /// DynamoDB read units of the scan, rounded up.
     pub read_units: u64,
     /// DynamoDB write units of the scan, rounded up.
@@ -121,7 +123,7 @@ impl ScanSummary {
 
     /// Counts the removals by the safeguard's verdict, and those that stay held.
     pub(crate) fn count_removals(&mut self, removals: &RemovalVerdict, kept: Option<HeldRemovals>) {
-        let RemovalVerdict { released, held, skipped } = removals;
+        let RemovalVerdict { released, held, skipped, cause: _ } = removals;
         let kept = kept.map_or(0, |kept| kept.count);
         (self.deprovisioned, self.held) = (released.len() as u64, kept.saturating_add(held.len() as u64));
         self.skipped = skipped.len() as u64;

@@ -127,8 +127,8 @@ pub(crate) mod testing {
     //! Users for the tests of planning.
 
     use model::{
-        AccountId, AccountLink, AnchorHash, DeprovisionReason, DesiredUser, HeldRemovals, ScanVersion,
-        Status, UnixSeconds, UserName, UserRecord,
+        AccountId, AccountLink, AnchorHash, DeprovisionReason, DesiredUser, HeldRemovals, HoldCause,
+        ScanVersion, Status, UnixSeconds, UserName, UserRecord,
     };
 
     use super::*;
@@ -136,7 +136,7 @@ pub(crate) mod testing {
     /// Held removals of so many deleted users, since scan 7.
     pub(crate) fn held(count: u8) -> HeldRemovals {
         let users = (0..count).map(|n| (AnchorHash([n; 16]), DeprovisionReason::Deleted)).collect();
-        HeldRemovals::of(users, ScanVersion(7)).unwrap()
+        HeldRemovals::of(users, HoldCause::Scan { limit: 25 }, ScanVersion(7)).unwrap()
     }
 
     /// A desired user named `<name>@x.test`.

@@ -208,7 +208,7 @@ impl<'a> PlanWriter<'a> {
             hold: candidate.hold_reason(),
         };
         let skip = |_: &RemovalCandidate| Status::Skipped { option: DisabledOption::Deprovision };
-        let RemovalVerdict { released, held, skipped } = removals;
+        let RemovalVerdict { released, held, skipped, cause: _ } = removals;
         // A held or skipped user keeps its part of the snapshot, so that the next scan judges it again.
         if self.write_released(released, after_removal).await? == FinalWrite::OutOfTime
             || self.write_waiting(held, hold).await? == FinalWrite::OutOfTime

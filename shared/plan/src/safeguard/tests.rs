@@ -19,7 +19,7 @@ fn scan_limits() {
         (25, 1_000, false),
         (26, 100_000, true),
     ] {
-        assert_eq!(limits.exceeded(removals, accounts), exceeded, "{removals} of {accounts}");
+        assert_eq!(limits.exceeded(removals, accounts).is_some(), exceeded, "{removals} of {accounts}");
     }
 }
 
@@ -31,8 +31,8 @@ fn more_accounts_than_accounts_to_count_change_nothing() {
         for removals in 0..50 {
             let enough = limits.accounts_to_count(removals);
             for more in [0, 1, 10_000] {
-                let (a, b) = (limits.exceeded(removals, enough), limits.exceeded(removals, enough + more));
-                assert_eq!(a, b, "{removals} at {percent} %");
+                let exceeded = |accounts| limits.exceeded(removals, accounts).is_some();
+                assert_eq!(exceeded(enough), exceeded(enough + more), "{removals} at {percent} %");
             }
         }
     }
@@ -54,11 +54,45 @@ fn day_limits() {
         (1, 8, 82, false), // exactly a tenth
     ] {
         let found = limits.day_exceeded(removals, today, accounts);
-        assert_eq!(found, exceeded, "{removals} after {today} of {accounts}");
+        assert_eq!(found.is_some(), exceeded, "{removals} after {today} of {accounts}");
     }
     let all = SafetyLimits { max_removal_percent: 100, max_removals_per_day: 1_000, ..limits };
-    assert!(!all.day_exceeded(10, 90, 10), "100 % is no limit");
-    assert!(all.day_exceeded(10, 991, 10));
+    assert_eq!(all.day_exceeded(10, 90, 10), None, "100 % is no limit");
+    assert_eq!(all.day_exceeded(10, 991, 10), Some(HoldCause::Day { released: 991, limit: 1_000 }));
+}
+
+#[test]
+fn held_removals_name_the_limit_that_they_exceed() {
+    let inputs = || SafeguardInputs { enabled_accounts: 10, ..SafeguardInputs::default() };
+    let many = || SafeguardInputs { enabled_accounts: 10_000, ..inputs() };
+    let users: Vec<String> = (0..26).map(|number| format!("user-{number}")).collect();
+    let all = users.join(" ");
+    for (names, inputs, cause) in [
+        ("a b", inputs(), None),
+        ("a b c", inputs(), Some(HoldCause::ScanShare { accounts: 10, limit: 5 })),
+        (all.as_str(), many(), Some(HoldCause::Scan { limit: 25 })),
+        (
+            "a",
+            SafeguardInputs { removed_today: 50, ..many() },
+            Some(HoldCause::Day { released: 50, limit: 50 }),
+        ),
+        (
+            "a",
+            SafeguardInputs { removed_today: 5, ..inputs() },
+            Some(HoldCause::DayShare { released: 5, accounts: 15, limit: 10 }),
+        ),
+        (
+            "a",
+            SafeguardInputs { directory_match: DirectoryMatch::Mismatch, ..inputs() },
+            Some(HoldCause::OtherDirectory),
+        ),
+        ("root", inputs(), Some(HoldCause::NeverWritten)),
+        ("a", SafeguardInputs { held_back: hashes("a"), ..inputs() }, Some(HoldCause::OutsideApproval)),
+    ] {
+        let candidates = names.split_whitespace().map(candidate).collect();
+        let verdict = check_removals(candidates, &complete(None), &SafetyLimits::default(), &inputs);
+        assert_eq!(verdict.cause, cause, "{names}");
+    }
 }
 
 fn candidate(name: &str) -> RemovalCandidate {
@@ -80,7 +114,7 @@ fn hashes(names: &str) -> BTreeSet<AnchorHash> {
 /// The verdict on these candidates, such as `released a; held b c`.
 fn verdict_on(names: &str, proof: &CompleteRead, inputs: &SafeguardInputs) -> String {
     let candidates = names.split_whitespace().map(candidate).collect();
-    let RemovalVerdict { released, held, skipped } =
+    let RemovalVerdict { released, held, skipped, cause: _ } =
         check_removals(candidates, proof, &SafetyLimits::default(), inputs);
     let released = released.iter().map(ReleasedRemoval::candidate).map(|candidate| ("released", candidate));
     let held = held.iter().map(|candidate| ("held", candidate));

@@ -23,7 +23,7 @@ proptest! {
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
         let inputs = SafeguardInputs { enabled_accounts: enabled, ..SafeguardInputs::default() };
-        let RemovalVerdict { released, held, skipped } =
+        let RemovalVerdict { released, held, skipped, .. } =
             check_removals(candidates.clone(), &complete(), &limits, &inputs);
         let released: Vec<_> = released.iter().map(|removal| removal.candidate().clone()).collect();
         let few = (count as u64) < SafetyLimits::PERCENT_FROM;
@@ -44,7 +44,7 @@ proptest! {
             ..SafeguardInputs::default()
         };
         let candidates: Vec<_> = (0..count).map(candidate).collect();
-        let RemovalVerdict { released, held, skipped } =
+        let RemovalVerdict { released, held, skipped, .. } =
             check_removals(candidates.clone(), &complete(), &limits, &inputs);
         prop_assert_eq!(skipped, candidates);
         prop_assert_eq!((released.len(), held.len()), (0, 0));

@@ -189,7 +189,7 @@ impl PropertyFixture {
         }
         let held = plan.late.held.len() + plan.changes.held.len();
         ensure!(held == 0, "the plan holds {held} changes");
-        let RemovalVerdict { released, held, skipped } = &plan.removals;
+        let RemovalVerdict { released, held, skipped, cause: _ } = &plan.removals;
         let is_empty = released.is_empty() && held.is_empty() && skipped.is_empty();
         ensure!(is_empty, "the plan has removals: {:?}", plan.removals);
         Ok(())
