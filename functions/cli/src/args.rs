@@ -9,7 +9,7 @@ use model::Status;
 use store::PageKey;
 
 /// The configuration file that is read if neither the option nor the variable names one.
-const DEFAULT_CONFIG: &str = "provisioner.toml";
+pub const DEFAULT_CONFIG: &str = "provisioner.toml";
 
 /// Keeps the accounts of Workplace, or another SCIM target, in line with an LDAP directory.
 #[derive(Debug, Parser)]

@@ -8,11 +8,13 @@ mod exit;
 mod explained;
 mod interrupt;
 mod next;
+mod numbers;
 mod output;
 mod plan_file;
 mod progress;
 mod provision_due;
 mod session;
+mod wrap;
 
 use clap::Parser;
 

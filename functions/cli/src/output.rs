@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
-use explain::{AttributeChange, HeldSummary, ReportItem};
+use explain::{AttributeChange, HeldSummary, ReportItem, shown_word};
 use jiff::Timestamp;
 use model::UnixSeconds;
 use scan::UnidentifiedEntry;
@@ -14,6 +14,8 @@ use tokio::sync::oneshot;
 
 use crate::clean::{is_unsafe, json, plain};
 use crate::interrupt::interrupted;
+use crate::session::Session;
+use crate::wrap::{FOLD, fitted};
 
 /// Style of a creation.
 const NEW: Style = AnsiColor::Green.on_default();
@@ -30,16 +32,25 @@ pub const HEADING: Style = Style::new().bold();
 /// Style of details.
 pub const FAINT: Style = Style::new().dimmed();
 
+/// Columns of a terminal that does not say its size.
+const USUAL_COLUMNS: usize = 80;
+
 /// Standard output of a command.
 pub struct Output {
     is_json: bool,
+    /// Columns of the terminal; `None` if the output is no terminal.
+    width: Option<usize>,
+    has_legend: bool,
     out: Box<dyn Write + Send>,
 }
 
 impl Output {
     /// Standard output, for text or for JSON.
     pub fn new(is_json: bool) -> Self {
-        Self { is_json, out: Box::new(anstream::stdout()) }
+        let terminal = terminal::Term::stdout();
+        let columns = || terminal.size_checked().map_or(USUAL_COLUMNS, |(_, columns)| columns.into());
+        let width = io::stdout().is_terminal().then(columns);
+        Self { is_json, width, has_legend: false, out: Box::new(anstream::stdout()) }
     }
 
     /// Whether the output is JSON.
@@ -79,14 +90,26 @@ impl Output {
         Ok(())
     }
 
-    /// Writes an item, unless the output is JSON.
+    /// Writes an item, unless the output is JSON. The legend of the marks comes before the first one.
     pub fn item(&mut self, item: &ReportItem) -> io::Result<()> {
-        if self.is_json { Ok(()) } else { self.line(item_text(item)) }
+        if self.is_json {
+            return Ok(());
+        }
+        self.legend()?;
+        self.line(item_text(item))
     }
 
-    /// Writes a line.
+    /// Writes the legend of the marks once, unless the output is JSON.
+    pub fn legend(&mut self) -> io::Result<()> {
+        if self.is_json || std::mem::replace(&mut self.has_legend, true) {
+            return Ok(());
+        }
+        self.line(paint(FAINT, LEGEND))
+    }
+
+    /// Writes a line, folded to the terminal's width.
     pub fn line(&mut self, text: impl Display) -> io::Result<()> {
-        self.write(text)?;
+        self.write(fitted(&text.to_string(), self.width))?;
         self.out.write_all(b"\n")
     }
 
@@ -111,14 +134,35 @@ impl Lines {
         self.0.push(line.to_string());
     }
 
+    /// Adds the legend of the marks.
+    pub fn legend(&mut self) {
+        self.add(paint(FAINT, LEGEND));
+    }
+
     /// Adds a line for each item.
     pub fn items(&mut self, items: &[ReportItem]) {
         self.0.extend(items.iter().map(item_text));
     }
 
-    /// Adds a line for each held set.
-    pub fn held<'a>(&mut self, held: impl IntoIterator<Item = &'a HeldSummary>) {
-        self.0.extend(held.into_iter().map(held_text));
+    /// Adds each held set, with the command that approves it.
+    pub fn held<'a>(&mut self, held: impl IntoIterator<Item = &'a HeldSummary>, session: &Session) {
+        for HeldSummary { hash, what, limits: _, approved_until: _, approved_by } in held {
+            match approved_by {
+                None => {
+                    self.add(format!("{} {what}. If that is intended:", paint(BAD, "Awaiting approval:")));
+                    self.command(&session.next(&["approve", hash]));
+                }
+                Some(by) => {
+                    let heading = paint(GOOD, format!("Approved by {}:", plain(by)));
+                    self.add(format!("{heading} {what}; done by the next sync"));
+                }
+            }
+        }
+    }
+
+    /// Adds a command to copy.
+    pub fn command(&mut self, command: &str) {
+        self.add(format!("  {command}"));
     }
 
     /// The text, without a line end.
@@ -170,20 +214,24 @@ pub fn moment_of(at: UnixSeconds) -> String {
     moment(at.0)
 }
 
+/// The marks of [`item_text`].
+const LEGEND: &str = "+ create  = link  ~ update  - deactivate or delete  \u{b7} waits  ! failed";
+
 /// An item in one line, and one more for each attribute.
-pub fn item_text(item: &ReportItem) -> String {
+fn item_text(item: &ReportItem) -> String {
     let ReportItem { anchor, user_name, action, why, changes, inputs: _ } = item;
     let (mark, style) = match &**action {
         "create" | "create-inactive" | "created" | "created-inactive" => ("+", NEW),
-        "link" | "linked" | "transfer" => ("=", NEW),
-        "update" | "reactivate" | "updated" | "reactivated" => ("~", CHANGED),
+        "link" | "linked" | "transfer" | "transferred" => ("=", NEW),
+        "update" | "reactivate" | "updated" | "reactivated" | "renamed" => ("~", CHANGED),
         "deactivate" | "delete" | "deactivated" | "deleted" => ("-", GONE),
-        "held" | "skipped" | "pending_deletion" | "pending" | "in_sync" => ("·", CHANGED),
+        "held" | "approved" | "skipped" | "pending_deletion" | "pending" | "in_sync" => ("·", CHANGED),
         _ => ("!", BAD),
     };
     let name = plain(user_name.as_deref().unwrap_or(anchor));
-    let action = paint(style, format!("{action:<16}"));
-    let mut text = format!("{} {name:<32} {action} {}", paint(style, mark), paint(FAINT, plain(why)));
+    let action = paint(style, format!("{:<17}", shown_word(action)));
+    let why = paint(FAINT, plain(why));
+    let mut text = format!("{} {name:<32} {action}{FOLD}{why}", paint(style, mark));
     for change in changes {
         let AttributeChange { attribute, from, to } = change;
         let shown = match (from, to) {
@@ -205,15 +253,6 @@ fn quoted(value: &str) -> String {
         short.push('…');
     }
     format!("\"{short}\"")
-}
-
-/// A held set in one line.
-fn held_text(held: &HeldSummary) -> String {
-    let HeldSummary { hash, what, approved_until: _, approved_by } = held;
-    match approved_by {
-        None => format!("{} {what}; if that is intended: provisioner approve {hash}", paint(BAD, "Held:")),
-        Some(by) => format!("Approved by {}: {what}; the next scan releases them", plain(by)),
-    }
 }
 
 /// Why a read was incomplete, and the entries that could not be identified.

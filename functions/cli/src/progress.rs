@@ -1,15 +1,18 @@
 //! Progress bar on standard error.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use runtime::environment::variable;
 
-/// Progress of a long step. It is shown only if standard error is a terminal, and removed on drop.
+/// Progress of a long step. It is shown only if standard error is a terminal that moves its cursor, and removed on drop.
 pub struct Progress(ProgressBar);
 
 impl Progress {
     /// Starts a step. Without an expected total, the bar is a counter.
     pub fn start(step: &'static str, expected: Option<u64>) -> Self {
         let expected = expected.filter(|expected| *expected > 0);
-        let bar = ProgressBar::with_draw_target(expected, ProgressDrawTarget::stderr_with_hz(8));
+        let target =
+            if is_wanted() { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(expected, target);
         let form = match expected {
             Some(_) => "{msg} {bar:30} {pos}/{len} {eta}",
             None => "{msg} {spinner} {pos}",
@@ -35,6 +38,12 @@ impl Progress {
     pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         self.0.suspend(write)
     }
+}
+
+/// Whether the environment asks for plain output, as <https://no-color.org> and terminals without a cursor do.
+fn is_wanted() -> bool {
+    let is_plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !is_plain && variable("TERM").is_none_or(|terminal| terminal != "dumb")
 }
 
 impl Drop for Progress {

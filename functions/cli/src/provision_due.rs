@@ -8,8 +8,10 @@ use futures::StreamExt;
 use futures::future::OptionFuture;
 use futures::stream::FuturesUnordered;
 use model::AnchorHash;
+use operate::retry_scheduled;
 use plan::Decision;
-use provision::{Action, Outcome, Provisioner, Stop, deactivates};
+use provision::{Action, Outcome, Provisioner, Stop, deactivates, open_breaker, reactivates};
+use scim::TargetError;
 use serde::Serialize;
 
 use crate::interrupt::interrupted;
@@ -27,17 +29,21 @@ const USERS_PER_CALL: usize = 2;
 const FETCHED: usize = 500;
 const REFILL_BELOW: usize = 100;
 
-/// What was done, in numbers of users.
+/// What was done, in numbers of actions.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ProvisionCounts {
     /// Accounts created.
     pub created: u64,
     /// Existing accounts linked.
     pub linked: u64,
-    /// Accounts updated or reactivated.
+    /// Accounts updated.
     pub updated: u64,
-    /// Accounts deactivated or deleted.
-    pub deprovisioned: u64,
+    /// Accounts reactivated.
+    pub reactivated: u64,
+    /// Accounts deactivated.
+    pub deactivated: u64,
+    /// Accounts deleted.
+    pub deleted: u64,
     /// Accounts linked in this run, with a removal that needs the safeguard of another scan.
     #[serde(skip)]
     pub awaiting_safeguard: u64,
@@ -65,18 +71,45 @@ pub async fn provision_due(
     approved: Option<&ApprovedDecisions>,
     output: &mut Output,
 ) -> Result<ProvisionCounts> {
+    if let Some(stopped) = probe_open_breaker(session, provisioner).await? {
+        let stopped = Some(StopReason::Target(stopped));
+        return Ok(ProvisionCounts { stopped, ..ProvisionCounts::default() });
+    }
     let mask = session.operator().mask();
     let expected = session.store.count_by_status().await?.get("pending").copied();
     let progress = Progress::start("provisioning", expected);
     let concurrency = session.connection().target.concurrency;
-    run(provisioner, concurrency, approved, |outcome| {
+    let counts = run(provisioner, concurrency, approved, |outcome| {
         progress.step();
         match mask.outcome(outcome) {
             Some(item) => Ok(progress.aside(|| output.item(&item))?),
             None => Ok(()),
         }
     })
-    .await
+    .await?;
+    if let Some(StopReason::Target(stop)) = counts.stopped {
+        open_breaker(provisioner, stop).await?;
+    }
+    Ok(counts)
+}
+
+/// Sends a probe if the breaker is open. If the target serves it, the breaker is closed, and users with a scheduled retry are
+/// due at once, because an operator has started the run. Otherwise returns why the run stops.
+async fn probe_open_breaker(session: &Session, provisioner: &Provisioner<'_>) -> Result<Option<Stop>> {
+    let store = &session.store;
+    let Some(seen) = store.fetch_breaker().await? else { return Ok(None) };
+    let stop = match provisioner.target.probe().await {
+        Ok(()) => {
+            store.close_breaker(seen).await?;
+            retry_scheduled(&session.operator()).await?;
+            return Ok(None);
+        }
+        Err(TargetError::Unauthorized { .. }) => Stop::Unauthorized,
+        Err(TargetError::RateLimited { .. }) => Stop::Throttled,
+        Err(_) => Stop::Unavailable,
+    };
+    open_breaker(provisioner, stop).await?;
+    Ok(Some(stop))
 }
 
 async fn run(
@@ -206,11 +239,11 @@ impl ProvisionCounts {
             match action {
                 Action::Create { .. } => self.created += 1,
                 Action::Link => self.linked += 1,
-                Action::Update(found) if deactivates(found) => self.deprovisioned += 1,
+                Action::Update(found) if deactivates(found) => self.deactivated += 1,
+                Action::Update(found) if reactivates(found) => self.reactivated += 1,
                 Action::Update(_) => self.updated += 1,
-                Action::Deactivate(_) | Action::Delete(_) | Action::DeactivateInstead(_) => {
-                    self.deprovisioned += 1;
-                }
+                Action::Deactivate(_) | Action::DeactivateInstead(_) => self.deactivated += 1,
+                Action::Delete(_) => self.deleted += 1,
                 Action::AccountGone | Action::FreeName { .. } | Action::PassTo { .. } => {}
             }
         }
@@ -222,12 +255,32 @@ impl ProvisionCounts {
 
     /// Adds the numbers of another round.
     pub fn add(&mut self, other: Self) {
-        let Self { created, linked, updated, deprovisioned, awaiting_safeguard, stopped } = other;
+        let Self { created, linked, updated, reactivated, deactivated, deleted, awaiting_safeguard, stopped } =
+            other;
         self.created += created;
         self.linked += linked;
         self.updated += updated;
-        self.deprovisioned += deprovisioned;
+        self.reactivated += reactivated;
+        self.deactivated += deactivated;
+        self.deleted += deleted;
         self.awaiting_safeguard = awaiting_safeguard;
         self.stopped = self.stopped.or(stopped);
+    }
+
+    /// Each number with its word.
+    pub fn words(&self) -> Vec<String> {
+        let numbers = [
+            (self.created, "created"),
+            (self.linked, "linked"),
+            (self.updated, "updated"),
+            (self.reactivated, "reactivated"),
+            (self.deactivated, "deactivated"),
+            (self.deleted, "deleted"),
+        ];
+        numbers
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect()
     }
 }

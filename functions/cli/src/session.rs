@@ -16,6 +16,7 @@ use store::{Embedded, Store, StoreError, Table};
 
 use crate::args::{ConnectionArgs, StateLocation};
 use crate::exit::UsageError;
+use crate::next::next_command;
 
 /// Owner of every lease that the terminal takes in a state file. Only one process can open the file to write, so a lease
 /// of this name was left by a process that died, and may be taken over.
@@ -44,17 +45,18 @@ pub struct Connections {
     /// The configuration.
     pub connection: Connection,
     secrets: Secrets,
+    arguments: ConnectionArgs,
 }
 
 impl Connections {
     /// Reads the configuration file.
     pub fn read(arguments: &ConnectionArgs) -> Result<Self> {
-        Ok(Self::of(runtime::config::read(&arguments.config)?))
+        Ok(Self::of(runtime::config::read(&arguments.config)?, arguments.clone()))
     }
 
-    /// Takes a configuration.
-    pub fn of(connection: Connection) -> Self {
-        Self { connection, secrets: Secrets::default() }
+    /// Takes a configuration, which these arguments name.
+    pub fn of(connection: Connection, arguments: ConnectionArgs) -> Self {
+        Self { connection, secrets: Secrets::default(), arguments }
     }
 
     /// Connects to the directory.
@@ -178,6 +180,11 @@ to synchronise now, invoke the scan function"
     /// Owner of the leases that this terminal takes.
     pub fn owner(&self) -> &str {
         &self.owner
+    }
+
+    /// A command of this program on this connection, to copy.
+    pub fn next(&self, words: &[&str]) -> String {
+        next_command(&self.connections.arguments, words)
     }
 
     /// Whether the deployed functions provision the users of this state.

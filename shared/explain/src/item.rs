@@ -14,7 +14,7 @@ pub struct ReportItem {
     /// The user name, unless there is none or it is masked.
     pub user_name: Option<String>,
     /// The action or the status: `create`, `create-inactive`, `link`, `update`, `reactivate`, `deactivate`, `delete`,
-    /// `transfer`, `conflict`, `held`, `skipped`, `invalid`, `failed`, `pending_deletion`.
+    /// `transfer`, `conflict`, `held`, `approved`, `skipped`, `invalid`, `failed`, `pending_deletion`.
     pub action: Cow<'static, str>,
     /// The reason.
     pub why: String,

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use model::{
-    Anchor, Desired, DesiredUser, Managed, Status, TargetAttribute, UnixSeconds, UserName, UserRecord, Value,
+    Anchor, Desired, DesiredUser, HoldReason, Managed, RemovalApproval, Status, TargetAttribute, UnixSeconds,
+    UserName, UserRecord, Value,
 };
 use plan::mapping::MASK;
 use plan::{AttributeDifference, Decision};
@@ -138,8 +139,11 @@ impl ValueMask {
                 (anchor, user_name, "pending", "the action is not part of the approved plan".to_owned())
             }
             Outcome::Failed { anchor, user_name, error, retry_at, .. } => {
-                let next = if retry_at.is_some() { "will be retried" } else { FAILED_UNTIL_CHANGE };
-                (anchor, user_name, "failed", format!("{error}; {next}"))
+                let (action, next) = match retry_at {
+                    Some(_) => ("retrying", "will be retried"),
+                    None => ("failed", FAILED_UNTIL_CHANGE),
+                };
+                (anchor, user_name, action, format!("{error}; {next}"))
             }
         };
         Some(self.item((anchor, user_name.as_ref()), action, why))
@@ -158,8 +162,19 @@ impl ValueMask {
         decisions.filter_map(|decision| self.decision(anchor, desired, decision)).collect()
     }
 
-    /// The status of a user as an item.
-    pub fn status(&self, record: &UserRecord, now: UnixSeconds) -> ReportItem {
+    /// The status of a user as an item. A held removal that this approval covers is shown as approved.
+    pub fn status(
+        &self,
+        record: &UserRecord,
+        now: UnixSeconds,
+        approval: Option<&RemovalApproval>,
+    ) -> ReportItem {
+        if let (Status::Held { reason, .. }, Some(approval)) = (&record.status, approval)
+            && approval.covers(record)
+        {
+            let why = format!("{reason}; approved by {}, done by the next sync", approval.by);
+            return self.item((&record.anchor, record.user_name()), "approved", why);
+        }
         let why = record.status.detail().unwrap_or_default();
         let seconds = (record.next_attempt.0 - now.0).max(0);
         let why = match &record.status {
@@ -168,6 +183,8 @@ impl ValueMask {
             Status::Retrying { .. } => format!("{why}; next attempt in {seconds} s"),
             Status::Failed { .. } => format!("{why}; {FAILED_UNTIL_CHANGE}"),
             Status::PendingDeletion { .. } => format!("{why}, in {} days", (seconds + 86_399) / 86_400),
+            // The limit is said once, with its numbers.
+            Status::Held { reason, hold: HoldReason::OverLimit } => reason.to_string(),
             Status::AccountGone
             | Status::Held { .. }
             | Status::Skipped { .. }

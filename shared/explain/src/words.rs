@@ -9,6 +9,7 @@ pub fn shown_word(word: &str) -> &str {
         "retrying" => "retry scheduled",
         "account_gone" => "account deleted at the target",
         "held" => "awaiting approval",
+        "unreadable" => "record not readable",
         "skipped" => "skipped (option off)",
         "invalid" => "missing or invalid attribute",
         "pending_deletion" => "scheduled for deletion",

@@ -1,6 +1,6 @@
 //! Removals and changes that the safeguard holds, and their approval.
 
-use explain::{HeldSummary, change_words};
+use explain::{HeldSummary, change_words, removal_words};
 use model::{ChangeApproval, RemovalApproval, UnixSeconds};
 use scan::{Approval, ScanError};
 use store::StoreError;
@@ -35,9 +35,10 @@ pub async fn approve(
     by: &str,
 ) -> Result<Option<ApprovedHold>, ScanError> {
     Ok(match scan::approve(&context.scan(), hash, by).await? {
-        Approval::Removals(RemovalApproval { set, until, by: _ }) => {
-            Some(ApprovedHold { what: format!("{} removals and no others", set.count), until: Some(until) })
-        }
+        Approval::Removals(RemovalApproval { set, until, by: _ }) => Some(ApprovedHold {
+            what: format!("{}; no other removals", removal_words(&set)),
+            until: Some(until),
+        }),
         Approval::Changes(ChangeApproval { changes, until, by: _ }) => {
             let what = format!("at most these numbers: {}", change_words(&changes));
             Some(ApprovedHold { what, until: Some(until) })

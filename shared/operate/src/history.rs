@@ -6,6 +6,7 @@ use serde::Serialize;
 use store::{HistoryEvent, StoreError};
 
 use crate::OperatorContext;
+use crate::users::StatusItems;
 
 /// Status of one user, and the actions so far. An action that was not performed leaves no event, only a status.
 #[derive(Debug, Default, Serialize)]
@@ -34,7 +35,7 @@ pub async fn fetch_history(
     let memory = store.fetch_connection().await?.memory;
     Ok(UserHistory {
         anchor: Some(record.anchor.to_string()),
-        status: Some(context.mask().status(&record, now)),
+        status: Some(StatusItems::with_memory(context, &memory).item(&record)),
         can_retry: matches!(
             record.status,
             Status::Failed { .. } | Status::Retrying { .. } | Status::AccountGone

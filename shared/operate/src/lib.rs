@@ -11,6 +11,7 @@ mod history;
 mod plan_inputs;
 mod preview;
 mod retry;
+mod states;
 mod status;
 mod users;
 
@@ -20,8 +21,9 @@ pub use drift::{DriftRepair, DriftReport, UnlinkedAccount, find_drift};
 pub use explain::explain;
 pub use history::{UserHistory, fetch_history};
 pub use preview::{PlanEvent, PlanSources, PlanSummary, preview_sync};
-pub use retry::{RetryOutcome, retry};
-pub use status::{ConnectionStatus, MAX_COUNTED, fetch_status};
+pub use retry::{RetryOutcome, retry, retry_scheduled};
+pub use states::{MAX_COUNTED, UserStates, fetch_user_states};
+pub use status::{ConnectionStatus, DueTimes, fetch_status};
 pub use users::{UserPage, UserSelection, find_user, list_users};
 
 use std::io;

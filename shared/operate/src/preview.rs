@@ -1,5 +1,6 @@
 //! Preview of a sync: the plan of a scan, and provisioning's decisions about it. Nothing is written.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 
@@ -7,7 +8,8 @@ use directory::Directory;
 use explain::{HeldSummary, ReportItem, ValueMask, hold_reason};
 use futures::{StreamExt, stream};
 use model::{
-    AccountLink, Anchor, AnchorHash, Desired, DisabledOption, HeldEffect, LimitedEffect, Status, UserRecord,
+    AccountLink, Anchor, AnchorHash, DeprovisionReason, Desired, DisabledOption, Fingerprint, HeldEffect,
+    HoldReason, LimitedEffect, Status, UserRecord,
 };
 use plan::{Decision, HeldPlan, RecordPlan, ReleasedRemoval, RemovalCandidate, RemovalVerdict};
 use provision::{Preview, PreviewSubject};
@@ -24,21 +26,29 @@ use crate::{OperateError, OperatorContext};
 /// Number of users read at a time.
 const PAGE: usize = 100;
 
-/// The numbers of a plan.
+/// The numbers of a plan. Each user counts once: `actions` and `unchanged` add up to `read` and `out_of_scope`.
 #[derive(Debug, Default, Serialize)]
 pub struct PlanSummary {
     /// Entries in scope.
     pub read: u64,
-    /// Users without an action.
+    /// Users in sync.
     pub unchanged: u64,
-    /// Users by action.
+    /// Users by action, or by the reason why none is performed. The last action of several counts.
     pub actions: BTreeMap<String, u64>,
+    /// Users among them that are out of scope.
+    pub out_of_scope: u64,
     /// Whether the directory read was complete. After an incomplete read no account is deprovisioned.
     pub complete: bool,
     /// Why the read was incomplete.
     pub incomplete: Option<String>,
+    /// The removals that `sync` would hold.
+    pub removals: Option<HeldSummary>,
     /// The changes that `sync` would hold.
     pub changes: Option<HeldSummary>,
+    /// Whether an earlier scan holds these removals, so that they can be approved now.
+    pub can_approve: bool,
+    /// Approvals that are valid now. The plan has what they release.
+    pub approved: Vec<HeldSummary>,
     /// Users of a first load that `sync` would hold until it is approved.
     pub first_load: Option<HeldEffect>,
     /// Entries without a usable anchor, up to a limit.
@@ -80,18 +90,14 @@ pub async fn preview_sync(
     let scan = context.scan();
     // A plan shows all users, so it needs a full read.
     let ScanStart { state, snapshot, read } = ScanRead::begin(&scan, directory, ScanMode::Full).await?;
-    let (actions, conflicts) = Default::default();
-    let (context, mask) = (*context, context.mask());
     let mut run = PreviewRun {
-        context,
-        mask,
+        context: *context,
+        mask: context.mask(),
         target,
         concurrency,
         sink,
-        actions,
-        conflicts,
-        unchanged: 0,
-        standing: 0,
+        counts: UserCounts::default(),
+        conflicts: Vec::new(),
     };
 
     let mut planner = PagePlanner::new(&scan, &state.memory, &snapshot, read);
@@ -110,21 +116,54 @@ pub async fn preview_sync(
     let names = std::mem::take(&mut plan.name_transfers);
     run.transfers(accounts, names).await?;
     run.page(std::mem::take(&mut plan.changes)).await?;
+    let held = plan.held_removals(state.version);
     let removals = std::mem::take(&mut plan.removals);
     run.removals(removals).await?;
     run.due_users(|hash| plan.plans_for(hash)).await?;
 
+    let (memory, now) = (&state.memory, (context.clock)());
     let summary = plan.summary;
+    let changes = plan.held_changes.as_ref();
+    let known =
+        |known: Option<Fingerprint>, planned: Option<Fingerprint>| planned.is_none() || planned == known;
+    let can_approve = known(memory.held.map(|held| held.hash), held.map(|held| held.hash))
+        && known(memory.changes.as_ref().map(|held| held.hash), changes.map(|held| held.hash));
+    let approved = [HeldSummary::removals(memory, now), HeldSummary::changes(memory, now)];
+    let UserCounts { actions, in_scope, out_of_scope } = run.counts;
     Ok(PlanSummary {
         read: summary.read,
-        unchanged: (summary.unchanged + run.unchanged).saturating_sub(run.standing),
-        actions: run.actions,
+        unchanged: summary.read.saturating_sub(in_scope),
+        actions,
+        out_of_scope,
         complete: summary.complete,
         incomplete: summary.incomplete,
         first_load: first_load(summary.first_load, context.policy.safety.max_first_load),
-        changes: plan.held_changes.map(|changes| HeldSummary::of_changes(&changes)),
+        removals: held.as_ref().map(HeldSummary::of_removals),
+        changes: changes.map(HeldSummary::of_changes),
+        can_approve,
+        approved: approved.into_iter().flatten().filter(|held| held.approved_by.is_some()).collect(),
         unidentified: summary.unidentified_entries,
     })
+}
+
+/// Users of a plan, each counted once.
+#[derive(Debug, Default)]
+struct UserCounts {
+    actions: BTreeMap<String, u64>,
+    in_scope: u64,
+    out_of_scope: u64,
+}
+
+impl UserCounts {
+    fn count(&mut self, action: &str, is_in_scope: bool) {
+        *self.actions.entry(action.to_owned()).or_default() += 1;
+        *if is_in_scope { &mut self.in_scope } else { &mut self.out_of_scope } += 1;
+    }
+}
+
+/// Whether the entry of this desired user is in scope. An entry that can't be mapped has no desired user, and is.
+fn is_in_scope(desired: Option<&Desired>) -> bool {
+    desired.and_then(Desired::deprovision_reason).is_none_or(DeprovisionReason::is_in_scope)
 }
 
 /// Whether the target serves no user: it refuses the token, or answers no request for the list of accounts either.
@@ -151,11 +190,14 @@ struct AccountCheck {
     deletion_due: bool,
     /// Why the decision is held.
     held: Option<String>,
+    /// Action that counts for the user if none is decided.
+    otherwise: Option<&'static str>,
 }
 
 impl AccountCheck {
     fn of(anchor: Anchor, record: Option<UserRecord>, desired: Desired) -> Self {
-        Self { anchor, record, desired, released: false, deletion_due: false, held: None }
+        let (released, deletion_due, held, otherwise) = Default::default();
+        Self { anchor, record, desired, released, deletion_due, held, otherwise }
     }
 }
 
@@ -165,12 +207,9 @@ struct PreviewRun<'a, S> {
     target: &'a Target,
     concurrency: usize,
     sink: S,
-    actions: BTreeMap<String, u64>,
+    counts: UserCounts,
     /// Conflicts about a user name. A transfer at the end may resolve them.
     conflicts: Vec<(AnchorHash, ReportItem)>,
-    unchanged: u64,
-    /// Users in scope that are shown although their entries are unchanged: they are due, failed or invalid.
-    standing: u64,
 }
 
 impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
@@ -221,9 +260,8 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
                 let desired = record.as_ref().and_then(|record| record.desired.clone());
                 return Ok(desired.map(|desired| AccountCheck::of(anchor, record, desired)));
             }
-            // Due since an earlier run: shown with all due users.
-            _ if record.is_some_and(|record| record.status.is_due()) => {}
-            _ => self.unchanged += 1,
+            // Due since an earlier run: shown with all due users. Others are in sync.
+            _ => {}
         }
         Ok(None)
     }
@@ -261,10 +299,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
     }
 
     fn waiting_user(&mut self, record: UserRecord) -> Result<Option<AccountCheck>, OperateError> {
-        let is_invalid = matches!(record.status, Status::Invalid { .. });
-        // An entry that can't be mapped has no desired user.
-        self.standing += u64::from(is_invalid || matches!(record.desired, Some(Desired::Present(_))));
-        if is_invalid || matches!(record.status, Status::Failed { .. }) {
+        if matches!(record.status, Status::Invalid { .. } | Status::Failed { .. }) {
             self.show_status(&record.anchor, Some(&record), &record.status)?;
             return Ok(None);
         }
@@ -273,7 +308,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         let deletes = self.context.policy.options.delete_after_days.is_some();
         let now = (self.context.clock)();
         if is_deletion && deletes && record.next_attempt > now {
-            let item = self.mask.status(&record, now);
+            let item = self.mask.status(&record, now, None);
             self.show(item, (Some(&desired), Some(&record)))?;
             return Ok(None);
         }
@@ -294,7 +329,8 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         let takers: HashSet<AnchorHash> = account_takers.chain(name_takers).collect();
         for (hash, item) in std::mem::take(&mut self.conflicts) {
             if !takers.contains(&hash) {
-                self.emit(item)?;
+                self.counts.count(&item.action, true);
+                (self.sink)(PlanEvent::Item(item))?;
             }
         }
         let mut checks = Vec::new();
@@ -327,22 +363,29 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         };
         let Some(desired) = desired else { return Ok(None) };
         let item = self.mask.item((&anchor, desired.user_name()), "transfer", why);
-        self.show(item, (Some(&desired), record.as_ref()))?;
+        let inputs = Some(plan_inputs::of(Some(&desired), record.as_ref(), None));
+        (self.sink)(PlanEvent::Item(ReportItem { inputs, ..item }))?;
         if link.is_none() {
+            self.counts.count("transfer", true);
             // The other entry's account still has the name, so a lookup by name would find the wrong account.
             (self.sink)(PlanEvent::Decided(anchor.hash(), &[Decision::Create]))?;
             return Ok(None);
         }
         let record = UserRecord { anchor: anchor.clone(), desired: Some(desired.clone()), link, ..from };
-        Ok(Some(AccountCheck::of(anchor, Some(record), desired)))
+        let check = AccountCheck::of(anchor, Some(record), desired);
+        Ok(Some(AccountCheck { otherwise: Some("transfer"), ..check }))
     }
 
     async fn removals(&mut self, removals: RemovalVerdict) -> Result<(), OperateError> {
-        let RemovalVerdict { released, held, skipped } = removals;
+        let RemovalVerdict { released, held, skipped, cause: _ } = removals;
         self.released(&released).await?;
         for candidate in &held {
-            let status = Status::Held { reason: candidate.reason, hold: candidate.hold_reason() };
-            self.not_released(candidate, "held", status.detail().unwrap_or_default())?;
+            let why = match candidate.hold_reason() {
+                // The limit is said once, with its numbers.
+                HoldReason::OverLimit => candidate.reason.to_string(),
+                hold => Status::Held { reason: candidate.reason, hold }.detail().unwrap_or_default(),
+            };
+            self.not_released(candidate, "held", why)?;
         }
         for candidate in &skipped {
             let why = format!("{}; {}", candidate.reason, DisabledOption::Deprovision);
@@ -416,18 +459,19 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         if held.is_none() && !is_conflict {
             (self.sink)(PlanEvent::Decided(anchor.hash(), &preview.decisions))?;
         }
-        let items = self.mask.preview(anchor, desired, preview);
-        if items.is_empty() {
-            self.unchanged += 1;
-        }
-        for item in items {
+        let mut counted = check.otherwise.map(Cow::from);
+        for item in self.mask.preview(anchor, desired, preview) {
             let item = match held {
                 Some(why) if !is_conflict => {
                     ReportItem { action: "held".into(), why: format!("{}; {why}", item.why), ..item }
                 }
                 _ => item,
             };
-            self.emit(ReportItem { inputs: inputs.clone(), ..item })?;
+            counted = Some(item.action.clone());
+            (self.sink)(PlanEvent::Item(ReportItem { inputs: inputs.clone(), ..item }))?;
+        }
+        if let Some(action) = counted {
+            self.counts.count(&action, is_in_scope(Some(desired)));
         }
         Ok(())
     }
@@ -438,12 +482,9 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
         item: ReportItem,
         (desired, record): (Option<&Desired>, Option<&UserRecord>),
     ) -> Result<(), OperateError> {
-        self.emit(ReportItem { inputs: Some(plan_inputs::of(desired, record, None)), ..item })
-    }
-
-    fn emit(&mut self, item: ReportItem) -> Result<(), OperateError> {
-        *self.actions.entry(item.action.to_string()).or_default() += 1;
-        Ok((self.sink)(PlanEvent::Item(item))?)
+        self.counts.count(&item.action, is_in_scope(desired));
+        let inputs = Some(plan_inputs::of(desired, record, None));
+        Ok((self.sink)(PlanEvent::Item(ReportItem { inputs, ..item }))?)
     }
 }
 

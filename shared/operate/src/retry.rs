@@ -1,5 +1,6 @@
 //! Retry of failed users, before their next attempt or after a refusal.
 
+use explain::shown_word;
 use store::{RetryResult, StoreError};
 
 use crate::OperatorContext;
@@ -18,7 +19,9 @@ pub enum RetryOutcome {
 
 /// Makes one user pending; without a name, all users that failed.
 pub async fn retry(context: &OperatorContext<'_>, user: Option<&str>) -> Result<RetryOutcome, StoreError> {
-    let Some(user) = user else { return retry_failed(context).await };
+    let Some(user) = user else {
+        return Ok(RetryOutcome::Pending(retry_all(context, &["failed", "retrying", "account_gone"]).await?));
+    };
     let result = match scan::find_record(context.store, user, (context.clock)()).await? {
         Some(record) => context.store.retry_user(record.anchor.hash()).await?,
         None => RetryResult::UnknownUser,
@@ -27,16 +30,21 @@ pub async fn retry(context: &OperatorContext<'_>, user: Option<&str>) -> Result<
         RetryResult::Pending => RetryOutcome::Pending(1),
         RetryResult::NotFailed(status) => {
             let why = status.detail().map(|why| format!(" ({why})")).unwrap_or_default();
-            RetryOutcome::Refused(format!("nothing to retry: the user is {}{why}", status.word()))
+            RetryOutcome::Refused(format!("nothing to retry: the user is {}{why}", shown_word(status.word())))
         }
         RetryResult::UnknownUser => RetryOutcome::Refused(format!("the state has no user {user}")),
     })
 }
 
-async fn retry_failed(context: &OperatorContext<'_>) -> Result<RetryOutcome, StoreError> {
+/// Makes users with a scheduled retry pending.
+pub async fn retry_scheduled(context: &OperatorContext<'_>) -> Result<u64, StoreError> {
+    retry_all(context, &["retrying"]).await
+}
+
+async fn retry_all(context: &OperatorContext<'_>, statuses: &[&str]) -> Result<u64, StoreError> {
     let store = context.store;
     let mut count = 0;
-    for status in ["failed", "retrying", "account_gone"] {
+    for status in statuses {
         let mut after = None;
         loop {
             let page = store.fetch_by_status(status, after, PAGE).await?;
@@ -50,5 +58,5 @@ async fn retry_failed(context: &OperatorContext<'_>) -> Result<RetryOutcome, Sto
             }
         }
     }
-    Ok(RetryOutcome::Pending(count))
+    Ok(count)
 }

@@ -1,7 +1,7 @@
 //! Lists of users.
 
-use explain::ReportItem;
-use model::{AccountId, AnchorHash};
+use explain::{ReportItem, ValueMask};
+use model::{AccountId, AnchorHash, RemovalApproval, SafeguardMemory, UnixSeconds, UserRecord};
 use serde::Serialize;
 use store::{PageKey, StoreError};
 
@@ -39,13 +39,16 @@ pub async fn list_users(
     filter: UserSelection<'_>,
     limit: usize,
 ) -> Result<UserPage, StoreError> {
+    let items = &StatusItems::of(context).await?;
     match filter {
         UserSelection::None => Ok(UserPage::default()),
-        UserSelection::Status(status, after) => with_status(context, status, (after.cloned(), limit)).await,
+        UserSelection::Status(status, after) => {
+            with_status(context, items, status, (after.cloned(), limit)).await
+        }
         UserSelection::Waiting => {
             let mut users = Vec::new();
             for status in LISTED {
-                users.append(&mut with_status(context, status, (None, limit)).await?.users);
+                users.append(&mut with_status(context, items, status, (None, limit)).await?.users);
             }
             Ok(UserPage { users, next: None })
         }
@@ -53,22 +56,43 @@ pub async fn list_users(
             let page = context.store.fetch_accounts(after.map(PageKey::after_account), limit).await?;
             let hashes: Vec<AnchorHash> = page.items.iter().map(|(_, owner)| owner.hash()).collect();
             let records = context.store.fetch_records(&hashes).await?;
-            let (mask, now) = (context.mask(), (context.clock)());
             let records = hashes.iter().filter_map(|hash| records.get(hash));
-            let users = records.map(|record| mask.status(record, now)).collect();
+            let users = records.map(|record| items.item(record)).collect();
             Ok(UserPage { users, next: page.next.map(|key| key.as_str().to_owned()) })
         }
     }
 }
 
+/// Statuses of users as items. A held removal that is approved is shown as approved.
+pub(crate) struct StatusItems {
+    mask: ValueMask,
+    now: UnixSeconds,
+    approval: Option<RemovalApproval>,
+}
+
+impl StatusItems {
+    pub async fn of(context: &OperatorContext<'_>) -> Result<Self, StoreError> {
+        Ok(Self::with_memory(context, &context.store.fetch_connection().await?.memory))
+    }
+
+    pub fn with_memory(context: &OperatorContext<'_>, memory: &SafeguardMemory) -> Self {
+        let now = (context.clock)();
+        Self { mask: context.mask(), now, approval: memory.approval_at(now).cloned() }
+    }
+
+    pub fn item(&self, record: &UserRecord) -> ReportItem {
+        self.mask.status(record, self.now, self.approval.as_ref())
+    }
+}
+
 async fn with_status(
     context: &OperatorContext<'_>,
+    items: &StatusItems,
     status: &str,
     (after, limit): (Option<PageKey>, usize),
 ) -> Result<UserPage, StoreError> {
     let page = context.store.fetch_by_status(status, after, limit).await?;
-    let (mask, now) = (context.mask(), (context.clock)());
-    let users = page.items.iter().map(|record| mask.status(record, now)).collect();
+    let users = page.items.iter().map(|record| items.item(record)).collect();
     Ok(UserPage { users, next: page.next.map(|key| key.as_str().to_owned()) })
 }
 
@@ -81,5 +105,6 @@ pub async fn find_user(context: &OperatorContext<'_>, user: &str) -> Result<Opti
     {
         record = store.fetch_record(owner.hash()).await?;
     }
-    Ok(record.map(|record| context.mask().status(&record, now)))
+    let Some(record) = record else { return Ok(None) };
+    Ok(Some(StatusItems::of(context).await?.item(&record)))
 }

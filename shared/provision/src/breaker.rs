@@ -48,6 +48,19 @@ pub(crate) async fn check(
     Ok(BreakerGate::Probe(probe))
 }
 
+fn reason_of(stop: Stop) -> BreakerReason {
+    match stop {
+        Stop::Unauthorized => BreakerReason::Unauthorized,
+        Stop::Unavailable | Stop::Throttled => BreakerReason::Unavailable,
+    }
+}
+
+/// Opens the breaker, or keeps it open, after a run that an operator started has stopped.
+pub async fn open_breaker(provisioner: &Provisioner<'_>, stop: Stop) -> Result<(), StoreError> {
+    let Provisioner { store, clock, .. } = *provisioner;
+    store.open_breaker(reason_of(stop), clock(), FIRST_PAUSE).await.map(drop)
+}
+
 /// Opens the breaker, or keeps it open, after an outcome that concerns all users. Returns the time of the next probe.
 pub(crate) async fn trip(
     provisioner: &Provisioner<'_>,
@@ -57,10 +70,7 @@ pub(crate) async fn trip(
 ) -> Result<Option<UnixSeconds>, StoreError> {
     let store = provisioner.store;
     let Outcome::Failed { stop: Some(stop), retry_at, error, .. } = outcome else { return Ok(None) };
-    let reason = match stop {
-        Stop::Unauthorized => BreakerReason::Unauthorized,
-        Stop::Unavailable | Stop::Throttled => BreakerReason::Unavailable,
-    };
+    let reason = reason_of(*stop);
     let failed_probes = probe.map_or(0, |probe| probe.probes);
     let pause = FIRST_PAUSE.saturating_mul(1 << failed_probes.min(10)).min(LONGEST_PAUSE);
     let requested = match (stop, retry_at) {

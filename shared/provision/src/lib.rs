@@ -25,9 +25,10 @@ mod siblings;
 mod update;
 mod worker;
 
+pub use breaker::open_breaker;
 pub use dead_letters::handle_dead_letter;
 pub use health::Health;
-pub use outcome::{Action, FollowUp, Outcome, Provisioned, Stop, deactivates, describe_actions};
+pub use outcome::{Action, FollowUp, Outcome, Provisioned, Stop, deactivates, describe_actions, reactivates};
 pub use preview::{Preview, PreviewSubject, preview};
 pub use references::resolve_references;
 pub use worker::{MessageDisposition, work};

@@ -174,6 +174,11 @@ pub fn deactivates(found: &[AttributeDifference]) -> bool {
     active_in(found) == Some(false)
 }
 
+/// Whether an update makes an inactive account active.
+pub fn reactivates(found: &[AttributeDifference]) -> bool {
+    active_in(found) == Some(true)
+}
+
 fn active_in(found: &[AttributeDifference]) -> Option<bool> {
     found.iter().find(|difference| difference.attribute.as_str() == "active").and_then(|difference| {
         match difference.to {

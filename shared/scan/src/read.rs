@@ -85,6 +85,11 @@ impl Checkpoint {
     }
 }
 
+/// Time of the last full scan; `None` if the next scan reads all entries.
+pub fn last_full_scan(state: &ConnectionState) -> Option<UnixSeconds> {
+    Checkpoint::of_state(state).filter(Checkpoint::is_resumable).map(|checkpoint| checkpoint.full_at)
+}
+
 /// A read in progress.
 pub struct ScanRead<'d> {
     source: ReadSource<'d>,

@@ -223,8 +223,10 @@ impl Store {
         if buckets.len() * FEW >= 1 << layout.bits {
             return Ok((self.fetch_buckets(layout, QuerySource::Items).await?, None));
         }
-        let reads =
-            buckets.iter().map(|bucket| self.fetch_range(layout, QuerySource::Items, *bucket..=*bucket));
+        let reads = buckets
+            .iter()
+            .copied()
+            .map(|bucket| self.fetch_range(layout, QuerySource::Items, bucket..=bucket));
         let parts: Vec<Vec<SnapshotPair>> =
             stream::iter(reads).buffered(CONCURRENT_BUCKETS).try_collect().await?;
         Ok((parts.concat(), Some(buckets.clone())))

@@ -1,13 +1,13 @@
 //! Users that are not in sync: lists, counts and due users, through the `by_work` index.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{AccountId, AnchorHash, Status, UnixSeconds, UserRecord};
 
 use crate::Store;
-use crate::errors::{Result, StoreError};
+use crate::errors::Result;
 use crate::item::{ItemReader, TableItem, text};
 use crate::keys::{WORK_PK, WORK_SK, WorkKey};
 use crate::query::{KeyRange, QuerySource};
@@ -130,15 +130,25 @@ impl Store {
         }
     }
 
-    /// Number of users per status, at most this many each: the time does not depend on the number of users.
-    pub async fn count_by_status_up_to(&self, most: u64) -> Result<BTreeMap<String, u64>> {
-        let counts = stream::iter(Status::WAITING_WORDS.map(str::to_owned)).map(|word| async move {
-            let count = self.count_status(&word, most).await?;
-            Ok::<_, StoreError>((word, count))
+    /// Users by status, at most this many each: the time does not depend on the number of users. A user counts under one
+    /// status, also while the index lags behind.
+    pub async fn fetch_waiting(&self, most: u64) -> Result<BTreeMap<String, Vec<AnchorHash>>> {
+        let users = stream::iter(Status::WAITING_WORDS.map(str::to_owned));
+        let users = users.map(|word| async move { self.fetch_hashes(&word, most).await });
+        let users: Vec<_> = users.buffered(Status::WAITING_WORDS.len()).try_collect().await?;
+        let mut seen = HashSet::new();
+        let by_word = Status::WAITING_WORDS.into_iter().zip(users).map(|(word, users)| {
+            let users = users.into_iter().filter(|user| seen.insert(*user)).collect::<Vec<_>>();
+            (word.to_owned(), users)
         });
-        let counts: Vec<(String, u64)> =
-            counts.buffer_unordered(Status::WAITING_WORDS.len()).try_collect().await?;
-        Ok(counts.into_iter().filter(|(_, count)| *count > 0).collect())
+        Ok(by_word.filter(|(_, users)| !users.is_empty()).collect())
+    }
+
+    async fn fetch_hashes(&self, word: &str, most: u64) -> Result<Vec<AnchorHash>> {
+        let query = self.range(QuerySource::Work, &self.keys.work(), &KeyRange::Prefix(format!("{word}#")));
+        let query = query.projection_expression("#sk").expression_attribute_names("#sk", WORK_SK);
+        let items = self.items(query, usize::try_from(most).unwrap_or(usize::MAX)).await?;
+        items.iter().map(|item| Ok(work_key(item)?.hash)).collect()
     }
 
     /// Number of users with this status word, at most this many.

@@ -405,10 +405,9 @@ async fn status_reads_do_not_grow_with_users() {
         assert_eq!(saved, SnapshotSave::Done);
         faults.seen();
         assert_eq!(store.count_snapshot_users().await.unwrap(), u64::from(count) * 100);
-        assert_eq!(
-            store.count_by_status_up_to(3).await.unwrap(),
-            BTreeMap::from([("pending".to_owned(), 3)])
-        );
+        let waiting = store.fetch_waiting(3).await.unwrap();
+        let numbers: Vec<_> = waiting.iter().map(|(word, users)| (word.as_str(), users.len())).collect();
+        assert_eq!(numbers, [("pending", 3)]);
         store.fetch_by_status("pending", None, 3).await.unwrap();
         asked.push(faults.seen());
     }

@@ -49,11 +49,13 @@ async fn apply(session: &Session, planned: &PlanFile, output: &mut Output) -> Re
         );
         return Err(UsageError(text).into());
     }
-    if let Some(breaker) = session.store.fetch_breaker().await? {
+    // With a state file, the run probes the target itself.
+    if session.is_deployed()
+        && let Some(breaker) = session.store.fetch_breaker().await?
+    {
         let reason = breaker.reason.word();
-        anyhow::bail!(
-            "circuit breaker open: no requests are sent to the target ({reason}); see provisioner breaker"
-        );
+        let command = session.next(&["breaker", "show"]);
+        anyhow::bail!("circuit breaker open: no requests are sent to the target ({reason}); see {command}");
     }
     let (mut approved, mut users) = (ApprovedActions::default(), Vec::new());
     let progress = Progress::start("planning", None);

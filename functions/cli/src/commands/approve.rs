@@ -6,6 +6,7 @@ use serde_json::json;
 use store::PageKey;
 
 use crate::args::ConnectionArgs;
+use crate::clean::plain;
 use crate::exit::{Exit, RunResult};
 use crate::output::{GOOD, Lines, Output, moment_of, paint};
 use crate::session::Session;
@@ -37,10 +38,11 @@ async fn show(session: &Session, output: &mut Output) -> Result<Exit> {
     }
     output.show(&json!({ "waiting": held, "users": users }), |_| {
         let mut lines = Lines::default();
-        lines.held(&held);
+        lines.held(&held, session);
         if held.is_empty() { "nothing waits for approval".to_owned() } else { lines.text() }
     })?;
-    Ok(Exit::of_run(RunResult { completed: true, failed: 0, held: held.len() as u64 }))
+    let waiting = held.iter().filter(|held| held.approved_by.is_none()).count() as u64;
+    Ok(Exit::of_run(RunResult { completed: true, failed: 0, held: waiting }))
 }
 
 /// Approves what is held under this hash.
@@ -50,19 +52,26 @@ pub async fn approve(connection: &ConnectionArgs, hash: &str, by: &str) -> Resul
     match operate::approve(&session.operator(), hash, by).await? {
         Some(ApprovedHold { what, until }) => {
             output.show(&json!({ "approved": what, "until": until.map(|until| until.0) }), |_| {
-                let approved = paint(GOOD, "Approved:");
-                match until {
+                let approved = paint(GOOD, format!("Approved by {}:", plain(by)));
+                let mut lines = Lines::default();
+                lines.add(match until {
                     Some(until) => {
-                        format!("{approved} {what}; a scan until {} releases them", moment_of(until))
+                        format!("{approved} {what}. Done by the next sync until {}:", moment_of(until))
                     }
-                    None => format!("{approved} {what}; the next scan believes it"),
+                    None => format!("{approved} {what}. Taken as it is by the next sync:"),
+                });
+                if !session.is_deployed() {
+                    lines.command(&session.next(&["sync"]));
                 }
+                lines.text()
             })?;
             Ok(Exit::Done)
         }
         None => {
             output.show(&json!({ "approved": null }), |_| {
-                format!("nothing with the hash {hash} is held now; this is held:")
+                format!(
+                    "nothing with the hash {hash} is held now. A plan's hash can be approved once sync has held it. This is held:"
+                )
             })?;
             if !output.is_json() {
                 show(session, output).await?;

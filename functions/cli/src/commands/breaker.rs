@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::args::{BreakerAction, ConnectionArgs};
 use crate::exit::Exit;
-use crate::output::{BAD, Output, moment, paint};
+use crate::output::{BAD, Lines, Output, moment, paint};
 use crate::session::Session;
 
 /// Shows the breaker, or closes it.
@@ -22,18 +22,36 @@ pub async fn run(connection: &ConnectionArgs, action: BreakerAction) -> Result<E
     output.show(&json!({ "open": is_open, "breaker": breaker }), |_| match &breaker {
         None => "the breaker is closed: requests are sent to the target".to_owned(),
         Some(_) if closes => "the breaker is closed; it opens again if the target still fails".to_owned(),
-        Some(breaker) => open_breaker(breaker),
+        Some(breaker) => {
+            let mut lines = Lines::default();
+            open_breaker(breaker, session, &mut lines);
+            lines.text()
+        }
     })?;
     Ok(Exit::Done)
 }
 
-/// An open breaker in one line.
-pub fn open_breaker(breaker: &BreakerStatus) -> String {
+/// Adds an open breaker, with the command that closes it.
+pub fn open_breaker(breaker: &BreakerStatus, session: &Session, lines: &mut Lines) {
     let BreakerStatus { reason, since, until, probes } = breaker;
     let (since, until) = (moment(*since), moment(*until));
-    let text = format!(
-        "circuit breaker open ({reason}) since {since}: no requests are sent to the target; next probe at {until}, {probes} probes so \
-far; to close it now: provisioner breaker reset"
-    );
-    paint(BAD, text)
+    let why = match *reason {
+        "unauthorized" => "the target refused the access token",
+        _ => "the target serves no requests",
+    };
+    let heading = paint(BAD, format!("Circuit breaker open since {since}:"));
+    let probes = if *probes == 1 { "1 probe".to_owned() } else { format!("{probes} probes") };
+    let advice = match *reason {
+        "unauthorized" => "Once the token is renewed:",
+        _ => "To close it now:",
+    };
+    if session.is_deployed() {
+        lines.add(format!(
+            "{heading} {why}, so no requests are sent to it; next probe at {until}, {probes} so far. {advice}"
+        ));
+        lines.command(&session.next(&["breaker", "reset"]));
+    } else {
+        lines.add(format!("{heading} {why}. The next sync asks it again. {advice}"));
+        lines.command(&session.next(&["sync"]));
+    }
 }

@@ -10,7 +10,7 @@ use simulator::Simulator;
 
 use super::sync::{FirstLoadQuestion, SyncTask};
 use super::{plan, sync};
-use crate::args::StateLocation;
+use crate::args::{ConnectionArgs, DEFAULT_CONFIG, StateLocation};
 use crate::exit::Exit;
 use crate::output::{FAINT, GOOD, HEADING, Output, paint};
 use crate::plan_file::write_private;
@@ -88,7 +88,8 @@ async fn open(folder: &Path, directory: &EmbeddedLdap, target: &Simulator) -> Re
         .replace("GROUP_DN", company::WORKPLACE);
     let connection = runtime::config::parse(&text, &folder.join("demo.toml"))?;
     let state = StateLocation::File(folder.join("demo.state"));
-    Session::open(Connections::of(connection), &state).await
+    let arguments = ConnectionArgs { config: DEFAULT_CONFIG.into(), state: None, json: false };
+    Session::open(Connections::of(connection, arguments), &state).await
 }
 
 fn change_directory(directory: &EmbeddedLdap) -> Result<()> {

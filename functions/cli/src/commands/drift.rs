@@ -60,11 +60,14 @@ pub async fn run(connection: &ConnectionArgs, repair: DriftRepair) -> Result<Exi
         }
     };
     let result = DriftResult { report, repair };
-    output.show(&result, text)?;
+    if !result.report.found.is_empty() {
+        output.legend()?;
+    }
+    output.show(&result, |result| text(result, session))?;
     Ok(exit(&result))
 }
 
-fn text(result: &DriftResult) -> String {
+fn text(result: &DriftResult, session: &Session) -> String {
     let DriftResult { report, repair } = result;
     let DriftReport { accounts, equal, changed, gone, waiting, unlinked, unreadable, .. } = report;
     let mut lines = Lines::default();
@@ -90,7 +93,10 @@ fn text(result: &DriftResult) -> String {
     let rest = format!("({accounts} accounts, {unreadable} not readable)");
     lines.add(format!("{} {}", paint(style, numbers), paint(FAINT, rest)));
     match repair {
-        None if changed + gone > 0 => lines.add("provisioner drift --repair restores the linked accounts"),
+        None if changed + gone > 0 => {
+            lines.add("To restore the linked accounts:");
+            lines.command(&session.next(&["drift", "--repair"]));
+        }
         None => {}
         Some(RepairSummary { due, done: None, .. }) => {
             lines.add(format!("{due} users are pending; the next scan sends provision requests for them"));

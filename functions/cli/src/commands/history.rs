@@ -15,18 +15,18 @@ use crate::session::Session;
 pub async fn run(connection: &ConnectionArgs, user: &str, before: Option<i64>, limit: usize) -> Result<Exit> {
     let session = Session::open_to_read(connection).await?;
     let history = fetch_history(&session.operator(), user, before.map(UnixSeconds), limit).await?;
-    Output::new(connection.json).show(&history, |history| text(user, history))?;
+    Output::new(connection.json).show(&history, |history| text(user, history, &session))?;
     Ok(if history.anchor.is_some() { Exit::Done } else { Exit::CouldNotRun })
 }
 
-fn text(user: &str, history: &UserHistory) -> String {
+fn text(user: &str, history: &UserHistory, session: &Session) -> String {
     let UserHistory { anchor, status, can_retry: _, changes, events } = history;
     if anchor.is_none() {
         return format!("the state has no user {user}");
     }
     let mut lines = Lines::default();
     lines.items(status.as_slice());
-    lines.held(changes);
+    lines.held(changes, session);
     if events.is_empty() {
         lines.add(format!("no actions for {user} yet"));
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use ::explain::{ReportItem, effect_words};
+use ::explain::{HeldSummary, ReportItem, effect_words};
 use anyhow::Result;
 use model::HeldEffect;
 use operate::{PlanEvent, PlanSources, PlanSummary, preview_sync};
@@ -11,7 +11,8 @@ use operate::{PlanEvent, PlanSources, PlanSummary, preview_sync};
 use crate::args::ConnectionArgs;
 use crate::clean::json;
 use crate::exit::{Exit, RunResult};
-use crate::output::{FAINT, HEADING, Lines, Output, incomplete_read, paint};
+use crate::numbers;
+use crate::output::{BAD, FAINT, HEADING, Lines, Output, incomplete_read, paint};
 use crate::plan_file::{PlanFile, check_replaceable, page, write_private};
 use crate::progress::Progress;
 use crate::session::Session;
@@ -76,7 +77,7 @@ pub async fn show(session: &Session, files: PlanFiles<'_>, output: &mut Output) 
         let begin = if separator == JSON_BEGIN { JSON_BEGIN } else { "" };
         output.line(format!("{begin}\n],\"summary\":{}}}", json(&serde_json::to_string(&summary)?)))?;
     } else {
-        output.line(text(&summary))?;
+        output.line(text(&summary, session))?;
         if let Some(unused) = session.unused_state() {
             output.line(format!("{} {unused}", paint(HEADING, "First run:")))?;
         }
@@ -95,22 +96,44 @@ fn write_item(output: &mut Output, item: &ReportItem, separator: &mut &'static s
     output.write(format!("{before}\n{}", json(&serde_json::to_string(item)?)))
 }
 
-fn text(summary: &PlanSummary) -> String {
-    let PlanSummary { read, unchanged, actions, complete: _, incomplete, first_load, changes, unidentified } =
+fn text(summary: &PlanSummary, session: &Session) -> String {
+    let PlanSummary { read, unchanged, actions, out_of_scope, incomplete, first_load, unidentified, .. } =
         summary;
-    let words: Vec<String> = actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
-    let words = if words.is_empty() { "nothing to do".to_owned() } else { words.join(", ") };
-    let rest = paint(FAINT, format!("({read} in scope, {unchanged} unchanged)"));
+    let mut words = numbers::by_word(actions);
+    if words.is_empty() {
+        words.push("nothing to do".to_owned());
+    }
+    if *unchanged > 0 {
+        words.push(format!("{unchanged} in sync"));
+    }
+    let scope = paint(FAINT, format!("({})", numbers::scope(*read, *out_of_scope)));
     let mut lines = Lines::default();
-    lines.add(format!("{} {rest}", paint(HEADING, format!("Plan: {words}"))));
+    lines.add(format!("{} {scope}", paint(HEADING, format!("Plan: {}", words.join(", ")))));
     if let Some(first_load) = first_load {
         lines.add(first_load_hint(first_load, *read));
     }
-    lines.held(changes);
+    lines.held(&summary.approved, session);
+    held(summary, session, &mut lines);
     if let Some(incomplete) = incomplete {
         lines.add(incomplete_read(incomplete, unidentified));
     }
     lines.text()
+}
+
+/// Adds what `sync` holds. Its hash can be approved once a scan has held it.
+fn held(summary: &PlanSummary, session: &Session, lines: &mut Lines) {
+    let held = summary.removals.iter().chain(&summary.changes);
+    if summary.can_approve {
+        lines.held(held, session);
+        return;
+    }
+    for HeldSummary { hash, what, .. } in held {
+        lines.add(format!(
+            "{} {what}. sync holds it. After that, if it is intended:",
+            paint(BAD, "Awaiting approval:")
+        ));
+        lines.command(&session.next(&["approve", hash]));
+    }
 }
 
 fn first_load_hint(first_load: &HeldEffect, users: u64) -> String {
@@ -124,6 +147,6 @@ fn exit(summary: &PlanSummary) -> Exit {
     Exit::of_run(RunResult {
         completed: summary.complete,
         failed: count(&["failed", "invalid", "conflict"]),
-        held: count(&["held"]) + u64::from(summary.changes.is_some()),
+        held: count(&["held"]) + u64::from(summary.removals.is_some() || summary.changes.is_some()),
     })
 }

@@ -16,7 +16,11 @@ pub async fn run(connection: &ConnectionArgs, user: Option<&str>) -> Result<Exit
     match retry(&session.operator(), user).await? {
         RetryOutcome::Pending(count) => {
             output.show(&json!({ "retried": count }), |_| {
-                format!("{count} users became pending; the next sync or scan retries them")
+                let became = if count == 1 { "1 user became" } else { &format!("{count} users became") };
+                match session.is_deployed() {
+                    true => format!("{became} pending; the next scan retries them"),
+                    false => format!("{became} pending. Next:\n  {}", session.next(&["sync"])),
+                }
             })?;
             Ok(Exit::Done)
         }

@@ -1,15 +1,18 @@
-//! `provisioner status`: the last scan, and the users that wait or failed.
+//! `provisioner status`: the last scan, the users by state, and what comes next.
 
 use anyhow::Result;
+use explain::HeldSummary;
 use model::Status;
-use operate::{ConnectionStatus, MAX_COUNTED, UserSelection, fetch_status};
+use operate::{ConnectionStatus, DueTimes, UserSelection, fetch_status};
 use serde_json::Value;
 use store::PageKey;
 
 use super::breaker::open_breaker;
 use crate::args::ConnectionArgs;
+use crate::clean::plain;
 use crate::exit::{Exit, RunResult};
-use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, paint};
+use crate::numbers::{duration, user_states};
+use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, moment, paint};
 use crate::session::Session;
 
 /// Shows the status.
@@ -23,56 +26,97 @@ pub async fn run(
     let status = fetch_status(&session.operator(), filter, limit).await?;
     let mut output = Output::new(connection.json);
     if let Some(unused) = session.unused_state() {
-        output.show(&status, |_| format!("{unused}; run provisioner sync first"))?;
+        output.show(&status, |_| format!("{unused}. Next:\n  {}", session.next(&["sync"])))?;
         return Ok(Exit::CouldNotRun);
     }
-    output.show(&status, text)?;
-    let count = |words: &[&str]| words.iter().filter_map(|word| status.users.get(*word)).sum::<u64>();
-    Ok(Exit::of_run(RunResult {
-        completed: true,
-        failed: count(&Status::FAILED_WORDS) + count(&["conflict"]),
-        held: count(&["held"]) + u64::from(status.changes.is_some()),
-    }))
+    output.show(&status, |status| text(status, &session))?;
+    Ok(exit(&status))
 }
 
-fn text(status: &ConnectionStatus) -> String {
-    let ConnectionStatus { connection, version, last_scan, scanning, in_scope, users, .. } = status;
+/// Everything that is held.
+fn held(status: &ConnectionStatus) -> impl Iterator<Item = &HeldSummary> {
+    status.held.iter().chain(&status.changes).chain(&status.link_drops)
+}
+
+fn exit(status: &ConnectionStatus) -> Exit {
+    let (approved, waiting): (Vec<_>, Vec<_>) = held(status).partition(|held| held.approved_by.is_some());
+    // Removals that wait for the next scan alone are in no held set.
+    let others = if approved.is_empty() { status.states.count(&["held"]) } else { 0 };
+    Exit::of_run(RunResult {
+        completed: true,
+        failed: status.states.count(&Status::FAILED_WORDS) + status.states.count(&["conflict", "unreadable"]),
+        held: waiting.len() as u64 + others,
+    })
+}
+
+fn text(status: &ConnectionStatus, session: &Session) -> String {
     let mut lines = Lines::default();
-    lines.add(format!("{} {in_scope} users in scope, {version} scans", paint(HEADING, connection)));
-    match last_scan {
-        None => lines.add("no scan has been completed yet"),
-        Some(summary) => {
-            let text = |key| summary.get(key).and_then(Value::as_str);
-            let (style, result) = match summary.get("complete") {
-                Some(Value::Bool(true)) => (GOOD, "complete"),
-                _ => (BAD, text("incomplete").unwrap_or_default()),
-            };
-            let freshness =
-                text("freshness").map(|shown| paint(FAINT, format!(" (server up to date: {shown})")));
-            lines.add(format!("last scan: {}{}", paint(style, result), freshness.unwrap_or_default()));
-        }
-    }
+    lines.add(format!("{} {}", paint(HEADING, format!("{}:", status.connection)), last_scan(status)));
+    lines.add(format!("Users: {}", user_states(&status.states, held(status))));
     if status.observe {
-        lines.add(
-            "options.observe is on: nothing is written to the target; `provisioner plan` shows what would be",
-        );
+        lines.add("options.observe is on: nothing is written to the target. To see what would be:");
+        lines.command(&session.next(&["plan"]));
     }
-    if let Some(owner) = scanning {
-        lines.add(format!("a scan is running {}", paint(FAINT, owner)));
+    if let Some(owner) = &status.scanning {
+        lines.add(format!("A scan is running {}", paint(FAINT, plain(owner))));
     }
-    status.breaker.iter().for_each(|breaker| lines.add(open_breaker(breaker)));
-    let more = |count: u64| if count >= MAX_COUNTED { " or more" } else { "" };
-    let words: Vec<String> =
-        users.iter().map(|(word, count)| format!("{count}{} {word}", more(*count))).collect();
-    if !words.is_empty() {
-        lines.add(words.join(", "));
-    } else if *in_scope > 0 && status.held.is_none() && status.changes.is_none() {
-        lines.add("all users are in sync");
+    if !status.waiting.is_empty() {
+        lines.legend();
     }
     lines.items(&status.waiting);
-    lines.held(status.held.iter().chain(&status.changes).chain(&status.link_drops));
     if let Some(key) = &status.next {
         lines.add(paint(FAINT, format!("more: --after '{key}'")));
     }
+    status.breaker.iter().for_each(|breaker| open_breaker(breaker, session, &mut lines));
+    lines.held(held(status), session);
+    lines.add(paint(FAINT, due(status)));
+    next_step(status, session, &mut lines);
     lines.text()
+}
+
+/// Time, kind and result of the last scan.
+fn last_scan(status: &ConnectionStatus) -> String {
+    let ConnectionStatus { version, last_scan, at, .. } = status;
+    let Some(summary) = last_scan else { return "no scan has ended yet".to_owned() };
+    let text = |key| summary.get(key).and_then(Value::as_str);
+    let kind = if text("mode") == Some("incremental") { "incremental" } else { "full" };
+    let when = match summary.get("ended_at").and_then(Value::as_i64) {
+        Some(ended) => format!(" {} ago ({})", duration(at - ended), moment(ended)),
+        None => String::new(),
+    };
+    let (style, result) = match summary.get("complete") {
+        Some(Value::Bool(true)) => (GOOD, "complete".to_owned()),
+        _ => (BAD, format!("incomplete: {}", plain(text("incomplete").unwrap_or_default()))),
+    };
+    let freshness = text("freshness").map(|shown| format!("; server up to date: {shown}"));
+    let rest = paint(FAINT, format!("(scan {version}{})", freshness.unwrap_or_default()));
+    format!("last scan{when}: {kind}, {} {rest}", paint(style, result))
+}
+
+/// What later runs do without an operator.
+fn due(status: &ConnectionStatus) -> String {
+    let ConnectionStatus { due: DueTimes { full_scan, retry, deletion }, at, .. } = status;
+    let when = |due: i64| if due <= *at { "now".to_owned() } else { format!("in {}", duration(due - at)) };
+    let mut due = vec![match full_scan {
+        Some(full) if full > at => format!("full scan {}", when(*full)),
+        _ => "full scan with the next scan".to_owned(),
+    }];
+    due.extend(retry.map(|retry| format!("retry {}", when(retry))));
+    due.extend(deletion.map(|deletion| format!("deletion {}", when(deletion))));
+    format!("Due: {}", due.join(", "))
+}
+
+/// The next command, where none is named above.
+fn next_step(status: &ConnectionStatus, session: &Session, lines: &mut Lines) {
+    if status.breaker.is_some() || held(status).any(|held| held.approved_by.is_none()) {
+        return;
+    }
+    let is_approved = held(status).next().is_some();
+    if !is_approved && status.states.count(&["failed", "account_gone"]) > 0 {
+        lines.add("Next, once the cause is mended:");
+        lines.command(&session.next(&["retry", "--failed"]));
+    } else if !session.is_deployed() {
+        lines.add("Next:");
+        lines.command(&session.next(&["sync"]));
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use ::explain::{HeldSummary, ReportItem, effect_words};
 use anyhow::{Result, bail};
 use model::{LimitedEffect, Status};
-use operate::{UserSelection, fetch_held, list_users};
+use operate::{UserSelection, UserStates, fetch_held, fetch_user_states, list_users};
 use provision::Stop;
 use scan::{ScanMode, ScanSummary, UnidentifiedEntry};
 use scim::Target;
@@ -16,6 +16,7 @@ use super::apply::ApprovedActions;
 use crate::args::{Confirmation, ConnectionArgs, operator_name};
 use crate::exit::{Exit, RunResult};
 use crate::interrupt::interrupted;
+use crate::numbers::user_states;
 use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, paint};
 use crate::progress::Progress;
 use crate::provision_due::{ProvisionCounts, StopReason, provision_due};
@@ -36,9 +37,12 @@ struct SyncSummary {
     read: u64,
     /// Entries that equal the last scan's.
     unchanged: u64,
-    /// Accounts created, linked, updated and deprovisioned.
+    /// Actions performed.
     #[serde(flatten)]
     done: ProvisionCounts,
+    /// Users by state after the run.
+    #[serde(flatten)]
+    states: UserStates,
     /// Users with the user name or account of another entry.
     conflicts: u64,
     /// Users with an action that an option stops.
@@ -153,7 +157,10 @@ pub async fn synchronise(session: &Session, task: SyncTask<'_>, output: &mut Out
     }
     let mut summary = summarise(session, &target, (scanned, counts)).await?;
     summary.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    output.show(&summary, text)?;
+    if !summary.waiting.is_empty() {
+        output.legend()?;
+    }
+    output.show(&summary, |summary| text(summary, session))?;
     Ok(exit(&summary))
 }
 
@@ -204,6 +211,7 @@ async fn summarise(
     (scanned, done): (ScanSummary, ProvisionCounts),
 ) -> Result<SyncSummary> {
     let statuses = session.store.count_by_status().await?;
+    let states = fetch_user_states(&session.store, &session.store.fetch_connection().await?).await?;
     let count = |words: &[&str]| words.iter().filter_map(|word| statuses.get(*word)).sum();
     let calls = target.calls();
     let CapacityUnits { reads: read_units, writes: write_units } = session.store.consumed();
@@ -212,6 +220,7 @@ async fn summarise(
         read: scanned.read,
         unchanged: scanned.unchanged,
         done,
+        states,
         conflicts: count(&["conflict"]),
         skipped: count(&["skipped"]),
         held: count(&["held"]),
@@ -237,18 +246,18 @@ async fn summarise(
     })
 }
 
-fn text(summary: &SyncSummary) -> String {
+fn text(summary: &SyncSummary, session: &Session) -> String {
     let mut lines = Lines::default();
     if !summary.waiting.is_empty() {
         lines.add(paint(HEADING, "Waiting:"));
         lines.items(&summary.waiting);
     }
     let style = if exit(summary) == Exit::Done { GOOD } else { BAD };
-    let done = paint(style, format!("Done: {}", numbers(summary)));
+    let done = paint(style, format!("Done: {}", done(summary)));
     let scanned = match summary.mode {
         ScanMode::Incremental => format!("incremental scan: {} entries examined", summary.read),
         ScanMode::Full | ScanMode::Auto => {
-            format!("full scan: {} in scope, {} unchanged", summary.read, summary.unchanged)
+            format!("full scan: {} entries in scope, {} unchanged", summary.read, summary.unchanged)
         }
     };
     let rest = format!(
@@ -256,6 +265,7 @@ fn text(summary: &SyncSummary) -> String {
         summary.calls.reads, summary.calls.writes, summary.duration_ms
     );
     lines.add(format!("{done} {}", paint(FAINT, rest)));
+    lines.add(format!("Users: {}", user_states(&summary.states, &summary.approvable)));
     if let Some(incomplete) = &summary.incomplete {
         lines.add(incomplete_read(incomplete, &summary.unidentified));
     }
@@ -273,38 +283,32 @@ fn text(summary: &SyncSummary) -> String {
     let stopped = match summary.done.stopped {
         None => None,
         Some(StopReason::Target(Stop::Unauthorized)) => {
-            Some(("The target refused the access token:", "renew the access token"))
+            Some(("The target refused the access token:", "renew it; the users stay pending"))
         }
         Some(StopReason::Target(Stop::Unavailable | Stop::Throttled)) => {
-            Some(("The target serves no requests now:", "run sync again later"))
+            Some(("The target serves no requests now:", "wait until it does; the users stay pending"))
         }
-        Some(StopReason::Interrupted) => Some(("Interrupted:", "run sync again to go on")),
+        Some(StopReason::Interrupted) => Some(("Interrupted:", "the users that are left stay pending")),
     };
     if let Some((what, advice)) = stopped {
-        lines.add(format!("{} {advice}; the users stay pending", paint(BAD, what)));
+        lines.add(format!("{} {advice}. Then:", paint(BAD, what)));
+        lines.command(&session.next(&["sync"]));
     }
-    lines.held(&summary.approvable);
+    lines.held(&summary.approvable, session);
     lines.text()
 }
 
-fn numbers(summary: &SyncSummary) -> String {
-    let done = &summary.done;
-    let numbers = [
-        (done.created, "created"),
-        (done.linked, "linked"),
-        (done.updated, "updated"),
-        (done.deprovisioned, "deprovisioned"),
-        (summary.conflicts, "conflicts"),
-        (summary.skipped, "skipped"),
-        (summary.held, "held"),
-        (summary.held_changes, "held changes"),
-        (summary.not_as_planned, "not as planned"),
-        (summary.failed, "failed"),
-        (summary.pending, "pending"),
-    ];
-    let words = numbers.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
-    let words: Vec<String> = words.collect();
-    if words.is_empty() { "nothing to do".to_owned() } else { words.join(", ") }
+/// What was done, in numbers of actions.
+fn done(summary: &SyncSummary) -> String {
+    let mut words = summary.done.words();
+    if summary.not_as_planned > 0 {
+        words.push(format!("{} not as planned", summary.not_as_planned));
+    }
+    match words.is_empty() {
+        true if exit(summary) == Exit::Done => "nothing to do".to_owned(),
+        true => "no action".to_owned(),
+        false => words.join(", "),
+    }
 }
 
 fn exit(summary: &SyncSummary) -> Exit {

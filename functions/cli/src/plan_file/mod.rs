@@ -50,9 +50,9 @@ pub struct PlanFile {
 pub struct PlanNumbers {
     /// Entries in scope.
     pub read: u64,
-    /// Users without an action.
+    /// Users in sync.
     pub unchanged: u64,
-    /// Users by action.
+    /// Users by action, or by the reason why none is performed. Each user counts once.
     pub actions: BTreeMap<String, u64>,
     /// Whether the directory read was complete. After an incomplete read no account is deprovisioned.
     pub complete: bool,
@@ -74,6 +74,10 @@ impl PlanFile {
             complete,
             incomplete,
             changes,
+            out_of_scope: _,
+            removals: _,
+            can_approve: _,
+            approved: _,
             first_load: _,
             unidentified: _,
         } = summary;

@@ -11,6 +11,7 @@ mod limits;
 mod link_drops;
 mod other_target;
 mod skipped;
+mod summaries;
 mod thousand;
 
 mod bad_input;

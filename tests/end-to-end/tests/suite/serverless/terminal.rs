@@ -131,7 +131,10 @@ fn approvals_by_invoke_and_terminal_cover_only_their_set() {
 
     let approved = terminal(&["approve", &hash()]);
     approved.expect_exit(0);
-    assert_eq!(approved.json().unwrap()["approved"], "1 removals and no others");
+    assert_eq!(
+        approved.json().unwrap()["approved"],
+        "1 account would be deactivated; an approval covers other removals and not these; no other removals"
+    );
     assert_eq!(deployment.scan(json!({}))["deprovisioned"], 1);
     deployment.drain();
     assert_eq!(deployment.active(), names(&deployment.people[6..20]));

@@ -52,11 +52,11 @@ fn mass_removals_are_held_while_new_users_are_created() {
     let held = fixture.sync();
     show("a typing mistake in the filter, and a new hire", &held);
     let others = thousand.iter().filter(|person| person.title != "Trainee").count();
-    held.expect_exit(4).says("1 created").says(&format!("{others} held"));
+    held.expect_exit(4).says("1 created").says(&format!("{others} awaiting approval"));
     fixture.expect_active(&newcomers[0].mail, true);
     expect_no_removal(&fixture);
     fixture.configure(|it| it.scope = filter("active"));
-    fixture.settle(0).never_says("held");
+    fixture.settle(0).never_says("awaiting approval");
 
     // The group is deleted, and recreated with only a new user.
     fixture.configure(|it| it.scope = format!("group = \"{}\"", workplace_group()));
@@ -71,11 +71,11 @@ fn mass_removals_are_held_while_new_users_are_created() {
     fixture.admin().add_group(&GroupEntry::of("workplace", [&newcomers[1]])).unwrap();
     let held = fixture.sync();
     show("the group is recreated with only a new user", &held);
-    held.expect_exit(4).says("1 created").says("1001 held");
+    held.expect_exit(4).says("1 created").says("1001 awaiting approval");
     fixture.expect_active(&newcomers[1].mail, true);
     expect_no_removal(&fixture);
     fixture.configure(|it| it.scope = filter("active"));
-    fixture.settle(0).never_says("held");
+    fixture.settle(0).never_says("awaiting approval");
 
     // 300 entries move out of the base DN.
     let outside = format!("ou=moved,{}", end_to_end::BASE_DN);
@@ -86,7 +86,7 @@ fn mass_removals_are_held_while_new_users_are_created() {
     fixture.admin().add_person(&newcomers[2]).unwrap();
     let held = fixture.sync();
     show("300 of 1,000 entries move to another unit, and a new user is hired", &held);
-    held.expect_exit(4).says("1 created").says("300 held");
+    held.expect_exit(4).says("1 created").says("300 awaiting approval");
     fixture.expect_active(&newcomers[2].mail, true);
     expect_no_removal(&fixture);
 
@@ -95,15 +95,15 @@ fn mass_removals_are_held_while_new_users_are_created() {
     fixture.delete(&thousand[500]);
     let approved = fixture.run(&["approve", &seen]);
     show("the 300 are approved, and a 301st leaves", &approved);
-    approved.expect_exit(0).says("300 removals and no others");
+    approved.expect_exit(0).says("300 of 1002 accounts (29 %) would be deactivated");
     let synced = fixture.sync();
     show("the next sync", &synced);
-    synced.expect_exit(4).says("300 deprovisioned").says("1 held");
+    synced.expect_exit(4).says("300 deactivated").says("1 awaiting approval");
     for (number, person) in thousand.iter().enumerate() {
         fixture.expect_active(&person.mail, number >= 300);
     }
     // Later scans do not release it.
-    fixture.settle(4).says("1 held");
+    fixture.settle(4).says("1 awaiting approval");
     fixture.expect_active(&thousand[500].mail, true);
 }
 
@@ -115,29 +115,32 @@ fn approval_covers_only_the_set_of_its_hash() {
     people[..5].iter().for_each(|person| fixture.leave(person));
     let held = fixture.settle(4);
     let seen = hash(&fixture);
-    held.says("5 held").says(&format!("provisioner approve {seen}"));
+    held.says("5 awaiting approval").says(&format!("provisioner approve {seen}"));
     fixture.run(&["status"]).says(&format!("provisioner approve {seen}"));
 
     // A sixth removal is held before the approval, so the first hash is no longer valid.
     fixture.leave(&people[5]);
-    fixture.settle(4).says("6 held");
+    fixture.settle(4).says("6 awaiting approval");
     fixture.run(&["approve", &seen]).expect_exit(1).says("is held now");
-    fixture.settle(4).says("6 held");
+    fixture.settle(4).says("6 awaiting approval");
     fixture.expect_no_write();
     fixture.run(&["approve", "0123456789ab", "--json"]).expect_exit(1);
 
     // Two users return after the approval and another user leaves: only the remaining users of the set are
     // deactivated.
-    fixture.run(&["approve", &hash(&fixture)]).expect_exit(0).says("6 removals and no others");
-    fixture.run(&["status"]).says(": 6 removals; the next scan releases them");
+    fixture
+        .run(&["approve", &hash(&fixture)])
+        .expect_exit(0)
+        .says("6 of 20 accounts (30 %) would be deactivated");
+    fixture.run(&["status"]).says(": 6 of 20 accounts (30 %)").says("done by the next sync");
     fixture.join(&people[0]);
     fixture.join(&people[1]);
     fixture.leave(&people[6]);
-    fixture.sync().expect_exit(4).says("4 deprovisioned").says("1 held");
+    fixture.sync().expect_exit(4).says("4 deactivated").says("1 awaiting approval");
     // The approved set is used up; the other user waits for an approval of its own.
-    fixture.settle(4).says("1 held");
-    fixture.run(&["approve", &hash(&fixture)]).expect_exit(0).says("1 removals and no others");
-    fixture.sync().expect_exit(0).says("1 deprovisioned");
+    fixture.settle(4).says("1 awaiting approval");
+    fixture.run(&["approve", &hash(&fixture)]).expect_exit(0).says("1 account would be deactivated");
+    fixture.sync().expect_exit(0).says("1 deactivated");
     for (number, person) in people.iter().enumerate() {
         fixture.expect_active(&person.mail, !(2..=6).contains(&number));
     }
@@ -149,16 +152,16 @@ fn limits_apply_again_after_an_approved_set() {
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
     people[..4].iter().for_each(|person| fixture.leave(person));
-    fixture.settle(4).says("4 held");
+    fixture.settle(4).says("4 awaiting approval");
     fixture.run(&["approve", &hash(&fixture)]).expect_exit(0);
     fixture.join(&people[0]);
-    fixture.sync().expect_exit(0).says("3 deprovisioned").never_says("held");
+    fixture.sync().expect_exit(0).says("3 deactivated").never_says("awaiting approval");
 
     // A single removal is within the limits; four are not.
     fixture.leave(&people[10]);
-    fixture.sync().expect_exit(0).says("1 deprovisioned").never_says("held");
+    fixture.sync().expect_exit(0).says("1 deactivated").never_says("awaiting approval");
     people[20..24].iter().for_each(|person| fixture.leave(person));
-    fixture.settle(4).says("4 held");
+    fixture.settle(4).says("4 awaiting approval");
 }
 
 #[test]
@@ -169,10 +172,10 @@ fn removals_of_one_day_are_counted_together() {
     fixture.settle(0);
     for two in people[..4].chunks(2) {
         two.iter().for_each(|person| fixture.leave(person));
-        fixture.settle(0).says("2 deprovisioned");
+        fixture.settle(0).says("2 deactivated");
     }
     fixture.leave(&people[4]);
-    fixture.settle(4).says("1 held");
+    fixture.settle(4).says("1 awaiting approval");
     fixture.expect_active(&people[4].mail, true);
     fixture.expect_no_write();
 }
@@ -194,7 +197,7 @@ fn replaced_scope_is_held_despite_high_limits() {
     let others = GroupEntry::of("others", &theirs);
     fixture.configure(|it| it.scope = format!("group = \"{}\"", others.dn()));
     fixture.admin().add_group(&others).unwrap();
-    fixture.sync().expect_exit(4).says("5 created").says("5 held");
+    fixture.sync().expect_exit(4).says("5 created").says("5 awaiting approval");
     ours.iter().for_each(|person| fixture.expect_active(&person.mail, true));
 }
 
@@ -213,17 +216,19 @@ fn configuration_change_over_the_limit_is_held_while_users_are_created() {
     let plan = fixture.plan();
     plan.expect_exit(4)
         .says("12 of 12 accounts would be updated by the changed configuration (limit max_changes = 5)")
-        .says("12 held");
+        .says("12 awaiting approval");
     for users in [12, 13] {
         let held = fixture.sync();
-        held.expect_exit(4).says("12 held changes").says(&format!("12 of {users} accounts would be updated"));
+        held.expect_exit(4)
+            .says("12 awaiting approval")
+            .says(&format!("12 of {users} accounts would be updated"));
         assert_eq!(title(&fixture), before);
     }
     fixture.expect_active(&people[12].mail, true);
 
     // Other changes continue: a user leaves.
     fixture.leave(&people[0]);
-    fixture.settle(4).says("1 deprovisioned").says("11 held changes");
+    fixture.settle(4).says("1 deactivated").says("11 awaiting approval");
     fixture.run(&["approve", &hash(&fixture)]).expect_exit(0).says("11 of 13 accounts would be updated");
     fixture.sync().expect_exit(0).says("11 updated");
     assert_eq!(title(&fixture), people[3].employee_number);
@@ -244,7 +249,7 @@ fn reverted_configuration_change_needs_no_approval() {
     let mapping = fixture.configuration().mapping.clone();
     fixture
         .configure(|it| it.mapping = it.mapping.replace("title = \"title\"", "title = \"employeeNumber\""));
-    fixture.settle(4).says("12 held changes");
+    fixture.settle(4).says("12 awaiting approval");
     fixture.configure(|it| it.mapping = mapping);
     fixture.settle(0).says("nothing to do");
     fixture.expect_no_write();
@@ -289,12 +294,12 @@ fn retry_provisions_refused_users_again() {
     fixture.settle(3);
     fixture.settle(3);
     fixture.expect_no_write();
-    fixture.run(&["retry", &people[0].mail]).expect_exit(1).says("the user is in_sync");
+    fixture.run(&["retry", &people[0].mail]).expect_exit(1).says("the user is in sync");
     fixture.run(&["retry", "unknown@acme.test"]).expect_exit(1);
     fixture.run(&["retry"]).expect_exit(2);
 
     fixture.workplace.clear_faults();
-    fixture.run(&["retry", one]).expect_exit(0).says("1 users became pending");
+    fixture.run(&["retry", one]).expect_exit(0).says("1 user became pending");
     fixture.run(&["history", one]).expect_exit(0).says("will be provisioned");
     fixture.sync().expect_exit(3).says("1 created");
     fixture.expect_active(one, true);

@@ -243,7 +243,7 @@ fn entry_without_user_name_is_reported_alone() {
 
     fixture.sync().expect_exit(3).says("3 created").says_in_one_line(&[
         &anchor,
-        "invalid",
+        "missing or invalid attribute",
         "userName (from 'mail'): userName is empty",
     ]);
     assert_eq!(fixture.workplace.accounts().len(), 3);
@@ -253,7 +253,11 @@ fn entry_without_user_name_is_reported_alone() {
 
     // A user with an account keeps it when the user name is emptied.
     fixture.set(&people[3], "mail", &[]);
-    fixture.sync().expect_exit(3).says_in_one_line(&[&people[3].mail, "invalid", "userName is empty"]);
+    fixture.sync().expect_exit(3).says_in_one_line(&[
+        &people[3].mail,
+        "missing or invalid attribute",
+        "userName is empty",
+    ]);
     fixture.expect_no_write();
     expect_no_account_lost(&fixture, 4);
 }
@@ -270,7 +274,7 @@ fn oversized_value_stops_only_its_user() {
     let finished = fixture.sync();
     finished.expect_exit(3).says("1 updated").says_in_one_line(&[
         &people[1].mail,
-        "invalid",
+        "missing or invalid attribute",
         "nickName (from 'description'): the value of 'description' has 1000000 bytes",
     ]);
     assert!(finished.stdout.len() < 10_000, "the value itself is not shown");
@@ -291,7 +295,7 @@ fn invalid_utf8_stops_only_its_user() {
     directory.set(company::GRACE, "title", &["Chief Technology Officer"]).unwrap();
     fixture.sync().expect_exit(3).says("1 updated").says_in_one_line(&[
         "zoe@acme.test",
-        "invalid",
+        "missing or invalid attribute",
         "title (from 'title'): the value of 'title' is not valid UTF-8",
     ]);
     expect_no_account_lost(&fixture, MEMBERS);
@@ -338,8 +342,8 @@ fn html_answer_stops_only_its_user() {
         .sync()
         .expect_exit(3)
         .says("5 created")
-        .says("1 failed")
-        .says_in_one_line(&[&people[3].mail, "failed", "HTML", "will be retried"])
+        .says("1 retry scheduled")
+        .says_in_one_line(&[&people[3].mail, "retry scheduled", "HTML", "will be retried"])
         .never_says("<html");
     assert_eq!(fixture.workplace.accounts().len(), 5);
 }
@@ -352,7 +356,7 @@ fn refused_token_ends_the_run_after_few_calls() {
     fixture
         .sync()
         .expect_exit(1)
-        .says("The target refused the access token: renew the access token; the users stay pending")
+        .says("The target refused the access token: renew it; the users stay pending")
         .never_says("an-expired-token")
         .never_says(&fixture.workplace.token());
     // Eight users are in progress at a time, and each of them sends at most its own request and the probe before the run ends.
@@ -379,7 +383,7 @@ fn unavailable_target_is_spared_and_resumed() {
     fixture
         .sync()
         .expect_exit(1)
-        .says("The target serves no requests now: run sync again later; the users stay pending")
+        .says("The target serves no requests now: wait until it does; the users stay pending")
         .says("HTTP 503");
     assert!(
         fixture.workplace.request_count() <= 60,
@@ -436,7 +440,11 @@ fn unreadable_record_stops_no_other_user() {
     people[..4].iter().for_each(|person| fixture.set(person, "title", &["Countess"]));
     fixture.leave(&people[4]);
     for _ in 0..2 {
-        fixture.run(&["sync", "--full"]).expect_exit(3).says("1 failed").says("a user record can't be read");
+        fixture
+            .run(&["sync", "--full"])
+            .expect_exit(3)
+            .says("1 record not readable")
+            .says("a user record can't be read");
     }
     for person in &people[1..4] {
         assert_eq!(fixture.account(&person.mail)["title"], "Countess");
@@ -462,7 +470,11 @@ fn user_too_large_for_a_record_stops_no_other_user() {
     // JSON has six characters for each of these.
     fixture.set(&people[1], "description", &["\u{1}".repeat(8_000)].each_ref().map(String::as_str));
     let synced = fixture.sync();
-    synced.expect_exit(3).says("1 failed").says("2 created").says("map fewer or shorter values");
+    synced
+        .expect_exit(3)
+        .says("1 missing or invalid attribute")
+        .says("2 created")
+        .says("map fewer or shorter values");
     fixture.expect_no_account(&people[1].mail);
     fixture.set(&people[1], "description", &["Mathematician"]);
     fixture.settle(0);
@@ -502,7 +514,7 @@ fn state_that_was_never_used_is_named() {
     let mistyped = ["--state", "corp.stat"];
     fixture.settle(0);
     let status = fixture.run(&[&["status"], &mistyped[..]].concat());
-    status.expect_exit(1).says(unused).says("run provisioner sync first").never_says("in sync");
+    status.expect_exit(1).says(unused).says("  provisioner sync --config corp.toml").never_says("in sync");
     fixture.run(&[&["plan"], &mistyped[..]].concat()).expect_exit(0).says("First run:").says(unused);
     fixture.plan().expect_exit(0).never_says("First run:");
     assert!(!fixture.dir.file("corp.stat").exists());

@@ -131,7 +131,7 @@ fn returning_user_reactivates_the_same_account() {
 
     fixture.set(disabled, "employeeType", &["disabled"]);
     fixture.leave(left);
-    fixture.settle(0).says("2 deprovisioned");
+    fixture.settle(0).says("2 deactivated");
     fixture.expect_active(&disabled.mail, false);
 
     fixture.set(disabled, "employeeType", &["active"]);
@@ -229,7 +229,11 @@ fn disabled_user_gets_no_account_and_an_existing_one_is_deactivated() {
     let id = fixture.workplace.seed(there);
 
     // The account was never written, so it is deactivated with an approval alone.
-    fixture.sync().expect_exit(4).says("2 created").says_in_one_line(&[&people[3].mail, "held", "disabled"]);
+    fixture.sync().expect_exit(4).says("2 created").says_in_one_line(&[
+        &people[3].mail,
+        "awaiting approval",
+        "disabled",
+    ]);
     fixture.expect_active(&people[3].mail, true);
     fixture.approve_held();
     fixture.sync().expect_exit(0).says_in_one_line(&[&people[3].mail, "deactivated", "disabled"]);
@@ -253,7 +257,7 @@ fn provision_disabled_creates_inactive_accounts() {
     let there = json!({"userName": people[3].mail, "active": true, "name": {"formatted": "There Before"}});
     let id = fixture.workplace.seed(there);
 
-    fixture.sync().expect_exit(4).says_in_one_line(&[&people[2].mail, "created-inactive"]);
+    fixture.sync().expect_exit(4).says_in_one_line(&[&people[2].mail, "created (inactive)"]);
     fixture.approve_held();
     fixture.sync().expect_exit(0);
     fixture.expect_active(&people[2].mail, false);
@@ -312,7 +316,7 @@ fn update_off_skips_updates_until_it_is_on() {
     fixture.expect_no_write();
 
     fixture.configure(|it| it.options = String::new());
-    fixture.sync().expect_exit(0).says("2 updated");
+    fixture.sync().expect_exit(0).says("1 updated, 1 reactivated");
     assert_eq!(fixture.account(&people[1].mail)["title"], "Chief Gardener");
     fixture.expect_active(&people[2].mail, true);
 }

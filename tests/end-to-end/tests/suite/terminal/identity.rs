@@ -201,7 +201,7 @@ fn account_of_a_disabled_entry_passes_with_an_approval_alone() {
     let (away, taker) = (&people[1], &people[4]);
     let id = fixture.id(&away.mail);
     fixture.set(away, "employeeType", &["disabled"]);
-    fixture.settle(0).says("1 deprovisioned");
+    fixture.settle(0).says("1 deactivated");
 
     fixture.join(taker);
     for _ in 0..2 {
@@ -220,7 +220,7 @@ fn account_of_a_disabled_entry_passes_with_an_approval_alone() {
 
     // The first user returns without the account.
     fixture.set(away, "employeeType", &["active"]);
-    fixture.settle(3).says("1 conflicts");
+    fixture.settle(3).says("1 in conflict");
     assert_eq!(fixture.account(&taker.mail)["name"]["formatted"], taker.name());
 }
 
@@ -232,7 +232,7 @@ fn account_of_a_user_disabled_in_the_same_scan_does_not_pass() {
     fixture.settle(0);
     fixture.set(&people[1], "employeeType", &["disabled"]);
     fixture.join(&people[4]);
-    fixture.sync().expect_exit(3).says("1 deprovisioned").says("would pass from disabled entries to others");
+    fixture.sync().expect_exit(3).says("1 deactivated").says("would pass from disabled entries to others");
     fixture.expect_active(&people[1].mail, false);
     assert_eq!(fixture.workplace.accounts().len(), 4);
 }
@@ -256,7 +256,11 @@ fn two_entries_with_one_anchor_leave_the_account_as_it_is() {
         person.into_iter().zip(title).for_each(|(person, title)| set_title(&people[person], title));
         fixture.plan().expect_exit(3).says("several entries have this anchor");
         for command in [&["sync"][..], &["sync", "--full"]] {
-            fixture.run(command).expect_exit(3).says("1 conflicts").says("several entries have this anchor");
+            fixture
+                .run(command)
+                .expect_exit(3)
+                .says("1 in conflict")
+                .says("several entries have this anchor");
             fixture.expect_no_write();
             let users = fixture.state().of_users();
             match &state {
@@ -282,7 +286,7 @@ fn two_new_entries_with_one_anchor_get_no_account() {
     let fixture = TerminalFixture::<EmbeddedLdap>::embedded(&people, &people)
         .configured(|it| it.directory += "anchor = \"employeeNumber\"\n");
     for _ in 0..2 {
-        fixture.sync().expect_exit(3).says("1 conflicts");
+        fixture.sync().expect_exit(3).says("1 in conflict");
         assert_eq!(fixture.workplace.accounts().len(), 2);
     }
     fixture.directory.set(&people[3].dn(), "employeeNumber", &["another"]).unwrap();
@@ -297,7 +301,7 @@ fn many_recreated_entries_need_no_approval() {
     let ids: Vec<u64> = people.iter().map(|person| fixture.id(&person.mail)).collect();
 
     people[1..].iter().for_each(|person| recreate_entry(&fixture, person));
-    fixture.sync().expect_exit(0).never_says("held");
+    fixture.sync().expect_exit(0).never_says("awaiting approval");
     assert_eq!(people.iter().map(|person| fixture.id(&person.mail)).collect::<Vec<_>>(), ids);
     people.iter().for_each(|person| fixture.expect_active(&person.mail, true));
     expect_no_deactivation(&fixture);
@@ -312,7 +316,7 @@ fn entry_recreated_after_deprovisioning_gets_the_same_account() {
     let id = fixture.id(&people[2].mail);
 
     fixture.delete(&people[2]);
-    fixture.settle(0).says("1 deprovisioned");
+    fixture.settle(0).says("1 deactivated");
     fixture.expect_active(&people[2].mail, false);
 
     fixture.hire(&people[2]);
@@ -337,7 +341,7 @@ fn first_of_two_entries_with_one_name_keeps_the_account() {
     fixture.join(&people[4]);
     let first = fixture.settle(3);
     assert_eq!(first.lines_with(&["conflict", "another entry has"]), 1, "{first}");
-    first.says("1 conflicts").says_in_one_line(&[&people[4].mail, "conflict"]);
+    first.says("1 in conflict").says_in_one_line(&[&people[4].mail, "conflict"]);
     let state = fixture.state().of_users();
     for _ in 2..=3 {
         let again = fixture.sync();
@@ -371,7 +375,7 @@ fn one_of_two_new_entries_with_one_name_gets_the_account() {
     let account = fixture.account(&people[2].mail);
 
     for _ in 2..=3 {
-        fixture.sync().expect_exit(3).says("1 conflicts");
+        fixture.sync().expect_exit(3).says("1 in conflict");
         fixture.expect_no_write();
     }
     assert_eq!(fixture.account(&people[2].mail), account);
@@ -397,7 +401,7 @@ fn entry_with_a_taken_name_keeps_its_own_account() {
 
     fixture.set(taker, "mail", &[&owner.mail]);
     for _ in 1..=3 {
-        fixture.sync().expect_exit(3).says("1 conflicts");
+        fixture.sync().expect_exit(3).says("1 in conflict");
         fixture.expect_no_write();
     }
     fixture.set(taker, "mail", &[&taker.mail]);
@@ -429,7 +433,7 @@ fn unlinked_accounts_are_never_changed() {
     fixture.delete(&people[4]);
     fixture.leave(&people[2]);
     fixture.leave(&people[3]);
-    fixture.sync().expect_exit(0).says("2 deprovisioned");
+    fixture.sync().expect_exit(0).says("2 deleted");
 
     assert_eq!(unlinked.map(|name| fixture.account(name)), before);
     assert_eq!(fixture.workplace.accounts().len(), 3);

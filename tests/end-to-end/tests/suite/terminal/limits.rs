@@ -10,7 +10,7 @@ fn one_removal_of_ten_is_within_the_limits() {
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
     fixture.leave(&people[4]);
-    fixture.sync().expect_exit(0).says_in_one_line(&[&people[4].mail, "deactivated"]).says("1 deprovisioned");
+    fixture.sync().expect_exit(0).says_in_one_line(&[&people[4].mail, "deactivated"]).says("1 deactivated");
     fixture.expect_active(&people[4].mail, false);
 }
 
@@ -28,10 +28,12 @@ fn removals_over_the_limits_are_held_with_their_reasons() {
 
     let held = fixture.sync();
     held.expect_exit(4)
-        .says_in_one_line(&[&deleted.mail, "held", "deleted from the directory", "more removals than"])
-        .says_in_one_line(&[&disabled.mail, "held", "disabled in the directory"])
-        .says_in_one_line(&[&left.mail, "held", "out of scope"])
-        .says("1 created, 1 updated, 3 held")
+        .says_in_one_line(&[&deleted.mail, "awaiting approval", "deleted from the directory"])
+        .says_in_one_line(&[&disabled.mail, "awaiting approval", "disabled in the directory"])
+        .says_in_one_line(&[&left.mail, "awaiting approval", "out of scope"])
+        .says("1 created, 1 updated")
+        .says("3 awaiting approval")
+        .says("3 of 20 accounts (15 %) would be deactivated (limit max_removal_percent = 5)")
         .says("provisioner approve ");
     for person in [deleted, disabled, left, &people[20]] {
         fixture.expect_active(&person.mail, true);
@@ -42,7 +44,7 @@ fn removals_over_the_limits_are_held_with_their_reasons() {
     fixture.workplace.clear_requests();
     let state = fixture.state().of_users();
     for _ in 2..=3 {
-        fixture.sync().expect_exit(4).says("3 held");
+        fixture.sync().expect_exit(4).says("3 awaiting approval");
         fixture.expect_no_call();
         assert_eq!(fixture.state().of_users(), state);
     }
@@ -54,16 +56,16 @@ fn hold_ends_when_the_directory_is_corrected() {
     let fixture = TerminalFixture::of(&people);
     fixture.settle(0);
     people[1..].iter().for_each(|person| fixture.leave(person));
-    fixture.sync().expect_exit(4).says("11 held");
+    fixture.sync().expect_exit(4).says("11 awaiting approval");
 
     people[1..].iter().for_each(|person| fixture.join(person));
-    fixture.sync().expect_exit(0).never_says("held").says("11 entries examined");
+    fixture.sync().expect_exit(0).never_says("awaiting approval").says("11 entries examined");
     fixture.expect_no_write();
     people.iter().for_each(|person| fixture.expect_active(&person.mail, true));
 
     // A later removal is counted alone.
     fixture.leave(&people[5]);
-    fixture.sync().expect_exit(0).says("1 deprovisioned");
+    fixture.sync().expect_exit(0).says("1 deactivated");
 }
 
 #[test]
@@ -72,11 +74,11 @@ fn raised_limits_release_held_removals() {
     let mut fixture = TerminalFixture::of(&people);
     fixture.settle(0);
     people[1..5].iter().for_each(|person| fixture.leave(person));
-    fixture.sync().expect_exit(4).says("4 held");
+    fixture.sync().expect_exit(4).says("4 awaiting approval");
 
     fixture.configure(|it| it.safety = "max_removal_percent = 50".to_owned());
     let released = fixture.sync();
-    released.expect_exit(0).says("4 deprovisioned");
+    released.expect_exit(0).says("4 deactivated");
     for person in &people[1..5] {
         released.says_in_one_line(&[&person.mail, "deactivated", "out of scope"]);
         fixture.expect_active(&person.mail, false);
@@ -92,16 +94,16 @@ fn held_removals_count_toward_the_limits() {
         .configured(|it| it.safety = "max_removals = 2\nmax_removal_percent = 100".to_owned());
     fixture.settle(0);
     people[1..4].iter().for_each(|person| fixture.leave(person));
-    fixture.sync().expect_exit(4).says("3 held");
+    fixture.sync().expect_exit(4).says("3 awaiting approval");
 
     fixture.leave(&people[4]);
-    fixture.sync().expect_exit(4).says("4 held").never_says("deprovisioned");
+    fixture.sync().expect_exit(4).says("4 awaiting approval").says("Done: no action");
     fixture.expect_no_write();
 
     // Two of the four users return; the remaining removals are within the limit.
     fixture.join(&people[1]);
     fixture.join(&people[2]);
-    fixture.sync().expect_exit(0).says("2 deprovisioned");
+    fixture.sync().expect_exit(0).says("2 deactivated");
     let active = people.iter().filter(|person| fixture.account(&person.mail)["active"] == true).count();
     assert_eq!(active, 10);
 }
@@ -112,11 +114,11 @@ fn emptied_scope_deprovisions_no_user() {
     let mut fixture = TerminalFixture::of(&people);
     fixture.settle(0);
     fixture.configure(|it| it.scope = "filter = \"(title=A typing mistake)\"".to_owned());
-    fixture.sync().expect_exit(4).says("8 held");
+    fixture.sync().expect_exit(4).says("8 awaiting approval");
     fixture.expect_no_write();
 
     fixture.configure(|it| it.scope = "filter = \"(objectClass=inetOrgPerson)\"".to_owned());
-    fixture.sync().expect_exit(0).never_says("held");
+    fixture.sync().expect_exit(0).never_says("awaiting approval");
     fixture.expect_no_write();
 }
 
@@ -131,11 +133,11 @@ fn account_that_was_only_linked_is_removed_with_an_approval_alone() {
     }
 
     // The accounts existed before, and the disabled users never had them: a name is not enough to deactivate one.
-    let words = ["held", "disabled in the directory", "was never written"];
+    let words = ["awaiting approval", "disabled in the directory", "was never written"];
     for raised_limit in ["", "max_removal_percent = 100"] {
         fixture.configure(|it| it.safety = raised_limit.to_owned());
         let held = fixture.sync();
-        held.expect_exit(4).says("5 held");
+        held.expect_exit(4).says("5 awaiting approval");
         for person in &people[5..] {
             held.says_in_one_line(&[&[person.mail.as_str()][..], &words].concat());
             fixture.expect_active(&person.mail, true);
@@ -145,11 +147,11 @@ fn account_that_was_only_linked_is_removed_with_an_approval_alone() {
 
     // A user with an account that was written is removed meanwhile.
     fixture.leave(&people[0]);
-    fixture.settle(4).says("1 deprovisioned").says("5 held");
+    fixture.settle(4).says("1 deactivated").says("5 awaiting approval");
     fixture.expect_active(&people[0].mail, false);
     fixture.join(&people[0]);
     fixture.approve_held();
-    fixture.sync().expect_exit(0).says("5 deprovisioned");
+    fixture.sync().expect_exit(0).says("5 deactivated");
     people[5..].iter().for_each(|person| fixture.expect_active(&person.mail, false));
     people[..5].iter().for_each(|person| fixture.expect_active(&person.mail, true));
 }
@@ -168,11 +170,12 @@ fn mass_rename_is_held_while_users_are_created() {
         .plan()
         .expect_exit(4)
         .says(words)
-        .says_in_one_line(&["held", "more user names would change than max_renames"]);
+        .says_in_one_line(&["awaiting approval", "more user names would change than max_renames"]);
     fixture
         .sync()
         .expect_exit(4)
-        .says("1 created, 120 held changes")
+        .says("1 created")
+        .says("120 awaiting approval")
         .says(words)
         .says("provisioner approve ");
     fixture.expect_active(&newcomers[0].mail, true);
@@ -181,7 +184,7 @@ fn mass_rename_is_held_while_users_are_created() {
 
     // Additions flow in later runs too.
     fixture.enrol(&newcomers[1]);
-    fixture.settle(4).says("1 created, 120 held changes");
+    fixture.settle(4).says("1 created").says("120 awaiting approval");
     fixture.approve_held();
     fixture.run(&["status"]).says(": 120 of");
     fixture.sync().expect_exit(0).says("120 updated");
@@ -204,7 +207,7 @@ fn mass_reactivation_by_a_hidden_status_attribute_is_held() {
     fixture.settle(0);
     let disabled = &people[..30];
     fixture.set_all(disabled, "employeeType", |_| vec!["disabled".to_owned()]);
-    fixture.settle(0).says("30 deprovisioned");
+    fixture.settle(0).says("30 deactivated");
 
     fixture.set_all(&people, "employeeType", |_| Vec::new());
     fixture.enrol(&people[40]);
@@ -218,7 +221,7 @@ fn mass_reactivation_by_a_hidden_status_attribute_is_held() {
     fixture.expect_active(&people[40].mail, true);
     // The right is given back: the held changes are gone without an approval.
     fixture.set_all(disabled, "employeeType", |_| vec!["disabled".to_owned()]);
-    fixture.settle(0).never_says("held");
+    fixture.settle(0).never_says("awaiting approval");
     disabled.iter().for_each(|person| fixture.expect_active(&person.mail, false));
 }
 
@@ -236,7 +239,7 @@ fn attribute_cleared_for_many_users_is_held() {
         assert_eq!(fixture.account(&person.mail)["title"], person.title);
     }
     fixture.set_all(&people[..60], "title", |person| vec![person.title.clone()]);
-    fixture.settle(0).never_says("held");
+    fixture.settle(0).never_says("awaiting approval");
     fixture.expect_no_write();
 
     // A smaller team can change at once.
@@ -258,14 +261,15 @@ fn hidden_account_control_reactivates_and_creates_no_user() {
         .configured(|it| it.directory += bitmap);
     let control = |value: &'static str| move |_: &PersonEntry| vec![value.to_owned()];
     // On the first day nothing is known about the users, so they get no account.
-    fixture
-        .settle(3)
-        .says_in_one_line(&["invalid", "does not show the status attribute 'userAccountControl'"]);
+    fixture.settle(3).says_in_one_line(&[
+        "missing or invalid attribute",
+        "does not show the status attribute 'userAccountControl'",
+    ]);
     assert!(fixture.workplace.accounts().is_empty());
     fixture.set_all(&people, "userAccountControl", control("512"));
     fixture.settle(0).says("3 created");
     fixture.set_all(&people[..1], "userAccountControl", control("514"));
-    fixture.settle(0).says("1 deprovisioned");
+    fixture.settle(0).says("1 deactivated");
 
     // The right is taken away: each account stays as it is, and another user gets none.
     fixture.set_all(&people, "userAccountControl", |_| Vec::new());
@@ -274,7 +278,7 @@ fn hidden_account_control_reactivates_and_creates_no_user() {
         fixture
             .sync()
             .expect_exit(3)
-            .says("4 failed")
+            .says("4 missing or invalid attribute")
             .says("the reading account probably has no right to read it");
         fixture.expect_no_write();
     }

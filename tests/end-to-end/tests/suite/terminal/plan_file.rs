@@ -76,7 +76,7 @@ fn same_inputs_give_the_same_plan_file() {
     assert_eq!(fs::read(&path).unwrap(), first);
 
     fixture.workplace.clear_requests();
-    apply(&fixture).expect_exit(0).says("1 created, 1 updated, 1 deprovisioned");
+    apply(&fixture).expect_exit(0).says("1 created, 1 updated, 1 deactivated");
     assert_eq!(fixture.workplace.writes().len(), 3);
     fixture.expect_active(&people[1].mail, false);
     assert_eq!(fixture.account(&people[0].mail)["title"], "Chief Gardener");
@@ -107,7 +107,7 @@ fn planned_transfers_are_applied() {
     fixture.set(&people[3], "mail", &[&people[2].mail]);
     fixture.join(&people[3]);
     let file = plan(&fixture, 0);
-    assert_eq!(file["summary"]["actions"], json!({ "transfer": 2, "update": 2 }), "{file:#}");
+    assert_eq!(file["summary"]["actions"], json!({ "transfer": 1, "update": 2 }), "{file:#}");
 
     apply(&fixture).expect_exit(0).never_says("not as planned");
     assert_eq!(fixture.id(&people[1].mail), id);
@@ -160,7 +160,7 @@ fn outdated_plan_is_refused() {
 
     // The unchanged inputs are applied.
     fs::write(&path, file.to_string()).unwrap();
-    apply(&fixture).expect_exit(0).says("1 created, 1 updated, 1 deprovisioned");
+    apply(&fixture).expect_exit(0).says("1 created, 1 updated, 1 deactivated");
 }
 
 #[test]
@@ -180,14 +180,14 @@ fn user_changed_during_apply_is_left_alone() {
     fixture.leave(&people[3]);
     fixture.join(&people[1]);
     let applied = applying.finish().unwrap();
-    applied.expect_exit(3).says("1 created").says("not as planned").never_says("deprovisioned");
+    applied.expect_exit(3).says("1 created").says("not as planned").never_says("deactivated");
     let writes = fixture.workplace.writes();
     assert_eq!(writes.len(), 1, "{writes:?}");
     fixture.expect_active(&people[4].mail, true);
     fixture.expect_active(&people[1].mail, true);
 
     // The next sync finds all changes.
-    fixture.sync().expect_exit(0).says("2 updated, 1 deprovisioned");
+    fixture.sync().expect_exit(0).says("2 updated, 1 deactivated");
     assert_eq!(fixture.account(&people[0].mail)["title"], "Second Gardener");
     assert_eq!(fixture.account(&people[2].mail)["title"], "Not in the plan");
     fixture.expect_active(&people[3].mail, false);
@@ -229,7 +229,7 @@ fn plan_does_not_release_held_removals() {
     let file = plan(&fixture, 4);
     assert_eq!(file["summary"]["actions"], json!({ "held": 4, "update": 1 }));
     fixture.workplace.clear_requests();
-    apply(&fixture).expect_exit(4).says("1 updated").says("4 held");
+    apply(&fixture).expect_exit(4).says("1 updated").says("4 awaiting approval");
     assert!(!fixture.workplace.writes().iter().any(deactivates));
 
     // After the approval, a new plan contains the removals.
@@ -237,7 +237,7 @@ fn plan_does_not_release_held_removals() {
     fixture.run(&["approve", waiting["waiting"][0]["hash"].as_str().unwrap()]).expect_exit(0);
     expect_refused(&fixture, &[&people[1].mail, "planned: held; now: deactivate"]);
     plan(&fixture, 0);
-    apply(&fixture).expect_exit(0).says("4 deprovisioned");
+    apply(&fixture).expect_exit(0).says("4 deactivated");
 }
 
 #[test]

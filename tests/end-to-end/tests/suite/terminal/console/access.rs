@@ -151,7 +151,7 @@ fn console_does_not_disturb_other_work() {
         console.page(path).unwrap();
     }
     assert_eq!(site.fixture.state(), before, "pages write nothing");
-    site.fixture.sync().expect_exit(3).says("held");
+    site.fixture.sync().expect_exit(3).says("awaiting approval");
 
     // While another process has the state open, a page waits briefly and then reports it.
     let runtime = tokio::runtime::Runtime::new().unwrap();

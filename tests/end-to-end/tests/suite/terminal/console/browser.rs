@@ -78,7 +78,7 @@ fn administrator_searches_explains_and_approves() {
         &browser,
         &[
             "corp",
-            "Awaiting approval",
+            "4 accounts would be deactivated",
             "4 awaiting approval",
             "2 failed",
             "To create: ",
@@ -105,7 +105,7 @@ fn administrator_searches_explains_and_approves() {
     browser.open(&console.address(&format!("user?user={}", people[1].mail))).unwrap();
     expect(&browser, &[SCRIPT]);
     browser.open(&console.address("held")).unwrap();
-    expect(&browser, &["Approve for 24 hours", &people[4].mail, "out of scope"]);
+    expect(&browser, &["4 accounts would be deactivated", &people[4].mail, "max_removals = 3"]);
     browser.open(&console.address("failed")).unwrap();
     expect(&browser, &["The target refused", &format!("{SCRIPT}@acme.test")]);
     assert_eq!((browser.count("script").unwrap(), browser.title().unwrap().as_str()), (0, "Failed · corp"));
@@ -158,7 +158,7 @@ fn administrator_searches_explains_and_approves() {
     browser.open(&console.address("held")).unwrap();
     browser.tab_to("form[action='approve'] button", 10).unwrap();
     browser.leave_page(|browser| browser.press(BrowserKey::Enter)).unwrap();
-    expect(&browser, &["Approved by", "The next scan does it"]);
+    expect(&browser, &["Approved by", "The next scan does it", "4 accounts would be deactivated"]);
     browser.screenshot("console-approved-400px").unwrap();
     assert_eq!(browser.count("form[action='approve']").unwrap(), 0);
 
@@ -169,7 +169,7 @@ fn administrator_searches_explains_and_approves() {
     // The approval has the same effect as the terminal's.
     fixture.workplace.clear_faults();
     let synced = fixture.sync();
-    synced.expect_exit(3).says("4 deprovisioned").says("1 created");
+    synced.expect_exit(3).says("4 deactivated").says("1 created");
     people[4..8].iter().for_each(|person| fixture.expect_active(&person.mail, false));
     fixture.expect_active(&people[2].mail, true);
     browser.open(console.url()).unwrap();
