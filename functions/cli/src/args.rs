@@ -23,6 +23,9 @@ pub struct Arguments {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
+    /// Print the summary and errors alone: no progress, and no line for each user.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
 }
 
 /// One command of the terminal.

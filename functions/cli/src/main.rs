@@ -26,6 +26,7 @@ use crate::exit::Exit;
 async fn main() -> std::process::ExitCode {
     runtime::telemetry::start_terminal();
     let arguments = Arguments::parse();
+    output::set_quiet(arguments.quiet);
     let exit = commands::run(&arguments).await.unwrap_or_else(|error| {
         // A program such as `head` closes the pipe before the end of the output.
         if !exit::is_closed_pipe(&error) {

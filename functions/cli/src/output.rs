@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
@@ -31,6 +32,19 @@ pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub const HEADING: Style = Style::new().bold();
 /// Style of details.
 pub const FAINT: Style = Style::new().dimmed();
+
+/// Whether summaries and errors alone are shown.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Shows summaries and errors alone from now on, for the option `--quiet`.
+pub fn set_quiet(is_quiet: bool) {
+    QUIET.store(is_quiet, Ordering::Relaxed);
+}
+
+/// Whether summaries and errors alone are shown.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
 
 /// Columns of a terminal that does not say its size.
 const USUAL_COLUMNS: usize = 80;
@@ -92,7 +106,7 @@ impl Output {
 
     /// Writes an item, unless the output is JSON. The legend of the marks comes before the first one.
     pub fn item(&mut self, item: &ReportItem) -> io::Result<()> {
-        if self.is_json {
+        if self.is_json || is_quiet() {
             return Ok(());
         }
         self.legend()?;
@@ -101,7 +115,7 @@ impl Output {
 
     /// Writes the legend of the marks once, unless the output is JSON.
     pub fn legend(&mut self) -> io::Result<()> {
-        if self.is_json || std::mem::replace(&mut self.has_legend, true) {
+        if self.is_json || is_quiet() || std::mem::replace(&mut self.has_legend, true) {
             return Ok(());
         }
         self.line(paint(FAINT, LEGEND))

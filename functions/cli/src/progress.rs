@@ -3,6 +3,8 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runtime::environment::variable;
 
+use crate::output::is_quiet;
+
 /// Progress of a long step. It is shown only if standard error is a terminal that moves its cursor, and removed on drop.
 pub struct Progress(ProgressBar);
 
@@ -40,10 +42,10 @@ impl Progress {
     }
 }
 
-/// Whether the environment asks for plain output, as <https://no-color.org> and terminals without a cursor do.
+/// Whether neither `--quiet` nor the environment asks for plain output, as <https://no-color.org> and terminals without a cursor do.
 fn is_wanted() -> bool {
     let is_plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !is_plain && variable("TERM").is_none_or(|terminal| terminal != "dumb")
+    !is_plain && !is_quiet() && variable("TERM").is_none_or(|terminal| terminal != "dumb")
 }
 
 impl Drop for Progress {

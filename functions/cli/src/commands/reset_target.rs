@@ -36,9 +36,11 @@ pub async fn run(connection: &ConnectionArgs, confirmation: Confirmation) -> Res
                 "the state belongs to the configured target now; account links forgotten: {unlinked}. The next sync matches users by \
 user name. Accounts at the earlier target were not changed"
             ),
-            (false, false) => "nothing was changed. A reset forgets all account ids, so that the next sync matches users by user \
-name at the configured target. Check both targets, then repeat with --yes"
-                .to_owned(),
+            (false, false) => format!(
+                "nothing was changed. A reset forgets all account ids, so that the next sync matches users by user name at the \
+configured target. Check both targets, then:\n  {}",
+                session.next(&["reset-target", "--yes"])
+            ),
         };
         format!("target in the state:         {stored}\ntarget in the configuration: {configured}\n{result}")
     })?;
@@ -53,7 +55,8 @@ async fn reset(session: &Session, configured: &TargetIdentity) -> Result<TargetR
     match reset? {
         reset @ TargetReset { busy: 0, .. } => Ok(reset),
         TargetReset { busy, .. } => bail!(
-            "the reset is unfinished: {busy} users are being provisioned; run 'provisioner reset-target --yes' again in some minutes"
+            "the reset is unfinished: {busy} users are being provisioned; in some minutes, run {}",
+            session.next(&["reset-target", "--yes"])
         ),
     }
 }

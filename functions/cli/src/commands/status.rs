@@ -12,7 +12,7 @@ use crate::args::ConnectionArgs;
 use crate::clean::plain;
 use crate::exit::{Exit, RunResult};
 use crate::numbers::{duration, user_states};
-use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, moment, paint};
+use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, is_quiet, moment, paint};
 use crate::session::Session;
 
 /// Shows the status.
@@ -60,10 +60,10 @@ fn text(status: &ConnectionStatus, session: &Session) -> String {
     if let Some(owner) = &status.scanning {
         lines.add(format!("A scan is running {}", paint(FAINT, plain(owner))));
     }
-    if !status.waiting.is_empty() {
+    if !status.waiting.is_empty() && !is_quiet() {
         lines.legend();
+        lines.items(&status.waiting);
     }
-    lines.items(&status.waiting);
     if let Some(key) = &status.next {
         lines.add(paint(FAINT, format!("more: --after '{key}'")));
     }

@@ -17,7 +17,7 @@ use crate::args::{Confirmation, ConnectionArgs, operator_name};
 use crate::exit::{Exit, RunResult};
 use crate::interrupt::interrupted;
 use crate::numbers::user_states;
-use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, paint};
+use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, is_quiet, paint};
 use crate::progress::Progress;
 use crate::provision_due::{ProvisionCounts, StopReason, provision_due};
 use crate::session::{Connections, Session};
@@ -248,7 +248,7 @@ async fn summarise(
 
 fn text(summary: &SyncSummary, session: &Session) -> String {
     let mut lines = Lines::default();
-    if !summary.waiting.is_empty() {
+    if !summary.waiting.is_empty() && !is_quiet() {
         lines.add(paint(HEADING, "Waiting:"));
         lines.items(&summary.waiting);
     }

@@ -282,6 +282,23 @@ fn progress_and_colours_are_for_terminals_alone() {
 }
 
 #[test]
+fn quiet_commands_show_no_user() {
+    let (fixture, people) = one_of_each();
+    for (command, summary) in [
+        (&["plan"][..], "Plan: 2 create"),
+        (&["sync"], "Done: 2 created"),
+        (&["status"], "Users: 15 in scope"),
+        (&["approve"], "would be deactivated"),
+    ] {
+        let quiet = fixture.run(&[command, &["-q"]].concat());
+        quiet.says(summary).never_says("@acme.test").never_says("! failed");
+    }
+    fixture.run(&["--quiet", "status"]).never_says("@acme.test");
+    fixture.run(&["explain", "-q", &people[1].mail]).says(&people[1].mail);
+    fixture.run(&["sync", "--quiet", "--state", "dynamodb:x"]).expect_exit(2).says("error:");
+}
+
+#[test]
 fn closed_pipe_is_no_error() {
     let people = enabled_people(3);
     let fixture = TerminalFixture::of(&people);
