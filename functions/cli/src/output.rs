@@ -21,7 +21,7 @@ use crate::wrap::{FOLD, fitted};
 /// Style of a creation.
 const NEW: Style = AnsiColor::Green.on_default();
 /// Style of a change.
-const CHANGED: Style = AnsiColor::Yellow.on_default();
+pub const CHANGED: Style = AnsiColor::Yellow.on_default();
 /// Style of a removal.
 const GONE: Style = AnsiColor::Red.on_default();
 /// Style of a failure.

@@ -1,6 +1,7 @@
 //! An open connection: configuration, state, and clients for directory and target.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,7 +10,7 @@ use explain::Explanation;
 use model::TargetIdentity;
 use operate::OperatorContext;
 use provision::{Health, Provisioner};
-use runtime::{CallLimits, Connection, Secrets};
+use runtime::{CallLimits, Connection, SecretRef, Secrets};
 use scan::ScanContext;
 use scim::Target;
 use store::{Embedded, Store, StoreError, Table};
@@ -44,8 +45,10 @@ async fn open_to_write(file: &Path) -> Result<(Embedded, Table), StoreError> {
 pub struct Connections {
     /// The configuration.
     pub connection: Connection,
-    secrets: Secrets,
+    /// Fetches the secrets.
+    pub secrets: Secrets,
     arguments: ConnectionArgs,
+    has_warned: AtomicBool,
 }
 
 impl Connections {
@@ -56,16 +59,35 @@ impl Connections {
 
     /// Takes a configuration, which these arguments name.
     pub fn of(connection: Connection, arguments: ConnectionArgs) -> Self {
-        Self { connection, secrets: Secrets::default(), arguments }
+        Self { connection, secrets: Secrets::default(), arguments, has_warned: AtomicBool::new(false) }
+    }
+
+    /// A warning for each secret file that other users of this machine can read; none if it was taken before.
+    pub fn take_exposed_secrets(&self) -> Vec<String> {
+        if self.has_warned.swap(true, Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let secrets = self.connection.directory.secret().into_iter().chain([self.connection.target.secret()]);
+        let warning = |file: &Path| {
+            let file = file.display();
+            format!("{file} can be read by other users of this machine; restrict it: chmod 600 {file}")
+        };
+        secrets.filter_map(SecretRef::exposed_file).map(warning).collect()
+    }
+
+    fn warn_about_secrets(&self) {
+        self.take_exposed_secrets().iter().for_each(|warning| tracing::warn!("{warning}"));
     }
 
     /// Connects to the directory.
     pub async fn directory(&self) -> Result<Directory> {
+        self.warn_about_secrets();
         self.connection.directory.open(&self.secrets).await.context("can't use the directory")
     }
 
     /// Creates a client for the target that keeps to the configured call budget.
     pub async fn target(&self) -> Result<Target> {
+        self.warn_about_secrets();
         let target = self.connection.target.open(&self.secrets, CallLimits::default()).await;
         target.context("can't use the target")
     }

@@ -54,9 +54,7 @@ impl LdapConnection {
         let url = endpoint.url();
         let is_secure = endpoint.is_ldaps || config.start_tls;
         bind::check(&config.bind, &url, is_secure)?;
-        if !is_secure && !endpoint.is_loopback() {
-            return Err(DirectoryError::Insecure(url));
-        }
+        endpoint.check_encryption(config.start_tls)?;
         let limit = config.timeout;
         let connecting = timeout(limit, Self::connect(config, &endpoint, &url)).await;
         let mut connection = connecting.unwrap_or_else(|_| {

@@ -67,11 +67,24 @@ impl LdapEndpoint {
         matches!(self.port, 3268 | 3269)
     }
 
+    /// Refuses a connection without TLS, unless the server runs on this machine.
+    pub(crate) fn check_encryption(&self, start_tls: bool) -> Result<()> {
+        if self.is_ldaps || start_tls || self.is_loopback() {
+            return Ok(());
+        }
+        Err(DirectoryError::Insecure(self.url()))
+    }
+
     /// Whether the server runs on this machine, so that no byte crosses a network.
     pub(crate) fn is_loopback(&self) -> bool {
         let address = self.host().parse::<IpAddr>();
         self.host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
     }
+}
+
+/// Refuses an address that can't be used: one of another form, and one to which entries would cross a network unencrypted.
+pub fn check_address(url: &str, start_tls: bool) -> Result<()> {
+    LdapEndpoint::parse(url)?.check_encryption(start_tls)
 }
 
 #[cfg(test)]

@@ -13,12 +13,12 @@ pub struct FilterError {
 }
 
 const EMPTY: &str = "the filter is empty";
-const NO_OPENING: &str = "'(' is expected";
-const NO_CLOSING: &str = "')' is expected";
+const NO_OPENING: &str = "'(' is missing";
+const NO_CLOSING: &str = "')' is missing";
 const TRAILING: &str = "the filter has ended before this; remove a ')' if there is one too many";
 const NO_CONDITIONS: &str = "'&' and '|' need at least one condition in parentheses";
-const NO_ATTRIBUTE: &str = "an attribute name is expected";
-const NO_COMPARISON: &str = "'=', '>=', '<=' or '~=' is expected after the attribute name";
+const NO_ATTRIBUTE: &str = "an attribute name is missing";
+const NO_COMPARISON: &str = "'=', '>=', '<=' or '~=' is missing after the attribute name";
 const BAD_ESCAPE: &str =
     "'\\' must be followed by two hexadecimal digits; a backslash itself is written \\5c";
 const UNESCAPED: &str = "this must be escaped within a value: '(' as \\28, ')' as \\29, '*' as \\2a";

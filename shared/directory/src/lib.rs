@@ -99,6 +99,8 @@ pub use config::{AnchorAttribute, AnchorForm, Bind, ChangeDetection, DirectoryCo
 pub use cursor::Cursor;
 pub use departures::DepartureCheck;
 pub use directory::Directory;
+pub use dn::is_dn;
+pub use endpoint::check_address;
 pub use errors::{DirectoryError, DirectoryOperation};
 pub use explain::{MembershipPath, ScopeCondition, ScopeConditionKind, ScopeExplanation};
 pub use filter::{FilterError, check_filter, escape, escape_bytes};

@@ -1,5 +1,7 @@
 //! Searches for single entries.
 
+use std::collections::BTreeSet;
+
 use model::{Anchor, Entry};
 
 use crate::config::check_attribute;
@@ -67,6 +69,19 @@ impl Directory {
         let mut entry = self.anchored(found, &operation)?;
         self.mark_hidden(&entry.dn, &mut entry.attributes).await?;
         Ok(Some(entry))
+    }
+
+    /// Names of all attributes that these entries show to the reading account.
+    pub async fn shown_attributes(&mut self, dns: &[String]) -> Result<BTreeSet<String>> {
+        const ALL: &str = "*";
+        let operation = DirectoryOperation::LookingUp("attribute names".to_owned());
+        let mut shown = BTreeSet::new();
+        for dn in dns {
+            let query = SearchQuery::entry(dn, &[ALL], operation.clone());
+            let entry = self.connection.search_one(query).await?;
+            shown.extend(entry.iter().flat_map(|entry| entry.attributes.names()).map(str::to_owned));
+        }
+        Ok(shown)
     }
 
     /// Entries of these anchors that match a further condition.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use model::Attributes;
+use strsim::levenshtein;
 
 use crate::connection::LdapConnection;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
@@ -99,7 +100,7 @@ impl Schema {
         if self.names.is_empty() || self.names.contains_key(&plain) {
             return None;
         }
-        let nearest = self.names.iter().map(|(known, first)| (edits(&plain, known), first));
+        let nearest = self.names.iter().map(|(known, first)| (levenshtein(&plain, known), first));
         let nearest = nearest.filter(|(edits, _)| *edits <= MOST_EDITS).min();
         Some(UnknownAttribute { name: name.to_owned(), nearest: nearest.map(|(_, first)| first.clone()) })
     }
@@ -126,26 +127,6 @@ fn words_after<'t>(definition: &'t str, keyword: &str) -> Vec<&'t str> {
     }
     found.retain(|word| !word.is_empty());
     found
-}
-
-/// Number of insertions, deletions and replacements between two words (Levenshtein distance).
-fn edits(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, a) in one.chars().enumerate() {
-        let mut diagonal = at;
-        if let Some(first) = row.first_mut() {
-            *first = at + 1;
-        }
-        for (column, b) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            let left = row.get(column).copied().unwrap_or_default() + 1;
-            let Some(cell) = row.get_mut(column + 1) else { break };
-            diagonal = *cell;
-            *cell = replaced.min(left).min(*cell + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod function;
 pub mod metrics;
 mod secrets;
 pub mod telemetry;
+mod text_file;
 
 pub use aws::config as aws_config;
 #[cfg(feature = "scim")]

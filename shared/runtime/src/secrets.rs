@@ -10,7 +10,6 @@ mod manager;
 mod reference;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +20,8 @@ use tokio::sync::OnceCell;
 
 use cache::{Cache, SecretRead, SecretRequest};
 pub use reference::SecretRef;
+
+use crate::text_file;
 
 /// A secret that can't be used: which and why, without its content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,14 +86,7 @@ impl Secrets {
                 parse(&text.ok_or_else(|| fail("is not set".into()))?.into())
             }
             SecretRef::File(path) => {
-                let text = std::fs::read_to_string(path);
-                let text = text.map_err(|error| fail(format!("can't be read: {error}")))?;
-                if read == SecretRead::Cached && is_open_to_others(path) {
-                    tracing::warn!(
-                        "{secret} can be read by other users of this machine; restrict it: chmod 600"
-                    );
-                }
-                parse(&text.into())
+                parse(&text_file::read(path).map_err(|problem| fail(problem.to_string()))?.into())
             }
             SecretRef::SecretsManager(id) => {
                 let SecretSources { manager, cache } = &*self.sources;
@@ -112,24 +106,9 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// Parses the JSON of a secret. The error is the line alone, because the parser's message may quote the secret. Some editors
-/// write a byte order mark at the beginning.
+/// Parses the JSON of a secret. The error is the line alone, because the parser's message may quote the secret.
 fn parse<T: DeserializeOwned>(text: &SecretString) -> Result<T, usize> {
-    let json = text.expose_secret().trim_start_matches('\u{feff}');
-    serde_json::from_str(json).map_err(|error| error.line())
-}
-
-/// Whether users other than the owner may read a file.
-#[cfg(unix)]
-fn is_open_to_others(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
-}
-
-/// Other systems have no such mode.
-#[cfg(not(unix))]
-fn is_open_to_others(_: &Path) -> bool {
-    false
+    serde_json::from_str(text.expose_secret()).map_err(|error| error.line())
 }
 
 fn invalid(shape: &str, line: usize) -> String {

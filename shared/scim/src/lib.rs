@@ -44,3 +44,4 @@ pub use metrics::CallCounts;
 pub use options::{RetryPolicy, TargetCredentials, TargetOptions};
 pub use patch::PatchOperation;
 pub use resource::{AccountPage, InactiveResource, Resource};
+pub use transport::check_url;

@@ -13,6 +13,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, Url, redirect};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::debug;
+use url::ParseError;
 
 use crate::access::{AccessToken, AccessTokens};
 use crate::body::ResponseBody;
@@ -386,10 +387,21 @@ fn url_under<S: AsRef<str>>(base: &Url, segments: &[S]) -> Url {
     url
 }
 
+/// Refuses a base URL that no access token may be sent to.
+pub fn check_url(base: &str) -> Result<(), TargetError> {
+    parse_base(base).map(drop)
+}
+
 /// Parses a base URL that an access token may be sent to.
 fn parse_base(base: &str) -> Result<Url, TargetError> {
     let invalid = |reason: &str| TargetError::InvalidUrl { reason: reason.to_owned() };
-    let url = Url::parse(base.trim()).map_err(|error| invalid(&error.to_string()))?;
+    let url = Url::parse(base.trim()).map_err(|error| {
+        invalid(match error {
+            ParseError::RelativeUrlWithoutBase => "it must begin with https://",
+            ParseError::InvalidPort => "the port is not a number from 1 to 65535",
+            _ => "the host name is missing or invalid",
+        })
+    })?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(invalid("it contains a user name or a password; credentials belong in the secret"));
     }

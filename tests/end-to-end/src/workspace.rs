@@ -2,7 +2,9 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -63,12 +65,19 @@ impl TestDir {
 
     /// Writes the directory's secret, such as [`Slapd::reader_secret`].
     pub fn directory_secret(&self, secret: &Value) -> io::Result<PathBuf> {
-        self.write(DIRECTORY_SECRET, &secret.to_string())
+        self.secret(DIRECTORY_SECRET, &secret.to_string())
     }
 
     /// Writes the target's secret.
     pub fn target_secret(&self, access_token: &str) -> io::Result<PathBuf> {
-        self.write(TARGET_SECRET, &json!({ "access_token": access_token }).to_string())
+        self.secret(TARGET_SECRET, &json!({ "access_token": access_token }).to_string())
+    }
+
+    /// Writes a file that its owner alone can read.
+    fn secret(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.write(name, text)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        Ok(path)
     }
 
     /// A call of the `provisioner` program in this folder, not started yet.

@@ -1,69 +1,39 @@
 //! `provisioner check`: tests each part of the configuration by using it.
 
-use std::collections::HashSet;
+mod report;
+mod scope;
+mod secrets;
+
+use std::collections::{BTreeSet, HashSet};
 
 use ::explain::ValueMask;
 use anyhow::Result;
-use directory::{Cursor, Directory, ReadItem, UnknownAttribute};
-use model::{Desired, DesiredUser, DnKey, FreshnessMark, IncompleteRead, Managed, TargetAttribute, Value};
-use plan::mapping::{MASK, RecordedValues};
-use plan::{Observation, observe};
+use directory::{Cursor, Directory, UnknownAttribute};
+use model::{DesiredUser, DnKey, FreshnessMark, Managed, TargetAttribute, Value};
+use plan::mapping::MASK;
 use runtime::Connection;
-use scan::UnidentifiedEntry;
 use scim::TargetError;
-use serde::Serialize;
 
+use self::report::CheckReport;
+use self::scope::ScopeRead;
 use crate::args::ConnectionArgs;
 use crate::exit::{Exit, explain};
-use crate::output::{BAD, FAINT, GOOD, Lines, Output, paint};
+use crate::output::Output;
 use crate::session::Connections;
-
-/// Results of the tests.
-#[derive(Debug, Default, Serialize)]
-struct CheckReport {
-    ok: bool,
-    steps: Vec<CheckStep>,
-}
-
-#[derive(Debug, Serialize)]
-struct CheckStep {
-    tried: &'static str,
-    ok: bool,
-    result: String,
-}
-
-impl CheckReport {
-    fn good(&mut self, tried: &'static str, result: impl Into<String>) {
-        self.steps.push(CheckStep { tried, ok: true, result: result.into() });
-    }
-
-    fn bad(&mut self, tried: &'static str, result: impl Into<String>) {
-        self.steps.push(CheckStep { tried, ok: false, result: result.into() });
-    }
-
-    fn text(&self) -> String {
-        let mut lines = Lines::default();
-        for CheckStep { tried, ok, result } in &self.steps {
-            let mark = if *ok { paint(GOOD, "ok  ") } else { paint(BAD, "FAIL") };
-            let result = if *ok { paint(FAINT, result) } else { result.clone() };
-            lines.add(format!("{mark} {tried:<22} {result}"));
-        }
-        lines.text()
-    }
-}
 
 /// Checks a connection.
 pub async fn run(arguments: &ConnectionArgs, offline: bool) -> Result<Exit> {
     let connections = Connections::read(arguments)?;
     let mut report = CheckReport::default();
     report.good("configuration", format!("{} is in order", arguments.config.display()));
+    secrets::check(&connections, offline, &mut report).await;
     if !offline {
         let example = check_directory(&connections, &mut report).await;
         check_target(&connections, example.as_ref(), &mut report).await;
     }
-    report.ok = report.steps.iter().all(|step| step.ok);
+    let is_ok = report.end();
     Output::new(arguments.json).show(&report, CheckReport::text)?;
-    Ok(if report.ok { Exit::Done } else { Exit::CouldNotRun })
+    Ok(if is_ok { Exit::Done } else { Exit::CouldNotRun })
 }
 
 /// Reads all entries in scope, and returns one mapped user.
@@ -77,8 +47,8 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
         }
     };
     report.good("directory", format!("connected to {} and bound", directory.url()));
-    check_attributes(connection, &mut directory, report).await;
-    let ScopeRead { counts, cursor, ended } = match read_scope(connection, &mut directory).await {
+    let unknown = check_attributes(connection, &mut directory, report).await;
+    let ScopeRead { counts, cursor, ended } = match ScopeRead::of(connection, &mut directory).await {
         Ok(read) => read,
         Err(error) => {
             report.bad("base and scope", error.to_string());
@@ -87,72 +57,61 @@ async fn check_directory(connections: &Connections, report: &mut CheckReport) ->
     };
     report.good("base DN", format!("{} is readable", connection.directory.config.base_dn));
     check_anchor(directory.anchor_attribute(), report);
-    let ScopeCounts { entries, in_scope, disabled, with_status, invalid, problem, unidentified, example } =
-        counts;
     match ended {
         Err(incomplete) => report.bad(
             "scope",
             format!("directory read incomplete ({incomplete}): no accounts would be deprovisioned after such a read"),
         ),
         Ok(()) => {
-            let method = match cursor.method() {
-                Some(method) => format!(
-                    "incremental scans are possible ({method}); every {} hours a full scan",
-                    connection.policy.full_read_hours
-                ),
-                None => "incremental scans are not possible; each scan is a full scan".to_owned(),
-            };
-            report.good("changes", method);
-            if entries == 0 {
-                let advice = "check the group or filter, and that the reading account may read the users";
-                report.bad("scope", format!("matches no entry; {advice}"));
-            } else {
-                report.good("scope", format!("matches {entries} entries, {disabled} of them disabled"));
-            }
-            if entries > 0 && with_status == 0 {
-                report_hidden_status(connection, report);
-            }
+            report.good("changes", change_method(connection, &cursor));
+            counts.report_entries(connection, report);
         }
     }
-    check_members(&mut directory, &in_scope, report).await;
-    report.good("freshness", freshness(&cursor));
-    report_bad_entries(unidentified, (invalid, problem), report);
-    let (anchor, user) = example?;
+    check_members(&mut directory, &counts.in_scope, report).await;
+    check_freshness(&cursor, report);
+    counts.report_sources(connection, &mut directory, (&unknown, report)).await;
+    counts.report_bad_entries(report);
+    let (anchor, user) = counts.example?;
     let shown = first_letters(&user, &ValueMask::new(connection.masked.clone()));
     report.good("mapping", format!("{anchor} becomes {shown}"));
     Some(user)
 }
 
-/// Looks for the attributes of the mapping in the server's schema, and for an address that shows a part of them.
-async fn check_attributes(connection: &Connection, directory: &mut Directory, report: &mut CheckReport) {
+/// Looks for the attributes of the mapping in the server's schema, and for an address that shows a part of them. Returns
+/// those that the schema does not have.
+async fn check_attributes(
+    connection: &Connection,
+    directory: &mut Directory,
+    report: &mut CheckReport,
+) -> BTreeSet<String> {
     if directory.is_global_catalog() {
         let why =
             "this is a port of the global catalog, which holds a part of the attributes; use port 636 or 389";
         report.bad("directory", why);
     }
-    let unknown = match directory.unknown_attributes().await {
+    let mut unknown = match directory.unknown_attributes().await {
         Ok(unknown) => unknown,
-        Err(error) => return report.bad("schema", error.to_string()),
+        Err(error) => {
+            report.bad("schema", error.to_string());
+            return BTreeSet::new();
+        }
     };
     let mapped = connection.policy.rules.mapping.source_attributes();
-    for UnknownAttribute { name, nearest } in unknown.into_iter().filter(|one| mapped.contains(&one.name)) {
-        let advice = nearest.map(|nearest| format!("; the nearest name is {nearest}")).unwrap_or_default();
-        report.bad("schema", format!("the directory has no attribute {name}{advice}"));
+    unknown.retain(|one| mapped.contains(&one.name));
+    for UnknownAttribute { name, nearest } in &unknown {
+        let advice = nearest.as_ref().map(|nearest| format!("; the nearest name is {nearest}"));
+        report.bad("schema", format!("the directory has no attribute {name}{}", advice.unwrap_or_default()));
     }
+    unknown.into_iter().map(|one| one.name).collect()
 }
 
-/// Reports entries without an anchor, and those that can't be mapped.
-fn report_bad_entries(
-    unidentified: Option<UnidentifiedEntry>,
-    (invalid, problem): (u64, Option<String>),
-    report: &mut CheckReport,
-) {
-    if let Some(UnidentifiedEntry { dn, why }) = unidentified {
-        report.bad("anchor", format!("{dn}: {why}"));
-    }
-    if invalid > 0 {
-        let problem = problem.unwrap_or_default();
-        report.bad("mapping", format!("fails for {invalid} entries; the first: {problem}"));
+fn change_method(connection: &Connection, cursor: &Cursor) -> String {
+    match cursor.method() {
+        Some(method) => format!(
+            "incremental scans are possible ({method}); every {} hours a full scan",
+            connection.policy.full_read_hours
+        ),
+        None => "incremental scans are not possible; each scan is a full scan".to_owned(),
     }
 }
 
@@ -183,22 +142,25 @@ async fn check_members(directory: &mut Directory, in_scope: &HashSet<DnKey>, rep
     let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
     if !counts.is_empty() {
         let total = members.len();
-        report.good("members", format!("warning: of {total} members of the group, {}", counts.join("; ")));
+        report.warn("members", format!("of {total} members of the group, {}", counts.join("; ")));
     }
 }
 
-/// How the server shows that its data is recent enough for removals.
-fn freshness(cursor: &Cursor) -> String {
+/// Reports how the server shows that its data is recent enough for removals.
+fn check_freshness(cursor: &Cursor, report: &mut CheckReport) {
     match cursor.mark() {
-        Some(mark @ FreshnessMark::NewestChange) => format!(
-            "shown by the {mark}; a removal that follows a deletion of the newest entries waits for a second scan"
+        Some(mark @ FreshnessMark::NewestChange) => report.good(
+            "freshness",
+            format!(
+                "shown by the {mark}; a removal that follows a deletion of the newest entries waits for a second scan"
+            ),
         ),
-        Some(mark) => format!("shown by {mark}"),
-        None => {
+        Some(mark) => report.good("freshness", format!("shown by {mark}")),
+        None => report.warn(
+            "freshness",
             "not shown, so each removal waits for a second scan; let the reading account read contextCSN or \
-                 modifyTimestamp"
-                .to_owned()
-        }
+             modifyTimestamp",
+        ),
     }
 }
 
@@ -210,84 +172,7 @@ const SERVER_IDS: [&str; 7] =
 fn check_anchor(attribute: &str, report: &mut CheckReport) {
     if !SERVER_IDS.contains(&attribute.to_ascii_lowercase().as_str()) {
         let advice = "make sure that it is unique, never changes, and can't be written by users";
-        report.good("anchor", format!("warning: {attribute} is not assigned by the server; {advice}"));
-    }
-}
-
-/// Says that no entry shows the status attribute, if one is configured.
-fn report_hidden_status(connection: &Connection, report: &mut CheckReport) {
-    if let Some(attribute) = connection.policy.rules.status.attribute() {
-        let advice = "if some users have it, the reading account needs the right to read it";
-        report.good("status attribute", format!("no entry shows {attribute}; {advice}"));
-    }
-}
-
-struct ScopeRead {
-    counts: ScopeCounts,
-    cursor: Cursor,
-    ended: Result<(), IncompleteRead>,
-}
-
-async fn read_scope(
-    connection: &Connection,
-    directory: &mut Directory,
-) -> Result<ScopeRead, directory::DirectoryError> {
-    let mut read = directory.read(None, runtime::now()).await?;
-    let mut counts = ScopeCounts::default();
-    let mut cursor = read.cursor();
-    let ended = loop {
-        match read.next_page().await {
-            Ok(Some(page)) => page.into_iter().for_each(|item| counts.add(connection, item)),
-            Ok(None) => {
-                cursor = read.cursor();
-                break read.finish().await.map(|_| ());
-            }
-            Err(incomplete) => break Err(incomplete),
-        }
-    };
-    Ok(ScopeRead { counts, cursor, ended })
-}
-
-#[derive(Default)]
-struct ScopeCounts {
-    entries: u64,
-    /// Their DNs.
-    in_scope: HashSet<DnKey>,
-    disabled: u64,
-    /// Entries that show the status attribute.
-    with_status: u64,
-    invalid: u64,
-    problem: Option<String>,
-    unidentified: Option<UnidentifiedEntry>,
-    /// The first user that can be mapped, with the anchor.
-    example: Option<(String, DesiredUser)>,
-}
-
-impl ScopeCounts {
-    fn add(&mut self, connection: &Connection, item: ReadItem) {
-        let entry = match item {
-            ReadItem::Entry(entry) => entry,
-            ReadItem::Unidentified { dn, why } => {
-                self.unidentified.get_or_insert(UnidentifiedEntry { dn, why });
-                return;
-            }
-        };
-        self.entries += 1;
-        self.in_scope.insert(DnKey::of(&entry.dn));
-        let status = connection.policy.rules.status.attribute();
-        self.with_status += u64::from(status.is_some_and(|name| entry.attributes.one(name).is_some()));
-        match observe(&connection.policy.rules, &entry, runtime::now(), RecordedValues::default()) {
-            Observation::Invalid(problem) => {
-                self.invalid += 1;
-                self.problem.get_or_insert(format!("{}: {problem}", entry.anchor));
-            }
-            Observation::Valid(desired) => {
-                self.disabled += u64::from(!desired.is_active());
-                if let (None, Desired::Present(user)) = (&self.example, desired) {
-                    self.example = Some((entry.anchor.to_string(), user));
-                }
-            }
-        }
+        report.warn("anchor", format!("{attribute} is not assigned by the server; {advice}"));
     }
 }
 
@@ -327,7 +212,7 @@ async fn check_target(connections: &Connections, example: Option<&DesiredUser>, 
     match target.missing_from_schemas(user.attributes.keys().map(TargetAttribute::as_str)).await {
         Ok(missing) if !missing.is_empty() => {
             let missing = missing.join(", ");
-            report.good(
+            report.warn(
                 "attributes",
                 format!("the target's schemas lack {missing}; the target may drop the values"),
             );

@@ -98,7 +98,7 @@ async fn invalid_filter_is_refused_before_connecting() {
     let error = Directory::connect(&config).await.err().unwrap();
     assert_eq!(
         error.to_string(),
-        "the filter (&(department=Sales) can't be used: at character 21: ')' is expected"
+        "the filter (&(department=Sales) can't be used: at character 21: ')' is missing"
     );
 }
 

@@ -66,6 +66,15 @@ impl Mapping {
             .collect()
     }
 
+    /// Target attributes that lose their value, or a part of it, where no entry has these directory attributes (in lower case):
+    /// each with the sources that are missing. A list of sources counts only if all of them are missing.
+    pub fn without(&self, missing: &BTreeSet<String>) -> Vec<(TargetAttribute, Vec<String>)> {
+        let user_name = TargetAttribute::from("userName");
+        let rules = std::iter::once((&user_name, &self.user_name)).chain(&self.rules);
+        let lost = rules.map(|(attribute, rule)| (attribute.clone(), rule.missing_sources(missing)));
+        lost.filter(|(_, sources)| !sources.is_empty()).collect()
+    }
+
     /// All rules, the one for `userName` first.
     fn all_rules(&self) -> impl Iterator<Item = &MappingRule> {
         std::iter::once(&self.user_name).chain(self.rules.values())

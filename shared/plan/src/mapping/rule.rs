@@ -93,6 +93,17 @@ impl MappingRule {
         }
     }
 
+    /// Sources that are among these directory attributes, in lower case; of a list, all or none.
+    pub(super) fn missing_sources(&self, missing: &BTreeSet<String>) -> Vec<String> {
+        let sources = self.source_attributes();
+        let is_missing = |name: &&str| missing.contains(&name.to_ascii_lowercase());
+        let is_list = matches!(self.source, ValueSource::Attributes(_));
+        if is_list && !sources.iter().all(is_missing) {
+            return Vec::new();
+        }
+        sources.into_iter().filter(is_missing).map(str::to_owned).collect()
+    }
+
     /// Whether the rule reads one of these directory attributes, in lower case.
     pub(super) fn reads(&self, attributes: &BTreeSet<String>) -> bool {
         self.source_attributes().iter().any(|name| attributes.contains(&name.to_ascii_lowercase()))

@@ -139,11 +139,11 @@ fn is_unknown_name(error: &minijinja::Error) -> bool {
 fn explain(error: &minijinja::Error) -> String {
     let line = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
     match error.kind() {
-        ErrorKind::SyntaxError
-        | ErrorKind::UnknownFilter
-        | ErrorKind::UnknownFunction
-        | ErrorKind::UnknownTest => {
-            format!("{}{line}", error.detail().unwrap_or("syntax error"))
+        ErrorKind::SyntaxError => {
+            format!("its syntax is wrong{line}; write {{{{ ATTRIBUTE }}}}, or {{{{ ATTRIBUTE | FILTER }}}}")
+        }
+        ErrorKind::UnknownFilter | ErrorKind::UnknownFunction | ErrorKind::UnknownTest => {
+            format!("{}{line}", error.detail().unwrap_or("it names an unknown function"))
         }
         kind => format!("{kind}{line}"),
     }

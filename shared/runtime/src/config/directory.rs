@@ -21,6 +21,7 @@ use super::file::{
 };
 use super::{KeyProblem, mapping};
 use crate::secrets::{SecretContent, SecretError, SecretRef, Secrets};
+use crate::text_file;
 
 /// Settings of the directory.
 #[derive(Debug)]
@@ -150,9 +151,7 @@ fn check_config(
         changes,
         ..
     } = table;
-    if base_dn.trim().is_empty() {
-        return Err(KeyProblem::at("directory.base_dn", "is empty; name the entry under which users are"));
-    }
+    check_dn(&base_dn, "directory.base_dn", "the entry under which users are")?;
     let user_filter = user_filter.unwrap_or_else(|| preset.user_filter.to_owned());
     check_filter(&user_filter, "directory.user_filter")?;
     let status = rules.status.attribute().map(str::to_owned);
@@ -195,6 +194,10 @@ fn check_urls(url: OneOrMore, start_tls: bool) -> Result<Vec<String>, KeyProblem
     if !urls.iter().all(|url| has_scheme(url, "ldap://") || has_scheme(url, "ldaps://")) {
         return Err(KeyProblem::at("directory.url", "must start with ldaps:// or ldap://"));
     }
+    for url in &urls {
+        let checked = directory::check_address(url, start_tls);
+        checked.map_err(|error| KeyProblem::at("directory.url", error.to_string()))?;
+    }
     if start_tls && urls.iter().any(|url| has_scheme(url, "ldaps://")) {
         return Err(KeyProblem::at(
             "directory.start_tls",
@@ -236,6 +239,14 @@ fn check_ca(text: &str, folder: &Path) -> Result<PathBuf, KeyProblem> {
     }
 }
 
+fn check_dn(dn: &str, key: &str, what: &str) -> Result<(), KeyProblem> {
+    if directory::is_dn(dn) {
+        return Ok(());
+    }
+    let example = "such as cn=users,ou=groups,dc=corp,dc=example";
+    Err(KeyProblem::at(key, format!("{dn:?} is no DN; set the key to the DN of {what}, {example}")))
+}
+
 fn check_filter(filter: &str, key: &str) -> Result<(), KeyProblem> {
     directory::check_filter(filter).map_err(|error| KeyProblem::at(key, error.to_string()))
 }
@@ -247,9 +258,7 @@ fn check_scope(table: ScopeTable, kind: ServerKind) -> Result<Scope, KeyProblem>
             Err(KeyProblem::at("scope.nested", "requires scope.group; remove it or scope.filter"))
         }
         (Some(dn), None) => {
-            if dn.trim().is_empty() {
-                return Err(KeyProblem::at("scope.group", "is empty; set it to the DN of the group"));
-            }
+            check_dn(&dn, "scope.group", "the group")?;
             let membership = check_membership(membership, member_attribute, kind)?;
             if nested && matches!(membership, Membership::MemberUid { .. }) {
                 return Err(KeyProblem::at(
@@ -349,7 +358,7 @@ pub enum DirectoryOpenError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The file of the certificate authority can't be read.
-    #[error("directory.ca: can't read {}: {problem}; check the path and its permissions", path.display())]
+    #[error("directory.ca: the file {} {problem}", path.display())]
     Ca {
         /// Path of the file.
         path: PathBuf,
@@ -362,6 +371,24 @@ pub enum DirectoryOpenError {
 }
 
 impl DirectorySettings {
+    /// Place of the credentials; `None` for an anonymous bind.
+    pub fn secret(&self) -> Option<&SecretRef> {
+        self.secret.as_ref()
+    }
+
+    /// Reads the secret. Nothing is sent to the directory.
+    pub async fn check_secret(&self, secrets: &Secrets) -> Result<(), DirectoryOpenError> {
+        if let Some(secret) = &self.secret {
+            secrets.fetch::<DirectorySecret>(secret).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the file of the certificate authority, if one is configured.
+    pub fn check_ca(&self) -> Result<(), DirectoryOpenError> {
+        self.ca.as_deref().map_or(Ok(()), |ca| read_ca(ca).map(drop))
+    }
+
     /// Connects and binds. After a refused bind the secret is fetched again, because it may have been rotated, and a
     /// changed secret is tried once. A wrong password is never sent twice, because that locks accounts.
     pub async fn open(&self, secrets: &Secrets) -> Result<Directory, DirectoryOpenError> {
@@ -388,14 +415,9 @@ impl DirectorySettings {
 }
 
 fn read_ca(path: &Path) -> Result<Vec<u8>, DirectoryOpenError> {
-    let failed =
-        |error: std::io::Error| DirectoryOpenError::Ca { path: path.to_owned(), problem: error.to_string() };
-    let mut pem = std::fs::read(path).map_err(failed)?;
-    // Some editors write a byte order mark, and PEM starts at the beginning of a line.
-    if pem.starts_with("\u{feff}".as_bytes()) {
-        pem.drain(.."\u{feff}".len());
-    }
-    Ok(pem)
+    let pem = text_file::read(path)
+        .map_err(|error| DirectoryOpenError::Ca { path: path.to_owned(), problem: error.to_string() })?;
+    Ok(pem.into_bytes())
 }
 
 fn is_about_credentials(error: &DirectoryError) -> bool {

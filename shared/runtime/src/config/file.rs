@@ -2,9 +2,12 @@
 //! JSON Schema.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One connection: a directory and a target.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -29,8 +32,7 @@ pub struct ConnectionFile {
     #[serde(default)]
     pub retention: RetentionTable,
     /// Target attributes, each with a directory attribute, an expression or a rule. `userName` is required.
-    #[schemars(with = "BTreeMap<String, MappingShape>")]
-    pub mapping: BTreeMap<String, toml::Value>,
+    pub mapping: BTreeMap<String, MappingValue>,
 }
 
 /// The LDAP server.
@@ -297,7 +299,7 @@ impl Default for SafetyTable {
 
 /// Limit on the first load.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(untagged, expecting = "expected a number of users, or \"unlimited\"")]
+#[serde(untagged, expecting = "must be a number of users, or \"unlimited\"")]
 pub enum FirstLoadLimit {
     /// Users up to which a first load needs no approval.
     Users(#[schemars(range(max = 1000))] u64),
@@ -369,7 +371,7 @@ pub struct RuleTable {
 
 /// A name, or a list of names.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be text in quotes, or a list of texts")]
 pub enum OneOrMore {
     /// A name.
     One(String),
@@ -397,15 +399,39 @@ pub enum ExtractWord {
     UserName,
 }
 
-/// A value of the mapping, for the JSON Schema alone. Its manual parser gives better messages.
-#[derive(JsonSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is used")]
-enum MappingShape {
+/// A value of the mapping.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum MappingValue {
     /// A directory attribute, or an expression if it contains `{{`.
     Text(String),
     /// A rule.
-    Rule(RuleTable),
+    Rule(Box<RuleTable>),
+}
+
+/// By hand, because a derived implementation forgets where in a rule the mistake is.
+impl<'de> Deserialize<'de> for MappingValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MappingVisitor)
+    }
+}
+
+struct MappingVisitor;
+
+impl<'de> Visitor<'de> for MappingVisitor {
+    type Value = MappingValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a directory attribute in quotes, an expression or a table")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<MappingValue, E> {
+        Ok(MappingValue::Text(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MappingValue, A::Error> {
+        RuleTable::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(MappingValue::Rule)
+    }
 }
 
 fn default_timeout() -> u64 {

@@ -9,15 +9,16 @@ use plan::mapping::{
     MappingRule, MissingUserName, Template, TextCase, TextExtract, ValuePattern, ValueSource,
 };
 
-use super::file::{CaseWord, ExtractWord, OneOrMore, RuleTable};
-use super::{KeyProblem, described};
+use super::KeyProblem;
+use super::document::written_key;
+use super::file::{CaseWord, ExtractWord, MappingValue, OneOrMore, RuleTable};
 
 /// Checks a mapping against the attributes of the dialect.
-pub(super) fn check(table: BTreeMap<String, toml::Value>, dialect: &Dialect) -> Result<Mapping, KeyProblem> {
+pub(super) fn check(table: BTreeMap<String, MappingValue>, dialect: &Dialect) -> Result<Mapping, KeyProblem> {
     let mut user_name = None;
     let mut rules = BTreeMap::new();
     for (attribute, value) in table {
-        let key = format!("mapping.{attribute:?}");
+        let key = format!("mapping.{}", written_key(&attribute));
         let kind = kind_of(&attribute, dialect).map_err(|problem| KeyProblem::at(&key, problem))?;
         let rule = rule(value, kind, &key)?;
         if attribute == "userName" {
@@ -62,22 +63,10 @@ fn kind_of(attribute: &str, dialect: &Dialect) -> Result<ValueKind, String> {
     })
 }
 
-fn rule(value: toml::Value, kind: ValueKind, key: &str) -> Result<MappingRule, KeyProblem> {
+fn rule(value: MappingValue, kind: ValueKind, key: &str) -> Result<MappingRule, KeyProblem> {
     let rule = match value {
-        toml::Value::String(text) => MappingRule::of(text_source(text, key)?, kind),
-        toml::Value::Table(table) => {
-            let table: RuleTable = table
-                .try_into()
-                .map_err(|error: toml::de::Error| KeyProblem::at(key, described(error.message())))?;
-            table_rule(table, kind, key)?
-        }
-        other => {
-            let found = other.type_str();
-            return Err(KeyProblem::at(
-                key,
-                format!("expected an attribute's name, an expression or a table, found {found}"),
-            ));
-        }
+        MappingValue::Text(text) => MappingRule::of(text_source(text, key)?, kind),
+        MappingValue::Rule(table) => table_rule(*table, kind, key)?,
     };
     if let (Some(default), ValueKind::Reference) = (&rule.default, kind) {
         return Err(KeyProblem::at(

@@ -7,6 +7,7 @@ mod check;
 mod connection;
 #[cfg(feature = "directory")]
 mod directory;
+mod document;
 #[cfg(any(feature = "directory", feature = "scim"))]
 mod fields;
 #[cfg_attr(
@@ -27,7 +28,8 @@ pub use directory::{DirectoryOpenError, DirectorySecret, DirectorySettings};
 #[cfg(feature = "scim")]
 pub use target::{CallLimits, TargetOpenError, TargetSecret, TargetSettings};
 
-use crate::environment;
+use self::document::Document;
+use crate::{environment, text_file};
 
 /// An invalid configuration: where, what, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +37,7 @@ use crate::environment;
 pub struct ConfigError {
     /// Path of the file.
     pub file: PathBuf,
-    /// The key, or the line and column: `, key target.url` or `:3:7`.
+    /// The line and the key, as far as they are known: `:3`, `:3:7`, `, key name` or `:3, key target.url`.
     pub place: String,
     /// The problem.
     pub problem: String,
@@ -56,10 +58,10 @@ impl KeyProblem {
 
 /// Reads and checks a configuration file.
 pub fn read(path: &Path) -> Result<Connection, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+    let text = text_file::read(path).map_err(|error| ConfigError {
         file: path.to_owned(),
         place: String::new(),
-        problem: format!("can't read the configuration: {error}"),
+        problem: format!("the configuration {error}"),
     })?;
     parse(&text, path)
 }
@@ -101,19 +103,12 @@ fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// Checks the text of a configuration. Errors name `path`, and relative paths in the text start from its folder.
 pub fn parse(text: &str, path: &Path) -> Result<Connection, ConfigError> {
-    // Some editors write a byte order mark.
-    let text = text.trim_start_matches('\u{feff}');
-    let mut file: file::ConnectionFile = toml::from_str(text).map_err(|error| {
-        let place = error.span().map(|span| place_of(text, span.start)).unwrap_or_default();
-        ConfigError { file: path.to_owned(), place, problem: described(error.message()) }
-    })?;
+    let fail = |(place, problem)| ConfigError { file: path.to_owned(), place, problem };
+    let document = Document::parse(text).map_err(fail)?;
+    let mut file: file::ConnectionFile = document.read().map_err(fail)?;
     file.options.observe |= environment::variable(environment::OBSERVE).as_deref() == Some("true");
     let folder = path.parent().unwrap_or(Path::new("."));
-    check::check(file, folder).map_err(|KeyProblem { key, problem }| ConfigError {
-        file: path.to_owned(),
-        place: format!(", key {key}"),
-        problem,
-    })
+    check::check(file, folder).map_err(|KeyProblem { key, problem }| fail((document.place_of(&key), problem)))
 }
 
 /// JSON Schema of the configuration file.
@@ -122,29 +117,6 @@ pub fn json_schema() -> String {
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
     text.push('\n');
     text
-}
-
-/// The parser's message on one line. To an unknown key it adds the nearest of the expected keys.
-fn described(message: &str) -> String {
-    const MIN_SIMILARITY: f64 = 0.75;
-    let message = message.trim().replace('\n', " ");
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let Some(unknown) = quoted.next().filter(|_| message.starts_with("unknown field")) else {
-        return message;
-    };
-    let similar = quoted.map(|key| (strsim::jaro_winkler(unknown, key), key));
-    let nearest = similar.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(near, _)| *near >= MIN_SIMILARITY);
-    match nearest {
-        Some((_, key)) => format!("{message}; nearest key: `{key}`"),
-        None => message,
-    }
-}
-
-fn place_of(text: &str, at: usize) -> String {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!(":{line}:{column}")
 }
 
 #[cfg(test)]

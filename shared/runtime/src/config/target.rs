@@ -39,6 +39,7 @@ pub(super) fn check(
 ) -> Result<TargetSettings, KeyProblem> {
     let TargetTable { kind: _, url, secret, timeout_seconds, concurrency, calls_per_second, max_attempts } =
         table;
+    scim::check_url(&url).map_err(|error| KeyProblem::at("target.url", error.to_string()))?;
     let budget = match calls_per_second {
         None => dialect.budget,
         Some(calls) => CallBudget::Shared(
@@ -98,6 +99,16 @@ pub enum TargetOpenError {
 }
 
 impl TargetSettings {
+    /// Place of the access token.
+    pub fn secret(&self) -> &SecretRef {
+        &self.secret
+    }
+
+    /// Reads the secret. Nothing is sent to the target.
+    pub async fn check_secret(&self, secrets: &Secrets) -> Result<(), SecretError> {
+        secrets.fetch::<TargetSecret>(&self.secret).await.map(drop)
+    }
+
     /// Creates a client; no request is sent. When the target refuses the access token, the client fetches the secret
     /// again, so that a rotation fails no user.
     pub async fn open(&self, secrets: &Secrets, limits: CallLimits) -> Result<Target, TargetOpenError> {

@@ -26,6 +26,21 @@ impl SecretRef {
             Some(_) => None,
         }
     }
+
+    /// The file of the secret, if users other than its owner can read it.
+    #[cfg(unix)]
+    pub fn exposed_file(&self) -> Option<&Path> {
+        use std::os::unix::fs::PermissionsExt;
+        let Self::File(path) = self else { return None };
+        let is_exposed = std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
+        is_exposed.then_some(path)
+    }
+
+    /// Other systems have no such mode.
+    #[cfg(not(unix))]
+    pub fn exposed_file(&self) -> Option<&Path> {
+        None
+    }
 }
 
 impl fmt::Display for SecretRef {

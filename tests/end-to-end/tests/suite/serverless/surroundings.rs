@@ -42,7 +42,7 @@ fn configuration_error_equals_the_terminals() {
     let checked = deployment.terminal(&["check", "--offline", "--config", "corp.toml"]).run().unwrap();
     assert_eq!(checked.exit_code, Some(2), "{}", checked.stderr);
     let said = checked.stderr.trim().trim_start_matches("error: ").trim_start_matches("corp.toml").to_owned();
-    assert!(said.contains("unknown field `urll`"), "{said}");
+    assert!(said.contains("unknown key `urll` in [target]"), "{said}");
     for function in ["scan", "provision"] {
         let error = deployment.functions.invoke(function, &json!({ "user": "x" })).unwrap_err().to_string();
         let error = error.replace("\\\"", "\"");

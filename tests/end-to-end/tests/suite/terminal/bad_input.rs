@@ -67,7 +67,7 @@ fn unknown_key_is_named_with_its_line() {
 
 #[test]
 fn unknown_target_attribute_is_named_with_the_nearest_ones() {
-    refused(|it| it.mapping += "titel = \"title\"\n").says("mapping.\"titel\"").says("nearest").says("title");
+    refused(|it| it.mapping += "titel = \"title\"\n").says("mapping.titel").says("nearest").says("title");
     refused(|it| it.mapping += "\"phoneNumbers.mobil\" = \"mobile\"\n").says("phoneNumbers.mobile");
     refused(|it| it.mapping += "active = \"employeeType\"\n").says("active can't be mapped");
 }
@@ -75,11 +75,11 @@ fn unknown_target_attribute_is_named_with_the_nearest_ones() {
 #[test]
 fn invalid_expression_is_shown_with_its_error() {
     refused(|it| it.mapping += "nickName = \"{{ givenName | shout }}\"\n")
-        .says("mapping.\"nickName\"")
+        .says("mapping.nickName")
         .says("{{ givenName | shout }}")
         .says("shout");
-    refused(|it| it.mapping += "nickName = \"{{ givenName }\"\n").says("mapping.\"nickName\"").says("line 1");
-    refused(|it| it.mapping += "nickName = { expression = \"{% if sn %}x\" }\n").says("mapping.\"nickName\"");
+    refused(|it| it.mapping += "nickName = \"{{ givenName }\"\n").says("mapping.nickName").says("line 1");
+    refused(|it| it.mapping += "nickName = { expression = \"{% if sn %}x\" }\n").says("mapping.nickName");
 }
 
 #[test]
