@@ -65,7 +65,8 @@ test("the unpacked terminal tool runs", () => {
   fs.mkdirSync(tool);
   succeed("tar", ["-xzf", path.join(out, `provisioner-${VERSION}-linux-x86-64.tar.gz`), "-C", tool]);
   assert.deepEqual(fs.readdirSync(tool).sort(), ["LICENSE", "README.md", "provisioner"]);
-  assert.equal(succeed(path.join(tool, "provisioner"), ["--version"]), `provisioner ${VERSION}\n`);
+  assert.equal(succeed(path.join(tool, "provisioner"), ["-V"]), `provisioner ${VERSION}\n`);
+  assert.match(succeed(path.join(tool, "provisioner"), ["--version"]), / \(commit [0-9a-f]{12}\)\n$/);
 });
 
 test("the dependency documents are valid CycloneDX and list what the lock files pin", () => {

@@ -4,18 +4,23 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use directory::ServerKind;
 use model::Status;
 use store::PageKey;
 
 /// The configuration file that is read if neither the option nor the variable names one.
 pub const DEFAULT_CONFIG: &str = "provisioner.toml";
 
+/// Version and commit, for `--version`; `-V` prints the version alone.
+const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PROVISIONER_COMMIT"), ")");
+
 /// Keeps the accounts of Workplace, or another SCIM target, in line with an LDAP directory.
 #[derive(Debug, Parser)]
 #[command(
     name = "provisioner",
     version,
+    long_version = LONG_VERSION,
     after_help = "Exit codes: 0 done, 1 could not run or not to the end, \
 2 bad usage or configuration, 3 done but some users failed, 4 no user failed, but something is held and waits for approval."
 )]
@@ -26,6 +31,9 @@ pub struct Arguments {
     /// Print the summary and errors alone: no progress, and no line for each user.
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Log each LDAP and SCIM operation in one line on standard error; -vv logs more. No value of a user is logged.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
 }
 
 /// One command of the terminal.
@@ -34,16 +42,21 @@ pub enum Command {
     /// Run the whole flow on an embedded directory and target; nothing else is contacted.
     #[cfg(feature = "demo")]
     Demo,
-    /// Write an example configuration with comments.
+    /// Write a configuration with comments. On a terminal, or with options, the directory is asked what it is.
     Init {
         /// The file to write. An existing file is not overwritten.
         #[arg(value_name = "FILE", default_value = DEFAULT_CONFIG)]
         file: PathBuf,
+        #[command(flatten)]
+        answers: Box<InitAnswers>,
     },
     /// Test the configuration: sign in to the directory and the target, read the scope, map the users.
     Check {
         #[command(flatten)]
         connection: ConnectionArgs,
+        /// The configuration, as with --config.
+        #[arg(value_name = "FILE", conflicts_with = "config")]
+        file: Option<PathBuf>,
         /// Check the file only; contact no server.
         #[arg(long)]
         offline: bool,
@@ -52,6 +65,9 @@ pub enum Command {
     Plan {
         #[command(flatten)]
         connection: ConnectionArgs,
+        /// The configuration, as with --config.
+        #[arg(value_name = "FILE", conflicts_with = "config")]
+        file: Option<PathBuf>,
         /// Also write the plan to this file, for `apply`.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -71,6 +87,9 @@ pub enum Command {
     Sync {
         #[command(flatten)]
         connection: ConnectionArgs,
+        /// The configuration, as with --config.
+        #[arg(value_name = "FILE", conflicts_with = "config")]
+        file: Option<PathBuf>,
         /// Approve a first load without a question.
         #[arg(long)]
         yes: bool,
@@ -89,11 +108,14 @@ pub enum Command {
     Status {
         #[command(flatten)]
         connection: ConnectionArgs,
+        /// The configuration, as with --config.
+        #[arg(value_name = "FILE", conflicts_with = "config")]
+        file: Option<PathBuf>,
         /// List only users of this status.
         #[arg(long, value_name = "STATUS", value_parser = Status::WAITING_WORDS)]
         only: Option<String>,
         /// Maximum number of users listed per status.
-        #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = page_length)]
         limit: u16,
         /// Continue after the page that ended with this key.
         #[arg(long, value_name = "KEY", requires = "only", value_parser = page_key)]
@@ -106,10 +128,10 @@ pub enum Command {
         /// The user name, anchor, DN or account id.
         user: String,
         /// Maximum number of events.
-        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = page_length)]
         limit: u16,
         /// Only events before this time, in seconds since 1970.
-        #[arg(long, value_name = "SECONDS")]
+        #[arg(long, value_name = "SECONDS", value_parser = seconds)]
         before: Option<i64>,
     },
     /// Approve held removals or a held configuration change. Without a hash, list what is held.
@@ -161,7 +183,7 @@ pub enum Command {
         #[command(flatten)]
         connection: ConnectionArgs,
         /// The port on 127.0.0.1; 0 takes a free one.
-        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        #[arg(long, value_name = "PORT", default_value_t = 0, value_parser = port)]
         port: u16,
         /// Allow approve and retry on the page.
         #[arg(long)]
@@ -173,11 +195,36 @@ pub enum Command {
         #[arg(long)]
         plan: bool,
     },
+    /// Print the manual page, in the format of man.
+    Man,
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+impl Arguments {
+    /// Parses the arguments of the process. Wrong ones end it.
+    pub fn read() -> Self {
+        let mut arguments = Self::parse();
+        arguments.command.take_file();
+        arguments
+    }
+}
+
+impl Command {
+    /// Makes a configuration without an option that of the option.
+    fn take_file(&mut self) {
+        if let Self::Check { connection, file, .. }
+        | Self::Plan { connection, file, .. }
+        | Self::Sync { connection, file, .. }
+        | Self::Status { connection, file, .. } = self
+            && let Some(file) = file.take()
+        {
+            connection.config = file;
+        }
+    }
 }
 
 /// An action on the circuit breaker.
@@ -198,6 +245,54 @@ pub enum Confirmation {
     Missing,
 }
 
+/// Answers for a first configuration. On a terminal the others are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct InitAnswers {
+    /// The name of the connection; by default the name of the file.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The address of the directory, ldaps://HOST or ldap://HOST.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The kind of directory; by default the server is asked.
+    #[arg(long, value_name = "KIND", value_parser = ServerKind::NAMES)]
+    pub kind: Option<String>,
+    /// The DN of the account that reads the directory. The password is asked for.
+    #[arg(long, value_name = "DN")]
+    pub bind_dn: Option<String>,
+    /// The place of DN and password: file:PATH, env:NAME or secretsmanager:ID.
+    #[arg(long, value_name = "PLACE", conflicts_with = "bind_dn")]
+    pub secret: Option<String>,
+    /// The certificate authority of the directory, file:PATH.
+    #[arg(long, value_name = "PLACE")]
+    pub ca: Option<String>,
+    /// The DN of the entry under which users are; by default the server is asked.
+    #[arg(long, value_name = "DN")]
+    pub base_dn: Option<String>,
+    /// The DN of the group of the users.
+    #[arg(long, value_name = "DN", conflicts_with = "filter")]
+    pub group: Option<String>,
+    /// An LDAP filter for the users.
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// The kind of target; by default workplace.
+    #[arg(long, value_name = "KIND")]
+    pub target: Option<String>,
+    /// The base URL of the target.
+    #[arg(long, value_name = "URL")]
+    pub target_url: Option<String>,
+    /// The place of the access token: file:PATH, env:NAME or secretsmanager:ID.
+    #[arg(long, value_name = "PLACE")]
+    pub target_secret: Option<String>,
+}
+
+impl InitAnswers {
+    /// Whether none is given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Options that name the connection.
 #[derive(Clone, Debug, Args)]
 pub struct ConnectionArgs {
@@ -211,6 +306,19 @@ pub struct ConnectionArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+fn page_length(text: &str) -> Result<u16, &'static str> {
+    let number = text.parse().ok().filter(|number| (1..=1000).contains(number));
+    number.ok_or("must be a number from 1 to 1000")
+}
+
+fn seconds(text: &str) -> Result<i64, &'static str> {
+    text.parse().map_err(|_| "must be a number of seconds since 1970, such as 1767225600")
+}
+
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse().map_err(|_| "must be a number from 0 to 65535")
 }
 
 fn page_key(text: &str) -> Result<PageKey, &'static str> {
@@ -250,6 +358,24 @@ impl FromStr for StateLocation {
 }
 
 impl ConnectionArgs {
+    /// Where the configuration was searched, if its file does not exist and no option names it.
+    pub fn missing_config(&self) -> Option<String> {
+        if self.config.exists() || self.config != default_config() {
+            return None;
+        }
+        Some(match runtime::environment::variable(runtime::environment::CONFIG) {
+            Some(file) => format!(
+                "the environment variable {} names the configuration {file}, which does not exist; correct it, or use --config FILE",
+                runtime::environment::CONFIG
+            ),
+            None => format!(
+                "there is no configuration: {DEFAULT_CONFIG} does not exist in this folder, and neither --config FILE nor the \
+                 environment variable {} names another file; to write one: provisioner init",
+                runtime::environment::CONFIG
+            ),
+        })
+    }
+
     /// The named location, or the default file beside the configuration.
     pub fn state_location(&self) -> StateLocation {
         self.state.clone().unwrap_or_else(|| StateLocation::File(self.config.with_extension("state")))

@@ -16,16 +16,14 @@ mod provision_due;
 mod session;
 mod wrap;
 
-use clap::Parser;
-
 use crate::args::Arguments;
 use crate::exit::Exit;
 
 // Commands run on the main thread, connections on the worker thread.
 #[tokio::main(worker_threads = 1)]
 async fn main() -> std::process::ExitCode {
-    runtime::telemetry::start_terminal();
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
+    runtime::telemetry::start_terminal(arguments.verbose);
     output::set_quiet(arguments.quiet);
     let exit = commands::run(&arguments).await.unwrap_or_else(|error| {
         // A program such as `head` closes the pipe before the end of the output.

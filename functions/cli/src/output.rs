@@ -61,7 +61,7 @@ pub struct Output {
 impl Output {
     /// Standard output, for text or for JSON.
     pub fn new(is_json: bool) -> Self {
-        let terminal = terminal::Term::stdout();
+        let terminal = ::console::Term::stdout();
         let columns = || terminal.size_checked().map_or(USUAL_COLUMNS, |(_, columns)| columns.into());
         let width = io::stdout().is_terminal().then(columns);
         Self { is_json, width, has_legend: false, out: Box::new(anstream::stdout()) }

@@ -54,6 +54,9 @@ pub struct Connections {
 impl Connections {
     /// Reads the configuration file.
     pub fn read(arguments: &ConnectionArgs) -> Result<Self> {
+        if let Some(missing) = arguments.missing_config() {
+            return Err(UsageError(missing).into());
+        }
         Ok(Self::of(runtime::config::read(&arguments.config)?, arguments.clone()))
     }
 

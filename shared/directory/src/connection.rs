@@ -11,6 +11,7 @@ use crate::bind;
 use crate::config::DirectoryConfig;
 use crate::endpoint::LdapEndpoint;
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
+use crate::operation_log::OperationLog;
 use crate::tls;
 use crate::wire::{LdapControl, LdapMessage, LdapRequest, LdapResult, LdapStream, WireError};
 
@@ -61,8 +62,10 @@ impl LdapConnection {
             Err(DirectoryError::Timeout { operation: DirectoryOperation::Connecting(url.clone()), limit })
         })?;
         let operation = DirectoryOperation::Binding(url.clone());
+        let log = OperationLog::bind(&url);
         let answer = connection.call(bind::request(&config.bind), LdapMessage::BIND_RESPONSE).await;
         let answer = answer.map_err(|error| connection.failure(operation, error))?;
+        log.end_with_code(answer.code);
         bind::judge(&url, &config.bind, &answer)?;
         Ok(connection)
     }
@@ -77,7 +80,9 @@ impl LdapConnection {
         };
         let failed = |error: WireError| match error {
             WireError::Io(error) => {
-                DirectoryError::Unreachable { url: url.to_owned(), detail: error.to_string() }
+                // Without the number of the operating system.
+                let detail = error.to_string().split(" (os error ").next().unwrap_or_default().to_owned();
+                DirectoryError::Unreachable { url: url.to_owned(), detail }
             }
             error => {
                 let operation = DirectoryOperation::Connecting(url.to_owned());

@@ -33,7 +33,10 @@ impl Directory {
             match LdapConnection::open(config, url).await {
                 Ok(connection) => return Self::new(connection, config, url).await,
                 Err(error) if error.is_about_this_server() => {
-                    tracing::warn!("{error}");
+                    // A single reason is the returned error.
+                    if config.urls.len() > 1 {
+                        tracing::warn!("{error}");
+                    }
                     reasons.push(error.to_string());
                     last = Some(error);
                 }

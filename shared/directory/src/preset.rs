@@ -96,6 +96,19 @@ impl ServerKind {
     }
 }
 
+impl ServerKind {
+    /// Word in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ActiveDirectory => "active-directory",
+            Self::OpenLdap => "openldap",
+            Self::Ds389 => "389ds",
+            Self::PingDirectory => "pingdirectory",
+            Self::Generic => "generic",
+        }
+    }
+}
+
 impl FromStr for ServerKind {
     type Err = UnknownServerKind;
 
@@ -107,8 +120,8 @@ impl FromStr for ServerKind {
             ServerKind::PingDirectory,
             ServerKind::Generic,
         ];
-        let kind = ServerKind::NAMES.into_iter().zip(KINDS).find(|(known, _)| *known == name);
-        kind.map(|(_, kind)| kind).ok_or_else(|| UnknownServerKind(name.to_owned()))
+        let kind = KINDS.into_iter().find(|kind| kind.name() == name);
+        kind.ok_or_else(|| UnknownServerKind(name.to_owned()))
     }
 }
 

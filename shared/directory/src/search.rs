@@ -8,6 +8,7 @@ use crate::connection::{LdapConnection, PendingRequest};
 use crate::decode::{self, DecodedEntry, MalformedEntry};
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::filter;
+use crate::operation_log::OperationLog;
 use crate::paging::{CookieChain, PageDigest, PagingStuck, cookie_of, page_control};
 use crate::wire::{LdapControl, LdapMessage, LdapRequest, LdapResult, SearchScope, WireError};
 
@@ -36,6 +37,7 @@ pub(crate) struct RunningSearch {
     operation: DirectoryOperation,
     /// When the search last made progress.
     progress: Instant,
+    log: OperationLog,
 }
 
 /// One item of a search's answer.
@@ -75,13 +77,14 @@ impl RunningSearch {
         query: SearchQuery,
         controls: &[LdapControl],
     ) -> Result<Self> {
+        let log = OperationLog::search(&query);
         let SearchQuery { base, scope, filter, attributes, operation } = query;
         // The filter may hold a user's name, so the message does not show it.
         let filter = filter::encode(&filter).map_err(|error| {
             DirectoryError::protocol(&operation, format!("the filter can't be sent: {error}"))
         })?;
         match connection.send(LdapRequest::search(&base, scope, filter, &attributes), controls).await {
-            Ok(pending) => Ok(Self { pending, operation, progress: Instant::now() }),
+            Ok(pending) => Ok(Self { pending, operation, progress: Instant::now(), log }),
             Err(error) => Err(connection.failure(operation, error)),
         }
     }
@@ -97,6 +100,7 @@ impl RunningSearch {
             Ok(message) => match message.kind {
                 LdapMessage::ENTRY => {
                     self.note_progress();
+                    self.log.count_entry();
                     Ok(SearchItem::Entry(message))
                 }
                 LdapMessage::REFERENCE | LdapMessage::INTERMEDIATE if connection.is_over(self.progress) => {
@@ -111,12 +115,14 @@ impl RunningSearch {
         };
         match item {
             Ok(item) => {
-                if matches!(item, SearchItem::Done(_)) {
+                if let SearchItem::Done(result) = &item {
+                    self.log.end_with_code(result.code);
                     connection.close(&self.pending);
                 }
                 Ok(item)
             }
             Err(error) => {
+                self.log.end(&error);
                 connection.abandon(&self.pending).await;
                 Err(connection.failure(self.operation.clone(), error))
             }

@@ -7,11 +7,17 @@ use std::path::Path;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TextFileError {
     /// The operating system refused.
-    #[error("can't be read: {0}")]
+    #[error("can't be read: {}", plain(.0))]
     Io(#[from] io::Error),
     /// The text has an encoding other than UTF-8.
     #[error("is encoded in {0}; save it as UTF-8")]
     Encoding(&'static str),
+}
+
+/// The reason of the operating system, without its number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_owned()
 }
 
 /// Reads a file in UTF-8. Some editors write a byte order mark at its beginning, which is no content.
@@ -49,6 +55,6 @@ mod tests {
             Err("is encoded in another form than UTF-8; save it as UTF-8".to_owned())
         );
         std::fs::remove_file(&path).unwrap();
-        assert!(read(&path).unwrap_err().to_string().starts_with("can't be read: "));
+        assert!(read(&path).unwrap_err().to_string().ends_with("No such file or directory"));
     }
 }

@@ -12,7 +12,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{Client, Method, RequestBuilder, Response, Url, redirect};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tracing::debug;
+use tracing::{Level, debug, enabled};
 use url::ParseError;
 
 use crate::access::{AccessToken, AccessTokens};
@@ -218,9 +218,10 @@ impl Transport {
             request = request.header(CONTENT_TYPE, "application/scim+json").body(json);
         }
         let (latency, response) = self.exchange(request, call.kind()).await;
+        self.log(call, latency, response.as_ref().ok().map(|response| response.status));
         let result = match response {
             Ok(response) => self.interpret(call, proof.as_ref(), response),
-            Err(error) => Err(self.no_response(method, proof.as_ref(), error)),
+            Err(error) => Err(self.no_response(proof.as_ref(), error)),
         };
         let error = result.as_ref().err().map(|failure| &failure.error);
         self.metrics.record_end(latency, error);
@@ -230,6 +231,16 @@ impl Transport {
             pacer.slow_down(*retry_after);
         }
         result
+    }
+
+    /// One line for a request, under the target `scim`, without ids and user names.
+    fn log(&self, call: &TargetCall<'_>, latency: Duration, status: Option<u16>) {
+        if !enabled!(target: "scim", Level::DEBUG) {
+            return;
+        }
+        let (path, ms) = (without_values(&self.base, &call.url), latency.as_millis());
+        let result = status.map_or("no response".to_owned(), |status| format!("HTTP {status}"));
+        debug!(target: "scim", "SCIM {} {path}: {result}, {ms} ms", call.method);
     }
 
     /// Sends a request as soon as permits and pace allow, and reads the response. The latency excludes this wait.
@@ -270,7 +281,6 @@ impl Transport {
         response: RawResponse,
     ) -> Result<ResponseBody, CallFailure> {
         let RawResponse { status, headers, body } = response;
-        debug!(http.method = %call.method, http.status = status, "target responded");
         if let Some(pacer) = self.pacers.of(call.kind())
             && pace::is_usage_high(&headers)
         {
@@ -279,7 +289,7 @@ impl Transport {
         let body = match body {
             Ok(body) => body,
             Err(error) if (200..300).contains(&status) => {
-                return Err(self.no_response(&call.method, proof, error));
+                return Err(self.no_response(proof, error));
             }
             // The status alone decides.
             Err(_) => ResponseBody::Other,
@@ -293,13 +303,7 @@ impl Transport {
         }
     }
 
-    fn no_response(
-        &self,
-        method: &Method,
-        proof: Option<&AppSecretProof>,
-        error: reqwest::Error,
-    ) -> CallFailure {
-        debug!(http.method = %method, "target did not respond");
+    fn no_response(&self, proof: Option<&AppSecretProof>, error: reqwest::Error) -> CallFailure {
         let cause = if error.is_timeout() { FailureCause::Timeout } else { FailureCause::Answer };
         let detail = if error.is_timeout() {
             format!("no response within {} s", self.timeout.as_secs_f32())
@@ -365,18 +369,45 @@ fn unpacked(bytes: Vec<u8>) -> Option<Vec<u8>> {
     }
 }
 
-/// Text of an error and of its deepest cause, without the URL: a look-up's URL contains a user name.
+/// The deepest cause of an error, without the URL: a look-up's URL contains a user name.
 fn root_cause(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut text = error.to_string();
-    let mut deepest: Option<&dyn Error> = error.source();
-    while let Some(cause) = deepest {
-        if cause.source().is_none() {
-            text = format!("{text}: {cause}");
-        }
-        deepest = cause.source();
+    let what = match () {
+        () if error.is_connect() => "the connection failed",
+        () if error.is_request() => "the request failed",
+        () => "the response ended too early",
+    };
+    let mut deepest: &dyn Error = &error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
     }
-    text
+    let cause = deepest.to_string();
+    // Without the number of the operating system.
+    let cause = cause.split(" (os error ").next().unwrap_or_default();
+    format!("{what}: {cause}")
+}
+
+/// Path of a request below the base URL: the kind of resource, and the query without the values of a filter.
+fn without_values(base: &Url, url: &Url) -> String {
+    let segments = |url: &Url| -> Vec<String> {
+        let segments = url.path_segments().into_iter().flatten().filter(|segment| !segment.is_empty());
+        segments.map(str::to_owned).collect()
+    };
+    let mut path = String::new();
+    for (depth, segment) in segments(url).iter().skip(segments(base).len()).enumerate() {
+        path.push('/');
+        path.push_str(if depth == 0 { segment } else { "…" });
+    }
+    let query = url.query_pairs().map(|(key, value)| match &*key {
+        "startIndex" | "count" | "attributes" | "excludedAttributes" => format!("{key}={value}"),
+        // Values of a filter are in quotes.
+        "filter" => {
+            format!("filter={}", value.split('"').step_by(2).collect::<Vec<_>>().join("\"…\"").trim())
+        }
+        _ => format!("{key}=…"),
+    });
+    let query: Vec<String> = query.collect();
+    if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
 }
 
 fn url_under<S: AsRef<str>>(base: &Url, segments: &[S]) -> Url {
@@ -429,6 +460,19 @@ fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn request_is_logged_without_ids_and_user_names() {
+        let base = Url::parse("https://x.test/scim/v2/").unwrap();
+        for (path, logged) in [
+            ("Users/ada@acme.test", "/Users/…"),
+            ("Users", "/Users"),
+            ("Users?filter=userName%20eq%20%22ada%22&count=2", "/Users?filter=userName eq \"…\"&count=2"),
+            ("Users?appsecret_proof=abc", "/Users?appsecret_proof=…"),
+        ] {
+            assert_eq!(without_values(&base, &base.join(path).unwrap()), logged);
+        }
+    }
 
     #[test]
     fn base_url_must_be_https_or_loopback() {

@@ -104,6 +104,7 @@ mod workspace;
 pub use configuration::{NO_LIMITS, STATUS, TestConfiguration, workplace_group};
 pub use console::{ConsoleProcess, ConsoleResponse};
 pub use program::{ProgramCall, ProgramOutput, RunningProgram};
+pub use wait::until;
 pub use workspace::TestDir;
 
 mod accounts;

@@ -44,6 +44,7 @@ impl ProgramCall {
         for variable in [
             "PROVISIONER_LOG",
             "PROVISIONER_OBSERVE",
+            "PROVISIONER_CONFIG",
             "RUST_LOG",
             "RUST_BACKTRACE",
             "HTTPS_PROXY",
@@ -53,6 +54,12 @@ impl ProgramCall {
         }
         command.env("NO_COLOR", "1");
         Self { command, timeout: TIMEOUT, kill_after: None }
+    }
+
+    /// Runs the program in another folder.
+    pub fn directory(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
     }
 
     /// Sets a variable of its environment.

@@ -36,20 +36,21 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
     let command: Pin<Box<dyn Future<Output = Result<Exit>> + '_>> = match &arguments.command {
         #[cfg(feature = "demo")]
         Command::Demo => Box::pin(demo::run()),
-        Command::Init { file } => return init::run(file),
+        Command::Init { file, answers } => Box::pin(init::run(file, answers)),
         Command::Schema { plan } => return print_schema(*plan),
+        Command::Man => return print_manual(),
         Command::Completions { shell } => return print_completions(*shell),
-        Command::Check { connection, offline } => Box::pin(check::run(connection, *offline)),
-        Command::Plan { connection, out, html } => {
+        Command::Check { connection, offline, .. } => Box::pin(check::run(connection, *offline)),
+        Command::Plan { connection, out, html, .. } => {
             let files = plan::PlanFiles { plan: out.as_deref(), page: html.as_deref() };
             Box::pin(plan::run(connection, files))
         }
         Command::Apply { connection, plan } => Box::pin(apply::run(connection, plan)),
-        Command::Sync { connection, yes, full } => {
+        Command::Sync { connection, yes, full, .. } => {
             let mode = if *full { ScanMode::Full } else { ScanMode::Auto };
             Box::pin(sync::run(connection, mode, confirmation(*yes)))
         }
-        Command::Status { connection, only, limit, after } => {
+        Command::Status { connection, only, limit, after, .. } => {
             Box::pin(status::run(connection, (only.as_deref(), after.as_ref()), (*limit).into()))
         }
         Command::History { connection, user, limit, before } => {
@@ -92,5 +93,12 @@ fn print_completions(shell: clap_complete::Shell) -> Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "provisioner", &mut script);
     Output::new(false).write(String::from_utf8_lossy(&script))?;
+    Ok(Exit::Done)
+}
+
+fn print_manual() -> Result<Exit> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Arguments::command().flatten_help(true)).render(&mut page)?;
+    Output::new(false).write(String::from_utf8_lossy(&page))?;
     Ok(Exit::Done)
 }

@@ -104,6 +104,12 @@ fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 /// Checks the text of a configuration. Errors name `path`, and relative paths in the text start from its folder.
 pub fn parse(text: &str, path: &Path) -> Result<Connection, ConfigError> {
     let fail = |(place, problem)| ConfigError { file: path.to_owned(), place, problem };
+    if text.trim().is_empty() {
+        return Err(fail((
+            String::new(),
+            "the file is empty; to write a new one: provisioner init".to_owned(),
+        )));
+    }
     let document = Document::parse(text).map_err(fail)?;
     let mut file: file::ConnectionFile = document.read().map_err(fail)?;
     file.options.observe |= environment::variable(environment::OBSERVE).as_deref() == Some("true");

@@ -14,6 +14,7 @@ mod skipped;
 mod summaries;
 mod thousand;
 
+mod arguments;
 mod bad_input;
 mod check;
 mod connections;
@@ -21,6 +22,8 @@ mod console;
 mod drift;
 mod during_sync;
 mod explain;
+mod init;
+mod mistakes;
 mod plan;
 mod plan_file;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use directory::{Cursor, Directory, DirectoryError, ReadItem};
+use directory::{Cursor, Directory, DirectoryError, ReadItem, ServerKind};
 use model::{Desired, DesiredUser, DnKey, Entry, IncompleteRead};
 use plan::mapping::RecordedValues;
 use plan::{Observation, observe};
@@ -115,7 +115,11 @@ impl ScopeCounts {
         report.good("scope", format!("matches {entries} entries, {disabled} of them disabled"));
         if let (0, Some(attribute)) = (with_status, connection.policy.rules.status.attribute()) {
             let advice = "if some users have it, the reading account needs the right to read it";
-            report.warn("status attribute", format!("no entry shows {attribute}; {advice}"));
+            let result = format!("no entry shows {attribute}; {advice}");
+            match is_of_preset(attribute) {
+                true => report.good("status attribute", result),
+                false => report.warn("status attribute", result),
+            }
         }
     }
 
@@ -168,6 +172,15 @@ impl ScopeCounts {
             Some(_) => report.warn("mapping", result),
         }
     }
+}
+
+/// Whether a status attribute is that of a preset: servers show it for disabled users alone.
+fn is_of_preset(attribute: &str) -> bool {
+    let kinds = ServerKind::NAMES.iter().filter_map(|name| name.parse::<ServerKind>().ok());
+    let presets = kinds.map(|kind| kind.preset().status);
+    presets
+        .into_iter()
+        .any(|status| status.attribute().is_some_and(|preset| preset.eq_ignore_ascii_case(attribute)))
 }
 
 /// Up to three attribute names that are similar to a name, the most similar first.
