@@ -153,10 +153,17 @@ fn console_does_not_disturb_other_work() {
     assert_eq!(site.fixture.state(), before, "pages write nothing");
     site.fixture.sync().expect_exit(3).says("awaiting approval");
 
-    // While another process has the state open, a page waits briefly and then reports it.
+    // While another process has the state open, pages are shown, and a form reports it.
+    let writing = site.console(&["--write"]);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (engine, _table) = runtime.block_on(Embedded::open(&site.state())).unwrap();
-    expect(&console.page("").unwrap(), StatusCode::SERVICE_UNAVAILABLE, "Busy");
+    for path in PAGES.into_iter().filter(|path| *path != "nowhere") {
+        expect(&console.page(path).unwrap(), StatusCode::OK, "corp");
+    }
+    let form = format!("form_key={}", form_key(&writing, "failed"));
+    let headers = [("origin", writing.origin())];
+    let refused = writing.ask((Method::POST, &writing.path("retry")), &headers, Some(&form)).unwrap();
+    expect(&refused, StatusCode::SERVICE_UNAVAILABLE, "Busy");
     drop(engine);
     expect(&console.page("").unwrap(), StatusCode::OK, "Last scans");
 

@@ -23,7 +23,9 @@ fn planned_numbers_are_not_shown_as_done() {
     fixture.workplace.inject(TargetFault::always(FaultEffect::status(400)).method("POST"));
     fixture.settle(3);
     let page = overview(&opened);
-    for words in ["To create: 6", "Planned by the last scans", "<strong>6</strong> failed"] {
+    for words in
+        ["To create: 6", "Planned by the last scans", "<strong>6</strong> failed", "In sync</dt><dd>0 users"]
+    {
         assert!(page.contains(words), "{words}: {page}");
     }
     for words in ["Created", "Updated", "Removed", IN_SYNC] {
@@ -34,7 +36,7 @@ fn planned_numbers_are_not_shown_as_done() {
     fixture.run(&["retry", "--failed"]).expect_exit(0);
     fixture.settle(0);
     let page = overview(&opened);
-    assert!(page.contains(IN_SYNC), "{page}");
+    assert!(page.contains(IN_SYNC) && page.contains("In sync</dt><dd>6 users"), "{page}");
 
     // Held changes leave each user's status as it was.
     fixture
