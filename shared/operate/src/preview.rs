@@ -129,6 +129,7 @@ pub async fn preview_sync(
     let can_approve = known(memory.held.map(|held| held.hash), held.map(|held| held.hash))
         && known(memory.changes.as_ref().map(|held| held.hash), changes.map(|held| held.hash));
     let approved = [HeldSummary::removals(memory, now), HeldSummary::changes(memory, now)];
+    (0..summary.unreadable).for_each(|_| run.counts.count("unreadable", true));
     let UserCounts { actions, in_scope, out_of_scope } = run.counts;
     Ok(PlanSummary {
         read: summary.read,
@@ -280,7 +281,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
 
     /// Shows users that are due or failed since an earlier run, and accounts that are deleted later.
     async fn due_users(&mut self, is_planned: impl Fn(&AnchorHash) -> bool) -> Result<(), OperateError> {
-        for word in ["pending", "retrying", "pending_deletion", "failed", "invalid"] {
+        for word in ["pending", "retrying", "pending_deletion", "failed", "account_gone", "invalid"] {
             let mut after = None;
             loop {
                 let page = self.context.store.fetch_by_status(word, after, PAGE).await?;
@@ -299,7 +300,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
     }
 
     fn waiting_user(&mut self, record: UserRecord) -> Result<Option<AccountCheck>, OperateError> {
-        if matches!(record.status, Status::Invalid { .. } | Status::Failed { .. }) {
+        if matches!(record.status, Status::Invalid { .. } | Status::Failed { .. } | Status::AccountGone) {
             self.show_status(&record.anchor, Some(&record), &record.status)?;
             return Ok(None);
         }

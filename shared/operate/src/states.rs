@@ -101,7 +101,7 @@ fn states(
     // A user with a held removal stays in the snapshot.
     let held_leavers = memory.held.map_or(0, |held| held.out_of_scope).min(known);
     let recorded = known - held_leavers;
-    // The snapshot has no user whose first plan is held.
+    // A user with a held first plan is not in the snapshot.
     let unrecorded = match (&memory.changes, last_scan.read) {
         (Some(_), Some(read)) => read.saturating_sub(recorded).min(last_scan.held_changes),
         _ => 0,
@@ -186,7 +186,7 @@ mod tests {
                 6,
                 &[("invalid", 1), ("held", 5)],
             ),
-            // Users that an option skips, and whose first load is held now.
+            // Users that an option skips, with a first load that is held now.
             (
                 &[("skipped", 11)],
                 found(11, 11, 0),

@@ -12,7 +12,7 @@ use crate::args::ConnectionArgs;
 use crate::clean::json;
 use crate::exit::{Exit, RunResult};
 use crate::numbers;
-use crate::output::{BAD, FAINT, HEADING, Lines, Output, incomplete_read, paint};
+use crate::output::{BAD, FAINT, HEADING, Lines, Output, incomplete_read, paint, with_command};
 use crate::plan_file::{PlanFile, check_replaceable, page, write_private};
 use crate::progress::Progress;
 use crate::session::Session;
@@ -115,7 +115,8 @@ fn text(summary: &PlanSummary, session: &Session) -> String {
     lines.held(&summary.approved, session);
     held(summary, session, &mut lines);
     if let Some(incomplete) = incomplete {
-        lines.add(incomplete_read(incomplete, unidentified));
+        let incomplete = with_command(incomplete, |words| session.next(words));
+        lines.add(incomplete_read(&incomplete, unidentified));
     }
     lines.text()
 }
@@ -146,7 +147,7 @@ fn exit(summary: &PlanSummary) -> Exit {
         |actions: &[&str]| actions.iter().filter_map(|action| summary.actions.get(*action)).sum::<u64>();
     Exit::of_run(RunResult {
         completed: summary.complete,
-        failed: count(&["failed", "invalid", "conflict"]),
+        failed: count(&["failed", "account_gone", "invalid", "conflict", "unreadable"]),
         held: count(&["held"]) + u64::from(summary.removals.is_some() || summary.changes.is_some()),
     })
 }

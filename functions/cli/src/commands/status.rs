@@ -12,7 +12,7 @@ use crate::args::ConnectionArgs;
 use crate::clean::plain;
 use crate::exit::{Exit, RunResult};
 use crate::numbers::{duration, user_states};
-use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, is_quiet, moment, paint};
+use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, is_quiet, moment, paint, with_command};
 use crate::session::Session;
 
 /// Shows the status.
@@ -51,7 +51,8 @@ fn exit(status: &ConnectionStatus) -> Exit {
 
 fn text(status: &ConnectionStatus, session: &Session) -> String {
     let mut lines = Lines::default();
-    lines.add(format!("{} {}", paint(HEADING, format!("{}:", status.connection)), last_scan(status)));
+    let last_scan = with_command(&last_scan(status), |words| session.next(words));
+    lines.add(format!("{} {last_scan}", paint(HEADING, format!("{}:", status.connection))));
     lines.add(format!("Users: {}", user_states(&status.states, held(status))));
     if status.observe {
         lines.add("options.observe is on: nothing is written to the target. To see what would be:");

@@ -17,7 +17,9 @@ use crate::args::{Confirmation, ConnectionArgs, operator_name};
 use crate::exit::{Exit, RunResult};
 use crate::interrupt::interrupted;
 use crate::numbers::user_states;
-use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, is_quiet, paint};
+use crate::output::{
+    BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, is_quiet, paint, with_command,
+};
 use crate::progress::Progress;
 use crate::provision_due::{ProvisionCounts, StopReason, provision_due};
 use crate::session::{Connections, Session};
@@ -267,7 +269,8 @@ fn text(summary: &SyncSummary, session: &Session) -> String {
     lines.add(format!("{done} {}", paint(FAINT, rest)));
     lines.add(format!("Users: {}", user_states(&summary.states, &summary.approvable)));
     if let Some(incomplete) = &summary.incomplete {
-        lines.add(incomplete_read(incomplete, &summary.unidentified));
+        let incomplete = with_command(incomplete, |words| session.next(words));
+        lines.add(incomplete_read(&incomplete, &summary.unidentified));
     }
     if summary.mode == ScanMode::Full && summary.read == 0 && summary.incomplete.is_none() {
         let advice = "check the group or filter, and that the reading account may read the users";

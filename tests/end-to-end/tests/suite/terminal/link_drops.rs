@@ -63,6 +63,7 @@ fn accounts_gone_in_mass_keep_their_links_until_an_approval() {
         .expect_exit(3)
         .says("90 account deleted at the target")
         .says("provisioner approve ");
+    fixture.plan().expect_exit(3).says("90 account deleted at the target, 11 in sync (101 in scope)");
 
     // The tenant shows its accounts again: the links were kept, so a retry makes no second account.
     let created: Vec<&PersonEntry> =
