@@ -228,6 +228,9 @@ pub fn moment_of(at: UnixSeconds) -> String {
     moment(at.0)
 }
 
+/// Columns of most actions.
+const ACTION_COLUMNS: usize = 17;
+
 /// The marks of [`item_text`].
 const LEGEND: &str = "+ create  = link  ~ update  - deactivate or delete  \u{b7} waits  ! failed";
 
@@ -243,7 +246,9 @@ fn item_text(item: &ReportItem) -> String {
         _ => ("!", BAD),
     };
     let name = plain(user_name.as_deref().unwrap_or(anchor));
-    let action = paint(style, format!("{:<17}", shown_word(action)));
+    let word = shown_word(action);
+    let padding = " ".repeat(ACTION_COLUMNS.saturating_sub(word.chars().count()));
+    let action = paint(style, word) + &padding;
     let why = paint(FAINT, plain(why));
     let mut text = format!("{} {name:<32} {action}{FOLD}{why}", paint(style, mark));
     for change in changes {
