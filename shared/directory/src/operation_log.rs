@@ -5,9 +5,6 @@ use std::fmt::Display;
 use tokio::time::Instant;
 use tracing::{Level, debug, enabled};
 
-use crate::search::SearchQuery;
-use crate::wire::SearchScope;
-
 /// The log line of a running operation.
 pub(crate) struct OperationLog {
     /// Beginning of the line; `None` where it is not logged.
@@ -22,17 +19,8 @@ impl OperationLog {
         Self { line, started: Instant::now(), entries: None }
     }
 
-    pub(crate) fn search(query: &SearchQuery) -> Self {
-        let line = is_enabled().then(|| {
-            let SearchQuery { base: _, scope, filter, attributes, operation } = query;
-            let scope = match scope {
-                SearchScope::Base => "one entry",
-                SearchScope::OneLevel => "one level",
-                SearchScope::Subtree => "subtree",
-            };
-            let (filter, count) = (without_values(filter), attributes.len());
-            format!("LDAP search, {operation}: {scope}, filter {filter}, {count} attributes")
-        });
+    pub(crate) fn search(line: impl FnOnce() -> String) -> Self {
+        let line = is_enabled().then(line);
         Self { line, started: Instant::now(), entries: Some(0) }
     }
 
@@ -56,7 +44,7 @@ fn is_enabled() -> bool {
 }
 
 /// A filter with `…` for each value. Of equal conditions in a row two are left.
-fn without_values(filter: &str) -> String {
+pub(crate) fn without_values(filter: &str) -> String {
     let mut text = String::new();
     let mut rest = filter;
     while let Some((before, value)) = rest.split_once('=') {

@@ -8,7 +8,7 @@ use crate::connection::{LdapConnection, PendingRequest};
 use crate::decode::{self, DecodedEntry, MalformedEntry};
 use crate::errors::{DirectoryError, DirectoryOperation, Result};
 use crate::filter;
-use crate::operation_log::OperationLog;
+use crate::operation_log::{OperationLog, without_values};
 use crate::paging::{CookieChain, PageDigest, PagingStuck, cookie_of, page_control};
 use crate::wire::{LdapControl, LdapMessage, LdapRequest, LdapResult, SearchScope, WireError};
 
@@ -51,6 +51,18 @@ pub(crate) enum SearchItem {
 }
 
 impl SearchQuery {
+    /// The query without a value of a user: the base may be the DN of one.
+    fn log_line(&self) -> String {
+        let Self { base: _, scope, filter, attributes, operation } = self;
+        let scope = match scope {
+            SearchScope::Base => "one entry",
+            SearchScope::OneLevel => "one level",
+            SearchScope::Subtree => "subtree",
+        };
+        let (filter, count) = (without_values(filter), attributes.len());
+        format!("LDAP search, {operation}: {scope}, filter {filter}, {count} attributes")
+    }
+
     pub(crate) fn subtree(
         base: String,
         filter: String,
@@ -77,7 +89,7 @@ impl RunningSearch {
         query: SearchQuery,
         controls: &[LdapControl],
     ) -> Result<Self> {
-        let log = OperationLog::search(&query);
+        let log = OperationLog::search(|| query.log_line());
         let SearchQuery { base, scope, filter, attributes, operation } = query;
         // The filter may hold a user's name, so the message does not show it.
         let filter = filter::encode(&filter).map_err(|error| {

@@ -80,7 +80,8 @@ fn impersonal(event: &HistoryEvent, user: &UserRecord) -> HistoryEvent {
     }
 }
 
-/// Shorter values are common words or codes, and stay.
+/// Shorter values are common words or codes, and stay. So do numbers of this length, such as a department: with them the
+/// status of a response would be replaced.
 const SHORTEST_VALUE: usize = 3;
 
 fn own_values(user: &UserRecord) -> Vec<&str> {
@@ -97,7 +98,11 @@ fn own_values(user: &UserRecord) -> Vec<&str> {
             _ => None,
         }));
     }
-    values.retain(|value| value.chars().count() >= SHORTEST_VALUE);
+    values.retain(|value| {
+        let length = value.chars().count();
+        length > SHORTEST_VALUE
+            || (length == SHORTEST_VALUE && !value.bytes().all(|byte| byte.is_ascii_digit()))
+    });
     values
 }
 

@@ -133,7 +133,7 @@ impl InitialConfiguration {
 const OPTIONS: &str = "[options]
 # While this is true, nothing is written to the target; `provisioner plan` shows what would be.
 observe = false
-# What happens to the account of a user who leaves the scope: disable or delete.
+# What happens to an account when its user leaves the scope: disable or delete.
 remove_action = \"disable\"
 # Whether a disabled user in scope gets an inactive account.
 provision_disabled = false
