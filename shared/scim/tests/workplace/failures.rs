@@ -92,7 +92,7 @@ fn url_must_be_encrypted() {
             "http://scim.workplace.com",
             "target URL http://scim.workplace.com is not encrypted; use https (plain http is allowed for loopback addresses only)",
         ),
-        ("workplace", "target URL can't be used: relative URL without a base"),
+        ("workplace", "target URL can't be used: it must begin with https://"),
     ] {
         assert_eq!(target_at(url, "t", QUICK).unwrap_err().to_string(), expect);
     }
