@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use model::system_reason;
+
 use crate::bind;
 use crate::config::DirectoryConfig;
 use crate::endpoint::LdapEndpoint;
@@ -80,9 +82,7 @@ impl LdapConnection {
         };
         let failed = |error: WireError| match error {
             WireError::Io(error) => {
-                // Without the number of the operating system.
-                let detail = error.to_string().split(" (os error ").next().unwrap_or_default().to_owned();
-                DirectoryError::Unreachable { url: url.to_owned(), detail }
+                DirectoryError::Unreachable { url: url.to_owned(), detail: system_reason(&error) }
             }
             error => {
                 let operation = DirectoryOperation::Connecting(url.to_owned());

@@ -17,6 +17,7 @@ mod freshness;
 mod options;
 mod record;
 mod safeguard;
+mod system_reason;
 mod target_identity;
 mod user;
 
@@ -37,5 +38,6 @@ pub use safeguard::{
     ChangeApproval, HeldChanges, HeldEffect, HeldRemovals, HoldCause, LimitedEffect, ReleasedBatch,
     RemovalApproval, SafeguardMemory,
 };
+pub use system_reason::system_reason;
 pub use target_identity::TargetIdentity;
 pub use user::{DeprovisionReason, Desired, DesiredUser, InvalidUserName, Managed, UserName};

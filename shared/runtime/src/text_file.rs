@@ -7,17 +7,11 @@ use std::path::Path;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TextFileError {
     /// The operating system refused.
-    #[error("can't be read: {}", plain(.0))]
+    #[error("can't be read: {}", model::system_reason(.0))]
     Io(#[from] io::Error),
     /// The text has an encoding other than UTF-8.
     #[error("is encoded in {0}; save it as UTF-8")]
     Encoding(&'static str),
-}
-
-/// The reason of the operating system, without its number.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error ").next().unwrap_or_default().to_owned()
 }
 
 /// Reads a file in UTF-8. Some editors write a byte order mark at its beginning, which is no content.

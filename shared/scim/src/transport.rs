@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use backon::Retryable;
 use flate2::read::GzDecoder;
-use model::UnixSeconds;
+use model::{UnixSeconds, system_reason};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, Url, redirect};
 use tokio::sync::Semaphore;
@@ -381,10 +381,7 @@ fn root_cause(error: reqwest::Error) -> String {
     while let Some(cause) = deepest.source() {
         deepest = cause;
     }
-    let cause = deepest.to_string();
-    // Without the number of the operating system.
-    let cause = cause.split(" (os error ").next().unwrap_or_default();
-    format!("{what}: {cause}")
+    format!("{what}: {}", system_reason(deepest))
 }
 
 /// Path of a request below the base URL: the kind of resource, and the query without the values of a filter.

@@ -98,10 +98,20 @@ async fn file_of_other_content_is_refused() -> Result<(), Box<dyn std::error::Er
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state.db");
     std::fs::write(&path, "a letter and no database, long enough for the header of one ".repeat(9))?;
-    let error = Embedded::open(&path).await.unwrap_err();
-    assert!(matches!(error, StoreError::Engine { .. }), "{error}");
-    let missing = directory.path().join("no/such/state.db");
-    assert!(matches!(Embedded::open(&missing).await, Err(StoreError::Engine { .. })));
+    let [missing, folder] = ["no/such/state.db", "folder"].map(|name| directory.path().join(name));
+    std::fs::create_dir(&folder)?;
+    for (path, expected) in [
+        (&*path, "is no state file; name another file with --state"),
+        (&missing, "can't be opened: No such file or directory; create the folder"),
+        (&folder, "can't be opened: Is a directory; name a file in it"),
+    ] {
+        for error in
+            [Embedded::open(path).await.unwrap_err(), Embedded::open_to_read(path).await.unwrap_err()]
+        {
+            assert!(matches!(error, StoreError::Engine { .. }), "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! Lock and permissions of the state file: one writing process at a time, readable by its owner only.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write as _};
+use std::io::{ErrorKind, Read, Seek, Write as _};
 use std::path::{Path, PathBuf};
+
+use model::system_reason;
 
 use super::engine;
 use crate::StoreError;
@@ -27,12 +29,25 @@ fn private_file() -> OpenOptions {
     options
 }
 
+/// Why a file is not open, and what to do.
+fn unopened(error: &std::io::Error) -> String {
+    let advice = match error.kind() {
+        ErrorKind::NotFound => "; create the folder, or name another file with --state",
+        ErrorKind::IsADirectory => "; name a file in it with --state",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "; use a folder that you can write to, or name another file with --state"
+        }
+        _ => "",
+    };
+    format!("can't be opened: {}{advice}", system_reason(error))
+}
+
 fn open_private(path: &Path) -> Result<File> {
     let problem = |error: std::io::Error| match path.symlink_metadata() {
         Ok(found) if found.is_symlink() => {
             "is a symbolic link; name the file itself, in a folder of your own".to_owned()
         }
-        _ => format!("can't be opened ({error})"),
+        _ => unopened(&error),
     };
     private_file().open(path).map_err(|error| engine(&format!("{} {}", path.display(), problem(error))))
 }
@@ -41,7 +56,7 @@ fn open_private(path: &Path) -> Result<File> {
 /// when the process ends.
 pub(super) fn lock(path: &Path) -> Result<File> {
     let beside = beside(path, ".lock");
-    let failed = |error: std::io::Error| engine(&format!("{} can't be opened ({error})", beside.display()));
+    let failed = |error: std::io::Error| engine(&format!("{} {}", beside.display(), unopened(&error)));
     let mut file = open_private(&beside)?;
     match file.try_lock() {
         Ok(()) => {}
@@ -66,7 +81,7 @@ pub(super) fn lock(path: &Path) -> Result<File> {
 
 /// Creates the state file with private permissions before SQLite opens it; the write-ahead log takes its permissions.
 pub(super) fn keep_private(path: &Path) -> Result<()> {
-    let failed = |error: std::io::Error| engine(&format!("{} can't be opened ({error})", path.display()));
+    let failed = |error: std::io::Error| engine(&format!("{} {}", path.display(), unopened(&error)));
     let file = open_private(path)?;
     #[cfg(unix)]
     {

@@ -25,6 +25,7 @@ mod lock;
 mod operations;
 
 use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -125,7 +126,19 @@ impl Drop for Embedded {
 fn open_file(path: &Path) -> Result<Database> {
     keep_private(path)?;
     let text = path.to_str().ok_or_else(|| engine("the path of the state file is not Unicode text"))?;
+    if !is_database(path) {
+        let text = format!("{} is no state file; name another file with --state", path.display());
+        return Err(engine(&text));
+    }
     open_database(Some(text))
+}
+
+/// Whether a file is empty or begins as an `SQLite` database does. The engine's own message names its build options.
+fn is_database(path: &Path) -> bool {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let mut begin = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut begin));
+    read.is_err() || begin.is_empty() || begin == MAGIC
 }
 
 fn open_database(path: Option<&str>) -> Result<Database> {

@@ -439,9 +439,9 @@ fn undetectable_fault_deprovisions_no_user() {
 fn entry_with_the_anchor_of_another_changes_no_account() {
     let EmbeddedCompany { directory, fixture, people, .. } = &EmbeddedCompany::company();
     directory.inject(LdapFault::DuplicateUuid { dn: people[40].dn(), of: people[1].dn() });
-    fixture.run(&["plan"]).expect_exit(3).says("several entries have this anchor").says("Plan: 1 conflict");
+    fixture.run(&["plan"]).expect_exit(3).says("several entries have this anchor").says("Plan: 1 in conflict");
     for _ in 0..2 {
-        fixture.run(&["sync", "--full"]).expect_exit(3).says("1 conflicts");
+        fixture.run(&["sync", "--full"]).expect_exit(3).says("1 in conflict");
     }
     directory.clear_faults();
     fixture.sync().expect_exit(0).never_says("conflict");
