@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use directory::Directory;
 use explain::Explanation;
-use model::TargetIdentity;
+use model::{ScanVersion, TargetIdentity};
 use operate::OperatorContext;
 use provision::{Health, Provisioner};
 use runtime::{CallLimits, Connection, SecretRef, Secrets};
@@ -129,7 +129,9 @@ impl Session {
                 let connection = &connections.connection;
                 check_target(&connection.store(&table), &connection.policy.target).await?;
                 engine.delete_expired(&table, runtime::now()).await?;
-                Ok(Self::with_table(connections, Some(engine), &table))
+                let session = Self::with_table(connections, Some(engine), &table);
+                session.warn_about_name(file).await?;
+                Ok(session)
             }
             StateLocation::DynamoDb(table) => Err(UsageError(format!(
                 "the state in the table {table} belongs to the deployed functions, and the terminal does not synchronise it; \
@@ -142,18 +144,40 @@ to synchronise now, invoke the scan function"
     /// Opens the state to read it, also while a `sync` writes it. A missing file is not created.
     pub async fn open_to_read(arguments: &ConnectionArgs) -> Result<Self> {
         let connections = Connections::read(arguments)?;
-        let (engine, table) = match arguments.state_location() {
-            StateLocation::File(file) if file.exists() => Embedded::open_to_read(&file).await?,
+        match arguments.state_location() {
+            StateLocation::File(file) if file.exists() => {
+                let (engine, table) = Embedded::open_to_read(&file).await?;
+                let session = Self::with_table(connections, Some(engine), &table);
+                session.warn_about_name(&file).await?;
+                Ok(session)
+            }
             StateLocation::File(file) => {
                 let (engine, table) = Embedded::in_memory().await?;
                 let session = Self::with_table(connections, Some(engine), &table);
-                return Ok(Self { missing_state: Some(file), ..session });
+                Ok(Self { missing_state: Some(file), ..session })
             }
             StateLocation::DynamoDb(table) => {
-                return Ok(Self::with_table(connections, None, &runtime::deployed_table(&table).await));
+                Ok(Self::with_table(connections, None, &runtime::deployed_table(&table).await))
             }
-        };
-        Ok(Self::with_table(connections, Some(engine), &table))
+        }
+    }
+
+    /// Warns if a state file has other connections with the configured target and not this one: the name may have been
+    /// changed, and under a new name no account is linked.
+    async fn warn_about_name(&self, file: &Path) -> Result<()> {
+        let (store, policy) = (&self.store, &self.connection().policy);
+        if store.fetch_connection().await?.version != ScanVersion::default() {
+            return Ok(());
+        }
+        let others = store.fetch_others_with(&policy.target).await?;
+        if !others.is_empty() {
+            let (file, name, others) = (file.display(), &policy.name, others.join("\", \""));
+            tracing::warn!(
+                "{file} has no connection \"{name}\", but \"{others}\" with the same target; if the key name of the \
+                 configuration was changed, change it back, because under a new name no account is linked"
+            );
+        }
+        Ok(())
     }
 
     /// Opens an existing state, to which the target may not belong, to change it by hand.

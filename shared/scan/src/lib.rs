@@ -37,7 +37,7 @@ pub use approval::{Approval, approve, held_link_drops};
 pub use approved_plan::ApprovedPlan;
 pub use final_plan::{FinalPlan, plan_final};
 pub use page_plan::{FinishedRead, PagePlanner};
-pub use read::{ScanMode, ScanRead, ScanStart, last_full_scan};
+pub use read::{CONFIGURATION_CHANGED, ScanMode, ScanRead, ScanStart, last_full_scan};
 pub use scan::{dry_run, scan, scan_approved};
 pub use summary::{ScanSummary, UnidentifiedEntry};
 pub use transfers::{AccountTransfer, NameTransfer};

@@ -259,6 +259,8 @@ impl<'d> ScanRead<'d> {
     }
 }
 
+/// Reason of a full scan under another configuration than the last one's.
+pub const CONFIGURATION_CHANGED: &str = "the configuration has changed";
 const NO_CHECKPOINT: &str = "there is no checkpoint to start from";
 
 const DOUBTFUL: &str = "the server of the last scan did not show how recent its data is";
@@ -277,9 +279,7 @@ fn resumable<'c>(
         _ if mode == ScanMode::Full => Err("a full scan was requested".to_owned()),
         Some(stored) if stored.is_doubtful() => Err(DOUBTFUL.to_owned()),
         Some(stored) if stored.cursor.is_resumable() => match () {
-            () if stored.configuration != context.policy.fingerprint => {
-                Err("the configuration has changed".to_owned())
-            }
+            () if stored.configuration != context.policy.fingerprint => Err(CONFIGURATION_CHANGED.to_owned()),
             () if mode == ScanMode::Auto && is_due(stored) => {
                 Err(format!("the last full scan was {hours} hours ago or more"))
             }

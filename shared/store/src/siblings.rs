@@ -164,11 +164,15 @@ impl Store {
 
     async fn fetch_siblings(&self) -> Result<Siblings> {
         let Some(identity) = self.fetch_target().await? else { return Ok(Siblings::default()) };
-        let query = self.range(QuerySource::Items, &siblings_of(&identity), &KeyRange::All);
+        Ok(Siblings { connections: self.fetch_others_with(&identity).await?, target: Some(identity) })
+    }
+
+    /// Names of the other connections in the table with this target.
+    pub async fn fetch_others_with(&self, target: &TargetIdentity) -> Result<Vec<String>> {
+        let query = self.range(QuerySource::Items, &siblings_of(target), &KeyRange::All);
         let items = self.items(query, MOST_SIBLINGS).await?;
         let names = items.iter().map(|item| ItemReader::new(item).key().sk);
-        let others = names.filter(|name| ConnectionKeys::of(name).state() != self.keys.state());
-        Ok(Siblings { connections: others.collect(), target: Some(identity) })
+        Ok(names.filter(|name| ConnectionKeys::of(name).state() != self.keys.state()).collect())
     }
 
     /// Writes that this connection has this target.

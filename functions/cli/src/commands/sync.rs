@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use model::{LimitedEffect, Status};
 use operate::{UserSelection, UserStates, fetch_held, fetch_user_states, list_users};
 use provision::Stop;
-use scan::{ScanMode, ScanSummary, UnidentifiedEntry};
+use scan::{CONFIGURATION_CHANGED, ScanMode, ScanSummary, UnidentifiedEntry};
 use scim::Target;
 use serde::Serialize;
 use store::CapacityUnits;
@@ -201,9 +201,22 @@ async fn scan_once(session: &Session, task: SyncTask<'_>) -> Result<ScanSummary>
         }
     };
     // The scan is repeated by the next run, as if this process had ended.
-    tokio::select! {
-        scanned = Box::pin(scan) => Ok(scanned?),
+    let scanned = tokio::select! {
+        scanned = Box::pin(scan) => scanned?,
         () = interrupted() => bail!("interrupted while the directory was read; the next sync begins with this scan"),
+    };
+    warn_about_configuration(session, &scanned);
+    Ok(scanned)
+}
+
+/// Warns after the first scan under another configuration: a second file with the same name would be one, too.
+fn warn_about_configuration(session: &Session, scanned: &ScanSummary) {
+    if scanned.full_reason.as_deref() == Some(CONFIGURATION_CHANGED) {
+        let name = &session.connection().policy.name;
+        tracing::warn!(
+            "{CONFIGURATION_CHANGED} since the last scan of \"{name}\"; if a second file has this name, give it another \
+             one, because both use one state"
+        );
     }
 }
 

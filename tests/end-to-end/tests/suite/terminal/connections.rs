@@ -73,3 +73,37 @@ fn user_that_leaves_the_other_connection_first_gets_the_account_back() {
     units.sync("south").expect_exit(0);
     units.expect_first_moved(id);
 }
+
+#[test]
+fn changed_name_is_noticed_before_anything_is_linked() {
+    let people = enabled_people(3);
+    let fixture = TerminalFixture::of(&people);
+    let rename = |name: &str| {
+        let mut configuration = fixture.configuration().clone();
+        name.clone_into(&mut configuration.name);
+        std::fs::write(fixture.dir.file("corp.toml"), configuration.to_string()).unwrap();
+    };
+    fixture.sync().expect_exit(0).never_says("no connection");
+    rename("corporate");
+    let expected = ["has no connection \"corporate\", but \"corp\" with the same target", "change it back"];
+    for command in ["status", "plan", "sync"] {
+        let output = fixture.run(&[command]);
+        expected.iter().for_each(|text| _ = output.says(text));
+    }
+    assert_eq!(fixture.workplace.accounts().len(), people.len());
+    rename("corp");
+    fixture.sync().never_says("no connection");
+}
+
+#[test]
+fn second_file_with_the_same_name_is_noticed() {
+    let people = enabled_people(4);
+    let mut fixture = TerminalFixture::of(&people);
+    fixture.sync().expect_exit(0).never_says("if a second file has this name");
+    fixture.configure(|it| it.scope = "filter = \"(objectClass=inetOrgPerson)\"\n".to_owned());
+    fixture
+        .sync()
+        .says("the configuration has changed since the last scan of \"corp\"")
+        .says("give it another one");
+    fixture.sync().never_says("if a second file has this name");
+}
