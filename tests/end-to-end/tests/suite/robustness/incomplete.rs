@@ -439,7 +439,11 @@ fn undetectable_fault_deprovisions_no_user() {
 fn entry_with_the_anchor_of_another_changes_no_account() {
     let EmbeddedCompany { directory, fixture, people, .. } = &EmbeddedCompany::company();
     directory.inject(LdapFault::DuplicateUuid { dn: people[40].dn(), of: people[1].dn() });
-    fixture.run(&["plan"]).expect_exit(3).says("several entries have this anchor").says("Plan: 1 in conflict");
+    fixture
+        .run(&["plan"])
+        .expect_exit(3)
+        .says("several entries have this anchor")
+        .says("Plan: 1 in conflict");
     for _ in 0..2 {
         fixture.run(&["sync", "--full"]).expect_exit(3).says("1 in conflict");
     }
