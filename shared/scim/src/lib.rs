@@ -21,6 +21,7 @@ mod pace;
 mod proof;
 mod transport;
 
+mod base_url;
 mod body;
 mod meaning;
 mod redact;
@@ -32,6 +33,7 @@ mod json;
 mod arbitrary;
 mod fuzz;
 
+pub use base_url::check_url;
 pub use client::Target;
 pub use client::deleting::DeleteOutcome;
 pub use client::finding::ListedAccounts;
@@ -44,4 +46,3 @@ pub use metrics::CallCounts;
 pub use options::{RetryPolicy, TargetCredentials, TargetOptions};
 pub use patch::PatchOperation;
 pub use resource::{AccountPage, InactiveResource, Resource};
-pub use transport::check_url;
