@@ -79,6 +79,7 @@ pub async fn explain_account(
     let sources = WaitSources {
         memory: &store.fetch_connection().await?.memory,
         breaker: store.fetch_breaker().await?,
+        remove_action: options.remove_action,
         now: clock(),
     };
     let skipped = preview.as_ref().and_then(|preview| match preview.decisions.last() {

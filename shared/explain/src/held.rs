@@ -1,6 +1,9 @@
 //! Removals and changes that the safeguard holds.
 
-use model::{HeldChanges, HeldEffect, HeldRemovals, HoldCause, LimitedEffect, SafeguardMemory, UnixSeconds};
+use model::{
+    HeldChanges, HeldEffect, HeldRemovals, HoldCause, LimitedEffect, RemoveAction, SafeguardMemory,
+    UnixSeconds,
+};
 use serde::Serialize;
 
 /// A set of held removals, or held changes.
@@ -37,21 +40,21 @@ pub struct ExceededLimit {
 
 impl HeldSummary {
     /// The held removals.
-    pub fn removals(memory: &SafeguardMemory, now: UnixSeconds) -> Option<Self> {
+    pub fn removals(memory: &SafeguardMemory, action: RemoveAction, now: UnixSeconds) -> Option<Self> {
         let held = memory.held.as_ref()?;
         let approval = memory.approval_at(now).filter(|approval| approval.set.hash == held.hash);
         Some(Self {
             approved_until: approval.map(|approval| approval.until.0),
             approved_by: approval.map(|approval| approval.by.clone()),
-            ..Self::of_removals(held)
+            ..Self::of_removals(held, action)
         })
     }
 
     /// Removals without an approval.
-    pub fn of_removals(held: &HeldRemovals) -> Self {
+    pub fn of_removals(held: &HeldRemovals, action: RemoveAction) -> Self {
         Self {
             hash: held.hash.short(),
-            what: removal_words(held),
+            what: removal_words(held, action),
             limits: vec![removal_limit(held)],
             approved_until: None,
             approved_by: None,
@@ -115,9 +118,13 @@ fn accounts(count: u64) -> String {
 }
 
 /// Held removals in words, with their numbers and the limit that they exceed.
-pub fn removal_words(held: &HeldRemovals) -> String {
+pub fn removal_words(held: &HeldRemovals, action: RemoveAction) -> String {
     let HeldRemovals { count, cause, .. } = held;
-    let removed = format!("{} would be deactivated", accounts(*count));
+    let verb = match action {
+        RemoveAction::Disable => "deactivated",
+        RemoveAction::Delete => "deleted",
+    };
+    let removed = format!("{} would be {verb}", accounts(*count));
     // With a limit of 0 %, not all accounts are counted.
     let share = |total: u64, count: u64| match count.saturating_mul(100).checked_div(total) {
         Some(percent) if percent <= 100 => format!("{count} of {} ({percent} %)", accounts(total)),
@@ -126,7 +133,7 @@ pub fn removal_words(held: &HeldRemovals) -> String {
     match *cause {
         HoldCause::Scan { limit } => format!("{removed} (limit max_removals = {limit})"),
         HoldCause::ScanShare { accounts, limit } => {
-            format!("{} would be deactivated (limit max_removal_percent = {limit})", share(accounts, *count))
+            format!("{} would be {verb} (limit max_removal_percent = {limit})", share(accounts, *count))
         }
         HoldCause::Day { released, limit } => {
             format!("{removed}, after {released} within a day (limit max_removals_per_day = {limit})")
@@ -227,9 +234,12 @@ mod tests {
         let words = |count: u8, cause| {
             let users = (0..count).map(|n| (AnchorHash([n; 16]), DeprovisionReason::Deleted)).collect();
             let held = HeldRemovals::of(users, cause, ScanVersion(1)).unwrap();
-            let limits = HeldSummary::of_removals(&held).limits;
+            let limits = HeldSummary::of_removals(&held, RemoveAction::Disable).limits;
             assert_eq!((limits.len(), limits[0].count), (1, count.into()));
-            removal_words(&held)
+            let deleted = removal_words(&held, RemoveAction::Delete);
+            let words = removal_words(&held, RemoveAction::Disable);
+            assert_eq!(deleted, words.replace("deactivated", "deleted"));
+            words
         };
         for (count, cause, expected) in [
             (
