@@ -64,7 +64,9 @@ test("the unpacked terminal tool runs", () => {
   const tool = path.join(folder, "tool");
   fs.mkdirSync(tool);
   succeed("tar", ["-xzf", path.join(out, `provisioner-${VERSION}-linux-x86-64.tar.gz`), "-C", tool]);
-  assert.deepEqual(fs.readdirSync(tool).sort(), ["LICENSE", "README.md", "provisioner"]);
+  assert.deepEqual(fs.readdirSync(tool).sort(), ["LICENSE", "README.md", "completions", "provisioner", "provisioner.1"]);
+  assert.match(fs.readFileSync(path.join(tool, "provisioner.1"), "utf8"), /^\.TH provisioner 1/m);
+  succeed("bash", ["-n", path.join(tool, "completions", "provisioner.bash")]);
   assert.equal(succeed(path.join(tool, "provisioner"), ["-V"]), `provisioner ${VERSION}\n`);
   assert.match(succeed(path.join(tool, "provisioner"), ["--version"]), / \(commit [0-9a-f]{12}\)\n$/);
 });
