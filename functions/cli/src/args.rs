@@ -209,11 +209,33 @@ impl Arguments {
     pub fn read() -> Self {
         let mut arguments = Self::parse();
         arguments.command.take_file();
+        if let Some(connection) = arguments.command.connection_mut() {
+            connection.quiet = arguments.quiet;
+        }
         arguments
     }
 }
 
 impl Command {
+    fn connection_mut(&mut self) -> Option<&mut ConnectionArgs> {
+        match self {
+            Self::Check { connection, .. }
+            | Self::Plan { connection, .. }
+            | Self::Apply { connection, .. }
+            | Self::Sync { connection, .. }
+            | Self::Explain { connection, .. }
+            | Self::Status { connection, .. }
+            | Self::History { connection, .. }
+            | Self::Approve { connection, .. }
+            | Self::Retry { connection, .. }
+            | Self::Drift { connection, .. }
+            | Self::Breaker { connection, .. }
+            | Self::ResetTarget { connection, .. }
+            | Self::Console { connection, .. } => Some(connection),
+            _ => None,
+        }
+    }
+
     /// Makes a configuration without an option that of the option.
     fn take_file(&mut self) {
         if let Self::Check { connection, file, .. }
@@ -306,6 +328,9 @@ pub struct ConnectionArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// The option `--quiet` of the program.
+    #[arg(skip)]
+    pub quiet: bool,
 }
 
 fn page_length(text: &str) -> Result<u16, &'static str> {

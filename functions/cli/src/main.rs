@@ -24,7 +24,6 @@ use crate::exit::Exit;
 async fn main() -> std::process::ExitCode {
     let arguments = Arguments::read();
     runtime::telemetry::start_terminal(arguments.verbose);
-    output::set_quiet(arguments.quiet);
     let exit = commands::run(&arguments).await.unwrap_or_else(|error| {
         // A program such as `head` closes the pipe before the end of the output.
         if !exit::is_closed_pipe(&error) {

@@ -4,15 +4,12 @@ use std::borrow::Cow;
 
 use runtime::environment;
 
-use crate::args::{ConnectionArgs, StateLocation};
-
-/// The configuration file that is read without option and variable.
-const DEFAULT_CONFIG: &str = "provisioner.toml";
+use crate::args::{ConnectionArgs, DEFAULT_CONFIG, StateLocation};
 
 /// A command of this program on the same connection, quoted for a shell: the words, then `--config` and `--state` where they
 /// are not the defaults.
 pub fn next_command(arguments: &ConnectionArgs, words: &[&str]) -> String {
-    let ConnectionArgs { config, state, json: _ } = arguments;
+    let ConnectionArgs { config, state, json: _, quiet: _ } = arguments;
     let mut command = vec![Cow::Borrowed("provisioner")];
     command.extend(words.iter().map(|word| quoted(word)));
     let is_default = *config == *DEFAULT_CONFIG && environment::variable(environment::CONFIG).is_none();
@@ -48,6 +45,7 @@ mod tests {
             config: config.into(),
             state: state.map(|state| state.parse().unwrap()),
             json: true,
+            quiet: false,
         };
         for (arguments, words, expected) in [
             (
@@ -74,7 +72,8 @@ mod tests {
 
     #[test]
     fn default_configuration_is_not_named() {
-        let arguments = ConnectionArgs { config: "provisioner.toml".into(), state: None, json: false };
+        let arguments =
+            ConnectionArgs { config: "provisioner.toml".into(), state: None, json: false, quiet: false };
         assert_eq!(next_command(&arguments, &["sync"]), "provisioner sync");
     }
 }

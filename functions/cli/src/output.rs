@@ -2,7 +2,6 @@
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
@@ -13,6 +12,7 @@ use scan::UnidentifiedEntry;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use crate::args::ConnectionArgs;
 use crate::clean::{is_unsafe, json, plain};
 use crate::interrupt::interrupted;
 use crate::session::Session;
@@ -33,25 +33,14 @@ pub const HEADING: Style = Style::new().bold();
 /// Style of details.
 pub const FAINT: Style = Style::new().dimmed();
 
-/// Whether summaries and errors alone are shown.
-static QUIET: AtomicBool = AtomicBool::new(false);
-
-/// Shows summaries and errors alone from now on, for the option `--quiet`.
-pub fn set_quiet(is_quiet: bool) {
-    QUIET.store(is_quiet, Ordering::Relaxed);
-}
-
-/// Whether summaries and errors alone are shown.
-pub fn is_quiet() -> bool {
-    QUIET.load(Ordering::Relaxed)
-}
-
 /// Columns of a terminal that does not say its size.
 const USUAL_COLUMNS: usize = 80;
 
 /// Standard output of a command.
 pub struct Output {
     is_json: bool,
+    /// Whether summaries and errors alone are shown.
+    is_quiet: bool,
     /// Columns of the terminal; `None` if the output is no terminal.
     width: Option<usize>,
     has_legend: bool,
@@ -64,7 +53,12 @@ impl Output {
         let terminal = ::console::Term::stdout();
         let columns = || terminal.size_checked().map_or(USUAL_COLUMNS, |(_, columns)| columns.into());
         let width = io::stdout().is_terminal().then(columns);
-        Self { is_json, width, has_legend: false, out: Box::new(anstream::stdout()) }
+        Self { is_json, is_quiet: false, width, has_legend: false, out: Box::new(anstream::stdout()) }
+    }
+
+    /// Standard output of a command on a connection.
+    pub fn of(arguments: &ConnectionArgs) -> Self {
+        Self { is_quiet: arguments.quiet, ..Self::new(arguments.json) }
     }
 
     /// Whether the output is JSON.
@@ -106,7 +100,7 @@ impl Output {
 
     /// Writes an item, unless the output is JSON. The legend of the marks comes before the first one.
     pub fn item(&mut self, item: &ReportItem) -> io::Result<()> {
-        if self.is_json || is_quiet() {
+        if self.is_json || self.is_quiet {
             return Ok(());
         }
         self.legend()?;
@@ -115,7 +109,7 @@ impl Output {
 
     /// Writes the legend of the marks once, unless the output is JSON.
     pub fn legend(&mut self) -> io::Result<()> {
-        if self.is_json || is_quiet() || std::mem::replace(&mut self.has_legend, true) {
+        if self.is_json || self.is_quiet || std::mem::replace(&mut self.has_legend, true) {
             return Ok(());
         }
         self.line(paint(FAINT, LEGEND))

@@ -3,17 +3,18 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runtime::environment::variable;
 
-use crate::output::is_quiet;
-
 /// Progress of a long step. It is shown only if standard error is a terminal that moves its cursor, and removed on drop.
 pub struct Progress(ProgressBar);
 
 impl Progress {
     /// Starts a step. Without an expected total, the bar is a counter.
-    pub fn start(step: &'static str, expected: Option<u64>) -> Self {
+    pub fn start(step: &'static str, expected: Option<u64>, is_wanted: bool) -> Self {
         let expected = expected.filter(|expected| *expected > 0);
-        let target =
-            if is_wanted() { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
+        let target = if is_wanted && can_be_shown() {
+            ProgressDrawTarget::stderr_with_hz(8)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let bar = ProgressBar::with_draw_target(expected, target);
         let form = match expected {
             Some(_) => "{msg} {bar:30} {pos}/{len} {eta}",
@@ -42,10 +43,10 @@ impl Progress {
     }
 }
 
-/// Whether neither `--quiet` nor the environment asks for plain output, as <https://no-color.org> and terminals without a cursor do.
-fn is_wanted() -> bool {
+/// Whether the environment does not ask for plain output, as <https://no-color.org> and terminals without a cursor do.
+fn can_be_shown() -> bool {
     let is_plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !is_plain && !is_quiet() && variable("TERM").is_none_or(|terminal| terminal != "dumb")
+    !is_plain && variable("TERM").is_none_or(|terminal| terminal != "dumb")
 }
 
 impl Drop for Progress {

@@ -16,7 +16,6 @@ use serde::Serialize;
 
 use crate::interrupt::interrupted;
 use crate::output::Output;
-use crate::progress::Progress;
 use crate::session::Session;
 
 /// Attempts for one user in one run. A reference that appears during the run makes a user due again.
@@ -77,7 +76,7 @@ pub async fn provision_due(
     }
     let mask = session.operator().mask();
     let expected = session.store.count_by_status().await?.get("pending").copied();
-    let progress = Progress::start("provisioning", expected);
+    let progress = session.progress("provisioning", expected);
     let concurrency = session.connection().target.concurrency;
     let counts = run(provisioner, concurrency, approved, |outcome| {
         progress.step();

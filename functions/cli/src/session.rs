@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use directory::Directory;
 use explain::Explanation;
-use model::{ScanVersion, TargetIdentity};
+use model::ScanVersion;
 use operate::OperatorContext;
 use provision::{Health, Provisioner};
 use runtime::{CallLimits, Connection, SecretRef, Secrets};
@@ -18,6 +18,8 @@ use store::{Embedded, Store, StoreError, Table};
 use crate::args::{ConnectionArgs, StateLocation};
 use crate::exit::UsageError;
 use crate::next::next_command;
+use crate::output::with_command;
+use crate::progress::Progress;
 
 /// Owner of every lease that the terminal takes in a state file. Only one process can open the file to write, so a lease
 /// of this name was left by a process that died, and may be taken over.
@@ -110,26 +112,17 @@ pub struct Session {
     missing_state: Option<PathBuf>,
 }
 
-/// Refuses a configured target that the state does not belong to.
-async fn check_target(store: &Store, configured: &TargetIdentity) -> Result<()> {
-    match store.check_target(configured).await {
-        Err(other @ (StoreError::OtherTarget { .. } | StoreError::TargetResetUnfinished)) => {
-            Err(UsageError(other.to_string()).into())
-        }
-        checked => Ok(checked?),
-    }
-}
-
 impl Session {
     /// Opens the state to synchronise. A missing file is created, and expired items are deleted.
     pub async fn open(connections: Connections, state: &StateLocation) -> Result<Self> {
         match state {
             StateLocation::File(file) => {
                 let (engine, table) = open_to_write(file).await?;
-                let connection = &connections.connection;
-                check_target(&connection.store(&table), &connection.policy.target).await?;
-                engine.delete_expired(&table, runtime::now()).await?;
                 let session = Self::with_table(connections, Some(engine), &table);
+                session.check_target().await?;
+                if let Some(engine) = &session.engine {
+                    engine.delete_expired(&table, runtime::now()).await?;
+                }
                 session.warn_about_name(file).await?;
                 Ok(session)
             }
@@ -188,8 +181,8 @@ to synchronise now, invoke the scan function"
                 Ok(Self::with_table(Connections::read(arguments)?, Some(engine), &table))
             }
             StateLocation::File(file) => {
-                let text = format!("there is no state in {}; run provisioner sync first", file.display());
-                Err(UsageError(text).into())
+                let sync = next_command(arguments, &["sync"]);
+                Err(UsageError(format!("there is no state in {}; run {sync} first", file.display())).into())
             }
             StateLocation::DynamoDb(_) => Self::open_to_read(arguments).await,
         }
@@ -214,7 +207,12 @@ to synchronise now, invoke the scan function"
 
     /// Refuses a configured target that the state does not belong to.
     pub async fn check_target(&self) -> Result<()> {
-        check_target(&self.store, &self.connection().policy.target).await
+        match self.store.check_target(&self.connection().policy.target).await {
+            Err(other @ (StoreError::OtherTarget { .. } | StoreError::TargetResetUnfinished)) => {
+                Err(UsageError(with_command(&other.to_string(), |words| self.next(words))).into())
+            }
+            checked => Ok(checked?),
+        }
     }
 
     /// Says that the state has never been used, if there is none.
@@ -234,6 +232,16 @@ to synchronise now, invoke the scan function"
     /// A command of this program on this connection, to copy.
     pub fn next(&self, words: &[&str]) -> String {
         next_command(&self.connections.arguments, words)
+    }
+
+    /// Whether summaries and errors alone are shown.
+    pub fn is_quiet(&self) -> bool {
+        self.connections.arguments.quiet
+    }
+
+    /// Shows the progress of a long step, unless summaries and errors alone are shown.
+    pub fn progress(&self, step: &'static str, expected: Option<u64>) -> Progress {
+        Progress::start(step, expected, !self.is_quiet())
     }
 
     /// Whether the deployed functions provision the users of this state.

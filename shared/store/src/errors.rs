@@ -62,7 +62,7 @@ pub enum StoreError {
     #[error(
         "the state of this connection belongs to the target {stored}, and the configuration names {configured}; account \
 ids of one target mean nothing at another; give the connection a new 'name', or check both targets and run \
-'provisioner reset-target'"
+`provisioner reset-target`"
     )]
     OtherTarget {
         /// The target in the state.
@@ -71,7 +71,7 @@ ids of one target mean nothing at another; give the connection a new 'name', or 
         configured: Box<TargetIdentity>,
     },
     /// A reset of the target was interrupted, so part of the state may belong to the earlier target.
-    #[error("a reset of this connection's target did not finish; run 'provisioner reset-target' again")]
+    #[error("a reset of this connection's target did not finish; run `provisioner reset-target` again")]
     TargetResetUnfinished,
     /// Another process has the state file open.
     #[error(

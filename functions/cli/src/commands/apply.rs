@@ -13,7 +13,6 @@ use crate::clean::plain;
 use crate::exit::{Exit, UsageError};
 use crate::output::{BAD, FAINT, Lines, Output, paint};
 use crate::plan_file::{PlanDeviation, PlanFile, deviations};
-use crate::progress::Progress;
 use crate::provision_due::ApprovedDecisions;
 use crate::session::{Connections, Session};
 
@@ -33,7 +32,7 @@ pub async fn run(connection: &ConnectionArgs, plan: &Path) -> Result<Exit> {
         state @ StateLocation::File(_) => Session::open(Connections::read(connection)?, &state).await?,
         StateLocation::DynamoDb(_) => Session::open_to_act(connection).await?,
     };
-    apply(&session, &planned, &mut Output::new(connection.json)).await
+    apply(&session, &planned, &mut Output::of(connection)).await
 }
 
 async fn apply(session: &Session, planned: &PlanFile, output: &mut Output) -> Result<Exit> {
@@ -58,7 +57,7 @@ async fn apply(session: &Session, planned: &PlanFile, output: &mut Output) -> Re
         anyhow::bail!("circuit breaker open: no requests are sent to the target ({reason}); see {command}");
     }
     let (mut approved, mut users) = (ApprovedActions::default(), Vec::new());
-    let progress = Progress::start("planning", None);
+    let progress = session.progress("planning", None);
     let (target, mut directory) =
         (session.connections.target().await?, session.connections.directory().await?);
     let sources = PlanSources {

@@ -16,7 +16,7 @@ const PAGE: usize = 100;
 
 /// Lists everything that is held.
 pub async fn run(connection: &ConnectionArgs) -> Result<Exit> {
-    show(&Session::open_to_read(connection).await?, &mut Output::new(connection.json)).await
+    show(&Session::open_to_read(connection).await?, &mut Output::of(connection)).await
 }
 
 /// Lists all held users, and the hashes to approve.
@@ -48,7 +48,7 @@ async fn show(session: &Session, output: &mut Output) -> Result<Exit> {
 /// Approves what is held under this hash.
 pub async fn approve(connection: &ConnectionArgs, hash: &str, by: &str) -> Result<Exit> {
     let session = &Session::open_to_act(connection).await?;
-    let output = &mut Output::new(connection.json);
+    let output = &mut Output::of(connection);
     match operate::approve(&session.operator(), hash, by).await? {
         Some(ApprovedHold { what, until }) => {
             output.show(&json!({ "approved": what, "until": until.map(|until| until.0) }), |_| {

@@ -12,7 +12,7 @@ use crate::session::Session;
 /// Shows the breaker, or closes it.
 pub async fn run(connection: &ConnectionArgs, action: BreakerAction) -> Result<Exit> {
     let session = &Session::open_to_act(connection).await?;
-    let output = &mut Output::new(connection.json);
+    let output = &mut Output::of(connection);
     let breaker = fetch_breaker(&session.store).await?;
     let closes = match session.store.fetch_breaker().await? {
         Some(seen) if action == BreakerAction::Reset => session.store.close_breaker(seen).await?,

@@ -32,7 +32,7 @@ pub async fn run(arguments: &ConnectionArgs, offline: bool) -> Result<Exit> {
         check_target(&connections, example.as_ref(), &mut report).await;
     }
     let is_ok = report.end();
-    Output::new(arguments.json).show(&report, CheckReport::text)?;
+    Output::of(arguments).show(&report, CheckReport::text)?;
     Ok(if is_ok { Exit::Done } else { Exit::CouldNotRun })
 }
 

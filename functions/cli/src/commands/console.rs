@@ -11,7 +11,7 @@ use crate::output::{FAINT, HEADING, Output, paint};
 
 /// Serves the console until Ctrl-C.
 pub async fn run(connection: &ConnectionArgs, port: u16, rights: ConsoleRights) -> Result<Exit> {
-    let mut output = Output::new(connection.json);
+    let mut output = Output::of(connection);
     let listening = listen(connection, port, rights).await?;
     let url = listening.url();
     output.show(&json!({ "url": url, "write": rights == ConsoleRights::Write }), |_| {

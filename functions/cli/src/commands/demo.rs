@@ -19,14 +19,16 @@ use crate::session::{Connections, Session};
 const ALL: SyncTask<'static> = SyncTask::All(ScanMode::Auto, FirstLoadQuestion::Hold);
 
 /// Runs the demo.
-pub async fn run() -> Result<Exit> {
-    let output = &mut Output::new(false);
+pub async fn run(is_quiet: bool) -> Result<Exit> {
+    let arguments =
+        ConnectionArgs { config: DEFAULT_CONFIG.into(), state: None, json: false, quiet: is_quiet };
+    let output = &mut Output::of(&arguments);
     let folder = tempfile::tempdir().context("can't create a folder for the demo")?;
     let directory = EmbeddedLdap::start(embedded_ldap::LdapOptions::default()).await?;
     company::populate(&directory)?;
     let target = Simulator::start(simulator::SimulatorOptions::default()).await?;
     seed_accounts(&target);
-    let session = open(folder.path(), &directory, &target).await?;
+    let session = open((folder.path(), arguments), &directory, &target).await?;
 
     say(output, "A company of twelve has an LDAP directory. Members of its group 'workplace' get accounts.")?;
     say(output, "Two members have an account already, and one account belongs to no entry.")?;
@@ -53,11 +55,11 @@ pub async fn run() -> Result<Exit> {
 
     heading(
         output,
-        "6. A wrong script empties the group: the removals are held, and no account is deactivated",
+        "6. A wrong script empties the group: the removals await an approval, and no account is deactivated",
     )?;
     empty_group(&directory)?;
     let exit = sync::synchronise(&session, ALL, output).await?;
-    ensure!(exit == Exit::Held, "the removals were not held");
+    ensure!(exit == Exit::Held, "the removals await no approval");
 
     let unlinked = target.account(UNLINKED).context("the unlinked account is gone")?;
     ensure!(unlinked.get("active") == Some(&json!(true)), "the unlinked account was changed");
@@ -77,7 +79,11 @@ fn seed_accounts(target: &Simulator) {
     target.seed(account(UNLINKED, "A Visitor", "Guest"));
 }
 
-async fn open(folder: &Path, directory: &EmbeddedLdap, target: &Simulator) -> Result<Session> {
+async fn open(
+    (folder, arguments): (&Path, ConnectionArgs),
+    directory: &EmbeddedLdap,
+    target: &Simulator,
+) -> Result<Session> {
     let bind = embedded_ldap::LdapOptions::default();
     let write = |name: &str, text: String| write_private(&folder.join(name), &text);
     write("directory.json", json!({"bind_dn": bind.bind_dn, "password": bind.password}).to_string())?;
@@ -88,7 +94,6 @@ async fn open(folder: &Path, directory: &EmbeddedLdap, target: &Simulator) -> Re
         .replace("GROUP_DN", company::WORKPLACE);
     let connection = runtime::config::parse(&text, &folder.join("demo.toml"))?;
     let state = StateLocation::File(folder.join("demo.state"));
-    let arguments = ConnectionArgs { config: DEFAULT_CONFIG.into(), state: None, json: false };
     Session::open(Connections::of(connection, arguments), &state).await
 }
 

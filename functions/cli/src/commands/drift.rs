@@ -8,7 +8,6 @@ use crate::args::ConnectionArgs;
 use crate::clean::plain;
 use crate::exit::{Exit, RunResult};
 use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, paint};
-use crate::progress::Progress;
 use crate::provision_due::{ProvisionCounts, provision_due};
 use crate::session::Session;
 
@@ -39,10 +38,10 @@ pub async fn run(connection: &ConnectionArgs, repair: DriftRepair) -> Result<Exi
         DriftRepair::ReportOnly => Session::open_to_read(connection).await?,
         DriftRepair::MarkPending => Session::open_existing(connection).await?,
     };
-    let output = &mut Output::new(connection.json);
+    let output = &mut Output::of(connection);
     session.check_target().await?;
     let target = session.connections.target().await?;
-    let progress = Progress::start("comparing", None);
+    let progress = session.progress("comparing", None);
     let report = find_drift(&session.operator(), &target, repair, |accounts| progress.at(accounts)).await?;
     drop(progress);
     let due = report.due;

@@ -20,7 +20,7 @@ const TEXT: &str = include_str!("explain.txt");
 /// Explains one user.
 pub async fn run(connection: &ConnectionArgs, user: &str) -> Result<Exit> {
     let session = &Session::open_to_read(connection).await?;
-    let output = &mut Output::new(connection.json);
+    let output = &mut Output::of(connection);
     let explanation = session.explain(user).await?;
     let text = if output.is_json() { String::new() } else { render(connection, user, &explanation)? };
     output.show(&explanation, |_| text)?;

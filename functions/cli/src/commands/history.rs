@@ -15,7 +15,7 @@ use crate::session::Session;
 pub async fn run(connection: &ConnectionArgs, user: &str, before: Option<i64>, limit: usize) -> Result<Exit> {
     let session = Session::open_to_read(connection).await?;
     let history = fetch_history(&session.operator(), user, before.map(UnixSeconds), limit).await?;
-    Output::new(connection.json).show(&history, |history| text(user, history, &session))?;
+    Output::of(connection).show(&history, |history| text(user, history, &session))?;
     Ok(if history.anchor.is_some() { Exit::Done } else { Exit::CouldNotRun })
 }
 

@@ -35,7 +35,7 @@ pub async fn run(arguments: &Arguments) -> Result<Exit> {
     // Boxed, because the future of one command is large for a thread's stack.
     let command: Pin<Box<dyn Future<Output = Result<Exit>> + '_>> = match &arguments.command {
         #[cfg(feature = "demo")]
-        Command::Demo => Box::pin(demo::run()),
+        Command::Demo => Box::pin(demo::run(arguments.quiet)),
         Command::Init { file, answers } => Box::pin(init::run(file, answers)),
         Command::Schema { plan } => return print_schema(*plan),
         Command::Man => return print_manual(),

@@ -14,7 +14,6 @@ use crate::exit::{Exit, RunResult};
 use crate::numbers;
 use crate::output::{BAD, FAINT, HEADING, Lines, Output, incomplete_read, paint, with_command};
 use crate::plan_file::{PlanFile, check_replaceable, page, write_private};
-use crate::progress::Progress;
 use crate::session::Session;
 
 /// Files that a plan is written to, beside the output.
@@ -31,7 +30,7 @@ pub async fn run(connection: &ConnectionArgs, files: PlanFiles<'_>) -> Result<Ex
     let mut session = Session::open_to_read(connection).await?;
     // The plan shows what would be done once `options.observe` is off.
     session.connections.connection.policy.options.observe = false;
-    show(&session, files, &mut Output::new(connection.json)).await
+    show(&session, files, &mut Output::of(connection)).await
 }
 
 /// Shows a plan item by item. Only a plan that goes into a file is kept in memory.
@@ -44,7 +43,7 @@ pub async fn show(session: &Session, files: PlanFiles<'_>, output: &mut Output) 
         (session.connections.target().await?, session.connections.directory().await?);
     let concurrency = session.connection().target.concurrency;
     let sources = PlanSources { directory: &mut directory, target: &target, concurrency };
-    let progress = Progress::start("reading", None);
+    let progress = session.progress("reading", None);
     let mut separator = JSON_BEGIN;
     let operator = session.operator();
     let summary = preview_sync(&operator, sources, |event| {

@@ -16,7 +16,7 @@ const LEASE_SECONDS: i64 = 900;
 /// Shows the target of the state and the configured one; with a confirmation, binds the state to the configured target.
 pub async fn run(connection: &ConnectionArgs, confirmation: Confirmation) -> Result<Exit> {
     let session = &Session::open_existing(connection).await?;
-    let output = &mut Output::new(connection.json);
+    let output = &mut Output::of(connection);
     let configured = &session.connection().policy.target;
     let stored = session.store.fetch_target().await?.map(|target| target.to_string());
     let is_bound = session.store.check_target(configured).await.is_ok();

@@ -12,7 +12,7 @@ use crate::session::Session;
 /// Makes one user pending; without a name, all users that failed.
 pub async fn run(connection: &ConnectionArgs, user: Option<&str>) -> Result<Exit> {
     let session = &Session::open_to_act(connection).await?;
-    let output = &mut Output::new(connection.json);
+    let output = &mut Output::of(connection);
     match retry(&session.operator(), user).await? {
         RetryOutcome::Pending(count) => {
             output.show(&json!({ "retried": count }), |_| {

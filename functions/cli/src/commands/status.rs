@@ -12,7 +12,7 @@ use crate::args::ConnectionArgs;
 use crate::clean::plain;
 use crate::exit::{Exit, RunResult};
 use crate::numbers::{duration, user_states};
-use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, is_quiet, moment, paint, with_command};
+use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, moment, paint, with_command};
 use crate::session::Session;
 
 /// Shows the status.
@@ -24,7 +24,7 @@ pub async fn run(
     let filter = only.map_or(UserSelection::Waiting, |status| UserSelection::Status(status, after));
     let session = Session::open_to_read(connection).await?;
     let status = fetch_status(&session.operator(), filter, limit).await?;
-    let mut output = Output::new(connection.json);
+    let mut output = Output::of(connection);
     if let Some(unused) = session.unused_state() {
         output.show(&status, |_| format!("{unused}. Next:\n  {}", session.next(&["sync"])))?;
         return Ok(Exit::CouldNotRun);
@@ -61,7 +61,7 @@ fn text(status: &ConnectionStatus, session: &Session) -> String {
     if let Some(owner) = &status.scanning {
         lines.add(format!("A scan is running {}", paint(FAINT, plain(owner))));
     }
-    if !status.waiting.is_empty() && !is_quiet() {
+    if !status.waiting.is_empty() && !session.is_quiet() {
         lines.legend();
         lines.items(&status.waiting);
     }

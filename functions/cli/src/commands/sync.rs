@@ -17,10 +17,7 @@ use crate::args::{Confirmation, ConnectionArgs, operator_name};
 use crate::exit::{Exit, RunResult};
 use crate::interrupt::interrupted;
 use crate::numbers::user_states;
-use crate::output::{
-    BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, is_quiet, paint, with_command,
-};
-use crate::progress::Progress;
+use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, paint, with_command};
 use crate::provision_due::{ProvisionCounts, StopReason, provision_due};
 use crate::session::{Connections, Session};
 
@@ -126,7 +123,7 @@ pub enum FirstLoadQuestion {
 /// Synchronises a connection.
 pub async fn run(connection: &ConnectionArgs, mode: ScanMode, confirmation: Confirmation) -> Result<Exit> {
     let session = Session::open(Connections::read(connection)?, &connection.state_location()).await?;
-    let output = &mut Output::new(connection.json);
+    let output = &mut Output::of(connection);
     let first_load = match confirmation {
         Confirmation::Given => FirstLoadQuestion::Answered,
         Confirmation::Missing if output.can_ask() => FirstLoadQuestion::Ask,
@@ -189,7 +186,7 @@ async fn approve_first_load(
 }
 
 async fn scan_once(session: &Session, task: SyncTask<'_>) -> Result<ScanSummary> {
-    let progress = Progress::start("reading", None);
+    let progress = session.progress("reading", None);
     let mut directory = session.connections.directory().await?;
     let (context, at) = (session.scan_context(), |read| progress.at(read));
     let scan = async {
@@ -263,7 +260,7 @@ async fn summarise(
 
 fn text(summary: &SyncSummary, session: &Session) -> String {
     let mut lines = Lines::default();
-    if !summary.waiting.is_empty() && !is_quiet() {
+    if !summary.waiting.is_empty() && !session.is_quiet() {
         lines.add(paint(HEADING, "Waiting:"));
         lines.items(&summary.waiting);
     }

@@ -158,7 +158,7 @@ mod tests {
     async fn only_the_key_in_the_path_gives_access() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let arguments = ConnectionArgs { config: "corp.toml".into(), state: None, json: false };
+        let arguments = ConnectionArgs { config: "corp.toml".into(), state: None, json: false, quiet: false };
         let sessions = Sessions::new(&arguments).await.unwrap();
         let keys = ConsoleKeys::new(port).unwrap();
         let with_key = keys.path(page::STYLE);
