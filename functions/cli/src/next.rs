@@ -35,6 +35,15 @@ fn quoted(word: &str) -> Cow<'_, str> {
     }
 }
 
+/// A message of an engine, with the command in it completed.
+pub fn with_command(message: &str, next: impl Fn(&[&str]) -> String) -> String {
+    let completed = message.split_once("`provisioner ").and_then(|(before, rest)| {
+        let (words, after) = rest.split_once('`')?;
+        Some(format!("{before}`{}`{after}", next(&words.split(' ').collect::<Vec<_>>())))
+    });
+    completed.unwrap_or_else(|| message.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +84,12 @@ mod tests {
         let arguments =
             ConnectionArgs { config: "provisioner.toml".into(), state: None, json: false, quiet: false };
         assert_eq!(next_command(&arguments, &["sync"]), "provisioner sync");
+    }
+
+    #[test]
+    fn command_in_a_message_is_completed() {
+        let next = |words: &[&str]| format!("provisioner {} -c x", words.join("-"));
+        assert_eq!(with_command("a; `provisioner b c` d", next), "a; `provisioner b-c -c x` d");
+        assert_eq!(with_command("no `other` command", next), "no `other` command");
     }
 }

@@ -268,15 +268,6 @@ fn quoted(value: &str) -> String {
     format!("\"{short}\"")
 }
 
-/// A message of an engine, with the command in it completed.
-pub fn with_command(message: &str, next: impl Fn(&[&str]) -> String) -> String {
-    let completed = message.split_once("`provisioner ").and_then(|(before, rest)| {
-        let (words, after) = rest.split_once('`')?;
-        Some(format!("{before}`{}`{after}", next(&words.split(' ').collect::<Vec<_>>())))
-    });
-    completed.unwrap_or_else(|| message.to_owned())
-}
-
 /// Why a read was incomplete, and the entries that could not be identified.
 pub fn incomplete_read(why: &str, unidentified: &[UnidentifiedEntry]) -> String {
     let heading = paint(BAD, "Directory read incomplete:");
@@ -290,13 +281,6 @@ pub fn incomplete_read(why: &str, unidentified: &[UnidentifiedEntry]) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn command_in_a_message_is_completed() {
-        let next = |words: &[&str]| format!("provisioner {} -c x", words.join("-"));
-        assert_eq!(with_command("a; `provisioner b c` d", next), "a; `provisioner b-c -c x` d");
-        assert_eq!(with_command("no `other` command", next), "no `other` command");
-    }
 
     #[test]
     fn only_own_styles_and_line_ends_are_printed() {

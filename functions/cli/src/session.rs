@@ -17,8 +17,7 @@ use store::{Embedded, Store, StoreError, Table};
 
 use crate::args::{ConnectionArgs, StateLocation};
 use crate::exit::UsageError;
-use crate::next::next_command;
-use crate::output::with_command;
+use crate::next::{next_command, with_command};
 use crate::progress::Progress;
 
 /// Owner of every lease that the terminal takes in a state file. Only one process can open the file to write, so a lease

@@ -11,8 +11,9 @@ use operate::{PlanEvent, PlanSources, PlanSummary, preview_sync};
 use crate::args::ConnectionArgs;
 use crate::clean::json;
 use crate::exit::{Exit, RunResult};
+use crate::next::with_command;
 use crate::numbers;
-use crate::output::{BAD, FAINT, HEADING, Lines, Output, incomplete_read, paint, with_command};
+use crate::output::{BAD, FAINT, HEADING, Lines, Output, incomplete_read, paint};
 use crate::plan_file::{PlanFile, check_replaceable, page, write_private};
 use crate::session::Session;
 

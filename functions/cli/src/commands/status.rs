@@ -11,8 +11,9 @@ use super::breaker::open_breaker;
 use crate::args::ConnectionArgs;
 use crate::clean::plain;
 use crate::exit::{Exit, RunResult};
+use crate::next::with_command;
 use crate::numbers::{duration, user_states};
-use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, moment, paint, with_command};
+use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, moment, paint};
 use crate::session::Session;
 
 /// Shows the status.

@@ -16,8 +16,9 @@ use super::apply::ApprovedActions;
 use crate::args::{Confirmation, ConnectionArgs, operator_name};
 use crate::exit::{Exit, RunResult};
 use crate::interrupt::interrupted;
+use crate::next::with_command;
 use crate::numbers::user_states;
-use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, paint, with_command};
+use crate::output::{BAD, FAINT, GOOD, HEADING, Lines, Output, incomplete_read, paint};
 use crate::provision_due::{ProvisionCounts, StopReason, provision_due};
 use crate::session::{Connections, Session};
 
