@@ -230,7 +230,7 @@ const LEGEND: &str = "+ create  = link  ~ update  - deactivate or delete  \u{b7}
 
 /// An item in one line, and one more for each attribute.
 fn item_text(item: &ReportItem) -> String {
-    let ReportItem { anchor, user_name, action, why, changes, inputs: _ } = item;
+    let ReportItem { action, why, changes, .. } = item;
     let (mark, style) = match &**action {
         "create" | "create-inactive" | "created" | "created-inactive" => ("+", NEW),
         "link" | "linked" | "transfer" | "transferred" => ("=", NEW),
@@ -239,7 +239,7 @@ fn item_text(item: &ReportItem) -> String {
         "held" | "approved" | "skipped" | "pending_deletion" | "pending" | "in_sync" => ("·", CHANGED),
         _ => ("!", BAD),
     };
-    let name = plain(user_name.as_deref().unwrap_or(anchor));
+    let name = plain(item.name());
     let word = shown_word(action);
     let padding = " ".repeat(ACTION_COLUMNS.saturating_sub(word.chars().count()));
     let action = paint(style, word) + &padding;

@@ -11,9 +11,6 @@ use serde::Serialize;
 
 use crate::explanation::AccountSummary;
 
-/// Shorter values occur in too many DNs to identify a user.
-const SHORTEST_VALUE: usize = 3;
-
 /// One of several entries that match a name.
 #[derive(Debug, Serialize)]
 pub struct MatchingEntry {
@@ -81,7 +78,7 @@ impl EntryExplanation {
             Observation::Valid(Desired::Present(user)) if user.active => ("active", None),
             Observation::Valid(Desired::Present(_)) => ("inactive", None),
             Observation::Valid(Desired::Absent { .. }) => ("disabled", None),
-            Observation::Invalid(problem) => ("invalid", Some(problem.clone())),
+            Observation::Invalid { error, .. } => ("invalid", Some(error.clone())),
         };
         Self {
             anchor: entry.anchor.to_string(),
@@ -99,10 +96,5 @@ impl EntryExplanation {
 
 /// The DN; masked if it contains a masked value.
 pub(crate) fn masked_dn(policy: &Policy, entry: &Entry) -> String {
-    let folded = entry.dn.to_lowercase();
-    let sources = policy.rules.mapping.hidden_sources();
-    let values = sources.iter().flat_map(|source| entry.attributes.all(source));
-    let mut values = values.map(|value| String::from_utf8_lossy(value).trim().to_lowercase());
-    let is_shown = values.any(|value| value.chars().count() >= SHORTEST_VALUE && folded.contains(&value));
-    if is_shown { MASK.to_owned() } else { entry.dn.clone() }
+    policy.rules.mapping.shown_dn(entry).unwrap_or_else(|| MASK.to_owned())
 }

@@ -13,6 +13,8 @@ pub struct ReportItem {
     pub anchor: String,
     /// The user name, unless there is none or it is masked.
     pub user_name: Option<String>,
+    /// DN of an entry without a user name, unless it contains a masked value.
+    pub dn: Option<String>,
     /// The action or the status: `create`, `create-inactive`, `link`, `update`, `reactivate`, `deactivate`, `delete`,
     /// `transfer`, `conflict`, `held`, `approved`, `skipped`, `invalid`, `failed`, `pending_deletion`.
     pub action: Cow<'static, str>,
@@ -23,6 +25,13 @@ pub struct ReportItem {
     /// Fingerprints of the inputs, in a plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<PlanInputs>,
+}
+
+impl ReportItem {
+    /// The name of the user in a list: the user name, else the DN, else the anchor.
+    pub fn name(&self) -> &str {
+        self.user_name.as_deref().or(self.dn.as_deref()).unwrap_or(&self.anchor)
+    }
 }
 
 /// Fingerprints of the inputs of one user's plan. Equal fingerprints mean equal inputs, masked values included.

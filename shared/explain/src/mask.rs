@@ -71,6 +71,7 @@ impl ValueMask {
         ReportItem {
             anchor: anchor.to_string(),
             user_name: name.map(ToString::to_string),
+            dn: None,
             action: action.into(),
             why: why.into(),
             changes: Vec::new(),
@@ -192,7 +193,8 @@ impl ValueMask {
             | Status::DuplicateAnchor
             | Status::Invalid { .. } => why,
         };
-        self.item((&record.anchor, record.user_name()), record.status.word(), why)
+        let item = self.item((&record.anchor, record.user_name()), record.status.word(), why);
+        ReportItem { dn: record.status.entry_dn().map(str::to_owned), ..item }
     }
 }
 

@@ -137,6 +137,8 @@ pub enum Status {
     Invalid {
         /// The attribute and the problem.
         error: String,
+        /// DN of the entry, which may have no user name; `None` if it contains a masked value.
+        dn: Option<String>,
     },
 }
 
@@ -173,11 +175,19 @@ impl Status {
         }
     }
 
+    /// DN of an entry that may have no user name.
+    pub fn entry_dn(&self) -> Option<&str> {
+        match self {
+            Self::Invalid { dn, .. } => dn.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Explanation of the state, where the word alone is not enough.
     pub fn detail(&self) -> Option<String> {
         match self {
             Self::InSync | Self::Pending => None,
-            Self::Retrying { error } | Self::Failed { error } | Self::Invalid { error } => {
+            Self::Retrying { error } | Self::Failed { error } | Self::Invalid { error, dn: _ } => {
                 Some(error.clone())
             }
             Self::AccountGone => Some(
@@ -344,7 +354,7 @@ mod tests {
             (Status::Pending, "pending", None, true),
             (Status::Retrying { error: error() }, "retrying", Some("no title"), true),
             (Status::Failed { error: error() }, "failed", Some("no title"), false),
-            (Status::Invalid { error: error() }, "invalid", Some("no title"), false),
+            (Status::Invalid { error: error(), dn: None }, "invalid", Some("no title"), false),
             (Status::AccountGone, "account_gone", Some("max_link_drops"), false),
             (Status::Conflict { owner }, "conflict", Some("(grace)"), false),
             (Status::DuplicateAnchor, "conflict", Some("several entries"), false),

@@ -253,9 +253,9 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
                     self.show_status(&anchor, Some(record), &record.status)?;
                 }
             }
-            (RecordPlan::SetStatus(Status::Invalid { error }), _) => {
+            (RecordPlan::SetStatus(Status::Invalid { error, dn }), _) => {
                 let name = record.as_ref().and_then(UserRecord::user_name);
-                let item = self.mask.item((&anchor, name), "invalid", error);
+                let item = ReportItem { dn, ..self.mask.item((&anchor, name), "invalid", error) };
                 self.show(item, (None, record.as_ref()))?;
             }
             (RecordPlan::SetStatus(status), _) if status.is_due() => {
@@ -277,6 +277,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
     ) -> Result<(), OperateError> {
         let name = record.and_then(UserRecord::user_name);
         let item = self.mask.item((anchor, name), status.word(), status.detail().unwrap_or_default());
+        let item = ReportItem { dn: status.entry_dn().map(str::to_owned), ..item };
         self.show(item, (record.and_then(|record| record.desired.as_ref()), record))
     }
 

@@ -45,8 +45,13 @@ impl UserRules {
 pub enum Observation {
     /// The desired state of the user.
     Valid(Desired),
-    /// The mapping can't make a user of the entry, for this reason. The account stays as it is.
-    Invalid(String),
+    /// The mapping can't make a user of the entry. The account stays as it is.
+    Invalid {
+        /// The attribute and the problem.
+        error: String,
+        /// DN of the entry; `None` if it contains a masked value.
+        dn: Option<String>,
+    },
 }
 
 /// Observes one entry. The time counts because accounts expire, and the record because it decides between several values.
@@ -61,16 +66,15 @@ pub fn observe(
         Some(attribute) => has_expired(&entry.attributes, attribute, now),
         None => Ok(false),
     };
+    let invalid = |error: String| Observation::Invalid { error, dn: rules.mapping.shown_dn(entry) };
     let active = match (status, expired) {
         (Ok(status), Ok(expired)) => status == AccountStatus::Enabled && !expired,
-        (Err(unknown), _) | (_, Err(unknown)) => {
-            return Observation::Invalid(unknown.to_string());
-        }
+        (Err(unknown), _) | (_, Err(unknown)) => return invalid(unknown.to_string()),
     };
     if active || rules.provision_disabled {
         return match rules.mapping.desired_user(&entry.attributes, active, recorded) {
             Ok(user) => Observation::Valid(Desired::Present(user)),
-            Err(error) => Observation::Invalid(error.to_string()),
+            Err(error) => invalid(error.to_string()),
         };
     }
     // A disabled user is deprovisioned even if the rest of the entry can't be mapped.

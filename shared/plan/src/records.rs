@@ -26,8 +26,8 @@ pub enum RecordPlan {
 pub fn plan_change(change: &EntryChange, record: Option<&UserRecord>) -> RecordPlan {
     let desired = match &change.observation {
         Observation::Valid(desired) => desired,
-        Observation::Invalid(error) => {
-            let status = Status::Invalid { error: error.clone() };
+        Observation::Invalid { error, dn } => {
+            let status = Status::Invalid { error: error.clone(), dn: dn.clone() };
             let is_known = record.is_some_and(|record| record.status == status);
             return if is_known { RecordPlan::Nothing } else { RecordPlan::SetStatus(status) };
         }

@@ -416,7 +416,7 @@ async fn write_user(
             match store.write_desired(lease, write).await {
                 // One user with values that are too large stops no other user.
                 Err(error @ StoreError::TooLarge(_)) => {
-                    let status = Status::Invalid { error: error.to_string() };
+                    let status = Status::Invalid { error: error.to_string(), dn: None };
                     let write = StatusWrite { anchor: anchor.clone(), dn, status };
                     (store.write_status(lease, write).await?, false)
                 }

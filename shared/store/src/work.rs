@@ -210,7 +210,7 @@ mod tests {
             Status::Held { reason: DeprovisionReason::Deleted, hold: HoldReason::OverLimit },
             Status::PendingDeletion { reason: DeprovisionReason::Deleted },
             Status::Skipped { option: DisabledOption::Create },
-            Status::Invalid { error: error() },
+            Status::Invalid { error: error(), dn: None },
         ];
         for status in all {
             let is_indexed = match status {

@@ -20,7 +20,7 @@ fn every_status() -> Vec<Status> {
         Status::Retrying { error: error() },
         Status::Failed { error: error() },
         Status::Conflict { owner: anchor("other") },
-        Status::Invalid { error: error() },
+        Status::Invalid { error: error(), dn: None },
     ];
     for departure in [
         DeprovisionReason::Deleted,
@@ -199,7 +199,7 @@ async fn status_write_keeps_desired_user() -> Result<(), StoreError> {
     let record = record_of(&store, "a").await.unwrap();
     assert_eq!((record.desired, record.dn, record.status), (Some(present("a")), Some(dn("a")), skipped));
 
-    let invalid = Status::Invalid { error: "userName is empty".into() };
+    let invalid = Status::Invalid { error: "userName is empty".into(), dn: None };
     store
         .write_status(&scan, StatusWrite { dn: Some(dn("new")), ..status_of("new", invalid.clone()) })
         .await?;

@@ -191,7 +191,7 @@ async fn user_found_in_sync_and_absent_expires() -> Result<(), StoreError> {
     assert_eq!(name_owner(&store, ada().user_name().unwrap()).await, Some(anchor("ada")));
 
     // A status other than in sync keeps the record; in sync lets it expire.
-    for (status, expire) in [(Status::Invalid { error: "x".into() }, 0), (Status::InSync, 1)] {
+    for (status, expire) in [(Status::Invalid { error: "x".into(), dn: None }, 0), (Status::InSync, 1)] {
         store.write_status(&scan, status_of("ada", status)).await?;
         assert_eq!(expiring(&place).await, expire);
     }

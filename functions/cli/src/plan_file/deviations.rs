@@ -104,6 +104,7 @@ mod tests {
         ReportItem {
             anchor: anchor.to_owned(),
             user_name: Some(format!("{anchor}@acme.test")),
+            dn: None,
             action: action.into(),
             why: "title differs".to_owned(),
             changes: vec![change],

@@ -48,6 +48,7 @@ mod tests {
             users: vec![ReportItem {
                 anchor: evil(),
                 user_name: Some(evil()),
+                dn: None,
                 action: evil().into(),
                 why: evil(),
                 changes: vec![change],

@@ -8,7 +8,9 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Attributes, DesiredUser, Fingerprinter, Managed, TargetAttribute, UserName, Value, ValueKind};
+use model::{
+    Attributes, DesiredUser, Entry, Fingerprinter, Managed, TargetAttribute, UserName, Value, ValueKind,
+};
 
 pub use choice::{RecordedValues, ValuePattern};
 pub(crate) use explain::Explainer;
@@ -27,6 +29,9 @@ pub struct MappingError {
     /// The problem.
     pub problem: String,
 }
+
+/// Shorter values occur in too many DNs to identify a user.
+const SHORTEST_VALUE: usize = 3;
 
 /// The mapping rules of a connection.
 #[derive(Debug)]
@@ -117,6 +122,17 @@ impl Mapping {
     pub fn hidden_sources(&self) -> BTreeSet<String> {
         let masked = self.all_rules().filter(|rule| rule.masked);
         masked.flat_map(MappingRule::source_attributes).map(str::to_ascii_lowercase).collect()
+    }
+
+    /// The DN of an entry; `None` if it contains a masked value.
+    pub fn shown_dn(&self, entry: &Entry) -> Option<String> {
+        let folded = entry.dn.to_lowercase();
+        let sources = self.hidden_sources();
+        let values = sources.iter().flat_map(|source| entry.attributes.all(source));
+        let mut values = values.map(|value| String::from_utf8_lossy(value).trim().to_lowercase());
+        let has_masked =
+            values.any(|value| value.chars().count() >= SHORTEST_VALUE && folded.contains(&value));
+        (!has_masked).then(|| entry.dn.clone())
     }
 
     /// Adds the canonical serialisation of the rules to a fingerprint.

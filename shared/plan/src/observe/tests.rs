@@ -22,7 +22,7 @@ fn observed(rules: &UserRules, pairs: &[(&str, &str)]) -> String {
         Observation::Valid(Desired::Absent { user_name, reason }) => {
             format!("absent {:?}: {reason}", user_name.map(String::from))
         }
-        Observation::Invalid(error) => format!("invalid: {error}"),
+        Observation::Invalid { error, dn: _ } => format!("invalid: {error}"),
     }
 }
 

@@ -110,7 +110,11 @@ fn change_of_a_present_user_is_written_unless_recorded() {
             poet(),
             "set active pending",
         ),
-        (in_status(Status::Invalid { error: "no".into() }, unlinked(poet())), poet(), "set active pending"),
+        (
+            in_status(Status::Invalid { error: "no".into(), dn: None }, unlinked(poet())),
+            poet(),
+            "set active pending",
+        ),
         (
             in_status(Status::PendingDeletion { reason: Deleted }, linked(absent(Deleted), false)),
             poet(),
@@ -157,8 +161,9 @@ fn change_that_deprovisions_an_active_account_is_a_removal() {
 
 #[test]
 fn invalid_entry_changes_the_status_once() {
-    let invalid = |error: &str| change(Observation::Invalid(error.to_owned()));
-    let known = in_status(Status::Invalid { error: "no mail".into() }, linked(present(true, "Poet"), true));
+    let invalid = |error: &str| change(Observation::Invalid { error: error.to_owned(), dn: None });
+    let known =
+        in_status(Status::Invalid { error: "no mail".into(), dn: None }, linked(present(true, "Poet"), true));
     assert_eq!(show(plan_change(&invalid("no mail"), None)), "status invalid");
     assert_eq!(show(plan_change(&invalid("no mail"), Some(&known))), "nothing");
     assert_eq!(show(plan_change(&invalid("no title"), Some(&known))), "status invalid");

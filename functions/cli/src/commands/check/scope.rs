@@ -79,9 +79,9 @@ impl ScopeCounts {
         };
         self.count(connection, &entry);
         match observe(&connection.policy.rules, &entry, runtime::now(), RecordedValues::default()) {
-            Observation::Invalid(problem) => {
+            Observation::Invalid { error, .. } => {
                 self.invalid += 1;
-                self.problem.get_or_insert(format!("{}: {problem}", entry.dn));
+                self.problem.get_or_insert(format!("{}: {error}", entry.dn));
             }
             Observation::Valid(desired) => {
                 self.disabled += u64::from(!desired.is_active());

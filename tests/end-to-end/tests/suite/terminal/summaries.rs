@@ -325,3 +325,31 @@ fn closed_pipe_is_no_error() {
         ended.expect_exit(0).never_says("error").never_says("pipe").never_says("panicked");
     }
 }
+
+#[test]
+fn user_without_a_name_is_shown_by_its_dn() {
+    let people = enabled_people(3);
+    let fixture = TerminalFixture::of(&people);
+    fixture.set(&people[1], "mail", &[]);
+    let line = [&*people[1].dn(), "missing or invalid attribute"];
+    fixture.plan().expect_exit(3).says_in_one_line(&line);
+    fixture.sync().expect_exit(3).says_in_one_line(&line);
+    for command in ["status", "plan"] {
+        fixture.run(&[command]).expect_exit(3).says_in_one_line(&line);
+    }
+    // Once a user has had a name, it is shown.
+    fixture.set(&people[0], "mail", &[]);
+    fixture.sync().says_in_one_line(&[&people[0].mail, "missing or invalid attribute"]);
+}
+
+#[test]
+fn masked_value_in_a_dn_is_not_shown() {
+    let people = enabled_people(2);
+    let mut fixture = TerminalFixture::of(&people);
+    fixture.configure(|it| it.mapping.push_str("nickName = { from = \"uid\", masked = true }\n"));
+    fixture.set(&people[1], "mail", &[]);
+    for command in ["plan", "sync", "status"] {
+        let dn = people[1].dn();
+        fixture.run(&[command]).expect_exit(3).says("missing or invalid attribute").never_says(&dn);
+    }
+}
