@@ -39,7 +39,7 @@ fn certificate() -> String {
 }
 
 async fn openldap() -> (SlapdProcess, DirectoryConfig) {
-    let server = SlapdProcess::start(&ldif()).await;
+    let server = SlapdProcess::start(&ldif());
     let preset = ServerKind::OpenLdap.preset();
     let config = DirectoryConfig {
         bind: Bind::Simple { dn: ADMIN.to_owned(), password: PASSWORD.into() },
@@ -141,7 +141,7 @@ async fn tls_trusts_only_the_configured_authority_and_name() {
         }
     };
     // Another authority with the same name.
-    let other = SlapdProcess::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n").await;
+    let other = SlapdProcess::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n");
     let other_ca = || Some(other.ca_pem.clone().into_bytes());
     for (url, start_tls) in [(ldaps.clone(), false), (config.urls[0].clone(), true)] {
         let error = tls_error(url.clone(), other_ca(), start_tls).await;
@@ -180,7 +180,7 @@ async fn client_certificate_binds_without_password() {
     assert!(matches!(error, DirectoryError::Insecure { .. }), "{error}");
 
     let (_, other_key) =
-        SlapdProcess::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n").await.client.clone();
+        SlapdProcess::start("dn: dc=acme,dc=test\nobjectClass: domain\ndc: acme\n").client.clone();
     config.bind = Bind::External { certificate: certificate.clone(), private_key: other_key.clone().into() };
     let error = Directory::connect(&config).await.err().unwrap().to_string();
     assert!(error.contains("the key must be the certificate's"), "{error}");
@@ -197,7 +197,7 @@ async fn client_certificate_binds_without_password() {
 async fn preset_recognises_a_locked_account() {
     let locked = "dn: cn=Locked,dc=acme,dc=test\nobjectClass: inetOrgPerson\nsn: L\nuid: locked\n\
                   pwdAccountLockedTime: 000001010000Z\n\n";
-    let server = SlapdProcess::start(&format!("{}\n{locked}", ldif())).await;
+    let server = SlapdProcess::start(&format!("{}\n{locked}", ldif()));
     let preset = ServerKind::OpenLdap.preset();
     let attribute = preset.status.attribute().unwrap().to_owned();
     let config = DirectoryConfig {
@@ -225,7 +225,7 @@ async fn bind_account_with_a_password_to_change_is_named() {
                    pwdAttribute: userPassword\npwdMustChange: TRUE\n\n\
                    dn: cn=reader,dc=acme,dc=test\nobjectClass: applicationProcess\n\
                    objectClass: simpleSecurityObject\nuserPassword: initial\npwdReset: TRUE\n\n";
-    let server = SlapdProcess::start(entries).await;
+    let server = SlapdProcess::start(entries);
     let bind = Bind::Simple { dn: "cn=reader,dc=acme,dc=test".to_owned(), password: "initial".into() };
     let config = DirectoryConfig { bind, ..config(&format!("ldap://127.0.0.1:{}", server.port)) };
     let mut directory = Directory::connect(&config).await.unwrap();
@@ -236,7 +236,7 @@ async fn bind_account_with_a_password_to_change_is_named() {
 #[tokio::test]
 async fn server_with_old_cipher_suites_alone_is_named() {
     let old = "TLSCipherSuite NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CBC:+AES-256-CBC";
-    let server = SlapdProcess::start_with(&ldif(), (old, "")).await;
+    let server = SlapdProcess::start_with(&ldif(), (old, ""));
     let mut config = config(&format!("ldaps://localhost:{}", server.tls_port));
     config.ca_pem = Some(server.ca_pem.clone().into_bytes());
     let error = Directory::connect(&config).await.err().unwrap().to_string();
@@ -253,8 +253,7 @@ async fn provider_that_hides_its_state_shows_no_mark() {
     {
         let database = format!("{hidden}\noverlay syncprov");
         let server =
-            SlapdProcess::start_with(&format!("{}\n{reader}", ldif()), ("moduleload syncprov", &database))
-                .await;
+            SlapdProcess::start_with(&format!("{}\n{reader}", ldif()), ("moduleload syncprov", &database));
         let bind = Bind::Simple { dn: "cn=reader,dc=acme,dc=test".to_owned(), password: "reads".into() };
         let config = DirectoryConfig { bind, ..config(&format!("ldap://127.0.0.1:{}", server.port)) };
         let mut directory = Directory::connect(&config).await.unwrap();

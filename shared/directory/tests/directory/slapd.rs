@@ -1,9 +1,10 @@
 //! OpenLDAP server for one test, in a temporary directory.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
@@ -11,6 +12,8 @@ use tempfile::TempDir;
 
 pub const ADMIN: &str = "cn=admin,dc=acme,dc=test";
 pub const PASSWORD: &str = "correct horse";
+/// Attempts with other ports, when another process takes the first ones.
+const ATTEMPTS: u32 = 5;
 
 /// Running server. Dropping it stops it.
 pub struct SlapdProcess {
@@ -26,39 +29,24 @@ pub struct SlapdProcess {
 
 impl SlapdProcess {
     /// Starts a server for the host name `localhost`, adds the LDIF, and waits until it answers.
-    pub async fn start(ldif: &str) -> Self {
-        Self::start_with(ldif, ("", "")).await
+    pub fn start(ldif: &str) -> Self {
+        Self::start_with(ldif, ("", ""))
     }
 
     /// The same with more lines in the configuration: in its global part, and in front of the database's access rules.
-    pub async fn start_with(ldif: &str, (global, database): (&str, &str)) -> Self {
+    pub fn start_with(ldif: &str, (global, database): (&str, &str)) -> Self {
         let home = tempfile::tempdir().unwrap();
         let (ca_pem, client) = write_certificates(home.path());
         fs::create_dir(home.path().join("db")).unwrap();
         fs::write(home.path().join("slapd.conf"), configuration(home.path(), (global, database))).unwrap();
         fs::write(home.path().join("data.ldif"), ldif).unwrap();
 
-        let (port, tls_port) = (free_port(), free_port());
-        let process = Command::new("/usr/sbin/slapd")
-            .args(["-d", "0", "-h", &format!("ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}"), "-f"])
-            .arg(home.path().join("slapd.conf"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("slapd should be installed");
+        // Another process can take a port before slapd does. Then slapd ends.
+        let server = (0..ATTEMPTS).find_map(|_| listen(home.path()));
+        let (process, port, tls_port) = server.expect("slapd should start");
         let server = Self { process, port, tls_port, ca_pem, client, home };
-        server.wait().await;
         server.add_entries();
         server
-    }
-
-    async fn wait(&self) {
-        for _ in 0..200 {
-            if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("slapd did not start");
     }
 
     /// Adds the entries over LDAP, so that the overlays process them.
@@ -134,6 +122,29 @@ fn write_certificates(home: &Path) -> (String, (String, String)) {
     (ca_pem, (client.pem(), client_key.serialize_pem()))
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Starts the server on free ports and waits until it listens on them. `None` if it ends before.
+fn listen(home: &Path) -> Option<(Child, u16, u16)> {
+    let (plain, tls) = (free_listener(), free_listener());
+    let [port, tls_port] = [&plain, &tls].map(|listener| listener.local_addr().unwrap().port());
+    drop((plain, tls));
+    let mut process = Command::new("/usr/sbin/slapd")
+        .args(["-d", "0", "-h", &format!("ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}"), "-f"])
+        .arg(home.join("slapd.conf"))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("slapd should be installed");
+    loop {
+        // slapd has all its ports before it writes this file, and removes the file when it ends.
+        if home.join("slapd.pid").exists() && TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Some((process, port, tls_port));
+        }
+        if process.try_wait().unwrap().is_some() {
+            return None;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn free_listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
 }
