@@ -98,13 +98,7 @@ async fn with_status(
 
 /// Searches the state for a user by user name, anchor, DN or account id.
 pub async fn find_user(context: &OperatorContext<'_>, user: &str) -> Result<Option<ReportItem>, StoreError> {
-    let (store, now) = (context.store, (context.clock)());
-    let mut record = scan::find_record(store, user, now).await?;
-    if let (None, Some(account)) = (&record, AccountId::new(user))
-        && let Some(owner) = store.fetch_account_owner(&account).await?
-    {
-        record = store.fetch_record(owner.hash()).await?;
-    }
-    let Some(record) = record else { return Ok(None) };
+    let found = scan::find_record(context.store, user, (context.clock)()).await?;
+    let Some(record) = found else { return Ok(None) };
     Ok(Some(StatusItems::of(context).await?.item(&record)))
 }
