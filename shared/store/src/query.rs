@@ -139,12 +139,9 @@ impl Store {
         let mut after = None;
         loop {
             let left = limit.saturating_sub(items.len());
-            // A page of 1 MB holds no more than about a thousand items where a limit matters.
-            let query = match i32::try_from(left) {
-                Ok(few) if few <= 1_000 => query.clone().limit(few.max(1)),
-                _ => query.clone(),
-            };
-            let page = self.page(query, after).await?;
+            // Without a limit, a page is 1 MB.
+            let most = i32::try_from(left).ok().map(|left| left.max(1));
+            let page = self.page(query.clone().set_limit(most), after).await?;
             items.extend(page.items.unwrap_or_default());
             after = page.last_evaluated_key;
             if after.is_none() || items.len() >= limit {
