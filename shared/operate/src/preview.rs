@@ -35,7 +35,9 @@ pub struct PlanSummary {
     pub unchanged: u64,
     /// Users by action, or by the reason why none is performed. The last action of several counts.
     pub actions: BTreeMap<String, u64>,
-    /// Users among them that are out of scope.
+    /// Existing accounts that would be linked. Where the account is changed too, its user counts under that action.
+    pub links: u64,
+    /// Users out of scope, which count among the actions.
     pub out_of_scope: u64,
     /// Whether the directory read was complete. After an incomplete read no account is deprovisioned.
     pub complete: bool,
@@ -131,11 +133,12 @@ pub async fn preview_sync(
     let remove_action = context.policy.options.remove_action;
     let approved = [HeldSummary::removals(memory, remove_action, now), HeldSummary::changes(memory, now)];
     (0..summary.unreadable).for_each(|_| run.counts.count("unreadable", true));
-    let UserCounts { actions, in_scope, out_of_scope } = run.counts;
+    let UserCounts { actions, links, in_scope, out_of_scope } = run.counts;
     Ok(PlanSummary {
         read: summary.read,
         unchanged: summary.read.saturating_sub(in_scope),
         actions,
+        links,
         out_of_scope,
         complete: summary.complete,
         incomplete: summary.incomplete,
@@ -152,6 +155,7 @@ pub async fn preview_sync(
 #[derive(Debug, Default)]
 struct UserCounts {
     actions: BTreeMap<String, u64>,
+    links: u64,
     in_scope: u64,
     out_of_scope: u64,
 }
@@ -470,6 +474,7 @@ impl<S: FnMut(PlanEvent<'_>) -> io::Result<()>> PreviewRun<'_, S> {
                 }
                 _ => item,
             };
+            self.counts.links += u64::from(item.action == "link");
             counted = Some(item.action.clone());
             (self.sink)(PlanEvent::Item(ReportItem { inputs: inputs.clone(), ..item }))?;
         }

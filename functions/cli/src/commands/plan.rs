@@ -97,8 +97,8 @@ fn write_item(output: &mut Output, item: &ReportItem, separator: &mut &'static s
 }
 
 fn text(summary: &PlanSummary, session: &Session) -> String {
-    let PlanSummary { read, unchanged, actions, out_of_scope, incomplete, first_load, unidentified, .. } =
-        summary;
+    let PlanSummary { read, unchanged, actions, links, out_of_scope, .. } = summary;
+    let PlanSummary { incomplete, first_load, unidentified, .. } = summary;
     let mut words = numbers::by_word(actions);
     if words.is_empty() {
         words.push("nothing to do".to_owned());
@@ -106,7 +106,12 @@ fn text(summary: &PlanSummary, session: &Session) -> String {
     if *unchanged > 0 {
         words.push(format!("{unchanged} in sync"));
     }
-    let scope = paint(FAINT, format!("({})", numbers::scope(*read, *out_of_scope)));
+    let links = match links {
+        0 => String::new(),
+        1 => "; 1 existing account would be linked".to_owned(),
+        links => format!("; {links} existing accounts would be linked"),
+    };
+    let scope = paint(FAINT, format!("({}{links})", numbers::scope(*read, *out_of_scope)));
     let mut lines = Lines::default();
     lines.add(format!("{} {scope}", paint(HEADING, format!("Plan: {}", words.join(", ")))));
     if let Some(first_load) = first_load {

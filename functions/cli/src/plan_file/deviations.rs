@@ -122,6 +122,7 @@ mod tests {
                 read: 3,
                 unchanged: 0,
                 actions: BTreeMap::new(),
+                links: 0,
                 complete: true,
                 incomplete: None,
                 held_changes: None,

@@ -54,6 +54,8 @@ pub struct PlanNumbers {
     pub unchanged: u64,
     /// Users by action, or by the reason why none is performed. Each user counts once.
     pub actions: BTreeMap<String, u64>,
+    /// Existing accounts that are linked. Where the account is changed too, its user counts under that action.
+    pub links: u64,
     /// Whether the directory read was complete. After an incomplete read no account is deprovisioned.
     pub complete: bool,
     /// Why the read was incomplete.
@@ -71,6 +73,7 @@ impl PlanFile {
             read,
             unchanged,
             actions,
+            links,
             complete,
             incomplete,
             changes,
@@ -90,6 +93,7 @@ impl PlanFile {
                 read: *read,
                 unchanged: *unchanged,
                 actions: actions.clone(),
+                links: *links,
                 complete: *complete,
                 incomplete: incomplete.clone(),
                 held_changes: changes.as_ref().map(|changes| changes.what.clone()),

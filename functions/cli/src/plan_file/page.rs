@@ -41,6 +41,7 @@ mod tests {
                 read: 1,
                 unchanged: 0,
                 actions: BTreeMap::from([(evil(), 1)]),
+                links: 0,
                 complete: false,
                 incomplete: Some(evil()),
                 held_changes: Some(evil()),

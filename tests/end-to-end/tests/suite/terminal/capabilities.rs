@@ -19,6 +19,7 @@ fn existing_account_is_linked_without_regard_to_case() {
         "name": {"formatted": "Another Name"},
     }));
 
+    fixture.plan().says("Plan: 2 create, 1 update (3 in scope; 1 existing account would be linked)");
     fixture.sync().expect_exit(0).says("Done: 2 created, 1 linked");
     assert_eq!(fixture.workplace.accounts().len(), 3);
     let account = fixture.account(&people[1].mail);
