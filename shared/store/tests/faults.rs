@@ -388,6 +388,16 @@ async fn missing_response_times_out() -> Result<(), StoreError> {
     Ok(())
 }
 
+#[tokio::test]
+async fn query_reads_no_more_than_its_limit() {
+    let faults = Faults::start().await;
+    let store = faults.table.connection("corp");
+    for limit in [1, 1_000, 1_001, 5_000] {
+        store.fetch_waiting(limit).await.unwrap();
+        assert_eq!(faults.limits(), [Some(limit); Status::WAITING_WORDS.len()]);
+    }
+}
+
 /// The status of many users takes as many requests as that of few.
 #[tokio::test]
 async fn status_reads_do_not_grow_with_users() {

@@ -51,6 +51,8 @@ pub struct Faults {
     rules: Arc<Mutex<Vec<FaultRule>>>,
     /// Operations received, in order.
     seen: Arc<Mutex<Vec<String>>>,
+    /// Limits of the queries received, in order.
+    limits: Arc<Mutex<Vec<Option<u64>>>>,
     pub table: Table,
     /// URL of the engine.
     pub place: Place,
@@ -60,6 +62,7 @@ pub struct Faults {
 struct Proxy {
     rules: Arc<Mutex<Vec<FaultRule>>>,
     seen: Arc<Mutex<Vec<String>>>,
+    limits: Arc<Mutex<Vec<Option<u64>>>>,
     upstream: String,
     http: reqwest::Client,
 }
@@ -67,10 +70,11 @@ struct Proxy {
 impl Faults {
     pub async fn start() -> Self {
         let place = Place::embedded().await;
-        let (rules, seen) = (Arc::default(), Arc::default());
+        let (rules, seen, limits) = (Arc::default(), Arc::default(), Arc::default());
         let proxy = Proxy {
             rules: Arc::clone(&rules),
             seen: Arc::clone(&seen),
+            limits: Arc::clone(&limits),
             upstream: place.endpoint().to_owned(),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
         };
@@ -79,7 +83,7 @@ impl Faults {
         let app = Router::new().fallback(handle).with_state(proxy);
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         let table = Table::new(client(&endpoint), place.table().name());
-        Self { rules, seen, table, place }
+        Self { rules, seen, limits, table, place }
     }
 
     /// Replaces the faults.
@@ -92,6 +96,11 @@ impl Faults {
         let left: Vec<_> = self.rules.lock().unwrap().iter().filter(|rule| rule.times > 0).copied().collect();
         assert!(left.is_empty(), "unused faults: {left:?}");
         std::mem::take(&mut self.seen.lock().unwrap())
+    }
+
+    /// Limits of the queries since the last call; `None` where a page may have any number of items.
+    pub fn limits(&self) -> Vec<Option<u64>> {
+        std::mem::take(&mut self.limits.lock().unwrap())
     }
 }
 
@@ -145,6 +154,10 @@ async fn handle(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
     let target = headers.get("x-amz-target").unwrap().to_str().unwrap();
     let operation = target.rsplit('.').next().unwrap().to_owned();
     proxy.seen.lock().unwrap().push(operation.clone());
+    if operation == "Query" {
+        let query: Value = serde_json::from_slice(&body).unwrap();
+        proxy.limits.lock().unwrap().push(query["Limit"].as_u64());
+    }
     let (status, answer) = match proxy.fault(&operation) {
         None => proxy.forward(&headers, body.to_vec()).await,
         Some(Fault::Refused(code)) => (StatusCode::BAD_REQUEST, error(code, "not now")),
