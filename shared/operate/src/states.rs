@@ -36,8 +36,7 @@ pub async fn fetch_user_states(store: &Store, state: &ConnectionState) -> Result
     let is_partial = waiting.values().any(|users| users.len() as u64 >= MAX_COUNTED);
     let known = store.count_snapshot_users().await?;
     let mut found = SnapshotCounts { known, ..SnapshotCounts::default() };
-    // The comparison reads most of the snapshot. Without all waiting users it would add up to nothing.
-    if !is_partial && waiting.values().any(|users| !users.is_empty()) {
+    if waiting.values().any(|users| !users.is_empty()) {
         let users: Vec<AnchorHash> = waiting.values().flatten().copied().collect();
         let snapshot = match store.fetch_part(&users).await {
             Ok(part) => part,
