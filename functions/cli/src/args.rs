@@ -217,6 +217,7 @@ impl Arguments {
 }
 
 impl Command {
+    /// The connection, if the command works on one.
     fn connection_mut(&mut self) -> Option<&mut ConnectionArgs> {
         match self {
             Self::Check { connection, .. }
@@ -232,7 +233,9 @@ impl Command {
             | Self::Breaker { connection, .. }
             | Self::ResetTarget { connection, .. }
             | Self::Console { connection, .. } => Some(connection),
-            _ => None,
+            #[cfg(feature = "demo")]
+            Self::Demo => None,
+            Self::Init { .. } | Self::Schema { .. } | Self::Man | Self::Completions { .. } => None,
         }
     }
 

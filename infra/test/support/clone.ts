@@ -117,7 +117,7 @@ esac`,
     const out = path.join(built, "release");
     const { status, stderr } = packRelease(built, out);
     if (status !== 0) throw new Error(stderr);
-    // The tool wrote its reference pages for the archive. No document did that.
+    // Packing starts the tool for its manual page and completions. These runs are of no document.
     fs.rmSync(path.join(this.standIn, "runs"));
     for (const name of fs.readdirSync(out)) fs.copyFileSync(path.join(out, name), path.join(this.folder, name));
   }

@@ -59,7 +59,7 @@ pub async fn run(is_quiet: bool) -> Result<Exit> {
     )?;
     empty_group(&directory)?;
     let exit = sync::synchronise(&session, ALL, output).await?;
-    ensure!(exit == Exit::Held, "the removals await no approval");
+    ensure!(exit == Exit::Held, "the removals do not await an approval");
 
     let unlinked = target.account(UNLINKED).context("the unlinked account is gone")?;
     ensure!(unlinked.get("active") == Some(&json!(true)), "the unlinked account was changed");

@@ -34,7 +34,7 @@ fn expect_rest_is_done(fixture: &TerminalFixture<Slapd>) {
 #[test]
 fn state_is_read_during_a_sync_and_a_command_that_writes_names_the_process() {
     let (people, fixture, mut sync) = sync_under_way();
-    // From now on no user is finished, so that the other commands may take their time.
+    // No further user is finished, so that the sync outlasts the other commands on a slow machine, too.
     fixture.workplace.set_latency(Duration::from_secs(3600));
     fixture.run(&["status"]).expect_exit(0).says("pending");
     fixture.run(&["history", &people[0].mail]).expect_exit(0);
