@@ -79,7 +79,7 @@ pub async fn explain_account(
     let sources = WaitSources {
         memory: &store.fetch_connection().await?.memory,
         breaker: store.fetch_breaker().await?,
-        remove_action: options.remove_action,
+        options,
         now: clock(),
     };
     let skipped = preview.as_ref().and_then(|preview| match preview.decisions.last() {
@@ -127,7 +127,7 @@ fn absent(record: &UserRecord, reason: DeprovisionReason) -> Desired {
 /// Names the action that a removal amounts to; that it needs the safeguard is a wait.
 fn name_removal(decision: &mut Decision, options: &Options) {
     if let Decision::AwaitSafeguard(reason) = *decision {
-        *decision = match options.remove_action {
+        *decision = match options.removal(reason) {
             RemoveAction::Disable => Decision::Deactivate(reason),
             RemoveAction::Delete => Decision::Delete(reason),
         };

@@ -1,8 +1,8 @@
 //! Removals and changes that the safeguard holds.
 
 use model::{
-    HeldChanges, HeldEffect, HeldRemovals, HoldCause, LimitedEffect, RemoveAction, SafeguardMemory,
-    UnixSeconds,
+    DeprovisionReason, HeldChanges, HeldEffect, HeldRemovals, HoldCause, LimitedEffect, Options,
+    RemoveAction, SafeguardMemory, UnixSeconds,
 };
 use serde::Serialize;
 
@@ -40,21 +40,21 @@ pub struct ExceededLimit {
 
 impl HeldSummary {
     /// The held removals.
-    pub fn removals(memory: &SafeguardMemory, action: RemoveAction, now: UnixSeconds) -> Option<Self> {
+    pub fn removals(memory: &SafeguardMemory, options: &Options, now: UnixSeconds) -> Option<Self> {
         let held = memory.held.as_ref()?;
         let approval = memory.approval_at(now).filter(|approval| approval.set.hash == held.hash);
         Some(Self {
             approved_until: approval.map(|approval| approval.until.0),
             approved_by: approval.map(|approval| approval.by.clone()),
-            ..Self::of_removals(held, action)
+            ..Self::of_removals(held, options)
         })
     }
 
     /// Removals without an approval.
-    pub fn of_removals(held: &HeldRemovals, action: RemoveAction) -> Self {
+    pub fn of_removals(held: &HeldRemovals, options: &Options) -> Self {
         Self {
             hash: held.hash.short(),
-            what: removal_words(held, action),
+            what: removal_words(held, options),
             limits: vec![removal_limit(held)],
             approved_until: None,
             approved_by: None,
@@ -118,11 +118,18 @@ fn accounts(count: u64) -> String {
 }
 
 /// Held removals in words, with their numbers and the limit that they exceed.
-pub fn removal_words(held: &HeldRemovals, action: RemoveAction) -> String {
-    let HeldRemovals { count, cause, .. } = held;
-    let verb = match action {
-        RemoveAction::Disable => "deactivated",
-        RemoveAction::Delete => "deleted",
+pub fn removal_words(held: &HeldRemovals, options: &Options) -> String {
+    let HeldRemovals { count, out_of_scope, cause, .. } = held;
+    // Users out of scope are treated alike, whether the entry was deleted or only left.
+    let kinds = [
+        (DeprovisionReason::OutOfScope, *out_of_scope),
+        (DeprovisionReason::Disabled, count.saturating_sub(*out_of_scope)),
+    ];
+    let does = |action| kinds.iter().any(|(reason, users)| *users > 0 && options.removal(*reason) == action);
+    let verb = match (does(RemoveAction::Delete), does(RemoveAction::Disable)) {
+        (true, true) => "deleted or deactivated",
+        (true, false) => "deleted",
+        (false, _) => "deactivated",
     };
     let removed = format!("{} would be {verb}", accounts(*count));
     // With a limit of 0 %, not all accounts are counted.
@@ -225,21 +232,35 @@ pub fn hold_reason(effects: &[LimitedEffect]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use model::{AnchorHash, DeprovisionReason, Fingerprint, ScanVersion};
+    use model::{AnchorHash, Fingerprint, ScanVersion};
 
     use super::*;
+
+    #[test]
+    fn held_removals_are_named_by_what_would_be_done() {
+        let [deleted, disabled] = [DeprovisionReason::Deleted, DeprovisionReason::Disabled];
+        for (reasons, provision_disabled, expected) in [
+            (&[deleted, disabled][..], false, "2 accounts would be deleted ("),
+            (&[deleted, disabled], true, "2 accounts would be deleted or deactivated ("),
+            (&[deleted], true, "1 account would be deleted ("),
+            (&[disabled], true, "1 account would be deactivated ("),
+        ] {
+            let users = reasons.iter().zip(0..).map(|(reason, n)| (AnchorHash([n; 16]), *reason)).collect();
+            let held = HeldRemovals::of(users, HoldCause::Scan { limit: 0 }, ScanVersion(1)).unwrap();
+            let delete =
+                Options { remove_action: RemoveAction::Delete, provision_disabled, ..Options::default() };
+            assert!(removal_words(&held, &delete).starts_with(expected), "{reasons:?}");
+        }
+    }
 
     #[test]
     fn held_removals_are_shown_with_numbers_and_limit() {
         let words = |count: u8, cause| {
             let users = (0..count).map(|n| (AnchorHash([n; 16]), DeprovisionReason::Deleted)).collect();
             let held = HeldRemovals::of(users, cause, ScanVersion(1)).unwrap();
-            let limits = HeldSummary::of_removals(&held, RemoveAction::Disable).limits;
+            let limits = HeldSummary::of_removals(&held, &Options::default()).limits;
             assert_eq!((limits.len(), limits[0].count), (1, count.into()));
-            let deleted = removal_words(&held, RemoveAction::Delete);
-            let words = removal_words(&held, RemoveAction::Disable);
-            assert_eq!(deleted, words.replace("deactivated", "deleted"));
-            words
+            removal_words(&held, &Options::default())
         };
         for (count, cause, expected) in [
             (

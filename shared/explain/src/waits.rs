@@ -1,6 +1,6 @@
 //! Reasons why a change of one user waits, or is not made.
 
-use model::{DisabledOption, HoldReason, RemoveAction, SafeguardMemory, Status, UnixSeconds, UserRecord};
+use model::{DisabledOption, HoldReason, Options, SafeguardMemory, Status, UnixSeconds, UserRecord};
 use queue::PlannedUpdate;
 use store::Breaker;
 
@@ -13,8 +13,8 @@ pub(crate) struct WaitSources<'a> {
     pub memory: &'a SafeguardMemory,
     /// The open circuit breaker, if any.
     pub breaker: Option<Breaker>,
-    /// What a removal does to an account.
-    pub remove_action: RemoveAction,
+    /// Options of the connection.
+    pub options: &'a Options,
     /// The current time.
     pub now: UnixSeconds,
 }
@@ -48,7 +48,7 @@ impl WaitSources<'_> {
         match &record.status {
             Status::InSync | Status::Pending => None,
             Status::Held { hold: HoldReason::OverLimit | HoldReason::NeverWritten, .. } => {
-                Some(wait.approved_by(HeldSummary::removals(self.memory, self.remove_action, self.now)))
+                Some(wait.approved_by(HeldSummary::removals(self.memory, self.options, self.now)))
             }
             Status::Retrying { .. } | Status::PendingDeletion { .. } => {
                 Some(Wait { until: Some(record.next_attempt.0), ..wait })

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::DeprovisionReason;
+
 /// What deprovisioning does to an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,5 +62,13 @@ impl Options {
     /// Whether accounts may be deprovisioned.
     pub fn may_deprovision(&self) -> bool {
         self.deprovision && !self.observe
+    }
+
+    /// What deprovisioning for this reason does. A disabled user keeps an inactive account where disabled users have one.
+    pub fn removal(&self, reason: DeprovisionReason) -> RemoveAction {
+        match reason {
+            DeprovisionReason::Disabled if self.provision_disabled => RemoveAction::Disable,
+            _ => self.remove_action,
+        }
     }
 }

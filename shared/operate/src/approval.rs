@@ -14,7 +14,7 @@ pub async fn fetch_held(context: &OperatorContext<'_>) -> Result<Vec<HeldSummary
     let link_drops = scan::held_link_drops(context.store, context.policy).await?;
     let link_drops = link_drops.as_ref().map(HeldSummary::of_changes);
     Ok([
-        HeldSummary::removals(&memory, context.policy.options.remove_action, now),
+        HeldSummary::removals(&memory, &context.policy.options, now),
         HeldSummary::changes(&memory, now),
         link_drops,
     ]
@@ -40,7 +40,7 @@ pub async fn approve(
 ) -> Result<Option<ApprovedHold>, ScanError> {
     Ok(match scan::approve(&context.scan(), hash, by).await? {
         Approval::Removals(RemovalApproval { set, until, by: _ }) => Some(ApprovedHold {
-            what: format!("{}; no other removals", removal_words(&set, context.policy.options.remove_action)),
+            what: format!("{}; no other removals", removal_words(&set, &context.policy.options)),
             until: Some(until),
         }),
         Approval::Changes(ChangeApproval { changes, until, by: _ }) => {

@@ -112,8 +112,8 @@ pub async fn preview_sync(
         |known: Option<Fingerprint>, planned: Option<Fingerprint>| planned.is_none() || planned == known;
     let can_approve = known(memory.held.map(|held| held.hash), held.map(|held| held.hash))
         && known(memory.changes.as_ref().map(|held| held.hash), changes.map(|held| held.hash));
-    let remove_action = context.policy.options.remove_action;
-    let approved = [HeldSummary::removals(memory, remove_action, now), HeldSummary::changes(memory, now)];
+    let options = &context.policy.options;
+    let approved = [HeldSummary::removals(memory, options, now), HeldSummary::changes(memory, now)];
     (0..summary.unreadable).for_each(|_| users.counts.count("unreadable", true));
     let UserCounts { actions, links, in_scope, out_of_scope } = users.counts;
     Ok(PlanSummary {
@@ -125,7 +125,7 @@ pub async fn preview_sync(
         complete: summary.complete,
         incomplete: summary.incomplete,
         first_load: first_load(summary.first_load, context.policy.safety.max_first_load),
-        removals: held.as_ref().map(|held| HeldSummary::of_removals(held, remove_action)),
+        removals: held.as_ref().map(|held| HeldSummary::of_removals(held, options)),
         changes: changes.map(HeldSummary::of_changes),
         can_approve,
         approved: approved.into_iter().flatten().filter(|held| held.approved_by.is_some()).collect(),

@@ -96,7 +96,7 @@ pub async fn fetch_status(
         states,
         due,
         breaker: fetch_breaker(store).await?,
-        held: HeldSummary::removals(&state.memory, context.policy.options.remove_action, now),
+        held: HeldSummary::removals(&state.memory, &context.policy.options, now),
         changes: HeldSummary::changes(&state.memory, now),
         link_drops: scan::held_link_drops(store, context.policy).await?.as_ref().map(HeldSummary::of_changes),
         waiting,

@@ -132,7 +132,7 @@ fn remove(situation: &Situation<'_>, reason: DeprovisionReason, is_active: bool)
         false => Decision::Nothing,
         true if !options.may_deprovision() => Decision::Skipped(DisabledOption::Deprovision),
         true if !removal_released => Decision::AwaitSafeguard(reason),
-        true => match options.remove_action {
+        true => match options.removal(reason) {
             RemoveAction::Disable => Decision::Deactivate(reason),
             RemoveAction::Delete => Decision::Delete(reason),
         },

@@ -89,6 +89,20 @@ fn user_out_of_scope() {
 }
 
 #[test]
+fn disabled_user_is_not_deleted_where_disabled_users_have_accounts() {
+    let (there, disabled) = (account(true, "Analyst"), DeprovisionReason::Disabled);
+    for (provision_disabled, expected) in
+        [(false, Decision::Delete(disabled)), (true, Decision::Deactivate(disabled))]
+    {
+        let delete = with(|options| {
+            options.remove_action = RemoveAction::Delete;
+            options.provision_disabled = provision_disabled;
+        });
+        assert_eq!(delete.decides(&gone(disabled), true, Some(&there)), expected);
+    }
+}
+
+#[test]
 fn active_account_waits_for_the_safeguard() {
     let unchecked = Setup { released: false, ..released() };
     let there = account(true, "Analyst");

@@ -51,6 +51,31 @@ fn removals_over_the_limits_are_held_with_their_reasons() {
 }
 
 #[test]
+fn held_removals_are_named_by_what_would_be_done() {
+    let people = enabled_people(12);
+    let mut fixture = TerminalFixture::of(&people).configured(|it| {
+        it.directory += STATUS;
+        it.options = "remove_action = \"delete\"\n".to_owned();
+        it.safety = "max_removals = 1\nmax_removal_percent = 100".to_owned();
+    });
+    fixture.settle(0);
+    fixture.leave(&people[1]);
+    fixture.delete(&people[2]);
+    fixture.sync().expect_exit(4).says("2 accounts would be deleted (limit max_removals = 1)");
+
+    // Where disabled users have inactive accounts, a user who becomes disabled keeps the account.
+    fixture.configure(|it| it.options += "provision_disabled = true\n");
+    fixture.set(&people[3], "employeeType", &["disabled"]);
+    let held = "3 accounts would be deleted or deactivated (limit max_removals = 1)";
+    fixture.sync().expect_exit(4).says(held);
+    fixture.run(&["status"]).says(held);
+    fixture.run(&["explain", &people[3].mail]).says("deactivate").never_says("delete ");
+    fixture.approve_held();
+    fixture.sync().expect_exit(0).says("1 deactivated, 2 deleted");
+    fixture.expect_active(&people[3].mail, false);
+}
+
+#[test]
 fn hold_ends_when_the_directory_is_corrected() {
     let people = enabled_people(12);
     let fixture = TerminalFixture::of(&people);
